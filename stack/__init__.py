@@ -1,0 +1,1 @@
+"""Nightdesk's own stack: settings in, configuration out."""

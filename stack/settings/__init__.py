@@ -1,0 +1,32 @@
+"""The typed model of monitoring.yaml, which every part of Nightdesk reads its settings from."""
+
+from stack.settings.acting import ActionLimit, Contact
+from stack.settings.alerts import Alert
+from stack.settings.bots import Bot, CommandRestart, DockerRestart, FreqtradeBot, HttpBot
+from stack.settings.consistency import META, contradictions, missing_secrets
+from stack.settings.load import DEFAULT_CONFIG, SettingsError, add_arguments, from_arguments, load
+from stack.settings.model import Settings
+from stack.settings.types import Duration, RealTime, Size
+
+__all__ = [
+    "DEFAULT_CONFIG",
+    "META",
+    "ActionLimit",
+    "Alert",
+    "Bot",
+    "CommandRestart",
+    "Contact",
+    "DockerRestart",
+    "Duration",
+    "FreqtradeBot",
+    "HttpBot",
+    "RealTime",
+    "Settings",
+    "SettingsError",
+    "Size",
+    "add_arguments",
+    "contradictions",
+    "from_arguments",
+    "load",
+    "missing_secrets",
+]

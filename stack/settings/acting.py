@@ -1,0 +1,217 @@
+"""What settings say of acting: routes, contacts, escalation, actions and the channels that carry words."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from stack.settings.alerts import Channel
+from stack.settings.bots import Url
+from stack.settings.types import (
+    Between,
+    Count,
+    Duration,
+    Plain,
+    Port,
+    Ratio,
+    RealTime,
+    SecretFile,
+    Section,
+)
+
+Pace = Annotated[Duration, Between("1s", "7d")]
+Timeout = Annotated[RealTime, Between("100ms", "5m")]
+Retries = Annotated[int, Between(0, 10), Plain]
+
+
+class GroupWait(Section):
+    """How long Alertmanager collects alerts of one severity before the first message."""
+
+    critical: Annotated[Duration, Between("0s", "10m")]
+    warning: Annotated[Duration, Between("0s", "10m")]
+    info: Annotated[Duration, Between("0s", "10m")]
+
+
+class Routing(Section):
+    """How Alertmanager paces what it sends."""
+
+    group_wait: GroupWait
+    group_interval: Pace
+    repeat_interval: Pace
+    watchdog_url_file: SecretFile | None
+    watchdog_interval: Pace
+
+
+class Contact(Section):
+    """The addresses a person is reached at."""
+
+    email: tuple[str, ...] = ()
+    phone: tuple[str, ...] = ()
+    telegram: tuple[int | str, ...] = ()
+    apprise_files: tuple[SecretFile, ...] = ()
+
+
+class Level(Section):
+    """One step of the ladder of people."""
+
+    contact: str
+    channels: list[Channel]
+
+
+class Repeated(Level):
+    """Told when one alert of one bot fires `count` times within `window`."""
+
+    count: Annotated[int, Between(2, 10), Plain]
+    window: Pace
+
+
+class SystemDown(Level):
+    """Told when a bot stays down."""
+
+    after: Annotated[Duration, Between("5m", "30m")]
+
+
+class CriticalLoss(Level):
+    """Told at once, and again."""
+
+    again_after: Pace
+
+
+class Escalation(Section):
+    """Who is told, after how long without an answer, over which channels."""
+
+    first: str
+    no_response: Annotated[Duration, Between("15m", "2h")]
+    levels: list[Level]
+    repeated_alerts: Repeated
+    system_down: SystemDown
+    critical_loss: CriticalLoss
+    spent_attempts: Level
+
+
+class Fleet(Section):
+    """How many bots may be acted on before it must be the host, the network or us."""
+
+    bots: Count
+    ratio: Ratio
+    window: Pace
+
+
+class ActionLimit(Section):
+    """Attempts within `attempts_window`, and the rest after a success, for one bot and action."""
+
+    attempts: Annotated[int, Between(1, 100), Plain]
+    cooldown: Annotated[Duration, Between("0s", "30d")]
+
+
+class RestartPace(Section):
+    """Stop, wait, start, and how long a bot may take to answer."""
+
+    wait: Annotated[Duration, Between("0s", "10m")]
+    boot: Annotated[RealTime, Between("1s", "30m")]
+
+
+class Reduce(Section):
+    """What a position is multiplied by."""
+
+    factor: Annotated[float, Between(0.01, 0.99), Plain]
+
+
+class Actions(Section):
+    """What may be done, how often, and to how many bots."""
+
+    dry_run: bool
+    armed: list[str]
+    programs: dict[str, Annotated[list[str], Field(min_length=1)]]
+    fleet: Fleet
+    attempts_window: Pace
+    verify_within: Pace | None
+    limits: dict[str, ActionLimit]
+    restart: RestartPace
+    reduce_position_sizes: Reduce
+
+    def limit(self, action: str) -> ActionLimit:
+        """Return the limit of an action, the default one where it has none of its own."""
+        return self.limits.get(action, self.limits["default"])
+
+
+class Email(Section):
+    """Mail over SMTP."""
+
+    enabled: bool
+    host: str
+    port: Port
+    starttls: bool
+    username: str
+    password_file: SecretFile | None
+    from_: Annotated[str, Field(alias="from")]
+    to: list[str]
+    timeout: Timeout
+
+
+class Telegram(Section):
+    """A Telegram bot's messages; chats are ids, or `@channel`."""
+
+    enabled: bool
+    token_file: SecretFile | None
+    chats: list[int | Annotated[str, Field(pattern="^@")]]
+    timeout: Timeout
+    retries: Retries
+    api_url: Url
+
+
+class Twilio(Section):
+    """SMS or phone calls by Twilio."""
+
+    enabled: bool
+    account: str
+    token_file: SecretFile | None
+    from_: Annotated[str, Field(alias="from")]
+    to: list[str]
+    timeout: Timeout
+    api_url: Url
+
+
+class Slack(Section):
+    """A Slack incoming webhook."""
+
+    enabled: bool
+    url_file: SecretFile | None
+    channel: str
+    username: str
+    icon: str
+    timeout: Timeout
+
+
+class Endpoint(Section):
+    """One receiver of signed outgoing webhooks."""
+
+    name: str
+    url: Url
+    secret_file: SecretFile
+    events: list[Literal["trading_events", "system_alerts", "performance_reports"]]
+
+
+class Webhooks(Section):
+    """Outgoing webhooks."""
+
+    timeout: Timeout
+    endpoints: list[Endpoint]
+
+
+class Channels(Section):
+    """How words leave Nightdesk."""
+
+    email: Email
+    telegram: Telegram
+    sms: Twilio
+    phone: Twilio
+    slack: Slack
+    webhooks: Webhooks
+
+
+class Tokens(Section):
+    """The files of the three bearer tokens of webhook_actions."""
+
+    receive_file: SecretFile
+    read_file: SecretFile
+    act_file: SecretFile

@@ -1,0 +1,109 @@
+"""What settings say of alerts: limits, paces, who hears of them and what is done."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from stack.settings.types import Between, Count, Duration, Plain, Ratio, RealTime, Section
+
+Channel = Literal["email", "telegram", "sms", "phone", "slack"]
+Severity = Literal["critical", "warning", "info"]
+Colour = Annotated[str, Field(pattern="^#[0-9a-f]{6}$")]
+
+Step = Annotated[Duration, Between("0s", "7d")]
+
+
+def _share(low: float, high: float) -> object:
+    return Annotated[float, Between(low, high), Plain]
+
+
+class SeverityDefaults(Section):
+    """What an alert of one severity gets unless it says otherwise."""
+
+    respond: Step
+    escalate: Step | None
+    channels: list[Channel]
+    actions: list[str]
+    colour: Colour
+    deadline: str
+
+
+class Severities(Section):
+    """The three severities."""
+
+    critical: SeverityDefaults
+    warning: SeverityDefaults
+    info: SeverityDefaults
+
+
+class CriticalThresholds(Section):
+    """Limits beyond which an alert is critical."""
+
+    down_after: Annotated[Duration, Between("60s", "30m")]
+    crash_loop_restarts: Annotated[int, Between(2, 20), Plain]
+    crash_loop_window: Annotated[Duration, Between("5m", "2h")]
+    loop_hung_after: Annotated[Duration, Between("60s", "30m")]
+    max_drawdown: Annotated[float, Between(0.05, 0.30), Plain]
+    critical_loss: Annotated[float, Between(0.10, 0.50), Plain]
+    daily_loss: Annotated[float, Between(0.0, 1e12), Plain]
+    error_rate: Annotated[float, Between(0.01, 0.20), Plain]
+    memory_usage: Annotated[float, Between(0.70, 0.95), Plain]
+    cpu_usage: Annotated[float, Between(0.80, 0.98), Plain]
+    response_time: Annotated[RealTime, Between("2s", "10s")]
+    data_age: Annotated[Duration, Between("300s", "30m")]
+    model_accuracy: Annotated[float, Between(0.3, 0.8), Plain]
+    network_latency: Annotated[RealTime, Between("100ms", "30s")]
+    disk_usage: Annotated[float, Between(0.80, 0.98), Plain]
+
+
+class WarningThresholds(Section):
+    """Limits beyond which an alert is a warning."""
+
+    response_time: Annotated[RealTime, Between("500ms", "5s")]
+    data_age: Annotated[Duration, Between("60s", "30m")]
+    model_accuracy: Annotated[float, Between(0.3, 0.99), Plain]
+    network_latency: Annotated[RealTime, Between("50ms", "30s")]
+    disk_usage: Annotated[float, Between(0.50, 0.98), Plain]
+    memory_usage: Annotated[float, Between(0.50, 0.95), Plain]
+    cpu_usage: Annotated[float, Between(0.50, 0.98), Plain]
+    win_rate: Annotated[float, Between(0.3, 0.6), Plain]
+    win_rate_trades: Count
+    drift_score: Ratio
+    trades_per_hour: Annotated[float, Between(0.01, 1.0), Plain]
+    volatility: Annotated[float, Between(0.01, 0.5), Plain]
+    prediction_confidence: Annotated[float, Between(0.4, 0.8), Plain]
+    data_quality: Annotated[float, Between(0.5, 0.9), Plain]
+    risk_utilization: Ratio
+    error_burst_factor: Annotated[float, Between(1.0, 1000.0), Plain]
+    error_burst_count: Count
+
+
+class Thresholds(Section):
+    """Every limit that an alert, a panel's red line or a health check is drawn at."""
+
+    critical: CriticalThresholds
+    warning: WarningThresholds
+
+
+class Alert(Section):
+    """The pace of one alert; None means its severity's."""
+
+    enabled: bool = True
+    for_: Annotated[Duration, Between("0s", "7d"), Field(alias="for")]
+    cooldown: Annotated[Duration, Between("0s", "7d")]
+    escalate: Step | None
+    channels: list[Channel] | None
+    actions: list[str] | None
+
+
+class Milestones(Section):
+    """What is celebrated, once per crossing."""
+
+    daily_pnl: Annotated[float, Between(100.0, 10_000.0), Plain]
+    trades_count: Annotated[int, Between(10, 500), Plain]
+    uptime: Annotated[Duration, Between("1h", "168h")]
+    weekly_pnl: Annotated[float, Between(1000.0, 50_000.0), Plain]
+    monthly_pnl: Annotated[float, Between(5000.0, 200_000.0), Plain]
+    sharpe_ratio: Annotated[float, Between(1.0, 5.0), Plain]
+    max_consecutive_wins: Annotated[int, Between(5, 50), Plain]
+    recovery_factor: Annotated[float, Between(0.1, 100.0), Plain]

@@ -1,0 +1,200 @@
+"""What single values cannot show: settings that contradict each other or name what nothing defines."""
+
+import importlib.util
+from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
+from pathlib import Path
+
+import yaml
+
+from stack.settings.acting import Level
+from stack.settings.bots import CommandRestart
+from stack.settings.model import Settings
+from stack.settings.types import Section
+
+# Alerts that only Alertmanager's own channels carry: they say that what acts, or what tells, is broken.
+META = (
+    "Watchdog",
+    "ExporterDown",
+    "SourceUnauthorized",
+    "WebhookActionsDown",
+    "AlertmanagerNotificationsFailing",
+    "RuleEvaluationFailing",
+    "ActionFailed",
+    "EscalationExhausted",
+)
+_HIGHER_IS_WORSE = ("response_time", "data_age", "network_latency", "disk_usage", "memory_usage", "cpu_usage")
+_LOWER_IS_WORSE = ("model_accuracy",)
+
+
+def contradictions(settings: Settings) -> list[str]:
+    """Return a line for each contradiction, with its paths, values and the way out."""
+    return [
+        *_twins(settings), *_paces(settings), *_known_alerts(settings), *_known_actions(settings),
+        *_known_contacts(settings), *_programs(settings), *_channels(settings), *_burn_rates(settings),
+    ]  # fmt: skip
+
+
+def _twins(settings: Settings) -> Iterator[str]:
+    warning, critical = settings.thresholds.warning, settings.thresholds.critical
+    for name in _HIGHER_IS_WORSE + _LOWER_IS_WORSE:
+        first, last = getattr(warning, name), getattr(critical, name)
+        if (first >= last) if name in _HIGHER_IS_WORSE else (first <= last):
+            side = "below" if name in _HIGHER_IS_WORSE else "above"
+            yield (
+                f"thresholds.warning.{name}: {first} is not {side} thresholds.critical.{name} ({last}); "
+                "a warning that comes with or after the critical alert warns nobody"
+            )
+    if critical.critical_loss <= critical.max_drawdown:
+        yield (
+            f"thresholds.critical.critical_loss: {critical.critical_loss} is not above "
+            f"thresholds.critical.max_drawdown ({critical.max_drawdown})"
+        )
+
+
+def _paces(settings: Settings) -> Iterator[str]:
+    routing = settings.routing
+    if routing.group_interval * 5 > routing.repeat_interval:
+        yield (
+            f"routing.group_interval: {routing.group_interval} is more than a fifth of "
+            f"routing.repeat_interval ({routing.repeat_interval}); Alertmanager repeats on its ticks only, "
+            "so it would repeat too late"
+        )
+    timeout = settings.collection.timeout
+    for name, group in settings.collection.groups.items():
+        if timeout > group.interval:
+            yield (
+                f"collection.timeout: {timeout} is longer than collection.{name}.interval "
+                f"({group.interval}); a call to a bot must end before the next one starts"
+            )
+
+
+def _known_alerts(settings: Settings) -> Iterator[str]:
+    known = shipped_alerts()
+    for name in settings.alerts:
+        if name not in known:
+            yield f"alerts.{name}: is not an alert; {_nearest(name, known)}"
+
+
+def _known_actions(settings: Settings) -> Iterator[str]:
+    known = {*settings.actions.limits, *_action_files()} - {"default"}
+    named = [(f"alerts.{name}.actions", alert.actions or []) for name, alert in settings.alerts.items()]
+    named += [(f"severities.{name}.actions", severity.actions) for name, severity in settings.severities]
+    named += [(f"sla.actions.{name}", actions) for name, actions in settings.sla.actions.items()]
+    named += [(f"suggestions.{name}.action", [one.action]) for name, one in settings.suggestions]
+    named.append(("actions.armed", settings.actions.armed))
+    for path, actions in named:
+        for action in actions:
+            if action not in known:
+                yield f"{path}: {action} is not an action; {_nearest(action, known)}"
+
+
+def _known_contacts(settings: Settings) -> Iterator[str]:
+    escalation = settings.escalation
+    named = [("escalation.first", escalation.first)]
+    named += [
+        (f"escalation.levels[{index}].contact", level.contact)
+        for index, level in enumerate(escalation.levels)
+    ]
+    named += [
+        (f"escalation.{name}.contact", level.contact)
+        for name, level in escalation
+        if isinstance(level, Level)
+    ]
+    named += [(f"bots.{name}.team", bot.team) for name, bot in settings.bots.items() if bot.team]
+    for path, contact in named:
+        if contact not in settings.contacts:
+            yield f"{path}: {contact} is not in contacts; {_nearest(contact, set(settings.contacts))}"
+
+
+def _programs(settings: Settings) -> Iterator[str]:
+    programs = settings.actions.programs
+    for name, bot in settings.bots.items():
+        if isinstance(bot.restart, CommandRestart) and bot.restart.program not in programs:
+            yield (
+                f"bots.{name}.restart.program: {bot.restart.program} is not in actions.programs; "
+                f"{_nearest(bot.restart.program, set(programs))}"
+            )
+    for name, arguments in programs.items():
+        if not Path(arguments[0]).is_absolute():
+            yield f"actions.programs.{name}: {arguments[0]} is not a full path, as /usr/bin/… is"
+
+
+def _channels(settings: Settings) -> Iterator[str]:
+    channels = settings.channels
+    wanted: dict[str, dict[str, object]] = {
+        "email": {"host": channels.email.host, "from": channels.email.from_, "to": channels.email.to},
+        "telegram": {"token_file": channels.telegram.token_file, "chats": channels.telegram.chats},
+        "slack": {"url_file": channels.slack.url_file},
+    }
+    for name in ("sms", "phone"):
+        twilio = getattr(channels, name)
+        wanted[name] = {
+            "account": twilio.account,
+            "token_file": twilio.token_file,
+            "from": twilio.from_,
+            "to": twilio.to,
+        }
+    for name, values in wanted.items():
+        for key, value in values.items():
+            if getattr(channels, name).enabled and not value:
+                yield f"channels.{name}.{key}: is not set; set it, or channels.{name}.enabled to false"
+
+
+def _burn_rates(settings: Settings) -> Iterator[str]:
+    for index, burn in enumerate(settings.sla.burn_rates):
+        if burn.short >= burn.long:
+            yield f"sla.burn_rates[{index}].short: {burn.short} is not shorter than long ({burn.long})"
+
+
+def missing_secrets(settings: Settings) -> list[str]:
+    """Return a line for each secret file that settings name and that cannot be read or is empty."""
+    named: dict[Path, str] = {}
+    for path, file in _secret_files(settings, ""):
+        named.setdefault(file, path)
+    lines = []
+    for file, path in named.items():
+        try:
+            if not file.read_text(encoding="utf-8").strip():
+                lines.append(f"{path}: {file} is empty; write the secret into it")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = type(error).__name__
+            lines.append(f"{path}: {file} cannot be read ({reason}); `make setup` writes Nightdesk's own")
+    return lines
+
+
+def _secret_files(value: object, path: str) -> Iterator[tuple[str, Path]]:
+    """Yield the path in the settings and the Path of each secret of an enabled part."""
+    if getattr(value, "enabled", True) is False:
+        return
+    parts: Iterable[tuple[object, object]] = ()
+    if isinstance(value, (Section, dict)):
+        parts = value.items() if isinstance(value, dict) else value
+    elif isinstance(value, (list, tuple)):
+        parts = enumerate(value)
+    for key, part in parts:
+        where = f"{path}[{key}]" if isinstance(key, int) else f"{path}.{key}".lstrip(".")
+        if isinstance(part, Path) and str(key).endswith("_file"):
+            yield where, part
+        else:
+            yield from _secret_files(part, where)
+
+
+def shipped_alerts() -> set[str]:
+    """Return the names of the alerts that Nightdesk has: a user paces them, and adds none here."""
+    defaults = yaml.safe_load((Path(__file__).parent.parent / "defaults.yaml").read_text(encoding="utf-8"))
+    return set(defaults["alerts"])
+
+
+def _action_files() -> set[str]:
+    """Return the names of the actions that webhook_actions has, a file each, without importing it."""
+    spec = importlib.util.find_spec("webhook_actions")
+    if spec is None or not spec.submodule_search_locations:
+        return set()
+    folder = Path(spec.submodule_search_locations[0]) / "actions"
+    return {file.stem for file in folder.glob("[a-z]*.py")}
+
+
+def _nearest(name: str, known: set[str]) -> str:
+    near = get_close_matches(name, known, n=1)
+    return f"did you mean {near[0]}?" if near else f"known: {', '.join(sorted(known)) or 'none yet'}"

@@ -1,0 +1,193 @@
+"""Reads the layers of the settings (defaults, profile, monitoring.yaml, overlays) into one Settings."""
+
+import argparse
+import types
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+import yaml
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from stack.settings.consistency import contradictions
+from stack.settings.model import Settings
+from stack.settings.types import Duration
+
+_HERE = Path(__file__).parent.parent
+DEFAULTS = _HERE / "defaults.yaml"
+PROFILES = _HERE / "profiles"
+DEFAULT_CONFIG = Path("monitoring.yaml")
+
+
+class SettingsError(Exception):
+    """Settings that cannot be used; `problems` holds a line for each, with path, value and way out."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = list(problems)
+        super().__init__("\n".join(self.problems))
+
+
+def load(
+    paths: Sequence[Path | str] = (DEFAULT_CONFIG,), *, port_offset: int = 0, speed: float = 1.0
+) -> Settings:
+    """Return the settings of the files, each laid over the one before.
+
+    Relative paths in them are relative to the first file. `port_offset` is added to every port, `speed`
+    divides every wait (not time-outs, limits on latency or retentions). Raises SettingsError.
+    """
+    files = [Path(path) for path in paths]
+    given: dict[str, Any] = {}
+    for file in files:
+        given = _over(given, _read(file))
+    profile = given.get("profile", _read(DEFAULTS)["profile"])
+    data = _over(_over(_read(DEFAULTS), _profile(profile)), given)
+    _shift_ports(data, port_offset)
+    try:
+        settings = Settings.model_validate(data, context={"root": files[0].absolute().parent})
+    except ValidationError as error:
+        details = error.errors(include_url=False)
+        # A default made from a field that is wrong itself says nothing new.
+        told = [_line(detail) for detail in details if detail["type"] != "default_factory_not_called"]
+        raise SettingsError(told) from None
+    if problems := contradictions(settings):
+        raise SettingsError(problems)
+    return settings if speed == 1.0 else _faster(settings, speed)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options by which every service of the stack is given its settings."""
+    parser.add_argument(
+        "--config",
+        action="append",
+        metavar="FILE",
+        type=Path,
+        help="settings; repeat to lay one over another",
+    )
+    parser.add_argument("--port-offset", type=int, default=0, metavar="N", help="added to every port")
+    parser.add_argument(
+        "--speed", type=float, default=1.0, metavar="X", help="divides every wait, for drills and tests"
+    )
+
+
+def from_arguments(arguments: argparse.Namespace) -> Settings:
+    """Return the settings that the options of `add_arguments` name. Raises SettingsError."""
+    return load(
+        arguments.config or [DEFAULT_CONFIG], port_offset=arguments.port_offset, speed=arguments.speed
+    )
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        data = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SettingsError([f"{file}: no such file; name another with --config"]) from None
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise SettingsError([f"{file}: cannot be read: {error}"]) from None
+    if data is not None and not isinstance(data, dict):
+        raise SettingsError(
+            [f"{file}: holds a {type(data).__name__}; it must hold keys and values, as monitoring.yaml does"]
+        )
+    return data or {}
+
+
+def _profile(name: object) -> dict[str, Any]:
+    file = PROFILES / f"{name}.yaml"
+    return _read(file) if isinstance(name, str) and file.is_file() else {}  # the model names a wrong one
+
+
+def _over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `below` with `above` laid over it: mappings are merged, anything else is replaced."""
+    merged = dict(below)
+    for key, value in above.items():
+        both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
+        merged[key] = _over(merged[key], value) if both else value
+    return merged
+
+
+def _shift_ports(data: dict[str, Any], offset: int) -> None:
+    for service in data["services"].values():
+        if isinstance(service, dict) and isinstance(service.get("port"), int):
+            service["port"] += offset
+
+
+def _faster(value: Any, speed: float) -> Any:  # noqa: ANN401 - walks whatever the settings hold
+    if isinstance(value, Duration):
+        return type(value)(value / speed) if value.scaled else value
+    if isinstance(value, BaseModel):
+        return value.model_copy(update={name: _faster(part, speed) for name, part in value})
+    if isinstance(value, dict):
+        return {key: _faster(part, speed) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_faster(part, speed) for part in value]
+    return value
+
+
+def _line(detail: ErrorDetails) -> str:
+    """Return one error as `path: what is wrong and what is allowed`."""
+    path, keys = _path(detail["loc"])
+    message = detail["msg"]
+    if detail["type"] == "extra_forbidden":
+        near = get_close_matches(str(detail["loc"][-1]), keys, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"known here: {', '.join(sorted(keys))}"
+        return f"{path}: is not a setting; {hint}"
+    if detail["type"] == "missing":
+        return f"{path}: is missing"
+    if detail["type"] in ("between", "duration", "size", "number", "timezone"):
+        return f"{path}: {message}"
+    return f"{path}: {detail['input']!r}: {message}"
+
+
+def _path(location: tuple[int | str, ...]) -> tuple[str, list[str]]:
+    """Return a location as it is written in the file, and the keys that are known where it ends."""
+    model: Any = Settings
+    path, keys = "", []
+    for step in location:
+        members = list(_members(model))
+        tagged = [member for member in members if _tag(member) == step]
+        if tagged:  # pydantic's location names the chosen kind, which the file writes as `type:`
+            model = tagged[0]
+            continue
+        fields = {
+            field.alias or name: field.annotation
+            for member in members
+            if _is_model(member)
+            for name, field in member.model_fields.items()
+        }
+        keys = list(fields)
+        model = fields[step] if step in fields else _item(members)
+        path += f"[{step}]" if isinstance(step, int) else f".{step}" if path else str(step)
+    return path, keys
+
+
+def _members(annotation: Any) -> Iterator[Any]:  # noqa: ANN401 - a type, as typing spells them
+    """Yield the alternatives of an annotation, unwrapped of Annotated, Optional and Union."""
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        yield from _members(get_args(annotation)[0])
+    elif origin in (Union, types.UnionType):
+        for part in get_args(annotation):
+            yield from _members(part)
+    else:
+        yield annotation
+
+
+def _is_model(annotation: object) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+
+
+def _tag(annotation: Any) -> object:  # noqa: ANN401 - a type
+    """Return the value of a model's `type` field where that names its kind, else None."""
+    if not _is_model(annotation) or "type" not in annotation.model_fields:
+        return None
+    kind = annotation.model_fields["type"].annotation
+    return get_args(kind)[0] if get_origin(kind) is Literal else None
+
+
+def _item(members: Sequence[Any]) -> Any:  # noqa: ANN401 - a type
+    """Return the type of the values of a dict or list, None for anything else."""
+    for member in members:
+        if get_origin(member) in (dict, list):
+            return get_args(member)[-1]
+    return None

@@ -1,0 +1,231 @@
+"""The whole of monitoring.yaml as types; the defaults are in stack/defaults.yaml."""
+
+import sys
+from typing import Annotated, Any, Literal
+from zoneinfo import available_timezones
+
+from pydantic import AfterValidator, model_validator
+from pydantic_core import PydanticCustomError
+
+from stack.settings.acting import Actions, Channels, Contact, Escalation, Routing, Timeout, Tokens
+from stack.settings.alerts import Alert, Colour, Milestones, Severities, Thresholds
+from stack.settings.bots import Bot, BotName, Demo, Url
+from stack.settings.telling import Dashboards, Health, Logs, Performance, Sla, Suggestions, Summaries
+from stack.settings.types import (
+    Between,
+    Count,
+    Duration,
+    FilePath,
+    Plain,
+    Port,
+    RealTime,
+    SecretFile,
+    Section,
+    Size,
+)
+
+DEMO = "demo"
+# Prometheus looks back 5m for a sample; a series scraped more rarely than every 2m would flicker.
+Interval = Annotated[Duration, Between("1s", "2m")]
+
+
+class Group(Section):
+    """One group of metrics, scraped at an interval of its own."""
+
+    enabled: bool
+    interval: Interval
+
+
+class Probe(Section):
+    """An exchange endpoint whose latency blackbox_exporter measures."""
+
+    name: str
+    url: Url
+
+
+class Collection(Section):
+    """How often what is collected."""
+
+    trading: Group
+    model: Group
+    market: Group
+    system: Group
+    logs: Group
+    evaluation_interval: Interval
+    timeout: Timeout
+    max_symbols: Count
+    probes: list[Probe]
+
+    @property
+    def groups(self) -> dict[str, Group]:
+        """The enabled groups by name."""
+        every = {name: getattr(self, name) for name in ("trading", "model", "market", "system", "logs")}
+        return {name: group for name, group in every.items() if group.enabled}
+
+
+class RemoteWrite(Section):
+    """A long-term store that takes Prometheus's remote write."""
+
+    url: Url
+    username: str | None = None
+    password_file: SecretFile | None = None
+
+
+class InfluxDb(Section):
+    """InfluxDB, by remote write."""
+
+    enabled: bool
+    url: Url
+    database: str
+    retention: Annotated[RealTime, Between("1d", "3650d")]
+    batch_size: Count
+    flush_interval: Annotated[RealTime, Between("1s", "60s")]
+    timeout: Timeout
+    retries: Annotated[int, Between(0, 100), Plain]
+    retry_delay: Annotated[RealTime, Between("100ms", "5m")]
+
+
+class FileStorage(Section):
+    """Samples as OpenMetrics text, a file a day."""
+
+    enabled: bool
+    directory: FilePath
+    retention: Annotated[RealTime, Between("1d", "3650d")]
+
+
+class Storage(Section):
+    """Where samples are kept, and for how long."""
+
+    retention: Annotated[RealTime, Between("1d", "365d")]
+    remote_write: list[RemoteWrite]
+    influxdb: InfluxDb
+    file: FileStorage
+
+
+class Service(Section):
+    """Where one part listens, and where the others reach it."""
+
+    host: str
+    bind: str
+    port: Port
+
+    @property
+    def address(self) -> str:
+        """`host:port`, as the other parts reach it."""
+        return f"{self.host}:{self.port}"
+
+    @property
+    def url(self) -> str:
+        """The address as a URL without a trailing slash."""
+        return f"http://{self.address}"
+
+
+class Services(Section):
+    """The parts of the stack."""
+
+    exporter: Service
+    demo_bot: Service
+    webhook_actions: Service
+    prometheus: Service
+    alertmanager: Service
+    blackbox_exporter: Service
+    grafana: Service
+
+
+class Links(Section):
+    """What a person's browser opens; None is the service's own address."""
+
+    prometheus: Url | None
+    grafana: Url | None
+    webhook_actions: Url | None
+
+
+class WebhookActions(Section):
+    """The receiver's own settings."""
+
+    tokens: Tokens
+    database_url_file: SecretFile | None
+    body_limit: Annotated[Size, Between("100kB", "100MB")]
+    reconcile_interval: Annotated[Duration, Between("5s", "10m")]
+    history: Annotated[RealTime, Between("1d", "3650d")]
+    workers: Annotated[int, Between(1, 64), Plain]
+    heartbeat: Annotated[RealTime, Between("1s", "10m")]
+
+
+def _known_zone(name: str) -> str:
+    if name not in available_timezones():
+        raise PydanticCustomError(
+            "timezone", "{name} is not a time zone; write it as Europe/Berlin", {"name": repr(name)}
+        )
+    return name
+
+
+class Settings(Section):
+    """Everything a user may set. Read it with `load`, never by constructing it."""
+
+    profile: Literal["starter", "experienced", "production"]
+    timezone: Annotated[str, AfterValidator(_known_zone)]
+    currency: str
+    days_per_year: Annotated[int, Between(200, 366), Plain]
+    bots: dict[BotName, Bot]
+    demo: Demo
+    collection: Collection
+    storage: Storage
+    severities: Severities
+    success_colour: Colour
+    thresholds: Thresholds
+    alerts: dict[str, Alert]
+    milestones: Milestones
+    summaries: Summaries
+    suggestions: Suggestions
+    routing: Routing
+    contacts: dict[str, Contact]
+    escalation: Escalation
+    actions: Actions
+    health: Health
+    sla: Sla
+    performance: Performance
+    dashboards: Dashboards
+    channels: Channels
+    logs: Logs
+    services: Services
+    links: Links
+    webhook_actions: WebhookActions
+
+    @model_validator(mode="before")
+    @classmethod
+    def _watch_the_demo(cls, data: Any) -> Any:  # noqa: ANN401 - raw YAML
+        """Add the demo bot to the bots, at the address its service has."""
+        demo = data.get("demo", {}) if isinstance(data, dict) else {}
+        if not (isinstance(demo, dict) and demo.get("enabled") is True):
+            return data
+        service = data["services"]["demo_bot"]
+        source = {
+            "type": "http",
+            "url": f"http://{service['host']}:{service['port']}",
+            "token_file": demo.get("token_file"),
+        }
+        bot = {"source": source} | ({"restart": demo["restart"]} if demo.get("restart") else {})
+        return data | {"bots": {DEMO: bot} | (data.get("bots") or {})}
+
+    def link(self, service: Literal["prometheus", "grafana", "webhook_actions"]) -> str:
+        """Return the address that a person's browser opens, without a trailing slash."""
+        return str(getattr(self.links, service) or getattr(self.services, service).url).rstrip("/")
+
+    def log_config(self) -> dict[str, Any]:
+        """Return a logging.config dictionary: lines for a terminal, JSON for anything else."""
+        terminal = sys.stderr.isatty()
+        plain = {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}
+        structured = {
+            "()": "pythonjsonlogger.json.JsonFormatter",
+            "format": "%(asctime)s %(levelname)s %(name)s %(message)s",
+            "rename_fields": {"asctime": "time", "levelname": "level", "name": "logger"},
+        }
+        return {
+            "version": 1,
+            "disable_existing_loggers": False,
+            "formatters": {"default": plain if terminal else structured},
+            "handlers": {"default": {"class": "logging.StreamHandler", "formatter": "default"}},
+            "root": {"level": "INFO", "handlers": ["default"]},
+            "loggers": {"uvicorn.access": {"level": "WARNING"}, "aiohttp.access": {"level": "WARNING"}},
+        }

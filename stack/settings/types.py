@@ -1,0 +1,160 @@
+"""The value types of the settings: durations, sizes, ratios and ranges that name what they refuse."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    ValidationInfo,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+_UNITS = {"y": 31_536_000.0, "w": 604_800.0, "d": 86_400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+_DURATION = re.compile(r"^(?:(\d+)y)?(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?(?:(\d+)ms)?$")
+_SIZE = re.compile(r"^(\d+)\s?(B|kB|KB|MB|GB)$")
+_SIZES = {"B": 1, "kB": 1000, "KB": 1000, "MB": 1000**2, "GB": 1000**3}
+
+
+class Section(BaseModel):
+    """A block of the settings file: frozen, and closed to keys that nothing reads."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, allow_inf_nan=False)
+
+
+class Duration(float):
+    """A wait or a pace in seconds, read and written as Prometheus does (`1h30m`). `--speed` divides it."""
+
+    scaled = True
+
+    @classmethod
+    def parse(cls, value: object) -> Self:
+        """Return the duration; raises PydanticCustomError for what Prometheus would not read."""
+        if isinstance(value, Duration):
+            return cls(value)
+        found = _DURATION.match(value) if isinstance(value, str) and value else None
+        if found is None:
+            raise PydanticCustomError(
+                "duration",
+                "{value} is not a duration; write it as Prometheus does: 30s, 5m, 1h30m",
+                {"value": repr(value)},
+            )
+        counts = (int(count or 0) for count in found.groups())
+        return cls(sum(count * unit for count, unit in zip(counts, _UNITS.values(), strict=True)))
+
+    def __str__(self) -> str:
+        rest = round(self * 1000)
+        text = ""
+        for suffix in ("d", "h", "m", "s", "ms"):
+            count, rest = divmod(rest, round(_UNITS[suffix] * 1000))
+            text += f"{count}{suffix}" if count else ""
+        return text or "0s"
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(
+            cls.parse, serialization=core_schema.plain_serializer_function_ser_schema(str, when_used="json")
+        )
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {"type": "string", "pattern": _DURATION.pattern, "examples": ["30s", "5m", "1h30m"]}
+
+
+class RealTime(Duration):
+    """A duration of the world itself (a time-out, a limit, a retention), which no drill makes shorter."""
+
+    scaled = False
+
+
+class Size(int):
+    """Bytes, read as `100MB`."""
+
+    @classmethod
+    def parse(cls, value: object) -> "Size":
+        """Return the size; raises PydanticCustomError for what is not a number and a unit."""
+        found = _SIZE.match(value) if isinstance(value, str) else None
+        if found is None:
+            raise PydanticCustomError(
+                "size",
+                "{value} is not a size; write a whole number and B, kB, MB or GB: 100MB",
+                {"value": repr(value)},
+            )
+        return cls(int(found[1]) * _SIZES[found[2]])
+
+    def __str__(self) -> str:
+        unit = next(unit for unit in ("GB", "MB", "kB", "B") if self % _SIZES[unit] == 0)
+        return f"{self // _SIZES[unit]}{unit}"
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(
+            lambda value: value if isinstance(value, Size) else cls.parse(value),
+            serialization=core_schema.plain_serializer_function_ser_schema(str, when_used="json"),
+        )
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {"type": "string", "pattern": _SIZE.pattern, "examples": ["100MB"]}
+
+
+@dataclass(frozen=True)
+class Between:
+    """Accepts `low` to `high`, both included. Durations and sizes are given as they are written."""
+
+    low: float | str
+    high: float | str
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:  # noqa: ANN401 - pydantic's own signature
+        parse = source.parse if isinstance(source, type) and issubclass(source, (Duration, Size)) else source
+        low, high = parse(self.low), parse(self.high)
+
+        def within(value: Any) -> Any:  # noqa: ANN401 - whatever the annotated type is
+            if not low <= value <= high:
+                raise PydanticCustomError(
+                    "between",
+                    "{value} is not in {low}–{high}",
+                    {"value": str(value), "low": str(self.low), "high": str(self.high)},
+                )
+            return value
+
+        return core_schema.no_info_after_validator_function(within, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, core: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        schema = handler(core)
+        if isinstance(self.low, str):
+            return schema | {"description": f"{self.low}–{self.high}"}
+        return schema | {"minimum": self.low, "maximum": self.high}
+
+
+def _plain_number(value: object) -> object:
+    """Refuse `yes` and `true` where a number is wanted: pydantic would read them as 1."""
+    if isinstance(value, (bool, str)):
+        raise PydanticCustomError("number", "{value} is not a number", {"value": repr(value)})
+    return value
+
+
+def _below_root(value: object, info: ValidationInfo) -> object:
+    """Read a relative path as relative to the settings file, not to where a command was started."""
+    root: Path = (info.context or {}).get("root", Path())
+    return root / value if isinstance(value, (str, Path)) else value
+
+
+Plain = BeforeValidator(_plain_number)
+Number = Annotated[float, Plain]
+Ratio = Annotated[float, Between(0.0, 1.0), Plain]
+Count = Annotated[int, Between(1, 1_000_000), Plain]
+Port = Annotated[int, Between(1, 65_535), Plain]
+FilePath = Annotated[Path, BeforeValidator(_below_root)]
+SecretFile = Annotated[Path, BeforeValidator(_below_root)]
