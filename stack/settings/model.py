@@ -62,6 +62,11 @@ class Collection(Section):
         every = {name: getattr(self, name) for name in ("trading", "model", "market", "system", "logs")}
         return {name: group for name, group in every.items() if group.enabled}
 
+    @property
+    def poll_interval(self) -> float:
+        """Seconds between two looks of the exporter at a bot: half the shortest interval of a group."""
+        return min((float(group.interval) for group in self.groups.values()), default=60.0) / 2
+
 
 class RemoteWrite(Section):
     """A long-term store that takes Prometheus's remote write."""

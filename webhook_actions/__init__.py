@@ -1,0 +1,1 @@
+"""Acts on alerts, proves that the action worked, and escalates when it did not."""

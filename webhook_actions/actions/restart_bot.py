@@ -1,0 +1,19 @@
+"""Restarts the bot's process or container and waits until it answers."""
+
+from webhook_actions.actions import Effect, action
+from webhook_actions.bots import BotControl
+from webhook_actions.incidents import Incident
+from webhook_actions.outcome import Outcome
+
+
+@action(
+    "restart_bot",
+    effect=Effect.DISRUPTIVE,
+    # A wrong password or an answer that cannot be read is the same after a restart.
+    useless_when='trading_bot_source_error{bot="$bot",reason=~"auth|parse"} == 1',
+    proof='trading_bot_up{bot="$bot"} == 1',
+)
+def restart_bot(bot: BotControl, incident: Incident) -> Outcome:
+    """Restart the bot, then wait until it answers. Source: docs/runbooks/TradingBotDown.md."""
+    outcome = bot.restart()
+    return bot.wait_until_it_answers() if outcome.done else outcome

@@ -1,0 +1,96 @@
+"""The engine's jobs on Procrastinate: who advances an incident, when, and never two for one bot at once."""
+
+import contextlib
+import logging
+from collections.abc import Iterable
+from datetime import datetime
+
+import procrastinate
+from procrastinate.exceptions import AlreadyEnqueued
+from psycopg_pool import AsyncConnectionPool
+
+from stack.settings import Settings
+from webhook_actions.incidents import Connection
+
+log = logging.getLogger(__name__)
+
+ADVANCE, WAKE = "advance", "wake"
+_DUE_EVERY = 0.5  # seconds between two looks for timers that are due; anything else is notified at once
+_CRITICAL_LOSS = "TradingBotCriticalLoss"
+_URGENT = 10  # its priority, over the 0 of all else
+_GRACE = 20.0  # seconds a stopping worker leaves to an action that runs
+
+
+class Jobs:
+    """Advances incidents, now or at a time. Work on one bot is done one after the other, by its lock.
+
+    A job that holds a bot's lock is never scheduled ahead nor retried by the queue: a retry due in minutes
+    would block whatever else the bot needs. Waiting is a `wake` without a lock, which asks for `advance`.
+    """
+
+    def __init__(self, settings: Settings, pool: AsyncConnectionPool[Connection]) -> None:
+        self._settings = settings
+        self._pool = pool
+        self.app = procrastinate.App(connector=procrastinate.PsycopgConnector())
+
+    async def open(self) -> None:
+        """Use the pool, and create Procrastinate's tables where they are not yet."""
+        await self.app.open_async(self._pool)  # type: ignore[arg-type]  # its stub wants an unparametrised pool
+        async with self._pool.connection() as connection:
+            found = await (await connection.execute("SELECT to_regclass('procrastinate_jobs')")).fetchone()
+        if found is None or found[0] is None:
+            await self.app.schema_manager.apply_schema_async()
+            async with self._pool.connection() as connection:
+                await connection.execute(
+                    "ANALYZE"
+                )  # unanalysed, its queries take ten times as long (DESIGN §6)
+
+    async def work(self) -> None:
+        """Run jobs until cancelled; those that are running then get a while to end."""
+        heartbeat = float(self._settings.webhook_actions.heartbeat)
+        await self.app.run_worker_async(
+            concurrency=self._settings.webhook_actions.workers,
+            install_signal_handlers=False,
+            fetch_job_polling_interval=_DUE_EVERY,
+            shutdown_graceful_timeout=_GRACE,
+            update_heartbeat_interval=heartbeat / 2,
+            stalled_worker_timeout=heartbeat * 2,
+            delete_jobs="successful",
+        )
+
+    async def recover(self, silent: float) -> int:
+        """Run again the jobs of workers that were silent for so many seconds; returns how many."""
+        stalled = list(await self.app.job_manager.get_stalled_jobs(seconds_since_heartbeat=silent))
+        for job in stalled:
+            log.warning("a worker died; its job runs again", extra={"job": job.id})
+            await self.app.job_manager.retry_job(job)
+        return len(stalled)
+
+    async def advance_with(self, connection: Connection, incidents: Iterable[tuple[int, str, str]]) -> None:
+        """Ask for incidents, given as (id, bot, alert), to be advanced, in the caller's transaction.
+
+        The queue's row is the outbox: it is there when, and only when, the incident is.
+        """
+        jobs = [
+            self.app.configure_task(
+                ADVANCE, lock=_lock(bot, incident), priority=_URGENT if alert == _CRITICAL_LOSS else 0
+            ).job.evolve(task_kwargs={"incident": incident})
+            for incident, bot, alert in incidents
+        ]
+        if jobs:
+            await self.app.job_manager.batch_defer_jobs_async(jobs, connection=connection)
+
+    async def advance(self, incident: int, bot: str) -> None:
+        """Ask for an incident to be advanced now, unless that is asked for already."""
+        with contextlib.suppress(AlreadyEnqueued):  # one that waits does as well
+            await self.app.configure_task(
+                ADVANCE, lock=_lock(bot, incident), queueing_lock=f"incident:{incident}"
+            ).defer_async(incident=incident)
+
+    async def wake(self, incident: int, at: datetime) -> None:
+        """Ask for an incident to be advanced at a time."""
+        await self.app.configure_task(WAKE, schedule_at=at).defer_async(incident=incident)
+
+
+def _lock(bot: str, incident: int) -> str:
+    return f"bot:{bot}" if bot else f"incident:{incident}"

@@ -1,0 +1,62 @@
+"""The engine's own metrics."""
+
+from functools import partial
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from webhook_actions.incidents import Connection
+
+_SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800)
+
+
+class Metrics:
+    """What the engine counts, in a registry of its own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        counter = partial(Counter, registry=self.registry)
+        gauge = partial(Gauge, registry=self.registry)
+        seconds = partial(Histogram, registry=self.registry, buckets=_SECONDS)
+        self.webhooks = counter("nightdesk_webhooks", "Webhooks received, by how they ended.", ["outcome"])
+        self.alerts = counter("nightdesk_alerts", "Alerts in webhooks, by what became of them.", ["outcome"])
+        self.actions = counter("nightdesk_actions", "Actions, by how they ended.", ["action", "outcome"])
+        self.verdicts = counter(
+            "nightdesk_action_verdicts", "Actions judged by samples.", ["action", "verdict"]
+        )
+        self.escalations = counter("nightdesk_escalations", "Incidents handed to a person.", ["severity"])
+        self.closed = counter("nightdesk_incidents_closed", "Incidents closed.", ["severity"])
+        self.reconciliations = counter(
+            "nightdesk_reconciliations", "Comparisons with Prometheus, by how they ended.", ["outcome"]
+        )
+        self.to_action = seconds(
+            "nightdesk_alert_to_action_seconds", "From an incident's opening to the start of an action."
+        )
+        self.to_verified = seconds(
+            "nightdesk_alert_to_verified_seconds",
+            "From an incident's opening to the proof that an action helped.",
+        )
+        self.open = gauge("nightdesk_incidents_open", "Open incidents.", ["severity"])
+        self.queued = gauge("nightdesk_queue_jobs", "Jobs that are due and not running.")
+        self.queue_age = gauge("nightdesk_queue_age_seconds", "Age of the oldest job that is due.")
+
+    async def look(self, connection: Connection) -> None:
+        """Set the gauges from the database, which all replicas share."""
+        counts = await connection.execute(
+            "SELECT severity, count(*) FROM incidents WHERE closed_at IS NULL GROUP BY severity"
+        )
+        self.open.clear()
+        for severity, count in await counts.fetchall():
+            self.open.labels(severity).set(count)
+        due = await connection.execute(
+            """
+            SELECT count(*), coalesce(extract(epoch FROM max(now() - coalesce(scheduled_at, deferred.at))), 0)
+            FROM procrastinate_jobs j
+            LEFT JOIN LATERAL (SELECT min(at) AS at FROM procrastinate_events e
+                WHERE e.job_id = j.id AND e.type = 'deferred') deferred ON true
+            WHERE status = 'todo' AND (scheduled_at IS NULL OR scheduled_at <= now())
+            """
+        )
+        row = await due.fetchone()
+        if row:
+            self.queued.set(row[0])
+            self.queue_age.set(float(row[1]))

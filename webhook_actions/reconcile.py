@@ -1,0 +1,47 @@
+"""Compares open incidents with Prometheus, since a webhook may be late, lost, inhibited or silenced."""
+
+import logging
+
+from psycopg_pool import AsyncConnectionPool
+
+from stack.settings import Settings
+from webhook_actions import incidents
+from webhook_actions.engine import Engine
+from webhook_actions.incidents import Connection
+from webhook_actions.jobs import Jobs
+from webhook_actions.metrics import Metrics
+from webhook_actions.truth import Prometheus, Unreachable, is_firing
+
+log = logging.getLogger(__name__)
+
+
+async def reconcile(
+    settings: Settings,
+    pool: AsyncConnectionPool[Connection],
+    prometheus: Prometheus,
+    engine: Engine,
+    jobs: Jobs,
+    metrics: Metrics,
+) -> None:
+    """Close what ended, look again at what fires, and forget what is no longer watched."""
+    async with pool.connection() as connection:
+        open_ = await incidents.open_incidents(connection)
+    try:
+        firing = await prometheus.firing()
+        for incident in open_:
+            if incident.bot and incident.bot not in settings.bots:
+                await engine.forget(incident)
+            elif not is_firing(incident.labels, firing):
+                await engine.settle(incident)
+            elif incident.gave_up_at is None:
+                await jobs.advance(incident.id, incident.bot)
+    except Unreachable as error:
+        metrics.reconciliations.labels("unreachable").inc()
+        log.warning("nothing reconciled: Prometheus cannot be asked", extra={"reason": str(error)})
+    else:
+        metrics.reconciliations.labels("done").inc()
+    async with pool.connection() as connection:
+        await connection.execute(
+            "DELETE FROM incidents WHERE closed_at < clock_timestamp() - make_interval(secs => %s)",
+            [float(settings.webhook_actions.history)],
+        )

@@ -1,0 +1,117 @@
+"""The HTTP side: takes Alertmanager's webhooks, shows incidents and metrics. Everything wants a token."""
+
+import hmac
+import logging
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from stack.settings import Settings
+from webhook_actions import incidents, payload
+from webhook_actions.incidents import Connection
+from webhook_actions.jobs import Jobs
+from webhook_actions.metrics import Metrics
+
+log = logging.getLogger(__name__)
+
+_BEARER = HTTPBearer(auto_error=False)
+_UNAVAILABLE = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout)
+
+
+def build(
+    settings: Settings,
+    pool: AsyncConnectionPool[Connection],
+    jobs: Jobs,
+    metrics: Metrics,
+    healthy: Callable[[], Awaitable[str | None]],
+) -> FastAPI:
+    """Return the application; `healthy` returns what is wrong, or None."""
+    app = FastAPI(title="Nightdesk webhook_actions", version="1", docs_url=None, redoc_url=None)
+    tokens = settings.webhook_actions.tokens
+    receive, read = _wants(tokens.receive_file, metrics), _wants(tokens.read_file, metrics)
+    limit = int(settings.webhook_actions.body_limit)
+
+    @app.get("/healthz")
+    async def healthz() -> Response:
+        wrong = await healthy()
+        return Response(f"{wrong or 'ok'}\n", status_code=503 if wrong else 200, media_type="text/plain")
+
+    @app.post("/api/v1/alerts", dependencies=[Depends(receive)])
+    async def alerts(request: Request) -> dict[str, Any]:
+        """Take a webhook of Alertmanager, version 4; nothing of it is lost once this answered 200."""
+        body = await _body(request, limit, metrics)
+        try:
+            good, problems = payload.read(body)
+        except payload.PayloadError as error:
+            metrics.webhooks.labels("malformed").inc()
+            raise HTTPException(422, f"not a webhook of Alertmanager, version 4: {error}") from None
+        for problem in problems:
+            log.warning("an alert was refused", extra={"reason": problem})
+        metrics.alerts.labels("refused").inc(len(problems))
+        try:
+            async with pool.connection() as connection, connection.transaction():
+                accepted = await incidents.accept(connection, good)
+                await jobs.advance_with(connection, accepted.opened + accepted.resolved)
+        except _UNAVAILABLE as error:
+            metrics.webhooks.labels("unavailable").inc()
+            log.error("the database cannot be reached", extra={"reason": str(error)})
+            raise HTTPException(503, "the database cannot be reached; send it again") from None
+        counts = {
+            "opened": len(accepted.opened),
+            "resolved": len(accepted.resolved),
+            "repeated": accepted.repeated,
+            "ignored": accepted.ignored,
+        }
+        for outcome, count in counts.items():
+            metrics.alerts.labels(outcome).inc(count)
+        metrics.webhooks.labels("accepted").inc()
+        return {**counts, "refused": problems}
+
+    @app.get("/api/v1/incidents", dependencies=[Depends(read)])
+    async def list_incidents(
+        state: str = Query("open", pattern="^(open|all)$"), limit: int = Query(100, ge=1, le=1000)
+    ) -> dict[str, Any]:
+        """Return incidents, newest first, with their steps and timelines."""
+        async with pool.connection() as connection:
+            rows = await incidents.history(connection, only_open=state == "open", limit=limit)
+        return {"incidents": rows}
+
+    @app.get("/metrics", dependencies=[Depends(read)])
+    async def show_metrics() -> Response:
+        async with pool.connection() as connection:
+            await metrics.look(connection)
+        return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+    return app
+
+
+def _wants(file: Path, metrics: Metrics) -> Callable[..., None]:
+    """Return a dependency that lets only the bearer of the file's token pass."""
+    expected = file.read_text(encoding="utf-8").strip().encode()
+
+    def check(given: HTTPAuthorizationCredentials | None = Depends(_BEARER)) -> None:  # noqa: B008 - FastAPI's way
+        if given is None or not hmac.compare_digest(given.credentials.encode(), expected):
+            metrics.webhooks.labels("unauthorized").inc()
+            raise HTTPException(
+                401, f"wants the bearer token of {file.name}", headers={"WWW-Authenticate": "Bearer"}
+            )
+
+    return check
+
+
+async def _body(request: Request, limit: int, metrics: Metrics) -> bytes:
+    """Return the body, refusing one over the limit before it is read whole."""
+    parts, size = [], 0
+    async for part in request.stream():
+        size += len(part)
+        if size > limit:
+            metrics.webhooks.labels("too_large").inc()
+            raise HTTPException(413, f"the body has more than {limit} bytes (webhook_actions.body_limit)")
+        parts.append(part)
+    return b"".join(parts)

@@ -1,0 +1,152 @@
+"""Puts the parts together: database, queue, engine, reconciler and HTTP, started and stopped in order."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+from fastapi import FastAPI
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from stack.settings import Settings
+from webhook_actions import server
+from webhook_actions.actions import load_actions
+from webhook_actions.embedded import DatabaseError, EmbeddedPostgres
+from webhook_actions.engine import Engine
+from webhook_actions.incidents import Connection
+from webhook_actions.jobs import ADVANCE, WAKE, Jobs
+from webhook_actions.metrics import Metrics
+from webhook_actions.reconcile import reconcile
+from webhook_actions.truth import Prometheus
+
+log = logging.getLogger(__name__)
+
+_SCHEMA = Path(__file__).parent / "schema.sql"
+_MIGRATION_LOCK = 0x6E_64_6D_67  # "ndmg": replicas that start together create the tables once
+_CONNECT_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Running:
+    """What runs: the application, and the tasks that must not end before it."""
+
+    app: FastAPI
+    tasks: tuple[asyncio.Task[None], ...]
+
+
+@asynccontextmanager
+async def running(settings: Settings, data: Path) -> AsyncIterator[Running]:
+    """Run the engine while the context lasts. Raises DatabaseError where there is no database."""
+    async with AsyncExitStack() as stack:
+        embedded = settings.webhook_actions.database_url_file is None
+        pool = await _pool(settings, data, stack)
+        jobs, metrics = Jobs(settings, pool), Metrics()
+        await _create_tables(pool, jobs)
+        prometheus = Prometheus(settings.services.prometheus.url)
+        stack.push_async_callback(prometheus.close)
+        engine = Engine(settings, pool, prometheus, load_actions(), metrics, jobs.wake)
+        _register(jobs, engine, pool)
+        heartbeat = float(settings.webhook_actions.heartbeat)
+        # Nobody else can be at work on a database of our own, so what a killed process left runs at once.
+        await jobs.recover(0.0 if embedded else 2 * heartbeat)
+
+        async def compare() -> None:
+            await reconcile(settings, pool, prometheus, engine, jobs, metrics)
+
+        async def recover() -> None:
+            await jobs.recover(2 * heartbeat)
+
+        tasks = (
+            asyncio.create_task(jobs.work(), name="worker"),
+            asyncio.create_task(_forever(float(settings.webhook_actions.reconcile_interval), compare)),
+            asyncio.create_task(_forever(heartbeat, recover)),
+        )
+        stack.push_async_callback(_cancel, tasks)
+        yield Running(server.build(settings, pool, jobs, metrics, _health(pool, tasks)), tasks)
+
+
+async def _pool(settings: Settings, data: Path, stack: AsyncExitStack) -> AsyncConnectionPool[Connection]:
+    file = settings.webhook_actions.database_url_file
+    if file is not None:
+        address = file.read_text(encoding="utf-8").strip()
+    else:
+        postgres = EmbeddedPostgres(data / "postgres")
+        stack.callback(postgres.stop)
+        address = await asyncio.to_thread(postgres.start)
+    pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
+        address,
+        min_size=2,
+        max_size=settings.webhook_actions.workers + 6,
+        open=False,
+        check=AsyncConnectionPool.check_connection,
+        timeout=_CONNECT_SECONDS,
+    )
+    try:
+        await pool.open(wait=True, timeout=_CONNECT_SECONDS)
+    except (PoolTimeout, psycopg.Error) as error:
+        await pool.close()
+        where = f"the database that {file} names" if file else "the embedded database"
+        raise DatabaseError(f"{where} cannot be reached: {error}") from None
+    stack.push_async_callback(pool.close)
+    return pool
+
+
+async def _create_tables(pool: AsyncConnectionPool[Connection], jobs: Jobs) -> None:
+    async with pool.connection() as connection:
+        await connection.execute("SELECT pg_advisory_lock(%s)", [_MIGRATION_LOCK])
+        try:
+            await jobs.open()
+            await connection.execute(_SCHEMA.read_bytes())
+        finally:
+            await connection.execute("SELECT pg_advisory_unlock(%s)", [_MIGRATION_LOCK])
+
+
+def _register(jobs: Jobs, engine: Engine, pool: AsyncConnectionPool[Connection]) -> None:
+    """Tell the queue what its two jobs do."""
+
+    @jobs.app.task(name=ADVANCE)
+    async def advance(incident: int) -> None:
+        await engine.advance(incident)
+
+    @jobs.app.task(name=WAKE)
+    async def wake(incident: int) -> None:
+        async with pool.connection() as connection:
+            found = await connection.execute("SELECT bot FROM incidents WHERE id = %s", [incident])
+            row = await found.fetchone()
+        if row:
+            await jobs.advance(incident, row[0])
+
+
+async def _forever(interval: float, once: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        await asyncio.sleep(interval)
+        try:
+            await once()
+        except (psycopg.Error, PoolTimeout) as error:
+            log.warning("the database did not answer; tried again", extra={"reason": str(error)})
+
+
+async def _cancel(tasks: tuple[asyncio.Task[None], ...]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _health(
+    pool: AsyncConnectionPool[Connection], tasks: tuple[asyncio.Task[None], ...]
+) -> Callable[[], Awaitable[str | None]]:
+    async def look() -> str | None:
+        ended = [task.get_name() for task in tasks if task.done()]
+        if ended:
+            return f"ended: {', '.join(ended)}"
+        try:
+            async with pool.connection(timeout=2) as connection:
+                await connection.execute("SELECT 1")
+        except (psycopg.Error, PoolTimeout) as error:
+            return f"the database cannot be reached: {type(error).__name__}"
+        return None
+
+    return look

@@ -1,0 +1,65 @@
+"""Asks Prometheus what is true: the webhook is only a hint."""
+
+import time
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import aiohttp
+
+_TIMEOUT = aiohttp.ClientTimeout(total=10)
+
+
+class Unreachable(Exception):
+    """Prometheus did not answer, or not with an answer."""
+
+
+class Prometheus:
+    """Prometheus's HTTP API, as far as the engine needs it."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._session: aiohttp.ClientSession | None = None
+
+    async def holds(self, expression: str, since: datetime | None = None) -> bool:
+        """Return whether the expression returns a sample, computed from samples newer than `since` if given.
+
+        Raises Unreachable, also for an expression that Prometheus refuses.
+        """
+        parameters = {"query": expression}
+        if since is not None:
+            age = time.time() - since.timestamp()
+            if age <= 0:
+                return False
+            parameters["lookback_delta"] = f"{age:.3f}"
+        return bool((await self._get("query", parameters))["result"])
+
+    async def firing(self) -> list[dict[str, str]]:
+        """Return the labels of the alerts that fire. Raises Unreachable."""
+        alerts = (await self._get("alerts", {}))["alerts"]
+        return [alert["labels"] for alert in alerts if alert["state"] == "firing"]
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._session:
+            await self._session.close()
+
+    async def _get(self, path: str, parameters: Mapping[str, str]) -> Any:  # noqa: ANN401 - JSON, by path
+        if self._session is None:
+            self._session = aiohttp.ClientSession(timeout=_TIMEOUT)
+        try:
+            async with self._session.get(f"{self._url}/api/v1/{path}", params=parameters) as answer:
+                body = await answer.json()
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+            raise Unreachable(f"{self._url}: {type(error).__name__}: {error}") from None
+        if body.get("status") != "success":
+            raise Unreachable(f"{self._url} refused {path}: {body.get('error', answer.status)}")
+        return body["data"]
+
+
+def is_firing(labels: Mapping[str, str], firing: list[dict[str, str]]) -> bool:
+    """Return whether an alert with these labels is among those firing.
+
+    Alertmanager's alert has all labels of Prometheus's and the external labels besides.
+    """
+    return any(all(labels.get(name) == value for name, value in alert.items()) for alert in firing)
