@@ -1,0 +1,142 @@
+"""Finds the programs of Prometheus and its family, and fetches them where the machine has none."""
+
+import functools
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from stack import debian
+
+TOOLS = Path(__file__).parent.parent / ".tools"
+
+# The name that the project uses, and what Debian calls it where that differs.
+PROGRAMS = {
+    "prometheus": "prometheus",
+    "promtool": "promtool",
+    "alertmanager": "prometheus-alertmanager",
+    "amtool": "amtool",
+    "blackbox_exporter": "prometheus-blackbox-exporter",
+    "jsonnetfmt": "jsonnetfmt",
+}
+OPTIONAL = ("jsonnetfmt",)
+PACKAGES = ("prometheus", "promtool", "prometheus-alertmanager", "prometheus-blackbox-exporter")
+OLDEST = {"prometheus": (2, 53), "promtool": (2, 53), "alertmanager": (0, 28), "amtool": (0, 28)}
+
+# Debian's Alertmanager and amtool read their default templates from below /usr/share, whatever is configured:
+# a mount namespace of their own shows them the unpacked package there, and the machine's time zones in it.
+_DEFAULT_TEMPLATE = "prometheus/alertmanager/default.tmpl"
+_LAID_OVER = (
+    'mkdir -p "$0/zoneinfo" && '
+    '{ [ ! -d /usr/share/zoneinfo ] || mount --rbind /usr/share/zoneinfo "$0/zoneinfo"; } && '
+    'mount --rbind "$0" /usr/share && exec "$@"'
+)
+
+
+class MissingBinary(Exception):
+    """A program that is neither on PATH nor in .tools, or is too old there; the message says the way out."""
+
+
+@functools.cache
+def find(name: str) -> Path:
+    """Return the program called `name` in PROGRAMS: from PATH, else from `.tools/`. Raises MissingBinary."""
+    too_old = []
+    for candidate in _candidates(name):
+        version = _version(candidate) if name in OLDEST else None
+        if version is None or version >= OLDEST[name]:
+            return candidate
+        too_old.append(f"{candidate} is {_dotted(version)}")
+    if too_old:
+        raise MissingBinary(
+            f"{name}: {', '.join(too_old)}, and {_dotted(OLDEST[name])} is the oldest that works; "
+            "upgrade it, or take it off PATH and run `make setup`"
+        )
+    raise MissingBinary(
+        f"{name}: not on PATH and not in {TOOLS}; run `make setup`, or `docker compose up`, which needs none"
+    )
+
+
+def alertmanager_command(*arguments: str, program: str = "alertmanager") -> list[str]:
+    """Return the command that starts Alertmanager, or `program="amtool"`. Raises MissingBinary."""
+    found = str(find(program))
+    if not Path(found).is_relative_to(TOOLS) or Path("/usr/share", _DEFAULT_TEMPLATE).exists():
+        return [found, *arguments]
+    return [*_namespace(), "sh", "-c", _LAID_OVER, str(TOOLS / "usr/share"), found, *arguments]
+
+
+def install() -> None:
+    """Fetch into `.tools/` what is not on PATH. Raises MissingBinary where that cannot be done."""
+    if not (missing := [name for name in PROGRAMS if not _is_there(name)]):
+        return
+    required = [name for name in missing if name not in OPTIONAL]
+    try:
+        debian.unpack(TOOLS, PACKAGES, suite="trixie", optional=("jsonnet",))
+    except debian.Unavailable as error:
+        if not required:
+            print(f"{', '.join(missing)} not installed: {error}", file=sys.stderr)
+            return
+        raise MissingBinary(
+            f"{', '.join(required)}: not on PATH, and Debian's packages cannot be fetched: {error}\n"
+            "Install Prometheus 2.53, Alertmanager 0.28 and blackbox_exporter or newer, "
+            "or run the stack in containers: docker compose up --build --wait"
+        ) from None
+    find.cache_clear()
+    for name in required:
+        find(name)
+
+
+def _candidates(name: str) -> list[Path]:
+    names = dict.fromkeys((name, PROGRAMS[name]))
+    on_path = [Path(found) for one in names if (found := shutil.which(one))]
+    return [*on_path, *(file for one in names if (file := TOOLS / "usr/bin" / one).is_file())]
+
+
+def _version(program: Path) -> tuple[int, ...]:
+    """Return what `--version` says; (0,) where it says nothing that can be read."""
+    try:
+        told = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=30)
+    except (OSError, subprocess.TimeoutExpired):
+        return (0,)
+    found = re.search(r"version (\d+)\.(\d+)", told.stdout + told.stderr)
+    return (int(found[1]), int(found[2])) if found else (0,)
+
+
+def _dotted(version: tuple[int, ...]) -> str:
+    return ".".join(map(str, version)) if version != (0,) else "of an unknown version"
+
+
+@functools.cache
+def _namespace() -> list[str]:
+    """Return the prefix that gives a program its own mounts; root needs no user namespace for that."""
+    ways = [["unshare", "-rm"]] if os.geteuid() else [["unshare", "-m"], ["unshare", "-rm"]]
+    for way in ways:
+        if shutil.which(way[0]) and subprocess.run([*way, "true"], capture_output=True).returncode == 0:
+            return way
+    raise MissingBinary(
+        "alertmanager: Debian's package needs a mount namespace for its templates, and this machine refuses "
+        "`unshare -rm`; put Alertmanager's own release on PATH, or run `docker compose up`"
+    )
+
+
+def _is_there(name: str) -> bool:
+    try:
+        find(name)
+    except MissingBinary:
+        return False
+    return True
+
+
+def main() -> int:
+    """Install what is missing; the exit code of `python -m stack.binaries`."""
+    try:
+        install()
+    except MissingBinary as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,94 @@
+"""Generates the secrets that are Nightdesk's own, where they are absent; it never overwrites one."""
+
+import argparse
+import os
+import secrets
+import stat
+import sys
+import tempfile
+from pathlib import Path
+
+from stack.settings import Settings, SettingsError, add_arguments, from_arguments
+
+_SOCKET = Path("/var/run/docker.sock")
+
+
+def generate(settings: Settings) -> list[Path]:
+    """Write the tokens that the settings name and that do not exist; return the new files."""
+    tokens = settings.webhook_actions.tokens
+    files = [tokens.receive_file, tokens.read_file, tokens.act_file]
+    if settings.demo.enabled:
+        files.append(settings.demo.token_file)
+    return [file for file in files if _write(file, secrets.token_urlsafe(32))]
+
+
+def generate_for_compose(root: Path) -> list[Path]:
+    """Write what docker-compose.yml in `root` wants beside the tokens; return the new files."""
+    folder = root / "secrets"
+    password_file = folder / "postgres_password"
+    new = [
+        file
+        for file in (password_file, folder / "grafana_admin_password")
+        if _write(file, secrets.token_urlsafe(32))
+    ]
+    password = password_file.read_text(encoding="utf-8").strip()
+    url_file = folder / "database_url"
+    if _write(url_file, f"postgresql://nightdesk:{password}@postgres:5432/nightdesk"):
+        new.append(url_file)
+    environment = root / ".env"
+    if _write(environment, f"DOCKER_GID={_docker_group()}"):
+        new.append(environment)
+    return new
+
+
+def _write(file: Path, text: str) -> bool:
+    """Write a file that does not exist yet, whole or not at all; return whether it was written.
+
+    The directory is its owner's alone and keeps others out on this machine. The file itself is readable by
+    all, since a container sees only the one file, mounted, and runs as another user.
+    """
+    if file.exists():
+        return False
+    if not file.parent.exists():
+        file.parent.mkdir(parents=True)
+        file.parent.chmod(0o700)
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=file.parent) as scratch:
+        scratch.write(text + "\n")
+        scratch.flush()
+        os.fchmod(scratch.fileno(), 0o644)
+        try:
+            Path(file).hardlink_to(scratch.name)
+        except FileExistsError:  # written by another process since we looked: theirs counts
+            return False
+    return True
+
+
+def _docker_group() -> int:
+    """Return the group that may use Docker's socket: the proxy runs as nobody and needs it."""
+    try:
+        found = _SOCKET.stat()
+    except OSError:
+        return 0
+    return found.st_gid if stat.S_ISSOCK(found.st_mode) else 0
+
+
+def main() -> int:
+    """Generate everything that is absent; the exit code of `python -m stack.keys`."""
+    parser = argparse.ArgumentParser(prog="python -m stack.keys", description=__doc__)
+    add_arguments(parser)
+    try:
+        settings = from_arguments(parser.parse_args())
+        new = generate(settings) + generate_for_compose(Path.cwd())
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"secrets cannot be written: {error}", file=sys.stderr)
+        return 1
+    for file in new:
+        print(f"generated {file}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
