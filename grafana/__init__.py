@@ -1,0 +1,1 @@
+"""The dashboards as code: `build` writes them and what provisions them."""

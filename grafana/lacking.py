@@ -1,0 +1,107 @@
+"""What Grafana has long had and grafanalib 0.7.1 lacks, or still writes for Grafana 5; to offer upstream."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from grafanalib import core
+
+# Grafana 9.0's. Later ones migrate it up; grafanalib's own, 12, is refused by Grafana 12 and 13.
+SCHEMA_VERSION = 36
+# Panels without a version are taken for those of Grafana 6.1 and rewritten.
+_PANEL_VERSION = "9.0.0"
+
+Json = dict[str, Any]
+
+
+def _without(data: Mapping[str, Any], *keys: str) -> Json:
+    """Return the object without these keys, and without what is unset."""
+    return {key: value for key, value in data.items() if value is not None and key not in keys}
+
+
+@dataclass(frozen=True)
+class Step:
+    """A colour from a value on; None is the lowest step. (grafanalib writes the string "null" for it.)"""
+
+    colour: str
+    value: float | None = None
+
+    def to_json_data(self) -> Json:
+        """Return Grafana's JSON."""
+        return {"color": self.colour, "value": self.value}
+
+
+class _Panel:
+    """Writes a panel as Grafana 9 and later have it, without the keys of spans and Angular tables."""
+
+    def to_json_data(self) -> Json:
+        """Return Grafana's JSON."""
+        written = super().to_json_data()  # type: ignore[misc]  # of the grafanalib panel beside it
+        panel = _without(
+            written, "columns", "styles", "fontSize", "mappings", "hideTimeOverride",
+            "editable", "error", "height", "span", "minSpan",
+        )  # fmt: skip
+        panel["pluginVersion"] = _PANEL_VERSION
+        panel["fieldConfig"]["defaults"] = _without(panel["fieldConfig"]["defaults"])
+        return panel
+
+
+class Stat(_Panel, core.Stat):  # type: ignore[misc]  # grafanalib has no types
+    """One value or a few, large."""
+
+
+class TimeSeries(_Panel, core.TimeSeries):  # type: ignore[misc]  # grafanalib has no types
+    """Lines over time."""
+
+
+class StateTimeline(_Panel, core.StateTimeline):  # type: ignore[misc]  # grafanalib has no types
+    """States over time, a band each."""
+
+
+class Table(_Panel, core.Table):  # type: ignore[misc]  # grafanalib has no types
+    """Rows and columns."""
+
+
+class Target(core.Target):  # type: ignore[misc]  # grafanalib has no types
+    """A PromQL query; a range unless it is instant."""
+
+    def to_json_data(self) -> Json:
+        """Return Grafana's JSON."""
+        data = _without(super().to_json_data(), "query", "target", "metric", "step", "intervalFactor")
+        return data | {"range": not self.instant, "editorMode": "code"}
+
+
+class Variable(core.Template):  # type: ignore[misc]  # grafanalib has no types
+    """A variable that starts at All where it has it, and else at the first value found."""
+
+    def to_json_data(self) -> Json:
+        """Return Grafana's JSON."""
+        every = {"selected": True, "text": ["All"], "value": ["$__all"]}
+        data = _without(
+            super().to_json_data(), "tagsQuery", "tagValuesQuery", "useTags", "auto", "auto_min", "auto_count"
+        )
+        data["current"] = every if self.includeAll else {}
+        if self.type == "query":  # a bare string is what Grafana 7 wrote
+            data["definition"] = self.query
+            data["query"] = {"query": self.query, "refId": "StandardVariableQuery"}
+        return data
+
+
+class TimePicker(core.TimePicker):  # type: ignore[misc]  # grafanalib has no types
+    """The ranges that can be picked, also where Grafana 12 and later look for them."""
+
+    def to_json_data(self) -> Json:
+        """Return Grafana's JSON."""
+        quick = [{"display": f"Last {span}", "from": f"now-{span}", "to": "now"} for span in self.timeOptions]
+        return _without(super().to_json_data()) | {"quick_ranges": quick}
+
+
+class Dashboard(core.Dashboard):  # type: ignore[misc]  # grafanalib has no types
+    """A dashboard of schema version 36."""
+
+    def to_json_data(self) -> Json:
+        """Return Grafana's JSON."""
+        data = _without(
+            super().to_json_data(), "rows", "style", "hideControls", "sharedCrosshair", "__inputs"
+        )
+        return data | {"schemaVersion": SCHEMA_VERSION}

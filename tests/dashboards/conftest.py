@@ -1,0 +1,126 @@
+"""Settings of two bots with two currencies, their dashboards, and a Prometheus that holds what they did."""
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+import yaml
+
+from grafana.build import dashboards
+from stack.settings import Settings, load
+from tests.conftest import binary, eventually, free_port
+
+END = 1_700_006_400  # the time at which every dashboard is read
+ALERT = 'alertname="TradingBotHighDrawdown",bot="my.bot",condition="drawdown",severity="critical"'
+WATCHDOG = 'alertname="TradingBotWatchdog",condition="watchdog",severity="meta"'
+BLIND = 'alertname="TradingBotExporterDown",condition="exporter_down",severity="meta"'
+
+# What the exporter would have said, at END: name and labels, value.
+SERIES: dict[str, float] = {
+    'trading_bot_up{bot="demo"}': 1,
+    'trading_bot_up{bot="my.bot"}': 1,
+    'trading_bot_up{bot="gone"}': 0,
+    'trading_bot_state{bot="demo",state="running"}': 1,
+    'trading_bot_state{bot="demo",state="paused"}': 0,
+    'trading_bot_state{bot="my.bot",state="paused"}': 1,
+    'trading_bot_profit_loss{bot="demo"}': 1234.5,
+    'trading_bot_profit_loss{bot="my.bot"}': -0.25,
+    'trading_bot_pnl{bot="demo",window="day"}': 12.25,
+    'trading_bot_pnl{bot="demo",window="week"}': 99,
+    'trading_bot_pnl{bot="my.bot",window="day"}': -0.125,
+    'trading_bot_equity{bot="demo"}': 11234.5,
+    'trading_bot_equity{bot="my.bot"}': 1.75,
+    'trading_bot_win_rate{bot="demo"}': 0.625,
+    'trading_bot_win_rate{bot="my.bot"}': 0.375,
+    'trading_bot_active_positions{bot="demo",symbol="BTC/USDT"}': 1,
+    'trading_bot_active_positions{bot="demo",symbol="ETH/USDT"}': 2,
+    'trading_bot_active_positions{bot="my.bot",symbol="ETH/BTC"}': 0,
+    'trading_bot_trades_total{bot="demo",outcome="won",side="long",symbol="BTC/USDT"}': 50,
+    'trading_bot_trades_total{bot="demo",outcome="lost",side="long",symbol="BTC/USDT"}': 30,
+    'trading_bot_trades_total{bot="my.bot",outcome="lost",side="short",symbol="ETH/BTC"}': 8,
+    'trading_bot_sharpe_ratio{bot="demo"}': 1.5,
+    'trading_bot_sharpe_ratio{bot="my.bot"}': -0.5,
+    'trading_bot_drawdown_ratio{bot="demo"}': 0.025,
+    'trading_bot_drawdown_ratio{bot="my.bot"}': 0.125,
+    'trading_bot_error_rate{bot="demo"}': 0.0625,
+    'trading_bot_error_rate{bot="my.bot"}': 0.0,
+    'trading_bot_uptime_seconds{bot="demo"}': 90_000,
+    'trading_bot_uptime_seconds{bot="my.bot"}': 7200,
+    f'ALERTS{{alertstate="firing",{ALERT}}}': 1,
+    f"ALERTS_FOR_STATE{{{ALERT}}}": END - 300,
+    f'ALERTS{{alertstate="firing",{WATCHDOG}}}': 1,
+    f"ALERTS_FOR_STATE{{{WATCHDOG}}}": END - 9000,
+    f'ALERTS{{alertstate="firing",{BLIND}}}': 1,
+    f"ALERTS_FOR_STATE{{{BLIND}}}": END - 60,
+    'ALERTS{alertname="TradingBotDown",alertstate="pending",bot="gone",severity="critical"}': 1,
+    'ALERTS{alertname="TradingBotMilestoneReached",alertstate="firing",bot="demo",severity="info"}': 1,
+}
+
+
+def settings_of(folder: Path, **changes: Any) -> Settings:
+    """Return the defaults with two bots of two currencies, and the changes."""
+    source = {"type": "http", "url": "http://127.0.0.1:1", "token_file": "token"}
+    bots = {"demo": {"source": source}, "my.bot": {"source": source, "currency": "BTC"}}
+    file = folder / "monitoring.yaml"
+    file.write_text(yaml.safe_dump({"bots": bots} | changes), encoding="utf-8")
+    return load([file])
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    return settings_of(tmp_path_factory.mktemp("settings"))
+
+
+@pytest.fixture(scope="module")
+def overview(settings: Settings) -> dict[str, Any]:
+    return dashboards(settings)["overview"]
+
+
+@pytest.fixture(scope="session")
+def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Return the address of a Prometheus that holds an hour of SERIES, the last sample at END."""
+    folder = tmp_path_factory.mktemp("prometheus")
+    (folder / "series.om").write_text(_open_metrics(), encoding="utf-8")
+    blocks = ["tsdb", "create-blocks-from", "openmetrics", folder / "series.om", folder / "data"]
+    subprocess.run([binary("promtool"), *blocks], check=True, capture_output=True)
+    (folder / "prometheus.yml").write_text("{}", encoding="utf-8")
+    port = free_port()
+    process = subprocess.Popen(
+        [
+            binary("prometheus"),
+            f"--config.file={folder / 'prometheus.yml'}",
+            f"--storage.tsdb.path={folder / 'data'}",
+            f"--web.listen-address=127.0.0.1:{port}",
+            "--storage.tsdb.retention.time=100y",
+        ],
+        stderr=subprocess.DEVNULL,
+    )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        eventually(lambda: _ready(url), what="Prometheus being ready")
+        yield url
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+def _open_metrics() -> str:
+    lines, known = [], set()
+    for series, value in sorted(SERIES.items()):
+        name = series.partition("{")[0]
+        if name not in known:
+            known.add(name)
+            kind = "counter" if name.endswith("_total") else "gauge"
+            lines.append(f"# TYPE {name.removesuffix('_total')} {kind}")
+        lines += [f"{series} {value} {at}" for at in range(END - 3600, END + 1, 60)]
+    return "\n".join([*lines, "# EOF\n"])
+
+
+def _ready(url: str) -> bool:
+    try:
+        return requests.get(f"{url}/-/ready", timeout=1).ok
+    except requests.ConnectionError:
+        return False

@@ -1,0 +1,149 @@
+"""Every query of every dashboard runs on a real Prometheus and returns what was put in."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from grafana.build import dashboards
+from stack.settings import Settings
+from tests.dashboards.conftest import END, settings_of
+from tests.dashboards.reading import Reading, read, variable
+
+
+@pytest.fixture(scope="module")
+def shown(prometheus: str, overview: dict[str, Any]) -> dict[str, list[Reading]]:
+    """Return the readings of all bots, by panel."""
+    found: dict[str, list[Reading]] = {}
+    for reading in read(prometheus, overview, END):
+        found.setdefault(reading.panel, []).append(reading)
+    return found
+
+
+def test_every_query_of_every_dashboard_returns_data(prometheus: str, settings: Settings) -> None:
+    empty = [
+        (name, reading.panel, reading.expr)
+        for name, dashboard in dashboards(settings).items()
+        for reading in read(prometheus, dashboard, END)
+        if not reading.values
+    ]
+    assert empty == []
+
+
+def test_a_bot_of_which_nothing_is_known_has_no_values_rather_than_zeros(
+    prometheus: str, overview: dict[str, Any]
+) -> None:
+    known = {reading.panel: reading.values for reading in read(prometheus, overview, END, bot="nobody")}
+    assert {panel for panel, values in known.items() if values} == {"Firing alerts", "Alerts"}
+
+
+def test_the_bots_to_choose_are_those_that_prometheus_knows(
+    prometheus: str, overview: dict[str, Any]
+) -> None:
+    queries = [one["query"]["query"] for one in overview["templating"]["list"] if one["type"] == "query"]
+    assert [variable(prometheus, query, END) for query in queries] == [["demo", "gone", "my.bot"]]
+
+
+def test_one_chosen_bot_is_shown_alone(prometheus: str, overview: dict[str, Any]) -> None:
+    win_rate = next(
+        one for one in read(prometheus, overview, END, bot="my\\\\.bot") if one.panel == "Win rate"
+    )
+    assert win_rate.by("bot") == {"my.bot": 0.375}
+
+
+def test_status_counts_the_bots_that_are_down_and_the_states_of_the_others(
+    shown: dict[str, list[Reading]],
+) -> None:
+    down, states = shown["Status"]
+    assert down.only() == 1
+    assert states.by("state") == {"running": 1, "paused": 1}
+
+
+@pytest.mark.parametrize(
+    ("panel", "usdt", "btc"),
+    [("P&L", 1234.5, -0.25), ("P&L today", 12.25, -0.125), ("Equity", 11234.5, 1.75)],
+)
+def test_money_of_two_currencies_is_never_added_up(
+    shown: dict[str, list[Reading]], panel: str, usdt: float, btc: float
+) -> None:
+    assert [reading.only() for reading in shown[panel]] == [usdt, btc]
+
+
+@pytest.mark.parametrize(
+    ("panel", "bot", "value"),
+    [
+        ("Win rate", "my.bot", 0.375),
+        ("Uptime", "my.bot", 2),
+        ("Sharpe ratio", "my.bot", -0.5),
+        ("Drawdown", "my.bot", 0.125),
+        ("Error rate", "demo", 0.0625),
+    ],
+)
+def test_a_tile_shows_the_bot_to_look_at_first(
+    shown: dict[str, list[Reading]], panel: str, bot: str, value: float
+) -> None:
+    assert shown[panel][0].by("bot") == {bot: value}
+
+
+@pytest.mark.parametrize(("panel", "value"), [("Active positions", 3), ("Total trades", 88)])
+def test_counts_are_of_all_chosen_bots(shown: dict[str, list[Reading]], panel: str, value: float) -> None:
+    assert shown[panel][0].only() == value
+
+
+def test_alerts_of_bots_and_of_the_stack_fire_but_neither_the_watchdog_nor_milestones(
+    shown: dict[str, list[Reading]],
+) -> None:
+    assert shown["Firing alerts"][0].only() == 2
+    since = {"TradingBotHighDrawdown": 300, "TradingBotExporterDown": 60}
+    assert shown["Alerts"][0].by("alertname") == since
+
+
+@pytest.mark.parametrize(
+    ("panel", "values"),
+    [
+        ("Equity over time", {"demo": 11234.5, "my.bot": 1.75}),
+        ("P&L over time", {"demo": 1234.5, "my.bot": -0.25}),
+        ("Drawdown over time", {"demo": 0.025, "my.bot": 0.125}),
+        ("API error rate", {"demo": 0.0625, "my.bot": 0}),
+        ("Up", {"demo": 1, "my.bot": 1, "gone": 0}),
+    ],
+)
+def test_lines_are_drawn_for_each_bot(
+    shown: dict[str, list[Reading]], panel: str, values: dict[str, float]
+) -> None:
+    assert shown[panel][0].by("bot") == values
+
+
+def test_the_table_has_a_row_for_each_bot_and_what_is_known_of_it(
+    shown: dict[str, list[Reading]], overview: dict[str, Any]
+) -> None:
+    columns = _titles(overview, "Bots")
+    cells = {columns[one.ref]: one.by("bot") for one in shown["Bots"]}
+    assert cells == {
+        "Up": {"demo": 1, "my.bot": 1, "gone": 0},
+        "State": {"demo": 1, "my.bot": 1},
+        "P&L USDT": {"demo": 1234.5},
+        "P&L BTC": {"my.bot": -0.25},
+        "Win rate": {"demo": 0.625, "my.bot": 0.375},
+        "Positions": {"demo": 3, "my.bot": 0},
+        "Trades": {"demo": 80, "my.bot": 8},
+        "Sharpe ratio": {"demo": 1.5, "my.bot": -0.5},
+        "Drawdown": {"demo": 0.025, "my.bot": 0.125},
+        "Error rate": {"demo": 0.0625, "my.bot": 0},
+        "Uptime": {"demo": 25, "my.bot": 2},
+    }
+    assert shown["Bots"][1].by("state") == {"running": 1, "paused": 1}
+
+
+def test_one_currency_needs_no_list_of_bots(prometheus: str, tmp_path: Path) -> None:
+    settings = settings_of(tmp_path, bots={})
+    (tile,) = (one for one in read(prometheus, dashboards(settings)["overview"], END) if one.panel == "P&L")
+    assert tile.only() == 1234.25
+
+
+def _titles(dashboard: dict[str, Any], title: str) -> dict[str, str]:
+    """Return the column of each query of a table, by its letter."""
+    panel = next(one for one in dashboard["panels"] if one["title"] == title)
+    (organize,) = (one["options"] for one in panel["transformations"] if one["id"] == "organize")
+    names = organize["renameByName"]
+    return {one["refId"]: names.get(f"Value #{one['refId']}", names.get("state")) for one in panel["targets"]}

@@ -1,0 +1,187 @@
+"""What a person and Grafana 9 to 13 need of every dashboard, whatever the settings."""
+
+import itertools
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from grafana.build import dashboards
+from stack.settings import Settings
+from tests.dashboards.conftest import settings_of
+from tests.dashboards.reading import panels
+
+# Core panels that Grafana 9 has and 13 still has.
+TYPES = {
+    "stat",
+    "timeseries",
+    "table",
+    "state-timeline",
+    "gauge",
+    "bargauge",
+    "piechart",
+    "barchart",
+    "heatmap",
+}
+TRANSFORMATIONS = {"merge", "organize"}
+ODD_SIZES = {"small": [8, 1], "medium": [5, 3], "large": [1, 8], "xlarge": [7, 7]}
+
+
+@pytest.fixture(scope="module", params=[{}, {"dashboards": {"sizes": ODD_SIZES}}, {"bots": {}}], ids=str)
+def every(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    settings = settings_of(tmp_path_factory.mktemp("settings"), **request.param)
+    return list(dashboards(settings).values())
+
+
+def test_no_panels_overlap_or_leave_the_grid(every: list[dict[str, Any]]) -> None:
+    for dashboard in every:
+        places = [panel["gridPos"] for panel in dashboard["panels"]]
+        assert all(one["x"] >= 0 and one["x"] + one["w"] <= 24 for one in places)
+        for one, other in itertools.combinations(places, 2):
+            apart_x = one["x"] + one["w"] <= other["x"] or other["x"] + other["w"] <= one["x"]
+            apart_y = one["y"] + one["h"] <= other["y"] or other["y"] + other["h"] <= one["y"]
+            assert apart_x or apart_y, (one, other)
+
+
+def test_every_panel_has_a_title_a_description_a_unit_and_a_word_for_nothing(
+    every: list[dict[str, Any]],
+) -> None:
+    for dashboard in every:
+        for panel in panels(dashboard):
+            defaults = panel["fieldConfig"]["defaults"]
+            assert all([panel["title"], panel["description"], defaults["unit"], defaults["noValue"]]), panel
+
+
+def test_uids_are_unique_and_panel_ids_are_unique_within_a_dashboard(every: list[dict[str, Any]]) -> None:
+    uids = [dashboard["uid"] for dashboard in every]
+    assert len(uids) == len(set(uids))
+    for dashboard in every:
+        ids = [panel["id"] for panel in dashboard["panels"]]
+        assert len(ids) == len(set(ids))
+
+
+def test_every_query_asks_the_chosen_data_source_and_the_chosen_bots(every: list[dict[str, Any]]) -> None:
+    chosen = {"type": "prometheus", "uid": "${datasource}"}
+    for dashboard in every:
+        (variable,) = (one for one in dashboard["templating"]["list"] if one["name"] == "datasource")
+        assert (variable["type"], variable["query"], variable["current"]) == ("datasource", "prometheus", {})
+        asked = [one["datasource"] for one in dashboard["templating"]["list"] if one["type"] == "query"]
+        for panel in panels(dashboard):
+            asked += [panel["datasource"], *(target["datasource"] for target in panel["targets"])]
+            assert all("$bot" in target["expr"] for target in panel["targets"]), panel["title"]
+        assert all(one == chosen for one in asked)
+
+
+def test_all_bots_are_chosen_at_first_and_several_can_be(every: list[dict[str, Any]]) -> None:
+    for dashboard in every:
+        (bot,) = (one for one in dashboard["templating"]["list"] if one["name"] == "bot")
+        assert (bot["includeAll"], bot["multi"], bot["allValue"]) == (True, True, ".+")
+        assert bot["current"]["value"] == ["$__all"]
+
+
+def test_grafana_9_to_13_read_it_without_rewriting_it_as_older(every: list[dict[str, Any]]) -> None:
+    for dashboard in every:
+        assert dashboard["schemaVersion"] == 36
+        assert not dashboard.keys() & {"rows", "style", "__inputs"}
+        assert dashboard["editable"] is False
+        for panel in panels(dashboard):
+            assert panel["type"] in TYPES
+            assert panel["pluginVersion"]
+            assert not panel.keys() & {"span", "styles", "columns"}
+            assert {one["id"] for one in panel["transformations"]} <= TRANSFORMATIONS
+            steps = panel["fieldConfig"]["defaults"]["thresholds"]["steps"]
+            assert steps[0]["value"] is None
+            limits = [step["value"] for step in steps[1:]]
+            assert limits == sorted(limits)
+
+
+def test_titles_fit_their_tiles(every: list[dict[str, Any]]) -> None:
+    for dashboard in every:
+        for panel in panels(dashboard):
+            assert len(panel["title"]) <= 6 * panel["gridPos"]["w"], panel["title"]
+
+
+def test_limits_on_panels_are_those_of_the_alerts(tmp_path: Path) -> None:
+    limits = {"critical": {"max_drawdown": 0.07, "error_rate": 0.03, "daily_loss": 50}}
+    overview = dashboards(settings_of(tmp_path, thresholds=limits))["overview"]
+    assert _limits(overview, "Drawdown over time") == [0.07]
+    assert _limits(overview, "Drawdown") == [0.07]
+    assert _limits(overview, "API error rate") == [0.03]
+    assert _limits(overview, "Error rate") == [0.03]
+    assert _limits(overview, "P&L today") == [-50, 0]
+    drawdown = _panel(overview, "Drawdown over time")["fieldConfig"]["defaults"]
+    assert drawdown["custom"]["thresholdsStyle"] == {"mode": "line"}
+    assert drawdown["custom"]["axisSoftMax"] > 0.07  # so that the limit is in sight
+
+
+def test_theme_ranges_refresh_and_sizes_follow_the_settings(tmp_path: Path) -> None:
+    shown = {
+        "default_range": "90m",
+        "ranges": ["30m", "48h"],
+        "widgets": {"overview": {"refresh": "2m"}},
+        "sizes": {"small": [2, 2]},
+        "decimals": {"money": 4, "ratio": 0},
+        "colours": {"line_width": 5},
+    }
+    overview = dashboards(settings_of(tmp_path, dashboards=shown, timezone="Europe/Berlin"))["overview"]
+    assert overview["time"] == {"from": "now-90m", "to": "now"}
+    assert [one["from"] for one in overview["timepicker"]["quick_ranges"]] == ["now-30m", "now-2d"]
+    assert overview["refresh"] == "120s"
+    assert overview["refresh"] in overview["timepicker"]["refresh_intervals"]
+    assert overview["timezone"] == "Europe/Berlin"
+    place = _panel(overview, "Win rate")["gridPos"]
+    assert (place["w"], place["h"]) == (6, 8)
+    assert _panel(overview, "P&L")["fieldConfig"]["defaults"]["decimals"] == 4
+    assert _panel(overview, "Win rate")["fieldConfig"]["defaults"]["decimals"] == 0
+    assert _panel(overview, "Equity over time")["fieldConfig"]["defaults"]["custom"]["lineWidth"] == 5
+
+
+def test_the_default_range_is_a_day_written_as_grafanas_own_list_has_it(overview: dict[str, Any]) -> None:
+    assert overview["time"] == {"from": "now-24h", "to": "now"}
+    assert overview["timepicker"]["time_options"] == ["1h", "6h", "24h", "7d", "30d"]
+
+
+def test_money_is_in_the_currency_of_its_bot(overview: dict[str, Any]) -> None:
+    panel = _panel(overview, "Equity over time")
+    assert panel["fieldConfig"]["defaults"]["unit"] == "suffix:USDT"
+    assert {"id": "unit", "value": "suffix:BTC"} in _override(panel, "my.bot")
+    assert {"id": "unit", "value": "suffix:BTC"} in _override(_panel(overview, "P&L"), "BTC")
+
+
+def test_one_bot_has_the_colour_of_its_kind_and_several_have_one_each(
+    overview: dict[str, Any], tmp_path: Path
+) -> None:
+    alone = dashboards(settings_of(tmp_path, bots={}))["overview"]
+    colour = _panel(alone, "Drawdown over time")["fieldConfig"]["defaults"]["color"]
+    assert colour == {"mode": "fixed", "fixedColor": "#e74c3c"}
+    several = _panel(overview, "Drawdown over time")["fieldConfig"]["defaults"]["color"]
+    assert several == {"mode": "palette-classic"}
+
+
+def test_a_widget_that_is_switched_off_has_no_dashboard(tmp_path: Path) -> None:
+    off = settings_of(tmp_path, dashboards={"widgets": {"overview": {"enabled": False}}})
+    assert "overview" not in dashboards(off)
+
+
+def test_the_overview_has_the_uid_that_links_name(overview: dict[str, Any], settings: Settings) -> None:
+    assert overview["uid"] == "trading-bot"
+    assert json.dumps(overview, sort_keys=True) == json.dumps(
+        dashboards(settings)["overview"], sort_keys=True
+    )
+
+
+def _panel(dashboard: dict[str, Any], title: str) -> dict[str, Any]:
+    (panel,) = (one for one in dashboard["panels"] if one["title"] == title)
+    return panel
+
+
+def _limits(dashboard: dict[str, Any], title: str) -> list[float]:
+    steps = _panel(dashboard, title)["fieldConfig"]["defaults"]["thresholds"]["steps"]
+    return [step["value"] for step in steps[1:]]
+
+
+def _override(panel: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    overrides = panel["fieldConfig"]["overrides"]
+    (properties,) = (one["properties"] for one in overrides if one["matcher"]["options"] == name)
+    return list(properties)
