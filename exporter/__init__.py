@@ -1,0 +1,1 @@
+"""Serves what is known of each watched bot as Prometheus metrics."""

@@ -1,0 +1,48 @@
+"""`python -m exporter`: watches the bots of the settings and serves their metrics."""
+
+import argparse
+import logging.config
+import signal
+import socket
+import sys
+from pathlib import Path
+
+import uvicorn
+
+from exporter.server import create_app
+from stack.settings import Duration, SettingsError, add_arguments, from_arguments
+
+RATE_WINDOW = Duration.parse("5m")  # the span of error_rate and api_calls_per_minute
+
+
+def main() -> int:
+    """Serve until SIGTERM or Ctrl-C. Returns 1 where the address cannot be had, 2 for unusable settings."""
+    parser = argparse.ArgumentParser(prog="exporter", description=__doc__)
+    add_arguments(parser)
+    parser.add_argument("--data", type=Path, default=Path(".data"), help="directory of durable files")
+    arguments = parser.parse_args()
+    try:
+        settings = from_arguments(arguments)
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        return 2
+    logging.config.dictConfig(settings.log_config())
+    service = settings.services.exporter
+    listener = socket.socket(socket.AF_INET6 if ":" in service.bind else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((service.bind, service.port))
+    except OSError as error:
+        advice = "stop what listens there, or choose another with services.exporter or --port-offset"
+        print(f"exporter: {service.bind}:{service.port}: {error.strerror}; {advice}", file=sys.stderr)
+        return 1
+    # uvicorn raises the signal that stopped it once more when it is done; a clean stop is no failure.
+    for stop in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(stop, signal.SIG_IGN)
+    app = create_app(settings, RATE_WINDOW / arguments.speed)
+    uvicorn.Server(uvicorn.Config(app, log_config=None)).run(sockets=[listener])
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,243 @@
+"""The one table of metrics: name, type, unit, labels, group, definition and where each source says it."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final, Literal
+
+GAUGE: Final = "gauge"
+COUNTER: Final = "counter"
+HISTOGRAM: Final = "histogram"
+TRADING: Final = "trading"
+API: Final = "api"
+MODEL: Final = "model"
+MARKET: Final = "market"
+SYSTEM: Final = "system"
+LOGS: Final = "logs"
+EXPORTER: Final = "exporter"
+
+# What `collect[]` may name, and the groups it serves.
+COLLECT: dict[str, tuple[str, ...]] = {
+    TRADING: (TRADING, API),
+    MODEL: (MODEL,),
+    MARKET: (MARKET,),
+    SYSTEM: (SYSTEM,),
+    LOGS: (LOGS,),
+    EXPORTER: (EXPORTER,),
+}
+
+TRADES = "trades"
+THIS_HOST = "psutil, of the host that the exporter runs on"
+THIS_PROCESS = "`process.pid`, by psutil where it is on the exporter's host"
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A row; `http` and `freqtrade` name the field that says it, empty where that source cannot know it."""
+
+    name: str
+    type: Literal["gauge", "counter", "histogram"]
+    unit: str
+    group: str
+    help: str
+    labels: tuple[str, ...] = ()
+    http: str = ""
+    freqtrade: str = ""
+    elsewhere: str = ""
+    of_bot: bool = True
+
+    @property
+    def full_name(self) -> str:
+        """The name as Prometheus sees it."""
+        return ("nightdesk_exporter_" if self.group == EXPORTER else "trading_bot_") + self.name
+
+
+def _model(
+    name: str, unit: str, field: str, meaning: str, kind: Literal["gauge", "counter"] = GAUGE
+) -> Metric:
+    return Metric(name, kind, unit, MODEL, meaning, ("model",), http=f"models.*.{field}")
+
+
+def _market(name: str, unit: str, field: str, meaning: str, *labels: str) -> Metric:
+    return Metric(name, GAUGE, unit, MARKET, meaning, ("symbol", *labels), http=f"market.*.{field}")
+
+
+def _traded(
+    name: str, unit: str, meaning: str, *labels: str, kind: Literal["gauge", "counter"] = GAUGE
+) -> Metric:
+    """Return a row that is computed from the closed trades, which every source tells."""
+    return Metric(name, kind, unit, TRADING, meaning, labels, http=TRADES, freqtrade="/trades")
+
+
+def _process(name: str, unit: str, meaning: str, kind: Literal["gauge", "counter"] = GAUGE) -> Metric:
+    return Metric(name, kind, unit, SYSTEM, meaning, http=THIS_PROCESS)
+
+
+def _own(
+    name: str, unit: str, meaning: str, *labels: str, kind: Literal["gauge", "counter"] = GAUGE
+) -> Metric:
+    return Metric(name, kind, unit, EXPORTER, meaning, labels, elsewhere="the exporter itself")
+
+
+# ruff: noqa: E501 - METRICS is a table, one row a line
+# fmt: off
+METRICS: tuple[Metric, ...] = (
+    Metric("up", GAUGE, "bool", TRADING, "1 when the bot's source answered at the last poll, whatever its state.", http="any answer", freqtrade="any answer"),
+    Metric("source_error", GAUGE, "bool", TRADING, "1 while the source fails, by reason: auth, refused, timeout, http, parse, unavailable, internal (a defect of the exporter).", ("reason",), http="no answer", freqtrade="no answer"),
+    Metric("start_time_seconds", GAUGE, "unix time", TRADING, "When the bot's trading loop started.", http="started_at", freqtrade="/health bot_startup_ts"),
+    Metric("data_freshness_seconds", GAUGE, "seconds", TRADING, "Age of the newest market data, by feed.", ("feed",), http="feeds", freqtrade="/status current_rate: since any open position's rate last moved (feed rates)"),
+    Metric("state", GAUGE, "bool", TRADING, "1 for the state that the bot is in: running, paused, stopped, reloading.", ("state",), http="state", freqtrade="/show_config state"),
+    Metric("uptime_seconds", GAUGE, "seconds", TRADING, "Since the bot's trading loop started.", http="time − started_at", freqtrade="now − /health bot_startup_ts"),
+    Metric("last_activity_timestamp_seconds", GAUGE, "unix time", TRADING, "When the bot's trading loop last ran.", http="last_activity_at", freqtrade="/health last_process_ts"),
+    _traded("trades_total", "trades", "Closed trades; outcome is won, lost or even.", "symbol", "side", "outcome", kind=COUNTER),
+    _traded("win_rate", "ratio", "Closed trades that made money, of all closed trades."),
+    Metric("profit_loss", GAUGE, "money", TRADING, "Profit of closed trades and of open positions.", http="profit_realised + profit_open", freqtrade="/profit profit_all_coin"),
+    Metric("pnl", GAUGE, "money", TRADING, "Profit of the trades closed in the window: this calendar day, week (from Monday), month, or all.", ("window",), http="trades; total: profit_realised", freqtrade="/daily, /weekly, /monthly data[0].abs_profit; total: /profit profit_closed_coin"),
+    Metric("equity", GAUGE, "money", TRADING, "What the bot would have if it closed all positions now.", http="equity", freqtrade="/balance starting_capital + /profit profit_all_coin"),
+    Metric("drawdown_ratio", GAUGE, "ratio", TRADING, "Fall of the equity now, open positions included, from the highest equity that closed trades had reached.", http="equity, starting_capital, trades", freqtrade="as equity, /trades"),
+    _traded("max_drawdown_ratio", "ratio", "Deepest fall of the equity that closed trades made, from its highest before."),
+    _traded("sharpe_ratio", "ratio", "Mean of the daily equity returns by their standard deviation, annualised; whole days only."),
+    _traded("sortino_ratio", "ratio", "Mean of the daily equity returns by their downside deviation from 0, annualised; whole days only."),
+    _traded("calmar_ratio", "ratio", "Compound annual return by the maximum drawdown of the daily equity; whole days only."),
+    _traded("profit_factor", "ratio", "Money won by money lost; absent without a loss."),
+    _traded("recovery_factor", "ratio", "Profit of closed trades by the deepest fall in money; absent without a fall."),
+    _traded("expectancy", "money", "Mean profit of a closed trade."),
+    _traded("trades_per_hour", "trades/hour", "Trades closed in the last 24 hours, or since the first trade, an hour."),
+    _traded("trades_per_day", "trades/day", "Trades closed in the last 24 hours."),
+    _traded("last_trade_timestamp_seconds", "unix time", "When a trade last closed."),
+    Metric("active_positions", GAUGE, "positions", TRADING, "Open positions; 0 for a symbol that was open before.", ("symbol",), http="open_positions", freqtrade="/status entries with amount > 0"),
+    Metric("pending_orders", GAUGE, "orders", TRADING, "Orders waiting at the exchange.", http="pending_orders", freqtrade="/status orders[].is_open"),
+    _traded("position_size_avg", "money", "Mean stake of a closed trade."),
+    _traded("position_duration_avg_seconds", "seconds", "Mean time from opening to closing of a closed trade."),
+    Metric("current_exposure", GAUGE, "money", TRADING, "Money in open positions.", http="exposure", freqtrade="/count total_stake"),
+    Metric("max_exposure", GAUGE, "money", TRADING, "Money that may be in open positions: `max_exposure` of the bot's settings, else what it says.", http="max_exposure"),
+    Metric("risk_utilization_ratio", GAUGE, "ratio", TRADING, "Current of maximum exposure.", http="exposure / max_exposure"),
+    _traded("value_at_risk", "ratio", "Loss of a day, as a share of the equity, that historical daily returns exceeded in 1 − confidence of the days; absent before 1 / (1 − confidence) days.", "confidence"),
+    _traded("expected_shortfall", "ratio", "Mean loss of the days that were as bad as the value at risk or worse.", "confidence"),
+    _traded("max_consecutive_wins", "trades", "Longest run of winning trades, by closing time."),
+    _traded("max_consecutive_losses", "trades", "Longest run of losing trades, by closing time."),
+    Metric("api_requests_total", COUNTER, "requests", API, "Calls of the bot to its exchange; outcome is ok or error.", ("outcome",), http="api.requests_ok_total, api.requests_error_total"),
+    Metric("api_calls_per_minute", GAUGE, "requests/minute", API, "Calls of the bot to its exchange, over the last 5 minutes.", http="api, its increase"),
+    Metric("error_rate", GAUGE, "ratio", API, "Failed calls of all calls to the exchange over the last 5 minutes. Freqtrade counts no calls: there it is the share of the trading loop's passes (5 s) that logged a failed call.", http="api, its increase", freqtrade="/logs, WARNING and above of freqtrade.exchange"),
+    Metric("response_time_seconds", HISTOGRAM, "seconds", API, "Time the exchange took to answer the bot.", http="api.response_seconds"),
+    _model("model_loaded", "bool", "loaded", "1 when the model can predict."),
+    _model("model_accuracy", "ratio", "accuracy", "Right predictions of all."),
+    _model("model_precision", "ratio", "precision", "Right of all positive predictions."),
+    _model("model_recall", "ratio", "recall", "Found of all positive cases."),
+    _model("model_f1_score", "ratio", "f1_score", "Harmonic mean of precision and recall."),
+    _model("model_auc", "ratio", "auc", "Area under the ROC curve."),
+    _model("prediction_confidence", "ratio", "prediction_confidence", "Confidence of the latest predictions."),
+    _model("prediction_uncertainty", "ratio", "prediction_uncertainty", "Uncertainty of the latest predictions."),
+    _model("prediction_time_seconds", "seconds", "prediction_seconds", "Time that a prediction takes."),
+    _model("predictions_per_hour", "predictions/hour", "predictions_per_hour", "Predictions an hour."),
+    _model("last_prediction_timestamp_seconds", "unix time", "last_prediction_at", "When the model last predicted."),
+    _model("model_drift_detected", "bool", "drift_detected", "1 when the bot's drift test found drift."),
+    _model("model_drift_score", "ratio", "drift_score", "Distance of the live data from the training data, as the bot measures it."),
+    _model("model_last_retraining_timestamp_seconds", "unix time", "last_retraining_at", "When the model was last trained."),
+    _model("model_retrainings_total", "trainings", "retrainings_total", "Trainings since the bot's start.", COUNTER),
+    _model("data_quality_score", "ratio", "data_quality_score", "Quality of the model's input, 1 is best."),
+    _model("missing_data_ratio", "ratio", "missing_data_ratio", "Missing values in the model's input."),
+    _model("outlier_ratio", "ratio", "outlier_ratio", "Outliers in the model's input."),
+    _market("market_volatility_ratio", "ratio", "volatility_ratio", "Volatility of an hour's returns."),
+    _market("market_trend", "bool", "trend", "1 for the trend that the bot sees: up, down, sideways.", "trend"),
+    _market("market_regime", "bool", "regime", "1 for the regime that the bot sees: calm, volatile, trending.", "regime"),
+    _market("market_liquidity_score", "ratio", "liquidity_score", "Liquidity, 1 is best."),
+    _market("market_price_change_ratio", "ratio", "price_change_1h_ratio, price_change_24h_ratio", "Change of the price over the window, 1h or 24h.", "window"),
+    _market("market_volume_24h", "money", "volume_24h", "Money traded in 24 hours."),
+    _market("market_volume_change_24h_ratio", "ratio", "volume_change_24h_ratio", "Change of that volume over 24 hours."),
+    _market("market_rsi", "0 to 100", "rsi", "Relative strength index."),
+    _market("market_macd", "price", "macd", "Moving average convergence divergence."),
+    _market("market_bollinger_position", "ratio", "bollinger_position", "Place of the price between the lower (0) and the upper (1) Bollinger band."),
+    _market("market_support_resistance_strength", "ratio", "support_resistance_strength", "Strength of the nearest support or resistance, 1 is strongest."),
+    Metric("host_cpu_usage_ratio", GAUGE, "ratio", SYSTEM, "Busy share of all CPUs of a host.", ("host",), freqtrade="/sysinfo cpu_pct", elsewhere=THIS_HOST, of_bot=False),
+    Metric("host_memory_usage_ratio", GAUGE, "ratio", SYSTEM, "Used share of a host's memory.", ("host",), freqtrade="/sysinfo ram_pct", elsewhere=THIS_HOST, of_bot=False),
+    Metric("host_disk_usage_ratio", GAUGE, "ratio", SYSTEM, "Used share of a host's file system.", ("host", "mountpoint"), elsewhere=THIS_HOST, of_bot=False),
+    _process("cpu_usage_ratio", "ratio", "Busy share of one core by the bot's process, 1 at most: a bot's loop runs on one."),
+    _process("memory_usage_ratio", "ratio", "Resident memory of the bot's process, of the host's memory."),
+    _process("process_cpu_seconds_total", "seconds", "CPU time that the bot's process has used.", COUNTER),
+    _process("process_resident_memory_bytes", "bytes", "Resident memory of the bot's process."),
+    _process("process_threads", "threads", "Threads of the bot's process."),
+    _process("process_open_fds", "file descriptors", "Open file descriptors of the bot's process."),
+    Metric("network_latency_seconds", GAUGE, "seconds", SYSTEM, "Time that an exchange's endpoint takes to answer.", ("endpoint",), elsewhere="a recording rule over blackbox_exporter", of_bot=False),
+    Metric("log_lines_total", COUNTER, "lines", LOGS, "Lines of the bot's log."),
+    Metric("log_events_total", COUNTER, "events", LOGS, "Events found in the bot's log.", ("category", "event", "severity")),
+    Metric("log_slow_operation_seconds", HISTOGRAM, "seconds", LOGS, "Durations of the slow operations in the bot's log."),
+    _own("poll_duration_seconds", "seconds", "Time that the last poll of the bot took."),
+    _own("poll_success", "bool", "1 when the last poll of the bot succeeded."),
+    _own("polls_total", "polls", "Polls of the bot; outcome is ok or the reason of the failure.", "outcome", kind=COUNTER),
+    _own("last_success_timestamp_seconds", "unix time", "When a poll of the bot last succeeded."),
+    _own("rejected_input_total", "values", "Values that the bot said and that were refused, by reason.", "reason", kind=COUNTER),
+    _own("over_cap", "series", "Series or symbols that `collection.max_symbols` kept out at the last poll, by metric or part of the answer.", "what"),
+)
+# fmt: on
+
+CATALOGUE: dict[str, Metric] = {metric.name: metric for metric in METRICS}
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """Cumulative counts by upper bound, the last of which is infinity; `total` is the sum of all values."""
+
+    buckets: tuple[tuple[float, int], ...]
+    total: float
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A value of a declared metric; labels in the order of its row, without `bot`."""
+
+    metric: Metric
+    labels: tuple[str, ...]
+    value: float | Histogram
+
+
+def sample(name: str, value: float | Histogram, **labels: str) -> Sample:
+    """Return a sample of the metric with this catalogue name.
+
+    Raises KeyError for a metric that the catalogue does not declare, ValueError for labels that are not its
+    own and for a number that is not finite.
+    """
+    if name not in CATALOGUE:
+        raise KeyError(f"metric {name} is not declared; add a row to exporter/catalogue.py")
+    metric = CATALOGUE[name]
+    if set(labels) != set(metric.labels):
+        raise ValueError(f"{name} has the labels {metric.labels}, not {tuple(labels)}")
+    if not isinstance(value, Histogram) and not math.isfinite(value):
+        raise ValueError(f"{name}: {value} is not a finite number; leave out what is unknown")
+    return Sample(metric, tuple(labels[label] for label in metric.labels), value)
+
+
+def known(name: str, value: float | None, **labels: str) -> Iterator[Sample]:
+    """Yield the sample, or nothing where the value is unknown. Raises as `sample` does."""
+    if value is not None:
+        yield sample(name, value, **labels)
+
+
+def table() -> str:
+    """Return the catalogue as docs/metrics.md."""
+    lines = [
+        "# Metrics",
+        "",
+        "<!-- Written by `python -m exporter.catalogue`; change exporter/catalogue.py instead. -->",
+        "",
+        "What a source cannot know is absent, never zero. Ratios are 0 to 1, money is in the bot's stake currency.",
+        "`collect[]=trading` serves the groups trading and api; every other group has its own name.",
+        "",
+    ]
+    for group in dict.fromkeys(metric.group for metric in METRICS):
+        lines += [
+            f"## {group}",
+            "",
+            "| metric | type | unit | labels | meaning | bot API | Freqtrade | elsewhere |",
+            "|---|---|---|---|---|---|---|---|",
+        ]
+        for metric in (metric for metric in METRICS if metric.group == group):
+            labels = ", ".join((("bot",) if metric.of_bot else ()) + metric.labels)
+            cells = (f"`{metric.full_name}`", metric.type, metric.unit, labels, metric.help)
+            lines.append("| " + " | ".join((*cells, metric.http, metric.freqtrade, metric.elsewhere)) + " |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    print(table(), end="")

@@ -1,0 +1,70 @@
+"""What a bot said at one poll, as plain values."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from exporter.catalogue import Sample
+
+Side = Literal["long", "short"]
+STATES = ("running", "paused", "stopped", "reloading")
+
+
+@dataclass(frozen=True)
+class Trade:
+    """A closed trade. Times are unix seconds, `profit` is after fees; `key` tells it from every other."""
+
+    key: tuple[int, float]
+    symbol: str
+    side: Side
+    opened_at: float
+    closed_at: float
+    profit: float
+    stake: float | None
+
+
+@dataclass(frozen=True)
+class ApiCalls:
+    """The bot's own counts of its calls to the exchange, since its start."""
+
+    ok: int
+    error: int
+
+
+@dataclass(frozen=True)
+class Host:
+    """Usage of the machine that a bot runs on, as ratios."""
+
+    name: str
+    cpu: float | None
+    memory: float | None
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One answer of a source. None is unknown; money is in the stake currency, times are unix seconds.
+
+    `time` is the clock that the other times are of. `trades` are those not told before, unless
+    `history_restarted`: then they are all there are. `pnl` is by window, `samples` need no computing.
+    """
+
+    time: float
+    state: str | None = None
+    started_at: float | None = None
+    last_activity_at: float | None = None
+    starting_capital: float | None = None
+    equity: float | None = None
+    profit_loss: float | None = None
+    pnl: Mapping[str, float] = field(default_factory=dict)
+    exposure: float | None = None
+    max_exposure: float | None = None
+    open_symbols: tuple[str, ...] | None = None
+    pending_orders: int | None = None
+    data_ages: Mapping[str, float] = field(default_factory=dict)
+    api: ApiCalls | None = None
+    error_rate: float | None = None
+    pid: int | None = None
+    host: Host | None = None
+    trades: tuple[Trade, ...] = ()
+    history_restarted: bool = False
+    samples: tuple[Sample, ...] = ()

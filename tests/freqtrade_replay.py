@@ -1,0 +1,213 @@
+"""Serves the recorded Freqtrade as a bot: `python -m tests.freqtrade_replay --port N [--now] [--outage]`."""
+
+import argparse
+import base64
+import json
+import re
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+RECORDINGS = Path(__file__).parent / "fixtures" / "freqtrade"
+USER, PASSWORD = "ftuser", "ftpass"
+ENDPOINTS = (
+    "balance", "count", "daily", "weekly", "monthly", "entries", "exits", "mix_tags", "performance", "stats",
+    "health", "locks", "profit", "show_config", "status", "sysinfo", "version", "whitelist",
+)  # fmt: skip
+# What a stopped bot refuses; all else it still answers.
+NEEDS_RUNNING = {"count"}
+BUFFER = 1000  # records that Freqtrade's /logs holds
+RECORD = re.compile(r"^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d),(\d{3}) - (\S+) - ([A-Z]+) - (.*)$")
+
+
+class Recording:
+    """The recorded answers, with times moved to `now` where it is set; its attributes may be changed.
+
+    `answers` is by endpoint; `broken` maps an endpoint to what is sent instead, as status and body;
+    `hangs` makes every call wait; `outage` repeats the log's exchange outage once a second, as it went on
+    in the recorded run; `calls` counts by path.
+    """
+
+    def __init__(self, *, now: bool = False, outage: bool = False) -> None:
+        self.answers: dict[str, Any] = {name: _read(f"{name}.json") for name in ENDPOINTS}
+        self.trades: list[dict[str, Any]] = _read("trades.json")["trades"]
+        self.logs = list(_log_records())
+        self.outage = outage
+        self.state: str = self.answers["show_config"]["state"]
+        self.broken: dict[str, tuple[int, bytes]] = {}
+        self.hangs = False
+        self.released = threading.Event()
+        self.calls: list[str] = []
+        self._now = now
+        self.shift = time.time() - self.answers["health"]["last_process_ts"] if now else 0.0
+
+    def answer(self, endpoint: str, query: dict[str, str]) -> tuple[int, Any]:
+        """Return status and JSON as Freqtrade would."""
+        if endpoint == "ping":
+            return 200, {"status": "pong"}
+        if endpoint in NEEDS_RUNNING and self.state == "stopped":
+            return 502, {"error": f"Error querying /api/v1/{endpoint}: trader is not running"}
+        if endpoint == "trades":
+            return 200, self._shifted(self._trades(query))
+        if endpoint == "logs":
+            records = self._records()[-int(query.get("limit", BUFFER)) :]
+            return 200, {"log_count": len(records), "logs": records}
+        if endpoint == "show_config":
+            return 200, self.answers[endpoint] | {"state": self.state}
+        if endpoint == "health" and self._now:
+            return 200, self._shifted(self.answers[endpoint]) | {"last_process_ts": int(time.time())}
+        if endpoint in self.answers:
+            return 200, self._shifted(self.answers[endpoint])
+        return 404, {"detail": "Not Found"}
+
+    def _trades(self, query: dict[str, str]) -> dict[str, Any]:
+        offset, limit = int(query.get("offset", 0)), int(query.get("limit", 500))
+        by_id = query.get("order_by_id", "true") == "true"
+        ordered = sorted(
+            self.trades, key=lambda trade: trade["trade_id"] if by_id else -trade["close_timestamp"]
+        )
+        page = ordered[offset : offset + limit]
+        return {"trades": page, "trades_count": len(page), "offset": offset, "total_trades": len(self.trades)}
+
+    def _records(self) -> list[list[Any]]:
+        """Return the last records, the log of an earlier run moved to end with the answers."""
+        shift = self.answers["health"]["last_process_ts"] * 1000 + self.shift * 1000 - self.logs[-1][1]
+        records = [[when, stamp + shift, *rest] for when, stamp, *rest in self.logs]
+        if self.outage:
+            failed = [record for record in records if record[2] == "freqtrade.exchange.common"]
+            end = time.time() * 1000 if self._now else failed[-1][1]
+            seconds = range(BUFFER // len(failed) - 1, -1, -1)
+            records += [[w, end - 1000 * ago, *rest] for ago in seconds for w, _, *rest in failed]
+        return records[-BUFFER:]
+
+    def _shifted(self, value: Any) -> Any:
+        """Return the answer with its timestamps moved: seconds in `_ts`, milliseconds in `_timestamp`."""
+        if isinstance(value, list):
+            return [self._shifted(each) for each in value]
+        if not isinstance(value, dict):
+            return value
+        return {
+            key: self._moved(key, each)
+            if isinstance(each, (int, float)) and key.endswith(("_ts", "_timestamp"))
+            else self._shifted(each)
+            for key, each in value.items()
+        }
+
+    def _moved(self, key: str, value: float) -> float:
+        return int(value + self.shift) if key.endswith("_ts") else int(value + self.shift * 1000)
+
+
+def _read(name: str) -> Any:
+    return json.loads((RECORDINGS / name).read_text())
+
+
+def _log_records() -> Iterator[list[Any]]:
+    """Yield the log as /logs gives it: time, milliseconds, logger, level, message with its traceback."""
+    record: list[Any] = []
+    for line in (RECORDINGS / "freqtrade.log").read_text().splitlines():
+        if found := RECORD.match(line):
+            if record:
+                yield record
+            when = datetime.strptime(found[1], "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC)
+            record = [found[1], when.timestamp() * 1000 + int(found[2]), found[3], found[4], found[5]]
+        elif record:
+            record[4] += f"\n{line}"
+    yield record
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    recording: Recording
+
+    def do_GET(self) -> None:
+        """Answer as the recorded bot."""
+        url = urlsplit(self.path)
+        endpoint = url.path.removeprefix("/api/v1/")
+        recording = self.recording
+        recording.calls.append(self.path)
+        if recording.hangs:
+            recording.released.wait()
+            self.close_connection = True
+            return
+        if endpoint in recording.broken:
+            self._send(*recording.broken[endpoint])
+        elif endpoint != "ping" and not self._authorised("access"):
+            self._send_json(401, {"detail": "Unauthorized"})
+        else:
+            query = {key: values[-1] for key, values in parse_qs(url.query).items()}
+            self._send_json(*recording.answer(endpoint, query))
+
+    def do_POST(self) -> None:
+        """Log in and refresh; nothing else is recorded as changing what is read."""
+        endpoint = urlsplit(self.path).path.removeprefix("/api/v1/")
+        if endpoint == "token/login":
+            allowed = self._authorised("")
+            granted = {"access_token": "access", "refresh_token": "refresh"}
+            self._send_json(200, granted) if allowed else self._send_json(
+                401, {"detail": "Not authenticated"}
+            )
+        elif endpoint == "token/refresh":
+            allowed = self.headers.get("Authorization") == "Bearer refresh"
+            refused = {"detail": "Could not validate credentials"}
+            self._send_json(200, {"access_token": "access"}) if allowed else self._send_json(401, refused)
+        else:
+            self._send_json(404, {"detail": "Not Found"})
+
+    def _authorised(self, token: str) -> bool:
+        basic = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+        given = self.headers.get("Authorization", "")
+        return given == f"Basic {basic}" or (bool(token) and given == f"Bearer {token}")
+
+    def _send_json(self, status: int, data: Any) -> None:
+        self._send(status, json.dumps(data).encode())
+
+    def _send(self, status: int, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing: what was asked stands in `Recording.calls`."""
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+
+@contextmanager
+def serve(recording: Recording, port: int = 0) -> Iterator[str]:
+    """Serve the recording on loopback while in the block; gives its URL."""
+    server = _Server(("127.0.0.1", port), type("Handler", (_Handler,), {"recording": recording}))
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        recording.released.set()
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def main() -> None:
+    """Serve until stopped."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--now", action="store_true", help="move all recorded times to now")
+    parser.add_argument("--outage", action="store_true", help="let the log's exchange outage go on")
+    arguments = parser.parse_args()
+    with serve(Recording(now=arguments.now, outage=arguments.outage), arguments.port) as url:
+        print(f"Freqtrade's recordings on {url}, user {USER}, password {PASSWORD}", flush=True)
+        threading.Event().wait()
+
+
+if __name__ == "__main__":
+    main()
