@@ -1,0 +1,86 @@
+// The receivers of alertmanager.yml: webhook_actions, and each channel that is set and that Alertmanager itself sends.
+local webhook_actions(settings) = {
+  name: 'webhook_actions',
+  webhook_configs: [{
+    url: 'http://%(host)s:%(port)d/api/v1/alerts' % settings.services.webhook_actions,
+    send_resolved: true,
+    http_config: { authorization: { credentials_file: settings.webhook_actions.tokens.receive_file } },
+  }],
+};
+
+local email(config) = {
+  email_configs: [{
+    smarthost: '%(host)s:%(port)d' % config,
+    from: config.from,
+    to: std.join(', ', config.to),
+    require_tls: config.starttls,
+    [if config.username != '' then 'auth_username']: config.username,
+    [if config.password_file != null then 'auth_password_file']: config.password_file,
+    headers: { Subject: '{{ template "nightdesk.subject" . }}' },
+    html: '{{ template "nightdesk.email.html" . }}',
+    text: '{{ template "nightdesk.text" . }}',
+  }],
+};
+
+// HTML, where Alertmanager escapes every value, keeps names such as `a_b*c[d]` whole; its Markdown would not.
+// `@channel` chats are webhook_actions' own: Alertmanager takes numbers only.
+local telegram(config) = {
+  telegram_configs: [
+    {
+      bot_token_file: config.token_file,
+      api_url: std.rstripChars(config.api_url, '/'),
+      chat_id: chat,
+      parse_mode: 'HTML',
+      message: '{{ template "nightdesk.telegram" . }}',
+    }
+    for chat in config.chats
+    if std.isNumber(chat)
+  ],
+};
+
+local slack(config) = {
+  slack_configs: [{
+    api_url_file: config.url_file,
+    channel: config.channel,
+    username: config.username,
+    icon_emoji: config.icon,
+    color: '{{ template "nightdesk.colour" . }}',
+    title: '{{ template "nightdesk.slack.title" . }}',
+    title_link: '{{ template "nightdesk.link" . }}',
+    text: '{{ template "nightdesk.slack" . }}',
+    fallback: '{{ template "nightdesk.subject" . }}',
+    // Formatting nowhere that we write, since a name may hold * and _ (an empty list would mean everywhere).
+    mrkdwn_in: ['pretext'],
+  }],
+};
+
+local resolved(receiver, send) = {
+  [kind]: [config { send_resolved: send } for config in receiver[kind]]
+  for kind in std.objectFields(receiver)
+};
+
+{
+  // By channel what Alertmanager sends over it. SMS, phone and the rest go through webhook_actions.
+  channels(settings, send_resolved)::
+    local every = { email: email, telegram: telegram, slack: slack };
+    local set = {
+      [name]: every[name](settings.channels[name])
+      for name in std.objectFields(every)
+      if settings.channels[name].enabled
+    };
+    {
+      [name]: { name: name } + resolved(set[name], send_resolved)
+      for name in std.objectFields(set)
+      if std.foldl(function(sum, kind) sum + std.length(set[name][kind]), std.objectFields(set[name]), 0) > 0
+    },
+
+  all(settings)::
+    local tests = $.channels(settings, false);
+    [{ name: 'nobody' }, webhook_actions(settings)] +
+    std.objectValues($.channels(settings, true)) +
+    [tests[name] { name: 'test-' + name } for name in std.objectFields(tests)] +
+    (if settings.routing.watchdog_url_file == null then [] else [{
+       name: 'watchdog',
+       webhook_configs: [{ url_file: settings.routing.watchdog_url_file, send_resolved: false }],
+     }]),
+}

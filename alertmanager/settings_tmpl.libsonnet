@@ -1,0 +1,15 @@
+// What the settings say and the templates show: colours, deadlines, the time zone, the on-call page's address.
+local text(value) = '{{ %s }}' % std.escapeStringJson(value);
+
+// A definition that is given a severity; meta alerts speak with the voice of critical ones.
+local by_severity(name, value) =
+  '{{ define "%s" }}{{ if eq . "warning" }}%s{{ else if eq . "info" }}%s{{ else }}%s{{ end }}{{ end }}\n'
+  % [name, value('warning'), value('info'), value('critical')];
+
+function(settings)
+  by_severity('nightdesk.severity.colour', function(name) settings.severities[name].colour) +
+  by_severity('nightdesk.deadline', function(name) text(settings.severities[name].deadline)) +
+  '{{ define "nightdesk.success.colour" }}%s{{ end }}\n' % settings.success_colour +
+  '{{ define "nightdesk.time" }}{{ . | tz %s | date "2006-01-02 15:04:05 MST" }}{{ end }}\n'
+  % std.escapeStringJson(settings.timezone) +
+  '{{ define "nightdesk.oncall" }}%s{{ end }}\n' % settings.links.webhook_actions

@@ -1,0 +1,79 @@
+// prometheus.yml and the rule files, from the settings.
+local duration = import 'duration.libsonnet';
+local settings = std.extVar('settings');
+local mixin = (import 'mixin.libsonnet') + { _config+:: settings };
+
+local services = settings.services;
+local address(service) = '%s:%d' % [service.host, service.port];
+local groups = { [name]: settings.collection[name] for name in ['trading', 'model', 'market', 'system', 'logs'] };
+
+// The stack's own parts, and the probes, are watched at the pace of what is shown quickest.
+local own_pace = settings.collection.system.interval;
+// /metrics answers from memory: what takes longer than Prometheus's own default is dead, and never longer than a pace.
+local scrape_timeout(interval) = std.min(interval, 10);
+
+local job(name, service, interval=own_pace) = {
+  job_name: name,
+  scrape_interval: duration.format(interval),
+  scrape_timeout: duration.format(scrape_timeout(interval)),
+  static_configs: [{ targets: [address(service)] }],
+};
+local exporter(group, interval, name) = job(name, services.exporter, interval) { params: { 'collect[]': [group] } };
+
+local probe(target) = job('probe-' + target.name, services.blackbox_exporter) {
+  metrics_path: '/probe',
+  params: { module: ['http_2xx'] },
+  static_configs: [{ targets: [target.url], labels: { endpoint: target.name } }],
+  relabel_configs: [
+    { source_labels: ['__address__'], target_label: '__param_target' },
+    { source_labels: ['__param_target'], target_label: 'instance' },
+    { target_label: '__address__', replacement: address(services.blackbox_exporter) },
+  ],
+};
+
+local authorization(store) =
+  if store.password_file == null then {}
+  else if store.username == null then { authorization: { credentials_file: store.password_file } }
+  else { basic_auth: { username: store.username, password_file: store.password_file } };
+
+local influxdb(store) = {
+  url: '%s/api/v1/prom/write?db=%s' % [std.rstripChars(store.url, '/'), store.database],
+  remote_timeout: duration.format(store.timeout),
+  queue_config: {
+    max_samples_per_send: store.batch_size,
+    batch_send_deadline: duration.format(store.flush_interval),
+    // Prometheus has no number of retries: it tries until the samples leave its write-ahead log, so none is lost.
+    min_backoff: duration.format(store.retry_delay),
+  },
+};
+
+local prometheus = {
+  global: {
+    scrape_interval: duration.format(own_pace),
+    scrape_timeout: duration.format(scrape_timeout(own_pace)),
+    evaluation_interval: duration.format(settings.collection.evaluation_interval),
+  },
+  rule_files: ['rules/*.yml'],
+  alerting: { alertmanagers: [{ static_configs: [{ targets: [address(services.alertmanager)] }] }] },
+  scrape_configs:
+    [
+      exporter(name, groups[name].interval, 'exporter-' + name)
+      for name in std.objectFields(groups)
+      if groups[name].enabled
+    ] + [
+      exporter('exporter', own_pace, 'exporter'),
+      job('webhook_actions', services.webhook_actions) {
+        authorization: { credentials_file: settings.webhook_actions.tokens.read_file },
+      },
+      job('alertmanager', services.alertmanager),
+      job('prometheus', services.prometheus),
+    ] + [probe(target) for target in settings.collection.probes],
+  remote_write:
+    [{ url: store.url } + authorization(store) for store in settings.storage.remote_write] +
+    (if settings.storage.influxdb.enabled then [influxdb(settings.storage.influxdb)] else []),
+};
+
+{ 'prometheus.yml': prometheus } + {
+  ['rules/%s.yml' % group.name]: { groups: [group] }
+  for group in mixin.prometheusAlerts.groups + mixin.prometheusRules.groups
+}

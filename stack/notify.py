@@ -1,0 +1,122 @@
+"""Sends one test message over each channel that is set, through the running Alertmanager."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import requests
+from prometheus_client.parser import text_string_to_metric_families
+
+from stack.settings import Settings
+
+SENT = "sent"
+_ASK_EVERY = 0.2  # seconds between two looks at Alertmanager's counters
+_ANSWER_WITHIN = 5.0  # seconds for one answer of Alertmanager, which is beside us
+
+
+class NotifyError(Exception):
+    """Why no test could be sent at all; the message says the way out."""
+
+
+@dataclass(frozen=True)
+class _Counts:
+    """What Alertmanager has tried over one channel since it started, and how much of it failed."""
+
+    tried: float
+    failed: float
+
+
+def send_tests(settings: Settings) -> list[tuple[str, str]]:
+    """Return (channel, "sent" or what went wrong) for each channel that is set, one after the other.
+
+    Alertmanager tells nothing of a single message, so its counters before and after are compared, for as long
+    as the channel's own time-out. Raises NotifyError where no channel is set or Alertmanager is not reached.
+    """
+    enabled = [
+        name for name in ("email", "telegram", "slack", "sms", "phone") if _channel(settings, name).enabled
+    ]
+    if not enabled:
+        raise NotifyError(
+            "no channel is set; set channels.email (or telegram, slack, sms, phone) and enable it"
+        )
+    return [(name, _test(settings, name)) for name in enabled]
+
+
+def _channel(settings: Settings, name: str) -> Any:  # noqa: ANN401 - Email, Telegram, Twilio or Slack
+    return getattr(settings.channels, name)
+
+
+def _test(settings: Settings, channel: str) -> str:
+    messages = _messages(settings, channel)
+    if not messages:
+        return "not tested: webhook_actions sends it by itself, not Alertmanager"
+    url = settings.services.alertmanager.url
+    before = _counts(url, channel)
+    answer = _reach(
+        url,
+        lambda: requests.post(f"{url}/api/v2/alerts", json=[_alert(channel)], timeout=_ANSWER_WITHIN),
+    )
+    if not answer.ok:
+        raise NotifyError(
+            f"Alertmanager at {url} refused the test: {answer.status_code} {answer.text.strip()}"
+        )
+    deadline = time.monotonic() + _channel(settings, channel).timeout
+    while time.monotonic() < deadline:
+        now = _counts(url, channel)
+        if now.failed > before.failed:
+            return "failed: Alertmanager could not deliver it; its log says why"
+        if now.tried - before.tried >= messages:
+            return SENT
+        time.sleep(_ASK_EVERY)
+    return (
+        f"not confirmed within {_channel(settings, channel).timeout}: see Alertmanager's log, "
+        "and whether it runs with this configuration (`nightdesk render`, then reload)"
+    )
+
+
+def _messages(settings: Settings, channel: str) -> int:
+    """Return how many messages Alertmanager sends for one alert: as many as Telegram has numeric chats."""
+    if channel == "telegram":
+        return sum(isinstance(chat, int) for chat in settings.channels.telegram.chats)
+    return 1 if channel in ("email", "slack") else 0
+
+
+def _alert(channel: str) -> dict[str, Any]:
+    now = datetime.now(UTC)
+    return {
+        "labels": {
+            "alertname": "TradingBotTestNotification",
+            "channel": channel,
+            "severity": "test",
+            "sent": now.isoformat(),  # makes each test an alert of its own, which nothing has sent before
+        },
+        "annotations": {
+            "summary": f"Nightdesk reaches you by {channel}",
+            "description": "A test that you asked for: no bot is in trouble, and there is nothing to do.",
+        },
+        "startsAt": now.isoformat(),
+        "endsAt": (now + timedelta(minutes=1)).isoformat(),
+    }
+
+
+def _counts(url: str, channel: str) -> _Counts:
+    answer = _reach(url, lambda: requests.get(f"{url}/metrics", timeout=_ANSWER_WITHIN))
+    totals = {"requests_total": 0.0, "requests_failed_total": 0.0}
+    for family in text_string_to_metric_families(answer.text):
+        for sample in family.samples:
+            name = sample.name.removeprefix("alertmanager_notification_")
+            if name in totals and sample.labels.get("integration") == channel:
+                totals[name] += sample.value
+    return _Counts(tried=totals["requests_total"], failed=totals["requests_failed_total"])
+
+
+def _reach(url: str, ask: Callable[[], requests.Response]) -> requests.Response:
+    try:
+        return ask()
+    except requests.RequestException as error:
+        raise NotifyError(
+            f"Alertmanager at {url} is not reached ({error.__class__.__name__}); "
+            "start the stack (`nightdesk up`), or set services.alertmanager to where it runs"
+        ) from error

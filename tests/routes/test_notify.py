@@ -1,0 +1,56 @@
+"""`nightdesk test-notify` sends one message over each channel, and says which did not get through."""
+
+from pathlib import Path
+
+import pytest
+
+from stack.notify import NotifyError, send_tests
+from stack.settings import load
+from tests.conftest import binary, eventually, free_port
+from tests.routes.desk import Desk, running
+
+
+def test_one_message_goes_over_each_channel_and_none_is_acted_on(desk: Desk) -> None:
+    for _ in range(2):  # a second test is not taken for a repetition of the first
+        desk.inbox.telegram.clear()
+        assert send_tests(desk.settings) == [("email", "sent"), ("telegram", "sent"), ("slack", "sent")]
+        eventually(lambda: desk.inbox.telegram)
+        (message,) = desk.inbox.telegram
+        assert "Nightdesk reaches you by telegram" in message["text"]
+    subjects = [subject for subject in desk.inbox.subjects() if subject.startswith("[test]")]
+    assert subjects == ["[test] Nightdesk reaches you by email"] * 2
+    assert "TradingBotTestNotification" not in {alert for alert, _ in desk.inbox.acted_on()}
+
+
+def test_a_channel_that_refuses_is_named_and_the_others_are_still_tested(tmp_path: Path) -> None:
+    binary("alertmanager")
+    overlay = tmp_path / "overlay.yaml"
+    overlay.write_text(
+        "channels: {email: {to: [nobody@example.org]}, telegram: {enabled: false},"
+        " sms: {enabled: true, account: a, token_file: telegram, from: '+1', to: ['+2']}}"
+    )
+    with running(tmp_path, overlay) as desk:
+        results = dict(send_tests(desk.settings))
+        assert results["email"].startswith("failed: Alertmanager could not deliver it")
+        assert results["slack"] == "sent"
+        assert results["sms"].startswith("not tested: webhook_actions sends it by itself")
+        assert "telegram" not in results
+
+
+def test_alertmanager_that_is_not_there_is_an_error_that_says_where_it_was_looked_for(tmp_path: Path) -> None:
+    port = free_port()
+    (tmp_path / "slack").write_text("http://127.0.0.1:1")
+    file = tmp_path / "monitoring.yaml"
+    file.write_text(
+        "channels: {slack: {enabled: true, url_file: slack}}\n"
+        f"services: {{alertmanager: {{port: {port}}}}}\n"
+    )
+    with pytest.raises(NotifyError, match=f"Alertmanager at http://127.0.0.1:{port} is not reached"):
+        send_tests(load([file]))
+
+
+def test_without_any_channel_the_error_says_which_could_be_set(tmp_path: Path) -> None:
+    file = tmp_path / "monitoring.yaml"
+    file.write_text("profile: starter")
+    with pytest.raises(NotifyError, match=r"no channel is set; set channels\.email"):
+        send_tests(load([file]))

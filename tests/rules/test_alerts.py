@@ -1,0 +1,143 @@
+"""Each alert fires at its limit, is silent below it and where its series is absent, and resolves."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import yaml
+
+from stack.render import ROOT, render
+from stack.settings import META, load
+from stack.settings.model import Settings
+from tests.rules.cases import BOT, Case, Series, cases
+from tests.rules.promtool import as_test, inputs, run
+
+CHANGED = """
+profile: production
+collection:
+  evaluation_interval: 10s
+  trading: {interval: 20s}
+thresholds:
+  critical:
+    {down_after: 90s, crash_loop_restarts: 4, crash_loop_window: 7m, max_drawdown: 0.07, error_rate: 0.02}
+alerts:
+  Down: {cooldown: 2m}
+  HighDrawdown: {for: 3m, cooldown: 1m}
+  ApiErrorRate: {for: 5m}
+  ExporterDown: {for: 1m}
+"""
+WRITTEN = {
+    "starter": "profile: starter",
+    "experienced": "profile: experienced",
+    "production": "profile: production",
+    "changed": CHANGED,
+}
+
+
+@pytest.fixture(scope="module", params=WRITTEN)
+def settings(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    file = tmp_path_factory.mktemp("settings") / "monitoring.yaml"
+    file.write_text(WRITTEN[request.param])
+    return load([file])
+
+
+@pytest.fixture(scope="module")
+def rules(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("rendered")
+    render(settings, out / "build", out)
+    return out / "build/prometheus/rules"
+
+
+def test_every_alert_fires_and_is_silent_as_its_settings_say(
+    settings: Settings, rules: Path, tmp_path: Path
+) -> None:
+    tests = [as_test(case, settings) for case in cases(settings)]
+    assert run(tests, rules, settings, tmp_path / "tests.yml") == ""
+
+
+def test_a_wrong_expectation_is_noticed(settings: Settings, rules: Path, tmp_path: Path) -> None:
+    wrong = Case("Watchdog", "silent", [Series("unrelated", [1.0])], 0, fires=False)
+    assert "TradingBotWatchdog" in run([as_test(wrong, settings)], rules, settings, tmp_path / "tests.yml")
+
+
+def test_every_rule_has_cases_that_fire_and_that_do_not(settings: Settings, rules: Path) -> None:
+    tried = Counter((case.alert, case.fires) for case in cases(settings))
+    for alert in _alerts(rules):
+        name = alert["alert"].removeprefix("TradingBot")
+        assert tried[name, True] >= 1
+        assert tried[name, False] >= 2 or name == "Watchdog"
+
+
+def test_every_rule_is_paced_by_the_settings_and_explained_by_a_runbook(
+    settings: Settings, rules: Path
+) -> None:
+    for alert in _alerts(rules):
+        name = alert["alert"].removeprefix("TradingBot")
+        assert name in settings.alerts
+        assert (alert["labels"]["severity"] == "meta") == (name in META)
+        assert alert["annotations"]["runbook_url"].endswith(f"/docs/runbooks/TradingBot{name}.md")
+        assert (ROOT / f"docs/runbooks/TradingBot{name}.md").read_text().startswith(f"# TradingBot{name}\n")
+        assert ("verify" in alert["annotations"]) == (name not in META)
+
+
+def test_the_annotations_tell_the_bots_figures_and_what_is_unknown(
+    settings: Settings, rules: Path, tmp_path: Path
+) -> None:
+    wait = settings.thresholds.critical.down_after
+    scrapes = int(wait // settings.collection.trading.interval) + 2
+    gone = ["stale"] + [None] * (scrapes - 1)
+    series = [
+        Series("trading_bot_up", [1.0] + [0.0] * scrapes),
+        Series("trading_bot_source_error", [None] + [1.0] * scrapes, {"reason": "refused"}),
+        Series("trading_bot_profit_loss", [-1234.567, *gone]),
+        Series("trading_bot_uptime_seconds", [18000.0, *gone]),
+        Series("trading_bot_active_positions", [2.0, *gone], {"symbol": "BTC/USDT"}),
+        Series("trading_bot_active_positions", [1.0, *gone], {"symbol": "ETH/USDT"}),
+    ]
+    quoted = r"a_b*c[d] \"x\""
+    expected = {
+        "summary": f"{BOT} shows no sign of life",
+        "description": (
+            f"No answer from {BOT} for {wait} (refused). Last known:\n"
+            "P&L: -1234.57\nWin rate: unknown\nOpen positions: 3\nUptime: 5h 0m 0s"
+        ),
+        "recommended_actions": (
+            "Nightdesk tries restart_bot, then close_positions, as far as settings allow. "
+            "See whether its process runs and what it logged last; "
+            "look at its open positions at the exchange."
+        ),
+        "verify": f'trading_bot_up{{bot="{quoted}"}} == 1',
+        "runbook_url": "https://github.com/nightdesk/nightdesk/blob/main/docs/runbooks/TradingBotDown.md",
+        "dashboard_url": "http://127.0.0.1:3000/d/trading-bot?var-bot=a_b%2Ac%5Bd%5D+%22x%22",
+    }
+    test = {
+        "interval": str(settings.collection.trading.interval),
+        "input_series": inputs(series),
+        "alert_rule_test": [
+            {
+                "eval_time": str(type(wait)(wait + settings.collection.trading.interval)),
+                "alertname": "TradingBotDown",
+                "exp_alerts": [
+                    {
+                        "exp_labels": {"severity": "critical", "condition": "down", "bot": BOT},
+                        "exp_annotations": expected,
+                    }
+                ],
+            }
+        ],
+    }
+    assert run([test], rules, settings, tmp_path / "tests.yml") == ""
+
+
+def test_an_alert_that_settings_switch_off_has_no_rule(tmp_path: Path) -> None:
+    file = tmp_path / "monitoring.yaml"
+    file.write_text("alerts: {HighDrawdown: {enabled: false}}")
+    render(load([file]), tmp_path / "build", tmp_path)
+    names = {alert["alert"] for alert in _alerts(tmp_path / "build/prometheus/rules")}
+    assert "TradingBotHighDrawdown" not in names
+    assert "TradingBotDown" in names
+
+
+def _alerts(rules: Path) -> list[dict[str, dict[str, str]]]:
+    files = [yaml.safe_load(file.read_text()) for file in sorted(rules.glob("*.yml"))]
+    return [rule for file in files for group in file["groups"] for rule in group["rules"]]
