@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from stack import debian
@@ -128,10 +129,13 @@ def _is_there(name: str) -> bool:
     return True
 
 
-def main() -> int:
-    """Install what is missing; the exit code of `python -m stack.binaries`."""
+def main(words: Sequence[str]) -> int:
+    """Print where the named program is, or, with no name, install what is missing; return the exit code."""
     try:
-        install()
+        if words:
+            print(find(words[0]))
+        else:
+            install()
     except MissingBinary as error:
         print(error, file=sys.stderr)
         return 1
@@ -139,4 +143,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,62 @@
+# What a developer and a user type. Every target sets up what it needs first, and may be run again at any time.
+.DEFAULT_GOAL := help
+.PHONY: help setup up render test lint fmt bench lock clean
+
+PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+  $$python -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+CONFIG ?= monitoring.yaml
+JSONNET := $(shell git ls-files -co --exclude-standard '*.jsonnet' '*.libsonnet' 2>/dev/null)
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## Install what is missing: Python packages, Prometheus and its family, Nightdesk's own secrets
+	@$(BIN)/python -m stack.keys --config $(CONFIG)
+	@$(BIN)/python -m stack.binaries
+
+$(STAMP): requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "No Python 3.11 or newer with its venv module is on PATH (Debian: apt install" \
+	  "python3-venv); name one: make PYTHON=/path/to/python3" >&2; exit 1; }
+	"$(PYTHON)" -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+up: setup ## Run the whole stack here; Ctrl-C stops it
+	@$(BIN)/nightdesk up --config $(CONFIG) $(ARGS)
+
+render: setup ## Write build/ from the settings
+	@$(BIN)/nightdesk render --config $(CONFIG)
+
+test: setup ## Run the tests (ARGS="-k name" for some of them)
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: setup ## Check style, types and the jsonnet
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	@if fmt=$$($(BIN)/python -m stack.binaries jsonnetfmt 2>/dev/null); \
+	then echo "jsonnetfmt --test"; "$$fmt" --test $(JSONNET); \
+	else echo "SKIPPED jsonnetfmt: it is neither on PATH nor in .tools (apt install jsonnet)"; fi
+
+fmt: setup ## Format all sources
+	$(BIN)/ruff check --fix --quiet . || true
+	$(BIN)/ruff format .
+	@fmt=$$($(BIN)/python -m stack.binaries jsonnetfmt) && "$$fmt" -i $(JSONNET)
+
+bench: setup ## Run the benchmarks; each prints its table
+	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(BIN)/python "$$file" || exit 1; done
+
+lock: ## Write the hashed locks from pyproject.toml: all for developers, the running part for the image
+	@tools=$$(mktemp -d) && trap 'rm -rf "$$tools"' EXIT && \
+	"$(PYTHON)" -m venv "$$tools" && "$$tools/bin/pip" install --quiet uv && \
+	compile="$$tools/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header" && \
+	$$compile --extra dev pyproject.toml -o requirements.lock && \
+	$$compile -c requirements.lock pyproject.toml -o deploy/requirements.lock
+
+clean: ## Remove what was rendered and cached; data and secrets stay
+	rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +

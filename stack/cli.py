@@ -1,0 +1,126 @@
+"""The command `nightdesk`: looks at settings, renders them, runs the stack and says how it is."""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from stack.binaries import MissingBinary
+from stack.flags import write_flags
+from stack.notify import send_tests
+from stack.render import RenderError, render
+from stack.schema import user_schema
+from stack.settings import (
+    Duration,
+    Settings,
+    SettingsError,
+    add_arguments,
+    from_arguments,
+    missing_secrets,
+)
+from stack.status import Unreachable, read_status
+from stack.up import CannotStart, up
+
+Command = Callable[[argparse.Namespace], int]
+
+
+def check(arguments: argparse.Namespace) -> int:
+    """Say whether the settings can be used, and what they watch."""
+    settings = from_arguments(arguments)
+    if missing := missing_secrets(settings):
+        raise SettingsError(missing)
+    print("\n".join(_overview(settings)))
+    return 0
+
+
+def schema(_: argparse.Namespace) -> int:
+    """Print the JSON Schema of the settings file, for editors."""
+    print(json.dumps(user_schema(), indent=2))
+    return 0
+
+
+def render_build(arguments: argparse.Namespace) -> int:
+    """Write the configuration of Prometheus, Alertmanager, blackbox_exporter and Grafana."""
+    settings = from_arguments(arguments)
+    render(settings, arguments.out, arguments.data)
+    write_flags(settings, arguments.out)
+    print(f"rendered {arguments.out}")
+    return 0
+
+
+def status(arguments: argparse.Namespace) -> int:
+    """Say how the bots are, what fires and what is open, once."""
+    print(read_status(from_arguments(arguments)))
+    return 0
+
+
+def test_notify(arguments: argparse.Namespace) -> int:
+    """Send one message over each channel that is set."""
+    sent = send_tests(from_arguments(arguments))
+    if not sent:
+        print("no channel is set; see channels in stack/defaults.yaml", file=sys.stderr)
+        return 1
+    for channel, outcome in sent:
+        print(f"{channel}: {outcome}")
+    return 0 if all(outcome == "sent" for _, outcome in sent) else 1
+
+
+def main(words: list[str] | None = None) -> int:
+    """Run `nightdesk`; return its exit code: 2 for settings that cannot be used, 1 for anything else."""
+    arguments = _parser().parse_args(words)
+    command: Command = arguments.command
+    try:
+        return command(arguments)
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except (RenderError, MissingBinary, CannotStart, Unreachable) as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="nightdesk", description=__doc__)
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    def add(name: str, command: Command) -> argparse.ArgumentParser:
+        one = commands.add_parser(name, help=command.__doc__, description=command.__doc__)
+        one.set_defaults(command=command)
+        return one
+
+    add("schema", schema)
+    for name, command in (("check", check), ("status", status), ("test-notify", test_notify)):
+        add_arguments(add(name, command))
+    rendering = add("render", render_build)
+    add_arguments(rendering)
+    rendering.add_argument("--out", type=Path, default=Path("build"), metavar="DIR", help="default: build")
+    running = add("up", up)
+    add_arguments(running)
+    for one in (rendering, running):
+        one.add_argument("--data", type=Path, default=Path(".data"), metavar="DIR", help="default: .data")
+    running.add_argument(
+        "--for", dest="duration", type=_duration, metavar="TIME", help="stop by itself after 30s, 5m, …"
+    )
+    return parser
+
+
+def _duration(text: str) -> Duration:
+    try:
+        return Duration.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _overview(settings: Settings) -> list[str]:
+    """Return what the settings watch and whom they tell, in a few lines."""
+    lines = [f"ok: profile {settings.profile}, watches {len(settings.bots) or 'no'} bot(s)"]
+    for name, bot in settings.bots.items():
+        lines.append(f"  {name}: {bot.source.type} {bot.source.url}, restarted through {bot.restart.type}")
+    channels = [name for name, channel in settings.channels if getattr(channel, "enabled", False)]
+    lines.append(f"  told over: {', '.join(channels) or 'nothing yet; set one below channels'}")
+    return lines
+
+
+if __name__ == "__main__":
+    sys.exit(main())

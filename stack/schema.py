@@ -1,0 +1,44 @@
+"""Writes the JSON Schema of monitoring.yaml, so that an editor completes and checks what a user writes."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import yaml
+
+from stack.settings import Settings
+from stack.settings.load import DEFAULTS
+
+_FILLED_IN = ("control", "restart")  # of a bot: its source, where nothing else is said
+
+
+def user_schema() -> dict[str, Any]:
+    """Return the schema of the file that a user writes: what has a default is not required there."""
+    schema = Settings.model_json_schema()
+    defaults = yaml.safe_load(DEFAULTS.read_text(encoding="utf-8"))
+    _lift(schema, defaults, schema["$defs"])
+    bot = schema["$defs"]["Bot"]
+    bot["required"] = [name for name in bot["required"] if name not in _FILLED_IN]
+    return schema
+
+
+def _lift(schema: dict[str, Any], given: object, definitions: dict[str, Any]) -> None:
+    """Take from `required`, in all that the mapping `given` reaches, the keys that it holds."""
+    if not isinstance(given, dict):
+        return
+    for one in _alternatives(schema, definitions):
+        if "required" in one:
+            one["required"] = [name for name in one["required"] if name not in given]
+        for name, value in given.items():
+            below = one.get("properties", {}).get(name, one.get("additionalProperties"))
+            if isinstance(below, dict):
+                _lift(below, value, definitions)
+
+
+def _alternatives(schema: dict[str, Any], definitions: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the object schemas that a schema stands for, references and alternatives followed."""
+    if reference := schema.get("$ref"):
+        yield from _alternatives(definitions[reference.rpartition("/")[2]], definitions)
+    for part in schema.get("anyOf", ()):
+        yield from _alternatives(part, definitions)
+    if schema.get("type") == "object":
+        yield schema

@@ -1,0 +1,115 @@
+"""Reads the state of the stack for a person: each bot, the alerts that fire, the incidents that are open."""
+
+from dataclasses import dataclass
+
+import requests
+
+from stack.settings import Settings
+
+_TIMEOUT = 3.0  # seconds; a service of ours on the same machine answers within milliseconds
+_OPEN = "nightdesk_incidents_open"
+_SERIES = f'{{__name__=~"trading_bot_up|trading_bot_state|trading_bot_profit_loss|ALERTS|{_OPEN}"}}'
+
+Samples = list[tuple[dict[str, str], float]]
+
+
+class Unreachable(Exception):
+    """A service that does not answer as it should; the message names it and its address."""
+
+
+@dataclass(frozen=True)
+class BotState:
+    """One bot: whether it is up, its state, its profit or loss; None is not known."""
+
+    name: str
+    up: bool | None
+    state: str | None
+    profit_loss: float | None
+    currency: str
+
+    def __str__(self) -> str:
+        if self.up is None:
+            return f"{self.name} not seen yet"
+        return f"{self.name} {'up' if self.up else 'DOWN'}{f' {self.state}' if self.state else ''}"
+
+
+@dataclass(frozen=True)
+class Status:
+    """What the live line says; incidents are None while webhook_actions is not scraped."""
+
+    bots: tuple[BotState, ...]
+    firing: tuple[str, ...]
+    incidents: int | None
+
+    def summary(self) -> str:
+        """Return the line without what changes all the time."""
+        return " | ".join([", ".join(map(str, self.bots)) or "no bots", self._alerts()])
+
+    def __str__(self) -> str:
+        bots = [
+            str(bot) if bot.profit_loss is None else f"{bot} {bot.profit_loss:+,.2f} {bot.currency}"
+            for bot in self.bots
+        ]
+        return " | ".join([", ".join(bots) or "no bots", self._alerts()])
+
+    def _alerts(self) -> str:
+        firing = f"firing: {', '.join(self.firing)}" if self.firing else "nothing firing"
+        count = "unknown" if self.incidents is None else self.incidents
+        return f"{firing} | open incidents: {count}"
+
+
+def read_status(settings: Settings) -> Status:
+    """Return the state of the stack. Raises Unreachable."""
+    samples = _samples(settings)
+    up, profit = (_by_bot(samples, name) for name in ("trading_bot_up", "trading_bot_profit_loss"))
+    states = {
+        labels["bot"]: labels.get("state", "")
+        for labels, value in samples
+        if labels["__name__"] == "trading_bot_state" and value == 1
+    }
+    bots = tuple(
+        BotState(
+            name,
+            up=None if name not in up else up[name] == 1,
+            state=states.get(name),
+            profit_loss=profit.get(name),
+            currency=bot.currency or settings.currency,
+        )
+        for name, bot in settings.bots.items()
+    )
+    return Status(bots, _firing(samples), _open_incidents(samples))
+
+
+def _samples(settings: Settings) -> Samples:
+    url = f"{settings.services.prometheus.url}/api/v1/query"
+    try:
+        answer = requests.get(url, params={"query": _SERIES}, timeout=_TIMEOUT)
+        answer.raise_for_status()
+        found = answer.json()["data"]["result"]
+    except (requests.RequestException, KeyError) as error:
+        raise Unreachable(
+            f"prometheus at {url} does not answer ({error}); `nightdesk up` starts it"
+        ) from None
+    return [(series["metric"], float(series["value"][1])) for series in found]
+
+
+def _by_bot(samples: Samples, name: str) -> dict[str, float]:
+    return {labels["bot"]: value for labels, value in samples if labels["__name__"] == name}
+
+
+def _firing(samples: Samples) -> tuple[str, ...]:
+    """Return `Alert (bot)` for each alert that fires, without the one that always does."""
+    return tuple(
+        sorted(
+            labels["alertname"] + (f" ({labels['bot']})" if "bot" in labels else "")
+            for labels, _ in samples
+            if labels["__name__"] == "ALERTS"
+            and labels["alertstate"] == "firing"
+            and not labels["alertname"].endswith("Watchdog")
+        )
+    )
+
+
+def _open_incidents(samples: Samples) -> int | None:
+    counts = [value for labels, value in samples if labels["__name__"] == _OPEN]
+    return int(sum(counts)) if counts else None

@@ -1,0 +1,103 @@
+"""`nightdesk up`: the whole stack as local processes, started together, watched, and stopped together."""
+
+import argparse
+import fcntl
+import os
+import socket
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from honcho.environ import parse_procfile
+
+from stack import keys
+from stack.flags import write_flags
+from stack.logfiles import ServiceLogs
+from stack.render import render
+from stack.services import LocalService, local_services
+from stack.settings import DEFAULT_CONFIG, SettingsError, from_arguments, missing_secrets
+from stack.status import read_status
+from stack.watch import Screen, Watch
+
+
+class CannotStart(Exception):
+    """Why the stack cannot run here, with the way out; nothing of it is running."""
+
+
+def up(arguments: argparse.Namespace) -> int:
+    """Run the stack until a signal, the end of `--for` or the end of a service; return the exit code.
+
+    Raises SettingsError, RenderError, MissingBinary and CannotStart before anything is started.
+    """
+    settings = from_arguments(arguments)
+    data: Path = arguments.data.absolute()
+    data.mkdir(parents=True, exist_ok=True)
+    with only_one(data):
+        keys.generate(settings)
+        if missing := missing_secrets(settings):
+            raise SettingsError(missing)
+        build = data / "build"
+        services = local_services(settings, build, data, _options(arguments))
+        check_ports(services)
+        render(settings, build, data)
+        write_flags(settings, build)
+        procfile = data / "Procfile"
+        procfile.write_text("".join(f"{one.procfile_line()}\n" for one in services), encoding="utf-8")
+        commands = parse_procfile(procfile.read_text(encoding="utf-8")).processes
+        logs = ServiceLogs(data / "logs", settings.logs)
+        watch = Watch(commands, {one.name: one.health for one in services}, logs, Screen(sys.stdout))
+        return watch.run(addresses(services, logs), lambda: read_status(settings), arguments.duration)
+
+
+@contextmanager
+def only_one(data: Path) -> Iterator[None]:
+    """Hold the data directory for one stack. Raises CannotStart where another has it."""
+    with (data / "up.lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise CannotStart(
+                f"{data} is in use by another `nightdesk up`; stop that, or give this one its own: "
+                "--data DIR --port-offset N"
+            ) from None
+        yield
+
+
+def check_ports(services: Sequence[LocalService]) -> None:
+    """Raise CannotStart that names each port which something else listens on."""
+    taken = []
+    for service in services:
+        family = socket.AF_INET6 if ":" in service.bind else socket.AF_INET
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((service.bind, service.port))
+            except OSError as error:
+                taken.append(
+                    f"services.{service.name}.port: {service.port} on {service.bind} cannot be had "
+                    f"({os.strerror(error.errno or 0)})"
+                )
+    if taken:
+        taken.append("Stop what listens there, or move every port of this stack: --port-offset 100")
+        raise CannotStart("\n".join(taken))
+
+
+def addresses(services: Sequence[LocalService], logs: ServiceLogs) -> str:
+    """Return the table of what to open, and where the logs are."""
+    width = max(len(service.name) for service in services)
+    lines = [f"  {service.name:<{width}}  {service.link}" for service in services]
+    return "\n".join(["", *lines, "", f"  logs in {logs.directory}; Ctrl-C stops everything", ""])
+
+
+def _options(arguments: argparse.Namespace) -> list[str]:
+    """Return the options that give a service the settings that we have."""
+    files = [str(file.absolute()) for file in arguments.config or [DEFAULT_CONFIG]]
+    offset, speed = str(arguments.port_offset), str(arguments.speed)
+    return [
+        *(word for file in files for word in ("--config", file)),
+        "--port-offset",
+        offset,
+        "--speed",
+        speed,
+    ]
