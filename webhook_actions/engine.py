@@ -65,13 +65,6 @@ class Engine:
             # Without Prometheus nobody knows whether an action is wanted, or whether it helped.
             await self.escalate(incident, f"nothing is done, since Prometheus cannot be asked: {error}")
 
-    async def settle(self, incident: Incident) -> bool:
-        """Close an incident whose end a sample shows; returns whether it is closed. Raises Unreachable."""
-        if not await self._cause_is_gone(incident):
-            return False
-        await self._close(incident, "it no longer fires, and a sample shows that its cause is gone")
-        return True
-
     async def forget(self, incident: Incident) -> None:
         """Close an incident of a bot that settings no longer have."""
         await self._close(incident, f"{incident.bot} is no longer watched")
@@ -89,8 +82,6 @@ class Engine:
             log.warning("escalated", extra=_about(incident) | {"reason": why})
 
     async def _advance(self, incident: Incident, steps: list[Step]) -> None:
-        if incident.resolved_at is not None and await self.settle(incident):
-            return
         last = steps[-1] if steps else None
         if last is not None and last.ended_at is None:
             # The process died between intent and outcome: look at what came of it, never repeat it blindly.
@@ -101,7 +92,11 @@ class Engine:
             return
         if last is not None and last.verdict is None and not await self._judge(incident, last):
             return
-        if incident.resolved_at is None and incident.gave_up_at is None:
+        gone = await self._cause_is_gone(incident)
+        if not is_firing(incident.labels, await self._prometheus.firing()):
+            if gone:
+                await self._close(incident, "it no longer fires, and a sample shows that its cause is gone")
+        elif incident.gave_up_at is None and not gone:  # an alert may be kept firing after its cause is gone
             await self._try_next(incident)
 
     async def _judge(self, incident: Incident, step: Step) -> bool:
@@ -125,10 +120,6 @@ class Engine:
 
     async def _try_next(self, incident: Incident) -> None:
         """Run the next rung of the ladder; rungs that cannot be run are written down and passed."""
-        if not is_firing(incident.labels, await self._prometheus.firing()):
-            return  # the reconciler looks again: Prometheus may only just have started
-        if await self._cause_is_gone(incident):
-            return
         ladder = self._ladder(incident)
         limits = {action: self._settings.actions.limit(action) for action in ladder}
         while True:

@@ -35,7 +35,7 @@ class Jobs:
 
     async def open(self) -> None:
         """Use the pool, and create Procrastinate's tables where they are not yet."""
-        await self.app.open_async(self._pool)  # type: ignore[arg-type]  # its stub wants an unparametrised pool
+        await self.app.open_async(self._pool)
         async with self._pool.connection() as connection:
             found = await (await connection.execute("SELECT to_regclass('procrastinate_jobs')")).fetchone()
         if found is None or found[0] is None:

@@ -74,7 +74,7 @@ def read(body: bytes) -> tuple[list[Alert], list[str]]:
             alert = Alert.model_validate(item)
             alerts[alert.fingerprint] = alert
         except ValidationError as error:
-            problems += _lines(error, f"alerts[{index}]")
+            problems.append("; ".join(_lines(error, f"alerts[{index}]")))
     return list(alerts.values()), problems
 
 

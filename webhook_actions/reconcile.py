@@ -23,7 +23,7 @@ async def reconcile(
     jobs: Jobs,
     metrics: Metrics,
 ) -> None:
-    """Close what ended, look again at what fires, and forget what is no longer watched."""
+    """Have every open incident looked at again that may go on or has ended; forget those without a bot."""
     async with pool.connection() as connection:
         open_ = await incidents.open_incidents(connection)
     try:
@@ -31,9 +31,7 @@ async def reconcile(
         for incident in open_:
             if incident.bot and incident.bot not in settings.bots:
                 await engine.forget(incident)
-            elif not is_firing(incident.labels, firing):
-                await engine.settle(incident)
-            elif incident.gave_up_at is None:
+            elif incident.gave_up_at is None or not is_firing(incident.labels, firing):
                 await jobs.advance(incident.id, incident.bot)
     except Unreachable as error:
         metrics.reconciliations.labels("unreachable").inc()

@@ -232,5 +232,5 @@ class Settings(Section):
             "formatters": {"default": plain if terminal else structured},
             "handlers": {"default": {"class": "logging.StreamHandler", "formatter": "default"}},
             "root": {"level": "INFO", "handlers": ["default"]},
-            "loggers": {"uvicorn.access": {"level": "WARNING"}, "aiohttp.access": {"level": "WARNING"}},
+            "loggers": {name: {"level": "WARNING"} for name in ("uvicorn", "aiohttp.access", "procrastinate")},
         }

@@ -1,0 +1,40 @@
+"""Fixtures that all tests share: free ports, waiting with a bound, and the real Prometheus binaries."""
+
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+from stack.binaries import MissingBinary, find
+
+T = TypeVar("T")
+
+
+def free_port() -> int:
+    """Return a loopback port that nothing listens on now."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def eventually(look: Callable[[], T], *, within: float = 20.0, what: str = "it") -> T:
+    """Return the first truthy answer of `look`; fail, saying what was last seen, when none comes in time."""
+    deadline = time.monotonic() + within
+    while True:
+        seen = look()
+        if seen:
+            return seen
+        if time.monotonic() > deadline:
+            pytest.fail(f"{what} did not happen within {within:g}s; last seen: {seen!r}")
+        time.sleep(0.05)
+
+
+def binary(name: str) -> Path:
+    """Return a Prometheus binary, or skip the test by name where the machine has none."""
+    try:
+        return find(name)
+    except MissingBinary as error:
+        pytest.skip(str(error))

@@ -1,0 +1,106 @@
+"""What the webhook takes, what it refuses and how it says so."""
+
+import json
+import subprocess
+import time
+
+import pytest
+import requests
+
+from tests.conftest import eventually
+from tests.webhook_actions.conftest import Make
+from tests.webhook_actions.world import World
+
+
+@pytest.fixture
+def quiet(make_world: Make) -> World:
+    """Return a world whose engine runs without a Prometheus."""
+    made = make_world("alpha")
+    made.start_engine()
+    return made
+
+
+def test_a_webhook_delivered_again_opens_no_second_incident(quiet: World) -> None:
+    alert = quiet.alert("alpha")
+    assert quiet.deliver(alert).json()["opened"] == 1
+    assert quiet.deliver(alert, alert).json()["repeated"] == 1
+    assert [incident["deliveries"] for incident in quiet.incidents()] == [2]
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "says"),
+    [
+        (b"not json", 422, "Invalid JSON"),
+        (b'{"version": "3", "alerts": []}', 422, "webhook.version"),
+        (b'{"version": "4"}', 422, "webhook.alerts"),
+        (b"x" * 10_000_000, 413, "webhook_actions.body_limit"),
+    ],
+)
+def test_a_body_that_cannot_be_read_is_refused_with_the_reason(
+    quiet: World, body: bytes, status: int, says: str
+) -> None:
+    answer = quiet.post(body)
+    assert answer.status_code == status
+    assert says in answer.text
+    outcome = "too_large" if status == 413 else "malformed"
+    assert quiet.metric(f'nightdesk_webhooks_total{{outcome="{outcome}"}}') == 1
+
+
+@pytest.mark.parametrize("token", [None, "wrong", "read-secret", "act-secret", "receive-secre", "sécret"])
+def test_only_the_receive_token_delivers(quiet: World, token: str | None) -> None:
+    answer = quiet.post(b"{}", token and token.encode("utf-8").decode("latin-1"))
+    assert answer.status_code == 401
+    assert "receive-secret" not in answer.text
+    assert quiet.metric('nightdesk_webhooks_total{outcome="unauthorized"}') == 1
+
+
+def test_only_the_read_token_reads(quiet: World) -> None:
+    for path in ("/metrics", "/api/v1/incidents"):
+        assert requests.get(quiet.url(path), timeout=5).status_code == 401
+        assert quiet.get(path, "receive-secret").status_code == 401
+        assert quiet.get(path).status_code == 200
+    assert requests.get(quiet.url("/healthz"), timeout=5).text == "ok\n"
+
+
+def test_a_malformed_alert_spoils_no_good_one(quiet: World) -> None:
+    bad = [
+        {},
+        7,
+        quiet.alert("alpha", status="maybe"),
+        quiet.alert("alpha", startsAt="yesterday"),
+        quiet.alert("alpha", labels={"alertname": "nul\0"}),
+    ]
+    answer = quiet.deliver(*bad, quiet.alert("alpha"))
+    assert answer.status_code == 200
+    assert answer.json()["opened"] == 1
+    assert len(answer.json()["refused"]) == len(bad)
+    assert quiet.metric('nightdesk_alerts_total{outcome="refused"}') == len(bad)
+
+
+def test_names_with_quotes_emoji_and_newlines_arrive_intact(quiet: World) -> None:
+    name = 'a_b*c[d]"\\\n🚀'
+    quiet.deliver(quiet.alert(name))
+    assert quiet.incidents()[0]["labels"]["bot"] == name
+
+
+def test_without_its_database_it_says_so_and_loses_nothing_it_answered(quiet: World) -> None:
+    quiet.deliver(quiet.alert("alpha"))
+    postgres = int((quiet.directory / "data/postgres/postmaster.pid").read_text().split()[0])
+    subprocess.run(["kill", "-STOP", str(postgres)], check=True)
+    subprocess.run(["kill", "-QUIT", str(postgres)], check=True)
+    subprocess.run(["kill", "-CONT", str(postgres)], check=True)
+    eventually(lambda: requests.get(quiet.url("/healthz"), timeout=10).status_code == 503, what="503")
+    assert quiet.deliver(quiet.alert("beta")).status_code == 503
+    quiet.stop(quiet.engine)
+    quiet.start_engine()
+    assert [incident["bot"] for incident in quiet.incidents()] == ["alpha"]
+    assert quiet.deliver(quiet.alert("beta")).json()["opened"] == 1
+
+
+def test_nothing_written_holds_a_secret(quiet: World) -> None:
+    quiet.deliver(quiet.alert("alpha"))
+    quiet.post(b"{}", "wrong")
+    time.sleep(0.5)
+    written = (quiet.directory / "engine.log").read_text() + json.dumps(quiet.incidents())
+    for secret in ("receive-secret", "read-secret", "act-secret", "bot-secret"):
+        assert secret not in written

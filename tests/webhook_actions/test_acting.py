@@ -1,0 +1,166 @@
+"""The engine acts, proves and hands over, seen from outside, with a real Prometheus and PostgreSQL."""
+
+import signal
+import time
+from datetime import UTC, datetime, timedelta
+
+from tests.conftest import eventually
+from tests.webhook_actions.conftest import Make
+from tests.webhook_actions.world import World
+
+
+def test_a_bot_that_is_down_is_restarted_proven_and_its_incident_closed(world: World) -> None:
+    world.goes_down("alpha")
+    assert world.deliver(world.alert("alpha")).json()["opened"] == 1
+    eventually(lambda: "verified" in world.kinds("alpha"), what="the proof")
+    assert len(world.bots.by_name["alpha"].restarts) == 1
+    assert world.incident("alpha")["closed_at"] is None
+    world.deliver(world.alert("alpha", status="resolved", endsAt=datetime.now(UTC).isoformat()))
+    eventually(lambda: world.incident("alpha")["closed_at"], what="closing")
+    assert world.kinds("alpha") == ["opened", "acting", "done", "verified", "resolved", "closed"]
+    assert world.metric('nightdesk_action_verdicts_total{action="restart_bot",verdict="verified"}') == 1
+    assert world.metric("nightdesk_alert_to_verified_seconds_count") == 1
+
+
+def test_a_bot_that_does_not_come_back_is_tried_three_times_and_handed_over_once(world: World) -> None:
+    bot = world.bots.by_name["alpha"]
+    bot.comes_back = False
+    world.goes_down("alpha")
+    world.deliver(world.alert("alpha"))
+    eventually(lambda: "escalated" in world.kinds("alpha"), within=60, what="the escalation")
+    time.sleep(3)  # three reconciliations
+    assert len(bot.restarts) == 3
+    assert len(set(bot.restarts)) == 3, "each try has an idempotency key of its own"
+    assert world.kinds("alpha").count("escalated") == 1
+    assert [step["verdict"] for step in world.incident("alpha")["steps"][:3]] == ["not_verified"] * 3
+    told = next(entry for entry in world.incident("alpha")["timeline"] if entry["kind"] == "escalated")
+    assert "administrator" in told["text"]
+    assert "restart_bot: 3 attempts spent" in told["text"]
+
+
+def test_attempts_count_over_incidents_so_that_a_flapping_bot_is_not_restarted_for_ever(world: World) -> None:
+    bot = world.bots.by_name["alpha"]
+    for flap in range(4):
+        world.goes_down("alpha")
+        world.deliver(world.alert("alpha"))
+        wanted = "verified" if flap < 3 else "escalated"
+        eventually(lambda wanted=wanted: wanted in world.kinds("alpha"), within=30, what=wanted)
+        bot.up = 1.0
+        world.deliver(world.alert("alpha", status="resolved", endsAt=datetime.now(UTC).isoformat()))
+        eventually(lambda: world.incident("alpha")["closed_at"], what="closing")
+    assert len(bot.restarts) == 3
+    assert "waiting" in [e["kind"] for e in world.incidents()[1]["timeline"]], "it rests after a success"
+
+
+def test_a_wrong_password_restarts_nothing(world: World) -> None:
+    world.bots.by_name["alpha"].error = "auth"
+    world.goes_down("alpha")
+    world.deliver(world.alert("alpha"))
+    eventually(lambda: "escalated" in world.kinds("alpha"), what="the escalation")
+    assert world.bots.by_name["alpha"].restarts == []
+    assert "it cannot mend this" in world.incident("alpha")["steps"][0]["detail"]
+
+
+def test_without_prometheus_nothing_is_done_and_a_person_hears(make_world: Make) -> None:
+    world = make_world("alpha")
+    world.start_engine()
+    world.deliver(world.alert("alpha"))
+    eventually(lambda: "escalated" in world.kinds("alpha"), what="the escalation")
+    assert world.bots.by_name["alpha"].restarts == []
+    world.bots.by_name["alpha"].up = 0.0
+    world.start_prometheus()
+    eventually(lambda: "verified" in world.kinds("alpha"), what="acting once Prometheus is back")
+
+
+def test_more_bots_down_than_the_fleet_limit_are_not_all_restarted(make_world: Make) -> None:
+    names = [f"bot{n}" for n in range(6)]
+    world = make_world(*names)
+    world.start_prometheus()
+    world.start_engine()
+    for name in names:
+        world.bots.by_name[name].up = 0.0
+    eventually(lambda: len(world.firing()) == 6, what="six alerts")
+    world.deliver(*(world.alert(name) for name in names))
+    eventually(lambda: all({"escalated", "verified"} & set(world.kinds(n)) for n in names), what="an end")
+    restarted = [name for name in names if world.bots.by_name[name].restarts]
+    assert len(restarted) == 2
+    assert sum("escalated" in world.kinds(name) for name in names) == 4
+
+
+def test_dry_run_says_what_it_would_have_done(make_world: Make) -> None:
+    world = make_world("alpha", actions={"dry_run": True})
+    world.start_prometheus()
+    world.start_engine()
+    world.goes_down("alpha")
+    world.deliver(world.alert("alpha"))
+    eventually(lambda: "would_have" in world.kinds("alpha"), what="would have")
+    assert world.bots.by_name["alpha"].restarts == []
+
+
+def test_a_restart_that_a_crash_interrupts_is_looked_at_and_not_repeated_blindly(world: World) -> None:
+    bot = world.bots.by_name["alpha"]
+    bot.pause = 2.0  # the bot is back, but the engine dies before it hears so
+    world.goes_down("alpha")
+    world.deliver(world.alert("alpha"))
+    eventually(lambda: bot.restarts, what="the restart")
+    world.stop(world.engine, signal.SIGKILL)
+    time.sleep(3)
+    world.start_engine()
+    eventually(lambda: "verified" in world.kinds("alpha"), within=30, what="the proof")
+    assert len(bot.restarts) == 1
+    assert "interrupted" in world.kinds("alpha")
+
+
+def test_an_incident_survives_a_kill_right_after_its_webhook_was_answered(world: World) -> None:
+    world.goes_down("beta")
+    assert world.deliver(world.alert("beta")).status_code == 200
+    world.stop(world.engine, signal.SIGKILL)
+    world.start_engine()
+    eventually(lambda: "verified" in world.kinds("beta"), within=30, what="the proof")
+
+
+def test_resolved_because_the_series_vanished_closes_nothing(world: World) -> None:
+    world.bots.by_name["alpha"].comes_back = False
+    world.goes_down("alpha")
+    world.deliver(world.alert("alpha"))
+    world.bots.by_name["alpha"].up = None
+    eventually(lambda: not world.firing(), what="the series to vanish")
+    world.deliver(world.alert("alpha", status="resolved", endsAt=datetime.now(UTC).isoformat()))
+    time.sleep(3)
+    assert world.incident("alpha")["closed_at"] is None
+    world.bots.by_name["alpha"].up = 1.0
+    eventually(lambda: world.incident("alpha")["closed_at"], what="closing on a positive sample")
+
+
+def test_what_resolved_while_silenced_is_closed_by_the_reconciler(world: World) -> None:
+    world.goes_down("alpha")
+    world.deliver(world.alert("alpha"))
+    eventually(lambda: world.incident("alpha")["closed_at"], what="closing without a word of Alertmanager")
+    assert "resolved" not in world.kinds("alpha")
+
+
+def test_resolved_with_a_moved_start_closes_the_incident_and_a_late_firing_opens_none(world: World) -> None:
+    started = datetime.now(UTC)
+    world.goes_down("alpha")
+    world.deliver(world.alert("alpha", startsAt=started.isoformat()))
+    eventually(lambda: "verified" in world.kinds("alpha"), what="the proof")
+    moved = (started + timedelta(seconds=2)).isoformat()
+    ended = (datetime.now(UTC) + timedelta(seconds=3)).isoformat()
+    world.deliver(world.alert("alpha", status="resolved", startsAt=moved, endsAt=ended))
+    eventually(lambda: world.incident("alpha")["closed_at"], what="closing")
+    assert world.deliver(world.alert("alpha", startsAt=started.isoformat())).json()["ignored"] == 1
+    assert len(world.incidents()) == 1
+
+
+def test_a_bot_taken_out_of_the_settings_leaves_no_incident_behind(world: World) -> None:
+    world.deliver(world.alert("gone"))
+    eventually(lambda: world.incident("gone")["closed_at"], what="closing")
+    assert world.incident("gone")["close_reason"] == "gone is no longer watched"
+
+
+def test_a_second_crash_while_the_alert_is_kept_firing_is_acted_on_again(world: World) -> None:
+    world.goes_down("alpha")
+    world.deliver(world.alert("alpha"))
+    eventually(lambda: "verified" in world.kinds("alpha"), what="the proof")
+    world.goes_down("alpha")  # no new webhook: for Alertmanager nothing changed
+    eventually(lambda: world.kinds("alpha").count("verified") == 2, within=30, what="the second proof")
