@@ -1,11 +1,10 @@
 """What single values cannot show: settings that contradict each other or name what nothing defines."""
 
 import importlib.util
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
-
-import yaml
+from typing import Any
 
 from stack.settings.acting import Level
 from stack.settings.bots import CommandRestart
@@ -30,7 +29,7 @@ _LOWER_IS_WORSE = ("model_accuracy",)
 def contradictions(settings: Settings) -> list[str]:
     """Return a line for each contradiction, with its paths, values and the way out."""
     return [
-        *_twins(settings), *_paces(settings), *_known_alerts(settings), *_known_actions(settings),
+        *_twins(settings), *_paces(settings), *_known_actions(settings),
         *_known_contacts(settings), *_programs(settings), *_channels(settings), *_burn_rates(settings),
     ]  # fmt: skip
 
@@ -67,13 +66,6 @@ def _paces(settings: Settings) -> Iterator[str]:
                 f"collection.timeout: {timeout} is longer than collection.{name}.interval "
                 f"({group.interval}); a call to a bot must end before the next one starts"
             )
-
-
-def _known_alerts(settings: Settings) -> Iterator[str]:
-    known = shipped_alerts()
-    for name in settings.alerts:
-        if name not in known:
-            yield f"alerts.{name}: is not an alert; {_nearest(name, known)}"
 
 
 def _known_actions(settings: Settings) -> Iterator[str]:
@@ -180,10 +172,24 @@ def _secret_files(value: object, path: str) -> Iterator[tuple[str, Path]]:
             yield from _secret_files(part, where)
 
 
-def shipped_alerts() -> set[str]:
-    """Return the names of the alerts that Nightdesk has: a user paces them, and adds none here."""
-    defaults = yaml.safe_load((Path(__file__).parent.parent / "defaults.yaml").read_text(encoding="utf-8"))
-    return set(defaults["alerts"])
+def strangers(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> list[str]:
+    """Return a line for each alert and action that the files pace and Nightdesk does not have."""
+    limits = _part(given.get("actions"), "limits")
+    paced = (
+        ("alerts", _part(given, "alerts"), set(defaults["alerts"])),
+        ("actions.limits", limits, {*defaults["actions"]["limits"], *_action_files()}),
+    )
+    return [
+        f"{path}.{name}: is not one of Nightdesk's; {_nearest(str(name), known)}"
+        for path, names, known in paced
+        for name in names
+        if name not in known
+    ]
+
+
+def _part(value: object, key: str) -> Mapping[object, object]:
+    part = value.get(key) if isinstance(value, Mapping) else None
+    return part if isinstance(part, Mapping) else {}
 
 
 def _action_files() -> set[str]:

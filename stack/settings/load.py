@@ -1,6 +1,7 @@
 """Reads the layers of the settings (defaults, profile, monitoring.yaml, overlays) into one Settings."""
 
 import argparse
+import math
 import types
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
@@ -11,7 +12,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from stack.settings.consistency import contradictions
+from stack.settings.consistency import contradictions, strangers
 from stack.settings.model import Settings
 from stack.settings.types import Duration
 
@@ -37,12 +38,16 @@ def load(
     Relative paths in them are relative to the first file. `port_offset` is added to every port, `speed`
     divides every wait (not time-outs, limits on latency or retentions). Raises SettingsError.
     """
+    if not 0 < speed < math.inf:
+        raise SettingsError([f"--speed: {speed:g} is not a number above 0"])
     files = [Path(path) for path in paths]
     given: dict[str, Any] = {}
     for file in files:
         given = _over(given, _read(file))
-    profile = given.get("profile", _read(DEFAULTS)["profile"])
-    data = _over(_over(_read(DEFAULTS), _profile(profile)), given)
+    defaults = _read(DEFAULTS)
+    if problems := strangers(given, defaults):
+        raise SettingsError(problems)
+    data = _over(_over(defaults, _profile(given.get("profile", defaults["profile"]))), given)
     _shift_ports(data, port_offset)
     try:
         settings = Settings.model_validate(data, context={"root": files[0].absolute().parent})
@@ -107,8 +112,9 @@ def _over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _shift_ports(data: dict[str, Any], offset: int) -> None:
-    for service in data["services"].values():
-        if isinstance(service, dict) and isinstance(service.get("port"), int):
+    services = data["services"]
+    for service in services.values() if isinstance(services, dict) else ():
+        if isinstance(service, dict) and type(service.get("port")) is int:  # True is none, and refused later
             service["port"] += offset
 
 
@@ -135,6 +141,14 @@ def _line(detail: ErrorDetails) -> str:
     if detail["type"] == "missing":
         return f"{path}: is missing"
     if detail["type"] in ("between", "duration", "size", "number", "timezone"):
+        return f"{path}: {message}"
+    if detail["type"] == "union_tag_invalid":
+        return f"{path}.type: {detail['ctx']['tag']!r} is not one of {detail['ctx']['expected_tags']}"
+    if detail["type"] == "union_tag_not_found":
+        return f"{path}.type: is missing"
+    if isinstance(
+        detail["input"], (dict, list)
+    ):  # a whole block may hold what someone wrongly wrote in clear
         return f"{path}: {message}"
     return f"{path}: {detail['input']!r}: {message}"
 

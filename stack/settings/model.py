@@ -204,10 +204,13 @@ class Settings(Section):
         demo = data.get("demo", {}) if isinstance(data, dict) else {}
         if not (isinstance(demo, dict) and demo.get("enabled") is True):
             return data
-        service = data["services"]["demo_bot"]
+        services = data.get("services")
+        service = services.get("demo_bot") if isinstance(services, dict) else None
+        if not isinstance(service, dict):
+            return data
         source = {
             "type": "http",
-            "url": f"http://{service['host']}:{service['port']}",
+            "url": f"http://{service.get('host')}:{service.get('port')}",
             "token_file": demo.get("token_file"),
         }
         bot = {"source": source} | ({"restart": demo["restart"]} if demo.get("restart") else {})
@@ -232,5 +235,7 @@ class Settings(Section):
             "formatters": {"default": plain if terminal else structured},
             "handlers": {"default": {"class": "logging.StreamHandler", "formatter": "default"}},
             "root": {"level": "INFO", "handlers": ["default"]},
-            "loggers": {name: {"level": "WARNING"} for name in ("uvicorn", "aiohttp.access", "procrastinate")},
+            "loggers": {
+                name: {"level": "WARNING"} for name in ("uvicorn", "aiohttp.access", "procrastinate")
+            },
         }
