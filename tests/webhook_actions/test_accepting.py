@@ -85,7 +85,7 @@ def test_names_with_quotes_emoji_and_newlines_arrive_intact(quiet: World) -> Non
 
 def test_without_its_database_it_says_so_and_loses_nothing_it_answered(quiet: World) -> None:
     quiet.deliver(quiet.alert("alpha"))
-    postgres = int((quiet.directory / "data/postgres/postmaster.pid").read_text().split()[0])
+    postgres = int((quiet.directory / "engine-data/postgres/postmaster.pid").read_text().split()[0])
     subprocess.run(["kill", "-STOP", str(postgres)], check=True)
     subprocess.run(["kill", "-QUIT", str(postgres)], check=True)
     subprocess.run(["kill", "-CONT", str(postgres)], check=True)

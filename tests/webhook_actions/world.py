@@ -96,6 +96,7 @@ class World:
         self.ports = {"prometheus": free_port(), "webhook_actions": free_port()}
         self.prometheus: subprocess.Popen[bytes] | None = None
         self.engine: subprocess.Popen[bytes] | None = None
+        self.replicas: list[subprocess.Popen[bytes]] = []
         for token in ("receive", "read", "act", "bot"):
             (directory / f"{token}_token").write_text(f"{token}-secret\n")
         self.config = directory / "monitoring.yaml"
@@ -143,24 +144,27 @@ class World:
         )
         eventually(lambda: self._ok(self.ports["prometheus"], "/-/ready"), what="Prometheus")
 
-    def start_engine(self, *extra: str) -> None:
-        self.engine = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "webhook_actions",
-                "--config",
-                str(self.config),
-                "--speed",
-                str(SPEED),
-                "--data",
-                str(self.directory / "data"),
-                *extra,
-            ],
+    def start_engine(self) -> None:
+        self.engine = self._start(self.ports["webhook_actions"], "engine")
+
+    def start_replica(self) -> int:
+        """Start another engine with the same settings and return its port."""
+        port = free_port()
+        overlay = self.directory / "replica.yaml"
+        overlay.write_text(yaml.safe_dump({"services": {"webhook_actions": {"port": port}}}))
+        self.replicas.append(self._start(port, "replica", "--config", str(overlay)))
+        return port
+
+    def _start(self, port: int, name: str, *extra: str) -> subprocess.Popen[bytes]:
+        data = self.directory / f"{name}-data"
+        options = ["--config", str(self.config), "--speed", str(SPEED), "--data", str(data), *extra]
+        process = subprocess.Popen(
+            [sys.executable, "-m", "webhook_actions", *options],
             cwd=ROOT,
-            stderr=(self.directory / "engine.log").open("ab"),
+            stderr=(self.directory / f"{name}.log").open("ab"),
         )
-        eventually(lambda: self._ok(self.ports["webhook_actions"], "/healthz"), what="the engine")
+        eventually(lambda: self._ok(port, "/healthz"), what=name)
+        return process
 
     def stop(self, process: subprocess.Popen[bytes] | None, sign: int = signal.SIGTERM) -> None:
         if process is not None and process.poll() is None:
@@ -168,8 +172,8 @@ class World:
             process.wait(30)
 
     def close(self) -> None:
-        self.stop(self.engine)
-        self.stop(self.prometheus)
+        for process in (self.engine, *self.replicas, self.prometheus):
+            self.stop(process)
         self.bots.server.shutdown()
 
     def goes_down(self, name: str) -> None:
@@ -193,18 +197,20 @@ class World:
             **changes,
         }
 
-    def deliver(self, *alerts: dict[str, Any], token: str = "receive-secret", version: str = "4") -> Any:
-        return self.post(json.dumps({"version": version, "alerts": alerts}).encode(), token)
+    def deliver(self, *alerts: dict[str, Any], port: int | None = None) -> requests.Response:
+        return self.post(json.dumps({"version": "4", "alerts": alerts}).encode(), port=port)
 
-    def post(self, body: bytes, token: str | None = "receive-secret") -> requests.Response:
+    def post(
+        self, body: bytes, token: str | None = "receive-secret", port: int | None = None
+    ) -> requests.Response:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        return requests.post(self.url("/api/v1/alerts"), data=body, headers=headers, timeout=40)
+        return requests.post(self.url("/api/v1/alerts", port), data=body, headers=headers, timeout=40)
 
     def get(self, path: str, token: str = "read-secret") -> requests.Response:
         return requests.get(self.url(path), headers={"Authorization": f"Bearer {token}"}, timeout=20)
 
-    def url(self, path: str) -> str:
-        return f"http://127.0.0.1:{self.ports['webhook_actions']}{path}"
+    def url(self, path: str, port: int | None = None) -> str:
+        return f"http://127.0.0.1:{port or self.ports['webhook_actions']}{path}"
 
     def incidents(self) -> list[dict[str, Any]]:
         """Return all incidents, oldest first."""

@@ -1,0 +1,183 @@
+"""Each way to act on a bot, against the real thing or what was recorded of it."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import docker
+import pytest
+from docker.errors import DockerException
+
+from stack.settings import DockerRestart, FreqtradeBot, HttpBot
+from tests.freqtrade_replay import PASSWORD, USER, Recording, serve
+from tests.webhook_actions.world import Bots
+from webhook_actions.bots import BotControl
+from webhook_actions.bots.command import CommandAdapter
+from webhook_actions.bots.docker import DockerAdapter
+from webhook_actions.bots.freqtrade import FreqtradeAdapter
+from webhook_actions.bots.http import HttpAdapter
+from webhook_actions.outcome import Result
+
+SHOW = [sys.executable, "-c", "import sys; print(sys.argv[1:])"]
+
+
+def test_a_program_gets_the_bots_name_as_one_argument_and_no_shell_reads_it(tmp_path: Path) -> None:
+    name = f"$(touch {tmp_path}/hacked); `touch {tmp_path}/hacked` * 'x"
+    outcome = CommandAdapter([*SHOW, "restart", "{bot}"], name, 20).restart(0, "key")
+    assert outcome.done
+    assert repr(["restart", name]) in outcome.detail
+    assert not (tmp_path / "hacked").exists()
+
+
+@pytest.mark.parametrize(
+    ("program", "result", "says"),
+    [
+        (
+            [sys.executable, "-c", "print('disk full'); raise SystemExit(3)"],
+            Result.RETRY,
+            "with 3: disk full",
+        ),
+        ([sys.executable, "-c", "import time; time.sleep(9)"], Result.RETRY, "did not end within 0.5s"),
+        (["/nowhere/restart"], Result.FAILED, "cannot be started: No such file"),
+    ],
+)
+def test_a_program_that_fails_says_how(program: list[str], result: Result, says: str) -> None:
+    outcome = CommandAdapter(program, "alpha", 0.5).restart(0, "key")
+    assert outcome.result is result
+    assert says in outcome.detail
+
+
+@pytest.fixture
+def bots() -> Iterator[Bots]:
+    made = Bots("alpha")
+    yield made
+    made.server.shutdown()
+
+
+def http(bots: Bots, token: Path) -> HttpAdapter:
+    return HttpAdapter(HttpBot(type="http", url=f"http://127.0.0.1:{bots.port}/alpha", token_file=token), 0.5)
+
+
+@pytest.mark.parametrize(
+    ("status", "result"),
+    [
+        (200, Result.DONE),
+        (503, Result.RETRY),
+        (401, Result.FAILED),
+        (409, Result.FAILED),
+        (404, Result.CANNOT),
+    ],
+)
+def test_the_bot_api_says_whether_trying_again_makes_sense(
+    bots: Bots, tmp_path: Path, status: int, result: Result
+) -> None:
+    (tmp_path / "token").write_text("secret")
+    bots.by_name["alpha"].status = status
+    assert http(bots, tmp_path / "token").restart(0, "step-7").result is result
+    assert bots.by_name["alpha"].restarts == ["step-7"]
+
+
+def test_a_bot_that_hangs_or_is_gone_is_worth_another_try(bots: Bots, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("secret")
+    bots.by_name["alpha"].pause = 2
+    assert http(bots, tmp_path / "token").restart(0, "key").result is Result.RETRY
+    gone = HttpBot(type="http", url="http://127.0.0.1:9/", token_file=tmp_path / "token")
+    assert HttpAdapter(gone, 0.5).restart(0, "key").result is Result.RETRY
+
+
+def test_a_missing_token_file_is_named(bots: Bots, tmp_path: Path) -> None:
+    outcome = http(bots, tmp_path / "nothing").restart(0, "key")
+    assert outcome.result is Result.FAILED
+    assert "nothing cannot be read" in outcome.detail
+
+
+def test_a_restarted_bot_is_waited_for_as_long_as_it_may_boot(bots: Bots, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("secret")
+    adapter = http(bots, tmp_path / "token")
+    bots.by_name["alpha"].answers = False
+    waits: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        bots.by_name["alpha"].answers = len(waits) == 3
+
+    bot = BotControl("alpha", "key", adapter, adapter, 0, boot=30, sleep=sleep)
+    assert bot.wait_until_it_answers().done
+    assert len(waits) == 3
+    bots.by_name["alpha"].answers = False
+    silent = BotControl("alpha", "key", adapter, adapter, 0, boot=0)
+    assert "silent for 0s" in silent.wait_until_it_answers().detail
+
+
+@pytest.fixture
+def freqtrade(tmp_path: Path) -> Iterator[tuple[Recording, FreqtradeAdapter]]:
+    (tmp_path / "password").write_text(PASSWORD)
+    recording = Recording()
+    with serve(recording) as url:
+        bot = FreqtradeBot(type="freqtrade", url=url, username=USER, password_file=tmp_path / "password")
+        yield recording, FreqtradeAdapter(bot, 2, sleep=lambda _: None)
+
+
+def posted(recording: Recording) -> list[str]:
+    """Return the control calls that reached the recording, in order."""
+    return [path.rsplit("/", 1)[1] for path in recording.calls if path.rsplit("/", 1)[1] in ("stop", "start")]
+
+
+def test_freqtrade_is_restarted_by_stop_and_start(freqtrade: tuple[Recording, FreqtradeAdapter]) -> None:
+    recording, adapter = freqtrade
+    assert adapter.answers().done
+    assert adapter.restart(0, "key").done
+    assert posted(recording) == ["stop", "start"]
+    assert adapter.answers().done
+
+
+@pytest.mark.parametrize("state", ["stopped", "paused"])
+def test_a_freqtrade_that_its_owner_stopped_is_left_alone(
+    freqtrade: tuple[Recording, FreqtradeAdapter], state: str
+) -> None:
+    recording, adapter = freqtrade
+    recording.state = state
+    outcome = adapter.restart(0, "key")
+    assert outcome.result is Result.CANNOT
+    assert state in outcome.detail
+    assert posted(recording) == []
+
+
+def test_a_wrong_freqtrade_password_is_final(
+    freqtrade: tuple[Recording, FreqtradeAdapter], tmp_path: Path
+) -> None:
+    (tmp_path / "password").write_text("wrong")
+    outcome = freqtrade[1].restart(0, "key")
+    assert outcome.result is Result.FAILED
+    assert "wrong" not in outcome.detail
+
+
+@pytest.fixture
+def container() -> Iterator[str]:
+    """Return the name of a running container, or skip by name where there is no engine or image."""
+    try:
+        client = docker.from_env()
+        client.ping()
+    except DockerException as error:
+        pytest.skip(f"no Docker engine answers: {error}")
+    images = [tag for image in client.images.list() for tag in image.tags if tag.startswith("python:")]
+    if not images:
+        pytest.skip("no python image is here, and none can be pulled in a test")
+    made = client.containers.run(images[0], ["sleep", "600"], detach=True, name="nightdesk-test-restart")
+    yield "nightdesk-test-restart"
+    made.remove(force=True)
+
+
+def test_a_container_is_restarted(container: str) -> None:
+    client = docker.from_env()
+    before = client.containers.get(container).attrs["State"]["StartedAt"]
+    outcome = DockerAdapter(DockerRestart(type="docker", container=container), 20).restart(0, "key")
+    assert outcome.done, outcome
+    assert client.containers.get(container).attrs["State"]["StartedAt"] > before
+
+
+def test_a_container_that_is_not_there_is_final_and_a_silent_engine_is_not(container: str) -> None:
+    missing = DockerAdapter(DockerRestart(type="docker", container=f"{container}-not"), 20)
+    assert missing.restart(0, "key").result is Result.FAILED
+    silent = DockerAdapter(DockerRestart(type="docker", container="x", url="tcp://127.0.0.1:9"), 1)
+    assert silent.restart(0, "key").result is Result.RETRY

@@ -1,0 +1,50 @@
+"""What is tried next, as a table of situations."""
+
+from datetime import UTC, datetime, timedelta
+
+from stack.settings import ActionLimit, Duration
+from webhook_actions.incidents import Step
+from webhook_actions.ladder import Act, GiveUp, Record, Wait, decide
+
+NOW = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
+LIMITS = {
+    "restart_bot": ActionLimit(attempts=3, cooldown=Duration.parse("5m")),
+    "close_positions": ActionLimit(attempts=1, cooldown=Duration.parse("5m")),
+}
+LADDER = ["restart_bot", "close_positions"]
+
+
+def step(action: str, outcome: str, verdict: str | None = "not_verified") -> Step:
+    return Step(1, 1, "alpha", action, "disruptive", NOW, NOW, outcome, outcome, NOW, verdict, NOW)
+
+
+def test_the_first_rung_comes_first() -> None:
+    assert decide(LADDER, [], {}, LIMITS, NOW) == Act("restart_bot")
+
+
+def test_a_rung_is_tried_again_until_its_attempts_are_spent() -> None:
+    tried = [step("restart_bot", "done")] * 2
+    assert decide(LADDER, tried, {"restart_bot": Record(2)}, LIMITS, NOW) == Act("restart_bot")
+    assert decide(LADDER, tried, {"restart_bot": Record(3)}, LIMITS, NOW) == Act("close_positions")
+
+
+def test_what_cannot_be_done_is_passed_at_once() -> None:
+    for outcome in ("cannot", "would_have", "failed"):
+        assert decide(LADDER, [step("restart_bot", outcome)], {}, LIMITS, NOW) == Act("close_positions")
+    assert decide(LADDER, [step("restart_bot", "retry")], {}, LIMITS, NOW) == Act("restart_bot")
+
+
+def test_an_action_rests_after_a_success_and_the_next_rung_waits_with_it() -> None:
+    later = NOW + timedelta(minutes=2)
+    assert decide(LADDER, [], {"restart_bot": Record(1, later)}, LIMITS, NOW) == Wait(later, "restart_bot")
+    assert decide(LADDER, [], {"restart_bot": Record(1, later)}, LIMITS, later) == Act("restart_bot")
+
+
+def test_giving_up_says_what_became_of_each_rung() -> None:
+    tried = [step("close_positions", "would_have", "none")]
+    given_up = decide(LADDER, tried, {"restart_bot": Record(3)}, LIMITS, NOW)
+    assert isinstance(given_up, GiveUp)
+    assert given_up.reason == (
+        "restart_bot: 3 attempts spent, none proven to have helped; close_positions: would_have"
+    )
+    assert decide([], [], {}, {}, NOW) == GiveUp("no action helps against this alert")
