@@ -1,0 +1,158 @@
+"""Lists the control verbs and the faults of the bot API, and types the arguments of each."""
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class NoArguments(BaseModel):
+    """Nothing can be said beyond the name."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
+    needed: ClassVar[bool] = False  # whether a request must say them, even though each alone may be left out
+
+
+class Restart(NoArguments):
+    """How to restart."""
+
+    wait: Annotated[float, Field(ge=0, le=300)] = 0
+    """Seconds between the stop and the start."""
+
+
+class ClosePositions(NoArguments):
+    """Which positions to close: exactly one of the two is needed, so that nothing is closed by omission."""
+
+    needed = True
+    scope: Literal["all", "risky", "losing"] | None = None
+    """`all` also cancels pending orders; `losing` have an open loss; what is `risky` the bot decides."""
+    symbols: Annotated[list[str], Field(min_length=1, max_length=1000)] | None = None
+    """Close all positions in these symbols."""
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        if (self.scope is None) == (self.symbols is None):
+            raise ValueError('give either "scope": "all" | "risky" | "losing" or "symbols": ["BTC/USDT", …]')
+        return self
+
+
+class ReducePositions(NoArguments):
+    """How far to reduce."""
+
+    factor: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    """What each open position keeps of its size."""
+
+
+class ApiErrors(NoArguments):
+    """How often calls to the exchange fail."""
+
+    share: Annotated[float, Field(gt=0, le=1)] = 0.5
+    """Of all calls."""
+
+
+class SlowApi(NoArguments):
+    """How slow the exchange is."""
+
+    seconds: Annotated[float, Field(gt=0, le=60)] = 6
+    """Added to each call."""
+
+
+class Drawdown(NoArguments):
+    """How much is lost."""
+
+    ratio: Annotated[float, Field(gt=0, le=0.5)] = 0.2
+    """Of the equity now."""
+
+
+class Drift(NoArguments):
+    """How far the market has left what the model was trained on."""
+
+    score: Annotated[float, Field(gt=0, le=1)] = 0.4
+    """The drift score to show; the model's skill falls with it."""
+
+
+class MemoryGrowth(NoArguments):
+    """How much memory is taken."""
+
+    megabytes: Annotated[int, Field(ge=1, le=4096)] = 200
+    """In all; it grows by a tenth of that per second."""
+
+
+class LogErrors(NoArguments):
+    """How much is written."""
+
+    per_second: Annotated[float, Field(gt=0, le=100)] = 5
+    """Error lines; every fifth carries a traceback."""
+
+
+@dataclass(frozen=True)
+class Verb:
+    """What a control verb does, its arguments, and whether supervisor or trading process does it."""
+
+    does: str
+    arguments: type[NoArguments] = NoArguments
+    by_supervisor: bool = False
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What a fault does and how it ends, its arguments, and whether supervisor or trading process has it."""
+
+    does: str
+    ends: str
+    arguments: type[NoArguments] = NoArguments
+    by_supervisor: bool = False
+    momentary: bool = False
+
+
+VERBS = {
+    "start": Verb("Start the trading process; it begins in state running.", by_supervisor=True),
+    "stop": Verb("End the trading process. Open positions stay open, unmanaged.", by_supervisor=True),
+    "restart": Verb("Stop, wait, start.", Restart, by_supervisor=True),
+    "pause": Verb(
+        "Enter no new positions and cancel pending entries; exits go on. Lasts until resume or a start."
+    ),
+    "resume": Verb("Enter positions again."),
+    "close_positions": Verb("Close positions at the market.", ClosePositions),
+    "reduce_positions": Verb("Close a part of every open position.", ReducePositions),
+    "retrain_model": Verb("Train the models anew. Ends drift; their figures begin anew."),
+    "switch_endpoint": Verb("Use the other endpoint of the exchange. Ends API errors and slow answers."),
+    "retry_connection": Verb("Connect to the exchange anew. Ends API errors and frozen feeds."),
+    "optimize_connections": Verb(
+        "Keep connections open and use the fastest. Ends slow answers, halves normal ones."
+    ),
+    "clear_cache": Verb("Give cached memory back."),
+    "reduce_processing": Verb("Poll the exchange and the models less often, to use less CPU."),
+    "adjust_strategy": Verb("Trade with half the stake and a nearer target."),
+    "adjust_parameters": Verb("Let models abstain where they are unsure: fewer and better predictions."),
+}
+
+_RESTART = "by DELETE or a restart"
+FAULTS = {
+    "crash": Fault(
+        "The trading process dies by SIGKILL now.", "by start or restart", by_supervisor=True, momentary=True
+    ),
+    "stay_down": Fault(
+        "A start exits at once. Does not end a process that runs.",
+        "by DELETE only: it outlasts restarts of the supervisor too",
+        by_supervisor=True,
+    ),
+    "hang": Fault("The trading process neither trades nor answers (SIGSTOP).", _RESTART, by_supervisor=True),
+    "loop_hang": Fault("The trading loop stands still, yet the bot answers.", _RESTART),
+    "api_errors": Fault(
+        "Calls to the exchange fail.", f"{_RESTART}, switch_endpoint, retry_connection", ApiErrors
+    ),
+    "slow_api": Fault(
+        "The exchange answers slowly.", f"{_RESTART}, switch_endpoint, optimize_connections", SlowApi
+    ),
+    "drawdown": Fault(
+        "The market crashes while the bot is heavily long: half the loss is realised, half stays open.",
+        "never: the money is lost",
+        Drawdown,
+        momentary=True,
+    ),
+    "drift": Fault("The models' predictions go bad.", f"{_RESTART}, retrain_model", Drift),
+    "stale_data": Fault("Market data freezes while calls succeed.", f"{_RESTART}, retry_connection"),
+    "memory_growth": Fault("Memory grows.", f"{_RESTART}, clear_cache", MemoryGrowth),
+    "log_errors": Fault("Error lines and tracebacks flood the log.", _RESTART, LogErrors),
+}

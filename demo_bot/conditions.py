@@ -1,0 +1,51 @@
+"""Holds which faults are switched on in the trading process, and what happened that the log should know."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
+
+from demo_bot.arguments import ApiErrors, Drift, LogErrors, MemoryGrowth, NoArguments, SlowApi
+
+
+@dataclass
+class Conditions:
+    """The lasting faults, each None while it is off. The fields' names are the faults' names."""
+
+    loop_hang: NoArguments | None = None
+    api_errors: ApiErrors | None = None
+    slow_api: SlowApi | None = None
+    drift: Drift | None = None
+    stale_data: NoArguments | None = None
+    memory_growth: MemoryGrowth | None = None
+    log_errors: LogErrors | None = None
+
+    def active(self) -> Iterator[tuple[str, NoArguments]]:
+        """Yield the name and the arguments of each fault that is on."""
+        for at in fields(self):
+            if (arguments := getattr(self, at.name)) is not None:
+                yield at.name, arguments
+
+
+@dataclass(frozen=True)
+class Event:
+    """One line for the log: a logger's name below `demo_bot`, a level, a text, perhaps a traceback."""
+
+    source: str
+    level: int
+    text: str
+    error: Exception | None = None
+
+
+@dataclass
+class Diary:
+    """Events since they were last taken."""
+
+    events: list[Event] = field(default_factory=list)
+
+    def note(self, source: str, level: int, text: str, error: Exception | None = None) -> None:
+        """Add an event."""
+        self.events.append(Event(source, level, text, error))
+
+    def take(self) -> list[Event]:
+        """Return the events and begin anew."""
+        taken, self.events = self.events, []
+        return taken

@@ -1,0 +1,137 @@
+"""Carries out the control verbs that the trading process handles, each with its effect on the simulation."""
+
+from collections.abc import Callable, Iterable
+
+from demo_bot.arguments import ClosePositions, NoArguments, ReducePositions
+from demo_bot.book import Position
+from demo_bot.exchange import TYPICAL_SECONDS
+from demo_bot.simulation import POLL_SECONDS, Simulation
+from demo_bot.strategy import Style, is_risky
+
+LEAST_CONFIDENCE = 0.75  # what adjust_parameters asks of a prediction
+SLOWER = 4  # how many times less often reduce_processing polls
+
+
+class Refused(Exception):
+    """The bot cannot do what it was asked; the text says why and what was done of it."""
+
+
+def pause(bot: Simulation) -> str:
+    """Enter nothing new."""
+    bot.paused = True
+    cancelled, bot.pending = len(bot.pending), []
+    return f"paused; {cancelled} pending orders cancelled, {len(bot.book.positions)} positions stay open"
+
+
+def resume(bot: Simulation) -> str:
+    """Enter again."""
+    bot.paused = False
+    return "running"
+
+
+def close_positions(bot: Simulation, wanted: ClosePositions) -> str:
+    """Close what is wanted; raises Refused for an unknown symbol or where the exchange refused an order."""
+    if unknown := sorted(set(wanted.symbols or ()) - bot.prices.keys()):
+        raise Refused(f"{', '.join(unknown)} is not traded here; known: {', '.join(sorted(bot.prices))}")
+    if wanted.scope == "all":
+        bot.pending = []
+    chosen = [position for position in bot.book.positions.values() if _is_wanted(bot, position, wanted)]
+    return _close(bot, chosen, 1.0, "closed")
+
+
+def reduce_positions(bot: Simulation, wanted: ReducePositions) -> str:
+    """Keep `factor` of each position; raises Refused where the exchange took not all orders."""
+    return _close(bot, list(bot.book.positions.values()), 1 - wanted.factor, "reduced")
+
+
+def retrain_model(bot: Simulation) -> str:
+    """Replace the model by one that fits the market of today."""
+    bot.model.retrain(bot.now)
+    return f"retrained, {bot.model.retrainings} times since the start"
+
+
+def switch_endpoint(bot: Simulation) -> str:
+    """Leave a failing or slow endpoint."""
+    bot.conditions.api_errors = bot.conditions.slow_api = None
+    return f"now at {bot.exchange.switch()}"
+
+
+def retry_connection(bot: Simulation) -> str:
+    """Connect anew, which also subscribes to the feeds anew."""
+    bot.conditions.api_errors = bot.conditions.stale_data = None
+    return f"connected to {bot.exchange.endpoint}"
+
+
+def optimize_connections(bot: Simulation) -> str:
+    """Answers come in half the time; asking again halves no further."""
+    bot.conditions.slow_api = None
+    bot.exchange.typical_seconds = TYPICAL_SECONDS / 2
+    return f"calls take {bot.exchange.typical_seconds * 1000:.0f} ms, typically"
+
+
+def clear_cache(bot: Simulation) -> str:
+    """Let the memory go; the trading process frees it before it answers."""
+    bot.conditions.memory_growth = None
+    return "cache cleared"
+
+
+def reduce_processing(bot: Simulation) -> str:
+    """Poll less often."""
+    bot.poll_seconds = POLL_SECONDS * SLOWER
+    return f"prices are polled every {bot.poll_seconds:g} s"
+
+
+def adjust_strategy(bot: Simulation) -> str:
+    """Trade cautiously from the next entry on; asking again changes nothing more."""
+    bot.style = Style(hold_seconds=bot.style.hold_seconds).cautious()
+    return f"stake {bot.style.stake_ratio:.1%} of the equity, target {bot.style.target_ratio:.2%}"
+
+
+def adjust_parameters(bot: Simulation) -> str:
+    """Only predictions that the model is sure of count."""
+    bot.model.demand(LEAST_CONFIDENCE)
+    return f"predictions below a confidence of {LEAST_CONFIDENCE:g} are dropped"
+
+
+_PLAIN: dict[str, Callable[[Simulation], str]] = {
+    act.__name__: act
+    for act in (
+        pause, resume, retrain_model, switch_endpoint, retry_connection, optimize_connections,
+        clear_cache, reduce_processing, adjust_strategy, adjust_parameters,
+    )
+}  # fmt: skip
+
+
+def carry_out(bot: Simulation, verb: str, arguments: NoArguments) -> str:
+    """Do what a verb says and return a sentence about it; raises Refused."""
+    match arguments:
+        case ClosePositions():
+            return close_positions(bot, arguments)
+        case ReducePositions():
+            return reduce_positions(bot, arguments)
+        case _:
+            return _PLAIN[verb](bot)
+
+
+def _is_wanted(bot: Simulation, position: Position, wanted: ClosePositions) -> bool:
+    price = bot.prices[position.symbol]
+    match wanted.scope:
+        case "all":
+            return True
+        case "losing":
+            return position.profit(price) < 0
+        case "risky":
+            return is_risky(position, price, bot.style, bot.book.equity(bot.prices))
+        case None:
+            return position.symbol in (wanted.symbols or ())
+
+
+def _close(bot: Simulation, positions: Iterable[Position], share: float, done: str) -> str:
+    chosen = list(positions)
+    left = [position for position in chosen if not bot.close(position, "by order", share)]
+    if left:
+        names = ", ".join(f"{position.symbol} ({position.id})" for position in left)
+        raise Refused(
+            f"{len(chosen) - len(left)} of {len(chosen)} positions {done}; the exchange refused {names}"
+        )
+    return f"{len(chosen)} positions {done}"

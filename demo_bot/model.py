@@ -1,0 +1,140 @@
+"""Simulates a model that predicts where prices go, and measures how good its predictions were."""
+
+from collections import deque
+from dataclasses import dataclass
+from math import log2
+from random import Random
+from statistics import fmean
+
+from demo_bot.conditions import Conditions
+
+WINDOW = 200  # predictions that the figures are taken from
+ENOUGH = 20  # predictions before a figure means anything
+SKILL = 0.88  # share of right predictions while the market is as it was in training
+DRIFTED = 0.1  # a drift score above it sets the flag
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """One prediction: the probability of a rise, whether it rose, when, and how long the model took."""
+
+    rise: float
+    rose: bool
+    at: float
+    seconds: float
+
+    @property
+    def up(self) -> bool:
+        """Whether a rise was predicted."""
+        return self.rise > 0.5
+
+    @property
+    def confidence(self) -> float:
+        """The probability of what was predicted, 0.5 to 1."""
+        return max(self.rise, 1 - self.rise)
+
+    @property
+    def entropy(self) -> float:
+        """The uncertainty in bits, 0 (sure) to 1 (a coin's throw). Source: Shannon 1948."""
+        return -sum(p * log2(p) for p in (self.rise, 1 - self.rise) if p > 0)
+
+
+@dataclass(frozen=True)
+class Quality:
+    """Figures over the last predictions; None where they cannot be known."""
+
+    accuracy: float
+    precision: float | None
+    recall: float | None
+    f1_score: float | None
+    auc: float | None
+    confidence: float
+    uncertainty: float
+    seconds: float
+    per_hour: float
+
+
+class Model:
+    """Knows the true direction as often as its skill allows, which drift takes away."""
+
+    def __init__(self, rng: Random, conditions: Conditions) -> None:
+        self._rng = rng
+        self._conditions = conditions
+        self._recent: deque[Prediction] = deque(maxlen=WINDOW)
+        self._wobble = 0.0
+        self._least_confidence = 0.0
+        self.retrainings = 0
+        self.retrained_at: float | None = None
+
+    @property
+    def drift_score(self) -> float:
+        """How far the input has left the training data, 0 to 1."""
+        drift = self._conditions.drift
+        return drift.score if drift else 0.02 + self._wobble
+
+    @property
+    def drift_detected(self) -> bool:
+        """Whether the score is above the model's own limit."""
+        return self.drift_score > DRIFTED
+
+    @property
+    def last_prediction_at(self) -> float | None:
+        """When the last prediction was made, or None before the first."""
+        return self._recent[-1].at if self._recent else None
+
+    def predict(self, rises: bool, now: float) -> bool | None:
+        """Return whether the model expects a rise, or None where it is less sure than it must be."""
+        drift = self._conditions.drift
+        self._wobble = self._rng.uniform(0, 0.02)
+        skill = max(0.3, SKILL - drift.score * 1.1) if drift else SKILL
+        right = self._rng.random() < skill
+        sureness = self._rng.betavariate(4, 2.2 if right else 4) * (0.4 if drift else 1)
+        confidence = 0.5 + sureness / 2
+        expects_rise = rises if right else not rises
+        if confidence < self._least_confidence:
+            return None
+        chance = confidence if expects_rise else 1 - confidence
+        self._recent.append(Prediction(chance, rises, now, self._rng.lognormvariate(-3.9, 0.3)))
+        return expects_rise
+
+    def retrain(self, now: float) -> None:
+        """Begin anew with a model that fits the market of today; its figures begin anew too."""
+        self._conditions.drift = None
+        self._recent.clear()
+        self.retrainings += 1
+        self.retrained_at = now
+
+    def demand(self, confidence: float) -> None:
+        """Count only predictions of at least this confidence, the past ones included."""
+        self._least_confidence = confidence
+        self._recent = deque((p for p in self._recent if p.confidence >= confidence), maxlen=WINDOW)
+
+    def quality(self) -> Quality | None:
+        """Return the figures over the last predictions, or None before there are enough."""
+        recent = self._recent
+        if len(recent) < ENOUGH:
+            return None
+        hit = sum(p.up and p.rose for p in recent)
+        predicted, actual = sum(p.up for p in recent), sum(p.rose for p in recent)
+        precision = hit / predicted if predicted else None
+        recall = hit / actual if actual else None
+        hours = (recent[-1].at - recent[0].at) / 3600
+        return Quality(
+            accuracy=sum(p.up == p.rose for p in recent) / len(recent),
+            precision=precision,
+            recall=recall,
+            f1_score=2 * hit / (predicted + actual) if predicted + actual else None,
+            auc=_auc([p.rise for p in recent if p.rose], [p.rise for p in recent if not p.rose]),
+            confidence=fmean(p.confidence for p in recent),
+            uncertainty=fmean(p.entropy for p in recent),
+            seconds=fmean(p.seconds for p in recent),
+            per_hour=(len(recent) - 1) / hours if hours else 0.0,
+        )
+
+
+def _auc(risen: list[float], fallen: list[float]) -> float | None:
+    """Return the chance that a rise was given a higher probability than a fall (Mann and Whitney 1947)."""
+    if not risen or not fallen:
+        return None
+    above = sum((up > down) + (up == down) / 2 for up in risen for down in fallen)
+    return above / (len(risen) * len(fallen))

@@ -1,0 +1,76 @@
+"""Decides what to trade: how much to put into an entry, where it ends, and when an open position must go."""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from demo_bot.book import Position, Side
+
+ExitReason = Literal["stop loss", "take profit", "holding time"]
+
+
+@dataclass(frozen=True)
+class Order:
+    """An entry that waits to be filled at the unix time `fill_at`."""
+
+    symbol: str
+    side: Side
+    stake: float
+    fill_at: float
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Where a position ends: two prices and a unix time."""
+
+    stop: float
+    target: float
+    until: float
+
+
+@dataclass(frozen=True)
+class Style:
+    """How the bot trades; ratios are of the equity (stake, exposure) or of the entry price (stop, target)."""
+
+    hold_seconds: float
+    stake_ratio: float = 0.05
+    exposure_ratio: float = 0.5
+    max_positions: int = 6
+    stop_ratio: float = 0.003
+    target_ratio: float = 0.0025
+
+    def stake(self, equity: float) -> float:
+        """Return the money for one entry."""
+        return equity * self.stake_ratio
+
+    def max_exposure(self, equity: float) -> float:
+        """Return the money that may be at work at once."""
+        return equity * self.exposure_ratio
+
+    def bounds(self, side: Side, price: float, now: float) -> Bounds:
+        """Return where a position opened now at `price` ends."""
+        sign = 1 if side == "long" else -1
+        return Bounds(
+            stop=price * (1 - sign * self.stop_ratio),
+            target=price * (1 + sign * self.target_ratio),
+            until=now + self.hold_seconds,
+        )
+
+    def cautious(self) -> "Style":
+        """Return a style with half the stake and a target half as far, which is reached more often."""
+        return replace(self, stake_ratio=self.stake_ratio / 2, target_ratio=self.target_ratio / 2)
+
+
+def exit_reason(position: Position, price: float, now: float) -> ExitReason | None:
+    """Return why a position must be closed now, or None while it may stay."""
+    ahead = 1 if position.side == "long" else -1
+    if (price - position.stop_price) * ahead <= 0:
+        return "stop loss"
+    if (price - position.target_price) * ahead >= 0:
+        return "take profit"
+    return "holding time" if now >= position.expires_at else None
+
+
+def is_risky(position: Position, price: float, style: Style, equity: float) -> bool:
+    """Return whether a position has lost over a third of a stop, or is over twice the size of an entry."""
+    lost = -position.profit(price) / position.stake
+    return lost > style.stop_ratio / 3 or position.size * price > 2 * style.stake(equity)
