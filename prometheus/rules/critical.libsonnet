@@ -45,7 +45,7 @@ function(config)
       'HighDrawdown',
       'max by (bot) (trading_bot_drawdown_ratio) > %(max_drawdown)g',
       summary='{{ $labels.bot }} is {{ $value | humanizePercentage }} below its peak',
-      problem='The drawdown of {{ $labels.bot }} is {{ $value | humanizePercentage }}, its limit %g.' % limits.max_drawdown,
+      problem='The drawdown of {{ $labels.bot }} is {{ $value | humanizePercentage }}, its limit %g%%.' % (100 * limits.max_drawdown),
       todo='Decide whether its open positions still have a reason; make them smaller or close them.',
       verify='trading_bot_drawdown_ratio{$bot} <= %(max_drawdown)g'
     ),
@@ -54,7 +54,7 @@ function(config)
       'ApiErrorRate',
       'max by (bot) (trading_bot_error_rate) > %(error_rate)g',
       summary='API errors of {{ $labels.bot }} at {{ $value | humanizePercentage }}',
-      problem='{{ $value | humanizePercentage }} of the API calls of {{ $labels.bot }} fail; its limit is %g.' % limits.error_rate,
+      problem='{{ $value | humanizePercentage }} of the API calls of {{ $labels.bot }} fail; its limit is %g%%.' % (100 * limits.error_rate),
       todo="Look at the exchange's status page, the rate limits and the API key of the bot.",
       verify='trading_bot_error_rate{$bot} <= %(error_rate)g'
     ),

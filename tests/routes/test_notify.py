@@ -37,6 +37,20 @@ def test_a_channel_that_refuses_is_named_and_the_others_are_still_tested(tmp_pat
         assert "telegram" not in results
 
 
+def test_no_mail_goes_in_the_clear_where_starttls_is_wanted(tmp_path: Path) -> None:
+    binary("alertmanager")
+    overlay = tmp_path / "overlay.yaml"
+    overlay.write_text(
+        "channels: {email: {starttls: true}, telegram: {enabled: false}, slack: {enabled: false}}"
+    )
+    with running(tmp_path, overlay) as desk:  # its SMTP server knows no TLS
+        ((channel, result),) = send_tests(desk.settings)
+        assert channel == "email"
+        assert result.startswith("failed")
+        assert not desk.inbox.mails
+        assert "STARTTLS" in (tmp_path / "alertmanager.log").read_text()
+
+
 def test_alertmanager_that_is_not_there_is_an_error_that_says_where_it_was_looked_for(tmp_path: Path) -> None:
     port = free_port()
     (tmp_path / "slack").write_text("http://127.0.0.1:1")

@@ -13,18 +13,25 @@ from stack.settings import load
 from tests.conftest import binary
 from tests.routes.desk import write_settings
 
-ALL_SET = {
-    "critical Down": "webhook_actions email slack telegram",
-    "critical CrashLooping": "webhook_actions email telegram",
+STARTER = {
+    "critical Down": "webhook_actions email telegram",
+    "critical CrashLooping": "webhook_actions telegram",
     "critical HighDrawdown": "webhook_actions email telegram",
     "critical ApiErrorRate": "webhook_actions email telegram",
-    "critical ARuleOfTheirOwn": "webhook_actions email telegram",
-    "warning ARuleOfTheirOwn": "webhook_actions email telegram",
+    "critical ARuleOfTheirOwn": "webhook_actions telegram",
+    "warning ARuleOfTheirOwn": "webhook_actions telegram",
     "info ARuleOfTheirOwn": "webhook_actions telegram",
     "meta ExporterDown": "email telegram",
     "meta Watchdog": "watchdog",
     "none ARuleOfTheirOwn": "nobody",
 }
+EXPERIENCED = STARTER | {
+    "critical Down": "webhook_actions email slack telegram",
+    "critical CrashLooping": "webhook_actions email telegram",
+    "critical ARuleOfTheirOwn": "webhook_actions email slack telegram",
+    "warning ARuleOfTheirOwn": "webhook_actions email slack telegram",
+}
+PROFILES = {"starter": STARTER, "experienced": EXPERIENCED, "production": EXPERIENCED}
 NONE_SET = {
     "critical Down": "webhook_actions",
     "warning ARuleOfTheirOwn": "webhook_actions",
@@ -78,8 +85,9 @@ def _table(config: Path, alerts: dict[str, str]) -> dict[str, str]:
     }
 
 
-def test_with_every_channel_set_each_alert_reaches_those_that_figures_name(tmp_path: Path) -> None:
-    assert _table(_rendered(tmp_path), ALL_SET) == ALL_SET
+@pytest.mark.parametrize("profile", PROFILES)
+def test_with_every_channel_set_each_alert_reaches_those_of_its_profile(tmp_path: Path, profile: str) -> None:
+    assert _table(_rendered(tmp_path, profile=profile), PROFILES[profile]) == PROFILES[profile]
 
 
 def test_without_a_channel_only_webhook_actions_hears_and_never_of_meta_alerts(tmp_path: Path) -> None:
