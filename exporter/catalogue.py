@@ -167,7 +167,7 @@ METRICS: tuple[Metric, ...] = (
     _own("polls_total", "polls", "Polls of the bot; outcome is ok or the reason of the failure.", "outcome", kind=COUNTER),
     _own("last_success_timestamp_seconds", "unix time", "When a poll of the bot last succeeded."),
     _own("rejected_input_total", "values", "Values that the bot said and that were refused, by reason.", "reason", kind=COUNTER),
-    _own("over_cap", "series", "Series or symbols that `collection.max_symbols` kept out at the last poll, by metric or part of the answer.", "what"),
+    _own("over_cap", "series", "What `collection.max_symbols` kept out at the last poll, by metric (series) or part of the answer (symbols, models, feeds).", "what"),
 )
 # fmt: on
 

@@ -19,15 +19,23 @@ _HELP_ESCAPES = str.maketrans({"\\": r"\\", "\n": r"\n"})
 def render(
     samples: Iterable[Sample], cap: int, bot: str | None = None
 ) -> tuple[dict[str, bytes], dict[str, int]]:
-    """Return the lines by metric, and how many samples each metric had beyond `cap`."""
+    """Return the lines by metric, and how many series of each metric were left out.
+
+    A metric has at most `cap` values of its first label (symbols, models, feeds): the first that come.
+    """
     lines: dict[str, list[str]] = {}
+    kept: dict[str, set[str]] = {}
     beyond: dict[str, int] = {}
     for each in samples:
-        found = lines.setdefault(each.metric.name, [])
-        if len(found) < cap:
-            found.append(_sample(each, bot))
-        else:
-            beyond[each.metric.name] = beyond.get(each.metric.name, 0) + 1
+        name = each.metric.name
+        if each.labels:
+            values = kept.setdefault(name, set())
+            if each.labels[0] not in values:
+                if len(values) >= cap:
+                    beyond[name] = beyond.get(name, 0) + 1
+                    continue
+                values.add(each.labels[0])
+        lines.setdefault(name, []).append(_sample(each, bot))
     # A lone surrogate has no UTF-8; a question mark is better than no metrics at all.
     return {name: "".join(found).encode("utf-8", "replace") for name, found in lines.items()}, beyond
 

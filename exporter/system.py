@@ -65,7 +65,9 @@ class BotProcess:
         """
         try:
             process = self._find(pid)
-            return [] if process is None else _usage(process)
+            if process is None or process.status() == psutil.STATUS_ZOMBIE:
+                return []
+            return _usage(process)
         except (psutil.Error, OSError):
             self._process = None
             return []  # it ended, or is not ours to look at: unknown

@@ -30,7 +30,8 @@ class Recording:
     """The recorded answers, with times moved to `now` where it is set; its attributes may be changed.
 
     `answers` is by endpoint; `broken` maps an endpoint to what is sent instead, as status and body;
-    `hangs` makes every call wait; `outage` repeats the log's exchange outage once a second, as it went on
+    `hangs` makes every call wait; without `sorts` it lists trades by id only, as older ones do;
+    `outage` repeats the log's exchange outage once a second, as it went on
     in the recorded run; `calls` counts by path.
     """
 
@@ -42,6 +43,7 @@ class Recording:
         self.state: str = self.answers["show_config"]["state"]
         self.broken: dict[str, tuple[int, bytes]] = {}
         self.hangs = False
+        self.sorts = True
         self.released = threading.Event()
         self.calls: list[str] = []
         self._now = now
@@ -68,9 +70,9 @@ class Recording:
 
     def _trades(self, query: dict[str, str]) -> dict[str, Any]:
         offset, limit = int(query.get("offset", 0)), int(query.get("limit", 500))
-        by_id = query.get("order_by_id", "true") == "true"
+        by_id = not self.sorts or query.get("order_by_id", "true") == "true"
         ordered = sorted(
-            self.trades, key=lambda trade: trade["trade_id"] if by_id else -trade["close_timestamp"]
+            self.trades, key=lambda trade: trade["trade_id"] if by_id else -(trade["close_timestamp"] or 0)
         )
         page = ordered[offset : offset + limit]
         return {"trades": page, "trades_count": len(page), "offset": offset, "total_trades": len(self.trades)}
@@ -123,6 +125,7 @@ def _log_records() -> Iterator[list[Any]]:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     recording: Recording
 
     def do_GET(self) -> None:
@@ -180,6 +183,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
+    request_queue_size = 64  # the default of 5 drops connections of a bot that is asked all at once
 
 
 @contextmanager
