@@ -24,12 +24,12 @@ function(config) {
   // `{$bot}` in a query is the bot that the alert is about, quoted as PromQL wants it whatever its name holds.
   local of_bot(query) = std.strReplace(query, '$bot', 'bot={{ printf "%q" $labels.bot }}'),
 
-  local alert(severity, name, expr, wait, labels, annotations) =
+  local alert(severity, name, expr, wait, annotations) =
     local pace = config.alerts[name];
     if !std.get(pace, 'enabled', true) then null else {
       alert: 'TradingBot' + name,
       expr: expr,
-      labels: { severity: severity, condition: snake(name) } + labels,
+      labels: { severity: severity, condition: snake(name) },
       annotations: present({ runbook_url: '%s/TradingBot%s.md' % [config.runbook_url, name] } + annotations),
     } + present({
       'for': duration.format(duration.seconds(pace['for']) + wait),
@@ -38,9 +38,9 @@ function(config) {
 
   // A bot needs someone now. `%(name)s` in the texts is thresholds.critical.name (durations in seconds); `wait` is
   // added to the alert's own `for`; `verify` holds once the cause is gone, long before the alert itself resolves.
-  critical(name, expr, summary, problem, todo, verify, wait=0, labels={})::
+  critical(name, expr, summary, problem, todo, verify, wait=0)::
     local limits = std.mapWithKey(function(_, limit) duration.seconds(limit), config.thresholds.critical);
-    alert('critical', name, expr % limits, wait, labels, {
+    alert('critical', name, expr % limits, wait, {
       summary: summary,
       description: problem + '\n' + facts,
       recommended_actions: advice(name, 'critical', todo),
@@ -50,7 +50,7 @@ function(config) {
 
   // What watches is itself broken: nothing acts on it, people are told.
   meta(name, expr, summary, problem, todo)::
-    alert('meta', name, expr, 0, {}, {
+    alert('meta', name, expr, 0, {
       summary: summary,
       description: problem,
       recommended_actions: todo,
