@@ -15,8 +15,9 @@ function(config)
 
   [
     // `for` starts anew with every evaluation that sees no 0: one success resets the wait, and so does a scrape of the
-    // exporter that fails, since unknown is not down (ExporterDown tells of that). This holds until the alert fires: while keep_firing_for bridges, one more 0 keeps it firing without a wait. Whether a restart worked is
-    // therefore asked of `verify`, never read off the alert, which outlives its cause by the bridge.
+    // exporter that fails, since unknown is not down (ExporterDown tells of that). This holds until the alert fires:
+    // while keep_firing_for bridges, one more 0 keeps it firing without a wait. Whether a restart worked is therefore
+    // asked of `verify`, never read off the alert, which outlives its cause by the bridge.
     alert.critical(
       'Down',
       'max by (bot) (trading_bot_up) == 0',
