@@ -60,29 +60,32 @@ class BotControl:
 def control(settings: Settings, name: str, key: str) -> BotControl:
     """Return the control of a bot of the settings. Raises KeyError for a bot that they do not have."""
     bot = settings.bots[name]
+    timeout = float(settings.collection.timeout)
+    boot = float(bot.boot or settings.actions.restart.boot)
     return BotControl(
         name,
         key,
-        restarter=_restarter(settings, name, bot.restart),
-        listener=_listener(settings, bot.control),
+        restarter=_restarter(settings, name, bot.restart, timeout + boot),  # it may answer only once booted
+        listener=_listener(bot.control, timeout),
         restart_wait=float(settings.actions.restart.wait),
-        boot=float(bot.boot or settings.actions.restart.boot),
+        boot=boot,
     )
 
 
-def _listener(settings: Settings, access: HttpBot | FreqtradeBot) -> HttpAdapter | FreqtradeAdapter:
-    timeout = float(settings.collection.timeout)
+def _listener(access: HttpBot | FreqtradeBot, timeout: float) -> HttpAdapter | FreqtradeAdapter:
     return HttpAdapter(access, timeout) if isinstance(access, HttpBot) else FreqtradeAdapter(access, timeout)
 
 
 def _restarter(
-    settings: Settings, name: str, access: HttpBot | FreqtradeBot | DockerRestart | CommandRestart
+    settings: Settings,
+    name: str,
+    access: HttpBot | FreqtradeBot | DockerRestart | CommandRestart,
+    timeout: float,
 ) -> Restarter:
-    timeout = float(settings.collection.timeout)
     match access:
         case DockerRestart():
             return DockerAdapter(access, timeout)
         case CommandRestart():
             return CommandAdapter(settings.actions.programs[access.program], name, timeout)
         case _:
-            return _listener(settings, access)
+            return _listener(access, timeout)

@@ -1,0 +1,112 @@
+"""The whole stack as `nightdesk up` starts it, with every wait divided by SPEED."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+import yaml
+
+from stack.settings import Settings, load
+from tests.conftest import binary, eventually, free_port
+from tests.freqtrade_replay import PASSWORD, USER, Recording, serve
+
+SPEED = 60
+ROOT = Path(__file__).parents[2]
+PROGRAMS = ("prometheus", "alertmanager", "blackbox_exporter")
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A running stack: its settings, and the ways to look at it from outside."""
+
+    settings: Settings
+    recording: Recording
+
+    def query(self, expression: str) -> list[tuple[dict[str, str], float]]:
+        """Return what Prometheus answers, as (labels, value)."""
+        url = f"{self.settings.services.prometheus.url}/api/v1/query"
+        answer = requests.get(url, params={"query": expression}, timeout=10).json()
+        return [(each["metric"], float(each["value"][1])) for each in answer["data"]["result"]]
+
+    def value(self, expression: str) -> float | None:
+        """Return the value of a query with one answer, None where it has none."""
+        found = self.query(expression)
+        return found[0][1] if found else None
+
+    def alertmanager(self) -> list[tuple[str, str]]:
+        """Return the alerts that Alertmanager holds, as (name, bot)."""
+        url = f"{self.settings.services.alertmanager.url}/api/v2/alerts"
+        labels = [alert["labels"] for alert in requests.get(url, timeout=10).json()]
+        return [(each["alertname"], each.get("bot", "")) for each in labels]
+
+    def incidents(self, alert: str, bot: str) -> list[dict[str, Any]]:
+        """Return the incidents of one alert of one bot, oldest first."""
+        token = self.settings.webhook_actions.tokens.read_file.read_text().strip()
+        url = f"{self.settings.services.webhook_actions.url}/api/v1/incidents?state=all"
+        answer = requests.get(url, headers={"Authorization": f"Bearer {token}"}, timeout=10).json()
+        every = reversed(answer["incidents"])
+        return [each for each in every if (each["alert"], each["bot"]) == (alert, bot)]
+
+    def demo(self, method: str, path: str) -> requests.Response:
+        """Call the demo bot's API."""
+        token = self.settings.demo.token_file.read_text().strip()
+        url = f"{self.settings.services.demo_bot.url}/api/v1/{path}"
+        return requests.request(method, url, headers={"Authorization": f"Bearer {token}"}, timeout=10)
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Start `nightdesk up` with the demo bot and the recorded Freqtrade, and stop it at the end."""
+    for program in PROGRAMS:
+        binary(program)
+    directory = tmp_path_factory.mktemp("stack")
+    recording = Recording(now=True)
+    with serve(recording) as url:
+        (directory / "freqtrade_password").write_text(PASSWORD)
+        config = directory / "monitoring.yaml"
+        config.write_text(yaml.safe_dump(_settings(url)))
+        options = ["--config", str(config), "--data", str(directory / "data"), "--speed", str(SPEED)]
+        log = (directory / "up.log").open("wb")
+        up = subprocess.Popen(
+            [sys.executable, "-m", "stack.cli", "up", *options], cwd=ROOT, stdout=log, stderr=log
+        )
+        try:
+            settings = load([config], speed=SPEED)
+            made = Stack(settings, recording)
+            eventually(lambda: _sees_both(made, up, directory), within=60, what="the stack")
+            yield made
+        finally:
+            os.kill(up.pid, signal.SIGINT)
+            assert up.wait(40) == 0, (directory / "up.log").read_text()
+
+
+def _settings(freqtrade: str) -> dict[str, Any]:
+    source = {
+        "type": "freqtrade",
+        "url": freqtrade,
+        "username": USER,
+        "password_file": "freqtrade_password",
+    }
+    names = ("exporter", "demo_bot", "webhook_actions", *PROGRAMS, "grafana")
+    return {
+        "demo": {"enabled": True},
+        "bots": {"recorded": {"source": source}},
+        "services": {name: {"port": free_port()} for name in names},
+        "actions": {"restart": {"boot": "4s"}},
+        "collection": {"timeout": "500ms"},
+    }
+
+
+def _sees_both(stack: Stack, up: subprocess.Popen[bytes], directory: Path) -> bool:
+    assert up.poll() is None, (directory / "up.log").read_text()
+    try:
+        return len(stack.query("trading_bot_up == 1")) == 2
+    except requests.RequestException:
+        return False
