@@ -1,0 +1,86 @@
+"""The three kinds of user get what DESIGN promises them."""
+
+import pytest
+
+from stack.settings import META, Duration, Settings
+from tests.settings.conftest import Load
+
+# Told at a planned time or once; nobody is woken by them.
+TOLD = {"DailySummary", "WeeklySummary", "MonthlySummary", "MilestoneReached", "Suggestion"}
+PAGES = {"Down", "HighDrawdown", "ApiErrorRate"}
+CRITICAL = PAGES | {
+    "CrashLooping", "LoopHung", "CriticalLoss", "LossLimit", "HighMemoryUsage", "HighCpuUsage",
+    "ApiResponseTimeCritical", "DataStale", "ModelAccuracyCritical", "NetworkLatencyCritical",
+    "DiskUsageCritical",
+}  # fmt: skip
+
+
+def reach(settings: Settings, name: str) -> tuple[set[str], Duration | None]:
+    """Return the channels of an alert and when it climbs: its own, else its severity's."""
+    alert = settings.alerts[name]
+    severity = settings.severities.critical if name in CRITICAL else settings.severities.warning
+    channels = severity.channels if alert.channels is None else alert.channels
+    return set(channels), severity.escalate if alert.escalate is None else alert.escalate
+
+
+def test_in_starter_only_three_alerts_page_and_the_others_are_a_telegram_message(settings: Load) -> None:
+    starter = settings("profile: starter")
+    watched = [name for name, one in starter.alerts.items() if one.enabled and name not in {*TOLD, *META}]
+    paging = {name for name in watched if reach(starter, name) != ({"telegram"}, None)}
+    assert paging == PAGES
+    assert all(reach(starter, name)[0] == {"email", "telegram"} and reach(starter, name)[1] for name in PAGES)
+
+
+def test_starter_speaks_over_email_and_telegram_only(settings: Load) -> None:
+    starter = settings("profile: starter")
+    spoken = set().union(*(reach(starter, name)[0] for name, one in starter.alerts.items() if one.enabled))
+    escalation = starter.escalation
+    special = (
+        escalation.repeated_alerts,
+        escalation.system_down,
+        escalation.critical_loss,
+        escalation.spent_attempts,
+    )
+    for level in (*escalation.levels, *special):
+        spoken |= set(level.channels)
+        assert level.contact == "administrator"
+    assert spoken == {"email", "telegram"}
+
+
+@pytest.mark.parametrize("profile", ["starter", "experienced", "production"])
+def test_no_profile_arms_what_touches_money(settings: Load, profile: str) -> None:
+    assert settings(f"profile: {profile}").actions.armed == []
+
+
+@pytest.mark.parametrize(
+    ("profile", "retention", "dashboards"),
+    [("starter", "30d", "simple"), ("experienced", "90d", "all"), ("production", "365d", "all")],
+)
+def test_each_profile_has_its_retention_and_its_dashboards(
+    settings: Load, profile: str, retention: str, dashboards: str
+) -> None:
+    chosen = settings(f"profile: {profile}")
+    assert (chosen.storage.retention, chosen.dashboards.set) == (Duration.parse(retention), dashboards)
+
+
+@pytest.mark.parametrize("profile", ["experienced", "production"])
+def test_experienced_and_production_escalate_over_sms_and_slack(settings: Load, profile: str) -> None:
+    chosen = settings(f"profile: {profile}")
+    assert {"sms", "slack"} <= reach(chosen, "DiskUsageCritical")[0]
+    assert "slack" in reach(chosen, "DiskUsageHigh")[0]
+    assert all(reach(chosen, name)[1] for name in CRITICAL)
+    assert [level.contact for level in chosen.escalation.levels] == [
+        "manager",
+        "technical_lead",
+        "emergency_contact",
+    ]
+
+
+def test_objectives_alert_in_production_only(settings: Load) -> None:
+    for profile, expected in (("starter", False), ("experienced", False), ("production", True)):
+        alerts = settings(f"profile: {profile}").alerts
+        assert {alerts[name].enabled for name in ("ObjectiveMissed", "ErrorBudgetBurn")} == {expected}
+
+
+def test_production_switches_no_alert_off(settings: Load) -> None:
+    assert all(alert.enabled for alert in settings("profile: production").alerts.values())
