@@ -30,7 +30,6 @@ OLDEST = {"prometheus": (2, 53), "promtool": (2, 53), "alertmanager": (0, 28), "
 # a mount namespace of their own shows them the unpacked package there, and the machine's time zones in it.
 _DEFAULT_TEMPLATE = "prometheus/alertmanager/default.tmpl"
 _LAID_OVER = (
-    'mkdir -p "$0/zoneinfo" && '
     '{ [ ! -d /usr/share/zoneinfo ] || mount --rbind /usr/share/zoneinfo "$0/zoneinfo"; } && '
     'mount --rbind "$0" /usr/share && exec "$@"'
 )
@@ -83,6 +82,7 @@ def install() -> None:
             "Install Prometheus 2.53, Alertmanager 0.28 and blackbox_exporter or newer, "
             "or run the stack in containers: docker compose up --build --wait"
         ) from None
+    (TOOLS / "usr/share/zoneinfo").mkdir(exist_ok=True)  # where the machine's own will be mounted
     find.cache_clear()
     for name in required:
         find(name)

@@ -9,12 +9,13 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from queue import SimpleQueue
-from typing import Any
+from typing import IO, Any
 
 import psutil
-from honcho.process import Process
+from honcho.process import Popen
 
 STOP_WITHIN = 15.0  # seconds: the embedded PostgreSQL writes its last checkpoint in them
+_LAST_WORDS = 0.5  # seconds to read on after the end, since something left behind may hold the pipe open
 _KILL_AFTER = 3.0  # seconds for what a service left behind
 _PR_SET_CHILD_SUBREAPER = 36
 
@@ -41,11 +42,13 @@ class Ended:
 
 
 class Processes:
-    """The running processes of a Procfile. What they print and how they end arrives in `events`."""
+    """The processes of a Procfile. What they print and how they end arrives in `events`."""
 
     def __init__(self, commands: Mapping[str, str], events: "SimpleQueue[Any]") -> None:
         self._events = events
-        self._pids: dict[str, int] = {}
+        self._children: list[Popen] = []
+        # One thread a process, for as long as it lives: Linux takes the death of the thread that started a
+        # process for the death of its parent.
         self._threads = [
             threading.Thread(target=self._run, args=(name, command), name=name, daemon=True)
             for name, command in commands.items()
@@ -58,15 +61,13 @@ class Processes:
             thread.start()
 
     def stop(self, within: float = STOP_WITHIN) -> None:
-        """Ask each to end (SIGTERM), wait, then kill what is left, whatever it started included."""
-        # The leaders only: each knows in which order its own children should end.
-        for pid in list(self._pids.values()):
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGTERM)
+        """Ask each to end (SIGTERM), wait, then end what is left, whatever it started included."""
+        for child in self._children:  # the leaders only: each knows in which order its own should end
+            child.terminate()
         deadline = time.monotonic() + within
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
-        # What outlived its leader is our child now, and the next call of children() finds it.
+        # What outlived its leader is our child now.
         for ask in (psutil.Process.terminate, psutil.Process.kill):
             left = psutil.Process().children(recursive=True)
             for process in left:
@@ -75,26 +76,17 @@ class Processes:
             psutil.wait_procs(left, timeout=_KILL_AFTER)
 
     def _run(self, name: str, command: str) -> None:
-        # One thread a process, for as long as it lives: Linux counts the death of the thread that started a
-        # process as the death of its parent.
-        Process(command, name=name).run(_Inbox(name, self._pids, self._events))
+        child = Popen(command)  # honcho's: a session of its own, all output in one pipe
+        self._children.append(child)
+        reader = threading.Thread(target=self._read, args=(name, child.stdout), daemon=True)
+        reader.start()
+        code = child.wait()
+        reader.join(_LAST_WORDS)
+        self._events.put(Ended(name, code))
 
-
-class _Inbox:
-    """Takes honcho's messages of one process and puts ours into the queue."""
-
-    def __init__(self, name: str, pids: dict[str, int], events: "SimpleQueue[Any]") -> None:
-        self._name, self._pids, self._events = name, pids, events
-
-    def put(self, message: Any) -> None:  # noqa: ANN401 - honcho is untyped
-        """Take one message: a start, a line or a stop."""
-        if message.type == "start":
-            self._pids[self._name] = message.data["pid"]
-        elif message.type == "line":
-            self._events.put(Line(self._name, message.data.decode("utf-8", "replace").rstrip("\r\n")))
-        elif message.type == "stop":
-            del self._pids[self._name]
-            self._events.put(Ended(self._name, message.data["returncode"]))
+    def _read(self, name: str, output: IO[bytes]) -> None:
+        for line in output:
+            self._events.put(Line(name, line.decode("utf-8", "replace").rstrip("\r\n")))
 
 
 def _adopt_orphans() -> None:

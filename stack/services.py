@@ -1,6 +1,5 @@
 """Names the parts of the stack as local processes: how each is started, and where it says that it is well."""
 
-import os
 import shlex
 import shutil
 import sys
@@ -44,7 +43,7 @@ def local_services(settings: Settings, build: Path, data: Path, options: Sequenc
     commands["alertmanager"] = (_alertmanager(settings, build, data), "/-/ready")
     commands["blackbox_exporter"] = (_blackbox(settings, build), "/-/healthy")
     if program := shutil.which("grafana"):
-        commands["grafana"] = (_grafana(Path(program), settings, build, data), "/api/health")
+        commands["grafana"] = (_grafana(Path(program), build, data), "/api/health")
     return [_part(settings, name, command, health) for name, (command, health) in commands.items()]
 
 
@@ -84,17 +83,15 @@ def _blackbox(settings: Settings, build: Path) -> list[str]:
     ]
 
 
-def _grafana(program: Path, settings: Settings, build: Path, data: Path) -> list[str]:
-    service = settings.services.grafana
-    environment = {
-        "GF_SERVER_HTTP_ADDR": service.bind,
-        "GF_SERVER_HTTP_PORT": str(service.port),
-        "GF_PATHS_DATA": str(data / "grafana"),
-        "GF_PATHS_LOGS": str(data / "grafana/logs"),
-        "GF_PATHS_PROVISIONING": str(build / "grafana/provisioning"),
+def _grafana(program: Path, build: Path, data: Path) -> list[str]:
+    paths = {
+        "GF_PATHS_DATA": data / "grafana",
+        "GF_PATHS_LOGS": data / "grafana/logs",
+        "GF_PATHS_PROVISIONING": build / "grafana/provisioning",
     }
     # A package keeps Grafana's files in /usr/share, its tarball beside bin/.
     packaged = Path("/usr/share/grafana")
     home = packaged if packaged.is_dir() else program.resolve().parent.parent
-    assignments = [f"{name}={value}" for name, value in environment.items() if name not in os.environ]
-    return ["env", *assignments, str(program), "server", f"--homepath={home}"]
+    assignments = [f"{name}={path}" for name, path in paths.items()]
+    config = build / "grafana/grafana.ini"
+    return ["env", *assignments, str(program), "server", f"--homepath={home}", f"--config={config}"]

@@ -1,0 +1,25 @@
+"""Runs the Procfile of a directory as `nightdesk up` does: DIRECTORY [--for SECONDS] [NAME=HEALTH_URL …]."""
+
+import sys
+from pathlib import Path
+
+from honcho.environ import parse_procfile
+
+from stack.logfiles import ServiceLogs
+from stack.settings import load
+from stack.status import Status
+from stack.watch import Screen, Watch
+
+
+def main(directory: Path, words: list[str]) -> int:
+    settings = load([directory / "monitoring.yaml"])
+    commands = parse_procfile((directory / "Procfile").read_text()).processes
+    duration = float(words.pop(1)) if words[:1] == ["--for"] else None
+    health = dict(word.split("=", 1) for word in words if "=" in word)
+    logs = ServiceLogs(directory / "logs", settings.logs)
+    watch = Watch(commands, health, logs, Screen(sys.stdout))
+    return watch.run("all are well", lambda: Status((), (), 0), duration)
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), sys.argv[2:]))

@@ -1,0 +1,91 @@
+"""The command `nightdesk`, as a person types it."""
+
+import json
+
+from stack.keys import generate
+from stack.schema import user_schema
+from stack.settings import load
+from tests.stack.conftest import Desk
+
+
+def test_check_says_ok_and_what_is_watched(desk: Desk):
+    generate(load([desk.root / "monitoring.yaml"]))
+    told = desk.run("check")
+    assert (told.returncode, told.stderr) == (0, "")
+    assert "ok: profile starter" in told.stdout
+    assert "demo: http http://127.0.0.1:8081/" in told.stdout
+
+
+def test_check_names_path_value_and_nearest_key_of_each_problem(desk: Desk):
+    desk.write(thresholds={"critical": {"max_drawdown": 1.5}}, demon={"enabled": True})
+    told = desk.run("check")
+    assert told.returncode == 2
+    assert "thresholds.critical.max_drawdown: 1.5 is not in 0.05–0.3" in told.stderr
+    assert "demon: is not a setting; did you mean demo?" in told.stderr
+    assert told.stdout == ""
+
+
+def test_check_names_a_secret_that_is_missing(desk: Desk):
+    told = desk.run("check")
+    assert told.returncode == 2
+    assert "webhook_actions.tokens.receive_file" in told.stderr
+    assert "make setup" in told.stderr
+
+
+def test_check_of_a_file_that_is_not_there_names_it(desk: Desk):
+    told = desk.run("check", "--config", "nowhere.yaml")
+    assert told.returncode == 2
+    assert "nowhere.yaml: no such file" in told.stderr
+
+
+def test_status_without_a_stack_names_what_does_not_answer(desk: Desk):
+    told = desk.run("status", "--port-offset", "20000")
+    assert told.returncode == 1
+    assert "prometheus at http://127.0.0.1:29090" in told.stderr
+    assert "Traceback" not in told.stderr
+
+
+def test_test_notify_without_a_channel_says_so(desk: Desk):
+    told = desk.run("test-notify")
+    assert told.returncode == 1
+    assert "no channel is set" in told.stderr
+
+
+def test_render_writes_the_configuration_and_the_flags_that_follow_from_settings(desk: Desk):
+    desk.write(storage={"retention": "3d"})
+    told = desk.run("render", "--out", "made")
+    assert (told.returncode, told.stderr) == (0, "")
+    assert (desk.root / "made/prometheus/prometheus.yml").is_file()
+    assert (
+        "--storage.tsdb.retention.time=3d" in (desk.root / "made/prometheus/flags").read_text().splitlines()
+    )
+
+
+def test_a_failed_render_leaves_the_last_good_build(desk: Desk):
+    assert desk.run("render").returncode == 0
+    before = (desk.root / "build/prometheus/prometheus.yml").read_bytes()
+    desk.write(storage={"retention": "forever"})
+    assert desk.run("render").returncode == 2
+    assert (desk.root / "build/prometheus/prometheus.yml").read_bytes() == before
+
+
+def test_schema_is_json_and_requires_nothing_that_has_a_default(desk: Desk):
+    told = desk.run("schema")
+    schema = json.loads(told.stdout)
+    assert schema == user_schema()
+    assert not schema.get("required")
+    assert not schema["$defs"]["CriticalThresholds"].get("required")
+    assert not schema["$defs"]["Alert"].get("required")
+
+
+def test_schema_still_requires_what_only_the_user_knows():
+    kinds = user_schema()["$defs"]
+    assert set(kinds["FreqtradeBot"]["required"]) == {"type", "url", "username", "password_file"}
+    assert kinds["Bot"]["required"] == ["source"]
+    assert set(kinds["Endpoint"]["required"]) == {"name", "url", "secret_file", "events"}
+
+
+def test_a_duration_that_prometheus_would_not_read_is_refused(desk: Desk):
+    told = desk.run("up", "--for", "soon")
+    assert told.returncode == 2
+    assert "'soon' is not a duration" in told.stderr

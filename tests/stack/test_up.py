@@ -1,0 +1,132 @@
+"""`nightdesk up` with the real services, and what it refuses before anything is started."""
+
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+
+import psutil
+import pytest
+import requests
+
+from stack import binaries
+from stack.binaries import MissingBinary, find
+from stack.keys import generate
+from stack.services import local_services
+from stack.settings import load
+from tests.conftest import binary, eventually, free_port
+from tests.stack.conftest import Desk
+
+PORTS = [8000, 8081, 9099, 9090, 9093, 9115, 3000]
+
+
+@pytest.fixture
+def offset() -> Iterator[int]:
+    """Return a --port-offset at which every port of the stack is free."""
+    for _ in range(100):
+        candidate = free_port() % 20_000 + 10_000
+        if all(_free(port + candidate) for port in PORTS):
+            yield candidate
+            return
+    pytest.fail("no offset with free ports")
+
+
+def _free(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+def test_a_port_in_use_is_named_with_its_service_and_the_way_out(desk: Desk, offset: int):
+    binary("prometheus")
+    with socket.create_server(("127.0.0.1", 9090 + offset)):
+        told = desk.run("up", "--port-offset", str(offset))
+    assert told.returncode == 1
+    assert f"services.prometheus.port: {9090 + offset} on 127.0.0.1" in told.stderr
+    assert "--port-offset" in told.stderr
+    assert not (desk.root / ".data/logs").exists()
+
+
+def test_bad_settings_start_nothing(desk: Desk):
+    desk.write(storage={"retention": "forever"})
+    told = desk.run("up")
+    assert told.returncode == 2
+    assert "storage.retention: 'forever' is not a duration" in told.stderr
+    assert not (desk.root / ".data").exists()
+
+
+def test_a_secret_of_the_users_that_is_missing_starts_nothing(desk: Desk):
+    desk.write(
+        channels={"slack": {"enabled": True, "url_file": "secrets/slack"}},
+    )
+    told = desk.run("up")
+    assert told.returncode == 2
+    assert "channels.slack.url_file" in told.stderr
+    assert not (desk.root / ".data/logs").exists()
+
+
+def test_a_missing_binary_is_named(desk: Desk, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("PATH", str(desk.root))
+    monkeypatch.setattr(binaries, "TOOLS", desk.root / ".tools")
+    find.cache_clear()
+    settings = load([desk.root / "monitoring.yaml"])
+    try:
+        with pytest.raises(MissingBinary, match="prometheus: not on PATH"):
+            local_services(settings, desk.root, desk.root, [])
+    finally:
+        find.cache_clear()
+
+
+def test_the_demo_bot_runs_only_where_settings_want_it(desk: Desk):
+    binary("prometheus")
+    desk.write(demo={"enabled": False})
+    settings = load([desk.root / "monitoring.yaml"])
+    names = [service.name for service in local_services(settings, desk.root, desk.root, [])]
+    assert names[:5] == ["exporter", "webhook_actions", "prometheus", "alertmanager", "blackbox_exporter"]
+
+
+def test_the_whole_stack_comes_up_is_seen_by_prometheus_and_leaves_nothing(desk: Desk, offset: int):
+    binary("prometheus")
+    started = time.monotonic()
+    stack = subprocess.Popen(
+        desk.command("up", "--port-offset", str(offset), "--speed", "10"),
+        cwd=desk.root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    seen: list[str] = []
+    try:
+        for line in stack.stdout:
+            seen.append(line.strip())
+            if "Ctrl-C" in line:
+                break
+        assert "Ctrl-C" in (seen[-1] if seen else ""), seen
+        took = time.monotonic() - started
+        assert took < 60
+        settings = load([desk.root / "monitoring.yaml"], port_offset=offset)
+        targets = f"{settings.services.prometheus.url}/api/v1/targets"
+        eventually(lambda: _all_up(targets), within=90, what="the scrape of every target")
+        assert desk.run("status", "--port-offset", str(offset)).stdout.startswith("demo up running")
+
+        other = desk.run("up", "--port-offset", str(offset + 1))
+        assert other.returncode == 1
+        assert "is in use by another `nightdesk up`" in other.stderr
+
+        below = psutil.Process(stack.pid).children(recursive=True)
+        assert len(below) >= 6
+        stack.send_signal(signal.SIGINT)
+        told, _ = stack.communicate(timeout=60)
+        assert stack.returncode == 0, told
+        assert [process for process in below if process.is_running()] == []
+    finally:
+        if stack.poll() is None:
+            stack.terminate()
+            stack.communicate(timeout=60)
+
+
+def _all_up(url: str) -> bool:
+    targets = requests.get(url, timeout=5).json()["data"]["activeTargets"]
+    return bool(targets) and all(target["health"] == "up" for target in targets)
+
+
+def test_what_is_generated_for_the_stack_is_enough_for_check(desk: Desk):
+    generate(load([desk.root / "monitoring.yaml"]))
+    assert desk.run("check").returncode == 0

@@ -1,0 +1,157 @@
+"""A Procfile's processes are started together, watched, and stopped together, leaving nothing behind."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.conftest import eventually, free_port
+from tests.stack.conftest import Desk
+
+ROOT = Path(__file__).parent.parent.parent
+SERVER = f"exec {sys.executable} -m http.server --bind 127.0.0.1"
+Start = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def start(desk: Desk) -> Iterator[Start]:
+    """Start a Procfile; what still runs at the end of the test is killed."""
+    started = []
+
+    def run(*lines: str, words: tuple[str, ...] = ()) -> "subprocess.Popen[str]":
+        (desk.root / "Procfile").write_text("\n".join(lines) + "\n")
+        runner = subprocess.Popen(
+            [sys.executable, "-m", "tests.stack.procfile", str(desk.root), *words],
+            cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )  # fmt: skip
+        started.append(runner)
+        return runner
+
+    yield run
+    for runner in started:
+        if runner.poll() is None:
+            runner.kill()
+        runner.stdout.close()
+        runner.wait()
+
+
+def pid(file: Path) -> int:
+    """Return the id that a process wrote into a file."""
+    return int(eventually(lambda: file.exists() and file.read_text().strip(), what=str(file)))
+
+
+def gone(process: int) -> bool:
+    return not psutil.pid_exists(process) or psutil.Process(process).status() == psutil.STATUS_ZOMBIE
+
+
+def test_the_end_of_one_is_told_with_code_and_last_lines_and_stops_the_others(start: Start, desk: Desk):
+    other = desk.root / "other"
+    runner = start(
+        f"steady: echo $$ > {other}; exec sleep 600",
+        f"broken: while [ ! -s {other} ]; do sleep 0.1; done; echo the reason; exit 7",
+    )
+    told, _ = runner.communicate(timeout=30)
+    assert runner.returncode == 1
+    assert "broken ended with exit code 7" in told
+    assert "    the reason" in told
+    assert str(desk.root / "logs/broken.log") in told
+    assert gone(pid(other))
+
+
+def test_one_that_a_signal_ended_is_told_by_its_name(start: Start, desk: Desk):
+    runner = start(f"killed: echo $$ > {desk.root / 'pid'}; exec sleep 600")
+    os.kill(pid(desk.root / "pid"), signal.SIGKILL)
+    told, _ = runner.communicate(timeout=30)
+    assert runner.returncode == 1
+    assert "killed was ended by SIGKILL" in told
+
+
+@pytest.mark.parametrize("asked", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_everything_and_is_no_failure(start: Start, desk: Desk, asked: signal.Signals):
+    service = desk.root / "service"
+    runner = start(f"steady: echo $$ > {service}; exec sleep 600")
+    process = pid(service)
+    runner.send_signal(asked)
+    told, _ = runner.communicate(timeout=30)
+    assert runner.returncode == 0
+    assert f"{asked.name} received" in told
+    assert gone(process)
+
+
+def test_it_stops_by_itself_after_the_given_time(start: Start, desk: Desk):
+    service = desk.root / "service"
+    runner = start(f"steady: echo $$ > {service}; exec sleep 600", words=("--for", "1"))
+    runner.communicate(timeout=30)
+    assert runner.returncode == 0
+    assert gone(pid(service))
+
+
+def test_what_a_service_left_behind_in_a_session_of_its_own_is_stopped_too(start: Start, desk: Desk):
+    orphan = desk.root / "orphan"
+    runner = start(
+        f"leaver: setsid sh -c 'echo $$ > {orphan}; exec sleep 600' & exec sleep 600",
+    )
+    process = pid(orphan)
+    runner.send_signal(signal.SIGTERM)
+    runner.communicate(timeout=30)
+    assert runner.returncode == 0
+    assert gone(process)
+
+
+def test_the_end_is_noticed_although_a_child_of_the_service_lives_on(start: Start, desk: Desk):
+    child = desk.root / "child"
+    runner = start(
+        f"parent: sh -c 'echo $$ > {child}; exec sleep 600' & while [ ! -s {child} ]; do :; done; exit 3"
+    )
+    told, _ = runner.communicate(timeout=30)
+    assert runner.returncode == 1
+    assert "parent ended with exit code 3" in told
+    assert gone(pid(child))
+
+
+def test_a_service_that_will_not_end_is_killed(desk: Desk):
+    stubborn = desk.root / "stubborn"
+    script = (
+        "from queue import SimpleQueue; from stack.processes import Processes; import os, time\n"
+        f"command = \"trap '' TERM; echo $$ > {stubborn}; while true; do sleep 1; done\"\n"
+        "processes = Processes({'stubborn': command}, SimpleQueue()); processes.start()\n"
+        f"while not os.path.exists({str(stubborn)!r}): time.sleep(0.05)\n"
+        "processes.stop(within=0.5)\n"
+    )
+    subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True, timeout=30)
+    assert gone(pid(stubborn))
+
+
+def test_nothing_outlives_a_runner_that_was_killed(start: Start, desk: Desk):
+    service = desk.root / "service"
+    runner = start(f"steady: exec setpriv --pdeathsig TERM sh -c 'echo $$ > {service}; exec sleep 600'")
+    process = pid(service)
+    runner.kill()
+    eventually(lambda: gone(process), what="the end of the service")
+
+
+def test_it_waits_until_each_answers_and_then_shows_the_state(start: Start, desk: Desk):
+    one, two = free_port(), free_port()
+    runner = start(
+        f"one: cd {desk.root} && {SERVER} {one}",
+        f"two: cd {desk.root} && sleep 1; {SERVER} {two}",
+        words=("--for", "8", f"one=http://127.0.0.1:{one}/", f"two=http://127.0.0.1:{two}/"),
+    )
+    told, _ = runner.communicate(timeout=30)
+    lines = [line.strip() for line in told.splitlines()]
+    assert runner.returncode == 0
+    assert lines[:4] == ["waiting for one, two", "one is healthy", "two is healthy", "all are well"]
+    # Without a terminal the state is one line when it changes, not one a reading.
+    assert sum("nothing firing" in line for line in lines) == 1
+
+
+def test_what_services_print_goes_to_their_files_and_not_to_the_terminal(start: Start, desk: Desk):
+    runner = start("talker: echo said this; exec sleep 600", words=("--for", "1"))
+    told, _ = runner.communicate(timeout=30)
+    assert (desk.root / "logs/talker.log").read_text() == "said this\n"
+    assert "said this" not in told
