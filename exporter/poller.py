@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 import aiohttp
+import psutil
 
 from exporter.bot import WatchedBot
 from exporter.catalogue import COLLECT, Sample, sample
@@ -176,7 +177,11 @@ class Fleet:
     async def _watch_host(self) -> None:
         while True:
             await asyncio.sleep(self.period)
-            samples = await asyncio.to_thread(self._host.samples)
+            try:
+                samples = await asyncio.to_thread(self._host.samples)
+            except (psutil.Error, OSError) as error:
+                _log.warning("this host's usage cannot be read: %s", error)
+                samples = []
             self._host_part = render(samples, len(samples))[0]
 
     def metrics(self, collect: Sequence[str] = (), bots: Sequence[str] = ()) -> bytes:

@@ -1,6 +1,7 @@
 """The exporter's HTTP side: /metrics for Prometheus, /healthz for supervisors, / for people."""
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
@@ -17,6 +18,7 @@ from exporter.exposition import CONTENT_TYPE
 from exporter.poller import Fleet, Status
 from stack.settings import Settings
 
+_log = logging.getLogger(__name__)
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Nightdesk exporter</title>
 <style>
@@ -35,16 +37,18 @@ td,th{{text-align:left;padding:.3rem .8rem .3rem 0;vertical-align:top}}
 def create_app(settings: Settings, window: float) -> FastAPI:
     """Return the application; it polls the bots while it runs. `window` is the span of rates in seconds."""
     fleets: list[Fleet] = []
+    polling: list[asyncio.Task[None]] = []
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         connector = aiohttp.TCPConnector(limit=0)
         async with aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as session:
             fleets.append(Fleet(settings, session, window))
-            polling = asyncio.create_task(fleets[0].run())
+            polling.append(asyncio.create_task(fleets[0].run()))
+            polling[0].add_done_callback(_tell_end)
             yield
-            polling.cancel()
-            await asyncio.gather(polling, return_exceptions=True)
+            polling[0].cancel()
+            await asyncio.gather(*polling, return_exceptions=True)
 
     app = FastAPI(title="Nightdesk exporter", lifespan=lifespan)
 
@@ -60,6 +64,8 @@ def create_app(settings: Settings, window: float) -> FastAPI:
 
     @app.get("/healthz")
     async def healthz() -> PlainTextResponse:
+        if polling[0].done():
+            return PlainTextResponse("the polling has ended; see the log and restart\n", status_code=503)
         return PlainTextResponse("ok\n")
 
     @app.get("/")
@@ -67,6 +73,11 @@ def create_app(settings: Settings, window: float) -> FastAPI:
         return HTMLResponse(_index([bot.status for bot in fleets[0].bots.values()], time.time()))
 
     return app
+
+
+def _tell_end(polling: asyncio.Task[None]) -> None:
+    if not polling.cancelled() and (error := polling.exception()) is not None:
+        _log.critical("the polling of all bots has ended on a defect", exc_info=error)
 
 
 def _unknown(parameter: str, given: Iterable[str], allowed: Iterable[str]) -> str:

@@ -3,6 +3,7 @@
 import ipaddress
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import psutil
@@ -37,7 +38,9 @@ def _disks() -> Iterator[tuple[str, float]]:
     devices: set[str] = set()
     places = ["/"]
     for partition in psutil.disk_partitions(all=False):
-        if partition.fstype not in _NO_DISK and partition.device not in devices:
+        # A container has single files mounted from its host's disk.
+        ours = partition.fstype not in _NO_DISK and Path(partition.mountpoint).is_dir()
+        if ours and partition.device not in devices:
             devices.add(partition.device)
             places.append(partition.mountpoint)
     for place in dict.fromkeys(places):

@@ -4,6 +4,7 @@ import argparse
 import base64
 import json
 import re
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -184,6 +185,11 @@ class _Handler(BaseHTTPRequestHandler):
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 64  # the default of 5 drops connections of a bot that is asked all at once
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of a client that went away, as one does whose other calls failed."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
 
 
 @contextmanager

@@ -317,3 +317,21 @@ def test_a_bot_that_is_not_there_is_refused(clock, tmp_path):
         pass
     with watch(settings(url, tmp_path), clock=clock) as bot:
         assert bot.error() == "refused"
+
+
+def test_a_history_longer_than_freqtrade_gives_is_not_read_again_for_each_trade(
+    recording, clock, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("exporter.sources.freqtrade.history._FURTHEST", 500)
+    first = recording.trades[0]
+    recording.trades = [
+        first | {"trade_id": n, "close_timestamp": first["close_timestamp"] + n} for n in range(1, 1801)
+    ]
+    with watched(recording, tmp_path, clock) as bot:
+        bot.poll()
+        recording.trades.append(first | {"trade_id": 1801, "close_timestamp": int(clock.now * 1000)})
+        recording.answers["profit"]["closed_trade_count"] += 1
+        clock.now += PACE
+        series = bot.poll()
+    assert len([call for call in recording.calls if "/trades" in call]) == 3
+    assert value(series, "trades_total", symbol="SOL/USDT", side="long", outcome="won") == 1001

@@ -28,7 +28,7 @@ class History:
         """`page` reads one page from an offset, by closing time, newest first where Freqtrade can."""
         self._page = page
         self._keys: set[tuple[int, float]] = set()
-        self._rows = 0
+        self._total = 0
         self._seen: tuple[int | None, float | None] | None = None
 
     async def update(self, profit: Profit | None) -> tuple[tuple[Trade, ...], bool]:
@@ -43,9 +43,9 @@ class History:
         if pages is None:
             return (), False
         new = [trade for trade in pages.trades if trade.key not in self._keys]
-        if self._keys and self._rows + len(new) != pages.total:
+        if self._keys and self._total + len(new) != pages.total:
             return await self._from_scratch(now)
-        return self._accept(new, self._rows + len(new) if self._keys else pages.rows, now), False
+        return self._accept(new, pages.total, now), False
 
     async def _from_scratch(self, now: tuple[int | None, float | None]) -> tuple[tuple[Trade, ...], bool]:
         """Read all: the pages came by id, or trades went away."""
@@ -57,11 +57,13 @@ class History:
         if restarted:
             self._keys.clear()
         new = [trade for trade in pages.trades if trade.key not in self._keys]
-        return self._accept(new, pages.rows, now), restarted
+        return self._accept(new, pages.total, now), restarted
 
-    def _accept(self, new: list[Trade], rows: int, now: tuple[int | None, float | None]) -> tuple[Trade, ...]:
+    def _accept(
+        self, new: list[Trade], total: int, now: tuple[int | None, float | None]
+    ) -> tuple[Trade, ...]:
         self._keys |= {trade.key for trade in new}
-        self._rows, self._seen = rows, now
+        self._total, self._seen = total, now
         return tuple(sorted(new, key=lambda trade: (trade.closed_at, trade.key)))
 
     async def _read(self, *, stop_at_known: bool) -> _Pages | None:
