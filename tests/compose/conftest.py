@@ -1,0 +1,89 @@
+"""Fixtures of the compose tests: the file as compose reads it, and the stack in real containers."""
+
+import json
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stack.keys import generate, generate_for_compose
+from stack.settings import load
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "compose: needs a Docker engine, its compose plugin and the images")
+
+
+class Compose:
+    """`docker compose` for the stack in one directory."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def run(self, *words: str, check: bool = True, timeout: float = 600) -> str:
+        """Return what `docker compose` printed; fails with its own words."""
+        done = subprocess.run(
+            ["docker", "compose", *words], cwd=self.root, capture_output=True, text=True, timeout=timeout
+        )
+        if check and done.returncode:
+            pytest.fail(f"docker compose {' '.join(words)}:\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}")
+        return done.stdout
+
+    def config(self) -> dict[str, Any]:
+        """Return the file as compose understands it."""
+        return json.loads(self.run("config", "--format", "json"))
+
+
+def _copy(target: Path) -> Path:
+    """Return a directory with all that compose reads: secrets and data of the checkout stay out of it."""
+    tracked = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    for name in tracked.stdout.splitlines():
+        if (ROOT / name).is_file() and not name.startswith(("tests/", "docs/")):
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, target / name)
+    generate(load([target / "monitoring.yaml"]))
+    generate_for_compose(target)
+    return target
+
+
+@pytest.fixture(scope="session")
+def compose(tmp_path_factory: pytest.TempPathFactory) -> Compose:
+    """Return compose for a copy of the checkout; skips by name where there is no compose."""
+    if not shutil.which("docker"):
+        pytest.skip("docker is not on PATH")
+    if subprocess.run(["docker", "compose", "version"], capture_output=True).returncode:
+        pytest.skip("docker has no compose plugin here")
+    return Compose(_copy(tmp_path_factory.mktemp("compose")))
+
+
+@pytest.fixture(scope="session")
+def stack(compose: Compose) -> Iterator[Compose]:
+    """Run the whole stack; skips by name where no engine is, or where it has not and cannot get an image."""
+    engine = subprocess.run(["docker", "info", "--format", "{{.ID}}"], capture_output=True, text=True)
+    if engine.returncode:
+        pytest.skip(f"no Docker engine answers: {engine.stderr.strip()}")
+    if taken := subprocess.run(
+        ["docker", "ps", "-aq", "--filter", "label=com.docker.compose.project=nightdesk"],
+        capture_output=True, text=True, check=True,
+    ).stdout:  # fmt: skip
+        pytest.skip(f"a stack called nightdesk is on this machine already: {taken.split()}")
+    for image in {"python:3.11-slim", *_images(compose)}:
+        there = subprocess.run(["docker", "image", "inspect", image], capture_output=True).returncode == 0
+        if not there and subprocess.run(["docker", "pull", "-q", image], capture_output=True).returncode:
+            pytest.skip(f"image {image} is neither here nor can it be pulled")
+    try:
+        compose.run("up", "--build", "--detach", "--wait", "--wait-timeout", "180")
+        yield compose
+    finally:
+        compose.run("down", "--volumes", "--timeout", "20", check=False)
+
+
+def _images(compose: Compose) -> set[str]:
+    return {one["image"] for one in compose.config()["services"].values() if "build" not in one}

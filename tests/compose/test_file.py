@@ -1,0 +1,125 @@
+"""docker-compose.yml is valid, agrees with the settings, and gives no container more than it needs."""
+
+import re
+from typing import Any
+
+import pytest
+import yaml
+
+from stack.settings import load
+from tests.compose.conftest import ROOT, Compose
+
+SERVICES = (
+    "render", "demo_bot", "exporter", "webhook_actions", "prometheus", "alertmanager", "blackbox_exporter",
+    "grafana", "postgres", "docker-proxy",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def services(compose: Compose) -> dict[str, Any]:
+    return compose.config()["services"]
+
+
+def test_it_has_the_services_that_are_checked_below(services: dict[str, Any]):
+    assert set(services) == set(SERVICES)
+
+
+@pytest.mark.parametrize("name", SERVICES)
+class TestEachContainer:
+    def test_runs_as_a_user_that_is_not_root(self, services: dict[str, Any], name: str):
+        assert services[name]["user"].split(":")[0] not in ("", "root", "0")
+
+    def test_cannot_write_its_root_file_system(self, services: dict[str, Any], name: str):
+        assert services[name]["read_only"] is True
+
+    def test_has_no_capability_and_cannot_gain_one(self, services: dict[str, Any], name: str):
+        assert services[name]["cap_drop"] == ["ALL"]
+        assert "no-new-privileges:true" in services[name]["security_opt"]
+        assert not services[name].get("cap_add")
+        assert not services[name].get("privileged")
+
+    def test_has_an_image_of_a_stated_version(self, services: dict[str, Any], name: str):
+        image = services[name]["image"]
+        assert re.search(r":(v?\d[\w.]*|local)$", image), image
+
+    def test_is_reached_from_this_machine_only(self, services: dict[str, Any], name: str):
+        assert {port["host_ip"] for port in services[name].get("ports", [])} <= {"127.0.0.1"}
+
+    def test_keeps_its_logs_as_settings_say(self, services: dict[str, Any], name: str):
+        logs = load([ROOT / "monitoring.yaml"]).logs
+        options = services[name]["logging"]["options"]
+        assert options["max-size"].removesuffix("m") + "MB" == str(logs.rotate_size)
+        assert options["max-file"] == str(logs.keep_files)
+        assert options["compress"] == str(logs.compress).lower()
+
+    def test_carries_no_secret_in_its_environment(
+        self, services: dict[str, Any], compose: Compose, name: str
+    ):
+        values = [file.read_text().strip() for file in (compose.root / "secrets").iterdir()]
+        assert not [value for value in values if value in str(services[name])]
+
+
+def test_each_says_whether_it_is_well_but_render_which_ends(services: dict[str, Any]):
+    without = {name for name, service in services.items() if "healthcheck" not in service}
+    assert without == {"render"}
+
+
+def test_all_wait_for_the_configuration_to_be_rendered(services: dict[str, Any]):
+    for name in set(SERVICES) - {"render", "postgres", "docker-proxy"}:
+        assert services[name]["depends_on"]["render"]["condition"] == "service_completed_successfully"
+
+
+def test_only_the_proxy_sees_the_socket_and_only_webhook_actions_sees_the_proxy(services: dict[str, Any]):
+    mounts = {name: [mount["source"] for mount in one.get("volumes", [])] for name, one in services.items()}
+    assert [name for name, sources in mounts.items() if any("docker.sock" in one for one in sources)] == [
+        "docker-proxy"
+    ]
+    attached = {name for name, one in services.items() if "docker" in (one.get("networks") or {})}
+    assert attached == {"docker-proxy", "webhook_actions"}
+    assert set(services["docker-proxy"]["networks"]) == {"docker"}
+
+
+def test_the_networks_of_proxy_and_database_lead_nowhere_else(compose: Compose):
+    networks = compose.config()["networks"]
+    assert networks["docker"]["internal"] is True
+    assert networks["database"]["internal"] is True
+
+
+def test_each_service_is_given_only_the_secrets_it_reads(services: dict[str, Any]):
+    given = {
+        name: {one["source"] for one in service.get("secrets", [])} for name, service in services.items()
+    }
+    assert given["prometheus"] == {"read_token"}
+    assert given["alertmanager"] == {"receive_token"}
+    assert given["exporter"] == given["demo_bot"] == {"demo_bot_token"}
+    assert given["render"] == given["docker-proxy"] == given["blackbox_exporter"] == set()
+
+
+def test_published_ports_and_the_overlay_are_those_of_the_defaults(services: dict[str, Any]):
+    defaults = yaml.safe_load((ROOT / "stack/defaults.yaml").read_text())["services"]
+    overlay = yaml.safe_load((ROOT / "deploy/compose.yaml").read_text())["services"]
+    assert {name: one["port"] for name, one in overlay.items()} == {
+        name: one["port"] for name, one in defaults.items()
+    }
+    for name, one in defaults.items():
+        for port in services[name].get("ports", []):
+            assert (int(port["published"]), port["target"]) == (one["port"], one["port"])
+
+
+def test_settings_with_the_overlay_are_valid_and_name_the_container_that_the_proxy_allows(
+    services: dict[str, Any],
+):
+    settings = load([ROOT / "monitoring.yaml", ROOT / "deploy/compose.yaml"])
+    restart = settings.bots["demo"].restart
+    assert restart.type == "docker"
+    assert restart.container == services["demo_bot"]["container_name"]
+    assert f"/containers/{restart.container}/restart$" in (ROOT / "deploy/docker-proxy.cfg").read_text()
+    for name, service in settings.services:
+        assert service.host in services, name
+
+
+def test_nothing_secret_can_reach_the_image():
+    ignored = (ROOT / ".dockerignore").read_text().splitlines()
+    assert "*" in ignored
+    allowed = {line.removeprefix("!") for line in ignored if line.startswith("!")}
+    assert not allowed & {"secrets", ".env", ".data", "build", ".git", "."}

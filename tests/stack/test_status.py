@@ -1,0 +1,97 @@
+"""The line of state, read from a real Prometheus that scrapes a bot's figures."""
+
+import http.server
+import subprocess
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from stack.settings import Settings, load
+from stack.status import Status, Unreachable, read_status
+from tests.conftest import binary, eventually, free_port
+from tests.stack.conftest import Desk
+
+FIGURES = """\
+trading_bot_up{bot="demo"} 1
+trading_bot_state{bot="demo",state="running"} 1
+trading_bot_state{bot="demo",state="paused"} 0
+trading_bot_profit_loss{bot="demo"} -1234.5
+nightdesk_incidents_open{severity="critical"} 2
+nightdesk_incidents_open{severity="warning"} 1
+"""
+RULES = """\
+groups:
+  - name: test
+    interval: 1s
+    rules:
+      - {alert: TradingBotDown, expr: 'trading_bot_up == 1', labels: {bot: demo}}
+      - {alert: TradingBotWatchdog, expr: vector(1)}
+"""
+
+
+class Figures(http.server.BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/plain; version=0.0.4")
+        self.end_headers()
+        self.wfile.write(FIGURES.encode())
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def prometheus(desk: Desk) -> Iterator[Settings]:
+    """A Prometheus that scrapes FIGURES; returns settings that name it."""
+    program, port = binary("prometheus"), free_port()
+    figures = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Figures)
+    threading.Thread(target=figures.serve_forever, daemon=True).start()
+    (desk.root / "rules.yml").write_text(RULES)
+    (desk.root / "prometheus.yml").write_text(
+        "global: {scrape_interval: 1s, evaluation_interval: 1s}\nrule_files: [rules.yml]\nscrape_configs:\n"
+        f"  - {{job_name: x, static_configs: [{{targets: ['127.0.0.1:{figures.server_port}']}}]}}\n"
+    )
+    running = subprocess.Popen(
+        [program, "--config.file=prometheus.yml", f"--web.listen-address=127.0.0.1:{port}"],
+        cwd=desk.root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    desk.write(services={"prometheus": {"port": port}})
+    yield load([desk.root / "monitoring.yaml"])
+    running.terminate()
+    running.wait()
+    figures.shutdown()
+    figures.server_close()
+
+
+def read(settings: Settings) -> Status | None:
+    try:
+        return read_status(settings)
+    except Unreachable:
+        return None
+
+
+def test_the_line_says_bot_money_alerts_and_incidents(prometheus: Settings):
+    seen = eventually(
+        lambda: (status := read(prometheus)) and status.firing and status.incidents and status,
+        what="the figures",
+    )
+    assert str(seen) == "demo up running -1,234.50 USDT | firing: TradingBotDown (demo) | open incidents: 3"
+    assert "1,234" not in seen.summary()
+
+
+def test_a_bot_without_figures_is_not_called_down(desk: Desk, prometheus: Settings):
+    mine = {"source": {"type": "http", "url": "http://127.0.0.1:1", "token_file": "x"}}
+    port = prometheus.services.prometheus.port
+    desk.write(demo={"enabled": False}, bots={"mine": mine}, services={"prometheus": {"port": port}})
+    settings = load([desk.root / "monitoring.yaml"])
+    seen = eventually(lambda: read(settings), what="an answer of Prometheus")
+    assert str(seen).startswith("mine not seen yet | ")
+
+
+def test_a_prometheus_that_does_not_answer_is_named(desk: Desk):
+    desk.write(services={"prometheus": {"port": free_port()}})
+    with pytest.raises(
+        Unreachable, match=r"prometheus at http://127\.0\.0\.1:\d+/api/v1/query does not answer"
+    ):
+        read_status(load([desk.root / "monitoring.yaml"]))
