@@ -180,7 +180,8 @@ def _tell_failures(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def http(_: Request, error: HTTPException) -> JSONResponse:
-        return refusal(error.status_code, str(error.detail))
+        # A body that cannot be decoded is as wrong as one that cannot be parsed, which FastAPI tells as 422.
+        return refusal(422 if error.status_code == 400 else error.status_code, str(error.detail))
 
     def tell(kind: type[Exception], status: int, text: str | None = None) -> None:
         @app.exception_handler(kind)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 Side = Literal["long", "short"]
-FEE_RATIO = 0.0001  # of the money that changes hands, at entry and at exit
+FEE_RATIO = 0.00002  # of the money that changes hands, at entry and at exit: less than the model's edge
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ from demo_bot.exchange import TYPICAL_SECONDS
 from demo_bot.simulation import POLL_SECONDS, Simulation
 from demo_bot.strategy import Style, is_risky
 
-LEAST_CONFIDENCE = 0.75  # what adjust_parameters asks of a prediction
 SLOWER = 4  # how many times less often reduce_processing polls
 
 
@@ -89,8 +88,7 @@ def adjust_strategy(bot: Simulation) -> str:
 
 def adjust_parameters(bot: Simulation) -> str:
     """Only predictions that the model is sure of count."""
-    bot.model.demand(LEAST_CONFIDENCE)
-    return f"predictions below a confidence of {LEAST_CONFIDENCE:g} are dropped"
+    return f"predictions below a confidence of {bot.model.abstain():.2f} are dropped"
 
 
 _PLAIN: dict[str, Callable[[Simulation], str]] = {

@@ -4,7 +4,7 @@ from collections import deque
 from dataclasses import dataclass
 from math import log2
 from random import Random
-from statistics import fmean
+from statistics import fmean, median
 
 from demo_bot.conditions import Conditions
 
@@ -80,7 +80,8 @@ class Model:
     @property
     def last_prediction_at(self) -> float | None:
         """When the last prediction was made, or None before the first."""
-        return self._recent[-1].at if self._recent else None
+        kept = self._kept()
+        return kept[-1].at if kept else None
 
     def predict(self, rises: bool, now: float) -> bool | None:
         """Return whether the model expects a rise, or None where it is less sure than it must be."""
@@ -88,30 +89,36 @@ class Model:
         self._wobble = self._rng.uniform(0, 0.02)
         skill = max(0.3, SKILL - drift.score * 1.1) if drift else SKILL
         right = self._rng.random() < skill
-        sureness = self._rng.betavariate(4, 2.2 if right else 4) * (0.4 if drift else 1)
+        sureness = self._rng.betavariate(4, 2.2 if right else 4) * (0.3 if drift else 1)
         confidence = 0.5 + sureness / 2
         expects_rise = rises if right else not rises
-        if confidence < self._least_confidence:
-            return None
         chance = confidence if expects_rise else 1 - confidence
         self._recent.append(Prediction(chance, rises, now, self._rng.lognormvariate(-3.9, 0.3)))
-        return expects_rise
+        return expects_rise if confidence >= self._least_confidence else None
 
     def retrain(self, now: float) -> None:
         """Begin anew with a model that fits the market of today; its figures begin anew too."""
         self._conditions.drift = None
         self._recent.clear()
+        self._least_confidence = 0.0
         self.retrainings += 1
         self.retrained_at = now
 
-    def demand(self, confidence: float) -> None:
-        """Count only predictions of at least this confidence, the past ones included."""
-        self._least_confidence = confidence
-        self._recent = deque((p for p in self._recent if p.confidence >= confidence), maxlen=WINDOW)
+    def abstain(self) -> float:
+        """Make only predictions as sure as the surer half of the last ones, and return that confidence.
+
+        The figures then are over those too: fewer and better.
+        """
+        if self._recent:
+            self._least_confidence = median(prediction.confidence for prediction in self._recent)
+        return self._least_confidence
+
+    def _kept(self) -> list[Prediction]:
+        return [p for p in self._recent if p.confidence >= self._least_confidence]
 
     def quality(self) -> Quality | None:
         """Return the figures over the last predictions, or None before there are enough."""
-        recent = self._recent
+        recent = self._kept()
         if len(recent) < ENOUGH:
             return None
         hit = sum(p.up and p.rose for p in recent)

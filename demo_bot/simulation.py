@@ -138,7 +138,8 @@ class Simulation:
     def _place(self) -> None:
         symbol = self.rng.choice(sorted(self.prices))
         equity = self.book.equity(self.prices)
-        stake = self.style.stake(equity)
+        # Gains are not staked again: a demo that runs for months must not grow without bound.
+        stake = self.style.stake(min(equity, self.book.starting_capital))
         at_work = self.book.exposure(self.prices) + sum(order.stake for order in self.pending)
         if (
             len(self.book.positions) + len(self.pending) >= self.style.max_positions

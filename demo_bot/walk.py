@@ -10,7 +10,7 @@ BAR_SECONDS = 60
 HISTORY_BARS = 48 * 60  # two days, so that a day can be compared with the day before
 
 VOLATILITY = 0.02 / sqrt(3600)  # of log returns, per square root of a second: 2 % an hour
-DRIFT = 2.5e-5  # of log returns per second, up or down as the mood says
+DRIFT = 1e-5  # of log returns per second, up or down as the mood says
 MOOD_SECONDS = 120.0  # mean time between two changes of mood
 PULL = 1 / (6 * 3600)  # towards the base price, per second: a demo that runs for months stays near it
 BAR_TURNOVER = 250_000.0  # money traded in a symbol and minute, typically

@@ -1,0 +1,203 @@
+"""Each fault shows in what the bot says of itself, and ends as the document of the API says."""
+
+import time
+from collections.abc import Callable
+
+import psutil
+import pytest
+import requests
+
+from demo_bot.simulation import POLL_SECONDS
+from demo_bot.trader import TICK_SECONDS
+from tests.conftest import eventually
+from tests.demo_bot.conftest import Bot
+
+FROZEN_SECONDS = 0.5  # how long a request to a frozen bot is waited for
+
+
+def errors(bot: Bot) -> int:
+    return int(bot.state()["api"]["requests_error_total"])
+
+
+def slow_calls(bot: Bot) -> int:
+    buckets = bot.state()["api"]["response_seconds"]["buckets"]
+    return int(buckets["+Inf"] - buckets["5"])
+
+
+def rises(bot: Bot, count: Callable[[Bot], int]) -> bool:
+    """Whether a counter moves while the exchange is polled once."""
+    before, until = count(bot), time.monotonic() + POLL_SECONDS + 2 * TICK_SECONDS
+    while time.monotonic() < until:
+        if count(bot) > before:
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def memory(bot: Bot) -> int:
+    return int(psutil.Process(bot.state()["process"]["pid"]).memory_info().rss)
+
+
+def test_a_crash_is_answered_with_503_until_somebody_starts_the_bot_again(bot: Bot) -> None:
+    before = bot.state()["started_at"]
+    bot.fault("crash")
+    for method, path in (("GET", "/state"), ("GET", "/trades"), ("POST", "/control/pause")):
+        answer = bot.ask(method, path)
+        assert (answer.status_code, answer.json()) == (503, {"error": "the trading process is not running"})
+    time.sleep(1)
+    assert bot.ask("GET", "/state").status_code == 503
+    assert bot.is_up()
+    bot.done("start")
+    assert bot.state()["started_at"] > before
+
+
+def test_a_bot_that_stays_down_refuses_to_start_until_the_fault_is_switched_off(bot: Bot) -> None:
+    bot.fault("stay_down")
+    assert bot.state()["state"] == "running"
+    bot.fault("crash")
+    for verb in ("start", "restart"):
+        answer = bot.control(verb)
+        assert answer.status_code == 503
+        assert "ended at its start" in answer.json()["error"]
+    assert "Failed to start: the fault stay_down is switched on" in bot.log()
+    bot.mend("stay_down")
+    bot.done("start")
+    assert bot.state()["state"] == "running"
+
+
+def test_a_frozen_bot_does_not_answer_yet_its_supervisor_does(bot: Bot) -> None:
+    bot.fault("hang")
+    with pytest.raises(requests.Timeout):
+        bot.ask("GET", "/state", timeout=FROZEN_SECONDS)
+    assert bot.is_on("hang") is True
+    assert bot.is_on("drift") is None
+    bot.mend("hang")
+    assert bot.state()["state"] == "running"
+
+
+def test_a_restart_heals_a_frozen_bot(bot: Bot) -> None:
+    pid = bot.state()["process"]["pid"]
+    bot.fault("hang")
+    bot.done("restart")
+    assert bot.state()["process"]["pid"] != pid
+    assert not psutil.pid_exists(pid)
+
+
+def test_a_hung_loop_answers_while_its_last_activity_grows_old(bot: Bot) -> None:
+    bot.fault("loop_hang")
+    time.sleep(1)
+    state = bot.state()
+    assert state["time"] - state["last_activity_at"] > 0.6
+    bot.mend("loop_hang")
+    eventually(lambda: (s := bot.state())["time"] - s["last_activity_at"] < 0.3, within=3)
+
+
+@pytest.mark.parametrize("verb", ["switch_endpoint", "retry_connection"])
+def test_api_errors_are_counted_until_a_verb_mends_them(bot: Bot, verb: str) -> None:
+    bot.fault("api_errors", {"share": 0.8})
+    assert rises(bot, errors)
+    assert "API error: fetch_ticker(" in bot.log()
+    bot.done(verb)
+    assert bot.is_on("api_errors") is False
+    assert not rises(bot, errors)
+
+
+@pytest.mark.parametrize("verb", ["switch_endpoint", "optimize_connections"])
+def test_slow_answers_are_in_the_histogram_until_a_verb_mends_them(bot: Bot, verb: str) -> None:
+    bot.fault("slow_api")
+    assert rises(bot, slow_calls)
+    assert "Slow operation: fetch_ticker(" in bot.log()
+    bot.done(verb)
+    assert not rises(bot, slow_calls)
+
+
+def test_stale_feeds_grow_old_until_the_connection_is_retried(bot: Bot) -> None:
+    bot.fault("stale_data")
+    feeds = bot.state()["feeds"]
+    time.sleep(1.5)
+    assert bot.state()["feeds"] == feeds
+    assert not rises(bot, errors)
+    bot.done("retry_connection")
+    eventually(lambda: all(at > feeds[symbol] for symbol, at in bot.state()["feeds"].items()), within=3)
+
+
+def test_drift_is_detected_and_ends_the_models_skill_until_it_is_retrained(bot: Bot) -> None:
+    eventually(lambda: bot.state()["models"]["direction"].get("accuracy", 0) > 0.75, within=15)
+    bot.fault("drift", {"score": 0.5})
+    model = bot.state()["models"]["direction"]
+    assert (model["drift_detected"], model["drift_score"]) == (True, 0.5)
+    accuracy, retrainings = model["accuracy"], model["retrainings_total"]
+    eventually(lambda: bot.state()["models"]["direction"]["accuracy"] < accuracy, within=10)
+    bot.done("retrain_model")
+    model = bot.state()["models"]["direction"]
+    assert model["drift_detected"] is False
+    assert model["retrainings_total"] == retrainings + 1
+    assert model["last_retraining_at"] <= bot.state()["time"]
+    assert "accuracy" not in model, "a model that has not been tried has no accuracy"
+
+
+def test_memory_grows_to_its_bound_until_the_cache_is_cleared(bot: Bot) -> None:
+    before = memory(bot)
+    bot.fault("memory_growth", {"megabytes": 50})
+    eventually(lambda: memory(bot) - before > 9_000_000, within=5)
+    assert "High memory usage: cache grew to 10 MB" in bot.log()
+    bot.done("clear_cache")
+    assert memory(bot) - before < 9_000_000
+
+
+def test_log_errors_write_error_lines_and_tracebacks_at_the_given_rate(bot: Bot) -> None:
+    bot.fault("log_errors", {"per_second": 40})
+    eventually(lambda: bot.log().count(" - ERROR - Failed to read the order book") > 40, within=5)
+    bot.mend("log_errors")
+    log = bot.log()
+    assert "Traceback (most recent call last):" in log
+    assert "json.decoder.JSONDecodeError: Expecting value" in log
+
+
+def test_a_drawdown_takes_real_money_by_closed_trades_and_open_loss(bot: Bot) -> None:
+    bot.done("pause")
+    before = bot.state()
+    bot.fault("drawdown", {"ratio": 0.3})
+    after = bot.state()
+    assert after["equity"] == pytest.approx(before["equity"] * 0.7, rel=0.01)
+    assert after["profit_open"] < -0.1 * before["equity"]
+    worst = min(bot.trades(), key=lambda trade: trade["profit"])
+    assert worst["profit"] < -0.1 * before["equity"]
+    assert bot.ask("DELETE", "/faults/drawdown").status_code == 409
+    bot.done("close_positions", {"scope": "risky"})
+    assert bot.state()["profit_open"] > -0.01 * before["equity"]
+
+
+def test_a_restart_ends_the_faults_of_the_trading_process(bot: Bot) -> None:
+    for name in ("api_errors", "slow_api", "drift", "stale_data", "memory_growth", "log_errors", "loop_hang"):
+        bot.fault(name)
+        assert bot.is_on(name) is True
+    bot.done("restart")
+    assert not any(fault["active"] for fault in bot.get("/faults")["faults"].values())
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("api_errors", {"share": 0}),
+        ("api_errors", {"share": "much"}),
+        ("drawdown", {"ratio": 0.9}),
+        ("memory_growth", {"megabytes": 10**9}),
+        ("crash", {"now": True}),
+        ("slow_api", [1]),
+    ],
+)
+def test_wrong_fault_arguments_change_nothing(bot: Bot, name: str, arguments: object) -> None:
+    before = bot.state()["started_at"]
+    answer = bot.ask("POST", f"/faults/{name}", json=arguments)
+    assert answer.status_code == 422
+    assert answer.json()["error"].startswith("body")
+    assert bot.is_on(name) is False
+    assert bot.state()["started_at"] == before
+
+
+@pytest.mark.parametrize("method", ["POST", "DELETE"])
+def test_an_unknown_fault_is_answered_with_the_known_ones(bot: Bot, method: str) -> None:
+    answer = bot.ask(method, "/faults/earthquake")
+    assert answer.status_code == 404
+    assert "crash" in answer.json()["known"]
