@@ -4,6 +4,7 @@ import http.server
 import subprocess
 import threading
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -17,8 +18,6 @@ trading_bot_up{bot="demo"} 1
 trading_bot_state{bot="demo",state="running"} 1
 trading_bot_state{bot="demo",state="paused"} 0
 trading_bot_profit_loss{bot="demo"} -1234.5
-nightdesk_incidents_open{severity="critical"} 2
-nightdesk_incidents_open{severity="warning"} 1
 """
 RULES = """\
 groups:
@@ -31,11 +30,23 @@ groups:
 
 
 class Figures(http.server.BaseHTTPRequestHandler):
+    """Plays the exporter, and webhook_actions with three open incidents for who has the read token."""
+
     def do_GET(self) -> None:
-        self.send_response(200)
-        self.send_header("Content-Type", "text/plain; version=0.0.4")
+        asked = urlsplit(self.path)
+        known = self.headers["Authorization"] == "Bearer readers"
+        if asked.path == "/metrics":
+            self.answer(200, "text/plain; version=0.0.4", FIGURES)
+        elif known and asked.path == "/api/v1/incidents" and "state=open" in asked.query:
+            self.answer(200, "application/json", '{"incidents": [{}, {}, {}]}')
+        else:
+            self.answer(401, "application/json", "{}")
+
+    def answer(self, status: int, kind: str, body: str) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
         self.end_headers()
-        self.wfile.write(FIGURES.encode())
+        self.wfile.write(body.encode())
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""
@@ -56,7 +67,9 @@ def prometheus(desk: Desk) -> Iterator[Settings]:
         [program, "--config.file=prometheus.yml", f"--web.listen-address=127.0.0.1:{port}"],
         cwd=desk.root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
-    desk.write(services={"prometheus": {"port": port}})
+    desk.write(services={"prometheus": {"port": port}, "webhook_actions": {"port": figures.server_port}})
+    (desk.root / "secrets").mkdir()
+    (desk.root / "secrets/read_token").write_text("readers\n")
     yield load([desk.root / "monitoring.yaml"])
     running.terminate()
     running.wait()
@@ -73,7 +86,7 @@ def read(settings: Settings) -> Status | None:
 
 def test_the_line_says_bot_money_alerts_and_incidents(prometheus: Settings):
     seen = eventually(
-        lambda: (status := read(prometheus)) and status.firing and status.incidents and status,
+        lambda: (status := read(prometheus)) and status.firing and status.bots[0].up and status,
         what="the figures",
     )
     assert str(seen) == "demo up running -1,234.50 USDT | firing: TradingBotDown (demo) | open incidents: 3"
@@ -87,6 +100,7 @@ def test_a_bot_without_figures_is_not_called_down(desk: Desk, prometheus: Settin
     settings = load([desk.root / "monitoring.yaml"])
     seen = eventually(lambda: read(settings), what="an answer of Prometheus")
     assert str(seen).startswith("mine not seen yet | ")
+    assert str(seen).endswith("open incidents: unknown")
 
 
 def test_a_prometheus_that_does_not_answer_is_named(desk: Desk):

@@ -1,5 +1,6 @@
 """A Procfile's processes are started together, watched, and stopped together, leaving nothing behind."""
 
+import io
 import os
 import signal
 import subprocess
@@ -10,6 +11,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from stack.status import BotState, Status
+from stack.watch import Screen
 from tests.conftest import eventually, free_port
 from tests.stack.conftest import Desk
 
@@ -155,3 +158,32 @@ def test_what_services_print_goes_to_their_files_and_not_to_the_terminal(start: 
     told, _ = runner.communicate(timeout=30)
     assert (desk.root / "logs/talker.log").read_text() == "said this\n"
     assert "said this" not in told
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def earned(profit: float) -> Status:
+    return Status((BotState("demo", up=True, state="running", profit_loss=profit, currency="USDT"),), (), 0)
+
+
+def test_a_terminal_shows_the_state_in_one_line_that_is_rewritten():
+    terminal = Terminal()
+    screen = Screen(terminal)
+    screen.show(earned(1))
+    screen.show(earned(2))
+    screen.say("stopping")
+    assert terminal.getvalue().count("\n") == 1
+    assert "+1.00 USDT" in terminal.getvalue()
+    assert terminal.getvalue().endswith("\r\x1b[Kstopping\n")
+
+
+def test_a_file_gets_a_line_when_the_state_changes_and_none_for_the_money_alone():
+    file = io.StringIO()
+    screen = Screen(file)
+    for status in (earned(1), earned(2), Status((), ("TradingBotDown (demo)",), 1)):
+        screen.show(status)
+    assert len(file.getvalue().splitlines()) == 2
+    assert "\x1b" not in file.getvalue()
