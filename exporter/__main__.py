@@ -10,9 +10,7 @@ from pathlib import Path
 import uvicorn
 
 from exporter.server import create_app
-from stack.settings import Duration, SettingsError, add_arguments, from_arguments
-
-RATE_WINDOW = Duration.parse("5m")  # the span of error_rate and api_calls_per_minute
+from stack.settings import SettingsError, add_arguments, from_arguments
 
 
 def main() -> int:
@@ -39,7 +37,7 @@ def main() -> int:
     # uvicorn raises the signal that stopped it once more when it is done; a clean stop is no failure.
     for stop in (signal.SIGINT, signal.SIGTERM):
         signal.signal(stop, signal.SIG_IGN)
-    app = create_app(settings, RATE_WINDOW / arguments.speed)
+    app = create_app(settings)
     uvicorn.Server(uvicorn.Config(app, log_config=None)).run(sockets=[listener])
     return 0
 

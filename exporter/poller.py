@@ -19,7 +19,6 @@ from exporter.sources import Input, SourceError, Surroundings, connect
 from exporter.system import BotProcess, ThisHost
 from stack.settings import Bot, Settings
 
-_SHORTEST_PERIOD = 0.2  # seconds: faster than this only burdens the bots, however fast a drill runs
 _log = logging.getLogger(__name__)
 
 
@@ -145,13 +144,11 @@ class Fleet:
     """All watched bots and the host, polled while `run` runs."""
 
     def __init__(
-        self, settings: Settings, session: aiohttp.ClientSession, window: float,
-        clock: Callable[[], float] = time.time,
-    ) -> None:  # fmt: skip
-        """`window` is the span of rates in seconds."""
+        self, settings: Settings, session: aiohttp.ClientSession, clock: Callable[[], float] = time.time
+    ) -> None:
         collection = settings.collection
-        groups = collection.groups.values()
-        self.period = max(_SHORTEST_PERIOD, min((group.interval for group in groups), default=60.0) / 2)
+        window = float(collection.rate_window)
+        self.period = collection.poll_interval
         self.bots = {
             name: BotPoller(
                 name,

@@ -34,8 +34,8 @@ td,th{{text-align:left;padding:.3rem .8rem .3rem 0;vertical-align:top}}
 """
 
 
-def create_app(settings: Settings, window: float) -> FastAPI:
-    """Return the application; it polls the bots while it runs. `window` is the span of rates in seconds."""
+def create_app(settings: Settings) -> FastAPI:
+    """Return the application; it polls the bots while it runs."""
     fleets: list[Fleet] = []
     polling: list[asyncio.Task[None]] = []
 
@@ -43,7 +43,7 @@ def create_app(settings: Settings, window: float) -> FastAPI:
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         connector = aiohttp.TCPConnector(limit=0)
         async with aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as session:
-            fleets.append(Fleet(settings, session, window))
+            fleets.append(Fleet(settings, session))
             polling.append(asyncio.create_task(fleets[0].run()))
             polling[0].add_done_callback(_tell_end)
             yield

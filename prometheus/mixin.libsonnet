@@ -6,7 +6,6 @@ local group(name, rules) = { name: name, rules: [rule for rule in rules if rule 
   // mixin lays changes of his own: `mixin + { _config+:: { thresholds+: { critical+: { down_after: '10m' } } } }`.
   _config:: std.parseYaml(importstr '../stack/defaults.yaml') {
     exporter_selector: 'job=~"exporter(-.+)?"',
-    runbook_url: 'https://github.com/nightdesk/nightdesk/blob/main/docs/runbooks',
     dashboard_path: '/d/trading-bot',
   },
 

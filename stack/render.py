@@ -54,7 +54,7 @@ def render(settings: Settings, out: Path, data: Path) -> None:
 def as_data(settings: Settings) -> dict[str, Any]:
     """Return the settings as jsonnet sees them: keys as in YAML, durations as seconds, links as addresses."""
     data: dict[str, Any] = _plain(settings)
-    return data | {"links": {service: settings.link(service) for service in get_args(Link)}}
+    return data | {"links": data["links"] | {service: settings.link(service) for service in get_args(Link)}}
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - walks whatever the settings hold

@@ -21,6 +21,16 @@ ENDPOINTS = (
     "balance", "count", "daily", "weekly", "monthly", "entries", "exits", "mix_tags", "performance", "stats",
     "health", "locks", "profit", "show_config", "status", "sysinfo", "version", "whitelist",
 )  # fmt: skip
+# Which recorded answer of actions.json fits a control call in a state, and the state after it.
+CONTROLS = {
+    ("start", "running"): ("start when running", "running"),
+    ("start", "paused"): ("start from paused", "running"),
+    ("start", "stopped"): ("start when stopped", "running"),
+    ("stop", "running"): ("stop", "stopped"),
+    ("stop", "stopped"): ("stop when stopped", "stopped"),
+    ("pause", "running"): ("pause", "paused"),
+    ("pause", "stopped"): ("pause when stopped", "paused"),
+}
 # What a stopped bot refuses; all else it still answers.
 NEEDS_RUNNING = {"count"}
 BUFFER = 1000  # records that Freqtrade's /logs holds
@@ -68,6 +78,14 @@ class Recording:
         if endpoint in self.answers:
             return 200, self._shifted(self.answers[endpoint])
         return 404, {"detail": "Not Found"}
+
+    def control(self, verb: str) -> tuple[int, Any]:
+        """Return what was recorded for a control call in this state, and change to the state after it."""
+        if (verb, self.state) not in CONTROLS:
+            return 404, {"detail": "Not Found"}
+        note, self.state = CONTROLS[verb, self.state]
+        recorded = next(action for action in _read("actions.json") if action["note"] == note)
+        return recorded["status"], recorded["answer"]
 
     def _trades(self, query: dict[str, str]) -> dict[str, Any]:
         offset, limit = int(query.get("offset", 0)), int(query.get("limit", 500))
@@ -148,7 +166,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._send_json(*recording.answer(endpoint, query))
 
     def do_POST(self) -> None:
-        """Log in and refresh; nothing else is recorded as changing what is read."""
+        """Log in, refresh, start, stop and pause, as recorded."""
+        self.recording.calls.append(self.path)
         endpoint = urlsplit(self.path).path.removeprefix("/api/v1/")
         if endpoint == "token/login":
             allowed = self._authorised("")
@@ -160,8 +179,10 @@ class _Handler(BaseHTTPRequestHandler):
             allowed = self.headers.get("Authorization") == "Bearer refresh"
             refused = {"detail": "Could not validate credentials"}
             self._send_json(200, {"access_token": "access"}) if allowed else self._send_json(401, refused)
+        elif not self._authorised("access"):
+            self._send_json(401, {"detail": "Unauthorized"})
         else:
-            self._send_json(404, {"detail": "Not Found"})
+            self._send_json(*self.recording.control(endpoint))
 
     def _authorised(self, token: str) -> bool:
         basic = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()

@@ -30,7 +30,7 @@ function(config) {
       alert: 'TradingBot' + name,
       expr: expr,
       labels: { severity: severity, condition: snake(name) },
-      annotations: present({ runbook_url: '%s/TradingBot%s.md' % [config.runbook_url, name] } + annotations),
+      annotations: present({ runbook_url: '%s/TradingBot%s.md' % [std.rstripChars(config.links.runbooks, '/'), name] } + annotations),
     } + present({
       'for': duration.format(duration.seconds(pace['for']) + wait),
       keep_firing_for: duration.format(std.min(duration.seconds(pace.cooldown), longest_bridge)),

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, StrictBool
 
 from stack.settings.alerts import Channel
 from stack.settings.bots import Url
@@ -119,7 +119,7 @@ class Reduce(Section):
 class Actions(Section):
     """What may be done, how often, and to how many bots."""
 
-    dry_run: bool
+    dry_run: StrictBool
     armed: list[str]
     programs: dict[str, Annotated[list[str], Field(min_length=1)]]
     fleet: Fleet
@@ -137,10 +137,10 @@ class Actions(Section):
 class Email(Section):
     """Mail over SMTP."""
 
-    enabled: bool
+    enabled: StrictBool
     host: str
     port: Port
-    starttls: bool
+    starttls: StrictBool
     username: str
     password_file: SecretFile | None
     from_: Annotated[str, Field(alias="from")]
@@ -151,7 +151,7 @@ class Email(Section):
 class Telegram(Section):
     """A Telegram bot's messages; chats are ids, or `@channel`."""
 
-    enabled: bool
+    enabled: StrictBool
     token_file: SecretFile | None
     chats: list[int | Annotated[str, Field(pattern="^@")]]
     timeout: Timeout
@@ -162,7 +162,7 @@ class Telegram(Section):
 class Twilio(Section):
     """SMS or phone calls by Twilio."""
 
-    enabled: bool
+    enabled: StrictBool
     account: str
     token_file: SecretFile | None
     from_: Annotated[str, Field(alias="from")]
@@ -174,7 +174,7 @@ class Twilio(Section):
 class Slack(Section):
     """A Slack incoming webhook."""
 
-    enabled: bool
+    enabled: StrictBool
     url_file: SecretFile | None
     channel: str
     username: str

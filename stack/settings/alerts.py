@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, StrictBool
 
 from stack.settings.types import Between, Count, Duration, Plain, Ratio, RealTime, Section
 
@@ -88,7 +88,7 @@ class Thresholds(Section):
 class Alert(Section):
     """The pace of one alert; None means its severity's."""
 
-    enabled: bool = True
+    enabled: StrictBool = True
     for_: Annotated[Duration, Between("0s", "7d"), Field(alias="for")]
     cooldown: Annotated[Duration, Between("0s", "7d")]
     escalate: Step | None

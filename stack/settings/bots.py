@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, HttpUrl, PlainSerializer, StringConstraints
+from pydantic import Field, HttpUrl, PlainSerializer, StrictBool, StringConstraints
 
 from stack.settings.types import FilePath, Number, RealTime, SecretFile, Section
 
@@ -63,7 +63,7 @@ class Bot(Section):
 class Demo(Section):
     """The simulated bot; enabled, it is watched as the bot `demo`."""
 
-    enabled: bool
+    enabled: StrictBool
     token_file: SecretFile
     seed: int
     restart: Restart | None

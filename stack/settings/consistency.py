@@ -28,10 +28,10 @@ _LOWER_IS_WORSE = ("model_accuracy",)
 
 def contradictions(settings: Settings) -> list[str]:
     """Return a line for each contradiction, with its paths, values and the way out."""
-    return [
-        *_twins(settings), *_paces(settings), *_known_actions(settings),
-        *_known_contacts(settings), *_programs(settings), *_channels(settings), *_burn_rates(settings),
-    ]  # fmt: skip
+    looks = (
+        _twins, _paces, _collection, _known_actions, _known_contacts, _programs, _channels, _burn_rates
+    )  # fmt: skip
+    return [line for look in looks for line in look(settings)]
 
 
 def _twins(settings: Settings) -> Iterator[str]:
@@ -66,6 +66,19 @@ def _paces(settings: Settings) -> Iterator[str]:
                 f"collection.timeout: {timeout} is longer than collection.{name}.interval "
                 f"({group.interval}); a call to a bot must end before the next one starts"
             )
+
+
+def _collection(settings: Settings) -> Iterator[str]:
+    if not settings.collection.groups:
+        yield "collection: every group is disabled, so nothing would be watched; enable one"
+    probes = [probe.name for probe in settings.collection.probes]
+    for name in sorted({name for name in probes if probes.count(name) > 1}):
+        yield f"collection.probes: two are named {name}; a name is a probe's identity"
+    ports = [(service.port, name) for name, service in settings.services if service.bind == service.host]
+    for port, name in ports:
+        others = [other for number, other in ports if number == port and other != name]
+        if others:
+            yield f"services.{name}.port: {port} is services.{others[0]}.port too"
 
 
 def _known_actions(settings: Settings) -> Iterator[str]:

@@ -3,7 +3,7 @@
 import argparse
 import math
 import types
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -20,6 +20,20 @@ _HERE = Path(__file__).parent.parent
 DEFAULTS = _HERE / "defaults.yaml"
 PROFILES = _HERE / "profiles"
 DEFAULT_CONFIG = Path("monitoring.yaml")
+
+
+class _OnceLoader(yaml.SafeLoader):
+    """Refuses a key that is written twice, of which YAML would silently take the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        """Return the mapping. Raises yaml.constructor.ConstructorError, which names the line."""
+        keys = [key.value for key, _ in node.value]
+        for key, _ in node.value:
+            if keys.count(key.value) > 1:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"{key.value} is written twice in one block", key.start_mark
+                )
+        return super().construct_mapping(node, deep)
 
 
 class SettingsError(Exception):
@@ -85,7 +99,7 @@ def from_arguments(arguments: argparse.Namespace) -> Settings:
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        data = yaml.safe_load(file.read_text(encoding="utf-8"))
+        data = yaml.load(file.read_text(encoding="utf-8"), _OnceLoader)  # noqa: S506 - a SafeLoader
     except FileNotFoundError:
         raise SettingsError([f"{file}: no such file; name another with --config"]) from None
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
@@ -140,7 +154,7 @@ def _line(detail: ErrorDetails) -> str:
         return f"{path}: is not a setting; {hint}"
     if detail["type"] == "missing":
         return f"{path}: is missing"
-    if detail["type"] in ("between", "duration", "size", "number", "timezone"):
+    if detail["type"] in ("between", "duration", "size", "number", "time", "timezone"):
         return f"{path}: {message}"
     if detail["type"] == "union_tag_invalid":
         return f"{path}.type: {detail['ctx']['tag']!r} is not one of {detail['ctx']['expected_tags']}"

@@ -4,7 +4,7 @@ import sys
 from typing import Annotated, Any, Literal
 from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, model_validator
+from pydantic import AfterValidator, StrictBool, model_validator
 from pydantic_core import PydanticCustomError
 
 from stack.settings.acting import Actions, Channels, Contact, Escalation, Routing, Timeout, Tokens
@@ -25,6 +25,7 @@ from stack.settings.types import (
 )
 
 DEMO = "demo"
+_SHORTEST_POLL = 0.2  # seconds; a drill at high speed asks a bot no more often
 # Prometheus looks back 5m for a sample; a series scraped more rarely than every 2m would flicker.
 Interval = Annotated[Duration, Between("1s", "2m")]
 
@@ -32,7 +33,7 @@ Interval = Annotated[Duration, Between("1s", "2m")]
 class Group(Section):
     """One group of metrics, scraped at an interval of its own."""
 
-    enabled: bool
+    enabled: StrictBool
     interval: Interval
 
 
@@ -53,6 +54,7 @@ class Collection(Section):
     logs: Group
     evaluation_interval: Interval
     timeout: Timeout
+    rate_window: Annotated[Duration, Between("1m", "1h")]
     max_symbols: Count
     probes: list[Probe]
 
@@ -65,7 +67,8 @@ class Collection(Section):
     @property
     def poll_interval(self) -> float:
         """Seconds between two looks of the exporter at a bot: half the shortest interval of a group."""
-        return min((float(group.interval) for group in self.groups.values()), default=60.0) / 2
+        half = min(float(group.interval) for group in self.groups.values()) / 2
+        return max(half, _SHORTEST_POLL)
 
 
 class RemoteWrite(Section):
@@ -79,7 +82,7 @@ class RemoteWrite(Section):
 class InfluxDb(Section):
     """InfluxDB, by remote write."""
 
-    enabled: bool
+    enabled: StrictBool
     url: Url
     database: str
     retention: Annotated[RealTime, Between("1d", "3650d")]
@@ -93,7 +96,7 @@ class InfluxDb(Section):
 class FileStorage(Section):
     """Samples as OpenMetrics text, a file a day."""
 
-    enabled: bool
+    enabled: StrictBool
     directory: FilePath
     retention: Annotated[RealTime, Between("1d", "3650d")]
 
@@ -140,6 +143,7 @@ class Services(Section):
 class Links(Section):
     """What a person's browser opens; None is the service's own address."""
 
+    runbooks: Url
     prometheus: Url | None
     grafana: Url | None
     webhook_actions: Url | None

@@ -2,12 +2,21 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, StrictBool
+from pydantic_core import PydanticCustomError
 
 from stack.settings.alerts import Colour, Severity
 from stack.settings.types import Between, Duration, Number, Plain, Ratio, RealTime, Section, Size
 
-LocalTime = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
+
+def _quoted(value: object) -> object:
+    """Refuse 20:00 without quotes, which YAML reads as the number 1200."""
+    if not isinstance(value, str):
+        raise PydanticCustomError("time", 'write the time between quotes, "20:00": YAML reads it as a number')
+    return value
+
+
+LocalTime = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$"), BeforeValidator(_quoted)]
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 Limit = Annotated[RealTime, Between("1ms", "5m")]
 Refresh = Annotated[RealTime, Between("10s", "2m")]
@@ -41,7 +50,7 @@ class Throughput(Section):
 
     average: Number
     peak: Number
-    alert: bool
+    alert: StrictBool
 
 
 class BurnRate(Section):
@@ -70,7 +79,7 @@ class Sla(Section):
 class Tracking(Section):
     """How often performance is computed and how long it is shown."""
 
-    enabled: bool
+    enabled: StrictBool
     interval: Annotated[Duration, Between("30s", "5m")]
     retention: Annotated[RealTime, Between("1d", "30d")]
 
@@ -118,8 +127,8 @@ class Performance(Section):
     """The performance score and its benchmarks."""
 
     tracking: Tracking
-    benchmark_comparison: bool
-    suggestions: bool
+    benchmark_comparison: StrictBool
+    suggestions: StrictBool
     weights: Weights
     scale: Scale
     benchmarks: Benchmarks
@@ -146,7 +155,7 @@ class Suggestions(Section):
 class Daily(Section):
     """A summary at a local time."""
 
-    enabled: bool
+    enabled: StrictBool
     at: LocalTime
 
 
@@ -173,7 +182,7 @@ class Summaries(Section):
 class Widget(Section):
     """One section of the dashboards."""
 
-    enabled: bool
+    enabled: StrictBool
     refresh: Refresh
 
 
@@ -256,8 +265,8 @@ class Logs(Section):
     """How long log files are kept: the stricter of number and age."""
 
     rotate_size: Annotated[Size, Between("1MB", "10GB")]
-    rotate_daily: bool
+    rotate_daily: StrictBool
     keep_files: Annotated[int, Between(1, 100), Plain]
     keep_for: Annotated[RealTime, Between("7d", "365d")]
-    compress: bool
+    compress: StrictBool
     suffix: str

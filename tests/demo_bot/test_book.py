@@ -15,7 +15,7 @@ TICK = 0.25
 
 
 def simulation(seed: int = 7, pace: float = 1.0, book: Book | None = None) -> Simulation:
-    rng = Random(seed)  # noqa: S311 - a simulation
+    rng = Random(seed)
     return Simulation(rng, Walk(rng, START, "USDT"), book or Book(10_000.0), pace, START)
 
 
@@ -138,6 +138,6 @@ def test_a_clock_that_jumps_does_not_hurt() -> None:
 
 
 def test_history_ends_at_the_price_where_trading_goes_on() -> None:
-    rng = Random(1)  # noqa: S311 - a simulation
+    rng = Random(1)
     walk = Walk(rng, START, "USDT", {"BTC/USDT": 50_000.0})
     assert walk.prices["BTC/USDT"] == walk.series["BTC/USDT"].closes[-1] == 50_000.0
