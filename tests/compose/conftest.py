@@ -82,7 +82,7 @@ def stack(compose: Compose) -> Iterator[Compose]:
         compose.run("up", "--build", "--detach", "--wait", "--wait-timeout", "180")
         yield compose
     finally:
-        compose.run("down", "--volumes", "--timeout", "20", check=False)
+        compose.run("down", "--volumes", "--timeout", "5", check=False)
 
 
 def _images(compose: Compose) -> set[str]:
