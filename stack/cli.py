@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from stack.binaries import MissingBinary
-from stack.flags import write_flags
 from stack.notify import send_tests
 from stack.render import RenderError, render
 from stack.schema import user_schema
@@ -43,8 +42,7 @@ def schema(_: argparse.Namespace) -> int:
 def render_build(arguments: argparse.Namespace) -> int:
     """Write the configuration of Prometheus, Alertmanager, blackbox_exporter and Grafana."""
     settings = from_arguments(arguments)
-    render(settings, arguments.out, arguments.data)
-    write_flags(settings, arguments.out)
+    render(settings, arguments.out)
     print(f"rendered {arguments.out}")
     return 0
 

@@ -14,6 +14,7 @@ from pydantic.networks import AnyUrl
 
 from grafana.build import build as build_dashboards
 from stack.binaries import MissingBinary, alertmanager_command, find
+from stack.flags import write_flags
 from stack.settings import Settings
 
 ROOT = Path(__file__).parent.parent
@@ -31,7 +32,7 @@ class RenderError(Exception):
         super().__init__("\n".join(self.problems))
 
 
-def render(settings: Settings, out: Path, data: Path) -> None:
+def render(settings: Settings, out: Path) -> None:
     """Replace `out` by what the settings make, checked by promtool and amtool where they are found.
 
     All or nothing: raises RenderError and leaves `out` as it was. The same settings make the same bytes.
@@ -85,6 +86,7 @@ def _write(settings: Settings, new: Path) -> None:
         text = _text(template.read_text(encoding="utf-8"), f"{TEMPLATES}/{template.name}")
         (new / TEMPLATES / template.name).write_text(text, encoding="utf-8")
     build_dashboards(settings, new / "grafana")
+    write_flags(settings, new)
 
 
 def _evaluate(source: Path, data: str) -> dict[str, Any]:

@@ -12,7 +12,6 @@ from pathlib import Path
 from honcho.environ import parse_procfile
 
 from stack import keys
-from stack.flags import write_flags
 from stack.logfiles import ServiceLogs
 from stack.render import render
 from stack.services import LocalService, local_services
@@ -40,8 +39,7 @@ def up(arguments: argparse.Namespace) -> int:
         build = data / "build"
         services = local_services(settings, build, data, _options(arguments))
         check_ports(services)
-        render(settings, build, data)
-        write_flags(settings, build)
+        render(settings, build)
         procfile = data / "Procfile"
         procfile.write_text("".join(f"{one.procfile_line()}\n" for one in services), encoding="utf-8")
         commands = parse_procfile(procfile.read_text(encoding="utf-8")).processes

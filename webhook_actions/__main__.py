@@ -4,7 +4,10 @@ import argparse
 import asyncio
 import logging
 import logging.config
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import uvicorn
@@ -16,12 +19,26 @@ from webhook_actions.service import running
 log = logging.getLogger(__name__)
 
 
+class _Web(uvicorn.Server):
+    """Leaves signals to `serve`: uvicorn raises them again once it has ended, before all else is stopped."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Capture none."""
+        yield
+
+    def stop(self) -> None:
+        """Answer what was asked, then end."""
+        self.should_exit = True
+
+
 async def serve(settings: Settings, data: Path) -> int:
     """Serve until a signal comes, or a part of the engine ends; returns the exit code."""
     service = settings.services.webhook_actions
     async with running(settings, data) as run:
-        options = uvicorn.Config(run.app, host=service.bind, port=service.port, log_config=None)
-        web = uvicorn.Server(options)
+        web = _Web(uvicorn.Config(run.app, host=service.bind, port=service.port, log_config=None))
+        for sign in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(sign, web.stop)
         listening = asyncio.create_task(web.serve(), name="web")
         ended, _ = await asyncio.wait({listening, *run.tasks}, return_when=asyncio.FIRST_COMPLETED)
         if listening in ended:
@@ -32,7 +49,7 @@ async def serve(settings: Settings, data: Path) -> int:
                 extra={"part": task.get_name()},
                 exc_info=task.exception(),
             )
-        web.should_exit = True
+        web.stop()
         await listening
         return 1
 

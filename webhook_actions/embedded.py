@@ -54,6 +54,7 @@ class EmbeddedPostgres:
             self._process = subprocess.Popen(
                 [
                     *_as(owner),
+                    *_ends_with_us(),
                     str(_BIN / "postgres"),
                     "-D",
                     str(self._data),
@@ -162,3 +163,8 @@ def _as(owner: pwd.struct_passwd | None) -> list[str]:
         "setpriv", f"--reuid={owner.pw_uid}", f"--regid={owner.pw_gid}", "--clear-groups",
         f"--inh-caps=-all,{right}", f"--ambient-caps={right}", f"--bounding-set=-all,{right}",
     ]  # fmt: skip
+
+
+def _ends_with_us() -> list[str]:
+    """Return the prefix that lets a program end (SIGINT: fast, and in order) when this thread does."""
+    return ["setpriv", "--pdeathsig=INT"] if shutil.which("setpriv") else []

@@ -75,7 +75,7 @@ async def _pool(settings: Settings, data: Path, stack: AsyncExitStack) -> AsyncC
     else:
         postgres = EmbeddedPostgres(data / "postgres")
         stack.callback(postgres.stop)
-        address = await asyncio.to_thread(postgres.start)
+        address = postgres.start()  # in this thread, with whose end PostgreSQL ends too
     pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
         address,
         min_size=2,

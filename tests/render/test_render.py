@@ -49,15 +49,15 @@ def _files(build: Path) -> dict[str, bytes]:
 
 
 def test_two_renders_of_the_same_settings_are_equal_to_the_byte(settings: Settings, tmp_path: Path) -> None:
-    render(settings, tmp_path / "one", tmp_path)
-    render(settings, tmp_path / "two", tmp_path)
+    render(settings, tmp_path / "one")
+    render(settings, tmp_path / "two")
     assert _files(tmp_path / "one") == _files(tmp_path / "two")
 
 
 def test_a_render_holds_no_secret_and_says_where_each_file_comes_from(
     settings: Settings, tmp_path: Path
 ) -> None:
-    render(settings, tmp_path / "build", tmp_path)
+    render(settings, tmp_path / "build")
     for name, content in _files(tmp_path / "build").items():
         assert SECRET.encode() not in content
         if name.endswith((".yml", ".tmpl")):
@@ -71,22 +71,22 @@ def test_a_render_replaces_what_was_there_and_leaves_nothing_beside_it(
     stale = tmp_path / "build/prometheus/rules/old.yml"
     stale.parent.mkdir(parents=True)
     stale.write_text("groups: []")
-    render(settings, tmp_path / "build", tmp_path)
+    render(settings, tmp_path / "build")
     assert not stale.exists()
     assert set(tmp_path.iterdir()) - before == {tmp_path / "build"}
 
 
 def test_a_failed_render_leaves_the_last_good_one(settings: Settings, tmp_path: Path) -> None:
     binary("promtool")
-    render(settings, tmp_path / "build", tmp_path)
+    render(settings, tmp_path / "build")
     good = _files(tmp_path / "build")
     twice = settings.collection.model_copy(update={"probes": settings.collection.probes * 2})
     with pytest.raises(RenderError, match=r"prometheus/prometheus\.yml[^$]*probe-binance"):
-        render(settings.model_copy(update={"collection": twice}), tmp_path / "build", tmp_path)
+        render(settings.model_copy(update={"collection": twice}), tmp_path / "build")
     telegram = settings.channels.telegram.model_copy(update={"token_file": None})
     channels = settings.channels.model_copy(update={"telegram": telegram})
     with pytest.raises(RenderError, match=r"alertmanager/alertmanager\.yml[^$]*bot_token_file"):
-        render(settings.model_copy(update={"channels": channels}), tmp_path / "build", tmp_path)
+        render(settings.model_copy(update={"channels": channels}), tmp_path / "build")
     assert _files(tmp_path / "build") == good
     assert not list(tmp_path.glob(".build-*"))
 
@@ -94,14 +94,14 @@ def test_a_failed_render_leaves_the_last_good_one(settings: Settings, tmp_path: 
 def test_what_jsonnet_refuses_is_an_error_that_names_the_file(settings: Settings, tmp_path: Path) -> None:
     alerts = {name: alert for name, alert in settings.alerts.items() if name != "Down"}
     with pytest.raises(RenderError, match=r"prometheus/prometheus\.jsonnet: .*Down"):
-        render(settings.model_copy(update={"alerts": alerts}), tmp_path / "build", tmp_path)
+        render(settings.model_copy(update={"alerts": alerts}), tmp_path / "build")
     assert not (tmp_path / "build").exists()
 
 
 def test_a_place_that_cannot_be_written_is_an_error_that_names_it(settings: Settings, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(RenderError, match=r"file/build: cannot be written"):
-        render(settings, tmp_path / "file/build", tmp_path)
+        render(settings, tmp_path / "file/build")
 
 
 def test_without_the_programs_that_check_it_a_render_still_works(
@@ -111,14 +111,14 @@ def test_without_the_programs_that_check_it_a_render_still_works(
         raise MissingBinary(name)
 
     monkeypatch.setattr(renderer, "find", missing)
-    render(settings, tmp_path / "build", tmp_path)
+    render(settings, tmp_path / "build")
     assert (tmp_path / "build/prometheus/prometheus.yml").is_file()
 
 
 def test_prometheus_scrapes_each_enabled_group_at_its_own_interval(
     settings: Settings, tmp_path: Path
 ) -> None:
-    render(settings, tmp_path / "build", tmp_path)
+    render(settings, tmp_path / "build")
     config = yaml.safe_load((tmp_path / "build/prometheus/prometheus.yml").read_text())
     jobs = {job["job_name"]: job for job in config["scrape_configs"]}
     assert set(jobs) == {
@@ -142,7 +142,7 @@ def test_prometheus_scrapes_each_enabled_group_at_its_own_interval(
 
 def test_a_drills_speed_shortens_every_wait_to_parts_of_a_second(tmp_path: Path) -> None:
     (tmp_path / "monitoring.yaml").write_text("profile: starter")
-    render(load([tmp_path / "monitoring.yaml"], speed=120), tmp_path / "build", tmp_path)
+    render(load([tmp_path / "monitoring.yaml"], speed=120), tmp_path / "build")
     config = yaml.safe_load((tmp_path / "build/prometheus/prometheus.yml").read_text())
     assert config["global"]["evaluation_interval"] == "125ms"
     groups = yaml.safe_load((tmp_path / "build/prometheus/rules/trading-bot-critical.yml").read_text())[

@@ -165,7 +165,7 @@ def running(directory: Path, overlay: Path | None = None) -> Iterator[Desk]:
     mail.start()
     file = write_settings(directory, http.server_address[1], mail.port)
     settings = load([file, overlay] if overlay else [file])
-    render(settings, directory / "build", directory)
+    render(settings, directory / "build")
     command = alertmanager_command(
         f"--config.file={directory}/build/alertmanager/alertmanager.yml",
         f"--storage.path={directory}/data",

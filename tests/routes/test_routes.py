@@ -62,7 +62,7 @@ def _rendered(directory: Path, text: str | None = None, **over: Any) -> Path:
     file = write_settings(directory, 9099, 2525, **over)
     if text is not None:
         file.write_text(text)
-    render(load([file]), directory / "build", directory)
+    render(load([file]), directory / "build")
     return directory / "build/alertmanager/alertmanager.yml"
 
 

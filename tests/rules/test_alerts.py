@@ -44,7 +44,7 @@ def settings(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 @pytest.fixture(scope="module")
 def rules(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("rendered")
-    render(settings, out / "build", out)
+    render(settings, out / "build")
     return out / "build/prometheus/rules"
 
 
@@ -132,7 +132,7 @@ def test_the_annotations_tell_the_bots_figures_and_what_is_unknown(
 def test_an_alert_that_settings_switch_off_has_no_rule(tmp_path: Path) -> None:
     file = tmp_path / "monitoring.yaml"
     file.write_text("alerts: {HighDrawdown: {enabled: false}}")
-    render(load([file]), tmp_path / "build", tmp_path)
+    render(load([file]), tmp_path / "build")
     names = {alert["alert"] for alert in _alerts(tmp_path / "build/prometheus/rules")}
     assert "TradingBotHighDrawdown" not in names
     assert "TradingBotDown" in names

@@ -4,6 +4,7 @@ import signal
 import stat
 from pathlib import Path
 
+import psutil
 import psycopg
 import pytest
 
@@ -51,6 +52,19 @@ def test_a_directory_with_something_else_in_it_is_left_alone(tmp_path: Path) -> 
     with pytest.raises(DatabaseError, match="is not empty"):
         EmbeddedPostgres(tmp_path).start()
     assert (tmp_path / "thesis.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGKILL])
+def test_it_ends_with_the_engine_however_that_ends(make_world: Make, sign: signal.Signals) -> None:
+    world = make_world("alpha")
+    world.start_engine()
+    pid_file = world.directory / "engine-data/postgres/postmaster.pid"
+    postgres = psutil.Process(int(pid_file.read_text().split()[0]))
+    world.stop(world.engine, sign)
+    eventually(lambda: not postgres.is_running() or postgres.status() == "zombie", what="its end")
+    assert not pid_file.exists(), "it was shut down in order"
+    assert world.engine is not None
+    assert world.engine.returncode == (0 if sign == signal.SIGTERM else -sign)
 
 
 def test_two_replicas_on_one_database_act_once_and_one_takes_over_from_the_other(
