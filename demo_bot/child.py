@@ -11,7 +11,7 @@ from itertools import count
 from demo_bot.channel import LINE_LIMIT, Answer, Question
 
 ANSWER_SECONDS = 30.0
-STOP_SECONDS = 3.0
+STOP_SECONDS = 2.0
 
 log = logging.getLogger("demo_bot.supervisor")
 

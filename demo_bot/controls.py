@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from demo_bot.arguments import ClosePositions, NoArguments, ReducePositions
 from demo_bot.book import Position
 from demo_bot.exchange import TYPICAL_SECONDS
-from demo_bot.simulation import POLL_SECONDS, Simulation
+from demo_bot.simulation import Simulation
 from demo_bot.strategy import Style, is_risky
 
 SLOWER = 4  # how many times less often reduce_processing polls
@@ -76,7 +76,7 @@ def clear_cache(bot: Simulation) -> str:
 
 def reduce_processing(bot: Simulation) -> str:
     """Poll less often."""
-    bot.poll_seconds = POLL_SECONDS * SLOWER
+    bot.poll_seconds = bot.usual_poll_seconds * SLOWER
     return f"prices are polled every {bot.poll_seconds:g} s"
 
 

@@ -12,9 +12,9 @@ from demo_bot.model import Model
 from demo_bot.strategy import Order, Style, exit_reason
 from demo_bot.walk import Walk
 
-POLL_SECONDS = 1.0
+POLL_SECONDS = 1.0  # at most: a bot that enters more often polls as often
 FRESH_SECONDS = 10.0  # no entry on a price that is older
-FILL_SECONDS = (0.2, 1.0)
+FILL_POLLS = (0.2, 1.0)  # how long an order waits, in times between polls
 HOLD_PACES = 4.0  # how long a position is held, in mean times between entries
 
 
@@ -39,10 +39,10 @@ class Simulation:
         self.prices = self.walk.prices  # as the bot last saw them
         self.feeds: dict[str, float] = {}
         self.last_activity_at = self.now
-        self.poll_seconds = POLL_SECONDS
+        self.usual_poll_seconds = self.poll_seconds = min(POLL_SECONDS, self.pace)
         self.closed: list[ClosedTrade] = []
         self.positions_changed = False
-        self._polled_at = self.now - POLL_SECONDS
+        self._polled_at = self.now - self.poll_seconds
         self._next_entry_at = self.now
         self._errors_due = 0.0
 
@@ -150,7 +150,12 @@ class Simulation:
         rises = self.model.predict(self.walk.series[symbol].mood > 0, self.now)
         if rises is None or not self.exchange.call("create_order", symbol):
             return
-        order = Order(symbol, "long" if rises else "short", stake, self.now + self.rng.uniform(*FILL_SECONDS))
+        order = Order(
+            symbol,
+            "long" if rises else "short",
+            stake,
+            self.now + self.rng.uniform(*FILL_POLLS) * self.poll_seconds,
+        )
         self.pending.append(order)
         self._say(f"Order placed: {order.side} {symbol}, stake {stake:.2f} at {self.prices[symbol]:.6g}")
 

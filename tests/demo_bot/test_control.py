@@ -27,7 +27,7 @@ def test_a_paused_bot_enters_nothing_while_exits_go_on(bot: Bot) -> None:
     state = bot.state()
     assert (state["state"], state["pending_orders"]) == ("paused", 0)
     eventually(lambda: positions(bot) == [], within=15, what="the exit of all positions")
-    time.sleep(1)
+    time.sleep(0.8)
     assert positions(bot) == []
     bot.done("resume")
     assert bot.state()["state"] == "running"
@@ -145,18 +145,18 @@ def test_stop_is_told_as_stopped_and_start_goes_on_with_the_account(bot: Bot) ->
 
 def test_restart_waits_as_long_as_it_is_told(bot: Bot) -> None:
     began = time.monotonic()
-    bot.done("restart", {"wait": 1.5})
-    assert time.monotonic() - began >= 1.5
+    bot.done("restart", {"wait": 0.8})
+    assert time.monotonic() - began >= 0.8
 
 
 def test_reduced_processing_polls_the_exchange_less_often(bot: Bot) -> None:
     bot.done("reduce_processing")
     seen: set[float] = set()
-    until = time.monotonic() + 3
+    until = time.monotonic() + 2.5
     while time.monotonic() < until:
         seen |= set(bot.state()["feeds"].values())
-        time.sleep(0.2)
-    assert len(seen) <= 2
+        time.sleep(0.1)
+    assert len(seen) <= 3
     bot.done("restart")
 
 

@@ -24,7 +24,7 @@ def child(bot: Bot) -> psutil.Process:
 
 
 def well_traded(bot: Bot) -> list[dict[str, Any]]:
-    eventually(lambda: bot.state()["trades_closed"] >= 3, within=20, what="three trades")
+    eventually(lambda: bot.state()["trades_closed"] >= 1, within=20, what="a trade")
     return bot.trades()
 
 
@@ -61,9 +61,8 @@ def test_open_positions_are_open_again_after_a_crash(start: Start) -> None:
     assert "Position re-opened" in bot.log()
 
 
-def test_an_unfinished_line_in_the_journal_is_cut_off_and_logged(start: Start) -> None:
-    bot = start()
-    known = well_traded(bot)
+def test_an_unfinished_line_in_the_journal_is_cut_off_and_logged(bot: Bot) -> None:
+    well_traded(bot)
     bot.done("stop")
     known = bot.trades()
     with (bot.data / "trades.jsonl").open("ab") as file:
@@ -73,14 +72,15 @@ def test_an_unfinished_line_in_the_journal_is_cut_off_and_logged(start: Start) -
     assert "cut off an unfinished last line" in bot.log()
 
 
-def test_a_spoilt_journal_stops_the_start_with_its_reason_in_the_log(start: Start) -> None:
-    bot = start()
+def test_a_spoilt_journal_stops_the_start_with_its_reason_in_the_log(bot: Bot) -> None:
     bot.fault("crash")
-    with (bot.data / "trades.jsonl").open("ab") as file:
-        file.write(b"rubbish\n")
+    journal = bot.data / "trades.jsonl"
+    sound = journal.read_bytes()
+    journal.write_bytes(sound + b"rubbish\n")
     assert bot.control("start").status_code == 503
     assert "is not a trade" in bot.log()
-    assert bot.is_up()
+    journal.write_bytes(sound)
+    bot.done("start")
 
 
 def test_sigterm_ends_both_processes_even_when_the_bot_is_frozen(start: Start) -> None:
@@ -122,10 +122,10 @@ def test_a_killed_supervisor_leaves_no_second_trader_in_the_account(start: Start
     assert bot.state()["process"]["pid"] != trader.pid
 
 
-def test_a_second_supervisor_is_refused_the_same_data(start: Start, tmp_path: Path) -> None:
-    bot = start()
+def test_a_second_supervisor_is_refused_the_same_data(bot: Bot) -> None:
+    settings = bot.data.parent / "monitoring.yaml"
     second = subprocess.run(
-        [sys.executable, "-m", "demo_bot", f"--config={tmp_path / 'monitoring.yaml'}", f"--data={bot.data}"],
+        [sys.executable, "-m", "demo_bot", f"--config={settings}", f"--data={bot.data}"],
         capture_output=True,
         text=True,
         check=False,
@@ -160,8 +160,7 @@ def test_a_missing_token_is_named_before_anything_starts(
     assert not (tmp_path / "d").exists()
 
 
-def test_the_log_is_written_in_freqtrades_shape_and_tells_the_trades(start: Start) -> None:
-    bot = start()
+def test_the_log_is_written_in_freqtrades_shape_and_tells_the_trades(bot: Bot) -> None:
     well_traded(bot)
     log = bot.log()
     assert all(FREQTRADE_LINE.fullmatch(line) for line in log.splitlines())
@@ -169,8 +168,7 @@ def test_the_log_is_written_in_freqtrades_shape_and_tells_the_trades(start: Star
         assert f" - demo_bot.trader - INFO - {event}" in log
 
 
-def test_a_bot_between_ticks_uses_almost_no_cpu(start: Start) -> None:
-    bot = start("--pace=5")
+def test_a_bot_between_ticks_uses_almost_no_cpu(bot: Bot) -> None:
     trader = child(bot)
     used = sum(trader.cpu_times()[:2])
     time.sleep(2)
