@@ -95,8 +95,7 @@ def _parser() -> argparse.ArgumentParser:
     rendering.add_argument("--out", type=Path, default=Path("build"), metavar="DIR", help="default: build")
     running = add("up", up)
     add_arguments(running)
-    for one in (rendering, running):
-        one.add_argument("--data", type=Path, default=Path(".data"), metavar="DIR", help="default: .data")
+    running.add_argument("--data", type=Path, default=Path(".data"), metavar="DIR", help="default: .data")
     running.add_argument(
         "--for", dest="duration", type=_duration, metavar="TIME", help="stop by itself after 30s, 5m, …"
     )
@@ -114,7 +113,8 @@ def _overview(settings: Settings) -> list[str]:
     """Return what the settings watch and whom they tell, in a few lines."""
     lines = [f"ok: profile {settings.profile}, watches {len(settings.bots) or 'no'} bot(s)"]
     for name, bot in settings.bots.items():
-        lines.append(f"  {name}: {bot.source.type} {bot.source.url}, restarted through {bot.restart.type}")
+        restarted = f"restarted through {bot.restart.type}" if bot.restart else "restarted by nobody"
+        lines.append(f"  {name}: {bot.source.type} {bot.source.place}, {restarted}")
     channels = [name for name, channel in settings.channels if getattr(channel, "enabled", False)]
     lines.append(f"  told over: {', '.join(channels) or 'nothing yet; set one below channels'}")
     return lines
