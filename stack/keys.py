@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from stack.settings import Settings, SettingsError, add_arguments, from_arguments
+from stack.settings import PushBot, Settings, SettingsError, add_arguments, from_arguments
 
 _SOCKET = Path("/var/run/docker.sock")
 
@@ -19,6 +19,7 @@ def generate(settings: Settings) -> list[Path]:
     files = [tokens.receive_file, tokens.read_file, tokens.act_file]
     if settings.demo.enabled:
         files.append(settings.demo.token_file)
+    files += [bot.source.token_file for bot in settings.bots.values() if isinstance(bot.source, PushBot)]
     return [file for file in files if _write(file, secrets.token_urlsafe(32))]
 
 

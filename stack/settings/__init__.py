@@ -2,7 +2,16 @@
 
 from stack.settings.acting import ActionLimit, Contact
 from stack.settings.alerts import Alert
-from stack.settings.bots import Bot, CommandRestart, DockerRestart, FreqtradeBot, HttpBot
+from stack.settings.bots import (
+    Bot,
+    CommandRestart,
+    DockerRestart,
+    FileBot,
+    FreqtradeBot,
+    HttpBot,
+    PushBot,
+    Source,
+)
 from stack.settings.consistency import META, contradictions, missing_secrets
 from stack.settings.load import DEFAULT_CONFIG, SettingsError, add_arguments, from_arguments, load
 from stack.settings.model import Settings
@@ -18,12 +27,15 @@ __all__ = [
     "Contact",
     "DockerRestart",
     "Duration",
+    "FileBot",
     "FreqtradeBot",
     "HttpBot",
+    "PushBot",
     "RealTime",
     "Settings",
     "SettingsError",
     "Size",
+    "Source",
     "add_arguments",
     "contradictions",
     "from_arguments",

@@ -1,10 +1,10 @@
 """What settings say of a bot: where its state comes from, and who may act on it how."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, HttpUrl, PlainSerializer, StrictBool, StringConstraints
 
-from stack.settings.types import FilePath, Number, RealTime, SecretFile, Section
+from stack.settings.types import Between, FilePath, Number, RealTime, SecretFile, Section
 
 Url = Annotated[HttpUrl, PlainSerializer(str)]
 BotName = Annotated[str, StringConstraints(min_length=1, max_length=128)]
@@ -17,6 +17,11 @@ class HttpBot(Section):
     url: Url
     token_file: SecretFile
 
+    @property
+    def place(self) -> str:
+        """Where the bot is found, for people."""
+        return str(self.url)
+
 
 class FreqtradeBot(Section):
     """A Freqtrade bot's REST API."""
@@ -25,6 +30,36 @@ class FreqtradeBot(Section):
     url: Url
     username: str
     password_file: SecretFile
+
+    @property
+    def place(self) -> str:
+        """Where the bot is found, for people."""
+        return str(self.url)
+
+
+class FileBot(Section):
+    """A bot that writes its state, and best a journal of its trades, into files (docs/file-source.md)."""
+
+    type: Literal["file"]
+    state: FilePath
+    trades: FilePath | None = None
+
+    @property
+    def place(self) -> str:
+        """Where the bot is found, for people."""
+        return str(self.state)
+
+
+class PushBot(Section):
+    """A bot that pushes to the exporter (docs/push.md); its token is good for this bot alone."""
+
+    type: Literal["push"]
+    token_file: SecretFile
+
+    @property
+    def place(self) -> str:
+        """Where the bot is found, for people."""
+        return "(pushes)"
 
 
 class DockerRestart(Section):
@@ -43,21 +78,32 @@ class CommandRestart(Section):
 
 
 Api = Annotated[HttpBot | FreqtradeBot, Field(discriminator="type")]
+Source = Annotated[HttpBot | FreqtradeBot | FileBot | PushBot, Field(discriminator="type")]
 Restart = Annotated[HttpBot | FreqtradeBot | DockerRestart | CommandRestart, Field(discriminator="type")]
 
 
-class Bot(Section):
-    """One watched bot. `control` is its source where nothing else is said, `restart` its control."""
+def _answering(above: dict[str, Any]) -> HttpBot | FreqtradeBot | None:
+    """Return the source where it has an API that can be acted on; files and pushes only tell."""
+    source = above.get("source")
+    return source if isinstance(source, HttpBot | FreqtradeBot) else None
 
-    source: Api
-    control: Api = Field(default_factory=lambda above: above["source"])
-    restart: Restart = Field(default_factory=lambda above: above["control"])
+
+class Bot(Section):
+    """One watched bot. `control` is its source where that has an API, `restart` its control; else none.
+
+    `silent_after` is how long a bot of files or pushes may say nothing before it counts as not answering.
+    """
+
+    source: Source
+    control: Api | None = Field(default_factory=_answering)
+    restart: Restart | None = Field(default_factory=lambda above: above.get("control"))
     currency: str | None = None
     starting_capital: Number | None = None
     max_exposure: Number | None = None
     team: str | None = None
     logs: tuple[FilePath, ...] = ()
     boot: RealTime | None = None
+    silent_after: Annotated[RealTime, Between("5s", "1d")] | None = None
 
 
 class Demo(Section):

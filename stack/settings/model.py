@@ -54,6 +54,7 @@ class Collection(Section):
     logs: Group
     evaluation_interval: Interval
     timeout: Timeout
+    silent_after: Annotated[RealTime, Between("5s", "1d")]
     rate_window: Annotated[Duration, Between("1m", "1h")]
     max_symbols: Count
     probes: list[Probe]

@@ -71,7 +71,7 @@ SOURCE = 'source: {type: http, url: "http://127.0.0.1:9000", token_file: token}'
         ),
         (
             "bots: {one: {source: {type: htpp}}}",
-            "bots.one.source.type: 'htpp' is not one of 'http', 'freqtrade'",
+            "bots.one.source.type: 'htpp' is not one of 'http', 'freqtrade', 'file', 'push'",
         ),
         ('bots: {one: {source: {url: "http://a", token_file: t}}}', "bots.one.source.type: is missing"),
         ("bots: {one: {}}", "bots.one.source: is missing"),

@@ -50,3 +50,9 @@ def test_the_database_url_of_compose_carries_the_password_that_exists(tmp_path: 
     assert (tmp_path / "secrets/postgres_password") not in new
     assert "nightdesk:chosen@postgres" in (tmp_path / "secrets/database_url").read_text()
     assert (tmp_path / ".env").read_text().startswith("DOCKER_GID=")
+
+
+def test_the_token_of_a_bot_that_pushes_is_nightdesks_own(desk: Desk):
+    config = desk.root / "pushes.yaml"
+    config.write_text("bots: {mine: {source: {type: push, token_file: secrets/mine}}}")
+    assert desk.root / "secrets/mine" in generate(load([desk.root / "monitoring.yaml", config]))

@@ -8,10 +8,11 @@ import docker
 import pytest
 from docker.errors import DockerException
 
-from stack.settings import DockerRestart, FreqtradeBot, HttpBot
+from stack.settings import DockerRestart, FreqtradeBot, HttpBot, load
 from tests.freqtrade_replay import PASSWORD, USER, Recording, serve
 from tests.webhook_actions.world import Bots
-from webhook_actions.bots import BotControl
+from webhook_actions.actions.restart_bot import restart_bot
+from webhook_actions.bots import BotControl, control
 from webhook_actions.bots.command import CommandAdapter
 from webhook_actions.bots.docker import DockerAdapter
 from webhook_actions.bots.freqtrade import FreqtradeAdapter
@@ -150,6 +151,45 @@ def test_a_wrong_freqtrade_password_is_final(
     outcome = freqtrade[1].restart(0, "key")
     assert outcome.result is Result.FAILED
     assert "wrong" not in outcome.detail
+
+
+SOURCES = {
+    "file": "{type: file, state: /nowhere/state.json, trades: /nowhere/trades.jsonl}",
+    "push": "{type: push, token_file: /nowhere/token}",
+}
+
+
+def telling(kind: str, directory: Path, more: str = "") -> BotControl:
+    """Return the control of a bot that only tells, as settings give it."""
+    config = directory / "monitoring.yaml"
+    program = f'programs: {{show: ["{sys.executable}", "-c", "print(1)"]}}'
+    config.write_text(f"bots: {{quiet: {{source: {SOURCES[kind]}{more}}}}}\nactions: {{{program}}}\n")
+    return control(load([config]), "quiet", "key")
+
+
+@pytest.mark.parametrize("kind", SOURCES)
+def test_a_bot_that_only_tells_cannot_be_restarted_and_that_is_said(kind: str, tmp_path: Path) -> None:
+    outcome = restart_bot(telling(kind, tmp_path), None)  # type: ignore[arg-type]  # it is not looked at
+    assert outcome.result is Result.CANNOT
+    assert "neither `control` nor `restart`" in outcome.detail
+
+
+@pytest.mark.parametrize("kind", SOURCES)
+def test_a_bot_that_only_tells_is_restarted_as_settings_say(kind: str, tmp_path: Path) -> None:
+    bot = telling(kind, tmp_path, ", restart: {type: command, program: show}")
+    assert restart_bot(bot, None).done  # type: ignore[arg-type]  # it is not looked at
+
+
+@pytest.mark.parametrize("kind", SOURCES)
+def test_a_bot_that_only_tells_is_restarted_through_a_control_of_its_own(
+    kind: str, bots: Bots, tmp_path: Path
+) -> None:
+    (tmp_path / "token").write_text("secret")
+    address = f'type: http, url: "http://127.0.0.1:{bots.port}/alpha", token_file: token'
+    bot = telling(kind, tmp_path, f", control: {{{address}}}")
+    bots.by_name["alpha"].status = 409
+    assert bot.restart().result is Result.FAILED
+    assert bots.by_name["alpha"].restarts == ["key"]
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from webhook_actions.bots.command import CommandAdapter
 from webhook_actions.bots.docker import DockerAdapter
 from webhook_actions.bots.freqtrade import FreqtradeAdapter
 from webhook_actions.bots.http import HttpAdapter
+from webhook_actions.bots.nothing import NoAdapter
 from webhook_actions.outcome import Outcome
 
 _ASK_EVERY = 0.5  # seconds between two looks at whether a bot answers
@@ -72,14 +73,22 @@ def control(settings: Settings, name: str, key: str) -> BotControl:
     )
 
 
-def _listener(access: HttpBot | FreqtradeBot, timeout: float) -> HttpAdapter | FreqtradeAdapter:
-    return HttpAdapter(access, timeout) if isinstance(access, HttpBot) else FreqtradeAdapter(access, timeout)
+def _listener(
+    access: HttpBot | FreqtradeBot | None, timeout: float
+) -> HttpAdapter | FreqtradeAdapter | NoAdapter:
+    match access:
+        case None:
+            return NoAdapter()
+        case HttpBot():
+            return HttpAdapter(access, timeout)
+        case FreqtradeBot():
+            return FreqtradeAdapter(access, timeout)
 
 
 def _restarter(
     settings: Settings,
     name: str,
-    access: HttpBot | FreqtradeBot | DockerRestart | CommandRestart,
+    access: HttpBot | FreqtradeBot | DockerRestart | CommandRestart | None,
     timeout: float,
 ) -> Restarter:
     match access:
