@@ -4,6 +4,7 @@ from stack.settings.acting import ActionLimit, Contact
 from stack.settings.alerts import Alert
 from stack.settings.bots import (
     Bot,
+    BotProcess,
     CommandRestart,
     DockerRestart,
     FileBot,
@@ -23,6 +24,7 @@ __all__ = [
     "ActionLimit",
     "Alert",
     "Bot",
+    "BotProcess",
     "CommandRestart",
     "Contact",
     "DockerRestart",

@@ -1,12 +1,24 @@
 """What settings say of a bot: where its state comes from, and who may act on it how."""
 
-from typing import Annotated, Any, Literal
+import re
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, HttpUrl, PlainSerializer, StrictBool, StringConstraints
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    Field,
+    HttpUrl,
+    PlainSerializer,
+    StrictBool,
+    StringConstraints,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
 from stack.settings.types import Between, FilePath, Number, RealTime, SecretFile, Section
 
 Url = Annotated[HttpUrl, PlainSerializer(str)]
+DOCKER = "unix:///var/run/docker.sock"
 BotName = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 
 
@@ -67,7 +79,7 @@ class DockerRestart(Section):
 
     type: Literal["docker"]
     container: str
-    url: str = "unix:///var/run/docker.sock"
+    url: str = DOCKER
 
 
 class CommandRestart(Section):
@@ -75,6 +87,36 @@ class CommandRestart(Section):
 
     type: Literal["command"]
     program: str
+
+
+def _pattern(text: str) -> str:
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise PydanticCustomError(
+            "pattern",
+            "{text} is not a regular expression: {error}",
+            {"text": repr(text), "error": str(error)},
+        ) from None
+    return text
+
+
+class BotProcess(Section):
+    """Tells the bot's own process, whose CPU and memory are watched: exactly one of the first three.
+
+    `match` is a regular expression that is searched in the whole command line; it must fit one program alone.
+    """
+
+    pid_file: FilePath | None = None
+    match: Annotated[str, StringConstraints(min_length=1), AfterValidator(_pattern)] | None = None
+    container: Annotated[str, StringConstraints(min_length=1)] | None = None
+    url: str = DOCKER
+
+    @model_validator(mode="after")
+    def _told_once(self) -> Self:
+        if sum(each is not None for each in (self.pid_file, self.match, self.container)) != 1:
+            raise PydanticCustomError("one_of", "name exactly one of pid_file, match, container", {})
+        return self
 
 
 Api = Annotated[HttpBot | FreqtradeBot, Field(discriminator="type")]
@@ -88,6 +130,20 @@ def _answering(above: dict[str, Any]) -> HttpBot | FreqtradeBot | None:
     return source if isinstance(source, HttpBot | FreqtradeBot) else None
 
 
+class Transfer(Section):
+    """Money that its owner put into a bot, or took out where `amount` is negative; neither is a profit."""
+
+    at: AwareDatetime
+    amount: Number
+
+
+class Baseline(Section):
+    """From when the drawdown now is measured, and from which equity; None is what closed trades had made."""
+
+    at: AwareDatetime
+    equity: Number | None = None
+
+
 class Bot(Section):
     """One watched bot. `control` is its source where that has an API, `restart` its control; else none.
 
@@ -99,9 +155,12 @@ class Bot(Section):
     restart: Restart | None = Field(default_factory=lambda above: above.get("control"))
     currency: str | None = None
     starting_capital: Number | None = None
+    transfers: tuple[Transfer, ...] = ()
+    drawdown_baseline: Baseline | None = None
     max_exposure: Number | None = None
     team: str | None = None
     logs: tuple[FilePath, ...] = ()
+    process: BotProcess | None = None
     boot: RealTime | None = None
     silent_after: Annotated[RealTime, Between("5s", "1d")] | None = None
 
