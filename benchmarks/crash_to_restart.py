@@ -71,7 +71,7 @@ def waits(settings: Settings) -> dict[str, float]:
 
 
 def crash(settings: Settings) -> dict[str, float]:
-    """Kill the demo bot, wait until its restart is proven and its incident closed, return the seconds spent."""
+    """Kill the demo bot, wait until its incident is closed, and return the seconds that each part took."""
     known = len(incidents(settings))
     died = time.time()
     token = settings.demo.token_file.read_text(encoding="utf-8").strip()
