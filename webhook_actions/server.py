@@ -1,26 +1,23 @@
 """The HTTP side: takes Alertmanager's webhooks, shows incidents and metrics. Everything wants a token."""
 
-import hmac
 import logging
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Any
 
 import psycopg
 from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from stack.settings import Settings
 from webhook_actions import incidents, payload
+from webhook_actions.auth import Scope, Tokens
 from webhook_actions.incidents import Connection
 from webhook_actions.jobs import Jobs
 from webhook_actions.metrics import Metrics
 
 log = logging.getLogger(__name__)
 
-_BEARER = HTTPBearer(auto_error=False)
 _UNAVAILABLE = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout)
 
 
@@ -33,8 +30,8 @@ def build(
 ) -> FastAPI:
     """Return the application; `healthy` returns what is wrong, or None."""
     app = FastAPI(title="Nightdesk webhook_actions", version="1", docs_url=None, redoc_url=None)
-    tokens = settings.webhook_actions.tokens
-    receive, read = _wants(tokens.receive_file, metrics), _wants(tokens.read_file, metrics)
+    tokens = Tokens(settings, metrics.webhooks.labels("unauthorized").inc)
+    receive, read = tokens.wants(Scope.RECEIVE), tokens.wants(Scope.READ)
     limit = int(settings.webhook_actions.body_limit)
 
     @app.get("/healthz")
@@ -89,20 +86,6 @@ def build(
         return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
     return app
-
-
-def _wants(file: Path, metrics: Metrics) -> Callable[..., None]:
-    """Return a dependency that lets only the bearer of the file's token pass."""
-    expected = file.read_text(encoding="utf-8").strip().encode()
-
-    def check(given: HTTPAuthorizationCredentials | None = Depends(_BEARER)) -> None:  # noqa: B008 - FastAPI's way
-        if given is None or not hmac.compare_digest(given.credentials.encode(), expected):
-            metrics.webhooks.labels("unauthorized").inc()
-            raise HTTPException(
-                401, f"wants the bearer token of {file.name}", headers={"WWW-Authenticate": "Bearer"}
-            )
-
-    return check
 
 
 async def _body(request: Request, limit: int, metrics: Metrics) -> bytes:

@@ -24,7 +24,7 @@ from webhook_actions.truth import Prometheus
 
 log = logging.getLogger(__name__)
 
-_SCHEMA = Path(__file__).parent / "schema.sql"
+_SCHEMA = Path(__file__).parent / "schema"
 _MIGRATION_LOCK = 0x6E_64_6D_67  # "ndmg": replicas that start together create the tables once
 _CONNECT_SECONDS = 30.0
 
@@ -99,7 +99,8 @@ async def _create_tables(pool: AsyncConnectionPool[Connection], jobs: Jobs) -> N
         await connection.execute("SELECT pg_advisory_lock(%s)", [_MIGRATION_LOCK])
         try:
             await jobs.open()
-            await connection.execute(_SCHEMA.read_bytes())
+            for file in sorted(_SCHEMA.glob("*.sql")):
+                await connection.execute(file.read_bytes())
         finally:
             await connection.execute("SELECT pg_advisory_unlock(%s)", [_MIGRATION_LOCK])
 

@@ -23,10 +23,12 @@ class Effect(StrEnum):
 
 @dataclass(frozen=True)
 class Action:
-    """An action: its effect, the PromQL under which it would be useless, and what it does.
+    """An action: what it does, what it can do to a bot, and how it shows that it worked.
 
-    `useless_when` and `proof` are PromQL with `$bot` for the bot's name, true where they return a sample.
-    `proof` says that it worked, where the alert has no `verify` annotation of its own.
+    `useless_when` and `proof` are PromQL with `$bot` for the bot's name, true where they return a sample;
+    `proof` is asked where the alert has no `verify` annotation of its own. `proof_at_bot` is asked instead
+    of both: what touches money is proven at the bot, never by the alert clearing. `halts` latches the bot
+    before it runs, so that nothing but a person lets it trade again. `once` is once per incident.
     """
 
     name: str
@@ -34,18 +36,28 @@ class Action:
     run: Run
     useless_when: str | None = None
     proof: str | None = None
+    proof_at_bot: Callable[[BotControl], Outcome] | None = None
+    halts: bool = False
+    once: bool = False
 
 
 _REGISTRY: dict[str, Action] = {}
 
 
 def action(
-    name: str, *, effect: Effect, useless_when: str | None = None, proof: str | None = None
+    name: str,
+    *,
+    effect: Effect,
+    useless_when: str | None = None,
+    proof: str | None = None,
+    proof_at_bot: Callable[[BotControl], Outcome] | None = None,
+    halts: bool = False,
+    once: bool = False,
 ) -> Callable[[Run], Run]:
-    """Register the decorated function as the action `name`."""
+    """Register the decorated function as the action `name`; see Action for the rest."""
 
     def register(run: Run) -> Run:
-        _REGISTRY[name] = Action(name, effect, run, useless_when, proof)
+        _REGISTRY[name] = Action(name, effect, run, useless_when, proof, proof_at_bot, halts, once)
         return run
 
     return register

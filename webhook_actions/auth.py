@@ -1,0 +1,77 @@
+"""Who may do what: three bearer tokens, each for one scope, read from their files at the start."""
+
+import hmac
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from fastapi import Depends, HTTPException, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from stack.settings import Settings
+
+_BEARER = HTTPBearer(auto_error=False)
+
+
+class Scope(StrEnum):
+    """What a token allows: deliver alerts, look, or change something. Who may act may also look."""
+
+    RECEIVE = "receive"
+    READ = "read"
+    ACT = "act"
+
+
+_SUFFICES = {
+    Scope.RECEIVE: (Scope.RECEIVE,),
+    Scope.READ: (Scope.READ, Scope.ACT),
+    Scope.ACT: (Scope.ACT,),
+}
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who asks: the scope of the token, and the address it came from."""
+
+    scope: Scope
+    address: str
+
+    def __str__(self) -> str:
+        return f"{self.scope} token from {self.address}"
+
+
+class Tokens:
+    """The tokens of the settings, compared in constant time."""
+
+    def __init__(self, settings: Settings, refused: Callable[[], None]) -> None:
+        """`refused` is told of each request without the token it needs."""
+        files = settings.webhook_actions.tokens
+        named = {Scope.RECEIVE: files.receive_file, Scope.READ: files.read_file, Scope.ACT: files.act_file}
+        self._names = {scope: file.name for scope, file in named.items()}
+        self._tokens = {scope: file.read_text(encoding="utf-8").strip() for scope, file in named.items()}
+        self._refused = refused
+
+    def scopes(self, given: str) -> set[Scope]:
+        """Return the scopes that a token has; every one is compared, so that time tells nothing."""
+        return {
+            scope
+            for scope, token in self._tokens.items()
+            if hmac.compare_digest(given.encode(), token.encode())
+        }
+
+    def wants(self, scope: Scope) -> Callable[..., Caller]:
+        """Return a dependency that lets only a bearer of a token for the scope pass, and says who it is."""
+
+        def check(
+            request: Request,
+            given: HTTPAuthorizationCredentials | None = Depends(_BEARER),  # noqa: B008 - FastAPI's way
+        ) -> Caller:
+            has = self.scopes(given.credentials) if given else set()
+            for one in _SUFFICES[scope]:
+                if one in has:
+                    return Caller(one, request.client.host if request.client else "")
+            self._refused()
+            raise HTTPException(
+                401, f"wants the bearer token of {self._names[scope]}", headers={"WWW-Authenticate": "Bearer"}
+            )
+
+        return check

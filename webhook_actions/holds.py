@@ -1,0 +1,83 @@
+"""What holds actions back: halted bots, which trade again only when a person says so, and the kill switch."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from psycopg.rows import class_row
+
+from webhook_actions.incidents import Connection
+
+
+@dataclass(frozen=True)
+class Halt:
+    """A bot that money was taken out of the market for; it stays paused until a person releases it."""
+
+    bot: str
+    reason: str
+    since: datetime
+
+
+@dataclass(frozen=True)
+class Pause:
+    """The kill switch, while it is on."""
+
+    paused_by: str
+    reason: str
+    since: datetime
+
+
+async def halt(connection: Connection, bot: str, incident: int, reason: str) -> None:
+    """Latch a bot as halted; one that is stays as it is."""
+    await connection.execute(
+        "INSERT INTO halts (bot, incident, reason) VALUES (%s, %s, %s) "
+        "ON CONFLICT (bot) WHERE released_at IS NULL DO NOTHING",
+        [bot, incident, reason],
+    )
+
+
+async def halts(connection: Connection) -> list[Halt]:
+    """Return the halted bots."""
+    cursor = connection.cursor(row_factory=class_row(Halt))
+    query = "SELECT bot, reason, since FROM halts WHERE released_at IS NULL ORDER BY bot"
+    return await (await cursor.execute(query)).fetchall()
+
+
+async def is_halted(connection: Connection, bot: str) -> bool:
+    """Return whether a bot is halted."""
+    found = await connection.execute("SELECT FROM halts WHERE bot = %s AND released_at IS NULL", [bot])
+    return found.rowcount > 0
+
+
+async def release(connection: Connection, bot: str, by: str) -> bool:
+    """Let a halted bot trade again; returns False when it was not halted."""
+    released = await connection.execute(
+        "UPDATE halts SET released_at = clock_timestamp(), released_by = %s "
+        "WHERE bot = %s AND released_at IS NULL",
+        [by, bot],
+    )
+    return released.rowcount > 0
+
+
+async def pause(connection: Connection, by: str, reason: str) -> bool:
+    """Stop all actions; returns False when they were stopped already."""
+    paused = await connection.execute(
+        "INSERT INTO pauses (paused_by, reason) VALUES (%s, %s) "
+        "ON CONFLICT ((true)) WHERE ended_at IS NULL DO NOTHING",
+        [by, reason],
+    )
+    return paused.rowcount > 0
+
+
+async def paused(connection: Connection) -> Pause | None:
+    """Return who stopped all actions and why, None while they run."""
+    cursor = connection.cursor(row_factory=class_row(Pause))
+    query = "SELECT paused_by, reason, since FROM pauses WHERE ended_at IS NULL"
+    return await (await cursor.execute(query)).fetchone()
+
+
+async def resume(connection: Connection, by: str) -> bool:
+    """Let actions run again; returns False when they were not stopped."""
+    resumed = await connection.execute(
+        "UPDATE pauses SET ended_at = clock_timestamp(), ended_by = %s WHERE ended_at IS NULL", [by]
+    )
+    return resumed.rowcount > 0
