@@ -37,7 +37,7 @@ def main() -> int:
     # uvicorn raises the signal that stopped it once more when it is done; a clean stop is no failure.
     for stop in (signal.SIGINT, signal.SIGTERM):
         signal.signal(stop, signal.SIG_IGN)
-    app = create_app(settings)
+    app = create_app(settings, arguments.data / "exporter")
     uvicorn.Server(uvicorn.Config(app, log_config=None)).run(sockets=[listener])
     return 0
 

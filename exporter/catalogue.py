@@ -129,6 +129,7 @@ METRICS: tuple[Metric, ...] = (
     _model("prediction_confidence", "ratio", "prediction_confidence", "Confidence of the latest predictions."),
     _model("prediction_uncertainty", "ratio", "prediction_uncertainty", "Uncertainty of the latest predictions."),
     _model("prediction_time_seconds", "seconds", "prediction_seconds", "Time that a prediction takes."),
+    Metric("prediction_duration_seconds", HISTOGRAM, "seconds", MODEL, "Time that predictions took.", ("model",), http="models.*.prediction_times"),
     _model("predictions_per_hour", "predictions/hour", "predictions_per_hour", "Predictions an hour."),
     _model("last_prediction_timestamp_seconds", "unix time", "last_prediction_at", "When the model last predicted."),
     _model("model_drift_detected", "bool", "drift_detected", "1 when the bot's drift test found drift."),
@@ -167,6 +168,7 @@ METRICS: tuple[Metric, ...] = (
     _own("polls_total", "polls", "Polls of the bot; outcome is ok or the reason of the failure.", "outcome", kind=COUNTER),
     _own("last_success_timestamp_seconds", "unix time", "When a poll of the bot last succeeded."),
     _own("rejected_input_total", "values", "Values that the bot said and that were refused, by reason.", "reason", kind=COUNTER),
+    _own("pushes_total", "pushes", "Pushes of the bot that were taken, whole or in part; kind is state, trades or metrics.", "kind", kind=COUNTER),
     _own("over_cap", "series", "What `collection.max_symbols` kept out at the last poll, by metric (series) or part of the answer (symbols, models, feeds).", "what"),
 )
 # fmt: on

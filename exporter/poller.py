@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import aiohttp
@@ -16,8 +17,9 @@ from exporter.catalogue import COLLECT, Sample, sample
 from exporter.exposition import Part, page, render
 from exporter.reading import Reading
 from exporter.sources import Input, SourceError, Surroundings, connect
+from exporter.sources.journal import folder
 from exporter.system import BotProcess, ThisHost
-from stack.settings import Bot, Settings
+from stack.settings import Bot, FreqtradeBot, HttpBot, Settings
 
 _log = logging.getLogger(__name__)
 
@@ -46,8 +48,10 @@ class BotPoller:
         self._watched = watched
         self._input = surroundings.input
         self._clock = surroundings.clock
-        self._source = connect(bot, surroundings)
-        self._process = BotProcess(str(bot.source.url))
+        self.source = connect(bot, surroundings)
+        # Only one that is called can be proven to be the process that it names.
+        called = bot.source if isinstance(bot.source, HttpBot | FreqtradeBot) else None
+        self._process = BotProcess(str(called.url)) if called else None
         self._polls: Counter[str] = Counter()
         self._succeeded_at: float | None = None
         self._warned: set[str] = set()
@@ -66,7 +70,7 @@ class BotPoller:
         began = time.monotonic()
         self._input.start_poll()
         try:
-            reading = await self._source.poll()
+            reading = await self.source.poll()
             # In a thread: a long history must not hold up the other bots.
             samples = await asyncio.to_thread(self._figures, reading)
         except SourceError as error:
@@ -80,7 +84,9 @@ class BotPoller:
 
     def _figures(self, reading: Reading) -> list[Sample]:
         samples = self._watched.take(reading)
-        return samples + (self._process.samples(reading.pid) if reading.pid is not None else [])
+        if self._process is None or reading.pid is None:
+            return samples
+        return samples + self._process.samples(reading.pid)
 
     def _succeeded(self, reading: Reading, samples: list[Sample], began: float) -> None:
         if self.status.error and self.status.polled_at is not None:
@@ -114,6 +120,7 @@ class BotPoller:
                 sample("rejected_input_total", count, reason=reason)
                 for reason, count in self._input.rejected.items()
             ),
+            *(sample("pushes_total", count, kind=kind) for kind, count in self._input.pushes.items()),
             *(sample("over_cap", count, what=what) for what, count in self._input.over_cap.items()),
         ]
         if self._succeeded_at is not None:
@@ -144,7 +151,11 @@ class Fleet:
     """All watched bots and the host, polled while `run` runs."""
 
     def __init__(
-        self, settings: Settings, session: aiohttp.ClientSession, clock: Callable[[], float] = time.time
+        self,
+        settings: Settings,
+        session: aiohttp.ClientSession,
+        data: Path,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         collection = settings.collection
         window = float(collection.rate_window)
@@ -156,7 +167,13 @@ class Fleet:
                 WatchedBot(bot, ZoneInfo(settings.timezone), settings.days_per_year, window),
                 collection.max_symbols,
                 Surroundings(
-                    session, float(collection.timeout), window, clock, Input(collection.max_symbols)
+                    session,
+                    float(collection.timeout),
+                    window,
+                    clock,
+                    Input(collection.max_symbols),
+                    data / "bots" / folder(name),
+                    float(bot.silent_after or collection.silent_after),
                 ),
             )
             for name, bot in settings.bots.items()

@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from html import escape
+from pathlib import Path
 from typing import Annotated
 from urllib.parse import quote
 
@@ -15,6 +16,7 @@ from fastapi.responses import HTMLResponse, PlainTextResponse
 
 from exporter.catalogue import COLLECT
 from exporter.exposition import CONTENT_TYPE
+from exporter.intake import intake
 from exporter.poller import Fleet, Status
 from stack.settings import Settings
 
@@ -34,8 +36,8 @@ td,th{{text-align:left;padding:.3rem .8rem .3rem 0;vertical-align:top}}
 """
 
 
-def create_app(settings: Settings) -> FastAPI:
-    """Return the application; it polls the bots while it runs."""
+def create_app(settings: Settings, data: Path) -> FastAPI:
+    """Return the application; it polls the bots while it runs and keeps durable files in `data`."""
     fleets: list[Fleet] = []
     polling: list[asyncio.Task[None]] = []
 
@@ -43,7 +45,7 @@ def create_app(settings: Settings) -> FastAPI:
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         connector = aiohttp.TCPConnector(limit=0)
         async with aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as session:
-            fleets.append(Fleet(settings, session))
+            fleets.append(Fleet(settings, session, data))
             polling.append(asyncio.create_task(fleets[0].run()))
             polling[0].add_done_callback(_tell_end)
             yield
@@ -51,6 +53,7 @@ def create_app(settings: Settings) -> FastAPI:
             await asyncio.gather(*polling, return_exceptions=True)
 
     app = FastAPI(title="Nightdesk exporter", lifespan=lifespan)
+    app.include_router(intake(lambda name: fleets[0].bots[name].source))
 
     @app.get("/metrics")
     async def metrics(

@@ -1,18 +1,20 @@
 """Where a bot's state comes from: one file a source, chosen by `source.type` of the bot's settings."""
 
-from exporter.sources.freqtrade import FreqtradeSource
-from exporter.sources.http import HttpSource
+import importlib
+import pkgutil
+
 from exporter.sources.input import Input
-from exporter.sources.protocol import Source, SourceError, Surroundings
-from stack.settings import Bot, FreqtradeBot, HttpBot
+from exporter.sources.protocol import SOURCES, Source, SourceError, Surroundings
+from stack.settings import Bot
 
 __all__ = ["Input", "Source", "SourceError", "Surroundings", "connect"]
 
 
 def connect(bot: Bot, surroundings: Surroundings) -> Source:
-    """Return the source of a bot; it reads its secret and calls the bot only when polled."""
-    match bot.source:
-        case HttpBot() as settings:
-            return HttpSource(settings, surroundings)
-        case FreqtradeBot() as settings:
-            return FreqtradeSource(settings, surroundings)
+    """Return the source of a bot; it reads its secret and calls the bot only when polled.
+
+    A source registers itself with `protocol.source`: the files beside this one need only be there.
+    """
+    for module in pkgutil.iter_modules(__path__):
+        importlib.import_module(f"{__name__}.{module.name}")
+    return SOURCES[type(bot.source)](bot.source, surroundings)

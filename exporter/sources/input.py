@@ -2,9 +2,11 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -16,6 +18,7 @@ from pydantic import (
     WrapValidator,
 )
 
+_LARGEST = 1e18  # of any figure: sums, ratios and squares of such are still finite
 _LATEST_TIME = 1e11  # seconds; what is beyond was written in milliseconds
 _REASONS = {
     "finite_number": "not_finite",
@@ -32,17 +35,54 @@ _REASONS = {
     "less_than_equal": "out_of_range",
     "string_too_long": "out_of_range",
     "string_too_short": "out_of_range",
+    "order": "out_of_range",
     "literal_error": "unknown_value",
     "missing": "missing",
+}
+_WAYS_OUT = {
+    "not_finite": "leave out what is not known",
+    "wrong_type": "send it as that, without quotes around a number",
+    "out_of_range": "times are unix seconds, ratios 0 to 1",
+    "missing": "a trade is told whole, once it has closed",
 }
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
-class Input:
-    """What was refused of one bot's answers: counted by reason since the start, and over the cap just now."""
+@dataclass(frozen=True)
+class Problem:
+    """Why a value was refused: a label, and a sentence with the field, the value and the way out."""
 
-    def __init__(self, cap: int) -> None:
+    reason: str
+    text: str
+
+
+def problems(error: ValidationError, where: str = "") -> list[Problem]:
+    """Return all that was wrong; `where` says what the fields are of."""
+    found = []
+    for each in error.errors(include_url=False, include_context=False):
+        reason = _REASONS.get(each["type"], "malformed")
+        field = ".".join(str(step) for step in (where, *each["loc"]) if step != "") or "the whole"
+        value = "" if each["type"] == "missing" else f" {str(each['input'])[:80]!r}:"
+        way_out = _WAYS_OUT.get(reason, "see docs/bot-api.md")
+        found.append(Problem(reason, f"{field}:{value} {each['msg']}; {way_out}"))
+    return found
+
+
+def first_problem(error: ValidationError) -> str:
+    """Return what was wrong first, for a message that has room for one."""
+    return problems(error)[0].text
+
+
+class Input:
+    """What was refused of one bot's answers: counted by reason since the start, and over the cap just now.
+
+    `strict` raises ValidationError with all that is wrong instead of leaving it out.
+    """
+
+    def __init__(self, cap: int, *, strict: bool = False) -> None:
         self.cap = cap
+        self.strict = strict
+        self.pushes: Counter[str] = Counter()
         self.rejected: Counter[str] = Counter()
         self.examples: dict[str, str] = {}
         self.over_cap: dict[str, int] = {}
@@ -56,6 +96,17 @@ class Input:
         """Count one refused value; `example` names the field and the value."""
         self.rejected[reason] += 1
         self.examples.setdefault(reason, example[:200])
+
+    def absorb(self, other: "Input") -> None:
+        """Take over what another counted, which begins anew; what is over its cap stays so."""
+        self.rejected.update(other.rejected)
+        self.pushes.update(other.pushes)
+        for reason, example in other.examples.items():
+            self.examples.setdefault(reason, example)
+        self.over_cap |= other.over_cap
+        other.rejected.clear()
+        other.pushes.clear()
+        other.examples.clear()
 
     def capped(self, what: str, values: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return at most `cap` of the values, always the same ones, and note how many were left."""
@@ -73,10 +124,12 @@ def _or_absent(value: object, validate: ValidatorFunctionWrapHandler, info: Vali
     """Return the value, or None after noting why it was refused."""
     if value is None:
         return None
+    found: Input = info.context  # type: ignore[assignment]  # every model is read through Input.read
+    if found.strict:
+        return validate(value)
     try:
         return validate(value)
     except ValidationError as error:
-        found: Input = info.context  # type: ignore[assignment]  # every model is read through Input.read
         first = error.errors(include_url=False, include_context=False)[0]
         where = ".".join(str(step) for step in (info.field_name, *first["loc"]))
         reason = _REASONS.get(first["type"], "malformed")
@@ -97,7 +150,15 @@ Lenient = WrapValidator(_or_absent)
 Capped = BeforeValidator(_capped)
 Label = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
-_Finite = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+
+def _tame(value: float) -> float:
+    """Take what is next to nothing for nothing: what is divided by it would have no finite value."""
+    return 0.0 if abs(value) < 1 / _LARGEST else value
+
+
+_Finite = Annotated[
+    float, Field(strict=True, allow_inf_nan=False, ge=-_LARGEST, le=_LARGEST), AfterValidator(_tame)
+]
 Real = Annotated[_Finite | None, Lenient]
 Positive = Annotated[Annotated[_Finite, Field(ge=0)] | None, Lenient]
 Ratio = Annotated[Annotated[_Finite, Field(ge=0, le=1)] | None, Lenient]

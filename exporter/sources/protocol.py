@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from pathlib import Path
+from typing import Any, Literal, Protocol, TypeVar
 
 import aiohttp
+from pydantic import BaseModel
 
 from exporter.reading import Reading
 from exporter.sources.input import Input
@@ -32,10 +34,30 @@ class Source(Protocol):
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What a source needs of the world: `timeout` and `window` (of the error rate) are seconds."""
+    """What a source needs of the world. Spans are seconds; `window` is that of the error rate.
+
+    `data` is the directory for this bot's own durable files, `silent_after` how long it may say nothing.
+    """
 
     session: aiohttp.ClientSession
     timeout: float
     window: float
     clock: Callable[[], float]
     input: Input
+    data: Path
+    silent_after: float
+
+
+Connect = Callable[[Any, Surroundings], Source]
+_Connect = TypeVar("_Connect", bound=Connect)
+SOURCES: dict[type[BaseModel], Connect] = {}
+
+
+def source(settings: type[BaseModel]) -> Callable[[_Connect], _Connect]:
+    """Register the decorated class as the source of bots with such settings."""
+
+    def register(connect: _Connect) -> _Connect:
+        SOURCES[settings] = connect
+        return connect
+
+    return register

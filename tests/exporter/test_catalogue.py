@@ -52,7 +52,10 @@ def every_sample() -> list[Any]:
 def bare(names: set[str]) -> set[str]:
     """Return metric names without prefix and without a histogram's endings."""
     for ending in ("_bucket", "_sum", "_count"):
-        names = {name.removesuffix(ending) if "response_time" in name else name for name in names}
+        histograms = ("response_time", "prediction_duration")
+        names = {
+            name.removesuffix(ending) if any(each in name for each in histograms) else name for name in names
+        }
     return {name.removeprefix("trading_bot_") for name in names if name.startswith("trading_bot_")}
 
 

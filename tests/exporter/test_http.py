@@ -50,6 +50,7 @@ STATE: dict[str, Any] = {
             "data_quality_score": 0.97,
             "missing_data_ratio": 0.01,
             "outlier_ratio": 0.02,
+            "prediction_times": {"count": 3, "sum": 0.06, "buckets": {"0.01": 1, "+Inf": 3}},
         }
     },
     "market": {
@@ -132,6 +133,8 @@ def test_models_and_markets_reach_prometheus_unchanged(bot, tmp_path):
     assert value(series, "model_loaded", model="entry") == 1
     assert value(series, "model_drift_detected", model="entry") == 0
     assert value(series, "prediction_time_seconds", model="entry") == 0.02
+    assert value(series, "prediction_duration_seconds_bucket", model="entry", le="0.01") == 1
+    assert value(series, "prediction_duration_seconds_count", model="entry") == 3
     assert value(series, "market_rsi", symbol="BTC/USDT") == 55
     assert value(series, "market_macd", symbol="BTC/USDT") == -1.5
     assert value(series, "market_price_change_ratio", symbol="BTC/USDT", window="24h") == -0.01
@@ -179,7 +182,7 @@ def test_trades_are_read_once_by_id(bot, tmp_path):
 def test_a_bot_that_restarts_its_ids_begins_a_new_history(bot, tmp_path):
     with serve(bot) as url, watch(http_settings(url, tmp_path)) as watched:
         watched.poll()
-        bot.trades = [trade(1, -1.0, opened_at=NOW - 100)]
+        bot.trades = [trade(1, -1.0, opened_at=NOW - 100, closed_at=NOW - 50)]
         bot.state["last_trade_id"] = 1
         series = watched.poll()
     assert value(series, "trades_total", symbol="BTC/USDT", side="long", outcome="lost") == 1

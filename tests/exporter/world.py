@@ -132,6 +132,8 @@ def watch(
     timeout: float = 5.0,
     cap: int = 500,
     name: str = "b",
+    data: Path = Path("nowhere"),
+    silent_after: float = 60.0,
 ) -> Iterator[Watch]:
     """Watch the bot of these settings; `clock` is the exporter's."""
     bot = Bot.model_validate(settings)
@@ -139,7 +141,7 @@ def watch(
 
         async def start() -> tuple[aiohttp.ClientSession, BotPoller]:
             session = aiohttp.ClientSession()
-            around = Surroundings(session, timeout, WINDOW, clock, Input(cap))
+            around = Surroundings(session, timeout, WINDOW, clock, Input(cap), data, silent_after)
             return session, BotPoller(name, bot, WatchedBot(bot, UTC, 365, WINDOW), cap, around)
 
         session, poller = runner.run(start())

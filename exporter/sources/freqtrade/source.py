@@ -25,8 +25,8 @@ from exporter.sources.freqtrade.answers import (
 )
 from exporter.sources.freqtrade.history import PAGE, History
 from exporter.sources.freqtrade.watch import FailingCalls, FrozenRates
-from exporter.sources.input import Answer
-from exporter.sources.protocol import SourceError, Surroundings
+from exporter.sources.input import Answer, first_problem
+from exporter.sources.protocol import SourceError, Surroundings, source
 from stack.settings import FreqtradeBot
 
 _ROOT: Final = "/api/v1"
@@ -64,6 +64,7 @@ class _Answers:
         return None if self.status is None else [entry for entry in self.status.trades if entry is not None]
 
 
+@source(FreqtradeBot)
 class FreqtradeSource:
     """Calls every endpoint at once, the costly ones at their own pace, and follows the closed trades."""
 
@@ -159,9 +160,7 @@ class FreqtradeSource:
         try:
             return self._input.read(kind, {wrap: data} if wrap else data)
         except ValidationError as error:
-            first = error.errors(include_url=False, include_context=False)[0]
-            where = ".".join(str(step) for step in first["loc"]) or "the answer"
-            raise SourceError("parse", f"{_ROOT}{path}: {where}: {first['msg']}") from None
+            raise SourceError("parse", f"{_ROOT}{path}: {first_problem(error)}") from None
 
     async def _at_pace(self, path: str, kind: type[_Answer]) -> _Answer | None:
         """Return the answer, not older than the pace. Raises SourceError."""

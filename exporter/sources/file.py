@@ -1,0 +1,98 @@
+"""Reads a bot that writes its state into a file, and best its trades into a journal beside it."""
+
+import asyncio
+
+from pydantic import ValidationError
+from pydantic_core import from_json
+
+from exporter.reading import Reading, Trade
+from exporter.sources.client import BODY_LIMIT
+from exporter.sources.input import first_problem
+from exporter.sources.protocol import Reason, SourceError, Surroundings, source
+from exporter.sources.state import State, later, reading, told
+from exporter.sources.tail import Tail
+from stack.settings import FileBot
+
+_LOOKS = 3  # at a file that is half written
+_PAUSE = 0.05  # seconds between them
+
+
+@source(FileBot)
+class FileSource:
+    """Reads the state anew at each poll, and of the trades the lines that are new."""
+
+    def __init__(self, settings: FileBot, surroundings: Surroundings) -> None:
+        self._state_file = settings.state
+        self._around = surroundings
+        self._tail = None if settings.trades is None else Tail(settings.trades)
+        self._good: tuple[float, State] | None = None
+        self._fresh: list[Trade] = []  # those that no reading has had yet
+
+    async def poll(self) -> Reading:
+        """Return what the bot wrote last. Raises SourceError where that cannot be read or is too old."""
+        written_at, state = await self._state()
+        now, limit = self._around.clock(), self._around.silent_after
+        if now - written_at > limit:
+            age = f"was last written {now - written_at:.0f} s ago"
+            raise SourceError(
+                "timeout", f"{self._state_file}: {age}; a bot is silent after {limit:g} s (silent_after)"
+            )
+        trades = await asyncio.to_thread(self._trades, now)
+        return reading(later(state, now - written_at), trades, now)
+
+    async def _state(self) -> tuple[float, State]:
+        """Return the newest whole state and when it was written; the one before while a new one is half."""
+        problem = ""
+        for _ in range(_LOOKS):
+            try:
+                self._good = await asyncio.to_thread(self._read)
+            except ValueError as error:
+                problem = f"{self._state_file}: {error}; write another file and rename it to this one"
+                await asyncio.sleep(_PAUSE)
+            else:
+                return self._good
+        self._around.input.reject("half_written", problem)
+        if self._good is None:
+            raise SourceError("parse", problem)
+        return self._good
+
+    def _read(self) -> tuple[float, State]:
+        """Return the state and when it was written. Raises ValueError for a file that is no whole state."""
+        try:
+            with self._state_file.open("rb") as file:
+                body = file.read(BODY_LIMIT + 1)
+                written_at = self._state_file.stat().st_mtime
+        except FileNotFoundError:
+            raise SourceError("unavailable", f"{self._state_file}: is not there; does the bot run?") from None
+        except PermissionError:
+            advice = "the exporter may not read it; give its user the right to"
+            raise SourceError("auth", f"{self._state_file}: {advice}") from None
+        except OSError as error:
+            raise SourceError("unavailable", f"{self._state_file}: {error.strerror or error}") from None
+        if len(body) > BODY_LIMIT:
+            raise SourceError("parse", f"{self._state_file}: has more than {BODY_LIMIT} bytes")
+        data = from_json(body)
+        try:
+            return written_at, self._around.input.read(State, data)
+        except ValidationError as error:
+            raise SourceError("parse", f"{self._state_file}: {first_problem(error)}") from None
+
+    def _trades(self, now: float) -> tuple[Trade, ...]:
+        if self._tail is None:
+            return ()
+        found = self._around.input
+        try:
+            for where, line in self._tail.lines():
+                try:
+                    row: object = from_json(line)
+                except ValueError as error:
+                    found.reject("malformed", f"{where}: not JSON: {error}")
+                    continue
+                if (trade := told(row, where, found, now)) is not None:
+                    self._fresh.append(trade)
+        except OSError as error:
+            detail = f"{error.filename or self._tail.file}: {error.strerror or error}"
+            reason: Reason = "auth" if isinstance(error, PermissionError) else "unavailable"
+            raise SourceError(reason, detail) from None
+        trades, self._fresh = tuple(self._fresh), []
+        return trades

@@ -1,0 +1,280 @@
+"""Takes what a bot pushes: checked, on the disk before it is acknowledged, known again after a restart."""
+
+import asyncio
+import hmac
+import logging
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, TypeVar
+
+from pydantic import ValidationError
+from pydantic_core import from_json
+
+from exporter.reading import Reading, Trade
+from exporter.sources.client import read_secret
+from exporter.sources.input import Input, problems
+from exporter.sources.journal import Journal, Kept
+from exporter.sources.protocol import SourceError, Surroundings, source
+from exporter.sources.state import AHEAD, ClosedTrade, Measured, State, later, reading, told
+from stack.settings import PushBot
+
+Kind = Literal["state", "trades", "metrics"]
+_MODELS: Final[dict[Kept, type[Measured]]] = {"state": State, "metrics": Measured}
+_SHOWN: Final = 100  # refusals and unknown fields that an answer names
+# Of the bot API, and nothing that is looked at.
+_PASSED_BY: Final = frozenset({"currency", "size", "entry_price", "exit_price", "fees"})
+_log = logging.getLogger(__name__)
+# Threads of its own: a disk that hangs must not hold up the polls of other bots.
+_DISK = ThreadPoolExecutor(max_workers=8, thread_name_prefix="push")
+_Result = TypeVar("_Result")
+
+
+class Unreadable(Exception):
+    """A push whose whole is of another shape; the message names the way out."""
+
+
+class NotJson(Unreadable):
+    """A push that is no JSON at all."""
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What became of a push; `ignored` are fields that Nightdesk does not know."""
+
+    accepted: int = 0
+    duplicates: int = 0
+    refused: list[str] = field(default_factory=list)
+    ignored: list[str] = field(default_factory=list)
+
+
+@source(PushBot)
+class PushSource:
+    """One bot that pushes. A push is checked and written in a thread, one at a time for each bot."""
+
+    def __init__(self, settings: PushBot, surroundings: Surroundings) -> None:
+        self._token_file = settings.token_file
+        self._around = surroundings
+        self._journal = Journal(surroundings.data)
+        self._replay: asyncio.Future[None] | None = None
+        self._turn = asyncio.Lock()
+        self._told: dict[tuple[int, float], int] = {}  # a hash of each trade that was ever told
+        self._fresh: list[Trade] = []  # those that no reading has had yet
+        self._said: dict[Kept, tuple[float, Measured]] = {}  # with when it came, unix time
+        self._heard_at = float("-inf")
+        self._found = Input(surroundings.input.cap)  # since the last poll
+
+    def allows(self, authorization: str) -> bool:
+        """Return whether the header carries this bot's token. Raises SourceError where there is none."""
+        token = read_secret(self._token_file)
+        if not token:
+            raise SourceError("auth", f"{self._token_file}: is empty; remove it, and `make setup` writes one")
+        scheme, _, given = authorization.partition(" ")
+        if scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), token.encode()):
+            return True
+        self._found.reject("auth", "a push came with a missing or wrong token")
+        return False
+
+    def refuse(self, reason: str, problem: str) -> None:
+        """Count a push of which nothing could be taken."""
+        self._found.reject(reason, problem)
+
+    async def poll(self) -> Reading:
+        """Return what the bot pushed last. Raises SourceError where that is too long ago."""
+        now, limit = self._around.clock(), self._around.silent_after
+        try:
+            await asyncio.wait_for(self._ready(), self._around.timeout)
+        except TimeoutError:
+            raise SourceError("timeout", f"{self._around.data}: is still being read") from None
+        finally:
+            self._around.input.absorb(self._found)
+        self._heard_at = min(self._heard_at, now)  # a clock that was set back must not hide a silence
+        silence = now - self._heard_at
+        if silence > limit:
+            heard = "nothing was ever pushed" if silence == float("inf") else f"last push {silence:.0f} s ago"
+            raise SourceError("timeout", f"{heard}; a bot is silent after {limit:g} s (silent_after)")
+        trades, self._fresh = tuple(self._fresh), []
+        return reading(self._whole(now), trades, now)
+
+    def _whole(self, now: float) -> State:
+        """Return the last state, what was measured laid over it; of each only what is not too old."""
+        fresh = {
+            kind: each for kind, each in self._said.items() if now - each[0] <= self._around.silent_after
+        }
+        told_at, state = fresh.get("state", (now, State()))
+        over = fresh["metrics"][1] if "metrics" in fresh else Measured()
+        update: dict[str, object] = {name: getattr(state, name) for name in Measured.model_fields}
+        whole = _laid_over(update, over)
+        return later(State.model_construct(**{**dict(state), **whole}), now - told_at)
+
+    async def push(self, kind: Kind, body: bytes) -> Taken:
+        """Take a push; it is on the disk when this returns.
+
+        Raises Unreadable, OSError where the disk fails (then nothing was taken), SourceError.
+        """
+        async with self._turn:
+            await self._ready()
+            seen = Input(self._found.cap)
+            now = self._around.clock()
+            if kind == "trades":
+                taken, trades = await _on_disk(lambda: self._trades(body, seen, now))
+                self._told |= {trade.key: hash(trade) for trade in trades}
+                self._fresh += trades
+            else:
+                taken, said = await _on_disk(lambda: self._figures(kind, body, seen, now))
+                self._said[kind] = (now, said)
+            seen.pushes[kind] += 1
+            self._found.absorb(seen)
+            self._heard_at = now
+            return taken
+
+    def _figures(self, kind: Kept, body: bytes, seen: Input, now: float) -> tuple[Taken, Measured]:
+        data = _json(body)
+        said, refused = _checked(_MODELS[kind], data, seen)
+        if isinstance(said, State) and said.time is not None and said.time > now + AHEAD:
+            text = (
+                f"time: {said.time!r} is {said.time - now:.0f} s ahead of the exporter's clock; set the bot's"
+            )
+            seen.reject("ahead", text)
+            refused.append(text)
+            said = said.model_copy(update={"time": None})
+        if kind == "metrics" and "metrics" in self._said:
+            before = dict(self._said["metrics"][1])
+            merged = _laid_over(before, said)
+            said = said.model_copy(
+                update={
+                    name: seen.capped(name, figures) if isinstance(figures, dict) else figures
+                    for name, figures in merged.items()
+                }
+            )
+        self._journal.keep(kind, now, said.model_dump(by_alias=True, exclude_none=True))
+        return Taken(1, 0, refused[:_SHOWN], _unknown(data, _MODELS[kind])), said
+
+    def _trades(self, body: bytes, seen: Input, now: float) -> tuple[Taken, list[Trade]]:
+        data = _json(body)
+        rows = data.get("trades") if isinstance(data, dict) else data
+        if not isinstance(rows, list):
+            raise Unreadable('trades: is not a list; push {"trades": [{"id": 1, "symbol": …}, …]}')
+        refusals = _Refusals(seen)
+        new: dict[tuple[int, float], Trade] = {}
+        duplicates = 0
+        for place, row in enumerate(rows):
+            trade = told(row, _name(place, row), refusals, now)
+            if trade is None:
+                continue
+            before = hash(new[trade.key]) if trade.key in new else self._told.get(trade.key)
+            if before is None:
+                new[trade.key] = trade
+            elif before == hash(trade):
+                duplicates += 1
+            else:
+                advice = "a trade once told cannot change; give a new one an id of its own"
+                refusals.reject("conflict", f"{_name(place, row)}: was told with other figures; {advice}")
+        if new:
+            self._journal.append(_row(trade) for trade in new.values())
+        ignored = sorted({name for row in rows[:_SHOWN] for name in _unknown(row, ClosedTrade)})
+        return Taken(len(new), duplicates, refusals.texts[:_SHOWN], ignored), list(new.values())
+
+    async def _ready(self) -> None:
+        """Read what was pushed before this start, once. Raises SourceError where the disk refuses."""
+        if self._replay is None or (self._replay.done() and self._replay.exception() is not None):
+            self._replay = asyncio.ensure_future(_on_disk(self._open))
+        try:
+            await asyncio.shield(self._replay)
+        except BlockingIOError:
+            advice = "another exporter has it; stop that, or give this one its own --data"
+            raise SourceError("unavailable", f"{self._around.data}: {advice}") from None
+        except OSError as error:
+            raise SourceError("unavailable", f"{self._around.data}: {error.strerror or error}") from None
+
+    def _open(self) -> None:
+        self._journal.open()
+        trades: dict[tuple[int, float], Trade] = {}
+        lenient = Input(self._found.cap)
+        for number, line in enumerate(self._journal.trades(), start=1):
+            try:
+                trade = lenient.read(ClosedTrade, from_json(line)).closed()
+            except ValueError as error:
+                _log.error("%s: trades.jsonl line %d is damaged: %s", self._around.data, number, error)
+                continue
+            trades.setdefault(trade.key, trade)
+        for kind, model in _MODELS.items():
+            if (kept := self._journal.kept(kind)) is not None:
+                self._said[kind] = (kept[0], lenient.read(model, kept[1]))
+                self._heard_at = max(self._heard_at, kept[0])
+        self._told = {key: hash(trade) for key, trade in trades.items()}
+        self._fresh = list(trades.values())
+
+
+class _Refusals(Input):
+    """Also keeps every text, for the answer, and counts for another."""
+
+    def __init__(self, counting: Input) -> None:
+        super().__init__(counting.cap, strict=True)
+        self.texts: list[str] = []
+        self._counting = counting
+
+    def reject(self, reason: str, example: str) -> None:
+        self.texts.append(example)
+        self._counting.reject(reason, example)
+
+
+async def _on_disk(work: Callable[[], _Result]) -> _Result:
+    return await asyncio.get_running_loop().run_in_executor(_DISK, work)
+
+
+def _checked(model: type[Measured], data: object, seen: Input) -> tuple[Measured, list[str]]:
+    """Return the data as the model and all that was refused of it. Raises Unreadable."""
+    try:
+        strict = Input(seen.cap, strict=True)
+        said, wrong = strict.read(model, data), []
+        seen.over_cap |= strict.over_cap
+    except ValidationError as error:
+        wrong = problems(error)
+        try:
+            said = Input(seen.cap).read(model, data)
+        except ValidationError:
+            raise Unreadable(wrong[0].text) from None
+    for problem in wrong:
+        seen.reject(problem.reason, problem.text)
+    return said, [problem.text for problem in wrong]
+
+
+def _laid_over(below: Mapping[str, Any], above: Measured) -> dict[str, Any]:
+    """Return the measured figures with the newer in place of those of the same name."""
+    laid: dict[str, Any] = {}
+    for name in Measured.model_fields:
+        old, new = below.get(name), getattr(above, name)
+        laid[name] = {**old, **new} if isinstance(old, dict) and isinstance(new, dict) else new or old
+    return laid
+
+
+def _json(body: bytes) -> object:
+    try:
+        return from_json(body)
+    except ValueError as error:
+        raise NotJson(f"the body is not JSON: {error}") from None
+
+
+def _name(place: int, row: object) -> str:
+    """Return how an answer names a row, by its place and, where it has one, its id."""
+    identity = row.get("id") if isinstance(row, dict) else None
+    return f"trades[{place}] (id {identity})" if isinstance(identity, int) else f"trades[{place}]"
+
+
+def _row(trade: Trade) -> dict[str, object]:
+    return {
+        "id": trade.key[0],
+        "symbol": trade.symbol,
+        "side": trade.side,
+        "opened_at": trade.opened_at,
+        "closed_at": trade.closed_at,
+        "profit": trade.profit,
+        "stake": trade.stake,
+    }
+
+
+def _unknown(data: object, model: type[Measured] | type[ClosedTrade]) -> list[str]:
+    """Return the fields that the model does not have: perhaps misspelt."""
+    given = data.keys() if isinstance(data, dict) else ()
+    return sorted(set(given) - set(model.model_fields) - _PASSED_BY)[:_SHOWN]

@@ -1,0 +1,101 @@
+"""Follows a file of lines and what is rotated away from it, so that each line is read once."""
+
+import gzip
+import re
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from io import BufferedIOBase
+from pathlib import Path
+
+_HEAD = 256  # bytes that tell a file from one that was put in its place
+_LINE_LIMIT = 1_000_000  # bytes
+# As logrotate and Python's handlers name them: .1, .2.gz, -20260131, .2026-01-31_12-00-00
+_ROTATED = re.compile(r"[.-]\d[\d_.-]*(\.gz)?")
+
+
+@dataclass
+class _Place:
+    """How far a file was read; `head` are its first bytes, `line` the lines so far."""
+
+    offset: int = 0
+    line: int = 0
+    head: bytes = b""
+    seen: tuple[int, int] = (-1, -1)  # its size and time of change at the last look
+
+
+class Tail:
+    """A file and its rotated siblings; a file is known by its inode, so that it may be renamed.
+
+    A line may come twice: where a file was compressed, or copied and cut short, it is read again.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self._places: dict[tuple[int, int], _Place] = {}
+
+    def lines(self) -> Iterator[tuple[str, bytes]]:
+        """Yield the whole lines that are new, oldest file first, each with its file's name and number.
+
+        What follows the last end of line is half written, and waits. Raises OSError, but none where the file
+        is not there: no trade closed yet.
+        """
+        known = self._places
+        self._places = {}
+        for file in self._files():
+            try:
+                stat = file.stat()
+            except FileNotFoundError:
+                continue  # rotated on while we looked: it is found under its new name at the next poll
+            inode = (stat.st_dev, stat.st_ino)
+            place = self._places[inode] = known.get(inode, _Place())
+            now = (stat.st_size, stat.st_mtime_ns)
+            if place.seen == now:
+                continue
+            try:
+                yield from self._new(file, place)
+            except FileNotFoundError:
+                continue  # as above
+            place.seen = now
+
+    def _files(self) -> list[Path]:
+        """Return the rotated files from the oldest written to the newest, then the file itself."""
+        if not self.file.parent.is_dir():
+            return []
+        rotated = [
+            file
+            for file in self.file.parent.iterdir()
+            if file.name.startswith(self.file.name)
+            and _ROTATED.fullmatch(file.name.removeprefix(self.file.name))
+        ]
+        present = [self.file] if self.file.exists() else []
+        written = sorted((file for file in rotated if file.exists()), key=lambda file: file.stat().st_mtime)
+        return written + present
+
+    def _new(self, file: Path, place: _Place) -> Iterator[tuple[str, bytes]]:
+        packed = file.suffix == ".gz"
+        with gzip.open(file, "rb") if packed else file.open("rb") as data:
+            head = b"" if packed else data.read(_HEAD)
+            if not head.startswith(place.head):  # cut short, or another file under the same inode
+                place.offset, place.line = 0, 0
+            place.head = head
+            data.seek(place.offset)
+            try:
+                yield from _whole_lines(file, data, place)
+            except (EOFError, gzip.BadGzipFile, zlib.error):
+                return  # half compressed: read on once it has changed
+
+
+def _whole_lines(file: Path, data: BufferedIOBase, place: _Place) -> Iterator[tuple[str, bytes]]:
+    """Yield the whole lines from the place on, and move it. One beyond the limit comes as its beginning."""
+    while line := data.readline(_LINE_LIMIT):
+        size, last = len(line), line
+        while last and not last.endswith(b"\n"):
+            last = data.readline(_LINE_LIMIT)
+            size += len(last)
+        if not last:
+            return
+        place.offset += size
+        place.line += 1
+        if line.strip():
+            yield f"{file.name} line {place.line}", line
