@@ -10,6 +10,7 @@ from pathlib import Path
 import uvicorn
 
 from exporter.server import create_app
+from exporter.web import WebConfig, WebConfigError
 from stack.settings import SettingsError, add_arguments, from_arguments
 
 
@@ -17,11 +18,19 @@ def main() -> int:
     """Serve until SIGTERM or Ctrl-C. Returns 1 where the address cannot be had, 2 for unusable settings."""
     parser = argparse.ArgumentParser(prog="exporter", description=__doc__)
     add_arguments(parser)
+    parser.add_argument(
+        "--web.config.file",
+        dest="web",
+        metavar="FILE",
+        type=Path,
+        help="TLS and users, as all exporters take it",
+    )
     parser.add_argument("--data", type=Path, default=Path(".data"), help="directory of durable files")
     arguments = parser.parse_args()
     try:
         settings = from_arguments(arguments)
-    except SettingsError as error:
+        web = WebConfig(arguments.web) if arguments.web else None
+    except (SettingsError, WebConfigError) as error:
         print(error, file=sys.stderr)
         return 2
     logging.config.dictConfig(settings.log_config())
@@ -37,8 +46,11 @@ def main() -> int:
     # uvicorn raises the signal that stopped it once more when it is done; a clean stop is no failure.
     for stop in (signal.SIGINT, signal.SIGTERM):
         signal.signal(stop, signal.SIG_IGN)
-    app = create_app(settings, arguments.data / "exporter")
-    uvicorn.Server(uvicorn.Config(app, log_config=None)).run(sockets=[listener])
+    app = create_app(settings, arguments.data / "exporter", web)
+    config = uvicorn.Config(app, log_config=None)
+    config.load()
+    config.ssl = web.context() if web else None
+    uvicorn.Server(config).run(sockets=[listener])
     return 0
 
 

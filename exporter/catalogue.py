@@ -29,6 +29,7 @@ COLLECT: dict[str, tuple[str, ...]] = {
 TRADES = "trades"
 THIS_HOST = "psutil, of the host that the exporter runs on"
 THIS_PROCESS = "`process.pid`, by psutil where it is on the exporter's host"
+NAMED_PROCESS = "`process` of the bot's settings: pid_file or match by psutil, container by the Docker API"
 
 
 @dataclass(frozen=True)
@@ -45,11 +46,12 @@ class Metric:
     freqtrade: str = ""
     elsewhere: str = ""
     of_bot: bool = True
+    prefix: str = "trading_bot_"
 
     @property
     def full_name(self) -> str:
         """The name as Prometheus sees it."""
-        return ("nightdesk_exporter_" if self.group == EXPORTER else "trading_bot_") + self.name
+        return self.prefix + self.name
 
 
 def _model(
@@ -70,13 +72,16 @@ def _traded(
 
 
 def _process(name: str, unit: str, meaning: str, kind: Literal["gauge", "counter"] = GAUGE) -> Metric:
-    return Metric(name, kind, unit, SYSTEM, meaning, http=THIS_PROCESS)
+    return Metric(name, kind, unit, SYSTEM, meaning, http=THIS_PROCESS, elsewhere=NAMED_PROCESS)
 
 
 def _own(
     name: str, unit: str, meaning: str, *labels: str, kind: Literal["gauge", "counter"] = GAUGE
 ) -> Metric:
-    return Metric(name, kind, unit, EXPORTER, meaning, labels, elsewhere="the exporter itself")
+    elsewhere = "the exporter itself"
+    return Metric(
+        name, kind, unit, EXPORTER, meaning, labels, elsewhere=elsewhere, prefix="nightdesk_exporter_"
+    )
 
 
 # ruff: noqa: E501 - METRICS is a table, one row a line
@@ -153,20 +158,21 @@ METRICS: tuple[Metric, ...] = (
     Metric("host_cpu_usage_ratio", GAUGE, "ratio", SYSTEM, "Busy share of all CPUs of a host.", ("host",), freqtrade="/sysinfo cpu_pct", elsewhere=THIS_HOST, of_bot=False),
     Metric("host_memory_usage_ratio", GAUGE, "ratio", SYSTEM, "Used share of a host's memory.", ("host",), freqtrade="/sysinfo ram_pct", elsewhere=THIS_HOST, of_bot=False),
     Metric("host_disk_usage_ratio", GAUGE, "ratio", SYSTEM, "Used share of a host's file system.", ("host", "mountpoint"), elsewhere=THIS_HOST, of_bot=False),
-    _process("cpu_usage_ratio", "ratio", "Busy share of one core by the bot's process, 1 at most: a bot's loop runs on one."),
-    _process("memory_usage_ratio", "ratio", "Resident memory of the bot's process, of the host's memory."),
-    _process("process_cpu_seconds_total", "seconds", "CPU time that the bot's process has used.", COUNTER),
-    _process("process_resident_memory_bytes", "bytes", "Resident memory of the bot's process."),
-    _process("process_threads", "threads", "Threads of the bot's process."),
-    _process("process_open_fds", "file descriptors", "Open file descriptors of the bot's process."),
+    _process("cpu_usage_ratio", "ratio", "Busy share of one core by the bot's process or container since the poll before, 1 at most: a bot's loop runs on one."),
+    _process("memory_usage_ratio", "ratio", "Memory of the bot's process, of the host's; or of its container, of the container's limit."),
+    _process("process_cpu_seconds_total", "seconds", "CPU time that the bot's process or container has used.", COUNTER),
+    _process("process_resident_memory_bytes", "bytes", "Resident memory of the bot's process; of a container all but cached files."),
+    _process("process_threads", "threads", "Threads of the bot's process or container."),
+    _process("process_open_fds", "file descriptors", "Open file descriptors of the bot's process; a container's are not known."),
     Metric("network_latency_seconds", GAUGE, "seconds", SYSTEM, "Time that an exchange's endpoint takes to answer.", ("endpoint",), elsewhere="a recording rule over blackbox_exporter", of_bot=False),
     Metric("log_lines_total", COUNTER, "lines", LOGS, "Lines of the bot's log."),
     Metric("log_events_total", COUNTER, "events", LOGS, "Events found in the bot's log.", ("category", "event", "severity")),
     Metric("log_slow_operation_seconds", HISTOGRAM, "seconds", LOGS, "Durations of the slow operations in the bot's log."),
-    _own("poll_duration_seconds", "seconds", "Time that the last poll of the bot took."),
-    _own("poll_success", "bool", "1 when the last poll of the bot succeeded."),
-    _own("polls_total", "polls", "Polls of the bot; outcome is ok or the reason of the failure.", "outcome", kind=COUNTER),
-    _own("last_success_timestamp_seconds", "unix time", "When a poll of the bot last succeeded."),
+    Metric("report_due", GAUGE, "bool", EXPORTER, "1 for ten minutes from the local time at which a summary is wanted (`summaries` of the settings), else 0.", ("period",), elsewhere="`summaries` and `timezone` of the settings", of_bot=False, prefix="nightdesk_"),
+    _own("poll_duration_seconds", "seconds", "Time that the last poll of the bot took.", "source"),
+    _own("poll_success", "bool", "1 when the last poll of the bot succeeded; source is http, freqtrade, file or push.", "source"),
+    _own("polls_total", "polls", "Polls of the bot; outcome is ok or the reason of the failure.", "source", "outcome", kind=COUNTER),
+    _own("last_success_timestamp_seconds", "unix time", "When a poll of the bot last succeeded.", "source"),
     _own("rejected_input_total", "values", "Values that the bot said and that were refused, by reason.", "reason", kind=COUNTER),
     _own("pushes_total", "pushes", "Pushes of the bot that were taken, whole or in part; kind is state, trades or metrics.", "kind", kind=COUNTER),
     _own("over_cap", "series", "What `collection.max_symbols` kept out at the last poll, by metric (series) or part of the answer (symbols, models, feeds).", "what"),

@@ -1,78 +1,119 @@
-"""Renders samples as Prometheus text (0.0.4), by metric, so that a scrape only joins ready bytes.
-
-Format: https://prometheus.io/docs/instrumenting/exposition_formats/
-"""
+"""Renders samples as lines once per poll and keeps them by metric: a scrape only joins ready bytes."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from typing import NamedTuple
 
-from exporter.catalogue import METRICS, Histogram, Metric, Sample
+from exporter.catalogue import METRICS, Histogram, Sample
+from exporter.formats import TEXT, Format
 
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 Part = Mapping[str, bytes]
-"""The lines of one bot by metric."""
+"""The lines of one owner by metric."""
 
 _LABEL_ESCAPES = str.maketrans({"\\": r"\\", "\n": r"\n", '"': r"\""})
-_HELP_ESCAPES = str.maketrans({"\\": r"\\", "\n": r"\n"})
 
 
-def render(
-    samples: Iterable[Sample], cap: int, bot: str | None = None
-) -> tuple[dict[str, bytes], dict[str, int]]:
-    """Return the lines by metric, and how many series of each metric were left out.
+class Owner(NamedTuple):
+    """Whose lines: of a bot, and of which that watch it (its source, its logs, …); no bot has the host's."""
+
+    bot: str | None
+    producer: str
+
+
+class Board:
+    """The latest lines of all owners."""
+
+    def __init__(self) -> None:
+        self._columns: dict[str, dict[Owner, bytes]] = {metric.name: {} for metric in METRICS}
+        self._owners: dict[str | None, set[Owner]] = {}
+
+    def publish(self, owner: Owner, part: Part) -> None:
+        """Replace all that the owner said before."""
+        self._owners.setdefault(owner.bot, set()).add(owner)
+        for name, column in self._columns.items():
+            lines = part.get(name)
+            if lines is not None:
+                column[owner] = lines
+            elif owner in column:
+                del column[owner]
+
+    def page(
+        self,
+        groups: Iterable[str],
+        form: Format = TEXT,
+        bots: Collection[str] | None = None,
+        also: Iterable[Part] = (),
+    ) -> bytes:
+        """Return the metrics of the groups: each once, with its header, then its lines of all owners.
+
+        Of the named bots only, where some are named; and of the parts that are given beside.
+        """
+        wanted, given = set(groups), tuple(also)
+        chosen = None if bots is None else [owner for bot in bots for owner in self._owners.get(bot, ())]
+        pieces: list[bytes] = []
+        for metric in METRICS:
+            if metric.group not in wanted:
+                continue
+            column = self._columns[metric.name]
+            found = (
+                list(column.values())
+                if chosen is None
+                else [column[each] for each in chosen if each in column]
+            )
+            found += [part[metric.name] for part in given if metric.name in part]
+            if found:
+                pieces += (form.headers[metric.name], *found)
+        return b"".join((*pieces, form.end))
+
+
+class Lines:
+    """Writes the samples of one owner, poll after poll; what a line begins with is kept from poll to poll.
 
     A metric has at most `cap` values of its first label (symbols, models, feeds): the first that come.
     """
-    lines: dict[str, list[str]] = {}
-    kept: dict[str, set[str]] = {}
-    beyond: dict[str, int] = {}
-    for each in samples:
-        name = each.metric.name
-        if each.labels:
-            values = kept.setdefault(name, set())
-            if each.labels[0] not in values:
-                if len(values) >= cap:
-                    beyond[name] = beyond.get(name, 0) + 1
-                    continue
-                values.add(each.labels[0])
-        lines.setdefault(name, []).append(_sample(each, bot))
-    # A lone surrogate has no UTF-8; a question mark is better than no metrics at all.
-    return {name: "".join(found).encode("utf-8", "replace") for name, found in lines.items()}, beyond
+
+    def __init__(self, cap: int, bot: str | None = None) -> None:
+        self._cap = cap
+        self._bot = bot
+        self._begins: dict[tuple[str, tuple[str, ...]], str] = {}
+
+    def render(self, samples: Iterable[Sample]) -> tuple[dict[str, bytes], dict[str, int]]:
+        """Return the lines by metric, and how many series of each metric were left out."""
+        lines: dict[str, list[str]] = {}
+        kept: dict[str, set[str]] = {}
+        beyond: dict[str, int] = {}
+        begins: dict[tuple[str, tuple[str, ...]], str] = {}
+        for each in samples:
+            name, labels = each.metric.name, each.labels
+            if labels:
+                values = kept.setdefault(name, set())
+                if labels[0] not in values:
+                    if len(values) >= self._cap:
+                        beyond[name] = beyond.get(name, 0) + 1
+                        continue
+                    values.add(labels[0])
+            key = (name, labels)
+            begin = begins[key] = self._begins.get(key) or self._begin(each)
+            value = each.value
+            line = _histogram(begin, value) if isinstance(value, Histogram) else f"{begin}{number(value)}\n"
+            lines.setdefault(name, []).append(line)
+        self._begins = begins
+        # A lone surrogate has no UTF-8; a question mark is better than no metrics at all.
+        return {name: "".join(found).encode("utf-8", "replace") for name, found in lines.items()}, beyond
+
+    def _begin(self, each: Sample) -> str:
+        """Return `name{labels} `, or for a histogram its name and its labels with a comma behind each."""
+        pairs = list(zip(each.metric.labels, each.labels, strict=True))
+        if self._bot is not None and each.metric.of_bot:
+            pairs.insert(0, ("bot", self._bot))
+        labels = ",".join(f'{name}="{value.translate(_LABEL_ESCAPES)}"' for name, value in pairs)
+        if isinstance(each.value, Histogram):
+            return f"{each.metric.full_name}{{{labels}"
+        return f"{each.metric.full_name}{{{labels}}} " if labels else f"{each.metric.full_name} "
 
 
-def page(parts: Iterable[Part], groups: Iterable[str]) -> bytes:
-    """Return the metrics of the groups: each once, with its help and type, then its lines of all parts."""
-    wanted, given = set(groups), tuple(parts)
-    pieces: list[bytes] = []
-    for metric in METRICS:
-        if metric.group not in wanted:
-            continue
-        found = [part[metric.name] for part in given if metric.name in part]
-        if found:
-            pieces += (_HEADERS[metric.name], *found)
-    return b"".join(pieces)
-
-
-def _header(metric: Metric) -> bytes:
-    meaning = metric.help.translate(_HELP_ESCAPES)
-    return f"# HELP {metric.full_name} {meaning}\n# TYPE {metric.full_name} {metric.type}\n".encode()
-
-
-_HEADERS = {metric.name: _header(metric) for metric in METRICS}
-
-
-def _sample(each: Sample, bot: str | None) -> str:
-    pairs = list(zip(each.metric.labels, each.labels, strict=True))
-    if bot is not None and each.metric.of_bot:
-        pairs.insert(0, ("bot", bot))
-    labels = ",".join(f'{name}="{value.translate(_LABEL_ESCAPES)}"' for name, value in pairs)
-    name = each.metric.full_name
-    if isinstance(each.value, Histogram):
-        return _histogram(name, labels, each.value)
-    return f"{name}{{{labels}}} {number(each.value)}\n" if labels else f"{name} {number(each.value)}\n"
-
-
-def _histogram(name: str, labels: str, histogram: Histogram) -> str:
+def _histogram(begin: str, histogram: Histogram) -> str:
+    name, labels = begin.split("{", 1)
     before = f"{labels}," if labels else ""
     lines = [f'{name}_bucket{{{before}le="{number(bound)}"}} {count}\n' for bound, count in histogram.buckets]
     lines.append(f"{name}_sum{{{labels}}} {number(histogram.total)}\n")

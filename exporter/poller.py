@@ -4,54 +4,52 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from zoneinfo import ZoneInfo
-
-import aiohttp
-import psutil
 
 from exporter.bot import WatchedBot
-from exporter.catalogue import COLLECT, Sample, sample
-from exporter.exposition import Part, page, render
+from exporter.catalogue import Sample, sample
+from exporter.exposition import Board, Lines, Owner, Part
+from exporter.health import Latency, Vitals, vitals
+from exporter.process import usage_of
 from exporter.reading import Reading
-from exporter.sources import Input, SourceError, Surroundings, connect
-from exporter.sources.journal import folder
-from exporter.system import BotProcess, ThisHost
-from stack.settings import Bot, FreqtradeBot, HttpBot, Settings
+from exporter.sources import SourceError, Surroundings, connect
+from exporter.system import is_here
+from stack.settings import Bot, FileBot, FreqtradeBot, HttpBot
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Status:
-    """What the page for people says of a bot; `error` is empty while it answers."""
+    """What the last poll came to; `error` is empty while the bot answers."""
 
-    name: str
     state: str
     error: str
     polled_at: float | None
 
 
 class BotPoller:
-    """One bot: polls it and keeps its rendered metrics, which a scrape takes as they are."""
+    """One bot: polls it and puts its rendered metrics on the board, from which a scrape takes them."""
 
     def __init__(
-        self, name: str, bot: Bot, watched: WatchedBot, cap: int, surroundings: Surroundings
+        self, name: str, bot: Bot, watched: WatchedBot, board: Board, surroundings: Surroundings
     ) -> None:
         self.name = name
-        self.part: Part = {}
         self.host: tuple[str, Part] | None = None
-        self.status = Status(name, "unknown", "not polled yet", None)
-        self._cap = cap
+        self.status = Status("unknown", "not polled yet", None)
+        self.vitals: Vitals | None = None
+        self.place = bot.source.place
+        self._board = board
+        self._cap = surroundings.input.cap
+        self._lines, self._own_lines = Lines(self._cap, name), Lines(self._cap, name)
         self._watched = watched
         self._input = surroundings.input
         self._clock = surroundings.clock
         self.source = connect(bot, surroundings)
-        # Only one that is called can be proven to be the process that it names.
-        called = bot.source if isinstance(bot.source, HttpBot | FreqtradeBot) else None
-        self._process = BotProcess(str(called.url)) if called else None
+        self.source_type = bot.source.type
+        self._usage = usage_of(name, bot, surroundings.timeout)
+        self._here = _runs_here(bot)
+        self._latency = Latency(surroundings.window)
         self._polls: Counter[str] = Counter()
         self._succeeded_at: float | None = None
         self._warned: set[str] = set()
@@ -83,10 +81,11 @@ class BotPoller:
         self._warn()
 
     def _figures(self, reading: Reading) -> list[Sample]:
-        samples = self._watched.take(reading)
-        if self._process is None or reading.pid is None:
-            return samples
-        return samples + self._process.samples(reading.pid)
+        usage = self._usage.samples(reading.pid)
+        samples = self._watched.take(reading, self._input) + usage
+        here = self._here or bool(usage)
+        self.vitals = vitals(samples, self._clock(), reading.time, self._latency, here=here)
+        return samples
 
     def _succeeded(self, reading: Reading, samples: list[Sample], began: float) -> None:
         if self.status.error and self.status.polled_at is not None:
@@ -94,7 +93,7 @@ class BotPoller:
         self._polls["ok"] += 1
         self._succeeded_at = self._clock()
         self.host = _host(reading)
-        self.status = Status(self.name, reading.state or "unknown", "", self._succeeded_at)
+        self.status = Status(reading.state or "unknown", "", self._succeeded_at)
         self._publish(samples, began, success=True)
 
     def _failed(self, reason: str, detail: str, began: float) -> None:
@@ -102,20 +101,22 @@ class BotPoller:
             _log.warning("bot cannot be read: %s: %s", reason, detail, extra={"bot": self.name})
         self._polls[reason] += 1
         self.host = None
-        self.status = Status(self.name, "unknown", f"{reason}: {detail}", self._clock())
+        self.vitals = Vitals(self._clock(), up=False)
+        self.status = Status("unknown", f"{reason}: {detail}", self._clock())
         self._publish([sample("up", 0), sample("source_error", 1, reason=reason)], began, success=False)
 
     def _publish(self, samples: list[Sample], began: float, *, success: bool) -> None:
-        part, beyond = render(samples, self._cap, self.name)
+        part, beyond = self._lines.render(samples)
         self._input.over_cap.update(beyond)
-        own, _ = render(self._own(time.monotonic() - began, success=success), self._cap, self.name)
-        self.part = part | own
+        own, _ = self._own_lines.render(self._own(time.monotonic() - began, success=success))
+        self._board.publish(Owner(self.name, "source"), part | own)
 
     def _own(self, duration: float, *, success: bool) -> list[Sample]:
+        source = self.source_type
         found = [
-            sample("poll_duration_seconds", duration),
-            sample("poll_success", float(success)),
-            *(sample("polls_total", count, outcome=outcome) for outcome, count in self._polls.items()),
+            sample("poll_duration_seconds", duration, source=source),
+            sample("poll_success", float(success), source=source),
+            *(sample("polls_total", n, source=source, outcome=outcome) for outcome, n in self._polls.items()),
             *(
                 sample("rejected_input_total", count, reason=reason)
                 for reason, count in self._input.rejected.items()
@@ -124,7 +125,7 @@ class BotPoller:
             *(sample("over_cap", count, what=what) for what, count in self._input.over_cap.items()),
         ]
         if self._succeeded_at is not None:
-            found.append(sample("last_success_timestamp_seconds", self._succeeded_at))
+            found.append(sample("last_success_timestamp_seconds", self._succeeded_at, source=source))
         return found
 
     def _warn(self) -> None:
@@ -144,67 +145,11 @@ def _host(reading: Reading) -> tuple[str, Part] | None:
         return None
     usage = (("host_cpu_usage_ratio", reading.host.cpu), ("host_memory_usage_ratio", reading.host.memory))
     samples = [sample(name, value, host=reading.host.name) for name, value in usage if value is not None]
-    return reading.host.name, render(samples, len(usage))[0]
+    return reading.host.name, Lines(len(usage)).render(samples)[0]
 
 
-class Fleet:
-    """All watched bots and the host, polled while `run` runs."""
-
-    def __init__(
-        self,
-        settings: Settings,
-        session: aiohttp.ClientSession,
-        data: Path,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        collection = settings.collection
-        window = float(collection.rate_window)
-        self.period = collection.poll_interval
-        self.bots = {
-            name: BotPoller(
-                name,
-                bot,
-                WatchedBot(bot, ZoneInfo(settings.timezone), settings.days_per_year, window),
-                collection.max_symbols,
-                Surroundings(
-                    session,
-                    float(collection.timeout),
-                    window,
-                    clock,
-                    Input(collection.max_symbols),
-                    data / "bots" / folder(name),
-                    float(bot.silent_after or collection.silent_after),
-                ),
-            )
-            for name, bot in settings.bots.items()
-        }
-        self._host = ThisHost()
-        self._host_part: Part = {}
-
-    async def run(self) -> None:
-        """Poll everything for ever, the bots spread over the period."""
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._watch_host())
-            for place, bot in enumerate(self.bots.values()):
-                tasks.create_task(bot.run(self.period * place / len(self.bots), self.period))
-
-    async def _watch_host(self) -> None:
-        while True:
-            await asyncio.sleep(self.period)
-            try:
-                samples = await asyncio.to_thread(self._host.samples)
-            except (psutil.Error, OSError) as error:
-                _log.warning("this host's usage cannot be read: %s", error)
-                samples = []
-            self._host_part = render(samples, len(samples))[0]
-
-    def metrics(self, collect: Sequence[str] = (), bots: Sequence[str] = ()) -> bytes:
-        """Return the metrics of the named groups and bots, of all where none is named.
-
-        Raises KeyError for a group or a bot that there is not.
-        """
-        groups = [group for name in collect or COLLECT for group in COLLECT[name]]
-        chosen = [self.bots[name] for name in dict.fromkeys(bots)] if bots else list(self.bots.values())
-        hosts = {bot.host[0]: bot.host[1] for bot in reversed(chosen) if bot.host is not None}
-        own = () if bots else (self._host_part,)
-        return page((*own, *hosts.values(), *(bot.part for bot in chosen)), groups)
+def _runs_here(bot: Bot) -> bool:
+    """Return whether a bot is known to be on this host by what its source is."""
+    if isinstance(bot.source, HttpBot | FreqtradeBot):
+        return is_here(bot.source.url.host or "")
+    return isinstance(bot.source, FileBot)

@@ -1,10 +1,9 @@
-"""What psutil knows of this host and of a bot's own process, where that process can be told for certain."""
+"""What psutil knows of the host that the exporter runs on."""
 
 import ipaddress
 import socket
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import psutil
 
@@ -18,16 +17,16 @@ class ThisHost:
     """Usage of the machine that the exporter runs on."""
 
     def __init__(self, name: str = "") -> None:
-        self._name = name or socket.gethostname()
+        self.name = name or socket.gethostname()
         psutil.cpu_percent(interval=None)  # begins the first measurement
 
     def samples(self) -> list[Sample]:
         """Return usage as ratios; the CPU's is since the call before."""
         return [
-            sample("host_cpu_usage_ratio", psutil.cpu_percent(interval=None) / 100, host=self._name),
-            sample("host_memory_usage_ratio", psutil.virtual_memory().percent / 100, host=self._name),
+            sample("host_cpu_usage_ratio", psutil.cpu_percent(interval=None) / 100, host=self.name),
+            sample("host_memory_usage_ratio", psutil.virtual_memory().percent / 100, host=self.name),
             *(
-                sample("host_disk_usage_ratio", ratio, host=self._name, mountpoint=mountpoint)
+                sample("host_disk_usage_ratio", ratio, host=self.name, mountpoint=mountpoint)
                 for mountpoint, ratio in _disks()
             ),
         ]
@@ -50,45 +49,7 @@ def _disks() -> Iterator[tuple[str, float]]:
             continue  # unmounted meanwhile, or not ours to look at: unknown
 
 
-class BotProcess:
-    """The process that a bot names, followed while it lives."""
-
-    def __init__(self, url: str) -> None:
-        parts = urlsplit(url)
-        self._port = parts.port or (443 if parts.scheme == "https" else 80)
-        self._host = parts.hostname or ""
-        self._process: psutil.Process | None = None
-
-    def samples(self, pid: int) -> list[Sample]:
-        """Return what the process uses; nothing where the pid cannot be proven to be the bot's.
-
-        A bot in a container or on another host names a pid of its own numbering, which here is some other
-        process. So the bot's address must be this host's, and the process or one of its parents must be
-        what listens there.
-        """
-        try:
-            process = self._find(pid)
-            if process is None or process.status() == psutil.STATUS_ZOMBIE:
-                return []
-            return _usage(process)
-        except (psutil.Error, OSError):
-            self._process = None
-            return []  # it ended, or is not ours to look at: unknown
-
-    def _find(self, pid: int) -> psutil.Process | None:
-        if self._process is not None and self._process.pid == pid and self._process.is_running():
-            return self._process
-        process = psutil.Process(pid)
-        served = _is_here(self._host) and any(
-            _listens(each, self._port) for each in (process, *process.parents())
-        )
-        self._process = process if served else None
-        if self._process is not None:
-            self._process.cpu_percent(interval=None)  # begins the first measurement
-        return self._process
-
-
-def _is_here(host: str) -> bool:
+def is_here(host: str) -> bool:
     """Return whether a host's name or address is one of this machine's."""
     if host == "localhost":
         return True
@@ -100,23 +61,11 @@ def _is_here(host: str) -> bool:
     return address.is_loopback or host in own
 
 
-def _listens(process: psutil.Process, port: int) -> bool:
-    try:
-        connections = process.net_connections(kind="tcp")
-    except psutil.Error:
-        return False
-    return any(each.status == psutil.CONN_LISTEN and each.laddr.port == port for each in connections)
+def busy_share(before: tuple[float, float] | None, now: tuple[float, float]) -> float | None:
+    """Return the busy share of one core between two looks (clock, CPU time), 1 at most; None without two.
 
-
-def _usage(process: psutil.Process) -> list[Sample]:
-    with process.oneshot():
-        memory = process.memory_info().rss
-        times = process.cpu_times()
-        return [
-            sample("cpu_usage_ratio", min(1.0, process.cpu_percent(interval=None) / 100)),
-            sample("memory_usage_ratio", memory / psutil.virtual_memory().total),
-            sample("process_cpu_seconds_total", times.user + times.system),
-            sample("process_resident_memory_bytes", memory),
-            sample("process_threads", process.num_threads()),
-            sample("process_open_fds", process.num_fds()),
-        ]
+    A bot's loop runs on one core: with one core busy it is stuck, however many its host has.
+    """
+    if before is None or now[0] <= before[0]:
+        return None
+    return min(1.0, max(0.0, (now[1] - before[1]) / (now[0] - before[0])))

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from exporter.catalogue import METRICS, Histogram, sample, table
-from exporter.exposition import page, render
+from exporter.exposition import Board, Lines, Part
 from tests.conftest import binary
 from tests.exporter.test_http import NOW, STATE, trade
 from tests.exporter.world import ScriptedBot, http_settings, parsed, serve, watch
@@ -34,6 +34,10 @@ market_bollinger_position market_support_resistance_strength host_cpu_usage_rati
 host_disk_usage_ratio cpu_usage_ratio memory_usage_ratio network_latency_seconds log_lines_total
 log_events_total log_slow_operation_seconds
 """
+
+
+def page(*parts: Part) -> bytes:
+    return Board().page({metric.group for metric in METRICS}, also=parts)
 
 
 def every_sample() -> list[Any]:
@@ -89,8 +93,8 @@ def test_what_is_not_declared_or_not_a_number_is_an_error_at_once(name, number, 
 
 
 def test_promtool_has_nothing_to_say_about_any_metric():
-    lines, _ = render(every_sample(), 10, "b")
-    text = page([lines], {metric.group for metric in METRICS})
+    lines, _ = Lines(10, "b").render(every_sample())
+    text = page(lines)
     checked = subprocess.run(
         [binary("promtool"), "check", "metrics"], input=text, capture_output=True, check=False, timeout=60
     )
@@ -98,11 +102,11 @@ def test_promtool_has_nothing_to_say_about_any_metric():
 
 
 def test_families_are_contiguous_and_explained_once_however_many_bots_there_are():
-    parts = [render(every_sample(), 10, f"bot {number}")[0] for number in range(3)]
+    parts = [Lines(10, f"bot {number}").render(every_sample())[0] for number in range(3)]
     of_bots = [
         {name: part[name] for name in part if "host_" not in name and "network" not in name} for part in parts
     ]
-    text = page(of_bots, {metric.group for metric in METRICS}).decode()
+    text = page(*of_bots).decode()
     helps = [line.split()[2] for line in text.splitlines() if line.startswith("# HELP")]
     assert len(helps) == len(set(helps)) == len(of_bots[0])
     families = [
@@ -154,7 +158,7 @@ def test_the_column_of_freqtrade_is_what_that_source_yields(tmp_path):
 
 
 def test_hostile_help_and_labels_survive_prometheus_own_parser():
-    lines, _ = render(every_sample(), 10, 'a\\"b"\n')
-    series = parsed(page([lines], {metric.group for metric in METRICS}).decode())
+    lines, _ = Lines(10, 'a\\"b"\n').render(every_sample())
+    series = parsed(page(lines).decode())
     labels = {value for _, pairs in series for name, value in pairs if name not in ("le", "bot")}
     assert labels == {'hard "value"\n\\ 🚀'}

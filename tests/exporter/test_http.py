@@ -320,8 +320,8 @@ def test_a_failure_drops_every_other_series_and_a_recovery_brings_them_back(bot,
         bot.status = 200
         series = watched.poll()
     assert before <= names(series)
-    assert own(series, "polls_total", outcome="ok") == 2
-    assert own(series, "polls_total", outcome="http") == 1
+    assert own(series, "polls_total", source="http", outcome="ok") == 2
+    assert own(series, "polls_total", source="http", outcome="http") == 1
 
 
 def test_hostile_label_values_come_out_as_they_went_in(bot, tmp_path):

@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from exporter.system import BotProcess, ThisHost
+from exporter.process import OneProcess, Served
+from exporter.system import ThisHost
 from tests.conftest import eventually, free_port
 
 LISTENS = """
@@ -36,13 +37,19 @@ def bot():
     process.wait(timeout=10)
 
 
-def figures(process: BotProcess, pid: int) -> dict[str, float]:
+def served(url: str) -> OneProcess:
+    return OneProcess("b", Served(url))
+
+
+def figures(process: OneProcess, pid: int) -> dict[str, float]:
     return {each.metric.name: each.value for each in process.samples(pid)}
 
 
 def test_a_process_that_serves_the_bots_address_is_known(bot):
     port, pid, _ = bot
-    found = figures(BotProcess(f"http://127.0.0.1:{port}"), pid)
+    process = served(f"http://127.0.0.1:{port}")
+    assert "cpu_usage_ratio" not in figures(process, pid)  # a share is of the time between two looks
+    found = figures(process, pid)
     assert set(found) == {
         "cpu_usage_ratio",
         "memory_usage_ratio",
@@ -58,23 +65,23 @@ def test_a_process_that_serves_the_bots_address_is_known(bot):
 
 def test_the_child_of_a_process_that_serves_the_address_is_known(bot):
     port, _, child = bot
-    assert figures(BotProcess(f"http://127.0.0.1:{port}/"), child)
+    assert figures(served(f"http://127.0.0.1:{port}/"), child)
 
 
 @pytest.mark.parametrize("pid", [1, 2**31 - 1], ids=["of another container", "of nobody"])
 def test_a_pid_that_does_not_serve_the_address_is_unknown(bot, pid):
-    assert figures(BotProcess(f"http://127.0.0.1:{bot[0]}"), pid) == {}
+    assert figures(served(f"http://127.0.0.1:{bot[0]}"), pid) == {}
 
 
 def test_the_pid_of_a_bot_on_another_host_is_unknown(bot):
     port, pid, _ = bot
-    assert figures(BotProcess(f"http://192.0.2.1:{port}"), pid) == {}
-    assert figures(BotProcess(f"http://demo_bot:{port}"), pid) == {}
+    assert figures(served(f"http://192.0.2.1:{port}"), pid) == {}
+    assert figures(served(f"http://demo_bot:{port}"), pid) == {}
 
 
 def test_a_process_that_ended_is_unknown(bot):
     port, _, child = bot
-    process = BotProcess(f"http://127.0.0.1:{port}")
+    process = served(f"http://127.0.0.1:{port}")
     assert figures(process, child)
     os.kill(child, 9)
     eventually(lambda: not figures(process, child), what="the end of the process")

@@ -17,9 +17,10 @@ from urllib.parse import parse_qs, urlsplit
 import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
+from exporter.analytics.ledger import Conventions
 from exporter.bot import WatchedBot
 from exporter.catalogue import COLLECT
-from exporter.exposition import page
+from exporter.exposition import Board
 from exporter.poller import BotPoller
 from exporter.sources import Input, Surroundings
 from stack.settings import Bot
@@ -104,6 +105,7 @@ class Watch:
     """A watch over one bot: each `poll` is one poll, then what Prometheus would read."""
 
     poller: BotPoller
+    board: Board
     runner: asyncio.Runner
     text: str = ""
 
@@ -112,7 +114,7 @@ class Watch:
         self.runner.run(self.poller.poll())
         groups = [group for groups in COLLECT.values() for group in groups]
         host = [self.poller.host[1]] if self.poller.host else []
-        self.text = page([self.poller.part, *host], groups).decode()
+        self.text = self.board.page(groups, also=host).decode()
         return parsed(self.text)
 
     def error(self) -> str:
@@ -137,16 +139,18 @@ def watch(
 ) -> Iterator[Watch]:
     """Watch the bot of these settings; `clock` is the exporter's."""
     bot = Bot.model_validate(settings)
+    board = Board()
     with asyncio.Runner() as runner:
 
         async def start() -> tuple[aiohttp.ClientSession, BotPoller]:
             session = aiohttp.ClientSession()
             around = Surroundings(session, timeout, WINDOW, clock, Input(cap), data, silent_after)
-            return session, BotPoller(name, bot, WatchedBot(bot, UTC, 365, WINDOW), cap, around)
+            conventions = Conventions(UTC, days_per_year=365, tail=365 * 86_400.0, symbols=cap)
+            return session, BotPoller(name, bot, WatchedBot(bot, conventions, WINDOW), board, around)
 
         session, poller = runner.run(start())
         try:
-            yield Watch(poller, runner)
+            yield Watch(poller, board, runner)
         finally:
             runner.run(session.close())
 

@@ -1,0 +1,97 @@
+"""The exporter's page for people: each bot, its state and health, how old that is, and links."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from html import escape
+from urllib.parse import quote
+
+from exporter.catalogue import COLLECT
+from exporter.health import Verdict
+
+_STYLE = """
+:root{color-scheme:dark;--page:#111217;--card:#181b1f;--line:#2c3235;--text:#d8d9da;--quiet:#8e9299;
+--link:#6ea6ff;--healthy:#2ecc71;--unhealthy:#e74c3c;--unknown:#8e9299}
+@media(prefers-color-scheme:light){:root{color-scheme:light;--page:#f4f5f7;--card:#fff;--line:#dcdfe3;
+--text:#24292e;--quiet:#646c75;--link:#1f62e0;--healthy:#1a9c52;--unhealthy:#c93a2b;--unknown:#8a929b}}
+body{background:var(--page);color:var(--text);font:15px/1.5 system-ui,sans-serif;margin:0 auto;
+max-width:72rem;padding:2rem 1.25rem}
+h1{font-size:1.35rem;font-weight:600;margin:0}
+p{color:var(--quiet);margin:.3rem 0 1.2rem}
+a{color:var(--link);text-decoration:none}a:hover{text-decoration:underline}
+nav{display:flex;flex-wrap:wrap;gap:.4rem 1.1rem;margin-bottom:1.4rem}
+.card{background:var(--card);border:1px solid var(--line);border-radius:6px;overflow-x:auto}
+table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
+th,td{border-bottom:1px solid var(--line);padding:.55rem 1rem;text-align:left;vertical-align:top}
+th{color:var(--quiet);font-size:.8rem;font-weight:500}
+tr:last-child td{border-bottom:0}
+td:nth-child(4),td:nth-child(5){white-space:nowrap}
+.dot::before{border-radius:50%;content:"";display:inline-block;height:.6em;margin-right:.5em;width:.6em}
+.healthy::before{background:var(--healthy)}.unhealthy::before{background:var(--unhealthy)}
+.unknown::before{background:var(--unknown)}
+small{color:var(--quiet);display:block;font-size:.85rem;overflow-wrap:anywhere}
+"""
+
+
+@dataclass(frozen=True)
+class Row:
+    """What the page says of a bot; ages are seconds, None is unknown, `error` is empty while it answers."""
+
+    name: str
+    source: str
+    place: str
+    state: str
+    verdict: Verdict
+    failing: tuple[str, ...]
+    polled: float | None
+    active: float | None
+    error: str
+
+
+def page(rows: Iterable[Row], links: Mapping[str, str]) -> str:
+    """Return the page; `links` go to the other parts, by their names."""
+    told = list(rows)
+    here = {
+        "All metrics": "/metrics",
+        "Health": "/health",
+        **{name: f"/metrics?collect[]={name}" for name in COLLECT},
+    }
+    head = "<th>Bot<th>State<th>Health<th>Polled<th>Last activity<th>Links"
+    body = "".join(map(_row, told)) or "<tr><td colspan=6>No bots yet: add one to monitoring.yaml."
+    answering = sum(not each.error for each in told)
+    return (
+        '<!doctype html><html lang="en"><meta charset="utf-8"><title>Nightdesk exporter</title>'
+        '<meta name="viewport" content="width=device-width"><meta http-equiv="refresh" content="15">'
+        f"<style>{_STYLE}</style><h1>Nightdesk exporter</h1><p>{answering} of {len(told)} bots answer</p>"
+        f"<nav>{_links(here)}</nav><nav>{_links(links)}</nav>"
+        f'<div class="card"><table><thead><tr>{head}<tbody>{body}</table></div></html>\n'
+    )
+
+
+def _row(bot: Row) -> str:
+    health = bot.verdict + (f"<small>{escape(', '.join(bot.failing))}</small>" if bot.failing else "")
+    error = f"<small>{escape(bot.error)}</small>" if bot.error else ""
+    name = quote(bot.name, safe="")
+    links = _links({"metrics": f"/metrics?bot[]={name}", "health": f"/health?bot[]={name}"})
+    cells = (
+        f"{escape(bot.name)}<small>{escape(f'{bot.source} {bot.place}')}</small>",
+        f"{escape(bot.state)}{error}",
+        f'<span class="dot {bot.verdict}">{health}</span>',
+        _ago(bot.polled),
+        _ago(bot.active),
+        links,
+    )
+    return "<tr>" + "".join(f"<td>{cell}" for cell in cells)
+
+
+def _links(targets: Mapping[str, str]) -> str:
+    return " ".join(f'<a href="{escape(url)}">{escape(name)}</a>' for name, url in targets.items())
+
+
+def _ago(seconds: float | None) -> str:
+    """Return an age in the largest unit that leaves it a number above one."""
+    if seconds is None:
+        return "unknown"
+    for unit, size in (("d", 86_400.0), ("h", 3600.0), ("min", 60.0)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit} ago"
+    return f"{max(0.0, seconds):.0f} s ago"
