@@ -1,11 +1,14 @@
 """What settings say of acting: routes, contacts, escalation, actions and the channels that carry words."""
 
+from datetime import date
 from typing import Annotated, Literal
 
-from pydantic import Field, StrictBool
+from pydantic import AfterValidator, BeforeValidator, Field, StrictBool
+from pydantic_core import PydanticCustomError
 
 from stack.settings.alerts import Channel
 from stack.settings.bots import Url
+from stack.settings.telling import LocalTime, Weekday
 from stack.settings.types import (
     Between,
     Count,
@@ -16,9 +19,25 @@ from stack.settings.types import (
     RealTime,
     SecretFile,
     Section,
+    TimeZone,
 )
 
 Pace = Annotated[Duration, Between("1s", "7d")]
+
+
+def _as_text(value: object) -> object:
+    """Read 2026-12-24, which YAML makes a date of, as it was written."""
+    return value.isoformat() if isinstance(value, date) else value
+
+
+def _a_day(text: str) -> str:
+    try:
+        return date.fromisoformat(text).isoformat()
+    except ValueError:
+        raise PydanticCustomError("day", "{day} is not a day; write it as 2026-12-24", {"day": text}) from None
+
+
+Day = Annotated[str, BeforeValidator(_as_text), AfterValidator(_a_day)]
 Timeout = Annotated[RealTime, Between("100ms", "5m")]
 Retries = Annotated[int, Between(0, 10), Plain]
 
@@ -31,12 +50,32 @@ class GroupWait(Section):
     info: Annotated[Duration, Between("0s", "10m")]
 
 
+class Hours(Section):
+    """Hours of a day, in the time zone of the settings."""
+
+    from_: Annotated[LocalTime, Field(alias="from")]
+    to: LocalTime
+
+
+class Maintenance(Hours):
+    """Hours at which nothing of some bots, or of all, is sent or acted on: on one date, or on days of the week.
+
+    Where `to` is not after `from` it is the next day's.
+    """
+
+    bots: list[str] = []
+    weekdays: list[Weekday] = []
+    date: Annotated[str, BeforeValidator(_as_text), Field(pattern=r"^\d{4}-\d\d-\d\d$")] | None = None
+
+
 class Routing(Section):
     """How Alertmanager paces what it sends."""
 
     group_wait: GroupWait
     group_interval: Pace
     repeat_interval: Pace
+    info_hours: Hours | None
+    maintenance: list[Maintenance]
     watchdog_url_file: SecretFile | None
     watchdog_interval: Pace
 
@@ -64,6 +103,22 @@ class Repeated(Level):
     window: Pace
 
 
+class Rota(Section):
+    """Contacts who take turns by the week, from `handover` on the weekday of `start`; the first begins then."""
+
+    timezone: TimeZone | None = None  # None: the settings'
+    start: Day
+    handover: LocalTime
+    contacts: Annotated[list[str], Field(min_length=1)]
+
+
+class Delivery(Section):
+    """What is done about a message that could not be delivered: the pause doubles with each retry."""
+
+    retries: Retries
+    pause: Annotated[Duration, Between("1s", "10m")]
+
+
 class SystemDown(Level):
     """Told when a bot stays down."""
 
@@ -86,6 +141,10 @@ class Escalation(Section):
     system_down: SystemDown
     critical_loss: CriticalLoss
     spent_attempts: Level
+    rotas: dict[str, Rota]
+    quiet_hours: Hours | None
+    link_valid_for: Annotated[RealTime, Between("10m", "30d")]
+    delivery: Delivery
 
 
 class Fleet(Section):
@@ -191,10 +250,20 @@ class Endpoint(Section):
     events: list[Literal["trading_events", "system_alerts", "performance_reports"]]
 
 
+class Grafana(Section):
+    """Annotations in Grafana, written with a service account's token."""
+
+    enabled: StrictBool
+    token_file: SecretFile | None
+    timeout: Timeout
+    delivery: Delivery
+
+
 class Webhooks(Section):
     """Outgoing webhooks."""
 
     timeout: Timeout
+    delivery: Delivery
     endpoints: list[Endpoint]
 
 
@@ -207,6 +276,7 @@ class Channels(Section):
     phone: Twilio
     slack: Slack
     webhooks: Webhooks
+    grafana: Grafana
 
 
 class Tokens(Section):

@@ -70,12 +70,14 @@ class WarningThresholds(Section):
     win_rate_trades: Count
     drift_score: Ratio
     trades_per_hour: Annotated[float, Between(0.01, 1.0), Plain]
+    trades_per_hour_after: Annotated[RealTime, Between("1h", "30d")]
     volatility: Annotated[float, Between(0.01, 0.5), Plain]
     prediction_confidence: Annotated[float, Between(0.4, 0.8), Plain]
     data_quality: Annotated[float, Between(0.5, 0.9), Plain]
     risk_utilization: Ratio
     error_burst_factor: Annotated[float, Between(1.0, 1000.0), Plain]
     error_burst_count: Count
+    error_burst_baseline: Annotated[Duration, Between("1h", "7d")]
 
 
 class Thresholds(Section):
@@ -99,6 +101,7 @@ class Alert(Section):
 class Milestones(Section):
     """What is celebrated, once per crossing."""
 
+    rearm: Annotated[Duration, Between("10m", "7d")]
     daily_pnl: Annotated[float, Between(100.0, 10_000.0), Plain]
     trades_count: Annotated[int, Between(10, 500), Plain]
     uptime: Annotated[Duration, Between("1h", "168h")]

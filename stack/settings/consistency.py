@@ -108,8 +108,16 @@ def _known_contacts(settings: Settings) -> Iterator[str]:
     ]
     named += [(f"bots.{name}.team", bot.team) for name, bot in settings.bots.items() if bot.team]
     for path, contact in named:
-        if contact not in settings.contacts:
-            yield f"{path}: {contact} is not in contacts; {_nearest(contact, set(settings.contacts))}"
+        if contact not in settings.contacts and contact not in escalation.rotas:
+            near = _nearest(contact, {*settings.contacts, *escalation.rotas})
+            yield f"{path}: {contact} is not in contacts; {near}"
+    for name, rota in escalation.rotas.items():
+        if name in settings.contacts:
+            yield f"escalation.rotas.{name}: is a contact too; a level could mean either"
+        for contact in rota.contacts:
+            if contact not in settings.contacts:
+                near = _nearest(contact, set(settings.contacts))
+                yield f"escalation.rotas.{name}.contacts: {contact} is not in contacts; {near}"
 
 
 def _programs(settings: Settings) -> Iterator[str]:
@@ -131,6 +139,7 @@ def _channels(settings: Settings) -> Iterator[str]:
         "email": {"host": channels.email.host, "from": channels.email.from_, "to": channels.email.to},
         "telegram": {"token_file": channels.telegram.token_file, "chats": channels.telegram.chats},
         "slack": {"url_file": channels.slack.url_file},
+        "grafana": {"token_file": channels.grafana.token_file},
     }
     for name in ("sms", "phone"):
         twilio = getattr(channels, name)

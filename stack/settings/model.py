@@ -2,10 +2,8 @@
 
 import sys
 from typing import Annotated, Any, Literal
-from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, StrictBool, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import StrictBool, model_validator
 
 from stack.settings.acting import Actions, Channels, Contact, Escalation, Routing, Timeout, Tokens
 from stack.settings.alerts import Alert, Colour, Milestones, Severities, Thresholds
@@ -22,6 +20,7 @@ from stack.settings.types import (
     SecretFile,
     Section,
     Size,
+    TimeZone,
 )
 
 DEMO = "demo"
@@ -56,6 +55,7 @@ class Collection(Section):
     timeout: Timeout
     silent_after: Annotated[RealTime, Between("5s", "1d")]
     rate_window: Annotated[Duration, Between("1m", "1h")]
+    var_window: Annotated[RealTime, Between("20d", "3650d")]
     max_symbols: Count
     probes: list[Probe]
 
@@ -150,6 +150,15 @@ class Links(Section):
     webhook_actions: Url | None
 
 
+class Page(Section):
+    """The on-call page: who may log in, for how long, and how often an address may do what."""
+
+    session: Annotated[RealTime, Between("5m", "30d")]
+    web_config_file: SecretFile | None
+    failed_logins: Count
+    writes: Count
+
+
 class WebhookActions(Section):
     """The receiver's own settings."""
 
@@ -160,21 +169,14 @@ class WebhookActions(Section):
     history: Annotated[RealTime, Between("1d", "3650d")]
     workers: Annotated[int, Between(1, 64), Plain]
     heartbeat: Annotated[RealTime, Between("1s", "10m")]
-
-
-def _known_zone(name: str) -> str:
-    if name not in available_timezones():
-        raise PydanticCustomError(
-            "timezone", "{name} is not a time zone; write it as Europe/Berlin", {"name": repr(name)}
-        )
-    return name
+    page: Page
 
 
 class Settings(Section):
     """Everything a user may set. Read it with `load`, never by constructing it."""
 
     profile: Literal["starter", "experienced", "production"]
-    timezone: Annotated[str, AfterValidator(_known_zone)]
+    timezone: TimeZone
     currency: str
     days_per_year: Annotated[int, Between(200, 366), Plain]
     bots: dict[BotName, Bot]

@@ -6,7 +6,7 @@ from pydantic import BeforeValidator, Field, StrictBool
 from pydantic_core import PydanticCustomError
 
 from stack.settings.alerts import Colour, Severity
-from stack.settings.types import Between, Duration, Number, Plain, Ratio, RealTime, Section, Size
+from stack.settings.types import Between, Count, Duration, Number, Plain, Ratio, RealTime, Section, Size
 
 
 def _quoted(value: object) -> object:
@@ -50,6 +50,7 @@ class Throughput(Section):
 
     average: Number
     peak: Number
+    peak_over: Annotated[Duration, Between("10m", "7d")]
     alert: StrictBool
 
 
@@ -66,6 +67,8 @@ class BurnRate(Section):
 class Sla(Section):
     """The objectives, and what is done about each."""
 
+    window: Annotated[Duration, Between("1h", "30d")]
+    requests_minimum: Count
     availability: Annotated[float, Between(0.5, 0.99999), Plain]
     response_time: ResponseTimes
     error_rate: Ratio

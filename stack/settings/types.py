@@ -4,8 +4,10 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Self
+from zoneinfo import available_timezones
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -151,10 +153,19 @@ def _below_root(value: object, info: ValidationInfo) -> object:
     return root / value if isinstance(value, (str, Path)) else value
 
 
+def _known_zone(name: str) -> str:
+    if name not in available_timezones():
+        raise PydanticCustomError(
+            "timezone", "{name} is not a time zone; write it as Europe/Berlin", {"name": repr(name)}
+        )
+    return name
+
+
 Plain = BeforeValidator(_plain_number)
 Number = Annotated[float, Plain]
 Ratio = Annotated[float, Between(0.0, 1.0), Plain]
 Count = Annotated[int, Between(1, 1_000_000), Plain]
+TimeZone = Annotated[str, AfterValidator(_known_zone)]
 Port = Annotated[int, Between(1, 65_535), Plain]
 FilePath = Annotated[Path, BeforeValidator(_below_root)]
 SecretFile = Annotated[Path, BeforeValidator(_below_root)]
