@@ -75,6 +75,12 @@ def _process(name: str, unit: str, meaning: str, kind: Literal["gauge", "counter
     return Metric(name, kind, unit, SYSTEM, meaning, http=THIS_PROCESS, elsewhere=NAMED_PROCESS)
 
 
+def _logged(
+    name: str, unit: str, meaning: str, kind: Literal["counter", "histogram"], *labels: str
+) -> Metric:
+    return Metric(name, kind, unit, LOGS, meaning, labels, elsewhere="`bots.*.logs`")
+
+
 def _own(
     name: str, unit: str, meaning: str, *labels: str, kind: Literal["gauge", "counter"] = GAUGE
 ) -> Metric:
@@ -94,31 +100,31 @@ METRICS: tuple[Metric, ...] = (
     Metric("state", GAUGE, "bool", TRADING, "1 for the state that the bot is in: running, paused, stopped, reloading.", ("state",), http="state", freqtrade="/show_config state"),
     Metric("uptime_seconds", GAUGE, "seconds", TRADING, "Since the bot's trading loop started.", http="time − started_at", freqtrade="now − /health bot_startup_ts"),
     Metric("last_activity_timestamp_seconds", GAUGE, "unix time", TRADING, "When the bot's trading loop last ran.", http="last_activity_at", freqtrade="/health last_process_ts"),
-    _traded("trades_total", "trades", "Closed trades; outcome is won, lost or even.", "symbol", "side", "outcome", kind=COUNTER),
+    _traded("trades_total", "trades", "Closed trades; outcome is won, lost or even. Symbols beyond `collection.max_symbols` are counted as `other`.", "symbol", "side", "outcome", kind=COUNTER),
     _traded("win_rate", "ratio", "Closed trades that made money, of all closed trades."),
     Metric("profit_loss", GAUGE, "money", TRADING, "Profit of closed trades and of open positions.", http="profit_realised + profit_open", freqtrade="/profit profit_all_coin"),
-    Metric("pnl", GAUGE, "money", TRADING, "Profit of the trades closed in the window: this calendar day, week (from Monday), month, or all.", ("window",), http="trades; total: profit_realised", freqtrade="/daily, /weekly, /monthly data[0].abs_profit; total: /profit profit_closed_coin"),
+    Metric("pnl", GAUGE, "money", TRADING, "Profit of the trades closed in the window: this calendar day, week (from Monday) and month of the set `timezone`, or all.", ("window",), http="trades; total: profit_realised, else trades", freqtrade="/trades; before the first: /daily, /weekly, /monthly data[0].abs_profit (of UTC); total: /profit profit_closed_coin"),
     Metric("equity", GAUGE, "money", TRADING, "What the bot would have if it closed all positions now.", http="equity", freqtrade="/balance starting_capital + /profit profit_all_coin"),
-    Metric("drawdown_ratio", GAUGE, "ratio", TRADING, "Fall of the equity now, open positions included, from the highest equity that closed trades had reached.", http="equity, starting_capital, trades", freqtrade="as equity, /trades"),
-    _traded("max_drawdown_ratio", "ratio", "Deepest fall of the equity that closed trades made, from its highest before."),
-    _traded("sharpe_ratio", "ratio", "Mean of the daily equity returns by their standard deviation, annualised; whole days only."),
-    _traded("sortino_ratio", "ratio", "Mean of the daily equity returns by their downside deviation from 0, annualised; whole days only."),
+    Metric("drawdown_ratio", GAUGE, "ratio", TRADING, "Fall of the equity now, open positions included, from the highest that closed trades had reached since `drawdown_baseline` of the bot's settings; what its owner put in or took out is no fall.", http="equity, profit_realised + profit_open, starting_capital, trades", freqtrade="as equity, /profit profit_all_coin, /trades"),
+    _traded("max_drawdown_ratio", "ratio", "Deepest fall of the equity that closed trades made, from its highest before, whatever the baseline."),
+    _traded("sharpe_ratio", "ratio", "Mean of the daily equity returns by their standard deviation, annualised by `days_per_year`; whole days only."),
+    _traded("sortino_ratio", "ratio", "Mean of the daily equity returns by their downside deviation from 0, annualised by `days_per_year`; whole days only."),
     _traded("calmar_ratio", "ratio", "Compound annual return by the maximum drawdown of the daily equity; whole days only."),
     _traded("profit_factor", "ratio", "Money won by money lost; absent without a loss."),
-    _traded("recovery_factor", "ratio", "Profit of closed trades by the deepest fall in money; absent without a fall."),
+    _traded("recovery_factor", "ratio", "Profit of closed trades by its deepest fall in money; absent without a fall."),
     _traded("expectancy", "money", "Mean profit of a closed trade."),
-    _traded("trades_per_hour", "trades/hour", "Trades closed in the last 24 hours, or since the first trade, an hour."),
+    _traded("trades_per_hour", "trades/hour", "Trades closed in the last 24 hours, an hour; of a younger bot since its first trade opened, an hour at least."),
     _traded("trades_per_day", "trades/day", "Trades closed in the last 24 hours."),
-    _traded("last_trade_timestamp_seconds", "unix time", "When a trade last closed."),
+    _traded("last_trade_timestamp_seconds", "unix time", "When a trade last closed; one of the future has not."),
     Metric("active_positions", GAUGE, "positions", TRADING, "Open positions; 0 for a symbol that was open before.", ("symbol",), http="open_positions", freqtrade="/status entries with amount > 0"),
     Metric("pending_orders", GAUGE, "orders", TRADING, "Orders waiting at the exchange.", http="pending_orders", freqtrade="/status orders[].is_open"),
-    _traded("position_size_avg", "money", "Mean stake of a closed trade."),
+    _traded("position_size_avg", "money", "Mean stake of a closed trade, of those whose stake is known."),
     _traded("position_duration_avg_seconds", "seconds", "Mean time from opening to closing of a closed trade."),
     Metric("current_exposure", GAUGE, "money", TRADING, "Money in open positions.", http="exposure", freqtrade="/count total_stake"),
     Metric("max_exposure", GAUGE, "money", TRADING, "Money that may be in open positions: `max_exposure` of the bot's settings, else what it says.", http="max_exposure"),
     Metric("risk_utilization_ratio", GAUGE, "ratio", TRADING, "Current of maximum exposure.", http="exposure / max_exposure"),
-    _traded("value_at_risk", "ratio", "Loss of a day, as a share of the equity, that historical daily returns exceeded in 1 − confidence of the days; absent before 1 / (1 − confidence) days.", "confidence"),
-    _traded("expected_shortfall", "ratio", "Mean loss of the days that were as bad as the value at risk or worse.", "confidence"),
+    _traded("value_at_risk", "ratio", "Loss of a day, as a share of the equity, that the daily returns of `collection.var_window` exceeded in 1 − confidence of the days; absent before 1 / (1 − confidence) days.", "confidence"),
+    _traded("expected_shortfall", "ratio", "Mean loss of the worst 1 − confidence of those days.", "confidence"),
     _traded("max_consecutive_wins", "trades", "Longest run of winning trades, by closing time."),
     _traded("max_consecutive_losses", "trades", "Longest run of losing trades, by closing time."),
     Metric("api_requests_total", COUNTER, "requests", API, "Calls of the bot to its exchange; outcome is ok or error.", ("outcome",), http="api.requests_ok_total, api.requests_error_total"),
@@ -165,9 +171,12 @@ METRICS: tuple[Metric, ...] = (
     _process("process_threads", "threads", "Threads of the bot's process or container."),
     _process("process_open_fds", "file descriptors", "Open file descriptors of the bot's process; a container's are not known."),
     Metric("network_latency_seconds", GAUGE, "seconds", SYSTEM, "Time that an exchange's endpoint takes to answer.", ("endpoint",), elsewhere="a recording rule over blackbox_exporter", of_bot=False),
-    Metric("log_lines_total", COUNTER, "lines", LOGS, "Lines of the bot's log."),
-    Metric("log_events_total", COUNTER, "events", LOGS, "Events found in the bot's log.", ("category", "event", "severity")),
-    Metric("log_slow_operation_seconds", HISTOGRAM, "seconds", LOGS, "Durations of the slow operations in the bot's log."),
+    _logged("log_lines_total", "lines", "Lines of the bot's logs.", COUNTER),
+    _logged("log_events_total", "events", "Events in the bot's logs (docs/logs.md); each line is one at most, a traceback is part of the line above it.", COUNTER, "category", "event", "severity"),
+    _logged("log_slow_operation_seconds", "seconds", "Durations of the slow operations that the bot's logs tell.", HISTOGRAM),
+    _logged("log_messages_total", "events", "Failures by what they say, numbers and ids folded; beyond `logs.top_messages` of them as `other`.", COUNTER, "message"),
+    _logged("log_matches_total", "lines", "Lines that a pattern of `logs.patterns` matches; its named groups are labels too.", COUNTER, "event"),
+    _logged("log_value", "as logged", "What the group `value` of a pattern of `logs.patterns` read; its other named groups are labels too.", HISTOGRAM, "event"),
     Metric("report_due", GAUGE, "bool", EXPORTER, "1 for ten minutes from the local time at which a summary is wanted (`summaries` of the settings), else 0.", ("period",), elsewhere="`summaries` and `timezone` of the settings", of_bot=False, prefix="nightdesk_"),
     _own("poll_duration_seconds", "seconds", "Time that the last poll of the bot took.", "source"),
     _own("poll_success", "bool", "1 when the last poll of the bot succeeded; source is http, freqtrade, file or push.", "source"),
@@ -176,6 +185,9 @@ METRICS: tuple[Metric, ...] = (
     _own("rejected_input_total", "values", "Values that the bot said and that were refused, by reason.", "reason", kind=COUNTER),
     _own("pushes_total", "pushes", "Pushes of the bot that were taken, whole or in part; kind is state, trades or metrics.", "kind", kind=COUNTER),
     _own("over_cap", "series", "What `collection.max_symbols` kept out at the last poll, by metric (series) or part of the answer (symbols, models, feeds).", "what"),
+    _own("log_unread_bytes", "bytes", "Bytes of the bot's logs that were written and not read yet: reading falls behind while it grows."),
+    _own("log_errors_total", "errors", "Times that one of the bot's logs, or the file that says how far they were read, could no longer be used, by reason.", "reason", kind=COUNTER),
+    _own("log_places_lost_total", "files", "Times that the place in a log was in no file any more, or a rotated file could not be read: lines may be missing.", kind=COUNTER),
 )
 # fmt: on
 

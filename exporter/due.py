@@ -1,22 +1,22 @@
 """Says when a summary is due by the owner's clock, which PromQL does not know."""
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from exporter.catalogue import Sample, sample
-from stack.settings import Settings
+from stack.settings.telling import Summaries
 
 DUE_FOR = timedelta(minutes=10)  # long enough that no scrape or evaluation misses it
 _WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 
 class Due:
-    """When the summaries of the settings are due."""
+    """When summaries are due in a time zone."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._summaries = settings.summaries
-        self._zone = ZoneInfo(settings.timezone)
+    def __init__(self, summaries: Summaries, zone: ZoneInfo) -> None:
+        self._summaries = summaries
+        self._zone = zone
 
     def samples(self, now: float) -> Iterator[Sample]:
         """Yield 1 or 0 for each summary that is enabled, at this unix time."""
@@ -44,5 +44,4 @@ class Due:
         as the clock was moved (PEP 495): each day has one such moment and only one.
         """
         hour, minute = map(int, at.split(":"))
-        local = datetime(day.year, day.month, day.day, hour, minute, tzinfo=self._zone)
-        return local.astimezone(UTC).timestamp()
+        return datetime(day.year, day.month, day.day, hour, minute, tzinfo=self._zone).timestamp()

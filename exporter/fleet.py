@@ -19,6 +19,7 @@ from exporter.exposition import Board, Lines, Part
 from exporter.formats import TEXT, Format
 from exporter.health import Judge, Vitals, as_json
 from exporter.landing import Row
+from exporter.logs.watch import LogWatch
 from exporter.poller import BotPoller
 from exporter.probes import Probes
 from exporter.sources import Input, Surroundings
@@ -71,14 +72,16 @@ class Fleet:
         self._disk: float | None = None
         self._host = ThisHost()
         self._host_part: Part = {}
-        self._due = Due(settings)
+        self._due = Due(settings.summaries, ZoneInfo(settings.timezone))
         self._judge = Judge(settings)
         self._probes = Probes(settings, session)
+        self._logs = LogWatch(settings, data, self.board, clock)
 
     async def run(self) -> None:
         """Poll everything for ever, the bots spread over the period."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._watch_host())
+            tasks.create_task(self._logs.run())
             for place, bot in enumerate(self.bots.values()):
                 tasks.create_task(bot.run(self.period * place / len(self.bots), self.period))
 

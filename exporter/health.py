@@ -16,11 +16,14 @@ _STOPPED = ("stopped", "paused")
 
 @dataclass(frozen=True)
 class Input:
-    """One figure that a check looks at; None is unknown. Healthy below the limit, or above where `above`."""
+    """One figure that a check looks at; a value of None is unknown.
+
+    Healthy below the limit, or above it where `above`; where it has none, 1 is healthy and 0 is not.
+    """
 
     name: str
     value: float | None
-    limit: float
+    limit: float | None = None
     above: bool = False
 
     @property
@@ -28,9 +31,11 @@ class Input:
         """What the figure alone says."""
         if self.value is None:
             return "unknown"
-        return (
-            "healthy" if (self.value > self.limit if self.above else self.value < self.limit) else "unhealthy"
-        )
+        if self.limit is None:
+            well = self.value == 1
+        else:
+            well = self.value > self.limit if self.above else self.value < self.limit
+        return "healthy" if well else "unhealthy"
 
 
 @dataclass(frozen=True)
@@ -69,7 +74,7 @@ class Latency:
         self._seen: deque[tuple[float, Histogram]] = deque()
 
     def add(self, histogram: Histogram) -> float | None:
-        """Return the median (seconds) as histogram_quantile has it; None before two looks or without calls."""
+        """Return the median, in seconds, as histogram_quantile has it; None where nothing was called."""
         now = self._clock()
         if self._seen and _restarted(self._seen[-1][1], histogram):
             self._seen.clear()
@@ -153,7 +158,7 @@ class Judge:
         stale = None if bot.data_age is None or not wanted else bot.data_age + age
         return {
             "bot_running": (
-                Input("up", float(bot.up) if wanted and bot.up is not None else None, 0.5, above=True),
+                Input("up", float(bot.up) if wanted and bot.up is not None else None),
                 Input("idle_seconds", idle, limits.active_within),
             ),
             "api_connectivity": (
@@ -161,7 +166,7 @@ class Judge:
                 Input("error_rate", bot.error_rate, limits.api_error_rate),
             ),
             "model_loaded": (
-                Input("loaded", bot.models_loaded, 0.5, above=True),
+                Input("loaded", bot.models_loaded),
                 Input("accuracy", bot.model_accuracy, limits.model_accuracy, above=True),
             ),
             "data_freshness": (Input("age_seconds", stale, limits.data_age),),
@@ -169,10 +174,7 @@ class Judge:
             "cpu_usage": (Input("ratio", bot.cpu, limits.cpu_usage),),
             "disk_space": (Input("ratio", disk if bot.here else None, limits.disk_usage),),
             "network_connectivity": (
-                *(
-                    Input(f"{each.name}_succeeded", float(each.succeeded), 0.5, above=True)
-                    for each in endpoints
-                ),
+                *(Input(f"{each.name}_succeeded", float(each.succeeded)) for each in endpoints),
                 *(
                     Input(f"{each.name}_latency_seconds", each.latency, limits.network_latency)
                     for each in endpoints
@@ -201,4 +203,5 @@ def as_json(checks: Mapping[str, Sequence[Input]]) -> dict[str, Any]:
 
 
 def _figure(each: Input) -> dict[str, Any]:
-    return {"status": each.verdict, "value": each.value, "above" if each.above else "below": each.limit}
+    limit = {} if each.limit is None else {"above" if each.above else "below": each.limit}
+    return {"status": each.verdict, "value": each.value} | limit

@@ -18,13 +18,14 @@ max-width:72rem;padding:2rem 1.25rem}
 h1{font-size:1.35rem;font-weight:600;margin:0}
 p{color:var(--quiet);margin:.3rem 0 1.2rem}
 a{color:var(--link);text-decoration:none}a:hover{text-decoration:underline}
-nav{display:flex;flex-wrap:wrap;gap:.4rem 1.1rem;margin-bottom:1.4rem}
+nav,nav span{display:flex;flex-wrap:wrap;gap:.4rem 1.1rem}nav{margin-bottom:1.4rem}nav span{margin-left:auto}
 .card{background:var(--card);border:1px solid var(--line);border-radius:6px;overflow-x:auto}
 table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
 th,td{border-bottom:1px solid var(--line);padding:.55rem 1rem;text-align:left;vertical-align:top}
 th{color:var(--quiet);font-size:.8rem;font-weight:500}
 tr:last-child td{border-bottom:0}
-td:nth-child(4),td:nth-child(5){white-space:nowrap}
+td,th{white-space:nowrap}td:nth-child(2){min-width:16rem;white-space:normal}
+td:nth-child(1) small{min-width:13rem;white-space:normal}td:nth-child(6) a{margin-right:.7em}
 .dot::before{border-radius:50%;content:"";display:inline-block;height:.6em;margin-right:.5em;width:.6em}
 .healthy::before{background:var(--healthy)}.unhealthy::before{background:var(--unhealthy)}
 .unknown::before{background:var(--unknown)}
@@ -62,20 +63,20 @@ def page(rows: Iterable[Row], links: Mapping[str, str]) -> str:
         '<!doctype html><html lang="en"><meta charset="utf-8"><title>Nightdesk exporter</title>'
         '<meta name="viewport" content="width=device-width"><meta http-equiv="refresh" content="15">'
         f"<style>{_STYLE}</style><h1>Nightdesk exporter</h1><p>{answering} of {len(told)} bots answer</p>"
-        f"<nav>{_links(here)}</nav><nav>{_links(links)}</nav>"
+        f"<nav>{_links(here)}<span>{_links(links)}</span></nav>"
         f'<div class="card"><table><thead><tr>{head}<tbody>{body}</table></div></html>\n'
     )
 
 
 def _row(bot: Row) -> str:
-    health = bot.verdict + (f"<small>{escape(', '.join(bot.failing))}</small>" if bot.failing else "")
+    failing = f"<small>{escape(', '.join(bot.failing))}</small>" if bot.failing else ""
     error = f"<small>{escape(bot.error)}</small>" if bot.error else ""
     name = quote(bot.name, safe="")
     links = _links({"metrics": f"/metrics?bot[]={name}", "health": f"/health?bot[]={name}"})
     cells = (
-        f"{escape(bot.name)}<small>{escape(f'{bot.source} {bot.place}')}</small>",
+        f"{escape(bot.name)}<small>{escape(bot.source)}<br>{escape(bot.place)}</small>",
         f"{escape(bot.state)}{error}",
-        f'<span class="dot {bot.verdict}">{health}</span>',
+        f'<span class="dot {bot.verdict}">{bot.verdict}</span>{failing}',
         _ago(bot.polled),
         _ago(bot.active),
         links,

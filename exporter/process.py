@@ -110,7 +110,7 @@ class Matching:
     def pid(self, told: int | None) -> int | None:
         """Return the pid of what fits. Raises UnknownProcess where none or several do."""
         del told
-        if self._found is None or not self._found.is_running():
+        if self._found is None or not _lives(self._found):
             self._found = self._search()
         return self._found.pid
 
@@ -151,7 +151,7 @@ class OneProcess:
         problem = ""
         try:
             process = self._find(pid)
-            if process is not None and process.status() != psutil.STATUS_ZOMBIE:
+            if process is not None and _lives(process):
                 return self._usage(process)
         except UnknownProcess as error:
             problem = str(error)
@@ -186,6 +186,10 @@ class OneProcess:
                 sample("process_threads", process.num_threads()),
                 sample("process_open_fds", process.num_fds()),
             ]
+
+
+def _lives(process: psutil.Process) -> bool:
+    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
 
 
 def _listens(process: psutil.Process, port: int) -> bool:

@@ -22,9 +22,10 @@ class ThisHost:
 
     def samples(self) -> list[Sample]:
         """Return usage as ratios; the CPU's is since the call before."""
+        memory = psutil.virtual_memory()
         return [
             sample("host_cpu_usage_ratio", psutil.cpu_percent(interval=None) / 100, host=self.name),
-            sample("host_memory_usage_ratio", psutil.virtual_memory().percent / 100, host=self.name),
+            sample("host_memory_usage_ratio", 1 - memory.available / memory.total, host=self.name),
             *(
                 sample("host_disk_usage_ratio", ratio, host=self.name, mountpoint=mountpoint)
                 for mountpoint, ratio in _disks()
@@ -44,9 +45,12 @@ def _disks() -> Iterator[tuple[str, float]]:
             places.append(partition.mountpoint)
     for place in dict.fromkeys(places):
         try:
-            yield place, psutil.disk_usage(place).percent / 100
+            usage = psutil.disk_usage(place)
         except OSError:
             continue  # unmounted meanwhile, or not ours to look at: unknown
+        # As `df` has it: of what users may fill, without what is kept for root.
+        if usage.used + usage.free > 0:
+            yield place, usage.used / (usage.used + usage.free)
 
 
 def is_here(host: str) -> bool:
