@@ -1,6 +1,6 @@
 """The typed model of monitoring.yaml, which every part of Nightdesk reads its settings from."""
 
-from stack.settings.acting import ActionLimit, Contact
+from stack.settings.acting import ActionLimit, Contact, Delivery
 from stack.settings.alerts import Alert
 from stack.settings.bots import (
     Bot,
@@ -15,6 +15,7 @@ from stack.settings.bots import (
 )
 from stack.settings.consistency import META, contradictions, missing_secrets
 from stack.settings.load import DEFAULT_CONFIG, SettingsError, add_arguments, from_arguments, load
+from stack.settings.logs import LogPattern
 from stack.settings.model import Settings
 from stack.settings.types import Duration, RealTime, Size
 
@@ -27,11 +28,13 @@ __all__ = [
     "BotProcess",
     "CommandRestart",
     "Contact",
+    "Delivery",
     "DockerRestart",
     "Duration",
     "FileBot",
     "FreqtradeBot",
     "HttpBot",
+    "LogPattern",
     "PushBot",
     "RealTime",
     "Settings",

@@ -147,7 +147,9 @@ class Baseline(Section):
 class Bot(Section):
     """One watched bot. `control` is its source where that has an API, `restart` its control; else none.
 
-    `silent_after` is how long a bot of files or pushes may say nothing before it counts as not answering.
+    `starting_capital` is the equity before the first trade and before all `transfers`; it and `max_exposure`
+    overrule what the bot says. `silent_after` is how long a bot of files or pushes may say nothing before it
+    counts as not answering.
     """
 
     source: Source
@@ -166,9 +168,10 @@ class Bot(Section):
 
 
 class Demo(Section):
-    """The simulated bot; enabled, it is watched as the bot `demo`."""
+    """The simulated bot; enabled, it is watched as the bot `demo`. `log_file` is where its log is seen."""
 
     enabled: StrictBool
     token_file: SecretFile
     seed: int
     restart: Restart | None
+    log_file: FilePath | None

@@ -1,6 +1,7 @@
 """The whole of monitoring.yaml as types; the defaults are in stack/defaults.yaml."""
 
 import sys
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import StrictBool, model_validator
@@ -24,6 +25,7 @@ from stack.settings.types import (
 )
 
 DEMO = "demo"
+DEMO_LOG = "demo_bot.log"
 _SHORTEST_POLL = 0.2  # seconds; a drill at high speed asks a bot no more often
 # Prometheus looks back 5m for a sample; a series scraped more rarely than every 2m would flicker.
 Interval = Annotated[Duration, Between("1s", "2m")]
@@ -226,6 +228,13 @@ class Settings(Section):
     def link(self, service: Literal["prometheus", "grafana", "webhook_actions"]) -> str:
         """Return the address that a person's browser opens, without a trailing slash."""
         return str(getattr(self.links, service) or getattr(self.services, service).url).rstrip("/")
+
+    def bot_logs(self, data: Path) -> dict[str, tuple[Path, ...]]:
+        """Return the logs of each bot that has any; the demo bot's is in its data directory unless set."""
+        logs = {name: bot.logs for name, bot in self.bots.items() if bot.logs}
+        if self.demo.enabled and DEMO not in logs:
+            logs[DEMO] = (self.demo.log_file or data / DEMO_LOG,)
+        return logs
 
     def log_config(self) -> dict[str, Any]:
         """Return a logging.config dictionary: lines for a terminal, JSON for anything else."""

@@ -6,6 +6,7 @@ from pydantic import BeforeValidator, Field, StrictBool
 from pydantic_core import PydanticCustomError
 
 from stack.settings.alerts import Colour, Severity
+from stack.settings.logs import LogPattern
 from stack.settings.types import Between, Count, Duration, Number, Plain, Ratio, RealTime, Section, Size
 
 
@@ -273,3 +274,7 @@ class Logs(Section):
     keep_for: Annotated[RealTime, Between("7d", "365d")]
     compress: StrictBool
     suffix: str
+    copy_truncate: StrictBool
+    patterns: list[LogPattern]
+    max_label_values: Count
+    top_messages: Annotated[int, Between(0, 1000), Plain]

@@ -1,0 +1,158 @@
+"""The table of what is an event in a bot's log, and what a line that matches several of its rows is."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final, Literal
+
+Severity = Literal["critical", "error", "warning", "info"]
+ERROR: Final = "error"
+PERFORMANCE: Final = "performance"
+TRADING: Final = "trading"
+SYSTEM: Final = "system"
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """A row: `expression` is found anywhere in a line, without regard to case unless `exact`.
+
+    `value` is an expression whose groups `value` and `unit` read the figure that the line tells.
+    """
+
+    event: str
+    category: str
+    severity: Severity
+    expression: str
+    value: str = ""
+    exact: bool = False
+
+
+def _level(*words: str) -> str:
+    """Return the expression of a line whose level is one of the words, in all shapes that are out there.
+
+    `ERROR: m`, `2026-11-23 01:12:17,041 - name - ERROR - m`, `… ERROR name: m`, `[ERROR] m`, `| ERROR | m`,
+    `level=error msg=m`, `{"level": "error", "message": "m"}`.
+    """
+    upper = "|".join(words)
+    any_case = "|".join(f"{word}|{word.lower()}|{word.capitalize()}" for word in words)
+    after_time = rf"^[^\n]{{0,120}}[0-9Z)\]][ \t]+(?:{upper})[: \t]"
+    delimited = rf"^[^\n]{{0,160}}(?:\b(?:{upper}):|\[(?:{upper})\]|[-|] ?(?:{upper}) *[-|:])"
+    bare = rf"^(?:{upper})[ \t]"
+    keyed = rf"\b(?:level|levelname|severity|lvl)\"?[ \t]?[:=][ \t]?\"?(?:{any_case})\b"
+    return f"{after_time}|{delimited}|{bare}|{keyed}"
+
+
+_NUMBER = r"(?P<value>\d+(?:\.\d+)?)"
+# The first row that a line matches says what it is: causes before the words around them, levels last.
+PATTERNS: tuple[Pattern, ...] = (
+    Pattern("slow_operation", PERFORMANCE, "warning", r"\bslow operation\b", rf"{_NUMBER} ?(?P<unit>ms|s)\b"),
+    Pattern(
+        "high_memory",
+        PERFORMANCE,
+        "warning",
+        r"\bhigh memory\b|\bmemory usage (?:is )?high\b",
+        rf"{_NUMBER} ?(?P<unit>[kMG]i?B|%)",
+    ),
+    Pattern("cpu_spike", PERFORMANCE, "warning", r"\bcpu (?:usage )?spike\b", rf"{_NUMBER} ?(?P<unit>%)"),
+    Pattern(
+        "network_timeout",
+        PERFORMANCE,
+        "warning",
+        r"\bnetwork time(?:d )?-?out\b|\b(?:request|read|connect) timed out\b|\brequesttimeout\b",
+    ),
+    Pattern(
+        "slow_query",
+        PERFORMANCE,
+        "warning",
+        r"\bslow (?:database )?query\b|\bquery (?:is |was )?slow\b",
+        rf"{_NUMBER} ?(?P<unit>ms|s)\b",
+    ),
+    Pattern(
+        "stop_loss", TRADING, "info", r"\bstop[ -]?loss (?:triggered|hit|reached)\b|\breason: stop_?loss\b"
+    ),
+    Pattern("take_profit", TRADING, "info", r"\btake[ -]?profit (?:triggered|hit|reached)\b|\breason: roi\b"),
+    Pattern("position_closed", TRADING, "info", r"\bposition closed\b|\bmarking trade\("),
+    Pattern("position_opened", TRADING, "info", r"\bposition opened\b"),
+    Pattern(
+        "trade_executed",
+        TRADING,
+        "info",
+        r"\b(?:trade|order) executed\b|_(?:buy|sell) has been fulfilled for trade\b",
+    ),
+    Pattern("order_placed", TRADING, "info", r"\border placed\b|\border \S{1,80} was created for\b"),
+    Pattern("disk_full", SYSTEM, "critical", r"\bno space left on device\b|\bdisk (?:is )?full\b"),
+    Pattern(
+        "out_of_memory", SYSTEM, "critical", r"\bout of memory\b|\bmemoryerror\b|\bcannot allocate memory\b"
+    ),
+    Pattern("too_many_open_files", SYSTEM, "error", r"\btoo many open files\b"),
+    Pattern("database_locked", SYSTEM, "error", r"\bdatabase (?:file )?is locked\b"),
+    Pattern(
+        "connection_error",
+        ERROR,
+        "error",
+        r"\bconnection ?error\b|\bconnection (?:refused|reset|aborted|lost)\b|\bnetworkerror\b",
+    ),
+    Pattern("api_error", ERROR, "error", r"\bapi error\b|\b(?:exchange|temporary)error\b"),
+    Pattern("failed_to", ERROR, "error", r"\bfailed to\b"),
+    Pattern("exception", ERROR, "error", _level("EXCEPTION"), exact=True),
+    Pattern("critical", ERROR, "critical", _level("CRITICAL", "FATAL"), exact=True),
+    Pattern("error", ERROR, "error", _level("ERROR"), exact=True),
+)
+TRACEBACK = Pattern("exception", ERROR, "error", r"\bTraceback \(most recent call last\):", exact=True)
+# No event of its own: it says how grave another one is.
+WARNING = Pattern("warning", "", "warning", _level("WARNING", "WARN"), exact=True)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What an event is counted as."""
+
+    category: str
+    event: str
+    severity: Severity
+
+    @property
+    def failed(self) -> bool:
+        """Whether it says that something went wrong: a traceback below it is its own."""
+        return self.category == ERROR or self.severity in ("error", "critical")
+
+
+class Table:
+    """Patterns in order of precedence, users' first; a line is the set of those it matches, as bits."""
+
+    def __init__(self, users: Iterable[Pattern] = (), patterns: Iterable[Pattern] = PATTERNS) -> None:
+        self.users = tuple(users)
+        self.rows = (*self.users, *patterns, TRACEBACK, WARNING)
+        self._kinds: dict[int, Kind | None] = {}
+        self.traceback = 1 << self.rows.index(TRACEBACK)
+        self.warning = 1 << self.rows.index(WARNING)
+        self._levels = {
+            row.severity: 1 << place for place, row in enumerate(self.rows) if row.event == row.severity
+        }
+
+    def bits(self, *, events: Iterable[str] = (), categories: Iterable[str] = ()) -> int:
+        """Return the bits of the rows with one of the events or of the categories."""
+        names, wanted = set(events), set(categories)
+        return sum(
+            1 << place for place, row in enumerate(self.rows) if row.event in names or row.category in wanted
+        )
+
+    def row(self, bits: int) -> Pattern:
+        """Return the row that says what a line with these bits is."""
+        return self.rows[(bits & -bits).bit_length() - 1]
+
+    def kind(self, bits: int) -> Kind | None:
+        """Return what a line with these bits is, None where it is no event.
+
+        The line's own level is believed where it is a warning or worse; else the row says how grave it is.
+        """
+        if bits not in self._kinds:
+            row = self.row(bits)
+            told = next(
+                (level for level in ("critical", "error", "warning") if bits & self._levels.get(level, 0)),
+                None,
+            )
+            severity: Severity = told or row.severity  # type: ignore[assignment]
+            self._kinds[bits] = (
+                None if row is WARNING or not bits else Kind(row.category, row.event, severity)
+            )
+        return self._kinds[bits]

@@ -1,0 +1,80 @@
+"""Keeps on disk how far a bot's logs were read and what was counted up to there: both or neither."""
+
+import json
+import logging
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from exporter.logs.follow import Follower
+from exporter.logs.mark import Mark
+from exporter.logs.scanner import Context
+from exporter.logs.tally import Tally
+
+_log = logging.getLogger(__name__)
+_VERSION: Final = 1
+
+
+@dataclass
+class Followed:
+    """One log: its reader, and what its last lines mean for the next ones."""
+
+    follower: Follower
+    context: Context
+
+
+def save(file: Path, tally: Tally, logs: dict[Path, Followed]) -> None:
+    """Replace the file. What this returned from survives a crash of the machine. Raises OSError."""
+    state = {
+        "version": _VERSION,
+        "tally": tally.state(),
+        "logs": {str(path): _log_state(each) for path, each in logs.items()},
+    }
+    file.parent.mkdir(parents=True, exist_ok=True)
+    new = file.with_name(f"{file.name}.new")
+    with new.open("w", encoding="utf-8") as written:
+        json.dump(state, written)
+        written.flush()
+        os.fsync(written.fileno())
+    new.replace(file)
+
+
+def load(file: Path, tally: Tally, paths: tuple[Path, ...]) -> dict[Path, Followed]:
+    """Return the logs, each where it was left or at its beginning, and restore the counts.
+
+    A file that cannot be understood is set aside, and reading begins anew. Raises OSError.
+    """
+    state: dict[str, Any] = {}
+    try:
+        state = json.loads(file.read_text(encoding="utf-8"))
+        logs = {path: _followed(path, state["logs"].get(str(path))) for path in paths}
+        tally.restore(state["tally"])
+    except FileNotFoundError:
+        pass
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        aside = file.with_name(f"{file.name}.damaged")
+        file.replace(aside)
+        _log.error("%s cannot be understood (%s) and is now %s; logs are read anew", file, error, aside)
+    else:
+        return logs
+    return {path: _followed(path, None) for path in paths}
+
+
+def _log_state(each: Followed) -> dict[str, Any] | None:
+    mark = each.follower.mark
+    if mark is None:
+        return None
+    return {
+        "mark": asdict(mark),
+        "skipping": each.follower.skipping,
+        "phase": each.context.phase,
+        "failed": each.context.failed,
+    }
+
+
+def _followed(path: Path, state: dict[str, Any] | None) -> Followed:
+    if state is None:
+        return Followed(Follower(path), Context())
+    follower = Follower(path, Mark(**state["mark"]), skipping=state["skipping"])
+    return Followed(follower, Context(state["phase"], state["failed"]))
