@@ -1,33 +1,36 @@
 """One watched bot: what it said and what follows from it, as samples."""
 
 from collections.abc import Iterator
-from datetime import tzinfo
-from zoneinfo import ZoneInfo
 
 from exporter.analytics.calls import CallWindow
-from exporter.analytics.ledger import Ledger
+from exporter.analytics.curve import Baseline, Event, Transfer
+from exporter.analytics.ledger import Conventions, Ledger
 from exporter.catalogue import Sample, known, sample
 from exporter.reading import STATES, Reading
+from exporter.sources import Input
 from stack.settings import Bot
 
 
 class WatchedBot:
     """Keeps a bot's trades and what must be compared between polls; `window` (of rates) is seconds."""
 
-    def __init__(self, settings: Bot, zone: tzinfo | ZoneInfo, days_per_year: int, window: float) -> None:
+    def __init__(self, settings: Bot, conventions: Conventions, window: float) -> None:
         self._settings = settings
-        self._ledger = Ledger(zone, days_per_year)
+        self._ledger = Ledger(conventions, tuple(_events(settings)))
         self._calls = CallWindow(window)
+        self._cap = conventions.symbols
         self._symbols: dict[str, None] = {}  # every symbol that was open, in the order met
 
-    def take(self, reading: Reading) -> list[Sample]:
-        """Return the samples of a reading. What is unknown is left out."""
-        capital = reading.starting_capital
+    def take(self, reading: Reading, said: Input) -> list[Sample]:
+        """Return the samples of a reading without what is unknown; note in `said` what is beyond the cap."""
+        capital = self._settings.starting_capital
         if capital is None:
-            capital = self._settings.starting_capital
+            capital = reading.starting_capital
         if reading.history_restarted:
             self._ledger.clear()
         self._ledger.add(reading.trades, capital)
+        if self._ledger.unnamed_symbols:
+            said.over_cap["traded symbols"] = self._ledger.unnamed_symbols
         return [
             sample("up", 1),
             *self._loop(reading),
@@ -53,18 +56,23 @@ class WatchedBot:
 
     def _money(self, reading: Reading) -> Iterator[Sample]:
         yield from known("profit_loss", reading.profit_loss)
-        for window, profit in (self._ledger.pnl(reading.time) | dict(reading.pnl)).items():
-            yield sample("pnl", profit, window=window)
+        # Freqtrade's own days are of UTC; its total has trades that are too old to be told.
+        windows = dict(reading.pnl) | self._ledger.pnl(reading.time)
+        for window, profit in windows.items():
+            yield from known("pnl", profit, window=window)
+        if "total" not in windows:
+            yield from known("pnl", self._ledger.profit, window="total")
         yield from known("equity", reading.equity)
         if reading.equity is not None:
-            yield from known("drawdown_ratio", self._ledger.drawdown(reading.equity))
+            fallen = self._ledger.drawdown(reading.time, reading.equity, reading.profit_loss)
+            yield from known("drawdown_ratio", fallen)
         limit = self._settings.max_exposure
         if limit is None:
             limit = reading.max_exposure
         yield from known("current_exposure", reading.exposure)
         yield from known("max_exposure", limit)
         if reading.exposure is not None and limit:
-            yield sample("risk_utilization_ratio", reading.exposure / limit)
+            yield from known("risk_utilization_ratio", reading.exposure / limit)
 
     def _positions(self, reading: Reading) -> Iterator[Sample]:
         if reading.open_symbols is not None:
@@ -74,7 +82,9 @@ class WatchedBot:
             # Open ones first: the cap cuts the end.
             for symbol in dict.fromkeys((*counts, *self._symbols)):
                 yield sample("active_positions", counts.get(symbol, 0), symbol=symbol)
-            self._symbols |= dict.fromkeys(counts)
+            for symbol in counts:
+                if len(self._symbols) < self._cap:
+                    self._symbols[symbol] = None
         yield from known("pending_orders", reading.pending_orders)
 
     def _history(self, now: float) -> Iterator[Sample]:
@@ -88,7 +98,7 @@ class WatchedBot:
         yield from known("expectancy", ledger.expectancy)
         yield from known("trades_per_hour", ledger.per_hour(now))
         yield from known("trades_per_day", ledger.per_day(now))
-        yield from known("last_trade_timestamp_seconds", ledger.last_closed_at)
+        yield from known("last_trade_timestamp_seconds", ledger.last_closed_at(now))
         yield from known("position_size_avg", ledger.mean_stake)
         yield from known("position_duration_avg_seconds", ledger.mean_duration)
         yield from known("max_consecutive_wins", ledger.longest_wins)
@@ -100,8 +110,8 @@ class WatchedBot:
         yield from known("sortino_ratio", ratios.sortino)
         yield from known("calmar_ratio", ratios.calmar)
         for confidence, (at_risk, shortfall) in ratios.tails:
-            yield sample("value_at_risk", at_risk, confidence=confidence)
-            yield sample("expected_shortfall", shortfall, confidence=confidence)
+            yield from known("value_at_risk", at_risk, confidence=confidence)
+            yield from known("expected_shortfall", shortfall, confidence=confidence)
 
     def _api(self, reading: Reading) -> Iterator[Sample]:
         yield from known("error_rate", reading.error_rate)
@@ -113,3 +123,11 @@ class WatchedBot:
         if rates is not None:
             yield from known("error_rate", rates.error_rate)
             yield sample("api_calls_per_minute", rates.per_minute)
+
+
+def _events(settings: Bot) -> Iterator[Event]:
+    """Yield what a person declared to have befallen the equity beside trades."""
+    for transfer in settings.transfers:
+        yield Transfer(transfer.at.timestamp(), transfer.amount)
+    if settings.drawdown_baseline is not None:
+        yield Baseline(settings.drawdown_baseline.at.timestamp(), settings.drawdown_baseline.equity)

@@ -2,21 +2,58 @@
 
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from statistics import fmean, stdev
+from typing import Final
+
+# Percent of the days that a tail is, by the confidence of value at risk; whole, since 1 − 0.95 is not 0.05.
+TAILS: Final = {"0.95": 5, "0.99": 1}
+# What sums of money leave of a return that is none: a ratio over less would be of rounding errors.
+_ROUNDING: Final = 1e-12
+Moves = Sequence[tuple[float, float]]
+"""A day as (money transferred, profit made with it), one for each transfer and one before the first."""
 
 
-def returns(capital: float, profits: Iterable[float]) -> list[float] | None:
-    """Return each day's profit as a ratio of the equity that the day began with.
+@dataclass(frozen=True)
+class Ratios:
+    """What daily equity returns give; None is unknown. `tails` is (VaR, expected shortfall) by confidence."""
 
-    `capital` is the equity before the first day. None once the equity is spent: a return of nothing is
-    undefined.
+    sharpe: float | None = None
+    sortino: float | None = None
+    calmar: float | None = None
+    tails: tuple[tuple[str, tuple[float, float]], ...] = ()
+
+
+def ratios(daily: Sequence[float], days_per_year: int, tail_days: int) -> Ratios:
+    """Return all figures of the returns, oldest first; the tails are of the last `tail_days` only."""
+    recent = daily[-tail_days:]
+    tails = ((label, tail(recent, percent)) for label, percent in TAILS.items())
+    return Ratios(
+        sharpe=sharpe(daily, days_per_year),
+        sortino=sortino(daily, days_per_year),
+        calmar=calmar(daily, days_per_year),
+        tails=tuple((label, found) for label, found in tails if found is not None),
+    )
+
+
+def returns(capital: float, days: Iterable[Moves]) -> list[float]:
+    """Return each day's profit as a ratio of the equity that it was made with, time-weighted.
+
+    What is put in or taken out is no profit: a day with transfers compounds the returns between them (GIPS
+    2020, 2.A). `capital` is the equity before the first day. A day that spends the equity, or has none, has
+    no return, and those before it are of an account that is gone: it begins anew.
     """
     equity, found = capital, []
-    for profit in profits:
-        if equity <= 0:
-            return None
-        found.append(profit / equity)
-        equity += profit
+    for moves in days:
+        gain = 0.0
+        for transferred, profit in moves:
+            equity += transferred
+            gain = gain + (1 + gain) * profit / equity if equity > 0 else -1.0
+            equity += profit
+        if gain > -1:
+            found.append(gain)
+        else:
+            found.clear()
     return found
 
 
@@ -26,7 +63,7 @@ def sharpe(daily: Sequence[float], days_per_year: int) -> float | None:
     W. F. Sharpe, "The Sharpe Ratio", Journal of Portfolio Management 21 (1994). None below two days or
     where nothing varies.
     """
-    if len(daily) < 2 or (deviation := stdev(daily)) == 0:
+    if len(daily) < 2 or (deviation := stdev(daily)) <= _ROUNDING:
         return None
     return fmean(daily) / deviation * math.sqrt(days_per_year)
 
@@ -40,7 +77,7 @@ def sortino(daily: Sequence[float], days_per_year: int) -> float | None:
     if len(daily) < 2:
         return None
     downside = math.sqrt(fmean(min(each, 0.0) ** 2 for each in daily))
-    return fmean(daily) / downside * math.sqrt(days_per_year) if downside else None
+    return fmean(daily) / downside * math.sqrt(days_per_year) if downside > _ROUNDING else None
 
 
 def calmar(daily: Sequence[float], days_per_year: int) -> float | None:
@@ -55,7 +92,7 @@ def calmar(daily: Sequence[float], days_per_year: int) -> float | None:
         equity *= 1 + each
         peak = max(peak, equity)
         drawdown = max(drawdown, 1 - equity / peak)
-    if len(daily) < 2 or not drawdown or equity <= 0:
+    if len(daily) < 2 or drawdown <= _ROUNDING or equity <= 0:
         return None
     try:
         annual: float = equity ** (days_per_year / len(daily)) - 1
@@ -64,19 +101,17 @@ def calmar(daily: Sequence[float], days_per_year: int) -> float | None:
     return annual / drawdown
 
 
-def tail(daily: Sequence[float], confidence: float) -> tuple[float, float] | None:
+def tail(daily: Sequence[float], percent: int) -> tuple[float, float] | None:
     """Return the value at risk and the expected shortfall of a day, as positive ratios of the equity.
 
-    Historical simulation: the (1 − confidence) quantile of the returns, linear between order statistics
+    Historical simulation: the `percent` quantile of the returns, linear between order statistics
     (R. J. Hyndman, Y. Fan, "Sample Quantiles in Statistical Packages", 1996, type 7), and the mean of the
-    returns at or below it (C. Acerbi, D. Tasche, 2002). A tail that gains is negative. None below
-    1 / (1 − confidence) days: fewer cannot show such a day.
+    returns up to its place (C. Acerbi, D. Tasche, "On the Coherence of Expected Shortfall", 2002). A tail
+    that gains is negative. None below 100 / percent days: fewer cannot show such a day.
     """
-    if len(daily) < round(1 / (1 - confidence)):
+    if len(daily) * percent < 100:
         return None
     ordered = sorted(daily)
-    place = (len(ordered) - 1) * (1 - confidence)
-    low = math.floor(place)
-    high = min(low + 1, len(ordered) - 1)
-    quantile = ordered[low] + (ordered[high] - ordered[low]) * (place - low)
-    return -quantile, -fmean(each for each in ordered if each <= quantile)
+    place, rest = divmod((len(ordered) - 1) * percent, 100)
+    low, high = ordered[place], ordered[min(place + 1, len(ordered) - 1)]
+    return -(low + (high - low) * rest / 100), -fmean(ordered[: place + 1])

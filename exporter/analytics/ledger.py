@@ -1,115 +1,109 @@
 """A bot's closed trades as running statistics: one more trade costs the same whatever came before."""
 
-from bisect import bisect_right, insort
-from collections import Counter
-from collections.abc import Iterable
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta, tzinfo
-from typing import Final, Literal
+from datetime import tzinfo
+from itertools import groupby, pairwise
+from operator import attrgetter
+from typing import Final
 
-from exporter.analytics.daily import calmar, returns, sharpe, sortino, tail
+from exporter.analytics.curve import Curve, Event, Outcome, Transfer, outcome
+from exporter.analytics.daily import Moves, Ratios, ratios, returns
+from exporter.analytics.days import LocalDays, first_days
 from exporter.reading import Trade
 
-CONFIDENCES: Final = {"0.95": 0.95, "0.99": 0.99}
+OTHER: Final = "other"
 _DAY: Final = 86_400.0
 _HOUR: Final = 3600.0
-Outcome = Literal["won", "lost", "even"]
 
 
 @dataclass(frozen=True)
-class Ratios:
-    """What daily equity returns give; None is unknown. `tails` is (VaR, expected shortfall) by confidence."""
+class Conventions:
+    """What statistics depend on beside trades.
 
-    sharpe: float | None = None
-    sortino: float | None = None
-    calmar: float | None = None
-    tails: tuple[tuple[str, tuple[float, float]], ...] = ()
+    Calendar days are those of `zone`. `tail` is the window of value at risk in seconds, whole days of which
+    count. `symbols` is how many are counted by name, the last of them as `other` for all further ones.
+    """
 
-
-class Curve:
-    """The money that trades made one after the other, in order of closing."""
-
-    def __init__(self) -> None:
-        self.profit = self.peak = self.fall = self.fall_from = 0.0
-        self.fall_ratio = 0.0
-        self.longest: dict[Outcome, int] = {"won": 0, "lost": 0, "even": 0}
-        self._run: tuple[Outcome, int] = ("even", 0)
-
-    def add(self, profit: float, capital: float | None) -> None:
-        """Follow one more trade; `capital` is the equity before the first."""
-        self.profit += profit
-        self.peak = max(self.peak, self.profit)
-        self.fall = max(self.fall, self.peak - self.profit)
-        if capital is not None and capital + self.peak > 0:
-            self.fall_ratio = max(self.fall_ratio, (self.peak - self.profit) / (capital + self.peak))
-        kind = outcome(profit)
-        self._run = (kind, self._run[1] + 1 if kind == self._run[0] else 1)
-        self.longest[kind] = max(self.longest[kind], self._run[1])
-
-
-def outcome(profit: float) -> Outcome:
-    """Return what a trade's profit makes of it."""
-    return "won" if profit > 0 else "lost" if profit < 0 else "even"
+    zone: tzinfo
+    days_per_year: int
+    tail: float
+    symbols: int
 
 
 class Ledger:
-    """Takes trades in any order and only once each. Days are those of `zone`."""
+    """Takes trades in any order and only once each: a key that was taken stays as it was first told.
 
-    def __init__(self, zone: tzinfo, days_per_year: int) -> None:
-        self._zone = zone
-        self._days_per_year = days_per_year
+    Statistics of trades know a trade from its closing on, whole: what a partial exit of an open one made is
+    the bot's to say (`profit_loss`) and enters `drawdown` only. Profits are after fees and funding.
+    """
+
+    def __init__(self, conventions: Conventions, events: Sequence[Event] = ()) -> None:
+        """`events` are what befell the equity beside trades."""
+        self._conventions = conventions
+        self._named = conventions.symbols - 1
+        self._events = events
+        self._transfers = sorted(
+            (event for event in events if isinstance(event, Transfer)), key=attrgetter("at")
+        )
         self.clear()
 
     def clear(self) -> None:
         """Forget all trades: the bot's history began anew."""
-        self.counts: Counter[tuple[str, str, Outcome]] = Counter()
+        self.counts: dict[tuple[str, str, Outcome], int] = {}
         self.gross_won = self.gross_lost = 0.0
         self._keys: set[tuple[int, float]] = set()
-        self._closes: list[tuple[float, int, float]] = []  # closing time, id, profit; in this order
-        self._curve = Curve()
-        self._capital: float | None = None
-        self._days: dict[date, float] = {}
+        self._curve = Curve(self._events)
+        self._symbols: dict[str, str] = {}  # what each is counted as
+        self._local = LocalDays(self._conventions.zone)
+        self._days: dict[int, float] = {}  # profit by day
+        self._won = 0
         self._stake = self._duration = 0.0
-        self._stakes = 0
+        self._stakes = self._durations = 0
         self._first_opened = float("inf")
-        self._ratios: tuple[date | None, int, float | None, Ratios] = (None, 0, None, Ratios())
+        self._ratios: tuple[int, Ratios] | None = None  # until which day
 
     def add(self, trades: Iterable[Trade], capital: float | None) -> None:
         """Take the trades not taken before; one that closed before others is put into its place.
 
-        `capital` is the equity before the first trade; None leaves what was known of it.
+        `capital` is the equity before the first trade and all transfers; None leaves what was known of it.
         """
-        capital = self._capital if capital is None else capital
-        in_order = capital == self._capital
-        self._capital = capital
+        if capital is not None and capital != self._curve.capital:
+            self._curve.begin(capital)
+            self._ratios = None
+        new = []
         for trade in trades:
-            if trade.key in self._keys:
-                continue
-            self._keys.add(trade.key)
-            self._count(trade)
-            row = (trade.closed_at, trade.key[0], trade.profit)
-            if not self._closes or row >= self._closes[-1]:
-                self._closes.append(row)
-                self._curve.add(trade.profit, capital)
-            else:
-                insort(self._closes, row)
-                in_order = False
-        if not in_order:
-            self._curve = Curve()
-            for _, _, profit in self._closes:
-                self._curve.add(profit, capital)
+            if trade.key not in self._keys:
+                self._keys.add(trade.key)
+                new.append(trade)
+        if new:
+            new.sort(key=attrgetter("closed_at", "key"))
+            for trade in new:
+                self._count(trade)
+            self._curve.add(new)
 
     def _count(self, trade: Trade) -> None:
-        kind = outcome(trade.profit)
-        self.counts[trade.symbol, trade.side, kind] += 1
+        profit, kind = trade.profit, outcome(trade.profit)
         if kind == "won":
-            self.gross_won += trade.profit
+            self._won += 1
+            self.gross_won += profit
         elif kind == "lost":
-            self.gross_lost -= trade.profit
-        day = datetime.fromtimestamp(trade.closed_at, self._zone).date()
-        self._days[day] = self._days.get(day, 0.0) + trade.profit
-        self._duration += trade.closed_at - trade.opened_at
-        self._first_opened = min(self._first_opened, trade.opened_at)
+            self.gross_lost -= profit
+        name = self._symbols.get(trade.symbol)
+        if name is None:
+            name = self._symbols[trade.symbol] = trade.symbol if len(self._symbols) < self._named else OTHER
+        counted = (name, trade.side, kind)
+        self.counts[counted] = self.counts.get(counted, 0) + 1
+        day = self._local.of(trade.closed_at)
+        self._days[day] = self._days.get(day, 0.0) + profit
+        if self._ratios is not None and day < self._ratios[0]:
+            self._ratios = None
+        if trade.opened_at < self._first_opened:
+            self._first_opened = trade.opened_at
+        if trade.closed_at >= trade.opened_at:  # else a clock jumped, and how long it took is unknown
+            self._duration += trade.closed_at - trade.opened_at
+            self._durations += 1
         if trade.stake is not None:
             self._stake += trade.stake
             self._stakes += 1
@@ -117,119 +111,142 @@ class Ledger:
     @property
     def trades(self) -> int:
         """Closed trades."""
-        return len(self._closes)
+        return len(self._curve.closes)
+
+    @property
+    def unnamed_symbols(self) -> int:
+        """Symbols that are counted as `other`."""
+        return max(0, len(self._symbols) - self._named)
+
+    @property
+    def profit(self) -> float | None:
+        """Money that all closed trades made."""
+        return self._curve.standing.profit if self.trades else None
 
     @property
     def win_rate(self) -> float | None:
-        """Winning of all closed trades, 0 to 1."""
-        won = sum(count for (_, _, kind), count in self.counts.items() if kind == "won")
-        return won / self.trades if self.trades else None
+        """Winning of all closed trades, 0 to 1; one that made nothing did not win."""
+        return self._won / self.trades if self.trades else None
 
     @property
     def expectancy(self) -> float | None:
         """Mean profit of a trade, in money (V. Tharp, "Trade Your Way to Financial Freedom", 1998)."""
-        return self._curve.profit / self.trades if self.trades else None
+        return self._curve.standing.profit / self.trades if self.trades else None
 
     @property
     def profit_factor(self) -> float | None:
-        """Money won / money lost; None without a loss."""
+        """Money won / money lost, a ratio; None without a loss (J. D. Schwager, "Market Wizards", 1989)."""
         return self.gross_won / self.gross_lost if self.gross_lost else None
 
     @property
     def recovery_factor(self) -> float | None:
-        """Net profit / deepest fall in money; None without a fall."""
-        return self._curve.profit / self._curve.fall if self._curve.fall else None
+        """Net profit / its deepest fall, both money, so a ratio; None without a fall.
+
+        R. Pardo, "The Evaluation and Optimization of Trading Strategies", 2nd ed. (2008).
+        """
+        standing = self._curve.standing
+        return standing.profit / standing.fall if standing.fall else None
 
     @property
     def max_drawdown(self) -> float | None:
-        """Deepest fall of the realised equity from its highest before, as a ratio of that highest."""
-        return self._curve.fall_ratio if self.trades and self._capital is not None else None
+        """Deepest fall of the realised equity, as a share of its highest before, 0 to 1.
+
+        M. Magdon-Ismail, A. Atiya, "Maximum Drawdown", Risk 17 (2004). None where the capital is unknown.
+        """
+        if not self.trades or self._curve.capital is None:
+            return None
+        return min(1.0, self._curve.standing.fall_ratio)
 
     @property
     def longest_wins(self) -> int | None:
-        """Longest run of winning trades."""
-        return self._curve.longest["won"] if self.trades else None
+        """Longest run of winning trades, by closing time; one that made nothing ends it."""
+        return self._curve.standing.longest_wins if self.trades else None
 
     @property
     def longest_losses(self) -> int | None:
-        """Longest run of losing trades."""
-        return self._curve.longest["lost"] if self.trades else None
-
-    @property
-    def last_closed_at(self) -> float | None:
-        """When a trade last closed, unix seconds."""
-        return self._closes[-1][0] if self._closes else None
+        """Longest run of losing trades, by closing time; one that made nothing ends it."""
+        return self._curve.standing.longest_losses if self.trades else None
 
     @property
     def mean_stake(self) -> float | None:
-        """Mean money put into a trade."""
+        """Mean money put into a trade, of those whose stake is known."""
         return self._stake / self._stakes if self._stakes else None
 
     @property
     def mean_duration(self) -> float | None:
-        """Mean seconds from opening to closing."""
-        return self._duration / self.trades if self.trades else None
+        """Mean seconds from opening to closing, of the trades that closed after they opened."""
+        return self._duration / self._durations if self._durations else None
 
-    def drawdown(self, equity: float) -> float | None:
+    def drawdown(self, now: float, equity: float, profit_loss: float | None) -> float | None:
         """Return the fall of the equity from the highest that closed trades had reached, 0 to 1.
 
-        That peak is taken from closed trades only: it survives a restart, and one wrong price of an open
+        fall / (equity + fall), where `profit_loss` (of all trades, open ones too) tells the fall: so a
+        transfer that nobody declared is none. Where it is unknown, the equity tells. The highest is taken
+        from closed trades since the baseline: it survives a restart, and one wrong price of an open
         position cannot raise it for ever.
         """
-        if self._capital is None or (peak := self._capital + self._curve.peak) <= 0:
+        if self._curve.capital is None:
             return None
-        return min(1.0, max(0.0, 1 - equity / peak))
+        standing = self._curve.at(now)
+        worth = equity if profit_loss is None else standing.equity + profit_loss - standing.profit
+        fall = max(0.0, standing.high - worth)
+        return min(1.0, fall / (equity + fall)) if equity + fall > 0 else None
 
-    def closed_since(self, time: float) -> int:
-        """Return the trades that closed after a unix time."""
-        return self.trades - bisect_right(self._closes, (time, float("inf"), 0.0))
+    def last_closed_at(self, now: float) -> float | None:
+        """Return when a trade last closed, unix seconds; one in the future has not."""
+        closed = bisect_right(self._curve.closes, now)
+        return self._curve.closes[closed - 1] if closed else None
 
     def per_hour(self, now: float) -> float | None:
         """Return the trades of the last 24 hours, or since the first opened (an hour at least), an hour."""
         if not self.trades:
             return None
         hours = min(_DAY, max(_HOUR, now - self._first_opened)) / _HOUR
-        return self.closed_since(now - _DAY) / hours
+        return self._closed_in_a_day(now) / hours
 
     def per_day(self, now: float) -> float | None:
         """Return the trades of the last 24 hours."""
-        return float(self.closed_since(now - _DAY)) if self.trades else None
+        return float(self._closed_in_a_day(now)) if self.trades else None
+
+    def _closed_in_a_day(self, now: float) -> int:
+        closes = self._curve.closes
+        return bisect_right(closes, now) - bisect_right(closes, now - _DAY)
 
     def pnl(self, now: float) -> dict[str, float]:
         """Return the realised profit of this calendar day, week (from Monday) and month, if any trade."""
         if not self.trades:
             return {}
-        today = datetime.fromtimestamp(now, self._zone).date()
-        first = {
-            "day": today,
-            "week": today - timedelta(days=today.weekday()),
-            "month": today.replace(day=1),
+        today = self._local.of(now)
+        return {
+            window: sum(self._days.get(day, 0.0) for day in range(first, today + 1))
+            for window, first in first_days(today).items()
         }
-        return {window: self._profit_between(start, today) for window, start in first.items()}
 
     def ratios(self, now: float) -> Ratios:
         """Return the figures of the daily equity returns up to yesterday; today is not over."""
-        today = datetime.fromtimestamp(now, self._zone).date()
-        if self._ratios[:3] != (today, self.trades, self._capital):
-            self._ratios = (today, self.trades, self._capital, self._ratios_until(today))
-        return self._ratios[3]
+        today = self._local.of(now)
+        if self._ratios is None or self._ratios[0] != today:
+            self._ratios = (today, self._ratios_until(today))
+        return self._ratios[1]
 
-    def _ratios_until(self, today: date) -> Ratios:
-        if not self._days or self._capital is None:
+    def _ratios_until(self, today: int) -> Ratios:
+        if not self._days or self._curve.capital is None:
             return Ratios()
         first = min(self._days)
-        days = (first + timedelta(days=n) for n in range((today - first).days))
-        daily = returns(self._capital, (self._days.get(day, 0.0) for day in days))
-        if daily is None:
-            return Ratios()
-        tails = ((label, tail(daily, confidence)) for label, confidence in CONFIDENCES.items())
-        return Ratios(
-            sharpe=sharpe(daily, self._days_per_year),
-            sortino=sortino(daily, self._days_per_year),
-            calmar=calmar(daily, self._days_per_year),
-            tails=tuple((label, found) for label, found in tails if found is not None),
+        start = self._local.start(first)
+        capital = self._curve.capital + sum(move.amount for move in self._transfers if move.at < start)
+        moves = self._days_of_transfers()
+        daily = returns(
+            capital, (moves.get(day) or ((0.0, self._days.get(day, 0.0)),) for day in range(first, today))
         )
+        return ratios(daily, self._conventions.days_per_year, int(self._conventions.tail // _DAY))
 
-    def _profit_between(self, first: date, last: date) -> float:
-        days = ((last - timedelta(days=n)) for n in range((last - first).days + 1))
-        return sum(self._days.get(day, 0.0) for day in days)
+    def _days_of_transfers(self) -> dict[int, Moves]:
+        found: dict[int, Moves] = {}
+        for day, group in groupby(self._transfers, lambda move: self._local.of(move.at)):
+            moves = list(group)
+            amounts = (0.0, *(move.amount for move in moves))
+            times = (self._local.start(day), *(move.at for move in moves), self._local.start(day + 1))
+            profits = (self._curve.profit_between(*span) for span in pairwise(times))
+            found[day] = list(zip(amounts, profits, strict=True))
+        return found

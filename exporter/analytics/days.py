@@ -1,0 +1,29 @@
+"""Calendar days of a time zone, by number, so that most trades are put into one without asking the zone."""
+
+from datetime import date, datetime, time, tzinfo
+
+
+class LocalDays:
+    """The days of a zone as proleptic ordinals (`date.toordinal`); one may have 23 or 25 hours."""
+
+    def __init__(self, zone: tzinfo) -> None:
+        self._zone = zone
+        self._day = 0
+        self._start = self._end = 0.0
+
+    def of(self, moment: float) -> int:
+        """Return the day of a unix time."""
+        if not self._start <= moment < self._end:
+            self._day = datetime.fromtimestamp(moment, self._zone).toordinal()
+            self._start, self._end = self.start(self._day), self.start(self._day + 1)
+        return self._day
+
+    def start(self, day: int) -> float:
+        """Return the unix time at which a day begins."""
+        return datetime.combine(date.fromordinal(day), time(), self._zone).timestamp()
+
+
+def first_days(today: int) -> dict[str, int]:
+    """Return the first day of today's calendar windows: day, week (from Monday), month."""
+    day = date.fromordinal(today)
+    return {"day": today, "week": today - day.weekday(), "month": today - day.day + 1}
