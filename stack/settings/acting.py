@@ -58,14 +58,14 @@ class Hours(Section):
 
 
 class Maintenance(Hours):
-    """Hours at which nothing of some bots, or of all, is sent or acted on: on one date, or on days of the week.
+    """Hours at which nothing of some bots, or of all, is sent or acted on; of one date, or of days of the week.
 
     Where `to` is not after `from` it is the next day's.
     """
 
-    bots: list[str] = []
-    weekdays: list[Weekday] = []
-    date: Annotated[str, BeforeValidator(_as_text), Field(pattern=r"^\d{4}-\d\d-\d\d$")] | None = None
+    bots: tuple[str, ...] = ()
+    weekdays: tuple[Weekday, ...] = ()
+    date: Day | None = None
 
 
 class Routing(Section):

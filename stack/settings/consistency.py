@@ -29,7 +29,8 @@ _LOWER_IS_WORSE = ("model_accuracy",)
 def contradictions(settings: Settings) -> list[str]:
     """Return a line for each contradiction, with its paths, values and the way out."""
     looks = (
-        _twins, _paces, _collection, _known_actions, _known_contacts, _programs, _channels, _burn_rates
+        _twins, _paces, _collection, _known_actions, _known_contacts, _owners, _programs, _channels,
+        _burn_rates, _hours, _maintenance,
     )  # fmt: skip
     return [line for look in looks for line in look(settings)]
 
@@ -120,6 +121,16 @@ def _known_contacts(settings: Settings) -> Iterator[str]:
                 yield f"escalation.rotas.{name}.contacts: {contact} is not in contacts; {near}"
 
 
+def _owners(settings: Settings) -> Iterator[str]:
+    for name in sorted({bot.team for bot in settings.bots.values() if bot.team}):
+        contact = settings.contacts.get(name)
+        if contact and not any(addresses for _, addresses in contact):
+            yield (
+                f"contacts.{name}: owns bots and has no address; "
+                f"write one below contacts.{name}.email, phone, telegram or apprise_files"
+            )
+
+
 def _programs(settings: Settings) -> Iterator[str]:
     programs = settings.actions.programs
     for name, bot in settings.bots.items():
@@ -159,6 +170,37 @@ def _burn_rates(settings: Settings) -> Iterator[str]:
     for index, burn in enumerate(settings.sla.burn_rates):
         if burn.short >= burn.long:
             yield f"sla.burn_rates[{index}].short: {burn.short} is not shorter than long ({burn.long})"
+
+
+def _hours(settings: Settings) -> Iterator[str]:
+    hours = settings.routing.info_hours
+    if hours is None:
+        return
+    if hours.from_ >= hours.to:
+        yield (
+            f"routing.info_hours: from {hours.from_} is not before to {hours.to}; "
+            "write hours of one day, or null for any time"
+        )
+    for name, summary in settings.summaries:
+        if summary.enabled and not hours.from_ <= summary.at < hours.to:
+            yield (
+                f"summaries.{name}.at: {summary.at} is not in routing.info_hours "
+                f"({hours.from_}–{hours.to}), so it would be sent to nobody"
+            )
+
+
+def _maintenance(settings: Settings) -> Iterator[str]:
+    for index, window in enumerate(settings.routing.maintenance):
+        path = f"routing.maintenance[{index}]"
+        for bot in window.bots:
+            if bot not in settings.bots:
+                yield f"{path}.bots: {bot} is not in bots; {_nearest(bot, set(settings.bots))}"
+        if window.date is None:
+            continue
+        if window.weekdays:
+            yield f"{path}: has a date and weekdays; leave one of them out"
+        if window.to <= window.from_:
+            yield f"{path}: from {window.from_} is not before to {window.to}; write two dates, one a window"
 
 
 def missing_secrets(settings: Settings) -> list[str]:
