@@ -24,6 +24,19 @@ class Metrics:
             "nightdesk_action_verdicts", "Actions judged by samples.", ["action", "verdict"]
         )
         self.escalations = counter("nightdesk_escalations", "Incidents handed to a person.", ["severity"])
+        self.exhausted = counter(
+            "nightdesk_escalations_exhausted", "Incidents for which nobody is left to be told."
+        )
+        self.messages = counter(
+            "nightdesk_messages",
+            "Messages to people and programs, by what became of a try.",
+            ["channel", "outcome"],
+        )
+        self.interrupted = counter(
+            "nightdesk_messages_interrupted",
+            "Messages sent again since a process died while it sent them: each may have arrived twice.",
+            ["channel"],
+        )
         self.closed = counter("nightdesk_incidents_closed", "Incidents closed.", ["severity"])
         self.reconciliations = counter(
             "nightdesk_reconciliations", "Comparisons with Prometheus, by how they ended.", ["outcome"]

@@ -1,0 +1,171 @@
+"""Wakes people about an incident, one after the other, until somebody answers or it is over."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import procrastinate
+import psycopg
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from stack.settings import Settings
+from webhook_actions import acks, climb, outbox, policy
+from webhook_actions.incidents import Connection, Incident
+from webhook_actions.jobs import Jobs
+from webhook_actions.links import Links
+from webhook_actions.metrics import Metrics
+from webhook_actions.outbox import Claimed
+from webhook_actions.outgoing import Outgoing
+from webhook_actions.policy import Plan
+from webhook_actions.post import Post
+
+log = logging.getLogger(__name__)
+
+LIFT_SILENCE = "lift_silence"
+_LOOK_EVERY = 0.5  # seconds between two looks for steps that are due
+_TIDY_EVERY = 3600.0  # seconds between two looks for what the outbox may forget
+_LIFT = procrastinate.RetryStrategy(max_attempts=8, exponential_wait=4)  # for some hours
+
+
+class Escalation:
+    """The people's side of the engine. What it is told of an incident is written with the caller's change."""
+
+    def __init__(
+        self, settings: Settings, pool: AsyncConnectionPool[Connection], jobs: Jobs, metrics: Metrics
+    ) -> None:
+        self._settings = settings
+        self._pool = pool
+        self._jobs = jobs
+        self._metrics = metrics
+        self.links = Links(settings)
+        self.outgoing = Outgoing(settings)
+        self._post = Post(settings, pool, metrics, self._failed, self.links)
+
+    def register(self, app: procrastinate.App) -> None:
+        """Register the job that lifts a silence; steps and letters are rows, which `work` looks for."""
+
+        @app.task(name=LIFT_SILENCE, retry=_LIFT)
+        async def lift_silence(silence: str) -> None:
+            await acks.lift(self._settings, silence)
+
+    async def work(self) -> None:
+        """Take steps and send letters as they become due, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._climb(), name="climb")
+            group.create_task(self._post.work(), name="post")
+            group.create_task(self._tidy(), name="tidy")
+
+    async def opened(self, connection: Connection, incident_ids: Sequence[int]) -> None:
+        """Begin to tell of incidents that were just opened, in the transaction that opened them."""
+        if not incident_ids:
+            return
+        repeated = self._settings.escalation.repeated_alerts
+        said: set[tuple[str, str]] = set()
+        plans: list[tuple[int, int, Plan]] = []
+        for one in await climb.opened(connection, incident_ids, float(repeated.window)):
+            often = one.times >= repeated.count and not one.told and (one.alert, one.bot) not in said
+            steps = policy.at_opening(self._settings, one.subject, often)
+            plans += [(one.id, 0, step) for step in steps]
+            if any(step.rule == policy.REPEATED for step in steps):
+                said.add((one.alert, one.bot))
+        await climb.plan(connection, plans)
+        await self.outgoing.opened(connection, incident_ids)
+
+    async def gave_up(self, incident: Incident, why: str) -> None:
+        """Tell the administrator at once, and once per incident, that nothing is left to try."""
+        if incident.severity in policy.ESCALATED:
+            async with self._pool.connection() as connection:
+                await climb.plan(connection, [(incident.id, 0, Plan(policy.SPENT, 0, 0.0, why))])
+
+    async def closed(self, connection: Connection, incident: Incident) -> None:
+        """End everything that was said or silenced about an incident, in the transaction that closes it."""
+        await climb.cancel(connection, incident.id)
+        silences = [ack.silence for ack in await acks.of(connection, incident.id) if ack.silence]
+        task = self._jobs.app.configure_task(LIFT_SILENCE)
+        lifts = [task.job.evolve(task_kwargs={"silence": silence}) for silence in silences]
+        if lifts:  # a silence that outlived its incident would hide the next one
+            await self._jobs.app.job_manager.batch_defer_jobs_async(lifts, connection=connection)
+        await self.outgoing.incident(connection, incident, "closed", reason=incident.close_reason)
+
+    async def acknowledged(
+        self, connection: Connection, incident: Incident, by: str, comment: str, silence: str | None = None
+    ) -> bool:
+        """Write that somebody has it, which stops the climb; `silence` is what `acks.silence` returned.
+
+        Returns False where the incident is not open any more.
+        """
+        done = await acks.acknowledge(connection, incident.id, by, comment, silence)
+        if done:
+            await self._answered(connection, incident, "acknowledged", by, comment)
+        return done
+
+    async def snoozed(
+        self,
+        connection: Connection,
+        incident: Incident,
+        by: str,
+        until: datetime,
+        comment: str = "",
+        silence: str | None = None,
+    ) -> bool:
+        """Write that nobody need be told until a time, when the climb begins anew; else as `acknowledged`."""
+        done = await acks.snooze(connection, incident.id, by, until, comment, silence)
+        if done:
+            await self._answered(connection, incident, "snoozed", by, comment, until=until)
+        return done
+
+    async def _answered(
+        self, connection: Connection, incident: Incident, what: str, by: str, comment: str, **more: object
+    ) -> None:
+        await self.outgoing.incident(connection, incident, what, by=by, comment=comment, **more)
+        await self.outgoing.annotate(connection, incident, f"{what} by {by}. {comment}".strip(), what)
+
+    async def _failed(self, connection: Connection, letter: Claimed) -> None:
+        """Pass on to the next person when nothing of a step could be delivered."""
+        if letter.step is not None:
+            why = f"{letter.contact} could not be reached"
+            await climb.pass_on(connection, letter.step, why)
+
+    async def _climb(self) -> None:
+        while True:
+            try:
+                while await self._take_due():
+                    pass
+            except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout) as error:
+                log.warning("escalation waits for the database", extra={"reason": str(error)})
+            await asyncio.sleep(_LOOK_EVERY)
+
+    async def _take_due(self) -> int:
+        """Take the steps whose time has come, and return how many there were."""
+        now = datetime.now(UTC)
+        async with self._pool.connection() as connection, connection.transaction():
+            due = await climb.due(connection)
+            taken = [
+                (
+                    one,
+                    policy.take(self._settings, one.subject, one.plan, one.round, now)
+                    if one.wanted
+                    else None,
+                )
+                for one in due
+            ]
+            await climb.write_taken(connection, taken)
+        for one, step in taken:
+            about = {"incident": one.incident, "alert": one.alert, "rule": one.rule, "level": one.level}
+            if step and step.exhausted:
+                self._metrics.exhausted.inc()
+                log.error("nobody has answered", extra=about)
+            elif step and step.entry and step.entry[0] == "escalated":
+                self._metrics.escalations.labels(one.severity).inc()
+                log.warning("escalated", extra=about | {"contact": step.contact, "reason": one.why})
+        return len(due)
+
+    async def _tidy(self) -> None:
+        while True:
+            await asyncio.sleep(_TIDY_EVERY)
+            try:
+                async with self._pool.connection() as connection:
+                    await outbox.forget(connection, float(self._settings.webhook_actions.history))
+            except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout) as error:
+                log.warning("the outbox is tidied later", extra={"reason": str(error)})

@@ -1,0 +1,30 @@
+"""Words to people: what a channel is given, and the channels by name, a file each."""
+
+from collections.abc import Callable, Mapping
+
+from stack.settings import Settings
+from webhook_actions.notify import apprise_urls, mail, slack, telegram, twilio
+from webhook_actions.notify.message import Message
+from webhook_actions.outcome import Outcome
+
+__all__ = ["APPRISE", "CHANNELS", "Message", "send"]
+
+APPRISE = "apprise"  # the channel of a contact's apprise_files
+
+# Each sends one message to one address, and says whether trying again makes sense; it knows of no retries.
+CHANNELS: Mapping[str, Callable[[Settings, str, Message], Outcome]] = {
+    "email": mail.send,
+    "telegram": telegram.send,
+    "slack": slack.send,
+    "sms": twilio.send_sms,
+    "phone": twilio.call,
+    APPRISE: apprise_urls.send,
+}
+
+
+def send(settings: Settings, channel: str, address: str, message: Message) -> Outcome:
+    """Send over a channel; a secret file that cannot be read is an outcome that names it."""
+    try:
+        return CHANNELS[channel](settings, address, message)
+    except (OSError, UnicodeDecodeError) as error:
+        return Outcome.failed(f"{channel}: its secret cannot be read: {error}")

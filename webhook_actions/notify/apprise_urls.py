@@ -1,0 +1,36 @@
+"""Any service that Apprise knows: a contact's `apprise_files` each hold the URL of one, which is a secret."""
+
+import logging
+import re
+from pathlib import Path
+
+from stack.settings import Settings
+from webhook_actions.notify.message import Message
+from webhook_actions.outcome import Outcome
+from webhook_actions.posting import redacted
+
+# What Apprise logs may hold the URL; what it says of a failure comes back as the outcome, struck out.
+logging.getLogger("apprise").propagate = False
+
+_HARMLESS = 3  # characters of a URL's part that may be shown
+_LONGEST = 300
+
+
+def send(settings: Settings, address: str, message: Message) -> Outcome:
+    """Send to the URL that the file `address` holds. What Apprise could not do is tried again."""
+    import apprise  # here, since it costs a second and 15 MB that most who run Nightdesk do not need
+
+    url = Path(address).read_text(encoding="utf-8").strip()
+    service = apprise.Apprise.instantiate(url, suppress_exceptions=True)
+    if not isinstance(service, apprise.NotifyBase):
+        return Outcome.failed(f"apprise: {Path(address).name} holds no URL that Apprise knows")
+    capture = apprise.LogCapture(level=logging.WARNING, fmt="%(message)s")  # type: ignore[no-untyped-call]  # theirs
+    with capture as said:
+        done = service.notify(body=message.text, title=message.subject)
+        reason = said.getvalue()
+    if done:
+        return Outcome.ok(f"{service.service_name} took it")
+    # Any part of the URL may be its secret: which, only the service knows.
+    parts = sorted(re.split(r"[/:@?&=,]", url), key=len, reverse=True)
+    detail = redacted(" ".join(reason.split()), (url, *(part for part in parts if len(part) > _HARMLESS)))
+    return Outcome.retry(f"{service.service_name}: {detail}"[:_LONGEST])

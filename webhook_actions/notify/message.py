@@ -1,0 +1,98 @@
+"""What people are told of incidents: long for mail and chats, short for SMS, and what a phone says."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from stack.settings import Settings
+from webhook_actions.incidents import Incident, Step
+
+_SHORT = 480  # characters of an SMS, three of its parts; the link is never cut
+_SPOKEN = 3  # incidents that a call names; the others are counted
+
+
+@dataclass(frozen=True)
+class Message:
+    """The same in four lengths."""
+
+    subject: str
+    text: str
+    short: str
+    spoken: str
+
+
+@dataclass(frozen=True)
+class Told:
+    """One incident as someone is told of it: what was tried, why it is them, and the link that is theirs."""
+
+    incident: Incident
+    steps: Sequence[Step]
+    why: str
+    link: str
+
+
+def compose(settings: Settings, told: Sequence[Told], page: str) -> Message:
+    """Return the message about one incident, or about several that are due for someone at once."""
+    first = told[0].incident
+    if len(told) == 1:
+        subject = f"[{first.severity}] {_summary(first)}"
+        rest = f"\n{_deadline(settings, first)}\n{first.annotations.get('description', '')}"
+        short = _cut(subject + rest, _SHORT - len(told[0].link) - 1) + f"\n{told[0].link}"
+    else:
+        worst = "critical" if any(one.incident.severity == "critical" for one in told) else first.severity
+        subject = f"[{worst}] {len(told)} alerts, first: {_summary(first)}"
+        lines = "\n".join(_summary(one.incident) for one in told)
+        short = _cut(f"[{worst}] {len(told)} alerts\n{lines}", _SHORT - len(page) - 1) + f"\n{page}"
+    text = "\n\n———\n\n".join(_block(settings, one) for one in told)
+    return Message(subject, text, short, _spoken(settings, told))
+
+
+def _block(settings: Settings, told: Told) -> str:
+    incident, notes = told.incident, told.incident.annotations
+    lines = [
+        ("", _summary(incident)),
+        ("Bot: ", incident.bot),
+        ("Since: ", _clock(settings, incident.starts_at)),
+        ("Problem: ", notes.get("description", "")),  # with P&L, win rate, positions and uptime
+        ("Priority: ", f"{incident.severity}, {_deadline(settings, incident)}".rstrip(", ")),
+        ("Tried: ", "; ".join(map(_tried, told.steps)) or "nothing yet"),
+        ("Recommended actions: ", notes.get("recommended_actions", "")),
+        ("Why you: ", told.why),
+        ("Look and acknowledge: ", told.link),
+        ("Runbook: ", notes.get("runbook_url", "")),
+        ("Dashboard: ", notes.get("dashboard_url", "")),
+    ]
+    return "\n".join(name + text for name, text in lines if text)
+
+
+def _tried(step: Step) -> str:
+    told = [step.outcome or "running"]
+    if step.outcome == "done" and step.verdict != "none":
+        told.append((step.verdict or "not judged yet").replace("_", " "))
+    elif step.detail:
+        told.append(step.detail)
+    return f"{step.action}: {', '.join(told)}"
+
+
+def _spoken(settings: Settings, told: Sequence[Told]) -> str:
+    named = ". ".join(_summary(one.incident) for one in told[:_SPOKEN])
+    more = f". And {len(told) - _SPOKEN} more" if len(told) > _SPOKEN else ""
+    return f"This is Nightdesk. {named}{more}. {_deadline(settings, told[0].incident)}. Please acknowledge."
+
+
+def _summary(incident: Incident) -> str:
+    fallback = f"{incident.alert} of {incident.bot}" if incident.bot else incident.alert
+    return incident.annotations.get("summary") or fallback
+
+
+def _deadline(settings: Settings, incident: Incident) -> str:
+    return str(getattr(settings.severities, incident.severity).deadline)
+
+
+def _clock(settings: Settings, at: datetime) -> str:
+    return f"{at.astimezone(ZoneInfo(settings.timezone)):%Y-%m-%d %H:%M:%S %Z}"
+
+
+def _cut(text: str, length: int) -> str:
+    return text if len(text) <= length else text[: length - 1] + "…"

@@ -1,0 +1,148 @@
+"""The store of all that leaves Nightdesk: written with what it tells, claimed, sent, and how that ended."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from psycopg.rows import class_row, dict_row
+from psycopg.types.json import Jsonb
+
+from stack.settings import Delivery
+from webhook_actions.incidents import Connection
+from webhook_actions.outcome import Outcome, Result
+
+_TOGETHER = 20  # incidents, at most, that one message tells of
+
+
+@dataclass(frozen=True)
+class Letter:
+    """Something to send: to a person, with the step that wants it, or to a program, with its body."""
+
+    channel: str
+    address: str
+    incident: int | None = None
+    step: int | None = None
+    contact: str = ""
+    body: str | None = None
+
+
+@dataclass(frozen=True)
+class Claimed(Letter):
+    """A letter that is this process's to send, for the time that it was claimed for."""
+
+    id: int = 0
+    attempts: int = 0
+    interrupted: bool = False  # it was being sent before, by a process that died
+    wanted: bool = True  # nobody has answered yet; always true where no person is told
+    why: str | None = None
+    written_at: datetime | None = None
+
+
+async def write(connection: Connection, letters: Sequence[Letter]) -> None:
+    """Write letters, in the caller's transaction; one step reaches one address once."""
+    if letters:
+        await connection.execute(
+            """
+            INSERT INTO outbox (channel, address, incident, step, contact, body)
+            SELECT * FROM jsonb_to_recordset(%s) AS l (
+                channel text, address text, incident bigint, step bigint, contact text, body text)
+            ON CONFLICT DO NOTHING
+            """,
+            [Jsonb([asdict(letter) for letter in letters])],
+        )
+
+
+# What several steps want of one address at once is one message: forty bots down ring the phone once.
+_CLAIM = """
+WITH first AS (
+    SELECT id, channel, address, step IS NOT NULL AS to_person FROM outbox
+    WHERE state IN ('waiting', 'sending') AND due_at <= clock_timestamp()
+    ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED
+), together AS (
+    SELECT o.id, o.state FROM outbox o JOIN first f ON o.id = f.id
+        OR (f.to_person AND o.step IS NOT NULL AND o.channel = f.channel AND o.address = f.address)
+    WHERE o.state IN ('waiting', 'sending') AND o.due_at <= clock_timestamp()
+    ORDER BY o.due_at LIMIT %s FOR UPDATE OF o SKIP LOCKED
+), claimed AS (
+    UPDATE outbox o SET state = 'sending', attempts = attempts + 1,
+        interrupted = interrupted + (t.state = 'sending')::int,
+        due_at = clock_timestamp() + make_interval(secs => %s)
+    FROM together t WHERE o.id = t.id
+    RETURNING o.*, t.state = 'sending' AS again
+)
+SELECT c.id, c.incident, c.step, c.contact, c.channel, c.address, c.body, c.attempts, c.again AS interrupted,
+    c.written_at, s.why, c.step IS NULL OR coalesce(is_unanswered(c.incident), false) AS wanted
+FROM claimed c LEFT JOIN escalation_steps s ON s.id = c.step ORDER BY c.id
+"""
+
+
+async def claim(connection: Connection, lease: float) -> list[Claimed]:
+    """Return letters to one address that are due, for this process to send within `lease` seconds."""
+    cursor = connection.cursor(row_factory=class_row(Claimed))
+    return await (await cursor.execute(_CLAIM, [_TOGETHER, lease])).fetchall()
+
+
+async def record(connection: Connection, letter: Claimed, outcome: Outcome, delivery: Delivery) -> str:
+    """Write how sending ended and return the letter's state; a retry waits twice as long as the one before.
+
+    A letter that another process has claimed since is left to it.
+    """
+    state = "sent" if outcome.done else "failed"
+    if outcome.result is Result.RETRY and letter.attempts <= delivery.retries:
+        state = "waiting"
+    pause = float(delivery.pause) * 2 ** (letter.attempts - 1)
+    await connection.execute(
+        "UPDATE outbox SET state = %s, outcome = %s, due_at = clock_timestamp() + make_interval(secs => %s), "
+        "sent_at = CASE WHEN %s = 'sent' THEN clock_timestamp() END "
+        "WHERE id = %s AND state = 'sending' AND attempts = %s",
+        [state, outcome.detail, pause, state, letter.id, letter.attempts],
+    )
+    return state
+
+
+async def cancel(connection: Connection, letter: Claimed) -> None:
+    """Write that a letter is not sent, since nobody needs to be told any more."""
+    await connection.execute(
+        "UPDATE outbox SET state = 'cancelled' WHERE id = %s AND attempts = %s", [letter.id, letter.attempts]
+    )
+
+
+async def notifications(connection: Connection, incident: int) -> list[dict[str, Any]]:
+    """Return whom an incident was told to, by which rule, and how that ended; addresses are left out."""
+    cursor = connection.cursor(row_factory=dict_row)
+    query = """
+        SELECT o.id, s.rule, s.level, o.contact, o.channel, o.state, o.attempts, o.interrupted, o.outcome,
+            o.written_at, o.due_at, o.sent_at
+        FROM outbox o JOIN escalation_steps s ON s.id = o.step WHERE o.incident = %s ORDER BY o.id
+    """
+    return await (await cursor.execute(query, [incident])).fetchall()
+
+
+async def dead(connection: Connection, channel: str, limit: int) -> list[dict[str, Any]]:
+    """Return what could not be delivered over a channel in all its retries, newest first."""
+    cursor = connection.cursor(row_factory=dict_row)
+    query = """
+        SELECT id, incident, address, body, attempts, outcome, written_at FROM outbox
+        WHERE channel = %s AND state = 'failed' ORDER BY id DESC LIMIT %s
+    """
+    return await (await cursor.execute(query, [channel, limit])).fetchall()
+
+
+async def send_again(connection: Connection, channel: str, id_: int) -> bool:
+    """Have a dead letter tried again from the start; returns False where there is no such one."""
+    found = await connection.execute(
+        "UPDATE outbox SET state = 'waiting', attempts = 0, due_at = clock_timestamp() "
+        "WHERE id = %s AND channel = %s AND state = 'failed'",
+        [id_, channel],
+    )
+    return found.rowcount > 0
+
+
+async def forget(connection: Connection, age: float) -> None:
+    """Delete what belongs to no incident and is older than `age` seconds."""
+    await connection.execute(
+        "DELETE FROM outbox WHERE incident IS NULL AND state NOT IN ('waiting', 'sending') "
+        "AND written_at < clock_timestamp() - make_interval(secs => %s)",
+        [age],
+    )

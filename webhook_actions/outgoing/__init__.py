@@ -1,0 +1,102 @@
+"""What programs are told: webhooks of events, signed, and annotations in Grafana; written to the outbox."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from psycopg.rows import class_row
+
+from stack.settings import Settings
+from webhook_actions import outbox
+from webhook_actions.incidents import Connection, Incident
+from webhook_actions.outbox import Letter
+from webhook_actions.outcome import Outcome
+
+ALERTS, TRADING, REPORTS = "system_alerts", "trading_events", "performance_reports"
+WEBHOOK, GRAFANA = "webhook", "grafana"
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened: its family, which an endpoint chooses, its type, and what there is to know."""
+
+    family: str
+    type: str
+    data: Mapping[str, Any]
+    incident: int | None = None
+
+
+class Outgoing:
+    """Writes events for the endpoints that want them, in the transaction of what they tell."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._endpoints = settings.channels.webhooks.endpoints
+        self._grafana = settings.channels.grafana
+
+    def wants(self, family: str) -> bool:
+        """Return whether any endpoint wants the events of a family."""
+        return any(family in endpoint.events for endpoint in self._endpoints)
+
+    async def tell(self, connection: Connection, events: Sequence[Event]) -> None:
+        """Write events for each endpoint that wants them, as `type`, `timestamp` and `data`."""
+        now = datetime.now(UTC).isoformat()
+        letters = [
+            Letter(
+                WEBHOOK,
+                endpoint.name,
+                event.incident,
+                body=json.dumps({"type": event.type, "timestamp": now, "data": event.data}, default=str),
+            )
+            for event in events
+            for endpoint in self._endpoints
+            if event.family in endpoint.events
+        ]
+        await outbox.write(connection, letters)
+
+    async def opened(self, connection: Connection, ids: Sequence[int]) -> None:
+        """Tell of incidents that were just opened."""
+        if self.wants(ALERTS):
+            cursor = connection.cursor(row_factory=class_row(Incident))
+            query = "SELECT * FROM incidents WHERE id = ANY(%s) ORDER BY id"
+            found = await (await cursor.execute(query, [list(ids)])).fetchall()
+            await self.tell(
+                connection, [Event(ALERTS, "incident.opened", _about(one), one.id) for one in found]
+            )
+
+    async def incident(self, connection: Connection, incident: Incident, what: str, **more: object) -> None:
+        """Tell of a change of an incident: `incident.<what>`, among the system alerts."""
+        await self.tell(connection, [Event(ALERTS, f"incident.{what}", _about(incident) | more, incident.id)])
+
+    async def acted(
+        self, connection: Connection, incident: Incident, action: str, effect: str, outcome: Outcome
+    ) -> None:
+        """Tell of an action: a trading event where it touches money, else a system alert."""
+        family = TRADING if effect == "money" else ALERTS
+        data = _about(incident) | {"action": action, "outcome": outcome.result, "detail": outcome.detail}
+        await self.tell(connection, [Event(family, "action.ended", data, incident.id)])
+        text = f"{action} of {incident.bot}: {outcome.result}. {outcome.detail}"
+        await self.annotate(connection, incident, text, action)
+
+    async def report(self, connection: Connection, name: str, content: Mapping[str, Any]) -> None:
+        """Tell of a performance report."""
+        await self.tell(connection, [Event(REPORTS, "report.ready", {"report": name, **content})])
+
+    async def annotate(self, connection: Connection, incident: Incident, text: str, *tags: str) -> None:
+        """Write an annotation for now in Grafana, where it is set, tagged with the bot and the alert."""
+        if self._grafana.enabled:
+            named = [tag for tag in ("nightdesk", incident.bot, incident.alert, *tags) if tag]
+            body = {"time": int(datetime.now(UTC).timestamp() * 1000), "tags": named, "text": text}
+            await outbox.write(connection, [Letter(GRAFANA, GRAFANA, incident.id, body=json.dumps(body))])
+
+
+def _about(incident: Incident) -> dict[str, Any]:
+    return {
+        "incident": incident.id,
+        "alert": incident.alert,
+        "bot": incident.bot,
+        "severity": incident.severity,
+        "summary": incident.annotations.get("summary", ""),
+        "opened_at": incident.opened_at,
+    }

@@ -1,0 +1,23 @@
+"""Writes an annotation through Grafana's HTTP API."""
+
+from stack.settings import Settings
+from webhook_actions.outbox import Claimed
+from webhook_actions.outcome import Outcome
+from webhook_actions.posting import json_field, post
+
+
+def send(settings: Settings, letter: Claimed) -> Outcome:
+    """Write the annotation that a letter holds."""
+    config = settings.channels.grafana
+    if config.token_file is None:
+        return Outcome.failed("channels.grafana.token_file is not set")
+    token = config.token_file.read_text(encoding="utf-8").strip()
+    return post(
+        "Grafana",
+        f"{settings.services.grafana.url}/api/annotations",
+        timeout=config.timeout,
+        secrets=(token,),
+        reason=json_field("message"),
+        data=(letter.body or "").encode(),
+        headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
+    )

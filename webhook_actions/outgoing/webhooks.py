@@ -1,0 +1,44 @@
+"""Delivers an event to an endpoint, signed as Standard Webhooks (standardwebhooks.com) are."""
+
+import binascii
+from datetime import UTC, datetime
+
+from standardwebhooks import Webhook
+from standardwebhooks.webhooks import EmptyWebhookSecretError
+
+from stack.settings import Settings
+from webhook_actions.outbox import Claimed
+from webhook_actions.outcome import Outcome
+from webhook_actions.posting import post
+
+_GONE = 410  # the endpoint wants no more, says the specification; any other refusal is tried again
+
+
+def send(settings: Settings, letter: Claimed) -> Outcome:
+    """Deliver once; the same letter has the same `webhook-id` in every try, by which a receiver knows it."""
+    webhooks = settings.channels.webhooks
+    endpoint = next((one for one in webhooks.endpoints if one.name == letter.address), None)
+    if endpoint is None:
+        return Outcome.failed(f"channels.webhooks.endpoints has no {letter.address} any more")
+    secret = endpoint.secret_file.read_text(encoding="utf-8").strip()
+    body, name, now = letter.body or "", f"msg_{letter.id}", datetime.now(UTC)
+    try:
+        signature = Webhook(secret).sign(name, now, body)
+    except (binascii.Error, EmptyWebhookSecretError):
+        return Outcome.failed(
+            f"{endpoint.secret_file.name} holds no secret of Standard Webhooks: base64, after whsec_"
+        )
+    return post(
+        endpoint.name,
+        str(endpoint.url),
+        timeout=webhooks.timeout,
+        secrets=(secret,),
+        again=lambda status: status != _GONE,
+        data=body.encode(),
+        headers={
+            "Content-Type": "application/json",
+            "webhook-id": name,
+            "webhook-timestamp": str(int(now.timestamp())),
+            "webhook-signature": signature,
+        },
+    )

@@ -1,0 +1,166 @@
+"""Sends what the outbox holds: claims what is due, sends it in threads of its own, writes how it ended."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+
+import psycopg
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from stack.settings import Delivery, Settings
+from webhook_actions import incidents, outbox
+from webhook_actions.incidents import Connection, tell
+from webhook_actions.links import Links
+from webhook_actions.metrics import Metrics
+from webhook_actions.notify import CHANNELS, send
+from webhook_actions.notify.message import Told, compose
+from webhook_actions.outbox import Claimed
+from webhook_actions.outcome import Outcome
+from webhook_actions.outgoing import GRAFANA, WEBHOOK, grafana, webhooks
+
+log = logging.getLogger(__name__)
+
+_AT_ONCE = 8  # messages on their way at the same time
+_LOOK_EVERY = 0.5  # seconds between two looks at the outbox
+_GRACE = 20.0  # seconds that a stopping post leaves to what it is sending
+_PROGRAMS = {WEBHOOK: webhooks.send, GRAFANA: grafana.send}
+_DATABASE_GONE = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout)
+
+Failed = Callable[[Connection, Claimed], Awaitable[None]]
+
+
+class Post:
+    """Sends letters until cancelled. A crash between sending and writing so sends a letter once more."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        pool: AsyncConnectionPool[Connection],
+        metrics: Metrics,
+        failed: Failed,
+        links: Links,
+    ) -> None:
+        """`failed` is told, in its transaction, of each letter that will not be tried again."""
+        self._settings = settings
+        self._pool = pool
+        self._metrics = metrics
+        self._failed = failed
+        self._links = links
+        self._threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="post")
+        channels = settings.channels
+        longest = max(float(part.timeout) for _, part in channels)
+        self._lease = longest + 2 * float(settings.webhook_actions.heartbeat)
+
+    async def work(self) -> None:
+        """Send what is due, as it becomes due."""
+        sending: set[asyncio.Task[None]] = set()
+        try:
+            while True:
+                while len(sending) < _AT_ONCE and (letters := await self._claim()):
+                    sending.add(asyncio.create_task(self._deliver(letters)))
+                if not sending:
+                    await asyncio.sleep(_LOOK_EVERY)
+                    continue
+                done, sending = await asyncio.wait(
+                    sending, timeout=_LOOK_EVERY, return_when=asyncio.FIRST_COMPLETED
+                )
+                for task in done:
+                    task.result()
+        finally:
+            if sending:
+                await asyncio.wait(sending, timeout=_GRACE)
+            self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _claim(self) -> list[Claimed]:
+        try:
+            async with self._pool.connection() as connection:
+                return await outbox.claim(connection, self._lease)
+        except _DATABASE_GONE as error:
+            log.warning("the outbox cannot be read; tried again", extra={"reason": str(error)})
+            return []
+
+    async def _deliver(self, letters: list[Claimed]) -> None:
+        """Send letters to one address as one message, and write what came of each."""
+        for letter in letters:
+            if letter.interrupted:
+                self._metrics.interrupted.labels(letter.channel).inc()
+        wanted = [letter for letter in letters if letter.wanted]
+        outcome = Outcome.ok("")
+        if wanted:
+            outcome = await self._send(wanted)
+        while True:
+            try:
+                await self._record(letters, outcome)
+                return
+            except _DATABASE_GONE as error:
+                log.warning("what was sent cannot be written yet", extra={"reason": str(error)})
+                await asyncio.sleep(_LOOK_EVERY)
+
+    async def _send(self, letters: Sequence[Claimed]) -> Outcome:
+        first = letters[0]
+        loop = asyncio.get_running_loop()
+        try:
+            if first.channel not in CHANNELS:
+                return await loop.run_in_executor(
+                    self._threads, _PROGRAMS[first.channel], self._settings, first
+                )
+            message = compose(self._settings, await self._told(letters), self._links.page)
+            return await loop.run_in_executor(
+                self._threads, send, self._settings, first.channel, first.address, message
+            )
+        except Exception as error:  # one that no channel foresaw must not stop the others
+            log.exception("a message could not be sent", extra={"channel": first.channel})
+            return Outcome.retry(f"raised {type(error).__name__}")
+
+    async def _told(self, letters: Sequence[Claimed]) -> list[Told]:
+        told: dict[int, Told] = {}
+        async with self._pool.connection() as connection:
+            for letter in letters:
+                incident = letter.incident and await incidents.incident(connection, letter.incident)
+                if not incident:
+                    continue
+                steps = await incidents.steps(connection, incident.id)
+                link = self._links.url(incident.id, letter.contact, datetime.now(UTC))
+                told.setdefault(incident.id, Told(incident, steps, letter.why or "", link))
+        return list(told.values())
+
+    async def _record(self, letters: Sequence[Claimed], outcome: Outcome) -> None:
+        states = []
+        async with self._pool.connection() as connection, connection.transaction():
+            for letter in letters:
+                if not letter.wanted:
+                    await outbox.cancel(connection, letter)
+                    continue
+                state = await outbox.record(connection, letter, outcome, self._delivery(letter.channel))
+                states.append((letter, state))
+                if letter.step is not None and state != "waiting":
+                    await _tell(connection, letter, outcome)
+                if state == "failed":
+                    await self._failed(connection, letter)
+        for letter, state in states:
+            self._metrics.messages.labels(letter.channel, "retried" if state == "waiting" else state).inc()
+            about = {"incident": letter.incident, "channel": letter.channel, "attempt": letter.attempts}
+            log.info(f"message {state}", extra=about | {"reason": outcome.detail})
+
+    def _delivery(self, channel: str) -> Delivery:
+        """Return how often and after what pause sending over a channel is tried again."""
+        channels, usual = self._settings.channels, self._settings.escalation.delivery
+        if channel == WEBHOOK:
+            return channels.webhooks.delivery
+        if channel == GRAFANA:
+            return channels.grafana.delivery
+        if channel == "telegram":
+            return usual.model_copy(update={"retries": channels.telegram.retries})
+        return usual
+
+
+async def _tell(connection: Connection, letter: Claimed, outcome: Outcome) -> None:
+    """Write into the timeline whether someone was told, without the address."""
+    if letter.incident is not None:
+        text = f"{letter.contact} over {letter.channel}"
+        if outcome.done:
+            await tell(connection, letter.incident, "told", text)
+        else:
+            await tell(connection, letter.incident, "not_told", f"{text}: {outcome.detail}")
