@@ -13,6 +13,8 @@ from exporter.server import create_app
 from exporter.web import WebConfig, WebConfigError
 from stack.settings import SettingsError, add_arguments, from_arguments
 
+GRACE_SECONDS = 2  # for answers under way; a TLS client that says no goodbye would hold the stop for 30
+
 
 def main() -> int:
     """Serve until SIGTERM or Ctrl-C. Returns 1 where the address cannot be had, 2 for unusable settings."""
@@ -47,7 +49,7 @@ def main() -> int:
     for stop in (signal.SIGINT, signal.SIGTERM):
         signal.signal(stop, signal.SIG_IGN)
     app = create_app(settings, arguments.data / "exporter", web)
-    config = uvicorn.Config(app, log_config=None)
+    config = uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=GRACE_SECONDS)
     config.load()
     config.ssl = web.context() if web else None
     uvicorn.Server(config).run(sockets=[listener])
