@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -64,8 +65,17 @@ def test_notify(arguments: argparse.Namespace) -> int:
     return 0 if all(outcome == "sent" for _, outcome in sent) else 1
 
 
+def logs(arguments: argparse.Namespace) -> int:
+    """Report what is in bots' logs: errors, performance, trading and system."""
+    # A program of the exporter's own: the stack imports no service.
+    os.execv(sys.executable, [sys.executable, "-m", "exporter.logs", *arguments.words])  # noqa: S606 - no shell wanted
+
+
 def main(words: list[str] | None = None) -> int:
     """Run `nightdesk`; return its exit code: 2 for settings that cannot be used, 1 for anything else."""
+    words = sys.argv[1:] if words is None else words
+    if words[:1] == ["logs"]:
+        return logs(argparse.Namespace(words=words[1:]))
     arguments = _parser().parse_args(words)
     command: Command = arguments.command
     try:
@@ -88,6 +98,7 @@ def _parser() -> argparse.ArgumentParser:
         return one
 
     add("schema", schema)
+    add("logs", logs)
     for name, command in (("check", check), ("status", status), ("test-notify", test_notify)):
         add_arguments(add(name, command))
     rendering = add("render", render_build)

@@ -30,12 +30,17 @@ UNREADABLE = (OSError, EOFError, lzma.LZMAError, zstandard.ZstdError)
 class Content:
     """An open log. `offset` counts the bytes given out; `skipping` says that they end inside a long line."""
 
-    def __init__(self, path: Path, offset: int = 0, *, skipping: bool = False) -> None:
-        """Open the file to read on from `offset`. Raises UNREADABLE, also for what is no regular file."""
+    def __init__(
+        self, path: Path, offset: int = 0, *, skipping: bool = False, stream: BinaryIO | None = None
+    ) -> None:
+        """Open the file, or take the stream, to read on from `offset`.
+
+        Raises UNREADABLE, also for what is no regular file.
+        """
         self.path = path
         self.offset = offset
         self.skipping = skipping
-        self._raw = _open(path)
+        self._raw = stream or _open(path)
         self._rest = b""
         try:
             opener = COMPRESSED.get(path.suffix)
@@ -71,6 +76,10 @@ class Content:
     def unread(self) -> int:
         """Return how many bytes of this plain file were not given out yet."""
         return max(0, self.stat().st_size - self.offset)
+
+    def taken(self) -> int:
+        """Return how many bytes of the file, as it is on disk, were taken; 0 of a stream."""
+        return self._raw.tell() if stat.S_ISREG(self.stat().st_mode) else 0
 
     def block(self) -> bytes:
         """Return the next whole lines, nothing where there are none yet. Raises UNREADABLE.

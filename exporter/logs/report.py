@@ -1,0 +1,134 @@
+"""Turns logs into events with their line, time, severity and words, and sums them up in constant memory."""
+
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import tzinfo
+from typing import Final
+
+import re2
+
+from exporter.logs.lines import fold, read_line
+from exporter.logs.patterns import Kind, Table
+from exporter.logs.scanner import Context, Scanner
+from exporter.logs.tally import OTHER
+
+_MESSAGES: Final = 10_000  # different messages that are counted by their words
+_STEPS: Final = 50_000  # different minutes with events; of more, hours are counted
+_MINUTE: Final = 60
+_LONGEST: Final = 64 * 1024  # bytes of a line that are read
+
+
+@dataclass(frozen=True)
+class Event:
+    """An event of a log; `time` is unix seconds, None where no line before it said any."""
+
+    file: str
+    line: int
+    time: float | None
+    kind: Kind
+    message: str
+    value: str = ""
+
+
+class Reader:
+    """Yields the events of logs, with what users' patterns find too."""
+
+    def __init__(self, table: Table, zone: tzinfo, now: Callable[[], float]) -> None:
+        self._table = table
+        self._scanner = Scanner(table, visited=(1 << len(table.rows)) - 1)
+        self._zone = zone
+        self._now = now
+        self._users = [(1 << place, re2.compile(row.expression)) for place, row in enumerate(table.users)]
+        self._values = {row.event: re2.compile(row.value) for row in table.rows if row.value}
+
+    def events(self, block: bytes, at: "Position") -> list[Event]:
+        """Return the events of the next block of whole lines, and move the place behind it."""
+        found: list[Event] = []
+        counted_to = 0
+
+        def visit(bits: int, _: bytes, start: int, end: int) -> int:
+            nonlocal counted_to
+            raw = block[start : min(end, start + _LONGEST)]
+            bits = self._without_strangers(bits, raw)
+            kind = self._table.kind(bits) if bits else None
+            if kind is None:
+                return bits
+            at.line += block.count(b"\n", counted_to, start)
+            counted_to = start
+            line = read_line(raw, self._zone, self._now())
+            at.time = line.time if line.time is not None else at.time
+            found.append(
+                Event(at.file, at.line + 1, at.time, kind, line.message, self._value(kind, line.message))
+            )
+            return bits
+
+        self._scanner.scan(block, at.context, visit)
+        at.line += block.count(b"\n", counted_to)
+        return found
+
+    def _without_strangers(self, bits: int, raw: bytes) -> int:
+        for bit, expression in self._users:
+            if bits & bit and not expression.search(raw.decode("utf-8", "replace")):
+                bits &= ~bit
+        return bits
+
+    def _value(self, kind: Kind, message: str) -> str:
+        expression = self._values.get(kind.event)
+        found = expression.search(message) if expression else None
+        return f"{found['value']} {found['unit']}" if found else ""
+
+
+@dataclass
+class Position:
+    """Where a reader is in a log: behind so many lines, and at which time as far as lines told."""
+
+    file: str
+    line: int = 0
+    time: float | None = None
+    context: Context = field(default_factory=Context)
+
+
+class Summary:
+    """What the events were, summed up; of each category the last `show` ones are kept."""
+
+    def __init__(self, show: int) -> None:
+        self.lines = 0
+        self.kinds: Counter[Kind] = Counter()
+        self.messages: Counter[tuple[Kind, str]] = Counter()
+        self.last: dict[str, deque[Event]] = {}
+        self.steps: dict[int, Counter[str]] = {}
+        self.step = _MINUTE
+        self._show = show
+
+    def add(self, event: Event) -> None:
+        """Count an event."""
+        self.kinds[event.kind] += 1
+        self.last.setdefault(event.kind.category, deque(maxlen=self._show)).append(event)
+        key = (event.kind, fold(event.message))
+        if key not in self.messages and len(self.messages) >= _MESSAGES:
+            key = (event.kind, OTHER)
+        self.messages[key] += 1
+        if event.time is not None:
+            self._place(int(event.time // self.step), event.kind.category)
+
+    def columns(self, width: int) -> tuple[float, float, dict[str, list[int]]]:
+        """Return the first time, the seconds of a column and the events of each category in each column."""
+        if not self.steps:
+            return 0.0, 0.0, {}
+        first, last = min(self.steps), max(self.steps)
+        per_column = -(-(last - first + 1) // width)
+        count = -(-(last - first + 1) // per_column)
+        categories: dict[str, list[int]] = {name: [0] * count for name in self.last}
+        for place, counts in self.steps.items():
+            for category, events in counts.items():
+                categories[category][(place - first) // per_column] += events
+        return float(first * self.step), float(per_column * self.step), categories
+
+    def _place(self, place: int, category: str) -> None:
+        if place not in self.steps and len(self.steps) >= _STEPS:
+            coarser: dict[int, Counter[str]] = {}
+            for old, counts in self.steps.items():
+                coarser.setdefault(old // _MINUTE, Counter()).update(counts)
+            self.steps, self.step, place = coarser, self.step * _MINUTE, place // _MINUTE
+        self.steps.setdefault(place, Counter())[category] += 1
