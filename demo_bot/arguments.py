@@ -43,6 +43,13 @@ class ReducePositions(NoArguments):
     """What each open position keeps of its size."""
 
 
+class SwitchEndpoint(NoArguments):
+    """Where to go."""
+
+    endpoint: Annotated[str, Field(pattern="^https?://", max_length=1000)] | None = None
+    """The URL to use from now on; without it, the next one that the bot knows."""
+
+
 class ApiErrors(NoArguments):
     """How often calls to the exchange fail."""
 
@@ -116,7 +123,9 @@ VERBS = {
     "close_positions": Verb("Close positions at the market.", ClosePositions),
     "reduce_positions": Verb("Close a part of every open position.", ReducePositions),
     "retrain_model": Verb("Train the models anew. Ends drift; their figures begin anew."),
-    "switch_endpoint": Verb("Use the other endpoint of the exchange. Ends API errors and slow answers."),
+    "switch_endpoint": Verb(
+        "Use another endpoint of the exchange. Ends API errors and slow answers.", SwitchEndpoint
+    ),
     "retry_connection": Verb("Connect to the exchange anew. Ends API errors and frozen feeds."),
     "optimize_connections": Verb(
         "Keep connections open and use the fastest. Ends slow answers, halves normal ones."

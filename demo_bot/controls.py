@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 
-from demo_bot.arguments import ClosePositions, NoArguments, ReducePositions
+from demo_bot.arguments import ClosePositions, NoArguments, ReducePositions, SwitchEndpoint
 from demo_bot.book import Position
 from demo_bot.exchange import TYPICAL_SECONDS
 from demo_bot.simulation import Simulation
@@ -49,10 +49,10 @@ def retrain_model(bot: Simulation) -> str:
     return f"retrained, {bot.model.retrainings} times since the start"
 
 
-def switch_endpoint(bot: Simulation) -> str:
+def switch_endpoint(bot: Simulation, wanted: SwitchEndpoint) -> str:
     """Leave a failing or slow endpoint."""
     bot.conditions.api_errors = bot.conditions.slow_api = None
-    return f"now at {bot.exchange.switch()}"
+    return f"now at {bot.exchange.switch(wanted.endpoint)}"
 
 
 def retry_connection(bot: Simulation) -> str:
@@ -94,7 +94,7 @@ def adjust_parameters(bot: Simulation) -> str:
 _PLAIN: dict[str, Callable[[Simulation], str]] = {
     act.__name__: act
     for act in (
-        pause, resume, retrain_model, switch_endpoint, retry_connection, optimize_connections,
+        pause, resume, retrain_model, retry_connection, optimize_connections,
         clear_cache, reduce_processing, adjust_strategy, adjust_parameters,
     )
 }  # fmt: skip
@@ -107,6 +107,8 @@ def carry_out(bot: Simulation, verb: str, arguments: NoArguments) -> str:
             return close_positions(bot, arguments)
         case ReducePositions():
             return reduce_positions(bot, arguments)
+        case SwitchEndpoint():
+            return switch_endpoint(bot, arguments)
         case _:
             return _PLAIN[verb](bot)
 

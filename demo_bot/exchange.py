@@ -45,9 +45,9 @@ class Exchange:
         self.requests_ok += 1
         return True
 
-    def switch(self) -> str:
-        """Use the other endpoint and return it."""
-        self.endpoint = ENDPOINTS[1 - ENDPOINTS.index(self.endpoint)]
+    def switch(self, endpoint: str | None = None) -> str:
+        """Use this endpoint, or another one than now, and return it."""
+        self.endpoint = endpoint or next(known for known in ENDPOINTS if known != self.endpoint)
         return self.endpoint
 
     def buckets(self) -> dict[str, int]:

@@ -30,7 +30,12 @@ CONTROLS = {
     ("stop", "stopped"): ("stop when stopped", "stopped"),
     ("pause", "running"): ("pause", "paused"),
     ("pause", "stopped"): ("pause when stopped", "paused"),
+    ("pause", "paused"): ("pause when paused", "paused"),
+    ("reload_config", "running"): ("reload_config", "reload_config"),
+    ("reload_config", "paused"): ("reload_config", "reload_config"),
 }
+# What becomes of a reload, look by look: it is said, nothing listens, it runs, were it paused or not.
+RELOAD = ("reload_config", None, "running")
 # What a stopped bot refuses; all else it still answers.
 NEEDS_RUNNING = {"count"}
 BUFFER = 1000  # records that Freqtrade's /logs holds
@@ -43,7 +48,8 @@ class Recording:
     `answers` is by endpoint; `broken` maps an endpoint to what is sent instead, as status and body;
     `hangs` makes every call wait; without `sorts` it lists trades by id only, as older ones do;
     `outage` repeats the log's exchange outage once a second, as it went on
-    in the recorded run; `calls` counts by path.
+    in the recorded run; `calls` counts by path, `orders` are the control calls with their bodies, in order;
+    `knows_pause` is off for older ones, `refuses_parts` is a pair of which it exits no part.
     """
 
     def __init__(self, *, now: bool = False, outage: bool = False) -> None:
@@ -57,6 +63,11 @@ class Recording:
         self.sorts = True
         self.released = threading.Event()
         self.calls: list[str] = []
+        self.orders: list[tuple[str, Any]] = []
+        self.knows_pause = True
+        self.refuses_parts: str | None = None
+        self._locks: list[dict[str, Any]] = []
+        self._reload: list[str | None] = []
         self._now = now
         self.shift = time.time() - self.answers["health"]["last_process_ts"] if now else 0.0
 
@@ -73,19 +84,69 @@ class Recording:
             return 200, {"log_count": len(records), "logs": records}
         if endpoint == "show_config":
             return 200, self.answers[endpoint] | {"state": self.state}
+        if endpoint == "locks" and self._locks:
+            return 200, {"lock_count": len(self._locks), "locks": self._locks}
         if endpoint == "health" and self._now:
             return 200, self._shifted(self.answers[endpoint]) | {"last_process_ts": int(time.time())}
         if endpoint in self.answers:
             return 200, self._shifted(self.answers[endpoint])
         return 404, {"detail": "Not Found"}
 
-    def control(self, verb: str) -> tuple[int, Any]:
+    def control(self, verb: str, body: Any = None) -> tuple[int, Any]:
         """Return what was recorded for a control call in this state, and change to the state after it."""
-        if (verb, self.state) not in CONTROLS:
+        self.orders.append((verb, body))
+        if verb == "forceexit":
+            return self._force_exit(body)
+        if verb.startswith("locks"):
+            return self._lock(verb, body)
+        if (verb, self.state) not in CONTROLS or (verb == "pause" and not self.knows_pause):
             return 404, {"detail": "Not Found"}
         note, self.state = CONTROLS[verb, self.state]
-        recorded = next(action for action in _read("actions.json") if action["note"] == note)
-        return recorded["status"], recorded["answer"]
+        if verb == "reload_config":
+            self._reload = list(RELOAD)
+        return recorded(note)
+
+    def listens(self) -> bool:
+        """Return whether anybody answers; a reload goes a step on with each look."""
+        if self._reload:
+            now = self._reload.pop(0)
+            self.state = now or self.state
+            return now is not None
+        return True
+
+    def _force_exit(self, body: Any) -> tuple[int, Any]:
+        """Exit as recorded. While it runs it buys again at once, as the recording shows 10 s later."""
+        if not body:
+            return recorded("forceexit without a body")
+        if self.state == "stopped":
+            return recorded("forceexit all when stopped")
+        held = self.answers["status"]
+        if body["tradeid"] == "all":
+            self.answers["status"] = held[:1] if self.state == "running" else []
+            return recorded("forceexit all, paused")
+        trade = next((each for each in held if str(each["trade_id"]) == body["tradeid"]), None)
+        if trade is None:
+            return recorded("forceexit, unknown trade")
+        if body.get("amount"):
+            if self.refuses_parts == trade["pair"]:
+                reason = "Remaining amount of 4.9 would be too small."
+                return 502, {"error": f"Error querying /api/v1/forceexit: {reason}"}
+            left = 1 - body["amount"] / trade["amount"]
+            trade |= {name: trade[name] * left for name in ("amount", "stake_amount")}
+            return recorded("forceexit of one")
+        held.remove(trade)
+        unfilled = "forceexit of one whose entry never filled (it is deleted, yet the answer is 502)"
+        return recorded("forceexit of one" if trade["amount"] else unfilled)
+
+    def _lock(self, verb: str, body: Any) -> tuple[int, Any]:
+        """Lock every pair, or delete a lock by its id."""
+        if verb == "locks":
+            lock = recorded("lock everything")[1]["locks"][-1]
+            self._locks.append(lock | {"reason": body[0]["reason"], "pair": body[0]["pair"]})
+        else:
+            number = int(verb.rsplit("/", 1)[1])
+            self._locks = [lock for lock in self._locks if lock["id"] != number]
+        return 200, {"lock_count": len(self._locks), "locks": self._locks}
 
     def _trades(self, query: dict[str, str]) -> dict[str, Any]:
         offset, limit = int(query.get("offset", 0)), int(query.get("limit", 500))
@@ -124,6 +185,12 @@ class Recording:
         return int(value + self.shift) if key.endswith("_ts") else int(value + self.shift * 1000)
 
 
+def recorded(note: str) -> tuple[int, Any]:
+    """Return status and answer of the recorded control call with this note."""
+    found = next(action for action in _read("actions.json") if action["note"] == note)
+    return found["status"], found["answer"]
+
+
 def _read(name: str) -> Any:
     return json.loads((RECORDINGS / name).read_text())
 
@@ -155,6 +222,7 @@ class _Handler(BaseHTTPRequestHandler):
         recording.calls.append(self.path)
         if recording.hangs:
             recording.released.wait()
+        if recording.hangs or not recording.listens():
             self.close_connection = True
             return
         if endpoint in recording.broken:
@@ -166,8 +234,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._send_json(*recording.answer(endpoint, query))
 
     def do_POST(self) -> None:
-        """Log in, refresh, start, stop and pause, as recorded."""
+        """Log in, refresh, start, stop, pause, exit and lock, as recorded."""
         self.recording.calls.append(self.path)
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         endpoint = urlsplit(self.path).path.removeprefix("/api/v1/")
         if endpoint == "token/login":
             allowed = self._authorised("")
@@ -182,7 +251,9 @@ class _Handler(BaseHTTPRequestHandler):
         elif not self._authorised("access"):
             self._send_json(401, {"detail": "Unauthorized"})
         else:
-            self._send_json(*self.recording.control(endpoint))
+            self._send_json(*self.recording.control(endpoint, json.loads(body or b"null")))
+
+    do_DELETE = do_POST  # noqa: N815 - the name that http.server looks for
 
     def _authorised(self, token: str) -> bool:
         basic = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()

@@ -1,7 +1,7 @@
 """Each way to act on a bot, against the real thing or what was recorded of it."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import docker
@@ -17,8 +17,11 @@ from webhook_actions.bots.command import CommandAdapter
 from webhook_actions.bots.docker import DockerAdapter
 from webhook_actions.bots.freqtrade import FreqtradeAdapter
 from webhook_actions.bots.http import HttpAdapter
+from webhook_actions.bots.protocol import Adapter
 from webhook_actions.outcome import Result
+from webhook_actions.senses import Senses
 
+NO_SENSES = Senses("http://127.0.0.1:9", [], 0.5)  # an address where nothing listens
 SHOW = [sys.executable, "-c", "import sys; print(sys.argv[1:])"]
 
 
@@ -53,6 +56,11 @@ def bots() -> Iterator[Bots]:
     made = Bots("alpha")
     yield made
     made.server.shutdown()
+
+
+def over(adapter: Adapter, boot: float = 5, sleep: Callable[[float], None] = lambda _: None) -> BotControl:
+    """Return a control over one adapter."""
+    return BotControl("alpha", "step-1", adapter, adapter, NO_SENSES, 0, boot, keep=0.5, sleep=sleep)
 
 
 def http(bots: Bots, token: Path) -> HttpAdapter:
@@ -102,11 +110,11 @@ def test_a_restarted_bot_is_waited_for_as_long_as_it_may_boot(bots: Bots, tmp_pa
         waits.append(seconds)
         bots.by_name["alpha"].answers = len(waits) == 3
 
-    bot = BotControl("alpha", "key", adapter, adapter, 0, boot=30, sleep=sleep)
+    bot = over(adapter, boot=30, sleep=sleep)
     assert bot.wait_until_it_answers().done
     assert len(waits) == 3
     bots.by_name["alpha"].answers = False
-    silent = BotControl("alpha", "key", adapter, adapter, 0, boot=0)
+    silent = over(adapter, boot=0)
     assert "silent for 0s" in silent.wait_until_it_answers().detail
 
 
@@ -121,7 +129,7 @@ def freqtrade(tmp_path: Path) -> Iterator[tuple[Recording, FreqtradeAdapter]]:
 
 def posted(recording: Recording) -> list[str]:
     """Return the control calls that reached the recording, in order."""
-    return [path.rsplit("/", 1)[1] for path in recording.calls if path.rsplit("/", 1)[1] in ("stop", "start")]
+    return [verb for verb, _ in recording.orders]
 
 
 def test_freqtrade_is_restarted_by_stop_and_start(freqtrade: tuple[Recording, FreqtradeAdapter]) -> None:

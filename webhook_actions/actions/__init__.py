@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from webhook_actions.bots import BotControl
+from webhook_actions.bots.protocol import Verb
 from webhook_actions.incidents import Incident
 from webhook_actions.outcome import Outcome
 
 Run = Callable[[BotControl, Incident], Outcome]
+Proof = Callable[[BotControl], Outcome]
 
 
 class Effect(StrEnum):
@@ -28,17 +30,24 @@ class Action:
     `useless_when` and `proof` are PromQL with `$bot` for the bot's name, true where they return a sample;
     `proof` is asked where the alert has no `verify` annotation of its own. `proof_at_bot` is asked instead
     of both: what touches money is proven at the bot, never by the alert clearing. `halts` latches the bot
-    before it runs, so that nothing but a person lets it trade again. `once` is once per incident.
+    before it runs, so that nothing but a person lets it trade again. `once` is once per incident. `verbs`
+    are what the bot's adapter must be able to order; one of them is enough.
     """
 
     name: str
     effect: Effect
     run: Run
+    verbs: tuple[Verb, ...] = ()
     useless_when: str | None = None
     proof: str | None = None
-    proof_at_bot: Callable[[BotControl], Outcome] | None = None
+    proof_at_bot: Proof | None = None
     halts: bool = False
     once: bool = False
+
+    @property
+    def does(self) -> str:
+        """What it does, in a sentence: the first of its docstring."""
+        return (self.run.__doc__ or "").partition("\n")[0]
 
 
 _REGISTRY: dict[str, Action] = {}
@@ -48,16 +57,17 @@ def action(
     name: str,
     *,
     effect: Effect,
+    verbs: tuple[Verb, ...] = (),
     useless_when: str | None = None,
     proof: str | None = None,
-    proof_at_bot: Callable[[BotControl], Outcome] | None = None,
+    proof_at_bot: Proof | None = None,
     halts: bool = False,
     once: bool = False,
 ) -> Callable[[Run], Run]:
     """Register the decorated function as the action `name`; see Action for the rest."""
 
     def register(run: Run) -> Run:
-        _REGISTRY[name] = Action(name, effect, run, useless_when, proof, proof_at_bot, halts, once)
+        _REGISTRY[name] = Action(name, effect, run, verbs, useless_when, proof, proof_at_bot, halts, once)
         return run
 
     return register

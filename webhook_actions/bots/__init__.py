@@ -3,45 +3,45 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
-from stack.settings import CommandRestart, DockerRestart, FreqtradeBot, HttpBot, Settings
+from stack.settings import Bot, CommandRestart, DockerRestart, FreqtradeBot, HttpBot, Settings
 from webhook_actions.bots.command import CommandAdapter
 from webhook_actions.bots.docker import DockerAdapter
 from webhook_actions.bots.freqtrade import FreqtradeAdapter
 from webhook_actions.bots.http import HttpAdapter
 from webhook_actions.bots.nothing import NoAdapter
-from webhook_actions.outcome import Outcome
+from webhook_actions.bots.protocol import (
+    Adapter,
+    Order,
+    Position,
+    Restarter,
+    Scope,
+    Standing,
+    Trade,
+    Verb,
+)
+from webhook_actions.outcome import Outcome, Result
+from webhook_actions.senses import Sample, Senses, for_bot
 
 _ASK_EVERY = 0.5  # seconds between two looks at whether a bot answers
-
-
-class Restarter(Protocol):
-    """An adapter that can restart a bot."""
-
-    def restart(self, wait: float, key: str) -> Outcome:
-        """Stop, wait so many seconds, start. A `key` seen before has no second effect where that can be."""
-        ...
-
-
-class Listener(Protocol):
-    """An adapter that can tell whether a bot answers."""
-
-    def answers(self) -> Outcome:
-        """Return done when the bot answers, else why not."""
-        ...
+_INSIST = 3  # times that a bot is asked for what protects money; under one key, so that it is done once
 
 
 @dataclass(frozen=True)
 class BotControl:
-    """A bot as one try of an action sees it: `key` names the try, `restart_wait` and `boot` are seconds."""
+    """A bot as one try of an action sees it: `key` names the try, `restart_wait` and `boot` are seconds.
+
+    `keep` is the share of each position that is left by a reduction.
+    """
 
     name: str
     key: str
     restarter: Restarter
-    listener: Listener
+    adapter: Adapter
+    senses: Senses
     restart_wait: float
     boot: float
+    keep: float
     sleep: Callable[[float], None] = time.sleep
 
     def restart(self) -> Outcome:
@@ -51,31 +51,169 @@ class BotControl:
     def wait_until_it_answers(self) -> Outcome:
         """Return done once the bot answers, retry when it did not within its boot time."""
         deadline = time.monotonic() + self.boot
-        while not (answer := self.listener.answers()).done:
+        while not (answer := self.adapter.answers()).done:
             if time.monotonic() > deadline:
                 return Outcome.retry(f"restarted, but silent for {self.boot:g}s since: {answer.detail}")
             self.sleep(_ASK_EVERY)
         return Outcome.ok("restarted, and it answers")
 
+    def pause(self) -> Outcome:
+        """Stop entries; exits go on."""
+        return self._do(Order(Verb.PAUSE))
+
+    def resume(self) -> Outcome:
+        """Allow entries again."""
+        return self._do(Order(Verb.RESUME))
+
+    def flatten(self) -> Outcome:
+        """Pause, then close everything at the market, and leave it paused.
+
+        In that order: a bot that is only closed buys again. One that knows no pause is closed all the same,
+        and shows at the proof that it may enter.
+        """
+        paused = self._insist(Order(Verb.PAUSE))
+        if not paused.done and paused.result is not Result.CANNOT:
+            return Outcome(
+                paused.result, f"nothing was closed, since it could not be paused: {paused.detail}"
+            )
+        closed = self.close_positions("all")
+        return Outcome(closed.result, f"{paused.detail}; {closed.detail}")
+
+    def close_positions(self, scope: Scope) -> Outcome:
+        """Close positions at the market."""
+        return self._insist(Order(Verb.CLOSE_POSITIONS, scope=scope))
+
+    def reduce_positions(self, factor: float) -> Outcome:
+        """Reduce each position to `factor` of its size."""
+        return self._insist(Order(Verb.REDUCE_POSITIONS, factor=factor))
+
+    def retrain_model(self) -> Outcome:
+        """Train the bot's models anew."""
+        return self._do(Order(Verb.RETRAIN_MODEL))
+
+    def switch_endpoint(self, endpoint: str | None = None) -> Outcome:
+        """Use another endpoint of the exchange: the one at this URL, else the bot's next."""
+        return self._do(Order(Verb.SWITCH_ENDPOINT, endpoint=endpoint))
+
+    def retry_connection(self) -> Outcome:
+        """Connect to the exchange anew, and leave a bot paused that was."""
+        return self._reconnect(Verb.RETRY_CONNECTION)
+
+    def reload(self) -> Outcome:
+        """Read the bot's configuration again, and leave a bot paused that was."""
+        return self._reconnect(Verb.RELOAD)
+
+    def optimize_connections(self) -> Outcome:
+        """Let the bot keep connections open and choose the fastest."""
+        return self._do(Order(Verb.OPTIMIZE_CONNECTIONS))
+
+    def clear_cache(self) -> Outcome:
+        """Give memory back."""
+        return self._do(Order(Verb.CLEAR_CACHE))
+
+    def reduce_processing(self) -> Outcome:
+        """Do less per second."""
+        return self._do(Order(Verb.REDUCE_PROCESSING))
+
+    def adjust_strategy(self) -> Outcome:
+        """Trade more cautiously."""
+        return self._do(Order(Verb.ADJUST_STRATEGY))
+
+    def adjust_parameters(self) -> Outcome:
+        """Use only the predictions that the models are sure of."""
+        return self._do(Order(Verb.ADJUST_PARAMETERS))
+
+    def standing(self) -> Standing | Outcome:
+        """Return where the bot stands, as it says itself."""
+        return self.adapter.standing()
+
+    def positions(self) -> tuple[Position, ...] | Outcome:
+        """Return the open positions, as the bot says itself."""
+        standing = self.standing()
+        if isinstance(standing, Outcome):
+            return standing
+        if standing.positions is None:
+            return Outcome.cannot(f"it is {standing.state} and does not say its positions")
+        return standing.positions
+
+    def trades(self, limit: int) -> tuple[Trade, ...] | Outcome:
+        """Return the bot's last closed trades, oldest first."""
+        return self.adapter.trades(limit)
+
+    def is_flat(self) -> Outcome:
+        """Return done when the bot holds nothing and no order waits."""
+        standing = self.standing()
+        if isinstance(standing, Outcome):
+            return standing
+        if standing.positions is None:
+            return Outcome.retry(f"it is {standing.state} and does not say its positions")
+        if standing.positions or standing.pending:
+            held = ", ".join(position.symbol for position in standing.positions) or "no position"
+            return Outcome.retry(f"it still holds {held}; {standing.pending or 0} orders wait")
+        return Outcome.ok("it is flat")
+
+    def is_paused(self) -> Outcome:
+        """Return done when the bot enters nothing."""
+        standing = self.standing()
+        if isinstance(standing, Outcome):
+            return standing
+        if standing.enters:
+            return Outcome.retry(f"it is {standing.state} and may enter positions")
+        return Outcome.ok("it is locked against entries" if standing.locked else f"it is {standing.state}")
+
+    def ask(self, expression: str) -> tuple[Sample, ...]:
+        """Return what PromQL with `$bot` for the bot's name is now. Raises Unseen."""
+        return self.senses.ask(for_bot(expression, self.name))
+
+    def number(self, expression: str) -> float | None:
+        """Return the highest value that PromQL with `$bot` has now, None without one. Raises Unseen."""
+        return max((sample.value for sample in self.ask(expression)), default=None)
+
+    def _do(self, order: Order) -> Outcome:
+        return self.adapter.carry_out(order, self.key)
+
+    def _insist(self, order: Order) -> Outcome:
+        """Carry out an order, and again while that may help: one lost answer must not cost the account."""
+        for _ in range(_INSIST - 1):
+            outcome = self._do(order)
+            if outcome.result is not Result.RETRY:
+                return outcome
+            self.sleep(_ASK_EVERY)
+        return self._do(order)
+
+    def _reconnect(self, verb: Verb) -> Outcome:
+        """Carry out what may un-pause a bot, and pause it again."""
+        if verb not in self.adapter.verbs:
+            return self._do(Order(verb))
+        before = self.standing()
+        outcome = self._do(Order(verb))
+        if not outcome.done or isinstance(before, Outcome) or before.state != "paused":
+            return outcome
+        answered = self.wait_until_it_answers()
+        paused = self.pause() if answered.done else answered
+        if not paused.done:
+            return Outcome.retry(f"{outcome.detail}; it was paused, and could not be again: {paused.detail}")
+        return Outcome.ok(f"{outcome.detail}; it was paused, and is again")
+
 
 def control(settings: Settings, name: str, key: str) -> BotControl:
-    """Return the control of a bot of the settings. Raises KeyError for a bot that they do not have."""
-    bot = settings.bots[name]
+    """Return the control of a bot. Of one that settings do not have, only what it said can be looked at."""
+    bot = settings.bots.get(name)
     timeout = float(settings.collection.timeout)
-    boot = float(bot.boot or settings.actions.restart.boot)
+    boot = float((bot and bot.boot) or settings.actions.restart.boot)
     return BotControl(
         name,
         key,
-        restarter=_restarter(settings, name, bot.restart, timeout + boot),  # it may answer only once booted
-        listener=_listener(bot.control, timeout),
+        restarter=_restarter(settings, name, bot, timeout + boot),  # it may answer only once booted
+        adapter=_adapter(bot.control if bot else None, timeout),
+        senses=Senses.of(settings),
         restart_wait=float(settings.actions.restart.wait),
         boot=boot,
+        keep=settings.actions.reduce_position_sizes.factor,
     )
 
 
-def _listener(
-    access: HttpBot | FreqtradeBot | None, timeout: float
-) -> HttpAdapter | FreqtradeAdapter | NoAdapter:
+def _adapter(access: HttpBot | FreqtradeBot | None, timeout: float) -> Adapter:
     match access:
         case None:
             return NoAdapter()
@@ -85,16 +223,11 @@ def _listener(
             return FreqtradeAdapter(access, timeout)
 
 
-def _restarter(
-    settings: Settings,
-    name: str,
-    access: HttpBot | FreqtradeBot | DockerRestart | CommandRestart | None,
-    timeout: float,
-) -> Restarter:
-    match access:
-        case DockerRestart():
+def _restarter(settings: Settings, name: str, bot: Bot | None, timeout: float) -> Restarter:
+    match bot.restart if bot else None:
+        case DockerRestart() as access:
             return DockerAdapter(access, timeout)
-        case CommandRestart():
+        case CommandRestart() as access:
             return CommandAdapter(settings.actions.programs[access.program], name, timeout)
-        case _:
-            return _listener(access, timeout)
+        case access:
+            return _adapter(access, timeout)

@@ -1,15 +1,32 @@
 """The adapter of a bot that only tells: its files or pushes are no way to act on it."""
 
+from webhook_actions.bots.protocol import Order, Standing, Trade, Verb
 from webhook_actions.outcome import Outcome
+
+_NO_WAY = "it has neither `control` nor `restart`; set one of them in its settings"
 
 
 class NoAdapter:
     """Stands where settings give a bot neither `control` nor `restart`."""
 
+    verbs: frozenset[Verb] = frozenset()
+
     def restart(self, wait: float, key: str) -> Outcome:
         """Say that there is no way to."""
-        return Outcome.cannot("it has neither `control` nor `restart`; set one of them in its settings")
+        return Outcome.cannot(_NO_WAY)
 
     def answers(self) -> Outcome:
         """Return done: there is nobody to ask, and Prometheus is asked afterwards in any case."""
         return Outcome.ok("it has no API that could be asked")
+
+    def carry_out(self, order: Order, key: str) -> Outcome:
+        """Say that there is no way to."""
+        return Outcome.cannot(f"{order.verb}: it has no `control`; set one in its settings")
+
+    def standing(self) -> Standing | Outcome:
+        """Say that there is nobody to ask."""
+        return Outcome.cannot("its positions are unknown: it has no API that could be asked")
+
+    def trades(self, limit: int) -> tuple[Trade, ...] | Outcome:
+        """Say that there is nobody to ask."""
+        return Outcome.cannot("its trades are unknown: it has no API that could be asked")

@@ -1,0 +1,13 @@
+"""Lets a bot use only what its models are sure of."""
+
+from webhook_actions.actions import Effect, action
+from webhook_actions.bots import BotControl
+from webhook_actions.bots.protocol import Verb
+from webhook_actions.incidents import Incident
+from webhook_actions.outcome import Outcome
+
+
+@action("adjust_parameters", effect=Effect.DISRUPTIVE, verbs=(Verb.ADJUST_PARAMETERS,))
+def adjust_parameters(bot: BotControl, incident: Incident) -> Outcome:
+    """Have the bot's models abstain where they are unsure: fewer and better predictions."""
+    return bot.adjust_parameters()

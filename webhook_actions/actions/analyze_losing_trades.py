@@ -1,0 +1,97 @@
+"""Looks for what a bot's losing trades have in common."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+
+from webhook_actions.actions import Effect, action
+from webhook_actions.bots import BotControl
+from webhook_actions.bots.protocol import Trade
+from webhook_actions.findings import findings, money, percent, span
+from webhook_actions.incidents import Incident
+from webhook_actions.outcome import Outcome
+
+_TRADES = 500  # closed last
+_WORST = 3  # groups that are told of each kind
+_HELD = ((300.0, "under 5 m"), (3600.0, "5 m to 1 h"), (86_400.0, "1 h to 1 d"))
+_COUNTS = 'max by (symbol, side, outcome) (trading_bot_trades_total{bot="$bot"})'
+
+
+@action("analyze_losing_trades", effect=Effect.OBSERVE)
+@findings
+def analyze_losing_trades(bot: BotControl, incident: Incident) -> Iterable[str]:
+    """Tell where the trades that lost money were made: symbol, side, hour of the day, holding time.
+
+    From the bot's own trades; of a bot that has no API to be asked, from its counters in Prometheus, which
+    know neither hours nor money.
+    """
+    trades = bot.trades(_TRADES)
+    if isinstance(trades, Outcome):
+        yield f"{trades.detail}; from its counters:"
+        yield from _counted(bot)
+    elif trades:
+        yield from _analysed(trades)
+
+
+def _analysed(trades: Sequence[Trade]) -> Iterator[str]:
+    won = [trade for trade in trades if trade.profit > 0]
+    lost = [trade for trade in trades if trade.profit < 0]
+    yield (
+        f"last {len(trades)} trades: {len(won)} won {money(_sum(won))}, {len(lost)} lost "
+        f"{money(_sum(lost))}, win rate {percent(len(won) / len(trades))}"
+    )
+    if not lost:
+        return
+    yield _worst("symbol", trades, lambda trade: trade.symbol)
+    yield _worst("side", trades, lambda trade: trade.side)
+    yield _worst("hour of closing, UTC", trades, lambda t: f"{datetime.fromtimestamp(t.closed_at, UTC):%H}h")
+    yield _worst("holding time", trades, _held)
+    yield f"held on average: {span(_mean_held(lost))} where it lost" + (
+        f", {span(_mean_held(won))} where it won" if won else ""
+    )
+    worst = min(lost, key=lambda trade: trade.profit)
+    yield (
+        f"largest loss: {worst.symbol} {worst.side} {money(worst.profit)}, closed "
+        f"{datetime.fromtimestamp(worst.closed_at, UTC):%Y-%m-%d %H:%M} UTC"
+    )
+
+
+def _worst(kind: str, trades: Iterable[Trade], group: Callable[[Trade], str]) -> str:
+    """Return a line with the groups that lost most money in all."""
+    groups: dict[str, list[Trade]] = {}
+    for trade in trades:
+        groups.setdefault(group(trade), []).append(trade)
+    losing = sorted((_sum(members), name) for name, members in groups.items() if _sum(members) < 0)
+    told = [
+        f"{name} {money(total)} ({sum(t.profit < 0 for t in groups[name])} of {len(groups[name])} lost)"
+        for total, name in losing[:_WORST]
+    ]
+    return f"by {kind}: {', '.join(told) or 'none lost in all'}"
+
+
+def _counted(bot: BotControl) -> Iterator[str]:
+    lost: dict[tuple[str, str], float] = {}
+    closed: dict[tuple[str, str], float] = {}
+    for sample in bot.ask(_COUNTS):
+        place = (sample.labels.get("symbol", ""), sample.labels.get("side", ""))
+        closed[place] = closed.get(place, 0) + sample.value
+        if sample.labels.get("outcome") == "lost":
+            lost[place] = lost.get(place, 0) + sample.value
+    for place, count in sorted(lost.items(), key=lambda each: -each[1])[:_WORST]:
+        if count:
+            yield f"{' '.join(place)}: {count:g} of {closed[place]:g} lost"
+    held = bot.number('trading_bot_position_duration_avg_seconds{bot="$bot"}')
+    if held is not None:
+        yield f"held on average: {span(held)}"
+
+
+def _held(trade: Trade) -> str:
+    seconds = trade.closed_at - trade.opened_at
+    return next((name for limit, name in _HELD if seconds < limit), "over 1 d")
+
+
+def _mean_held(trades: Sequence[Trade]) -> float:
+    return sum(trade.closed_at - trade.opened_at for trade in trades) / len(trades)
+
+
+def _sum(trades: Iterable[Trade]) -> float:
+    return sum(trade.profit for trade in trades)

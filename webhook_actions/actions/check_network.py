@@ -1,0 +1,53 @@
+"""Finds out where on the way to the exchange time, or the connection, is lost."""
+
+from collections.abc import Iterable, Iterator
+
+from webhook_actions.actions import Effect, action
+from webhook_actions.bots import BotControl
+from webhook_actions.findings import findings, percent, span
+from webhook_actions.incidents import Incident
+from webhook_actions.senses import Reach, Unseen
+
+# What the bot itself meets, which may take another way than the probes do.
+_OWN = (
+    (
+        "p95 of its calls",
+        "histogram_quantile(0.95, "
+        'max by (le) (rate(trading_bot_response_time_seconds_bucket{bot="$bot"}[5m])))',
+        span,
+    ),
+    ("share of its calls that fail", 'max(trading_bot_error_rate{bot="$bot"})', percent),
+)
+
+
+@action("check_network", effect=Effect.OBSERVE)
+@findings
+def check_network(bot: BotControl, incident: Incident) -> Iterable[str]:
+    """Time DNS, TCP, TLS and HTTP of each endpoint of `collection.probes`, beside the bot's own calls."""
+    reached = bot.senses.reach_all()
+    if not reached:
+        yield "no endpoint was measured: collection.probes names none"
+    yield from (_line(each) for each in reached)
+    yield from _own(bot)
+
+
+def _line(reach: Reach) -> str:
+    steps = ", ".join(f"{step} {span(seconds)}" for step, seconds in reach.seconds.items())
+    answer = f"{reach.status} after {span(reach.total)}" if reach.error is None else f"fails at {reach.error}"
+    return f"{reach.endpoint.name}: {answer}" + (f" ({steps})" if steps else "")
+
+
+def _own(bot: BotControl) -> Iterator[str]:
+    """Yield what the bot meets; that Prometheus is out of reach is one more finding about the network."""
+    if not bot.name:
+        return
+    answer = bot.adapter.answers()
+    yield f"{bot.name}: {'answers' if answer.done else answer.detail}"
+    for what, expression, write in _OWN:
+        try:
+            value = bot.number(expression)
+        except Unseen as error:
+            yield f"unknown: {what}, {error}"
+            return
+        if value is not None:
+            yield f"{bot.name}: {what}: {write(value)}"

@@ -1,0 +1,13 @@
+"""Gives back memory that a bot can do without."""
+
+from webhook_actions.actions import Effect, action
+from webhook_actions.bots import BotControl
+from webhook_actions.bots.protocol import Verb
+from webhook_actions.incidents import Incident
+from webhook_actions.outcome import Outcome
+
+
+@action("clear_cache", effect=Effect.DISRUPTIVE, verbs=(Verb.CLEAR_CACHE,))
+def clear_cache(bot: BotControl, incident: Incident) -> Outcome:
+    """Have the bot drop its caches."""
+    return bot.clear_cache()

@@ -1,0 +1,34 @@
+"""Finds the endpoint of the exchange that answers fastest, and switches to it."""
+
+from webhook_actions.actions import Effect, action
+from webhook_actions.bots import BotControl
+from webhook_actions.bots.protocol import Verb
+from webhook_actions.findings import span, told
+from webhook_actions.incidents import Incident
+from webhook_actions.outcome import Outcome
+
+
+@action(
+    "optimize_connections",
+    effect=Effect.DISRUPTIVE,
+    verbs=(Verb.SWITCH_ENDPOINT, Verb.OPTIMIZE_CONNECTIONS),
+)
+def optimize_connections(bot: BotControl, incident: Incident) -> Outcome:
+    """Measure the endpoints of `collection.probes` and switch to the fastest healthy one.
+
+    Where none is known, none is healthy, or the bot does not take the fastest, the bot is left to choose.
+    """
+    reached = bot.senses.reach_all()
+    lines = [
+        f"{each.endpoint.name}: {span(each.total)}" if each.healthy
+        else f"{each.endpoint.name}: {each.error or f'answered {each.status}'}"
+        for each in reached
+    ]  # fmt: skip
+    if reached and reached[0].healthy:
+        fastest = reached[0].endpoint
+        switched = bot.switch_endpoint(fastest.url)
+        if switched.done:
+            return Outcome.ok(told([f"switched to {fastest.name}: {switched.detail}", *lines]))
+        lines.append(f"not switched to {fastest.name}: {switched.detail}")
+    chosen = bot.optimize_connections()
+    return Outcome(chosen.result, told([chosen.detail, *lines]))

@@ -1,0 +1,18 @@
+"""Trains a bot's models anew."""
+
+from webhook_actions.actions import Effect, action
+from webhook_actions.bots import BotControl
+from webhook_actions.bots.protocol import Verb
+from webhook_actions.incidents import Incident
+from webhook_actions.outcome import Outcome
+
+
+@action(
+    "retrain_model",
+    effect=Effect.DISRUPTIVE,
+    verbs=(Verb.RETRAIN_MODEL,),
+    proof='max by (bot) (trading_bot_model_drift_detected{bot="$bot"}) == 0',
+)
+def retrain_model(bot: BotControl, incident: Incident) -> Outcome:
+    """Have the bot train its models on the market of today; their figures begin anew."""
+    return bot.retrain_model()

@@ -1,0 +1,13 @@
+"""Connects a bot to its exchange anew."""
+
+from webhook_actions.actions import Effect, action
+from webhook_actions.bots import BotControl
+from webhook_actions.bots.protocol import Verb
+from webhook_actions.incidents import Incident
+from webhook_actions.outcome import Outcome
+
+
+@action("retry_connection", effect=Effect.DISRUPTIVE, verbs=(Verb.RETRY_CONNECTION,))
+def retry_connection(bot: BotControl, incident: Incident) -> Outcome:
+    """Have the bot connect to its exchange anew; one that was paused stays paused."""
+    return bot.retry_connection()

@@ -1,0 +1,35 @@
+"""Reviews what a bot's log complains about."""
+
+from collections.abc import Iterable, Mapping
+
+from webhook_actions.actions import Effect, action
+from webhook_actions.bots import BotControl
+from webhook_actions.findings import findings
+from webhook_actions.incidents import Incident
+
+_KINDS = 8  # of events that are told, the most frequent first
+_SEEN = (
+    "sort_desc(topk({kinds}, max by (category, event, severity) (increase("
+    'trading_bot_log_events_total{{bot="$bot",severity=~"(?i)warning|error|critical"}}[{window}])) > 0))'
+)
+
+
+@action("review_error_logs", effect=Effect.OBSERVE)
+@findings
+def review_error_logs(bot: BotControl, incident: Incident) -> Iterable[str]:
+    """Tell which errors and warnings the log holds: within 15 minutes, and in the hour before."""
+    lately = {_kind(s.labels): s.value for s in bot.ask(_SEEN.format(kinds=_KINDS, window="15m"))}
+    hour = {_kind(s.labels): s.value for s in bot.ask(_SEEN.format(kinds=10 * _KINDS, window="75m"))}
+    for kind, count in lately.items():
+        earlier = max(0.0, hour.get(kind, count) - count)
+        yield f"{' '.join(kind)}: {count:.0f} within 15 m, {earlier:.0f} in the hour before"
+    lines = bot.number('increase(trading_bot_log_lines_total{bot="$bot"}[15m])')
+    if lines is not None:
+        yield f"lines of the log within 15 m: {lines:.0f}"
+    slow = bot.number('sum(increase(trading_bot_log_slow_operation_seconds_count{bot="$bot"}[15m]))')
+    if slow:
+        yield f"slow operations within 15 m: {slow:.0f}"
+
+
+def _kind(labels: Mapping[str, str]) -> tuple[str, str, str]:
+    return labels.get("severity", ""), labels.get("category", ""), labels.get("event", "")

@@ -1,0 +1,80 @@
+"""Puts what an action found into a few short lines, as they stand in the incident and in messages."""
+
+import functools
+import logging
+from collections.abc import Callable, Iterable
+
+from webhook_actions.bots import BotControl
+from webhook_actions.incidents import Incident
+from webhook_actions.outcome import Outcome
+from webhook_actions.senses import Unseen
+
+log = logging.getLogger(__name__)
+
+LONGEST = 2000  # characters of all findings: what a message can carry
+_MINUTE, _HOUR, _DAY = 60.0, 3600.0, 86_400.0
+
+Look = Callable[[BotControl, Incident], Iterable[str]]
+
+
+def findings(look: Look) -> Callable[[BotControl, Incident], Outcome]:
+    """Return an action's function that tells the lines of `look`, or why Prometheus could not be asked."""
+
+    @functools.wraps(look)
+    def run(bot: BotControl, incident: Incident) -> Outcome:
+        try:
+            return Outcome.ok(told(look(bot, incident)))
+        except Unseen as error:
+            return Outcome.retry(str(error))
+
+    return run
+
+
+def told(lines: Iterable[str]) -> str:
+    """Return the lines as one text, cut at a line's end where it is too long."""
+    text = "\n".join(lines) or "nothing to report: no series and no trade says anything"
+    if len(text) <= LONGEST:
+        return text
+    return text[: LONGEST - 2].rpartition("\n")[0] + "\n…"
+
+
+def message(incident: Incident) -> str:
+    """Return what an incident is about, what is recommended and where to read on, a line each."""
+    about = f" of {incident.bot}" if incident.bot else ""
+    parts = (
+        incident.annotations.get("summary") or f"{incident.alert}{about}",
+        incident.annotations.get("description"),
+        incident.annotations.get("recommended_actions"),
+        incident.annotations.get("runbook_url"),
+        incident.annotations.get("dashboard_url"),
+    )
+    return told(part.strip() for part in parts if part)
+
+
+def noted(kind: str, incident: Incident) -> Outcome:
+    """Write an incident into the log as an achievement, an issue or an event, and return what was written."""
+    text = message(incident)
+    level = logging.WARNING if kind == "issue" else logging.INFO
+    about = {"incident": incident.id, "alert": incident.alert, "bot": incident.bot}
+    log.log(level, kind, extra=about | {"reason": text})
+    return Outcome.ok(f"{kind}: {text}")
+
+
+def money(amount: float) -> str:
+    """Return an amount with its sign."""
+    return f"{amount:+,.2f}"
+
+
+def percent(ratio: float) -> str:
+    """Return a ratio as a percentage."""
+    return f"{ratio:.1%}"
+
+
+def span(seconds: float) -> str:
+    """Return a duration in the unit that suits it."""
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    for unit, name in ((_DAY, "d"), (_HOUR, "h"), (_MINUTE, "m")):
+        if seconds >= unit:
+            return f"{seconds / unit:.1f} {name}"
+    return f"{seconds:.1f} s"
