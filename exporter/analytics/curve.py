@@ -153,6 +153,8 @@ class Curve:
 
     def at(self, now: float) -> Standing:
         """Return the standing with the events up to a unix time."""
+        if self.standing.next_event > now:
+            return self.standing
         found = copy(self.standing)
         found.settle(now)
         return found
