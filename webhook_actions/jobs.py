@@ -14,10 +14,10 @@ from webhook_actions.incidents import Connection
 
 log = logging.getLogger(__name__)
 
-ADVANCE, WAKE = "advance", "wake"
+ADVANCE, WAKE, RUN_NOW, HOLD = "advance", "wake", "run_now", "hold"
 _DUE_EVERY = 0.5  # seconds between two looks for timers that are due; anything else is notified at once
 _CRITICAL_LOSS = "TradingBotCriticalLoss"
-_URGENT = 10  # its priority, over the 0 of all else
+_URGENT, _ASKED = 10, 20  # priorities over the 0 of all else: saving money, and what a person asks for
 _GRACE = 20.0  # seconds a stopping worker leaves to an action that runs
 
 
@@ -41,9 +41,8 @@ class Jobs:
         if found is None or found[0] is None:
             await self.app.schema_manager.apply_schema_async()
             async with self._pool.connection() as connection:
-                await connection.execute(
-                    "ANALYZE"
-                )  # unanalysed, its queries take ten times as long (DESIGN §6)
+                # Unanalysed, its queries take ten times as long.
+                await connection.execute("ANALYZE")
 
     async def work(self) -> None:
         """Run jobs until cancelled; those that are running then get a while to end."""
@@ -86,6 +85,19 @@ class Jobs:
             await self.app.configure_task(
                 ADVANCE, lock=_lock(bot, incident), queueing_lock=f"incident:{incident}"
             ).defer_async(incident=incident)
+
+    async def run_now(self, incident: int, bot: str, action: str, by: str) -> None:
+        """Ask for an action that a person wants, before all else that waits for the bot."""
+        await self.app.configure_task(RUN_NOW, lock=_lock(bot, incident), priority=_ASKED).defer_async(
+            incident=incident, action=action, by=by
+        )
+
+    async def hold(self, bot: str) -> None:
+        """Ask for a halted bot to be paused again, unless that is asked for already."""
+        with contextlib.suppress(AlreadyEnqueued):
+            await self.app.configure_task(
+                HOLD, lock=f"bot:{bot}", queueing_lock=f"hold:{bot}", priority=_URGENT
+            ).defer_async(bot=bot)
 
     async def wake(self, incident: int, at: datetime) -> None:
         """Ask for an incident to be advanced at a time."""

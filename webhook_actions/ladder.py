@@ -1,6 +1,6 @@
 """Decides what is tried next for an incident, from what was tried, when, and what is allowed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -48,14 +48,17 @@ def decide(
     steps: Sequence[Step],
     records: Mapping[str, Record],
     limits: Mapping[str, ActionLimit],
+    once: Collection[str],
     now: datetime,
 ) -> Act | Wait | GiveUp:
     """Return the first rung that is not spent: an action is tried until its attempts are, then the next one.
 
-    `steps` are those of this incident, `records` the bot's by action, `limits` by action.
+    `steps` are those of this incident, `records` the bot's by action, `limits` by action; the actions in
+    `once` are not repeated in an incident, whatever came of them.
     """
     for action in ladder:
-        if any(step.action == action and step.outcome in _SPENT for step in steps):
+        tried = [step for step in steps if step.action == action]
+        if any(step.outcome in _SPENT for step in tried) or (action in once and tried):
             continue
         record = records.get(action, Record())
         if record.attempts >= limits[action].attempts:

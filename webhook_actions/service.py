@@ -12,12 +12,12 @@ from fastapi import FastAPI
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from stack.settings import Settings
-from webhook_actions import server
+from webhook_actions import incidents, server
 from webhook_actions.actions import load_actions
 from webhook_actions.embedded import DatabaseError, EmbeddedPostgres
 from webhook_actions.engine import Engine
 from webhook_actions.incidents import Connection
-from webhook_actions.jobs import ADVANCE, WAKE, Jobs
+from webhook_actions.jobs import ADVANCE, HOLD, RUN_NOW, WAKE, Jobs
 from webhook_actions.metrics import Metrics
 from webhook_actions.reconcile import reconcile
 from webhook_actions.truth import Prometheus
@@ -106,7 +106,7 @@ async def _create_tables(pool: AsyncConnectionPool[Connection], jobs: Jobs) -> N
 
 
 def _register(jobs: Jobs, engine: Engine, pool: AsyncConnectionPool[Connection]) -> None:
-    """Tell the queue what its two jobs do."""
+    """Tell the queue what its jobs do."""
 
     @jobs.app.task(name=ADVANCE)
     async def advance(incident: int) -> None:
@@ -114,11 +114,21 @@ def _register(jobs: Jobs, engine: Engine, pool: AsyncConnectionPool[Connection])
 
     @jobs.app.task(name=WAKE)
     async def wake(incident: int) -> None:
+        if found := await look_up(incident):
+            await jobs.advance(incident, found.bot)
+
+    @jobs.app.task(name=RUN_NOW)
+    async def run_now(incident: int, action: str, by: str) -> None:
+        if found := await look_up(incident):
+            await engine.actor.run_now(found, action, by)
+
+    @jobs.app.task(name=HOLD)
+    async def hold(bot: str) -> None:
+        await engine.actor.hold(bot)
+
+    async def look_up(incident: int) -> incidents.Incident | None:
         async with pool.connection() as connection:
-            found = await connection.execute("SELECT bot FROM incidents WHERE id = %s", [incident])
-            row = await found.fetchone()
-        if row:
-            await jobs.advance(incident, row[0])
+            return await incidents.incident(connection, incident)
 
 
 async def _forever(interval: float, once: Callable[[], Awaitable[None]]) -> None:

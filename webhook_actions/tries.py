@@ -4,12 +4,17 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from stack.settings import Settings
-from webhook_actions.actions import Effect
+from webhook_actions import holds
+from webhook_actions.actions import Action, Effect
 from webhook_actions.incidents import Connection, Incident, Step, tell
 from webhook_actions.ladder import NOT_RUN, Record
 from webhook_actions.outcome import Outcome
 
-_FLEET_LOCK = 0x6E_64_66_6C  # "ndfl": one intent at a time is counted against the fleet limit
+_INTENT_LOCK = 0x6E_64_69_6E  # "ndin": one intent at a time is checked and counted
+
+
+class Busy:
+    """Something else is under way: look again later."""
 
 
 async def records(
@@ -46,33 +51,69 @@ def cooldown(settings: Settings, incident: Incident) -> float:
 
 
 async def intend(
-    connection: Connection, settings: Settings, incident: Incident, action: str, effect: Effect
-) -> int | None:
-    """Commit the intent of an action and return its id; None when the fleet limit forbids it.
+    connection: Connection, settings: Settings, incident: Incident, action: Action, seen: int
+) -> int | Busy | None:
+    """Commit the intent of an action and return its id.
 
-    Call it in a transaction of its own: what is not committed was not intended.
+    Returns None when the fleet limit forbids it, and Busy when something else is under way or was done since
+    the caller saw `seen` steps of the incident. Call it in a transaction of its own: what is not committed
+    was not intended.
     """
-    if effect is not Effect.OBSERVE:
-        fleet = settings.actions.fleet
-        await connection.execute("SELECT pg_advisory_xact_lock(%s)", [_FLEET_LOCK])
-        others = await (
-            await connection.execute(
-                "SELECT count(DISTINCT bot) FROM steps WHERE bot <> %s AND effect <> 'observe' "
-                "AND NOT (coalesce(outcome, '') = ANY(%s)) "
-                "AND started_at > clock_timestamp() - make_interval(secs => %s)",
-                [incident.bot, list(NOT_RUN), float(fleet.window)],
-            )
-        ).fetchone()
-        if others and others[0] >= max(fleet.bots, int(fleet.ratio * len(settings.bots))):
-            return None
-    step = await (
-        await connection.execute(
-            "INSERT INTO steps (incident, bot, action, effect) VALUES (%s, %s, %s, %s) RETURNING id",
-            [incident.id, incident.bot, action, effect],
-        )
-    ).fetchone()
+    await connection.execute("SELECT pg_advisory_xact_lock(%s)", [_INTENT_LOCK])
+    if await _busy(connection, incident, action, seen):
+        return Busy()
+    if action.effect is not Effect.OBSERVE and await _fleet_is_spent(connection, settings, incident):
+        return None
+    if action.halts:
+        await holds.halt(connection, incident.bot, incident.id, f"{action.name} for {incident.alert}")
+    return await begin(connection, incident, action.name, action.effect)
+
+
+async def begin(connection: Connection, incident: Incident, action: str, effect: Effect) -> int:
+    """Write the intent of an action and return its id."""
+    inserted = await connection.execute(
+        "INSERT INTO steps (incident, bot, action, effect) VALUES (%s, %s, %s, %s) RETURNING id",
+        [incident.id, incident.bot, action, effect],
+    )
     await tell(connection, incident.id, "acting", action)
-    return int(step[0]) if step else None
+    (step,) = await inserted.fetchone() or (0,)
+    return int(step)
+
+
+async def _busy(connection: Connection, incident: Incident, action: Action, seen: int) -> bool:
+    """Return whether the incident moved on, or the bot is being acted on, or its money is.
+
+    A worker that was frozen for longer than its heartbeat wakes up to a job that another one has finished.
+    """
+    found = await connection.execute(
+        """
+        SELECT (SELECT count(*) FROM steps WHERE incident = %(incident)s) <> %(seen)s
+            OR EXISTS (SELECT FROM steps WHERE bot = %(bot)s AND bot <> '' AND ended_at IS NULL)
+            OR (%(money)s AND EXISTS (
+                SELECT FROM steps WHERE bot = %(bot)s AND effect = 'money' AND verdict IS NULL))
+        """,
+        {
+            "incident": incident.id,
+            "bot": incident.bot,
+            "seen": seen,
+            "money": action.effect is Effect.MONEY,
+        },
+    )
+    row = await found.fetchone()
+    return bool(row and row[0])
+
+
+async def _fleet_is_spent(connection: Connection, settings: Settings, incident: Incident) -> bool:
+    """Return whether as many other bots as the fleet limit allows were acted on lately."""
+    fleet = settings.actions.fleet
+    found = await connection.execute(
+        "SELECT count(DISTINCT bot) FROM steps WHERE bot <> %s AND effect <> 'observe' "
+        "AND NOT (coalesce(outcome, '') = ANY(%s)) "
+        "AND started_at > clock_timestamp() - make_interval(secs => %s)",
+        [incident.bot, list(NOT_RUN), float(fleet.window)],
+    )
+    row = await found.fetchone()
+    return bool(row and row[0] >= max(fleet.bots, int(fleet.ratio * len(settings.bots))))
 
 
 async def end(
@@ -81,7 +122,8 @@ async def end(
     """Write how an action ended; its effect may show within `verify` seconds from now."""
     await connection.execute(
         "UPDATE steps SET ended_at = clock_timestamp(), outcome = %s, detail = %s, "
-        "verify_until = clock_timestamp() + make_interval(secs => %s) WHERE id = %s",
+        "verify_until = clock_timestamp() + make_interval(secs => %s) "
+        "WHERE id = %s AND (ended_at IS NULL OR outcome = 'interrupted')",
         [outcome.result, outcome.detail, verify, step],
     )
     await tell(connection, incident.id, outcome.result, f"{action}: {outcome.detail}")
@@ -112,6 +154,13 @@ async def judge(connection: Connection, incident: Incident, step: int, verdict: 
         raise LookupError(f"step {step} is gone")
     judged_at: datetime = row[0]
     return judged_at
+
+
+async def no_verdict(connection: Connection, step: int) -> None:
+    """Write that an action changed nothing that could be proven."""
+    await connection.execute(
+        "UPDATE steps SET verdict = 'none', judged_at = clock_timestamp() WHERE id = %s", [step]
+    )
 
 
 async def give_up(connection: Connection, incident: Incident) -> None:

@@ -107,6 +107,7 @@ def _settings(freqtrade: str) -> dict[str, Any]:
 def _sees_both(stack: Stack, up: subprocess.Popen[bytes], directory: Path) -> bool:
     assert up.poll() is None, (directory / "up.log").read_text()
     try:
-        return len(stack.query("trading_bot_up == 1")) == 2
+        engine = requests.get(f"{stack.settings.services.webhook_actions.url}/healthz", timeout=10)
+        return engine.ok and len(stack.query("trading_bot_up == 1")) == 2
     except requests.RequestException:
         return False

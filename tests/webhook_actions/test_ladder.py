@@ -19,32 +19,38 @@ def step(action: str, outcome: str, verdict: str | None = "not_verified") -> Ste
 
 
 def test_the_first_rung_comes_first() -> None:
-    assert decide(LADDER, [], {}, LIMITS, NOW) == Act("restart_bot")
+    assert decide(LADDER, [], {}, LIMITS, (), NOW) == Act("restart_bot")
 
 
 def test_a_rung_is_tried_again_until_its_attempts_are_spent() -> None:
     tried = [step("restart_bot", "done")] * 2
-    assert decide(LADDER, tried, {"restart_bot": Record(2)}, LIMITS, NOW) == Act("restart_bot")
-    assert decide(LADDER, tried, {"restart_bot": Record(3)}, LIMITS, NOW) == Act("close_positions")
+    assert decide(LADDER, tried, {"restart_bot": Record(2)}, LIMITS, (), NOW) == Act("restart_bot")
+    assert decide(LADDER, tried, {"restart_bot": Record(3)}, LIMITS, (), NOW) == Act("close_positions")
 
 
 def test_what_cannot_be_done_is_passed_at_once() -> None:
     for outcome in ("cannot", "would_have", "failed"):
-        assert decide(LADDER, [step("restart_bot", outcome)], {}, LIMITS, NOW) == Act("close_positions")
-    assert decide(LADDER, [step("restart_bot", "retry")], {}, LIMITS, NOW) == Act("restart_bot")
+        assert decide(LADDER, [step("restart_bot", outcome)], {}, LIMITS, (), NOW) == Act("close_positions")
+    assert decide(LADDER, [step("restart_bot", "retry")], {}, LIMITS, (), NOW) == Act("restart_bot")
 
 
 def test_an_action_rests_after_a_success_and_the_next_rung_waits_with_it() -> None:
     later = NOW + timedelta(minutes=2)
-    assert decide(LADDER, [], {"restart_bot": Record(1, later)}, LIMITS, NOW) == Wait(later, "restart_bot")
-    assert decide(LADDER, [], {"restart_bot": Record(1, later)}, LIMITS, later) == Act("restart_bot")
+    assert decide(LADDER, [], {"restart_bot": Record(1, later)}, LIMITS, (), NOW) == Wait(later, "restart_bot")
+    assert decide(LADDER, [], {"restart_bot": Record(1, later)}, LIMITS, (), later) == Act("restart_bot")
 
 
 def test_giving_up_says_what_became_of_each_rung() -> None:
     tried = [step("close_positions", "would_have", "none")]
-    given_up = decide(LADDER, tried, {"restart_bot": Record(3)}, LIMITS, NOW)
+    given_up = decide(LADDER, tried, {"restart_bot": Record(3)}, LIMITS, (), NOW)
     assert isinstance(given_up, GiveUp)
     assert given_up.reason == (
         "restart_bot: 3 attempts spent, none proven to have helped; close_positions: would_have"
     )
-    assert decide([], [], {}, {}, NOW) == GiveUp("no action helps against this alert")
+    assert decide([], [], {}, {}, (), NOW) == GiveUp("no action helps against this alert")
+
+
+def test_what_is_done_once_is_not_repeated_however_it_ended() -> None:
+    tried = [step("restart_bot", "done", "not_verified")]
+    assert decide(LADDER, tried, {}, LIMITS, ("restart_bot",), NOW) == Act("close_positions")
+    assert decide(LADDER, tried, {}, LIMITS, (), NOW) == Act("restart_bot")

@@ -23,6 +23,7 @@ ROOT = Path(__file__).parents[2]
 RULE = {
     "alert": "TradingBotDown",
     "expr": "max by (bot) (trading_bot_up) == 0",
+    "keep_firing_for": "3s",
     "labels": {"severity": "critical"},
     "annotations": {"verify": 'trading_bot_up{bot="{{ $labels.bot }}"} == 1'},
 }
@@ -163,7 +164,7 @@ class World:
             cwd=ROOT,
             stderr=(self.directory / f"{name}.log").open("ab"),
         )
-        eventually(lambda: self._ok(port, "/healthz"), what=name)
+        eventually(lambda: self._ok(port, "/healthz"), within=60, what=name)
         return process
 
     def stop(self, process: subprocess.Popen[bytes] | None, sign: int = signal.SIGTERM) -> None:

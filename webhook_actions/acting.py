@@ -1,0 +1,204 @@
+"""Runs the next rung of an incident's ladder, or what a person asks for, within all that holds it back."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+
+from psycopg_pool import AsyncConnectionPool
+
+from stack.settings import Settings
+from webhook_actions import holds, incidents, tries
+from webhook_actions.actions import Action, Effect
+from webhook_actions.bots import BotControl, control
+from webhook_actions.incidents import Connection, Incident
+from webhook_actions.ladder import CANNOT, WOULD_HAVE, Act, GiveUp, Wait, decide
+from webhook_actions.metrics import Metrics
+from webhook_actions.outcome import Outcome
+from webhook_actions.proofs import Proofs, for_bot
+from webhook_actions.truth import Prometheus
+
+log = logging.getLogger(__name__)
+
+Wake = Callable[[int, datetime], Awaitable[None]]
+GiveUpOn = Callable[[Incident, str], Awaitable[None]]
+_BUSY = timedelta(seconds=2)  # when to look again at a bot that is being acted on
+
+
+class Actor:
+    """Acts on bots. Only one call per bot runs at a time, by the lock of the job that calls it."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        pool: AsyncConnectionPool[Connection],
+        prometheus: Prometheus,
+        actions: dict[str, Action],
+        proofs: Proofs,
+        metrics: Metrics,
+        wake: Wake,
+        give_up: GiveUpOn,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._settings = settings
+        self._pool = pool
+        self._prometheus = prometheus
+        self._actions = actions
+        self._proofs = proofs
+        self._metrics = metrics
+        self._wake = wake
+        self._give_up = give_up
+        self._now = now
+
+    async def try_next(self, incident: Incident) -> None:
+        """Run the next rung of the ladder; rungs that cannot be run are written down and passed."""
+        ladder = self._ladder(incident)
+        limits = {action: self._settings.actions.limit(action) for action in ladder}
+        once = [name for name in ladder if self._once(name)]
+        while True:
+            async with self._pool.connection() as connection:
+                if paused := await holds.paused(connection):
+                    await tries.wait(connection, incident, f"all actions are paused by {paused.paused_by}")
+                    return  # the reconciler looks again
+                steps = await incidents.steps(connection, incident.id)
+                records = await tries.records(connection, self._settings, incident, ladder)
+            match decide(ladder, steps, records, limits, once, self._now()):
+                case Wait(until=until, action=action):
+                    async with self._pool.connection() as connection:
+                        await tries.wait(connection, incident, f"{action} rests until {until:%H:%M:%S} UTC")
+                    await self._wake(incident.id, until)
+                    return
+                case GiveUp(reason=reason):
+                    await self._give_up(incident, reason)
+                    return
+                case Act(action=name):
+                    if await self._act(incident, name, len(steps)):
+                        return
+
+    async def run_now(self, incident: Incident, name: str, by: str) -> None:
+        """Run an action that a person asked for: attempts, rests and the fleet limit do not hold it back."""
+        action = self._actions.get(name)
+        refusal = await self._refusal(incident, action)
+        async with self._pool.connection() as connection:
+            await incidents.tell(connection, incident.id, "asked", f"{name}, by {by}")
+            if action is None or refusal:
+                outcome, why = refusal or (CANNOT, "this Nightdesk has no such action")
+                effect = action.effect if action else Effect.OBSERVE
+                await tries.skip(connection, incident, name, effect, outcome, why)
+                return
+            if action.halts:
+                await holds.halt(connection, incident.bot, incident.id, f"{name}, asked for by {by}")
+            step = await tries.begin(connection, incident, name, action.effect)
+        await self._run(incident, action, step)
+
+    async def hold(self, bot: str) -> None:
+        """Pause a halted bot again that somebody, or its own start, let trade."""
+        async with self._pool.connection() as connection:
+            if not await holds.is_halted(connection, bot):
+                return
+        paused = await asyncio.to_thread(control(self._settings, bot, key="halt").pause)
+        log.warning("a halted bot was paused again", extra={"bot": bot, "outcome": paused.detail})
+
+    async def _act(self, incident: Incident, name: str, seen: int) -> bool:
+        """Run an action; returns False when it was passed over and the next rung may be tried."""
+        action = self._actions.get(name)
+        held_back = await self._held_back(incident, action)
+        if action is None or held_back:
+            outcome, why = held_back or (CANNOT, "this Nightdesk has no such action")
+            effect = action.effect if action else Effect.OBSERVE
+            async with self._pool.connection() as connection:
+                await tries.skip(connection, incident, name, effect, outcome, why)
+            self._metrics.actions.labels(name, outcome).inc()
+            return False
+        async with self._pool.connection() as connection:
+            step = await tries.intend(connection, self._settings, incident, action, seen)
+        match step:
+            case None:
+                fleet = self._settings.actions.fleet
+                await self._give_up(
+                    incident,
+                    f"{name} is not run: within {fleet.window} as many bots as the fleet limit allows were "
+                    "acted on; it is the host, the network or Nightdesk",
+                )
+            case tries.Busy():
+                await self._wake(incident.id, self._now() + _BUSY)
+            case _:
+                await self._run(incident, action, step)
+        return True
+
+    async def _run(self, incident: Incident, action: Action, step: int) -> None:
+        waited = (self._now() - incident.opened_at).total_seconds()
+        self._metrics.to_action.observe(max(waited, 0.0))
+        log.info("acting", extra=_about(incident, action) | {"step": step})
+        bot = control(self._settings, incident.bot, key=f"step-{step}")
+        outcome = await asyncio.to_thread(_guarded, action, bot, incident)
+        if action.effect is Effect.DISRUPTIVE and outcome.done:
+            outcome = await self._still_halted(incident, bot, outcome)
+        within = self._proofs.within(incident.bot)
+        async with self._pool.connection() as connection:
+            await tries.end(connection, incident, step, action.name, outcome, within)
+        self._metrics.actions.labels(action.name, outcome.result).inc()
+        log.info("acted", extra=_about(incident, action) | {"outcome": outcome.result})
+        await self._wake(incident.id, self._now())
+
+    async def _still_halted(self, incident: Incident, bot: BotControl, outcome: Outcome) -> Outcome:
+        """Pause a halted bot again after what may have started it."""
+        async with self._pool.connection() as connection:
+            if not await holds.is_halted(connection, incident.bot):
+                return outcome
+        paused = await asyncio.to_thread(bot.pause)
+        if paused.done:
+            return Outcome.ok(f"{outcome.detail}; it is halted, so it was paused again")
+        return Outcome.failed(f"{outcome.detail}; it is halted, but could not be paused: {paused.detail}")
+
+    async def _held_back(self, incident: Incident, action: Action | None) -> tuple[str, str] | None:
+        """Return the outcome and the reason where an action must not run by itself, None where it may."""
+        if refusal := await self._refusal(incident, action):
+            return refusal
+        if action is None:
+            return None
+        if action.effect is Effect.MONEY and action.name not in self._settings.actions.armed:
+            return WOULD_HAVE, "it touches money and is not in actions.armed"
+        useless = action.useless_when and for_bot(action.useless_when, incident.bot)
+        if useless and await self._prometheus.holds(useless):
+            return CANNOT, f"it cannot mend this: {useless}"
+        return None
+
+    async def _refusal(self, incident: Incident, action: Action | None) -> tuple[str, str] | None:
+        """Return the outcome and the reason where nobody may run an action, None where a person may."""
+        if action is None:
+            return None
+        if incident.bot not in self._settings.bots:
+            return CANNOT, f"{incident.bot or 'no bot'} is not among settings' bots"
+        if self._settings.actions.dry_run and action.effect is not Effect.OBSERVE:
+            return WOULD_HAVE, "actions.dry_run is set"
+        return None
+
+    def _ladder(self, incident: Incident) -> list[str]:
+        alert = self._settings.alerts.get(incident.kind)
+        if alert is not None and alert.actions is not None:
+            return list(alert.actions)
+        return list(getattr(self._settings.severities, incident.severity).actions)
+
+    def _once(self, name: str) -> bool:
+        """Return whether an action is run once per incident; looking twice tells nothing new."""
+        action = self._actions.get(name)
+        return action is not None and (action.once or action.effect is Effect.OBSERVE)
+
+
+def _guarded(action: Action, bot: BotControl, incident: Incident) -> Outcome:
+    """Run an action; an error that it did not foresee is an outcome too, and one that is told."""
+    try:
+        return action.run(bot, incident)
+    except Exception as error:
+        log.exception("an action raised", extra=_about(incident, action))
+        return Outcome.failed(f"raised {type(error).__name__}: {error}"[:300])
+
+
+def _about(incident: Incident, action: Action) -> dict[str, object]:
+    return {
+        "incident": incident.id,
+        "alert": incident.alert,
+        "bot": incident.bot,
+        "action": action.name,
+    }

@@ -1,0 +1,75 @@
+"""What proves that an action worked or that an incident's cause is gone, and how long that may take."""
+
+import asyncio
+from datetime import datetime, timedelta
+
+from stack.settings import Settings
+from webhook_actions.actions import Action, Effect
+from webhook_actions.bots import control
+from webhook_actions.incidents import Incident, Step
+from webhook_actions.truth import Prometheus
+
+
+def for_bot(expression: str, bot: str) -> str:
+    """Return PromQL with the bot's name, quoted as a label value, for `$bot`."""
+    quoted = bot.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return expression.replace("$bot", quoted)
+
+
+class Proofs:
+    """Asks Prometheus, or the bot itself, whether something has come true."""
+
+    def __init__(self, settings: Settings, prometheus: Prometheus, actions: dict[str, Action]) -> None:
+        self._settings = settings
+        self._prometheus = prometheus
+        self._actions = actions
+
+    def within(self, bot: str) -> float:
+        """Return the seconds that a proof may take: boot, two scrapes and an evaluation, unless set."""
+        chosen = self._settings.actions.verify_within
+        if chosen is not None:
+            return float(chosen)
+        watched = self._settings.bots.get(bot)
+        boot = float((watched and watched.boot) or self._settings.actions.restart.boot)
+        collection = self._settings.collection
+        return boot + 2 * float(collection.trading.interval) + float(collection.evaluation_interval)
+
+    async def of_action(self, incident: Incident, step: Step) -> tuple[bool, str]:
+        """Return whether a step is proven to have worked, and by what. Raises Unreachable.
+
+        Money is proven at the bot: the alert may clear for another reason. All else is proven by samples
+        that the exporter took after the action had ended.
+        """
+        action = self._actions.get(step.action)
+        if action is not None and action.proof_at_bot is not None:
+            bot = control(self._settings, incident.bot, key=f"proof-{step.id}")
+            answer = await asyncio.to_thread(action.proof_at_bot, bot)
+            return answer.done, f"the bot itself: {answer.detail}"
+        expression = self._expression(incident, action)
+        if expression is None:
+            return True, "nothing that could be asked"
+        return await self._prometheus.holds(expression, self._fresh(step.ended_at)), expression
+
+    async def of_end(self, incident: Incident) -> bool:
+        """Return whether a sample shows that the cause is gone. Raises Unreachable.
+
+        A series that vanished shows nothing. An alert about no bot, without `verify`, is taken at its word.
+        """
+        expression = self._expression(incident, None)
+        return expression is None or await self._prometheus.holds(expression)
+
+    def _expression(self, incident: Incident, action: Action | None) -> str | None:
+        """Return PromQL that is true once all is well: the alert's, the action's, or that the bot is up."""
+        own = action.proof if action else None
+        general = 'trading_bot_up{bot="$bot"} == 1' if incident.bot else None
+        chosen = own or general
+        return incident.annotations.get("verify") or (chosen and for_bot(chosen, incident.bot))
+
+    def _fresh(self, ended: datetime | None) -> datetime | None:
+        """Return from when on a sample cannot hold what the exporter saw before."""
+        return ended and ended + timedelta(seconds=self._settings.collection.poll_interval)
+
+
+def needs_proof(action: Action | None) -> bool:
+    """Return whether an action changes something that can be proven; what only looks changes nothing."""
+    return action is None or action.effect is not Effect.OBSERVE
