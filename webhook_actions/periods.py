@@ -17,7 +17,7 @@ _FIGURES: tuple[tuple[str, str, Callable[[float], str]], ...] = (
         "{:.0f}".format,
     ),
     ("win rate since its start", "max(trading_bot_win_rate{%(of)s})", percent),
-    ("equity", "max(trading_bot_equity{%(of)s})", money),
+    ("equity", "max(trading_bot_equity{%(of)s})", "{:,.2f}".format),
     ("deepest drawdown", "max(max_over_time(trading_bot_drawdown_ratio{%(of)s}[%(range)s]))", percent),
     ("Sharpe ratio", "max(trading_bot_sharpe_ratio{%(of)s})", "{:.2f}".format),
     ("up", "max(avg_over_time(trading_bot_up{%(of)s}[%(range)s]))", percent),

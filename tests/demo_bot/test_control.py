@@ -149,6 +149,13 @@ def test_restart_waits_as_long_as_it_is_told(bot: Bot) -> None:
     assert time.monotonic() - began >= 0.8
 
 
+def test_an_endpoint_is_switched_to_the_named_one_or_the_next(bot: Bot) -> None:
+    assert bot.done("switch_endpoint", {"endpoint": "https://x.example/v3"}) == "now at https://x.example/v3"
+    assert bot.done("switch_endpoint") == "now at https://api1.exchange.example"
+    assert bot.done("switch_endpoint") == "now at https://api2.exchange.example"
+    assert bot.control("switch_endpoint", {"endpoint": "nowhere"}).status_code == 422
+
+
 def test_reduced_processing_polls_the_exchange_less_often(bot: Bot) -> None:
     bot.done("reduce_processing")
     seen: set[float] = set()

@@ -1,5 +1,6 @@
 """Each way to act on a bot, against the real thing or what was recorded of it."""
 
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,8 +10,10 @@ import pytest
 from docker.errors import DockerException
 
 from stack.settings import DockerRestart, FreqtradeBot, HttpBot, load
+from stack.settings.load import DEFAULTS
 from tests.freqtrade_replay import PASSWORD, USER, Recording, serve
 from tests.webhook_actions.world import Bots
+from webhook_actions.actions import load_actions
 from webhook_actions.actions.restart_bot import restart_bot
 from webhook_actions.bots import BotControl, control
 from webhook_actions.bots.command import CommandAdapter
@@ -18,7 +21,7 @@ from webhook_actions.bots.docker import DockerAdapter
 from webhook_actions.bots.freqtrade import FreqtradeAdapter
 from webhook_actions.bots.http import HttpAdapter
 from webhook_actions.bots.protocol import Adapter
-from webhook_actions.outcome import Result
+from webhook_actions.outcome import Outcome, Result
 from webhook_actions.senses import Senses
 
 NO_SENSES = Senses("http://127.0.0.1:9", [], 0.5)  # an address where nothing listens
@@ -198,6 +201,88 @@ def test_a_bot_that_only_tells_is_restarted_through_a_control_of_its_own(
     bots.by_name["alpha"].status = 409
     assert bot.restart().result is Result.FAILED
     assert bots.by_name["alpha"].restarts == ["key"]
+
+
+def close(bot: BotControl) -> Outcome:
+    return bot.close_positions("all")
+
+
+def reduce(bot: BotControl) -> Outcome:
+    return bot.reduce_positions(0.5)
+
+
+@pytest.mark.parametrize(
+    ("ask", "status", "result", "times"),
+    [
+        (close, 503, Result.RETRY, 3),
+        (close, 409, Result.RETRY, 3),  # the exchange may take it later
+        (close, 422, Result.FAILED, 1),
+        (close, 404, Result.CANNOT, 1),
+        (reduce, 504, Result.RETRY, 3),
+        (reduce, 409, Result.FAILED, 1),  # a part may be reduced
+    ],
+)
+def test_money_is_asked_for_again_under_one_key_while_that_may_help(
+    bots: Bots,
+    tmp_path: Path,
+    ask: Callable[[BotControl], Outcome],
+    status: int,
+    result: Result,
+    times: int,
+) -> None:
+    (tmp_path / "token").write_text("secret")
+    bots.by_name["alpha"].status = status
+    assert ask(over(http(bots, tmp_path / "token"))).result is result
+    assert bots.by_name["alpha"].restarts == [f"step-1-{ask.__name__}_positions"] * times
+
+
+def test_what_may_be_said_twice_carries_no_key_that_would_keep_it_from_being_done(
+    bots: Bots, tmp_path: Path
+) -> None:
+    (tmp_path / "token").write_text("secret")
+    bot = over(http(bots, tmp_path / "token"))
+    assert bot.pause().done
+    assert bot.resume().done
+    assert bots.by_name["alpha"].restarts == [None, None]
+
+
+def test_a_bot_that_knows_no_pause_is_closed_all_the_same(bots: Bots, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("secret")
+    bots.by_name["alpha"].status = 404
+    outcome = over(http(bots, tmp_path / "token")).flatten()
+    assert outcome.result is Result.CANNOT
+    assert bots.by_name["alpha"].restarts == [None, "step-1-close_positions"]
+
+
+def test_a_state_that_cannot_be_read_is_told_with_its_place(bots: Bots, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("secret")
+    outcome = over(http(bots, tmp_path / "token")).is_flat()  # the state of these bots is {}
+    assert outcome == Outcome.failed("GET state: state cannot be read; see docs/bot-api.md")
+
+
+@pytest.mark.parametrize("kind", ["docker, container: x", "command, program: show"])
+def test_a_bot_that_can_only_be_restarted_says_so_of_all_else(kind: str, tmp_path: Path) -> None:
+    bot = telling("file", tmp_path, f", restart: {{type: {kind}}}")
+    for act in (bot.pause, bot.flatten, bot.retry_connection, bot.is_flat, bot.is_paused):
+        outcome = act()
+        assert outcome.result is Result.CANNOT, act
+
+
+def test_the_table_of_actions_is_that_of_the_code() -> None:
+    written = (Path(__file__).parents[2] / "docs" / "actions.md").read_text()
+    printed = subprocess.run(
+        [sys.executable, "-m", "webhook_actions.table"], capture_output=True, text=True, check=True
+    ).stdout
+    assert written == printed, "run: python -m webhook_actions.table > docs/actions.md"
+
+
+def test_every_action_of_the_settings_is_there_and_has_a_limit() -> None:
+    settings, actions = load([DEFAULTS]), load_actions()
+    named = {name for alert in settings.alerts.values() for name in alert.actions or ()}
+    for level in ("critical", "warning", "info"):
+        named |= set(getattr(settings.severities, level).actions)
+    assert named <= actions.keys()
+    assert actions.keys() == settings.actions.limits.keys() - {"default"}
 
 
 @pytest.fixture

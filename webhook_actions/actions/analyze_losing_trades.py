@@ -9,10 +9,16 @@ from webhook_actions.bots.protocol import Trade
 from webhook_actions.findings import findings, money, percent, span
 from webhook_actions.incidents import Incident
 from webhook_actions.outcome import Outcome
+from webhook_actions.senses import for_bot
 
 _TRADES = 500  # closed last
 _WORST = 3  # groups that are told of each kind
 _HELD = ((300.0, "under 5 m"), (3600.0, "5 m to 1 h"), (86_400.0, "1 h to 1 d"))
+_HOURS = 7 * 24  # of counters that are looked at
+_HOUR = 3600.0
+_LOST_IN_AN_HOUR = (
+    'sum(max by (symbol, side) (increase(trading_bot_trades_total{bot="$bot",outcome="lost"}[1h])))'
+)
 _COUNTS = 'max by (symbol, side, outcome) (trading_bot_trades_total{bot="$bot"})'
 
 
@@ -22,7 +28,7 @@ def analyze_losing_trades(bot: BotControl, incident: Incident) -> Iterable[str]:
     """Tell where the trades that lost money were made: symbol, side, hour of the day, holding time.
 
     From the bot's own trades; of a bot that has no API to be asked, from its counters in Prometheus, which
-    know neither hours nor money.
+    know no money.
     """
     trades = bot.trades(_TRADES)
     if isinstance(trades, Outcome):
@@ -79,9 +85,24 @@ def _counted(bot: BotControl) -> Iterator[str]:
     for place, count in sorted(lost.items(), key=lambda each: -each[1])[:_WORST]:
         if count:
             yield f"{' '.join(place)}: {count:g} of {closed[place]:g} lost"
+    yield from _counted_by_hour(bot)
     held = bot.number('trading_bot_position_duration_avg_seconds{bot="$bot"}')
     if held is not None:
         yield f"held on average: {span(held)}"
+
+
+def _counted_by_hour(bot: BotControl) -> Iterator[str]:
+    """Yield the hours of the day in which most trades were lost within a week."""
+    lost: dict[str, float] = {}
+    for series in bot.senses.ask_range(for_bot(_LOST_IN_AN_HOUR, bot.name), _HOURS * _HOUR, _HOUR):
+        for at, count in series.points:
+            hour = f"{datetime.fromtimestamp(at - _HOUR / 2, UTC):%H}h"  # the middle of what was counted
+            lost[hour] = lost.get(hour, 0) + count
+    worst = [
+        f"{hour} {count:.0f}" for hour, count in sorted(lost.items(), key=lambda each: -each[1]) if count
+    ]
+    if worst:
+        yield f"lost by hour of the day, UTC, within a week: {', '.join(worst[:_WORST])}"
 
 
 def _held(trade: Trade) -> str:

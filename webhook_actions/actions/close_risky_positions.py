@@ -7,7 +7,7 @@ from webhook_actions.incidents import Incident
 from webhook_actions.outcome import Outcome
 from webhook_actions.senses import Unseen
 
-_BEFORE = 'max_over_time(sum by (bot) (trading_bot_active_positions{bot="$bot"})[30m:15s])'
+_BEFORE = 'max_over_time(sum by (bot) (trading_bot_active_positions{bot="$bot"})[30m:1s])'
 
 
 def holds_fewer(bot: BotControl) -> Outcome:
@@ -21,7 +21,7 @@ def holds_fewer(bot: BotControl) -> Outcome:
         return Outcome.retry(str(error))
     if before is None:
         return Outcome.retry("how many positions it held before is unknown")
-    held = sum(position.value > 0 for position in positions)
+    held = sum(position.value != 0 for position in positions)
     said = f"it holds {held} positions, of {before:g} before"
     return Outcome.ok(said) if held < before else Outcome.retry(said)
 

@@ -25,7 +25,10 @@ def holds_less(bot: BotControl) -> Outcome:
         return Outcome.retry(str(error))
     if not before:
         return Outcome.retry("its exposure before is unknown")
-    held = sum(position.value for position in positions)
+    values = [position.value for position in positions if position.value is not None]
+    if len(values) < len(positions):
+        return Outcome.cannot("it does not say how large its positions are")
+    held = sum(values)
     said = f"its positions hold {held:,.2f}, of {before:,.2f} before"
     return Outcome.ok(said) if held <= before * (1 + bot.keep) / 2 else Outcome.retry(said)
 

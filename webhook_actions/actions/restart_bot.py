@@ -14,6 +14,12 @@ from webhook_actions.outcome import Outcome
     proof='trading_bot_up{bot="$bot"} == 1',
 )
 def restart_bot(bot: BotControl, incident: Incident) -> Outcome:
-    """Restart the bot, then wait until it answers. Source: docs/runbooks/TradingBotDown.md."""
-    outcome = bot.restart()
-    return bot.wait_until_it_answers() if outcome.done else outcome
+    """Restart the bot, then wait until it answers.
+
+    Source: docs/runbooks/TradingBotDown.md.
+    """
+    restarted = bot.restart()
+    if not restarted.done:
+        return restarted
+    answered = bot.wait_until_it_answers()
+    return Outcome(answered.result, f"{restarted.detail}; {answered.detail}")

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from webhook_actions.actions import Effect, action
 from webhook_actions.bots import BotControl
-from webhook_actions.findings import findings, money, percent, span
+from webhook_actions.findings import findings, percent, span
 from webhook_actions.incidents import Incident
 from webhook_actions.outcome import Outcome
 
@@ -19,7 +19,7 @@ _FIGURES = (
     ("last trade closed", 'time() - trading_bot_last_trade_timestamp_seconds{bot="$bot"}', _ago),
     ("open positions", 'sum(max by (symbol) (trading_bot_active_positions{bot="$bot"}))', "{:.0f}".format),
     ("pending orders", 'trading_bot_pending_orders{bot="$bot"}', "{:.0f}".format),
-    ("exposure", 'trading_bot_current_exposure{bot="$bot"}', money),
+    ("exposure", 'trading_bot_current_exposure{bot="$bot"}', "{:,.2f}".format),
     ("of the exposure that it may have", 'trading_bot_risk_utilization_ratio{bot="$bot"}', percent),
     ("confidence of predictions", 'min(trading_bot_prediction_confidence{bot="$bot"})', percent),
     ("predictions an hour", 'max(trading_bot_predictions_per_hour{bot="$bot"})', "{:.1f}".format),

@@ -53,9 +53,9 @@ class BotControl:
         deadline = time.monotonic() + self.boot
         while not (answer := self.adapter.answers()).done:
             if time.monotonic() > deadline:
-                return Outcome.retry(f"restarted, but silent for {self.boot:g}s since: {answer.detail}")
+                return Outcome.retry(f"silent for {self.boot:g}s since: {answer.detail}")
             self.sleep(_ASK_EVERY)
-        return Outcome.ok("restarted, and it answers")
+        return Outcome.ok("it answers")
 
     def pause(self) -> Outcome:
         """Stop entries; exits go on."""

@@ -20,12 +20,13 @@ Amount = Annotated[float, Field(allow_inf_nan=False)]
 class _Position(BaseModel):
     symbol: str
     side: str = ""
-    size: Amount
-    price: Amount
+    size: Amount | None = None
+    price: Amount | None = None
     profit: Amount | None = None
 
     def plain(self) -> Position:
-        return Position(self.symbol, self.side, self.size * self.price, self.profit)
+        value = None if self.size is None or self.price is None else self.size * self.price
+        return Position(self.symbol, self.side, value, self.profit)
 
 
 class _State(BaseModel):

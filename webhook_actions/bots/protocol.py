@@ -43,11 +43,11 @@ class Order:
 
 @dataclass(frozen=True)
 class Position:
-    """An open position; `value` is the money in it, 0 while its entry waits to be filled."""
+    """An open position; `value` is the money in it, 0 while its entry waits to be filled; None is unknown."""
 
     symbol: str
     side: str
-    value: float
+    value: float | None
     profit: float | None
 
 

@@ -1,0 +1,72 @@
+"""Writes docs/actions.md: `python -m webhook_actions.table > docs/actions.md`."""
+
+from stack.settings import Settings, load
+from stack.settings.load import DEFAULTS
+from webhook_actions.actions import Action, Effect, load_actions
+from webhook_actions.bots.freqtrade import FreqtradeAdapter
+from webhook_actions.bots.http import HttpAdapter
+
+_RESTART = "restart_bot"  # the one that docker and command can do as well
+_EFFECTS = {
+    Effect.MONEY: 'Run only where `actions.armed` names them; else recorded and told as "would have".',
+    Effect.DISRUPTIVE: "Change how a bot runs. They count against the fleet limit.",
+    Effect.OBSERVE: "Look and report; what they find stands in the incident and in its messages.",
+}
+
+_HEAD = """\
+# Actions
+
+<!-- Written by `python -m webhook_actions.table`; change webhook_actions/actions/ instead. -->
+
+An alert's actions are tried in the order of its settings, the next one only after the one before could not
+be proven to have helped. Attempts are counted within {window}, for a bot and an action, over all incidents;
+after a success an action rests. What a bot's adapter cannot do is said, and the next one is tried. Freqtrade
+takes no idempotency keys: what it did in part is not asked of it again.
+"""
+
+
+def table(actions: dict[str, Action], settings: Settings) -> str:
+    """Return docs/actions.md."""
+    lines = [_HEAD.format(window=settings.actions.attempts_window)]
+    for effect, meaning in _EFFECTS.items():
+        lines += [f"## {effect}", "", meaning, ""]
+        lines += ["| action | what it does | limits | proven by | adapters |", "|---|---|---|---|---|"]
+        lines += [_row(each, settings) for _, each in sorted(actions.items()) if each.effect is effect]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _row(action: Action, settings: Settings) -> str:
+    cells = (f"`{action.name}`", action.does, _limits(action, settings), _proof(action), _adapters(action))
+    return "| " + " | ".join(cells) + " |"
+
+
+def _limits(action: Action, settings: Settings) -> str:
+    limit = settings.actions.limit(action.name)
+    parts = [f"{limit.attempts} attempts" if limit.attempts > 1 else "1 attempt", f"rests {limit.cooldown}"]
+    if action.once or action.effect is Effect.OBSERVE:
+        parts.append("once an incident")
+    if action.halts:
+        parts.append("halts the bot")
+    return ", ".join(parts)
+
+
+def _proof(action: Action) -> str:
+    if action.effect is Effect.OBSERVE:
+        return "nothing: it changes nothing"
+    if action.proof_at_bot is not None:
+        return "the bot itself"
+    return "the alert's `verify`" + (f", else `{action.proof}`" if action.proof else "")
+
+
+def _adapters(action: Action) -> str:
+    if action.effect is Effect.OBSERVE:
+        return "any"
+    if action.name == _RESTART:
+        return "http, freqtrade, docker, command"
+    adapters = {"http": HttpAdapter.verbs, "freqtrade": FreqtradeAdapter.verbs}
+    return ", ".join(name for name, verbs in adapters.items() if verbs & set(action.verbs))
+
+
+if __name__ == "__main__":
+    print(table(load_actions(), load([DEFAULTS])), end="")
