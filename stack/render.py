@@ -15,6 +15,7 @@ from pydantic.networks import AnyUrl
 from grafana.build import build as build_dashboards
 from stack.binaries import MissingBinary, alertmanager_command, find
 from stack.flags import write_flags
+from stack.logrotate import write_rotation
 from stack.settings import Settings
 
 ROOT = Path(__file__).parent.parent
@@ -87,6 +88,7 @@ def _write(settings: Settings, new: Path) -> None:
         (new / TEMPLATES / template.name).write_text(text, encoding="utf-8")
     build_dashboards(settings, new / "grafana")
     write_flags(settings, new)
+    write_rotation(settings, new)
 
 
 def _evaluate(source: Path, data: str) -> dict[str, Any]:

@@ -97,20 +97,24 @@ class Follower:
             return False
 
     def _following(self) -> Content | None:
-        """Return the file to read behind the open one, at its beginning; None where that is still written."""
+        """Return the file to read behind the open one, at its beginning; None where there is none yet."""
+        if self._content is None or self._is_current():
+            return None
         try:
-            if self._content is None or _same(self._content, self.path) or not self.path.stat().st_size:
-                return None
+            following = self._after(self._content.mark)
         except FileNotFoundError:
             return None
-        return self._after(self._content.mark)
+        if following.path == self.path and not following.unread():
+            following.close()  # nothing is in the new file yet: the writer may still have the old one
+            return None
+        return following
 
     def _resume(self) -> Content:
         """Return the file that holds the mark, at the mark; else the one that was begun after it."""
         place = self.mark
         if place is None:
             return Content(self.path)
-        for _ in range(_LOOKS):
+        for _ in range(_LOOKS if place.offset else 0):  # nothing read is held by every file
             for path in (self.path, *reversed(self._rotated())):
                 content = _open_at(path, place, skipping=self.skipping)
                 if content:

@@ -1,6 +1,7 @@
 """What settings say of a bot: where its state comes from, and who may act on it how."""
 
 import re
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -119,6 +120,16 @@ class BotProcess(Section):
         return self
 
 
+def _plain_path(path: Path) -> Path:
+    """Refuse what logrotate would read as more than a path; it runs as root."""
+    if not re.fullmatch(r"[^\x00-\x1f\"'\\*?\[\]{}]+", str(path)):
+        raise PydanticCustomError(
+            "path", "{value} has quotes, wildcards or braces in it; name each log", {"value": repr(str(path))}
+        )
+    return path
+
+
+LogFile = Annotated[FilePath, AfterValidator(_plain_path)]
 Api = Annotated[HttpBot | FreqtradeBot, Field(discriminator="type")]
 Source = Annotated[HttpBot | FreqtradeBot | FileBot | PushBot, Field(discriminator="type")]
 Restart = Annotated[HttpBot | FreqtradeBot | DockerRestart | CommandRestart, Field(discriminator="type")]
@@ -161,7 +172,7 @@ class Bot(Section):
     drawdown_baseline: Baseline | None = None
     max_exposure: Number | None = None
     team: str | None = None
-    logs: tuple[FilePath, ...] = ()
+    logs: tuple[LogFile, ...] = ()
     process: BotProcess | None = None
     boot: RealTime | None = None
     silent_after: Annotated[RealTime, Between("5s", "1d")] | None = None

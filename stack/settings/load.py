@@ -154,7 +154,7 @@ def _line(detail: ErrorDetails) -> str:
         return f"{path}: is not a setting; {hint}"
     if detail["type"] == "missing":
         return f"{path}: is missing"
-    if detail["type"] in ("between", "duration", "size", "number", "time", "timezone", "expression"):
+    if detail["type"] in ("between", "duration", "size", "number", "time", "timezone", "expression", "path"):
         return f"{path}: {message}"
     if detail["type"] == "union_tag_invalid":
         return f"{path}.type: {detail['ctx']['tag']!r} is not one of {detail['ctx']['expected_tags']}"

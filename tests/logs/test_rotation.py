@@ -1,0 +1,133 @@
+"""The real logrotate rotates a log that is written and followed: no line is lost, none comes twice."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from exporter.logs.follow import Follower
+from stack.logrotate import logrotate
+from stack.settings import load
+
+WRITER = Path(__file__).with_name("writing.py")
+LOGROTATE = shutil.which("logrotate", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+needs_logrotate = pytest.mark.skipif(LOGROTATE is None, reason="logrotate is not installed")
+
+
+class World:
+    """A log with its writer, the rotation that settings give it, and what a follower read of it."""
+
+    def __init__(self, directory: Path, *, copy_truncate: bool, compress: bool) -> None:
+        self.log = directory / "bot.log"
+        self.read: list[int] = []
+        self._state = directory / "logrotate.state"
+        self._config = directory / "bots.conf"
+        source = {"type": "http", "url": "http://127.0.0.1:9", "token_file": "t"}
+        settings = directory / "monitoring.yaml"
+        settings.write_text(
+            yaml.safe_dump(
+                {
+                    "bots": {"mine": {"source": source, "logs": ["bot.log"]}},
+                    "logs": {"copy_truncate": copy_truncate, "compress": compress},
+                }
+            )
+        )
+        self._config.write_text(logrotate(load([settings])))
+        self._config.chmod(0o644)
+        options = ["--keep-open"] if copy_truncate else []
+        self.writer = subprocess.Popen([sys.executable, str(WRITER), str(self.log), *options])
+        while not self.log.exists():
+            time.sleep(0.01)
+
+    def rotate(self, *, pause: bool) -> None:
+        """Rotate now; `pause` the writer meanwhile, since logrotate drops what comes while it copies."""
+        if pause:
+            os.kill(self.writer.pid, signal.SIGSTOP)
+        subprocess.run([LOGROTATE, "--force", "--state", self._state, self._config], check=True, timeout=60)
+        if pause:
+            os.kill(self.writer.pid, signal.SIGCONT)
+
+    def take(self, follower: Follower) -> None:
+        """Read what is new."""
+        try:
+            for block in follower.blocks(1 << 30):
+                assert block.endswith(b"\n")
+                self.read += [int(number) for number in re.findall(rb"order (\d+)\n", block)]
+                assert len(re.findall(rb"order \d+\n", block)) == block.count(b"\n")
+        except FileNotFoundError:
+            pass  # between logrotate's renaming and the writer's next line
+
+    def stop(self) -> int:
+        """Stop the writer; return how many lines it wrote."""
+        self.log.with_name("stop").touch()
+        assert self.writer.wait(20) == 0
+        return int(self.log.with_name("written").read_text())
+
+
+@pytest.fixture(
+    params=[(False, True), (False, False), (True, True), (True, False)],
+    ids=lambda both: ("copied and truncated" if both[0] else "renamed") + (", compressed" if both[1] else ""),
+)
+def world(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[World]:
+    tmp_path.chmod(0o755)
+    copy_truncate, compress = request.param
+    world = World(tmp_path, copy_truncate=copy_truncate, compress=compress)
+    world.pause = copy_truncate
+    yield world
+    world.writer.kill()
+    world.writer.wait()
+
+
+def rotate_while(world: World, follower: Follower, *, meanwhile: bool) -> Follower:
+    """Rotate three times, at times a second apart since the files are named by it."""
+    for _ in range(3):
+        until = time.monotonic() + 1.1
+        while time.monotonic() < until:
+            if meanwhile:
+                world.take(follower)
+            time.sleep(0.02)
+        world.rotate(pause=world.pause)
+    return follower
+
+
+@needs_logrotate
+def test_a_running_follower_reads_every_line_once(world: World):
+    follower = rotate_while(world, Follower(world.log), meanwhile=True)
+    written = world.stop()
+    world.take(follower)
+    assert len(list(world.log.parent.glob("bot.log.2*"))) == 3
+    assert world.read == list(range(written))
+    assert follower.lost == 0
+
+
+@needs_logrotate
+def test_a_follower_that_slept_through_three_rotations_reads_every_line_once(world: World):
+    follower = Follower(world.log)
+    world.take(follower)
+    rotate_while(world, follower, meanwhile=False)
+    written = world.stop()
+    world.take(follower)
+    assert world.read == list(range(written))
+    assert follower.lost == 0
+
+
+@needs_logrotate
+def test_a_follower_started_again_after_rotations_goes_on_where_the_last_one_ended(world: World):
+    first = Follower(world.log)
+    world.take(first)
+    mark = first.mark
+    first.close()
+    rotate_while(world, first, meanwhile=False)
+    written = world.stop()
+    second = Follower(world.log, mark)
+    world.take(second)
+    assert world.read == list(range(written))
+    assert second.lost == 0
