@@ -9,6 +9,7 @@ from pathlib import Path
 
 from stack.binaries import MissingBinary
 from stack.notify import send_tests
+from stack.oncall import NotDone, add_commands
 from stack.render import RenderError, render
 from stack.schema import user_schema
 from stack.settings import (
@@ -83,7 +84,7 @@ def main(words: list[str] | None = None) -> int:
     except SettingsError as error:
         print(error, file=sys.stderr)
         return 2
-    except (RenderError, MissingBinary, CannotStart, Unreachable) as error:
+    except (RenderError, MissingBinary, CannotStart, Unreachable, NotDone) as error:
         print(error, file=sys.stderr)
         return 1
 
@@ -110,6 +111,7 @@ def _parser() -> argparse.ArgumentParser:
     running.add_argument(
         "--for", dest="duration", type=_duration, metavar="TIME", help="stop by itself after 30s, 5m, …"
     )
+    add_commands(add, _duration)
     return parser
 
 

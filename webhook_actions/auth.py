@@ -30,13 +30,19 @@ _SUFFICES = {
 
 @dataclass(frozen=True)
 class Caller:
-    """Who asks: the scope of the token, and the address it came from."""
+    """Who asks, as the timeline and the audit name them, and the address it came from."""
 
-    scope: Scope
+    who: str
     address: str
 
-    def __str__(self) -> str:
-        return f"{self.scope} token from {self.address}"
+    def named(self, name: str) -> "Caller":
+        """Return the caller with the name that they give themselves, beside what is known of them."""
+        return Caller(f"{name} ({self.who})", self.address) if name else self
+
+
+def address(request: Request) -> str:
+    """Return the address that a request came from."""
+    return request.client.host if request.client else ""
 
 
 class Tokens:
@@ -49,6 +55,10 @@ class Tokens:
         self._names = {scope: file.name for scope, file in named.items()}
         self._tokens = {scope: file.read_text(encoding="utf-8").strip() for scope, file in named.items()}
         self._refused = refused
+
+    def key(self, purpose: str) -> bytes:
+        """Return a key to sign with, the same in every replica; a new act token makes it another."""
+        return hmac.digest(self._tokens[Scope.ACT].encode(), purpose.encode(), "sha256")
 
     def scopes(self, given: str) -> set[Scope]:
         """Return the scopes that a token has; every one is compared, so that time tells nothing."""
@@ -68,7 +78,7 @@ class Tokens:
             has = self.scopes(given.credentials) if given else set()
             for one in _SUFFICES[scope]:
                 if one in has:
-                    return Caller(one, request.client.host if request.client else "")
+                    return Caller(f"{one} token", address(request))
             self._refused()
             raise HTTPException(
                 401, f"wants the bearer token of {self._names[scope]}", headers={"WWW-Authenticate": "Bearer"}

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from psycopg import AsyncConnection
-from psycopg.rows import class_row, dict_row
+from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from webhook_actions.payload import Alert
@@ -172,16 +172,18 @@ async def tell(connection: Connection, incident_id: int, kind: str, text: str) -
     )
 
 
-async def close(connection: Connection, incident_id: int, reason: str) -> bool:
-    """Close an open incident and say why; returns False when it was closed already."""
-    closed = await connection.execute(
+async def close(connection: Connection, incident_id: int, reason: str) -> Incident | None:
+    """Close an open incident, say why and return it; None when it was closed already."""
+    cursor = connection.cursor(row_factory=class_row(Incident))
+    await cursor.execute(
         "UPDATE incidents SET closed_at = clock_timestamp(), close_reason = %s "
-        "WHERE id = %s AND closed_at IS NULL",
+        "WHERE id = %s AND closed_at IS NULL RETURNING *",
         [reason, incident_id],
     )
-    if closed.rowcount:
+    closed = await cursor.fetchone()
+    if closed:
         await tell(connection, incident_id, "closed", reason)
-    return bool(closed.rowcount)
+    return closed
 
 
 async def escalate(connection: Connection, incident_id: int, text: str) -> bool:
@@ -193,18 +195,3 @@ async def escalate(connection: Connection, incident_id: int, text: str) -> bool:
     if marked.rowcount:
         await tell(connection, incident_id, "escalated", text)
     return bool(marked.rowcount)
-
-
-async def history(connection: Connection, *, only_open: bool, limit: int) -> list[dict[str, Any]]:
-    """Return incidents as dictionaries, newest first, each with its steps and its timeline."""
-    where = "WHERE closed_at IS NULL" if only_open else ""
-    cursor = connection.cursor(row_factory=dict_row)
-    query = f"""
-        SELECT i.*,
-            (SELECT coalesce(jsonb_agg(to_jsonb(s) - 'incident' ORDER BY s.id), '[]') FROM steps s
-             WHERE s.incident = i.id) AS steps,
-            (SELECT coalesce(jsonb_agg(jsonb_build_object('at', e.at, 'kind', e.kind, 'text', e.text)
-             ORDER BY e.id), '[]') FROM entries e WHERE e.incident = i.id) AS timeline
-        FROM incidents i {where} ORDER BY i.id DESC LIMIT %s
-    """  # noqa: S608 - `where` is one of two literals
-    return await (await cursor.execute(query.encode(), [limit])).fetchall()

@@ -16,13 +16,14 @@ from pydantic import (
 _NEVER = datetime(1, 1, 2, tzinfo=UTC)  # Alertmanager writes the year 1 for "has not ended"
 
 
-def _no_nul(text: str) -> str:
+def no_nul(text: str) -> str:
+    """Return a text that PostgreSQL can keep. Raises ValueError for any other."""
     if "\0" in text:
         raise ValueError("holds a NUL, which PostgreSQL cannot keep")
     return text
 
 
-Text = Annotated[str, StringConstraints(max_length=65_536), AfterValidator(_no_nul)]
+Text = Annotated[str, StringConstraints(max_length=65_536), AfterValidator(no_nul)]
 Names = Annotated[dict[Text, Text], Field(max_length=256)]
 
 

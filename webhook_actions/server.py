@@ -1,30 +1,33 @@
-"""The HTTP side: takes Alertmanager's webhooks, shows incidents and metrics. Everything wants a token."""
+"""The HTTP side: takes Alertmanager's webhooks, shows metrics, and carries the API and the on-call page."""
 
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-import psycopg
-from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response
+from fastapi import Depends, FastAPI, HTTPException, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from psycopg_pool import AsyncConnectionPool
 
 from stack.settings import Settings
-from webhook_actions import incidents, payload
+from webhook_actions import api, incidents, page, payload
+from webhook_actions.actions import load_actions
 from webhook_actions.auth import Scope, Tokens
+from webhook_actions.desk import Desk
+from webhook_actions.escalation import Escalation
+from webhook_actions.guard import Guard
 from webhook_actions.incidents import Connection
 from webhook_actions.jobs import Jobs
+from webhook_actions.limit import RateLimit
 from webhook_actions.metrics import Metrics
 
 log = logging.getLogger(__name__)
-
-_UNAVAILABLE = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout)
 
 
 def build(
     settings: Settings,
     pool: AsyncConnectionPool[Connection],
     jobs: Jobs,
+    escalation: Escalation,
     metrics: Metrics,
     healthy: Callable[[], Awaitable[str | None]],
 ) -> FastAPI:
@@ -32,7 +35,11 @@ def build(
     app = FastAPI(title="Nightdesk webhook_actions", version="1", docs_url=None, redoc_url=None)
     tokens = Tokens(settings, metrics.webhooks.labels("unauthorized").inc)
     receive, read = tokens.wants(Scope.RECEIVE), tokens.wants(Scope.READ)
-    limit = int(settings.webhook_actions.body_limit)
+    app.add_middleware(Guard, limit=int(settings.webhook_actions.body_limit))
+    desk = Desk(settings, pool, jobs, load_actions())
+    writes = RateLimit(settings.webhook_actions.page.writes)
+    api.mount(app, settings, pool, desk, tokens, writes)
+    page.mount(app, settings, pool, desk, tokens, writes)
 
     @app.get("/healthz")
     async def healthz() -> Response:
@@ -42,7 +49,7 @@ def build(
     @app.post("/api/v1/alerts", dependencies=[Depends(receive)])
     async def alerts(request: Request) -> dict[str, Any]:
         """Take a webhook of Alertmanager, version 4; nothing of it is lost once this answered 200."""
-        body = await _body(request, limit, metrics)
+        body = await _body(request, metrics)
         try:
             good, problems = payload.read(body)
         except payload.PayloadError as error:
@@ -55,7 +62,8 @@ def build(
             async with pool.connection() as connection, connection.transaction():
                 accepted = await incidents.accept(connection, good)
                 await jobs.advance_with(connection, accepted.opened + accepted.resolved)
-        except _UNAVAILABLE as error:
+                await escalation.opened(connection, [incident for incident, _, _ in accepted.opened])
+        except api.UNAVAILABLE as error:
             metrics.webhooks.labels("unavailable").inc()
             log.error("the database cannot be reached", extra={"reason": str(error)})
             raise HTTPException(503, "the database cannot be reached; send it again") from None
@@ -70,15 +78,6 @@ def build(
         metrics.webhooks.labels("accepted").inc()
         return {**counts, "refused": problems}
 
-    @app.get("/api/v1/incidents", dependencies=[Depends(read)])
-    async def list_incidents(
-        state: str = Query("open", pattern="^(open|all)$"), limit: int = Query(100, ge=1, le=1000)
-    ) -> dict[str, Any]:
-        """Return incidents, newest first, with their steps and timelines."""
-        async with pool.connection() as connection:
-            rows = await incidents.history(connection, only_open=state == "open", limit=limit)
-        return {"incidents": rows}
-
     @app.get("/metrics", dependencies=[Depends(read)])
     async def show_metrics() -> Response:
         async with pool.connection() as connection:
@@ -88,13 +87,10 @@ def build(
     return app
 
 
-async def _body(request: Request, limit: int, metrics: Metrics) -> bytes:
-    """Return the body, refusing one over the limit before it is read whole."""
-    parts, size = [], 0
-    async for part in request.stream():
-        size += len(part)
-        if size > limit:
-            metrics.webhooks.labels("too_large").inc()
-            raise HTTPException(413, f"the body has more than {limit} bytes (webhook_actions.body_limit)")
-        parts.append(part)
-    return b"".join(parts)
+async def _body(request: Request, metrics: Metrics) -> bytes:
+    """Return the body; one over the limit is refused before it is read whole, and counted."""
+    try:
+        return await request.body()
+    except HTTPException:
+        metrics.webhooks.labels("too_large").inc()
+        raise

@@ -1,0 +1,180 @@
+"""The commands `nightdesk incidents`, `ack`, `run` and `pause`, over the API of webhook_actions."""
+
+import argparse
+import getpass
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote
+from zoneinfo import ZoneInfo
+
+import requests
+
+from stack.settings import Duration, Settings, add_arguments, from_arguments
+
+_TIMEOUT = 15.0  # seconds; making a silence waits for Alertmanager
+
+
+class NotDone(Exception):
+    """What was asked for was refused, or nobody answered; the message says why and what to do."""
+
+
+class OnCall:
+    """The API of webhook_actions, as whoever has the act token."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._url = f"{settings.services.webhook_actions.url}/api/v1"
+        self._token_file = settings.webhook_actions.tokens.act_file
+        self._zone = ZoneInfo(settings.timezone)
+
+    def incidents(self, state: str, text: str, limit: int) -> list[str]:
+        """Return a block of lines for each incident, newest first."""
+        query = {"state": state, "text": text, "limit": str(limit)}
+        found = self._ask("GET", "incidents", parameters=query)
+        return [self._block(each) for each in found["incidents"]]
+
+    def acknowledge(
+        self, incident: int, comment: str, snooze: Duration | None, silence: Duration | None
+    ) -> str:
+        """Acknowledge an incident, or snooze it; returns what was done."""
+        path = "acknowledge"
+        body: dict[str, object] = {"comment": comment, "silence": silence and str(silence)}
+        if snooze is not None:
+            path, body = "snooze", {"comment": comment, "for": str(snooze), "silence": silence is not None}
+        return str(self._ask("POST", f"incidents/{incident}/{path}", body)["done"])
+
+    def run(self, incident: int, action: str, confirm: str) -> str:
+        """Ask for an action now; returns what was done."""
+        body = {"action": action, "confirm": confirm}
+        return str(self._ask("POST", f"incidents/{incident}/run", body)["done"])
+
+    def pause(self, reason: str) -> str:
+        """Stop all actions; returns what was done."""
+        return str(self._ask("POST", "pause", {"reason": reason})["done"])
+
+    def resume(self) -> str:
+        """Let actions run again; returns what was done."""
+        return str(self._ask("POST", "resume", {})["done"])
+
+    def release(self, bot: str) -> str:
+        """Let a halted bot trade again; returns what was done."""
+        return str(self._ask("POST", f"bots/{quote(bot, safe='')}/release", {})["done"])
+
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, object] | None = None,
+        parameters: Mapping[str, str] | None = None,
+    ) -> Any:  # noqa: ANN401 - JSON, by path
+        try:
+            token = self._token_file.read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise NotDone(f"{self._token_file}: {error.strerror}; `make setup` writes it") from None
+        try:
+            answer = requests.request(
+                method,
+                f"{self._url}/{path}",
+                json=None if body is None else {**body, "by": getpass.getuser()},
+                params=parameters,
+                headers={"Authorization": f"Bearer {token}"},
+                timeout=_TIMEOUT,
+            )
+            said = answer.json()
+        except (requests.RequestException, ValueError):
+            raise NotDone(
+                f"webhook_actions at {self._url} does not answer; `nightdesk up` starts it"
+            ) from None
+        if not answer.ok:
+            raise NotDone(_reason(said))
+        return said
+
+    def _block(self, incident: Mapping[str, Any]) -> str:
+        """Return an incident in a few lines: what it is, and the end of its timeline."""
+        opened = self._time(incident["opened_at"])
+        state = f"closed {self._time(incident['closed_at'])}" if incident["closed_at"] else "open"
+        head = f"{incident['id']:>5}  {incident['severity'] or '-':8}  {incident['alert']}"
+        lines = [f"{head}{' of ' + incident['bot'] if incident['bot'] else ''}, since {opened}, {state}"]
+        if summary := incident["annotations"].get("summary"):
+            lines.append(f"       {summary}")
+        for entry in incident["timeline"][-3:]:
+            lines.append(f"       {self._time(entry['at'])}  {entry['kind']}: {entry['text']}")
+        return "\n".join(lines)
+
+    def _time(self, text: str) -> str:
+        return f"{datetime.fromisoformat(text).astimezone(self._zone):%Y-%m-%d %H:%M:%S}"
+
+
+def incidents(arguments: argparse.Namespace) -> int:
+    """Show incidents, newest first: those that are open, or what a search finds in the history."""
+    state = "all" if arguments.all else "open"
+    found = OnCall(from_arguments(arguments)).incidents(state, arguments.text or "", arguments.limit)
+    print("\n".join(found) if found else f"no incident {'was found' if arguments.all else 'is open'}")
+    return 0
+
+
+def ack(arguments: argparse.Namespace) -> int:
+    """Acknowledge an incident, so that nobody else is woken for it; or snooze it."""
+    desk = OnCall(from_arguments(arguments))
+    done = desk.acknowledge(arguments.incident, arguments.comment, arguments.snooze, arguments.silence)
+    return _say(f"incident {arguments.incident}: {done.replace('_', ' ')}")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run an action on an incident's bot now; `nightdesk incidents` shows how it goes."""
+    desk = OnCall(from_arguments(arguments))
+    return _say(f"{arguments.action}: {desk.run(arguments.incident, arguments.action, arguments.confirm)}")
+
+
+def pause(arguments: argparse.Namespace) -> int:
+    """Stop all actions (the kill switch), or let them run again; or release a halted bot."""
+    desk = OnCall(from_arguments(arguments))
+    if arguments.release:
+        return _say(f"{arguments.release}: {desk.release(arguments.release)}")
+    return _say(f"all actions: {desk.resume() if arguments.resume else desk.pause(arguments.reason)}")
+
+
+def add_commands(
+    add: Callable[[str, Callable[[argparse.Namespace], int]], argparse.ArgumentParser],
+    duration: Callable[[str], Duration],
+) -> None:
+    """Add the commands to `nightdesk`."""
+    listing = add("incidents", incidents)
+    listing.add_argument("text", nargs="?", help="only those with this in their names, words or timelines")
+    listing.add_argument("--all", action="store_true", help="closed ones too")
+    listing.add_argument("--limit", type=int, default=20, metavar="N", help="at most so many; default: 20")
+    acknowledging = add("ack", ack)
+    acknowledging.add_argument("incident", type=int, help="its number, as `nightdesk incidents` shows it")
+    acknowledging.add_argument("--comment", default="", metavar="TEXT", help="for the timeline")
+    acknowledging.add_argument("--snooze", type=duration, metavar="TIME", help="wake others again after it")
+    acknowledging.add_argument(
+        "--silence", type=duration, metavar="TIME", help="silence Alertmanager too; a snooze's length counts"
+    )
+    running = add("run", run)
+    running.add_argument("incident", type=int, help="its number, as `nightdesk incidents` shows it")
+    running.add_argument("action", help="restart_bot, check_network, …")
+    running.add_argument(
+        "--confirm",
+        default="",
+        metavar="BOT",
+        help="the bot's name, which an action that touches money wants",
+    )
+    pausing = add("pause", pause)
+    pausing.add_argument("--reason", default="", metavar="TEXT", help="for whoever comes next")
+    pausing.add_argument("--resume", action="store_true", help="let actions run again")
+    pausing.add_argument("--release", metavar="BOT", help="no longer keep this halted bot paused")
+    for command in (listing, acknowledging, running, pausing):
+        add_arguments(command)
+
+
+def _say(text: str) -> int:
+    print(text)
+    return 0
+
+
+def _reason(said: object) -> str:
+    """Return why something was refused, from an answer of the API."""
+    detail = said.get("detail") if isinstance(said, dict) else None
+    if isinstance(detail, list):  # of a request that is none: FastAPI's list of what is wrong
+        return "; ".join(str(each.get("msg", each)) for each in detail)
+    return str(detail or said)

@@ -1,0 +1,241 @@
+"""The JSON API of the on-call desk: incidents, and all that a person may do, for programs and `nightdesk`."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any
+
+import psycopg
+from fastapi import APIRouter, Depends, FastAPI, HTTPException, Path, Query, Request
+from fastapi.responses import JSONResponse
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+
+from stack.settings import RealTime, Settings
+from stack.settings.types import Between
+from webhook_actions import audit, holds, search
+from webhook_actions.auth import Caller, Scope, Tokens
+from webhook_actions.desk import Desk, Done, Offer, Refused
+from webhook_actions.incidents import Connection
+from webhook_actions.limit import RateLimit
+from webhook_actions.payload import no_nul
+
+log = logging.getLogger(__name__)
+
+UNAVAILABLE = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout)
+_LARGEST = 2**63 - 1  # an id in PostgreSQL
+
+Line = Annotated[str, StringConstraints(max_length=500, strip_whitespace=True), AfterValidator(no_nul)]
+Id = Annotated[int, Path(ge=1, le=_LARGEST)]
+Before = Annotated[int | None, Query(ge=1, le=_LARGEST)]
+Limit = Annotated[int, Query(ge=1, le=1000)]
+Snooze = Annotated[RealTime, Between("1m", "7d")]
+
+
+class _Body(BaseModel):
+    """What any act may say."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    by: Annotated[Line, Field(description="Who it is, for the timeline: the token does not say.")] = ""
+
+
+class _Acknowledge(_Body):
+    comment: Line = ""
+    silence: Annotated[Snooze | None, Field(description="Silence the alert in Alertmanager, so long.")] = None
+
+
+class _Comment(_Body):
+    text: Annotated[Line, StringConstraints(min_length=1)]
+
+
+class _Snooze(_Body):
+    length: Annotated[Snooze, Field(alias="for")]
+    comment: Line = ""
+    silence: Annotated[bool, Field(description="Silence the alert in Alertmanager too.")] = False
+
+
+class _Run(_Body):
+    action: Line
+    confirm: Annotated[Line, Field(description="The bot's name, which an action on money wants.")] = ""
+
+
+class _Pause(_Body):
+    reason: Line = ""
+
+
+@dataclass(frozen=True)
+class BotState:
+    """A bot, and whether it is halted until a person releases it."""
+
+    bot: str
+    halted: bool = False
+    reason: str | None = None
+    since: datetime | None = None
+
+
+@dataclass(frozen=True)
+class PauseState:
+    """The kill switch: whether all actions are paused, by whom, since when and why."""
+
+    paused: bool = False
+    by: str | None = None
+    reason: str | None = None
+    since: datetime | None = None
+
+
+class _Said(BaseModel):
+    done: Done
+
+
+_WRONG: dict[int | str, dict[str, Any]] = {
+    code: {"description": text}
+    for code, text in (
+        (401, "Without the token of the scope"),
+        (404, "There is no such thing"),
+        (409, "Not as it is now"),
+        (429, "Too often; Retry-After says when"),
+        (503, "The database cannot be reached"),
+    )
+}
+
+
+def mount(
+    app: FastAPI,
+    settings: Settings,
+    pool: AsyncConnectionPool[Connection],
+    desk: Desk,
+    tokens: Tokens,
+    writes: RateLimit,
+) -> None:
+    """Add the API to the application."""
+
+    @app.exception_handler(Refused)
+    async def refused(_: Request, error: Refused) -> JSONResponse:
+        return JSONResponse({"detail": str(error)}, error.status)
+
+    async def unavailable(_: Request, error: Exception) -> JSONResponse:
+        log.error("the database cannot be reached", extra={"reason": str(error)})
+        return JSONResponse({"detail": "the database cannot be reached; try again"}, 503)
+
+    for kind in UNAVAILABLE:
+        app.add_exception_handler(kind, unavailable)
+    app.include_router(_reads(settings, pool, desk, tokens.wants(Scope.READ)))
+    app.include_router(_writes(desk, _paced(tokens.wants(Scope.ACT), writes)))
+
+
+def _paced(act: Callable[..., Caller], writes: RateLimit) -> Callable[..., Caller]:
+    """Return a dependency that lets whoever may act pass, and not too often."""
+
+    def check(caller: Annotated[Caller, Depends(act)]) -> Caller:
+        if wait := writes.take(caller.address):
+            raise HTTPException(
+                429, f"too many writes from {caller.address}", headers={"Retry-After": str(int(wait) + 1)}
+            )
+        return caller
+
+    return check
+
+
+def _reads(
+    settings: Settings, pool: AsyncConnectionPool[Connection], desk: Desk, read: Callable[..., Caller]
+) -> APIRouter:
+    router = APIRouter(prefix="/api/v1", dependencies=[Depends(read)], responses=_WRONG)
+
+    @router.get("/incidents")
+    async def list_incidents(
+        state: search.State = "open",
+        bot: Line = "",
+        alert: Line = "",
+        text: Line = "",
+        before: Before = None,
+        limit: Limit = 100,
+    ) -> search.Found:
+        """Return incidents, newest first, with their steps and timelines."""
+        async with pool.connection() as connection:
+            return await search.find(connection, search.Filter(state, bot, alert, text, before, limit))
+
+    @router.get("/incidents/{incident_id}")
+    async def one_incident(incident_id: Id) -> search.Case:
+        """Return one incident with its steps and its timeline."""
+        async with pool.connection() as connection:
+            found = await search.one(connection, incident_id)
+        if found is None:
+            raise Refused(404, f"there is no incident {incident_id}")
+        return found
+
+    @router.get("/actions")
+    async def list_actions() -> list[Offer]:
+        """Return the actions, what each can do to a bot, and whether Nightdesk runs it by itself."""
+        return list(desk.offers)
+
+    @router.get("/bots")
+    async def list_bots() -> list[BotState]:
+        """Return the bots that are watched, and those that are halted."""
+        async with pool.connection() as connection:
+            halted = {halt.bot: halt for halt in await holds.halts(connection)}
+        return [
+            BotState(bot, True, halted[bot].reason, halted[bot].since) if bot in halted else BotState(bot)
+            for bot in sorted({*settings.bots, *halted})
+        ]
+
+    @router.get("/pause")
+    async def show_pause() -> PauseState:
+        """Return whether all actions are paused."""
+        async with pool.connection() as connection:
+            now = await holds.paused(connection)
+        return PauseState(True, now.paused_by, now.reason, now.since) if now else PauseState()
+
+    @router.get("/audit")
+    async def list_acts(before: Before = None, limit: Limit = 100) -> list[audit.Entry]:
+        """Return who did what and from where, newest first."""
+        async with pool.connection() as connection:
+            return await audit.entries(connection, before=before, limit=limit)
+
+    return router
+
+
+def _writes(desk: Desk, act: Callable[..., Caller]) -> APIRouter:
+    router = APIRouter(prefix="/api/v1", responses=_WRONG)
+    By = Annotated[Caller, Depends(act)]  # noqa: N806 - a type
+
+    @router.post("/incidents/{incident_id}/acknowledge")
+    async def acknowledge(incident_id: Id, body: _Acknowledge, caller: By) -> _Said:
+        """Stop the climb: somebody has it."""
+        who = caller.named(body.by)
+        return _Said(done=await desk.acknowledge(who, incident_id, body.comment, body.silence))
+
+    @router.post("/incidents/{incident_id}/snooze")
+    async def snooze(incident_id: Id, body: _Snooze, caller: By) -> _Said:
+        """Leave it to itself for a while; then the climb begins anew."""
+        who = caller.named(body.by)
+        return _Said(done=await desk.snooze(who, incident_id, body.length, body.comment, body.silence))
+
+    @router.post("/incidents/{incident_id}/comment")
+    async def comment(incident_id: Id, body: _Comment, caller: By) -> _Said:
+        """Write words into the timeline."""
+        return _Said(done=await desk.comment(caller.named(body.by), incident_id, body.text))
+
+    @router.post("/incidents/{incident_id}/run", status_code=202)
+    async def run(incident_id: Id, body: _Run, caller: By) -> _Said:
+        """Run an action now; how it ends stands in the incident's timeline."""
+        who = caller.named(body.by)
+        return _Said(done=await desk.run(who, incident_id, body.action, body.confirm))
+
+    @router.post("/pause")
+    async def pause(body: _Pause, caller: By) -> _Said:
+        """Stop all actions: the kill switch."""
+        return _Said(done=await desk.pause(caller.named(body.by), body.reason))
+
+    @router.post("/resume")
+    async def resume(body: _Body, caller: By) -> _Said:
+        """Let actions run again."""
+        return _Said(done=await desk.resume(caller.named(body.by)))
+
+    @router.post("/bots/{bot}/release")
+    async def release(bot: Annotated[Line, Path(min_length=1)], body: _Body, caller: By) -> _Said:
+        """Let a halted bot trade again when it is started."""
+        return _Said(done=await desk.release(caller.named(body.by), bot))
+
+    return router

@@ -1,0 +1,144 @@
+"""Logs a person in to the on-call page: by the act token, or as a user of the standard web config."""
+
+import base64
+import binascii
+import hmac
+import json
+import logging
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+
+from fastapi import Request, Response
+from pydantic import TypeAdapter
+
+from stack.settings import Settings
+from webhook_actions.auth import Caller, Scope, Tokens, address
+from webhook_actions.web_config import WebConfig, WebConfigError
+
+log = logging.getLogger(__name__)
+
+COOKIE = "nightdesk"
+_PURPOSE = "nightdesk session"
+
+
+@dataclass(frozen=True)
+class Session:
+    """Who is logged in until when. `user` is one of the web config, '' where the act token was given."""
+
+    id: str
+    user: str
+    name: str
+    expires: float
+
+    def caller(self, request: Request) -> Caller:
+        """Return who asks, as the timeline names them."""
+        known = Caller(self.user, address(request)) if self.user else Caller("act token", address(request))
+        return known if self.user else known.named(self.name)
+
+
+_SESSION = TypeAdapter(Session)
+
+
+class Login:
+    """Opens sessions and knows them again. A session is a signed cookie: any replica knows it, none keeps it.
+
+    It ends with its time, with a new act token, and with a new password of its user.
+    """
+
+    def __init__(self, settings: Settings, tokens: Tokens, now: Callable[[], float] = time.time) -> None:
+        page = settings.webhook_actions.page
+        self._length = float(page.session)
+        self._users = WebConfig(page.web_config_file)
+        self._secure = settings.link("webhook_actions").startswith("https:")
+        self._tokens = tokens
+        self._key = tokens.key(_PURPOSE)
+        self._now = now
+        self.by_user = page.web_config_file is not None
+
+    def open(self, name: str, secret: str) -> Session | None:
+        """Return a session for an act token, or for a user and the password; None where they do not fit.
+
+        Raises WebConfigError. May take tens of milliseconds.
+        """
+        if Scope.ACT in self._tokens.scopes(secret):
+            return self._session("", name)
+        if self.by_user and name and self._users.verify(name, secret):
+            return self._session(name, name)
+        return None
+
+    def remember(self, request: Request, response: Response, session: Session) -> None:
+        """Give the browser its session; over TLS the cookie never travels without it."""
+        response.set_cookie(
+            COOKIE,
+            self.seal(session),
+            max_age=int(self._length),
+            httponly=True,
+            samesite="strict",
+            secure=self._secure or request.url.scheme == "https",
+        )
+
+    def session(self, request: Request) -> Session | None:
+        """Return the session that a request brings along, in its cookie or as basic auth; None without one.
+
+        May take tens of milliseconds.
+        """
+        cookie = request.cookies.get(COOKIE)
+        try:
+            return (self.unseal(cookie) if cookie else None) or self._basic(request)
+        except WebConfigError as error:
+            log.error("nobody can log in by name", extra={"reason": str(error)})
+            return None
+
+    def seal(self, session: Session) -> str:
+        """Return the session as a cookie's value, signed."""
+        body = base64.urlsafe_b64encode(json.dumps(asdict(session)).encode()).decode()
+        return f"{body}.{self._signature(body, session.user)}"
+
+    def unseal(self, sealed: str) -> Session | None:
+        """Return the session of a cookie's value; None where it is not ours, or over.
+
+        Raises WebConfigError.
+        """
+        body, _, signature = sealed.partition(".")
+        try:
+            session = _SESSION.validate_json(base64.urlsafe_b64decode(body))
+        except ValueError:  # also what base64 and pydantic raise
+            return None
+        expected = self._signature(body, session.user)
+        if not hmac.compare_digest(signature.encode(), expected.encode()) or session.expires < self._now():
+            return None
+        return session
+
+    def csrf(self, session: Session) -> str:
+        """Return what a form of this session carries, so that no other site can send one."""
+        return hmac.new(self._key, f"csrf {session.id}".encode(), "sha256").hexdigest()
+
+    def _basic(self, request: Request) -> Session | None:
+        scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+        if not self.by_user or scheme.lower() != "basic":
+            return None
+        user, password = _pair(given)
+        if not self._users.verify(user, password):
+            return None
+        # Not random: the form that comes back must fit the page that was sent.
+        return Session(f"basic {user}", user, user, self._now() + self._length)
+
+    def _session(self, user: str, name: str) -> Session:
+        return Session(secrets.token_hex(16), user, name, self._now() + self._length)
+
+    def _signature(self, body: str, user: str) -> str:
+        password = self._users.hash_of(user) if user else "token"
+        if password is None:  # no user any more: signed as nobody could
+            return secrets.token_hex()
+        return hmac.new(self._key, f"{body} {password}".encode(), "sha256").hexdigest()
+
+
+def _pair(given: str) -> tuple[str, str]:
+    """Return the user and the password of a basic authorization; empty where it is none."""
+    try:
+        user, _, password = base64.b64decode(given, validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        return "", ""
+    return user, password

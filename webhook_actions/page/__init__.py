@@ -1,0 +1,61 @@
+"""The on-call page: open incidents, what a person may do about them, and the history, as plain HTML."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from urllib.parse import urlencode
+
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import RedirectResponse
+from psycopg_pool import AsyncConnectionPool
+
+from stack.settings import Settings
+from webhook_actions.auth import Tokens
+from webhook_actions.desk import Desk
+from webhook_actions.incidents import Connection
+from webhook_actions.limit import RateLimit
+from webhook_actions.login import Login, Session
+from webhook_actions.page import acts, entry, invited, shown
+from webhook_actions.page.render import Pages
+
+
+class _LoginWanted(Exception):
+    """A request for a page without a session."""
+
+
+def mount(
+    app: FastAPI,
+    settings: Settings,
+    pool: AsyncConnectionPool[Connection],
+    desk: Desk,
+    tokens: Tokens,
+    writes: RateLimit,
+) -> None:
+    """Add the pages to the application."""
+    login, pages = Login(settings, tokens), Pages(settings, desk)
+    visitor = _visitor(login)
+
+    @app.exception_handler(_LoginWanted)
+    async def to_login(request: Request, _: Exception) -> Response:
+        path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        target = f"/login?{urlencode({'next': path if request.method == 'GET' else '/'})}"
+        if request.headers.get("Sec-Fetch-Site") == "cross-site" and request.method == "GET":
+            # A link in a mail leaves a strict cookie at home; asked for from our own page, it comes along.
+            return pages.show("onward.html", target=target)
+        return RedirectResponse(target, 303)
+
+    app.include_router(entry.routes(settings, desk, login, pages))
+    app.include_router(invited.routes(settings, pool, desk, pages, writes))
+    app.include_router(shown.routes(pool, pages, login, visitor))
+    app.include_router(acts.routes(desk, pages, login, visitor, writes))
+
+
+def _visitor(login: Login) -> Callable[[Request], Awaitable[Session]]:
+    """Return a dependency that lets only who is logged in pass, and says who it is."""
+
+    async def check(request: Request) -> Session:
+        found = await asyncio.to_thread(login.session, request)
+        if found is None:
+            raise _LoginWanted
+        return found
+
+    return check

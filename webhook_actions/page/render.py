@@ -1,0 +1,81 @@
+"""Renders the pages: Jinja2 templates, all escaped, with the colours and the time zone of the settings."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from stack.settings import Settings
+from webhook_actions.desk import Desk
+from webhook_actions.holds import Halt, Pause
+from webhook_actions.page import view
+
+_HERE = Path(__file__).parent
+_KINDS = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+
+
+@dataclass(frozen=True)
+class Desktop:
+    """What every page shows around its own content."""
+
+    who: str
+    csrf: str
+    path: str
+    said: str
+    paused: Pause | None
+    halted: list[Halt]
+    counts: dict[str, int]
+
+    @property
+    def open(self) -> int:
+        """The number of open incidents."""
+        return sum(self.counts.values())
+
+    @property
+    def notice(self) -> str:
+        """What was just done, '' where nothing was."""
+        return next((text for done, text in view.NOTICES.items() if done == self.said), "")
+
+
+class Pages:
+    """The templates, and the static files by name with their kind."""
+
+    def __init__(
+        self, settings: Settings, desk: Desk, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        self._zone = ZoneInfo(settings.timezone)
+        self._now = now
+        self._environment = Environment(
+            loader=FileSystemLoader(_HERE / "templates"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._environment.filters.update(view.FILTERS)
+        self._environment.globals.update(
+            zone=settings.timezone,
+            bots=sorted(settings.bots),
+            alerts=sorted(settings.alerts),
+            demo=settings.demo.enabled,
+            dry_run=settings.actions.dry_run,
+            offers=desk.offers,
+            length=view.length,
+            snoozes=view.snoozes,
+        )
+        colours = {name: getattr(settings.severities, name).colour for name in view.SEVERITIES}
+        style = self._environment.get_template("style.css").render(
+            colours=colours, success=settings.success_colour
+        )
+        self.static = {"style.css": (style.encode(), _KINDS[".css"])} | {
+            file.name: (file.read_bytes(), _KINDS[file.suffix]) for file in (_HERE / "static").iterdir()
+        }
+
+    def show(self, template: str, status: int = 200, **content: object) -> HTMLResponse:
+        """Return a page."""
+        clock = view.Clock(self._zone, self._now())
+        return HTMLResponse(self._environment.get_template(template).render(clock=clock, **content), status)

@@ -1,0 +1,126 @@
+"""Finds incidents, open or in the history, with what was tried and their timelines."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from psycopg import sql
+from psycopg.rows import class_row
+
+from webhook_actions.incidents import Connection, Incident, Step
+
+State = Literal["open", "closed", "all"]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A line of a timeline."""
+
+    incident: int
+    at: datetime
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Case(Incident):
+    """An incident with what was tried, and its timeline."""
+
+    steps: tuple[Step, ...] = field(kw_only=True)
+    timeline: tuple[Entry, ...] = field(kw_only=True)
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which incidents: empty means any. `before` is the id of the last one known: older ones follow."""
+
+    state: State = "open"
+    bot: str = ""
+    alert: str = ""
+    text: str = ""  # somewhere in its names, its words, or its timeline
+    before: int | None = None
+    limit: int = 100
+    worst_first: bool = False  # else newest first
+
+
+@dataclass(frozen=True)
+class Found:
+    """Incidents, and the `before` that finds the ones after them; None where there are no more."""
+
+    incidents: tuple[Case, ...]
+    next: int | None
+
+
+_STATES = {"open": "closed_at IS NULL", "closed": "closed_at IS NOT NULL"}
+_TEXT = """(concat_ws(' ', alert, bot, close_reason, annotations->>'summary', annotations->>'description')
+    ILIKE %(like)s OR EXISTS (SELECT FROM entries e WHERE e.incident = i.id AND e.text ILIKE %(like)s))"""
+_WORST_FIRST = "array_position(ARRAY['critical', 'warning', 'info'], severity) NULLS LAST, id DESC"
+
+
+async def find(connection: Connection, wanted: Filter) -> Found:
+    """Return the incidents that a filter lets pass."""
+    conditions = [_STATES[wanted.state]] if wanted.state in _STATES else []
+    conditions += ["bot = %(bot)s"] if wanted.bot else []
+    conditions += ["alert IN (%(alert)s, 'TradingBot' || %(alert)s)"] if wanted.alert else []
+    conditions += ["id < %(before)s"] if wanted.before is not None else []
+    conditions += [_TEXT] if wanted.text else []
+    query = sql.SQL("SELECT * FROM incidents i WHERE {} ORDER BY {} LIMIT %(more)s").format(
+        sql.SQL(" AND ").join([sql.SQL("true"), *map(sql.SQL, conditions)]),
+        sql.SQL(_WORST_FIRST if wanted.worst_first else "id DESC"),
+    )
+    given = {**vars(wanted), "like": f"%{_escaped(wanted.text)}%", "more": wanted.limit + 1}
+    cursor = connection.cursor(row_factory=class_row(Incident))
+    rows = await (await cursor.execute(query, given)).fetchall()
+    shown = rows[: wanted.limit]
+    return Found(await _cases(connection, shown), shown[-1].id if len(rows) > len(shown) else None)
+
+
+async def one(connection: Connection, incident_id: int) -> Case | None:
+    """Return an incident by its id, None when there is no such one."""
+    return await _first(connection, "id = %s", incident_id)
+
+
+async def of_fingerprint(connection: Connection, fingerprint: str) -> Case | None:
+    """Return the open incident of an alert, else its last one, None when it never fired."""
+    return await _first(connection, "fingerprint = %s", fingerprint)
+
+
+async def count_open(connection: Connection) -> dict[str, int]:
+    """Return the number of open incidents by severity."""
+    counted = await connection.execute(
+        "SELECT severity, count(*) FROM incidents WHERE closed_at IS NULL GROUP BY severity"
+    )
+    return dict(await counted.fetchall())
+
+
+async def _first(connection: Connection, condition: str, value: object) -> Case | None:
+    query = sql.SQL("SELECT * FROM incidents WHERE {} ORDER BY closed_at DESC NULLS FIRST LIMIT 1")
+    cursor = connection.cursor(row_factory=class_row(Incident))
+    row = await (await cursor.execute(query.format(sql.SQL(condition)), [value])).fetchone()
+    return (await _cases(connection, [row]))[0] if row else None
+
+
+async def _cases(connection: Connection, incidents: Sequence[Incident]) -> tuple[Case, ...]:
+    """Return incidents with their steps and timelines, in two queries for all of them."""
+    ids = [incident.id for incident in incidents]
+    steps, timelines = defaultdict[int, list[Any]](list), defaultdict[int, list[Any]](list)
+    kinds: tuple[tuple[type[Any], str, dict[int, list[Any]]], ...]
+    kinds = ((Step, "steps", steps), (Entry, "entries", timelines))
+    for kind, table, into in kinds:
+        names = sql.SQL(", ").join(map(sql.Identifier, kind.__dataclass_fields__))
+        query = sql.SQL("SELECT {} FROM {} WHERE incident = ANY(%s) ORDER BY id")
+        cursor = connection.cursor(row_factory=class_row(kind))
+        await cursor.execute(query.format(names, sql.Identifier(table)), [ids])
+        for row in await cursor.fetchall():
+            into[row.incident].append(row)
+    return tuple(
+        Case(**vars(incident), steps=tuple(steps[incident.id]), timeline=tuple(timelines[incident.id]))
+        for incident in incidents
+    )
+
+
+def _escaped(text: str) -> str:
+    """Return a text as LIKE takes it literally."""
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
