@@ -49,9 +49,8 @@ class Post:
         self._failed = failed
         self._links = links
         self._threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="post")
-        channels = settings.channels
-        longest = max(float(part.timeout) for _, part in channels)
-        self._lease = longest + 2 * float(settings.webhook_actions.heartbeat)
+        longest = max(float(channel.timeout) for _, channel in settings.channels)
+        self._lease = longest + float(settings.webhook_actions.heartbeat)
 
     async def work(self) -> None:
         """Send what is due, as it becomes due."""

@@ -1,0 +1,1 @@
+"""People are told, and programs: real PostgreSQL, real SMTP, and services over real HTTP."""
