@@ -248,7 +248,7 @@ def table() -> str:
         lines += [
             f"## {group}",
             "",
-            "| metric | type | unit | labels | meaning | bot API | Freqtrade | elsewhere |",
+            "| metric | type | unit | labels | meaning | bot API, file, push | Freqtrade | elsewhere |",
             "|---|---|---|---|---|---|---|---|",
         ]
         for metric in (metric for metric in METRICS if metric.group == group):
