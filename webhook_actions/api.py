@@ -119,6 +119,10 @@ def mount(
         log.error("the database cannot be reached", extra={"reason": str(error)})
         return JSONResponse({"detail": "the database cannot be reached; try again"}, 503)
 
+    @app.get("/openapi.json", include_in_schema=False, dependencies=[Depends(tokens.wants(Scope.READ))])
+    async def described() -> dict[str, Any]:
+        return app.openapi()
+
     for kind in UNAVAILABLE:
         app.add_exception_handler(kind, unavailable)
     app.include_router(_reads(settings, pool, desk, tokens.wants(Scope.READ)))
