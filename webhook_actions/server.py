@@ -32,7 +32,7 @@ def build(
     healthy: Callable[[], Awaitable[str | None]],
 ) -> FastAPI:
     """Return the application; `healthy` returns what is wrong, or None."""
-    app = FastAPI(title="Nightdesk webhook_actions", version="1", docs_url=None, redoc_url=None)
+    app = FastAPI(title="Nightdesk webhook_actions", version="1", openapi_url=None)
     tokens = Tokens(settings, metrics.webhooks.labels("unauthorized").inc)
     receive, read = tokens.wants(Scope.RECEIVE), tokens.wants(Scope.READ)
     app.add_middleware(Guard, limit=int(settings.webhook_actions.body_limit))
