@@ -11,6 +11,7 @@ from stack.settings import Settings
 from webhook_actions import acks, audit, holds, incidents
 from webhook_actions.actions import Action, Effect
 from webhook_actions.auth import Caller
+from webhook_actions.escalation import Escalation
 from webhook_actions.incidents import Connection, Incident
 from webhook_actions.jobs import Jobs
 
@@ -64,11 +65,13 @@ class Desk:
         settings: Settings,
         pool: AsyncConnectionPool[Connection],
         jobs: Jobs,
+        escalation: Escalation,
         actions: dict[str, Action],
     ) -> None:
         self._settings = settings
         self._pool = pool
         self._jobs = jobs
+        self._escalation = escalation
         self._actions = actions
         self.offers = tuple(self._offer(actions[name]) for name in sorted(actions))
 
@@ -79,7 +82,7 @@ class Desk:
         incident = await self._open(incident_id)
         made, failed = await self._silence(caller, incident, comment, silence)
         async with self._pool.connection() as connection:
-            if not await acks.acknowledge(connection, incident_id, caller.who, comment, made):
+            if not await self._escalation.acknowledged(connection, incident, caller.who, comment, made):
                 raise _closed(incident_id)
             await self._write(connection, caller, "acknowledge", incident, comment)
         return failed or Done.ACKNOWLEDGED
@@ -92,7 +95,7 @@ class Desk:
         made, failed = await self._silence(caller, incident, comment, seconds if silence else None)
         until = datetime.now(UTC) + timedelta(seconds=seconds)
         async with self._pool.connection() as connection:
-            if not await acks.snooze(connection, incident_id, caller.who, until, comment, made):
+            if not await self._escalation.snoozed(connection, incident, caller.who, until, comment, made):
                 raise _closed(incident_id)
             await self._write(connection, caller, "snooze", incident, f"until {until:%Y-%m-%d %H:%M} UTC")
         return failed or Done.SNOOZED

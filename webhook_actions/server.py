@@ -36,7 +36,7 @@ def build(
     tokens = Tokens(settings, metrics.webhooks.labels("unauthorized").inc)
     receive, read = tokens.wants(Scope.RECEIVE), tokens.wants(Scope.READ)
     app.add_middleware(Guard, limit=int(settings.webhook_actions.body_limit))
-    desk = Desk(settings, pool, jobs, load_actions())
+    desk = Desk(settings, pool, jobs, escalation, load_actions())
     writes = RateLimit(settings.webhook_actions.page.writes)
     api.mount(app, settings, pool, desk, tokens, writes)
     page.mount(app, settings, pool, desk, tokens, writes)
