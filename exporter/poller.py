@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from exporter.bot import WatchedBot
@@ -17,6 +18,8 @@ from exporter.system import is_here
 from stack.settings import Bot, FileBot, FreqtradeBot, HttpBot
 
 _log = logging.getLogger(__name__)
+# Apart from what computes: a Docker engine that hangs holds up nothing but what is asked of it.
+_ENGINES = ThreadPoolExecutor(max_workers=4, thread_name_prefix="docker")
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,9 @@ class BotPoller:
         self._clock = surroundings.clock
         self.source = connect(bot, surroundings)
         self.source_type = bot.source.type
-        self._usage = usage_of(name, bot, surroundings.timeout)
+        self._timeout = surroundings.timeout
+        self._usage = usage_of(name, bot, self._timeout)
+        self._executor = _ENGINES if bot.process and bot.process.container else None
         self._here = _runs_here(bot)
         self._latency = Latency(surroundings.window)
         self._polls: Counter[str] = Counter()
@@ -69,8 +74,9 @@ class BotPoller:
         self._input.start_poll()
         try:
             reading = await self.source.poll()
+            usage = await self._use(reading.pid)
             # In a thread: a long history must not hold up the other bots.
-            samples = await asyncio.to_thread(self._figures, reading)
+            samples = await asyncio.to_thread(self._figures, reading, usage)
         except SourceError as error:
             self._failed(error.reason, error.detail, began)
         except Exception as error:  # noqa: BLE001 - a defect met by one bot must not end the watch over it
@@ -80,8 +86,14 @@ class BotPoller:
             self._succeeded(reading, samples, began)
         self._warn()
 
-    def _figures(self, reading: Reading) -> list[Sample]:
-        usage = self._usage.samples(reading.pid)
+    async def _use(self, pid: int | None) -> list[Sample]:
+        looking = asyncio.get_running_loop().run_in_executor(self._executor, self._usage.samples, pid)
+        try:
+            return await asyncio.wait_for(looking, self._timeout)
+        except TimeoutError:
+            return []
+
+    def _figures(self, reading: Reading, usage: list[Sample]) -> list[Sample]:
         samples = self._watched.take(reading, self._input) + usage
         here = self._here or bool(usage)
         self.vitals = vitals(samples, self._clock(), reading.time, self._latency, here=here)

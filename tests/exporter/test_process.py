@@ -2,6 +2,7 @@
 
 import logging
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,8 @@ from exporter.container import Container
 from exporter.process import OneProcess, PidFile, usage_of
 from stack.settings import Bot
 from tests.conftest import eventually
+from tests.exporter.test_http import STATE
+from tests.exporter.world import ScriptedBot, http_settings, serve, value, watch
 
 SLEEPS = "import sys, time; time.sleep(60)"
 
@@ -143,3 +146,12 @@ def test_a_container_that_is_not_there_is_unknown_and_named_once(caplog):
     assert len(caplog.messages) == 1
     assert "nobody" in caplog.messages[0]
     assert "process.url" in caplog.messages[0]
+
+
+def test_a_docker_engine_that_hangs_leaves_the_bot_up(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as engine, serve(ScriptedBot(STATE)) as url:
+        process = {"container": "x", "url": f"tcp://127.0.0.1:{engine.getsockname()[1]}"}
+        with watch(http_settings(url, tmp_path, process=process), timeout=1.0) as watched:
+            series = watched.poll()
+    assert value(series, "up") == 1
+    assert value(series, "cpu_usage_ratio") is None
