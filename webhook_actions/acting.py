@@ -168,7 +168,8 @@ class Actor:
         """Return the outcome and the reason where nobody may run an action, None where a person may."""
         if action is None:
             return None
-        if incident.bot not in self._settings.bots:
+        looks_around = not incident.bot and action.effect is Effect.OBSERVE  # a host, an endpoint, all bots
+        if incident.bot not in self._settings.bots and not looks_around:
             return CANNOT, f"{incident.bot or 'no bot'} is not among settings' bots"
         if self._settings.actions.dry_run and action.effect is not Effect.OBSERVE:
             return WOULD_HAVE, "actions.dry_run is set"
