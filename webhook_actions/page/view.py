@@ -75,6 +75,12 @@ def told(case: Case) -> list[Entry]:
     return [entry for entry in case.timeline if entry.kind == "told"]
 
 
+def untold(case: Case) -> Entry | None:
+    """Return the last line that says why somebody could not be told, None where there is none."""
+    kinds = ("unreachable", "not_told", "exhausted")
+    return next((entry for entry in reversed(case.timeline) if entry.kind in kinds), None)
+
+
 def answer(case: Case) -> Entry | None:
     """Return the line that says who has it, or that it is snoozed; None while nobody answered."""
     return next((e for e in reversed(case.timeline) if e.kind in ("acknowledged", "snoozed")), None)
@@ -139,6 +145,7 @@ FILTERS: dict[str, Callable[..., object]] = {
     "problem": problem,
     "web": web,
     "told": told,
+    "untold": untold,
     "answer": answer,
     "doing": doing,
 }

@@ -1,0 +1,57 @@
+"""Makes the screenshots of docs/oncall.md: `python -m tests.webhook_actions.screenshots`."""
+
+import tempfile
+from pathlib import Path
+
+from tests.conftest import eventually
+from tests.webhook_actions.chromium import Browser
+from tests.webhook_actions.test_browser import log_in
+from tests.webhook_actions.world import ROOT, World
+
+IMAGES = ROOT / "docs/img"
+DOWN = {
+    "summary": "alpha is down: no sign of life for 5m",
+    "verify": 'trading_bot_up{bot="alpha"} == 1',
+    "runbook_url": "https://example.org/runbooks/TradingBotDown.md",
+    "dashboard_url": "https://example.org/d/trading-bot",
+}
+LATE = {"summary": "p95 of beta's API at 2.4 s, over 2 s", "verify": "vector(1) == 2"}
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as scratch:
+        world = World(Path(scratch), "alpha", "beta")
+        try:
+            with Browser(Path(scratch) / "chromium") as browser:
+                shoot(world, browser)
+        finally:
+            world.close()
+
+
+def shoot(world: World, browser: Browser) -> None:
+    IMAGES.mkdir(exist_ok=True)
+    world.start_prometheus()
+    world.start_engine()
+    world.bots.by_name["alpha"].comes_back = False
+    world.goes_down("alpha")
+    late = {"alertname": "TradingBotApiResponseTimeHigh", "bot": "beta", "severity": "warning"}
+    world.deliver(world.alert("alpha", annotations=DOWN), world.alert("beta", labels=late, annotations=LATE))
+    eventually(lambda: world.incident("alpha")["gave_up_at"], within=60, what="giving up")
+    browser.size(1100, 800)
+    log_in(browser, world)
+    browser.fill("#incident-2 input[name=comment]", "the exchange is slow")
+    browser.click("#incident-2 button.main")
+    browser.reads("the exchange is slow")
+    browser.go(world.url("/"))
+    browser.shoot(IMAGES / "oncall.png")
+    browser.size(360, 740)
+    browser.click("#kill-switch summary")
+    browser.fill("#reason", "the exchange is in maintenance")
+    browser.click("#kill-switch button")
+    browser.reads("All actions are paused")
+    browser.go(world.url("/"))
+    browser.shoot(IMAGES / "oncall-phone.png", whole=False)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,21 @@
+"""How often one address may do something."""
+
+from webhook_actions.limit import RateLimit
+
+
+def test_a_burst_uses_up_the_minutes_share_which_comes_back_evenly() -> None:
+    now = [1000.0]
+    limit = RateLimit(6, clock=lambda: now[0])
+    assert [limit.take("a") for _ in range(7)] == [0.0] * 6 + [10.0]
+    assert limit.take("b") == 0.0, "another address has its own"
+    now[0] += 10
+    assert limit.wait("a") == 0.0
+    assert [limit.take("a") for _ in range(2)] == [0.0, 10.0]
+
+
+def test_many_addresses_do_not_fill_the_memory() -> None:
+    limit = RateLimit(1)
+    for number in range(20_000):
+        limit.take(str(number))
+    assert limit.wait("19999") > 0
+    assert limit.wait("0") == 0.0

@@ -1,0 +1,340 @@
+"""The on-call page as a person without JavaScript meets it."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import bcrypt
+import pytest
+import requests
+import yaml
+
+from tests.conftest import eventually
+from tests.webhook_actions.conftest import Make
+from tests.webhook_actions.visitor import Visitor, words
+from tests.webhook_actions.world import World
+
+PAGES = ("/", "/history", "/audit", "/incidents/1", "/a/f-alpha")
+FORMS = (
+    "/incidents/1/acknowledge",
+    "/incidents/1/snooze",
+    "/incidents/1/run",
+    "/pause",
+    "/resume",
+    "/release",
+    "/logout",
+)
+
+
+@pytest.fixture
+def quiet(make_world: Make) -> World:
+    """Return a world whose engine runs without a Prometheus."""
+    made = make_world("alpha", "beta", timezone="Europe/Berlin")
+    made.start_engine()
+    return made
+
+
+@pytest.fixture(scope="module")
+def still(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """Return a world with one open incident, for tests that change nothing."""
+    made = World(tmp_path_factory.mktemp("still"), "alpha", webhook_actions=limits(failed_logins=1000))
+    made.start_engine()
+    made.deliver(made.alert("alpha"))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def anna(quiet: World) -> Visitor:
+    visitor = Visitor(quiet)
+    assert visitor.log_in().status_code == 303
+    return visitor
+
+
+def test_without_a_session_every_page_leads_to_the_login_and_every_form_does_nothing(still: World) -> None:
+    for path in PAGES:
+        answer = requests.get(still.url(path), allow_redirects=False, timeout=20)
+        assert (answer.status_code, answer.headers["Location"].split("?")[0]) == (303, "/login"), path
+        assert "alpha" not in answer.text
+    for path in FORMS:
+        answer = requests.post(still.url(path), data={"bot": "alpha"}, allow_redirects=False, timeout=20)
+        assert answer.status_code == 303, path
+    assert not still.get("/api/v1/pause").json()["paused"]
+    assert still.kinds("alpha").count("acknowledged") == 0
+
+
+def test_a_login_leads_back_to_the_page_that_was_wanted_and_never_elsewhere(still: World) -> None:
+    visitor = Visitor(still)
+    login = visitor.get("/a/f-alpha").url
+    assert login.endswith("/login?next=%2Fa%2Ff-alpha")
+    assert visitor.log_in(next_="/a/f-alpha").headers["Location"] == "/a/f-alpha"
+    assert visitor.get("/a/f-alpha").url.endswith("/incidents/1")
+    for elsewhere in ("//example.org", "https://example.org", "/\\example.org", "javascript:alert(1)"):
+        assert Visitor(still).log_in(next_=elsewhere).headers["Location"] == "/"
+
+
+@pytest.mark.parametrize("secret", ["", "wrong", "read-secret", "receive-secret", "act-secre", "sécret"])
+def test_only_the_act_token_logs_in(still: World, secret: str) -> None:
+    visitor = Visitor(still)
+    answer = visitor.log_in(secret)
+    assert answer.status_code == 401
+    assert "does not fit" in answer.text
+    assert not visitor.session.cookies
+    assert not secret or secret not in answer.text
+
+
+def test_failed_logins_are_slowed_down_and_even_the_right_token_waits_then(make_world: Make) -> None:
+    world = make_world("alpha", webhook_actions=limits(failed_logins=3))
+    world.start_engine()
+    visitor = Visitor(world)
+    assert [visitor.log_in("wrong").status_code for _ in range(4)] == [401, 401, 401, 429]
+    assert "try again in" in visitor.log_in("wrong").text
+    assert visitor.log_in().status_code == 429
+
+
+def test_the_cookie_is_kept_from_scripts_from_other_sites_and_behind_tls_from_plain_http(
+    still: World,
+) -> None:
+    plain = Visitor(still).log_in().headers["Set-Cookie"]
+    assert "HttpOnly" in plain
+    assert "SameSite=strict" in plain
+    assert "Secure" not in plain
+    assert "Secure" in Visitor(still).log_in(**{"X-Forwarded-Proto": "https"}).headers["Set-Cookie"]
+
+
+def test_a_cookie_that_was_changed_is_no_session(anna: Visitor) -> None:
+    cookie = anna.session.cookies["nightdesk"]
+    body, _, signature = cookie.partition(".")
+    for forged in (body, f"{body}.{'0' * 64}", f"{body[:-4]}AAAA.{signature}", "x", ".", "é"):
+        answer = requests.get(
+            anna.world.url("/"),
+            headers={"Cookie": b"nightdesk=" + forged.encode()},
+            allow_redirects=False,
+            timeout=20,
+        )
+        assert answer.status_code == 303, forged
+    assert anna.get("/", follow=False).status_code == 200
+
+
+def test_a_form_without_the_token_of_the_session_is_refused(anna: Visitor) -> None:
+    anna.world.deliver(anna.world.alert("alpha"))
+    other = Visitor(anna.world, "ben")
+    other.log_in()
+    for token in ("", "0" * 64, other.csrf()):
+        for path in FORMS:
+            answer = anna.session.post(anna.world.url(path), data={"csrf": token, "bot": "alpha"}, timeout=20)
+            assert answer.status_code == 403, path
+    assert not anna.world.get("/api/v1/pause").json()["paused"]
+    assert "acknowledged" not in anna.world.kinds("alpha")
+
+
+def test_with_nothing_open_the_page_says_so_and_what_it_cannot_know(anna: Visitor) -> None:
+    said = anna.reads("/")
+    assert "Nothing is open" in said
+    assert "It watches alpha, beta." in said
+    assert "hears only what Prometheus and Alertmanager say" in said
+
+
+def test_an_incident_is_shown_with_its_words_and_acknowledged_with_a_comment(anna: Visitor) -> None:
+    world = anna.world
+    annotations = {"summary": "alpha <b>is</b> down", "runbook_url": "javascript:alert(1)"}
+    world.deliver(world.alert("alpha", annotations=annotations))
+    page = anna.get("/").text
+    assert "alpha &lt;b&gt;is&lt;/b&gt; down" in page
+    assert "javascript:" not in page
+    assert "Has it nobody yet" in words(page)
+    answer = anna.send("/incidents/1/acknowledge", comment="I look at <it>", back="/incidents/1")
+    assert "nobody else is woken" in answer.text
+    assert answer.url.endswith("/incidents/1?said=acknowledged")
+    assert "acknowledged: by anna (act token): I look at <it>" in anna.reads("/")
+    assert [act["act"] for act in world.get("/api/v1/audit").json()] == ["acknowledge", "login"]
+    act = world.get("/api/v1/audit").json()[0]
+    assert (act["who"], act["address"], act["detail"]) == ("anna (act token)", "127.0.0.1", "I look at <it>")
+    assert "I look at <it>" in anna.reads("/audit")
+
+
+def test_a_comment_alone_acknowledges_nothing(anna: Visitor) -> None:
+    anna.world.deliver(anna.world.alert("alpha"))
+    anna.send("/incidents/1/acknowledge", comment="still the exchange", only="comment")
+    assert anna.world.kinds("alpha").count("comment") == 1
+    assert "Has it nobody yet" in anna.reads("/")
+
+
+def test_a_snooze_says_until_when_and_a_length_out_of_bounds_is_refused(anna: Visitor) -> None:
+    anna.world.deliver(anna.world.alert("alpha"))
+    refused = anna.send("/incidents/1/snooze", **{"for": "400d"})
+    assert refused.status_code == 422
+    assert "1m–7d" in refused.text
+    anna.send("/incidents/1/snooze", **{"for": "1h"})
+    assert "snoozed: by anna (act token) until" in anna.reads("/")
+
+
+def test_a_snooze_whose_silence_fails_holds_all_the_same_and_says_so(anna: Visitor) -> None:
+    anna.world.deliver(anna.world.alert("alpha"))  # and no Alertmanager runs
+    answer = anna.send("/incidents/1/snooze", **{"for": "1h", "silence": "on"})
+    assert "Alertmanager made no silence" in answer.text
+    assert "snoozed" in anna.world.kinds("alpha")
+
+
+def test_the_kill_switch_stops_actions_shows_on_every_page_and_is_lifted(anna: Visitor) -> None:
+    anna.world.deliver(anna.world.alert("alpha"))
+    anna.send("/pause", reason="maintenance")
+    for path in ("/", "/history", "/audit", "/incidents/1"):
+        assert "All actions are paused by anna (act token)" in anna.reads(path)
+        assert "maintenance" in anna.reads(path)
+    refused = anna.send("/incidents/1/run", action="restart_bot")
+    assert refused.status_code == 409
+    assert "resume them first" in refused.text
+    assert anna.send("/pause").status_code == 409
+    assert "Actions run again" in anna.send("/resume").text
+    assert "All actions are paused" not in anna.reads("/")
+
+
+def test_an_action_is_run_now_and_one_that_touches_money_asks_for_the_bots_name(world: World) -> None:
+    anna = Visitor(world)
+    anna.log_in()
+    world.bots.by_name["alpha"].comes_back = False
+    world.goes_down("alpha")
+    world.deliver(world.alert("alpha"))
+    eventually(lambda: world.incident("alpha")["gave_up_at"], within=60, what="giving up")
+    before = len(world.bots.by_name["alpha"].restarts)
+    assert "Asked for" in anna.send("/incidents/1/run", action="restart_bot").text
+    eventually(lambda: len(world.bots.by_name["alpha"].restarts) == before + 1, what="the restart")
+    for typed in ("", "beta", "ALPHA"):
+        asked = anna.send("/incidents/1/run", action="close_positions", confirm=typed)
+        assert asked.status_code == 422
+        assert "This touches money" in asked.text
+        assert not typed or "is not the bot's name. Nothing was done." in words(asked.text)
+    assert [act["detail"] for act in world.get("/api/v1/audit").json()].count("close_positions") == 0
+    anna.send("/incidents/1/run", action="close_positions", confirm="alpha")
+    eventually(lambda: world.get("/api/v1/bots").json()[0]["halted"], what="the halt of alpha")
+    assert "alpha is halted" in anna.reads("/")
+    assert "Released" in anna.send("/release", bot="alpha").text
+    assert "alpha is halted" not in anna.reads("/")
+
+
+def test_the_history_is_searched_by_bot_alert_and_text_and_leafed_through(anna: Visitor) -> None:
+    world = anna.world
+    alerts = [world.alert("alpha", fingerprint=f"f{n}") for n in range(35)]
+    for n, alert in enumerate(alerts):
+        alert["annotations"] = {"summary": f"number {n} of 100%"}
+        alert["labels"]["bot"] = "beta" if n == 7 else "alpha"
+        alert["labels"]["alertname"] = "TradingBotHighLatency" if n == 8 else "TradingBotDown"
+    world.deliver(*alerts)
+    assert anna.get("/history").text.count('id="row-') == 30
+    older = anna.get("/history?before=6").text
+    assert older.count('id="row-') == 5
+    assert anna.get("/history?bot=beta").text.count('id="row-') == 1
+    assert anna.get("/history?alert=HighLatency").text.count('id="row-') == 1
+    assert anna.get("/history?text=number+12+of+100%25").text.count('id="row-') == 1
+    assert anna.get("/history?text=100_").text.count('id="row-') == 0, "a wildcard is taken literally"
+    assert "No incident fits" in anna.reads("/history?text=nowhere")
+    assert anna.get("/history?state=closed").text.count('id="row-') == 0
+
+
+def test_the_worst_stands_first_and_many_are_counted(anna: Visitor) -> None:
+    world = anna.world
+    alerts = [world.alert("alpha", fingerprint=f"f{n}") for n in range(60)]
+    for n, alert in enumerate(alerts):
+        alert["labels"]["severity"] = ("critical", "warning", "info")[n % 3]
+    world.deliver(*alerts)
+    page = anna.get("/").text
+    _, *shown = page.split('class="panel incident ')
+    assert [each.split('"')[0] for each in shown] == ["critical"] * 20 + ["warning"] * 20 + ["info"] * 10
+    assert "60 open incidents" in words(page)
+    assert "The worst 50 of 60" in words(page)
+
+
+def test_times_are_those_of_the_settings_with_their_age(anna: Visitor) -> None:
+    anna.world.deliver(anna.world.alert("alpha"))
+    assert "Europe/Berlin" in anna.reads("/")
+    assert " ago)" in anna.reads("/") or "(now)" in anna.reads("/")
+
+
+def test_nothing_is_loaded_from_elsewhere_and_no_script_stands_in_a_page(anna: Visitor) -> None:
+    anna.world.deliver(anna.world.alert("alpha"))
+    for path in (*PAGES, "/login"):
+        answer = anna.get(path)
+        policy = answer.headers["Content-Security-Policy"]
+        assert "default-src 'none'" in policy
+        assert "unsafe" not in policy
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert "style=" not in answer.text
+        assert "<script>" not in answer.text
+        assert "onclick" not in answer.text
+        assert 'src="http' not in answer.text
+
+
+def test_logging_out_forgets_the_session(anna: Visitor) -> None:
+    assert anna.send("/logout").url.endswith("/login")
+    assert "nightdesk" not in anna.session.cookies
+
+
+def test_users_of_a_standard_web_config_log_in_by_form_and_by_basic_auth(make_world: Make) -> None:
+    world = make_world("alpha", webhook_actions=limits(web_config_file="web.yml"))
+    web = world.directory / "web.yml"
+    web.write_text(yaml.safe_dump({"basic_auth_users": {"anna": hashed("right")}}))
+    world.start_engine()
+    anna = Visitor(world)
+    assert anna.log_in("wrong").status_code == 401
+    assert Visitor(world, "nobody").log_in("right").status_code == 401
+    assert anna.log_in("right").status_code == 303
+    world.deliver(world.alert("alpha"))
+    anna.send("/incidents/1/acknowledge")
+    assert world.incident("alpha")["timeline"][-1]["text"] == "by anna"
+    by_header = requests.get(world.url("/"), auth=("anna", "right"), timeout=20)
+    assert "1 open incident" in by_header.text
+    refused = requests.get(world.url("/"), auth=("anna", "wrong"), allow_redirects=False, timeout=20)
+    assert refused.status_code == 303
+    assert Visitor(world).log_in("act-secret").status_code == 303, "the act token still works"
+    web.write_text(yaml.safe_dump({"basic_auth_users": {"anna": hashed("another")}}))
+    assert anna.get("/", follow=False).status_code == 303, "a new password ends the old sessions"
+    web.write_text("basic_auth_users: [")
+    assert anna.log_in("another").status_code == 503
+    assert Visitor(world).log_in("act-secret").status_code == 303
+
+
+def test_a_new_act_token_ends_the_sessions_of_the_old_one(anna: Visitor) -> None:
+    world = anna.world
+    world.stop(world.engine)
+    (world.directory / "act_token").write_text("another-secret\n")
+    world.start_engine()
+    assert anna.get("/", follow=False).status_code == 303
+
+
+def test_a_link_in_a_message_shows_by_get_and_acknowledges_by_post_alone(anna: Visitor) -> None:
+    world = anna.world
+    world.deliver(world.alert("alpha"))
+    link = invitation(world, incident=1, contact="manager")
+    for _ in range(3):  # previews
+        page = requests.get(world.url(link), timeout=20)
+        assert page.status_code == 200
+        assert "Acknowledge as manager" in page.text
+    assert "acknowledged" not in world.kinds("alpha")
+    answer = requests.post(world.url(link), data={"comment": "on it"}, timeout=20)
+    assert "Acknowledged: by manager (link): on it" in words(answer.text)
+    assert world.get("/api/v1/audit").json()[0]["who"] == "manager (link)"
+    broken = requests.post(world.url(link[:-3] + "AAA"), timeout=20)
+    assert broken.status_code == 403
+    assert "was not made by this Nightdesk" in broken.text
+
+
+def hashed(password: str) -> str:
+    return bcrypt.hashpw(password.encode(), bcrypt.gensalt(4)).decode()
+
+
+def limits(**page: object) -> dict[str, object]:
+    tokens = {f"{name}_file": f"{name}_token" for name in ("receive", "read", "act")}
+    return {"tokens": tokens, "heartbeat": "1s", "page": page}
+
+
+def invitation(world: World, incident: int, contact: str) -> str:
+    """Return the path of a link as the engine itself would send it."""
+    script = (
+        "import sys; from datetime import UTC, datetime; from pathlib import Path; "
+        "from stack.settings import load; from webhook_actions.links import Links; "
+        "print(Links(load([Path(sys.argv[1])])).url(int(sys.argv[2]), sys.argv[3], datetime.now(UTC)))"
+    )
+    words_ = [sys.executable, "-c", script, str(world.config), str(incident), contact]
+    made = subprocess.run(words_, capture_output=True, text=True, check=True).stdout.strip()
+    return "/i/" + made.rpartition("/i/")[2]
