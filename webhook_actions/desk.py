@@ -116,8 +116,8 @@ class Desk:
         if action is None:
             raise Refused(404, f"{name} is no action; there are {', '.join(self._actions)}")
         incident = await self._open(incident_id)
-        if not incident.bot:
-            raise Refused(409, f"{incident.alert} is not about one bot: no action can be run on it")
+        if not incident.bot and action.effect is not Effect.OBSERVE:
+            raise Refused(409, f"{incident.alert} is not about one bot: only what looks can be run for it")
         if action.effect is Effect.MONEY and confirm != incident.bot:
             raise Unconfirmed(name, incident.bot)
         async with self._pool.connection() as connection:

@@ -213,6 +213,15 @@ def test_an_action_is_run_now_and_one_that_touches_money_asks_for_the_bots_name(
     assert "alpha is halted" not in anna.reads("/")
 
 
+def test_for_an_alert_about_no_bot_only_what_looks_is_offered_and_run(anna: Visitor) -> None:
+    labels = {"alertname": "TradingBotDiskUsageHigh", "severity": "warning"}
+    anna.world.deliver(anna.world.alert("alpha", labels=labels))
+    page = anna.get("/").text
+    assert 'value="check_network"' in page
+    assert 'value="restart_bot"' not in page
+    assert anna.send("/incidents/1/run", action="restart_bot").status_code == 409
+
+
 def test_the_history_is_searched_by_bot_alert_and_text_and_leafed_through(anna: Visitor) -> None:
     world = anna.world
     alerts = [world.alert("alpha", fingerprint=f"f{n}") for n in range(35)]
