@@ -16,7 +16,10 @@ _LEVEL = re.compile(
 _TIME = re.compile(r"^[\[(]?\d{4}[-/.]\d\d[-/.]\d\d[T _][\d:.,]+(?:Z|[+-]\d\d:?\d\d)?[\])]?[\s:|-]*")
 _MESSAGE_KEYS = ("message", "msg", "event", "text")
 _TIME_KEYS = ("time", "timestamp", "asctime", "@timestamp", "ts", "datetime")
-_IDS = re.compile(r"\b(?:0x)?[0-9a-fA-F]{8,}(?:-[0-9a-fA-F]{4,}){0,4}\b|[-+]?(?<![A-Za-z])\d+(?:[.,:]\d+)*")
+_IDS = re.compile(
+    r"(?<![0-9A-Za-z])(?:0x)?(?=[a-fA-F]*\d)[0-9a-fA-F]{8,}(?:-[0-9a-fA-F]{4,}){0,4}(?![0-9A-Za-z])"
+    r"|[-+]?(?<![A-Za-z])\d+(?:[.,:]\d+)*"
+)
 
 
 @dataclass(frozen=True)

@@ -115,14 +115,17 @@ class LogWatch:
             self._lines[bot] = Lines(settings.collection.max_symbols, bot)
 
     async def run(self) -> None:
-        """Read for ever. A defect met in one bot's logs is logged and does not end the watch over others."""
+        """Read for ever, in a thread: a busy log must not hold up the polls of bots."""
         while True:
-            for bot, logs in self._bots.items():
-                try:
-                    # In a thread: a busy log must not hold up the polls of bots.
-                    samples = await asyncio.to_thread(logs.poll)
-                except Exception:  # noqa: BLE001 - said above
-                    _log.exception("logs cannot be read, on a defect of the exporter", extra={"bot": bot})
-                    continue
-                self._board.publish(Owner(bot, "logs"), self._lines[bot].render(samples)[0])
+            await asyncio.to_thread(self.poll)
             await asyncio.sleep(self._period)
+
+    def poll(self) -> None:
+        """Read and publish what is new. A defect met in one bot's logs does not end the watch over others."""
+        for bot, logs in self._bots.items():
+            try:
+                samples = logs.poll()
+            except Exception:  # noqa: BLE001 - said above
+                _log.exception("logs cannot be read, on a defect of the exporter", extra={"bot": bot})
+                continue
+            self._board.publish(Owner(bot, "logs"), self._lines[bot].render(samples)[0])
