@@ -59,7 +59,7 @@ async def snooze(
     comment: str = "",
     silence: str | None = None,
 ) -> bool:
-    """Stop the climb until a time, when it begins anew; returns False where the incident is no longer open."""
+    """Stop the climb until a time, when it begins anew; False where the incident is no longer open."""
     if not await _write(connection, incident, by, comment, until, silence):
         return False
     await climb.cancel(connection, incident)

@@ -8,7 +8,7 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from webhook_actions import outbox
-from webhook_actions.incidents import Connection
+from webhook_actions.incidents import Connection, Incident, Step
 from webhook_actions.outbox import Letter
 from webhook_actions.policy import CLIMB, Plan, Subject, Taken
 
@@ -42,14 +42,13 @@ class Due:
 
 @dataclass(frozen=True)
 class Opened:
-    """An incident that was just opened; `times` counts it and those before of its alert and bot."""
+    """An incident that was just opened; `repeats` says that its alert fires for its bot again and again."""
 
     id: int
     alert: str
     bot: str
     severity: str
-    times: int
-    told: bool  # that it repeats was said within the window
+    repeats: bool
 
     @property
     def subject(self) -> Subject:
@@ -57,19 +56,25 @@ class Opened:
         return Subject(self.id, self.alert.removeprefix("TradingBot"), self.severity)
 
 
-async def opened(connection: Connection, ids: Sequence[int], window: float) -> list[Opened]:
-    """Return incidents with how often their alert fired for their bot within `window` seconds."""
+async def opened(connection: Connection, ids: Sequence[int], window: float, count: int) -> list[Opened]:
+    """Return incidents, and whether their alert fired `count` times for their bot within `window` seconds.
+
+    That is said once in a window.
+    """
     cursor = connection.cursor(row_factory=class_row(Opened))
     query = """
         SELECT i.id, i.alert, i.bot, i.severity,
-            (SELECT count(*) FROM incidents o WHERE o.alert = i.alert AND o.bot = i.bot
-                AND o.opened_at > clock_timestamp() - make_interval(secs => %(window)s)) AS times,
-            EXISTS (SELECT FROM incidents o JOIN escalation_steps s ON s.incident = o.id
+            CASE WHEN fired.times < %(count)s THEN false ELSE NOT EXISTS (SELECT FROM incidents o
+                JOIN escalation_steps s ON s.incident = o.id
                 WHERE o.alert = i.alert AND o.bot = i.bot AND s.rule = 'repeated_alerts'
-                AND o.opened_at > clock_timestamp() - make_interval(secs => %(window)s)) AS told
-        FROM incidents i WHERE i.id = ANY(%(ids)s) ORDER BY i.id
+                AND o.opened_at > statement_timestamp() - make_interval(secs => %(window)s)) END AS repeats
+        FROM incidents i, LATERAL (SELECT count(*) AS times FROM incidents o
+            WHERE o.alert = i.alert AND o.bot = i.bot
+            AND o.opened_at > statement_timestamp() - make_interval(secs => %(window)s)) fired
+        WHERE i.id = ANY(%(ids)s) ORDER BY i.id
     """
-    return await (await cursor.execute(query, {"ids": list(ids), "window": window})).fetchall()
+    values = {"ids": list(ids), "window": window, "count": count}
+    return await (await cursor.execute(query, values)).fetchall()
 
 
 async def plan(connection: Connection, plans: Iterable[tuple[int, int, Plan]]) -> None:
@@ -139,15 +144,30 @@ async def write_taken(connection: Connection, taken: Sequence[tuple[Due, Taken |
     await outbox.write(connection, letters)
     await plan(connection, [(due.incident, due.round, one.next) for due, one in done if one.next])
     entries = [(due.incident, *one.entry) for due, one in done if one.entry]
+    await tell_all(connection, entries)
+    await connection.execute(
+        "UPDATE incidents SET escalated_at = clock_timestamp() WHERE id = ANY(%s) AND escalated_at IS NULL",
+        [[incident for incident, kind, _ in entries if kind == "escalated"]],
+    )
+
+
+async def tell_all(connection: Connection, entries: Sequence[tuple[int, str, str]]) -> None:
+    """Write lines of timelines, given as (incident, kind, text), in the transaction of what they tell."""
     if entries:
         await connection.cursor().executemany(
             "INSERT INTO entries (incident, kind, text) VALUES (%s, %s, %s)", entries
         )
-        await connection.execute(
-            "UPDATE incidents SET escalated_at = clock_timestamp() "
-            "WHERE id = ANY(%s) AND escalated_at IS NULL",
-            [[incident for incident, kind, _ in entries if kind == "escalated"]],
-        )
+
+
+async def stories(connection: Connection, ids: Sequence[int]) -> list[tuple[Incident, list[Step]]]:
+    """Return incidents, each with what was tried."""
+    cursor = connection.cursor(row_factory=class_row(Incident))
+    query = "SELECT * FROM incidents WHERE id = ANY(%s) ORDER BY id"
+    found = await (await cursor.execute(query, [list(ids)])).fetchall()
+    trying = connection.cursor(row_factory=class_row(Step))
+    query = "SELECT * FROM steps WHERE incident = ANY(%s) ORDER BY id"
+    tried = await (await trying.execute(query, [list(ids)])).fetchall()
+    return [(one, [step for step in tried if step.incident == one.id]) for one in found]
 
 
 async def _set(connection: Connection, state: str, ids: Sequence[int]) -> None:

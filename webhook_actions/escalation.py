@@ -63,12 +63,11 @@ class Escalation:
         repeated = self._settings.escalation.repeated_alerts
         said: set[tuple[str, str]] = set()
         plans: list[tuple[int, int, Plan]] = []
-        for one in await climb.opened(connection, incident_ids, float(repeated.window)):
-            often = one.times >= repeated.count and not one.told and (one.alert, one.bot) not in said
-            steps = policy.at_opening(self._settings, one.subject, often)
-            plans += [(one.id, 0, step) for step in steps]
-            if any(step.rule == policy.REPEATED for step in steps):
+        for one in await climb.opened(connection, incident_ids, float(repeated.window), repeated.count):
+            repeats = one.repeats and (one.alert, one.bot) not in said
+            if repeats:
                 said.add((one.alert, one.bot))
+            plans += [(one.id, 0, step) for step in policy.at_opening(self._settings, one.subject, repeats)]
         await climb.plan(connection, plans)
         await self.outgoing.opened(connection, incident_ids)
 

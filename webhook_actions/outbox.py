@@ -60,8 +60,8 @@ WITH first AS (
     WHERE state IN ('waiting', 'sending') AND due_at <= clock_timestamp()
     ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED
 ), together AS (
-    SELECT o.id, o.state FROM outbox o JOIN first f ON o.id = f.id
-        OR (f.to_person AND o.step IS NOT NULL AND o.channel = f.channel AND o.address = f.address)
+    SELECT o.id, o.state FROM outbox o JOIN first f ON o.channel = f.channel AND o.address = f.address
+        AND (o.id = f.id OR (f.to_person AND o.step IS NOT NULL))
     WHERE o.state IN ('waiting', 'sending') AND o.due_at <= clock_timestamp()
     ORDER BY o.due_at LIMIT %s FOR UPDATE OF o SKIP LOCKED
 ), claimed AS (
@@ -83,29 +83,45 @@ async def claim(connection: Connection, lease: float) -> list[Claimed]:
     return await (await cursor.execute(_CLAIM, [_TOGETHER, lease])).fetchall()
 
 
-async def record(connection: Connection, letter: Claimed, outcome: Outcome, delivery: Delivery) -> str:
-    """Write how sending ended and return the letter's state; a retry waits twice as long as the one before.
+async def record(
+    connection: Connection, letters: Sequence[Claimed], outcome: Outcome, delivery: Delivery
+) -> list[tuple[Claimed, str]]:
+    """Write how sending a message ended, and return its letters with their states.
 
-    A letter that another process has claimed since is left to it.
+    A retry waits twice as long as the one before; what another process has claimed since is left to it.
     """
-    state = "sent" if outcome.done else "failed"
-    if outcome.result is Result.RETRY and letter.attempts <= delivery.retries:
-        state = "waiting"
-    pause = float(delivery.pause) * 2 ** (letter.attempts - 1)
-    await connection.execute(
-        "UPDATE outbox SET state = %s, outcome = %s, due_at = clock_timestamp() + make_interval(secs => %s), "
-        "sent_at = CASE WHEN %s = 'sent' THEN clock_timestamp() END "
-        "WHERE id = %s AND state = 'sending' AND attempts = %s",
-        [state, outcome.detail, pause, state, letter.id, letter.attempts],
+    final = "sent" if outcome.done else "failed"
+    again = delivery.retries if outcome.result is Result.RETRY else 0
+    cursor = await connection.execute(
+        """
+        UPDATE outbox o SET outcome = %(detail)s,
+            state = CASE WHEN o.attempts <= %(again)s THEN 'waiting' ELSE %(final)s END,
+            due_at = clock_timestamp() + make_interval(secs => %(pause)s * 2 ^ (o.attempts - 1)),
+            sent_at = CASE WHEN %(final)s = 'sent' THEN clock_timestamp() END
+        FROM unnest(%(ids)s::bigint[], %(attempts)s::integer[]) AS mine (id, attempts)
+        WHERE o.id = mine.id AND o.attempts = mine.attempts AND o.state = 'sending'
+        RETURNING o.id, o.state
+        """,
+        {
+            "detail": outcome.detail,
+            "again": again,
+            "final": final,
+            "pause": float(delivery.pause),
+            "ids": [letter.id for letter in letters],
+            "attempts": [letter.attempts for letter in letters],
+        },
     )
-    return state
+    states = dict(await cursor.fetchall())
+    return [(letter, states[letter.id]) for letter in letters if letter.id in states]
 
 
-async def cancel(connection: Connection, letter: Claimed) -> None:
-    """Write that a letter is not sent, since nobody needs to be told any more."""
-    await connection.execute(
-        "UPDATE outbox SET state = 'cancelled' WHERE id = %s AND attempts = %s", [letter.id, letter.attempts]
-    )
+async def cancel(connection: Connection, letters: Sequence[Claimed]) -> None:
+    """Write that letters are not sent, since nobody needs to be told any more."""
+    if letters:
+        await connection.execute(
+            "UPDATE outbox SET state = 'cancelled' WHERE id = ANY(%s) AND state = 'sending'",
+            [[letter.id for letter in letters]],
+        )
 
 
 async def notifications(connection: Connection, incident: int) -> list[dict[str, Any]]:

@@ -10,8 +10,8 @@ import psycopg
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from stack.settings import Delivery, Settings
-from webhook_actions import incidents, outbox
-from webhook_actions.incidents import Connection, tell
+from webhook_actions import climb, outbox
+from webhook_actions.incidents import Connection
 from webhook_actions.links import Links
 from webhook_actions.metrics import Metrics
 from webhook_actions.notify import CHANNELS, send
@@ -114,28 +114,33 @@ class Post:
             return Outcome.retry(f"raised {type(error).__name__}")
 
     async def _told(self, letters: Sequence[Claimed]) -> list[Told]:
-        told: dict[int, Told] = {}
+        """Return what a message tells of, an incident once; a contact's own link with each."""
+        wanted = {letter.incident: letter for letter in letters}
         async with self._pool.connection() as connection:
-            for letter in letters:
-                incident = letter.incident and await incidents.incident(connection, letter.incident)
-                if not incident:
-                    continue
-                steps = await incidents.steps(connection, incident.id)
-                link = self._links.url(incident.id, letter.contact, datetime.now(UTC))
-                told.setdefault(incident.id, Told(incident, steps, letter.why or "", link))
-        return list(told.values())
+            found = await climb.stories(connection, [id_ for id_ in wanted if id_ is not None])
+        now = datetime.now(UTC)
+        return [
+            Told(
+                incident,
+                steps,
+                wanted[incident.id].why or "",
+                self._links.url(incident.id, wanted[incident.id].contact, now),
+            )
+            for incident, steps in found
+        ]
 
     async def _record(self, letters: Sequence[Claimed], outcome: Outcome) -> None:
-        states = []
         async with self._pool.connection() as connection, connection.transaction():
-            for letter in letters:
-                if not letter.wanted:
-                    await outbox.cancel(connection, letter)
-                    continue
-                state = await outbox.record(connection, letter, outcome, self._delivery(letter.channel))
-                states.append((letter, state))
-                if letter.step is not None and state != "waiting":
-                    await _tell(connection, letter, outcome)
+            await outbox.cancel(connection, [letter for letter in letters if not letter.wanted])
+            wanted = [letter for letter in letters if letter.wanted]
+            delivery = self._delivery(letters[0].channel)
+            states = await outbox.record(connection, wanted, outcome, delivery)
+            ended = [letter for letter, state in states if letter.step is not None and state != "waiting"]
+            await climb.tell_all(
+                connection,
+                [(letter.incident, *_line(letter, outcome)) for letter in ended if letter.incident],
+            )
+            for letter, state in states:
                 if state == "failed":
                     await self._failed(connection, letter)
         for letter, state in states:
@@ -155,11 +160,7 @@ class Post:
         return usual
 
 
-async def _tell(connection: Connection, letter: Claimed, outcome: Outcome) -> None:
-    """Write into the timeline whether someone was told, without the address."""
-    if letter.incident is not None:
-        text = f"{letter.contact} over {letter.channel}"
-        if outcome.done:
-            await tell(connection, letter.incident, "told", text)
-        else:
-            await tell(connection, letter.incident, "not_told", f"{text}: {outcome.detail}")
+def _line(letter: Claimed, outcome: Outcome) -> tuple[str, str]:
+    """Return the timeline's kind and text of whether someone was told, without the address."""
+    text = f"{letter.contact} over {letter.channel}"
+    return ("told", text) if outcome.done else ("not_told", f"{text}: {outcome.detail}")

@@ -34,7 +34,8 @@ def _a_day(text: str) -> str:
     try:
         return date.fromisoformat(text).isoformat()
     except ValueError:
-        raise PydanticCustomError("day", "{day} is not a day; write it as 2026-12-24", {"day": text}) from None
+        allowed = "{day} is not a day; write it as 2026-12-24"
+        raise PydanticCustomError("day", allowed, {"day": text}) from None
 
 
 Day = Annotated[str, BeforeValidator(_as_text), AfterValidator(_a_day)]
@@ -58,7 +59,7 @@ class Hours(Section):
 
 
 class Maintenance(Hours):
-    """Hours at which nothing of some bots, or of all, is sent or acted on; of one date, or of days of the week.
+    """Hours at which nothing of some bots, or of all, is sent or acted on: of one date, or of weekdays.
 
     Where `to` is not after `from` it is the next day's.
     """
@@ -104,7 +105,7 @@ class Repeated(Level):
 
 
 class Rota(Section):
-    """Contacts who take turns by the week, from `handover` on the weekday of `start`; the first begins then."""
+    """Contacts who take turns by the week, from `handover` on the day of `start`; the first begins then."""
 
     timezone: TimeZone | None = None  # None: the settings'
     start: Day

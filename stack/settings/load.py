@@ -102,7 +102,7 @@ def _read(file: Path) -> dict[str, Any]:
         data = yaml.load(file.read_text(encoding="utf-8"), _OnceLoader)  # noqa: S506 - a SafeLoader
     except FileNotFoundError:
         raise SettingsError([f"{file}: no such file; name another with --config"]) from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, yaml.YAMLError) as error:  # ValueError: bytes, or a date that is none
         raise SettingsError([f"{file}: cannot be read: {error}"]) from None
     if data is not None and not isinstance(data, dict):
         raise SettingsError(
@@ -154,7 +154,17 @@ def _line(detail: ErrorDetails) -> str:
         return f"{path}: is not a setting; {hint}"
     if detail["type"] == "missing":
         return f"{path}: is missing"
-    if detail["type"] in ("between", "duration", "size", "number", "time", "timezone", "expression", "path"):
+    if detail["type"] in (
+        "between",
+        "duration",
+        "size",
+        "number",
+        "time",
+        "timezone",
+        "day",
+        "expression",
+        "path",
+    ):
         return f"{path}: {message}"
     if detail["type"] == "union_tag_invalid":
         return f"{path}.type: {detail['ctx']['tag']!r} is not one of {detail['ctx']['expected_tags']}"

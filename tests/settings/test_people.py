@@ -18,7 +18,7 @@ ROTA = 'rotas: {desk: {start: 2026-01-05, handover: "09:00", contacts: [manager]
         ("desk", "manager", "escalation.rotas.manager: is a contact too; a level could mean either"),
         (
             "2026-01-05",
-            "2026-02-30",
+            '"2026-02-30"',
             "escalation.rotas.desk.start: 2026-02-30 is not a day; write it as 2026-12-24",
         ),
         (
@@ -42,3 +42,9 @@ def test_a_rota_that_would_wake_nobody_is_refused_with_the_way_out(
 def test_grafana_wants_a_token_once_it_is_enabled(refused: Refuse) -> None:
     line = "channels.grafana.token_file: is not set; set it, or channels.grafana.enabled to false"
     assert line in refused("channels: {grafana: {enabled: true}}")
+
+
+def test_a_day_that_no_calendar_has_is_an_error_and_no_crash(refused: Refuse) -> None:
+    [line] = refused(f"escalation: {{{ROTA.replace('2026-01-05', '2026-02-30')}}}")
+    assert "cannot be read" in line
+    assert "day" in line

@@ -35,6 +35,8 @@ CREATE TABLE IF NOT EXISTS outbox (
 );
 
 CREATE INDEX IF NOT EXISTS outbox_due ON outbox (due_at) WHERE state IN ('waiting', 'sending');
+CREATE INDEX IF NOT EXISTS outbox_together ON outbox (channel, address, due_at)
+    WHERE state IN ('waiting', 'sending');
 CREATE INDEX IF NOT EXISTS outbox_by_incident ON outbox (incident);
 CREATE INDEX IF NOT EXISTS outbox_dead ON outbox (channel, id) WHERE state = 'failed';
 CREATE INDEX IF NOT EXISTS outbox_by_age ON outbox (written_at) WHERE incident IS NULL;
