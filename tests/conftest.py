@@ -38,3 +38,18 @@ def binary(name: str) -> Path:
         return find(name)
     except MissingBinary as error:
         pytest.skip(str(error))
+
+
+# Tests that share one stack, or one set of containers, run in one process; so do those of most files, for
+# their fixtures. Those of these files start a world each, and wait for it: they run wherever there is room.
+_TOGETHER = ("compose", "end_to_end", "rules")
+_ALONE = ("test_acting.py", "test_accepting.py", "test_database.py", "test_survival.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Say which tests stay together when files run side by side."""
+    for item in items:
+        folder = item.path.parent.name
+        if item.path.name not in _ALONE:
+            group = folder if folder in _TOGETHER else f"{folder}/{item.path.name}"
+            item.add_marker(pytest.mark.xdist_group(group))

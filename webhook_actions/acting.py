@@ -15,7 +15,8 @@ from webhook_actions.incidents import Connection, Incident
 from webhook_actions.ladder import CANNOT, WOULD_HAVE, Act, GiveUp, Wait, decide
 from webhook_actions.metrics import Metrics
 from webhook_actions.outcome import Outcome
-from webhook_actions.proofs import Proofs, for_bot
+from webhook_actions.proofs import Proofs
+from webhook_actions.senses import for_bot
 from webhook_actions.truth import Prometheus
 
 log = logging.getLogger(__name__)

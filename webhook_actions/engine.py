@@ -10,6 +10,7 @@ from stack.settings import Settings
 from webhook_actions import incidents, tries
 from webhook_actions.acting import Actor, Wake
 from webhook_actions.actions import Action
+from webhook_actions.escalation import Escalation
 from webhook_actions.incidents import Connection, Incident, Step
 from webhook_actions.metrics import Metrics
 from webhook_actions.proofs import Proofs, needs_proof
@@ -30,6 +31,7 @@ class Engine:
         pool: AsyncConnectionPool[Connection],
         prometheus: Prometheus,
         actions: dict[str, Action],
+        escalation: Escalation,
         metrics: Metrics,
         wake: Wake,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -38,6 +40,7 @@ class Engine:
         self._pool = pool
         self._prometheus = prometheus
         self._actions = actions
+        self._escalation = escalation
         self._metrics = metrics
         self._wake = wake
         self._now = now
@@ -57,23 +60,12 @@ class Engine:
             await self._advance(incident, steps)
         except Unreachable as error:
             # Without Prometheus nobody knows whether an action is wanted, or whether it helped.
-            await self.escalate(incident, f"nothing is done, since Prometheus cannot be asked: {error}")
+            why = f"nothing is done, since Prometheus cannot be asked: {error}"
+            await self._escalation.gave_up(incident, why)
 
     async def forget(self, incident: Incident) -> None:
         """Close an incident of a bot that settings no longer have."""
         await self._close(incident, f"{incident.bot} is no longer watched")
-
-    async def escalate(self, incident: Incident, why: str) -> None:
-        """Hand an incident to a person, once. Info is never escalated."""
-        if incident.severity == "info":
-            return
-        to = self._settings.escalation.spent_attempts
-        async with self._pool.connection() as connection:
-            text = f"to {to.contact} over {', '.join(to.channels)}: {why}"
-            first = await incidents.escalate(connection, incident.id, text)
-        if first:
-            self._metrics.escalations.labels(incident.severity).inc()
-            log.warning("escalated", extra=_about(incident) | {"reason": why})
 
     async def _advance(self, incident: Incident, steps: list[Step]) -> None:
         last = steps[-1] if steps else None
@@ -117,11 +109,13 @@ class Engine:
     async def _give_up(self, incident: Incident, reason: str) -> None:
         async with self._pool.connection() as connection:
             await tries.give_up(connection, incident)
-        await self.escalate(incident, reason)
+        await self._escalation.gave_up(incident, reason)
 
     async def _close(self, incident: Incident, reason: str) -> None:
         async with self._pool.connection() as connection:
             closed = await incidents.close(connection, incident.id, reason)
+            if closed:
+                await self._escalation.closed(connection, closed)
         if closed:
             self._metrics.closed.labels(incident.severity).inc()
             log.info("closed", extra=_about(incident) | {"reason": reason})

@@ -184,14 +184,3 @@ async def close(connection: Connection, incident_id: int, reason: str) -> Incide
     if closed:
         await tell(connection, incident_id, "closed", reason)
     return closed
-
-
-async def escalate(connection: Connection, incident_id: int, text: str) -> bool:
-    """Mark an incident as escalated, once; returns False when it was before."""
-    marked = await connection.execute(
-        "UPDATE incidents SET escalated_at = clock_timestamp() WHERE id = %s AND escalated_at IS NULL",
-        [incident_id],
-    )
-    if marked.rowcount:
-        await tell(connection, incident_id, "escalated", text)
-    return bool(marked.rowcount)

@@ -86,10 +86,13 @@ def take(settings: Settings, subject: Subject, step: Plan, round_: int, now: dat
     contact = on_call(settings, name, now)
     addresses = tuple(_addresses(settings, settings.contacts[contact], channels))
     following = _following(settings, subject, step)
+    opening = step.rule == CLIMB and step.level == 0
     if not addresses:
         reason = f"{contact} has no address over {', '.join(channels) or 'any channel'} that is set"
-        return Taken(contact, entry=("unreachable", reason), next=_passed_on(settings, following, reason))
-    opening = step.rule == CLIMB and step.level == 0
+        # That nothing is left to try is an escalation, also where nobody can be told of it.
+        spent = ("escalated", f"to {contact}: {step.why}; but {reason}")
+        said = spent if step.rule == SPENT else ("unreachable", reason)
+        return Taken(contact, entry=said, next=_passed_on(settings, following, reason))
     if not opening:
         text = f"to {contact} over {_names(addresses)}: {step.why}"
         return Taken(contact, addresses, ("escalated", text), following)

@@ -7,13 +7,8 @@ from stack.settings import Settings
 from webhook_actions.actions import Action, Effect
 from webhook_actions.bots import control
 from webhook_actions.incidents import Incident, Step
+from webhook_actions.senses import for_bot
 from webhook_actions.truth import Prometheus
-
-
-def for_bot(expression: str, bot: str) -> str:
-    """Return PromQL with the bot's name, quoted as a label value, for `$bot`."""
-    quoted = bot.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-    return expression.replace("$bot", quoted)
 
 
 class Proofs:

@@ -10,7 +10,7 @@ from webhook_actions.engine import Engine
 from webhook_actions.incidents import Connection
 from webhook_actions.jobs import Jobs
 from webhook_actions.metrics import Metrics
-from webhook_actions.proofs import for_bot
+from webhook_actions.senses import for_bot
 from webhook_actions.truth import Prometheus, Unreachable, is_firing
 
 log = logging.getLogger(__name__)

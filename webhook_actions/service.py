@@ -16,6 +16,7 @@ from webhook_actions import incidents, server
 from webhook_actions.actions import load_actions
 from webhook_actions.embedded import DatabaseError, EmbeddedPostgres
 from webhook_actions.engine import Engine
+from webhook_actions.escalation import Escalation
 from webhook_actions.incidents import Connection
 from webhook_actions.jobs import ADVANCE, HOLD, RUN_NOW, WAKE, Jobs
 from webhook_actions.metrics import Metrics
@@ -27,6 +28,7 @@ log = logging.getLogger(__name__)
 _SCHEMA = Path(__file__).parent / "schema"
 _MIGRATION_LOCK = 0x6E_64_6D_67  # "ndmg": replicas that start together create the tables once
 _CONNECT_SECONDS = 30.0
+_STOP_SECONDS = 25.0  # a little longer than the queue leaves to an action that runs
 
 
 @dataclass(frozen=True)
@@ -47,8 +49,10 @@ async def running(settings: Settings, data: Path) -> AsyncIterator[Running]:
         await _create_tables(pool, jobs)
         prometheus = Prometheus(settings.services.prometheus.url)
         stack.push_async_callback(prometheus.close)
-        engine = Engine(settings, pool, prometheus, load_actions(), metrics, jobs.wake)
+        escalation = Escalation(settings, pool, jobs, metrics)
+        engine = Engine(settings, pool, prometheus, load_actions(), escalation, metrics, jobs.wake)
         _register(jobs, engine, pool)
+        escalation.register(jobs.app)
         heartbeat = float(settings.webhook_actions.heartbeat)
         # Nobody else can be at work on a database of our own, so what a killed process left runs at once.
         await jobs.recover(0.0 if embedded else 2 * heartbeat)
@@ -61,11 +65,12 @@ async def running(settings: Settings, data: Path) -> AsyncIterator[Running]:
 
         tasks = (
             asyncio.create_task(jobs.work(), name="worker"),
+            asyncio.create_task(escalation.work(), name="escalation"),
             asyncio.create_task(_forever(float(settings.webhook_actions.reconcile_interval), compare)),
             asyncio.create_task(_forever(heartbeat, recover)),
         )
         stack.push_async_callback(_cancel, tasks)
-        yield Running(server.build(settings, pool, jobs, metrics, _health(pool, tasks)), tasks)
+        yield Running(server.build(settings, pool, jobs, escalation, metrics, _health(pool, tasks)), tasks)
 
 
 async def _pool(settings: Settings, data: Path, stack: AsyncExitStack) -> AsyncConnectionPool[Connection]:
@@ -143,7 +148,9 @@ async def _forever(interval: float, once: Callable[[], Awaitable[None]]) -> None
 async def _cancel(tasks: tuple[asyncio.Task[None], ...]) -> None:
     for task in tasks:
         task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    _, late = await asyncio.wait(tasks, timeout=_STOP_SECONDS)
+    for task in late:  # without its database, the queue would wait for it to say goodbye
+        log.warning("a part of the engine did not end", extra={"part": task.get_name()})
 
 
 def _health(

@@ -36,7 +36,9 @@ def test_what_cannot_be_done_is_passed_at_once() -> None:
 
 def test_an_action_rests_after_a_success_and_the_next_rung_waits_with_it() -> None:
     later = NOW + timedelta(minutes=2)
-    assert decide(LADDER, [], {"restart_bot": Record(1, later)}, LIMITS, (), NOW) == Wait(later, "restart_bot")
+    assert decide(LADDER, [], {"restart_bot": Record(1, later)}, LIMITS, (), NOW) == Wait(
+        later, "restart_bot"
+    )
     assert decide(LADDER, [], {"restart_bot": Record(1, later)}, LIMITS, (), later) == Act("restart_bot")
 
 

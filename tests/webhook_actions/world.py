@@ -170,7 +170,7 @@ class World:
     def stop(self, process: subprocess.Popen[bytes] | None, sign: int = signal.SIGTERM) -> None:
         if process is not None and process.poll() is None:
             os.kill(process.pid, sign)
-            process.wait(30)
+            process.wait(60)
 
     def close(self) -> None:
         for process in (self.engine, *self.replicas, self.prometheus):
