@@ -131,7 +131,12 @@ def test_the_trades_of_a_freqtrade_are_analysed_too(demo: Watched, incident: Mak
 def test_a_bot_that_cannot_be_asked_is_analysed_from_its_counters(demo: Watched, incident: Make) -> None:
     traded(demo)
     bot = replace(demo.control(), adapter=demo.control("quiet").adapter)
-    text = ACTIONS["analyze_losing_trades"].run(bot, incident()).detail
+
+    def analysed() -> str | None:
+        detail = ACTIONS["analyze_losing_trades"].run(bot, incident()).detail
+        return detail if "by hour" in detail else None  # an hour's losses need a counter that rose in it
+
+    text = eventually(analysed, within=60, what="a loss between two scrapes")
     assert text.startswith("its trades are unknown: it has no API")
     assert re.search(r"\n\w+/\w+ (long|short): \d+ of \d+ lost", text), text
     assert re.search(r"\nlost by hour of the day, UTC, within a week: \d\dh \d+", text), text
