@@ -1,6 +1,9 @@
 // Nightdesk's rules as a monitoring mixin: `_config` in, `prometheusAlerts` and `prometheusRules` out.
 local duration = import 'duration.libsonnet';
 
+// Read once: a field of an object is evaluated at each use, a local is not.
+local defaults = std.parseYaml(importstr '../stack/defaults.yaml');
+
 local group(name, rules, interval=null) =
   { name: name, rules: [rule for rule in rules if rule != null] } +
   // Never more rarely than Prometheus can look back, at any speed.
@@ -9,7 +12,7 @@ local group(name, rules, interval=null) =
 {
   // The same defaults as everywhere in Nightdesk. `nightdesk render` lays the settings over them; who vendors the
   // mixin lays changes of his own: `mixin + { _config+:: { thresholds+: { critical+: { down_after: '10m' } } } }`.
-  _config:: std.parseYaml(importstr '../stack/defaults.yaml') {
+  _config:: defaults {
     exporter_selector: 'job=~"exporter(-.+)?"',
     probe_selector: 'job=~"probe-.+"',
     webhook_actions_selector: 'job="webhook_actions"',

@@ -15,14 +15,14 @@ local text(value) = if std.isNumber(value) then number(value) else value;
   number:: number,
 
   // Each `%s` by the value at its place, or each `%(name)s` by the value of its name.
-  fill(template, values)::
-    if std.isObject(values)
-    then std.foldl(
-      function(sofar, name) std.strReplace(sofar, '%(' + name + ')s', text(values[name])), std.objectFields(values), template
-    )
-    else
-      local parts = std.split(template, '%s');
-      local list = if std.isArray(values) then values else [values];
-      assert std.length(list) == std.length(parts) - 1 : 'not as many values as places in: ' + template;
-      std.join('', [parts[0]] + [text(list[index]) + parts[index + 1] for index in std.range(0, std.length(list) - 1)]),
+  fill(template, values):: if std.isObject(values) then $.filler(values)(template) else
+    local parts = std.split(template, '%s');
+    local list = if std.isArray(values) then values else [values];
+    assert std.length(list) == std.length(parts) - 1 : 'not as many values as places in: ' + template;
+    std.join('', [parts[0]] + [text(list[index]) + parts[index + 1] for index in std.range(0, std.length(list) - 1)]),
+
+  // A function that puts for each `%(name)s` the value of its name, which are written out once for all texts.
+  filler(values)::
+    local pairs = [['%(' + name + ')s', text(values[name])] for name in std.objectFields(values)];
+    function(template) std.foldl(function(sofar, pair) std.strReplace(sofar, pair[0], pair[1]), pairs, template),
 }

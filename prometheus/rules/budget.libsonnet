@@ -1,5 +1,6 @@
 // Recording rules of error budgets: how many times too fast each objective's is spent, over each window that is asked for.
 local duration = import '../duration.libsonnet';
+local text = import '../text.libsonnet';
 
 function(config)
   local promql = (import 'promql.libsonnet')(config);
@@ -19,22 +20,22 @@ function(config)
     error_rate: {
       budget: sla.error_rate,
       local uncounted = 'unless on (bot) trading_bot_api_requests_total',
-      all: |||
+      all: text.fill(|||
         sum by (bot) (max by (bot, outcome) (increase(trading_bot_api_requests_total[$range])))$enough
         or max by (bot) (count_over_time(trading_bot_error_rate[$range])) %s
-      ||| % uncounted,
-      bad: |||
+      |||, uncounted),
+      bad: text.fill(|||
         max by (bot) (increase(trading_bot_api_requests_total{outcome="error"}[$range]))
         or max by (bot) (sum_over_time(trading_bot_error_rate[$range])) %s
-      ||| % uncounted,
+      |||, uncounted),
     },
     response_time: {
       budget: 1 - 0.95,
       all: 'max by (bot) (increase(trading_bot_response_time_seconds_count[$range]))$enough',
-      bad: |||
+      bad: text.fill(|||
         max by (bot) (increase(trading_bot_response_time_seconds_count[$range]))
         - max by (bot) (increase(trading_bot_response_time_seconds_bucket{le="%s"}[$range]))
-      ||| % promql.le(duration.seconds(sla.response_time.p95)),
+      |||, promql.le(duration.seconds(sla.response_time.p95))),
     },
   };
 
@@ -42,25 +43,25 @@ function(config)
   // in the length of one. That they overlap changes neither side of a ratio more than the other.
   local brick = std.foldl(std.min, [duration.seconds(rate.long) for rate in sla.burn_rates], duration.seconds(sla.window));
   local is_long(window) = window > 6 * brick;
-  local enough = ' >= %d' % sla.requests_minimum;
-  local events(kind) = 'bot_objective:trading_bot_objective_%s_events:brick' % kind;
+  local enough = text.fill(' >= %s', sla.requests_minimum);
+  local events(kind) = text.fill('bot_objective:trading_bot_objective_%s_events:brick', kind);
   local counted(name, kind, range, guard) = std.strReplace(
-    std.strReplace(std.rstripChars(objectives[name][kind], '\n'), '$range', promql.range(range)), '$enough', guard
+    std.strReplace(objectives[name][kind], '$range', promql.range(range)), '$enough', guard
   );
   local over(window, name, kind) =
-    if !is_long(window) then '(\n%s\n)' % counted(name, kind, window, enough)
+    if !is_long(window) then text.fill('(\n%s\n)', counted(name, kind, window, enough))
     else
-      local sum = 'sum_over_time(%s{objective="%s"}[%s])' % [events(kind), name, duration.format(window)];
-      if kind == 'all' then '(%s%s)' % [sum, enough] else sum;
+      local sum = text.fill('sum_over_time(%s{objective="%s"}[%s])', [events(kind), name, duration.format(window)]);
+      if kind == 'all' then text.fill('(%s%s)', [sum, enough]) else sum;
 
   local burn(window, name) = promql.record(
     'bot_objective_window:trading_bot_error_budget:burn',
-    '%s\n/ on (bot) %s\n/ %g\n%s' % [
+    text.fill('%s\n/ on (bot) %s\n/ %s\n%s', [
       over(window, name, 'bad'),
       over(window, name, 'all'),
       objectives[name].budget,
       promql.of_known_bots,
-    ],
+    ]),
     { objective: name, window: duration.format(window) }
   );
   local names = std.objectFields(objectives);

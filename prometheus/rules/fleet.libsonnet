@@ -1,4 +1,5 @@
 // Recording rules of all bots together; money is added up by currency only.
+local text = import '../text.libsonnet';
 function(config)
   local promql = (import 'promql.libsonnet')(config);
   local record = promql.record;
@@ -18,13 +19,13 @@ function(config)
 
   local money(metric, selector='') = [
     record(
-      'currency:trading_bot_%s:sum' % metric,
-      'sum(max by (bot) (trading_bot_%s{%s}))' % [metric, std.join(',', [matcher(code)] + (if selector == '' then [] else [selector]))],
+      text.fill('currency:trading_bot_%s:sum', metric),
+      text.fill('sum(max by (bot) (trading_bot_%s{%s}))', [metric, std.join(',', [matcher(code)] + (if selector == '' then [] else [selector]))]),
       { currency: code }
     )
     for code in currencies
   ];
-  local of_bots(metric) = 'max by (bot) (trading_bot_%s)' % metric;
+  local of_bots(metric) = text.fill('max by (bot) (trading_bot_%s)', metric);
 
   [
     record('fleet:trading_bot_up:count', 'count(bot:trading_bot_up:max)'),
@@ -33,12 +34,11 @@ function(config)
     record('fleet:trading_bot_trades:sum', 'sum(bot:trading_bot_trades:sum)'),
     record(
       'fleet:trading_bot_win_rate:ratio',
-      'sum(max by (bot, symbol, side) (trading_bot_trades_total{outcome="won"})) / (fleet:trading_bot_trades:sum >= %d)'
-      % config.thresholds.warning.win_rate_trades
+      text.fill('sum(max by (bot, symbol, side) (trading_bot_trades_total{outcome="won"})) / (fleet:trading_bot_trades:sum >= %s)', config.thresholds.warning.win_rate_trades)
     ),
     record('fleet:trading_bot_active_positions:sum', 'sum(max by (bot, symbol) (trading_bot_active_positions))'),
     record('fleet:trading_bot_drawdown_ratio:max', 'max(trading_bot_drawdown_ratio)'),
-    record('fleet:trading_bot_error_rate:avg', 'avg(%s)' % of_bots('error_rate')),
+    record('fleet:trading_bot_error_rate:avg', text.fill('avg(%s)', of_bots('error_rate'))),
     record('fleet:trading_bot_api_requests:rate', 'sum(bot:trading_bot_api_requests:rate)'),
     record('fleet:trading_bot_health:avg', 'avg(bot:trading_bot_health:min)'),
     record('fleet:trading_bot_objective:met_ratio', 'avg(bot:trading_bot_objective:met_ratio)'),

@@ -1,10 +1,11 @@
 // Meta alerts: what watches is itself broken. Alertmanager tells people; webhook_actions never hears of them.
+local text = import '../text.libsonnet';
 function(config)
   local alert = (import 'alert.libsonnet')(config);
   local promql = (import 'promql.libsonnet')(config);
   local range = promql.rate_range('system');
   local engine = config.webhook_actions_selector;
-  local counted(name, selector='') = promql.grown(name + selector, range, 'instance', 'up{%s}' % engine);
+  local counted(name, selector='') = promql.grown(name + selector, range, 'instance', text.fill('up{%s}', engine));
 
   [
     alert.meta(
@@ -19,7 +20,7 @@ function(config)
     // One failing group is enough: while trading is not scraped no alert of a bot can fire, whatever else answers.
     alert.meta(
       'ExporterDown',
-      'min(up{%(s)s}) == 0 or absent(up{%(s)s})' % { s: config.exporter_selector },
+      text.fill('min(up{%(s)s}) == 0 or max(absent(up{%(s)s}))', { s: config.exporter_selector }),
       'the exporter is not scraped',
       summary='The exporter cannot be scraped',
       problem='Prometheus gets no answer from the exporter: no bot is watched.',
@@ -38,7 +39,7 @@ function(config)
     // Replicas share the work: one of them is enough.
     alert.meta(
       'WebhookActionsDown',
-      'max(up{%(s)s}) == 0 or absent(up{%(s)s})' % { s: engine },
+      text.fill('max(up{%(s)s}) == 0 or max(absent(up{%(s)s}))', { s: engine }),
       'webhook_actions is not scraped',
       summary='webhook_actions is down',
       problem='Nothing acts on alerts and nobody is escalated to. What Alertmanager sends by itself still arrives.',
@@ -47,19 +48,19 @@ function(config)
 
     alert.meta(
       'AlertmanagerNotificationsFailing',
-      'sum by (integration) (increase(alertmanager_notifications_failed_total{%s}[%s])) > 0' % [config.alertmanager_selector, range],
+      text.fill('sum by (integration) (increase(alertmanager_notifications_failed_total{%s}[%s])) > 0', [config.alertmanager_selector, range]),
       'Alertmanager cannot send',
       summary='Alertmanager cannot send by {{ $labels.integration }}',
-      problem='{{ $value | printf "%%.0f" }} messages by {{ $labels.integration }} failed within %s.' % range,
+      problem=text.fill('{{ $value | printf "%.0f" }} messages by {{ $labels.integration }} failed within %s.', range),
       todo="Read Alertmanager's log for the reason; try `nightdesk test-notify`."
     ),
 
     alert.meta(
       'RuleEvaluationFailing',
-      |||
+      text.fill(|||
         sum by (rule_group) (increase(prometheus_rule_evaluation_failures_total{%(s)s}[%(r)s])) > 0
         or sum by (rule_group) (increase(prometheus_rule_group_iterations_missed_total{%(s)s}[%(r)s])) > 0
-      ||| % { s: config.prometheus_selector, r: range },
+      |||, { s: config.prometheus_selector, r: range }),
       'a rule fails, or is skipped',
       summary='Rules are not evaluated',
       problem='Rules of {{ $labels.rule_group }} fail or are skipped: their alerts cannot fire.',
@@ -69,7 +70,7 @@ function(config)
 
     alert.meta(
       'ActionFailed',
-      'sum by (action) (%s) > 0' % counted('nightdesk_actions_total', '{outcome=~"failed|retry"}'),
+      text.fill('sum by (action) (%s) > 0', counted('nightdesk_actions_total', '{outcome=~"failed|retry"}')),
       'an action failed',
       summary='The action {{ $labels.action }} failed',
       problem='{{ $labels.action }} failed; the incident says why.',
@@ -79,7 +80,7 @@ function(config)
 
     alert.meta(
       'EscalationExhausted',
-      'sum(%s) > 0' % counted('nightdesk_escalations_exhausted_total'),
+      text.fill('sum(%s) > 0', counted('nightdesk_escalations_exhausted_total')),
       'everyone was told and nobody answered',
       summary='Nobody answers',
       problem='An incident climbed through all of its contacts and nobody acknowledged it.',

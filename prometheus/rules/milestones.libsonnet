@@ -1,9 +1,10 @@
 // Recording rules of milestones: how far a bot is on the way to each, 1 where it is reached.
 local duration = import '../duration.libsonnet';
+local text = import '../text.libsonnet';
 
 function(config)
   local promql = (import 'promql.libsonnet')(config);
-  local of_bot(metric) = 'max by (bot) (trading_bot_%s)' % metric;
+  local of_bot(metric) = text.fill('max by (bot) (trading_bot_%s)', metric);
   local figures = {
     daily_pnl: of_bot('pnl{window="day"}'),
     weekly_pnl: of_bot('pnl{window="week"}'),
@@ -17,7 +18,7 @@ function(config)
   [
     promql.record(
       'bot_milestone:trading_bot_milestone:progress',
-      '%s / %g' % [figures[name], duration.seconds(config.milestones[name])],
+      text.fill('%s / %s', [figures[name], duration.seconds(config.milestones[name])]),
       { milestone: name }
     )
     for name in std.objectFields(figures)

@@ -1,5 +1,6 @@
 // Pieces of PromQL that several rule files share.
 local duration = import '../duration.libsonnet';
+local text = import '../text.libsonnet';
 
 function(config) {
   local interval(group) = duration.seconds(config.collection[group].interval),
@@ -15,30 +16,29 @@ function(config) {
   resting:: 'max by (bot) (trading_bot_state{state=~"paused|stopped"}) == 1',
 
   // A bot that never closed a trade shows no rate: once it is up for long enough, that is a rate of zero.
-  trades_per_hour:: |||
+  trades_per_hour:: text.fill(|||
     (
       max by (bot) (trading_bot_trades_per_hour)
       or 0 * max by (bot) (trading_bot_uptime_seconds)
     )
-    and on (bot) max by (bot) (trading_bot_uptime_seconds) > %d
+    and on (bot) max by (bot) (trading_bot_uptime_seconds) > %s
     unless on (bot) %s
-  ||| % [duration.seconds(config.thresholds.warning.trades_per_hour_after), $.resting],
+  |||, [duration.seconds(config.thresholds.warning.trades_per_hour_after), $.resting]),
 
   // The smallest of the parts that are known: two parts of one bot have the same labels until each is numbered.
-  min_by_bot(parts):: 'min by (bot) (\n  %s\n)' % std.join('\n  or ', std.mapWithIndex(
-    function(index, part) 'label_replace(%s, "part", "%d", "", "")' % [part, index], parts
-  )),
+  min_by_bot(parts):: text.fill('min by (bot) (\n  %s\n)', std.join('\n  or ', std.mapWithIndex(
+    function(index, part) text.fill('label_replace(%s, "part", "%s", "", "")', [part, index]), parts
+  ))),
 
   // How much a counter grew. `increase` does not see the first value of a counter that is born with it; that it was
   // born, and not merely not scraped, `seen` shows: a gauge that was there at the range's begin, joined `on` a label.
   grown(counter, range, on, seen)::
-    '((%(c)s unless %(c)s offset %(r)s) and on (%(on)s) %(seen)s offset %(r)s or increase(%(c)s[%(r)s]))'
-    % { c: counter, r: range, on: on, seen: seen },
+    text.fill('((%(c)s unless %(c)s offset %(r)s) and on (%(on)s) %(seen)s offset %(r)s or increase(%(c)s[%(r)s]))', { c: counter, r: range, on: on, seen: seen }),
 
   // The bound of a bucket as the exporter writes it, the same in Prometheus 2 and 3.
-  le(seconds):: if seconds == std.floor(seconds) then '%d.0' % seconds else '%g' % seconds,
+  le(seconds):: if seconds == std.floor(seconds) then text.fill('%s.0', seconds) else text.number(seconds),
 
-  percent(ratio):: '%g%%' % (100 * ratio),
+  percent(ratio):: text.fill('%s%', (100 * ratio)),
 
   record(name, expr, labels={}):: { record: name, expr: expr } + (if labels == {} then {} else { labels: labels }),
 }

@@ -1,5 +1,6 @@
 // Alerts on the service level: an objective is missed, or its error budget is spent too fast.
 local duration = import '../duration.libsonnet';
+local text = import '../text.libsonnet';
 
 function(config)
   local alert = (import 'alert.libsonnet')(config);
@@ -20,13 +21,13 @@ function(config)
 
   local missed(objective) = alert.warning(
     'ObjectiveMissed',
-    'bot_objective:trading_bot_objective:met{objective="%s"} == 0' % objective,
+    text.fill('bot_objective:trading_bot_objective:met{objective="%s"} == 0', objective),
     'an objective of sla is red',
     subject=['bot', 'objective'],
     labels={ objective: objective },
     tried=actions(objective),
-    summary='{{ $labels.bot }} %s' % said[objective],
-    problem='{{ $labels.bot }} %s: the objective {{ $labels.objective }} is missed.' % said[objective],
+    summary=text.fill('{{ $labels.bot }} %s', said[objective]),
+    problem=text.fill('{{ $labels.bot }} %s: the objective {{ $labels.objective }} is missed.', said[objective]),
     todo=todo,
     verify='bot_objective:trading_bot_objective:met{$bot,$objective} == 1'
   );
@@ -34,20 +35,19 @@ function(config)
   // Two windows: the long one says that it matters, the short one that it goes on.
   local burning(rate, objective) =
     local burn(window) =
-      'bot_objective_window:trading_bot_error_budget:burn{objective="%s",window="%s"}' % [objective, duration.format(window)];
+      text.fill('bot_objective_window:trading_bot_error_budget:burn{objective="%s",window="%s"}', [objective, duration.format(window)]);
     severe[rate.severity](
       'ErrorBudgetBurn',
-      '%s > %g\nand on (bot) %s > %g' % [burn(rate.long), rate.factor, burn(rate.short), rate.factor],
-      'burn > %g over %s and %s, for %s' % [rate.factor, duration.format(rate.long), duration.format(rate.short), duration.format(rate['for'])],
+      text.fill('%s > %s\nand on (bot) %s > %s', [burn(rate.long), rate.factor, burn(rate.short), rate.factor]),
+      text.fill('burn > %s over %s and %s, for %s', [rate.factor, duration.format(rate.long), duration.format(rate.short), duration.format(rate['for'])]),
       subject=['bot', 'objective'],
       labels={ objective: objective, window: duration.format(rate.long) },
       wait=duration.seconds(rate['for']),
       tried=actions(objective),
-      summary='{{ $labels.bot }} %s' % said[objective],
-      problem='{{ $labels.bot }} %s: the error budget of {{ $labels.objective }} is spent {{ $value | printf "%%.1f" }} times too fast over %s.'
-              % [said[objective], duration.format(rate.long)],
+      summary=text.fill('{{ $labels.bot }} %s', said[objective]),
+      problem=text.fill('{{ $labels.bot }} %s: the error budget of {{ $labels.objective }} is spent {{ $value | printf "%.1f" }} times too fast over %s.', [said[objective], duration.format(rate.long)]),
       todo=todo,
-      verify='bot_objective_window:trading_bot_error_budget:burn{$bot,$objective,window="%s"} <= %g' % [duration.format(rate.short), rate.factor]
+      verify=text.fill('bot_objective_window:trading_bot_error_budget:burn{$bot,$objective,window="%s"} <= %s', [duration.format(rate.short), rate.factor])
     );
 
   [missed(objective) for objective in objectives] +
