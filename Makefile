@@ -32,7 +32,7 @@ render: setup ## Write build/ from the settings
 	@$(BIN)/nightdesk render --config $(CONFIG)
 
 test: setup ## Run the tests (ARGS="-k name" for some of them)
-	$(BIN)/python -m pytest -n 3 --dist loadgroup $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
 
 lint: setup ## Check style, types and the jsonnet
 	$(BIN)/ruff check .

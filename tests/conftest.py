@@ -46,6 +46,7 @@ _TOGETHER = ("compose", "end_to_end", "rules")
 _ALONE = ("test_acting.py", "test_accepting.py", "test_database.py", "test_survival.py")
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Say which tests stay together when files run side by side."""
     for item in items:
