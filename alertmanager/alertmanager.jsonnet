@@ -1,36 +1,61 @@
 // alertmanager.yml: who hears of which alert, at which pace; and the settings that the templates speak of.
 local duration = import '../prometheus/duration.libsonnet';
+local intervals = import 'intervals.libsonnet';
+local owners = import 'owners.libsonnet';
 local receivers = import 'receivers.libsonnet';
 local settings = std.extVar('settings');
 local mixin = (import '../prometheus/mixin.libsonnet') + { _config+:: settings };
 
 local routing = settings.routing;
-local rules = [rule for group in mixin.prometheusAlerts.groups for rule in group.rules];
-local pace_of(rule) = settings.alerts[rule.alert[std.length('TradingBot'):]];
-local channels = std.objectFields(receivers.channels(settings, true));
+local quiet = intervals(settings);
+local word(rule) = rule.alert[std.length('TradingBot'):];
+// Rules may share a name; a route asks for the name only.
+local rules = std.set(
+  [{ name: word(rule), severity: rule.labels.severity } for group in mixin.prometheusAlerts.groups for rule in group.rules],
+  function(rule) rule.name + ' ' + rule.severity
+);
+local channels = std.objectFields(receivers.channels(settings));
+local everyone = std.objectFields(receivers.channels(settings) + receivers.teams(settings));
 
-// A route to a channel for the alerts of one severity that want it; its default holds for alerts of foreign rules.
-local to_channel(channel, severity, defaults) =
-  local own(rule) = local set = pace_of(rule).channels; if set == null then defaults else set;
-  local by_default = std.member(defaults, channel);
-  local unlike = std.set([
-    rule.alert
-    for rule in rules
-    if rule.labels.severity == severity && std.member(own(rule), channel) != by_default
-  ]);
-  local names = '"%s"' % std.join('|', unlike);
-  local route = { receiver: channel, continue: true };
-  if unlike == [] && by_default then [route]
-  else if unlike == [] then []
-  else [route { matchers: ['alertname%s' % (if by_default then '!~' + names else '=~' + names)] }];
+// What is below a severity's route: the bots of others, and nobody at all while everything is maintained.
+local to(receiver, suffix='', names=everyone) = {
+  receiver: receiver + suffix,
+  continue: true,
+  routes: [route { receiver+: suffix } for route in owners(settings).routes(receiver, names)],
+} + quiet.muted(quiet.of_bot(null));
 
-local to_channels(severity, defaults) = std.flatMap(function(channel) to_channel(channel, severity, defaults), channels);
+local matching(operator, names) = 'alertname%s"%s"' % [operator, std.join('|', ['TradingBot' + name for name in names])];
 
-local severity(name) = {
+// Nothing more is said of a group for as long as the cooldown of its alert, whether it ends and begins anew or not.
+// Alertmanager repeats on its ticks only, so five of them make a repeat that is never much too late.
+local paced(cooldown) = if cooldown <= routing.group_interval then {} else {
+  group_interval: duration.format(cooldown),
+  repeat_interval: duration.format(std.max(routing.repeat_interval, 5 * cooldown)),
+};
+
+// Routes to a channel for the alerts of one severity that want it, a route for each cooldown; and one for alerts of
+// foreign rules, which get the severity's defaults.
+local to_channel(channel, severity, defaults, suffix, extra) =
+  local ours = [rule.name for rule in rules if rule.severity == severity];
+  local wants(name) = local set = settings.alerts[name].channels; std.member(if set == null then defaults else set, channel);
+  local wanted = [name for name in ours if wants(name)];
+  local cooldowns = std.set([settings.alerts[name].cooldown for name in wanted]);
+  [
+    to(channel, suffix) + paced(cooldown) + extra {
+      matchers: [matching('=~', [name for name in wanted if settings.alerts[name].cooldown == cooldown])],
+    }
+    for cooldown in cooldowns
+  ] + (if !std.member(defaults, channel) then [] else [
+         to(channel, suffix) + extra + (if ours == [] then {} else { matchers: [matching('!~', ours)] }),
+       ]);
+
+local severity(name, suffix='', extra={}) = {
   receiver: 'webhook_actions',
   matchers: ['severity="%s"' % name],
   group_wait: duration.format(routing.group_wait[name]),
-  routes: [{ receiver: 'webhook_actions', continue: true }] + to_channels(name, settings.severities[name].channels),
+  routes: [to('webhook_actions')] + std.flatMap(
+    function(channel) to_channel(channel, name, settings.severities[name].channels, suffix, extra), channels
+  ),
 };
 
 // Without webhook_actions: that is among what these alerts say is broken.
@@ -38,10 +63,9 @@ local meta = {
   receiver: 'nobody',
   matchers: ['severity="meta"'],
   group_wait: duration.format(routing.group_wait.critical),
-  routes: to_channels('meta', []),
+  routes: std.flatMap(function(channel) to_channel(channel, 'meta', [], '', {}), channels),
 };
 
-// Alertmanager repeats on its ticks only, so five of them make a repeat that is never much too late.
 local watchdog = if routing.watchdog_url_file == null then [] else [{
   receiver: 'watchdog',
   matchers: ['alertname="TradingBotWatchdog"'],
@@ -61,25 +85,37 @@ local test = {
 
 // Money is lost by positions, not by silence; and what loops is not cured by what cures what is down.
 local not_from_down = ['Down', 'CrashLooping', 'HighDrawdown', 'CriticalLoss', 'LossLimit'];
+// What an alert is about; a label that neither of two alerts has is equal too.
+local subject = ['bot', 'symbol', 'model', 'host', 'mountpoint', 'endpoint', 'objective'];
+local outweighs(source, targets) = {
+  source_matchers: ['severity="%s"' % source, 'condition!=""'],
+  target_matchers: ['severity=~"%s"' % targets],
+  equal: ['condition'] + subject,
+};
 
 {
   'alertmanager.yml': {
     templates: ['templates/*.tmpl'],
     route: {
       receiver: 'nobody',
-      group_by: ['alertname', 'bot'],
+      group_by: ['alertname', 'bot', 'host', 'endpoint'],
       group_interval: duration.format(routing.group_interval),
       repeat_interval: duration.format(routing.repeat_interval),
-      routes: [test] + watchdog + [severity(name) for name in ['critical', 'warning', 'info']] + [meta],
+      routes: [test] + watchdog + [severity('critical'), severity('warning'), severity('info', '-info', quiet.info), meta],
     },
-    inhibit_rules: [{
-      source_matchers: ['alertname="TradingBotDown"'],
-      target_matchers: [
-        'severity=~"critical|warning"',
-        'alertname!~"%s"' % std.join('|', ['TradingBot' + name for name in not_from_down]),
-      ],
-      equal: ['bot'],
-    }],
+    inhibit_rules: [
+      {
+        source_matchers: ['alertname="TradingBotDown"'],
+        target_matchers: [
+          'severity=~"critical|warning"',
+          matching('!~', not_from_down),
+        ],
+        equal: ['bot'],
+      },
+      outweighs('critical', 'warning|info'),
+      outweighs('warning', 'info'),
+    ],
+    [if quiet.all != [] then 'time_intervals']: quiet.all,
     receivers: receivers.all(settings),
   },
   'templates/settings.tmpl': (import 'settings_tmpl.libsonnet')(settings),

@@ -1,4 +1,6 @@
 // The receivers of alertmanager.yml: webhook_actions, and each channel that is set and that Alertmanager itself sends.
+local owners = import 'owners.libsonnet';
+
 local webhook_actions(settings) = {
   name: 'webhook_actions',
   webhook_configs: [{
@@ -8,7 +10,7 @@ local webhook_actions(settings) = {
   }],
 };
 
-local email(config) = {
+local email(config) = if config.to == [] then {} else {
   email_configs: [{
     smarthost: '%(host)s:%(port)d' % config,
     from: config.from,
@@ -24,19 +26,20 @@ local email(config) = {
 
 // HTML, where Alertmanager escapes every value, keeps names such as `a_b*c[d]` whole; its Markdown would not.
 // `@channel` chats are webhook_actions' own: Alertmanager takes numbers only.
-local telegram(config) = {
-  telegram_configs: [
-    {
-      bot_token_file: config.token_file,
-      api_url: std.rstripChars(config.api_url, '/'),
-      chat_id: chat,
-      parse_mode: 'HTML',
-      message: '{{ template "nightdesk.telegram" . }}',
-    }
-    for chat in config.chats
-    if std.isNumber(chat)
-  ],
-};
+local telegram(config) =
+  local chats = [chat for chat in config.chats if std.isNumber(chat)];
+  if chats == [] then {} else {
+    telegram_configs: [
+      {
+        bot_token_file: config.token_file,
+        api_url: std.rstripChars(config.api_url, '/'),
+        chat_id: chat,
+        parse_mode: 'HTML',
+        message: '{{ template "nightdesk.telegram" . }}',
+      }
+      for chat in chats
+    ],
+  };
 
 local slack(config) = {
   slack_configs: [{
@@ -61,24 +64,42 @@ local resolved(receiver, send) = {
 
 {
   // By channel what Alertmanager sends over it. SMS, phone and the rest go through webhook_actions.
-  channels(settings, send_resolved)::
+  channels(settings)::
     local every = { email: email, telegram: telegram, slack: slack };
     local set = {
       [name]: every[name](settings.channels[name])
       for name in std.objectFields(every)
       if settings.channels[name].enabled
     };
-    {
-      [name]: { name: name } + resolved(set[name], send_resolved)
-      for name in std.objectFields(set)
-      if std.foldl(function(sum, kind) sum + std.length(set[name][kind]), std.objectFields(set[name]), 0) > 0
-    },
+    { [name]: set[name] for name in std.objectFields(set) if set[name] != {} },
 
+  // By name what reaches the contacts of a team, over the channels that its contact has an address for.
+  teams(settings)::
+    local addressed(contact) = {
+      email: email(settings.channels.email { to: contact.email }),
+      telegram: telegram(settings.channels.telegram { chats: contact.telegram }),
+    };
+    std.foldl(
+      function(known, team)
+        local ways = addressed(settings.contacts[team]);
+        known + {
+          ['%s-of-%s' % [name, team]]: ways[name]
+          for name in std.objectFields(ways)
+          if settings.channels[name].enabled && ways[name] != {}
+        },
+      owners(settings).teams,
+      {}
+    ),
+
+  // The end of an alert is told, but not that of information (`-info`) or of a test (`test-`).
   all(settings)::
-    local tests = $.channels(settings, false);
+    local named(receivers, format, send) =
+      [{ name: format % name } + resolved(receivers[name], send) for name in std.objectFields(receivers)];
+    local people = $.channels(settings) + $.teams(settings);
     [{ name: 'nobody' }, webhook_actions(settings)] +
-    std.objectValues($.channels(settings, true)) +
-    [tests[name] { name: 'test-' + name } for name in std.objectFields(tests)] +
+    named(people, '%s', true) +
+    named(people, '%s-info', false) +
+    named($.channels(settings), 'test-%s', false) +
     (if settings.routing.watchdog_url_file == null then [] else [{
        name: 'watchdog',
        webhook_configs: [{ url_file: settings.routing.watchdog_url_file, send_resolved: false }],

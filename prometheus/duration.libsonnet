@@ -22,7 +22,7 @@ local parse(text) =
     // The calendar's units are left out: days and shorter say the same and are never mistaken.
     local write(state, unit) =
       local count = std.floor(state[1] / unit[1]);
-      [state[0] + (if count > 0 then '%d%s' % [count, unit[0]] else ''), state[1] - count * unit[1]];
+      [state[0] + (if count > 0 then count + unit[0] else ''), state[1] - count * unit[1]];
     local text = std.foldl(write, units[2:], ['', std.floor($.seconds(duration) * 1000 + 0.5)])[0];
     if text == '' then '0s' else text,
 }

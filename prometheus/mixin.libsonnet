@@ -1,20 +1,50 @@
 // Nightdesk's rules as a monitoring mixin: `_config` in, `prometheusAlerts` and `prometheusRules` out.
-local group(name, rules) = { name: name, rules: [rule for rule in rules if rule != null] };
+local duration = import 'duration.libsonnet';
+
+// Read once: a field of an object is evaluated at each use, a local is not.
+local defaults = std.parseYaml(importstr '../stack/defaults.yaml');
+
+local group(name, rules, interval=null) =
+  { name: name, rules: [rule for rule in rules if rule != null] } +
+  // Never more rarely than Prometheus can look back, at any speed.
+  (if interval == null then {} else { interval: duration.format(std.min(duration.seconds(interval), 120)) });
 
 {
   // The same defaults as everywhere in Nightdesk. `nightdesk render` lays the settings over them; who vendors the
   // mixin lays changes of his own: `mixin + { _config+:: { thresholds+: { critical+: { down_after: '10m' } } } }`.
-  _config:: std.parseYaml(importstr '../stack/defaults.yaml') {
+  _config:: defaults {
     exporter_selector: 'job=~"exporter(-.+)?"',
+    probe_selector: 'job=~"probe-.+"',
+    webhook_actions_selector: 'job="webhook_actions"',
+    alertmanager_selector: 'job="alertmanager"',
+    prometheus_selector: 'job="prometheus"',
+    log_error_selector: 'severity=~"error|critical"',
     dashboard_path: '/d/trading-bot',
   },
 
   prometheusAlerts+:: {
     groups+: [
       group('trading-bot-critical', (import 'rules/critical.libsonnet')($._config)),
+      group('trading-bot-warning', (import 'rules/warning.libsonnet')($._config)),
+      group('trading-bot-slo', (import 'rules/slo.libsonnet')($._config)),
+      group('trading-bot-info', (import 'rules/info.libsonnet')($._config)),
       group('trading-bot-meta', (import 'rules/meta.libsonnet')($._config)),
     ],
   },
 
-  prometheusRules+:: { groups+: [] },
+  // In the order in which each needs those before it.
+  prometheusRules+:: {
+    local tracking = $._config.performance.tracking.interval,
+    groups+: [
+               group('trading-bot-signals', (import 'rules/signals.libsonnet')($._config)),
+               group('trading-bot-health', (import 'rules/health.libsonnet')($._config)),
+             ] +
+             (import 'rules/budget.libsonnet')($._config) +
+             [
+               group('trading-bot-objectives', (import 'rules/objectives.libsonnet')($._config)),
+               group('trading-bot-performance', (import 'rules/performance.libsonnet')($._config), tracking),
+               group('trading-bot-milestones', (import 'rules/milestones.libsonnet')($._config), $._config.collection.trading.interval),
+               group('trading-bot-fleet', (import 'rules/fleet.libsonnet')($._config)),
+             ],
+  },
 }

@@ -1,5 +1,6 @@
 // What every alert has: its name, its pace from the settings, its labels, and annotations that tell the whole story.
 local duration = import '../duration.libsonnet';
+local text = import '../text.libsonnet';
 local facts = import 'facts.libsonnet';
 
 // A cause that comes and goes is one alert, not twenty: it stays up for its cooldown, but never longer than this,
@@ -11,49 +12,82 @@ local snake(name) = std.lstripChars(
   std.join('', [if isUpper(char) then '_' + std.asciiLower(char) else char for char in std.stringChars(name)]), '_'
 );
 
-function(config) {
-  local some(value) = value != null && value != '' && value != '0s',
-  local present(object) = { [key]: object[key] for key in std.objectFields(object) if some(object[key]) },
+// `$bot`, `$model`, … in a query are those of the alert, quoted as PromQL wants them whatever they hold.
+local of_subject(query, subject) = std.foldl(
+  function(text, label) std.strReplace(text, '$' + label, label + '={{ printf "%q" $labels.' + label + ' }}'),
+  subject,
+  query
+);
+
+// Locals stand before the object, which would evaluate its own anew for each of its fields that is asked for.
+function(config)
+  local some(value) = value != null && value != '' && value != '0s';
+  // An element of a list is evaluated once, a field of an object each time that it is asked for.
+  local present(object) =
+    local pairs = [[key, object[key]] for key in std.objectFields(object)];
+    { [pair[0]]: pair[1] for pair in pairs if some(pair[1]) };
   local actions(name, severity) =
     local own = config.alerts[name].actions;
-    if own == null then config.severities[severity].actions else own,
-  local advice(name, severity, todo) =
-    local tried = actions(name, severity);
-    (if tried == [] then '' else 'Nightdesk tries %s, as far as settings allow. ' % std.join(', then ', tried)) + todo,
-  local url(service, path) = if config.links[service] == null then null else config.links[service] + path,
-  // `{$bot}` in a query is the bot that the alert is about, quoted as PromQL wants it whatever its name holds.
-  local of_bot(query) = std.strReplace(query, '$bot', 'bot={{ printf "%q" $labels.bot }}'),
-
-  local alert(severity, name, expr, wait, annotations) =
+    if own == null then config.severities[severity].actions else own;
+  local url(service, path) = if config.links[service] == null then null else config.links[service] + path;
+  local dashboard(subject) = url(
+    'grafana',
+    config.dashboard_path + (if std.member(subject, 'bot') then '?var-bot={{ $labels.bot | urlquery }}' else '')
+  );
+  // `limit` is for the table of all alerts, no part of the rule. `labels` and `annotations` are laid over the usual.
+  local alert(severity, name, expr, limit, wait, keep, labels, annotations) =
     local pace = config.alerts[name];
     if !std.get(pace, 'enabled', true) then null else {
       alert: 'TradingBot' + name,
       expr: expr,
-      labels: { severity: severity, condition: snake(name) },
-      annotations: present({ runbook_url: '%s/TradingBot%s.md' % [std.rstripChars(config.links.runbooks, '/'), name] } + annotations),
+      labels: { severity: severity, condition: snake(name) } + labels,
+      annotations: present({ runbook_url: std.rstripChars(config.links.runbooks, '/') + '/TradingBot' + name + '.md' } + annotations),
+      limit:: limit,
     } + present({
       'for': duration.format(duration.seconds(pace['for']) + wait),
-      keep_firing_for: duration.format(std.min(duration.seconds(pace.cooldown), longest_bridge)),
-    }),
+      keep_firing_for: duration.format(keep(duration.seconds(pace.cooldown))),
+    });
+  local bridge(cooldown) = std.min(cooldown, longest_bridge);
+  // Something needs someone. `%(name)s` in the queries is thresholds.<severity>.name (durations in seconds); `wait` is
+  // added to the alert's own `for`; `subject` are the labels that `expr` keeps, `labels` those that tell rules of one
+  // name apart; `tried` is what Nightdesk does where
+  // the alert's own actions do not say it; `verify` holds once the cause is gone, long before the alert resolves.
+  local trouble(severity) =
+    local filled = text.filler(std.mapWithKey(function(_, limit) duration.seconds(limit), config.thresholds[severity]));
+    function(name, expr, limit, summary, problem, todo, verify, subject=['bot'], condition=snake(name), labels={}, wait=0, tried=null)
+      local ladder = if tried == null then actions(name, severity) else tried;
+      local advice = if ladder == [] then '' else 'Nightdesk tries ' + std.join(', then ', ladder) + ', as far as settings allow. ';
+      alert(severity, name, filled(expr), limit, wait, bridge, { condition: condition } + labels, {
+        summary: summary,
+        description: problem + (if std.member(subject, 'bot') then '\n' + facts else ''),
+        recommended_actions: advice + todo,
+        verify: of_subject(filled(verify), subject),
+        dashboard_url: dashboard(subject),
+      });
+  local on_critical = trouble('critical');
+  local on_warning = trouble('warning');
 
-  // A bot needs someone now. `%(name)s` in the texts is thresholds.critical.name (durations in seconds); `wait` is
-  // added to the alert's own `for`; `verify` holds once the cause is gone, long before the alert itself resolves.
-  critical(name, expr, summary, problem, todo, verify, wait=0)::
-    local limits = std.mapWithKey(function(_, limit) duration.seconds(limit), config.thresholds.critical);
-    alert('critical', name, expr % limits, wait, {
-      summary: summary,
-      description: problem + '\n' + facts,
-      recommended_actions: advice(name, 'critical', todo),
-      verify: of_bot(verify % limits),
-      dashboard_url: url('grafana', config.dashboard_path + '?var-bot={{ $labels.bot | urlquery }}'),
-    }),
+  {
+    critical:: on_critical,
+    warning:: on_warning,
 
-  // What watches is itself broken: nothing acts on it, people are told.
-  meta(name, expr, summary, problem, todo)::
-    alert('meta', name, expr, 0, {
-      summary: summary,
-      description: problem,
-      recommended_actions: todo,
-      dashboard_url: url('prometheus', '/targets'),
-    }),
-}
+    // Worth knowing, and nobody is woken. `hold` is how long it stays up, in seconds, so that it is still there when
+    // its planned time comes.
+    info(name, expr, limit, summary, news, todo='', subject=['bot'], labels={}, hold=null)::
+      local keep = if hold == null then bridge else function(_) hold + longest_bridge;
+      alert('info', name, expr, limit, 0, keep, labels, {
+        summary: summary,
+        description: news,
+        recommended_actions: todo,
+        dashboard_url: dashboard(subject),
+      }),
+
+    // What watches is itself broken: nothing acts on it, people are told.
+    meta(name, expr, limit, summary, problem, todo, path='/targets')::
+      alert('meta', name, expr, limit, 0, bridge, {}, {
+        summary: summary,
+        description: problem,
+        recommended_actions: todo,
+        dashboard_url: url('prometheus', path),
+      }),
+  }

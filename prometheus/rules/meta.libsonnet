@@ -1,10 +1,17 @@
 // Meta alerts: what watches is itself broken. Alertmanager tells people; webhook_actions never hears of them.
+local text = import '../text.libsonnet';
 function(config)
   local alert = (import 'alert.libsonnet')(config);
+  local promql = (import 'promql.libsonnet')(config);
+  local range = promql.rate_range('system');
+  local engine = config.webhook_actions_selector;
+  local counted(name, selector='') = promql.grown(name + selector, range, 'instance', text.fill('up{%s}', engine));
+
   [
     alert.meta(
       'Watchdog',
       'vector(1)',
+      'always',
       summary='Alerts flow',
       problem='Always firing. Where it stops arriving, Prometheus, Alertmanager or the way out is broken.',
       todo='None while it arrives.'
@@ -13,9 +20,71 @@ function(config)
     // One failing group is enough: while trading is not scraped no alert of a bot can fire, whatever else answers.
     alert.meta(
       'ExporterDown',
-      'min(up{%(s)s}) == 0 or absent(up{%(s)s})' % { s: config.exporter_selector },
+      text.fill('min(up{%(s)s}) == 0 or max(absent(up{%(s)s}))', { s: config.exporter_selector }),
+      'the exporter is not scraped',
       summary='The exporter cannot be scraped',
       problem='Prometheus gets no answer from the exporter: no bot is watched.',
       todo="Start the exporter and read its log; see Prometheus's page of targets for the error."
+    ),
+
+    alert.meta(
+      'SourceUnauthorized',
+      'max by (bot) (trading_bot_source_error{reason="auth"}) == 1',
+      'a bot refuses our password',
+      summary='{{ $labels.bot }} refuses our password',
+      problem='{{ $labels.bot }} answers that our token or password is wrong. It may run well; nobody sees it.',
+      todo="Write the bot's current secret into the file that its source names. No restart mends this."
+    ),
+
+    // Replicas share the work: one of them is enough.
+    alert.meta(
+      'WebhookActionsDown',
+      text.fill('max(up{%(s)s}) == 0 or max(absent(up{%(s)s}))', { s: engine }),
+      'webhook_actions is not scraped',
+      summary='webhook_actions is down',
+      problem='Nothing acts on alerts and nobody is escalated to. What Alertmanager sends by itself still arrives.',
+      todo='Start webhook_actions and read its log; see that its PostgreSQL runs. Watch the bots yourself until then.'
+    ),
+
+    alert.meta(
+      'AlertmanagerNotificationsFailing',
+      text.fill('sum by (integration) (increase(alertmanager_notifications_failed_total{%s}[%s])) > 0', [config.alertmanager_selector, range]),
+      'Alertmanager cannot send',
+      summary='Alertmanager cannot send by {{ $labels.integration }}',
+      problem=text.fill('{{ $value | printf "%.0f" }} messages by {{ $labels.integration }} failed within %s.', range),
+      todo="Read Alertmanager's log for the reason; try `nightdesk test-notify`."
+    ),
+
+    alert.meta(
+      'RuleEvaluationFailing',
+      text.fill(|||
+        sum by (rule_group) (increase(prometheus_rule_evaluation_failures_total{%(s)s}[%(r)s])) > 0
+        or sum by (rule_group) (increase(prometheus_rule_group_iterations_missed_total{%(s)s}[%(r)s])) > 0
+      |||, { s: config.prometheus_selector, r: range }),
+      'a rule fails, or is skipped',
+      summary='Rules are not evaluated',
+      problem='Rules of {{ $labels.rule_group }} fail or are skipped: their alerts cannot fire.',
+      todo="Look at Prometheus's page of rules; a rule that is skipped is too slow.",
+      path='/rules'
+    ),
+
+    alert.meta(
+      'ActionFailed',
+      text.fill('sum by (action) (%s) > 0', counted('nightdesk_actions_total', '{outcome=~"failed|retry"}')),
+      'an action failed',
+      summary='The action {{ $labels.action }} failed',
+      problem='{{ $labels.action }} failed; the incident says why.',
+      todo='Open the incident on the on-call page; do by hand what Nightdesk could not.',
+      path='/alerts'
+    ),
+
+    alert.meta(
+      'EscalationExhausted',
+      text.fill('sum(%s) > 0', counted('nightdesk_escalations_exhausted_total')),
+      'everyone was told and nobody answered',
+      summary='Nobody answers',
+      problem='An incident climbed through all of its contacts and nobody acknowledged it.',
+      todo='Acknowledge it, and find out why nobody was reached.',
+      path='/alerts'
     ),
   ]

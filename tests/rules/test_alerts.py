@@ -2,6 +2,7 @@
 
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -9,8 +10,10 @@ import yaml
 from stack.render import ROOT, render
 from stack.settings import META, load
 from stack.settings.model import Settings
-from tests.rules.cases import BOT, Case, Series, cases
-from tests.rules.promtool import as_test, inputs, run
+from tests.rules.case import BOT, Case, Series
+from tests.rules.cases import cases
+from tests.rules.design import NAMES, SEVERITY, condition
+from tests.rules.promtool import SLOW, Proof, as_tests, inputs, run
 
 CHANGED = """
 profile: production
@@ -48,36 +51,65 @@ def rules(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out / "build/prometheus/rules"
 
 
+@pytest.mark.parametrize("slow", [False, True], ids=["minutes", "hours"])
 def test_every_alert_fires_and_is_silent_as_its_settings_say(
-    settings: Settings, rules: Path, tmp_path: Path
+    settings: Settings, rules: Path, tmp_path: Path, slow: bool
 ) -> None:
-    tests = [as_test(case, settings) for case in cases(settings)]
-    assert run(tests, rules, settings, tmp_path / "tests.yml") == ""
+    chosen = [case for case in cases(settings) if case.slow == slow]
+    tests = as_tests(chosen, settings, _proofs(rules))
+    assert run(tests, rules, settings, tmp_path / "tests.yml", SLOW if slow else None) == ""
 
 
 def test_a_wrong_expectation_is_noticed(settings: Settings, rules: Path, tmp_path: Path) -> None:
-    wrong = Case("Watchdog", "silent", [Series("unrelated", [1.0])], 0, fires=False)
-    assert "TradingBotWatchdog" in run([as_test(wrong, settings)], rules, settings, tmp_path / "tests.yml")
+    unrelated = [Series("unrelated", [1.0])]
+    wrong = Case("Watchdog", "silent", unrelated, 0, fires=False, labels={}, together=False)
+    tests = as_tests([wrong], settings, [])
+    assert "TradingBotWatchdog" in run(tests, rules, settings, tmp_path / "tests.yml")
 
 
 def test_every_rule_has_cases_that_fire_and_that_do_not(settings: Settings, rules: Path) -> None:
     tried = Counter((case.alert, case.fires) for case in cases(settings))
     for alert in _alerts(rules):
-        name = alert["alert"].removeprefix("TradingBot")
+        name = _word(alert)
         assert tried[name, True] >= 1
         assert tried[name, False] >= 2 or name == "Watchdog"
+
+
+def test_no_alert_of_the_design_lacks_its_rule_its_cases_or_its_runbook(
+    settings: Settings, rules: Path
+) -> None:
+    enabled = {name for name in NAMES if settings.alerts[name].enabled}
+    assert set(settings.alerts) == NAMES
+    assert {_word(alert) for alert in _alerts(rules)} == enabled
+    assert {case.alert for case in cases(settings)} == enabled
+    runbooks = {file.stem.removeprefix("TradingBot") for file in (ROOT / "docs/runbooks").glob("*.md")}
+    assert runbooks == NAMES
 
 
 def test_every_rule_is_paced_by_the_settings_and_explained_by_a_runbook(
     settings: Settings, rules: Path
 ) -> None:
     for alert in _alerts(rules):
-        name = alert["alert"].removeprefix("TradingBot")
-        assert name in settings.alerts
-        assert (alert["labels"]["severity"] == "meta") == (name in META)
-        assert alert["annotations"]["runbook_url"].endswith(f"/docs/runbooks/TradingBot{name}.md")
-        assert (ROOT / f"docs/runbooks/TradingBot{name}.md").read_text().startswith(f"# TradingBot{name}\n")
-        assert ("verify" in alert["annotations"]) == (name not in META)
+        name, labels, says = _word(alert), alert["labels"], alert["annotations"]
+        severity = SEVERITY[name]
+        assert labels["severity"] == severity or severity == "slo"
+        assert labels["condition"] == condition(name) or name == "Suggestion"
+        assert (labels["severity"] == "meta") == (name in META)
+        assert says["runbook_url"].endswith(f"/docs/runbooks/TradingBot{name}.md")
+        runbook = (ROOT / f"docs/runbooks/TradingBot{name}.md").read_text()
+        assert runbook.startswith(f"# TradingBot{name}\n")
+        for part in ("Meaning", "Impact", "Look here first", "What Nightdesk does", "What you do", "Tuning"):
+            assert f"\n**{part}.**" in runbook, name
+        assert ("verify" in says) == (labels["severity"] in ("critical", "warning"))
+        assert says["summary"]
+        assert says["description"]
+
+
+def test_what_is_said_of_a_bot_tells_its_figures(rules: Path) -> None:
+    for alert in _alerts(rules):
+        about_a_bot = "$labels.bot" in alert["annotations"]["summary"]
+        figures = "trading_bot_profit_loss" in alert["annotations"]["description"]
+        assert figures == about_a_bot or _word(alert) in {*META, "Suggestion"}, alert["alert"]
 
 
 def test_the_annotations_tell_the_bots_figures_and_what_is_unknown(
@@ -94,7 +126,7 @@ def test_the_annotations_tell_the_bots_figures_and_what_is_unknown(
         Series("trading_bot_active_positions", [2.0, *gone], {"symbol": "BTC/USDT"}),
         Series("trading_bot_active_positions", [1.0, *gone], {"symbol": "ETH/USDT"}),
     ]
-    quoted = r"a_b*c[d] \"x\""
+    quoted = r"a_b*c[d] \"x\" №"
     expected = {
         "summary": f"{BOT} shows no sign of life",
         "description": (
@@ -108,7 +140,7 @@ def test_the_annotations_tell_the_bots_figures_and_what_is_unknown(
         ),
         "verify": f'trading_bot_up{{bot="{quoted}"}} == 1',
         "runbook_url": "https://github.com/nightdesk/nightdesk/blob/main/docs/runbooks/TradingBotDown.md",
-        "dashboard_url": "http://127.0.0.1:3000/d/trading-bot?var-bot=a_b%2Ac%5Bd%5D+%22x%22",
+        "dashboard_url": "http://127.0.0.1:3000/d/trading-bot?var-bot=a_b%2Ac%5Bd%5D+%22x%22+%E2%84%96",
     }
     test = {
         "interval": str(settings.collection.trading.interval),
@@ -138,6 +170,19 @@ def test_an_alert_that_settings_switch_off_has_no_rule(tmp_path: Path) -> None:
     assert "TradingBotDown" in names
 
 
-def _alerts(rules: Path) -> list[dict[str, dict[str, str]]]:
+def _alerts(rules: Path) -> list[dict[str, Any]]:
     files = [yaml.safe_load(file.read_text()) for file in sorted(rules.glob("*.yml"))]
-    return [rule for file in files for group in file["groups"] for rule in group["rules"]]
+    every = [rule for file in files for group in file["groups"] for rule in group["rules"]]
+    return [rule for rule in every if "alert" in rule]
+
+
+def _word(alert: dict[str, Any]) -> str:
+    return str(alert["alert"]).removeprefix("TradingBot")
+
+
+def _proofs(rules: Path) -> list[Proof]:
+    return [
+        ({"alertname": alert["alert"]} | alert["labels"], alert["annotations"]["verify"])
+        for alert in _alerts(rules)
+        if "verify" in alert["annotations"]
+    ]

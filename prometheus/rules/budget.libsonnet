@@ -1,0 +1,92 @@
+// Recording rules of error budgets: how many times too fast each objective's is spent, over each window that is asked for.
+local duration = import '../duration.libsonnet';
+local text = import '../text.libsonnet';
+
+function(config)
+  local promql = (import 'promql.libsonnet')(config);
+  local sla = config.sla;
+  local evaluation = duration.seconds(config.collection.evaluation_interval);
+  // Prometheus looks back five minutes for the last value of a series, at any speed.
+  local rarest = 120;
+
+  // What is spent is bad events of all events. A bot that tells the rate of its errors and not their number (Freqtrade)
+  // has one event a scrape. p95 leaves one request in twenty to be slower.
+  local objectives = {
+    availability: {
+      budget: 1 - sla.availability,
+      all: 'max by (bot) (count_over_time(trading_bot_up[$range]))',
+      bad: 'max by (bot) (count_over_time(trading_bot_up[$range]) - sum_over_time(trading_bot_up[$range]))',
+    },
+    error_rate: {
+      budget: sla.error_rate,
+      local uncounted = 'unless on (bot) trading_bot_api_requests_total',
+      all: text.fill(|||
+        sum by (bot) (max by (bot, outcome) (increase(trading_bot_api_requests_total[$range])))$enough
+        or max by (bot) (count_over_time(trading_bot_error_rate[$range])) %s
+      |||, uncounted),
+      bad: text.fill(|||
+        max by (bot) (increase(trading_bot_api_requests_total{outcome="error"}[$range]))
+        or max by (bot) (sum_over_time(trading_bot_error_rate[$range])) %s
+      |||, uncounted),
+    },
+    response_time: {
+      budget: 1 - 0.95,
+      all: 'max by (bot) (increase(trading_bot_response_time_seconds_count[$range]))$enough',
+      bad: text.fill(|||
+        max by (bot) (increase(trading_bot_response_time_seconds_count[$range]))
+        - max by (bot) (increase(trading_bot_response_time_seconds_bucket{le="%s"}[$range]))
+      |||, promql.le(duration.seconds(sla.response_time.p95))),
+    },
+  };
+
+  // A day of raw samples of a thousand bots is millions: long windows are summed from bricks that are laid a few times
+  // in the length of one. That they overlap changes neither side of a ratio more than the other.
+  local brick = std.foldl(std.min, [duration.seconds(rate.long) for rate in sla.burn_rates], duration.seconds(sla.window));
+  local is_long(window) = window > 6 * brick;
+  local enough = text.fill(' >= %s', sla.requests_minimum);
+  local events(kind) = text.fill('bot_objective:trading_bot_objective_%s_events:brick', kind);
+  local counted(name, kind, range, guard) = std.strReplace(
+    std.strReplace(objectives[name][kind], '$range', promql.range(range)), '$enough', guard
+  );
+  local over(window, name, kind) =
+    if !is_long(window) then text.fill('(\n%s\n)', counted(name, kind, window, enough))
+    else
+      local sum = text.fill('sum_over_time(%s{objective="%s"}[%s])', [events(kind), name, duration.format(window)]);
+      if kind == 'all' then text.fill('(%s%s)', [sum, enough]) else sum;
+
+  local burn(window, name) = promql.record(
+    'bot_objective_window:trading_bot_error_budget:burn',
+    text.fill('%s\n/ on (bot) %s\n/ %s\n%s', [
+      over(window, name, 'bad'),
+      over(window, name, 'all'),
+      objectives[name].budget,
+      promql.of_known_bots,
+    ]),
+    { objective: name, window: duration.format(window) }
+  );
+  local names = std.objectFields(objectives);
+  local windows = std.set(
+    [duration.seconds(sla.window)] +
+    std.flattenArrays([[duration.seconds(rate.long), duration.seconds(rate.short)] for rate in sla.burn_rates])
+  );
+
+  [{
+    name: 'trading-bot-budget-bricks',
+    interval: duration.format(std.max(evaluation, brick / 4)),
+    rules: [
+      promql.record(
+        events(kind),
+        counted(name, kind, brick, ''),
+        { objective: name }
+      )
+      for name in names
+      for kind in ['all', 'bad']
+    ],
+  }] + [
+    {
+      name: 'trading-bot-budget-' + duration.format(window),
+      interval: duration.format(std.max(evaluation, std.min(window / 100, rarest))),
+      rules: [burn(window, name) for name in names],
+    }
+    for window in windows
+  ]

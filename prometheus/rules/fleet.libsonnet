@@ -1,0 +1,48 @@
+// Recording rules of all bots together; money is added up by currency only.
+local text = import '../text.libsonnet';
+function(config)
+  local promql = (import 'promql.libsonnet')(config);
+  local record = promql.record;
+
+  local quoted(name) = std.join('', [
+    (if std.member('\\.+*?()|[]{}^$', char) then '\\' else '') + char
+    for char in std.stringChars(name)
+  ]);
+  local currency(bot) = local own = std.get(bot, 'currency'); if own == null then config.currency else own;
+  local bots(wanted) = [quoted(name) for name in std.objectFields(config.bots) if wanted(currency(config.bots[name]))];
+  local matcher(code) =
+    local listed = if code == config.currency
+    then ['bot!~', bots(function(other) other != code)]
+    else ['bot=~', bots(function(own) own == code)];
+    listed[0] + std.escapeStringJson(std.join('|', listed[1]));
+  local currencies = std.set([config.currency] + [currency(config.bots[name]) for name in std.objectFields(config.bots)]);
+
+  local money(metric, selector='') = [
+    record(
+      text.fill('currency:trading_bot_%s:sum', metric),
+      text.fill('sum(max by (bot) (trading_bot_%s{%s}))', [metric, std.join(',', [matcher(code)] + (if selector == '' then [] else [selector]))]),
+      { currency: code }
+    )
+    for code in currencies
+  ];
+  local of_bots(metric) = text.fill('max by (bot) (trading_bot_%s)', metric);
+
+  [
+    record('fleet:trading_bot_up:count', 'count(bot:trading_bot_up:max)'),
+    record('fleet:trading_bot_up:sum', 'sum(bot:trading_bot_up:max)'),
+    record('state:trading_bot_state:sum', 'sum by (state) (max by (bot, state) (trading_bot_state))'),
+    record('fleet:trading_bot_trades:sum', 'sum(bot:trading_bot_trades:sum)'),
+    record(
+      'fleet:trading_bot_win_rate:ratio',
+      text.fill('sum(max by (bot, symbol, side) (trading_bot_trades_total{outcome="won"})) / (fleet:trading_bot_trades:sum >= %s)', config.thresholds.warning.win_rate_trades)
+    ),
+    record('fleet:trading_bot_active_positions:sum', 'sum(max by (bot, symbol) (trading_bot_active_positions))'),
+    record('fleet:trading_bot_drawdown_ratio:max', 'max(trading_bot_drawdown_ratio)'),
+    record('fleet:trading_bot_error_rate:avg', text.fill('avg(%s)', of_bots('error_rate'))),
+    record('fleet:trading_bot_api_requests:rate', 'sum(bot:trading_bot_api_requests:rate)'),
+    record('fleet:trading_bot_health:avg', 'avg(bot:trading_bot_health:min)'),
+    record('fleet:trading_bot_objective:met_ratio', 'avg(bot:trading_bot_objective:met_ratio)'),
+    record('fleet:trading_bot_performance:score', 'avg(bot:trading_bot_performance:score)'),
+  ] +
+  money('profit_loss') + money('equity') + money('current_exposure') +
+  [rule { record: 'currency:trading_bot_pnl_day:sum' } for rule in money('pnl', 'window="day"')]

@@ -1,0 +1,80 @@
+// Information: summaries at their time, milestones once per crossing, suggestions that nothing acts on.
+local duration = import '../duration.libsonnet';
+local text = import '../text.libsonnet';
+
+function(config)
+  local alert = (import 'alert.libsonnet')(config);
+  local promql = (import 'promql.libsonnet')(config);
+
+  // What is told at planned hours only must still be there when they begin.
+  local minutes(time) = 60 * std.parseInt(time[0:2]) + std.parseInt(time[3:5]);
+  local hours = config.routing.info_hours;
+  local quiet = if hours == null then 0 else (24 * 60 - (minutes(hours.to) - minutes(hours.from))) * 60;
+
+  local fact(name, query, format) =
+    name + ': {{ with query `' + query + '` }}{{ . | first | value | ' + format + ' }}{{ else }}unknown{{ end }}';
+  // So many bots are listed: a message of Telegram holds 4096 characters.
+  local listed = 15;
+  local summary(name, key, window, range) = if !config.summaries[key].enabled then null else alert.info(
+    name,
+    text.fill('max(nightdesk_report_due{period="%s"}) == 1', key),
+    text.fill('at its time: summaries.%s', key),
+    subject=[],
+    summary=text.fill('The bots, %s summary', key),
+    news=std.join('\n', [
+      fact('Bots up', 'fleet:trading_bot_up:sum', 'printf "%.0f"') + ' of ' +
+      '{{ with query `fleet:trading_bot_up:count` }}{{ . | first | value | printf "%.0f" }}{{ else }}unknown{{ end }}',
+      fact('Deals', text.fill('sum(increase(bot:trading_bot_trades:sum[%s]))', range), 'printf "%.0f"'),
+      fact('Win rate', '100 * fleet:trading_bot_win_rate:ratio', 'printf "%.1f%%"'),
+      fact('Firing alerts', 'count(ALERTS{alertstate="firing",severity=~"critical|warning"}) or vector(0)', 'printf "%.0f"'),
+      text.fill('{{ range query `topk(%(n)s, max by (bot) (trading_bot_pnl{window="%(w)s"}))` }}', { n: listed, w: window }) +
+      '{{ .Labels.bot }}: P&L {{ .Value | printf "%.2f" }}' +
+      '{{ with query (printf `max(trading_bot_sharpe_ratio{bot=%q})` .Labels.bot) }}, Sharpe {{ . | first | value | printf "%.2f" }}{{ end }}\n' +
+      '{{ end }}',
+    ]),
+  );
+
+  local suggestion(name, condition, expr, says) =
+    local one = config.suggestions[name];
+    alert.info(
+      'Suggestion',
+      text.filler({ limit: one.limit })(expr),
+      text.fill(says, one.limit),
+      labels={ category: one.category, priority: one.priority, condition: condition, kind: 'suggestion' },
+      summary=text.fill('{{ $labels.bot }}: %s (%s)', [std.strReplace(one.action, '_', ' '), one.priority]),
+      news=text.fill('{{ $labels.bot }}: %s, now {{ $value | printf "%.3g" }}.', text.fill(says, one.limit)),
+      todo=text.fill('Think about %s. Nightdesk proposes it and does not do it.', one.action)
+    );
+  // The condition of a suggestion is that of the alert which says the same with more urgency, and silences it.
+  local suggestions = if !config.performance.suggestions then [] else [
+    suggestion('win_rate', 'low_win_rate', 'bot:trading_bot_win_rate:settled < %(limit)s', 'win rate < %s'),
+    suggestion('drawdown', 'high_drawdown', 'max by (bot) (trading_bot_drawdown_ratio) > %(limit)s', 'drawdown > %s'),
+    suggestion('error_rate', 'api_error_rate', 'max by (bot) (trading_bot_error_rate) > %(limit)s', 'error rate > %s'),
+    suggestion(
+      'trades_per_hour',
+      'low_trading_activity',
+      text.fill('(\n%s\n) < %(limit)s', promql.trades_per_hour),
+      'trades per hour < %s'
+    ),
+  ];
+
+  // Seen below the mark before and never above it: a bot that was there when Nightdesk first saw it crosses nothing.
+  local step = duration.format(2 * duration.seconds(config.collection.trading.interval));
+  local rearm = duration.format(config.milestones.rearm);
+  [
+    summary('DailySummary', 'daily', 'day', '1d'),
+    summary('WeeklySummary', 'weekly', 'week', '7d'),
+    summary('MonthlySummary', 'monthly', 'month', '30d'),
+    alert.info(
+      'MilestoneReached',
+      text.fill(|||
+        bot_milestone:trading_bot_milestone:progress >= 1
+        and max_over_time(bot_milestone:trading_bot_milestone:progress[%s] offset %s) < 1
+      |||, [rearm, step]),
+      'a figure of milestones is crossed',
+      subject=['bot', 'milestone'],
+      hold=quiet,
+      summary='{{ $labels.bot }} reached a milestone: {{ $labels.milestone }}',
+      news='{{ $labels.bot }} reached {{ $labels.milestone }}.\n' + (import 'facts.libsonnet')
+    ),
+  ] + suggestions

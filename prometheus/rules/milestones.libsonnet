@@ -1,0 +1,25 @@
+// Recording rules of milestones: how far a bot is on the way to each, 1 where it is reached.
+local duration = import '../duration.libsonnet';
+local text = import '../text.libsonnet';
+
+function(config)
+  local promql = (import 'promql.libsonnet')(config);
+  local of_bot(metric) = text.fill('max by (bot) (trading_bot_%s)', metric);
+  local figures = {
+    daily_pnl: of_bot('pnl{window="day"}'),
+    weekly_pnl: of_bot('pnl{window="week"}'),
+    monthly_pnl: of_bot('pnl{window="month"}'),
+    trades_count: 'bot:trading_bot_trades:sum',
+    uptime: of_bot('uptime_seconds'),
+    sharpe_ratio: of_bot('sharpe_ratio'),
+    max_consecutive_wins: of_bot('max_consecutive_wins'),
+    recovery_factor: of_bot('recovery_factor'),
+  };
+  [
+    promql.record(
+      'bot_milestone:trading_bot_milestone:progress',
+      text.fill('%s / %s', [figures[name], duration.seconds(config.milestones[name])]),
+      { milestone: name }
+    )
+    for name in std.objectFields(figures)
+  ]

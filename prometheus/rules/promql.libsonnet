@@ -1,0 +1,44 @@
+// Pieces of PromQL that several rule files share.
+local duration = import '../duration.libsonnet';
+local text = import '../text.libsonnet';
+
+function(config) {
+  local interval(group) = duration.seconds(config.collection[group].interval),
+
+  // A range of these seconds, but of four scrapes at least: fewer miss what happens between two of them.
+  range(seconds, group='trading'):: duration.format(std.max(duration.seconds(seconds), 4 * interval(group))),
+  rate_range(group='trading'):: $.range(config.collection.rate_window, group),
+
+  // A bot that was taken out of the settings leaves no `up` behind; what ranges still know of it is no news.
+  of_known_bots:: 'and on (bot) bot:trading_bot_up:max',
+
+  stopped:: 'max by (bot) (trading_bot_state{state="stopped"}) == 1',
+  resting:: 'max by (bot) (trading_bot_state{state=~"paused|stopped"}) == 1',
+
+  // A bot that never closed a trade shows no rate: once it is up for long enough, that is a rate of zero.
+  trades_per_hour:: text.fill(|||
+    (
+      max by (bot) (trading_bot_trades_per_hour)
+      or 0 * max by (bot) (trading_bot_uptime_seconds)
+    )
+    and on (bot) max by (bot) (trading_bot_uptime_seconds) > %s
+    unless on (bot) %s
+  |||, [duration.seconds(config.thresholds.warning.trades_per_hour_after), $.resting]),
+
+  // The smallest of the parts that are known: two parts of one bot have the same labels until each is numbered.
+  min_by_bot(parts):: text.fill('min by (bot) (\n  %s\n)', std.join('\n  or ', std.mapWithIndex(
+    function(index, part) text.fill('label_replace(%s, "part", "%s", "", "")', [part, index]), parts
+  ))),
+
+  // How much a counter grew. `increase` does not see the first value of a counter that is born with it; that it was
+  // born, and not merely not scraped, `seen` shows: a gauge that was there at the range's begin, joined `on` a label.
+  grown(counter, range, on, seen)::
+    text.fill('((%(c)s unless %(c)s offset %(r)s) and on (%(on)s) %(seen)s offset %(r)s or increase(%(c)s[%(r)s]))', { c: counter, r: range, on: on, seen: seen }),
+
+  // The bound of a bucket as the exporter writes it, the same in Prometheus 2 and 3.
+  le(seconds):: if seconds == std.floor(seconds) then text.fill('%s.0', seconds) else text.number(seconds),
+
+  percent(ratio):: text.fill('%s%', (100 * ratio)),
+
+  record(name, expr, labels={}):: { record: name, expr: expr } + (if labels == {} then {} else { labels: labels }),
+}

@@ -1,0 +1,44 @@
+// Recording rules of what other rules ask for more than once: a bot's trades, its response times, an endpoint's latency.
+// Two exporters that scrape one bot say everything twice: each series is taken once, by `max`, before it is added up.
+local text = import '../text.libsonnet';
+function(config)
+  local promql = (import 'promql.libsonnet')(config);
+  local record = promql.record;
+  local range = promql.rate_range();
+
+  // Below that many requests a quantile is no more than the slowest of them.
+  local quantile(name, share) = record('bot:trading_bot_response_time_seconds:' + name, text.fill(|||
+    histogram_quantile(%s, max by (bot, le) (rate(trading_bot_response_time_seconds_bucket[%s])))
+    and on (bot) max by (bot) (increase(trading_bot_response_time_seconds_count[%s])) >= %s
+  |||, [share, range, range, config.sla.requests_minimum]));
+
+  [
+    record('bot:trading_bot_up:max', 'max by (bot) (trading_bot_up)'),
+    record('bot:trading_bot_trades:sum', 'sum by (bot) (max by (bot, symbol, side, outcome) (trading_bot_trades_total))'),
+    // The win rate of three trades is no win rate.
+    record(
+      'bot:trading_bot_win_rate:settled',
+      text.fill('max by (bot) (trading_bot_win_rate) and on (bot) bot:trading_bot_trades:sum >= %s', config.thresholds.warning.win_rate_trades)
+    ),
+    quantile('p50', 0.5),
+    quantile('p95', 0.95),
+    quantile('p99', 0.99),
+    record('bot:trading_bot_api_requests:rate', text.fill('sum by (bot) (max by (bot, outcome) (rate(trading_bot_api_requests_total[%s])))', range)),
+    record('trading_bot_network_latency_seconds', text.fill('max by (endpoint) (probe_duration_seconds{%s})', config.probe_selector)),
+    // Errors a second, by where they were seen: in calls to the exchange, in the log, on the way to an endpoint.
+    record(
+      'bot_source:trading_bot_errors:rate',
+      text.fill('max by (bot) (rate(trading_bot_api_requests_total{outcome="error"}[%s]))', range),
+      { source: 'api' }
+    ),
+    record(
+      'bot_source:trading_bot_errors:rate',
+      text.fill('sum by (bot) (max by (bot, category, event, severity) (rate(trading_bot_log_events_total{%s}[%s])))', [config.log_error_selector, promql.rate_range('logs')]),
+      { source: 'logs' }
+    ),
+    record(
+      'endpoint_source:trading_bot_errors:ratio',
+      text.fill('1 - min by (endpoint) (avg_over_time(probe_success{%s}[%s]))', [config.probe_selector, promql.rate_range('system')]),
+      { source: 'network' }
+    ),
+  ]

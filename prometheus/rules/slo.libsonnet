@@ -1,0 +1,58 @@
+// Alerts on the service level: an objective is missed, or its error budget is spent too fast.
+local duration = import '../duration.libsonnet';
+local text = import '../text.libsonnet';
+
+function(config)
+  local alert = (import 'alert.libsonnet')(config);
+  local sla = config.sla;
+  local severe = { critical: alert.critical, warning: alert.warning };
+  local actions(objective) = std.get(sla.actions, objective, sla.actions.default);
+  local said = {
+    availability: 'did not answer for too long',
+    error_rate: 'has too many failing API calls',
+    response_time: 'waits too long for the exchange',
+    throughput: 'makes too few API calls',
+    data_age: 'has market data that are too old',
+    model_accuracy: 'predicts too badly',
+  };
+  // Throughput is shown; it alerts only where it is wanted.
+  local objectives = [name for name in std.objectFields(said) if name != 'throughput' || sla.throughput.alert];
+  local todo = 'See on the dashboard since when, and what changed then.';
+
+  local missed(objective) = alert.warning(
+    'ObjectiveMissed',
+    text.fill('bot_objective:trading_bot_objective:met{objective="%s"} == 0', objective),
+    'an objective of sla is red',
+    subject=['bot', 'objective'],
+    labels={ objective: objective },
+    tried=actions(objective),
+    summary=text.fill('{{ $labels.bot }} %s', said[objective]),
+    problem=text.fill('{{ $labels.bot }} %s: the objective {{ $labels.objective }} is missed.', said[objective]),
+    todo=todo,
+    verify='bot_objective:trading_bot_objective:met{$bot,$objective} == 1'
+  );
+
+  // Two windows: the long one says that it matters, the short one that it goes on.
+  local burning(rate, objective) =
+    local burn(window) =
+      text.fill('bot_objective_window:trading_bot_error_budget:burn{objective="%s",window="%s"}', [objective, duration.format(window)]);
+    severe[rate.severity](
+      'ErrorBudgetBurn',
+      text.fill('%s > %s\nand on (bot) %s > %s', [burn(rate.long), rate.factor, burn(rate.short), rate.factor]),
+      text.fill('burn > %s over %s and %s, for %s', [rate.factor, duration.format(rate.long), duration.format(rate.short), duration.format(rate['for'])]),
+      subject=['bot', 'objective'],
+      labels={ objective: objective, window: duration.format(rate.long) },
+      wait=duration.seconds(rate['for']),
+      tried=actions(objective),
+      summary=text.fill('{{ $labels.bot }} %s', said[objective]),
+      problem=text.fill('{{ $labels.bot }} %s: the error budget of {{ $labels.objective }} is spent {{ $value | printf "%.1f" }} times too fast over %s.', [said[objective], duration.format(rate.long)]),
+      todo=todo,
+      verify=text.fill('bot_objective_window:trading_bot_error_budget:burn{$bot,$objective,window="%s"} <= %s', [duration.format(rate.short), rate.factor])
+    );
+
+  [missed(objective) for objective in objectives] +
+  [
+    burning(rate, objective)
+    for rate in sla.burn_rates
+    for objective in ['availability', 'error_rate', 'response_time']
+  ]

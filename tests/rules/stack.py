@@ -1,0 +1,166 @@
+"""Cases of the alerts about the stack itself, and of summaries: most have no bot, so each is alone."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from stack.settings import Settings
+from tests.rules.case import BOT, Case, Series, Value, bridge, rising, scrapes
+
+NOTHING: Mapping[str, str] = {}
+UNRELATED = [Series("unrelated", [1.0])]
+
+
+def cases(settings: Settings) -> Iterator[Case]:
+    """Yield all of them."""
+    yield Case("Watchdog", "fires whatever is there", UNRELATED, 0, True, NOTHING, together=False)
+    yield from _exporter_down(settings)
+    yield from _webhook_actions_down(settings)
+    yield from _unauthorized(settings)
+    yield from _counters(settings)
+    yield from _actions(settings)
+    yield from _summaries(settings)
+
+
+def _scraped(job: str, values: Sequence[Value]) -> Series:
+    return Series("up", values, {"job": job}, NOTHING)
+
+
+def _exporter_down(settings: Settings) -> Iterator[Case]:
+    alert, tick = "ExporterDown", settings.collection.evaluation_interval
+    scrape = settings.collection.trading.interval
+    wait, kept = settings.alerts[alert].for_, bridge(settings, alert)
+    long = scrapes(settings, wait)
+
+    def case(says: str, trading: Sequence[Value], at: float, fires: bool) -> Case:
+        well = [1.0] * len(trading)
+        other = _scraped("alertmanager", [0.0] * len(trading))
+        series = [_scraped("exporter", well), _scraped("exporter-trading", trading), other]
+        return Case(alert, says, series, at, fires, NOTHING, together=False)
+
+    yield case("one group is not answered", [0.0] * long, wait, True)
+    yield case("not long enough", [0.0] * long, wait - tick, False)
+    yield Case(alert, "not scraped at all", UNRELATED, wait, True, NOTHING, together=False)
+    yield case("every group is answered", [1.0] * long, wait + tick, False)
+    back = [0.0] * long + [1.0] * scrapes(settings, kept + scrape)
+    yield case("resolves", back, long * scrape + kept + tick, False)
+
+
+def _webhook_actions_down(settings: Settings) -> Iterator[Case]:
+    alert, tick = "WebhookActionsDown", settings.collection.evaluation_interval
+    scrape = settings.collection.trading.interval
+    wait, kept = settings.alerts[alert].for_, bridge(settings, alert)
+    long = scrapes(settings, wait)
+
+    def case(says: str, replicas: Sequence[Sequence[Value]], at: float, fires: bool) -> Case:
+        series = [
+            Series("up", values, {"job": "webhook_actions", "shard": str(index)}, NOTHING)
+            for index, values in enumerate(replicas)
+        ]
+        return Case(alert, says, series, at, fires, NOTHING, together=False)
+
+    yield case("no replica answers", [[0.0] * long, [0.0] * long], wait, True)
+    yield case("one replica answers", [[0.0] * long, [1.0] * long], wait + tick, False)
+    yield case("not long enough", [[0.0] * long], wait - tick, False)
+    yield Case(alert, "not scraped at all", UNRELATED, wait, True, NOTHING, together=False)
+    back = [0.0] * long + [1.0] * scrapes(settings, kept + scrape)
+    yield case("resolves", [back], long * scrape + kept + tick, False)
+
+
+def _unauthorized(settings: Settings) -> Iterator[Case]:
+    alert, tick = "SourceUnauthorized", settings.collection.evaluation_interval
+    wait, kept = settings.alerts[alert].for_, bridge(settings, alert)
+    scrape = settings.collection.trading.interval
+    long = scrapes(settings, wait)
+
+    def error(reason: str, values: Sequence[Value]) -> list[Series]:
+        return [Series("trading_bot_source_error", values, {"reason": reason})]
+
+    yield Case(alert, "refused for its password", error("auth", [1.0] * long), wait, fires=True)
+    yield Case(alert, "not long enough", error("auth", [1.0] * long), wait - tick, fires=False)
+    yield Case(alert, "another reason", error("timeout", [1.0] * long), wait, fires=False)
+    yield Case(alert, "absent", [Series("trading_bot_up", [1.0])], wait, fires=False)
+    over: list[Value] = [1.0] * long + ["stale"]
+    yield Case(alert, "resolves", error("auth", over), long * scrape + kept + 2 * tick, fires=False)
+
+
+def _counters(settings: Settings) -> Iterator[Case]:
+    """Yield the cases of counters that should not grow."""
+    scrape = settings.collection.trading.interval
+    window = max(settings.collection.rate_window, 4 * settings.collection.system.interval)
+    notifications = "alertmanager_notifications_failed"
+    for alert, name, label, job in (
+        ("AlertmanagerNotificationsFailing", notifications, "integration", "alertmanager"),
+        ("RuleEvaluationFailing", "prometheus_rule_evaluation_failures", "rule_group", "prometheus"),
+        ("RuleEvaluationFailing", "prometheus_rule_group_iterations_missed", "rule_group", "prometheus"),
+    ):  # fmt: skip
+        wait, kept = settings.alerts[alert].for_, bridge(settings, alert)
+        long = scrapes(settings, wait) + 2
+        labels = {label: BOT}
+
+        def case(
+            says: str, values: Sequence[Value], at: float, fires: bool,
+            alert: str = alert, name: str = name, job: str = job, labels: dict[str, str] = labels,
+        ) -> Case:  # fmt: skip
+            return Case(
+                alert, says, [Series(f"{name}_total", values, {"job": job}, labels)], at, fires, labels
+            )
+
+        growing = rising(1, long)
+        yield case("grows", growing, wait + scrape, True)
+        yield case("not long enough", growing, wait, False)
+        yield case("stands still", [7.0] * long, wait + scrape, False)
+        yield case("absent", [], wait + scrape, False)
+        end = long * scrape + window + kept + scrape
+        still = scrapes(settings, window + kept + scrape)
+        yield case("resolves", growing + [growing[-1]] * still, end, False)
+
+
+def _actions(settings: Settings) -> Iterator[Case]:
+    scrape = settings.collection.trading.interval
+    window = max(settings.collection.rate_window, 4 * settings.collection.system.interval)
+    before = scrapes(settings, window) + 1
+    tried = {"action": BOT, "instance": "one:9099"}
+    engine = Series("up", [1.0] * (before * 5), {"job": "webhook_actions", "instance": "one:9099"}, NOTHING)
+    for alert, name, labels, together in (
+        ("ActionFailed", "nightdesk_actions_total", {"action": BOT}, True),
+        ("EscalationExhausted", "nightdesk_escalations_exhausted_total", {}, False),
+    ):
+        kept = bridge(settings, alert)
+
+        def case(
+            says: str, values: Sequence[Value], at: float, fires: bool, outcome: str = "failed",
+            *, alert: str = alert, name: str = name, labels: Mapping[str, str] = labels,
+            together: bool = together,
+        ) -> Case:  # fmt: skip
+            kind = {"outcome": outcome, "instance": "one:9099"} if labels else {"instance": "one:9099"}
+            subject = tried if labels else NOTHING
+            series = [Series(name, values, kind, subject), engine]
+            return Case(alert, says, series, at, fires, labels, together=together)
+
+        at = before * scrape
+        yield case("the first, which the counter is born with", [None] * before + [1.0] * 3, at, True)
+        yield case("one more", [1.0] * before + [2.0] * 3, at + scrape, True)
+        yield case("none since", [5.0] * (before * 2), at, False)
+        yield case("absent", [], at, False)
+        if labels:
+            yield case("done", [None] * before + [1.0] * 3, at, False, "done")
+        over = [1.0] * before + [2.0] * scrapes(settings, window + kept + 3 * scrape)
+        yield case("resolves", over, at + window + kept + 2 * scrape, False)
+
+
+def _summaries(settings: Settings) -> Iterator[Case]:
+    scrape = settings.collection.trading.interval
+    for alert, period in (
+        ("DailySummary", "daily"),
+        ("WeeklySummary", "weekly"),
+        ("MonthlySummary", "monthly"),
+    ):
+
+        def case(says: str, due: Sequence[Value], fires: bool, alert: str = alert, of: str = period) -> Case:
+            series = [Series("nightdesk_report_due", due, {"period": of}, NOTHING)]
+            return Case(alert, says, series, 4 * scrape, fires, NOTHING, together=False)
+
+        yield case("due", [0.0, 0.0, 1.0, 1.0, 1.0], True)
+        yield case("not due", [0.0] * 5, False)
+        yield case("resolves", [1.0, 1.0, 0.0, 0.0, 0.0], False)
+        yield case("another is due", [1.0] * 5, False, of="hourly")
+        yield Case(alert, "absent", UNRELATED, 4 * scrape, False, NOTHING, together=False)
