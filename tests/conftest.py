@@ -46,11 +46,9 @@ _TOGETHER = ("compose", "end_to_end", "rules")
 _ALONE = ("test_acting.py", "test_accepting.py", "test_database.py", "test_survival.py")
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Say which tests stay together when files run side by side."""
-    for item in items:
-        folder = item.path.parent.name
-        if item.path.name not in _ALONE:
-            group = folder if folder in _TOGETHER else f"{folder}/{item.path.name}"
-            item.add_marker(pytest.mark.xdist_group(group))
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Say which tests stay together when files run side by side: xdist reads it before any later hook of ours."""
+    folder = item.path.parent.name
+    if item.path.name not in _ALONE:
+        group = folder if folder in _TOGETHER else f"{folder}/{item.path.name}"
+        item.add_marker(pytest.mark.xdist_group(group))
