@@ -63,12 +63,14 @@ def _test(settings: Settings, channel: str) -> str:
             f"Alertmanager at {url} refused the test: {answer.status_code} {answer.text.strip()}"
         )
     deadline = time.monotonic() + _channel(settings, channel).timeout
+    tried = False
     while time.monotonic() < deadline:
         now = _counts(url, channel)
         if now.failed > before.failed:
             return "failed: Alertmanager could not deliver it; its log says why"
-        if now.tried - before.tried >= messages:
+        if tried:
             return SENT
+        tried = now.tried - before.tried >= messages  # counted before its failure: one more look tells
         time.sleep(_ASK_EVERY)
     return (
         f"not confirmed within {_channel(settings, channel).timeout}: see Alertmanager's log, "

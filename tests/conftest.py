@@ -47,7 +47,7 @@ _ALONE = ("test_acting.py", "test_accepting.py", "test_database.py", "test_survi
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Say which tests stay together when files run side by side: xdist reads it before any later hook of ours."""
+    """Say which tests stay together when files run side by side, before xdist reads it."""
     folder = item.path.parent.name
     if item.path.name not in _ALONE:
         group = folder if folder in _TOGETHER else f"{folder}/{item.path.name}"

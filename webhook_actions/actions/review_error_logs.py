@@ -10,7 +10,7 @@ from webhook_actions.incidents import Incident
 _KINDS = 8  # of events that are told, the most frequent first
 _SEEN = (
     "sort_desc(topk({kinds}, max by (category, event, severity) (increase("
-    'trading_bot_log_events_total{{bot="$bot",severity=~"(?i)warning|error|critical"}}[{window}])) > 0))'
+    'trading_bot_log_events_total{{bot="$bot",severity=~"(?i)warning|error|critical"}}{over})) > 0))'
 )
 
 
@@ -18,11 +18,11 @@ _SEEN = (
 @findings
 def review_error_logs(bot: BotControl, incident: Incident) -> Iterable[str]:
     """Tell which errors and warnings the log holds: within 15 minutes, and in the hour before."""
-    lately = {_kind(s.labels): s.value for s in bot.ask(_SEEN.format(kinds=_KINDS, window="15m"))}
-    hour = {_kind(s.labels): s.value for s in bot.ask(_SEEN.format(kinds=10 * _KINDS, window="75m"))}
+    lately = {_kind(s.labels): s.value for s in bot.ask(_SEEN.format(kinds=_KINDS, over="[15m]"))}
+    hour = _SEEN.format(kinds=10 * _KINDS, over="[1h] offset 15m")
+    before = {_kind(s.labels): s.value for s in bot.ask(hour)}
     for kind, count in lately.items():
-        earlier = max(0.0, hour.get(kind, count) - count)
-        yield f"{' '.join(kind)}: {count:.0f} within 15 m, {earlier:.0f} in the hour before"
+        yield f"{' '.join(kind)}: {count:.0f} within 15 m, {before.get(kind, 0):.0f} in the hour before"
     lines = bot.number('increase(trading_bot_log_lines_total{bot="$bot"}[15m])')
     if lines is not None:
         yield f"lines of the log within 15 m: {lines:.0f}"

@@ -51,6 +51,14 @@ def traded(demo: Watched) -> None:
     eventually(lambda: (demo.value(lost) or 0) > 2, within=40, what="lost trades")
 
 
+def known(demo: Watched, *metrics: str) -> None:
+    """Wait until Prometheus can say something of each of these metrics of the demo bot."""
+    for metric in metrics:
+        eventually(
+            lambda name=metric: demo.value(f'sum({name}{{bot="$bot"}})') is not None, within=60, what=metric
+        )
+
+
 @contextmanager
 def answering(status: int = 200, delay: float = 0, certificate: Path | None = None) -> Iterator[int]:
     """Serve an endpoint on loopback; gives its port."""
@@ -144,6 +152,8 @@ def test_a_bot_that_cannot_be_asked_is_analysed_from_its_counters(demo: Watched,
 
 
 def test_the_network_is_measured_step_by_step(demo: Watched, incident: Make, certificate: Path) -> None:
+    calls = 'sum(rate(trading_bot_response_time_seconds_bucket{bot="$bot"}[5m]))'
+    eventually(lambda: demo.value(calls), within=60, what="calls of the bot, counted twice")
     with ExitStack() as stack:
         good = stack.enter_context(answering())
         broken = stack.enter_context(answering(503))
@@ -229,6 +239,7 @@ def test_the_market_is_told_by_symbol_with_the_age_of_the_data(demo: Watched, in
 
 def test_the_strategy_is_reviewed_with_its_models(demo: Watched, incident: Make) -> None:
     traded(demo)
+    known(demo, "trading_bot_prediction_confidence", "trading_bot_expectancy")
     text = found(demo, incident, "review_strategy")
     rate = demo.value('trading_bot_win_rate{bot="$bot"}')
     assert rate is not None
@@ -238,6 +249,8 @@ def test_the_strategy_is_reviewed_with_its_models(demo: Watched, incident: Make)
 
 
 def test_what_keeps_a_bot_from_entering_is_told(demo: Watched, incident: Make) -> None:
+    known(demo, "trading_bot_active_positions", "trading_bot_risk_utilization_ratio")
+    known(demo, "trading_bot_predictions_per_hour")
     demo.bot.done("pause")
     assert found(demo, incident, "review_entry_conditions").startswith("state: paused; it does not enter\n")
     demo.bot.done("resume")
