@@ -108,6 +108,7 @@ def test_the_proxy_restarts_the_demo_bots_container(stack: Compose):
 
 
 def test_a_crash_is_healed_through_the_proxy_and_proven(stack: Compose):
+    eventually(lambda: _running(stack), within=60, what="the demo bot's return from an earlier restart")
     eventually(
         lambda: query('trading_bot_up{bot="demo"} == 1'), within=180, what="the demo bot in Prometheus"
     )
