@@ -132,6 +132,7 @@ def write_settings(directory: Path, http: int, smtp: int, **over: Any) -> Path:
     chats = {"chats": [42, "@channel"], "api_url": f"http://127.0.0.1:{http}", "timeout": "5s"}
     settings = {
         "profile": "experienced",
+        "alerts": {name: {"cooldown": "1s"} for name in ("Down", "HighDrawdown", "ApiErrorRate")},
         "timezone": "Europe/Berlin",
         "routing": {
             "group_wait": {"critical": "0s", "warning": "0s", "info": "0s"},

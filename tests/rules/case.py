@@ -28,6 +28,7 @@ class Case:
     """Whether `alert` with `labels` fires `at` seconds, given the series.
 
     `together` with others in one storage, unless it is about what has no name. What takes hours is `slow`.
+    Where the cause `lasts` as long as the alert fires, its `verify` is false until then.
     """
 
     alert: str
@@ -38,6 +39,7 @@ class Case:
     labels: Mapping[str, str] = field(default_factory=lambda: OF_BOT)
     together: bool = True
     slow: bool = False
+    lasts: bool = True
 
 
 def bridge(settings: Settings, alert: str) -> float:

@@ -48,7 +48,7 @@ def _down(settings: Settings) -> Iterator[Case]:
 
     kept = bridge(settings, "Down")
     back = [Series("trading_bot_up", [0.0] * long + [1.0] * scrapes(settings, kept + scrape))]
-    yield Case("Down", "is kept while it may flap", back, long * scrape + kept - tick, fires=True)
+    yield Case("Down", "is kept while it may flap", back, long * scrape + kept - tick, True, lasts=False)
     yield Case("Down", "resolves", back, long * scrape + kept + tick, fires=False)
 
 
@@ -190,7 +190,7 @@ def _log_errors(settings: Settings) -> Iterator[Case]:
     yield Case(alert, "fewer than count", log(quiet + rising(each * 0.8, long)), now, fires=False)
     yield Case(alert, "many, as always", log(busy), now, fires=False)
     born: list[Value] = [None] * hour + [limits_.error_burst_count * 2.0] * long
-    yield Case(alert, "the first errors ever", log(born), hour * scrape + wait, fires=True)
+    yield Case(alert, "the first errors ever", log(born), hour * scrape + wait, True, lasts=False)
     yield Case(alert, "absent", log([])[1:], now, fires=False)
     end = (hour + long) * scrape + window + kept + scrape
     over = burst + [burst[-1]] * scrapes(settings, window + kept + 2 * scrape)

@@ -4,7 +4,10 @@ import json
 import os
 import re
 import subprocess
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import cache
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -26,49 +29,102 @@ ORDER = (
 )  # fmt: skip
 
 
-def run(
-    tests: Iterable[Mapping[str, Any]],
-    rules: Path,
-    settings: Settings,
-    file: Path,
-    pace: Duration | None = None,
-) -> str:
-    """Return what promtool says against the tests over the rule files in `rules`; nothing when all pass.
+def run(files: Iterable[Path]) -> str:
+    """Return what promtool says against the test files; nothing when all pass.
 
     The environment's PROMTOOL3 names another promtool that has to agree.
     """
-    files = sorted(rules.glob("*.yml"), key=_order)
+    programs = [str(binary("promtool")), *filter(None, [os.environ.get("PROMTOOL3")])]
+    return "".join(_complaints(program, files) for program in programs)
+
+
+def _complaints(program: str, files: Iterable[Path]) -> str:
+    done = subprocess.run([program, "test", "rules", *map(str, files)], capture_output=True, text=True)
+    return "" if done.returncode == 0 else f"{program}:\n{done.stdout}{done.stderr}"
+
+
+def write(file: Path, tests: Iterable[Mapping[str, Any]], rules: Sequence[Path], pace: Duration) -> Path:
+    """Write a test file over rule files that are evaluated at a pace, and return it."""
+    ordered = sorted(rules, key=_order)
     content = {
-        "rule_files": [str(one) for one in files],
-        "group_eval_order": [one.stem for one in files],
-        "evaluation_interval": str(pace or settings.collection.evaluation_interval),
+        "rule_files": [str(one) for one in ordered],
+        "group_eval_order": [one.stem for one in ordered],
+        "evaluation_interval": str(pace),
         "tests": list(tests),
     }
-    file.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True), encoding="utf-8")
-    programs = [str(binary("promtool")), *filter(None, [os.environ.get("PROMTOOL3")])]
-    return "".join(_complaints(program, file) for program in programs)
-
-
-def _complaints(program: str, file: Path) -> str:
-    done = subprocess.run([program, "test", "rules", str(file)], capture_output=True, text=True)
-    return "" if done.returncode == 0 else f"{program}:\n{done.stdout}{done.stderr}"
+    file.write_text(
+        yaml.dump(content, Dumper=yaml.CSafeDumper, sort_keys=False, allow_unicode=True), encoding="utf-8"
+    )
+    return file
 
 
 def _order(file: Path) -> int:
     return next(place for place, word in enumerate(ORDER) if file.stem.startswith(f"trading-bot-{word}"))
 
 
+def needed(alerts: Path, rules: Iterable[Path]) -> list[Path]:
+    """Return the file of alerts with all whose series it reads, and theirs: others only take time."""
+    found, unread = {alerts}, [alerts]
+    while unread:
+        queries = " ".join(rule["expr"] for rule in read(unread.pop()))
+        more = {file for file in rules if _feeds(file, queries)} - found
+        found |= more
+        unread += more
+    return sorted(found)
+
+
+def _feeds(file: Path, queries: str) -> bool:
+    asked = re.findall(r'ALERTS{alertname=~"([^"]+)"', queries)
+    return any(
+        _is_asked(rule["alert"], asked) if "alert" in rule else rule["record"] in queries
+        for rule in read(file)
+    )
+
+
+def _is_asked(alert: str, patterns: Iterable[str]) -> bool:
+    return any(re.fullmatch(pattern, alert) for pattern in patterns)
+
+
+@cache
+def read(file: Path) -> list[dict[str, Any]]:
+    """Return the rules of a file."""
+    groups = yaml.load(file.read_text(encoding="utf-8"), yaml.CSafeLoader)["groups"]
+    return [rule for group in groups for rule in group["rules"]]
+
+
+def files(cases: Sequence[Case], settings: Settings, rules: Path, folder: Path) -> Iterator[Path]:
+    """Write the cases as test files, one for each file of alerts, and yield them."""
+    every = sorted(rules.glob("*.yml"))
+    for file in every:
+        alerts = {rule["alert"] for rule in read(file) if "alert" in rule}
+        for slow, pace in ((False, settings.collection.evaluation_interval), (True, SLOW)):
+            chosen = [case for case in cases if case.slow == slow and f"TradingBot{case.alert}" in alerts]
+            if chosen:
+                tests = as_tests(chosen, settings, _proofs(file))
+                yield write(folder / f"{file.stem}-{pace}.yml", tests, needed(file, every), pace)
+
+
+def _proofs(file: Path) -> list[Proof]:
+    return [
+        ({"alertname": rule["alert"]} | rule["labels"], rule["annotations"]["verify"])
+        for rule in read(file)
+        if "verify" in rule.get("annotations", {})
+    ]
+
+
 def as_tests(cases: Sequence[Case], settings: Settings, proofs: Sequence[Proof]) -> Iterator[dict[str, Any]]:
-    """Yield promtool's tests of the cases: those that can be share one storage, each about its own subject.
+    """Yield promtool's tests of the cases: those of one length share one storage, each about its own subject.
 
     `proofs` are the `verify` of alerts: false while they fire by their cause, true once they resolved.
     """
-    numbered = [_numbered(case, index) for index, case in enumerate(cases)]
-    together = [case for case in numbered if case.together]
-    alone = [[case] for case in numbered if not case.together]
-    for group in [together, *alone] if together else alone:
+    storages: defaultdict[object, list[Case]] = defaultdict(list)
+    for index, case in enumerate(cases):
+        # Time is evaluated for all that share it, so what takes minutes stays apart from what takes an hour.
+        place = f"as long as 2^{int(case.at).bit_length()}s" if case.together else index
+        storages[place].append(_numbered(case, index))
+    for place, group in storages.items():
         yield {
-            "name": group[0].says if len(group) == 1 else "together",
+            "name": place if isinstance(place, str) else group[0].says,
             "interval": str(settings.collection.trading.interval),
             "input_series": [line for case in group for line in inputs(case.series)],
             "promql_expr_test": [test for case in group for test in _expectations(case, proofs)],
@@ -80,7 +136,7 @@ def _numbered(case: Case, index: int) -> Case:
         return {name: value.replace(NUMBER, str(index)) for name, value in labels.items()}
 
     series = [Series(one.name, one.values, one.labels, of(one.subject)) for one in case.series]
-    return Case(case.alert, case.says, series, case.at, case.fires, of(case.labels), case.together, case.slow)
+    return replace(case, series=series, labels=of(case.labels))
 
 
 def _expectations(case: Case, proofs: Sequence[Proof]) -> Iterator[dict[str, Any]]:
@@ -93,7 +149,7 @@ def _expectations(case: Case, proofs: Sequence[Proof]) -> Iterator[dict[str, Any
     yield {"expr": f"ALERTS{_braced(asked)}", "eval_time": time, "exp_samples": fired}
     fitting = [(len(rule), query) for rule, query in proofs if rule.items() <= labels.items()]
     _, proof = max(fitting, default=(0, ""))
-    if proof and (case.fires or case.says == "resolves") and "kept" not in case.says:
+    if proof and case.lasts and (case.fires or case.says == "resolves"):
         here = re.sub(r'{{ printf "%q" \$labels\.(\w+) }}', lambda found: json.dumps(labels[found[1]]), proof)
         gone = [] if case.fires else [{"labels": "{}", "value": 1}]
         yield {"expr": f"vector(1) and on () ({here})", "eval_time": time, "exp_samples": gone}

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from stack.render import ROOT, render
 from stack.settings import META, load
@@ -13,7 +12,7 @@ from stack.settings.model import Settings
 from tests.rules.case import BOT, Case, Series
 from tests.rules.cases import cases
 from tests.rules.design import NAMES, SEVERITY, condition
-from tests.rules.promtool import SLOW, Proof, as_tests, inputs, run
+from tests.rules.promtool import files, inputs, needed, read, run, write
 
 CHANGED = """
 profile: production
@@ -51,20 +50,16 @@ def rules(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out / "build/prometheus/rules"
 
 
-@pytest.mark.parametrize("slow", [False, True], ids=["minutes", "hours"])
 def test_every_alert_fires_and_is_silent_as_its_settings_say(
-    settings: Settings, rules: Path, tmp_path: Path, slow: bool
+    settings: Settings, rules: Path, tmp_path: Path
 ) -> None:
-    chosen = [case for case in cases(settings) if case.slow == slow]
-    tests = as_tests(chosen, settings, _proofs(rules))
-    assert run(tests, rules, settings, tmp_path / "tests.yml", SLOW if slow else None) == ""
+    assert run(files(list(cases(settings)), settings, rules, tmp_path)) == ""
 
 
 def test_a_wrong_expectation_is_noticed(settings: Settings, rules: Path, tmp_path: Path) -> None:
     unrelated = [Series("unrelated", [1.0])]
     wrong = Case("Watchdog", "silent", unrelated, 0, fires=False, labels={}, together=False)
-    tests = as_tests([wrong], settings, [])
-    assert "TradingBotWatchdog" in run(tests, rules, settings, tmp_path / "tests.yml")
+    assert "TradingBotWatchdog" in run(files([wrong], settings, rules, tmp_path))
 
 
 def test_every_rule_has_cases_that_fire_and_that_do_not(settings: Settings, rules: Path) -> None:
@@ -107,9 +102,9 @@ def test_every_rule_is_paced_by_the_settings_and_explained_by_a_runbook(
 
 def test_what_is_said_of_a_bot_tells_its_figures(rules: Path) -> None:
     for alert in _alerts(rules):
-        about_a_bot = "$labels.bot" in alert["annotations"]["summary"]
+        about_a_bot = "$labels.bot" in alert["annotations"]["dashboard_url"]
         figures = "trading_bot_profit_loss" in alert["annotations"]["description"]
-        assert figures == about_a_bot or _word(alert) in {*META, "Suggestion"}, alert["alert"]
+        assert figures == about_a_bot or _word(alert) == "Suggestion", alert["alert"]
 
 
 def test_the_annotations_tell_the_bots_figures_and_what_is_unknown(
@@ -158,7 +153,10 @@ def test_the_annotations_tell_the_bots_figures_and_what_is_unknown(
             }
         ],
     }
-    assert run([test], rules, settings, tmp_path / "tests.yml") == ""
+    file = rules / "trading-bot-critical.yml"
+    pace = settings.collection.evaluation_interval
+    tests = write(tmp_path / "tests.yml", [test], needed(file, rules.glob("*.yml")), pace)
+    assert run([tests]) == ""
 
 
 def test_an_alert_that_settings_switch_off_has_no_rule(tmp_path: Path) -> None:
@@ -171,18 +169,8 @@ def test_an_alert_that_settings_switch_off_has_no_rule(tmp_path: Path) -> None:
 
 
 def _alerts(rules: Path) -> list[dict[str, Any]]:
-    files = [yaml.safe_load(file.read_text()) for file in sorted(rules.glob("*.yml"))]
-    every = [rule for file in files for group in file["groups"] for rule in group["rules"]]
-    return [rule for rule in every if "alert" in rule]
+    return [rule for file in sorted(rules.glob("*.yml")) for rule in read(file) if "alert" in rule]
 
 
 def _word(alert: dict[str, Any]) -> str:
     return str(alert["alert"]).removeprefix("TradingBot")
-
-
-def _proofs(rules: Path) -> list[Proof]:
-    return [
-        ({"alertname": alert["alert"]} | alert["labels"], alert["annotations"]["verify"])
-        for alert in _alerts(rules)
-        if "verify" in alert["annotations"]
-    ]
