@@ -11,6 +11,7 @@ from stack.settings import Settings
 from webhook_actions import holds, incidents, tries
 from webhook_actions.actions import Action, Effect
 from webhook_actions.bots import BotControl, control
+from webhook_actions.hours import maintained_until
 from webhook_actions.incidents import Connection, Incident
 from webhook_actions.ladder import CANNOT, WOULD_HAVE, Act, GiveUp, Wait, decide
 from webhook_actions.metrics import Metrics
@@ -23,6 +24,7 @@ log = logging.getLogger(__name__)
 
 Wake = Callable[[int, datetime], Awaitable[None]]
 GiveUpOn = Callable[[Incident, str], Awaitable[None]]
+Acted = Callable[[Connection, Incident, Action, Outcome], Awaitable[None]]
 _BUSY = timedelta(seconds=2)  # when to look again at a bot that is being acted on
 
 
@@ -39,6 +41,7 @@ class Actor:
         metrics: Metrics,
         wake: Wake,
         give_up: GiveUpOn,
+        acted: Acted,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._settings = settings
@@ -49,6 +52,7 @@ class Actor:
         self._metrics = metrics
         self._wake = wake
         self._give_up = give_up
+        self._acted = acted
         self._now = now
 
     async def try_next(self, incident: Incident) -> None:
@@ -61,6 +65,10 @@ class Actor:
                 if paused := await holds.paused(connection):
                     await tries.wait(connection, incident, f"all actions are paused by {paused.paused_by}")
                     return  # the reconciler looks again
+                if end := maintained_until(self._settings, incident.bot, self._now()):
+                    await tries.wait(connection, incident, f"it is maintained until {end:%a %H:%M %Z}")
+                    await self._wake(incident.id, end)
+                    return
                 steps = await incidents.steps(connection, incident.id)
                 records = await tries.records(connection, self._settings, incident, ladder)
             match decide(ladder, steps, records, limits, once, self._now()):
@@ -137,7 +145,8 @@ class Actor:
             outcome = await self._still_halted(incident, bot, outcome)
         within = self._proofs.within(incident.bot)
         async with self._pool.connection() as connection:
-            await tries.end(connection, incident, step, action.name, outcome, within)
+            if await tries.end(connection, incident, step, action.name, outcome, within):
+                await self._acted(connection, incident, action, outcome)
         self._metrics.actions.labels(action.name, outcome.result).inc()
         log.info("acted", extra=_about(incident, action) | {"outcome": outcome.result})
         await self._wake(incident.id, self._now())
@@ -180,6 +189,9 @@ class Actor:
         alert = self._settings.alerts.get(incident.kind)
         if alert is not None and alert.actions is not None:
             return list(alert.actions)
+        if objective := incident.labels.get("objective"):
+            of_objective = self._settings.sla.actions
+            return list(of_objective.get(objective, of_objective["default"]))
         return list(getattr(self._settings.severities, incident.severity).actions)
 
     def _once(self, name: str) -> bool:

@@ -14,11 +14,12 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 from stack.settings import RealTime, Settings
 from stack.settings.types import Between
-from webhook_actions import audit, holds, search
+from webhook_actions import audit, holds, outbox, search
 from webhook_actions.auth import Caller, Scope, Tokens
 from webhook_actions.desk import Desk, Done, Offer, Refused
 from webhook_actions.incidents import Connection
 from webhook_actions.limit import RateLimit
+from webhook_actions.outgoing import WEBHOOK
 from webhook_actions.payload import no_nul
 
 log = logging.getLogger(__name__)
@@ -197,6 +198,12 @@ def _reads(
         async with pool.connection() as connection:
             return await audit.entries(connection, before=before, limit=limit)
 
+    @router.get("/dead-letters")
+    async def list_dead_letters(limit: Limit = 100) -> list[outbox.Dead]:
+        """Return the events that outgoing webhooks did not take in all their tries, newest first."""
+        async with pool.connection() as connection:
+            return await outbox.dead(connection, WEBHOOK, limit)
+
     return router
 
 
@@ -241,5 +248,10 @@ def _writes(desk: Desk, act: Callable[..., Caller]) -> APIRouter:
     async def release(bot: Annotated[Line, Path(min_length=1)], body: _Body, caller: By) -> _Said:
         """Let a halted bot trade again when it is started."""
         return _Said(done=await desk.release(caller.named(body.by), bot))
+
+    @router.post("/dead-letters/{letter}/send")
+    async def send_again(letter: Id, body: _Body, caller: By) -> _Said:
+        """Have an event tried again from the start, under the same webhook-id."""
+        return _Said(done=await desk.send_again(caller.named(body.by), letter))
 
     return router

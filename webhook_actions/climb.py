@@ -22,6 +22,7 @@ class Due:
     id: int
     incident: int
     alert: str
+    bot: str
     severity: str
     rule: str
     level: int
@@ -32,7 +33,7 @@ class Due:
     @property
     def subject(self) -> Subject:
         """The incident, as the policy knows it."""
-        return Subject(self.incident, self.alert.removeprefix("TradingBot"), self.severity)
+        return Subject(self.incident, self.alert.removeprefix("TradingBot"), self.bot, self.severity)
 
     @property
     def plan(self) -> Plan:
@@ -53,7 +54,7 @@ class Opened:
     @property
     def subject(self) -> Subject:
         """The incident, as the policy knows it."""
-        return Subject(self.id, self.alert.removeprefix("TradingBot"), self.severity)
+        return Subject(self.id, self.alert.removeprefix("TradingBot"), self.bot, self.severity)
 
 
 async def opened(connection: Connection, ids: Sequence[int], window: float, count: int) -> list[Opened]:
@@ -117,7 +118,7 @@ async def due(connection: Connection) -> list[Due]:
     """Return steps that are due, locked for the caller's transaction."""
     cursor = connection.cursor(row_factory=class_row(Due))
     query = """
-        SELECT s.id, s.incident, i.alert, i.severity, s.rule, s.level, s.round, s.why,
+        SELECT s.id, s.incident, i.alert, i.bot, i.severity, s.rule, s.level, s.round, s.why,
             is_unanswered(i.id) AS wanted
         FROM escalation_steps s JOIN incidents i ON i.id = s.incident
         WHERE s.state = 'waiting' AND s.due_at <= clock_timestamp()

@@ -8,12 +8,13 @@ from enum import StrEnum
 from psycopg_pool import AsyncConnectionPool
 
 from stack.settings import Settings
-from webhook_actions import acks, audit, holds, incidents
+from webhook_actions import acks, audit, holds, incidents, outbox
 from webhook_actions.actions import Action, Effect
 from webhook_actions.auth import Caller
 from webhook_actions.escalation import Escalation
 from webhook_actions.incidents import Connection, Incident
 from webhook_actions.jobs import Jobs
+from webhook_actions.outgoing import WEBHOOK
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +30,7 @@ class Done(StrEnum):
     PAUSED = "paused"
     RESUMED = "resumed"
     RELEASED = "released"
+    SENT_AGAIN = "sent_again"
 
 
 class Refused(Exception):
@@ -150,6 +152,14 @@ class Desk:
                 raise Refused(409, f"{bot} is not halted")
             await self._write(connection, caller, "release", bot=bot)
         return Done.RELEASED
+
+    async def send_again(self, caller: Caller, letter: int) -> Done:
+        """Have an event tried again that an outgoing webhook did not take."""
+        async with self._pool.connection() as connection:
+            if not await outbox.send_again(connection, WEBHOOK, letter):
+                raise Refused(404, f"there is no dead letter {letter}")
+            await self._write(connection, caller, "send_again", detail=f"letter {letter}")
+        return Done.SENT_AGAIN
 
     async def login(self, caller: Caller) -> None:
         """Write that somebody logged in to the page."""

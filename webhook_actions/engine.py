@@ -14,7 +14,7 @@ from webhook_actions.escalation import Escalation
 from webhook_actions.incidents import Connection, Incident, Step
 from webhook_actions.metrics import Metrics
 from webhook_actions.proofs import Proofs, needs_proof
-from webhook_actions.truth import Prometheus, Unreachable, is_firing
+from webhook_actions.truth import Prometheus, Unreachable
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +46,8 @@ class Engine:
         self._now = now
         self._proofs = Proofs(settings, prometheus, actions)
         self.actor = Actor(
-            settings, pool, prometheus, actions, self._proofs, metrics, wake, self._give_up, now
+            settings, pool, prometheus, actions, self._proofs, metrics, wake, self._give_up, escalation.acted,
+            now,
         )  # fmt: skip
 
     async def advance(self, incident_id: int) -> None:
@@ -63,9 +64,12 @@ class Engine:
             why = f"nothing is done, since Prometheus cannot be asked: {error}"
             await self._escalation.gave_up(incident, why)
 
-    async def forget(self, incident: Incident) -> None:
+    async def forget(self, incident_id: int) -> None:
         """Close an incident of a bot that settings no longer have."""
-        await self._close(incident, f"{incident.bot} is no longer watched")
+        async with self._pool.connection() as connection:
+            incident = await incidents.incident(connection, incident_id)
+        if incident:
+            await self._close(incident, f"{incident.bot} is no longer watched")
 
     async def _advance(self, incident: Incident, steps: list[Step]) -> None:
         last = steps[-1] if steps else None
@@ -79,7 +83,7 @@ class Engine:
         if last is not None and last.verdict is None and not await self._judge(incident, last):
             return
         gone = await self._proofs.of_end(incident)
-        if not is_firing(incident.labels, await self._prometheus.firing()):
+        if not await self._prometheus.fires(incident.labels):
             if gone:
                 await self._close(incident, "it no longer fires, and a sample shows that its cause is gone")
         elif incident.gave_up_at is None and not gone:  # an alert may be kept firing after its cause is gone

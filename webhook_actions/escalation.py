@@ -11,11 +11,13 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from stack.settings import Settings
 from webhook_actions import acks, climb, outbox, policy
+from webhook_actions.actions import Action
 from webhook_actions.incidents import Connection, Incident
 from webhook_actions.jobs import Jobs
 from webhook_actions.links import Links
 from webhook_actions.metrics import Metrics
 from webhook_actions.outbox import Claimed
+from webhook_actions.outcome import Outcome
 from webhook_actions.outgoing import Outgoing
 from webhook_actions.policy import Plan
 from webhook_actions.post import Post
@@ -73,9 +75,21 @@ class Escalation:
 
     async def gave_up(self, incident: Incident, why: str) -> None:
         """Tell the administrator at once, and once per incident, that nothing is left to try."""
+        async with self._pool.connection() as connection:
+            await self._tell_administrator(connection, incident, why)
+
+    async def acted(
+        self, connection: Connection, incident: Incident, action: Action, outcome: Outcome
+    ) -> None:
+        """Tell of an action that ended, in the transaction that writes how."""
+        await self.outgoing.acted(connection, incident, action.name, action.effect, outcome)
+        if action.tells and outcome.done:
+            await self._tell_administrator(connection, incident, f"{action.name} is among its actions")
+
+    async def _tell_administrator(self, connection: Connection, incident: Incident, why: str) -> None:
+        """Plan the administrator's message; the second of an incident, of whatever reason, is none."""
         if incident.severity in policy.ESCALATED:
-            async with self._pool.connection() as connection:
-                await climb.plan(connection, [(incident.id, 0, Plan(policy.SPENT, 0, 0.0, why))])
+            await climb.plan(connection, [(incident.id, 0, Plan(policy.SPENT, 0, 0.0, why))])
 
     async def closed(self, connection: Connection, incident: Incident) -> None:
         """End everything that was said or silenced about an incident, in the transaction that closes it."""

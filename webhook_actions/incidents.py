@@ -150,12 +150,25 @@ async def incident(connection: Connection, id_: int) -> Incident | None:
     return await (await cursor.execute("SELECT * FROM incidents WHERE id = %s", [id_])).fetchone()
 
 
-async def open_incidents(connection: Connection) -> list[Incident]:
+@dataclass(frozen=True)
+class Open:
+    """What is compared of an open incident: there may be thousands."""
+
+    id: int
+    alert: str
+    bot: str
+    labels: dict[str, str]
+    gave_up: bool
+
+
+async def open_incidents(connection: Connection) -> list[Open]:
     """Return the open incidents, oldest first."""
-    cursor = connection.cursor(row_factory=class_row(Incident))
-    return await (
-        await cursor.execute("SELECT * FROM incidents WHERE closed_at IS NULL ORDER BY id")
-    ).fetchall()
+    cursor = connection.cursor(row_factory=class_row(Open))
+    query = (
+        "SELECT id, alert, bot, labels, gave_up_at IS NOT NULL AS gave_up "
+        "FROM incidents WHERE closed_at IS NULL ORDER BY id"
+    )
+    return await (await cursor.execute(query)).fetchall()
 
 
 async def steps(connection: Connection, incident_id: int) -> list[Step]:

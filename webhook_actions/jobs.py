@@ -86,6 +86,14 @@ class Jobs:
                 ADVANCE, lock=_lock(bot, incident), queueing_lock=f"incident:{incident}"
             ).defer_async(incident=incident)
 
+    async def pending(self, connection: Connection) -> set[int]:
+        """Return the incidents that a job runs or waits for."""
+        found = await connection.execute(
+            "SELECT DISTINCT (args->>'incident')::bigint FROM procrastinate_jobs "
+            "WHERE status IN ('todo', 'doing') AND args ? 'incident'"
+        )
+        return {id_ for (id_,) in await found.fetchall()}
+
     async def run_now(self, incident: int, bot: str, action: str, by: str) -> None:
         """Ask for an action that a person wants, before all else that waits for the bot."""
         await self.app.configure_task(RUN_NOW, lock=_lock(bot, incident), priority=_ASKED).defer_async(

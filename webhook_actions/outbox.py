@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
 
-from psycopg.rows import class_row, dict_row
+from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from stack.settings import Delivery
@@ -124,20 +123,22 @@ async def cancel(connection: Connection, letters: Sequence[Claimed]) -> None:
         )
 
 
-async def notifications(connection: Connection, incident: int) -> list[dict[str, Any]]:
-    """Return whom an incident was told to, by which rule, and how that ended; addresses are left out."""
-    cursor = connection.cursor(row_factory=dict_row)
-    query = """
-        SELECT o.id, s.rule, s.level, o.contact, o.channel, o.state, o.attempts, o.interrupted, o.outcome,
-            o.written_at, o.due_at, o.sent_at
-        FROM outbox o JOIN escalation_steps s ON s.id = o.step WHERE o.incident = %s ORDER BY o.id
-    """
-    return await (await cursor.execute(query, [incident])).fetchall()
+@dataclass(frozen=True)
+class Dead:
+    """An event that its endpoint, named by `address`, did not take; `outcome` is its last answer."""
+
+    id: int
+    incident: int | None
+    address: str
+    body: str
+    attempts: int
+    outcome: str
+    written_at: datetime
 
 
-async def dead(connection: Connection, channel: str, limit: int) -> list[dict[str, Any]]:
+async def dead(connection: Connection, channel: str, limit: int) -> list[Dead]:
     """Return what could not be delivered over a channel in all its retries, newest first."""
-    cursor = connection.cursor(row_factory=dict_row)
+    cursor = connection.cursor(row_factory=class_row(Dead))
     query = """
         SELECT id, incident, address, body, attempts, outcome, written_at FROM outbox
         WHERE channel = %s AND state = 'failed' ORDER BY id DESC LIMIT %s

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from stack.settings import Contact, Settings
+from webhook_actions.hours import maintained_until, quiet_until
 from webhook_actions.notify import APPRISE
-from webhook_actions.rota import on_call, quiet_until
+from webhook_actions.rota import on_call
 
 CLIMB, REPEATED, DOWN, LOSS, SPENT = (
     "climb",
@@ -24,6 +25,7 @@ class Subject:
 
     incident: int
     kind: str
+    bot: str
     severity: str
 
 
@@ -80,7 +82,8 @@ def take(settings: Settings, subject: Subject, step: Plan, round_: int, now: dat
     levels = settings.escalation.levels
     if step.rule == CLIMB and step.level > len(levels):
         return Taken(entry=("exhausted", f"nobody is left to be told: {step.why}"), exhausted=True)
-    if subject.severity != "critical" and (end := quiet_until(settings, now)):
+    quiet = None if subject.severity == "critical" else quiet_until(settings, now)
+    if end := maintained_until(settings, subject.bot, now) or quiet:
         return Taken(postponed_to=end)
     name, channels = _level(settings, subject, step)
     contact = on_call(settings, name, now)

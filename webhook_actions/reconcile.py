@@ -11,7 +11,7 @@ from webhook_actions.incidents import Connection
 from webhook_actions.jobs import Jobs
 from webhook_actions.metrics import Metrics
 from webhook_actions.senses import for_bot
-from webhook_actions.truth import Prometheus, Unreachable, is_firing
+from webhook_actions.truth import Prometheus, Unreachable
 
 log = logging.getLogger(__name__)
 
@@ -26,20 +26,28 @@ async def reconcile(
     jobs: Jobs,
     metrics: Metrics,
 ) -> None:
-    """Have every open incident looked at again that may go on or has ended, and every halted bot that trades.
+    """Have open incidents looked at again that ended or were forgotten, and halted bots that trade.
 
-    Forgets the incidents of bots that are no longer watched, and those that are over for long.
+    Forgotten is one that may go on and has no job that waits for its time. Incidents of bots that are no
+    longer watched are closed; those that are over for long are deleted.
     """
     async with pool.connection() as connection:
         open_ = await incidents.open_incidents(connection)
         halted = await holds.halts(connection)
+        paused = await holds.paused(connection)
+        pending = await jobs.pending(connection)
     try:
         firing = await prometheus.firing()
+        forgotten = []
         for incident in open_:
             if incident.bot and incident.bot not in settings.bots:
-                await engine.forget(incident)
-            elif incident.gave_up_at is None or not is_firing(incident.labels, firing):
+                await engine.forget(incident.id)
+            elif incident.labels not in firing:
                 await jobs.advance(incident.id, incident.bot)
+            elif not (incident.gave_up or paused or incident.id in pending):
+                forgotten.append((incident.id, incident.bot, incident.alert))
+        async with pool.connection() as connection:
+            await jobs.advance_with(connection, forgotten)
         for halt in halted:
             if halt.bot in settings.bots and await prometheus.holds(for_bot(_TRADES, halt.bot)):
                 await jobs.hold(halt.bot)

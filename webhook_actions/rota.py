@@ -1,6 +1,6 @@
-"""Who is on call: rotas by the week, each in its time zone; and when quiet hours end."""
+"""Who is on call: rotas by the week, each in its time zone."""
 
-from datetime import datetime, time, timedelta
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from stack.settings import Settings
@@ -20,20 +20,3 @@ def on_call(settings: Settings, name: str, now: datetime) -> str:
     start = datetime.fromisoformat(f"{rota.start}T{rota.handover}")
     local = now.astimezone(zone).replace(tzinfo=None)
     return rota.contacts[(local - start) // _WEEK % len(rota.contacts)]
-
-
-def quiet_until(settings: Settings, now: datetime) -> datetime | None:
-    """Return when the quiet hours that it is now end, None outside them."""
-    hours = settings.escalation.quiet_hours
-    if hours is None:
-        return None
-    zone = ZoneInfo(settings.timezone)
-    local = now.astimezone(zone)
-    start, end = time.fromisoformat(hours.from_), time.fromisoformat(hours.to)
-    clock = local.time()
-    overnight = end <= start
-    inside = (clock >= start or clock < end) if overnight else start <= clock < end
-    if not inside:
-        return None
-    day = local.date() + timedelta(days=1 if overnight and clock >= start else 0)
-    return datetime.combine(day, end, zone)

@@ -118,15 +118,19 @@ async def _fleet_is_spent(connection: Connection, settings: Settings, incident: 
 
 async def end(
     connection: Connection, incident: Incident, step: int, action: str, outcome: Outcome, verify: float
-) -> None:
-    """Write how an action ended; its effect may show within `verify` seconds from now."""
-    await connection.execute(
+) -> bool:
+    """Write how an action ended; its effect may show within `verify` seconds from now.
+
+    Returns False where that was written already.
+    """
+    ended = await connection.execute(
         "UPDATE steps SET ended_at = clock_timestamp(), outcome = %s, detail = %s, "
         "verify_until = clock_timestamp() + make_interval(secs => %s) "
         "WHERE id = %s AND (ended_at IS NULL OR outcome = 'interrupted')",
         [outcome.result, outcome.detail, verify, step],
     )
     await tell(connection, incident.id, outcome.result, f"{action}: {outcome.detail}")
+    return ended.rowcount > 0
 
 
 async def skip(

@@ -1,17 +1,39 @@
 """Asks Prometheus what is true: the webhook is only a hint."""
 
+import json
 import time
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
 import aiohttp
 
 _TIMEOUT = aiohttp.ClientTimeout(total=10)
+_OF_SERIES = ("__name__", "alertstate")  # labels that ALERTS has beside the alert's own
 
 
 class Unreachable(Exception):
     """Prometheus did not answer, or not with an answer."""
+
+
+class Firing:
+    """The alerts that fire."""
+
+    def __init__(self, alerts: Iterable[Mapping[str, str]]) -> None:
+        self._alerts = defaultdict[tuple[str, str], list[Mapping[str, str]]](list)
+        for alert in alerts:
+            self._alerts[_key(alert)].append(alert)
+
+    def __contains__(self, labels: Mapping[str, str]) -> bool:
+        """Return whether an alert with these labels is among them.
+
+        Alertmanager's alert has all labels of Prometheus's and the external labels besides.
+        """
+        return any(
+            all(labels.get(name) == value for name, value in alert.items())
+            for alert in self._alerts.get(_key(labels), ())
+        )
 
 
 class Prometheus:
@@ -34,10 +56,22 @@ class Prometheus:
             parameters["lookback_delta"] = f"{age:.3f}"
         return bool((await self._get("query", parameters))["result"])
 
-    async def firing(self) -> list[dict[str, str]]:
-        """Return the labels of the alerts that fire. Raises Unreachable."""
+    async def firing(self) -> Firing:
+        """Return the alerts that fire. Raises Unreachable."""
         alerts = (await self._get("alerts", {}))["alerts"]
-        return [alert["labels"] for alert in alerts if alert["state"] == "firing"]
+        return Firing(alert["labels"] for alert in alerts if alert["state"] == "firing")
+
+    async def fires(self, labels: Mapping[str, str]) -> bool:
+        """Return whether the alert with these labels fires. Raises Unreachable.
+
+        Asked of the one alert: in a storm of thousands, all of them for each would be megabytes a time.
+        """
+        chosen = ",".join(f"{name}={json.dumps(labels.get(name, ''))}" for name in ("alertname", "bot"))
+        series = (await self._get("query", {"query": f'ALERTS{{alertstate="firing",{chosen}}}'}))["result"]
+        return labels in Firing(
+            {name: value for name, value in each["metric"].items() if name not in _OF_SERIES}
+            for each in series
+        )
 
     async def close(self) -> None:
         """Close the connections."""
@@ -57,9 +91,5 @@ class Prometheus:
         return body["data"]
 
 
-def is_firing(labels: Mapping[str, str], firing: list[dict[str, str]]) -> bool:
-    """Return whether an alert with these labels is among those firing.
-
-    Alertmanager's alert has all labels of Prometheus's and the external labels besides.
-    """
-    return any(all(labels.get(name) == value for name, value in alert.items()) for alert in firing)
+def _key(labels: Mapping[str, str]) -> tuple[str, str]:
+    return labels.get("alertname", ""), labels.get("bot", "")

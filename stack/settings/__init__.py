@@ -1,6 +1,6 @@
 """The typed model of monitoring.yaml, which every part of Nightdesk reads its settings from."""
 
-from stack.settings.acting import ActionLimit, Contact, Delivery
+from stack.settings.acting import ActionLimit, Contact, Delivery, Hours, Maintenance
 from stack.settings.alerts import Alert
 from stack.settings.bots import (
     Bot,
@@ -33,8 +33,10 @@ __all__ = [
     "Duration",
     "FileBot",
     "FreqtradeBot",
+    "Hours",
     "HttpBot",
     "LogPattern",
+    "Maintenance",
     "PushBot",
     "RealTime",
     "Settings",

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.webhook_actions.people.fakes import Fakes
+from tests.webhook_actions.people.world import Mailbox
 from tests.webhook_actions.world import World
 
 Make = Callable[..., World]
@@ -33,3 +35,15 @@ def world(make_world: Make) -> World:
     made.start_prometheus()
     made.start_engine()
     return made
+
+
+@pytest.fixture
+def mailbox() -> Mailbox:
+    return Mailbox()
+
+
+@pytest.fixture
+def fakes() -> Iterator[Fakes]:
+    services = Fakes()
+    yield services
+    services.close()

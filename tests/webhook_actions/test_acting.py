@@ -3,10 +3,17 @@
 import signal
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from standardwebhooks import Webhook
 
 from tests.conftest import eventually
 from tests.webhook_actions.conftest import Make
+from tests.webhook_actions.people.fakes import Fakes
+from tests.webhook_actions.people.world import Mailbox
 from tests.webhook_actions.world import World
+
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 
 def test_a_bot_that_is_down_is_restarted_proven_and_its_incident_closed(world: World) -> None:
@@ -166,3 +173,48 @@ def test_a_second_crash_while_the_alert_is_kept_firing_is_acted_on_again(world: 
     eventually(lambda: "verified" in world.kinds("alpha"), what="the proof")
     world.goes_down("alpha")  # no new webhook: for Alertmanager nothing changed
     eventually(lambda: world.kinds("alpha").count("verified") == 2, within=30, what="the second proof")
+
+
+def test_what_was_found_is_told_to_the_administrator_and_programs_and_maintenance_holds_all_back(
+    make_world: Make, tmp_path: Path, fakes: Fakes, mailbox: Mailbox
+) -> None:
+    (tmp_path / "secret").write_text(SECRET)
+    hook = {"name": "hook", "url": f"{fakes.url}/hook", "secret_file": str(tmp_path / "secret")}
+    with mailbox.serving() as port:
+        email = {
+            "enabled": True,
+            "host": "127.0.0.1",
+            "port": port,
+            "starttls": False,
+            "from": "a@b.example",
+            "to": ["c@d.example"],
+        }
+        world = make_world(
+            "alpha",
+            "beta",
+            alerts={"Down": {"actions": ["check_market_conditions", "notify_admin"]}},
+            contacts={"administrator": {"email": ["admin@example.org"]}},
+            channels={"email": email, "webhooks": {"endpoints": [hook | {"events": ["system_alerts"]}]}},
+            routing={"maintenance": [{"bots": ["beta"], "from": "00:00", "to": "00:00"}]},
+        )
+        world.start_prometheus()
+        world.start_engine()
+        for name in ("alpha", "beta"):
+            world.goes_down(name)
+        world.deliver(world.alert("alpha"), world.alert("beta"))
+        eventually(lambda: len(mailbox.mails) >= 2, what="the opening's mail and the administrator's")
+        eventually(lambda: len(fakes.to("webhook")) >= 4, what="two openings and two actions")
+        eventually(lambda: world.incident("alpha")["gave_up_at"], what="the end of the ladder")
+    found = next(step for step in world.incident("alpha")["steps"] if step["outcome"] == "done")["detail"]
+    mails = [mailbox.text(index) for index in range(len(mailbox.mails))]
+    [told] = [text for text in mails if "Why you: notify_admin" in text]
+    assert f"check_market_conditions: done, {found}" in told
+    assert not [text for text in mails if "spent" in text], "and not again that nothing is left"
+    stories = [Webhook(SECRET).verify(got.text, got.headers) for got in fakes.got if got.service == "webhook"]
+    acted = [story["data"] for story in stories if story["type"] == "action.ended"]
+    assert {(one["bot"], one["action"], one["outcome"]) for one in acted} == {
+        ("alpha", "check_market_conditions", "done"),
+        ("alpha", "notify_admin", "done"),
+    }
+    assert world.kinds("beta") == ["opened", "waiting"]
+    assert "maintained until" in world.incident("beta")["timeline"][-1]["text"]

@@ -18,7 +18,7 @@ from tests.webhook_actions.world import World
 
 TOKENS = ("receive", "read", "act", "bot")
 READS = ("/api/v1/incidents", "/api/v1/incidents/1", "/api/v1/actions", "/api/v1/bots", "/api/v1/pause")
-READS += ("/api/v1/audit", "/metrics", "/openapi.json")
+READS += ("/api/v1/audit", "/api/v1/dead-letters", "/metrics", "/openapi.json")
 WRITES = {
     "/api/v1/incidents/1/acknowledge": {},
     "/api/v1/incidents/1/snooze": {"for": "1h"},
@@ -27,6 +27,7 @@ WRITES = {
     "/api/v1/pause": {},
     "/api/v1/resume": {},
     "/api/v1/bots/alpha/release": {},
+    "/api/v1/dead-letters/1/send": {},
 }
 CASES = int(os.environ.get("SCHEMATHESIS_CASES", "500"))
 
@@ -119,6 +120,7 @@ def test_an_acknowledgement_a_comment_and_a_snooze_stand_in_the_timeline_and_the
         ("/api/v1/incidents/1/comment", {"text": ""}, 422, "at least 1"),
         ("/api/v1/resume", {}, 409, "actions are not paused"),
         ("/api/v1/bots/alpha/release", {}, 409, "alpha is not halted"),
+        ("/api/v1/dead-letters/7/send", {}, 404, "no dead letter 7"),
         ("/api/v1/pause", {"reason": "nul\0"}, 422, "NUL"),
         ("/api/v1/pause", {"raeson": "typo"}, 422, "Extra inputs"),
         ("/api/v1/pause", {"reason": "x" * 501}, 422, "at most 500"),

@@ -31,7 +31,8 @@ class Action:
     `proof` is asked where the alert has no `verify` annotation of its own. `proof_at_bot` is asked instead
     of both: what touches money is proven at the bot, never by the alert clearing. `halts` latches the bot
     before it runs, so that nothing but a person lets it trade again. `once` is once per incident. `verbs`
-    are what the bot's adapter must be able to order; one of them is enough.
+    are what the bot's adapter must be able to order; one of them is enough. `tells` has the administrator
+    told what was found, once per incident.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Action:
     proof_at_bot: Proof | None = None
     halts: bool = False
     once: bool = False
+    tells: bool = False
 
     @property
     def does(self) -> str:
@@ -63,11 +65,14 @@ def action(
     proof_at_bot: Proof | None = None,
     halts: bool = False,
     once: bool = False,
+    tells: bool = False,
 ) -> Callable[[Run], Run]:
     """Register the decorated function as the action `name`; see Action for the rest."""
 
     def register(run: Run) -> Run:
-        _REGISTRY[name] = Action(name, effect, run, verbs, useless_when, proof, proof_at_bot, halts, once)
+        _REGISTRY[name] = Action(
+            name, effect, run, verbs, useless_when, proof, proof_at_bot, halts, once, tells
+        )  # fmt: skip
         return run
 
     return register

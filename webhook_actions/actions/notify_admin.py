@@ -1,4 +1,4 @@
-"""Says what the administrator is to be told."""
+"""Has the administrator told, with all that was tried and found by then."""
 
 from webhook_actions.actions import Effect, action
 from webhook_actions.bots import BotControl
@@ -7,7 +7,7 @@ from webhook_actions.incidents import Incident
 from webhook_actions.outcome import Outcome
 
 
-@action("notify_admin", effect=Effect.OBSERVE)
+@action("notify_admin", effect=Effect.OBSERVE, tells=True)
 def notify_admin(bot: BotControl, incident: Incident) -> Outcome:
-    """Put together the message to the administrator; the engine delivers it."""
+    """Tell the administrator what this is about, what was tried and what was found."""
     return Outcome.ok(message(incident))

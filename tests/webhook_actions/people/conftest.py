@@ -25,18 +25,6 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture
-def mailbox() -> Mailbox:
-    return Mailbox()
-
-
-@pytest.fixture
-def fakes() -> Iterator[Fakes]:
-    services = Fakes()
-    yield services
-    services.close()
-
-
-@pytest.fixture
 def ground(tmp_path: Path, fakes: Fakes, mailbox: Mailbox) -> Iterator[Ground]:
     with mailbox.serving() as port:
         yield Ground(tmp_path, fakes, port, mailbox)

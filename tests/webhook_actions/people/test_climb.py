@@ -349,7 +349,7 @@ def test_delays_are_the_alerts_own_then_its_severitys_then_the_policys(ground: G
     now = datetime.now(UTC)
 
     def delay(kind: str, severity: str) -> str:
-        following = take(settings, Subject(1, kind, severity), Plan(CLIMB, 0, 0.0, ""), 0, now).next
+        following = take(settings, Subject(1, kind, "alpha", severity), Plan(CLIMB, 0, 0.0, ""), 0, now).next
         assert following is not None
         return str(Duration(following.after))
 

@@ -81,18 +81,18 @@ def test_every_try_has_the_same_id_and_a_dead_letter_can_be_sent_again(play: Pla
     async def scene(world: World) -> None:
         await world.fire("Down")
 
-        async def dead() -> list[dict[str, object]]:
+        async def dead() -> list[outbox.Dead]:
             async with world.pool.connection() as connection:
                 return await outbox.dead(connection, WEBHOOK, 10)
 
         [letter] = await until(dead, what="the dead letter")
-        assert letter["attempts"] == 3
-        assert letter["outcome"] == "hook answered 404: webhook is out of order"
+        assert letter.attempts == 3
+        assert letter.outcome == "hook answered 404: webhook is out of order"
         async with world.pool.connection() as connection:
-            assert await outbox.send_again(connection, WEBHOOK, letter["id"])
-            assert not await outbox.send_again(connection, "email", letter["id"])
+            assert await outbox.send_again(connection, WEBHOOK, letter.id)
+            assert not await outbox.send_again(connection, "email", letter.id)
         [got] = await delivered(fakes, 1)
-        assert got.headers["webhook-id"] == f"msg_{letter['id']}"
+        assert got.headers["webhook-id"] == f"msg_{letter.id}"
         assert await dead() == []
 
     fakes.answers["webhook"] = [500, 404, 404]

@@ -1,4 +1,4 @@
-"""Who is on call when, and when quiet hours end."""
+"""Who is on call when, and when quiet hours and maintenance end."""
 
 from datetime import datetime
 from typing import Any
@@ -8,7 +8,8 @@ import pytest
 
 from stack.settings import Settings
 from tests.webhook_actions.people.world import Ground
-from webhook_actions.rota import on_call, quiet_until
+from webhook_actions.hours import maintained_until, quiet_until
+from webhook_actions.rota import on_call
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
@@ -81,3 +82,28 @@ def test_quiet_hours_end_when_they_say(
     quiet = hours and {"from": hours[0], "to": hours[1]}
     settings = ground.settings(timezone="Europe/Berlin", escalation={"quiet_hours": quiet})
     assert quiet_until(settings, at(moment)) == (end and at(end))
+
+
+@pytest.mark.parametrize(
+    ("window", "moment", "end"),
+    [
+        ({"from": "02:00", "to": "04:00"}, "2026-01-06T03:59", "2026-01-06T04:00"),
+        ({"from": "02:00", "to": "04:00"}, "2026-01-06T04:00", None),
+        ({"from": "02:00", "to": "04:00", "bots": ["beta"]}, "2026-01-06T03:00", None),
+        ({"from": "02:00", "to": "04:00", "bots": ["alpha"]}, "2026-01-06T03:00", "2026-01-06T04:00"),
+        ({"from": "22:00", "to": "01:00", "weekdays": ["sunday"]}, "2026-01-05T00:30", "2026-01-05T01:00"),
+        ({"from": "22:00", "to": "01:00", "weekdays": ["sunday"]}, "2026-01-05T23:00", None),
+        ({"from": "02:00", "to": "04:00", "date": "2026-01-06"}, "2026-01-06T03:00", "2026-01-06T04:00"),
+        ({"from": "02:00", "to": "04:00", "date": "2026-01-06"}, "2026-01-07T03:00", None),
+    ],
+)
+def test_maintenance_of_a_bot_ends_when_it_says(
+    ground: Ground, window: dict[str, Any], moment: str, end: str | None
+) -> None:
+    source = {"type": "push", "token_file": "read"}
+    settings = ground.settings(
+        timezone="Europe/Berlin",
+        bots={name: {"source": source} for name in ("alpha", "beta")},
+        routing={"maintenance": [window]},
+    )
+    assert maintained_until(settings, "alpha", at(moment)) == (end and at(end))
