@@ -20,7 +20,7 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def eventually(look: Callable[[], T], *, within: float = 20.0, what: str = "it") -> T:
+def eventually(look: Callable[[], T], *, within: float = 60.0, what: str = "it") -> T:
     """Return the first truthy answer of `look`; fail, saying what was last seen, when none comes in time."""
     deadline = time.monotonic() + within
     while True:

@@ -73,7 +73,7 @@ class Bot:
     def is_up(self) -> bool:
         assert self.process.poll() is None, "the supervisor ended"
         try:
-            return requests.get(f"http://127.0.0.1:{self.port}/healthz", timeout=1).status_code == 200
+            return requests.get(f"http://127.0.0.1:{self.port}/healthz", timeout=10).status_code == 200
         except requests.ConnectionError:
             return False
 

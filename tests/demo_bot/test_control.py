@@ -17,7 +17,7 @@ def positions(bot: Bot) -> list[dict[str, Any]]:
 
 def holding(bot: Bot) -> list[dict[str, Any]]:
     """Wait until some positions are open, then pause."""
-    eventually(lambda: len(positions(bot)) >= 2, within=15, what="two open positions")
+    eventually(lambda: len(positions(bot)) >= 2, what="two open positions")
     bot.done("pause")
     return positions(bot)
 
@@ -26,12 +26,12 @@ def test_a_paused_bot_enters_nothing_while_exits_go_on(bot: Bot) -> None:
     holding(bot)
     state = bot.state()
     assert (state["state"], state["pending_orders"]) == ("paused", 0)
-    eventually(lambda: positions(bot) == [], within=15, what="the exit of all positions")
+    eventually(lambda: positions(bot) == [], what="the exit of all positions")
     time.sleep(0.8)
     assert positions(bot) == []
     bot.done("resume")
     assert bot.state()["state"] == "running"
-    eventually(lambda: positions(bot), within=15, what="a new position")
+    eventually(lambda: positions(bot), what="a new position")
 
 
 def test_closing_all_leaves_a_paused_bot_flat_and_makes_trades_of_all(bot: Bot) -> None:
@@ -60,7 +60,7 @@ def test_an_unknown_symbol_is_refused_with_the_known_ones(bot: Bot) -> None:
 def test_reducing_keeps_the_factor_of_each_position_and_books_the_rest(bot: Bot) -> None:
     bot.fault("stale_data")
     bot.done("restart")
-    eventually(lambda: len(positions(bot)) >= 2, within=15)
+    eventually(lambda: len(positions(bot)) >= 2)
     bot.fault("loop_hang")  # so that nothing but the verb closes a position
     before, last = {p["id"]: p["size"] for p in positions(bot)}, bot.state()["last_trade_id"]
     bot.done("reduce_positions", {"factor": 0.25})
@@ -71,7 +71,7 @@ def test_reducing_keeps_the_factor_of_each_position_and_books_the_rest(bot: Bot)
 
 
 def test_the_same_key_reduces_once_and_answers_the_same(bot: Bot) -> None:
-    eventually(lambda: positions(bot), within=15)
+    eventually(lambda: positions(bot))
     bot.fault("loop_hang")
     first = bot.control("reduce_positions", {"factor": 0.5}, key="reduce-1")
     once = positions(bot)
@@ -117,7 +117,7 @@ def test_a_verb_whose_outcome_died_with_the_bot_is_not_repeated_under_its_key(bo
     bot.fault("hang")
     waiting = threading.Thread(target=bot.control, args=("reduce_positions", None, "lost"))
     waiting.start()
-    eventually(lambda: bot.is_on("drift") is None, within=3)
+    eventually(lambda: bot.is_on("drift") is None)
     bot.done("restart")
     waiting.join()
     answer = bot.control("reduce_positions", key="lost")
@@ -126,7 +126,7 @@ def test_a_verb_whose_outcome_died_with_the_bot_is_not_repeated_under_its_key(bo
 
 
 def test_stop_is_told_as_stopped_and_start_goes_on_with_the_account(bot: Bot) -> None:
-    eventually(lambda: bot.state()["trades_closed"] > 2, within=15)
+    eventually(lambda: bot.state()["trades_closed"] > 2)
     before = bot.trades()
     bot.done("stop")
     state = bot.state()
@@ -168,10 +168,10 @@ def test_reduced_processing_polls_the_exchange_less_often(bot: Bot) -> None:
 
 
 def test_an_adjusted_strategy_stakes_half(bot: Bot) -> None:
-    usual = eventually(lambda: positions(bot), within=15)[0]["stake"]
+    usual = eventually(lambda: positions(bot))[0]["stake"]
     bot.done("adjust_strategy")
     bot.done("adjust_strategy")
-    eventually(lambda: any(p["stake"] < 0.6 * usual for p in positions(bot)), within=15)
+    eventually(lambda: any(p["stake"] < 0.6 * usual for p in positions(bot)))
     assert all(p["stake"] > 0.4 * usual for p in positions(bot))
     bot.done("restart")
 
@@ -180,9 +180,9 @@ def test_adjusted_parameters_leave_only_the_predictions_that_the_model_is_sure_o
     def confidence() -> float:
         return float(bot.state()["models"]["direction"].get("prediction_confidence", 0))
 
-    before = eventually(confidence, within=15)
+    before = eventually(confidence)
     bot.done("adjust_parameters")
-    eventually(lambda: confidence() > before + 0.03, within=15)
+    eventually(lambda: confidence() > before + 0.03)
     bot.done("restart")
 
 
@@ -195,9 +195,9 @@ def test_optimized_connections_answer_sooner(bot: Bot) -> None:
         return found
 
     start = times()
-    between = eventually(lambda: now if (now := times())["count"] > start["count"] + 15 else None, within=15)
+    between = eventually(lambda: now if (now := times())["count"] > start["count"] + 15 else None)
     bot.done("optimize_connections")
     between_after = times()
-    end = eventually(lambda: now if (now := times())["count"] > between["count"] + 15 else None, within=15)
+    end = eventually(lambda: now if (now := times())["count"] > between["count"] + 15 else None)
     assert mean(between_after, end) < mean(start, between)
     bot.done("restart")

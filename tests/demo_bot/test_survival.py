@@ -24,7 +24,7 @@ def child(bot: Bot) -> psutil.Process:
 
 
 def well_traded(bot: Bot) -> list[dict[str, Any]]:
-    eventually(lambda: bot.state()["trades_closed"] >= 1, within=20, what="a trade")
+    eventually(lambda: bot.state()["trades_closed"] >= 1, what="a trade")
     return bot.trades()
 
 
@@ -38,7 +38,7 @@ def test_killing_the_bot_again_and_again_loses_and_repeats_no_trade(start: Start
     known: list[dict[str, Any]] = []
     for _ in range(4):
         enough = len(known) + 2
-        eventually(lambda enough=enough: bot.state()["trades_closed"] >= enough, within=20)
+        eventually(lambda enough=enough: bot.state()["trades_closed"] >= enough)
         known = bot.trades()
         child(bot).kill()
         eventually(lambda: bot.ask("GET", "/state").status_code == 503)
@@ -52,7 +52,7 @@ def test_killing_the_bot_again_and_again_loses_and_repeats_no_trade(start: Start
 
 def test_open_positions_are_open_again_after_a_crash(start: Start) -> None:
     bot = start("--pace=30")  # held for minutes
-    held = eventually(lambda: bot.state()["open_positions"], within=20)
+    held = eventually(lambda: bot.state()["open_positions"])
     before = {p["id"]: (p["symbol"], p["size"], p["entry_price"]) for p in held}
     bot.fault("crash")
     bot.done("start")
@@ -89,7 +89,7 @@ def test_sigterm_ends_both_processes_even_when_the_bot_is_frozen(start: Start) -
     bot.fault("hang")
     bot.process.send_signal(signal.SIGTERM)
     bot.process.wait(10)
-    eventually(lambda: not trader.is_running(), within=5)
+    eventually(lambda: not trader.is_running())
 
 
 def test_a_restarted_supervisor_remembers_trades_keys_and_the_fault_stay_down(start: Start) -> None:
@@ -116,9 +116,9 @@ def test_a_killed_supervisor_leaves_no_second_trader_in_the_account(start: Start
     bot.process.kill()
     bot.process.wait()
     if not frozen:
-        eventually(lambda: not trader.is_running(), within=5, what="the end of the orphan")
+        eventually(lambda: not trader.is_running(), what="the end of the orphan")
     bot = start()
-    eventually(lambda: not trader.is_running() or trader.status() == psutil.STATUS_ZOMBIE, within=5)
+    eventually(lambda: not trader.is_running() or trader.status() == psutil.STATUS_ZOMBIE)
     assert bot.state()["process"]["pid"] != trader.pid
 
 

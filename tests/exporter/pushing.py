@@ -99,7 +99,7 @@ class Desk:
             found["last"] = self.series(bot)
             return holds(found["last"])
 
-        eventually(looked, what=f"what was pushed by {bot}: {found}")
+        eventually(looked, what=f"what was pushed by {bot}")
         return found["last"]
 
     def trades_of(self, bot: str) -> list[Mapping[str, Any]]:

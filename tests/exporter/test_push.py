@@ -46,13 +46,7 @@ def won(series: Series) -> float | None:
 
 @pytest.fixture(scope="module")
 def exporter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    with desk(tmp_path_factory.mktemp("push")) as found:
-        yield found
-
-
-@pytest.fixture
-def fresh(tmp_path: Path) -> Iterator[Desk]:
-    with desk(tmp_path, silent_after="5s") as found:
+    with desk(tmp_path_factory.mktemp("push"), silent_after="1d") as found:
         yield found
 
 
@@ -162,9 +156,9 @@ def test_a_bad_value_in_a_state_is_named_and_the_rest_is_taken(exporter: Desk):
         "api.requests_ok_total", "equity", "exposure", "models.entry.accuracy", "pending_orders", "time",
     ]  # fmt: skip
     assert answer["ignored"] == ["eqity"]
-    series = exporter.until("one", lambda found: value(found, "equity") is None)
+    series = exporter.until("one", lambda found: value(found, "model_auc", model="entry") == 0.5)
     assert value(series, "up") == 1
-    assert value(series, "model_auc", model="entry") == 0.5
+    assert value(series, "equity") is None
     assert (own(series, "rejected_input_total", reason="not_finite") or 0) >= 1
     assert (own(series, "rejected_input_total", reason="out_of_range") or 0) >= 2
     assert (own(series, "rejected_input_total", reason="ahead") or 0) >= 1
@@ -233,27 +227,29 @@ def test_a_token_that_is_not_there_is_the_exporters_trouble_and_is_not_told(tmp_
         assert str(tmp_path) not in json.dumps(answer)
 
 
-def test_a_bot_that_says_nothing_any_more_is_down(fresh: Desk):
-    series = fresh.until("one", lambda found: value(found, "up") is not None)
-    assert value(series, "up") == 0  # it never pushed
-    fresh.push("one", "state", state())
-    fresh.until("one", lambda found: value(found, "up") == 1)
-    series = fresh.until("one", lambda found: value(found, "up") == 0)
+def test_a_bot_that_says_nothing_any_more_is_down(tmp_path: Path):
+    with desk(tmp_path, silent_after="8s") as fresh:
+        series = fresh.until("one", lambda found: value(found, "up") is not None)
+        assert value(series, "up") == 0  # it never pushed
+        fresh.push("one", "state", state())
+        fresh.until("one", lambda found: value(found, "up") == 1)
+        series = fresh.until("one", lambda found: value(found, "up") == 0)
     assert value(series, "source_error", reason="timeout") == 1
     assert names(series) == {"up", "source_error"}
 
 
-def test_a_restart_knows_the_state_and_every_trade_again(fresh: Desk):
-    fresh.push("one", "trades", {"trades": [closed(1, 5.0), closed(2, -5.0)]})
-    fresh.push("one", "state", state())
-    fresh.push("one", "metrics", {"models": {"exit": {"accuracy": 0.5}}})
-    fresh.kill()
-    fresh.start()
-    series = fresh.until("one", lambda found: value(found, "win_rate") is not None)
-    assert value(series, "win_rate") == 0.5
-    assert value(series, "equity") == 10_080
-    assert value(series, "model_accuracy", model="exit") == 0.5
-    assert fresh.push("one", "trades", {"trades": [closed(1, 5.0)]})[1]["duplicates"] == 1
+def test_a_restart_knows_the_state_and_every_trade_again(tmp_path: Path):
+    with desk(tmp_path, silent_after="1d") as fresh:
+        fresh.push("one", "trades", {"trades": [closed(1, 5.0), closed(2, -5.0)]})
+        fresh.push("one", "state", state())
+        fresh.push("one", "metrics", {"models": {"exit": {"accuracy": 0.5}}})
+        fresh.kill()
+        fresh.start()
+        series = fresh.until("one", lambda found: value(found, "win_rate") is not None)
+        assert value(series, "win_rate") == 0.5
+        assert value(series, "equity") == 10_080
+        assert value(series, "model_accuracy", model="exit") == 0.5
+        assert fresh.push("one", "trades", {"trades": [closed(1, 5.0)]})[1]["duplicates"] == 1
 
 
 def test_kill_9_in_the_middle_of_pushes_loses_no_acknowledged_trade(tmp_path: Path):

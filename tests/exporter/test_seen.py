@@ -37,7 +37,7 @@ OWN = {
 
 
 def history(days: int) -> str:
-    """Return a journal as the demo bot keeps it: two trades a day, up to yesterday."""
+    """Return a journal as the demo bot keeps it: two trades a day, up to yesterday, and some losing days."""
     now = time.time()
     lines = []
     for number in range(1, 2 * days + 1):
@@ -52,7 +52,7 @@ def history(days: int) -> str:
             "exit_price": 60_100.0,
             "opened_at": closed - 3600,
             "closed_at": closed,
-            "profit": -9.0 if number % 3 == 0 else 10.0,
+            "profit": -25.0 if number % 3 == 0 else 10.0,
             "fees": 0.5,
             "stake": 600.0,
         }

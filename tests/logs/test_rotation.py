@@ -3,7 +3,6 @@
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ import yaml
 from exporter.logs.follow import Follower
 from stack.logrotate import logrotate
 from stack.settings import load
+from tests.conftest import eventually
 
 WRITER = Path(__file__).with_name("writing.py")
 LOGROTATE = shutil.which("logrotate", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
@@ -48,12 +48,15 @@ class World:
             time.sleep(0.01)
 
     def rotate(self, *, pause: bool) -> None:
-        """Rotate now; `pause` the writer meanwhile, since logrotate drops what comes while it copies."""
+        """Rotate now; `pause` the writer meanwhile, between two lines: truncating would cut one."""
+        asked, paused = self.log.with_name("pause"), self.log.with_name("paused")
         if pause:
-            os.kill(self.writer.pid, signal.SIGSTOP)
+            asked.touch()
+            eventually(paused.exists, what="the writer's pause")
         subprocess.run([LOGROTATE, "--force", "--state", self._state, self._config], check=True, timeout=60)
         if pause:
-            os.kill(self.writer.pid, signal.SIGCONT)
+            asked.unlink()
+            eventually(lambda: not paused.exists(), what="the end of the writer's pause")
 
     def take(self, follower: Follower) -> None:
         """Read what is new."""

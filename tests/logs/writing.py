@@ -7,14 +7,23 @@ from pathlib import Path
 
 
 def main() -> None:
-    """Write until the file `stop` is beside the log; then say in `written` how many lines there were."""
+    """Write until the file `stop` is beside the log; then say in `written` how many lines there were.
+
+    While the file `pause` is there, nothing is written and `paused` is there too.
+    """
     parser = argparse.ArgumentParser()
     parser.add_argument("log", type=Path)
     parser.add_argument("--keep-open", action="store_true", help="as a bot that knows of no rotation")
     given = parser.parse_args()
-    stop, number = given.log.with_name("stop"), 0
+    stop, pause, paused = (given.log.with_name(name) for name in ("stop", "pause", "paused"))
+    number = 0
     file = os.open(given.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     while not stop.exists():
+        if pause.exists():
+            paused.touch()
+            while pause.exists():
+                time.sleep(0.002)
+            paused.unlink()
         if not given.keep_open:
             about = os.fstat(file)
             try:
