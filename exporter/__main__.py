@@ -11,7 +11,7 @@ import uvicorn
 
 from exporter.server import create_app
 from exporter.web import WebConfig, WebConfigError
-from stack.settings import SettingsError, add_arguments, from_arguments
+from stack.settings import SettingsError, add_arguments, add_replica, from_arguments, replica_of
 
 GRACE_SECONDS = 2  # for answers under way; a TLS client that says no goodbye would hold the stop for 30
 
@@ -20,6 +20,7 @@ def main() -> int:
     """Serve until SIGTERM or Ctrl-C. Returns 1 where the address cannot be had, 2 for unusable settings."""
     parser = argparse.ArgumentParser(prog="exporter", description=__doc__)
     add_arguments(parser)
+    add_replica(parser)
     parser.add_argument(
         "--web.config.file",
         dest="web",
@@ -31,6 +32,7 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         settings = from_arguments(arguments)
+        port = replica_of(settings.services.exporter, arguments.replica).port
         web = WebConfig(arguments.web) if arguments.web else None
     except (SettingsError, WebConfigError) as error:
         print(error, file=sys.stderr)
@@ -40,15 +42,15 @@ def main() -> int:
     listener = socket.socket(socket.AF_INET6 if ":" in service.bind else socket.AF_INET)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((service.bind, service.port))
+        listener.bind((service.bind, port))
     except OSError as error:
         advice = "stop what listens there, or choose another with services.exporter or --port-offset"
-        print(f"exporter: {service.bind}:{service.port}: {error.strerror}; {advice}", file=sys.stderr)
+        print(f"exporter: {service.bind}:{port}: {error.strerror}; {advice}", file=sys.stderr)
         return 1
     # uvicorn raises the signal that stopped it once more when it is done; a clean stop is no failure.
     for stop in (signal.SIGINT, signal.SIGTERM):
         signal.signal(stop, signal.SIG_IGN)
-    app = create_app(settings, arguments.data / "exporter", web)
+    app = create_app(lambda: from_arguments(arguments), arguments.replica, arguments.data / "exporter", web)
     config = uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=GRACE_SECONDS)
     config.load()
     config.ssl = web.context() if web else None

@@ -82,12 +82,15 @@ def _logged(
 
 
 def _own(
-    name: str, unit: str, meaning: str, *labels: str, kind: Literal["gauge", "counter"] = GAUGE
+    name: str,
+    unit: str,
+    meaning: str,
+    *labels: str,
+    kind: Literal["gauge", "counter"] = GAUGE,
+    of_bot: bool = True,
 ) -> Metric:
-    elsewhere = "the exporter itself"
-    return Metric(
-        name, kind, unit, EXPORTER, meaning, labels, elsewhere=elsewhere, prefix="nightdesk_exporter_"
-    )
+    own, prefix = "the exporter itself", "nightdesk_exporter_"
+    return Metric(name, kind, unit, EXPORTER, meaning, labels, elsewhere=own, of_bot=of_bot, prefix=prefix)
 
 
 # ruff: noqa: E501 - METRICS is a table, one row a line
@@ -188,6 +191,9 @@ METRICS: tuple[Metric, ...] = (
     _own("log_unread_bytes", "bytes", "Bytes of the bot's logs that were written and not read yet: reading falls behind while it grows."),
     _own("log_errors_total", "errors", "Times that one of the bot's logs, or the file that says how far they were read, could no longer be used, by reason.", "reason", kind=COUNTER),
     _own("log_places_lost_total", "files", "Times that the place in a log was in no file any more, or a rotated file could not be read: lines may be missing.", kind=COUNTER),
+    _own("bots", "bots", "Bots that this exporter watches.", of_bot=False),
+    _own("config_last_reload_successful", "bool", "1 when the settings were last read with success; 0 means that those before are in force.", of_bot=False),
+    _own("config_last_reload_success_timestamp_seconds", "unix time", "When the settings were last read with success.", of_bot=False),
 )
 # fmt: on
 

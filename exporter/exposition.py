@@ -37,6 +37,12 @@ class Board:
             elif owner in column:
                 del column[owner]
 
+    def forget(self, bot: str) -> None:
+        """Drop all that was said of a bot."""
+        for owner in self._owners.pop(bot, ()):
+            for column in self._columns.values():
+                column.pop(owner, None)
+
     def page(
         self,
         groups: Iterable[str],

@@ -13,7 +13,7 @@ import psutil
 
 from exporter.analytics.ledger import Conventions
 from exporter.bot import WatchedBot
-from exporter.catalogue import COLLECT
+from exporter.catalogue import COLLECT, sample
 from exporter.due import Due
 from exporter.exposition import Board, Lines, Part
 from exporter.formats import TEXT, Format
@@ -22,16 +22,18 @@ from exporter.landing import Row
 from exporter.logs.watch import LogWatch
 from exporter.poller import BotPoller
 from exporter.probes import Probes
+from exporter.reloads import Reloads
 from exporter.sources import Input, Surroundings
 from exporter.sources.journal import folder
 from exporter.system import ThisHost
 from stack.settings import Settings
 
 _log = logging.getLogger(__name__)
+_LOGS = ""  # the task that reads logs: no bot has this name
 
 
 class Fleet:
-    """All watched bots and the host, polled while `run` runs; `board` takes what others tell of them."""
+    """The watched bots and the host, polled while `run` runs; `board` takes what others tell of them."""
 
     def __init__(
         self,
@@ -40,50 +42,86 @@ class Fleet:
         data: Path,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        collection = settings.collection
-        window = float(collection.rate_window)
-        self.period = collection.poll_interval
         self.board = Board()
-        conventions = Conventions(
-            zone=ZoneInfo(settings.timezone),
-            days_per_year=settings.days_per_year,
-            tail=collection.var_window,
-            symbols=collection.max_symbols,
-        )
-        self.bots = {
-            name: BotPoller(
-                name,
-                bot,
-                WatchedBot(bot, conventions, window),
-                self.board,
-                Surroundings(
-                    session,
-                    float(collection.timeout),
-                    window,
-                    clock,
-                    Input(collection.max_symbols),
-                    data / "bots" / folder(name),
-                    float(bot.silent_after or collection.silent_after),
-                ),
-            )
-            for name, bot in settings.bots.items()
-        }
         self.clock = clock
+        self.reloads = Reloads(clock())
+        self.bots: dict[str, BotPoller] = {}
+        self._session = session
+        self._data = data
+        self._settings = settings
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._group = asyncio.TaskGroup()
         self._disk: float | None = None
         self._host = ThisHost()
         self._host_part: Part = {}
+        self._use(settings)
+        self._logs = LogWatch(settings, data, self.board, clock)
+
+    def _use(self, settings: Settings) -> list[BotPoller]:
+        """Take settings, and a new poller for each bot that is not as it was; return the pollers replaced."""
+        before, self._settings = self._settings, settings
+        self.period = settings.collection.poll_interval
         self._due = Due(settings.summaries, ZoneInfo(settings.timezone))
         self._judge = Judge(settings)
-        self._probes = Probes(settings, session)
-        self._logs = LogWatch(settings, data, self.board, clock)
+        self._probes = Probes(settings, self._session)
+        alike = _common(before) == _common(settings)
+        kept = {
+            name: poller
+            for name, poller in self.bots.items()
+            if alike and settings.bots.get(name) == before.bots[name]
+        }
+        replaced = [poller for name, poller in self.bots.items() if name not in kept]
+        self.bots = {name: kept.get(name) or self._poller(name) for name in settings.bots}
+        return replaced
+
+    def _poller(self, name: str) -> BotPoller:
+        bot, collection = self._settings.bots[name], self._settings.collection
+        window = float(collection.rate_window)
+        conventions = Conventions(
+            zone=ZoneInfo(self._settings.timezone),
+            days_per_year=self._settings.days_per_year,
+            tail=collection.var_window,
+            symbols=collection.max_symbols,
+        )
+        surroundings = Surroundings(
+            self._session,
+            float(collection.timeout),
+            window,
+            self.clock,
+            Input(collection.max_symbols),
+            self._data / "bots" / folder(name),
+            float(bot.silent_after or collection.silent_after),
+        )
+        return BotPoller(name, bot, WatchedBot(bot, conventions, window), self.board, surroundings)
 
     async def run(self) -> None:
         """Poll everything for ever, the bots spread over the period."""
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._watch_host())
-            tasks.create_task(self._logs.run())
-            for place, bot in enumerate(self.bots.values()):
-                tasks.create_task(bot.run(self.period * place / len(self.bots), self.period))
+        async with self._group:
+            self._group.create_task(self._watch_host())
+            self._start()
+
+    async def apply(self, settings: Settings) -> None:
+        """Go on with other settings; a bot that they leave as it was is not disturbed."""
+        before = self._settings
+        replaced = self._use(settings)
+        await asyncio.gather(*(poller.stop(self._tasks.pop(poller.name)) for poller in replaced))
+        if _logs(before, self._data) != _logs(settings, self._data):
+            await self._logs.stop(self._tasks.pop(_LOGS))
+            self._logs.withdraw()
+            self._logs = LogWatch(settings, self._data, self.board, self.clock)
+        for poller in replaced:
+            if poller.name not in self.bots:
+                self.board.forget(poller.name)
+        self._start()
+
+    def _start(self) -> None:
+        """Start what does not run yet."""
+        if _LOGS not in self._tasks:
+            self._tasks[_LOGS] = self._group.create_task(self._logs.run())
+        for place, (name, bot) in enumerate(self.bots.items()):
+            if name not in self._tasks:
+                delay = self.period * place / len(self.bots)
+                self._tasks[name] = self._group.create_task(bot.run(delay, self.period))
 
     async def _watch_host(self) -> None:
         while True:
@@ -108,8 +146,8 @@ class Fleet:
         if bots:
             return self.board.page(groups, form, [bot.name for bot in chosen], hosts.values())
         hosts[self._host.name] = self._host_part  # even where a bot names the same host
-        due = list(self._due.samples(self.clock()))
-        beside = (*hosts.values(), Lines(len(due)).render(due)[0])
+        own = [*self._due.samples(self.clock()), sample("bots", len(self.bots)), *self.reloads.samples()]
+        beside = (*hosts.values(), Lines(len(own)).render(own)[0])
         return self.board.page(groups, form, also=beside)
 
     async def health(self, bots: Sequence[str] = ()) -> dict[str, Any]:
@@ -126,6 +164,16 @@ class Fleet:
         """Return what the page for people says of each bot."""
         health, now = await self.health(), self.clock()
         return [_row(bot, health[bot.name], now) for bot in self.bots.values()]
+
+
+def _common(settings: Settings) -> tuple[object, ...]:
+    """Return what all bots are read by."""
+    return settings.collection, settings.timezone, settings.days_per_year
+
+
+def _logs(settings: Settings, data: Path) -> tuple[object, ...]:
+    """Return what logs are read by."""
+    return settings.collection, settings.logs, settings.bot_logs(data.parent)
 
 
 def _row(bot: BotPoller, health: dict[str, Any], now: float) -> Row:

@@ -30,6 +30,10 @@ class Answer(BaseModel):
     ignored: list[str] = Field([], description="Fields that Nightdesk does not know; perhaps misspelt.")
 
 
+class Elsewhere(Exception):
+    """A bot that another exporter watches; the message is its address."""
+
+
 class _Refusal(Exception):
     """A push of which nothing is taken."""
 
@@ -54,13 +58,17 @@ _PROBLEMS: Final[dict[int, str]] = {
     404: "No bot of the settings that pushes has this name.",
     408: "The body did not arrive in time.",
     413: "The body is too large.",
+    421: "Another exporter watches this bot; the answer names it.",
     422: "Some or all was refused; the rest was taken.",
     503: "The push cannot be kept; try again later.",
 }
 
 
 def intake(source_of: Callable[[str], Source]) -> APIRouter:
-    """Return the routes; `source_of` gives a bot's source and raises KeyError for one that there is not."""
+    """Return the routes; `source_of` gives a bot's source.
+
+    It raises KeyError for one that there is not, and Elsewhere for one that another exporter watches.
+    """
     router = APIRouter(tags=["push"], dependencies=[Depends(HTTPBearer(auto_error=False))])
     for kind, (model, summary) in _KINDS.items():
         router.add_api_route(
@@ -95,6 +103,8 @@ def _pushing(source_of: Callable[[str], Source], bot: str, request: Request) -> 
     """Return the bot's source, once the token has been seen to be its own. Raises _Refusal."""
     try:
         source = source_of(bot)
+    except Elsewhere as elsewhere:
+        raise _Refusal(421, f"bots: {bot!r} is watched by the exporter at {elsewhere}; push there") from None
     except KeyError:
         source = None
     if not isinstance(source, PushSource):

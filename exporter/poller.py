@@ -14,6 +14,7 @@ from exporter.health import Latency, Vitals, vitals
 from exporter.process import usage_of
 from exporter.reading import Reading
 from exporter.sources import SourceError, Surroundings, connect
+from exporter.sources.push import PushSource
 from exporter.system import is_here
 from stack.settings import Bot, FileBot, FreqtradeBot, HttpBot
 
@@ -58,15 +59,24 @@ class BotPoller:
         self._polls: Counter[str] = Counter()
         self._succeeded_at: float | None = None
         self._warned: set[str] = set()
+        self._turn = asyncio.Lock()
 
     async def run(self, delay: float, period: float) -> None:
         """Poll for ever, first after `delay` seconds; a poll longer than the period skips what it missed."""
         due = asyncio.get_running_loop().time() + delay
         while True:
             await asyncio.sleep(max(0.0, due - asyncio.get_running_loop().time()))
-            await self.poll()
+            async with self._turn:
+                await self.poll()
             late = max(0.0, asyncio.get_running_loop().time() - due)
             due += period * (1 + late // period)
+
+    async def stop(self, running: asyncio.Task[None]) -> None:
+        """End what `run` does, between two polls: the thread of one under way would go on, unseen."""
+        async with self._turn:
+            running.cancel()
+        if isinstance(self.source, PushSource):
+            await self.source.close()
 
     async def poll(self) -> None:
         """Read the bot once and publish what it said, or why it said nothing."""

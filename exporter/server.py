@@ -2,8 +2,10 @@
 
 import asyncio
 import gzip
+import hmac
 import logging
-from collections.abc import AsyncIterator, Iterable
+import signal
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
@@ -19,23 +21,32 @@ from exporter.catalogue import COLLECT
 from exporter.fleet import Fleet
 from exporter.formats import choose, takes_gzip
 from exporter.intake import intake
+from exporter.share import Share
+from exporter.sources import Source
 from exporter.web import Guard, WebConfig
-from stack.settings import Settings
+from stack.settings import Settings, SettingsError, replica_of
 
 _log = logging.getLogger(__name__)
 # The quickest level: higher ones save a tenth of the bytes and take four times as long.
 _GZIP_LEVEL: Final = 1
 
 
-def create_app(settings: Settings, data: Path, web: WebConfig | None = None) -> FastAPI:
-    """Return the application; it polls the bots while it runs and keeps durable files in `data`."""
-    watch = _Watch(settings, data)
+def create_app(
+    read: Callable[[], Settings], replica: int, data: Path, web: WebConfig | None = None
+) -> FastAPI:
+    """Return the application; it polls the bots while it runs and keeps durable files in `data`.
+
+    `read` reads the settings, now and at each reload; `replica` is which of their exporters this is.
+    """
+    watch = _Watch(read, replica, data)
     app = FastAPI(title="Nightdesk exporter", lifespan=watch.lifespan)
-    app.include_router(intake(lambda name: watch.fleet.bots[name].source))
+    app.include_router(intake(watch.source))
     # Starlette's own routes answer HEAD too.
     app.add_route("/metrics", watch.metrics, include_in_schema=False)
     app.add_route("/health", watch.health, include_in_schema=False)
     app.add_route("/healthz", watch.healthz, include_in_schema=False)
+    app.add_route("/sd", watch.discover, include_in_schema=False)
+    app.add_route("/-/reload", watch.reload, methods=["POST"], include_in_schema=False)
     app.add_route("/", watch.index, include_in_schema=False)
     if web is not None:
         app.add_middleware(Guard, config=web)
@@ -47,26 +58,75 @@ class _Watch:
 
     fleet: Fleet
 
-    def __init__(self, settings: Settings, data: Path) -> None:
-        self._settings = settings
+    def __init__(self, read: Callable[[], Settings], replica: int, data: Path) -> None:
+        self._read = read
+        self._replica = replica
+        self._share = self._now()
         self._data = data
         self._polling: asyncio.Task[None] | None = None
+        self._reloading = asyncio.Lock()
+
+    def _now(self) -> Share:
+        """Return what the files say now. Raises SettingsError."""
+        settings = self._read()
+        return Share(settings, replica_of(settings.services.exporter, self._replica))
 
     @asynccontextmanager
     async def lifespan(self, _: FastAPI) -> AsyncIterator[None]:
-        """Poll while in the block."""
+        """Poll while in the block, and read the settings anew on SIGHUP."""
         connector = aiohttp.TCPConnector(limit=0)
         async with aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as session:
-            self.fleet = Fleet(self._settings, session, self._data)
+            self.fleet = Fleet(self._share.own, session, self._data)
             self._polling = asyncio.create_task(self.fleet.run())
             self._polling.add_done_callback(_tell_end)
+            loop, asked = asyncio.get_running_loop(), set[asyncio.Task[str]]()
+            loop.add_signal_handler(signal.SIGHUP, lambda: asked.add(loop.create_task(self._reload())))
             yield
+            loop.remove_signal_handler(signal.SIGHUP)
             self._polling.cancel()
             await asyncio.gather(self._polling, return_exceptions=True)
 
+    async def _reload(self) -> str:
+        """Go on with what the files say now; return what is wrong with them, and go on as before then."""
+        async with self._reloading:
+            try:
+                share = await asyncio.to_thread(self._now)
+            except SettingsError as error:
+                _log.error("the settings stay as they were: %s", error)
+                self.fleet.reloads.ended(self.fleet.clock(), good=False)
+                return str(error)
+            await self.fleet.apply(share.own)
+            self._share = share
+            self.fleet.reloads.ended(self.fleet.clock(), good=True)
+            _log.info("the settings were read anew", extra={"bots": len(share.own.bots)})
+            return ""
+
+    async def reload(self, request: Request) -> Response:
+        """Read the settings anew for whoever has the token of that; 422 says what is wrong with them."""
+        file = self._share.settings.webhook_actions.tokens.reload_file
+        try:
+            token = (await asyncio.to_thread(file.read_text, "utf-8")).strip()
+        except (OSError, UnicodeDecodeError) as error:
+            _log.error("nobody can ask for a reload: %s: %s", file, error)
+            return PlainTextResponse("the exporter cannot read its reload token; see its log\n", 503)
+        given = request.headers.get("authorization", "")
+        if not hmac.compare_digest(given.encode(), f"Bearer {token}".encode()):
+            wanted = {"WWW-Authenticate": "Bearer"}
+            return PlainTextResponse(f"wants the bearer token of {file.name}\n", 401, wanted)
+        problem = await self._reload()
+        return PlainTextResponse(f"{problem or 'ok'}\n", 422 if problem else 200)
+
+    async def discover(self, _: Request) -> Response:
+        """Answer all bots as Prometheus's HTTP service discovery takes them."""
+        return JSONResponse(self._share.targets())
+
+    def source(self, bot: str) -> Source:
+        """Return the source of a bot. Raises KeyError, and Elsewhere for another exporter's."""
+        return self._share.source(bot, lambda name: self.fleet.bots[name].source)
+
     async def metrics(self, request: Request) -> Response:
         """Answer in the format and the coding that are asked for."""
-        collect, bots = (request.query_params.getlist(name) for name in ("collect[]", "bot[]"))
+        collect, bots = request.query_params.getlist("collect[]"), _bots(request)
         problem = _unknown("collect[]", collect, COLLECT) or _unknown("bot[]", bots, self.fleet.bots)
         if problem:
             return PlainTextResponse(problem, status_code=400)
@@ -81,7 +141,7 @@ class _Watch:
 
     async def health(self, request: Request) -> Response:
         """Answer the checks of all bots, or of those named, as JSON; 200 however the bots are."""
-        bots = request.query_params.getlist("bot[]")
+        bots = _bots(request)
         problem = _unknown("bot[]", bots, self.fleet.bots)
         if problem:
             return PlainTextResponse(problem, status_code=400)
@@ -96,9 +156,9 @@ class _Watch:
     async def index(self, _: Request) -> Response:
         """Answer the page for people."""
         links = {
-            "Prometheus": self._settings.link("prometheus"),
-            "Grafana": self._settings.link("grafana"),
-            "On call": self._settings.link("webhook_actions"),
+            "Prometheus": self._share.settings.link("prometheus"),
+            "Grafana": self._share.settings.link("grafana"),
+            "On call": self._share.settings.link("webhook_actions"),
         }
         return HTMLResponse(landing.page(await self.fleet.rows(), links))
 
@@ -106,6 +166,11 @@ class _Watch:
 def _tell_end(polling: asyncio.Task[None]) -> None:
     if not polling.cancelled() and (error := polling.exception()) is not None:
         _log.critical("the polling of all bots has ended on a defect", exc_info=error)
+
+
+def _bots(request: Request) -> list[str]:
+    """Return the bots that are asked for; `bot` is for targets of service discovery."""
+    return [name for key in ("bot[]", "bot") for name in request.query_params.getlist(key)]
 
 
 def _unknown(parameter: str, given: Iterable[str], allowed: Iterable[str]) -> str:

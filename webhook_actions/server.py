@@ -22,6 +22,8 @@ from webhook_actions.metrics import Metrics
 
 log = logging.getLogger(__name__)
 
+Reload = Callable[[], Awaitable[str | None]]
+
 
 def build(
     settings: Settings,
@@ -30,8 +32,9 @@ def build(
     escalation: Escalation,
     metrics: Metrics,
     healthy: Callable[[], Awaitable[str | None]],
+    reload: Reload,
 ) -> FastAPI:
-    """Return the application; `healthy` returns what is wrong, or None."""
+    """Return the application; `healthy` and `reload` return what is wrong, or None."""
     app = FastAPI(title="Nightdesk webhook_actions", version="1", openapi_url=None)
     tokens = Tokens(settings, metrics.webhooks.labels("unauthorized").inc)
     receive, read = tokens.wants(Scope.RECEIVE), tokens.wants(Scope.READ)
@@ -77,6 +80,11 @@ def build(
             metrics.alerts.labels(outcome).inc(count)
         metrics.webhooks.labels("accepted").inc()
         return {**counts, "refused": problems}
+
+    @app.post("/-/reload", dependencies=[Depends(tokens.wants(Scope.RELOAD))])
+    async def read_anew() -> Response:
+        wrong = await reload()
+        return Response(f"{wrong or 'ok'}\n", status_code=422 if wrong else 200, media_type="text/plain")
 
     @app.get("/metrics", dependencies=[Depends(read)])
     async def show_metrics() -> Response:

@@ -1,4 +1,4 @@
-"""Puts the parts together: database, queue, engine, reconciler and HTTP, started and stopped in order."""
+"""Puts the parts together: queue, engine, reconciler and HTTP, started and stopped in order."""
 
 import asyncio
 import logging
@@ -14,13 +14,14 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from stack.settings import Settings
 from webhook_actions import incidents, server
 from webhook_actions.actions import load_actions
-from webhook_actions.embedded import DatabaseError, EmbeddedPostgres
+from webhook_actions.embedded import DatabaseError
 from webhook_actions.engine import Engine
 from webhook_actions.escalation import Escalation
 from webhook_actions.incidents import Connection
 from webhook_actions.jobs import ADVANCE, HOLD, RUN_NOW, WAKE, Jobs
 from webhook_actions.metrics import Metrics
 from webhook_actions.reconcile import reconcile
+from webhook_actions.server import Reload
 from webhook_actions.truth import Prometheus
 
 log = logging.getLogger(__name__)
@@ -40,12 +41,17 @@ class Running:
 
 
 @asynccontextmanager
-async def running(settings: Settings, data: Path) -> AsyncIterator[Running]:
-    """Run the engine while the context lasts. Raises DatabaseError where there is no database."""
+async def running(
+    settings: Settings, embedded: str | None, metrics: Metrics, silent: float, reload: Reload
+) -> AsyncIterator[Running]:
+    """Run the engine while the context lasts, on the database that settings name, else the `embedded` one.
+
+    Jobs of workers that were silent for `silent` seconds run again. Raises DatabaseError, and OSError for a
+    token that cannot be read.
+    """
     async with AsyncExitStack() as stack:
-        embedded = settings.webhook_actions.database_url_file is None
-        pool = await _pool(settings, data, stack)
-        jobs, metrics = Jobs(settings, pool), Metrics()
+        pool = await _pool(settings, embedded, stack)
+        jobs = Jobs(settings, pool)
         await _create_tables(pool, jobs)
         prometheus = Prometheus(settings.services.prometheus.url)
         stack.push_async_callback(prometheus.close)
@@ -54,8 +60,7 @@ async def running(settings: Settings, data: Path) -> AsyncIterator[Running]:
         _register(jobs, engine, pool)
         escalation.register(jobs.app)
         heartbeat = float(settings.webhook_actions.heartbeat)
-        # Nobody else can be at work on a database of our own, so what a killed process left runs at once.
-        await jobs.recover(0.0 if embedded else 2 * heartbeat)
+        await jobs.recover(silent)
 
         async def compare() -> None:
             await reconcile(settings, pool, prometheus, engine, jobs, metrics)
@@ -70,17 +75,17 @@ async def running(settings: Settings, data: Path) -> AsyncIterator[Running]:
             asyncio.create_task(_forever(heartbeat, recover)),
         )
         stack.push_async_callback(_cancel, tasks)
-        yield Running(server.build(settings, pool, jobs, escalation, metrics, _health(pool, tasks)), tasks)
+        health = _health(pool, tasks)
+        yield Running(server.build(settings, pool, jobs, escalation, metrics, health, reload), tasks)
 
 
-async def _pool(settings: Settings, data: Path, stack: AsyncExitStack) -> AsyncConnectionPool[Connection]:
+async def _pool(
+    settings: Settings, embedded: str | None, stack: AsyncExitStack
+) -> AsyncConnectionPool[Connection]:
     file = settings.webhook_actions.database_url_file
-    if file is not None:
-        address = file.read_text(encoding="utf-8").strip()
-    else:
-        postgres = EmbeddedPostgres(data / "postgres")
-        stack.callback(postgres.stop)
-        address = postgres.start()  # in this thread, with whose end PostgreSQL ends too
+    address = file.read_text(encoding="utf-8").strip() if file else embedded
+    if address is None:
+        raise DatabaseError("webhook_actions.database_url_file: from it to null is a way by a restart only")
     pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
         address,
         min_size=2,

@@ -113,12 +113,24 @@ class LogWatch:
             file = data / "bots" / folder(bot) / "logs.json"
             self._bots[bot] = BotLogs(bot, paths, scanner, Reading(table, tally, clock), tally, file)
             self._lines[bot] = Lines(settings.collection.max_symbols, bot)
+        self._turn = asyncio.Lock()
 
     async def run(self) -> None:
         """Read for ever, in a thread: a busy log must not hold up the polls of bots."""
         while True:
-            await asyncio.to_thread(self.poll)
+            async with self._turn:
+                await asyncio.to_thread(self.poll)
             await asyncio.sleep(self._period)
+
+    async def stop(self, running: asyncio.Task[None]) -> None:
+        """End what `run` does, between two readings: who follows takes up where the last one ended."""
+        async with self._turn:
+            running.cancel()
+
+    def withdraw(self) -> None:
+        """Take all that was published back."""
+        for bot in self._bots:
+            self._board.publish(Owner(bot, "logs"), {})
 
     def poll(self) -> None:
         """Read and publish what is new. A defect met in one bot's logs does not end the watch over others."""

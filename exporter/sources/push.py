@@ -107,6 +107,13 @@ class PushSource:
         whole = _laid_over(update, over)
         return later(State.model_construct(**{**dict(state), **whole}), now - told_at)
 
+    async def close(self) -> None:
+        """Let go of the journal; a push that comes later is not taken."""
+        async with self._turn:
+            if self._replay is not None:
+                await asyncio.wait({self._replay})
+            self._journal.close()
+
     async def push(self, kind: Kind, body: bytes) -> Taken:
         """Take a push; it is on the disk when this returns.
 

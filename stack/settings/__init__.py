@@ -14,15 +14,25 @@ from stack.settings.bots import (
     Source,
 )
 from stack.settings.consistency import META, contradictions, missing_secrets
-from stack.settings.load import DEFAULT_CONFIG, SettingsError, add_arguments, from_arguments, load
+from stack.settings.load import (
+    DEFAULT_CONFIG,
+    SettingsError,
+    add_arguments,
+    add_replica,
+    from_arguments,
+    load,
+    replica_of,
+)
 from stack.settings.logs import LogPattern
 from stack.settings.model import Settings
+from stack.settings.services import Address, Replicated
 from stack.settings.types import Duration, RealTime, Size
 
 __all__ = [
     "DEFAULT_CONFIG",
     "META",
     "ActionLimit",
+    "Address",
     "Alert",
     "Bot",
     "BotProcess",
@@ -39,13 +49,16 @@ __all__ = [
     "Maintenance",
     "PushBot",
     "RealTime",
+    "Replicated",
     "Settings",
     "SettingsError",
     "Size",
     "Source",
     "add_arguments",
+    "add_replica",
     "contradictions",
     "from_arguments",
     "load",
     "missing_secrets",
+    "replica_of",
 ]

@@ -281,8 +281,9 @@ class Channels(Section):
 
 
 class Tokens(Section):
-    """The files of the three bearer tokens of webhook_actions."""
+    """The files of the bearer tokens of webhook_actions; exporters know that of reload only."""
 
     receive_file: SecretFile
     read_file: SecretFile
     act_file: SecretFile
+    reload_file: SecretFile

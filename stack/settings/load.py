@@ -14,6 +14,7 @@ from pydantic_core import ErrorDetails
 
 from stack.settings.consistency import contradictions, strangers
 from stack.settings.model import Settings
+from stack.settings.services import Address, Replicated
 from stack.settings.types import Duration
 
 _HERE = Path(__file__).parent.parent
@@ -49,8 +50,9 @@ def load(
 ) -> Settings:
     """Return the settings of the files, each laid over the one before.
 
-    Relative paths in them are relative to the first file. `port_offset` is added to every port, `speed`
-    divides every wait (not time-outs, limits on latency or retentions). Raises SettingsError.
+    Relative paths in them, and in the files of bots, are relative to the first file. `port_offset` is added
+    to every port, `speed` divides every wait (not time-outs, limits on latency or retentions). Raises
+    SettingsError.
     """
     if not 0 < speed < math.inf:
         raise SettingsError([f"--speed: {speed:g} is not a number above 0"])
@@ -62,9 +64,11 @@ def load(
     if problems := strangers(given, defaults):
         raise SettingsError(problems)
     data = _over(_over(defaults, _profile(given.get("profile", defaults["profile"]))), given)
+    root = files[0].absolute().parent
+    _add_bots(data, root)
     _shift_ports(data, port_offset)
     try:
-        settings = Settings.model_validate(data, context={"root": files[0].absolute().parent})
+        settings = Settings.model_validate(data, context={"root": root})
     except ValidationError as error:
         details = error.errors(include_url=False)
         # A default made from a field that is wrong itself says nothing new.
@@ -97,6 +101,20 @@ def from_arguments(arguments: argparse.Namespace) -> Settings:
     )
 
 
+def add_replica(parser: argparse.ArgumentParser) -> None:
+    """Add the option by which one of several processes of a part knows which it is."""
+    parser.add_argument(
+        "--replica", type=int, default=1, metavar="N", help="which of the part's `replicas` this is, from 1"
+    )
+
+
+def replica_of(part: Replicated, number: int) -> Address:
+    """Return the address that the settings give to a process of a part. Raises SettingsError."""
+    if not 1 <= number <= len(part.all):
+        raise SettingsError([f"--replica: {number} is not in 1–{len(part.all)}, as many as settings name"])
+    return part.all[number - 1]
+
+
 def _read(file: Path) -> dict[str, Any]:
     try:
         data = yaml.load(file.read_text(encoding="utf-8"), _OnceLoader)  # noqa: S506 - a SafeLoader
@@ -125,11 +143,33 @@ def _over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
+def _add_bots(data: dict[str, Any], root: Path) -> None:
+    """Add the bots that are in files of their own. Raises SettingsError for one that is in two places."""
+    named, bots = data["bots_directory"], data["bots"]
+    if not isinstance(named, str) or not isinstance(bots, dict):
+        return  # or the model refuses it
+    directory = root / named
+    if not directory.is_dir():
+        raise SettingsError([f"bots_directory: {directory} is not a directory; create it, or write null"])
+    place = dict.fromkeys(bots, "bots")
+    for file in sorted(directory.glob("[!.]*.yaml")):
+        found = _read(file)
+        if twice := [name for name in found if name in place]:
+            raise SettingsError(
+                [f"{file}: {name} is in {place[name]} already; name it once" for name in twice]
+            )
+        place |= dict.fromkeys(found, str(file))
+        bots = bots | found
+    data["bots"] = bots
+
+
 def _shift_ports(data: dict[str, Any], offset: int) -> None:
     services = data["services"]
     for service in services.values() if isinstance(services, dict) else ():
-        if isinstance(service, dict) and type(service.get("port")) is int:  # True is none, and refused later
-            service["port"] += offset
+        replicas = service.get("replicas") if isinstance(service, dict) else None
+        for each in (service, *(replicas if isinstance(replicas, list) else ())):
+            if isinstance(each, dict) and type(each.get("port")) is int:  # True is none, and refused later
+                each["port"] += offset
 
 
 def _faster(value: Any, speed: float) -> Any:  # noqa: ANN401 - walks whatever the settings hold

@@ -9,6 +9,7 @@ from pydantic import StrictBool, model_validator
 from stack.settings.acting import Actions, Channels, Contact, Escalation, Routing, Timeout, Tokens
 from stack.settings.alerts import Alert, Colour, Milestones, Severities, Thresholds
 from stack.settings.bots import Bot, BotName, Demo, Url
+from stack.settings.services import Services
 from stack.settings.telling import Dashboards, Health, Logs, Performance, Sla, Suggestions, Summaries
 from stack.settings.types import (
     Between,
@@ -16,7 +17,6 @@ from stack.settings.types import (
     Duration,
     FilePath,
     Plain,
-    Port,
     RealTime,
     SecretFile,
     Section,
@@ -113,36 +113,6 @@ class Storage(Section):
     file: FileStorage
 
 
-class Service(Section):
-    """Where one part listens, and where the others reach it."""
-
-    host: str
-    bind: str
-    port: Port
-
-    @property
-    def address(self) -> str:
-        """`host:port`, as the other parts reach it."""
-        return f"{self.host}:{self.port}"
-
-    @property
-    def url(self) -> str:
-        """The address as a URL without a trailing slash."""
-        return f"http://{self.address}"
-
-
-class Services(Section):
-    """The parts of the stack."""
-
-    exporter: Service
-    demo_bot: Service
-    webhook_actions: Service
-    prometheus: Service
-    alertmanager: Service
-    blackbox_exporter: Service
-    grafana: Service
-
-
 class Links(Section):
     """What a person's browser opens; None is the service's own address."""
 
@@ -182,6 +152,7 @@ class Settings(Section):
     currency: str
     days_per_year: Annotated[int, Between(200, 366), Plain]
     bots: dict[BotName, Bot]
+    bots_directory: FilePath | None
     demo: Demo
     collection: Collection
     storage: Storage
@@ -232,7 +203,7 @@ class Settings(Section):
     def bot_logs(self, data: Path) -> dict[str, tuple[Path, ...]]:
         """Return the logs of each bot that has any; the demo bot's is in its data directory unless set."""
         logs = {name: bot.logs for name, bot in self.bots.items() if bot.logs}
-        if self.demo.enabled and DEMO not in logs:
+        if self.demo.enabled and DEMO in self.bots and DEMO not in logs:
             logs[DEMO] = (self.demo.log_file or data / DEMO_LOG,)
         return logs
 

@@ -46,10 +46,13 @@ class Exporter:
 
 
 def command(config: Path) -> list[str]:
-    return [sys.executable, "-m", "exporter", "--config", str(config), "--speed", "30"]
+    return [
+        *(sys.executable, "-m", "exporter", "--config", str(config)),
+        *("--speed", "30", "--data", str(config.parent / "data")),
+    ]
 
 
-def configure(directory: Path, bots: dict[str, object], port: int) -> Path:
+def configure(directory: Path, bots: dict[str, object], port: int, **more: object) -> Path:
     (directory / "token").write_text(TOKEN)
     (directory / "password").write_text(PASSWORD)
     settings = {
@@ -58,6 +61,7 @@ def configure(directory: Path, bots: dict[str, object], port: int) -> Path:
         "collection": {"timeout": "1s"},
         "services": {"exporter": {"port": port}},
     }
+    settings |= more
     config = directory / "monitoring.yaml"
     config.write_text(yaml.safe_dump(settings))
     return config
@@ -68,12 +72,17 @@ def http(url: str) -> dict[str, object]:
 
 
 @contextmanager
-def running(directory: Path, bots: dict[str, object]) -> Iterator[Exporter]:
-    port = free_port()
+def running(
+    directory: Path, bots: dict[str, object], replica: int = 1, port: int | None = None, **more: object
+) -> Iterator[Exporter]:
+    port = port or free_port()
     log = directory / "log"
     with log.open("wb") as out:
         process = subprocess.Popen(
-            command(configure(directory, bots, port)), cwd=ROOT, stdout=out, stderr=out
+            [*command(configure(directory, bots, port, **more)), "--replica", str(replica)],
+            cwd=ROOT,
+            stdout=out,
+            stderr=out,
         )
         exporter = Exporter(f"http://127.0.0.1:{port}", process, log)
 

@@ -266,5 +266,6 @@ def test_secret_files_that_are_missing_or_empty_are_named_and_those_of_what_is_o
     assert set(named) == {
         "webhook_actions.tokens.act_file",
         "webhook_actions.tokens.receive_file",
+        "webhook_actions.tokens.reload_file",
         "channels.telegram.token_file",
     }

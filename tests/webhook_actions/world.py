@@ -98,7 +98,7 @@ class World:
         self.prometheus: subprocess.Popen[bytes] | None = None
         self.engine: subprocess.Popen[bytes] | None = None
         self.replicas: list[subprocess.Popen[bytes]] = []
-        for token in ("receive", "read", "act", "bot"):
+        for token in ("receive", "read", "act", "reload", "bot"):
             (directory / f"{token}_token").write_text(f"{token}-secret\n")
         self.config = directory / "monitoring.yaml"
         self.config.write_text(yaml.safe_dump(self._settings(names, overrides)))
@@ -118,7 +118,7 @@ class World:
             "bots": bots,
             "services": {name: {"port": port} for name, port in self.ports.items()},
             "webhook_actions": {
-                "tokens": {f"{name}_file": f"{name}_token" for name in ("receive", "read", "act")},
+                "tokens": {f"{name}_file": f"{name}_token" for name in ("receive", "read", "act", "reload")},
                 "heartbeat": "1s",
             },
             "actions": {"restart": {"wait": "0s", "boot": "1s"}},

@@ -1,0 +1,135 @@
+"""Replaces the engine by one of newer settings while it runs, as one replica takes over from another."""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+from starlette.types import Receive, Scope, Send
+
+from stack.settings import Settings, SettingsError
+from webhook_actions.embedded import DatabaseError, EmbeddedPostgres
+from webhook_actions.metrics import Metrics
+from webhook_actions.service import Running, running
+
+log = logging.getLogger(__name__)
+
+_ANSWER_SECONDS = 10.0  # for requests that an engine has begun when its successor takes over
+
+
+class Generations:
+    """The engine by the settings in force, as an ASGI application; `broken` is a part of it that ended."""
+
+    def __init__(self, read: Callable[[], Settings], embedded: str | None, stack: AsyncExitStack) -> None:
+        self._read = read
+        self._embedded = embedded
+        self._stack = stack
+        self._metrics = Metrics()
+        self._turn = asyncio.Lock()
+        self._now: _Generation | None = None
+        self._retired: set[asyncio.Task[None]] = set()
+        self.broken: asyncio.Future[asyncio.Task[None]] = asyncio.get_running_loop().create_future()
+        stack.push_async_callback(self._close)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Have the newest engine answer."""
+        if self._now is None:
+            raise RuntimeError("no engine has been started")
+        await self._now.answer(scope, receive, send)
+
+    async def start(self, settings: Settings, silent: float) -> None:
+        """Start an engine, and let the one before finish what it has begun. Raises as `running` does."""
+        new = _Generation()
+        await new.start(running(settings, self._embedded, self._metrics, silent, self.reload))
+        before, self._now = self._now, new
+        for task in new.tasks:
+            task.add_done_callback(self._ended)
+        self._metrics.reloaded.set(1)
+        self._metrics.reloaded_at.set(time.time())
+        if before is not None:
+            retired = asyncio.create_task(before.stop())
+            self._retired.add(retired)
+            retired.add_done_callback(self._retired.discard)
+
+    async def reload(self) -> str | None:
+        """Go on with what the settings' files say now, or as before; return what is wrong with them."""
+        async with self._turn:
+            try:
+                settings = await asyncio.to_thread(self._read)
+                # A worker of ours is at work until its successor is: only what is silent for long is dead.
+                await self.start(settings, 2 * float(settings.webhook_actions.heartbeat))
+            except (SettingsError, DatabaseError, OSError) as error:
+                log.error("the settings stay as they were", extra={"reason": str(error)})
+                self._metrics.reloaded.set(0)
+                return str(error)
+        log.info("the settings were read anew", extra={"bots": len(settings.bots)})
+        return None
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        ours = self._now is not None and task in self._now.tasks
+        if ours and not task.cancelled() and not self.broken.done():
+            self.broken.set_result(task)
+
+    async def _close(self) -> None:
+        await asyncio.gather(*self._retired)
+        if self._now is not None:
+            await self._now.stop()
+
+
+class _Generation:
+    """One engine and the requests that it answers."""
+
+    def __init__(self) -> None:
+        self._stack = AsyncExitStack()
+        self._run: Running | None = None
+        self._asked = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    @property
+    def tasks(self) -> tuple[asyncio.Task[None], ...]:
+        """The tasks that must not end before it."""
+        return self._run.tasks if self._run else ()
+
+    async def start(self, run: AbstractAsyncContextManager[Running]) -> None:
+        """Run. Raises as `running` does."""
+        self._run = await self._stack.enter_async_context(run)
+
+    async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        if self._run is None:
+            raise RuntimeError("this engine has not been started")
+        self._asked += 1
+        self._idle.clear()
+        try:
+            await self._run.app(scope, receive, send)
+        finally:
+            self._asked -= 1
+            if not self._asked:
+                self._idle.set()
+
+    async def stop(self) -> None:
+        """Answer what was asked, then end."""
+        try:
+            await asyncio.wait_for(self._idle.wait(), _ANSWER_SECONDS)
+        except TimeoutError:
+            log.warning("requests were cut off by a reload", extra={"requests": self._asked})
+        await self._stack.aclose()
+
+
+@asynccontextmanager
+async def serving(read: Callable[[], Settings], settings: Settings, data: Path) -> AsyncIterator[Generations]:
+    """Run the engine while the context lasts. Raises as `running` does."""
+    async with AsyncExitStack() as stack:
+        file, embedded = settings.webhook_actions.database_url_file, None
+        if file is None:
+            postgres = EmbeddedPostgres(data / "postgres")
+            stack.callback(postgres.stop)
+            embedded = postgres.start()  # in this thread, with whose end PostgreSQL ends too
+        generations = Generations(read, embedded, stack)
+        # Nobody else can be at work on a database of our own, so what a killed process left runs at once.
+        silent = 0.0 if embedded else 2 * float(settings.webhook_actions.heartbeat)
+        await generations.start(settings, silent)
+        yield generations
