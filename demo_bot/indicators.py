@@ -21,7 +21,7 @@ Regime = Literal["calm", "volatile", "trending"]
 
 @dataclass(frozen=True)
 class Indicators:
-    """One symbol's figures; ratios are 0 to 1, `macd` is in money, `volume_24h` in units of the coin."""
+    """One symbol's figures; ratios are 0 to 1, `macd` and `volume_24h` are in money."""
 
     volatility_ratio: float
     trend: Trend
@@ -43,7 +43,7 @@ def read(series: Series) -> Indicators:
     hour = day[-HOUR_BARS - 1 :]
     volumes = list(series.volumes)
     today, yesterday = sum(volumes[-DAY_BARS:]), sum(volumes[-2 * DAY_BARS : -DAY_BARS])
-    turnover = fmean(volumes[-HOUR_BARS:]) * series.price
+    turnover = fmean(volumes[-HOUR_BARS:])
     volatility = hourly_volatility(hour)
     direction = trend(hour)
     return Indicators(

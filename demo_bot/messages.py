@@ -18,7 +18,7 @@ class OpenPosition(Message):
     symbol: str
     side: Literal["long", "short"]
     size: float
-    """In units of the coin."""
+    """In money."""
     entry_price: float
     price: float
     """As the bot last saw it."""
@@ -82,7 +82,7 @@ class MarketState(Message):
     price_change_1h_ratio: float | None = None
     price_change_24h_ratio: float | None = None
     volume_24h: float | None = None
-    """In units of the coin."""
+    """In money."""
     volume_change_24h_ratio: float | None = None
     rsi: float | None = None
     """0 to 100."""

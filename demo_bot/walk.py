@@ -29,7 +29,7 @@ class Series:
         levels = [level := level + rng.gauss(0, VOLATILITY * sqrt(BAR_SECONDS)) for _ in range(HISTORY_BARS)]
         # Shifted as a whole, so that the invented past ends at the price where trading goes on.
         self.closes.extend(price * exp(at - levels[-1]) for at in levels)
-        self.volumes.extend(_volume(rng, close) for close in self.closes)
+        self.volumes.extend(_volume(rng) for _ in self.closes)
 
     def advance(self, rng: Random, seconds: float) -> None:
         """Move the price by a time that may be zero."""
@@ -41,7 +41,7 @@ class Series:
     def close_bar(self, rng: Random) -> None:
         """Make the price now the close of a bar."""
         self.closes.append(self.price)
-        self.volumes.append(_volume(rng, self.price))
+        self.volumes.append(_volume(rng))
 
 
 class Walk:
@@ -79,5 +79,6 @@ class Walk:
         self.series[symbol].price *= 1 + ratio
 
 
-def _volume(rng: Random, price: float) -> float:
-    return BAR_TURNOVER / price * exp(rng.gauss(0, 0.4))
+def _volume(rng: Random) -> float:
+    """Return the money traded in a bar."""
+    return BAR_TURNOVER * exp(rng.gauss(0, 0.4))

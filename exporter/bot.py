@@ -91,6 +91,8 @@ class WatchedBot:
         ledger = self._ledger
         for (symbol, side, outcome), count in ledger.counts.items():
             yield sample("trades_total", count, symbol=symbol, side=side, outcome=outcome)
+        for symbol, profit in ledger.profits.items():
+            yield sample("symbol_pnl", profit, symbol=symbol)
         yield from known("win_rate", ledger.win_rate)
         yield from known("max_drawdown_ratio", ledger.max_drawdown)
         yield from known("profit_factor", ledger.profit_factor)

@@ -104,6 +104,7 @@ METRICS: tuple[Metric, ...] = (
     Metric("uptime_seconds", GAUGE, "seconds", TRADING, "Since the bot's trading loop started.", http="time − started_at", freqtrade="now − /health bot_startup_ts"),
     Metric("last_activity_timestamp_seconds", GAUGE, "unix time", TRADING, "When the bot's trading loop last ran.", http="last_activity_at", freqtrade="/health last_process_ts"),
     _traded("trades_total", "trades", "Closed trades; outcome is won, lost or even. Symbols beyond `collection.max_symbols` are counted as `other`.", "symbol", "side", "outcome", kind=COUNTER),
+    _traded("symbol_pnl", "money", "Profit of the closed trades of a symbol; of symbols beyond `collection.max_symbols` as `other`.", "symbol"),
     _traded("win_rate", "ratio", "Closed trades that made money, of all closed trades."),
     Metric("profit_loss", GAUGE, "money", TRADING, "Profit of closed trades and of open positions.", http="profit_realised + profit_open", freqtrade="/profit profit_all_coin"),
     Metric("pnl", GAUGE, "money", TRADING, "Profit of the trades closed in the window: this calendar day, week (from Monday) and month of the set `timezone`, or all.", ("window",), http="trades; total: profit_realised, else trades", freqtrade="/trades; before the first: /daily, /weekly, /monthly data[0].abs_profit (of UTC); total: /profit profit_closed_coin"),

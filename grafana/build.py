@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,19 +11,23 @@ from grafanalib._gen import DashboardEncoder
 
 from grafana import provisioning
 from grafana.lacking import Dashboard
+from grafana.look import Look
 from stack.settings import Settings
 
 HOME = "overview"
+# For a first bot: what it earns, what it risks, whether it runs, what fires.
+SIMPLE = ("overview", "performance", "risk", "system", "alerts")
 _SUFFIX = ".dashboard.py"
 _FOLDER = Path(__file__).parent / "dashboards"
 
 
-def build(settings: Settings, out: Path) -> None:
+def build(settings: Settings, helps: Mapping[str, str], out: Path) -> None:
     """Write `out/dashboards/*.json`, `out/provisioning/*/nightdesk.yaml` and `out/grafana.ini`.
 
-    The same settings give the same bytes wherever `out` lies: GF_PATHS_PROVISIONING tells Grafana where.
+    `helps` is what each metric means, by its full name. The same settings give the same bytes wherever `out`
+    lies: GF_PATHS_PROVISIONING tells Grafana where.
     """
-    built = dashboards(settings)
+    built = dashboards(settings, helps)
     for name, dashboard in built.items():
         _write(out / "dashboards" / f"{name}.json", json.dumps(dashboard, indent=2, sort_keys=True) + "\n")
     for kind, data in (
@@ -33,25 +38,26 @@ def build(settings: Settings, out: Path) -> None:
     _write(out / "grafana.ini", provisioning.ini(settings, HOME if HOME in built else None))
 
 
-def dashboards(settings: Settings) -> dict[str, dict[str, Any]]:
-    """Return the JSON of each dashboard whose widget is enabled, by the name of its file."""
+def dashboards(settings: Settings, helps: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    """Return the JSON of each dashboard of the set whose widget is enabled, by the name of its file."""
+    shown, look = settings.dashboards, Look(settings, helps)
     found = {}
     for file in sorted(_FOLDER.glob(f"*{_SUFFIX}")):
         name = file.name.removesuffix(_SUFFIX)
-        widget = getattr(settings.dashboards.widgets, name, None)
-        if widget is None or widget.enabled:
-            found[name] = json.loads(json.dumps(_load(file, settings), cls=DashboardEncoder))
+        widget = getattr(shown.widgets, name, None)
+        if (shown.set == "all" or name in SIMPLE) and (widget is None or widget.enabled):
+            found[name] = json.loads(json.dumps(_load(file, look), cls=DashboardEncoder))
     return found
 
 
-def _load(file: Path, settings: Settings) -> Dashboard:
+def _load(file: Path, look: Look) -> Dashboard:
     # Its name has a dot, as grafanalib wants it, so `import` cannot reach it.
     spec = importlib.util.spec_from_file_location(file.name.removesuffix(".py"), file)
     if spec is None or spec.loader is None:
         raise ImportError(f"{file}: is not a Python file")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    dashboard: Dashboard = module.dashboard(settings)
+    dashboard: Dashboard = module.dashboard(look)
     return dashboard
 
 

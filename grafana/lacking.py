@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import attr
 from grafanalib import core
 
 # Grafana 9.0's. Later ones migrate it up; grafanalib's own, 12, is refused by Grafana 12 and 13.
@@ -60,6 +61,31 @@ class StateTimeline(_Panel, core.StateTimeline):  # type: ignore[misc]  # grafan
 
 class Table(_Panel, core.Table):  # type: ignore[misc]  # grafanalib has no types
     """Rows and columns."""
+
+
+class Logs(_Panel, core.Logs):  # type: ignore[misc]  # grafanalib has no types
+    """Lines of logs."""
+
+
+@attr.s(auto_attribs=True)
+class _AnyKind(core.Panel):  # type: ignore[misc]  # grafanalib has no types
+    kind: str = ""
+    options: Json = attr.Factory(dict)
+    defaults: Json = attr.Factory(dict)
+    overrides: list[Json] = attr.Factory(list)
+
+    def to_json_data(self) -> Json:
+        """Return Grafana's JSON."""
+        shown = {"defaults": self.defaults, "overrides": self.overrides}
+        written: Json = self.panel_json({"type": self.kind, "options": self.options, "fieldConfig": shown})
+        return written
+
+
+class Kind(_Panel, _AnyKind):
+    """A panel of which grafanalib writes an older form: gauge and bargauge of Grafana 6, heatmap of 8.
+
+    Its piechart has neither decimals nor a word for no value.
+    """
 
 
 class Target(core.Target):  # type: ignore[misc]  # grafanalib has no types

@@ -1,82 +1,44 @@
-"""How every dashboard looks: panels, units, colours, sizes and the grid, all from settings."""
+"""How every dashboard looks: panels in the colours, sizes and decimals of the settings."""
 
 import json
 import re
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from string import ascii_uppercase
 from typing import Literal
 
 from grafanalib import core
 
-from grafana.lacking import (
-    Dashboard,
-    Json,
-    Stat,
-    StateTimeline,
-    Step,
-    Table,
-    Target,
-    TimePicker,
-    TimeSeries,
-    Variable,
-)
-from stack.settings import Duration, Settings
-from stack.settings.telling import Widget
+from grafana.lacking import Json, Kind, Stat, StateTimeline, Step, TimeSeries
+from grafana.parts import DATASOURCE, RATIO, Pace, Query, override, painted, targets
+from grafana.promql import BOT
+from stack.settings import Settings
 
-BOT = 'bot=~"$bot"'  # what every query of a bot's metrics selects by
-RATIO, COUNT, NUMBER, SECONDS = "percentunit", "locale", "none", "s"
-_DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
-_COLUMNS, _UNITS = 24, 8  # Grafana's grid, and that of settings.dashboards.sizes
+COLUMNS, _UNITS = 24, 8  # Grafana's grid, and that of settings.dashboards.sizes
 _UNIT_HEIGHT = 4  # rows of 30 pixels: a unit is then about as high as it is wide
+_REDUCED: Json = {"calcs": ["lastNotNull"], "fields": "", "values": False}
 
 Size = Literal["small", "medium", "large", "xlarge", "full"]
 
 
 @dataclass(frozen=True)
-class Query:
-    """PromQL and what its series are called."""
-
-    expr: str
-    legend: str = "{{bot}}"
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column of a table: a query of one value a row, or, where `label` is set, that label of its series."""
-
-    title: str
-    expr: str
-    unit: str = NUMBER
-    decimals: int | None = None
-    steps: tuple[Step, ...] = ()
-    mapping: Json | None = None
-    label: str = ""
-
-
-def named_values(names: dict[str, tuple[str, str]]) -> Json:
-    """Return a value mapping of value → (text, colour)."""
-    options = {
-        value: {"text": text, "color": colour, "index": index}
-        for index, (value, (text, colour)) in enumerate(names.items())
-    }
-    return {"type": "value", "options": options}
-
-
-def override(name: str, **properties: object) -> Json:
-    """Return the properties (dots written as __) that the field of this name has of its own."""
-    return {
-        "matcher": {"id": "byName", "options": name},
-        "properties": [{"id": key.replace("__", "."), "value": value} for key, value in properties.items()],
-    }
-
-
-@dataclass(frozen=True)
 class Look:
-    """Makes panels in the colours, sizes, decimals and units of the settings."""
+    """Makes panels in the colours, sizes, decimals and units of the settings.
+
+    `helps` is what each metric means, by its full name: what a panel says of itself ends with that.
+    """
 
     settings: Settings
+    helps: Mapping[str, str]
+
+    @property
+    def alone(self) -> bool:
+        """Whether one bot is watched, so that no series needs its name."""
+        return len(self.settings.bots) < 2
+
+    def who(self, *rest: str) -> str:
+        """Return the name of a series: its bot, unless that is the only one, and the rest."""
+        return " ".join(rest if self.alone and rest else ("{{bot}}", *rest))
 
     def currencies(self) -> dict[str, str]:
         """Return each currency with the matchers of its bots: money of two currencies is never added up."""
@@ -94,13 +56,26 @@ class Look:
         """Return the unit of money where a bot has no currency of its own; exact, never rounded to K."""
         return f"suffix:{next(iter(self.currencies()))}"
 
-    def money_overrides(self) -> list[Json]:
-        """Return the unit of each bot whose currency is not `money_unit`'s."""
-        return [
-            override(name, unit=f"suffix:{bot.currency or self.settings.currency}")
+    def money_of_bots(self) -> Json:
+        """Return unit and decimals of the money of series that begin with the name of a bot."""
+        others = {
+            name: f"suffix:{bot.currency or self.settings.currency}"
             for name, bot in self.settings.bots.items()
-            if f"suffix:{bot.currency or self.settings.currency}" != self.money_unit()
-        ]
+        }
+        return {
+            "unit": self.money_unit(),
+            "decimals": self.settings.dashboards.decimals.money,
+            "overrides": [
+                override(f"/^{re.escape(name)}( |$)/", "byRegexp", unit=unit)
+                for name, unit in others.items()
+                if unit != self.money_unit()
+            ],
+        }
+
+    @property
+    def ratio(self) -> Json:
+        """Unit and decimals of what is 0 to 1."""
+        return {"unit": RATIO, "decimals": self.settings.dashboards.decimals.ratio}
 
     @property
     def good(self) -> str:
@@ -117,16 +92,45 @@ class Look:
         """The colour of what is critical."""
         return self.settings.severities.critical.colour
 
+    @property
+    def calm(self) -> str:
+        """The colour of what is neither good nor bad."""
+        return self.settings.severities.info.colour
+
+    def scale(self, kind: Literal["usage", "risk"]) -> list[Step]:
+        """Return the steps of a gauge: colours of a scale, no alert's limits."""
+        low, middle, high = getattr(self.settings.dashboards.gauge_steps, kind)
+        return [Step(self.good), Step(self.good, low), Step(self.warn, middle), Step(self.bad, high)]
+
+    def at_most(self, warning: float | None, critical: float | None = None) -> list[Step]:
+        """Return the steps of what is good below its limits."""
+        found = [Step(self.good)]
+        found += [Step(self.warn, warning)] if warning is not None else []
+        return [*found, Step(self.bad, critical)] if critical is not None else found
+
+    def at_least(self, warning: float, critical: float | None = None) -> list[Step]:
+        """Return the steps of what is good from its limits on."""
+        below = [Step(self.warn)] if critical is None else [Step(self.bad), Step(self.warn, critical)]
+        return [*below, Step(self.good, warning)]
+
     def money(
-        self, title: str, description: str, expr: str, *, empty: str, steps: Sequence[Step] = ()
+        self,
+        title: str,
+        words: str,
+        expr: str,
+        *,
+        empty: str,
+        steps: Sequence[Step] = (),
+        size: Size = "medium",
     ) -> Stat:
         """Return a sum of money now, one for each currency; `expr` has `%s` where the matchers go."""
         sums = [
-            Query(f"sum({expr % matchers})", currency) for currency, matchers in self.currencies().items()
+            Query(f"sum(max by (bot) ({expr % matchers}))", currency)
+            for currency, matchers in self.currencies().items()
         ]
         return self.stat(
             title,
-            description,
+            words,
             sums,
             unit=self.money_unit(),
             decimals=self.settings.dashboards.decimals.money,
@@ -134,13 +138,13 @@ class Look:
             steps=steps,
             overrides=[override(currency, unit=f"suffix:{currency}") for currency in self.currencies()],
             text="value",
-            size="medium",
+            size=size,
         )
 
     def stat(
         self,
         title: str,
-        description: str,
+        words: str,
         queries: Sequence[Query],
         *,
         unit: str,
@@ -148,13 +152,14 @@ class Look:
         steps: Sequence[Step] = (),
         decimals: int | None = None,
         overrides: Sequence[Json] = (),
+        mapping: Json | None = None,
         text: Literal["auto", "value", "value_and_name"] = "auto",
         size: Size = "small",
     ) -> Stat:
         """Return a panel of the value now; `empty` is what it says when nothing is known."""
         return Stat(
-            **self._common(title, description, size, steps),
-            targets=list(_targets(queries, instant=True)),
+            **self.common(title, words, queries, size, steps),
+            targets=list(targets(queries, instant=True)),
             format=unit,
             decimals=decimals,
             noValue=empty,
@@ -162,58 +167,166 @@ class Look:
             graphMode="none",
             textMode=text,
             color={"mode": "thresholds"},
+            mappings=[mapping] if mapping else [],
             overrides=list(overrides),
+        )
+
+    def gauge(
+        self,
+        title: str,
+        words: str,
+        queries: Sequence[Query],
+        *,
+        unit: str,
+        empty: str,
+        steps: Sequence[Step],
+        decimals: int | None = None,
+        top: float = 1,
+        size: Size = "medium",
+    ) -> Kind:
+        """Return a gauge from 0 to `top` of each value now."""
+        options: Json = {"reduceOptions": _REDUCED, "orientation": "auto"}
+        return Kind(
+            kind="gauge",
+            **self.common(title, words, queries, size, steps),
+            **self._shown(queries, options, unit=unit, decimals=decimals, empty=empty, top=top),
+        )
+
+    def bars(
+        self,
+        title: str,
+        words: str,
+        queries: Sequence[Query],
+        *,
+        unit: str,
+        empty: str,
+        steps: Sequence[Step] = (),
+        decimals: int | None = None,
+        top: float | None = None,
+        overrides: Sequence[Json] = (),
+        size: Size = "large",
+    ) -> Kind:
+        """Return a horizontal bar for each value now."""
+        options: Json = {"reduceOptions": _REDUCED, "orientation": "horizontal", "displayMode": "basic"}
+        return Kind(
+            kind="bargauge",
+            **self.common(title, words, queries, size, steps),
+            **self._shown(queries, options, unit=unit, decimals=decimals, empty=empty, top=top),
+            overrides=list(overrides),
+        )
+
+    def pie(
+        self,
+        title: str,
+        words: str,
+        queries: Sequence[Query],
+        *,
+        unit: str,
+        empty: str,
+        colours: Mapping[str, str] | None = None,
+        size: Size = "large",
+    ) -> Kind:
+        """Return the shares of a whole; `colours` by name, else those of the settings in turn."""
+        pie = self.settings.dashboards.colours.pie
+        fixed = colours or {query.legend: pie[at % len(pie)] for at, query in enumerate(queries)}
+        legend: Json = {"displayMode": "list", "placement": "bottom", "showLegend": True}
+        options: Json = {
+            "reduceOptions": _REDUCED,
+            "pieType": "pie",
+            "legend": legend | {"values": ["value", "percent"]},
+            "tooltip": {"mode": "single", "sort": "none"},
+        }
+        common = self._shown(queries, options, unit=unit, decimals=0, empty=empty)
+        common["defaults"] |= {"color": {"mode": "palette-classic"}}
+        return Kind(
+            kind="piechart",
+            **self.common(title, words, queries, size),
+            **common,
+            overrides=[painted(name, colour) for name, colour in fixed.items()],
+        )
+
+    def heat(
+        self,
+        title: str,
+        words: str,
+        query: Query,
+        *,
+        unit: str,
+        empty: str,
+        pace: Pace,
+        size: Size = "xlarge",
+    ) -> Kind:
+        """Return a row for each series, a cell for each point, the darker the more."""
+        options: Json = {
+            "calculate": False,
+            "cellGap": 1,
+            "cellValues": {"unit": unit},
+            "color": {"mode": "scheme", "scheme": "Oranges", "steps": 64, "exponent": 0.5, "reverse": False},
+            "filterValues": {"le": 1e-9},
+            "legend": {"show": True},
+            "rowsFrame": {"layout": "auto"},
+            "showValue": "never",
+            "tooltip": {"show": True, "mode": "single", "yHistogram": False},
+            "yAxis": {"axisPlacement": "left", "reverse": False},
+        }
+        return Kind(
+            kind="heatmap",
+            **self.common(title, words, [query], size, pace=pace),
+            **self._shown([query], options, unit=unit, decimals=0, empty=empty, instant=False),
         )
 
     def lines(
         self,
         title: str,
-        description: str,
+        words: str,
         queries: Sequence[Query],
         *,
         unit: str,
         empty: str,
         colour: str | None = None,
-        limit: float | None = None,
+        many: bool = False,
+        limits: Sequence[Step] = (),
         filled: bool = False,
+        columns: bool = False,
         decimals: int | None = None,
         overrides: Sequence[Json] = (),
+        pace: Pace = Pace(),  # noqa: B008 - frozen
         size: Size = "xlarge",
     ) -> TimeSeries:
-        """Return lines over time, with `limit` drawn and always within sight."""
+        """Return lines (or stacked columns) over time, the limits drawn and always within sight.
+
+        One bot's line has `colour`; several bots, or `many` lines of one, need a colour each.
+        """
         colours = self.settings.dashboards.colours
-        alone = len(self.settings.bots) < 2  # several bots need a colour each
-        steps = [Step("transparent")]
-        scale: Json = {}
-        if limit is not None:
-            steps.append(Step(self.bad, limit))
-            scale = {"axisSoftMin": 0, "axisSoftMax": limit * 1.1}
-        extra: Json = {"fieldConfig": {"defaults": {"noValue": empty, "custom": scale}}}
-        if alone:
-            extra["fieldConfig"]["defaults"]["color"] = {
-                "mode": "fixed",
-                "fixedColor": colour or colours.lines.default,
-            }
+        bounds = [step.value for step in limits if step.value is not None]
+        scale = {"axisSoftMin": min(0, *bounds) * 1.1, "axisSoftMax": max(0, *bounds) * 1.1} if bounds else {}
+        defaults: Json = {"noValue": empty, "custom": scale}
+        if self.alone and not many:
+            fixed = colour or (colours.bars if columns else colours.lines.default)
+            defaults["color"] = {"mode": "fixed", "fixedColor": fixed}
         return TimeSeries(
-            **self._common(title, description, size, steps),
-            targets=list(_targets(queries)),
+            **self.common(title, words, queries, size, [Step("transparent"), *limits], pace),
+            targets=list(targets(queries)),
             unit=unit,
             valueDecimals=decimals,
-            lineWidth=colours.line_width,
+            drawStyle="bars" if columns else "line",
+            barAlignment=1 if columns else 0,  # a column stands for what follows its point
+            stacking={"mode": "normal", "group": "A"} if columns else {},
+            lineWidth=colours.bar_width if columns else colours.line_width,
             lineInterpolation="smooth" if filled else "linear",
-            fillOpacity=10 if filled else 0,
+            fillOpacity=80 if columns else 10 if filled else 0,
             showPoints="never",
             tooltipMode="multi",
-            legendCalcs=["lastNotNull"],
-            thresholdsStyleMode="off" if limit is None else "line",
+            legendCalcs=["sum" if columns else "lastNotNull"],
+            thresholdsStyleMode="line" if limits else "off",
             overrides=list(overrides),
-            extraJson=extra,
+            extraJson={"fieldConfig": {"defaults": defaults}},
         )
 
     def states(
         self,
         title: str,
-        description: str,
+        words: str,
         queries: Sequence[Query],
         mapping: Json,
         *,
@@ -222,72 +335,43 @@ class Look:
     ) -> StateTimeline:
         """Return a band a series, coloured and named by `mapping`."""
         return StateTimeline(
-            **self._common(title, description, size),
-            targets=list(_targets(queries)),
+            **self.common(title, words, queries, size),
+            targets=list(targets(queries)),
             mappings=[mapping],
             extraJson={"fieldConfig": {"defaults": {"noValue": empty, "unit": "short"}}},
         )
 
-    def table(
+    def _shown(
+        self,
+        queries: Sequence[Query],
+        options: Json,
+        *,
+        unit: str,
+        decimals: int | None,
+        empty: str,
+        top: float | None = None,
+        instant: bool = True,
+    ) -> Json:
+        defaults: Json = {
+            "unit": unit,
+            "decimals": decimals,
+            "noValue": empty,
+            "color": {"mode": "thresholds"},
+        }
+        if top is not None:
+            defaults |= {"min": 0, "max": top}
+        found = list(targets(queries, instant=instant))
+        return {"targets": found, "options": options, "defaults": defaults}
+
+    def common(
         self,
         title: str,
-        description: str,
-        rows: dict[str, str],
-        columns: Sequence[Column],
-        *,
-        empty: str,
-        first: str,
-        overrides: Sequence[Json] = (),
-        size: Size = "full",
-    ) -> Table:
-        """Return a table: a row a value of the labels `rows` (name → title), sorted by `first` falling."""
-        values = [f"Value #{ref}" for ref, _ in zip(ascii_uppercase, columns, strict=False)]
-        values = values if len(columns) > 1 else ["Value"]  # as Grafana names the result of one query
-        pairs = list(zip(values, columns, strict=True))
-        shown = rows | {column.label or value: column.title for value, column in pairs}
-        hidden = {value: True for value, column in pairs if column.label}
-        organize = {
-            "excludeByName": {"Time": True} | hidden,
-            "renameByName": shown,
-            "indexByName": {name: index for index, name in enumerate(shown)},
-        }
-        return Table(
-            **self._common(title, description, size),
-            targets=list(_targets([Query(column.expr, "") for column in columns], instant=True, table=True)),
-            transformations=[{"id": "merge", "options": {}}, {"id": "organize", "options": organize}],
-            overrides=[*(_cell(column) for column in columns), *overrides],
-            sortBy=[core.TableSortByField(displayName=first, desc=True)],
-            unit="short",
-            extraJson={"fieldConfig": {"defaults": {"noValue": empty}}},
-        )
-
-    def dashboard(
-        self, uid: str, title: str, description: str, widget: Widget, panels: Sequence[core.Panel]
-    ) -> Dashboard:
-        """Return the dashboard of these panels, laid out in their order."""
-        shown = self.settings.dashboards
-        ranges = [_span(one) for one in shown.ranges]
-        paces = {shown.refresh, *(one.refresh for _, one in shown.widgets)}
-        zone = self.settings.timezone
-        return Dashboard(
-            uid=uid,
-            title=title,
-            description=description,
-            tags=["nightdesk"],
-            panels=list(_flow(panels)),
-            templating=core.Templating(list=_variables()),
-            refresh=_seconds(widget.refresh),
-            time=core.Time(f"now-{_span(shown.default_range)}", "now"),
-            timePicker=TimePicker(
-                refreshIntervals=[_seconds(pace) for pace in sorted(paces)],
-                timeOptions=ranges,
-            ),
-            timezone="utc" if zone == "UTC" else zone,
-            graphTooltip=core.GRAPH_TOOLTIP_MODE_SHARED_CROSSHAIR,
-            editable=False,
-        )
-
-    def _common(self, title: str, description: str, size: Size, steps: Sequence[Step] = ()) -> Json:
+        words: str,
+        queries: Sequence[Query],
+        size: Size,
+        steps: Sequence[Step] = (),
+        pace: Pace = Pace(),  # noqa: B008 - frozen
+    ) -> Json:
         cells = (
             [_UNITS, self.settings.dashboards.sizes.xlarge[1]]
             if size == "full"
@@ -295,80 +379,21 @@ class Look:
         )
         return {
             "title": title,
-            "description": description,
+            "description": self._described(words, queries),
             "id": zlib.crc32(title.encode()) % 1_000_000 + 1,  # a panel keeps its links wherever it is moved
-            "dataSource": _DATASOURCE,
+            "dataSource": DATASOURCE,
             "thresholds": list(steps) or [Step(self.settings.dashboards.colours.lines.default)],
             "maxDataPoints": None,
-            "gridPos": core.GridPos(w=cells[0] * _COLUMNS // _UNITS, h=cells[1] * _UNIT_HEIGHT, x=0, y=0),
+            "interval": pace.step,
+            "timeFrom": pace.back,
+            "gridPos": core.GridPos(w=cells[0] * COLUMNS // _UNITS, h=cells[1] * _UNIT_HEIGHT, x=0, y=0),
         }
 
-
-def _flow(panels: Iterable[core.Panel]) -> Iterator[core.Panel]:
-    """Yield the panels placed from left to right, a new shelf where the row is full."""
-    x = y = shelf = 0
-    for panel in panels:
-        place = panel.gridPos
-        if x + place.w > _COLUMNS:
-            x, y, shelf = 0, y + shelf, 0
-        place.x, place.y = x, y
-        x, shelf = x + place.w, max(shelf, place.h)
-        yield panel
-
-
-def _targets(queries: Sequence[Query], *, instant: bool = False, table: bool = False) -> Iterator[Target]:
-    for ref, query in zip(ascii_uppercase, queries, strict=False):
-        yield Target(
-            expr=query.expr,
-            legendFormat=query.legend,
-            refId=ref,
-            instant=instant,
-            format="table" if table else "time_series",
-            datasource=_DATASOURCE,
-        )
-
-
-def _cell(column: Column) -> Json:
-    """Return how the cells of a column are written and coloured."""
-    if column.label:
-        return override(column.title, noValue="")
-    properties: Json = {"unit": column.unit}
-    if column.decimals is not None:
-        properties["decimals"] = column.decimals
-    if column.mapping:
-        properties["mappings"] = [column.mapping]
-    if column.steps:
-        properties["thresholds"] = {"mode": "absolute", "steps": list(column.steps)}
-    if column.steps or column.mapping:
-        properties |= {"color": {"mode": "thresholds"}, "custom__displayMode": "color-text"}
-    return override(column.title, **properties)
-
-
-def _variables() -> list[Variable]:
-    return [
-        Variable(name="datasource", label="Data source", type="datasource", query="prometheus"),
-        Variable(
-            name="bot",
-            label="Bot",
-            query="label_values(trading_bot_up, bot)",
-            dataSource=_DATASOURCE,
-            includeAll=True,
-            allValue=".+",
-            multi=True,
-            refresh=core.REFRESH_ON_TIME_RANGE_CHANGE,
-        ),
-    ]
-
-
-def _seconds(pace: Duration) -> str:
-    """Return a refresh as Grafana reads it: one number and one unit."""
-    return f"{round(pace)}s"
-
-
-def _span(duration: Duration) -> str:
-    """Return a range in the largest unit that holds it whole; a day is 24h, as Grafana's own list has it."""
-    seconds = round(duration)
-    for unit, length in (("d", 86_400), ("h", 3600), ("m", 60)):
-        if seconds % length == 0 and (unit != "d" or seconds > length):
-            return f"{seconds // length}{unit}"
-    return f"{seconds}s"
+    def _described(self, words: str, queries: Sequence[Query]) -> str:
+        """Return what is said of a panel and what each metric that it shows means."""
+        named = re.findall(r"\b(?:trading_bot|nightdesk)_\w+", " ".join(query.expr for query in queries))
+        bare = [re.sub(r"_(bucket|sum|count)$", "", name) for name in named]
+        meant = {name: self.helps[name] for name in bare if name in self.helps}
+        if len(meant) < 2:
+            return "\n\n".join([text for text in (words, *meant.values()) if text])
+        return "\n".join([words, "", *(f"- `{name}`: {meaning}" for name, meaning in meant.items())]).strip()

@@ -12,6 +12,7 @@ import yaml
 from pydantic import BaseModel
 from pydantic.networks import AnyUrl
 
+from exporter.catalogue import METRICS
 from grafana.build import build as build_dashboards
 from stack.binaries import MissingBinary, alertmanager_command, find
 from stack.flags import write_flags
@@ -86,7 +87,7 @@ def _write(settings: Settings, new: Path) -> None:
     for template in sorted((ROOT / TEMPLATES).glob("*.tmpl")):
         text = _text(template.read_text(encoding="utf-8"), f"{TEMPLATES}/{template.name}")
         (new / TEMPLATES / template.name).write_text(text, encoding="utf-8")
-    build_dashboards(settings, new / "grafana")
+    build_dashboards(settings, {metric.full_name: metric.help for metric in METRICS}, new / "grafana")
     write_flags(settings, new)
     write_rotation(settings, new)
 

@@ -52,6 +52,7 @@ class Ledger:
     def clear(self) -> None:
         """Forget all trades: the bot's history began anew."""
         self.counts: dict[tuple[str, str, Outcome], int] = {}
+        self.profits: dict[str, float] = {}  # by symbol, as it is counted
         self.gross_won = self.gross_lost = 0.0
         self._keys: set[tuple[int, float]] = set()
         self._curve = Curve(self._events)
@@ -95,6 +96,7 @@ class Ledger:
             name = self._symbols[trade.symbol] = trade.symbol if len(self._symbols) < self._named else OTHER
         counted = (name, trade.side, kind)
         self.counts[counted] = self.counts.get(counted, 0) + 1
+        self.profits[name] = self.profits.get(name, 0.0) + profit
         day = self._local.of(trade.closed_at)
         self._days[day] = self._days.get(day, 0.0) + profit
         if self._ratios is not None and day < self._ratios[0]:

@@ -9,9 +9,9 @@ import pytest
 import requests
 import yaml
 
-from grafana.build import dashboards
 from stack.settings import Settings, load
 from tests.conftest import binary, eventually, free_port
+from tests.dashboards.reading import every
 
 END = 1_700_006_400  # the time at which every dashboard is read
 ALERT = 'alertname="TradingBotHighDrawdown",bot="my.bot",condition="drawdown",severity="critical"'
@@ -49,6 +49,10 @@ SERIES: dict[str, float] = {
     'trading_bot_error_rate{bot="my.bot"}': 0.0,
     'trading_bot_uptime_seconds{bot="demo"}': 90_000,
     'trading_bot_uptime_seconds{bot="my.bot"}': 7200,
+    'bot:trading_bot_health:min{bot="demo"}': 1,
+    'bot:trading_bot_health:min{bot="my.bot"}': 0,
+    'bot:trading_bot_performance:score{bot="demo"}': 0.75,
+    'bot:trading_bot_performance:score{bot="my.bot"}': 0.25,
     f'ALERTS{{alertstate="firing",{ALERT}}}': 1,
     f"ALERTS_FOR_STATE{{{ALERT}}}": END - 300,
     f'ALERTS{{alertstate="firing",{WATCHDOG}}}': 1,
@@ -76,7 +80,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 
 @pytest.fixture(scope="module")
 def overview(settings: Settings) -> dict[str, Any]:
-    return dashboards(settings)["overview"]
+    return every(settings)["overview"]
 
 
 @pytest.fixture(scope="session")

@@ -8,18 +8,23 @@ import yaml
 from grafana.build import build
 from stack.settings import Settings
 from tests.dashboards.conftest import settings_of
+from tests.dashboards.reading import HELPS
 
 
 def test_two_builds_of_the_same_settings_are_the_same_bytes(settings: Settings, tmp_path: Path) -> None:
-    build(settings, tmp_path / "one")
-    build(settings, tmp_path / "elsewhere" / "two")
+    build(settings, HELPS, tmp_path / "one")
+    build(settings, HELPS, tmp_path / "elsewhere" / "two")
     first, second = _bytes(tmp_path / "one"), _bytes(tmp_path / "elsewhere" / "two")
     assert first == second
     assert first.keys() >= {"grafana.ini", "dashboards/overview.json"}
 
 
 def test_the_data_source_is_the_prometheus_of_the_settings(tmp_path: Path) -> None:
-    build(settings_of(tmp_path, services={"prometheus": {"host": "prom", "port": 9999}}), tmp_path / "out")
+    build(
+        settings_of(tmp_path, services={"prometheus": {"host": "prom", "port": 9999}}),
+        HELPS,
+        tmp_path / "out",
+    )
     (source,) = _yaml(tmp_path / "out", "datasources")["datasources"]
     assert (source["type"], source["url"]) == ("prometheus", "http://prom:9999")
     assert (source["isDefault"], source["jsonData"]["timeInterval"]) == (True, "1m")
@@ -28,7 +33,7 @@ def test_the_data_source_is_the_prometheus_of_the_settings(tmp_path: Path) -> No
 def test_the_provider_and_the_home_page_point_to_the_dashboards_that_were_written(
     settings: Settings, tmp_path: Path
 ) -> None:
-    build(settings, tmp_path)
+    build(settings, HELPS, tmp_path)
     (provider,) = _yaml(tmp_path, "dashboards")["providers"]
     home = _ini(tmp_path)["dashboards"]["default_home_dashboard_path"]
     written = tmp_path / "dashboards"
@@ -39,7 +44,7 @@ def test_the_provider_and_the_home_page_point_to_the_dashboards_that_were_writte
 
 def test_no_home_page_is_named_that_was_not_written(tmp_path: Path) -> None:
     off = settings_of(tmp_path, dashboards={"widgets": {"overview": {"enabled": False}}})
-    build(off, tmp_path / "out")
+    build(off, HELPS, tmp_path / "out")
     assert not _ini(tmp_path / "out")["dashboards"]
 
 
@@ -47,7 +52,7 @@ def test_theme_and_address_of_grafana_follow_the_settings(tmp_path: Path) -> Non
     changed = settings_of(
         tmp_path, dashboards={"theme": "light"}, services={"grafana": {"bind": "127.0.0.2", "port": 3333}}
     )
-    build(changed, tmp_path / "out")
+    build(changed, HELPS, tmp_path / "out")
     ini = _ini(tmp_path / "out")
     assert ini["users"]["default_theme"] == "light"
     assert (ini["server"]["http_addr"], ini["server"]["http_port"]) == ("127.0.0.2", "3333")

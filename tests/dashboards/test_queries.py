@@ -5,48 +5,48 @@ from typing import Any
 
 import pytest
 
-from grafana.build import dashboards
-from stack.settings import Settings
 from tests.dashboards.conftest import END, settings_of
-from tests.dashboards.reading import Reading, read, variable
+from tests.dashboards.reading import Reading, View, every, read, variables
 
 
 @pytest.fixture(scope="module")
 def shown(prometheus: str, overview: dict[str, Any]) -> dict[str, list[Reading]]:
     """Return the readings of all bots, by panel."""
     found: dict[str, list[Reading]] = {}
-    for reading in read(prometheus, overview, END):
+    for reading in read(prometheus, overview, View(END)):
         found.setdefault(reading.panel, []).append(reading)
     return found
-
-
-def test_every_query_of_every_dashboard_returns_data(prometheus: str, settings: Settings) -> None:
-    empty = [
-        (name, reading.panel, reading.expr)
-        for name, dashboard in dashboards(settings).items()
-        for reading in read(prometheus, dashboard, END)
-        if not reading.values
-    ]
-    assert empty == []
 
 
 def test_a_bot_of_which_nothing_is_known_has_no_values_rather_than_zeros(
     prometheus: str, overview: dict[str, Any]
 ) -> None:
-    known = {reading.panel: reading.values for reading in read(prometheus, overview, END, bot="nobody")}
+    known = {
+        reading.panel: reading.values
+        for reading in read(prometheus, overview, View(END, chosen={"bot": "nobody"}))
+    }
     assert {panel for panel, values in known.items() if values} == {"Firing alerts", "Alerts"}
 
 
-def test_the_bots_to_choose_are_those_that_prometheus_knows(
+def test_the_values_to_choose_are_those_that_prometheus_knows_of_the_chosen_bots(
     prometheus: str, overview: dict[str, Any]
 ) -> None:
-    queries = [one["query"]["query"] for one in overview["templating"]["list"] if one["type"] == "query"]
-    assert [variable(prometheus, query, END) for query in queries] == [["demo", "gone", "my.bot"]]
+    assert variables(prometheus, overview, View(END)) == {
+        "bot": ["demo", "gone", "my.bot"],
+        "symbol": ["BTC/USDT", "ETH/BTC", "ETH/USDT"],
+        "exchange": [],
+        "side": ["long", "short"],
+        "outcome": ["lost", "won"],
+    }
+    chosen = variables(prometheus, overview, View(END, chosen={"bot": "my\\\\.bot"}))
+    assert (chosen["symbol"], chosen["side"]) == (["ETH/BTC"], ["short"])
 
 
 def test_one_chosen_bot_is_shown_alone(prometheus: str, overview: dict[str, Any]) -> None:
     win_rate = next(
-        one for one in read(prometheus, overview, END, bot="my\\\\.bot") if one.panel == "Win rate"
+        one
+        for one in read(prometheus, overview, View(END, chosen={"bot": "my\\\\.bot"}))
+        if one.panel == "Win rate"
     )
     assert win_rate.by("bot") == {"my.bot": 0.375}
 
@@ -137,7 +137,7 @@ def test_the_table_has_a_row_for_each_bot_and_what_is_known_of_it(
 
 def test_one_currency_needs_no_list_of_bots(prometheus: str, tmp_path: Path) -> None:
     settings = settings_of(tmp_path, bots={})
-    (tile,) = (one for one in read(prometheus, dashboards(settings)["overview"], END) if one.panel == "P&L")
+    (tile,) = (one for one in read(prometheus, every(settings)["overview"], View(END)) if one.panel == "P&L")
     assert tile.only() == 1234.25
 
 

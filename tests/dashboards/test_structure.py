@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ import pytest
 from grafana.build import dashboards
 from stack.settings import Settings
 from tests.dashboards.conftest import settings_of
-from tests.dashboards.reading import panels
+from tests.dashboards.reading import HELPS, panels
+from tests.dashboards.reading import every as every_of
 
 # Core panels that Grafana 9 has and 13 still has.
 TYPES = {
@@ -20,18 +22,21 @@ TYPES = {
     "state-timeline",
     "gauge",
     "bargauge",
+    "logs",
     "piechart",
     "barchart",
     "heatmap",
 }
 TRANSFORMATIONS = {"merge", "organize"}
+# Metrics of a bot, or of the exporter about a bot; hosts, endpoints and the parts of Nightdesk are no bot's.
+_OF_BOTS = re.compile(r"(?<!\w)(bot\w*:)?(trading_bot_(?!host_|network_|health)|nightdesk_exporter_)")
 ODD_SIZES = {"small": [8, 1], "medium": [5, 3], "large": [1, 8], "xlarge": [7, 7]}
 
 
 @pytest.fixture(scope="module", params=[{}, {"dashboards": {"sizes": ODD_SIZES}}, {"bots": {}}], ids=str)
 def every(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     settings = settings_of(tmp_path_factory.mktemp("settings"), **request.param)
-    return list(dashboards(settings).values())
+    return list(every_of(settings).values())
 
 
 def test_no_panels_overlap_or_leave_the_grid(every: list[dict[str, Any]]) -> None:
@@ -69,15 +74,62 @@ def test_every_query_asks_the_chosen_data_source_and_the_chosen_bots(every: list
         asked = [one["datasource"] for one in dashboard["templating"]["list"] if one["type"] == "query"]
         for panel in panels(dashboard):
             asked += [panel["datasource"], *(target["datasource"] for target in panel["targets"])]
-            assert all("$bot" in target["expr"] for target in panel["targets"]), panel["title"]
+            for target in panel["targets"]:
+                assert not _OF_BOTS.search(target["expr"]) or "$bot" in target["expr"], panel["title"]
         assert all(one == chosen for one in asked)
+        assert not re.search(r'bot="', json.dumps([panel["targets"] for panel in panels(dashboard)]))
 
 
 def test_all_bots_are_chosen_at_first_and_several_can_be(every: list[dict[str, Any]]) -> None:
     for dashboard in every:
-        (bot,) = (one for one in dashboard["templating"]["list"] if one["name"] == "bot")
-        assert (bot["includeAll"], bot["multi"], bot["allValue"]) == (True, True, ".+")
-        assert bot["current"]["value"] == ["$__all"]
+        chosen = {one["name"]: one for one in dashboard["templating"]["list"] if one["type"] == "query"}
+        assert list(chosen) == ["bot", "symbol", "exchange", "side", "outcome"]
+        for one in chosen.values():
+            assert (one["includeAll"], one["multi"], one["allValue"]) == (True, True, ".+")
+            assert one["current"]["value"] == ["$__all"]
+
+
+def test_a_variable_is_shown_where_a_panel_asks_for_it_and_carried_on_everywhere(
+    settings: Settings,
+) -> None:
+    shown = {
+        name: [one["name"] for one in dashboard["templating"]["list"] if one["hide"] == 0]
+        for name, dashboard in every_of(settings).items()
+    }
+    assert shown["activity"] == ["datasource", "bot", "symbol", "side", "outcome"]
+    assert shown["market"] == ["datasource", "bot", "symbol"]
+    assert shown["system"] == ["datasource", "bot", "exchange"]
+    assert shown["risk"] == ["datasource", "bot"]
+    for dashboard in every_of(settings).values():
+        (link,) = (one for one in dashboard["links"] if one["type"] == "dashboards")
+        assert (link["includeVars"], link["keepTime"], link["tags"]) == (True, True, dashboard["tags"])
+
+
+def test_all_twelve_exist_for_every_profile_and_the_first_bot_gets_the_simple_ones(tmp_path: Path) -> None:
+    provisioned = {}
+    for profile in ("starter", "experienced", "production"):
+        settings = settings_of(tmp_path, profile=profile)
+        assert len(every_of(settings)) == 12
+        provisioned[profile] = list(dashboards(settings, HELPS))
+    assert provisioned["starter"] == ["alerts", "overview", "performance", "risk", "system"]
+    assert len(provisioned["experienced"]) == len(provisioned["production"]) == 12
+
+
+def test_what_happened_is_marked_on_all_lines(every: list[dict[str, Any]], tmp_path: Path) -> None:
+    for dashboard in every:
+        marked = {one["name"]: one for one in dashboard["annotations"]["list"]}
+        assert list(marked) == ["Alerts", "Actions", "Deployments", "Starts", "Retraining"]
+        assert marked["Deployments"]["target"]["tags"] == ["deployment"]
+        assert "nightdesk_actions_total" in marked["Actions"]["expr"]
+    told = settings_of(tmp_path, channels={"grafana": {"enabled": True, "token_file": "token"}})
+    for dashboard in every_of(told).values():
+        (actions,) = (one for one in dashboard["annotations"]["list"] if one["name"] == "Actions")
+        assert actions["target"]["tags"] == ["nightdesk"], "what the engine itself writes says more"
+
+
+def test_a_panel_says_what_its_metrics_mean(overview: dict[str, Any]) -> None:
+    assert HELPS["trading_bot_win_rate"] in _panel(overview, "Win rate")["description"]
+    assert HELPS["trading_bot_drawdown_ratio"] in _panel(overview, "Drawdown over time")["description"]
 
 
 def test_grafana_9_to_13_read_it_without_rewriting_it_as_older(every: list[dict[str, Any]]) -> None:
@@ -96,15 +148,15 @@ def test_grafana_9_to_13_read_it_without_rewriting_it_as_older(every: list[dict[
             assert limits == sorted(limits)
 
 
-def test_titles_fit_their_tiles(every: list[dict[str, Any]]) -> None:
-    for dashboard in every:
+def test_titles_fit_their_tiles(settings: Settings) -> None:
+    for dashboard in every_of(settings).values():
         for panel in panels(dashboard):
             assert len(panel["title"]) <= 6 * panel["gridPos"]["w"], panel["title"]
 
 
 def test_limits_on_panels_are_those_of_the_alerts(tmp_path: Path) -> None:
     limits = {"critical": {"max_drawdown": 0.07, "error_rate": 0.03, "daily_loss": 50}}
-    overview = dashboards(settings_of(tmp_path, thresholds=limits))["overview"]
+    overview = every_of(settings_of(tmp_path, thresholds=limits))["overview"]
     assert _limits(overview, "Drawdown over time") == [0.07]
     assert _limits(overview, "Drawdown") == [0.07]
     assert _limits(overview, "API error rate") == [0.03]
@@ -124,7 +176,7 @@ def test_theme_ranges_refresh_and_sizes_follow_the_settings(tmp_path: Path) -> N
         "decimals": {"money": 4, "ratio": 0},
         "colours": {"line_width": 5},
     }
-    overview = dashboards(settings_of(tmp_path, dashboards=shown, timezone="Europe/Berlin"))["overview"]
+    overview = every_of(settings_of(tmp_path, dashboards=shown, timezone="Europe/Berlin"))["overview"]
     assert overview["time"] == {"from": "now-90m", "to": "now"}
     assert [one["from"] for one in overview["timepicker"]["quick_ranges"]] == ["now-30m", "now-2d"]
     assert overview["refresh"] == "120s"
@@ -145,14 +197,14 @@ def test_the_default_range_is_a_day_written_as_grafanas_own_list_has_it(overview
 def test_money_is_in_the_currency_of_its_bot(overview: dict[str, Any]) -> None:
     panel = _panel(overview, "Equity over time")
     assert panel["fieldConfig"]["defaults"]["unit"] == "suffix:USDT"
-    assert {"id": "unit", "value": "suffix:BTC"} in _override(panel, "my.bot")
+    assert {"id": "unit", "value": "suffix:BTC"} in _override(panel, r"/^my\.bot( |$)/")
     assert {"id": "unit", "value": "suffix:BTC"} in _override(_panel(overview, "P&L"), "BTC")
 
 
 def test_one_bot_has_the_colour_of_its_kind_and_several_have_one_each(
     overview: dict[str, Any], tmp_path: Path
 ) -> None:
-    alone = dashboards(settings_of(tmp_path, bots={}))["overview"]
+    alone = every_of(settings_of(tmp_path, bots={}))["overview"]
     colour = _panel(alone, "Drawdown over time")["fieldConfig"]["defaults"]["color"]
     assert colour == {"mode": "fixed", "fixedColor": "#e74c3c"}
     several = _panel(overview, "Drawdown over time")["fieldConfig"]["defaults"]["color"]
@@ -161,14 +213,12 @@ def test_one_bot_has_the_colour_of_its_kind_and_several_have_one_each(
 
 def test_a_widget_that_is_switched_off_has_no_dashboard(tmp_path: Path) -> None:
     off = settings_of(tmp_path, dashboards={"widgets": {"overview": {"enabled": False}}})
-    assert "overview" not in dashboards(off)
+    assert "overview" not in every_of(off)
 
 
 def test_the_overview_has_the_uid_that_links_name(overview: dict[str, Any], settings: Settings) -> None:
     assert overview["uid"] == "trading-bot"
-    assert json.dumps(overview, sort_keys=True) == json.dumps(
-        dashboards(settings)["overview"], sort_keys=True
-    )
+    assert json.dumps(overview, sort_keys=True) == json.dumps(every_of(settings)["overview"], sort_keys=True)
 
 
 def _panel(dashboard: dict[str, Any], title: str) -> dict[str, Any]:

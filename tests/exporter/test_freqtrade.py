@@ -93,6 +93,9 @@ def test_trades_are_counted_by_symbol_side_and_outcome_as_freqtrade_counts_them(
             outcomes[of["outcome"]] = outcomes.get(of["outcome"], 0) + count
     performance = json.loads((Path(__file__).parents[1] / "fixtures/freqtrade/performance.json").read_text())
     assert counted == {row["pair"]: row["count"] for row in performance}
+    assert {
+        row["pair"]: value(series, "symbol_pnl", symbol=row["pair"]) for row in performance
+    } == pytest.approx({row["pair"]: row["profit_abs"] for row in performance}, abs=1e-8)
     assert outcomes == {"won": 8, "lost": 18}
 
 

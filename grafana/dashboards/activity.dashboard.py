@@ -1,0 +1,205 @@
+"""Trading activity: how much the bots trade, when, for how long and with how much."""
+
+from grafanalib.core import Panel
+
+from grafana.frame import frame, span
+from grafana.lacking import Dashboard, Kind, Stat, Step
+from grafana.look import Look
+from grafana.parts import COUNT, NUMBER, SECONDS, Pace, Query, painted
+from grafana.promql import OUTCOME, SIDE, SYMBOL, each, traded
+
+UID = "trading-bot-activity"
+CHOSEN = (SYMBOL, SIDE, OUTCOME)
+LABELS = ("symbol", "side", "outcome")
+
+
+def dashboard(look: Look) -> Dashboard:
+    """Return the dashboard."""
+    panels = [*_now(look), *_trades(look), _by_hour(look), *_positions(look)]
+    purpose = "How much the bots trade, when, for how long and with how much."
+    pace = look.settings.dashboards.widgets.activity.refresh
+    return frame(look, UID, "Trading activity", purpose, pace, panels)
+
+
+def _now(look: Look) -> list[Stat]:
+    limit = look.settings.thresholds.warning.trades_per_hour
+    chosen = each("trades_total", *LABELS, where=CHOSEN)
+    won = each("trades_total", *LABELS, where=(*CHOSEN, 'outcome="won"'))
+    every = "Of all chosen bots."
+    return [
+        look.stat(
+            "Trades",
+            every,
+            [Query(f"sum({chosen})", "closed")],
+            unit=COUNT,
+            empty="no trade closed",
+            text="value",
+        ),
+        look.stat(
+            "Last 24 hours",
+            "Of all chosen bots, whatever the symbol.",
+            [Query(f"sum({each('trades_per_day')})", "closed")],
+            unit=COUNT,
+            empty="no trade closed",
+            text="value",
+        ),
+        look.stat(
+            "Trades per hour",
+            "Of several bots the lowest; orange below the alert's limit.",
+            [Query(f"bottomk(1, {each('trades_per_hour')})")],
+            unit=NUMBER,
+            decimals=1,
+            empty="no trade closed",
+            steps=look.at_least(limit),
+            text="value_and_name",
+        ),
+        look.stat(
+            "Last trade",
+            "Ago. Of several bots the longest.",
+            [Query(f"topk(1, time() - {each('last_trade_timestamp_seconds')})")],
+            unit=SECONDS,
+            decimals=0,
+            empty="no trade closed",
+            text="value_and_name",
+        ),
+        look.stat(
+            "Active positions",
+            every,
+            [Query(f"sum({each('active_positions', 'symbol', where=(SYMBOL,))})", "open")],
+            unit=COUNT,
+            empty="none known",
+            text="value",
+        ),
+        look.stat(
+            "Pending orders",
+            every,
+            [Query(f"sum({each('pending_orders')})", "waiting")],
+            unit=COUNT,
+            empty="none known",
+            text="value",
+        ),
+        look.stat(
+            "Holding time",
+            "Of several bots the longest.",
+            [Query(f"topk(1, {each('position_duration_avg_seconds')})")],
+            unit=SECONDS,
+            empty="no trade closed",
+            text="value_and_name",
+        ),
+        look.stat(
+            "Won",
+            "Of the chosen trades.",
+            [Query(f"sum({won}) / sum({chosen})", "won")],
+            **look.ratio,
+            empty="none",
+            text="value",
+        ),
+    ]
+
+
+def _trades(look: Look) -> list[Panel]:
+    colours = look.settings.dashboards.colours
+    hourly, daily = (traded(hours, where=CHOSEN) for hours in (1, 24))
+    outcomes = {"won": colours.won, "lost": colours.lost, "even": look.calm}
+    return [
+        look.lines(
+            "Trades per hour by outcome",
+            "Closed trades of each hour, of all chosen bots.",
+            [Query(f"round(sum by (outcome) ({hourly}))", "{{outcome}}")],
+            unit=COUNT,
+            decimals=0,
+            empty="no trade closed",
+            columns=True,
+            many=True,
+            overrides=[painted(name, colour) for name, colour in outcomes.items()],
+            pace=Pace("1h"),
+        ),
+        look.lines(
+            "Trades per day by side",
+            "Closed trades of each day of UTC, today so far, of all chosen bots; of the first day, most.",
+            [Query(f"round(sum by (side) ({daily}))", "{{side}}")],
+            unit=COUNT,
+            decimals=0,
+            empty="no trade closed",
+            columns=True,
+            many=True,
+            pace=Pace("1d", span(max(look.settings.dashboards.ranges))),
+        ),
+        look.bars(
+            "Trades by symbol",
+            "Of all chosen bots.",
+            [
+                Query(
+                    f"sort_desc(sum by (symbol) ({each('trades_total', *LABELS, where=CHOSEN)}))",
+                    "{{symbol}}",
+                )
+            ],
+            unit=COUNT,
+            empty="no trade closed",
+        ),
+    ]
+
+
+def _by_hour(look: Look) -> Kind:
+    rows = [
+        f'label_replace(sum({traded(1, where=CHOSEN, after=hour)}), "hour", "{hour:02}:00", "", "")'
+        for hour in range(24)
+    ]
+    return look.heat(
+        "Activity by hour of day",
+        "Closed trades by day and hour of UTC, of all chosen bots.",
+        Query("\nor ".join(rows), "{{hour}}"),
+        unit=COUNT,
+        empty="no trade closed",
+        pace=Pace("1d", "7d"),
+    )
+
+
+def _positions(look: Look) -> list[Panel]:
+    activity = look.settings.dashboards.colours.lines.activity
+    return [
+        look.lines(
+            "Trades per hour over time",
+            "The line is the alert's limit.",
+            [Query(each("trades_per_hour"))],
+            unit=NUMBER,
+            decimals=1,
+            empty="no trade closed",
+            colour=activity,
+            limits=[Step(look.warn, look.settings.thresholds.warning.trades_per_hour)],
+        ),
+        look.lines(
+            "Holding time over time",
+            "",
+            [Query(each("position_duration_avg_seconds"))],
+            unit=SECONDS,
+            empty="no trade closed",
+            colour=activity,
+        ),
+        look.lines(
+            "Position size",
+            "",
+            [Query(each("position_size_avg"))],
+            **look.money_of_bots(),
+            empty="no stake known",
+            colour=activity,
+        ),
+        look.lines(
+            "Open positions by symbol",
+            "",
+            [Query(each("active_positions", "symbol", where=(SYMBOL,)), look.who("{{symbol}}"))],
+            unit=COUNT,
+            decimals=0,
+            empty="none known",
+            many=True,
+        ),
+        look.lines(
+            "Pending orders over time",
+            "",
+            [Query(each("pending_orders"))],
+            unit=COUNT,
+            decimals=0,
+            empty="none known",
+            colour=activity,
+        ),
+    ]

@@ -1,0 +1,153 @@
+"""Fleet: all bots in one table, the worst first, and what they come to together."""
+
+from grafanalib.core import Panel
+
+from grafana.frame import frame
+from grafana.lacking import Dashboard, Step, Table
+from grafana.look import Look
+from grafana.parts import COUNT, NUMBER, RATIO, Query, named_values
+from grafana.promql import BOT, each
+from grafana.tables import Column, table
+
+UID = "trading-bot-fleet"
+
+
+def dashboard(look: Look) -> Dashboard:
+    """Return the dashboard."""
+    panels = [*_together(look), _bots(look), *_over_time(look)]
+    purpose = "All bots in one table, the worst first, and what they come to together."
+    return frame(look, UID, "Fleet", purpose, look.settings.dashboards.refresh, panels)
+
+
+def _together(look: Look) -> list[Panel]:
+    colours = look.settings.dashboards.colours
+    trades = each("trades_total", "symbol", "side", "outcome")
+    won = each("trades_total", "symbol", "side", where=('outcome="won"',))
+    return [
+        look.stat(
+            "Bots",
+            "Chosen bots, and those whose source answers.",
+            [Query(f"count({each('up')})", "watched"), Query(f"sum({each('up')})", "up")],
+            unit=COUNT,
+            empty="no bot known",
+            text="value_and_name",
+            size="medium",
+        ),
+        look.money(
+            "P&L",
+            "Of all chosen bots.",
+            "trading_bot_profit_loss{%s}",
+            empty="no P&L known",
+            steps=[Step(colours.lost), Step(colours.won, 0)],
+        ),
+        look.money("Equity", "Of all chosen bots.", "trading_bot_equity{%s}", empty="no equity known"),
+        look.stat(
+            "Win rate",
+            "Of all trades of all chosen bots.",
+            [Query(f"sum({won}) / sum({trades})", "won")],
+            **look.ratio,
+            empty="no trade closed",
+            steps=look.at_least(look.settings.thresholds.warning.win_rate),
+            text="value",
+        ),
+        look.stat(
+            "Healthy",
+            "Share of the chosen bots.",
+            [Query(f"avg({each('bot:trading_bot_health:min')})", "healthy")],
+            unit=RATIO,
+            decimals=0,
+            empty="no check known",
+            steps=[Step(look.warn), Step(look.good, 1)],
+            text="value",
+        ),
+    ]
+
+
+def _bots(look: Look) -> Table:
+    limits, shown = look.settings.thresholds, look.settings.dashboards
+    decimals = shown.decimals.ratio
+    health = named_values({"0": ("unhealthy", look.bad), "1": ("healthy", look.good)})
+    up = named_values({"0": ("down", look.bad), "1": ("up", look.good)})
+    firing = f'ALERTS{{alertstate="firing",severity!="info",{BOT}}}'
+    usage = {title: each(f"{name}_usage_ratio") for title, name in (("CPU", "cpu"), ("Memory", "memory"))}
+    columns = [
+        Column("Up", each("up"), mapping=up),
+        Column("Health", each("bot:trading_bot_health:min"), mapping=health),
+        Column(
+            "Alerts",
+            f"count by (bot) (max by (alertname, bot) ({firing}))",
+            COUNT,
+            0,
+            [Step(look.warn)],
+        ),
+        Column(
+            "Drawdown",
+            each("drawdown_ratio"),
+            RATIO,
+            decimals,
+            look.at_most(limits.critical.max_drawdown, limits.critical.critical_loss),
+            top=limits.critical.critical_loss,
+        ),
+        Column("Risk used", each("risk_utilization_ratio"), RATIO, decimals, look.scale("risk"), top=1),
+        Column("Win rate", each("win_rate"), RATIO, decimals, look.at_least(limits.warning.win_rate), top=1),
+        *(
+            Column(
+                f"P&L {currency}",
+                f"max by (bot) (trading_bot_profit_loss{{{matchers}}})",
+                f"suffix:{currency}",
+                shown.decimals.money,
+                [Step(shown.colours.lost), Step(shown.colours.won, 0)],
+            )
+            for currency, matchers in look.currencies().items()
+        ),
+        Column("Trades per hour", each("trades_per_hour"), NUMBER, 1),
+        Column(
+            "Error rate",
+            each("error_rate"),
+            RATIO,
+            decimals,
+            look.at_most(None, limits.critical.error_rate),
+            top=limits.critical.error_rate,
+        ),
+        *(Column(title, expr, RATIO, decimals, look.scale("usage"), top=1) for title, expr in usage.items()),
+        *(
+            [Column("Score", each("bot:trading_bot_performance:score"), RATIO, 0, top=1)]
+            if look.settings.performance.tracking.enabled
+            else []
+        ),
+    ]
+    words = "Each chosen bot, the deepest drawdown first; any column sorts. An empty cell is not known."
+    return table(look, "All bots", words, {"bot": "Bot"}, columns, empty="–", first="Drawdown")
+
+
+def _over_time(look: Look) -> list[Panel]:
+    return [
+        look.lines(
+            "P&L of each bot",
+            "",
+            [Query(each("profit_loss"))],
+            **look.money_of_bots(),
+            empty="no P&L known",
+            filled=True,
+        ),
+        look.states(
+            "Up",
+            "",
+            [Query(each("up"))],
+            named_values({"0": ("down", look.bad), "1": ("up", look.good)}),
+            empty="no bot known",
+        ),
+        look.bars(
+            "Drawdown by bot",
+            "The ten deepest.",
+            [Query(f"topk(10, {each('drawdown_ratio')})")],
+            unit=RATIO,
+            decimals=look.settings.dashboards.decimals.ratio,
+            empty="no drawdown known",
+            steps=look.at_most(
+                look.settings.thresholds.critical.max_drawdown,
+                look.settings.thresholds.critical.critical_loss,
+            ),
+            top=look.settings.thresholds.critical.critical_loss,
+        ),
+    ]

@@ -1,0 +1,36 @@
+"""The table of firing alerts, which two dashboards have."""
+
+from grafana.lacking import Table
+from grafana.look import Look, Size
+from grafana.parts import SECONDS, named_values, override
+from grafana.promql import ALERTS
+from grafana.tables import Column, table
+
+
+def firing(look: Look, size: Size) -> Table:
+    """Return what fires now, and for how long its condition has held; each alert links to its runbook."""
+    severities = named_values({"critical": ("critical", look.bad), "warning": ("warning", look.warn)})
+    runbooks = str(look.settings.links.runbooks).rstrip("/")
+    runbook = {"title": "Runbook", "url": f"{runbooks}/${{__value.raw}}.md", "targetBlank": True}
+    return table(
+        look,
+        "Alerts",
+        "What fires now, and for how long its condition has held. An alert links to its runbook.",
+        {"alertname": "Alert", "bot": "Bot", "severity": "Severity"},
+        [
+            Column(
+                "For",
+                f"max by (alertname, bot, severity) (time() - ALERTS_FOR_STATE{{{ALERTS}}}"
+                f' and ignoring (alertstate) ALERTS{{alertstate="firing",{ALERTS}}})',
+                SECONDS,
+                0,
+            )
+        ],
+        overrides=[
+            override("Severity", mappings=[severities], custom__displayMode="color-text"),
+            override("Alert", links=[runbook]),
+        ],
+        empty="nothing fires",
+        first="For",
+        size=size,
+    )

@@ -1,0 +1,190 @@
+"""What surrounds the panels of a dashboard: the grid, variables, annotations, links and times."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from grafanalib import core
+
+from grafana.lacking import Dashboard, Json, TimePicker, Variable
+from grafana.look import COLUMNS, Look
+from grafana.parts import DATASOURCE
+from grafana.promql import ALERTS, BOT, RATE, increase
+from stack.settings import Duration
+
+TAG = "nightdesk"
+_DEPLOYED = "deployment"  # the tag under which a pipeline tells Grafana of a deployment
+
+
+def frame(
+    look: Look, uid: str, title: str, description: str, pace: Duration, panels: Sequence[core.Panel]
+) -> Dashboard:
+    """Return the dashboard of these panels, laid out in their order and refreshed at a pace."""
+    shown = look.settings.dashboards
+    paces = {shown.refresh, *(one.refresh for _, one in shown.widgets)}
+    zone = look.settings.timezone
+    return Dashboard(
+        uid=uid,
+        title=title,
+        description=description,
+        tags=[TAG],
+        panels=list(_flow(panels)),
+        templating=core.Templating(list=_variables(panels)),
+        annotations=core.Annotations(list=_annotations(look)),
+        links=_links(look),
+        refresh=_seconds(pace),
+        time=core.Time(f"now-{span(shown.default_range)}", "now"),
+        timePicker=TimePicker(
+            refreshIntervals=[_seconds(one) for one in sorted(paces)],
+            timeOptions=[span(one) for one in shown.ranges],
+        ),
+        timezone="utc" if zone == "UTC" else zone,
+        graphTooltip=core.GRAPH_TOOLTIP_MODE_SHARED_CROSSHAIR,
+        editable=False,
+    )
+
+
+def _flow(panels: Iterable[core.Panel]) -> Iterator[core.Panel]:
+    """Yield the panels placed from left to right, a new shelf where the row is full."""
+    x = y = shelf = 0
+    for panel in panels:
+        place = panel.gridPos
+        if x + place.w > COLUMNS:
+            x, y, shelf = 0, y + shelf, 0
+        place.x, place.y = x, y
+        x, shelf = x + place.w, max(shelf, place.h)
+        yield panel
+
+
+def _variables(panels: Sequence[core.Panel]) -> list[Variable]:
+    """Return all variables; those that no panel asks for are hidden, and links still carry them on."""
+    asked = [target.expr for panel in panels for target in panel.targets]
+    of_symbols = f'{{__name__=~"trading_bot_(active_positions|trades_total|market_rsi)",{BOT}}}'
+    chosen = {
+        "bot": ("Bot", "label_values(trading_bot_up, bot)"),
+        "symbol": ("Symbol", f"label_values({of_symbols}, symbol)"),
+        "exchange": ("Exchange", "label_values(trading_bot_network_latency_seconds, endpoint)"),
+        "side": ("Side", f"label_values(trading_bot_trades_total{{{BOT}}}, side)"),
+        "outcome": ("Outcome", f"label_values(trading_bot_trades_total{{{BOT}}}, outcome)"),
+    }
+    return [
+        Variable(name="datasource", label="Data source", type="datasource", query="prometheus"),
+        *(
+            Variable(
+                name=name,
+                label=label,
+                query=query,
+                dataSource=DATASOURCE,
+                includeAll=True,
+                allValue=".+",
+                multi=True,
+                refresh=core.REFRESH_ON_TIME_RANGE_CHANGE,
+                hide=core.SHOW if any(f"${name}" in expr for expr in asked) else core.HIDE_VARIABLE,
+            )
+            for name, (label, query) in chosen.items()
+        ),
+    ]
+
+
+def _annotations(look: Look) -> list[Json]:
+    """Return what is marked on all lines: alerts, actions, starts and deployments, trainings."""
+    grown = increase("nightdesk_actions_total", RATE, begin=f" offset {RATE}")
+    actions = (
+        _tagged("Actions", look.settings.severities.info.colour, TAG)
+        if look.settings.channels.grafana.enabled
+        else _marked(
+            "Actions",
+            look.settings.severities.info.colour,
+            f"sum by (action, outcome) {grown} > 0",
+            title="{{action}}",
+            text="{{outcome}}",
+        )
+    )
+    lines = look.settings.dashboards.colours.lines
+    return [
+        _marked(
+            "Alerts",
+            look.bad,
+            f'max by (alertname, bot, severity) (ALERTS{{alertstate="firing",{ALERTS}}})',
+            title="{{alertname}}",
+            text="{{bot}} {{severity}}",
+        ),
+        actions,
+        _tagged("Deployments", look.good, _DEPLOYED),
+        _marked(
+            "Starts",
+            look.good,
+            f"max by (bot) (trading_bot_start_time_seconds{{{BOT}}}) * 1000",
+            title="{{bot}} started",
+            useValueForTime=True,
+        ),
+        _marked(
+            "Retraining",
+            lines.accuracy,
+            f"max by (bot, model) (trading_bot_model_last_retraining_timestamp_seconds{{{BOT}}}) * 1000",
+            title="{{model}} of {{bot}} trained",
+            useValueForTime=True,
+        ),
+    ]
+
+
+def _marked(name: str, colour: str, expr: str, *, title: str, text: str = "", **more: object) -> Json:
+    """Return an annotation of times that a query tells."""
+    return {
+        "name": name,
+        "datasource": DATASOURCE,
+        "enable": True,
+        "iconColor": colour,
+        "expr": expr,
+        "step": "60s",
+        "titleFormat": title,
+        "textFormat": text,
+        **more,
+    }
+
+
+def _tagged(name: str, colour: str, tag: str) -> Json:
+    """Return an annotation of what Grafana was told under a tag; `-- Grafana --` is its own data source."""
+    target: dict[str, Any] = {"type": "tags", "tags": [tag], "matchAny": False, "limit": 100}
+    return {
+        "name": name,
+        "datasource": {"type": "grafana", "uid": "-- Grafana --"},
+        "enable": True,
+        "iconColor": colour,
+        "target": target,
+    }
+
+
+def _links(look: Look) -> list[core.DashboardLink]:
+    return [
+        core.DashboardLink(
+            title="Dashboards",
+            type="dashboards",
+            tags=[TAG],
+            asDropdown=True,
+            includeVars=True,
+            keepTime=True,
+        ),
+        core.DashboardLink(
+            title="On call",
+            type="link",
+            icon="bolt",
+            uri=f"{look.settings.link('webhook_actions')}/",
+            tooltip="Incidents, what was done, and who acknowledged",
+            targetBlank=True,
+            keepTime=False,
+        ),
+    ]
+
+
+def _seconds(pace: Duration) -> str:
+    """Return a refresh as Grafana reads it: one number and one unit."""
+    return f"{round(pace)}s"
+
+
+def span(duration: Duration) -> str:
+    """Return a range in the largest unit that holds it whole; a day is 24h, as Grafana's own list has it."""
+    seconds = round(duration)
+    for unit, length in (("d", 86_400), ("h", 3600), ("m", 60)):
+        if seconds % length == 0 and (unit != "d" or seconds > length):
+            return f"{seconds // length}{unit}"
+    return f"{seconds}s"

@@ -1,0 +1,84 @@
+"""Tables: rows by label, a query or a label each column, cells coloured or drawn as bars."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from string import ascii_uppercase
+
+from grafanalib import core
+
+from grafana.lacking import Json, Step, Table
+from grafana.look import Look, Size
+from grafana.parts import NUMBER, Query, override, targets
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table: a query of one value a row, or, where `label` is set, that label of its series.
+
+    `top` draws the cell as a bar from 0 to it.
+    """
+
+    title: str
+    expr: str
+    unit: str = NUMBER
+    decimals: int | None = None
+    steps: Sequence[Step] = ()
+    mapping: Json | None = None
+    label: str = ""
+    top: float | None = None
+
+
+def table(
+    look: Look,
+    title: str,
+    words: str,
+    rows: Mapping[str, str],
+    columns: Sequence[Column],
+    *,
+    empty: str,
+    first: str,
+    falling: bool = True,
+    overrides: Sequence[Json] = (),
+    size: Size = "full",
+) -> Table:
+    """Return a table: a row a value of the labels `rows` (name → title), sorted by `first`."""
+    values = [f"Value #{ref}" for ref, _ in zip(ascii_uppercase, columns, strict=False)]
+    values = values if len(columns) > 1 else ["Value"]  # as Grafana names the result of one query
+    pairs = list(zip(values, columns, strict=True))
+    shown = dict(rows) | {column.label or value: column.title for value, column in pairs}
+    hidden = {value: True for value, column in pairs if column.label}
+    organize = {
+        "excludeByName": {"Time": True} | hidden,
+        "renameByName": shown,
+        "indexByName": {name: index for index, name in enumerate(shown)},
+    }
+    queries = [Query(column.expr, "") for column in columns]
+    return Table(
+        **look.common(title, words, queries, size),
+        targets=list(targets(queries, instant=True, table=True)),
+        transformations=[{"id": "merge", "options": {}}, {"id": "organize", "options": organize}],
+        overrides=[*(_cell(column) for column in columns), *overrides],
+        sortBy=[core.TableSortByField(displayName=first, desc=falling)],
+        unit="short",
+        extraJson={"fieldConfig": {"defaults": {"noValue": empty}}},
+    )
+
+
+def _cell(column: Column) -> Json:
+    """Return how the cells of a column are written and coloured."""
+    if column.label:
+        return override(column.title, noValue="")
+    properties: Json = {"unit": column.unit}
+    if column.decimals is not None:
+        properties["decimals"] = column.decimals
+    if column.mapping:
+        properties["mappings"] = [column.mapping]
+    if column.steps:
+        properties["thresholds"] = {"mode": "absolute", "steps": list(column.steps)}
+    if column.top is not None:
+        properties |= {"min": 0, "max": column.top, "custom__displayMode": "basic"}
+    elif column.steps or column.mapping:
+        properties["custom__displayMode"] = "color-text"
+    if column.steps or column.mapping:
+        properties["color"] = {"mode": "thresholds"}
+    return override(column.title, **properties)
