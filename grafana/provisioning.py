@@ -11,7 +11,7 @@ DASHBOARDS = "${GF_PATHS_PROVISIONING}/../dashboards"
 
 
 def datasources(settings: Settings) -> dict[str, Any]:
-    """Return the data source file: Prometheus, as the default."""
+    """Return the data source file: Prometheus, as the default, and Loki where it is enabled."""
     prometheus = {
         "name": "Prometheus",
         "uid": "prometheus",
@@ -22,7 +22,18 @@ def datasources(settings: Settings) -> dict[str, Any]:
         "editable": False,
         "jsonData": {"httpMethod": "POST", "timeInterval": str(settings.collection.trading.interval)},
     }
-    return {"apiVersion": 1, "datasources": [prometheus]}
+    loki = {
+        "name": "Loki",
+        "uid": "loki",
+        "type": "loki",
+        "access": "proxy",
+        "url": str(settings.logs.loki.url).rstrip("/"),
+        "editable": False,
+    }
+    return {
+        "apiVersion": 1,
+        "datasources": [prometheus, loki] if settings.logs.loki.enabled else [prometheus],
+    }
 
 
 def providers() -> dict[str, Any]:

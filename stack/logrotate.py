@@ -33,9 +33,10 @@ def logrotate(settings: Settings) -> str:
 
 
 def docker_options(settings: Settings) -> str:
-    """Return what docker-compose.yml reads as the logging options of its containers, by `--env-file`."""
+    """Return what compose reads by `--env-file`: how containers log, and whether Loki runs."""
     logs = settings.logs
     return (
+        f"COMPOSE_PROFILES={'logs' if logs.loki.enabled else ''}\n"
         f"NIGHTDESK_LOG_SIZE={str(logs.rotate_size).removesuffix('B').lower()}\n"
         f"NIGHTDESK_LOG_FILES={logs.keep_files}\n"
         f"NIGHTDESK_LOG_COMPRESS={str(logs.compress).lower()}\n"

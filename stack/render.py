@@ -17,6 +17,7 @@ from grafana.build import build as build_dashboards
 from stack.binaries import MissingBinary, alertmanager_command, find
 from stack.flags import write_flags
 from stack.logrotate import write_rotation
+from stack.loki import write_loki
 from stack.settings import Settings
 
 ROOT = Path(__file__).parent.parent
@@ -90,6 +91,7 @@ def _write(settings: Settings, new: Path) -> None:
     build_dashboards(settings, {metric.full_name: metric.help for metric in METRICS}, new / "grafana")
     write_flags(settings, new)
     write_rotation(settings, new)
+    write_loki(settings, new)
 
 
 def _evaluate(source: Path, data: str) -> dict[str, Any]:

@@ -4,9 +4,10 @@ import keyword
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, StringConstraints
+from pydantic import AfterValidator, StrictBool, StringConstraints
 from pydantic_core import PydanticCustomError
 
+from stack.settings.bots import Url
 from stack.settings.types import Section
 
 _RESERVED = ("bot", "event", "le", "job", "instance")
@@ -42,6 +43,13 @@ def _refused(expression: str, reason: str) -> PydanticCustomError:
         "{value} cannot be used: {reason}",
         {"value": re.sub(r"[\r\n]", " ", expression), "reason": reason},
     )
+
+
+class Loki(Section):
+    """Where the lines of bots' logs are kept to be searched, beside what is counted of them."""
+
+    enabled: StrictBool
+    url: Url
 
 
 class LogPattern(Section):

@@ -200,11 +200,12 @@ class Settings(Section):
         """Return the address that a person's browser opens, without a trailing slash."""
         return str(getattr(self.links, service) or getattr(self.services, service).url).rstrip("/")
 
-    def bot_logs(self, data: Path) -> dict[str, tuple[Path, ...]]:
-        """Return the logs of each bot that has any; the demo bot's is in its data directory unless set."""
+    def bot_logs(self, data: Path | None = None) -> dict[str, tuple[Path, ...]]:
+        """Return the logs of each bot that has any; the demo bot's is in `data` unless settings name it."""
         logs = {name: bot.logs for name, bot in self.bots.items() if bot.logs}
-        if self.demo.enabled and DEMO in self.bots and DEMO not in logs:
-            logs[DEMO] = (self.demo.log_file or data / DEMO_LOG,)
+        demo = self.demo.log_file or (data / DEMO_LOG if data else None)
+        if self.demo.enabled and DEMO in self.bots and DEMO not in logs and demo:
+            logs[DEMO] = (demo,)
         return logs
 
     def log_config(self) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from pydantic import BeforeValidator, Field, StrictBool
 from pydantic_core import PydanticCustomError
 
 from stack.settings.alerts import Colour, Severity
-from stack.settings.logs import LogPattern
+from stack.settings.logs import LogPattern, Loki
 from stack.settings.types import Between, Count, Duration, Number, Plain, Ratio, RealTime, Section, Size
 
 
@@ -278,3 +278,4 @@ class Logs(Section):
     patterns: list[LogPattern]
     max_label_values: Count
     top_messages: Annotated[int, Between(0, 1000), Plain]
+    loki: Loki

@@ -34,9 +34,10 @@ class Compose:
             pytest.fail(f"docker compose {' '.join(words)}:\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}")
         return done.stdout
 
-    def config(self) -> dict[str, Any]:
+    def config(self, *profiles: str) -> dict[str, Any]:
         """Return the file as compose understands it."""
-        return json.loads(self.run("config", "--format", "json"))
+        chosen = [word for profile in profiles for word in ("--profile", profile)]
+        return json.loads(self.run(*chosen, "config", "--format", "json"))
 
 
 def _copy(target: Path) -> Path:

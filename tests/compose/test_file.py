@@ -1,27 +1,41 @@
 """docker-compose.yml is valid, agrees with the settings, and gives no container more than it needs."""
 
+import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from stack.logrotate import docker_options
 from stack.settings import load
 from tests.compose.conftest import ROOT, Compose
 
 SERVICES = (
     "render", "demo_bot", "exporter", "webhook_actions", "prometheus", "alertmanager", "blackbox_exporter",
-    "grafana", "postgres", "docker-proxy",
+    "grafana", "postgres", "docker-proxy", "loki", "alloy",
 )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def services(compose: Compose) -> dict[str, Any]:
-    return compose.config()["services"]
+    return compose.config("logs")["services"]
 
 
 def test_it_has_the_services_that_are_checked_below(services: dict[str, Any]):
     assert set(services) == set(SERVICES)
+
+
+def test_loki_runs_where_settings_turn_it_on(compose: Compose, tmp_path: Path):
+    for on in (False, True):
+        settings = {"logs": {"loki": {"enabled": on}, "keep_files": 7}}
+        (tmp_path / "monitoring.yaml").write_text(yaml.safe_dump(settings))
+        (tmp_path / "logging.env").write_text(docker_options(load([tmp_path / "monitoring.yaml"])))
+        files = ("--env-file", str(compose.root / ".env"), "--env-file", str(tmp_path / "logging.env"))
+        config = json.loads(compose.run(*files, "config", "--format", "json"))["services"]
+        assert set(config) == set(SERVICES) - (set() if on else {"loki", "alloy"})
+        assert config["grafana"]["logging"]["options"]["max-file"] == "7"
 
 
 @pytest.mark.parametrize("name", SERVICES)
