@@ -4,8 +4,6 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from stack.render import ROOT, render
 from stack.settings import META, load
 from stack.settings.model import Settings
@@ -13,41 +11,6 @@ from tests.rules.case import BOT, Case, Series
 from tests.rules.cases import cases
 from tests.rules.design import NAMES, SEVERITY, condition
 from tests.rules.promtool import files, inputs, needed, read, run, write
-
-CHANGED = """
-profile: production
-collection:
-  evaluation_interval: 10s
-  trading: {interval: 20s}
-thresholds:
-  critical:
-    {down_after: 90s, crash_loop_restarts: 4, crash_loop_window: 7m, max_drawdown: 0.07, error_rate: 0.02}
-alerts:
-  Down: {cooldown: 2m}
-  HighDrawdown: {for: 3m, cooldown: 1m}
-  ApiErrorRate: {for: 5m}
-  ExporterDown: {for: 1m}
-"""
-WRITTEN = {
-    "starter": "profile: starter",
-    "experienced": "profile: experienced",
-    "production": "profile: production",
-    "changed": CHANGED,
-}
-
-
-@pytest.fixture(scope="module", params=WRITTEN)
-def settings(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    file = tmp_path_factory.mktemp("settings") / "monitoring.yaml"
-    file.write_text(WRITTEN[request.param])
-    return load([file])
-
-
-@pytest.fixture(scope="module")
-def rules(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("rendered")
-    render(settings, out / "build")
-    return out / "build/prometheus/rules"
 
 
 def test_every_alert_fires_and_is_silent_as_its_settings_say(
