@@ -7,13 +7,17 @@ local settings = std.extVar('settings');
 local mixin = (import '../prometheus/mixin.libsonnet') + { _config+:: settings };
 
 local routing = settings.routing;
+// Each made once: a function's object is made anew by every call.
 local quiet = intervals(settings);
+local owned = owners(settings);
+local of_nobody = quiet.muted(quiet.of_bot(null));
 local word(rule) = rule.alert[std.length('TradingBot'):];
-// Rules may share a name; a route asks for the name only.
-local rules = std.set(
-  [{ name: word(rule), severity: rule.labels.severity } for group in mixin.prometheusAlerts.groups for rule in group.rules],
-  function(rule) rule.name + ' ' + rule.severity
-);
+// Severity and name of each; rules may share a name, and a route asks for the name only.
+local rules = std.set([
+  [rule.labels.severity, word(rule)]
+  for group in mixin.prometheusAlerts.groups
+  for rule in group.rules
+]);
 local channels = std.objectFields(receivers.channels(settings));
 local everyone = std.objectFields(receivers.channels(settings) + receivers.teams(settings));
 
@@ -21,8 +25,8 @@ local everyone = std.objectFields(receivers.channels(settings) + receivers.teams
 local to(receiver, suffix='', names=everyone) = {
   receiver: receiver + suffix,
   continue: true,
-  routes: [route { receiver+: suffix } for route in owners(settings).routes(receiver, names)],
-} + quiet.muted(quiet.of_bot(null));
+  routes: [route { receiver+: suffix } for route in owned.routes(receiver, names)],
+} + of_nobody;
 
 local matching(operator, names) = 'alertname%s"%s"' % [operator, std.join('|', ['TradingBot' + name for name in names])];
 
@@ -36,7 +40,7 @@ local paced(cooldown) = if cooldown <= routing.group_interval then {} else {
 // Routes to a channel for the alerts of one severity that want it, a route for each cooldown; and one for alerts of
 // foreign rules, which get the severity's defaults.
 local to_channel(channel, severity, defaults, suffix, extra) =
-  local ours = [rule.name for rule in rules if rule.severity == severity];
+  local ours = [rule[1] for rule in rules if rule[0] == severity];
   local wants(name) = local set = settings.alerts[name].channels; std.member(if set == null then defaults else set, channel);
   local wanted = [name for name in ours if wants(name)];
   local cooldowns = std.set([settings.alerts[name].cooldown for name in wanted]);

@@ -42,7 +42,7 @@ def binary(name: str) -> Path:
 
 # Tests that share one stack, or one set of containers, run in one process; so do those of most files, for
 # their fixtures. Those of these files start a world each, and wait for it: they run wherever there is room.
-_TOGETHER = ("compose", "end_to_end", "rules")
+_TOGETHER = ("compose", "end_to_end", "routes", "rules")
 _ALONE = ("test_acting.py", "test_accepting.py", "test_database.py", "test_survival.py")
 
 

@@ -3,13 +3,13 @@
 import json
 import subprocess
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -22,25 +22,33 @@ from stack.binaries import alertmanager_command
 from stack.render import render
 from stack.settings import Settings, load
 from tests.conftest import eventually, free_port
+from tests.routes.doubles import CHAT, RECEIVE_TOKEN, TELEGRAM_TOKEN, Sent, handler
 
-TOKEN = "the-receive-token"
+QUICK = (
+    "Down",
+    "HighDrawdown",
+    "ApiErrorRate",
+    "HighVolatility",
+)  # alerts that may be told again after a second
+COOLDOWN = "15s"  # of LoopHung
+WEEK = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 
 
 @dataclass
-class Inbox:
-    """What arrived over each way."""
+class Inbox(Sent):
+    """What arrived over each way, mail too."""
 
     mails: list[EmailMessage] = field(default_factory=list)
-    webhooks: list[dict[str, Any]] = field(default_factory=list)
-    refused: list[str] = field(default_factory=list)
-    telegram: list[dict[str, Any]] = field(default_factory=list)
-    slack: list[dict[str, Any]] = field(default_factory=list)
-    watchdog: list[dict[str, Any]] = field(default_factory=list)
 
     def acted_on(self) -> list[tuple[str, str]]:
         """Return (alert, status) of all that webhook_actions was told."""
         alerts = [alert for webhook in self.webhooks for alert in webhook["alerts"]]
         return [(alert["labels"]["alertname"], alert["status"]) for alert in alerts]
+
+    def told(self, alert: str, bot: str) -> list[dict[str, Any]]:
+        """Return what webhook_actions was told of an alert of a bot."""
+        about = {"alertname": f"TradingBot{alert}", "bot": bot}
+        return [one for one in self.webhooks if about.items() <= one["groupLabels"].items()]
 
     def subjects(self) -> list[str]:
         return [str(mail["Subject"]) for mail in self.mails]
@@ -52,17 +60,37 @@ class Desk:
 
     settings: Settings
     inbox: Inbox
+    build: Path
 
     def post(self, labels: Mapping[str, str], *, ends_in: float = 300.0, **annotations: str) -> None:
+        self.post_all([labels], ends_in=ends_in, **annotations)
+
+    def post_all(
+        self, alerts: Iterable[Mapping[str, str]], *, ends_in: float = 300.0, **annotations: str
+    ) -> None:
         now = datetime.now(UTC)
-        alert = {
-            "labels": dict(labels),
-            "annotations": annotations,
+        times = {
             "startsAt": (now - timedelta(minutes=1)).isoformat(),
             "endsAt": (now + timedelta(seconds=ends_in)).isoformat(),
         }
-        url = f"{self.settings.services.alertmanager.url}/api/v2/alerts"
-        requests.post(url, json=[alert], timeout=5).raise_for_status()
+        body = [times | {"labels": dict(labels), "annotations": annotations} for labels in alerts]
+        requests.post(f"{self._api}/alerts", json=body, timeout=5).raise_for_status()
+
+    def inhibited(self, bot: str) -> set[str]:
+        """Return the alerts of a bot that others silence."""
+        filters = {"filter": f"bot={json.dumps(bot)}", "active": "true", "inhibited": "true"}
+        alerts = requests.get(f"{self._api}/alerts", params=filters, timeout=5).json()
+        return {alert["labels"]["alertname"] for alert in alerts if alert["status"]["inhibitedBy"]}
+
+    def muted(self, bot: str) -> list[str]:
+        """Return the time intervals that mute the groups of a bot."""
+        groups = requests.get(f"{self._api}/alerts/groups", timeout=5).json()
+        alerts = [alert for group in groups if group["labels"].get("bot") == bot for alert in group["alerts"]]
+        return sorted({name for alert in alerts for name in alert["status"].get("mutedBy", [])})
+
+    @property
+    def _api(self) -> str:
+        return f"{self.settings.services.alertmanager.url}/api/v2"
 
 
 class _Mailbox:
@@ -86,53 +114,27 @@ class _Mailbox:
         return "250 OK"
 
 
-def _handler(inbox: Inbox) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            status, answer = self._take(body)
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(answer)))
-            self.end_headers()
-            self.wfile.write(answer)
-
-        def _take(self, body: dict[str, Any]) -> tuple[int, bytes]:
-            if self.path == "/api/v1/alerts":
-                if self.headers["Authorization"] != f"Bearer {TOKEN}":
-                    inbox.refused.append(str(self.headers["Authorization"]))
-                    return 401, b"{}"
-                inbox.webhooks.append(body)
-                return 200, b"{}"
-            if self.path == "/bot1:secret/sendMessage":
-                inbox.telegram.append(body)
-                chat = {"id": int(body["chat_id"]), "type": "private"}
-                return 200, json.dumps(
-                    {"ok": True, "result": {"message_id": 1, "date": 1, "chat": chat}}
-                ).encode()
-            {"/slack": inbox.slack, "/watchdog": inbox.watchdog}[self.path].append(body)
-            return 200, b"ok"
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    return Handler
-
-
 def write_settings(directory: Path, http: int, smtp: int, **over: Any) -> Path:
     """Write settings with every channel set, quick paces, and the secrets that they name."""
     secrets = {
-        "receive": TOKEN,
-        "telegram": "1:secret",
+        "receive": RECEIVE_TOKEN,
+        "telegram": TELEGRAM_TOKEN,
         "slack": f"http://127.0.0.1:{http}/slack",
         "watchdog": f"http://127.0.0.1:{http}/watchdog",
     }
     for name, secret in secrets.items():
         (directory / name).write_text(secret)
+    source = {"type": "http", "url": "http://127.0.0.1:9000", "token_file": "receive"}
     mail = {"enabled": True, "host": "127.0.0.1", "port": smtp, "starttls": False, "timeout": "5s"}
-    chats = {"chats": [42, "@channel"], "api_url": f"http://127.0.0.1:{http}", "timeout": "5s"}
+    chats = {"chats": [CHAT, "@channel"], "api_url": f"http://127.0.0.1:{http}", "timeout": "5s"}
     settings = {
-        "profile": "experienced",
-        "alerts": {name: {"cooldown": "1s"} for name in ("Down", "HighDrawdown", "ApiErrorRate")},
+        "profile": "production",
+        "alerts": {name: {"cooldown": "1s"} for name in QUICK} | {"LoopHung": {"cooldown": COOLDOWN}},
+        "bots": {
+            "owned[1]": {"source": source, "team": "anna"},
+            "kept": {"source": source},
+        },
+        "contacts": {"anna": {"email": ["anna@example.org"]}},
         "timezone": "Europe/Berlin",
         "routing": {
             "group_wait": {"critical": "0s", "warning": "0s", "info": "0s"},
@@ -140,6 +142,8 @@ def write_settings(directory: Path, http: int, smtp: int, **over: Any) -> Path:
             "repeat_interval": "1h",
             "watchdog_url_file": "watchdog",
             "watchdog_interval": "5s",
+            "info_hours": None,
+            "maintenance": [{"bots": ["kept"], "weekdays": WEEK, "from": "00:00", "to": "00:00"}],
         },
         "channels": {
             "email": mail | {"from": "nightdesk@example.org", "to": ["a@example.org", "b@example.org"]},
@@ -161,7 +165,7 @@ def running(directory: Path, overlay: Path | None = None) -> Iterator[Desk]:
     """Run Alertmanager on what `render` makes, with something at the end of each of its ways out."""
     inbox = Inbox()
     mail = Controller(_Mailbox(inbox), hostname="127.0.0.1", port=free_port())
-    http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(inbox))
+    http = ThreadingHTTPServer(("127.0.0.1", 0), handler(inbox))
     threading.Thread(target=http.serve_forever, daemon=True).start()
     mail.start()
     file = write_settings(directory, http.server_address[1], mail.port)
@@ -177,7 +181,7 @@ def running(directory: Path, overlay: Path | None = None) -> Iterator[Desk]:
         process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
     try:
         eventually(lambda: _answers(settings), what="Alertmanager's start")
-        yield Desk(settings, inbox)
+        yield Desk(settings, inbox, directory / "build")
     finally:
         process.terminate()
         process.wait(timeout=20)

@@ -1,16 +1,19 @@
 """Which receivers hear of which alert, as amtool reads the rendered routes."""
 
+import json
 import subprocess
 from pathlib import Path
 from typing import Any
 
+import _jsonnet
 import pytest
 import yaml
 
-from stack.render import render
-from stack.settings import load
+from stack.render import ROOT, as_data
+from stack.settings import Settings, load
 from tests.conftest import binary
 from tests.routes.desk import write_settings
+from tests.rules.design import NAMES, SEVERITY
 
 STARTER = {
     "critical Down": "webhook_actions email telegram",
@@ -57,12 +60,23 @@ ONLY_NAMED_CHATS: dict[str, Any] = {
 }
 
 
+SENT = {"email", "telegram", "slack"}  # by Alertmanager itself; the rest is webhook_actions' own
+
+
 def _rendered(directory: Path, text: str | None = None, **over: Any) -> Path:
     file = write_settings(directory, 9099, 2525, **over)
     if text is not None:
         file.write_text(text)
-    render(load([file]), directory / "build")
-    return directory / "build/alertmanager/alertmanager.yml"
+    return _routes_of(load([file]), directory)
+
+
+def _routes_of(settings: Settings, directory: Path) -> Path:
+    """Return the file of routes alone: `render` makes it among others, which take longer."""
+    source, data = str(ROOT / "alertmanager/alertmanager.jsonnet"), json.dumps(as_data(settings))
+    made = json.loads(_jsonnet.evaluate_file(source, ext_codes={"settings": data}))
+    config = directory / "alertmanager.yml"
+    config.write_text(json.dumps(made["alertmanager.yml"]))  # which is YAML too
+    return config
 
 
 def _receivers(config: Path, **labels: str) -> str:
@@ -85,6 +99,73 @@ def _table(config: Path, alerts: dict[str, str]) -> dict[str, str]:
 @pytest.mark.parametrize("profile", PROFILES)
 def test_with_every_channel_set_each_alert_reaches_those_of_its_profile(tmp_path: Path, profile: str) -> None:
     assert _table(_rendered(tmp_path, profile=profile), PROFILES[profile]) == PROFILES[profile]
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_every_alert_of_the_design_reaches_its_channels_and_meta_alerts_never_webhook_actions(
+    tmp_path: Path, profile: str
+) -> None:
+    settings = load([write_settings(tmp_path, 9099, 2525, profile=profile)])
+    config = _routes_of(settings, tmp_path)
+    found, expected = {}, {}
+    for name, severity in SEVERITY.items():
+        if not settings.alerts[name].enabled:
+            continue
+        for level in ("critical", "warning") if severity == "slo" else (severity,):
+            labels = {"severity": level, "alertname": f"TradingBot{name}", "bot": "b"}
+            found[name, level] = set(_receivers(config, **labels).split())
+            expected[name, level] = _wanted(settings, name, level)
+    assert found == expected
+    assert {name for name, _ in found} == {name for name in NAMES if settings.alerts[name].enabled}
+
+
+def _wanted(settings: Settings, name: str, severity: str) -> set[str]:
+    """Return the receivers that the settings ask for: an alert's own channels, else its severity's."""
+    if name == "Watchdog":
+        return {"watchdog"}
+    channels = settings.alerts[name].channels
+    if channels is None:
+        channels = getattr(settings.severities, severity).channels
+    told = {f"{channel}-info" if severity == "info" else str(channel) for channel in SENT & {*channels}}
+    return told if severity == "meta" else told | {"webhook_actions"}
+
+
+def test_a_bot_of_a_team_reaches_the_teams_own_addresses_and_the_channels_it_has_none_for(
+    tmp_path: Path,
+) -> None:
+    labels = {"severity": "critical", "alertname": "TradingBotDown", "bot": "owned[1]"}
+    config = _rendered(tmp_path)
+    assert _receivers(config, **labels) == "webhook_actions email-of-anna slack telegram"
+    assert _receivers(config, **labels | {"bot": "owned1"}) == "webhook_actions email slack telegram"
+
+
+def test_maintenance_and_planned_hours_are_time_intervals_in_the_time_zone_of_the_settings(
+    tmp_path: Path,
+) -> None:
+    over = (
+        "timezone: Europe/Berlin\nrouting: {info_hours: {from: '09:00', to: '21:00'}, maintenance: ["
+        "{weekdays: [saturday], from: '22:00', to: '02:00'}, {date: 2026-12-24, from: '01:00', to: '03:00'}]}"
+    )
+    made = yaml.safe_load(_rendered(tmp_path, over).read_text())
+    berlin = {"location": "Europe/Berlin"}
+    assert {one["name"]: one["time_intervals"] for one in made["time_intervals"]} == {
+        "info": [{"times": [{"start_time": "09:00", "end_time": "21:00"}]} | berlin],
+        "maintenance-1": [
+            {"times": [{"start_time": "22:00", "end_time": "24:00"}], "weekdays": ["saturday"]} | berlin,
+            {"times": [{"start_time": "00:00", "end_time": "02:00"}], "weekdays": ["sunday"]} | berlin,
+        ],
+        "maintenance-2": [
+            {
+                "times": [{"start_time": "01:00", "end_time": "03:00"}],
+                "years": ["2026"],
+                "months": ["12"],
+                "days_of_month": ["24"],
+            }
+            | berlin
+        ],
+    }
+    told = [way for route in made["route"]["routes"] for way in route.get("routes", []) if "continue" in way]
+    assert all(way["mute_time_intervals"] == ["maintenance-1", "maintenance-2"] for way in told)
 
 
 def test_without_a_channel_only_webhook_actions_hears_and_never_of_meta_alerts(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ ORDER = (
 )  # fmt: skip
 
 
-def run(files: Iterable[Path]) -> str:
+def run(files: Sequence[Path]) -> str:
     """Return what promtool says against the test files; nothing when all pass.
 
     The environment's PROMTOOL3 names another promtool that has to agree.
@@ -38,7 +38,7 @@ def run(files: Iterable[Path]) -> str:
     return "".join(_complaints(program, files) for program in programs)
 
 
-def _complaints(program: str, files: Iterable[Path]) -> str:
+def _complaints(program: str, files: Sequence[Path]) -> str:
     done = subprocess.run([program, "test", "rules", *map(str, files)], capture_output=True, text=True)
     return "" if done.returncode == 0 else f"{program}:\n{done.stdout}{done.stderr}"
 
@@ -92,16 +92,18 @@ def read(file: Path) -> list[dict[str, Any]]:
     return [rule for group in groups for rule in group["rules"]]
 
 
-def files(cases: Sequence[Case], settings: Settings, rules: Path, folder: Path) -> Iterator[Path]:
-    """Write the cases as test files, one for each file of alerts, and yield them."""
+def files(cases: Sequence[Case], settings: Settings, rules: Path, folder: Path) -> list[Path]:
+    """Write the cases as test files, one for each file of alerts, and return them."""
     every = sorted(rules.glob("*.yml"))
+    written = []
     for file in every:
         alerts = {rule["alert"] for rule in read(file) if "alert" in rule}
         for slow, pace in ((False, settings.collection.evaluation_interval), (True, SLOW)):
             chosen = [case for case in cases if case.slow == slow and f"TradingBot{case.alert}" in alerts]
             if chosen:
                 tests = as_tests(chosen, settings, _proofs(file))
-                yield write(folder / f"{file.stem}-{pace}.yml", tests, needed(file, every), pace)
+                written.append(write(folder / f"{file.stem}-{pace}.yml", tests, needed(file, every), pace))
+    return written
 
 
 def _proofs(file: Path) -> list[Proof]:

@@ -1,0 +1,93 @@
+"""What is silenced by what, as a real Alertmanager says it of the alerts as the rules label them."""
+
+from collections.abc import Iterable, Mapping
+
+import pytest
+
+from stack.settings import META
+from tests.conftest import eventually
+from tests.routes.desk import Desk
+from tests.rules.promtool import read
+
+# Money is lost by positions, not by silence; and what loops is not cured by what cures what is down.
+NOT_FROM_DOWN = {"Down", "CrashLooping", "HighDrawdown", "CriticalLoss", "LossLimit"}
+# Each warning or information, and what says the same with more urgency.
+OUTWEIGHED = {
+    "ApiResponseTimeHigh": "ApiResponseTimeCritical",
+    "DataStaleWarning": "DataStale",
+    "ModelAccuracyLow": "ModelAccuracyCritical",
+    "HighLatency": "NetworkLatencyCritical",
+    "DiskUsageHigh": "DiskUsageCritical",
+    "MemoryUsageHigh": "HighMemoryUsage",
+    "CpuUsageHigh": "HighCpuUsage",
+}
+SUGGESTED = {"LowWinRate", "HighDrawdown", "ApiErrorRate", "LowTradingActivity"}
+
+
+@pytest.fixture(scope="module")
+def labelled(desk: Desk) -> dict[str, Mapping[str, str]]:
+    """Return the labels that the rules give each alert; of one with several rules, those of its first."""
+    rules = sorted((desk.build / "prometheus/rules").glob("*.yml"))
+    alerts = [rule for file in rules for rule in read(file) if "alert" in rule]
+    return {
+        alert["alert"].removeprefix("TradingBot"): alert["labels"] | {"alertname": alert["alert"]}
+        for alert in reversed(alerts)
+    }
+
+
+def test_down_silences_what_follows_from_it_for_the_same_bot_only(
+    desk: Desk, labelled: dict[str, Mapping[str, str]]
+) -> None:
+    for bot in ("dead", "well"):
+        desk.post_all([labels | {"bot": bot} for name, labels in labelled.items() if name != "Down"])
+    desk.post(labelled["Down"] | {"bot": "dead"})
+    expected = _names(
+        name
+        for name, labels in labelled.items()
+        if labels["severity"] in ("critical", "warning") and name not in NOT_FROM_DOWN
+    )
+    eventually(lambda: desk.inhibited("dead") >= expected)
+    silenced_anyway = desk.inhibited("well")
+    assert desk.inhibited("dead") == expected | silenced_anyway
+    assert not {f"TradingBot{name}" for name in (*META, "Down")} & desk.inhibited("dead")
+    assert silenced_anyway == _names([*OUTWEIGHED, "Suggestion"])
+
+
+@pytest.mark.parametrize(("weaker", "stronger"), OUTWEIGHED.items())
+def test_a_warning_is_silenced_by_its_critical_twin_about_the_same_thing_only(
+    desk: Desk, labelled: dict[str, Mapping[str, str]], weaker: str, stronger: str
+) -> None:
+    bot = f"twin-{weaker}"
+    about = {"bot": bot, "model": "trend", "mountpoint": "/var"}
+    desk.post(labelled[stronger] | about | {"model": "swing", "mountpoint": "/"})
+    desk.post(labelled[weaker] | about)
+    assert desk.inhibited(bot) == set()
+    desk.post(labelled[stronger] | about)
+    eventually(lambda: desk.inhibited(bot) == _names([weaker]))
+
+
+@pytest.mark.parametrize("urgent", sorted(SUGGESTED))
+def test_a_suggestion_is_silenced_by_the_alert_that_says_it_more_urgently(
+    desk: Desk, labelled: dict[str, Mapping[str, str]], urgent: str
+) -> None:
+    bot = f"suggested-{urgent}"
+    kind = {"condition": labelled[urgent]["condition"], "bot": bot}
+    desk.post(labelled["Suggestion"] | kind)
+    assert desk.inhibited(bot) == set()
+    desk.post(labelled[urgent] | {"bot": bot})
+    eventually(lambda: desk.inhibited(bot) == {"TradingBotSuggestion"})
+
+
+def test_of_one_budget_the_faster_burn_silences_the_slower(
+    desk: Desk, labelled: dict[str, Mapping[str, str]]
+) -> None:
+    burning = labelled["ErrorBudgetBurn"] | {"bot": "burns"}
+    desk.post(burning | {"objective": "availability", "severity": "warning", "window": "3d"})
+    desk.post(burning | {"objective": "error_rate", "severity": "critical", "window": "1h"})
+    assert desk.inhibited("burns") == set()
+    desk.post(burning | {"objective": "availability", "severity": "critical", "window": "1h"})
+    eventually(lambda: desk.inhibited("burns") == {"TradingBotErrorBudgetBurn"})
+
+
+def _names(words: Iterable[str]) -> set[str]:
+    return {f"TradingBot{word}" for word in words}
