@@ -6,6 +6,7 @@ from typing import Any
 
 from stack.settings import Settings
 
+LOKI = "loki"  # the type of its data source and the name that panels call it by
 # Grafana resolves it in all of these files, and its image sets it: so the rendered folder may lie anywhere.
 DASHBOARDS = "${GF_PATHS_PROVISIONING}/../dashboards"
 
@@ -24,8 +25,8 @@ def datasources(settings: Settings) -> dict[str, Any]:
     }
     loki = {
         "name": "Loki",
-        "uid": "loki",
-        "type": "loki",
+        "uid": LOKI,
+        "type": LOKI,
         "access": "proxy",
         "url": str(settings.logs.loki.url).rstrip("/"),
         "editable": False,

@@ -1,12 +1,13 @@
-"""Logs: what the bots' logs say, by event and by words, and whether reading keeps up."""
+"""Logs: what the bots' logs say, by event and by words, and whether reading keeps up; with Loki the lines."""
 
 from grafanalib.core import Panel
 
 from grafana.frame import frame
-from grafana.lacking import Dashboard, Step, Table
+from grafana.lacking import Dashboard, Logs, Step, Table, Target
 from grafana.look import Look
 from grafana.parts import BYTES, COUNT, NUMBER, SECONDS, Query, painted
 from grafana.promql import BOT, grown, quantile, rate
+from grafana.provisioning import LOKI
 from grafana.tables import Column, table
 
 UID = "trading-bot-logs"
@@ -17,7 +18,7 @@ NONE = "no log watched"
 
 def dashboard(look: Look) -> Dashboard:
     """Return the dashboard."""
-    panels = [*_now(look), *_over_time(look), *_most(look), *_reading(look)]
+    panels = [*_now(look), *_over_time(look), *_most(look), *_reading(look), *_lines(look)]
     purpose = "What the bots' logs say, by event and by words, and whether reading keeps up."
     return frame(look, UID, "Logs", purpose, look.settings.dashboards.refresh, panels)
 
@@ -146,4 +147,20 @@ def _reading(look: Look) -> list[Panel]:
             empty="no pattern matched",
             many=True,
         ),
+    ]
+
+
+def _lines(look: Look) -> list[Logs]:
+    if not look.settings.logs.loki.enabled:
+        return []
+    source = {"type": LOKI, "uid": LOKI}
+    words = 'Of the chosen bots, the newest first. Add a filter in Explore: `|= "ERROR"`.'
+    return [
+        Logs(
+            **look.common("The lines themselves", words, [], "full") | {"dataSource": source},
+            targets=[Target(expr=f"{{{BOT}}}", refId="A", datasource=source)],
+            showTime=True,
+            wrapLogMessages=True,
+            enableLogDetails=True,
+        )
     ]

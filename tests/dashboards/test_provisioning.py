@@ -32,7 +32,7 @@ def test_the_data_source_is_the_prometheus_of_the_settings(tmp_path: Path) -> No
 
 def test_loki_is_a_data_source_only_where_it_is_enabled(tmp_path: Path) -> None:
     enabled = settings_of(tmp_path, logs={"loki": {"enabled": True, "url": "http://loki:3100"}})
-    build(enabled, tmp_path / "out")
+    build(enabled, HELPS, tmp_path / "out")
     _, loki = _yaml(tmp_path / "out", "datasources")["datasources"]
     assert (loki["type"], loki["uid"], loki["url"]) == ("loki", "loki", "http://loki:3100")
     assert "isDefault" not in loki

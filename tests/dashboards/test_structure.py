@@ -211,6 +211,17 @@ def test_one_bot_has_the_colour_of_its_kind_and_several_have_one_each(
     assert several == {"mode": "palette-classic"}
 
 
+def test_the_lines_of_logs_are_shown_only_where_loki_is(settings: Settings, tmp_path: Path) -> None:
+    assert not [panel for panel in panels(every_of(settings)["logs"]) if panel["type"] == "logs"]
+    (panel,) = (
+        panel
+        for panel in panels(every_of(settings_of(tmp_path, logs={"loki": {"enabled": True}}))["logs"])
+        if panel["type"] == "logs"
+    )
+    assert panel["datasource"] == panel["targets"][0]["datasource"] == {"type": "loki", "uid": "loki"}
+    assert panel["targets"][0]["expr"] == '{bot=~"$bot"}'
+
+
 def test_a_widget_that_is_switched_off_has_no_dashboard(tmp_path: Path) -> None:
     off = settings_of(tmp_path, dashboards={"widgets": {"overview": {"enabled": False}}})
     assert "overview" not in every_of(off)
