@@ -6,8 +6,8 @@ local number(value) =
   else if value == std.floor(value) then std.toString(value)
   else
     local millionths = std.floor(value * 1000000 + 0.5);
-    local rest = std.toString(1000000 + millionths % 1000000);
-    std.floor(millionths / 1000000) + '.' + std.rstripChars(rest[1:], '0');
+    local rest = std.rstripChars(std.toString(1000000 + millionths % 1000000)[1:], '0');
+    std.floor(millionths / 1000000) + (if rest == '' then '' else '.' + rest);
 
 local text(value) = if std.isNumber(value) then number(value) else value;
 

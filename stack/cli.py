@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from stack import alerts
 from stack.binaries import MissingBinary
 from stack.notify import send_tests
 from stack.oncall import NotDone, add_commands
@@ -46,6 +47,14 @@ def render_build(arguments: argparse.Namespace) -> int:
     settings = from_arguments(arguments)
     render(settings, arguments.out)
     print(f"rendered {arguments.out}")
+    return 0
+
+
+def list_alerts(arguments: argparse.Namespace) -> int:
+    """Print all alerts as the settings make them: limit, waits, channels, actions."""
+    settings = from_arguments(arguments)
+    print(f"profile {settings.profile}")
+    print("\n".join(alerts.as_text(alerts.table(settings))))
     return 0
 
 
@@ -100,7 +109,12 @@ def _parser() -> argparse.ArgumentParser:
 
     add("schema", schema)
     add("logs", logs)
-    for name, command in (("check", check), ("status", status), ("test-notify", test_notify)):
+    for name, command in (
+        ("check", check),
+        ("alerts", list_alerts),
+        ("status", status),
+        ("test-notify", test_notify),
+    ):
         add_arguments(add(name, command))
     rendering = add("render", render_build)
     add_arguments(rendering)

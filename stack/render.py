@@ -81,7 +81,7 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 - walks whatever the settings hol
 def _write(settings: Settings, new: Path) -> None:
     data = json.dumps(as_data(settings))
     for source in SOURCES:
-        for name, content in _evaluate(ROOT / source, data).items():
+        for name, content in evaluate(ROOT / source, data).items():
             file = new / Path(source).parent / name
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(_text(content, source), encoding="utf-8")
@@ -94,12 +94,12 @@ def _write(settings: Settings, new: Path) -> None:
     write_loki(settings, new)
 
 
-def _evaluate(source: Path, data: str) -> dict[str, Any]:
+def evaluate(source: Path, data: str) -> Any:  # noqa: ANN401 - whatever the source makes
+    """Return what a jsonnet source makes of the settings as JSON. Raises RenderError."""
     try:
-        files: dict[str, Any] = json.loads(_jsonnet.evaluate_file(str(source), ext_codes={"settings": data}))
+        return json.loads(_jsonnet.evaluate_file(str(source), ext_codes={"settings": data}))
     except RuntimeError as error:
         raise RenderError([f"{source.relative_to(ROOT)}: {error}"]) from error
-    return files
 
 
 def _text(content: object, source: str) -> str:

@@ -34,8 +34,9 @@ function(config)
     'grafana',
     config.dashboard_path + (if std.member(subject, 'bot') then '?var-bot={{ $labels.bot | urlquery }}' else '')
   );
-  // `limit` is for the table of all alerts, no part of the rule. `labels` and `annotations` are laid over the usual.
-  local alert(severity, name, expr, limit, wait, keep, labels, annotations) =
+  // `limit` and `tried` are for the table of all alerts, no part of the rule. `labels` and `annotations` are laid over
+  // the usual.
+  local alert(severity, name, expr, limit, tried, wait, keep, labels, annotations) =
     local pace = config.alerts[name];
     if !std.get(pace, 'enabled', true) then null else {
       alert: 'TradingBot' + name,
@@ -43,6 +44,7 @@ function(config)
       labels: { severity: severity, condition: snake(name) } + labels,
       annotations: present({ runbook_url: std.rstripChars(config.links.runbooks, '/') + '/TradingBot' + name + '.md' } + annotations),
       limit:: limit,
+      tried:: tried,
     } + present({
       'for': duration.format(duration.seconds(pace['for']) + wait),
       keep_firing_for: duration.format(keep(duration.seconds(pace.cooldown))),
@@ -57,7 +59,7 @@ function(config)
     function(name, expr, limit, summary, problem, todo, verify, subject=['bot'], condition=snake(name), labels={}, wait=0, tried=null)
       local ladder = if tried == null then actions(name, severity) else tried;
       local advice = if ladder == [] then '' else 'Nightdesk tries ' + std.join(', then ', ladder) + ', as far as settings allow. ';
-      alert(severity, name, filled(expr), limit, wait, bridge, { condition: condition } + labels, {
+      alert(severity, name, filled(expr), limit, ladder, wait, bridge, { condition: condition } + labels, {
         summary: summary,
         description: problem + (if std.member(subject, 'bot') then '\n' + facts else ''),
         recommended_actions: advice + todo,
@@ -75,7 +77,7 @@ function(config)
     // its planned time comes.
     info(name, expr, limit, summary, news, todo='', subject=['bot'], labels={}, hold=null)::
       local keep = if hold == null then bridge else function(_) hold + longest_bridge;
-      alert('info', name, expr, limit, 0, keep, labels, {
+      alert('info', name, expr, limit, actions(name, 'info'), 0, keep, labels, {
         summary: summary,
         description: news,
         recommended_actions: todo,
@@ -84,7 +86,7 @@ function(config)
 
     // What watches is itself broken: nothing acts on it, people are told.
     meta(name, expr, limit, summary, problem, todo, path='/targets')::
-      alert('meta', name, expr, limit, 0, bridge, {}, {
+      alert('meta', name, expr, limit, [], 0, bridge, {}, {
         summary: summary,
         description: problem,
         recommended_actions: todo,

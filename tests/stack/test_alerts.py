@@ -1,0 +1,56 @@
+"""The table of alerts tells what the settings say, and docs/alerts.md is that table."""
+
+from pathlib import Path
+
+from stack.alerts import as_text, document, table
+from stack.render import ROOT
+from stack.settings import load
+from tests.rules.design import NAMES
+from tests.stack.conftest import Desk
+
+CHANGED = """
+profile: production
+thresholds: {critical: {error_rate: 0.07}}
+alerts:
+  ApiErrorRate: {for: 3m, cooldown: 7m, escalate: 9m, channels: [slack], actions: [retry_connection]}
+  CriticalLoss: {enabled: false}
+severities: {critical: {escalate: 11m, channels: [sms]}}
+sla: {actions: {error_rate: [check_network]}}
+"""
+
+
+def test_the_document_is_current():
+    current = (ROOT / "docs/alerts.md").read_text()
+    assert current == document(), "run `python -m stack.alerts > docs/alerts.md`"
+    listed = {
+        line.split("]")[0].removeprefix("| [") for line in current.splitlines() if line.startswith("| [")
+    }
+    assert listed == NAMES
+
+
+def test_the_table_follows_the_settings(tmp_path: Path):
+    file = tmp_path / "monitoring.yaml"
+    file.write_text(CHANGED)
+    rows = {(row.alert, row.severity, row.fires_when): row for row in table(load([file]))}
+    changed = rows["TradingBotApiErrorRate", "critical", "errors > 7% of API calls"]
+    assert (changed.for_, changed.cooldown, changed.escalate) == ("3m", "7m", "9m")
+    assert (changed.channels, changed.actions) == ("slack", "retry_connection")
+    inherited = rows["TradingBotLossLimit", "critical", "day's P&L < -1000"]
+    assert (inherited.channels, inherited.escalate) == ("sms", "20m")
+    burning = rows["TradingBotErrorBudgetBurn error_rate", "critical", "burn > 14.4 over 1h and 5m, for 2m"]
+    assert (burning.escalate, burning.actions) == ("11m", "check_network")
+    assert not [alert for alert, *_ in rows if alert == "TradingBotCriticalLoss"]
+    meta = rows["TradingBotExporterDown", "meta", "the exporter is not scraped"]
+    assert (meta.escalate, meta.actions) == ("never", "none")
+    head, *lines = as_text(list(rows.values()))
+    assert {line.index(row.severity) for line, row in zip(lines, rows.values(), strict=True)} == {
+        head.index("severity")
+    }
+
+
+def test_the_command_prints_the_table_of_its_settings(desk: Desk):
+    desk.write(thresholds={"critical": {"disk_usage": 0.97}})
+    told = desk.run("alerts")
+    assert (told.returncode, told.stderr) == (0, "")
+    assert told.stdout.startswith("profile starter\n")
+    assert "disk > 97%" in told.stdout
