@@ -13,7 +13,7 @@ import requests
 import yaml
 
 from exporter.catalogue import EXPORTER, LOGS, METRICS
-from tests.conftest import eventually, free_port
+from tests.conftest import binary, eventually, free_port
 from tests.exporter.test_catalogue import DESIGN
 from tests.exporter.test_service import ROOT
 from tests.exporter.world import TOKEN
@@ -124,6 +124,15 @@ def test_every_metric_of_the_design_is_seen_from_the_demo_bot(watched):
         time.sleep(0.5)
         lacking -= watched.names()
     assert lacking == set()
+
+
+def test_promtool_has_nothing_to_say_about_the_page(watched):
+    page = requests.get(f"{watched.url}/metrics", timeout=10).content
+    checked = subprocess.run(
+        [binary("promtool"), "check", "metrics"], input=page, capture_output=True, check=False, timeout=60
+    )
+    assert page.count(b"# TYPE") > 50
+    assert (checked.returncode, checked.stdout, checked.stderr) == (0, b"", b"")
 
 
 def test_of_a_bot_that_is_gone_only_that_is_seen(watched):

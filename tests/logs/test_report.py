@@ -1,6 +1,8 @@
 """`nightdesk logs` as a person and a program call it."""
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 import time
@@ -12,8 +14,10 @@ ROOT = Path(__file__).parents[2]
 EXCERPT = ROOT / "tests/fixtures/logs/excerpt.log"
 
 
-def logs(*words: str | Path, given: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
-    command = [sys.executable, "-m", "stack.cli", "logs", *map(str, words)]
+def logs(
+    *words: str | Path, given: bytes | None = None, through: tuple[str, ...] = ()
+) -> subprocess.CompletedProcess[bytes]:
+    command = [*through, sys.executable, "-m", "stack.cli", "logs", *map(str, words)]
     return subprocess.run(command, input=given, capture_output=True, cwd=ROOT, timeout=60)
 
 
@@ -65,6 +69,20 @@ def test_a_file_that_cannot_be_read_is_named_and_the_others_are_reported(tmp_pat
     assert done.returncode == 1
     assert b"missing.log: cannot be read: " in done.stderr
     assert b"is a directory; name a log file" in done.stderr
+    assert b"Errors: " in done.stdout
+
+
+def test_a_file_that_may_not_be_read_is_named_and_the_others_are_reported(tmp_path: Path):
+    through: tuple[str, ...] = ()
+    if os.geteuid() == 0:  # root may read everything, unless that is taken from it
+        if not shutil.which("setpriv"):
+            pytest.skip("setpriv is not installed")
+        through = ("setpriv", "--bounding-set", "-dac_override,-dac_read_search")
+    (tmp_path / "closed.log").write_text("ERROR: hidden\n")
+    (tmp_path / "closed.log").chmod(0)
+    done = logs(tmp_path / "closed.log", EXCERPT, through=through)
+    assert done.returncode == 1
+    assert b"closed.log: cannot be read: [Errno 13] Permission denied" in done.stderr
     assert b"Errors: " in done.stdout
 
 
