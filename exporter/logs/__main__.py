@@ -95,7 +95,8 @@ def main() -> int:
     summary, named = Summary(arguments.show), len(arguments.files) > 1
 
     def tell(event: Event) -> None:
-        print(event_json(event) if arguments.json else event_line(event, zone, named=named))
+        text = event_json(event) if arguments.json else event_line(event, zone, named=named)
+        print(text, flush=arguments.follow)  # whoever follows through a pipe waits for each
 
     run = Run(
         Reader(table, zone, time.time),
