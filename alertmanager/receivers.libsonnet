@@ -1,13 +1,20 @@
 // The receivers of alertmanager.yml: webhook_actions, and each channel that is set and that Alertmanager itself sends.
 local owners = import 'owners.libsonnet';
 
+// Several webhook_actions are all told: each delivery is retried for itself, so one that hangs delays no other, and a
+// fingerprint that is told three times opens one incident. Where one address leads to any of them, as in Kubernetes,
+// settings name that address alone.
 local webhook_actions(settings) = {
+  local service = settings.services.webhook_actions,
   name: 'webhook_actions',
-  webhook_configs: [{
-    url: 'http://%(host)s:%(port)d/api/v1/alerts' % settings.services.webhook_actions,
-    send_resolved: true,
-    http_config: { authorization: { credentials_file: settings.webhook_actions.tokens.receive_file } },
-  }],
+  webhook_configs: [
+    {
+      url: 'http://%(host)s:%(port)d/api/v1/alerts' % each,
+      send_resolved: true,
+      http_config: { authorization: { credentials_file: settings.webhook_actions.tokens.receive_file } },
+    }
+    for each in if std.get(service, 'replicas', []) == [] then [service] else service.replicas
+  ],
 };
 
 local email(config) = if config.to == [] then {} else {

@@ -12,17 +12,20 @@ DASHBOARDS = "${GF_PATHS_PROVISIONING}/../dashboards"
 
 
 def datasources(settings: Settings) -> dict[str, Any]:
-    """Return the data source file: Prometheus, as the default, and Loki where it is enabled."""
-    prometheus = {
-        "name": "Prometheus",
-        "uid": "prometheus",
-        "type": "prometheus",
-        "access": "proxy",
-        "url": settings.services.prometheus.url,
-        "isDefault": True,
-        "editable": False,
-        "jsonData": {"httpMethod": "POST", "timeInterval": str(settings.collection.trading.interval)},
-    }
+    """Return the data source file: Prometheus, of several the first as the default, and Loki if enabled."""
+    sources: list[dict[str, Any]] = [
+        {
+            "name": "Prometheus" if number == 1 else f"Prometheus {number}",
+            "uid": "prometheus" if number == 1 else f"prometheus-{number}",
+            "type": "prometheus",
+            "access": "proxy",
+            "url": url,
+            "isDefault": number == 1,
+            "editable": False,
+            "jsonData": {"httpMethod": "POST", "timeInterval": str(settings.collection.trading.interval)},
+        }
+        for number, url in enumerate(settings.services.prometheus.urls, start=1)
+    ]
     loki = {
         "name": "Loki",
         "uid": LOKI,
@@ -31,10 +34,7 @@ def datasources(settings: Settings) -> dict[str, Any]:
         "url": str(settings.logs.loki.url).rstrip("/"),
         "editable": False,
     }
-    return {
-        "apiVersion": 1,
-        "datasources": [prometheus, loki] if settings.logs.loki.enabled else [prometheus],
-    }
+    return {"apiVersion": 1, "datasources": [*sources, loki] if settings.logs.loki.enabled else sources}
 
 
 def providers() -> dict[str, Any]:

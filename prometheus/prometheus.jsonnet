@@ -5,6 +5,10 @@ local mixin = (import 'mixin.libsonnet') + { _config+:: settings };
 
 local services = settings.services;
 local address(service) = '%s:%d' % [service.host, service.port];
+// Every process of a part, where several run.
+local all(service) = if std.get(service, 'replicas', []) == [] then [service] else service.replicas;
+local addresses(service) = [address(each) for each in all(service)];
+local several = std.length(all(services.prometheus)) > 1;
 local groups = { [name]: settings.collection[name] for name in ['trading', 'model', 'market', 'system', 'logs'] };
 
 // The stack's own parts, and the probes, are watched at the pace of what is shown quickest.
@@ -16,7 +20,7 @@ local job(name, service, interval=own_pace) = {
   job_name: name,
   scrape_interval: duration.format(interval),
   scrape_timeout: duration.format(scrape_timeout(interval)),
-  static_configs: [{ targets: [address(service)] }],
+  static_configs: [{ targets: addresses(service) }],
 };
 local exporter(group, interval, name) = job(name, services.exporter, interval) { params: { 'collect[]': [group] } };
 
@@ -52,9 +56,15 @@ local prometheus = {
     scrape_interval: duration.format(own_pace),
     scrape_timeout: duration.format(scrape_timeout(own_pace)),
     evaluation_interval: duration.format(settings.collection.evaluation_interval),
+    // Tells their samples apart in a long-term store; each is told its own by its environment.
+    [if several then 'external_labels']: { replica: '${NIGHTDESK_REPLICA}' },
   },
   rule_files: ['rules/*.yml'],
-  alerting: { alertmanagers: [{ static_configs: [{ targets: [address(services.alertmanager)] }] }] },
+  alerting: {
+    // To Alertmanager they are one: the same alert of two of them has one fingerprint.
+    [if several then 'alert_relabel_configs']: [{ action: 'labeldrop', regex: 'replica' }],
+    alertmanagers: [{ static_configs: [{ targets: addresses(services.alertmanager) }] }],
+  },
   scrape_configs:
     [
       exporter(name, groups[name].interval, 'exporter-' + name)

@@ -7,18 +7,26 @@ from stack.settings import Settings
 # Twice the longest cooldown and repeat_interval that settings accept: what Alertmanager has forgotten
 # sending, it sends again.
 ALERTMANAGER_RETENTION = "336h"
+GOSSIP = 1  # above its port, Alertmanager talks to the others
 
 
 def write_flags(settings: Settings, build: Path) -> None:
     """Write `prometheus/flags` and `alertmanager/flags` below `build`; both programs take them as `@FILE`."""
+    alertmanagers = settings.services.alertmanager.all
     flags = {
         "prometheus": [
             f"--storage.tsdb.retention.time={settings.storage.retention}",
             f"--web.external-url={settings.link('prometheus')}/",
             "--web.route-prefix=/",
         ],
-        "alertmanager": [f"--data.retention={ALERTMANAGER_RETENTION}", "--cluster.listen-address="],
+        "alertmanager": [f"--data.retention={ALERTMANAGER_RETENTION}"],
     }
+    if len(settings.services.prometheus.all) > 1:
+        flags["prometheus"].append("--enable-feature=expand-external-labels")  # of itself since Prometheus 3
+    if len(alertmanagers) > 1:
+        flags["alertmanager"] += [f"--cluster.peer={one.host}:{one.port + GOSSIP}" for one in alertmanagers]
+    else:
+        flags["alertmanager"].append("--cluster.listen-address=")
     for program, lines in flags.items():
         file = build / program / "flags"
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -16,6 +16,7 @@ from honcho.process import Popen
 
 STOP_WITHIN = 15.0  # seconds: the embedded PostgreSQL writes its last checkpoint in them
 _LAST_WORDS = 0.5  # seconds to read on after the end, since something left behind may hold the pipe open
+_REVIVE_AFTER = 1.0  # seconds
 _KILL_AFTER = 3.0  # seconds for what a service left behind
 _PR_SET_CHILD_SUBREAPER = 36
 
@@ -44,9 +45,14 @@ class Ended:
 class Processes:
     """The processes of a Procfile. What they print and how they end arrives in `events`."""
 
-    def __init__(self, commands: Mapping[str, str], events: "SimpleQueue[Any]") -> None:
+    def __init__(
+        self, commands: Mapping[str, str], events: "SimpleQueue[Any]", *, revive: bool = False
+    ) -> None:
+        """`revive` starts again what ends by itself."""
         self._events = events
-        self._children: list[Popen] = []
+        self._revive = revive
+        self._stopping = threading.Event()
+        self._children: dict[str, Popen] = {}
         # One thread a process, for as long as it lives: Linux takes the death of the thread that started a
         # process for the death of its parent.
         self._threads = [
@@ -62,7 +68,10 @@ class Processes:
 
     def stop(self, within: float = STOP_WITHIN) -> None:
         """Ask each to end (SIGTERM), wait, then end what is left, whatever it started included."""
-        for child in self._children:  # the leaders only: each knows in which order its own should end
+        self._stopping.set()
+        for (
+            child
+        ) in self._children.values():  # the leaders only: each knows in which order its own should end
             child.terminate()
         deadline = time.monotonic() + within
         for thread in self._threads:
@@ -76,13 +85,16 @@ class Processes:
             psutil.wait_procs(left, timeout=_KILL_AFTER)
 
     def _run(self, name: str, command: str) -> None:
-        child = Popen(command)  # honcho's: a session of its own, all output in one pipe
-        self._children.append(child)
-        reader = threading.Thread(target=self._read, args=(name, child.stdout), daemon=True)
-        reader.start()
-        code = child.wait()
-        reader.join(_LAST_WORDS)
-        self._events.put(Ended(name, code))
+        while True:
+            child = Popen(command)  # honcho's: a session of its own, all output in one pipe
+            self._children[name] = child
+            reader = threading.Thread(target=self._read, args=(name, child.stdout), daemon=True)
+            reader.start()
+            code = child.wait()
+            reader.join(_LAST_WORDS)
+            self._events.put(Ended(name, code))
+            if not self._revive or self._stopping.wait(_REVIVE_AFTER):
+                return
 
     def _read(self, name: str, output: IO[bytes]) -> None:
         for line in output:

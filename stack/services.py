@@ -3,17 +3,21 @@
 import shlex
 import shutil
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from stack.binaries import alertmanager_command, find
-from stack.settings import Settings
+from stack.flags import GOSSIP
+from stack.settings import Replicated, Service, Settings
 
 
 @dataclass(frozen=True)
 class LocalService:
-    """One process of the stack: where it listens, what a person opens, and where it answers 200 once well."""
+    """One process of the stack: where it listens, what a person opens, and where it answers 200 once well.
+
+    `health` is empty for one that only others can tell of.
+    """
 
     name: str
     command: Sequence[str]
@@ -32,46 +36,96 @@ class LocalService:
 def local_services(settings: Settings, build: Path, data: Path, options: Sequence[str]) -> list[LocalService]:
     """Return the processes of the stack; `options` give our own services their settings.
 
-    Grafana is among them where it is on PATH. Raises MissingBinary.
+    Several of a part are `part`, `part-2` and so on. Grafana is among them where it is on PATH. Raises
+    MissingBinary.
     """
-    commands = {
-        name: ([sys.executable, "-m", name, *options, "--data", str(data)], "/healthz")
-        for name in ("demo_bot", "exporter", "webhook_actions")
-        if name != "demo_bot" or settings.demo.enabled
-    }
-    commands["prometheus"] = (_prometheus(settings, build, data), "/-/ready")
-    commands["alertmanager"] = (_alertmanager(settings, build, data), "/-/ready")
-    commands["blackbox_exporter"] = (_blackbox(settings, build), "/-/healthy")
-    if program := shutil.which("grafana"):
-        commands["grafana"] = (_grafana(Path(program), build, data), "/api/health")
-    return [_part(settings, name, command, health) for name, (command, health) in commands.items()]
-
-
-def _part(settings: Settings, name: str, command: Sequence[str], health: str) -> LocalService:
-    service = getattr(settings.services, name)
-    link = str(getattr(settings.links, name, None) or service.url).rstrip("/")
-    return LocalService(name, command, service.bind, service.port, link, service.url + health)
-
-
-def _prometheus(settings: Settings, build: Path, data: Path) -> list[str]:
-    service = settings.services.prometheus
-    return [
-        str(find("prometheus")),
-        f"--config.file={build / 'prometheus/prometheus.yml'}",
-        f"--storage.tsdb.path={data / 'prometheus'}",
-        f"--web.listen-address={service.bind}:{service.port}",
-        f"@{build / 'prometheus/flags'}",
+    parts = settings.services
+    found = [
+        *_replicas("exporter", parts.exporter, "/healthz", _ours(data, options)),
+        *_replicas("webhook_actions", parts.webhook_actions, "/healthz", _ours(data, options)),
+        *_replicas("prometheus", parts.prometheus, "/-/ready", _prometheus(settings, build, data)),
+        *_replicas("alertmanager", parts.alertmanager, "/-/ready", _alertmanager(settings, build, data)),
     ]
-
-
-def _alertmanager(settings: Settings, build: Path, data: Path) -> list[str]:
-    service = settings.services.alertmanager
-    return alertmanager_command(
-        f"--config.file={build / 'alertmanager/alertmanager.yml'}",
-        f"--storage.path={data / 'alertmanager'}",
-        f"--web.listen-address={service.bind}:{service.port}",
-        f"@{build / 'alertmanager/flags'}",
+    if settings.demo.enabled:
+        found.insert(0, _single("demo_bot", parts.demo_bot, "/healthz", _ours(data, options)("demo_bot", 0)))
+    found.append(
+        _single("blackbox_exporter", parts.blackbox_exporter, "/-/healthy", _blackbox(settings, build))
     )
+    if program := shutil.which("grafana"):
+        found.append(_single("grafana", parts.grafana, "/api/health", _grafana(Path(program), build, data)))
+    return [replace(one, link=_link(settings, one)) for one in found]
+
+
+def shared_database(data: Path) -> tuple[LocalService, Path]:
+    """Return the PostgreSQL that several webhook_actions share, and the file that will hold its address."""
+    file = data / "database_url"
+    command = [sys.executable, "-m", "webhook_actions.shared_database", "--data", str(data)]
+    return LocalService("postgres", [*command, "--url-file", str(file)], "127.0.0.1", 0, str(file), ""), file
+
+
+Command = Callable[[str, int], list[str]]
+"""The command of a process, by its name and its number; 0 is of a part that runs once."""
+
+
+def _replicas(part: str, service: Replicated, health: str, command: Command) -> list[LocalService]:
+    found = []
+    for number, each in enumerate(service.all, start=1):
+        name = part if number == 1 else f"{part}-{number}"
+        found.append(
+            LocalService(name, command(name, number), service.bind, each.port, each.url, each.url + health)
+        )
+    return found
+
+
+def _single(name: str, service: Service, health: str, command: Sequence[str]) -> LocalService:
+    return LocalService(name, command, service.bind, service.port, service.url, service.url + health)
+
+
+def _link(settings: Settings, one: LocalService) -> str:
+    return str(getattr(settings.links, one.name, None) or one.link).rstrip("/")
+
+
+def _ours(data: Path, options: Sequence[str]) -> Command:
+    def command(name: str, number: int) -> list[str]:
+        which = ["--replica", str(number)] if number else []
+        module = name.partition("-")[0]
+        return [sys.executable, "-m", module, *options, "--data", str(data), *which]
+
+    return command
+
+
+def _prometheus(settings: Settings, build: Path, data: Path) -> Command:
+    service = settings.services.prometheus
+
+    def command(name: str, number: int) -> list[str]:
+        return [
+            "env",
+            f"NIGHTDESK_REPLICA={number}",
+            str(find("prometheus")),
+            f"--config.file={build / 'prometheus/prometheus.yml'}",
+            f"--storage.tsdb.path={data / name}",
+            f"--web.listen-address={service.bind}:{service.all[number - 1].port}",
+            f"@{build / 'prometheus/flags'}",
+        ]
+
+    return command
+
+
+def _alertmanager(settings: Settings, build: Path, data: Path) -> Command:
+    service = settings.services.alertmanager
+
+    def command(name: str, number: int) -> list[str]:
+        port = service.all[number - 1].port
+        gossip = [f"--cluster.listen-address={service.bind}:{port + GOSSIP}"] if service.replicas else []
+        return alertmanager_command(
+            f"--config.file={build / 'alertmanager/alertmanager.yml'}",
+            f"--storage.path={data / name}",
+            f"--web.listen-address={service.bind}:{port}",
+            f"@{build / 'alertmanager/flags'}",
+            *gossip,
+        )
+
+    return command
 
 
 def _blackbox(settings: Settings, build: Path) -> list[str]:

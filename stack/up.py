@@ -2,6 +2,7 @@
 
 import argparse
 import fcntl
+import json
 import os
 import socket
 import sys
@@ -14,10 +15,12 @@ from honcho.environ import parse_procfile
 from stack import keys
 from stack.logfiles import ServiceLogs
 from stack.render import render
-from stack.services import LocalService, local_services
+from stack.services import LocalService, local_services, shared_database
 from stack.settings import DEFAULT_CONFIG, SettingsError, from_arguments, missing_secrets
 from stack.status import read_status
 from stack.watch import Screen, Watch
+
+HA = Path(__file__).parent / "ha.yaml"
 
 
 class CannotStart(Exception):
@@ -29,6 +32,8 @@ def up(arguments: argparse.Namespace) -> int:
 
     Raises SettingsError, RenderError, MissingBinary and CannotStart before anything is started.
     """
+    if arguments.ha:
+        arguments.config = [*(arguments.config or [DEFAULT_CONFIG]), HA]
     settings = from_arguments(arguments)
     data: Path = arguments.data.absolute()
     data.mkdir(parents=True, exist_ok=True)
@@ -37,14 +42,21 @@ def up(arguments: argparse.Namespace) -> int:
         if missing := missing_secrets(settings):
             raise SettingsError(missing)
         build = data / "build"
-        services = local_services(settings, build, data, _options(arguments))
+        options, extra = _options(arguments), list[LocalService]()
+        if settings.services.webhook_actions.replicas and not settings.webhook_actions.database_url_file:
+            database, file = shared_database(data)
+            overlay = data / "database.yaml"
+            overlay.write_text(json.dumps({"webhook_actions": {"database_url_file": str(file)}}), "utf-8")
+            options, extra = [*options, "--config", str(overlay)], [database]
+        services = extra + local_services(settings, build, data, options)
         check_ports(services)
         render(settings, build)
         procfile = data / "Procfile"
         procfile.write_text("".join(f"{one.procfile_line()}\n" for one in services), encoding="utf-8")
         commands = parse_procfile(procfile.read_text(encoding="utf-8")).processes
         logs = ServiceLogs(data / "logs", settings.logs)
-        watch = Watch(commands, {one.name: one.health for one in services}, logs, Screen(sys.stdout))
+        health = {one.name: one.health for one in services if one.health}
+        watch = Watch(commands, health, logs, Screen(sys.stdout), revive=arguments.ha)
         return watch.run(addresses(services, logs), lambda: read_status(settings), arguments.duration)
 
 

@@ -64,10 +64,18 @@ class Watch:
     """Watches the processes of a Procfile from their start to their end."""
 
     def __init__(
-        self, commands: Mapping[str, str], health: Mapping[str, str], logs: ServiceLogs, screen: Screen
+        self,
+        commands: Mapping[str, str],
+        health: Mapping[str, str],
+        logs: ServiceLogs,
+        screen: Screen,
+        *,
+        revive: bool = False,
     ) -> None:
+        """`revive` starts again what ends by itself, instead of stopping all."""
         self._events: SimpleQueue[Any] = SimpleQueue()
-        self._processes = Processes(commands, self._events)
+        self._revive = revive
+        self._processes = Processes(commands, self._events, revive=revive)
         self._names, self._health = list(commands), health
         self._logs, self._screen = logs, screen
         self._over = threading.Event()
@@ -114,6 +122,8 @@ class Watch:
                         self._screen.say(welcome)
                 case Status() if not waiting:
                     self._screen.show(event)
+                case Ended() if self._revive:
+                    self._screen.say(f"{event}; it is started again")
                 case Ended(name):
                     return self._failed(name, str(event))
                 case Stop(reason):

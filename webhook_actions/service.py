@@ -53,7 +53,7 @@ async def running(
         pool = await _pool(settings, embedded, stack)
         jobs = Jobs(settings, pool)
         await _create_tables(pool, jobs)
-        prometheus = Prometheus(settings.services.prometheus.url)
+        prometheus = Prometheus(*settings.services.prometheus.urls)
         stack.push_async_callback(prometheus.close)
         escalation = Escalation(settings, pool, jobs, metrics)
         engine = Engine(settings, pool, prometheus, load_actions(), escalation, metrics, jobs.wake)

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
@@ -37,10 +37,10 @@ class Firing:
 
 
 class Prometheus:
-    """Prometheus's HTTP API, as far as the engine needs it."""
+    """Prometheus's HTTP API, as far as the engine needs it; of several, whichever answers."""
 
-    def __init__(self, url: str) -> None:
-        self._url = url
+    def __init__(self, *urls: str) -> None:
+        self._urls = deque(urls)
         self._session: aiohttp.ClientSession | None = None
 
     async def holds(self, expression: str, since: datetime | None = None) -> bool:
@@ -81,13 +81,25 @@ class Prometheus:
     async def _get(self, path: str, parameters: Mapping[str, str]) -> Any:  # noqa: ANN401 - JSON, by path
         if self._session is None:
             self._session = aiohttp.ClientSession(timeout=_TIMEOUT)
+        failed = []
+        for url in tuple(self._urls):
+            try:
+                return await self._ask(self._session, url, path, parameters)
+            except Unreachable as error:
+                failed.append(str(error))
+                if self._urls[0] == url:
+                    self._urls.rotate(-1)  # the one that answers is asked first from now on
+        raise Unreachable("; ".join(failed))
+
+    @staticmethod
+    async def _ask(session: aiohttp.ClientSession, url: str, path: str, parameters: Mapping[str, str]) -> Any:  # noqa: ANN401 - JSON, by path
         try:
-            async with self._session.get(f"{self._url}/api/v1/{path}", params=parameters) as answer:
+            async with session.get(f"{url}/api/v1/{path}", params=parameters) as answer:
                 body = await answer.json()
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-            raise Unreachable(f"{self._url}: {type(error).__name__}: {error}") from None
+            raise Unreachable(f"{url}: {type(error).__name__}: {error}") from None
         if body.get("status") != "success":
-            raise Unreachable(f"{self._url} refused {path}: {body.get('error', answer.status)}")
+            raise Unreachable(f"{url} refused {path}: {body.get('error', answer.status)}")
         return body["data"]
 
 

@@ -25,7 +25,7 @@ from stack.settings.load import (
 )
 from stack.settings.logs import LogPattern
 from stack.settings.model import Settings
-from stack.settings.services import Address, Replicated
+from stack.settings.services import Address, Replicated, Service
 from stack.settings.types import Duration, RealTime, Size
 
 __all__ = [
@@ -50,6 +50,7 @@ __all__ = [
     "PushBot",
     "RealTime",
     "Replicated",
+    "Service",
     "Settings",
     "SettingsError",
     "Size",

@@ -24,7 +24,7 @@ from webhook_actions.bots.protocol import Adapter
 from webhook_actions.outcome import Outcome, Result
 from webhook_actions.senses import Senses
 
-NO_SENSES = Senses("http://127.0.0.1:9", [], 0.5)  # an address where nothing listens
+NO_SENSES = Senses(["http://127.0.0.1:9"], [], 0.5)  # an address where nothing listens
 SHOW = [sys.executable, "-c", "import sys; print(sys.argv[1:])"]
 
 

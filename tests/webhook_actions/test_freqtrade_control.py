@@ -32,7 +32,7 @@ def bot(recording: Recording, tmp_path: Path) -> Iterator[BotControl]:
     with serve(recording) as url:
         access = FreqtradeBot(type="freqtrade", url=url, username=USER, password_file=tmp_path / "password")
         adapter = FreqtradeAdapter(access, 2, sleep=lambda _: None)
-        senses = Senses("http://127.0.0.1:9", [], 0.5)
+        senses = Senses(["http://127.0.0.1:9"], [], 0.5)
         yield BotControl("alpha", "step-1", adapter, adapter, senses, 0, 5, 0.5, sleep=lambda _: None)
 
 
