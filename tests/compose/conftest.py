@@ -4,13 +4,16 @@ import json
 import shutil
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from stack.keys import generate, generate_for_compose
 from stack.settings import load
+from tests.conftest import eventually
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -20,15 +23,20 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 class Compose:
-    """`docker compose` for the stack in one directory."""
+    """`docker compose` for the stack in one directory; `overrides` lie over docker-compose.yml."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *overrides: str) -> None:
         self.root = root
+        self._files = [word for file in ("docker-compose.yml", *overrides) for word in ("-f", file)]
 
     def run(self, *words: str, check: bool = True, timeout: float = 600) -> str:
         """Return what `docker compose` printed; fails with its own words."""
         done = subprocess.run(
-            ["docker", "compose", *words], cwd=self.root, capture_output=True, text=True, timeout=timeout
+            ["docker", "compose", *self._files, *words],
+            cwd=self.root,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
         )
         if check and done.returncode:
             pytest.fail(f"docker compose {' '.join(words)}:\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}")
@@ -65,8 +73,14 @@ def compose(tmp_path_factory: pytest.TempPathFactory) -> Compose:
 
 
 @pytest.fixture(scope="session")
-def stack(compose: Compose) -> Iterator[Compose]:
-    """Run the whole stack; skips by name where no engine is, or where it has not and cannot get an image."""
+def several(compose: Compose) -> Compose:
+    """Return compose for the same copy, with several of each part."""
+    return Compose(compose.root, "docker-compose.ha.yml")
+
+
+@contextmanager
+def running(compose: Compose) -> Iterator[Compose]:
+    """Run the stack; skips by name where no engine is, or where it has not and cannot get an image."""
     engine = subprocess.run(["docker", "info", "--format", "{{.ID}}"], capture_output=True, text=True)
     if engine.returncode:
         pytest.skip(f"no Docker engine answers: {engine.stderr.strip()}")
@@ -80,7 +94,7 @@ def stack(compose: Compose) -> Iterator[Compose]:
         if not there and subprocess.run(["docker", "pull", "-q", image], capture_output=True).returncode:
             pytest.skip(f"image {image} is neither here nor can it be pulled")
     try:
-        compose.run("up", "--build", "--detach", "--wait", "--wait-timeout", "180")
+        compose.run("up", "--build", "--detach", "--wait", "--wait-timeout", "240")
         yield compose
     finally:
         compose.run("down", "--volumes", "--timeout", "5", check=False)
@@ -88,3 +102,40 @@ def stack(compose: Compose) -> Iterator[Compose]:
 
 def _images(compose: Compose) -> set[str]:
     return {one["image"] for one in compose.config()["services"].values() if "build" not in one}
+
+
+def token(stack: Compose, name: str) -> dict[str, str]:
+    """Return the header that carries one of the stack's tokens."""
+    return {"Authorization": f"Bearer {(stack.root / 'secrets' / name).read_text().strip()}"}
+
+
+def query(expression: str) -> list[dict[str, Any]]:
+    """Return what the published Prometheus answers."""
+    answer = requests.get("http://127.0.0.1:9090/api/v1/query", params={"query": expression}, timeout=10)
+    return answer.json()["data"]["result"]
+
+
+def incidents(stack: Compose) -> list[dict[str, Any]]:
+    """Return the incidents of the demo bot, newest first."""
+    answer = requests.get(
+        "http://127.0.0.1:9099/api/v1/incidents?state=all", headers=token(stack, "read_token"), timeout=10
+    )
+    return [one for one in answer.json()["incidents"] if one["bot"] == "demo"]
+
+
+def crash(stack: Compose) -> None:
+    """Kill the demo bot's process, once it answers and Prometheus has seen it up."""
+    eventually(lambda: _answers(stack), within=60, what="the demo bot's return from an earlier restart")
+    eventually(
+        lambda: query('trading_bot_up{bot="demo"} == 1'), within=180, what="the demo bot in Prometheus"
+    )
+    url = "http://127.0.0.1:8081/api/v1/faults/crash"
+    requests.post(url, headers=token(stack, "demo_bot_token"), timeout=10).raise_for_status()
+
+
+def _answers(stack: Compose) -> bool:
+    try:
+        url = "http://127.0.0.1:8081/api/v1/state"
+        return requests.get(url, headers=token(stack, "demo_bot_token"), timeout=5).ok
+    except requests.ConnectionError:  # the container has just been started
+        return False

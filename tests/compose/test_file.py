@@ -16,6 +16,15 @@ SERVICES = (
     "render", "demo_bot", "exporter", "webhook_actions", "prometheus", "alertmanager", "blackbox_exporter",
     "grafana", "postgres", "docker-proxy", "loki", "alloy",
 )  # fmt: skip
+MORE = (
+    "exporter_2",
+    "webhook_actions_2",
+    "webhook_actions_3",
+    "prometheus_2",
+    "alertmanager_2",
+    "alertmanager_3",
+)
+CONTAINERS = (*SERVICES, *(f"ha/{name}" for name in (*SERVICES, *MORE)))
 
 
 @pytest.fixture(scope="module")
@@ -23,8 +32,14 @@ def services(compose: Compose) -> dict[str, Any]:
     return compose.config("logs")["services"]
 
 
-def test_it_has_the_services_that_are_checked_below(services: dict[str, Any]):
-    assert set(services) == set(SERVICES)
+@pytest.fixture(scope="module")
+def containers(services: dict[str, Any], several: Compose) -> dict[str, Any]:
+    """The services of docker-compose.yml, and below ha/ those with docker-compose.ha.yml over it."""
+    return services | {f"ha/{name}": one for name, one in several.config("logs")["services"].items()}
+
+
+def test_it_has_the_services_that_are_checked_below(containers: dict[str, Any]):
+    assert set(containers) == set(CONTAINERS)
 
 
 def test_loki_runs_where_settings_turn_it_on(compose: Compose, tmp_path: Path):
@@ -38,39 +53,39 @@ def test_loki_runs_where_settings_turn_it_on(compose: Compose, tmp_path: Path):
         assert config["grafana"]["logging"]["options"]["max-file"] == "7"
 
 
-@pytest.mark.parametrize("name", SERVICES)
+@pytest.mark.parametrize("name", CONTAINERS)
 class TestEachContainer:
-    def test_runs_as_a_user_that_is_not_root(self, services: dict[str, Any], name: str):
-        assert services[name]["user"].split(":")[0] not in ("", "root", "0")
+    def test_runs_as_a_user_that_is_not_root(self, containers: dict[str, Any], name: str):
+        assert containers[name]["user"].split(":")[0] not in ("", "root", "0")
 
-    def test_cannot_write_its_root_file_system(self, services: dict[str, Any], name: str):
-        assert services[name]["read_only"] is True
+    def test_cannot_write_its_root_file_system(self, containers: dict[str, Any], name: str):
+        assert containers[name]["read_only"] is True
 
-    def test_has_no_capability_and_cannot_gain_one(self, services: dict[str, Any], name: str):
-        assert services[name]["cap_drop"] == ["ALL"]
-        assert "no-new-privileges:true" in services[name]["security_opt"]
-        assert not services[name].get("cap_add")
-        assert not services[name].get("privileged")
+    def test_has_no_capability_and_cannot_gain_one(self, containers: dict[str, Any], name: str):
+        assert containers[name]["cap_drop"] == ["ALL"]
+        assert "no-new-privileges:true" in containers[name]["security_opt"]
+        assert not containers[name].get("cap_add")
+        assert not containers[name].get("privileged")
 
-    def test_has_an_image_of_a_stated_version(self, services: dict[str, Any], name: str):
-        image = services[name]["image"]
+    def test_has_an_image_of_a_stated_version(self, containers: dict[str, Any], name: str):
+        image = containers[name]["image"]
         assert re.search(r":(v?\d[\w.]*|local)$", image), image
 
-    def test_is_reached_from_this_machine_only(self, services: dict[str, Any], name: str):
-        assert {port["host_ip"] for port in services[name].get("ports", [])} <= {"127.0.0.1"}
+    def test_is_reached_from_this_machine_only(self, containers: dict[str, Any], name: str):
+        assert {port["host_ip"] for port in containers[name].get("ports", [])} <= {"127.0.0.1"}
 
-    def test_keeps_its_logs_as_settings_say(self, services: dict[str, Any], name: str):
+    def test_keeps_its_logs_as_settings_say(self, containers: dict[str, Any], name: str):
         logs = load([ROOT / "monitoring.yaml"]).logs
-        options = services[name]["logging"]["options"]
+        options = containers[name]["logging"]["options"]
         assert options["max-size"].removesuffix("m") + "MB" == str(logs.rotate_size)
         assert options["max-file"] == str(logs.keep_files)
         assert options["compress"] == str(logs.compress).lower()
 
     def test_carries_no_secret_in_its_environment(
-        self, services: dict[str, Any], compose: Compose, name: str
+        self, containers: dict[str, Any], compose: Compose, name: str
     ):
         values = [file.read_text().strip() for file in (compose.root / "secrets").iterdir()]
-        assert not [value for value in values if value in str(services[name])]
+        assert not [value for value in values if value in str(containers[name])]
 
 
 def test_each_says_whether_it_is_well_but_render_which_ends(services: dict[str, Any]):
@@ -108,6 +123,23 @@ def test_each_service_is_given_only_the_secrets_it_reads(services: dict[str, Any
     assert given["demo_bot"] == {"demo_bot_token"}
     assert given["exporter"] == {"demo_bot_token", "reload_token"}
     assert given["render"] == given["docker-proxy"] == given["blackbox_exporter"] == set()
+
+
+def test_several_of_a_part_are_alike_but_for_what_tells_them_apart(several: Compose):
+    services = several.config("logs")["services"]
+    for name in MORE:
+        first, other = services[name.rpartition("_")[0]], services[name]
+        for key in ("image", "user", "secrets", "networks", "healthcheck", "depends_on"):
+            assert other.get(key) == first.get(key), (name, key)
+        assert "ports" not in other
+
+
+def test_the_replicas_of_the_overlay_are_the_containers(several: Compose):
+    overlays = [ROOT / name for name in ("monitoring.yaml", "deploy/compose.yaml", "deploy/compose.ha.yaml")]
+    parts = load(overlays).services
+    replicated = (parts.exporter, parts.webhook_actions, parts.prometheus, parts.alertmanager)
+    named = [each.host for part in replicated for each in part.all]
+    assert set(MORE) < set(named) <= set(several.config("logs")["services"])
 
 
 def test_published_ports_and_the_overlay_are_those_of_the_defaults(services: dict[str, Any]):

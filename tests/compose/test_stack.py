@@ -3,12 +3,11 @@
 import json
 import subprocess
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 import requests
 
-from tests.compose.conftest import Compose
+from tests.compose.conftest import Compose, crash, incidents, query, running
 from tests.conftest import eventually
 
 pytestmark = [pytest.mark.compose, pytest.mark.timeout(900)]
@@ -51,13 +50,10 @@ def started_at(container: str) -> str:
     return told.stdout.strip()
 
 
-def token(stack: Compose, name: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {(stack.root / 'secrets' / name).read_text().strip()}"}
-
-
-def query(expression: str) -> list[dict[str, Any]]:
-    answer = requests.get("http://127.0.0.1:9090/api/v1/query", params={"query": expression}, timeout=10)
-    return answer.json()["data"]["result"]
+@pytest.fixture(scope="module")
+def stack(compose: Compose) -> Iterator[Compose]:
+    with running(compose):
+        yield compose
 
 
 def test_every_container_is_healthy(stack: Compose):
@@ -108,39 +104,13 @@ def test_the_proxy_restarts_the_demo_bots_container(stack: Compose):
 
 
 def test_a_crash_is_healed_through_the_proxy_and_proven(stack: Compose):
-    eventually(lambda: _running(stack), within=60, what="the demo bot's return from an earlier restart")
-    eventually(
-        lambda: query('trading_bot_up{bot="demo"} == 1'), within=180, what="the demo bot in Prometheus"
-    )
     before = started_at("nightdesk_demo_bot")
-    crashed = requests.post(
-        "http://127.0.0.1:8081/api/v1/faults/crash", headers=token(stack, "demo_bot_token"), timeout=10
-    )
-    assert crashed.ok, crashed.text
+    crash(stack)
     eventually(
         lambda: started_at("nightdesk_demo_bot") != before, within=300, what="the restart of the container"
     )
     eventually(lambda: query('trading_bot_up{bot="demo"} == 1'), within=120, what="the bot's return")
-    incident = eventually(lambda: _closed_incident(stack), within=180, what="the end of the incident")
-    assert incident["alert"] == "TradingBotDown"
-
-
-def _running(stack: Compose) -> bool:
-    try:
-        state = requests.get(
-            "http://127.0.0.1:8081/api/v1/state", headers=token(stack, "demo_bot_token"), timeout=5
-        )
-    except requests.ConnectionError:  # the container has just been started
-        return False
-    return state.ok
-
-
-def _closed_incident(stack: Compose) -> dict[str, Any] | None:
-    answer = requests.get(
-        "http://127.0.0.1:9099/api/v1/incidents",
-        params={"state": "all"},
-        headers=token(stack, "read_token"),
-        timeout=10,
-    ).json()
-    found = [one for one in answer["incidents"] if one["bot"] == "demo" and one["closed_at"]]
-    return found[0] if found else None
+    closed = eventually(
+        lambda: [one for one in incidents(stack) if one["closed_at"]], within=180, what="the incident's end"
+    )
+    assert closed[0]["alert"] == "TradingBotDown"

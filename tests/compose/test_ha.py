@@ -1,0 +1,90 @@
+"""Several of each part in real containers: they find each other, and a crash heals once, without some too."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+import requests
+import yaml
+
+from tests.compose.conftest import Compose, crash, incidents, query, running
+from tests.conftest import eventually
+
+pytestmark = [pytest.mark.compose, pytest.mark.timeout(900)]
+
+ENGINES = ("webhook_actions", "webhook_actions_2", "webhook_actions_3")
+TOLD = """
+import urllib.request
+token = open("/run/secrets/read_token").read().strip()
+ask = urllib.request.Request("http://127.0.0.1:9099/metrics", headers={"Authorization": "Bearer " + token})
+lines = urllib.request.urlopen(ask, timeout=10).read().decode().splitlines()
+print(sum(float(line.split()[-1]) for line in lines if line.startswith("nightdesk_webhooks_total{")))
+"""
+
+
+@pytest.fixture(scope="module")
+def stack(several: Compose) -> Iterator[Compose]:
+    """Run the whole; a second restart of the demo bot need not wait for the first one's rest."""
+    config = several.root / "monitoring.yaml"
+    text = config.read_text()
+    limits = {"limits": {"restart_bot": {"cooldown": "5s"}}}
+    config.write_text(yaml.safe_dump(yaml.safe_load(text) | {"actions": limits}))
+    try:
+        with running(several):
+            yield several
+    finally:
+        config.write_text(text)
+
+
+def told(stack: Compose, engine: str) -> float:
+    """Return how many webhooks an engine was sent."""
+    return float(stack.run("exec", "-T", engine, "python", "-c", TOLD))
+
+
+def heals(stack: Compose) -> None:
+    """Crash the bot and see that one incident opens, one restart is tried, and that it closes."""
+    before = len(incidents(stack))
+    crash(stack)
+    eventually(
+        lambda: len(incidents(stack)) > before and incidents(stack)[0]["closed_at"],
+        within=300,
+        what="the end of the incident",
+    )
+    new = incidents(stack)[: len(incidents(stack)) - before]
+    assert [one["alert"] for one in new] == ["TradingBotDown"]
+    assert [(step["action"], step["verdict"]) for step in new[0]["steps"]] == [("restart_bot", "verified")]
+
+
+def test_every_container_is_healthy(stack: Compose):
+    health = {
+        one["Service"]: one["Health"]
+        for one in map(json.loads, stack.run("ps", "--format", "json").splitlines())
+    }
+    assert set(health.values()) == {"healthy"}
+    assert len(health) == 15
+
+
+def test_every_part_is_scraped_and_the_alertmanagers_are_one_cluster(stack: Compose):
+    eventually(
+        lambda: not query("up == 0") and len(query('up{job="webhook_actions"}')) == 3,
+        within=180,
+        what="all up",
+    )
+    assert len(query('up{job="exporter-trading"}')) == 2
+    assert {each["value"][1] for each in query("alertmanager_cluster_members")} == {"3"}
+    # Each bot is watched by one exporter, and to Alertmanager the two Prometheus are one.
+    assert len(query("trading_bot_up")) == 1
+    alerts = requests.get("http://127.0.0.1:9093/api/v2/alerts", timeout=10).json()
+    assert alerts
+    assert not [alert for alert in alerts if "replica" in alert["labels"]]
+
+
+def test_a_crash_that_all_three_are_told_of_is_healed_once(stack: Compose):
+    before = [told(stack, engine) for engine in ENGINES]
+    heals(stack)
+    assert all(now > then for now, then in zip([told(stack, each) for each in ENGINES], before, strict=True))
+
+
+def test_a_crash_is_healed_once_without_one_of_each_part(stack: Compose):
+    stack.run("kill", "webhook_actions_2", "alertmanager", "prometheus_2")
+    heals(stack)
