@@ -44,6 +44,11 @@ class Engine:
         self._metrics = metrics
         self._wake = wake
         self._now = now
+        # Of two Prometheus the one that told may be gone, and the other not have seen it yet: Alertmanager,
+        # which then hears of the same alert, tells nobody anew of what we had closed.
+        collection, several = settings.collection, len(settings.services.prometheus.all) > 1
+        late = 2 * float(collection.trading.interval) + 2 * float(collection.evaluation_interval)
+        self._another_sees = late if several else 0.0
         self._proofs = Proofs(settings, prometheus, actions)
         self.actor = Actor(
             settings, pool, prometheus, actions, self._proofs, metrics, wake, self._give_up, escalation.acted,
@@ -84,7 +89,10 @@ class Engine:
             return
         gone = await self._proofs.of_end(incident)
         if not await self._prometheus.fires(incident.labels):
-            if gone:
+            sees_all = incident.opened_at + timedelta(seconds=self._another_sees)
+            if gone and self._now() < sees_all:
+                await self._wake(incident.id, sees_all)
+            elif gone:
                 await self._close(incident, "it no longer fires, and a sample shows that its cause is gone")
         elif incident.gave_up_at is None and not gone:  # an alert may be kept firing after its cause is gone
             await self.actor.try_next(incident)

@@ -1,5 +1,6 @@
 """Asks Prometheus what is true: the webhook is only a hint."""
 
+import asyncio
 import json
 import time
 from collections import defaultdict, deque
@@ -9,7 +10,7 @@ from typing import Any
 
 import aiohttp
 
-_TIMEOUT = aiohttp.ClientTimeout(total=10)
+_TIMEOUT = aiohttp.ClientTimeout(total=10, connect=2)
 _OF_SERIES = ("__name__", "alertstate")  # labels that ALERTS has beside the alert's own
 
 
@@ -57,20 +58,23 @@ class Prometheus:
         return bool((await self._get("query", parameters))["result"])
 
     async def firing(self) -> Firing:
-        """Return the alerts that fire. Raises Unreachable."""
-        alerts = (await self._get("alerts", {}))["alerts"]
-        return Firing(alert["labels"] for alert in alerts if alert["state"] == "firing")
+        """Return the alerts that fire, at any Prometheus that answers. Raises Unreachable."""
+        found = await self._all("alerts", {})
+        return Firing(
+            alert["labels"] for each in found for alert in each["alerts"] if alert["state"] == "firing"
+        )
 
     async def fires(self, labels: Mapping[str, str]) -> bool:
-        """Return whether the alert with these labels fires. Raises Unreachable.
+        """Return whether the alert with these labels fires, at any that answers. Raises Unreachable.
 
         Asked of the one alert: in a storm of thousands, all of them for each would be megabytes a time.
         """
         chosen = ",".join(f"{name}={json.dumps(labels.get(name, ''))}" for name in ("alertname", "bot"))
-        series = (await self._get("query", {"query": f'ALERTS{{alertstate="firing",{chosen}}}'}))["result"]
+        found = await self._all("query", {"query": f'ALERTS{{alertstate="firing",{chosen}}}'})
         return labels in Firing(
-            {name: value for name, value in each["metric"].items() if name not in _OF_SERIES}
-            for each in series
+            {name: value for name, value in series["metric"].items() if name not in _OF_SERIES}
+            for each in found
+            for series in each["result"]
         )
 
     async def close(self) -> None:
@@ -79,22 +83,33 @@ class Prometheus:
             await self._session.close()
 
     async def _get(self, path: str, parameters: Mapping[str, str]) -> Any:  # noqa: ANN401 - JSON, by path
-        if self._session is None:
-            self._session = aiohttp.ClientSession(timeout=_TIMEOUT)
         failed = []
         for url in tuple(self._urls):
             try:
-                return await self._ask(self._session, url, path, parameters)
+                return await self._ask(url, path, parameters)
             except Unreachable as error:
                 failed.append(str(error))
                 if self._urls[0] == url:
                     self._urls.rotate(-1)  # the one that answers is asked first from now on
         raise Unreachable("; ".join(failed))
 
-    @staticmethod
-    async def _ask(session: aiohttp.ClientSession, url: str, path: str, parameters: Mapping[str, str]) -> Any:  # noqa: ANN401 - JSON, by path
+    async def _all(self, path: str, parameters: Mapping[str, str]) -> list[Any]:
+        """Return what each that is reached answers: of two, one sees a change a little before the other."""
+        asked = (self._ask(url, path, parameters) for url in self._urls)
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+        failed = [each for each in answers if isinstance(each, BaseException)]
+        for error in failed:
+            if not isinstance(error, Unreachable):
+                raise error
+        if len(failed) == len(answers):
+            raise Unreachable("; ".join(map(str, failed)))
+        return [each for each in answers if not isinstance(each, BaseException)]
+
+    async def _ask(self, url: str, path: str, parameters: Mapping[str, str]) -> Any:  # noqa: ANN401 - JSON
+        if self._session is None:
+            self._session = aiohttp.ClientSession(timeout=_TIMEOUT)
         try:
-            async with session.get(f"{url}/api/v1/{path}", params=parameters) as answer:
+            async with self._session.get(f"{url}/api/v1/{path}", params=parameters) as answer:
                 body = await answer.json()
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             raise Unreachable(f"{url}: {type(error).__name__}: {error}") from None

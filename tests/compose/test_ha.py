@@ -74,8 +74,10 @@ def test_every_part_is_scraped_and_the_alertmanagers_are_one_cluster(stack: Comp
     assert {each["value"][1] for each in query("alertmanager_cluster_members")} == {"3"}
     # Each bot is watched by one exporter, and to Alertmanager the two Prometheus are one.
     assert len(query("trading_bot_up")) == 1
-    alerts = requests.get("http://127.0.0.1:9093/api/v2/alerts", timeout=10).json()
-    assert alerts
+    url = "http://127.0.0.1:9093/api/v2/alerts"
+    alerts = eventually(
+        lambda: requests.get(url, timeout=10).json(), within=120, what="an alert, if the Watchdog's"
+    )
     assert not [alert for alert in alerts if "replica" in alert["labels"]]
 
 
