@@ -16,6 +16,7 @@ from exporter.catalogue import METRICS
 from grafana.build import build as build_dashboards
 from stack.binaries import MissingBinary, alertmanager_command, find
 from stack.flags import write_flags
+from stack.kubernetes import write_kubernetes
 from stack.logrotate import write_rotation
 from stack.loki import write_loki
 from stack.settings import Settings
@@ -91,6 +92,7 @@ def _write(settings: Settings, new: Path) -> None:
     build_dashboards(settings, {metric.full_name: metric.help for metric in METRICS}, new / "grafana")
     write_flags(settings, new)
     write_rotation(settings, new)
+    write_kubernetes(settings, new)
     write_loki(settings, new)
 
 

@@ -116,11 +116,12 @@ def query(expression: str) -> list[dict[str, Any]]:
 
 
 def incidents(stack: Compose) -> list[dict[str, Any]]:
-    """Return the incidents of the demo bot, newest first."""
+    """Return the incidents of the demo bot's crashes, newest first."""
     answer = requests.get(
         "http://127.0.0.1:9099/api/v1/incidents?state=all", headers=token(stack, "read_token"), timeout=10
     )
-    return [one for one in answer.json()["incidents"] if one["bot"] == "demo"]
+    every = answer.json()["incidents"]
+    return [one for one in every if (one["alert"], one["bot"]) == ("TradingBotDown", "demo")]
 
 
 def crash(stack: Compose) -> None:

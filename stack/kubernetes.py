@@ -1,0 +1,76 @@
+"""Writes what a cluster needs of what is rendered: objects of the Prometheus operator, and config maps."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from stack.settings import Duration, Settings
+
+_DESK = {"desk": "nightdesk"}  # deploy/kubernetes/prometheus.yaml selects it
+
+
+def write_kubernetes(settings: Settings, build: Path) -> None:
+    """Write `kubernetes/` below `build`, a kustomization for deploy/kubernetes, from what is there."""
+    folder = build / "kubernetes"
+    folder.mkdir()
+    rules = sorted((build / "prometheus/rules").glob("*.yml"))
+    pace = {"interval": str(settings.collection.evaluation_interval)}  # else the cluster's own would count
+    groups = [
+        pace | group for file in rules for group in yaml.safe_load(file.read_text(encoding="utf-8"))["groups"]
+    ]
+    _write(folder / "prometheus-rule.yaml", _object("PrometheusRule", "nightdesk", {"groups": groups}))
+    _write(folder / "service-monitors.yaml", *_monitors(settings))
+    templates = []
+    for file in sorted((build / "alertmanager/templates").glob("*.tmpl")):
+        (folder / file.name).write_bytes(file.read_bytes())
+        templates.append(file.name)
+    for name in ("alertmanager.yml", "flags"):
+        (folder / name).write_bytes((build / "alertmanager" / name).read_bytes())
+    kustomization = {
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "resources": ["prometheus-rule.yaml", "service-monitors.yaml"],
+        "configMapGenerator": [
+            {"name": "alertmanager", "files": ["alertmanager.yml", "flags"]},
+            {"name": "alertmanager-templates", "files": templates},
+        ],
+    }
+    _write(folder / "kustomization.yaml", kustomization)
+
+
+def _write(file: Path, *objects: dict[str, Any]) -> None:
+    file.write_text(yaml.safe_dump_all(objects, sort_keys=False, width=1000), encoding="utf-8")
+
+
+def _object(kind: str, name: str, spec: dict[str, Any]) -> dict[str, Any]:
+    api = "monitoring.coreos.com/v1"
+    return {"apiVersion": api, "kind": kind, "metadata": {"name": name, "labels": _DESK}, "spec": spec}
+
+
+def _monitors(settings: Settings) -> list[dict[str, Any]]:
+    """Return what is scraped: the parts at the pace of prometheus.yml."""
+    own = settings.collection.system.interval
+    paces = {f"exporter-{name}": (name, group.interval) for name, group in settings.collection.groups.items()}
+    paces["exporter"] = ("exporter", own)
+    groups = [
+        _endpoint(job, pace) | {"params": {"collect[]": [group]}} for job, (group, pace) in paces.items()
+    ]
+    token = {"authorization": {"credentials": {"name": "nightdesk", "key": "read_token"}}}
+    web = _endpoint("prometheus", own) | {"port": "web"}
+    return [
+        _monitor("exporter", {"app": "exporter"}, groups),
+        _monitor("webhook-actions", {"app": "webhook-actions"}, [_endpoint("webhook_actions", own) | token]),
+        _monitor("alertmanager", {"app": "alertmanager"}, [_endpoint("alertmanager", own)]),
+        # The operator's own service before its Prometheus.
+        _monitor("prometheus", {"operated-prometheus": "true"}, [web]),
+    ]
+
+
+def _monitor(name: str, labels: dict[str, str], endpoints: list[dict[str, Any]]) -> dict[str, Any]:
+    return _object("ServiceMonitor", name, {"selector": {"matchLabels": labels}, "endpoints": endpoints})
+
+
+def _endpoint(job: str, interval: Duration) -> dict[str, Any]:
+    named = {"targetLabel": "job", "replacement": job}  # rules know parts by the names of prometheus.yml
+    return {"port": "http", "interval": str(interval), "relabelings": [named]}
