@@ -1,6 +1,6 @@
 # What a developer and a user type. Every target sets up what it needs first, and may be run again at any time.
 .DEFAULT_GOAL := help
-.PHONY: help setup up render test lint fmt bench lock clean
+.PHONY: help setup up render test test-kills lint fmt bench lock audit clean
 
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
   $$python -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
@@ -49,6 +49,17 @@ fmt: setup ## Format all sources
 
 bench: setup ## Run the benchmarks; each prints its table
 	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(BIN)/python "$$file" || exit 1; done
+
+test-kills: setup ## Kill every part under a stream of alerts, alone and in pairs; prints what was lost (docs/ha.md)
+	$(BIN)/python benchmarks/kills.py $(ARGS)
+
+audit: setup ## Ask for known vulnerabilities of what is locked, write build/sbom.json, look for secrets in the files
+	@tools=$$(mktemp -d) && trap 'rm -rf "$$tools"' EXIT && mkdir -p build && \
+	"$(PYTHON)" -m venv "$$tools" && "$$tools/bin/pip" install --quiet pip-audit cyclonedx-bom detect-secrets && \
+	"$$tools/bin/cyclonedx-py" requirements deploy/requirements.lock --of JSON -o build/sbom.json && \
+	git ls-files -z -- ':!*.lock' ':!tests' ':!docs/img' | xargs -0 "$$tools/bin/detect-secrets-hook" \
+	  --exclude-files 'grafana/.*' --exclude-secrets '^(secrets/|/run/secrets/)' && \
+	"$$tools/bin/pip-audit" --require-hashes --disable-pip -r requirements.lock
 
 lock: ## Write the hashed locks from pyproject.toml: all for developers, the running part for the image
 	@tools=$$(mktemp -d) && trap 'rm -rf "$$tools"' EXIT && \

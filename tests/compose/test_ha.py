@@ -115,7 +115,7 @@ def cut(service: str, others: Sequence[str], network: str) -> Iterator[None]:
 
 
 def test_a_crash_is_healed_once_while_parts_are_dead_and_others_cut_off(stack: Compose):
-    """The Alertmanagers hear each other no more; one engine is dead, one without a database; one Prometheus."""
+    """The Alertmanagers do not hear each other; an engine is dead, another without its database."""
     if os.geteuid() or not shutil.which("nsenter"):
         pytest.skip("cutting containers off needs root and nsenter")
 
