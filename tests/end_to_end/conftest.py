@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,11 +54,12 @@ class Stack:
         every = reversed(answer["incidents"])
         return [each for each in every if (each["alert"], each["bot"]) == (alert, bot)]
 
-    def demo(self, method: str, path: str) -> requests.Response:
+    def demo(self, method: str, path: str, arguments: Mapping[str, float] | None = None) -> requests.Response:
         """Call the demo bot's API."""
         token = self.settings.demo.token_file.read_text().strip()
         url = f"{self.settings.services.demo_bot.url}/api/v1/{path}"
-        return requests.request(method, url, headers={"Authorization": f"Bearer {token}"}, timeout=10)
+        headers = {"Authorization": f"Bearer {token}"}
+        return requests.request(method, url, headers=headers, json=arguments, timeout=10)
 
 
 @pytest.fixture(scope="session")
@@ -101,6 +102,7 @@ def _settings(freqtrade: str) -> dict[str, Any]:
         "services": {name: {"port": free_port()} for name in names},
         "actions": {"restart": {"boot": "4s"}},
         "collection": {"timeout": "500ms"},
+        "sla": {"requests_minimum": 5},  # of the few that a rate's window holds at this speed
     }
 
 

@@ -1,0 +1,59 @@
+"""Each fault of the demo bot fires the alert that is meant for it, as Alertmanager holds it."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import psutil
+import pytest
+
+from tests.conftest import eventually
+from tests.end_to_end.conftest import Stack
+
+# Each fault and what it must fire: `crash` and `stay_down` are the loop's own tests. What actions mend at the
+# warning never becomes critical; money is never won back, so the drawdown comes last.
+FAULTS: Sequence[tuple[str, Sequence[str]]] = [
+    ("hang", ["Down"]),
+    ("loop_hang", ["LoopHung"]),
+    ("api_errors", ["ApiErrorRate"]),
+    ("slow_api", ["ApiResponseTimeHigh", "ApiResponseTimeCritical"]),
+    ("stale_data", ["DataStaleWarning"]),
+    ("log_errors", ["LogErrorBurst"]),
+    ("drift", ["ModelDrift"]),
+    ("drawdown", ["HighDrawdown", "CriticalLoss"]),
+]
+
+
+@pytest.mark.parametrize(("fault", "alerts"), FAULTS, ids=[fault for fault, _ in FAULTS])
+def test_a_fault_of_the_demo_bot_fires_its_alert(stack: Stack, fault: str, alerts: Sequence[str]) -> None:
+    wanted = {(f"TradingBot{alert}", "demo") for alert in alerts}
+    with switched_on(stack, fault):
+        eventually(lambda: wanted <= set(stack.alertmanager()), within=120, what=f"{alerts} by {fault}")
+    if fault in ("drift", "drawdown"):
+        return  # their end takes long, or never comes, and no action mends what is tried after them
+
+    def over() -> bool:
+        incidents = [incident for each in wanted for incident in stack.incidents(*each)]
+        return not wanted & set(stack.alertmanager()) and all(one["closed_at"] for one in incidents)
+
+    # An action that is still due would mend the next fault before it is seen.
+    eventually(over, within=120, what=f"the end of {alerts}")
+
+
+def test_memory_that_grows_is_seen_on_a_host_that_is_too_large_to_fill(stack: Stack) -> None:
+    ratio = 'trading_bot_memory_usage_ratio{bot="demo"}'
+    before = eventually(lambda: stack.value(ratio), within=60, what="the bot's memory")
+    more = 300 * 2**20 / psutil.virtual_memory().total
+    with switched_on(stack, "memory_growth", megabytes=300):
+        eventually(lambda: (stack.value(ratio) or 0) > before + 0.8 * more, within=120, what="the growth")
+
+
+@contextmanager
+def switched_on(stack: Stack, fault: str, **arguments: float) -> Iterator[None]:
+    """Switch a fault on while the bot runs, and off again; a bot that it killed is started."""
+    eventually(lambda: stack.value('trading_bot_up{bot="demo"}') == 1, within=60, what="the bot")
+    assert stack.demo("POST", f"faults/{fault}", arguments).ok
+    try:
+        yield
+    finally:
+        stack.demo("DELETE", f"faults/{fault}")
+        stack.demo("POST", "control/start")
