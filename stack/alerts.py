@@ -20,6 +20,10 @@ As the profile `production` makes them; the last column says what is otherwise i
 passed before the alert fires; within its cooldown nothing is said or done again; after `escalate` without
 an answer the next person hears. Actions are tried in their order, each only after the one before has
 failed to help.
+
+The rules are a monitoring mixin (`_config`, `prometheusAlerts`, `prometheusRules`): with jsonnet-bundler,
+`jb install github.com/nightdesk/nightdesk@main` and
+`import 'github.com/nightdesk/nightdesk/prometheus/mixin.libsonnet'`.
 """
 
 

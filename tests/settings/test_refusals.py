@@ -61,6 +61,11 @@ SOURCE = 'source: {type: http, url: "http://127.0.0.1:9000", token_file: token}'
             "bots.one.team: manger is not in contacts; did you mean manager?",
         ),
         (
+            f"bots: {{one: {{{SOURCE}, team: manager}}}}",
+            "contacts.manager: owns bots and has no address; "
+            "write one below contacts.manager.email, phone, telegram or apprise_files",
+        ),
+        (
             "{actions: {programs: {again: [/bin/true]}}, "
             f"bots: {{one: {{{SOURCE}, restart: {{type: command, program: agin}}}}}}}}",
             "bots.one.restart.program: agin is not in actions.programs; did you mean again?",
