@@ -19,18 +19,18 @@ from stack.settings import Duration, Settings, load
 
 Labels = frozenset[tuple[str, str]]
 HELPS = {metric.full_name: metric.help for metric in METRICS}
-_POINTS = 240  # about as many as Grafana asks for a panel of a third of a screen
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
 @dataclass(frozen=True)
 class View:
-    """When someone looks, how far back, and what they chose above the dashboard (else everything)."""
+    """When someone looks, how far back and how fine, and what they chose (else everything)."""
 
     at: float
     back: float = 3600.0
     rate: str = "4m"
     finest: float = 60.0
+    points: int = 240
     chosen: Mapping[str, str] = field(default_factory=dict)
 
     def filled(self, expr: str, back: float) -> str:
@@ -92,7 +92,7 @@ def run(url: str, view: View, panel: Mapping[str, Any], target: Mapping[str, Any
         points = {frozenset(one["metric"].items()): [float(one["value"][1])] for one in found}
     else:
         finest = _seconds(panel["interval"]) if panel.get("interval") else view.finest
-        step = max(finest, back // _POINTS)
+        step = max(finest, back // view.points)
         start, end = ((view.at - ago) // step * step for ago in (back, 0))
         found = ask(url, "query_range", query=expr, start=start, end=end, step=step)["result"]
         points = {
@@ -113,7 +113,7 @@ def annotations(url: str, dashboard: Mapping[str, Any], view: View) -> dict[str,
     found = {}
     for one in dashboard["annotations"]["list"]:
         if "expr" in one:
-            span = {"start": view.at - view.back, "end": view.at, "step": 60}
+            span = {"start": view.at - view.back, "end": view.at, "step": view.finest}
             query = view.filled(one["expr"], view.back)
             found[one["name"]] = [
                 series["metric"] for series in ask(url, "query_range", query=query, **span)["result"]

@@ -26,6 +26,7 @@ PROGRAMS = ("prometheus", "alertmanager", "blackbox_exporter")
 class Stack:
     """A running stack: its settings, and the ways to look at it from outside."""
 
+    config: Path
     settings: Settings
     recording: Recording
 
@@ -80,7 +81,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         )
         try:
             settings = load([config], speed=SPEED)
-            made = Stack(settings, recording)
+            made = Stack(config, settings, recording)
             eventually(lambda: _sees_both(made, up, directory), within=60, what="the stack")
             yield made
         finally:
@@ -96,12 +97,14 @@ def _settings(freqtrade: str) -> dict[str, Any]:
         "password_file": "freqtrade_password",
     }
     names = ("exporter", "demo_bot", "webhook_actions", *PROGRAMS, "grafana")
+    ports = {name: free_port() for name in names}
+    reached = f"http://127.0.0.1:{ports['prometheus']}/-/healthy"
     return {
         "demo": {"enabled": True},
         "bots": {"recorded": {"source": source}},
-        "services": {name: {"port": free_port()} for name in names},
+        "services": {name: {"port": port} for name, port in ports.items()},
         "actions": {"restart": {"boot": "4s"}},
-        "collection": {"timeout": "500ms"},
+        "collection": {"timeout": "500ms", "probes": [{"name": "near", "url": reached}]},
         "sla": {"requests_minimum": 5},  # of the few that a rate's window holds at this speed
     }
 

@@ -1,0 +1,126 @@
+"""Every query of every dashboard, on what the demo bot and the recorded Freqtrade did, for each profile."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import _jsonnet
+import pytest
+import yaml
+
+from stack.render import ROOT, as_data
+from stack.settings import Settings, load
+from tests.conftest import eventually
+from tests.dashboards.reading import View, annotations, every, panels, run, variables
+from tests.end_to_end.conftest import SPEED, Stack
+
+PROFILES = ("starter", "experienced", "production")
+_DAYS = "both bots are watched for minutes: whole days of trades are wanted"
+_NONE_SAYS = "neither bot says it"
+_WELL = "all is well, and the panel says so"
+_WAITS = "windows of days are summed from bricks that are minutes apart even here"
+_NOT_SET = "nothing of that is set in this stack"
+# Dashboard, panel and query of what is empty here, and why; each may be, none must.
+RIGHTLY_EMPTY = {
+    "alerts: Messages A": _NOT_SET,
+    "logs: Slow operations A": _NONE_SAYS,
+    "logs: Matches of own patterns A": _NOT_SET,
+    "model: Time of a prediction B": _NONE_SAYS,
+    "model: Time of a prediction C": _NONE_SAYS,
+    "nightdesk: Refused input A": _WELL,
+    "nightdesk: Sent by Alertmanager B": _WELL,
+    "overview: Status A": _WELL,
+    "overview: Health B": _WELL,
+    "overview: Sharpe ratio A": _DAYS,
+    "overview: Bots G": _DAYS,
+    "performance: Sharpe ratio A": _DAYS,
+    "performance: Sortino ratio A": _DAYS,
+    "performance: Calmar ratio A": _DAYS,
+    "risk: Value at risk 95% A": _DAYS,
+    "risk: Value at risk 99% A": _DAYS,
+    "risk: Shortfall 95% A": _DAYS,
+    "risk: Shortfall 99% A": _DAYS,
+    "risk: Value at risk and shortfall A": _DAYS,
+    "risk: Value at risk and shortfall B": _DAYS,
+    "sla: Error budget left A": _WAITS,
+    "sla: Objectives of each bot B": _WAITS,
+    "sla: Objectives of each bot F": _WAITS,
+    "sla: Budget left over time A": _WAITS,
+}
+
+
+@pytest.fixture(scope="module")
+def acted(stack: Stack) -> View:
+    """Return a view of a stack in which an action helped, a model was trained and errors were logged."""
+    proven = "sum(nightdesk_alert_to_verified_seconds_count)"
+    if not stack.value(proven):
+        assert stack.demo("POST", "faults/crash").ok
+    eventually(lambda: stack.value(f"{proven} > 0"), within=90, what="an action that helped")
+    eventually(lambda: stack.demo("POST", "control/retrain_model").ok, within=30, what="the bot's answer")
+    assert stack.demo("POST", "faults/log_errors").ok
+    for happened in (
+        "trading_bot_model_last_retraining_timestamp_seconds",
+        "trading_bot_model_accuracy",  # whose figures begin anew
+        'trading_bot_log_events_total{severity="error"}',
+        'bot_objective:trading_bot_objective:met{bot="demo",objective="availability"}',
+        "sum(nightdesk_actions_total)",
+    ):
+        eventually(lambda of=happened: stack.value(of) is not None, within=90, what=happened)
+    assert stack.demo("DELETE", "faults/log_errors").ok
+    trading = stack.settings.collection.trading.interval
+    return View(time.time(), back=300, rate=f"{4 * trading:g}s", finest=float(trading))
+
+
+def under(profile: str, stack: Stack, folder: Path) -> Settings:
+    """Return the settings of the stack under another profile."""
+    overlay = folder / "profile.yaml"
+    overlay.write_text(yaml.safe_dump({"profile": profile}))
+    return load([stack.config, overlay], speed=SPEED)
+
+
+@pytest.fixture(scope="module", params=PROFILES)
+def chosen(
+    request: pytest.FixtureRequest, stack: Stack, tmp_path_factory: pytest.TempPathFactory
+) -> Settings:
+    return under(request.param, stack, tmp_path_factory.mktemp("profile"))
+
+
+def test_every_query_returns_data_or_is_rightly_empty(stack: Stack, acted: View, chosen: Settings) -> None:
+    url = stack.settings.services.prometheus.url
+    readings = {
+        f"{name}: {panel['title']} {target['refId']}": run(url, acted, panel, target)
+        for name, dashboard in every(chosen).items()
+        for panel in panels(dashboard)
+        for target in panel["targets"]
+    }
+    empty = {name: reading.expr for name, reading in readings.items() if not reading.points}
+    assert not empty.keys() - RIGHTLY_EMPTY.keys(), json.dumps(empty, indent=1)
+    assert readings.keys() >= RIGHTLY_EMPTY.keys(), "the list names what there is"
+
+
+def test_annotations_and_variables_find_what_happened(stack: Stack, acted: View, chosen: Settings) -> None:
+    url = stack.settings.services.prometheus.url
+    for dashboard in every(chosen).values():
+        marked = annotations(url, dashboard, acted)
+        assert {"bot": "demo", "model": "direction"} in marked["Retraining"]
+        assert {"bot": "demo"} in marked["Starts"]
+        assert marked["Alerts"]
+        assert marked["Actions"]
+        found = variables(url, dashboard, acted)
+        assert found["bot"] == ["demo", "recorded"]
+        assert "BTC/USDT" in found["symbol"]
+        assert (found["exchange"], found["side"]) == (["near"], ["long", "short"])
+
+
+def test_all_profiles_record_the_same_so_that_one_stack_speaks_for_each(stack: Stack, tmp_path: Path) -> None:
+    first, *others = (_recorded(under(profile, stack, tmp_path)) for profile in PROFILES)
+    assert first
+    assert others == [first, first]
+
+
+def _recorded(settings: Settings) -> list[Any]:
+    source = str(ROOT / "prometheus/prometheus.jsonnet")
+    text = _jsonnet.evaluate_file(source, ext_codes={"settings": json.dumps(as_data(settings))})
+    groups = [group for file in json.loads(text).values() for group in file.get("groups", [])]
+    return [rule for group in groups for rule in group["rules"] if "record" in rule]
