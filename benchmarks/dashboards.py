@@ -1,7 +1,7 @@
 """Every query of every dashboard over a week of the demo bot, against merely reading its series.
 
-`python benchmarks/dashboards.py [--keep DIRECTORY]` lets the demo bot's simulation live for four months, has the
-exporter's own code tell the last week of it every two minutes, backfills Prometheus with that and with the
+`python benchmarks/dashboards.py [--keep DIRECTORY]` lets the demo bot's simulation live for four months, has
+the exporter tell the last week of it every two minutes, backfills Prometheus with that and with the
 recording rules of the settings, and asks what Grafana asks. The peer is the first selector of a query, asked
 bare over the same points: what Prometheus takes for the samples alone. Run a Prometheus on what was kept, and
 `python -m tests.dashboards.reading` prints what each panel shows of it.

@@ -39,7 +39,7 @@ class _Panel:
         """Return Grafana's JSON."""
         written = super().to_json_data()  # type: ignore[misc]  # of the grafanalib panel beside it
         panel = _without(
-            written, "columns", "styles", "fontSize", "mappings", "hideTimeOverride",
+            written, "columns", "styles", "fontSize", "color", "mappings", "hideTimeOverride",
             "editable", "error", "height", "span", "minSpan",
         )  # fmt: skip
         panel["pluginVersion"] = _PANEL_VERSION

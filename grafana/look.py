@@ -266,7 +266,7 @@ class Look:
             "legend": {"show": True},
             "rowsFrame": {"layout": "auto"},
             "showValue": "never",
-            "tooltip": {"show": True, "mode": "single", "yHistogram": False},
+            "tooltip": {"show": True, "yHistogram": False},
             "yAxis": {"axisPlacement": "left", "reverse": False},
         }
         return Kind(

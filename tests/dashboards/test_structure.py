@@ -3,10 +3,14 @@
 import itertools
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.cog.plugins import register_default_plugins
+from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from grafana.build import dashboards
 from stack.settings import Settings
@@ -30,6 +34,17 @@ TYPES = {
 TRANSFORMATIONS = {"merge", "organize"}
 # Metrics of a bot, or of the exporter about a bot; hosts, endpoints and the parts of Nightdesk are no bot's.
 _OF_BOTS = re.compile(r"(?<!\w)(bot\w*:)?(trading_bot_(?!host_|network_|health)|nightdesk_exporter_)")
+# What Grafana has beside its schema of 10.1, of which grafana-foundation-sdk is made.
+NOT_IN_SCHEMA = {
+    "annotations.list.step",  # these four are the Prometheus data source's own
+    "annotations.list.titleFormat",
+    "annotations.list.textFormat",
+    "annotations.list.useValueForTime",
+    "templating.list.definition",
+    "timepicker.quick_ranges.display",  # of Grafana 12
+    "timepicker.quick_ranges.from",
+    "timepicker.quick_ranges.to",
+}
 ODD_SIZES = {"small": [8, 1], "medium": [5, 3], "large": [1, 8], "xlarge": [7, 7]}
 
 
@@ -146,6 +161,26 @@ def test_grafana_9_to_13_read_it_without_rewriting_it_as_older(every: list[dict[
             assert steps[0]["value"] is None
             limits = [step["value"] for step in steps[1:]]
             assert limits == sorted(limits)
+
+
+def test_grafanas_published_schema_knows_all_that_a_dashboard_says(every: list[dict[str, Any]]) -> None:
+    register_default_plugins()
+    for dashboard in every:
+        known = json.loads(json.dumps(Dashboard.from_json(dashboard), cls=JSONEncoder))
+        assert sorted(set(_lost(dashboard, known)) - NOT_IN_SCHEMA) == []
+
+
+def _lost(said: Any, known: Any, path: str = "") -> Iterator[str]:
+    """Yield the paths of what was said and is not known: the schema's models take only what they have."""
+    if isinstance(said, dict):
+        for key, value in said.items():
+            if value not in (None, {}, []):
+                yield from _lost(value, (known or {}).get(key), f"{path}.{key}".lstrip("."))
+    elif isinstance(said, list):
+        for one, other in itertools.zip_longest(said, known or []):
+            yield from _lost(one, other, path)
+    elif said != known:
+        yield path
 
 
 def test_titles_fit_their_tiles(settings: Settings) -> None:
