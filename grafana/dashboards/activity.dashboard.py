@@ -15,21 +15,19 @@ LABELS = ("symbol", "side", "outcome")
 
 def dashboard(look: Look) -> Dashboard:
     """Return the dashboard."""
-    panels = [*_now(look), *_trades(look), _by_hour(look), *_positions(look)]
+    panels = [*_now(look), *_places(look), *_trades(look), *_shares(look), _by_hour(look), *_positions(look)]
     purpose = "How much the bots trade, when, for how long and with how much."
     pace = look.settings.dashboards.widgets.activity.refresh
     return frame(look, UID, "Trading activity", purpose, pace, panels)
 
 
 def _now(look: Look) -> list[Stat]:
-    limit = look.settings.thresholds.warning.trades_per_hour
     chosen = each("trades_total", *LABELS, where=CHOSEN)
     won = each("trades_total", *LABELS, where=(*CHOSEN, 'outcome="won"'))
-    every = "Of all chosen bots."
     return [
         look.stat(
             "Trades",
-            every,
+            "Of all chosen bots.",
             [Query(f"sum({chosen})", "closed")],
             unit=COUNT,
             empty="no trade closed",
@@ -50,7 +48,7 @@ def _now(look: Look) -> list[Stat]:
             unit=NUMBER,
             decimals=1,
             empty="no trade closed",
-            steps=look.at_least(limit),
+            steps=look.at_least(look.settings.thresholds.warning.trades_per_hour),
             text="value_and_name",
         ),
         look.stat(
@@ -62,6 +60,20 @@ def _now(look: Look) -> list[Stat]:
             empty="no trade closed",
             text="value_and_name",
         ),
+        look.stat(
+            "Won",
+            "Of the chosen trades.",
+            [Query(f"sum({won}) / sum({chosen})", "won")],
+            **look.ratio,
+            empty="none",
+            text="value",
+        ),
+    ]
+
+
+def _places(look: Look) -> list[Stat]:
+    every = "Of all chosen bots."
+    return [
         look.stat(
             "Active positions",
             every,
@@ -85,14 +97,6 @@ def _now(look: Look) -> list[Stat]:
             unit=SECONDS,
             empty="no trade closed",
             text="value_and_name",
-        ),
-        look.stat(
-            "Won",
-            "Of the chosen trades.",
-            [Query(f"sum({won}) / sum({chosen})", "won")],
-            **look.ratio,
-            empty="none",
-            text="value",
         ),
     ]
 
@@ -124,6 +128,21 @@ def _trades(look: Look) -> list[Panel]:
             columns=True,
             many=True,
             pace=Pace("1d", span(max(look.settings.dashboards.ranges))),
+        ),
+    ]
+
+
+def _shares(look: Look) -> list[Panel]:
+    sides = {
+        side: each("trades_total", *LABELS, where=(*CHOSEN, f'side="{side}"')) for side in ("long", "short")
+    }
+    return [
+        look.pie(
+            "Long and short",
+            "Of all chosen bots.",
+            [Query(f"sum({trades})", side) for side, trades in sides.items()],
+            unit=COUNT,
+            empty="no trade closed",
         ),
         look.bars(
             "Trades by symbol",

@@ -15,7 +15,15 @@ SPAN = "$__range"
 
 def dashboard(look: Look) -> Dashboard:
     """Return the dashboard."""
-    panels = [*_now(look), firing(look, "xlarge"), *_alerts(look), *_actions(look), *_people(look)]
+    panels = [
+        *_now(look),
+        *_counts(look),
+        firing(look, "xlarge"),
+        *_alerts(look),
+        *_outcomes(look),
+        *_actions(look),
+        *_people(look),
+    ]
     purpose = "What fired, what was done about it, whether it helped, and whom it reached."
     return frame(look, UID, "Alerts and actions", purpose, look.settings.dashboards.refresh, panels)
 
@@ -41,6 +49,29 @@ def _mean(metric: str) -> str:
 
 
 def _now(look: Look) -> list[Stat]:
+    return [
+        look.stat(
+            "Open incidents",
+            "Whoever replies on the on-call page stops the climb.",
+            [Query("sum(max by (severity) (nightdesk_incidents_open))", "open")],
+            unit=COUNT,
+            empty="none",
+            steps=[Step(look.good), Step(look.warn, 1)],
+            text="value",
+        ),
+        look.stat(
+            "Firing alerts",
+            "Alerts that need someone: critical, warning, and those about Nightdesk itself.",
+            [Query(f'count(max by (alertname, bot) (ALERTS{{alertstate="firing",{ALERTS}}}))', "firing")],
+            unit=COUNT,
+            empty="none",
+            steps=[Step(look.bad)],
+            text="value",
+        ),
+    ]
+
+
+def _counts(look: Look) -> list[Stat]:
     in_span = "In the time shown."
     counts = {
         "Actions": ("actions", "none", ()),
@@ -61,24 +92,6 @@ def _now(look: Look) -> list[Stat]:
         ),
     }
     return [
-        look.stat(
-            "Open incidents",
-            "Whoever replies on the on-call page stops the climb.",
-            [Query("sum(max by (severity) (nightdesk_incidents_open))", "open")],
-            unit=COUNT,
-            empty="none",
-            steps=[Step(look.good), Step(look.warn, 1)],
-            text="value",
-        ),
-        look.stat(
-            "Firing alerts",
-            "Alerts that need someone: critical, warning, and those about Nightdesk itself.",
-            [Query(f'count(max by (alertname, bot) (ALERTS{{alertstate="firing",{ALERTS}}}))', "firing")],
-            unit=COUNT,
-            empty="none",
-            steps=[Step(look.bad)],
-            text="value",
-        ),
         *(
             look.stat(
                 title,
@@ -147,13 +160,12 @@ def _alerts(look: Look) -> list[Panel]:
     ]
 
 
-def _actions(look: Look) -> list[Panel]:
-    colours = {"done": look.good, "failed": look.bad, "retry": look.warn}
+def _ended(look: Look) -> dict[str, str]:
+    return {"done": look.good, "failed": look.bad, "retry": look.warn}
+
+
+def _outcomes(look: Look) -> list[Panel]:
     verdicts = {"verified": look.good, "not_verified": look.bad}
-    proven = "sum by (le) (increase(nightdesk_alert_to_verified_seconds_bucket[1h]))"
-    quantiles = [
-        Query(f"histogram_quantile({share}, {proven}) >= 0", f"p{share * 100:g}") for share in (0.5, 0.95)
-    ]
     return [
         look.pie(
             "Actions by outcome",
@@ -161,7 +173,7 @@ def _actions(look: Look) -> list[Panel]:
             [Query(f"round({_counted('actions', 'outcome')})", "{{outcome}}")],
             unit=COUNT,
             empty="no action",
-            colours=colours,
+            colours=_ended(look),
         ),
         look.pie(
             "Did it help?",
@@ -179,6 +191,15 @@ def _actions(look: Look) -> list[Panel]:
             decimals=0,
             empty="no action",
         ),
+    ]
+
+
+def _actions(look: Look) -> list[Panel]:
+    proven = "sum by (le) (increase(nightdesk_alert_to_verified_seconds_bucket[1h]))"
+    quantiles = [
+        Query(f"histogram_quantile({share}, {proven}) >= 0", f"p{share * 100:g}") for share in (0.5, 0.95)
+    ]
+    return [
         look.lines(
             "Actions per hour",
             "By how they ended.",
@@ -188,7 +209,7 @@ def _actions(look: Look) -> list[Panel]:
             empty="no action",
             columns=True,
             many=True,
-            overrides=[painted(name, colour) for name, colour in colours.items()],
+            overrides=[painted(name, colour) for name, colour in _ended(look).items()],
             pace=Pace("1h"),
             size="large",
         ),

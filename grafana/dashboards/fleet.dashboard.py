@@ -5,7 +5,7 @@ from grafanalib.core import Panel
 from grafana.frame import frame
 from grafana.lacking import Dashboard, Step, Table
 from grafana.look import Look
-from grafana.parts import COUNT, NUMBER, RATIO, Query, named_values
+from grafana.parts import COUNT, NUMBER, RATIO, Query, named_values, override
 from grafana.promql import BOT, each
 from grafana.tables import Column, table
 
@@ -63,14 +63,13 @@ def _together(look: Look) -> list[Panel]:
     ]
 
 
-def _bots(look: Look) -> Table:
+def _money_columns(look: Look) -> list[Column]:
     limits, shown = look.settings.thresholds, look.settings.dashboards
     decimals = shown.decimals.ratio
     health = named_values({"0": ("unhealthy", look.bad), "1": ("healthy", look.good)})
     up = named_values({"0": ("down", look.bad), "1": ("up", look.good)})
     firing = f'ALERTS{{alertstate="firing",severity!="info",{BOT}}}'
-    usage = {title: each(f"{name}_usage_ratio") for title, name in (("CPU", "cpu"), ("Memory", "memory"))}
-    columns = [
+    return [
         Column("Up", each("up"), mapping=up),
         Column("Health", each("bot:trading_bot_health:min"), mapping=health),
         Column(
@@ -100,14 +99,21 @@ def _bots(look: Look) -> Table:
             )
             for currency, matchers in look.currencies().items()
         ),
+    ]
+
+
+def _machine_columns(look: Look) -> list[Column]:
+    decimals = look.settings.dashboards.decimals.ratio
+    usage = {title: each(f"{name}_usage_ratio") for title, name in (("CPU", "cpu"), ("Memory", "memory"))}
+    return [
         Column("Trades per hour", each("trades_per_hour"), NUMBER, 1),
         Column(
             "Error rate",
             each("error_rate"),
             RATIO,
             decimals,
-            look.at_most(None, limits.critical.error_rate),
-            top=limits.critical.error_rate,
+            look.at_most(None, look.settings.thresholds.critical.error_rate),
+            top=look.settings.thresholds.critical.error_rate,
         ),
         *(Column(title, expr, RATIO, decimals, look.scale("usage"), top=1) for title, expr in usage.items()),
         *(
@@ -116,8 +122,21 @@ def _bots(look: Look) -> Table:
             else []
         ),
     ]
+
+
+def _bots(look: Look) -> Table:
     words = "Each chosen bot, the deepest drawdown first; any column sorts. An empty cell is not known."
-    return table(look, "All bots", words, {"bot": "Bot"}, columns, empty="–", first="Drawdown")
+    alone = {"title": "This bot alone", "url": "/d/trading-bot?var-bot=${__value.raw}&${__url_time_range}"}
+    return table(
+        look,
+        "All bots",
+        words,
+        {"bot": "Bot"},
+        [*_money_columns(look), *_machine_columns(look)],
+        empty="–",
+        first="Drawdown",
+        overrides=[override("Bot", links=[alone])],
+    )
 
 
 def _over_time(look: Look) -> list[Panel]:

@@ -14,7 +14,14 @@ NONE = "no model"
 
 def dashboard(look: Look) -> Dashboard:
     """Return the dashboard."""
-    panels = [*_quality(look), *_state(look), *_over_time(look), *_predicting(look), *_data(look)]
+    panels = [
+        *_quality(look),
+        *_ages(look),
+        *_state(look),
+        *_over_time(look),
+        *_predicting(look),
+        *_data(look),
+    ]
     purpose = "How well the bots' models predict, and whether they see what they were trained on."
     pace = look.settings.dashboards.widgets.model.refresh
     return frame(look, UID, "Model", purpose, pace, panels)
@@ -61,12 +68,12 @@ def _quality(look: Look) -> list[Stat]:
     return [*tiles, drift]
 
 
-def _state(look: Look) -> list[Panel]:
+def _ages(look: Look) -> list[Stat]:
     ages = {
         "Last prediction": ("last_prediction_timestamp_seconds", "never"),
         "Last training": ("model_last_retraining_timestamp_seconds", "never"),
     }
-    tiles: list[Panel] = [
+    return [
         look.stat(
             title,
             "Ago. Of several models the longest.",
@@ -79,10 +86,12 @@ def _state(look: Look) -> list[Panel]:
         )
         for title, (metric, empty) in ages.items()
     ]
+
+
+def _state(look: Look) -> list[Panel]:
     loaded = named_values({"0": ("not loaded", look.bad), "1": ("loaded", look.good)})
     drifting = named_values({"0": ("no drift", look.good), "1": ("drift", look.warn)})
     return [
-        *tiles,
         look.stat(
             "Trainings",
             "Of all chosen models, since the start of their bots.",

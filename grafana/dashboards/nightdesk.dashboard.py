@@ -14,12 +14,19 @@ POLLS = "nightdesk_exporter"
 
 def dashboard(look: Look) -> Dashboard:
     """Return the dashboard."""
-    panels = [*_now(look), *_targets(look), *_exporter(look), *_prometheus(look), *_sending(look)]
+    panels = [
+        *_failures(look),
+        *_sizes(look),
+        *_targets(look),
+        *_exporter(look),
+        *_prometheus(look),
+        *_sending(look),
+    ]
     purpose = "Whether what watches the bots is well: exporter, Prometheus, Alertmanager and engine."
     return frame(look, UID, "Nightdesk itself", purpose, look.settings.dashboards.refresh, panels)
 
 
-def _now(look: Look) -> list[Stat]:
+def _failures(look: Look) -> list[Stat]:
     none_is_good = [Step(look.good), Step(look.bad, 1)]
     failures = {
         "Rules failing": ("prometheus_rule_evaluation_failures_total", "In the time shown: evaluations."),
@@ -49,6 +56,11 @@ def _now(look: Look) -> list[Stat]:
             )
             for title, (metric, words) in failures.items()
         ),
+    ]
+
+
+def _sizes(look: Look) -> list[Stat]:
+    return [
         look.stat(
             "Series",
             "In the head of Prometheus.",

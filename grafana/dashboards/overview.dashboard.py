@@ -16,7 +16,8 @@ HOURS = "suffix:h"
 
 def dashboard(look: Look) -> Dashboard:
     """Return the dashboard."""
-    panels = [*_money_now(look), *_bots_now(look), *_over_time(look), _each_bot(look)]
+    tiles = [*_trades_now(look), *_risks_now(look), *_verdicts(look)]
+    panels = [*_money_now(look), *tiles, *_over_time(look), _each_bot(look)]
     purpose = "What the bots earn, whether they run, and what is wrong."
     pace = look.settings.dashboards.widgets.overview.refresh
     return frame(look, UID, "Trading bots", purpose, pace, panels)
@@ -56,21 +57,15 @@ def _money_now(look: Look) -> list[Stat]:
     ]
 
 
-def _bots_now(look: Look) -> list[Stat]:
-    settings = look.settings
-    limits, benchmarks = settings.thresholds, settings.performance.benchmarks
-    lowest, highest = (
-        "Of several bots the lowest.",
-        "Of several bots the highest; red from the alert's limit.",
-    )
-    tiles = [
+def _trades_now(look: Look) -> list[Stat]:
+    return [
         look.stat(
             "Win rate",
-            lowest,
+            "Of several bots the lowest.",
             [Query(f"bottomk(1, {each('win_rate')})")],
             **look.ratio,
             empty="no trade closed",
-            steps=look.at_least(limits.warning.win_rate),
+            steps=look.at_least(look.settings.thresholds.warning.win_rate),
             text="value_and_name",
         ),
         look.stat(
@@ -86,7 +81,7 @@ def _bots_now(look: Look) -> list[Stat]:
             "Of several bots the shortest.",
             [Query(f"bottomk(1, {each('uptime_seconds')}) / 3600")],
             unit=HOURS,
-            decimals=settings.dashboards.decimals.ratio,
+            decimals=look.settings.dashboards.decimals.ratio,
             empty="not running",
             text="value_and_name",
         ),
@@ -98,9 +93,16 @@ def _bots_now(look: Look) -> list[Stat]:
             empty="no trade closed",
             text="value",
         ),
+    ]
+
+
+def _risks_now(look: Look) -> list[Stat]:
+    critical, benchmarks = look.settings.thresholds.critical, look.settings.performance.benchmarks
+    highest = "Of several bots the highest; red from the alert's limit."
+    return [
         look.stat(
             "Sharpe ratio",
-            lowest,
+            "Of several bots the lowest.",
             [Query(f"bottomk(1, {each('sharpe_ratio')})")],
             unit=NUMBER,
             decimals=2,
@@ -114,7 +116,7 @@ def _bots_now(look: Look) -> list[Stat]:
             [Query(f"topk(1, {each('drawdown_ratio')})")],
             **look.ratio,
             empty="not known",
-            steps=look.at_most(None, limits.critical.max_drawdown),
+            steps=look.at_most(None, critical.max_drawdown),
             text="value_and_name",
         ),
         look.stat(
@@ -123,7 +125,7 @@ def _bots_now(look: Look) -> list[Stat]:
             [Query(f"topk(1, {each('error_rate')})")],
             **look.ratio,
             empty="not known",
-            steps=look.at_most(None, limits.critical.error_rate),
+            steps=look.at_most(None, critical.error_rate),
             text="value_and_name",
         ),
         look.stat(
@@ -136,7 +138,6 @@ def _bots_now(look: Look) -> list[Stat]:
             text="value",
         ),
     ]
-    return tiles + _verdicts(look)
 
 
 def _verdicts(look: Look) -> list[Stat]:

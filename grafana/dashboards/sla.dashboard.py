@@ -39,20 +39,6 @@ def _left(look: Look) -> str:
 
 def _now(look: Look) -> list[Panel]:
     sla, decimals = look.settings.sla, look.settings.dashboards.decimals.ratio
-    requests = look.stat(
-        "Requests",
-        f"A second, the peak of {sla.throughput.peak_over} beside it. "
-        f"Wished for: {sla.throughput.average:g}, {sla.throughput.peak:g} at the peak.",
-        [
-            Query(f"sum({each('bot:trading_bot_api_requests:rate')})", "now"),
-            Query(f"max({each('bot:trading_bot_api_requests:peak')})", "peak"),
-        ],
-        unit="reqps",
-        decimals=2,
-        empty=UNKNOWN,
-        text="value_and_name",
-        size="medium",
-    )
     return [
         _objective_tiles(look),
         look.stat(
@@ -77,7 +63,7 @@ def _now(look: Look) -> list[Panel]:
             text="value_and_name",
             size="medium",
         ),
-        requests,
+        _requests(look),
         look.bars(
             "Error budget left",
             f"Of what may go wrong in {sla.window}.",
@@ -90,6 +76,24 @@ def _now(look: Look) -> list[Panel]:
             size="xlarge",
         ),
     ]
+
+
+def _requests(look: Look) -> Stat:
+    sla = look.settings.sla
+    return look.stat(
+        "Requests",
+        f"A second, the peak of {sla.throughput.peak_over} beside it. "
+        f"Wished for: {sla.throughput.average:g}, {sla.throughput.peak:g} at the peak.",
+        [
+            Query(f"sum({each('bot:trading_bot_api_requests:rate')})", "now"),
+            Query(f"max({each('bot:trading_bot_api_requests:peak')})", "peak"),
+        ],
+        unit="reqps",
+        decimals=2,
+        empty=UNKNOWN,
+        text="value_and_name",
+        size="medium",
+    )
 
 
 def _objective_tiles(look: Look) -> Stat:

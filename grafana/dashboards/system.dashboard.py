@@ -9,11 +9,12 @@ from grafana.parts import NUMBER, SECONDS, Query, named_values
 from grafana.promql import ENDPOINT, each, quantile
 
 UID = "trading-bot-system"
+LATENCY = f"max by (endpoint) (trading_bot_network_latency_seconds{{{ENDPOINT}}})"
 
 
 def dashboard(look: Look) -> Dashboard:
     """Return the dashboard."""
-    panels = [*_gauges(look), *_checks(look), *_calls(look), *_usage(look), *_age(look)]
+    panels = [*_gauges(look), *_checks(look), *_calls(look), _latency(look), *_usage(look), *_age(look)]
     purpose = "Hosts, processes, the way to the exchange, and the checks of health."
     pace = look.settings.dashboards.widgets.system.refresh
     return frame(look, UID, "System health", purpose, pace, panels)
@@ -27,7 +28,6 @@ def _gauges(look: Look) -> list[Panel]:
     limits = look.settings.thresholds
     usage = {"steps": look.scale("usage"), **look.ratio}
     slow = look.at_most(float(limits.warning.network_latency), float(limits.critical.network_latency))
-    latency = f"max by (endpoint) (trading_bot_network_latency_seconds{{{ENDPOINT}}})"
     return [
         look.gauge("CPU", "", [Query(_host("cpu"), "{{host}}")], empty="no host known", **usage),
         look.gauge("Memory", "", [Query(_host("memory"), "{{host}}")], empty="no host known", **usage),
@@ -41,7 +41,7 @@ def _gauges(look: Look) -> list[Panel]:
         look.gauge(
             "Latency",
             "Orange and red from the alerts' limits.",
-            [Query(latency, "{{endpoint}}")],
+            [Query(LATENCY, "{{endpoint}}")],
             unit=SECONDS,
             empty="no endpoint probed",
             steps=slow,
@@ -85,7 +85,6 @@ def _calls(look: Look) -> list[Panel]:
         Query(quantile(share, "response_time_seconds"), look.who(f"p{share * 100:g}"))
         for share in (0.5, 0.95, 0.99)
     ]
-    latency = f"max by (endpoint) (trading_bot_network_latency_seconds{{{ENDPOINT}}})"
     return [
         look.lines(
             "Response time",
@@ -116,19 +115,23 @@ def _calls(look: Look) -> list[Panel]:
             colour=look.settings.dashboards.colours.lines.drawdown,
             limits=[Step(look.bad, limits.critical.error_rate)],
         ),
-        look.lines(
-            "Latency over time",
-            "The lines are the alerts' limits.",
-            [Query(latency, "{{endpoint}}")],
-            unit=SECONDS,
-            empty="no endpoint probed",
-            many=True,
-            limits=[
-                Step(look.warn, float(limits.warning.network_latency)),
-                Step(look.bad, float(limits.critical.network_latency)),
-            ],
-        ),
     ]
+
+
+def _latency(look: Look) -> Panel:
+    limits = look.settings.thresholds
+    return look.lines(
+        "Latency over time",
+        "The lines are the alerts' limits.",
+        [Query(LATENCY, "{{endpoint}}")],
+        unit=SECONDS,
+        empty="no endpoint probed",
+        many=True,
+        limits=[
+            Step(look.warn, float(limits.warning.network_latency)),
+            Step(look.bad, float(limits.critical.network_latency)),
+        ],
+    )
 
 
 def _usage(look: Look) -> list[Panel]:
