@@ -65,6 +65,13 @@ class Bots(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
+class Server(ThreadingHTTPServer):
+    """Serves them all at once."""
+
+    request_queue_size = 1024
+    daemon_threads = True
+
+
 def _trade(number: int, now: float) -> dict[str, object]:
     at = now - 3600 + number
     profit = 10.0 if number % 3 else -8.0
@@ -154,8 +161,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=90)
     parser.add_argument("--port-offset", type=int, default=0)
     arguments = parser.parse_args()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Bots)
-    server.request_queue_size = 128
+    server = Server(("127.0.0.1", 0), Bots)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     url = f"http://127.0.0.1:{server.server_address[1]}"
     fleets = [int(number) for number in arguments.bots.split(",")]
