@@ -56,8 +56,8 @@ def _ratios(look: Look) -> list[Stat]:
     )
     figures = {
         "Sharpe ratio": ("sharpe_ratio", "too few days", look.at_least(benchmarks.min_sharpe_ratio)),
-        "Sortino ratio": ("sortino_ratio", "too few days", ()),
-        "Calmar ratio": ("calmar_ratio", "too few days", ()),
+        "Sortino ratio": ("sortino_ratio", "no losing day", ()),
+        "Calmar ratio": ("calmar_ratio", "no losing day", ()),
         "Profit factor": ("profit_factor", "no loss yet", look.at_least(1)),
         "Recovery factor": ("recovery_factor", "no fall yet", ()),
     }
