@@ -139,7 +139,9 @@ class Actor:
         waited = (self._now() - incident.opened_at).total_seconds()
         self._metrics.to_action.observe(max(waited, 0.0))
         log.info("acting", extra=_about(incident, action) | {"step": step})
-        bot = control(self._settings, incident.bot, key=f"step-{step}")
+        async with self._pool.connection() as connection:
+            key = await tries.key(connection, step)
+        bot = control(self._settings, incident.bot, key)
         outcome = await asyncio.to_thread(_guarded, action, bot, incident)
         if action.effect is Effect.DISRUPTIVE and outcome.done:
             outcome = await self._still_halted(incident, bot, outcome)

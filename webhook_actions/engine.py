@@ -12,6 +12,7 @@ from webhook_actions.acting import Actor, Wake
 from webhook_actions.actions import Action
 from webhook_actions.escalation import Escalation
 from webhook_actions.incidents import Connection, Incident, Step
+from webhook_actions.ladder import VERIFIED
 from webhook_actions.metrics import Metrics
 from webhook_actions.proofs import Proofs, needs_proof
 from webhook_actions.truth import Prometheus, Unreachable
@@ -103,12 +104,12 @@ class Engine:
             async with self._pool.connection() as connection:
                 await tries.no_verdict(connection, step.id)
             return True
-        proven, proof = await self._proofs.of_action(incident, step)
+        verdict, proof = await self._proofs.of_action(incident, step)
+        proven = verdict == VERIFIED
         if not proven and step.verify_until and self._now() < step.verify_until:
             pause = min(self._settings.collection.poll_interval, _LOOK_AGAIN)
             await self._wake(incident.id, min(step.verify_until, self._now() + timedelta(seconds=pause)))
             return False
-        verdict = "verified" if proven else "not_verified"
         text = f"{step.action}: {'proven by' if proven else 'not proven by'} {proof}"
         async with self._pool.connection() as connection:
             at = await tries.judge(connection, incident, step.id, verdict, text)

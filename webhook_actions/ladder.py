@@ -10,6 +10,9 @@ from webhook_actions.incidents import Step
 CANNOT = "cannot"  # this bot, adapter or Nightdesk has no way to do it
 WOULD_HAVE = "would_have"  # settings do not arm it
 NOT_RUN = (CANNOT, WOULD_HAVE)
+VERIFIED = "verified"
+UNKNOWN = "unknown"  # the verdict where the bot did not say how it stands
+_MONEY = "money"
 _SPENT = (*NOT_RUN, "failed")  # not tried again in the same incident
 
 
@@ -58,7 +61,7 @@ def decide(
     """
     for action in ladder:
         tried = [step for step in steps if step.action == action]
-        if any(step.outcome in _SPENT for step in tried) or (action in once and tried):
+        if any(_is_spent(step) for step in tried) or (action in once and tried):
             continue
         record = records.get(action, Record())
         if record.attempts >= limits[action].attempts:
@@ -69,12 +72,28 @@ def decide(
     return GiveUp(_reason(ladder, steps, records))
 
 
+def _is_spent(step: Step) -> bool:
+    """Return whether a step's action is not tried again: it cannot succeed, or money might be moved twice."""
+    if step.outcome in _SPENT:
+        return True
+    return step.effect == _MONEY and step.verdict in (VERIFIED, UNKNOWN)
+
+
 def _reason(ladder: Sequence[str], steps: Sequence[Step], records: Mapping[str, Record]) -> str:
     if not ladder:
         return "no action helps against this alert"
     parts = []
     for action in ladder:
-        refusal = next((s.detail for s in steps if s.action == action and s.outcome in _SPENT), None)
-        attempts = records.get(action, Record()).attempts
-        parts.append(f"{action}: {refusal or f'{attempts} attempts spent, none proven to have helped'}")
+        parts.append(f"{action}: {_came_to(action, steps, records.get(action, Record()).attempts)}")
     return "; ".join(parts)
+
+
+def _came_to(action: str, steps: Sequence[Step], attempts: int) -> str:
+    tried = [step for step in steps if step.action == action]
+    if refusal := next((step.detail for step in tried if step.outcome in _SPENT), None):
+        return refusal
+    if any(step.verdict == VERIFIED for step in tried):
+        return "proven to have worked, yet the alert still fires"
+    if any(step.effect == _MONEY and step.verdict == UNKNOWN for step in tried):
+        return "the bot does not say what came of it, so it is not done again"
+    return f"{attempts} attempts spent, none proven to have helped"

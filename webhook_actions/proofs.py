@@ -4,11 +4,15 @@ import asyncio
 from datetime import datetime, timedelta
 
 from stack.settings import Settings
-from webhook_actions.actions import Action, Effect
-from webhook_actions.bots import control
+from webhook_actions.actions import Action, Effect, Proof
+from webhook_actions.bots import BotControl, control
 from webhook_actions.incidents import Incident, Step
+from webhook_actions.ladder import UNKNOWN, VERIFIED
+from webhook_actions.outcome import Outcome
 from webhook_actions.senses import for_bot
 from webhook_actions.truth import Prometheus
+
+NOT_VERIFIED = "not_verified"
 
 
 class Proofs:
@@ -29,8 +33,8 @@ class Proofs:
         collection = self._settings.collection
         return boot + 2 * float(collection.trading.interval) + float(collection.evaluation_interval)
 
-    async def of_action(self, incident: Incident, step: Step) -> tuple[bool, str]:
-        """Return whether a step is proven to have worked, and by what. Raises Unreachable.
+    async def of_action(self, incident: Incident, step: Step) -> tuple[str, str]:
+        """Return the verdict on a step as it is now, and by what. Raises Unreachable.
 
         Money is proven at the bot: the alert may clear for another reason. All else is proven by samples
         that the exporter took after the action had ended.
@@ -38,12 +42,12 @@ class Proofs:
         action = self._actions.get(step.action)
         if action is not None and action.proof_at_bot is not None:
             bot = control(self._settings, incident.bot, key=f"proof-{step.id}")
-            answer = await asyncio.to_thread(action.proof_at_bot, bot)
-            return answer.done, f"the bot itself: {answer.detail}"
+            return await asyncio.to_thread(_ask_bot, action.proof_at_bot, bot)
         expression = self._expression(incident, action)
         if expression is None:
-            return True, "nothing that could be asked"
-        return await self._prometheus.holds(expression, self._fresh(step.ended_at)), expression
+            return VERIFIED, "nothing that could be asked"
+        holds = await self._prometheus.holds(expression, self._fresh(step.ended_at))
+        return VERIFIED if holds else NOT_VERIFIED, expression
 
     async def of_end(self, incident: Incident) -> bool:
         """Return whether a sample shows that the cause is gone. Raises Unreachable.
@@ -63,6 +67,14 @@ class Proofs:
     def _fresh(self, ended: datetime | None) -> datetime | None:
         """Return from when on a sample cannot hold what the exporter saw before."""
         return ended and ended + timedelta(seconds=self._settings.collection.poll_interval)
+
+
+def _ask_bot(proof: Proof, bot: BotControl) -> tuple[str, str]:
+    seen = bot.as_it_stands()
+    if isinstance(seen, Outcome):
+        return UNKNOWN, f"the bot, which does not say how it stands: {seen.detail}"
+    answer = proof(seen)
+    return VERIFIED if answer.done else NOT_VERIFIED, f"the bot itself: {answer.detail}"
 
 
 def needs_proof(action: Action | None) -> bool:

@@ -80,6 +80,27 @@ async def begin(connection: Connection, incident: Incident, action: str, effect:
     return int(step)
 
 
+async def key(connection: Connection, step: int) -> str:
+    """Return the idempotency key of a step.
+
+    Where nobody heard how money was moved before in the incident, it is that try's key: should the order
+    have arrived, or still arrive from a process that was frozen, it is carried out once.
+    """
+    found = await connection.execute(
+        """
+        SELECT CASE WHEN mine.effect = 'money' THEN min(s.id) ELSE mine.id END
+        FROM steps mine JOIN steps s USING (incident, action)
+        WHERE mine.id = %s AND NOT coalesce(s.outcome, '') = ANY(%s)
+        AND s.id > (SELECT coalesce(max(d.id), 0) FROM steps d
+            WHERE (d.incident, d.action, d.outcome) = (mine.incident, mine.action, 'done'))
+        GROUP BY mine.id, mine.effect
+        """,
+        [step, list(NOT_RUN)],
+    )
+    row = await found.fetchone()
+    return f"step-{row[0] if row else step}"
+
+
 async def _busy(connection: Connection, incident: Incident, action: Action, seen: int) -> bool:
     """Return whether the incident moved on, or the bot is being acted on, or its money is.
 

@@ -14,8 +14,8 @@ LIMITS = {
 LADDER = ["restart_bot", "close_positions"]
 
 
-def step(action: str, outcome: str, verdict: str | None = "not_verified") -> Step:
-    return Step(1, 1, "alpha", action, "disruptive", NOW, NOW, outcome, outcome, NOW, verdict, NOW)
+def step(action: str, outcome: str, verdict: str | None = "not_verified", effect: str = "disruptive") -> Step:
+    return Step(1, 1, "alpha", action, effect, NOW, NOW, outcome, outcome, NOW, verdict, NOW)
 
 
 def test_the_first_rung_comes_first() -> None:
@@ -56,3 +56,14 @@ def test_what_is_done_once_is_not_repeated_however_it_ended() -> None:
     tried = [step("restart_bot", "done", "not_verified")]
     assert decide(LADDER, tried, {}, LIMITS, ("restart_bot",), NOW) == Act("close_positions")
     assert decide(LADDER, tried, {}, LIMITS, (), NOW) == Act("restart_bot")
+
+
+def test_money_is_moved_again_only_where_the_bot_itself_says_that_it_was_not() -> None:
+    for verdict, why in (
+        ("verified", "proven to have worked, yet the alert still fires"),
+        ("unknown", "the bot does not say what came of it, so it is not done again"),
+    ):
+        tried = [step("close_positions", "retry", verdict, effect="money")]
+        assert decide(["close_positions"], tried, {}, LIMITS, (), NOW) == GiveUp(f"close_positions: {why}")
+    tried = [step("close_positions", "retry", "not_verified", effect="money")]
+    assert decide(["close_positions"], tried, {}, LIMITS, (), NOW) == Act("close_positions")

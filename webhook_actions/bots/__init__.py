@@ -2,14 +2,14 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from stack.settings import Bot, CommandRestart, DockerRestart, FreqtradeBot, HttpBot, Settings
 from webhook_actions.bots.command import CommandAdapter
 from webhook_actions.bots.docker import DockerAdapter
 from webhook_actions.bots.freqtrade import FreqtradeAdapter
 from webhook_actions.bots.http import HttpAdapter
-from webhook_actions.bots.nothing import NoAdapter
+from webhook_actions.bots.nothing import NoAdapter, Seen
 from webhook_actions.bots.protocol import (
     Adapter,
     Order,
@@ -126,6 +126,17 @@ class BotControl:
     def standing(self) -> Standing | Outcome:
         """Return where the bot stands, as it says itself."""
         return self.adapter.standing()
+
+    def as_it_stands(self) -> "BotControl | Outcome":
+        """Return this control with all that it tells taken from one look, insisted on, so that it agrees."""
+        for _ in range(_INSIST - 1):
+            standing = self.standing()
+            if isinstance(standing, Standing):
+                break
+            self.sleep(_ASK_EVERY)
+        else:
+            standing = self.standing()
+        return standing if isinstance(standing, Outcome) else replace(self, adapter=Seen(standing))
 
     def positions(self) -> tuple[Position, ...] | Outcome:
         """Return the open positions, as the bot says itself."""

@@ -30,3 +30,14 @@ class NoAdapter:
     def trades(self, limit: int) -> tuple[Trade, ...] | Outcome:
         """Say that there is nobody to ask."""
         return Outcome.cannot("its trades are unknown: it has no API that could be asked")
+
+
+class Seen(NoAdapter):
+    """Stands for a bot as it was seen once."""
+
+    def __init__(self, standing: Standing) -> None:
+        self._standing = standing
+
+    def standing(self) -> Standing | Outcome:
+        """Return what was seen."""
+        return self._standing

@@ -35,7 +35,7 @@ CREATE TABLE IF NOT EXISTS steps (
     outcome text,
     detail text,
     verify_until timestamptz,
-    verdict text, -- verified, not_verified, none (nothing to verify)
+    verdict text, -- verified, not_verified, unknown (the bot does not say), none (nothing to verify)
     judged_at timestamptz
 );
 

@@ -1,0 +1,330 @@
+"""The storm: thousands of alerts in bursts, each webhook twice, while engines, database and bots fail."""
+
+import random
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import requests
+
+from tests.chaos.fleet import Fleet, wait
+from tests.chaos.listeners import Mailbox, Receiver
+from tests.chaos.stage import Stage, alert
+from tests.conftest import eventually
+
+_EACH = {  # alerts of one bot, by kind: fifty in all
+    "Down": 1,
+    "CriticalLoss": 1,
+    "HighDrawdown": 1,
+    "LossLimit": 1,
+    "ApiErrorRate": 12,
+    "HighLatency": 12,
+    "RiskUtilizationHigh": 10,
+    "LowPredictionConfidence": 12,
+}
+_WEBHOOK = 100  # alerts in one webhook
+_BURSTS = 10
+_MONEY = ["close_all_positions", "close_positions", "close_risky_positions", "reduce_position_sizes"]
+_FROZEN = 8.0  # seconds: four times as long as an engine may be silent, and twice a message's lease
+
+
+@dataclass(frozen=True)
+class Storm:
+    """How strong it is."""
+
+    alerts: int
+    bots: int
+    kills: int
+    engines: int
+    seed: int
+    outages: int = 2  # of PostgreSQL
+    freezes: int = 0
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A line of the table: what was counted, and whether that is as promised; None where nothing is."""
+
+    what: str
+    count: str
+    kept: bool | None = None
+
+
+def rage(storm: Storm, until: float) -> list[Finding]:
+    """Let a storm pass over engines, wait at most until a time for their end, and return what was counted."""
+    with tempfile.TemporaryDirectory(prefix="chaos-") as directory:
+        sky = _Sky(storm, Path(directory))
+        try:
+            sky.pass_over(until)
+            return sky.judge()
+        finally:
+            sky.close()
+
+
+class _Sky:
+    def __init__(self, storm: Storm, directory: Path) -> None:
+        self.storm = storm
+        self.random = random.Random(storm.seed)
+        self.fleet = Fleet([f"bot{n:03}" for n in range(storm.bots)], storm.seed, failing=1 / 3)
+        for bot in self.fleet.bots.values():
+            bot.comes_back = self.random.random() < 0.8
+        self.mailbox, self.receiver = Mailbox(), Receiver()
+        self.stage = Stage(directory, self.fleet, storm.engines, **_settings(self.mailbox, self.receiver))
+        self.accepted: set[str] = set()  # fingerprints in webhooks that were answered with 200
+        self.sent = self.refused = self.acknowledged = 0
+        self.done = Counter[str]()  # kills, outages, freezes
+        self.seconds = 0.0
+
+    def pass_over(self, until: float) -> None:
+        """Deliver everything while things fail, then wait for the end of every incident."""
+        began = time.monotonic()
+        self.stage.start_all()
+        still = threading.Event()
+        with ThreadPoolExecutor(2) as others:
+            bursts = others.submit(self._bursts)
+            answers = others.submit(self._acknowledge, still)
+            self._fail()  # in this thread: PostgreSQL ends with the one that started it
+            bursts.result()
+            still.set()
+            answers.result()
+        while time.monotonic() < until and self._unfinished():
+            for number in range(self.storm.engines):
+                self.stage.revive(number)
+            wait(1)
+        self.seconds = time.monotonic() - began
+
+    def _bursts(self) -> None:
+        alerts = iter(self._alerts())
+        while burst := list(islice(alerts, self.storm.alerts // _BURSTS)):
+            self._burst(burst)
+
+    def _alerts(self) -> Iterator[tuple[str, str, str]]:
+        every = [
+            (name, kind, f"{kind}{n}")
+            for name in self.fleet.bots
+            for kind, count in _EACH.items()
+            for n in range(count)
+        ]
+        self.random.shuffle(every)
+        return islice(every, self.storm.alerts)
+
+    def _burst(self, burst: list[tuple[str, str, str]]) -> None:
+        before = self.stage.firing()
+        for name, kind, symbol in burst:
+            self.fleet.strike(name, kind, symbol)
+        # Some are mended by what is done for others of the same bot before they are seen.
+        eventually(lambda: self.stage.firing() > before, within=60, what="the burst in Prometheus")
+        hooks = [[alert(*one) for one in burst[at : at + _WEBHOOK]] for at in range(0, len(burst), _WEBHOOK)]
+        with ThreadPoolExecutor(4) as senders:
+            for hook in hooks:
+                senders.submit(self._deliver, hook)
+                senders.submit(self._deliver, hook)
+
+    def _deliver(self, alerts: list[dict[str, Any]]) -> None:
+        """Deliver a webhook as Alertmanager does: again and again until it is taken."""
+        while True:
+            number = self.random.randrange(self.storm.engines)
+            try:
+                answer = self.stage.post(
+                    number, "/api/v1/alerts", {"version": "4", "alerts": alerts}, "receive"
+                )
+                if answer.ok:
+                    break
+                assert answer.status_code == 503, answer.text
+            except requests.RequestException:
+                pass
+            self.refused += 1
+            wait(0.3)
+        self.sent += 1
+        self.accepted.update(each["fingerprint"] for each in alerts)
+
+    def _fail(self) -> None:
+        """Kill engines at random; stop PostgreSQL, and freeze an engine, in between."""
+        between = self.storm.kills // (self.storm.outages + 1)
+        for kill in range(1, self.storm.kills + 1):
+            wait(self.random.uniform(1, 5))
+            number = self.random.randrange(self.storm.engines)
+            self.stage.kill(number)
+            self.done["kills"] += 1
+            self.stage.start(number)
+            if kill % between == 0 and self.done["outages"] < self.storm.outages:
+                self.stage.stop_postgres()
+                self.done["outages"] += 1
+                wait(3)
+                self.stage.start_postgres()
+                for each in range(self.storm.engines):
+                    self.stage.revive(each)
+            if self.done["freezes"] < self.storm.freezes:
+                frozen = self.random.randrange(self.storm.engines)
+                self.stage.freeze(frozen)
+                self.done["freezes"] += 1
+                wait(_FROZEN)
+                self.stage.thaw(frozen)
+
+    def _acknowledge(self, still: threading.Event) -> None:
+        """Answer some of what is open, as a person would."""
+        while not still.wait(2):
+            try:
+                found = self.stage.rows(
+                    "SELECT id FROM incidents WHERE closed_at IS NULL AND NOT EXISTS "
+                    "(SELECT FROM acks WHERE incident = incidents.id) ORDER BY random() LIMIT 5"
+                )
+                for (incident,) in found:
+                    number = self.random.randrange(self.storm.engines)
+                    path = f"/api/v1/incidents/{incident}/acknowledge"
+                    self.acknowledged += self.stage.post(number, path, {}, "act").ok
+            except (psycopg.Error, requests.RequestException):
+                continue
+
+    def _unfinished(self) -> int:
+        return int(self.stage.rows(f"SELECT count(*) FROM incidents i WHERE NOT ({_ENDED})")[0][0])  # noqa: S608
+
+    def judge(self) -> list[Finding]:
+        """Count what the outside saw against what the engine wrote."""
+        return [*self._about_weather(), *self._about_incidents(), *self._about_money(), *self._about_words()]
+
+    def _about_weather(self) -> list[Finding]:
+        failed = sum(self.fleet.failed.values())
+        return [
+            Finding("seconds from the first alert to the last end", f"{self.seconds:.0f}"),
+            Finding("engines; killed with -9; frozen; ended by themselves", f"{self.storm.engines}; "
+                    f"{self.done['kills']}; {self.done['freezes']}; {self.stage.exits}"),
+            Finding("PostgreSQL stopped and started", str(self.done["outages"])),
+            Finding("webhooks taken; tries that were not", f"{self.sent}; {self.refused}"),
+            Finding("orders that reached bots; calls failed by them", f"{self.fleet.calls()}; {failed}"),
+        ]  # fmt: skip
+
+    def _about_incidents(self) -> list[Finding]:
+        rows = self.stage.rows("SELECT fingerprint, count(*) FROM incidents GROUP BY 1")
+        known = {fingerprint for fingerprint, _ in rows}
+        [(verified, escalated, acknowledged, closed, ended, total)] = self.stage.rows(
+            f"SELECT {', '.join(f'count(*) FILTER (WHERE {end})' for end in (*_ENDS, _ENDED))}, count(*) "  # noqa: S608
+            "FROM incidents i"
+        )
+        lost, doubled = len(self.accepted - known), total - len(known)
+        return [
+            Finding("alerts accepted", str(len(self.accepted)), len(self.accepted) == self.storm.alerts),
+            Finding("incidents lost", str(lost), lost == 0),
+            Finding("incidents doubled", str(doubled), doubled == 0),
+            Finding(
+                "incidents verified; escalated; acknowledged; closed by a good sample",
+                f"{verified}; {escalated}; {acknowledged}; {closed}",
+            ),
+            Finding("incidents with none of these ends", str(total - ended), total == ended),
+            Finding(
+                "acknowledgements answered with 200 that are not written",
+                str(max(self.acknowledged - acknowledged, 0)),
+                self.acknowledged <= acknowledged,
+            ),
+        ]
+
+    def _about_money(self) -> list[Finding]:
+        """Join what bots carried out, by idempotency key, with the incidents that the keys' steps are of."""
+        steps = dict(self.stage.rows("SELECT id, incident FROM steps WHERE effect = 'money'"))
+        done: dict[tuple[int, str], int] = {}
+        received = executed = unkeyed = 0
+        for bot in self.fleet.bots.values():
+            for (verb, key), count in bot.received.items():
+                if verb not in ("close_positions", "reduce_positions"):
+                    continue
+                received += count
+                executed += bot.executed[verb, key]
+                unkeyed += key is None
+                if key is not None:
+                    incident = steps[int(key.split("-")[1])]
+                    done[incident, verb] = done.get((incident, verb), 0) + bot.executed[verb, key]
+        twice = [incident for (incident, _), count in done.items() if count > 1]
+        for incident in twice:
+            self._tell_of(incident)
+        return [
+            Finding("money orders that bots received; carried out", f"{received}; {executed}", executed > 0),
+            Finding("money orders without an idempotency key", str(unkeyed), unkeyed == 0),
+            Finding("incidents for which one was carried out twice", str(len(twice)), not twice),
+        ]
+
+    def _tell_of(self, incident: int) -> None:
+        """Print an incident's timeline, for whoever looks for the reason."""
+        query = "SELECT at::time, kind, text FROM entries WHERE incident = %s ORDER BY id"
+        for at, kind, text in self.stage.rows(query, incident):
+            print(incident, at, kind, text, file=sys.stderr)
+
+    def _about_words(self) -> list[Finding]:
+        """Count the messages that arrived twice, and those of them that no crash explains."""
+        again = set(
+            self.stage.rows(
+                "SELECT o.incident, o.contact, s.why FROM outbox o JOIN escalation_steps s ON s.id = o.step "
+                "WHERE o.interrupted > 0"
+            )
+        )
+        ids = {
+            id_ for (id_,) in self.stage.rows("SELECT id FROM outbox WHERE interrupted > 0 AND step IS NULL")
+        }
+        sent = self.stage.rows(
+            "SELECT DISTINCT incident FROM outbox WHERE state = 'sent' AND step IS NOT NULL"
+        )
+        mailed = {told for told, count in self.mailbox.told.items() if count > 1}
+        hooked = {id_ for id_, count in self.receiver.ids.items() if count > 1}
+        unexplained = len(mailed - again) + len(hooked - ids)
+        told = {incident for incident, _, _ in self.mailbox.told}
+        missing = [incident for (incident,) in sent if incident not in told]
+        return [
+            Finding(
+                "mails; incidents told in them; webhooks out",
+                f"{self.mailbox.mails}; {len(told)}; {len(self.receiver.ids)}",
+                len(told) > 0,
+            ),
+            Finding("incidents written as told that no mail told of", str(len(missing)), not missing),
+            Finding(
+                "told twice since a crash came between sending and writing",
+                f"{len(mailed & again)} by mail, {len(hooked & ids)} by webhook",
+            ),
+            Finding("told twice for no such reason", str(unexplained), unexplained == 0),
+        ]
+
+    def close(self) -> None:
+        self.stage.close()
+        self.fleet.close()
+        self.mailbox.close()
+        self.receiver.close()
+
+
+_ENDS = (  # verified, escalated, acknowledged, or a sample showed that the cause is gone
+    "EXISTS (SELECT FROM steps WHERE incident = i.id AND verdict = 'verified')",
+    "escalated_at IS NOT NULL",
+    "EXISTS (SELECT FROM acks WHERE incident = i.id)",
+    "closed_at IS NOT NULL",
+)
+_ENDED = " OR ".join(_ENDS)
+
+
+def _settings(mailbox: Mailbox, receiver: Receiver) -> dict[str, Any]:
+    """Return settings in which everything may happen, and people are told at once or not at all."""
+    email = {"enabled": True, "host": "127.0.0.1", "port": mailbox.port, "starttls": False, "timeout": "2s"}
+    patience = {"escalate": "7d"}
+    quick = {name: {"timeout": "2s"} for name in ("telegram", "sms", "phone", "slack", "grafana")}
+    endpoint = {"name": "events", "url": receiver.url, "secret_file": "webhook_secret"}
+    return {
+        "alerts": dict.fromkeys(_EACH, patience),
+        "contacts": {"administrator": {"email": ["admin@example.org"]}},
+        "escalation": {"levels": [], "delivery": {"retries": 10, "pause": "30s"}},
+        "channels": quick
+        | {
+            "email": email | {"from": "desk@example.org", "to": ["owner@example.org"]},
+            "webhooks": {"timeout": "2s", "endpoints": [endpoint | {"events": ["trading_events"]}]},
+        },
+        "actions": {
+            "armed": _MONEY,
+            "fleet": {"bots": 1000, "ratio": 1.0},  # the limit has a scene of its own
+            "restart": {"wait": "0s", "boot": "2s"},
+            "verify_within": "10m",
+        },
+    }
