@@ -11,8 +11,9 @@ from stack.settings import Settings
 from webhook_actions import holds, incidents, tries
 from webhook_actions.actions import Action, Effect
 from webhook_actions.bots import BotControl, control
+from webhook_actions.database import Connection
 from webhook_actions.hours import maintained_until
-from webhook_actions.incidents import Connection, Incident
+from webhook_actions.incidents import Incident
 from webhook_actions.ladder import CANNOT, WOULD_HAVE, Act, GiveUp, Wait, decide
 from webhook_actions.metrics import Metrics
 from webhook_actions.outcome import Outcome

@@ -6,25 +6,23 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
 
-import psycopg
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Path, Query, Request
 from fastapi.responses import JSONResponse
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from psycopg_pool import AsyncConnectionPool
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from stack.settings import RealTime, Settings
 from stack.settings.types import Between
 from webhook_actions import audit, holds, outbox, search
 from webhook_actions.auth import Caller, Scope, Tokens
+from webhook_actions.database import GONE, Connection
 from webhook_actions.desk import Desk, Done, Offer, Refused
-from webhook_actions.incidents import Connection
 from webhook_actions.limit import RateLimit
 from webhook_actions.outgoing import WEBHOOK
 from webhook_actions.payload import no_nul
 
 log = logging.getLogger(__name__)
 
-UNAVAILABLE = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout)
 _LARGEST = 2**63 - 1  # an id in PostgreSQL
 
 Line = Annotated[str, StringConstraints(max_length=500, strip_whitespace=True), AfterValidator(no_nul)]
@@ -124,7 +122,7 @@ def mount(
     async def described() -> dict[str, Any]:
         return app.openapi()
 
-    for kind in UNAVAILABLE:
+    for kind in GONE:
         app.add_exception_handler(kind, unavailable)
     app.include_router(_reads(settings, pool, desk, tokens.wants(Scope.READ)))
     app.include_router(_writes(desk, _paced(tokens.wants(Scope.ACT), writes)))

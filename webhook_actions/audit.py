@@ -6,7 +6,7 @@ from datetime import datetime
 from psycopg.rows import class_row
 
 from webhook_actions.auth import Caller
-from webhook_actions.incidents import Connection
+from webhook_actions.database import Connection
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from webhook_actions import outbox
-from webhook_actions.incidents import Connection, Incident, Step
+from webhook_actions.database import Connection
+from webhook_actions.incidents import Incident, Step
 from webhook_actions.outbox import Letter
 from webhook_actions.policy import CLIMB, Plan, Subject, Taken
 

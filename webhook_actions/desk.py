@@ -11,8 +11,9 @@ from stack.settings import Settings
 from webhook_actions import acks, audit, holds, incidents, outbox
 from webhook_actions.actions import Action, Effect
 from webhook_actions.auth import Caller
+from webhook_actions.database import Connection
 from webhook_actions.escalation import Escalation
-from webhook_actions.incidents import Connection, Incident
+from webhook_actions.incidents import Incident
 from webhook_actions.jobs import Jobs
 from webhook_actions.outgoing import WEBHOOK
 

@@ -10,8 +10,9 @@ from stack.settings import Settings
 from webhook_actions import incidents, tries
 from webhook_actions.acting import Actor, Wake
 from webhook_actions.actions import Action
+from webhook_actions.database import Connection
 from webhook_actions.escalation import Escalation
-from webhook_actions.incidents import Connection, Incident, Step
+from webhook_actions.incidents import Incident, Step
 from webhook_actions.ladder import VERIFIED
 from webhook_actions.metrics import Metrics
 from webhook_actions.proofs import Proofs, needs_proof

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import procrastinate
-import psycopg
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from psycopg_pool import AsyncConnectionPool
 
 from stack.settings import Settings
 from webhook_actions import acks, climb, outbox, policy
 from webhook_actions.actions import Action
-from webhook_actions.incidents import Connection, Incident
+from webhook_actions.database import GONE, Connection
+from webhook_actions.incidents import Incident
 from webhook_actions.jobs import Jobs
 from webhook_actions.links import Links
 from webhook_actions.metrics import Metrics
@@ -145,7 +145,7 @@ class Escalation:
             try:
                 while await self._take_due():
                     pass
-            except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout) as error:
+            except GONE as error:
                 log.warning("escalation waits for the database", extra={"reason": str(error)})
             await asyncio.sleep(_LOOK_EVERY)
 
@@ -180,5 +180,5 @@ class Escalation:
             try:
                 async with self._pool.connection() as connection:
                     await outbox.forget(connection, float(self._settings.webhook_actions.history))
-            except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout) as error:
+            except GONE as error:
                 log.warning("the outbox is tidied later", extra={"reason": str(error)})

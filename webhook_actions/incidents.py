@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from psycopg import AsyncConnection
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
+from webhook_actions.database import Connection
 from webhook_actions.payload import Alert
 
 
@@ -66,8 +65,6 @@ class Accepted:
     repeated: int
     ignored: int
 
-
-Connection = AsyncConnection[Any]
 
 # A firing older than the last end of the same alert is a delivery that was late: it opens nothing.
 _OPEN = """

@@ -1,5 +1,6 @@
 """The engine's jobs on Procrastinate: who advances an incident, when, and never two for one bot at once."""
 
+import asyncio
 import contextlib
 import logging
 from collections.abc import Iterable
@@ -10,7 +11,7 @@ from procrastinate.exceptions import AlreadyEnqueued
 from psycopg_pool import AsyncConnectionPool
 
 from stack.settings import Settings
-from webhook_actions.incidents import Connection
+from webhook_actions.database import GONE, Connection
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +46,15 @@ class Jobs:
                 await connection.execute("ANALYZE")
 
     async def work(self) -> None:
+        """Run jobs until cancelled, whether the database stays or comes back."""
+        while True:
+            try:
+                return await self._work()
+            except GONE as error:
+                log.warning("the queue waits for the database", extra={"reason": f"{error!r}"})
+                await asyncio.sleep(_DUE_EVERY)
+
+    async def _work(self) -> None:
         """Run jobs until cancelled; those that are running then get a while to end."""
         heartbeat = float(self._settings.webhook_actions.heartbeat)
         await self.app.run_worker_async(

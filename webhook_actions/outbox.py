@@ -8,7 +8,7 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from stack.settings import Delivery
-from webhook_actions.incidents import Connection
+from webhook_actions.database import Connection
 from webhook_actions.outcome import Outcome, Result
 
 _TOGETHER = 20  # incidents, at most, that one message tells of

@@ -6,12 +6,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
-import psycopg
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from psycopg_pool import AsyncConnectionPool
 
 from stack.settings import Delivery, Settings
 from webhook_actions import climb, outbox
-from webhook_actions.incidents import Connection
+from webhook_actions.database import GONE, Connection
 from webhook_actions.links import Links
 from webhook_actions.metrics import Metrics
 from webhook_actions.notify import CHANNELS, send
@@ -26,7 +25,6 @@ _AT_ONCE = 8  # messages on their way at the same time
 _LOOK_EVERY = 0.5  # seconds between two looks at the outbox
 _GRACE = 20.0  # seconds that a stopping post leaves to what it is sending
 _PROGRAMS = {WEBHOOK: webhooks.send, GRAFANA: grafana.send}
-_DATABASE_GONE = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout)
 
 Failed = Callable[[Connection, Claimed], Awaitable[None]]
 
@@ -76,7 +74,7 @@ class Post:
         try:
             async with self._pool.connection() as connection:
                 return await outbox.claim(connection, self._lease)
-        except _DATABASE_GONE as error:
+        except GONE as error:
             log.warning("the outbox cannot be read; tried again", extra={"reason": str(error)})
             return []
 
@@ -93,7 +91,7 @@ class Post:
             try:
                 await self._record(letters, outcome)
                 return
-            except _DATABASE_GONE as error:
+            except GONE as error:
                 log.warning("what was sent cannot be written yet", extra={"reason": str(error)})
                 await asyncio.sleep(_LOOK_EVERY)
 

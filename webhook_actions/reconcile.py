@@ -6,8 +6,8 @@ from psycopg_pool import AsyncConnectionPool
 
 from stack.settings import Settings
 from webhook_actions import holds, incidents
+from webhook_actions.database import Connection
 from webhook_actions.engine import Engine
-from webhook_actions.incidents import Connection
 from webhook_actions.jobs import Jobs
 from webhook_actions.metrics import Metrics
 from webhook_actions.senses import for_bot

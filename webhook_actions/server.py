@@ -12,10 +12,10 @@ from stack.settings import Settings
 from webhook_actions import api, incidents, page, payload
 from webhook_actions.actions import load_actions
 from webhook_actions.auth import Scope, Tokens
+from webhook_actions.database import GONE, Connection
 from webhook_actions.desk import Desk
 from webhook_actions.escalation import Escalation
 from webhook_actions.guard import Guard
-from webhook_actions.incidents import Connection
 from webhook_actions.jobs import Jobs
 from webhook_actions.limit import RateLimit
 from webhook_actions.metrics import Metrics
@@ -66,7 +66,7 @@ def build(
                 accepted = await incidents.accept(connection, good)
                 await jobs.advance_with(connection, accepted.opened + accepted.resolved)
                 await escalation.opened(connection, [incident for incident, _, _ in accepted.opened])
-        except api.UNAVAILABLE as error:
+        except GONE as error:
             metrics.webhooks.labels("unavailable").inc()
             log.error("the database cannot be reached", extra={"reason": str(error)})
             raise HTTPException(503, "the database cannot be reached; send it again") from None

@@ -14,10 +14,10 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from stack.settings import Settings
 from webhook_actions import incidents, server
 from webhook_actions.actions import load_actions
+from webhook_actions.database import GONE, Connection
 from webhook_actions.embedded import DatabaseError
 from webhook_actions.engine import Engine
 from webhook_actions.escalation import Escalation
-from webhook_actions.incidents import Connection
 from webhook_actions.jobs import ADVANCE, HOLD, RUN_NOW, WAKE, Jobs
 from webhook_actions.metrics import Metrics
 from webhook_actions.reconcile import reconcile
@@ -146,7 +146,7 @@ async def _forever(interval: float, once: Callable[[], Awaitable[None]]) -> None
         await asyncio.sleep(interval)
         try:
             await once()
-        except (psycopg.Error, PoolTimeout) as error:
+        except GONE as error:
             log.warning("the database did not answer; tried again", extra={"reason": str(error)})
 
 

@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 from stack.settings import Settings
 from webhook_actions import holds
 from webhook_actions.actions import Action, Effect
-from webhook_actions.incidents import Connection, Incident, Step, tell
+from webhook_actions.database import Connection
+from webhook_actions.incidents import Incident, Step, tell
 from webhook_actions.ladder import NOT_RUN, Record
 from webhook_actions.outcome import Outcome
 

@@ -4,6 +4,7 @@ import argparse
 import sys
 import time
 
+from tests.chaos.scenes import play
 from tests.chaos.storm import Finding, Storm, rage
 
 _BOUND = 600.0  # seconds, for all of it
@@ -25,6 +26,8 @@ def main() -> int:
         kept &= show("One engine", rage(Storm(engines=1, **given), end))
     if options.only in (None, "replicas"):
         kept &= show("Three engines on one PostgreSQL", rage(Storm(engines=3, freezes=3, **given), end))
+    if options.only in (None, "scenes"):
+        kept &= show("Scenes", play())
     return 0 if kept else 1
 
 

@@ -31,6 +31,7 @@ class Bot:
     known: set[tuple[str, str]] = field(default_factory=set)  # faults that it had: their samples go on, as 0
     received: Counter[tuple[str, str | None]] = field(default_factory=Counter)  # verb and idempotency key
     executed: Counter[tuple[str, str | None]] = field(default_factory=Counter)
+    first_told: float | None = None  # when its first order came
 
     def did(self, verb: str) -> int:
         """Return how often a verb was carried out."""
@@ -119,6 +120,7 @@ class Fleet:
         """Carry out a verb, once for each key, as docs/bot-api.md wants it."""
         bot = self.bots[name]
         with self._lock:
+            bot.first_told = bot.first_told or time.time()
             bot.received[verb, key] += 1
             if key is not None and bot.executed[verb, key]:
                 return b'{"detail": "done already"}'

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import psutil
 import psycopg
 import requests
 import yaml
@@ -22,6 +23,7 @@ from webhook_actions.embedded import EmbeddedPostgres
 ROOT = Path(__file__).parents[2]
 SPEED = 60
 _PACE = "1s"
+_ENDS_WITH_US = ["setpriv", "--pdeathsig=KILL"]  # with the thread that starts it
 _VERIFY = 'chaos_fault{bot="$bot",alert="$alert",symbol="$symbol"} == 0'
 _TOKENS = ("receive", "read", "act", "bot")
 
@@ -29,8 +31,10 @@ _TOKENS = ("receive", "read", "act", "bot")
 class Stage:
     """One fleet, one Prometheus that watches it, one PostgreSQL, and engines that share it."""
 
-    def __init__(self, directory: Path, fleet: Fleet, engines: int, **settings: Any) -> None:
-        self.directory, self.fleet = directory, fleet
+    def __init__(
+        self, directory: Path, fleet: Fleet, engines: int, speed: float = SPEED, **settings: Any
+    ) -> None:
+        self.directory, self.fleet, self._speed = directory, fleet, speed
         self.ports = [free_port() for _ in range(engines)]
         self.prometheus_port = free_port()
         self._engines: list[subprocess.Popen[bytes] | None] = [None] * engines
@@ -66,7 +70,8 @@ class Stage:
                 "heartbeat": "1s",
                 "database_url_file": "database_url",
                 "page": {"writes": 100_000},
-            },
+            }
+            | given.pop("webhook_actions", {}),
         }
         return own | given
 
@@ -99,6 +104,7 @@ class Stage:
         (self.directory / "prometheus.yml").write_text(yaml.safe_dump(config))
         process = subprocess.Popen(
             [
+                *_ENDS_WITH_US,
                 str(binary("prometheus")),
                 f"--config.file={self.directory / 'prometheus.yml'}",
                 f"--storage.tsdb.path={self.directory / 'tsdb'}",
@@ -108,6 +114,13 @@ class Stage:
         )
         eventually(lambda: _ok(self.prometheus_port, "/-/ready"), within=60, what="Prometheus")
         return process
+
+    def processes(self) -> list[psutil.Process]:
+        """Return the engines and PostgreSQL's processes."""
+        postmaster = int((self.directory / "postgres/postmaster.pid").read_text().split()[0])
+        roots = [psutil.Process(process.pid) for process in self._engines if process is not None]
+        database = psutil.Process(postmaster)
+        return [*roots, database, *database.children(recursive=True)]
 
     def firing(self) -> int:
         """Return how many alerts fire."""
@@ -135,9 +148,18 @@ class Stage:
     def _spawn(self, number: int) -> subprocess.Popen[bytes]:
         overlay = self.directory / f"engine{number}.yaml"
         overlay.write_text(yaml.safe_dump({"services": {"webhook_actions": {"port": self.ports[number]}}}))
-        options = ["--config", str(self.config), "--config", str(overlay), "--speed", str(SPEED)]
+        options = ["--config", str(self.config), "--config", str(overlay), "--speed", str(self._speed)]
+        options += ["--data", str(self.directory)]
         return subprocess.Popen(
-            [sys.executable, "-m", "webhook_actions", *options, "--data", str(self.directory / "data")],
+            [
+                *_ENDS_WITH_US,
+                sys.executable,
+                "-m",
+                "webhook_actions",
+                *options,
+                "--data",
+                str(self.directory),
+            ],
             cwd=ROOT,
             stderr=(self.directory / f"engine{number}.log").open("ab"),
         )

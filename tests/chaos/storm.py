@@ -19,7 +19,6 @@ import requests
 from tests.chaos.fleet import Fleet, wait
 from tests.chaos.listeners import Mailbox, Receiver
 from tests.chaos.stage import Stage, alert
-from tests.conftest import eventually
 
 _EACH = {  # alerts of one bot, by kind: fifty in all
     "Down": 1,
@@ -34,6 +33,7 @@ _EACH = {  # alerts of one bot, by kind: fifty in all
 _WEBHOOK = 100  # alerts in one webhook
 _BURSTS = 10
 _MONEY = ["close_all_positions", "close_positions", "close_risky_positions", "reduce_position_sizes"]
+_NOTICED = 2.5  # seconds: a scrape, an evaluation, and some
 _FROZEN = 8.0  # seconds: four times as long as an engine may be silent, and twice a message's lease
 
 
@@ -92,9 +92,11 @@ class _Sky:
         with ThreadPoolExecutor(2) as others:
             bursts = others.submit(self._bursts)
             answers = others.submit(self._acknowledge, still)
-            self._fail()  # in this thread: PostgreSQL ends with the one that started it
-            bursts.result()
-            still.set()
+            try:
+                self._fail()  # in this thread: what it starts ends with it
+                bursts.result()
+            finally:
+                still.set()
             answers.result()
         while time.monotonic() < until and self._unfinished():
             for number in range(self.storm.engines):
@@ -118,11 +120,9 @@ class _Sky:
         return islice(every, self.storm.alerts)
 
     def _burst(self, burst: list[tuple[str, str, str]]) -> None:
-        before = self.stage.firing()
         for name, kind, symbol in burst:
             self.fleet.strike(name, kind, symbol)
-        # Some are mended by what is done for others of the same bot before they are seen.
-        eventually(lambda: self.stage.firing() > before, within=60, what="the burst in Prometheus")
+        wait(_NOTICED)
         hooks = [[alert(*one) for one in burst[at : at + _WEBHOOK]] for at in range(0, len(burst), _WEBHOOK)]
         with ThreadPoolExecutor(4) as senders:
             for hook in hooks:

@@ -10,7 +10,8 @@ from psycopg.rows import class_row
 
 from stack.settings import Settings
 from webhook_actions import outbox
-from webhook_actions.incidents import Connection, Incident
+from webhook_actions.database import Connection
+from webhook_actions.incidents import Incident
 from webhook_actions.outbox import Letter
 from webhook_actions.outcome import Outcome
 

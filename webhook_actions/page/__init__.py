@@ -10,8 +10,8 @@ from psycopg_pool import AsyncConnectionPool
 
 from stack.settings import Settings
 from webhook_actions.auth import Tokens
+from webhook_actions.database import Connection
 from webhook_actions.desk import Desk
-from webhook_actions.incidents import Connection
 from webhook_actions.limit import RateLimit
 from webhook_actions.login import Login, Session
 from webhook_actions.page import acts, entry, invited, shown

@@ -9,8 +9,8 @@ from psycopg_pool import AsyncConnectionPool
 from stack.settings import Settings
 from webhook_actions import search
 from webhook_actions.auth import Caller, address
+from webhook_actions.database import Connection
 from webhook_actions.desk import Desk, Refused
-from webhook_actions.incidents import Connection
 from webhook_actions.limit import RateLimit
 from webhook_actions.links import LinkError, Links
 from webhook_actions.page.forms import line, read

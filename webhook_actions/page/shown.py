@@ -11,7 +11,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from webhook_actions import audit, holds, search
 from webhook_actions.api import Before, Id, Line
-from webhook_actions.incidents import Connection
+from webhook_actions.database import Connection
 from webhook_actions.login import Login, Session
 from webhook_actions.page.render import Desktop, Pages
 

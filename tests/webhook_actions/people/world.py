@@ -29,8 +29,9 @@ from tests.webhook_actions.people.fakes import (
     Fakes,
 )
 from webhook_actions import incidents, payload
+from webhook_actions.database import Connection
 from webhook_actions.escalation import Escalation
-from webhook_actions.incidents import Connection, Incident
+from webhook_actions.incidents import Incident
 from webhook_actions.jobs import Jobs
 from webhook_actions.metrics import Metrics
 
