@@ -1,7 +1,7 @@
 """What webhook_actions takes, how soon it acts, and what thousands of open incidents cost.
 
 `PYTHONPATH=. python benchmarks/alerts.py` runs one engine with the defaults on the PostgreSQL that it embeds,
-before a real Prometheus in which every alert fires, and bots that are doubles. The peer is an Alertmanager that
+before a real Prometheus in which every alert fires, and doubles of bots. The peer is an Alertmanager that
 is given the same alerts in the same batches; it keeps them in memory, the engine in its database.
 """
 
@@ -74,7 +74,7 @@ def wordy(one: dict[str, Any]) -> dict[str, Any]:
     facts = "\nP&L: -12.50\nWin rate: 40.0%\nOpen positions: 3\nUptime: 2h"
     words = {
         "description": "The share of risk that is in use is above its limit since ten minutes." + facts,
-        "recommended_actions": "Nightdesk tries: stop_entries. See whether positions are meant to be so large.",
+        "recommended_actions": "Nightdesk tries: stop_entries. See whether they are meant to be so large.",
         "runbook_url": "https://example.org/nightdesk/docs/runbooks/TradingBotRiskUtilizationHigh.md",
         "dashboard_url": "http://127.0.0.1:3000/d/trading-bot?var-bot=bot&from=now-6h&to=now",
     }

@@ -18,7 +18,8 @@ log = logging.getLogger(__name__)
 ADVANCE, WAKE, RUN_NOW, HOLD = "advance", "wake", "run_now", "hold"
 _DUE_EVERY = 0.5  # seconds between two looks for timers that are due; anything else is notified at once
 _CRITICAL_LOSS = "TradingBotCriticalLoss"
-_URGENT, _ASKED = 10, 20  # priorities over the 0 of all else: saving money, and what a person asks for
+# Priorities over the 0 of what is new: going on with what was begun, saving money, what a person asks for.
+_BEGUN, _URGENT, _ASKED = 5, 10, 20
 _GRACE = 20.0  # seconds a stopping worker leaves to an action that runs
 
 
@@ -81,19 +82,22 @@ class Jobs:
         The queue's row is the outbox: it is there when, and only when, the incident is.
         """
         jobs = [
-            self.app.configure_task(
-                ADVANCE, lock=_lock(bot, incident), priority=_URGENT if alert == _CRITICAL_LOSS else 0
-            ).job.evolve(task_kwargs={"incident": incident})
+            self.app.configure_task(ADVANCE, lock=_lock(bot, incident), priority=_priority(alert)).job.evolve(
+                task_kwargs={"incident": incident}
+            )
             for incident, bot, alert in incidents
         ]
         if jobs:
             await self.app.job_manager.batch_defer_jobs_async(jobs, connection=connection)
 
-    async def advance(self, incident: int, bot: str) -> None:
-        """Ask for an incident to be advanced now, unless that is asked for already."""
+    async def advance(self, incident: int, bot: str, alert: str) -> None:
+        """Ask for an incident that was begun to be advanced now, unless that is asked for already."""
         with contextlib.suppress(AlreadyEnqueued):  # one that waits does as well
             await self.app.configure_task(
-                ADVANCE, lock=_lock(bot, incident), queueing_lock=f"incident:{incident}"
+                ADVANCE,
+                lock=_lock(bot, incident),
+                queueing_lock=f"incident:{incident}",
+                priority=max(_priority(alert), _BEGUN),
             ).defer_async(incident=incident)
 
     async def pending(self, connection: Connection) -> set[int]:
@@ -119,7 +123,11 @@ class Jobs:
 
     async def wake(self, incident: int, at: datetime) -> None:
         """Ask for an incident to be advanced at a time."""
-        await self.app.configure_task(WAKE, schedule_at=at).defer_async(incident=incident)
+        await self.app.configure_task(WAKE, schedule_at=at, priority=_BEGUN).defer_async(incident=incident)
+
+
+def _priority(alert: str) -> int:
+    return _URGENT if alert == _CRITICAL_LOSS else 0
 
 
 def _lock(bot: str, incident: int) -> str:

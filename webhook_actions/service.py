@@ -1,6 +1,7 @@
 """Puts the parts together: queue, engine, reconciler and HTTP, started and stopped in order."""
 
 import asyncio
+import hashlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -106,13 +107,31 @@ async def _pool(
 
 async def _create_tables(pool: AsyncConnectionPool[Connection], jobs: Jobs) -> None:
     async with pool.connection() as connection:
-        await connection.execute("SELECT pg_advisory_lock(%s)", [_MIGRATION_LOCK])
-        try:
-            await jobs.open()
-            for file in sorted(_SCHEMA.glob("*.sql")):
-                await connection.execute(file.read_bytes())
-        finally:
-            await connection.execute("SELECT pg_advisory_unlock(%s)", [_MIGRATION_LOCK])
+        await connection.execute("SELECT pg_advisory_xact_lock(%s)", [_MIGRATION_LOCK])
+        await jobs.open()
+        known = await _applied(connection)
+        for file in sorted(_SCHEMA.glob("*.sql")):
+            content = file.read_bytes()
+            digest = hashlib.sha256(content).hexdigest()
+            if known.get(file.name) != digest:
+                await connection.execute(content)
+                await connection.execute(
+                    "INSERT INTO schema_files VALUES (%s, %s) "
+                    "ON CONFLICT (file) DO UPDATE SET digest = excluded.digest",
+                    [file.name, digest],
+                )
+
+
+async def _applied(connection: Connection) -> dict[str, str]:
+    """Return the digests of the schema's files that the database has.
+
+    Applying one again would change nothing, yet lock its tables against every replica that is at work.
+    """
+    found = await (await connection.execute("SELECT to_regclass('schema_files')")).fetchone()
+    if found is None or found[0] is None:
+        await connection.execute("CREATE TABLE schema_files (file text PRIMARY KEY, digest text NOT NULL)")
+        return {}
+    return dict(await (await connection.execute("SELECT file, digest FROM schema_files")).fetchall())
 
 
 def _register(jobs: Jobs, engine: Engine, pool: AsyncConnectionPool[Connection]) -> None:
@@ -125,7 +144,7 @@ def _register(jobs: Jobs, engine: Engine, pool: AsyncConnectionPool[Connection])
     @jobs.app.task(name=WAKE)
     async def wake(incident: int) -> None:
         if found := await look_up(incident):
-            await jobs.advance(incident, found.bot)
+            await jobs.advance(incident, found.bot, found.alert)
 
     @jobs.app.task(name=RUN_NOW)
     async def run_now(incident: int, action: str, by: str) -> None:

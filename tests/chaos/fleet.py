@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 _HEALS = {  # which faults an order may mend, and how often it does
     "restart": (("Down",), 0.8),
-    "retry_connection": (("ApiErrorRate",), 0.5),
+    "retry_connection": (("ApiErrorRate", "DataStale"), 0.5),
     "switch_endpoint": (("ApiErrorRate",), 0.3),
     "optimize_connections": (("HighLatency",), 0.5),
     "reduce_positions": (("HighDrawdown",), 0.9),

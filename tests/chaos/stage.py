@@ -22,7 +22,6 @@ from webhook_actions.embedded import EmbeddedPostgres
 
 ROOT = Path(__file__).parents[2]
 SPEED = 60
-_PACE = "1s"
 _ENDS_WITH_US = ["setpriv", "--pdeathsig=KILL"]  # with the thread that starts it
 _VERIFY = 'chaos_fault{bot="$bot",alert="$alert",symbol="$symbol"} == 0'
 _TOKENS = ("receive", "read", "act", "bot")
@@ -32,8 +31,15 @@ class Stage:
     """One fleet, one Prometheus that watches it, one PostgreSQL, and engines that share it."""
 
     def __init__(
-        self, directory: Path, fleet: Fleet, engines: int, speed: float = SPEED, **settings: Any
+        self,
+        directory: Path,
+        fleet: Fleet,
+        engines: int,
+        speed: float = SPEED,
+        pace: str = "1s",
+        **settings: Any,
     ) -> None:
+        """`speed` divides the engines' waits; Prometheus looks once in `pace`."""
         self.directory, self.fleet, self._speed = directory, fleet, speed
         self.ports = [free_port() for _ in range(engines)]
         self.prometheus_port = free_port()
@@ -49,7 +55,7 @@ class Stage:
         self.config = directory / "monitoring.yaml"
         self.config.write_text(yaml.safe_dump(self._settings(settings)))
         self.start_postgres()
-        self._prometheus = self._start_prometheus()
+        self._prometheus = self._start_prometheus(pace)
 
     def _settings(self, given: dict[str, Any]) -> dict[str, Any]:
         bots = {
@@ -86,7 +92,7 @@ class Stage:
         """Stop PostgreSQL, as its own service would: fast, whoever is connected."""
         self._postgres.stop()
 
-    def _start_prometheus(self) -> subprocess.Popen[bytes]:
+    def _start_prometheus(self, every: str) -> subprocess.Popen[bytes]:
         rules = [
             {
                 "alert": f"TradingBot{alert}",
@@ -99,7 +105,7 @@ class Stage:
             yaml.safe_dump({"groups": [{"name": alert["alert"], "rules": [alert]} for alert in rules]})
         )
         scrape = {"job_name": "bots", "static_configs": [{"targets": [f"127.0.0.1:{self.fleet.port}"]}]}
-        pace = {"scrape_interval": _PACE, "scrape_timeout": _PACE, "evaluation_interval": _PACE}
+        pace = {"scrape_interval": every, "scrape_timeout": every, "evaluation_interval": every}
         config = {"global": pace, "rule_files": ["rules.yml"], "scrape_configs": [scrape]}
         (self.directory / "prometheus.yml").write_text(yaml.safe_dump(config))
         process = subprocess.Popen(
@@ -236,6 +242,7 @@ SEVERITY = {
     "ApiErrorRate": "critical",
     "HighLatency": "warning",
     "RiskUtilizationHigh": "warning",
+    "DataStale": "critical",
     "LowPredictionConfidence": "warning",
 }
 

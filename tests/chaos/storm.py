@@ -28,12 +28,13 @@ _EACH = {  # alerts of one bot, by kind: fifty in all
     "ApiErrorRate": 12,
     "HighLatency": 12,
     "RiskUtilizationHigh": 10,
-    "LowPredictionConfidence": 12,
+    "DataStale": 11,
+    "LowPredictionConfidence": 1,
 }
 _WEBHOOK = 100  # alerts in one webhook
 _BURSTS = 10
 _MONEY = ["close_all_positions", "close_positions", "close_risky_positions", "reduce_position_sizes"]
-_NOTICED = 2.5  # seconds: a scrape, an evaluation, and some
+_NOTICED = 5.0  # seconds: a scrape, an evaluation, and some
 _FROZEN = 8.0  # seconds: four times as long as an engine may be silent, and twice a message's lease
 
 
@@ -78,7 +79,9 @@ class _Sky:
         for bot in self.fleet.bots.values():
             bot.comes_back = self.random.random() < 0.8
         self.mailbox, self.receiver = Mailbox(), Receiver()
-        self.stage = Stage(directory, self.fleet, storm.engines, **_settings(self.mailbox, self.receiver))
+        self.stage = Stage(
+            directory, self.fleet, storm.engines, pace="2s", **_settings(self.mailbox, self.receiver)
+        )
         self.accepted: set[str] = set()  # fingerprints in webhooks that were answered with 200
         self.sent = self.refused = self.acknowledged = 0
         self.done = Counter[str]()  # kills, outages, freezes
@@ -151,7 +154,7 @@ class _Sky:
         """Kill engines at random; stop PostgreSQL, and freeze an engine, in between."""
         between = self.storm.kills // (self.storm.outages + 1)
         for kill in range(1, self.storm.kills + 1):
-            wait(self.random.uniform(1, 5))
+            wait(self.random.uniform(1, 4))
             number = self.random.randrange(self.storm.engines)
             self.stage.kill(number)
             self.done["kills"] += 1
@@ -326,5 +329,6 @@ def _settings(mailbox: Mailbox, receiver: Receiver) -> dict[str, Any]:
             "fleet": {"bots": 1000, "ratio": 1.0},  # the limit has a scene of its own
             "restart": {"wait": "0s", "boot": "2s"},
             "verify_within": "10m",
+            "attempts_window": "1d",
         },
     }

@@ -1,4 +1,4 @@
--- The engine's own tables, beside Procrastinate's; applied at every start, so each statement may run again.
+-- The engine's own tables, beside Procrastinate's; applied when it changes, so each statement may run again.
 
 CREATE TABLE IF NOT EXISTS incidents (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

@@ -1,0 +1,199 @@
+"""Every fault of the demo bot in `nightdesk up`: what is done about it, who is woken, and who answers how."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+import yaml
+
+from stack.settings import load
+from tests.conftest import binary, eventually, free_port
+from tests.end_to_end.conftest import PROGRAMS, ROOT, SPEED, Stack
+from tests.freqtrade_replay import Recording
+from tests.webhook_actions.chromium import Browser
+from tests.webhook_actions.people.fakes import ACCOUNT, TWILIO_TOKEN, Fakes
+from tests.webhook_actions.people.world import Mailbox
+
+ADMINISTRATOR = "+15550000010"
+
+
+@dataclass(frozen=True)
+class Desk(Stack):
+    """The stack, the mailbox and the telephones of the people behind it."""
+
+    mailbox: Mailbox
+    fakes: Fakes
+
+    def acted(self, alert: str, action: str) -> dict[str, Any] | None:
+        """Return an incident of an alert that an action was tried for."""
+        found = self.incidents(f"TradingBot{alert}", "demo")
+        return next((one for one in found if action in [step["action"] for step in one["steps"]]), None)
+
+    def verdicts(self, alert: str, action: str) -> list[str]:
+        """Return the verdicts on an action for an alert."""
+        found = self.incidents(f"TradingBot{alert}", "demo")
+        return [step["verdict"] for one in found for step in one["steps"] if step["action"] == action]
+
+    def kinds(self, alert: str) -> list[str]:
+        """Return the kinds of all lines in the timelines of an alert."""
+        found = self.incidents(f"TradingBot{alert}", "demo")
+        return [entry["kind"] for one in found for entry in one["timeline"]]
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    """Run `nightdesk up` with mail to a real server and telephones at a fake Twilio."""
+    for program in PROGRAMS:
+        binary(program)
+    directory = tmp_path_factory.mktemp("desk")
+    mailbox, fakes = Mailbox(), Fakes()
+    (directory / "twilio_token").write_text(TWILIO_TOKEN)
+    config = directory / "monitoring.yaml"
+    with mailbox.serving() as smtp:
+        config.write_text(yaml.safe_dump(_settings(smtp, fakes)))
+        options = ["--config", str(config), "--data", str(directory / "data"), "--speed", str(SPEED)]
+        log = (directory / "up.log").open("wb")
+        up = subprocess.Popen(
+            [sys.executable, "-m", "stack.cli", "up", *options], cwd=ROOT, stdout=log, stderr=log
+        )
+        try:
+            made = Desk(load([config], speed=SPEED), Recording(now=True), mailbox, fakes)
+            eventually(lambda: _sees_demo(made, up, directory), within=90, what="the stack")
+            yield made
+        finally:
+            os.kill(up.pid, signal.SIGINT)
+            up.wait(60)
+            fakes.close()
+
+
+def _settings(smtp: int, fakes: Fakes) -> dict[str, Any]:
+    twilio = {
+        "enabled": True,
+        "account": ACCOUNT,
+        "token_file": "twilio_token",
+        "from": "+15005550006",
+        "to": [ADMINISTRATOR],
+        "api_url": fakes.url,
+    }
+    email = {
+        "enabled": True,
+        "host": "127.0.0.1",
+        "port": smtp,
+        "starttls": False,
+        "from": "desk@example.org",
+    }
+    names = ("exporter", "demo_bot", "webhook_actions", *PROGRAMS, "grafana")
+    return {
+        "profile": "experienced",
+        "demo": {"enabled": True},
+        "services": {name: {"port": free_port()} for name in names},
+        "actions": {"restart": {"boot": "4s"}, "armed": ["close_all_positions"]},
+        "collection": {"timeout": "500ms"},
+        "contacts": {"administrator": {"email": ["admin@example.org"], "phone": [ADMINISTRATOR]}},
+        "escalation": {
+            "levels": [],
+            "spent_attempts": {"contact": "administrator", "channels": ["email", "sms"]},
+        },
+        "channels": {"email": email | {"to": ["owner@example.org"]}, "sms": twilio, "phone": twilio},
+    }
+
+
+def _sees_demo(desk: Desk, up: subprocess.Popen[bytes], directory: Path) -> bool:
+    assert up.poll() is None, (directory / "up.log").read_text()
+    try:
+        engine = requests.get(f"{desk.settings.services.webhook_actions.url}/healthz", timeout=10)
+        return engine.ok and len(desk.query("trading_bot_up == 1")) == 1
+    except requests.RequestException:
+        return False
+
+
+@pytest.mark.parametrize(
+    ("fault", "alerts", "action", "proven"),
+    [
+        ("api_errors", ("ApiErrorRate",), "switch_api_endpoint", True),
+        ("stale_data", ("DataStale", "DataStaleWarning"), "retry_connection", True),
+        ("slow_api", ("ApiResponseTimeHigh", "ApiResponseTimeCritical"), "optimize_connections", True),
+        ("drift", ("ModelDrift",), "retrain_model", True),
+        ("log_errors", ("LogErrorBurst",), "review_error_logs", False),
+        ("loop_hang", ("LoopHung",), "restart_bot", True),
+        ("hang", ("Down",), "restart_bot", True),
+        ("drawdown", ("CriticalLoss",), "close_all_positions", True),
+    ],
+)
+def test_a_fault_leads_to_its_action_and_that_is_proven_or_a_person_hears(
+    desk: Desk, fault: str, alerts: tuple[str, ...], action: str, proven: bool
+) -> None:
+    assert desk.demo("POST", f"faults/{fault}").ok
+    eventually(lambda: any(desk.acted(alert, action) for alert in alerts), within=90, what=action)
+    if proven:
+        eventually(
+            lambda: any("verified" in desk.verdicts(alert, action) for alert in alerts),
+            within=90,
+            what="a proof",
+        )
+    else:
+        eventually(
+            lambda: any("escalated" in desk.kinds(alert) for alert in alerts), within=60, what="a call"
+        )
+    desk.demo("DELETE", f"faults/{fault}")
+
+
+def test_a_bot_that_stays_down_rings_and_is_answered_by_the_mails_link_and_on_the_page(
+    desk: Desk, tmp_path: Path
+) -> None:
+    known = {one["id"] for one in desk.incidents("TradingBotDown", "demo")}
+    assert desk.demo("POST", "faults/stay_down").ok
+    assert desk.demo("POST", "faults/crash").ok
+
+    def handed_over() -> dict[str, Any] | None:
+        new = [one for one in desk.incidents("TradingBotDown", "demo") if one["id"] not in known]
+        return new[0] if new and new[0]["gave_up_at"] else None
+
+    incident = eventually(handed_over, within=150, what="giving up")
+    eventually(lambda: _spent(desk.fakes.texts("sms")), within=30, what="an SMS over Twilio")
+    assert set(desk.fakes.to("sms")) == {ADMINISTRATOR}
+
+    def link() -> str | None:
+        told = [
+            text
+            for text, to in zip(
+                map(desk.mailbox.text, range(len(desk.mailbox.mails))), desk.mailbox.to(), strict=True
+            )
+            if to == "admin@example.org" and "restart_bot" in text and "Down" in text
+        ]
+        found = re.search(r"Look and acknowledge: (\S+/i/\S+)", told[-1]) if told else None
+        return found[1] if found else None
+
+    with Browser(tmp_path / "chromium") as browser:
+        browser.go(eventually(link, within=30, what="a mail with a link"))
+        browser.click("button.main")
+        eventually(
+            lambda: "acknowledged" in _timeline(desk, incident["id"]), what="the acknowledgement by mail"
+        )
+        other = desk.incidents("TradingBotCriticalLoss", "demo")[-1]
+        browser.go(desk.settings.services.webhook_actions.url + "/")
+        browser.fill("#name", "anna")
+        browser.fill("#secret", desk.settings.webhook_actions.tokens.act_file.read_text().strip())
+        browser.click("button.main")
+        browser.reads("Log out")
+        browser.click(f"#incident-{other['id']} button.main")
+        eventually(
+            lambda: "acknowledged" in _timeline(desk, other["id"]), what="the acknowledgement on the page"
+        )
+
+
+def _spent(texts: list[str]) -> bool:
+    return any("demo" in text for text in texts)
+
+
+def _timeline(desk: Desk, incident: int) -> list[str]:
+    every = desk.incidents("TradingBotDown", "demo") + desk.incidents("TradingBotCriticalLoss", "demo")
+    return [entry["kind"] for one in every if one["id"] == incident for entry in one["timeline"]]
