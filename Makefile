@@ -1,6 +1,6 @@
 # What a developer and a user type. Every target sets up what it needs first, and may be run again at any time.
 .DEFAULT_GOAL := help
-.PHONY: help setup up render test test-kills lint fmt bench lock audit clean
+.PHONY: help setup up render test test-chaos test-kills lint fmt bench lock audit clean
 
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
   $$python -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
@@ -11,7 +11,7 @@ CONFIG ?= monitoring.yaml
 JSONNET := $(shell git ls-files -co --exclude-standard '*.jsonnet' '*.libsonnet' 2>/dev/null)
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(STAMP) ## Install what is missing: Python packages, Prometheus and its family, Nightdesk's own secrets
 	@$(BIN)/python -m stack.keys --config $(CONFIG)
@@ -34,6 +34,9 @@ render: setup ## Write build/ from the settings
 test: setup ## Run the tests (ARGS="-k name" for some of them)
 	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
 
+test-chaos: setup ## Kill, stop and freeze everything around webhook_actions for ten minutes, and count what it kept
+	$(BIN)/python -m tests.chaos $(ARGS)
+
 lint: setup ## Check style, types and the jsonnet
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -48,7 +51,7 @@ fmt: setup ## Format all sources
 	@fmt=$$($(BIN)/python -m stack.binaries jsonnetfmt) && "$$fmt" -i $(JSONNET)
 
 bench: setup ## Run the benchmarks; each prints its table
-	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(BIN)/python "$$file" || exit 1; done
+	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; PYTHONPATH=. $(BIN)/python "$$file" || exit 1; done
 
 test-kills: setup ## Kill every part under a stream of alerts, alone and in pairs; prints what was lost (docs/ha.md)
 	$(BIN)/python benchmarks/kills.py $(ARGS)

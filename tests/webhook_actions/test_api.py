@@ -211,6 +211,7 @@ def test_no_secret_stands_in_any_page_answer_log_or_timeline(make_world: Make) -
         assert not [text for text in written if canary in text], f"the {name} token is written somewhere"
 
 
+@pytest.mark.timeout(300 + CASES // 5)
 def test_whatever_is_asked_no_answer_is_an_error_of_ours(quiet: World) -> None:
     quiet.deliver(quiet.alert("alpha"))
     schema = schemathesis.openapi.from_dict(quiet.get("/openapi.json").json())
