@@ -7,6 +7,7 @@ import logging.config
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from webhook_actions.embedded import DatabaseError
 from webhook_actions.generations import serving
 
 log = logging.getLogger(__name__)
+
+_THREADS = 72  # at most: one for each worker that settings allow, and some; they are started when needed
 
 
 class _Web(uvicorn.Server):
@@ -42,6 +45,7 @@ async def serve(read: Callable[[], Settings], replica: int, data: Path) -> int:
     async with serving(read, settings, data) as engine:
         web = _Web(uvicorn.Config(engine, host=service.bind, port=port, log_config=None, lifespan="off"))
         loop, asked = asyncio.get_running_loop(), set[asyncio.Task[str | None]]()
+        loop.set_default_executor(ThreadPoolExecutor(_THREADS))
         for sign in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(sign, web.stop)
         loop.add_signal_handler(signal.SIGHUP, lambda: asked.add(loop.create_task(engine.reload())))

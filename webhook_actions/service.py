@@ -4,7 +4,6 @@ import asyncio
 import hashlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +30,6 @@ log = logging.getLogger(__name__)
 _SCHEMA = Path(__file__).parent / "schema"
 _MIGRATION_LOCK = 0x6E_64_6D_67  # "ndmg": replicas that start together create the tables once
 _CONNECT_SECONDS = 30.0
-_OTHER_THREADS = 4
 _STOP_SECONDS = 25.0  # a little longer than the queue leaves to an action that runs
 
 
@@ -53,9 +51,6 @@ async def running(
     token that cannot be read.
     """
     async with AsyncExitStack() as stack:
-        # A thread for each action that may run, and some for the rest: the usual number is the machine's.
-        threads = ThreadPoolExecutor(settings.webhook_actions.workers + _OTHER_THREADS)
-        asyncio.get_running_loop().set_default_executor(threads)
         pool = await _pool(settings, embedded, stack)
         jobs = Jobs(settings, pool)
         await _create_tables(pool, jobs)
