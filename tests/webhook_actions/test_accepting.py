@@ -35,6 +35,7 @@ def test_a_webhook_delivered_again_opens_no_second_incident(quiet: World) -> Non
         (b'{"version": "4"}', 422, "webhook.alerts"),
         (b"x" * 10_000_000, 413, "webhook_actions.body_limit"),
     ],
+    ids=("no JSON", "another version", "no alerts", "too long"),
 )
 def test_a_body_that_cannot_be_read_is_refused_with_the_reason(
     quiet: World, body: bytes, status: int, says: str
