@@ -25,7 +25,7 @@ from tests.conftest import binary, eventually, free_port
 
 ALERTS, BATCH, SENDERS = 10_000, 100, 4
 PER_SECOND, SECONDS = 50, 30
-IDLE = 90.0  # seconds: a comparison of all open incidents with Prometheus is among them
+IDLE = 70.0  # seconds: a comparison of all open incidents with Prometheus is among them
 SLOW = {"heartbeat": "30s"}  # the default, which the chaos test shortens
 
 

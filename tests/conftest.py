@@ -42,7 +42,9 @@ def binary(name: str) -> Path:
 
 # Tests that share one stack, or one set of containers, run in one process; so do those of most files, for
 # their fixtures. Those of these files start a world each, and wait for it: they run wherever there is room.
+# A file with a stack of its own need not wait for the others of its folder.
 _TOGETHER = ("compose", "end_to_end", "routes", "rules")
+_OWN_STACK = ("test_faults.py",)
 _ALONE = ("test_acting.py", "test_accepting.py", "test_database.py", "test_survival.py")
 
 
@@ -50,5 +52,6 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     """Say which tests stay together when files run side by side, before xdist reads it."""
     folder = item.path.parent.name
     if item.path.name not in _ALONE:
-        group = folder if folder in _TOGETHER else f"{folder}/{item.path.name}"
+        shared = folder in _TOGETHER and item.path.name not in _OWN_STACK
+        group = folder if shared else f"{folder}/{item.path.name}"
         item.add_marker(pytest.mark.xdist_group(group))

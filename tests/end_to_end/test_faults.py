@@ -102,7 +102,11 @@ def _settings(smtp: int, fakes: Fakes) -> dict[str, Any]:
         "profile": "experienced",
         "demo": {"enabled": True},
         "services": {name: {"port": free_port()} for name in names},
-        "actions": {"restart": {"boot": "4s"}, "armed": ["close_all_positions"]},
+        "actions": {
+            "restart": {"boot": "4s"},
+            "armed": ["close_all_positions"],
+            "limits": {"restart_bot": {"attempts": 6}},  # one fault comes right after the other here
+        },
         "collection": {"timeout": "500ms"},
         "sla": {"requests_minimum": 1},  # of a window that is as much shorter as the others
         "contacts": {"administrator": {"email": ["admin@example.org"], "phone": [ADMINISTRATOR]}},
@@ -140,20 +144,23 @@ def test_a_fault_leads_to_its_action_and_that_is_proven_or_a_person_hears(
     desk: Desk, fault: str, arguments: dict[str, float], alerts: tuple[str, ...], action: str, proven: bool
 ) -> None:
     desk.fault(fault, **arguments)
-    eventually(lambda: any(desk.acted(alert, action) for alert in alerts), within=90, what=action)
-    if proven:
-        eventually(
-            lambda: any("verified" in desk.verdicts(alert, action) for alert in alerts),
-            within=90,
-            what="a proof",
-        )
-    else:
-        eventually(
-            lambda: any("escalated" in desk.kinds(alert) for alert in alerts), within=60, what="a call"
-        )
-    desk.demo("DELETE", f"faults/{fault}")
+    try:
+        eventually(lambda: any(desk.acted(alert, action) for alert in alerts), within=120, what=action)
+        if proven:
+            eventually(
+                lambda: any("verified" in desk.verdicts(alert, action) for alert in alerts),
+                within=120,
+                what="the proof",
+            )
+        else:
+            eventually(
+                lambda: any("escalated" in desk.kinds(alert) for alert in alerts), within=120, what="a call"
+            )
+    finally:
+        desk.demo("DELETE", f"faults/{fault}")
 
 
+@pytest.mark.timeout(600)
 def test_a_bot_that_stays_down_rings_and_is_answered_by_the_mails_link_and_on_the_page(
     desk: Desk, tmp_path: Path
 ) -> None:
@@ -165,7 +172,7 @@ def test_a_bot_that_stays_down_rings_and_is_answered_by_the_mails_link_and_on_th
         new = [one for one in desk.incidents("TradingBotDown", "demo") if one["id"] not in known]
         return new[0] if new and new[0]["gave_up_at"] else None
 
-    incident = eventually(handed_over, within=150, what="giving up")
+    incident = eventually(handed_over, within=240, what="giving up")
     eventually(lambda: _spent(desk.fakes.texts("sms")), within=30, what="an SMS over Twilio")
     assert set(desk.fakes.to("sms")) == {ADMINISTRATOR}
 
