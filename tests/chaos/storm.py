@@ -86,6 +86,7 @@ class _Sky:
         self.sent = self.refused = self.acknowledged = 0
         self.done = Counter[str]()  # kills, outages, freezes
         self.seconds = 0.0
+        self.over = threading.Event()  # set where it ends early: nobody is left to deliver to
 
     def pass_over(self, until: float) -> None:
         """Deliver everything while things fail, then wait for the end of every incident."""
@@ -100,6 +101,7 @@ class _Sky:
                 bursts.result()
             finally:
                 still.set()
+                self.over.set()
             answers.result()
         while time.monotonic() < until and self._unfinished():
             for number in range(self.storm.engines):
@@ -134,7 +136,7 @@ class _Sky:
 
     def _deliver(self, alerts: list[dict[str, Any]]) -> None:
         """Deliver a webhook as Alertmanager does: again and again until it is taken."""
-        while True:
+        while not self.over.is_set():
             number = self.random.randrange(self.storm.engines)
             try:
                 answer = self.stage.post(
@@ -147,6 +149,8 @@ class _Sky:
                 pass
             self.refused += 1
             wait(0.3)
+        else:
+            return
         self.sent += 1
         self.accepted.update(each["fingerprint"] for each in alerts)
 

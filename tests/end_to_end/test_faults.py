@@ -1,7 +1,6 @@
-"""Every fault of the demo bot in `nightdesk up`: what is done about it, who is woken, and who answers how."""
+"""Faults of the demo bot in `nightdesk up`: what is done about each, and that it is proven or told."""
 
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -18,7 +17,6 @@ from stack.settings import load
 from tests.conftest import binary, eventually, free_port
 from tests.end_to_end.conftest import PROGRAMS, ROOT, SPEED, Stack
 from tests.freqtrade_replay import Recording
-from tests.webhook_actions.chromium import Browser
 from tests.webhook_actions.people.fakes import ACCOUNT, TWILIO_TOKEN, Fakes
 from tests.webhook_actions.people.world import Mailbox
 
@@ -136,7 +134,6 @@ def _sees_demo(desk: Desk, up: subprocess.Popen[bytes], directory: Path) -> bool
         ("drift", {}, ("ModelDrift",), "retrain_model", True),
         ("log_errors", {"per_second": 20}, ("LogErrorBurst",), "review_error_logs", False),
         ("loop_hang", {}, ("LoopHung",), "restart_bot", True),
-        ("hang", {}, ("Down",), "restart_bot", True),
         ("drawdown", {}, ("CriticalLoss",), "close_all_positions", True),
     ],
 )
@@ -158,57 +155,3 @@ def test_a_fault_leads_to_its_action_and_that_is_proven_or_a_person_hears(
             )
     finally:
         desk.demo("DELETE", f"faults/{fault}")
-
-
-@pytest.mark.timeout(600)
-def test_a_bot_that_stays_down_rings_and_is_answered_by_the_mails_link_and_on_the_page(
-    desk: Desk, tmp_path: Path
-) -> None:
-    known = {one["id"] for one in desk.incidents("TradingBotDown", "demo")}
-    assert desk.demo("POST", "faults/stay_down").ok
-    assert desk.demo("POST", "faults/crash").ok
-
-    def handed_over() -> dict[str, Any] | None:
-        new = [one for one in desk.incidents("TradingBotDown", "demo") if one["id"] not in known]
-        return new[0] if new and new[0]["gave_up_at"] else None
-
-    incident = eventually(handed_over, within=240, what="giving up")
-    eventually(lambda: _spent(desk.fakes.texts("sms")), within=30, what="an SMS over Twilio")
-    assert set(desk.fakes.to("sms")) == {ADMINISTRATOR}
-
-    def link() -> str | None:
-        told = [
-            text
-            for text, to in zip(
-                map(desk.mailbox.text, range(len(desk.mailbox.mails))), desk.mailbox.to(), strict=True
-            )
-            if to == "admin@example.org" and "restart_bot" in text and "Down" in text
-        ]
-        found = re.search(r"Look and acknowledge: (\S+/i/\S+)", told[-1]) if told else None
-        return found[1] if found else None
-
-    with Browser(tmp_path / "chromium") as browser:
-        browser.go(eventually(link, within=30, what="a mail with a link"))
-        browser.click("button.main")
-        eventually(
-            lambda: "acknowledged" in _timeline(desk, incident["id"]), what="the acknowledgement by mail"
-        )
-        other = desk.incidents("TradingBotCriticalLoss", "demo")[-1]
-        browser.go(desk.settings.services.webhook_actions.url + "/")
-        browser.fill("#name", "anna")
-        browser.fill("#secret", desk.settings.webhook_actions.tokens.act_file.read_text().strip())
-        browser.click("button.main")
-        browser.reads("Log out")
-        browser.click(f"#incident-{other['id']} button.main")
-        eventually(
-            lambda: "acknowledged" in _timeline(desk, other["id"]), what="the acknowledgement on the page"
-        )
-
-
-def _spent(texts: list[str]) -> bool:
-    return any("demo" in text for text in texts)
-
-
-def _timeline(desk: Desk, incident: int) -> list[str]:
-    every = desk.incidents("TradingBotDown", "demo") + desk.incidents("TradingBotCriticalLoss", "demo")
-    return [entry["kind"] for one in every if one["id"] == incident for entry in one["timeline"]]
