@@ -22,7 +22,7 @@ import yaml
 
 from stack.binaries import find
 from stack.render import render
-from stack.settings import load
+from stack.settings import Duration, load
 
 SCRAPE, BRICK = 60, 900  # seconds between two samples of what is scraped, and of the bricks of budgets
 MINUTES, HOURS, DAYS = 15 * 60, 6 * 3600, 3 * 86400  # how far back the rules look, at most, for what
@@ -124,14 +124,29 @@ def _lines(kind: Kind, bot: int, times: Sequence[int], end: int) -> Iterator[str
         yield f"{of_bot} {value} {at}\n"
 
 
-def evaluate(directory: Path, bots: int) -> tuple[int, dict[str, float]]:
-    """Return the number of series, and by group the median seconds of its evaluation over that past."""
+@dataclass(frozen=True)
+class Cost:
+    """What was seen: the number of series, and by group the median seconds of its evaluation and its pace."""
+
+    series: int
+    seconds: dict[str, float]
+    paces: dict[str, float]
+
+
+def evaluate(directory: Path, bots: int) -> Cost:
+    """Return what the rules cost over the past of so many bots."""
     (directory / "monitoring.yaml").write_text("profile: production")
-    render(load([directory / "monitoring.yaml"]), directory / "build")
+    settings, paces = load([directory / "monitoring.yaml"]), {}
+    render(settings, directory / "build")
     rules = directory / "build/prometheus/rules"
     for file in rules.glob("*.yml"):
         content = yaml.safe_load(file.read_text())
-        content["groups"][0]["interval"] = f"{EVERY}s"  # all in turn, that a minute is enough
+        (group,) = content["groups"]
+        pace = group.get("interval")
+        paces[group["name"]] = float(
+            Duration.parse(pace) if pace else settings.collection.evaluation_interval
+        )
+        group["interval"] = f"{EVERY}s"  # all of them now, that a minute is enough
         file.write_text(yaml.safe_dump(content))
     config = directory / "prometheus.yml"
     config.write_text(yaml.safe_dump({"rule_files": [f"{rules}/*.yml"]}))
@@ -145,7 +160,7 @@ def evaluate(directory: Path, bots: int) -> tuple[int, dict[str, float]]:
     ]  # fmt: skip
     prometheus = subprocess.Popen(command)
     try:
-        return series, _timed(f"http://{address}", len(list(rules.glob("*.yml"))))
+        return Cost(series, _timed(f"http://{address}", len(paces)), paces)
     finally:
         prometheus.terminate()
         prometheus.wait(60)
@@ -181,15 +196,26 @@ def main() -> None:
     for bots in (few, many):
         directory = Path(tempfile.mkdtemp(prefix="rules-"))
         try:
-            series, found[bots] = evaluate(directory, bots)
+            found[bots] = evaluate(directory, bots)
         finally:
             shutil.rmtree(directory)
-        print(f"{bots} bots, {series} series")
-    print(f"\n{'group':<34}{f'{few} bots, s':>15}{f'{many} bots, s':>15}{'ratio to linear':>18}")
-    total = {bots: sum(times.values()) for bots, times in found.items()}
-    for name in [*sorted(found[many], key=lambda name: -found[many][name]), "all groups, one after another"]:
-        first, last = (times.get(name, total[bots]) for bots, times in found.items())
-        print(f"{name:<34}{first:>15.4f}{last:>15.4f}{last / first / (many / few):>18.2f}")
+        print(f"{bots} bots, {found[bots].series} series")
+    small, large = found[few], found[many]
+    print(
+        f"\n{'group':<34}{'every, s':>10}{f'{few} bots, s':>14}{f'{many} bots, s':>14}{'ratio to linear':>17}"
+    )
+    quickest = min(large.paces.values())
+    cycle = [name for name, pace in large.paces.items() if pace == quickest]
+    for name in sorted(large.seconds, key=lambda name: -large.seconds[name]):
+        _row(name, large.paces[name], small.seconds[name], large.seconds[name], many / few)
+    totals = (sum(cost.seconds[name] for name in cycle) for cost in (small, large))
+    _row("the whole cycle, one by one", quickest, *totals, many / few)
+    shares = (sum(cost.seconds[name] / pace for name, pace in cost.paces.items()) for cost in (small, large))
+    _row("of each second, all groups", 1, *shares, many / few)
+
+
+def _row(name: str, pace: float, small: float, large: float, linear: float) -> None:
+    print(f"{name:<34}{pace:>10g}{small:>14.4f}{large:>14.4f}{large / small / linear:>17.2f}")
 
 
 if __name__ == "__main__":
