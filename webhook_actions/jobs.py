@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from datetime import datetime
 
 import procrastinate
-from procrastinate.exceptions import AlreadyEnqueued
+from procrastinate.exceptions import AlreadyEnqueued, UniqueViolation
+from procrastinate.jobs import Status
 from psycopg_pool import AsyncConnectionPool
 
 from stack.settings import Settings
@@ -73,7 +74,11 @@ class Jobs:
         stalled = list(await self.app.job_manager.get_stalled_jobs(seconds_since_heartbeat=silent))
         for job in stalled:
             log.warning("a worker died; its job runs again", extra={"job": job.id})
-            await self.app.job_manager.retry_job(job)
+            try:
+                await self.app.job_manager.retry_job(job)
+            except UniqueViolation:
+                # The same was asked for again and waits; of this one only its lock on the bot is left.
+                await self.app.job_manager.finish_job(job, status=Status.FAILED, delete_job=True)
         return len(stalled)
 
     async def advance_with(self, connection: Connection, incidents: Iterable[tuple[int, str, str]]) -> None:
