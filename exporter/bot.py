@@ -6,6 +6,7 @@ from exporter.analytics.calls import CallWindow
 from exporter.analytics.curve import Baseline, Event, Transfer
 from exporter.analytics.ledger import Conventions, Ledger
 from exporter.catalogue import Sample, known, sample
+from exporter.past import Past
 from exporter.reading import STATES, Reading
 from exporter.sources import Input
 from stack.settings import Bot
@@ -17,6 +18,7 @@ class WatchedBot:
     def __init__(self, settings: Bot, conventions: Conventions, window: float) -> None:
         self._settings = settings
         self._ledger = Ledger(conventions, tuple(_events(settings)))
+        self.past = Past()
         self._calls = CallWindow(window)
         self._cap = conventions.symbols
         self._symbols: dict[str, None] = {}  # every symbol that was open, in the order met
@@ -28,6 +30,8 @@ class WatchedBot:
             capital = reading.starting_capital
         if reading.history_restarted:
             self._ledger.clear()
+            self.past.clear()
+        self.past.add(reading.trades)
         self._ledger.add(reading.trades, capital)
         if self._ledger.unnamed_symbols:
             said.over_cap["traded symbols"] = self._ledger.unnamed_symbols

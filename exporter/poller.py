@@ -47,6 +47,7 @@ class BotPoller:
         self._cap = surroundings.input.cap
         self._lines, self._own_lines = Lines(self._cap, name), Lines(self._cap, name)
         self._watched = watched
+        self.past = watched.past
         self._input = surroundings.input
         self._clock = surroundings.clock
         self.source = connect(bot, surroundings)

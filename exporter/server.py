@@ -21,6 +21,7 @@ from exporter.catalogue import COLLECT
 from exporter.fleet import Fleet
 from exporter.formats import choose, takes_gzip
 from exporter.intake import intake
+from exporter.past import Past, past_trades
 from exporter.share import Share
 from exporter.sources import Source
 from exporter.web import Guard, WebConfig
@@ -41,6 +42,7 @@ def create_app(
     watch = _Watch(read, replica, data)
     app = FastAPI(title="Nightdesk exporter", lifespan=watch.lifespan)
     app.include_router(intake(watch.source))
+    app.include_router(past_trades(watch.past, watch.read_token))
     # Starlette's own routes answer HEAD too.
     app.add_route("/metrics", watch.metrics, include_in_schema=False)
     app.add_route("/health", watch.health, include_in_schema=False)
@@ -123,6 +125,14 @@ class _Watch:
     def source(self, bot: str) -> Source:
         """Return the source of a bot. Raises KeyError, and Elsewhere for another exporter's."""
         return self._share.source(bot, lambda name: self.fleet.bots[name].source)
+
+    def past(self, bot: str) -> Past:
+        """Return the trades of a bot of this exporter. Raises KeyError."""
+        return self.fleet.bots[bot].past
+
+    def read_token(self) -> str:
+        """Return the token of who may read. Raises OSError."""
+        return self._share.settings.webhook_actions.tokens.read_file.read_text(encoding="utf-8").strip()
 
     async def metrics(self, request: Request) -> Response:
         """Answer in the format and the coding that are asked for."""

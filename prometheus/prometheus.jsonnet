@@ -40,15 +40,42 @@ local authorization(store) =
   else if store.username == null then { authorization: { credentials_file: store.password_file } }
   else { basic_auth: { username: store.username, password_file: store.password_file } };
 
-local influxdb(store) = {
+// Prometheus has no number of retries: it tries until the samples leave its write-ahead log, two hours later, so that
+// an outage loses none. What is to be sent waits in that log, not in memory.
+local queue(config, shards) = {
+  max_samples_per_send: config.batch_size,
+  capacity: 5 * config.batch_size,
+  max_shards: shards,
+  batch_send_deadline: duration.format(config.flush_interval),
+  min_backoff: duration.format(config.retry_delay),
+  max_backoff: duration.format(std.max(config.retry_delay, settings.storage.queue.longest_delay)),
+};
+local sent = {
+  write_relabel_configs: [{ source_labels: ['__name__'], regex: settings.storage.sent, action: 'keep' }],
+};
+
+local influxdb(store) = sent + authorization(store) {
+  name: 'influxdb',
   url: '%s/api/v1/prom/write?db=%s' % [std.rstripChars(store.url, '/'), store.database],
   remote_timeout: duration.format(store.timeout),
-  queue_config: {
-    max_samples_per_send: store.batch_size,
-    batch_send_deadline: duration.format(store.flush_interval),
-    // Prometheus has no number of retries: it tries until the samples leave its write-ahead log, so none is lost.
-    min_backoff: duration.format(store.retry_delay),
-  },
+  queue_config: queue(store, settings.storage.queue.shards),
+};
+
+local remote(store) = sent + authorization(store) {
+  [if store.name != null then 'name']: store.name,
+  url: store.url,
+  remote_timeout: duration.format(settings.storage.queue.timeout),
+  [if store.tenant != null then 'headers']: { 'X-Scope-OrgID': store.tenant },
+  queue_config: queue(settings.storage.queue, settings.storage.queue.shards),
+};
+
+// https://docs.newrelic.com/docs/infrastructure/prometheus-integrations/install-configure-remote-write/
+local newrelic(account) = sent {
+  name: 'newrelic',
+  url: '%s?prometheus_server=%s' % [account.metrics_url, account.name],
+  authorization: { credentials_file: account.license_key_file },
+  remote_timeout: duration.format(settings.storage.queue.timeout),
+  queue_config: queue(settings.storage.queue, settings.storage.queue.shards),
 };
 
 local prometheus = {
@@ -79,8 +106,9 @@ local prometheus = {
       job('prometheus', services.prometheus),
     ] + [probe(target) for target in settings.collection.probes],
   remote_write:
-    [{ url: store.url } + authorization(store) for store in settings.storage.remote_write] +
-    (if settings.storage.influxdb.enabled then [influxdb(settings.storage.influxdb)] else []),
+    [remote(store) for store in settings.storage.remote_write] +
+    (if settings.storage.influxdb.enabled then [influxdb(settings.storage.influxdb)] else []) +
+    (if settings.integrations.newrelic.enabled then [newrelic(settings.integrations.newrelic)] else []),
 };
 
 { 'prometheus.yml': prometheus } + {

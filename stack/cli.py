@@ -12,6 +12,7 @@ from stack.binaries import MissingBinary
 from stack.notify import send_tests
 from stack.oncall import NotDone, add_commands
 from stack.render import RenderError, render
+from stack.reports import add_command as add_report
 from stack.schema import user_schema
 from stack.settings import (
     Duration,
@@ -127,6 +128,7 @@ def _parser() -> argparse.ArgumentParser:
         "--for", dest="duration", type=_duration, metavar="TIME", help="stop by itself after 30s, 5m, …"
     )
     add_commands(add, _duration)
+    add_report(add)
     return parser
 
 

@@ -96,7 +96,8 @@ class Engine:
                 await self._wake(incident.id, sees_all)
             elif gone:
                 await self._close(incident, "it no longer fires, and a sample shows that its cause is gone")
-        elif incident.gave_up_at is None and not gone:  # an alert may be kept firing after its cause is gone
+        # An alert may be kept firing after its cause is gone, which its `verify` shows; news has no cause.
+        elif incident.gave_up_at is None and not (gone and "verify" in incident.annotations):
             await self.actor.try_next(incident)
 
     async def _judge(self, incident: Incident, step: Step) -> bool:

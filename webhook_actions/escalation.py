@@ -21,6 +21,7 @@ from webhook_actions.outcome import Outcome
 from webhook_actions.outgoing import Outgoing
 from webhook_actions.policy import Plan
 from webhook_actions.post import Post
+from webhook_actions.report import keeping
 
 log = logging.getLogger(__name__)
 
@@ -85,6 +86,8 @@ class Escalation:
         await self.outgoing.acted(connection, incident, action.name, action.effect, outcome)
         if action.tells and outcome.done:
             await self._tell_administrator(connection, incident, f"{action.name} is among its actions")
+        for kept in await keeping.keep(connection, self._settings, outcome.reports, incident.id):
+            await self.outgoing.report(connection, f"{kept.bot} {kept.period}", keeping.summary(kept))
 
     async def _tell_administrator(self, connection: Connection, incident: Incident, why: str) -> None:
         """Plan the administrator's message; the second of an incident, of whatever reason, is none."""

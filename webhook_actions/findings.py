@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable
 
 from webhook_actions.bots import BotControl
 from webhook_actions.incidents import Incident
-from webhook_actions.outcome import Outcome
+from webhook_actions.outcome import Outcome, Result
+from webhook_actions.report import Report
 from webhook_actions.senses import Unseen
 
 log = logging.getLogger(__name__)
@@ -58,6 +59,22 @@ def noted(kind: str, incident: Incident) -> Outcome:
     about = {"incident": incident.id, "alert": incident.alert, "bot": incident.bot}
     log.log(level, kind, extra=about | {"reason": text})
     return Outcome.ok(f"{kind}: {text}")
+
+
+def reported(bot: BotControl, period: str) -> Outcome:
+    """Return the reports of a day, week or month, in a few words."""
+    try:
+        reports = bot.reporter(bot.senses, period, bot.name)
+    except Unseen as error:
+        return Outcome.retry(str(error))
+    lines = [f"{report.bot}, {report.period}: {_made(report)}" for report in reports]
+    return Outcome(Result.DONE, told(lines or ["no bot is watched"]), reports)
+
+
+def _made(report: Report) -> str:
+    profit = report.figure("P&L").value
+    said = f"P&L {money(profit)} {report.currency}" if profit is not None else "P&L not known"
+    return " ".join([said, *(f"({note})" for note in report.notes)])
 
 
 def money(amount: float) -> str:

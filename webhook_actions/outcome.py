@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from webhook_actions.report.model import Report
+
 
 class Result(StrEnum):
     """How an action ended."""
@@ -15,10 +17,11 @@ class Result(StrEnum):
 
 @dataclass(frozen=True)
 class Outcome:
-    """A result and a sentence that says what happened."""
+    """A result and a sentence that says what happened; `reports` are to be kept and sent."""
 
     result: Result
     detail: str
+    reports: tuple[Report, ...] = ()
 
     @property
     def done(self) -> bool:

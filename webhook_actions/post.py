@@ -18,6 +18,7 @@ from webhook_actions.notify.message import Told, compose
 from webhook_actions.outbox import Claimed
 from webhook_actions.outcome import Outcome
 from webhook_actions.outgoing import GRAFANA, WEBHOOK, grafana, webhooks
+from webhook_actions.report import keeping
 
 log = logging.getLogger(__name__)
 
@@ -103,6 +104,8 @@ class Post:
                 return await loop.run_in_executor(
                     self._threads, _PROGRAMS[first.channel], self._settings, first
                 )
+            if first.step is None and first.body is not None:
+                return await self._send_report(first, first.body)
             message = compose(self._settings, await self._told(letters), self._links.page)
             return await loop.run_in_executor(
                 self._threads, send, self._settings, first.channel, first.address, message
@@ -110,6 +113,19 @@ class Post:
         except Exception as error:  # one that no channel foresaw must not stop the others
             log.exception("a message could not be sent", extra={"channel": first.channel})
             return Outcome.retry(f"raised {type(error).__name__}")
+
+    async def _send_report(self, letter: Claimed, body: str) -> Outcome:
+        async with self._pool.connection() as connection:
+            kept = await keeping.one(connection, keeping.id_of(body))
+        if kept is None:
+            return Outcome.failed("the report is no longer kept")
+
+        def draw_and_send() -> Outcome:
+            from webhook_actions.report.sending import message  # here: matplotlib takes a second and 50 MB
+
+            return send(self._settings, letter.channel, letter.address, message(self._settings, kept.content))
+
+        return await asyncio.get_running_loop().run_in_executor(self._threads, draw_and_send)
 
     async def _told(self, letters: Sequence[Claimed]) -> list[Told]:
         """Return what a message tells of, an incident once; a contact's own link with each."""

@@ -10,6 +10,7 @@ from webhook_actions.database import Connection
 from webhook_actions.engine import Engine
 from webhook_actions.jobs import Jobs
 from webhook_actions.metrics import Metrics
+from webhook_actions.report import keeping
 from webhook_actions.senses import for_bot
 from webhook_actions.truth import Prometheus, Unreachable
 
@@ -61,3 +62,4 @@ async def reconcile(
             "DELETE FROM incidents WHERE closed_at < clock_timestamp() - make_interval(secs => %s)",
             [float(settings.webhook_actions.history)],
         )
+        await keeping.forget(connection, float(settings.reports.keep))

@@ -86,15 +86,20 @@ class Senses:
         endpoints = [Endpoint(probe.name, str(probe.url)) for probe in settings.collection.probes]
         return cls(settings.services.prometheus.urls, endpoints, float(settings.collection.timeout))
 
-    def ask(self, expression: str) -> tuple[Sample, ...]:
-        """Return what an expression is now, without what is no number. Raises Unseen."""
-        result = self._get("query", {"query": expression})
+    def ask(self, expression: str, at: float | None = None) -> tuple[Sample, ...]:
+        """Return what an expression is now, or at a unix time, without what is no number. Raises Unseen."""
+        result = self._get("query", {"query": expression} | ({} if at is None else {"time": at}))
         samples = (Sample(each["metric"], float(each["value"][1])) for each in result)
         return tuple(sample for sample in samples if math.isfinite(sample.value))
 
-    def ask_range(self, expression: str, seconds: float, step: float) -> tuple[Series, ...]:
-        """Return what an expression was over the last `seconds`, every `step` seconds. Raises Unseen."""
-        end = time.time()
+    def ask_range(
+        self, expression: str, seconds: float, step: float, end: float | None = None
+    ) -> tuple[Series, ...]:
+        """Return what an expression was over the last `seconds`, or those before `end`, every `step` seconds.
+
+        Raises Unseen.
+        """
+        end = time.time() if end is None else end
         result = self._get(
             "query_range", {"query": expression, "start": end - seconds, "end": end, "step": step}
         )

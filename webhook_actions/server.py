@@ -19,6 +19,7 @@ from webhook_actions.guard import Guard
 from webhook_actions.jobs import Jobs
 from webhook_actions.limit import RateLimit
 from webhook_actions.metrics import Metrics
+from webhook_actions.report import api as reports
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +43,7 @@ def build(
     desk = Desk(settings, pool, jobs, escalation, load_actions())
     writes = RateLimit(settings.webhook_actions.page.writes)
     api.mount(app, settings, pool, desk, tokens, writes)
+    app.include_router(reports.routes(settings, pool, read))
     page.mount(app, settings, pool, desk, tokens, writes)
 
     @app.get("/healthz")

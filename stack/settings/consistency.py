@@ -8,6 +8,7 @@ from typing import Any
 
 from stack.settings.acting import Level
 from stack.settings.bots import CommandRestart
+from stack.settings.integrations import Datadog, NewRelic
 from stack.settings.model import Settings
 from stack.settings.types import Section
 
@@ -112,6 +113,10 @@ def _known_contacts(settings: Settings) -> Iterator[str]:
         if contact not in settings.contacts and contact not in escalation.rotas:
             near = _nearest(contact, {*settings.contacts, *escalation.rotas})
             yield f"{path}: {contact} is not in contacts; {near}"
+    for contact in settings.reports.contacts:
+        if contact not in settings.contacts:
+            near = _nearest(contact, set(settings.contacts))
+            yield f"reports.contacts: {contact} is not in contacts; {near}"
     for name, rota in escalation.rotas.items():
         if name in settings.contacts:
             yield f"escalation.rotas.{name}: is a contact too; a level could mean either"
@@ -160,6 +165,15 @@ def _channels(settings: Settings) -> Iterator[str]:
             "from": twilio.from_,
             "to": twilio.to,
         }
+    datadog, newrelic = settings.integrations.datadog, settings.integrations.newrelic
+    keys: tuple[tuple[Datadog | NewRelic, str, object], ...] = (
+        (datadog, "datadog.api_key_file", datadog.api_key_file),
+        (newrelic, "newrelic.license_key_file", newrelic.license_key_file),
+        (newrelic, "newrelic.account", newrelic.account),
+    )
+    for one, key, given in keys:
+        if one.enabled and not given:
+            yield f"integrations.{key}: is not set; set it, or enabled to false"
     for name, values in wanted.items():
         for key, value in values.items():
             if getattr(channels, name).enabled and not value:

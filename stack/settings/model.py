@@ -1,16 +1,19 @@
 """The whole of monitoring.yaml as types; the defaults are in stack/defaults.yaml."""
 
+import re
 import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import StrictBool, model_validator
+from pydantic import AfterValidator, StrictBool, model_validator
+from pydantic_core import PydanticCustomError
 
 from stack.settings.acting import Actions, Channels, Contact, Escalation, Routing, Timeout, Tokens
 from stack.settings.alerts import Alert, Colour, Milestones, Severities, Thresholds
 from stack.settings.bots import Bot, BotName, Demo, Url
+from stack.settings.integrations import Integrations
 from stack.settings.services import Services
-from stack.settings.telling import Dashboards, Health, Logs, Performance, Sla, Suggestions, Summaries
+from stack.settings.telling import Dashboards, Health, Logs, Performance, Reports, Sla, Suggestions, Summaries
 from stack.settings.types import (
     Between,
     Count,
@@ -27,6 +30,20 @@ from stack.settings.types import (
 DEMO = "demo"
 DEMO_LOG = "demo_bot.log"
 _SHORTEST_POLL = 0.2  # seconds; a drill at high speed asks a bot no more often
+
+
+def _compiles(text: str) -> str:
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise PydanticCustomError(
+            "expression", "{text}: {why}", {"text": repr(text), "why": str(error)}
+        ) from None
+    return text
+
+
+# Prometheus takes it as the whole of a name.
+Pattern = Annotated[str, AfterValidator(_compiles)]
 # Prometheus looks back 5m for a sample; a series scraped more rarely than every 2m would flicker.
 Interval = Annotated[Duration, Between("1s", "2m")]
 
@@ -74,12 +91,25 @@ class Collection(Section):
         return max(half, _SHORTEST_POLL)
 
 
+class Queue(Section):
+    """How samples wait for a store that takes remote write; what is not taken is tried again."""
+
+    batch_size: Count
+    flush_interval: Annotated[RealTime, Between("1s", "60s")]
+    timeout: Timeout
+    retry_delay: Annotated[RealTime, Between("100ms", "5m")]
+    longest_delay: Annotated[RealTime, Between("1s", "10m")]
+    shards: Annotated[int, Between(1, 200), Plain]
+
+
 class RemoteWrite(Section):
-    """A long-term store that takes Prometheus's remote write."""
+    """A long-term store that takes Prometheus's remote write; a password without a user is a bearer token."""
 
     url: Url
+    name: str | None = None
     username: str | None = None
     password_file: SecretFile | None = None
+    tenant: str | None = None
 
 
 class InfluxDb(Section):
@@ -88,6 +118,8 @@ class InfluxDb(Section):
     enabled: StrictBool
     url: Url
     database: str
+    username: str | None
+    password_file: SecretFile | None
     retention: Annotated[RealTime, Between("1d", "3650d")]
     batch_size: Count
     flush_interval: Annotated[RealTime, Between("1s", "60s")]
@@ -108,6 +140,8 @@ class Storage(Section):
     """Where samples are kept, and for how long."""
 
     retention: Annotated[RealTime, Between("1d", "365d")]
+    sent: Pattern
+    queue: Queue
     remote_write: list[RemoteWrite]
     influxdb: InfluxDb
     file: FileStorage
@@ -156,12 +190,14 @@ class Settings(Section):
     demo: Demo
     collection: Collection
     storage: Storage
+    integrations: Integrations
     severities: Severities
     success_colour: Colour
     thresholds: Thresholds
     alerts: dict[str, Alert]
     milestones: Milestones
     summaries: Summaries
+    reports: Reports
     suggestions: Suggestions
     routing: Routing
     contacts: dict[str, Contact]

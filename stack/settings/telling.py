@@ -183,6 +183,15 @@ class Summaries(Section):
     monthly: Monthly
 
 
+class Reports(Section):
+    """Where reports go, and how long they are kept."""
+
+    channels: list[Literal["email", "telegram"]]
+    contacts: list[str]
+    sent: Annotated[int, Between(0, 1000), Plain]
+    keep: Annotated[RealTime, Between("1d", "3650d")]
+
+
 class Widget(Section):
     """One section of the dashboards."""
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,10 @@ import yaml
 from stack.settings import Settings, load
 from tests.conftest import binary, eventually, free_port
 from tests.freqtrade_replay import PASSWORD, USER, Recording, serve
+from tests.webhook_actions.people.world import Mailbox
 
 SPEED = 60
+_REPORT_AFTER = timedelta(minutes=2)  # so that there is something to report
 ROOT = Path(__file__).parents[2]
 PROGRAMS = ("prometheus", "alertmanager", "blackbox_exporter")
 
@@ -29,6 +32,7 @@ class Stack:
     config: Path
     settings: Settings
     recording: Recording
+    mailbox: Mailbox
 
     def query(self, expression: str) -> list[tuple[dict[str, str], float]]:
         """Return what Prometheus answers, as (labels, value)."""
@@ -69,11 +73,11 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     for program in PROGRAMS:
         binary(program)
     directory = tmp_path_factory.mktemp("stack")
-    recording = Recording(now=True)
-    with serve(recording) as url:
+    recording, mailbox = Recording(now=True), Mailbox()
+    with serve(recording) as url, mailbox.serving() as smtp:
         (directory / "freqtrade_password").write_text(PASSWORD)
         config = directory / "monitoring.yaml"
-        config.write_text(yaml.safe_dump(_settings(url)))
+        config.write_text(yaml.safe_dump(_settings(url, smtp)))
         options = ["--config", str(config), "--data", str(directory / "data"), "--speed", str(SPEED)]
         log = (directory / "up.log").open("wb")
         up = subprocess.Popen(
@@ -81,7 +85,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         )
         try:
             settings = load([config], speed=SPEED)
-            made = Stack(config, settings, recording)
+            made = Stack(config, settings, recording, mailbox)
             eventually(lambda: _sees_both(made, up, directory), within=60, what="the stack")
             yield made
         finally:
@@ -89,7 +93,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
             assert up.wait(40) == 0, (directory / "up.log").read_text()
 
 
-def _settings(freqtrade: str) -> dict[str, Any]:
+def _settings(freqtrade: str, smtp: int) -> dict[str, Any]:
     source = {
         "type": "freqtrade",
         "url": freqtrade,
@@ -106,6 +110,17 @@ def _settings(freqtrade: str) -> dict[str, Any]:
         "actions": {"restart": {"boot": "4s"}},
         "collection": {"timeout": "500ms", "probes": [{"name": "near", "url": reached}]},
         "sla": {"requests_minimum": 5},  # of the few that a rate's window holds at this speed
+        "summaries": {"daily": {"at": f"{datetime.now(UTC) + _REPORT_AFTER:%H:%M}"}},
+        "channels": {
+            "email": {
+                "enabled": True,
+                "host": "127.0.0.1",
+                "port": smtp,
+                "starttls": False,
+                "from": "desk@example.org",
+                "to": ["owner@example.org"],
+            }
+        },
     }
 
 

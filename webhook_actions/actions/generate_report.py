@@ -1,20 +1,15 @@
 """Reports the day, or the month where a monthly summary is due."""
 
-from collections.abc import Iterable
-
 from webhook_actions.actions import Effect, action
 from webhook_actions.bots import BotControl
-from webhook_actions.findings import findings
+from webhook_actions.findings import reported
 from webhook_actions.incidents import Incident
-from webhook_actions.periods import report
+from webhook_actions.outcome import Outcome
 
 _MONTHLY = "MonthlySummary"
 
 
 @action("generate_report", effect=Effect.OBSERVE)
-@findings
-def generate_report(bot: BotControl, incident: Incident) -> Iterable[str]:
-    """Report the last day, or month: profit, trades, drawdown, uptime, alerts."""
-    if incident.kind == _MONTHLY:
-        return report(bot, "the last 30 days", "30d")
-    return report(bot, "the last day", "1d")
+def generate_report(bot: BotControl, incident: Incident) -> Outcome:
+    """Report the last day, or month, of the bot or of each: kept on the on-call page, sent to `reports`."""
+    return reported(bot, "month" if incident.kind == _MONTHLY else "day")

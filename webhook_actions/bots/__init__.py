@@ -21,17 +21,24 @@ from webhook_actions.bots.protocol import (
     Verb,
 )
 from webhook_actions.outcome import Outcome, Result
+from webhook_actions.report import Report
+from webhook_actions.report.compute import Reporter
 from webhook_actions.senses import Sample, Senses, for_bot
 
 _ASK_EVERY = 0.5  # seconds between two looks at whether a bot answers
 _INSIST = 3  # times that a bot is asked for what protects money; under one key, so that it is done once
 
 
+def _none(_senses: Senses, _period: str, _bot: str) -> tuple[Report, ...]:
+    return ()
+
+
 @dataclass(frozen=True)
 class BotControl:
     """A bot as one try of an action sees it: `key` names the try, `restart_wait` and `boot` are seconds.
 
-    `keep` is the share of each position that is left by a reduction.
+    `keep` is the share of each position that is left by a reduction. `reporter` computes the reports of a
+    day, week or month, of a bot or, without a name, of each; it raises Unseen.
     """
 
     name: str
@@ -42,6 +49,7 @@ class BotControl:
     restart_wait: float
     boot: float
     keep: float
+    reporter: Callable[[Senses, str, str], tuple[Report, ...]] = _none
     sleep: Callable[[float], None] = time.sleep
 
     def restart(self) -> Outcome:
@@ -221,6 +229,7 @@ def control(settings: Settings, name: str, key: str) -> BotControl:
         restart_wait=float(settings.actions.restart.wait),
         boot=boot,
         keep=settings.actions.reduce_position_sizes.factor,
+        reporter=Reporter(settings),
     )
 
 

@@ -2,7 +2,7 @@
 
 import smtplib
 import ssl
-from email.message import EmailMessage
+from email.message import EmailMessage, MIMEPart
 from email.utils import formatdate, make_msgid
 
 from stack.settings import Settings
@@ -21,7 +21,7 @@ def send(settings: Settings, address: str, message: Message) -> Outcome:
     mail["Subject"] = " ".join(message.subject.split())  # a header has one line
     mail["From"], mail["To"] = config.from_, address
     mail["Date"], mail["Message-ID"] = formatdate(localtime=True), make_msgid(domain="nightdesk")
-    mail.set_content(message.text)
+    _fill(mail, message)
     try:
         with smtplib.SMTP(config.host, config.port, timeout=config.timeout) as server:
             if config.starttls:
@@ -40,6 +40,26 @@ def send(settings: Settings, address: str, message: Message) -> Outcome:
         where = f"{config.host}:{config.port}"
         return Outcome.retry(f"email: {where} is not reached: {type(error).__name__}: {error}")
     return Outcome.ok(f"{config.host} took it")
+
+
+def _fill(mail: EmailMessage, message: Message) -> None:
+    """Put in the text, for who can show it the HTML with its images inside, and the files."""
+    mail.set_content(message.text)
+    if message.html is not None:
+        mail.add_alternative(message.html, subtype="html")
+        if page := mail.get_body(("html",)):
+            _put_images(page, message)
+    for file in message.files:
+        main, _, kind = file.kind.partition("/")
+        mail.add_attachment(file.content, main, kind, filename=file.name)
+
+
+def _put_images(page: MIMEPart, message: Message) -> None:
+    for image in message.images:
+        main, _, kind = image.kind.partition("/")
+        page.add_related(
+            image.content, main, kind, cid=f"<{image.cid}>", filename=image.name, disposition="inline"
+        )
 
 
 def _refused(code: int, reason: bytes | str, password: str) -> Outcome:

@@ -13,13 +13,30 @@ _SPOKEN = 3  # incidents that a call names; the others are counted
 
 
 @dataclass(frozen=True)
+class Attachment:
+    """A file that goes along with a message."""
+
+    name: str
+    kind: str  # its media type
+    content: bytes
+
+    @property
+    def cid(self) -> str:
+        """By which the HTML of a mail names it."""
+        return f"{self.name}@nightdesk"
+
+
+@dataclass(frozen=True)
 class Message:
-    """The same in four lengths."""
+    """The same in four lengths; a report also as HTML with its images, and as files."""
 
     subject: str
     text: str
     short: str
     spoken: str
+    html: str | None = None
+    images: tuple[Attachment, ...] = ()
+    files: tuple[Attachment, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from webhook_actions.database import Connection
 from webhook_actions.desk import Desk
 from webhook_actions.limit import RateLimit
 from webhook_actions.login import Login, Session
-from webhook_actions.page import acts, entry, invited, shown
+from webhook_actions.page import acts, entry, invited, reports, shown
 from webhook_actions.page.render import Pages
 
 
@@ -46,6 +46,7 @@ def mount(
     app.include_router(entry.routes(settings, desk, login, pages))
     app.include_router(invited.routes(settings, pool, desk, pages, writes))
     app.include_router(shown.routes(pool, pages, login, visitor))
+    app.include_router(reports.routes(settings, pool, pages, visitor, shown.desktop(login)))
     app.include_router(acts.routes(desk, pages, login, visitor, writes))
 
 

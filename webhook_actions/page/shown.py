@@ -18,17 +18,10 @@ from webhook_actions.page.render import Desktop, Pages
 _OPEN_SHOWN, _HISTORY_SHOWN, _ACTS_SHOWN = 50, 30, 50
 
 
-def routes(
-    pool: AsyncConnectionPool[Connection],
-    pages: Pages,
-    login: Login,
-    visitor: Callable[[Request], Awaitable[Session]],
-) -> APIRouter:
-    """Return the routes."""
-    router = APIRouter(include_in_schema=False)
-    Visitor = Annotated[Session, Depends(visitor)]  # noqa: N806 - a type
+def desktop(login: Login) -> Callable[[Connection, Request, Session], Awaitable[Desktop]]:
+    """Return what looks up all that stands around a page's own content."""
 
-    async def desktop(connection: Connection, request: Request, session: Session) -> Desktop:
+    async def look(connection: Connection, request: Request, session: Session) -> Desktop:
         return Desktop(
             who=session.caller(request).who,
             csrf=login.csrf(session),
@@ -39,20 +32,35 @@ def routes(
             counts=await search.count_open(connection),
         )
 
+    return look
+
+
+def routes(
+    pool: AsyncConnectionPool[Connection],
+    pages: Pages,
+    login: Login,
+    visitor: Callable[[Request], Awaitable[Session]],
+) -> APIRouter:
+    """Return the routes."""
+    router = APIRouter(include_in_schema=False)
+    Visitor = Annotated[Session, Depends(visitor)]  # noqa: N806 - a type
+
+    frame_of = desktop(login)
+
     @router.get("/")
     async def now(request: Request, session: Visitor) -> Response:
         worst = search.Filter(limit=_OPEN_SHOWN, worst_first=True)
         async with pool.connection() as connection:
             found = await search.find(connection, worst)
             last = () if found.incidents else await _last_closed(connection)
-            frame = await desktop(connection, request, session)
+            frame = await frame_of(connection, request, session)
         return await asyncio.to_thread(pages.show, "now.html", desk=frame, found=found, last=last)
 
     @router.get("/incidents/{incident_id}")
     async def incident(incident_id: Id, request: Request, session: Visitor) -> Response:
         async with pool.connection() as connection:
             case = await search.one(connection, incident_id)
-            frame = await desktop(connection, request, session)
+            frame = await frame_of(connection, request, session)
         if case is None:
             return pages.show("message.html", 404, desk=frame, text=f"There is no incident {incident_id}.")
         return pages.show("incident.html", desk=frame, case=case)
@@ -61,7 +69,7 @@ def routes(
     async def by_fingerprint(fingerprint: Line, request: Request, session: Visitor) -> Response:
         async with pool.connection() as connection:
             case = await search.of_fingerprint(connection, fingerprint)
-            frame = await desktop(connection, request, session)
+            frame = await frame_of(connection, request, session)
         if case is None:
             text = "Nightdesk has no incident of this alert: it has not fired yet, or long ago."
             return pages.show("message.html", 404, desk=frame, text=text)
@@ -80,7 +88,7 @@ def routes(
         wanted = search.Filter(state, bot, alert, text, before, _HISTORY_SHOWN)
         async with pool.connection() as connection:
             found = await search.find(connection, wanted)
-            frame = await desktop(connection, request, session)
+            frame = await frame_of(connection, request, session)
         terms = {"text": text, "bot": bot, "alert": alert, "state": state, "before": found.next}
         older = urlencode({name: value for name, value in terms.items() if value})
         return pages.show("history.html", desk=frame, found=found, wanted=wanted, older=older)
@@ -89,7 +97,7 @@ def routes(
     async def who_did_what(request: Request, session: Visitor, before: Before = None) -> Response:
         async with pool.connection() as connection:
             entries = await audit.entries(connection, before=before, limit=_ACTS_SHOWN)
-            frame = await desktop(connection, request, session)
+            frame = await frame_of(connection, request, session)
         older = entries[-1].id if len(entries) == _ACTS_SHOWN else None
         return pages.show("audit.html", desk=frame, entries=entries, older=older, before=before)
 

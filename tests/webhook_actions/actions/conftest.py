@@ -50,6 +50,8 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     bot = launch(directory)
     ports = {name: free_port() for name in ("exporter", "prometheus")}
     config = directory / "watched.yaml"
+    (directory / "secrets").mkdir()
+    (directory / "secrets/read_token").write_text("read-secret")
     source = {"type": "http", "url": f"http://127.0.0.1:{bot.port}", "token_file": "token"}
     silent = {"type": "push", "token_file": "token"}
     config.write_text(

@@ -285,18 +285,24 @@ def test_the_log_is_reviewed_by_event_with_what_was_usual(demo: Watched, inciden
 @pytest.mark.parametrize("name", ["generate_report", "generate_weekly_report"])
 def test_a_report_tells_the_period_of_a_bot(demo: Watched, incident: Make, name: str) -> None:
     traded(demo)
-    text = found(demo, incident, name)
-    assert re.match(r"the last (day|7 days): demo\ndemo: ", text)
-    for figure in ("trades ", "win rate since its start ", "equity ", "deepest drawdown "):
-        assert figure in text
-    assert re.search(r", up \d+\.\d%", text)
-    assert text.endswith("\nalerts that fired: none")
+    outcome = ACTIONS[name].run(demo.control(), incident())
+    (report,) = outcome.reports
+    assert (report.bot, report.period) == ("demo", "day" if name == "generate_report" else "week")
+    assert report.figure("Trades").value > 0
+    assert re.match(rf"demo, {report.period}: P&L [+-][\d,.]+ USDT \(Nightdesk has seen", outcome.detail)
 
 
 def test_a_summary_that_is_about_no_bot_reports_all_and_the_month(demo: Watched, incident: Make) -> None:
-    outcome = ACTIONS["generate_report"].run(demo.control(""), incident("TradingBotMonthlySummary", bot=""))
-    assert outcome.detail.startswith("the last 30 days: demo, quiet\n")
-    assert "\ndemo: " in outcome.detail
+    about = incident("TradingBotMonthlySummary", bot="")
+    outcome = ACTIONS["generate_report"].run(demo.control(""), about)
+    assert [(report.bot, report.period) for report in outcome.reports] == [
+        ("demo", "month"),
+        ("quiet", "month"),
+    ]
+    # Of a bot that never said anything, nothing is told as if it were known.
+    quiet = outcome.reports[1]
+    assert quiet.figure("P&L").value is None
+    assert "No trade closed in this period." in quiet.notes
 
 
 @pytest.mark.parametrize("name", ["log_issue", "log_event", "log_achievement", "notify_admin"])

@@ -5,7 +5,9 @@ import json
 import re
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from email import message_from_bytes, policy
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs
 from xml.etree import ElementTree
@@ -41,13 +43,17 @@ class Fakes:
     def __init__(self) -> None:
         self.got: list[Got] = []
         self.tries: list[str] = []
+        self.files: list[tuple[str, bytes]] = []  # that Telegram took
         self.answers: dict[str, list[int]] = {}
         self.slow = 0.0  # seconds that an answer takes
         fakes = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"] or 0)).decode()
+                # Bytes that are no text, of a file, come through as they are.
+                body = self.rfile.read(int(self.headers["Content-Length"] or 0)).decode(
+                    errors="surrogateescape"
+                )
                 try:
                     got, status, answer = fakes.take(self.path, dict(self.headers), body)
                     time.sleep(fakes.slow)
@@ -121,6 +127,24 @@ class Fakes:
         said = [say.text or "" for say in document.iter("Say")]
         return Got(service, form["To"], " ".join(said)), 201, {"sid": "CA1", "status": "queued"}
 
+    def _document(
+        self, headers: dict[str, str], body: str, error: Callable[[int, str], Refusal]
+    ) -> tuple[Got, int, object]:
+        """Take a file as https://core.telegram.org/bots/api#senddocument wants it."""
+        head = f"Content-Type: {headers['Content-Type']}\r\n\r\n".encode()
+        form = message_from_bytes(head + body.encode(errors="surrogateescape"), policy=policy.HTTP)
+        if form.get_content_type() != "multipart/form-data":
+            raise error(400, "Bad Request: there is no document in the request")
+        parts = {part.get_param("name", header="content-disposition"): part for part in form.iter_parts()}
+        document, caption = parts["document"], parts["caption"].get_payload(decode=True).decode()
+        if len(caption) > 1024:
+            raise error(400, "Bad Request: message caption is too long")
+        if not document.get_payload(decode=True) or not document.get_filename():
+            raise error(400, "Bad Request: file must be non-empty")
+        chat = parts["chat_id"].get_payload(decode=True).decode()
+        self.files.append((document.get_filename(), document.get_payload(decode=True)))
+        return Got("telegram", chat, caption), 200, {"ok": True, "result": {"message_id": 1}}
+
     def _telegram(self, path: list[str], headers: dict[str, str], body: str) -> tuple[Got, int, object]:
         self._may_fail("telegram")
 
@@ -129,6 +153,8 @@ class Fakes:
 
         if path[0] != f"bot{TELEGRAM_TOKEN}":
             raise error(401, f"Unauthorized: {path[0]}")  # as a proxy might, with the token in its answer
+        if path[1] == "sendDocument":
+            return self._document(headers, body, error)
         if path[1] != "sendMessage" or not headers["Content-Type"].startswith("application/json"):
             raise error(404, "Not Found")
         message = json.loads(body)

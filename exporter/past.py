@@ -1,0 +1,97 @@
+"""The closed trades of a bot for those who ask for them one by one: `GET /api/v1/bots/{bot}/trades`."""
+
+import asyncio
+import hmac
+from array import array
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Depends, HTTPException, Query
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from exporter.reading import Trade
+
+_MOST: Final = 50_000  # trades of one answer
+_BEARER = HTTPBearer(auto_error=False)
+
+
+@dataclass(frozen=True)
+class Span:
+    """The trades that closed in a span of time, oldest first; `total` of them where not all are here."""
+
+    total: int
+    trades: list[dict[str, Any]]
+
+
+class Past:
+    """Keeps some 40 bytes a trade, in the order told."""
+
+    def __init__(self) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget all trades: the bot's history began anew."""
+        self._keys: set[tuple[int, float]] = set()
+        self._closed, self._opened, self._profits = array("d"), array("d"), array("d")
+        self._kinds = array("L")  # places in `_names`
+        self._names: list[tuple[str, str]] = []
+        self._places: dict[tuple[str, str], int] = {}
+
+    def add(self, trades: Iterable[Trade]) -> None:
+        """Take the trades not taken before."""
+        for trade in trades:
+            if trade.key in self._keys:
+                continue
+            self._keys.add(trade.key)
+            kind = (trade.symbol, trade.side)
+            if kind not in self._places:
+                self._places[kind] = len(self._names)
+                self._names.append(kind)
+            self._kinds.append(self._places[kind])
+            self._opened.append(trade.opened_at)
+            self._profits.append(trade.profit)
+            self._closed.append(trade.closed_at)
+
+    def between(self, start: float, end: float) -> Span:
+        """Return the trades that closed from one unix time until before another; of many, the newest."""
+        closed = self._closed
+        found = sorted((at, place) for place, at in enumerate(closed) if start <= at < end)
+        return Span(len(found), [self._row(place) for _, place in found[-_MOST:]])
+
+    def _row(self, place: int) -> dict[str, Any]:
+        symbol, side = self._names[self._kinds[place]]
+        return {
+            "symbol": symbol,
+            "side": side,
+            "opened_at": self._opened[place],
+            "closed_at": self._closed[place],
+            "profit": self._profits[place],
+        }
+
+
+def past_trades(past_of: Callable[[str], Past], read_token: Callable[[], str]) -> APIRouter:
+    """Return the route; it wants the read token. `past_of` raises KeyError for a bot that there is not."""
+    router = APIRouter(tags=["trades"])
+
+    def reader(given: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]) -> None:
+        try:
+            token = read_token()
+        except OSError as error:
+            raise HTTPException(503, f"the read token cannot be read: {error.strerror}") from None
+        said = given.credentials if given else ""
+        if not hmac.compare_digest(said.encode(), token.encode()):
+            raise HTTPException(401, "wants the read token", headers={"WWW-Authenticate": "Bearer"})
+
+    @router.get("/api/v1/bots/{bot}/trades", dependencies=[Depends(reader)])
+    async def trades(
+        bot: str, start: Annotated[float, Query()] = 0.0, end: Annotated[float, Query()] = float("inf")
+    ) -> Span:
+        """Return the trades that closed from `start` until before `end`, unix seconds."""
+        try:
+            past = past_of(bot)
+        except KeyError:
+            raise HTTPException(404, f"bots: {bot!r} is not watched by this exporter") from None
+        return await asyncio.to_thread(past.between, start, end)
+
+    return router

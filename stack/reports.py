@@ -1,0 +1,62 @@
+"""The command `nightdesk report`: has webhook_actions compute a report, and writes it."""
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import quote
+
+import requests
+
+from stack.oncall import NotDone
+from stack.settings import Settings, add_arguments, from_arguments
+
+_FORMS = ("text", "html", "pdf", "json")
+_TIMEOUT = 120.0  # seconds: a month of a busy bot takes Prometheus a while
+
+
+def fetch(settings: Settings, bot: str, period: str, form: str) -> bytes:
+    """Return a report in a form. Raises NotDone, which says why there is none."""
+    file = settings.webhook_actions.tokens.read_file
+    url = f"{settings.services.webhook_actions.url}/api/v1/bots/{quote(bot, safe='')}/report"
+    try:
+        token = file.read_text(encoding="utf-8").strip()
+        answer = requests.get(
+            url,
+            params={"period": period, "format": form},
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=_TIMEOUT,
+        )
+    except OSError as error:  # of the file; requests' own are OSErrors as well
+        if isinstance(error, requests.RequestException):
+            raise NotDone(f"webhook_actions at {url} does not answer; `nightdesk up` starts it") from None
+        raise NotDone(f"{file}: {error.strerror}; `make setup` writes it") from None
+    if not answer.ok:
+        raise NotDone(f"no report: {answer.text.strip()[:300]}")
+    return answer.content
+
+
+def report(arguments: argparse.Namespace) -> int:
+    """Report a bot's day, week, month, or FROM..TO: P&L, trades, incidents and what to think about."""
+    if arguments.format == "pdf" and arguments.out is None and sys.stdout.isatty():
+        raise NotDone("a terminal shows no PDF; add --out FILE")
+    content = fetch(from_arguments(arguments), arguments.bot, arguments.period, arguments.format)
+    if arguments.out is None:
+        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.flush()
+    else:
+        arguments.out.write_bytes(content)
+        print(f"wrote {arguments.out}")
+    return 0
+
+
+def add_command(add: Callable[[str, Callable[[argparse.Namespace], int]], argparse.ArgumentParser]) -> None:
+    """Add the command to `nightdesk`."""
+    reporting = add("report", report)
+    reporting.add_argument("--bot", required=True, metavar="NAME", help="of the settings' bots")
+    reporting.add_argument(
+        "--period", default="day", metavar="PERIOD", help="day, week, month or 2026-11-01..2026-11-07"
+    )
+    reporting.add_argument("--format", choices=_FORMS, default="text", help="default: text")
+    reporting.add_argument("--out", type=Path, metavar="FILE", help="default: standard output")
+    add_arguments(reporting)

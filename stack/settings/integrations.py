@@ -1,0 +1,42 @@
+"""What settings say of the systems that a desk has already: Datadog and New Relic."""
+
+from typing import Annotated
+
+from pydantic import Field, StrictBool
+
+from stack.settings.acting import Delivery, Timeout
+from stack.settings.bots import Url
+from stack.settings.types import SecretFile, Section
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")]
+
+
+class Datadog(Section):
+    """Datadog: what its agent reads is rendered; events go to its API."""
+
+    enabled: StrictBool
+    api_url: Url
+    api_key_file: SecretFile | None
+    tags: list[str]
+    timeout: Timeout
+    delivery: Delivery
+
+
+class NewRelic(Section):
+    """New Relic: metrics by remote write, events to its collector; what its agent reads is rendered."""
+
+    enabled: StrictBool
+    account: Annotated[int, Field(ge=0)]
+    name: Name
+    license_key_file: SecretFile | None
+    metrics_url: Url
+    events_url: Url
+    timeout: Timeout
+    delivery: Delivery
+
+
+class Integrations(Section):
+    """The systems."""
+
+    datadog: Datadog
+    newrelic: NewRelic

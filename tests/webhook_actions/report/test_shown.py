@@ -1,0 +1,111 @@
+"""A report reads as it should wherever it is shown: nothing from elsewhere, nothing unknown told as known."""
+
+import base64
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from stack.settings import Settings, load
+from stack.settings.load import DEFAULTS
+from tests.webhook_actions.report.made import empty, full
+from webhook_actions.report import Report
+from webhook_actions.report.html import page
+from webhook_actions.report.pdf import pdf
+from webhook_actions.report.words import text
+
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+@pytest.fixture(scope="module")
+def settings() -> Settings:
+    return load([DEFAULTS])
+
+
+class Read(HTMLParser):
+    """The text of a page, and where it sends who reads it."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.text, self.sources, self.links = "", [], []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        self.links += [given["href"]] if tag == "a" else []
+        self.sources += [given[name] for name in ("src", "background") if name in given]
+
+    def handle_data(self, data: str) -> None:
+        self.text += data + "\n"
+
+
+def test_the_page_holds_its_charts_and_loads_nothing(settings: Settings) -> None:
+    read = Read(page(settings, full()))
+    assert len(read.sources) == 4
+    for source in read.sources:
+        kind, _, content = source.partition(",")
+        assert kind == "data:image/png;base64"
+        assert base64.b64decode(content).startswith(PNG)
+    assert not re.search(r"@import|url\(", page(settings, full()))
+    assert all(link.startswith("http://127.0.0.1:") for link in read.links)
+
+
+def test_every_figure_is_on_the_page_with_the_one_before(settings: Settings) -> None:
+    words = Read(page(settings, full())).text
+    for part in (
+        "Weekly report: momentum",
+        "Wed 18 Nov 2026 20:00 – Wed 25 Nov 2026 20:00, Europe/Berlin",
+        "+742.16 USDT",
+        "\u2212103.40",
+        "Deepest drawdown",
+        "4.3%",
+        "momentum is down: <no sign of life>",
+        "restart_bot: proven to have helped",
+        "Review error logs, since the share of failed calls is above 2.0%: 3.1%",
+        "at most 1.0 s",
+        "missed",
+        "met 61.0% of the time, not now",
+        "Performance score 77.4%",
+    ):
+        assert part in words, part
+
+
+def test_what_is_not_known_is_a_dash_and_never_a_zero(settings: Settings) -> None:
+    read = Read(page(settings, empty()))
+    assert read.sources == []
+    assert "all but its trades is unknown" in read.text
+    assert not re.search(r"\b0(\.0+)?\b", re.sub(r"\d\d:\d\d|\d{4}", "", read.text.split("}")[-1]))
+    assert "P&L: – EUR" in text(empty())
+
+
+@pytest.mark.parametrize("report", [full(), empty()], ids=["full", "empty"])
+def test_a_chat_can_carry_the_text_below_a_file(report: Report) -> None:
+    assert len(text(report)) <= 1024
+
+
+@pytest.mark.parametrize(("report", "pages"), [(full(), range(2, 5)), (empty(), range(1, 2))])
+def test_the_pdf_has_its_pages_and_its_figures(
+    settings: Settings, report: Report, pages: range, tmp_path: Path
+) -> None:
+    if shutil.which("pdftotext") is None:
+        pytest.skip("pdftotext is not installed (apt install poppler-utils)")
+    (tmp_path / "report.pdf").write_bytes(pdf(settings, report))
+    told = subprocess.run(
+        ["pdftotext", "-layout", tmp_path / "report.pdf", "-"], capture_output=True, text=True, check=True
+    ).stdout
+    assert told.count("\f") in pages
+    assert report.bot in told
+    for figure in report.figures:
+        assert figure.name in told
+    if report.known_from:
+        assert "+742.16 USDT" in told
+        assert "restart_bot: proven to have helped" in told
+
+
+def test_names_that_look_like_markup_are_only_names(settings: Settings) -> None:
+    odd = full().model_copy(update={"bot": "<script>x</script> & 机器人"})
+    assert "<script>x" not in page(settings, odd)
+    assert pdf(settings, odd).startswith(b"%PDF-")

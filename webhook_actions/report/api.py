@@ -1,0 +1,120 @@
+"""The JSON API of reports: those that are kept, and any other, computed when it is asked for."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo
+
+from fastapi import APIRouter, Depends, HTTPException, Path, Query, Response
+from psycopg_pool import AsyncConnectionPool
+
+from stack.settings import Settings
+from webhook_actions.api import Before, Id, Limit, Line
+from webhook_actions.auth import Caller
+from webhook_actions.desk import Refused
+from webhook_actions.incidents import Connection
+from webhook_actions.report import Period, PeriodError, Report, keeping
+from webhook_actions.report.compute import compute
+from webhook_actions.senses import Senses, Unseen
+
+Form = Literal["json", "html", "pdf", "text"]
+# A report is shown by itself and loads nothing: its look and its charts are inside it.
+_INSIDE = (
+    "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'"
+)
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A kept report in a list."""
+
+    id: int
+    bot: str
+    period: str
+    start: datetime
+    end: datetime
+    made_at: datetime
+    currency: str
+    profit: float | None
+
+
+def routes(
+    settings: Settings, pool: AsyncConnectionPool[Connection], read: Callable[..., Caller]
+) -> APIRouter:
+    """Return the routes, for whoever has the read token."""
+    router = APIRouter(prefix="/api/v1", dependencies=[Depends(read)], tags=["reports"])
+
+    @router.get("/reports")
+    async def list_reports(bot: Line = "", before: Before = None, limit: Limit = 100) -> list[Listed]:
+        """Return the kept reports, newest first."""
+        async with pool.connection() as connection:
+            return [listed(one) for one in await keeping.listing(connection, bot, before, limit)]
+
+    @router.get("/reports/{report_id}", response_class=Response)
+    async def one_report(report_id: Id, form: Annotated[Form, Query(alias="format")] = "json") -> Response:
+        """Return a kept report."""
+        async with pool.connection() as connection:
+            found = await keeping.one(connection, report_id)
+        if found is None:
+            raise Refused(404, f"there is no report {report_id}")
+        return await asyncio.to_thread(shown, settings, found.content, form)
+
+    @router.get("/bots/{bot}/report", response_class=Response)
+    async def report_now(
+        bot: Annotated[Line, Path(min_length=1)],
+        period: Line = "day",
+        form: Annotated[Form, Query(alias="format")] = "json",
+    ) -> Response:
+        """Compute a report of the `day`, `week` or `month` up to now, or of `FROM..TO`; it is not kept."""
+        if bot not in settings.bots:
+            raise Refused(404, f"{bot} is not watched; there are {', '.join(settings.bots) or 'no bots'}")
+        try:
+            wanted = Period.parse(period, datetime.now(UTC).astimezone(ZoneInfo(settings.timezone)))
+            report = await asyncio.to_thread(compute, settings, Senses.of(settings), bot, wanted)
+        except (PeriodError, OverflowError) as error:
+            raise Refused(422, str(error)) from None
+        except Unseen as error:
+            raise HTTPException(503, str(error)) from None
+        async with pool.connection() as connection:
+            report = await keeping.with_incidents(connection, report)
+        return await asyncio.to_thread(shown, settings, report, form)
+
+    return router
+
+
+def listed(kept: keeping.Kept) -> Listed:
+    """Return what a list says of a report."""
+    report, zone = kept.content, ZoneInfo(kept.content.zone)
+    return Listed(
+        id=kept.id,
+        bot=kept.bot,
+        period=kept.period,
+        start=datetime.fromtimestamp(report.start, zone),
+        end=datetime.fromtimestamp(report.end, zone),
+        made_at=kept.made_at,
+        currency=report.currency,
+        profit=report.figure("P&L").value,
+    )
+
+
+def shown(settings: Settings, report: Report, form: Form) -> Response:
+    """Return a report in a form. It draws: call it in a thread."""
+    # Here, since matplotlib takes a second and 50 MB that who never asks for a report does not need.
+    from webhook_actions.report.html import page
+    from webhook_actions.report.pdf import pdf
+    from webhook_actions.report.sending import file_name
+    from webhook_actions.report.words import text
+
+    match form:
+        case "json":
+            return Response(report.model_dump_json(), media_type="application/json")
+        case "text":
+            return Response(f"{text(report)}\n", media_type="text/plain")
+        case "html":
+            headers = {"Content-Security-Policy": _INSIDE}
+            return Response(page(settings, report), media_type="text/html", headers=headers)
+        case "pdf":
+            headers = {"Content-Disposition": f'inline; filename="{file_name(report, "pdf")}"'}
+            return Response(pdf(settings, report), media_type="application/pdf", headers=headers)

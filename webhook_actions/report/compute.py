@@ -1,0 +1,80 @@
+"""Computes a report from Prometheus's history and the exporter's trades; the database adds the incidents."""
+
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+from stack.settings import Settings
+from webhook_actions.report import judged, trades
+from webhook_actions.report.history import History, figures
+from webhook_actions.report.model import Report
+from webhook_actions.report.period import Period
+from webhook_actions.senses import Senses
+
+_SLACK = 120.0  # seconds that a bot may be seen late before half a history is told
+_UNKNOWN = trades.Told((), 0)
+
+
+class Reporter:
+    """Computes the reports that summaries ask for."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def __call__(self, senses: Senses, period_name: str, bot: str) -> tuple[Report, ...]:
+        """Return a bot's report, or each bot's without a name, of a day, week or month. Raises Unseen."""
+        period = Period.due(self._settings, period_name, datetime.now(UTC))
+        return tuple(
+            compute(self._settings, senses, name, period) for name in ([bot] if bot else self._settings.bots)
+        )
+
+
+def compute(settings: Settings, senses: Senses, bot: str, period: Period) -> Report:
+    """Return the report of a bot. Raises Unseen where Prometheus does not answer."""
+    zone = ZoneInfo(settings.timezone)
+    now, before = History(senses, bot, period), History(senses, bot, period.before)
+    known_from = now.known_from()
+    notes = list(_notes(period, known_from))
+    try:
+        told = trades.ask(settings, bot, period.before.start, period.end)
+        these, those = trades.within(told.trades, period), trades.within(told.trades, period.before)
+        traded = trades.figures(these, those)
+    except trades.Untold as untold:
+        notes.append(f"Trades are missing: {untold}.")
+        told, these, traded = _UNKNOWN, [], []
+    else:
+        if told.left_out:
+            notes.append(f"The {told.left_out} oldest trades were too many for one report.")
+        if not these:
+            notes.append("No trade closed in this period.")
+    watched = settings.bots.get(bot)
+    return Report(
+        bot=bot,
+        period=period.name,
+        start=period.start.timestamp(),
+        end=period.end.timestamp(),
+        zone=settings.timezone,
+        currency=(watched and watched.currency) or settings.currency,
+        known_from=known_from,
+        notes=tuple(notes),
+        figures=(*figures(now, before), *traded),
+        score=judged.score(now, before),
+        parts=judged.parts(settings, now),
+        benchmarks=judged.benchmarks(settings, now),
+        objectives=judged.objectives(settings, now),
+        proposals=judged.proposals(settings, now),
+        symbols=trades.by_symbol(these),
+        hours=trades.by_hour(these, zone),
+        bars=trades.bars(these, period) if these else (),
+        equity=now.line("equity", known_from),
+        drawdown=now.line("drawdown_ratio", known_from),
+    )
+
+
+def _notes(period: Period, known_from: float | None) -> list[str]:
+    if known_from is None:
+        return ["Nightdesk did not see this bot in this period: all but its trades is unknown."]
+    if known_from - period.start.timestamp() <= _SLACK:
+        return []
+    zone = period.end.tzinfo or UTC
+    first = datetime.fromtimestamp(known_from, zone)
+    return [f"Nightdesk has seen this bot since {first:%a %d %b %H:%M} only; figures begin there."]

@@ -1,0 +1,50 @@
+"""A report as one HTML file that reads in a mail client and on a phone: nothing is loaded from elsewhere."""
+
+import base64
+from collections.abc import Mapping
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from stack.settings import Settings
+from webhook_actions.report.charts import charts
+from webhook_actions.report.model import Report
+from webhook_actions.report.words import UNKNOWN, Words, best_and_worst, plain
+
+# Text in the colours of the settings' won and lost would be too pale on white.
+_WON, _LOST = "#1a7f45", "#c0392b"
+_ENVIRONMENT = Environment(
+    loader=FileSystemLoader(Path(__file__).parent / "templates"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_ENVIRONMENT.globals.update(plain=plain, ends=best_and_worst, unknown=UNKNOWN)
+
+
+def page(settings: Settings, report: Report) -> str:
+    """Return the file with its charts inside."""
+    drawn = charts(settings, report)
+    return html(settings, report, {name: _data(png) for name, png in drawn.items()})
+
+
+def html(settings: Settings, report: Report, images: Mapping[str, str]) -> str:
+    """Return the HTML with these addresses of the charts: those of a mail are its own parts."""
+    length = report.period if report.period in ("day", "week", "month") else "period"
+    return _ENVIRONMENT.get_template("report.html").render(
+        report=report,
+        words=Words(report),
+        images=images,
+        before=length,
+        hourly=bool(report.bars) and ":" in report.bars[0].name,
+        ink={"won": _WON, "lost": _LOST, "line": settings.dashboards.colours.lines.default},
+        links=[
+            ("Dashboard", f"{settings.link('grafana')}/d/trading-bot"),
+            ("All reports", f"{settings.link('webhook_actions')}/reports"),
+        ],
+    )
+
+
+def _data(png: bytes) -> str:
+    return f"data:image/png;base64,{base64.b64encode(png).decode()}"

@@ -1,0 +1,126 @@
+"""The closed trades of a bot, asked of the exporter, and what they come to."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta, tzinfo
+from urllib.parse import quote
+
+import requests
+
+from stack.settings import Settings
+from webhook_actions.report.model import Figure, Group, Trade
+from webhook_actions.report.period import Period
+
+_BY_HOUR = timedelta(hours=49)  # periods up to this are drawn by the hour
+
+
+class Untold(Exception):
+    """The exporter did not tell the trades; the message says why."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """Trades, oldest first, and how many more there were that one answer does not hold."""
+
+    trades: tuple[Trade, ...]
+    left_out: int
+
+
+def ask(settings: Settings, bot: str, start: datetime, end: datetime) -> Told:
+    """Return the trades that closed from `start` until before `end`. Raises Untold."""
+    url = f"{settings.services.exporter.watching(bot).url}/api/v1/bots/{quote(bot, safe='')}/trades"
+    token = settings.webhook_actions.tokens.read_file.read_text(encoding="utf-8").strip()
+    try:
+        answer = requests.get(
+            url,
+            params={"start": start.timestamp(), "end": end.timestamp()},
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=max(float(settings.collection.timeout), 5.0),  # many trades take longer than a state
+        )
+        answer.raise_for_status()
+        body = answer.json()
+    except (requests.RequestException, ValueError) as error:
+        raise Untold(f"the exporter does not tell the trades ({type(error).__name__})") from None
+    trades = tuple(Trade.model_validate(row) for row in body["trades"])
+    return Told(trades, body["total"] - len(trades))
+
+
+def within(trades: Sequence[Trade], period: Period) -> list[Trade]:
+    """Return the trades that closed in a period."""
+    start, end = period.start.timestamp(), period.end.timestamp()
+    return [trade for trade in trades if start <= trade.closed_at < end]
+
+
+def figures(now: Sequence[Trade], before: Sequence[Trade]) -> list[Figure]:
+    """Return the figures that come from trades; none before says that the bot may not have been there yet."""
+
+    def row(name: str, unit: str, of: Callable[[Sequence[Trade]], float | None], best: str | None) -> Figure:
+        values = {"value": of(now), "before": of(before) if before else None}
+        return Figure.model_validate({"name": name, "unit": unit, "best": best, **values})
+
+    return [
+        row("Closed trades' P&L", "money", _profit, "high"),
+        row("Trades", "count", len, None),
+        row("Win rate", "ratio", _win_rate, "high"),
+        row("Mean trade", "money", lambda these: _profit(these) / len(these) if these else None, "high"),
+        row("Best trade", "money", lambda these: max((t.profit for t in these), default=None), "high"),
+        row("Worst trade", "money", lambda these: min((t.profit for t in these), default=None), "high"),
+        row("Profit factor", "number", _profit_factor, "high"),
+    ]
+
+
+def by_symbol(trades: Sequence[Trade]) -> tuple[Group, ...]:
+    """Return the symbols, most profitable first."""
+    return _ranked(trades, lambda trade: trade.symbol)
+
+
+def by_hour(trades: Sequence[Trade], zone: tzinfo) -> tuple[Group, ...]:
+    """Return the hours of the day at which trades closed, most profitable first."""
+    return _ranked(trades, lambda trade: f"{datetime.fromtimestamp(trade.closed_at, zone):%H}:00")
+
+
+def bars(trades: Sequence[Trade], period: Period) -> tuple[Group, ...]:
+    """Return the days of a period in their order, or the hours where it is short, the empty ones too."""
+    short = period.end - period.start <= _BY_HOUR
+    step, form = (timedelta(hours=1), "%d %H:00") if short else (timedelta(days=1), "%d %b")
+    zone, at = period.end.tzinfo, period.start
+    names: list[str] = []
+    while at < period.end:
+        names.append(at.strftime(form))
+        at += step
+    found = {group.name: group for group in _ranked(trades, lambda t: f"{_local(t, zone).strftime(form)}")}
+    names = list(dict.fromkeys((*names, *(f"{_local(t, zone).strftime(form)}" for t in trades[-1:]))))
+    return tuple(found.get(name) or Group(name=name, trades=0, won=0, profit=0.0) for name in names)
+
+
+def _local(trade: Trade, zone: tzinfo | None) -> datetime:
+    return datetime.fromtimestamp(trade.closed_at, zone)
+
+
+def _ranked(trades: Sequence[Trade], key: Callable[[Trade], str]) -> tuple[Group, ...]:
+    groups: dict[str, list[Trade]] = {}
+    for trade in trades:
+        groups.setdefault(key(trade), []).append(trade)
+    made = [
+        Group(
+            name=name,
+            trades=len(these),
+            won=sum(trade.profit > 0 for trade in these),
+            profit=_profit(these),
+        )
+        for name, these in groups.items()
+    ]
+    return tuple(sorted(made, key=lambda group: (-group.profit, group.name)))
+
+
+def _profit(trades: Sequence[Trade]) -> float:
+    return sum(trade.profit for trade in trades)
+
+
+def _win_rate(trades: Sequence[Trade]) -> float | None:
+    return sum(trade.profit > 0 for trade in trades) / len(trades) if trades else None
+
+
+def _profit_factor(trades: Sequence[Trade]) -> float | None:
+    lost = -sum(trade.profit for trade in trades if trade.profit < 0)
+    return sum(trade.profit for trade in trades if trade.profit > 0) / lost if lost else None

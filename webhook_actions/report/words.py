@@ -1,0 +1,144 @@
+"""Writes a report's figures and times as people read them."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from webhook_actions.findings import percent, span
+from webhook_actions.report.model import Benchmark, Figure, Group, Objective, Proposal, Report, Unit
+
+UNKNOWN = "–"
+_KEY = ("Trades", "Win rate", "Equity", "Deepest drawdown", "Sharpe ratio", "Available")
+_NAMES = {"day": "Daily report", "week": "Weekly report", "month": "Monthly report"}
+_SIGNED = ("P&L", "P&L since the start", "Closed trades' P&L", "Mean trade", "Best trade", "Worst trade")
+
+
+class Words:
+    """A report in words; `currency` stands behind money only where it is asked for."""
+
+    def __init__(self, report: Report) -> None:
+        self.report = report
+        self._zone = ZoneInfo(report.zone)
+
+    @property
+    def title(self) -> str:
+        """The bot and the kind of report."""
+        return f"{_NAMES.get(self.report.period, 'Report')}: {self.report.bot}"
+
+    @property
+    def span(self) -> str:
+        """From when to when, in the owner's time zone."""
+        start, end = self.moment(self.report.start), self.moment(self.report.end)
+        return f"{start} – {end}, {self.report.zone}"
+
+    @property
+    def day(self) -> str:
+        """The last day of the period, as 2026-11-25."""
+        return f"{datetime.fromtimestamp(self.report.end, self._zone):%Y-%m-%d}"
+
+    @property
+    def headline(self) -> Figure:
+        """What everybody looks for first: the P&L with open positions, else that of closed trades."""
+        first = self.report.figure("P&L")
+        closed = [figure for figure in self.report.figures if figure.name == "Closed trades' P&L"]
+        return closed[0] if first.value is None and closed else first
+
+    @property
+    def key(self) -> list[Figure]:
+        """The figures beside the headline."""
+        return [figure for name in _KEY for figure in self.report.figures if figure.name == name]
+
+    def moment(self, at: float) -> str:
+        """Return a time."""
+        return f"{datetime.fromtimestamp(at, self._zone):%a %d %b %Y %H:%M}"
+
+    def number(self, value: float | None, unit: Unit, *, signed: bool = False) -> str:
+        """Return a value in its unit, a dash where it is not known."""
+        if value is None:
+            return UNKNOWN
+        match unit:
+            case "money":
+                text = f"{value:+,.2f}" if signed else f"{value:,.2f}"
+            case "ratio":
+                text = percent(value)
+            case "seconds":
+                text = span(value)
+            case "count":
+                text = f"{value:,.0f}"
+            case _:
+                text = f"{value:,.2f}"
+        return text.replace("-", "\u2212", 1) if text.startswith("-") else text
+
+    def value(self, figure: Figure) -> str:
+        """Return a figure of the period."""
+        return self.number(figure.value, figure.unit, signed=figure.name in _SIGNED)
+
+    def before(self, figure: Figure) -> str:
+        """Return a figure of the period before."""
+        return self.number(figure.before, figure.unit, signed=figure.name in _SIGNED)
+
+    def trend(self, figure: Figure) -> str:
+        """Return `better` or `worse` than before, '' where neither can be said."""
+        if figure.value is None or figure.before is None or figure.best is None:
+            return ""
+        if figure.value == figure.before:
+            return ""
+        return "better" if (figure.value > figure.before) == (figure.best == "high") else "worse"
+
+    def tone(self, value: float | None) -> str:
+        """Return `won` or `lost` for an amount of money, '' for none."""
+        return "" if not value else "won" if value > 0 else "lost"
+
+    def money(self, amount: float) -> str:
+        """Return an amount with its sign."""
+        return self.number(amount, "money", signed=True)
+
+    def group(self, group: Group) -> str:
+        """Return what a group of trades made."""
+        return f"{group.name} {self.money(group.profit)}, {group.won} of {group.trades} won"
+
+    def benchmark(self, benchmark: Benchmark) -> str:
+        """Return what a benchmark wants."""
+        side = "at least" if benchmark.at_least else "at most"
+        return f"{side} {self.number(benchmark.limit, benchmark.unit)}"
+
+    def objective(self, objective: Objective) -> str:
+        """Return how long an objective was met."""
+        return f"met {percent(objective.share)} of the time" + ("" if objective.met else ", not now")
+
+    def proposal(self, proposal: Proposal) -> str:
+        """Return a suggestion with the numbers that led to it."""
+        limit = self.number(proposal.limit, proposal.unit)
+        now = f": {self.number(proposal.value, proposal.unit)}" if proposal.value is not None else ""
+        return f"{plain(proposal.action)}, since {proposal.says} {limit}{now}"
+
+
+def plain(name: str) -> str:
+    """Return a name of the settings as words."""
+    words = name.removeprefix("min_").removeprefix("max_").replace("_", " ")
+    return words[:1].upper() + words[1:]
+
+
+def best_and_worst(groups: Sequence[Group], each: int) -> tuple[list[Group], list[Group]]:
+    """Return the groups that made most and those that lost most, of which none is in both."""
+    best = [group for group in groups[:each] if group.profit > 0]
+    worst = [group for group in reversed(groups[-each:]) if group.profit < 0]
+    return best, worst
+
+
+def text(report: Report) -> str:
+    """Return a report in a few lines, as a chat shows it."""
+    words = Words(report)
+    headline = words.headline
+    before = f" (before: {words.before(headline)})" if headline.before is not None else ""
+    lines = [words.title, words.span, ""]
+    lines.append(f"{headline.name}: {words.value(headline)} {report.currency}{before}")
+    lines += [f"{figure.name}: {words.value(figure)}" for figure in words.key]
+    if report.score.value is not None:
+        lines.append(f"Performance score: {words.value(report.score)}")
+    best, worst = best_and_worst(report.symbols, 1)
+    lines += [f"Best: {words.group(group)}" for group in best]
+    lines += [f"Worst: {words.group(group)}" for group in worst]
+    lines.append(f"Incidents: {len(report.incidents) or 'none'}")
+    lines += [f"Suggested: {words.proposal(proposal)}" for proposal in report.proposals[:1]]
+    return "\n".join([*lines, *report.notes])
