@@ -32,6 +32,8 @@ class WatchedBot:
             self._ledger.clear()
             self.past.clear()
         self.past.add(reading.trades)
+        if capital is not None:
+            self.past.capital = capital
         self._ledger.add(reading.trades, capital)
         if self._ledger.unnamed_symbols:
             said.over_cap["traded symbols"] = self._ledger.unnamed_symbols

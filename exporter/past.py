@@ -2,6 +2,7 @@
 
 import asyncio
 import hmac
+import math
 from array import array
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -18,22 +19,28 @@ _BEARER = HTTPBearer(auto_error=False)
 
 @dataclass(frozen=True)
 class Span:
-    """The trades that closed in a span of time, oldest first; `total` of them where not all are here."""
+    """The trades that closed in a span of time, oldest first; `total` of them where not all are here.
+
+    `capital` is the equity before the first trade of all and before transfers, null where it is unknown.
+    """
 
     total: int
+    capital: float | None
     trades: list[dict[str, Any]]
 
 
 class Past:
-    """Keeps some 40 bytes a trade, in the order told."""
+    """Keeps some 50 bytes a trade, in the order told."""
 
     def __init__(self) -> None:
+        self.capital: float | None = None
         self.clear()
 
     def clear(self) -> None:
         """Forget all trades: the bot's history began anew."""
         self._keys: set[tuple[int, float]] = set()
         self._closed, self._opened, self._profits = array("d"), array("d"), array("d")
+        self._stakes = array("d")  # NaN where it is unknown
         self._kinds = array("L")  # places in `_names`
         self._names: list[tuple[str, str]] = []
         self._places: dict[tuple[str, str], int] = {}
@@ -51,13 +58,14 @@ class Past:
             self._kinds.append(self._places[kind])
             self._opened.append(trade.opened_at)
             self._profits.append(trade.profit)
+            self._stakes.append(math.nan if trade.stake is None else trade.stake)
             self._closed.append(trade.closed_at)
 
     def between(self, start: float, end: float) -> Span:
         """Return the trades that closed from one unix time until before another; of many, the newest."""
         closed = self._closed
         found = sorted((at, place) for place, at in enumerate(closed) if start <= at < end)
-        return Span(len(found), [self._row(place) for _, place in found[-_MOST:]])
+        return Span(len(found), self.capital, [self._row(place) for _, place in found[-_MOST:]])
 
     def _row(self, place: int) -> dict[str, Any]:
         symbol, side = self._names[self._kinds[place]]
@@ -67,6 +75,7 @@ class Past:
             "opened_at": self._opened[place],
             "closed_at": self._closed[place],
             "profit": self._profits[place],
+            "stake": None if math.isnan(self._stakes[place]) else self._stakes[place],
         }
 
 

@@ -82,11 +82,17 @@ def logs(arguments: argparse.Namespace) -> int:
     os.execv(sys.executable, [sys.executable, "-m", "exporter.logs", *arguments.words])  # noqa: S606 - no shell wanted
 
 
+def backfill(arguments: argparse.Namespace) -> int:
+    """Turn a bot's past trades into Prometheus's history."""
+    os.execv(sys.executable, [sys.executable, "-m", "exporter.backfill", *arguments.words])  # noqa: S606 - as above
+
+
 def main(words: list[str] | None = None) -> int:
     """Run `nightdesk`; return its exit code: 2 for settings that cannot be used, 1 for anything else."""
     words = sys.argv[1:] if words is None else words
-    if words[:1] == ["logs"]:
-        return logs(argparse.Namespace(words=words[1:]))
+    for name, elsewhere in (("logs", logs), ("backfill", backfill)):
+        if words[:1] == [name]:
+            return elsewhere(argparse.Namespace(words=words[1:]))
     arguments = _parser().parse_args(words)
     command: Command = arguments.command
     try:
@@ -110,6 +116,7 @@ def _parser() -> argparse.ArgumentParser:
 
     add("schema", schema)
     add("logs", logs)
+    add("backfill", backfill)
     for name, command in (
         ("check", check),
         ("alerts", list_alerts),

@@ -17,6 +17,7 @@ from grafana.build import build as build_dashboards
 from stack.binaries import MissingBinary, alertmanager_command, find
 from stack.flags import write_flags
 from stack.kubernetes import write_kubernetes
+from stack.influxdb import write_database
 from stack.logrotate import write_rotation
 from stack.loki import write_loki
 from stack.settings import Settings
@@ -91,6 +92,7 @@ def _write(settings: Settings, new: Path) -> None:
         (new / TEMPLATES / template.name).write_text(text, encoding="utf-8")
     build_dashboards(settings, {metric.full_name: metric.help for metric in METRICS}, new / "grafana")
     write_flags(settings, new)
+    write_database(settings, new)
     write_rotation(settings, new)
     write_kubernetes(settings, new)
     write_loki(settings, new)

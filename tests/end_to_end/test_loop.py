@@ -63,7 +63,7 @@ def test_a_bot_that_stays_down_is_tried_three_times_in_all_and_handed_over(stack
 
     def handed_over() -> dict[str, Any] | None:
         new = stack.incidents("TradingBotDown", "demo")[before:]
-        return new[0] if new and "escalated" in kinds(new[0]) else None
+        return new[0] if new and new[0]["gave_up_at"] and "escalated" in kinds(new[0]) else None
 
     incident = eventually(handed_over, within=150, what="the escalation")
     restarts = [

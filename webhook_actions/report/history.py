@@ -8,7 +8,7 @@ from webhook_actions.report.period import Period
 from webhook_actions.senses import Sample, Senses, for_bot
 
 _DRAWN = 300  # points of a chart
-_FINEST = 15.0  # seconds between two of them
+_FINEST = 1.0  # seconds between two of them
 
 # `$range` is the period up to its end, over which what a bot that is down said last still counts.
 _LAST = 'max(last_over_time(trading_bot_%s{bot="$bot"}[$range]))'

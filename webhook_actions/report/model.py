@@ -91,6 +91,7 @@ class Trade(_Said):
     opened_at: float
     closed_at: float
     profit: float
+    stake: float | None = None
 
 
 class Report(_Said):
