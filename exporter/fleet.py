@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -13,7 +13,7 @@ import psutil
 
 from exporter.analytics.ledger import Conventions
 from exporter.bot import WatchedBot
-from exporter.catalogue import COLLECT, sample
+from exporter.catalogue import COLLECT, Sample, sample
 from exporter.due import Due
 from exporter.exposition import Board, Lines, Part
 from exporter.formats import TEXT, Format
@@ -45,6 +45,7 @@ class Fleet:
         self.board = Board()
         self.clock = clock
         self.reloads = Reloads(clock())
+        self.beside: Callable[[], Iterable[Sample]] = tuple  # what others of this process say of themselves
         self.bots: dict[str, BotPoller] = {}
         self._session = session
         self._data = data
@@ -146,7 +147,12 @@ class Fleet:
         if bots:
             return self.board.page(groups, form, [bot.name for bot in chosen], hosts.values())
         hosts[self._host.name] = self._host_part  # even where a bot names the same host
-        own = [*self._due.samples(self.clock()), sample("bots", len(self.bots)), *self.reloads.samples()]
+        own = [
+            *self._due.samples(self.clock()),
+            sample("bots", len(self.bots)),
+            *self.reloads.samples(),
+            *self.beside(),
+        ]
         beside = (*hosts.values(), Lines(len(own)).render(own)[0])
         return self.board.page(groups, form, also=beside)
 

@@ -22,6 +22,7 @@ from exporter.fleet import Fleet
 from exporter.formats import choose, takes_gzip
 from exporter.intake import intake
 from exporter.past import Past, past_trades
+from exporter.recording import Recording
 from exporter.share import Share
 from exporter.sources import Source
 from exporter.web import Guard, WebConfig
@@ -81,12 +82,17 @@ class _Watch:
             self.fleet = Fleet(self._share.own, session, self._data)
             self._polling = asyncio.create_task(self.fleet.run())
             self._polling.add_done_callback(_tell_end)
+            recording = Recording(lambda: self._share.settings, self._replica, self.fleet.clock)
+            self.fleet.beside = recording.samples
+            writing = asyncio.create_task(recording.run(lambda form: self.fleet.metrics(form=form)))
+            writing.add_done_callback(_tell_end)
             loop, asked = asyncio.get_running_loop(), set[asyncio.Task[str]]()
             loop.add_signal_handler(signal.SIGHUP, lambda: asked.add(loop.create_task(self._reload())))
             yield
             loop.remove_signal_handler(signal.SIGHUP)
-            self._polling.cancel()
-            await asyncio.gather(self._polling, return_exceptions=True)
+            for task in (self._polling, writing):
+                task.cancel()
+            await asyncio.gather(self._polling, writing, return_exceptions=True)
 
     async def _reload(self) -> str:
         """Go on with what the files say now; return what is wrong with them, and go on as before then."""
@@ -175,7 +181,7 @@ class _Watch:
 
 def _tell_end(polling: asyncio.Task[None]) -> None:
     if not polling.cancelled() and (error := polling.exception()) is not None:
-        _log.critical("the polling of all bots has ended on a defect", exc_info=error)
+        _log.critical("the polling, or the writing of files, has ended on a defect", exc_info=error)
 
 
 def _bots(request: Request) -> list[str]:

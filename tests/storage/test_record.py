@@ -3,17 +3,21 @@
 import gzip
 import re
 import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import requests
+import yaml
 
 from exporter.catalogue import sample
 from exporter.exposition import Board, Lines, Owner
 from exporter.formats import OPENMETRICS
 from exporter.record import Record
-from tests.conftest import binary
+from tests.conftest import binary, eventually, free_port
 
+ROOT = Path(__file__).parents[2]
 DAY = 86_400.0
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC).timestamp()
 
@@ -32,16 +36,13 @@ def read_back(file: Path, scratch: Path) -> dict[tuple[str, int], float]:
     """Return the samples that Prometheus's own tool makes of a file, by metric and milliseconds."""
     text = scratch / "day.om"
     text.write_bytes(gzip.decompress(file.read_bytes()))
-    promtool, blocks = str(binary("promtool")), str(scratch / "blocks")
-    subprocess.run(
-        [promtool, "tsdb", "create-blocks-from", "openmetrics", str(text), blocks],
-        check=True,
-        capture_output=True,
-    )
-    dump = subprocess.run(
-        [promtool, "tsdb", "dump", blocks], check=True, capture_output=True, text=True
-    ).stdout
-    found = re.findall(r'^\{__name__="(\w+)".*\} (\S+) (\d+)$', dump, re.M)
+    promtool, blocks = [str(binary("promtool")), "tsdb"], str(scratch / "blocks")
+    create = [*promtool, "create-blocks-from", "openmetrics", str(text), blocks]
+    subprocess.run(create, check=True, capture_output=True)
+    Path(blocks, "wal").mkdir()  # without which it dumps nothing
+    dump = [*promtool, "dump", f"--sandbox-dir-root={scratch}", blocks]
+    told = subprocess.run(dump, check=True, capture_output=True, text=True).stdout
+    found = re.findall(r'^\{__name__="(\w+)".*\} (\S+) (\d+)$', told, re.M)
     return {(name, int(at)): float(value) for name, value, at in found}
 
 
@@ -71,12 +72,9 @@ def test_what_a_crash_left_half_is_cut_off_and_the_rest_goes_on(tmp_path: Path, 
     part.write_bytes(part.read_bytes()[:-lost])
     again = Record(tmp_path, keep_days=30)
     again.write(page(103, 3), NOON + 3)
-    equities = re.findall(
-        rb"^trading_bot_equity\S+ bot\"\} (\S+)|^trading_bot_equity.*\} (\S+) ",
-        gzip.decompress(part.read_bytes()),
-        re.M,
-    )
-    assert [float(one or two) for one, two in equities] == [100, 101, 103]
+    told = gzip.decompress(part.read_bytes())
+    equities = [line.split()[-2] for line in told.splitlines() if line.startswith(b"trading_bot_equity")]
+    assert [float(value) for value in equities] == [100, 101, 103]
 
 
 def test_a_part_of_a_day_that_ended_while_nothing_ran_is_sealed_at_the_next_start(tmp_path: Path) -> None:
@@ -93,3 +91,32 @@ def test_days_are_kept_as_long_as_is_set_and_no_other_file_is_touched(tmp_path: 
     assert {file.name for file in tmp_path.iterdir()} == {
         "notes.txt", "2026-11-23.om.gz", "2026-11-24.om.gz", "2026-11-25.om.gz.part",
     }  # fmt: skip
+
+
+def test_the_exporter_writes_what_it_serves_and_counts_it(tmp_path: Path) -> None:
+    port = free_port()
+    config = tmp_path / "monitoring.yaml"
+    settings = {
+        "bots": {"alpha": {"source": {"type": "http", "url": "http://127.0.0.1:1", "token_file": "token"}}},
+        "services": {"exporter": {"port": port}},
+        "storage": {"file": {"enabled": True, "directory": "kept"}},
+    }
+    config.write_text(yaml.safe_dump(settings))
+    command = [sys.executable, "-m", "exporter", "--config", str(config), "--speed", "60"]
+    process = subprocess.Popen([*command, "--data", str(tmp_path / "data")], cwd=ROOT)
+
+    def counted() -> bool:
+        try:
+            text = requests.get(f"http://127.0.0.1:{port}/metrics?collect[]=exporter", timeout=5).text
+        except requests.ConnectionError:
+            return False
+        return 'nightdesk_exporter_file_writes_total{outcome="ok"} 3.0' in text
+
+    try:
+        eventually(counted, within=60, what="three writes")
+    finally:
+        process.terminate()
+        process.wait(20)
+    (file,) = (tmp_path / "kept").iterdir()
+    lines = gzip.decompress(file.read_bytes()).decode().splitlines()
+    assert len([line for line in lines if line.startswith('trading_bot_up{bot="alpha"} 0.0 ')]) >= 3

@@ -1,0 +1,24 @@
+"""Writes an event through New Relic's Event API (docs.newrelic.com, "Introduction to the Event API")."""
+
+import gzip
+
+from stack.settings import Settings
+from webhook_actions.outbox import Claimed
+from webhook_actions.outcome import Outcome
+from webhook_actions.posting import post
+
+
+def send(settings: Settings, letter: Claimed) -> Outcome:
+    """Write the event that a letter holds."""
+    config = settings.integrations.newrelic
+    if config.license_key_file is None:
+        return Outcome.failed("integrations.newrelic.license_key_file is not set")
+    key = config.license_key_file.read_text(encoding="utf-8").strip()
+    return post(
+        "New Relic",
+        f"{str(config.events_url).rstrip('/')}/v1/accounts/{config.account}/events",
+        timeout=config.timeout,
+        secrets=(key,),
+        data=gzip.compress(f"[{letter.body or ''}]".encode()),
+        headers={"Api-Key": key, "Content-Type": "application/json", "Content-Encoding": "gzip"},
+    )
