@@ -69,7 +69,7 @@ def _logs(settings: Settings) -> dict[str, Any]:
             "source": _NAMESPACE,
             "tags": [f"bot:{name}", *settings.integrations.datadog.tags],
         }
-        for name, files in settings.bot_logs(Path("/data")).items()
+        for name, files in settings.bot_logs().items()
         for file in files
     ]
     return {"logs": found}
@@ -102,7 +102,7 @@ def _dashboard(settings: Settings) -> dict[str, Any]:
     ]
     return {
         "title": "Nightdesk: trading bots",
-        "description": "Made by `nightdesk render` from the catalogue of metrics and the limits of the alerts.",
+        "description": "Made by `nightdesk render` from the catalogue and the limits of the alerts.",
         "layout_type": "ordered",
         "template_variables": [{"name": "bot", "prefix": "bot", "defaults": ["*"]}],
         "widgets": groups,

@@ -28,7 +28,7 @@ def _logs(settings: Settings) -> dict[str, Any]:
     # https://docs.newrelic.com/docs/logs/forward-logs/forward-your-logs-using-infrastructure-agent/
     found = [
         {"name": f"{name}-{place}", "file": str(file), "attributes": {"bot": name, "service": "nightdesk"}}
-        for name, files in settings.bot_logs(Path("/data")).items()
+        for name, files in settings.bot_logs().items()
         for place, file in enumerate(files, 1)
     ]
     return {"logs": found}
@@ -74,10 +74,9 @@ def _widget(account: int, metric: Metric, place: int) -> dict[str, Any]:
 def _query(metric: Metric) -> str:
     """Return NRQL; a counter of remote write is one of New Relic's, told as a rate."""
     by = "bot" if metric.of_bot else metric.labels[0] if metric.labels else "instance"
-    value = (
-        f"rate(sum({metric.full_name}), 1 minute)" if metric.type == COUNTER else f"max({metric.full_name})"
-    )
-    return f"SELECT {value} FROM Metric FACET {by} TIMESERIES AUTO"
+    name = metric.full_name
+    value = f"rate(sum({name}), 1 minute)" if metric.type == COUNTER else f"max({name})"
+    return f"SELECT {value} FROM Metric FACET {by} TIMESERIES AUTO"  # noqa: S608 - NRQL of our own names
 
 
 def _write(file: Path, text: str) -> None:

@@ -15,11 +15,13 @@ from pydantic.networks import AnyUrl
 from exporter.catalogue import METRICS
 from grafana.build import build as build_dashboards
 from stack.binaries import MissingBinary, alertmanager_command, find
+from stack.datadog import write_datadog
 from stack.flags import write_flags
 from stack.kubernetes import write_kubernetes
 from stack.influxdb import write_database
 from stack.logrotate import write_rotation
 from stack.loki import write_loki
+from stack.newrelic import write_newrelic
 from stack.settings import Settings
 
 ROOT = Path(__file__).parent.parent
@@ -93,6 +95,8 @@ def _write(settings: Settings, new: Path) -> None:
     build_dashboards(settings, {metric.full_name: metric.help for metric in METRICS}, new / "grafana")
     write_flags(settings, new)
     write_database(settings, new)
+    write_datadog(settings, new)
+    write_newrelic(settings, new)
     write_rotation(settings, new)
     write_kubernetes(settings, new)
     write_loki(settings, new)

@@ -17,7 +17,7 @@ from webhook_actions.notify import CHANNELS, send
 from webhook_actions.notify.message import Told, compose
 from webhook_actions.outbox import Claimed
 from webhook_actions.outcome import Outcome
-from webhook_actions.outgoing import GRAFANA, WEBHOOK, grafana, webhooks
+from webhook_actions.outgoing import DATADOG, GRAFANA, NEWRELIC, WEBHOOK, datadog, grafana, newrelic, webhooks
 from webhook_actions.report import keeping
 
 log = logging.getLogger(__name__)
@@ -26,6 +26,13 @@ _AT_ONCE = 8  # messages on their way at the same time
 _LOOK_EVERY = 0.5  # seconds between two looks at the outbox
 _GRACE = 20.0  # seconds that a stopping post leaves to what it is sending
 _PROGRAMS = {WEBHOOK: webhooks.send, GRAFANA: grafana.send}
+_PROGRAMS = {
+    WEBHOOK: webhooks.send,
+    GRAFANA: grafana.send,
+    DATADOG: datadog.send,
+    NEWRELIC: newrelic.send,
+}
+_DATABASE_GONE = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout)
 
 Failed = Callable[[Connection, Claimed], Awaitable[None]]
 
@@ -167,6 +174,9 @@ class Post:
         channels, usual = self._settings.channels, self._settings.escalation.delivery
         if channel == WEBHOOK:
             return channels.webhooks.delivery
+        if channel in (DATADOG, NEWRELIC):
+            delivery: Delivery = getattr(self._settings.integrations, channel).delivery
+            return delivery
         if channel == GRAFANA:
             return channels.grafana.delivery
         if channel == "telegram":

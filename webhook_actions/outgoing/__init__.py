@@ -14,9 +14,10 @@ from webhook_actions.database import Connection
 from webhook_actions.incidents import Incident
 from webhook_actions.outbox import Letter
 from webhook_actions.outcome import Outcome
+from webhook_actions.outgoing import datadog, newrelic
 
 ALERTS, TRADING, REPORTS = "system_alerts", "trading_events", "performance_reports"
-WEBHOOK, GRAFANA = "webhook", "grafana"
+WEBHOOK, GRAFANA, DATADOG, NEWRELIC = "webhook", "grafana", "datadog", "newrelic"
 
 
 @dataclass(frozen=True)
@@ -33,16 +34,22 @@ class Outgoing:
     """Writes events for the endpoints that want them, in the transaction of what they tell."""
 
     def __init__(self, settings: Settings) -> None:
+        self._settings = settings
         self._endpoints = settings.channels.webhooks.endpoints
         self._grafana = settings.channels.grafana
+        systems = settings.integrations
+        self._systems = [
+            name for name in (DATADOG, NEWRELIC) if getattr(systems, name).enabled
+        ]  # they want every event
 
     def wants(self, family: str) -> bool:
-        """Return whether any endpoint wants the events of a family."""
-        return any(family in endpoint.events for endpoint in self._endpoints)
+        """Return whether anyone wants the events of a family."""
+        return bool(self._systems) or any(family in endpoint.events for endpoint in self._endpoints)
 
     async def tell(self, connection: Connection, events: Sequence[Event]) -> None:
-        """Write events for each endpoint that wants them, as `type`, `timestamp` and `data`."""
-        now = datetime.now(UTC).isoformat()
+        """Write events as `type`, `timestamp` and `data`, for endpoints that want them, and for systems."""
+        at = datetime.now(UTC)
+        now = at.isoformat()
         letters = [
             Letter(
                 WEBHOOK,
@@ -54,7 +61,17 @@ class Outgoing:
             for endpoint in self._endpoints
             if event.family in endpoint.events
         ]
+        letters += [
+            Letter(name, name, event.incident, body=self._body(name, event, at))
+            for event in events
+            for name in self._systems
+        ]
         await outbox.write(connection, letters)
+
+    def _body(self, system: str, event: Event, at: datetime) -> str:
+        if system == DATADOG:
+            return datadog.event(self._settings, event.type, event.data, at)
+        return newrelic.event(event.type, event.data, at)
 
     async def opened(self, connection: Connection, ids: Sequence[int]) -> None:
         """Tell of incidents that were just opened."""

@@ -1,9 +1,37 @@
 """Writes an event through Datadog's events API: https://docs.datadoghq.com/api/latest/events/."""
 
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
 from stack.settings import Settings
 from webhook_actions.outbox import Claimed
 from webhook_actions.outcome import Outcome
 from webhook_actions.posting import post
+
+_TITLE, _TEXT = 100, 4000  # characters that Datadog takes
+_KINDS = {"critical": "error", "warning": "warning"}
+
+
+def event(settings: Settings, kind: str, data: Mapping[str, Any], at: datetime) -> str:
+    """Return the body of an event; those of one incident have one key, by which they are shown together."""
+    bot, alert, number = (data.get(name) or "" for name in ("bot", "alert", "incident"))
+    about = " ".join(str(part) for part in (kind, data.get("action"), alert, bot) if part)
+    tags = [f"{name}:{value}" for name, value in (("bot", bot), ("alert", alert), ("type", kind)) if value]
+    said = [data.get(name) for name in ("summary", "detail", "reason", "comment")]
+    severe = _KINDS.get(data.get("severity", ""), "info")
+    body: dict[str, Any] = {
+        "title": about[:_TITLE],
+        "text": ("\n".join(str(part) for part in said if part) or about)[:_TEXT],
+        "date_happened": int(at.timestamp()),
+        "tags": ["nightdesk", *tags, *settings.integrations.datadog.tags],
+        "alert_type": "success" if kind == "incident.closed" else severe,
+        "priority": "normal",
+    }
+    if number:
+        body["aggregation_key"] = f"nightdesk-{number}"
+    return json.dumps(body)
 
 
 def send(settings: Settings, letter: Claimed) -> Outcome:

@@ -1,11 +1,28 @@
 """Writes an event through New Relic's Event API (docs.newrelic.com, "Introduction to the Event API")."""
 
 import gzip
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
 
 from stack.settings import Settings
 from webhook_actions.outbox import Claimed
 from webhook_actions.outcome import Outcome
 from webhook_actions.posting import post
+
+_TYPE = "NightdeskEvent"
+_LONGEST = 4000  # characters; New Relic takes 4,096 bytes of an attribute
+
+
+def event(kind: str, data: Mapping[str, Any], at: datetime) -> str:
+    """Return an event: its attributes are numbers and text, which is all that New Relic takes."""
+    said = {
+        name: value if isinstance(value, (int, float)) else str(value)[:_LONGEST]
+        for name, value in data.items()
+        if value is not None and not isinstance(value, (dict, list, tuple))
+    }
+    return json.dumps({**said, "eventType": _TYPE, "timestamp": int(at.timestamp()), "type": kind})
 
 
 def send(settings: Settings, letter: Claimed) -> Outcome:
