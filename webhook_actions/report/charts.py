@@ -15,7 +15,7 @@ from stack.settings import Settings
 from webhook_actions.report.model import Group, Points, Report
 
 _WIDTH, _HEIGHT, _DPI = 6.0, 2.1, 200  # of a mail that is 600 pixels wide, sharp on a phone
-_ROW, _MOST = 0.26, 10  # inches of a symbol's bar, and how many symbols are drawn
+_ROW, _MOST = 0.3, 10  # inches of a symbol's bar, and how many symbols are drawn
 _INK, _QUIET, _GRID = "#1f2430", "#697080", "#e4e7ec"
 
 
@@ -50,7 +50,7 @@ def _png(draw: Callable[[Axes], None], height: float = _HEIGHT) -> bytes:
     axes = figure.add_subplot()
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.spines["bottom"].set_color(_GRID)
-    axes.tick_params(colors=_QUIET, labelsize=8, length=0)
+    axes.tick_params(colors=_QUIET, labelsize=10, length=0)
     axes.set_axisbelow(True)
     draw(axes)
     out = io.BytesIO()
@@ -103,7 +103,7 @@ def _bars(axes: Axes, bars: Sequence[Group], won: str, lost: str) -> None:
     axes.set_xticks(list(places)[::every], [bar.name for bar in bars][::every])
     axes.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=4))
     axes.grid(axis="y", color=_GRID)
-    axes.legend(loc="upper left", ncols=2, frameon=False, fontsize=8, labelcolor=_QUIET)
+    axes.legend(loc="upper left", ncols=2, frameon=False, fontsize=10, labelcolor=_QUIET)
     axes.margins(x=0.01, y=0.25)
 
 
@@ -122,7 +122,7 @@ def _symbols(axes: Axes, symbols: Sequence[Group], won: str, lost: str) -> None:
             textcoords="offset points",
             ha="left" if profit >= 0 else "right",
             va="center",
-            fontsize=8,
+            fontsize=10,
             color=_INK,
         )
     axes.margins(x=0.18)
