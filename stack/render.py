@@ -17,8 +17,8 @@ from grafana.build import build as build_dashboards
 from stack.binaries import MissingBinary, alertmanager_command, find
 from stack.datadog import write_datadog
 from stack.flags import write_flags
-from stack.kubernetes import write_kubernetes
 from stack.influxdb import write_database
+from stack.kubernetes import write_kubernetes
 from stack.logrotate import write_rotation
 from stack.loki import write_loki
 from stack.newrelic import write_newrelic
