@@ -25,14 +25,12 @@ log = logging.getLogger(__name__)
 _AT_ONCE = 8  # messages on their way at the same time
 _LOOK_EVERY = 0.5  # seconds between two looks at the outbox
 _GRACE = 20.0  # seconds that a stopping post leaves to what it is sending
-_PROGRAMS = {WEBHOOK: webhooks.send, GRAFANA: grafana.send}
 _PROGRAMS = {
     WEBHOOK: webhooks.send,
     GRAFANA: grafana.send,
     DATADOG: datadog.send,
     NEWRELIC: newrelic.send,
 }
-_DATABASE_GONE = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout)
 
 Failed = Callable[[Connection, Claimed], Awaitable[None]]
 
