@@ -9,7 +9,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from stack.settings import Settings
 from webhook_actions.api import Before, Id, Line
-from webhook_actions.incidents import Connection
+from webhook_actions.database import Connection
 from webhook_actions.login import Session
 from webhook_actions.page.render import Desktop, Pages
 from webhook_actions.report import keeping

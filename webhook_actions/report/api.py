@@ -13,8 +13,8 @@ from psycopg_pool import AsyncConnectionPool
 from stack.settings import Settings
 from webhook_actions.api import Before, Id, Limit, Line
 from webhook_actions.auth import Caller
+from webhook_actions.database import Connection
 from webhook_actions.desk import Refused
-from webhook_actions.incidents import Connection
 from webhook_actions.report import Period, PeriodError, Report, keeping
 from webhook_actions.report.compute import compute
 from webhook_actions.senses import Senses, Unseen

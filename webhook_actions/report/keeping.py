@@ -10,7 +10,8 @@ from psycopg.types.json import Jsonb
 
 from stack.settings import Settings
 from webhook_actions import climb, outbox
-from webhook_actions.incidents import Connection, Incident, Step
+from webhook_actions.database import Connection
+from webhook_actions.incidents import Incident, Step
 from webhook_actions.outbox import Letter
 from webhook_actions.report.model import Happened, Report
 
