@@ -6,9 +6,8 @@ from typing import Any
 import pytest
 import requests
 
-from grafana.build import dashboards
 from tests.conftest import eventually
-from tests.dashboards.reading import read
+from tests.dashboards.reading import View, every, read
 from tests.end_to_end.conftest import Stack
 
 # What the overview shows of one bot, by the report's figure of the same.
@@ -46,9 +45,9 @@ def test_a_report_says_what_the_dashboards_say(stack: Stack) -> None:
     listed = reported(stack, "reports?bot=recorded").json()[0]
     report = reported(stack, f"reports/{listed['id']}").json()
     figures = {figure["name"]: figure["value"] for figure in report["figures"]}
-    url, overview = stack.settings.services.prometheus.url, dashboards(stack.settings)["overview"]
+    url, overview = stack.settings.services.prometheus.url, every(stack.settings)["overview"]
     seen: dict[str, list[Any]] = {}
-    for reading in read(url, overview, report["end"], "recorded"):
+    for reading in read(url, overview, View(report["end"], chosen={"bot": "recorded"})):
         seen.setdefault(reading.panel, []).extend(reading.values.values())
     for figure, panel in SHOWN.items():
         known = [] if figures[figure] is None else [figures[figure]]

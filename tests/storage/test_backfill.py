@@ -12,11 +12,10 @@ import pytest
 import requests
 import yaml
 
-from grafana.build import dashboards
 from stack.render import render
 from stack.settings import Settings, load
 from tests.conftest import binary, eventually, free_port
-from tests.dashboards.reading import read
+from tests.dashboards.reading import View, every, read
 from tests.exporter.test_http import STATE
 from tests.exporter.world import TOKEN, ScriptedBot, serve
 from tests.storage.conftest import answers
@@ -128,9 +127,9 @@ def _shows(settings: Settings, at: float, trades: list[dict[str, Any]]) -> None:
         trade for trade in trades if trade["closed_at"] <= at - 300
     ]  # as of the sample before, at least
     later = [trade for trade in trades if trade["closed_at"] <= at]
-    overview = dashboards(settings)["overview"]
+    overview = every(settings)["overview"]
     shown: dict[str, list[float]] = {}
-    for reading in read(settings.services.prometheus.url, overview, at, "alpha"):
+    for reading in read(settings.services.prometheus.url, overview, View(at, chosen={"bot": "alpha"})):
         shown.setdefault(reading.panel, []).extend(reading.values.values())
 
     def between(panel: str, low: float, high: float) -> None:
