@@ -95,14 +95,18 @@ class Jobs:
         if jobs:
             await self.app.job_manager.batch_defer_jobs_async(jobs, connection=connection)
 
-    async def advance(self, incident: int, bot: str, alert: str) -> None:
-        """Ask for an incident that was begun to be advanced now, unless that is asked for already."""
+    async def advance(self, incident: int, bot: str, alert: str, *, begun: bool) -> None:
+        """Ask for an incident to be advanced now, unless that is asked for already.
+
+        One that was `begun` goes before what is new; one that is only looked after must not, since that is
+        done again and again, and would keep a bot's lock from all else.
+        """
         with contextlib.suppress(AlreadyEnqueued):  # one that waits does as well
             await self.app.configure_task(
                 ADVANCE,
                 lock=_lock(bot, incident),
                 queueing_lock=f"incident:{incident}",
-                priority=max(_priority(alert), _BEGUN),
+                priority=max(_priority(alert), _BEGUN if begun else 0),
             ).defer_async(incident=incident)
 
     async def pending(self, connection: Connection) -> set[int]:

@@ -44,7 +44,7 @@ async def reconcile(
             if incident.bot and incident.bot not in settings.bots:
                 await engine.forget(incident.id)
             elif incident.labels not in firing:
-                await jobs.advance(incident.id, incident.bot, incident.alert)
+                await jobs.advance(incident.id, incident.bot, incident.alert, begun=False)
             elif not (incident.gave_up or paused or incident.id in pending):
                 forgotten.append((incident.id, incident.bot, incident.alert))
         async with pool.connection() as connection:

@@ -144,7 +144,7 @@ def _register(jobs: Jobs, engine: Engine, pool: AsyncConnectionPool[Connection])
     @jobs.app.task(name=WAKE)
     async def wake(incident: int) -> None:
         if found := await look_up(incident):
-            await jobs.advance(incident, found.bot, found.alert)
+            await jobs.advance(incident, found.bot, found.alert, begun=True)
 
     @jobs.app.task(name=RUN_NOW)
     async def run_now(incident: int, action: str, by: str) -> None:

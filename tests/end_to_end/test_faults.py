@@ -1,6 +1,7 @@
-"""Faults of the demo bot in `nightdesk up`: what is done about each, and that it is proven or told."""
+"""Every fault of the demo bot in `nightdesk up`: what is done about it, who is woken, and who answers how."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from stack.settings import load
 from tests.conftest import binary, eventually, free_port
 from tests.end_to_end.conftest import PROGRAMS, ROOT, SPEED, Stack
 from tests.freqtrade_replay import Recording
+from tests.webhook_actions.chromium import Browser
 from tests.webhook_actions.people.fakes import ACCOUNT, TWILIO_TOKEN, Fakes
 from tests.webhook_actions.people.world import Mailbox
 
@@ -70,7 +72,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
             [sys.executable, "-m", "stack.cli", "up", *options], cwd=ROOT, stdout=log, stderr=log
         )
         try:
-            made = Desk(load([config], speed=SPEED), Recording(now=True), mailbox, fakes)
+            made = Desk(config, load([config], speed=SPEED), Recording(now=True), mailbox, fakes)
             eventually(lambda: _sees_demo(made, up, directory), within=90, what="the stack")
             yield made
         finally:
@@ -103,7 +105,6 @@ def _settings(smtp: int, fakes: Fakes) -> dict[str, Any]:
         "actions": {
             "restart": {"boot": "4s"},
             "armed": ["close_all_positions"],
-            "limits": {"restart_bot": {"attempts": 6}},  # one fault comes right after the other here
         },
         "collection": {"timeout": "500ms"},
         "sla": {"requests_minimum": 1},  # of a window that is as much shorter as the others
@@ -134,6 +135,7 @@ def _sees_demo(desk: Desk, up: subprocess.Popen[bytes], directory: Path) -> bool
         ("drift", {}, ("ModelDrift",), "retrain_model", True),
         ("log_errors", {"per_second": 20}, ("LogErrorBurst",), "review_error_logs", False),
         ("loop_hang", {}, ("LoopHung",), "restart_bot", True),
+        ("hang", {}, ("Down",), "restart_bot", True),
         ("drawdown", {}, ("CriticalLoss",), "close_all_positions", True),
     ],
 )
@@ -155,3 +157,50 @@ def test_a_fault_leads_to_its_action_and_that_is_proven_or_a_person_hears(
             )
     finally:
         desk.demo("DELETE", f"faults/{fault}")
+
+
+@pytest.mark.timeout(600)
+def test_a_bot_that_stays_down_rings_and_is_answered_by_the_mails_link_and_on_the_page(
+    desk: Desk, tmp_path: Path
+) -> None:
+    assert desk.demo("POST", "faults/stay_down").ok
+    assert desk.demo("POST", "faults/crash").ok
+
+    def handed_over() -> dict[str, Any] | None:
+        return next((one for one in desk.incidents("TradingBotDown", "demo") if one["gave_up_at"]), None)
+
+    incident = eventually(handed_over, within=240, what="giving up")
+    eventually(lambda: _spent(desk.fakes.texts("sms")), within=30, what="an SMS over Twilio")
+    assert set(desk.fakes.to("sms")) == {ADMINISTRATOR}
+
+    def link() -> str | None:
+        to_admin = [number for number, to in enumerate(desk.mailbox.to()) if to == "admin@example.org"]
+        told = [text for text in map(desk.mailbox.text, to_admin) if "restart_bot" in text and "Down" in text]
+        found = re.search(r"Look and acknowledge: (\S+/i/\S+)", told[-1]) if told else None
+        return found[1] if found else None
+
+    with Browser(tmp_path / "chromium") as browser:
+        browser.go(eventually(link, within=30, what="a mail with a link"))
+        browser.click("button.main")
+        eventually(
+            lambda: "acknowledged" in _timeline(desk, incident["id"]), what="the acknowledgement by mail"
+        )
+        other = desk.incidents("TradingBotCriticalLoss", "demo")[-1]
+        browser.go(desk.settings.services.webhook_actions.url + "/")
+        browser.fill("#name", "anna")
+        browser.fill("#secret", desk.settings.webhook_actions.tokens.act_file.read_text().strip())
+        browser.click("button.main")
+        browser.reads("Log out")
+        browser.click(f"#incident-{other['id']} button.main")
+        eventually(
+            lambda: "acknowledged" in _timeline(desk, other["id"]), what="the acknowledgement on the page"
+        )
+
+
+def _spent(texts: list[str]) -> bool:
+    return any("demo" in text for text in texts)
+
+
+def _timeline(desk: Desk, incident: int) -> list[str]:
+    every = desk.incidents("TradingBotDown", "demo") + desk.incidents("TradingBotCriticalLoss", "demo")
+    return [entry["kind"] for one in every if one["id"] == incident for entry in one["timeline"]]

@@ -7,13 +7,28 @@ from tests.webhook_actions.people.world import World
 def test_a_dead_workers_job_frees_its_bot_also_where_the_same_was_asked_for_again(play: Play) -> None:
     async def scene(world: World) -> None:
         for incident in (1, 2):
-            await world.jobs.advance(incident, "alpha" if incident == 1 else "beta", "TradingBotDown")
+            bot = "alpha" if incident == 1 else "beta"
+            await world.jobs.advance(incident, bot, "TradingBotDown", begun=True)
         await world.rows(
             "UPDATE procrastinate_jobs SET status = 'doing' RETURNING id"
         )  # and its worker is gone
-        await world.jobs.advance(1, "alpha", "TradingBotDown")
+        await world.jobs.advance(1, "alpha", "TradingBotDown", begun=True)
         assert await world.jobs.recover(0) == 2
         found = await world.rows("SELECT lock, status::text FROM procrastinate_jobs ORDER BY lock")
         assert found == [("bot:alpha", "todo"), ("bot:beta", "todo")]
+
+    play(scene, work=False)
+
+
+def test_what_is_looked_after_again_and_again_keeps_no_bot_from_what_is_new(play: Play) -> None:
+    async def scene(world: World) -> None:
+        async with world.pool.connection() as connection:
+            await world.jobs.advance_with(connection, [(1, "alpha", "TradingBotDown")])
+        await world.jobs.advance(2, "alpha", "TradingBotModelDrift", begun=False)  # by the reconciler
+        await world.jobs.advance(3, "alpha", "TradingBotModelDrift", begun=True)  # its time has come
+        found = await world.rows(
+            "SELECT args->>'incident' FROM procrastinate_jobs ORDER BY priority DESC, id"
+        )
+        assert [incident for (incident,) in found] == ["3", "1", "2"]
 
     play(scene, work=False)
