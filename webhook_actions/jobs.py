@@ -53,6 +53,8 @@ class Jobs:
             try:
                 return await self._work()
             except GONE as error:
+                if (task := asyncio.current_task()) and task.cancelling():
+                    raise asyncio.CancelledError from error  # the database went while the worker was ending
                 log.warning("the queue waits for the database", extra={"reason": f"{error!r}"})
                 await asyncio.sleep(_DUE_EVERY)
 

@@ -94,7 +94,8 @@ class World:
     def __init__(self, directory: Path, *names: str, **overrides: Any) -> None:
         self.directory = directory
         self.bots = Bots(*names)
-        self.ports = {"prometheus": free_port(), "webhook_actions": free_port()}
+        # Nothing listens on Alertmanager's: on its own another test's, or a user's, might.
+        self.ports = {name: free_port() for name in ("prometheus", "webhook_actions", "alertmanager")}
         self.prometheus: subprocess.Popen[bytes] | None = None
         self.engine: subprocess.Popen[bytes] | None = None
         self.replicas: list[subprocess.Popen[bytes]] = []

@@ -1,7 +1,6 @@
 """The people's side of the engine on a real PostgreSQL, with a mailbox and the services that carry words."""
 
 import asyncio
-import contextlib
 import json
 import re
 import time
@@ -258,5 +257,7 @@ async def running(settings: Settings, address: str, name: str, *, work: bool = T
         finally:
             for task in tasks:
                 task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.gather(*tasks)
+            ended, _ = await asyncio.wait(tasks)
+            for task in ended:
+                if not task.cancelled():
+                    task.result()  # what broke it
