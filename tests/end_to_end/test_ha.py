@@ -90,9 +90,11 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
     try:
         made = Desk(load([config, HA], port_offset=offset, speed=SPEED), psutil.Process(up.pid), log)
         eventually(lambda: up.poll() is not None or "Ctrl-C" in log.read_text(), within=120, what="the stack")
+        assert up.poll() is None, log.read_text()
         yield made
     finally:
-        os.kill(up.pid, signal.SIGINT)
+        if up.poll() is None:
+            up.send_signal(signal.SIGINT)
         assert up.wait(60) == 0, log.read_text()
 
 
