@@ -16,7 +16,7 @@ from stack.logfiles import ServiceLogs
 from stack.processes import Ended, Line, Processes
 from stack.status import Status, Unreachable
 
-HEALTHY_WITHIN = 60.0  # seconds for all services together
+HEALTHY_WITHIN = 120.0  # seconds for all services together: a busy machine starts a dozen in a minute
 _ASK_EVERY = 0.25  # seconds between two looks at a service that is not healthy yet
 _REFRESH = 2.0  # seconds between two readings of the state
 
