@@ -121,7 +121,7 @@ def test_each_service_is_given_only_the_secrets_it_reads(services: dict[str, Any
     assert given["prometheus"] == {"read_token"}
     assert given["alertmanager"] == {"receive_token"}
     assert given["demo_bot"] == {"demo_bot_token"}
-    assert given["exporter"] == {"demo_bot_token", "reload_token"}
+    assert given["exporter"] == {"demo_bot_token", "read_token", "reload_token"}
     assert given["render"] == given["docker-proxy"] == given["blackbox_exporter"] == set()
 
 
