@@ -69,12 +69,13 @@ def test_every_container_is_healthy(stack: Compose):
 
 
 def test_every_part_is_scraped_and_the_alertmanagers_are_one_cluster(stack: Compose):
-    eventually(
-        lambda: not query("up == 0") and len(query('up{job="webhook_actions"}')) == 3,
-        within=180,
-        what="all up",
-    )
-    assert len(query('up{job="exporter-trading"}')) == 2
+    parts = {"webhook_actions": 3, "exporter-trading": 2, "alertmanager": 3, "prometheus": 2}
+
+    def up() -> dict[str, int]:
+        return {job: len(query(f'up{{job="{job}"}} == 1')) for job in parts}
+
+    # A name that Prometheus could not look up when it began is looked up again half a minute later.
+    eventually(lambda: up() == parts and not query("up == 0"), within=180, what=f"{parts} up")
     assert {each["value"][1] for each in query("alertmanager_cluster_members")} == {"3"}
     # Each bot is watched by one exporter, and to Alertmanager the two Prometheus are one.
     assert len(query("trading_bot_up")) == 1
