@@ -59,7 +59,7 @@ def local_services(settings: Settings, build: Path, data: Path, options: Sequenc
 def shared_database(data: Path) -> tuple[LocalService, Path]:
     """Return the PostgreSQL that several webhook_actions share, and the file that will hold its address."""
     file = data / "database_url"
-    command = [sys.executable, "-m", "webhook_actions.shared_database", "--data", str(data)]
+    command = [sys.executable, "-m", "webhook_actions.store.shared_database", "--data", str(data)]
     return LocalService("postgres", [*command, "--url-file", str(file)], "127.0.0.1", 0, str(file), ""), file
 
 

@@ -15,8 +15,8 @@ from typing import Any
 import uvicorn
 
 from stack.settings import Settings, SettingsError, add_arguments, add_replica, from_arguments, replica_of
-from webhook_actions.embedded import DatabaseError
 from webhook_actions.generations import serving
+from webhook_actions.store.embedded import DatabaseError
 
 log = logging.getLogger(__name__)
 

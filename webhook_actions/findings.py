@@ -5,10 +5,10 @@ import logging
 from collections.abc import Callable, Iterable
 
 from webhook_actions.bots import BotControl
-from webhook_actions.incidents import Incident
+from webhook_actions.engine.senses import Unseen
 from webhook_actions.outcome import Outcome, Result
 from webhook_actions.report import Report
-from webhook_actions.senses import Unseen
+from webhook_actions.store.incidents import Incident
 
 log = logging.getLogger(__name__)
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from starlette.types import Receive, Scope, Send
 
 from stack.settings import Settings, SettingsError
-from webhook_actions.embedded import DatabaseError, EmbeddedPostgres
 from webhook_actions.metrics import Metrics
 from webhook_actions.service import Running, running
+from webhook_actions.store.embedded import DatabaseError, EmbeddedPostgres
 
 log = logging.getLogger(__name__)
 

@@ -13,21 +13,22 @@ from fastapi import FastAPI
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from stack.settings import Settings
-from webhook_actions import incidents, server
 from webhook_actions.actions import load_actions
-from webhook_actions.database import GONE, Connection
-from webhook_actions.embedded import DatabaseError
-from webhook_actions.engine import Engine
-from webhook_actions.escalation import Escalation
-from webhook_actions.jobs import ADVANCE, HOLD, RUN_NOW, WAKE, Jobs
+from webhook_actions.engine.engine import Engine
+from webhook_actions.engine.jobs import ADVANCE, HOLD, RUN_NOW, WAKE, Jobs
+from webhook_actions.engine.reconcile import reconcile
+from webhook_actions.engine.truth import Prometheus
 from webhook_actions.metrics import Metrics
-from webhook_actions.reconcile import reconcile
-from webhook_actions.server import Reload
-from webhook_actions.truth import Prometheus
+from webhook_actions.people.escalation import Escalation
+from webhook_actions.store import incidents
+from webhook_actions.store.database import GONE, Connection
+from webhook_actions.store.embedded import DatabaseError
+from webhook_actions.web import server
+from webhook_actions.web.server import Reload
 
 log = logging.getLogger(__name__)
 
-_SCHEMA = Path(__file__).parent / "schema"
+_SCHEMA = Path(__file__).parent / "store" / "schema"
 _MIGRATION_LOCK = 0x6E_64_6D_67  # "ndmg": replicas that start together create the tables once
 _CONNECT_SECONDS = 30.0
 _STOP_SECONDS = 25.0  # a little longer than the queue leaves to an action that runs

@@ -18,7 +18,7 @@ import yaml
 
 from tests.chaos.fleet import Fleet
 from tests.conftest import binary, eventually, free_port
-from webhook_actions.embedded import EmbeddedPostgres
+from webhook_actions.store.embedded import EmbeddedPostgres
 
 ROOT = Path(__file__).parents[2]
 SPEED = 60

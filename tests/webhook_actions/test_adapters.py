@@ -21,8 +21,8 @@ from webhook_actions.bots.docker import DockerAdapter
 from webhook_actions.bots.freqtrade import FreqtradeAdapter
 from webhook_actions.bots.http import HttpAdapter
 from webhook_actions.bots.protocol import Adapter
+from webhook_actions.engine.senses import Senses
 from webhook_actions.outcome import Outcome, Result
-from webhook_actions.senses import Senses
 
 NO_SENSES = Senses(["http://127.0.0.1:9"], [], 0.5)  # an address where nothing listens
 SHOW = [sys.executable, "-c", "import sys; print(sys.argv[1:])"]

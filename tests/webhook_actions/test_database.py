@@ -10,7 +10,7 @@ import pytest
 
 from tests.conftest import eventually
 from tests.webhook_actions.conftest import Make
-from webhook_actions.embedded import DatabaseError, EmbeddedPostgres
+from webhook_actions.store.embedded import DatabaseError, EmbeddedPostgres
 
 
 def test_its_data_survive_and_its_sockets_are_closed_to_others(tmp_path: Path) -> None:

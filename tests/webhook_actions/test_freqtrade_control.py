@@ -14,8 +14,8 @@ from webhook_actions.actions.stop_entries import stop_entries
 from webhook_actions.bots import BotControl
 from webhook_actions.bots.freqtrade import FreqtradeAdapter
 from webhook_actions.bots.protocol import Order, Standing, Verb
+from webhook_actions.engine.senses import Senses
 from webhook_actions.outcome import Outcome, Result
-from webhook_actions.senses import Senses
 
 NOBODY: Any = None  # the incident, which these actions do not look at
 CANNOT = [Verb.RETRAIN_MODEL, Verb.SWITCH_ENDPOINT, Verb.CLEAR_CACHE, Verb.ADJUST_STRATEGY]

@@ -3,8 +3,8 @@
 from datetime import UTC, datetime, timedelta
 
 from stack.settings import ActionLimit, Duration
-from webhook_actions.incidents import Step
-from webhook_actions.ladder import Act, GiveUp, Record, Wait, decide
+from webhook_actions.engine.ladder import Act, GiveUp, Record, Wait, decide
+from webhook_actions.store.incidents import Step
 
 NOW = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
 LIMITS = {

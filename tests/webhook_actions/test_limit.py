@@ -1,6 +1,6 @@
 """How often one address may do something."""
 
-from webhook_actions.limit import RateLimit
+from webhook_actions.web.limit import RateLimit
 
 
 def test_a_burst_uses_up_the_minutes_share_which_comes_back_evenly() -> None:

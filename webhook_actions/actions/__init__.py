@@ -8,8 +8,8 @@ from enum import StrEnum
 
 from webhook_actions.bots import BotControl
 from webhook_actions.bots.protocol import Verb
-from webhook_actions.incidents import Incident
 from webhook_actions.outcome import Outcome
+from webhook_actions.store.incidents import Incident
 
 Run = Callable[[BotControl, Incident], Outcome]
 Proof = Callable[[BotControl], Outcome]

@@ -3,8 +3,8 @@
 from webhook_actions.actions import Effect, action
 from webhook_actions.bots import BotControl
 from webhook_actions.bots.protocol import Verb
-from webhook_actions.incidents import Incident
 from webhook_actions.outcome import Outcome
+from webhook_actions.store.incidents import Incident
 
 
 @action("adjust_strategy", effect=Effect.DISRUPTIVE, verbs=(Verb.ADJUST_STRATEGY,))

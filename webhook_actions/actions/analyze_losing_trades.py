@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 from webhook_actions.actions import Effect, action
 from webhook_actions.bots import BotControl
 from webhook_actions.bots.protocol import Trade
+from webhook_actions.engine.senses import for_bot
 from webhook_actions.findings import findings, money, percent, span
-from webhook_actions.incidents import Incident
 from webhook_actions.outcome import Outcome
-from webhook_actions.senses import for_bot
+from webhook_actions.store.incidents import Incident
 
 _TRADES = 500  # closed last
 _WORST = 3  # groups that are told of each kind

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from webhook_actions.actions import Effect, action
 from webhook_actions.bots import BotControl
 from webhook_actions.findings import findings, percent, span
-from webhook_actions.incidents import Incident
+from webhook_actions.store.incidents import Incident
 
 _SYMBOLS = 8  # that are told: the most volatile
 _MOST = "trading_bot_market_volatility_ratio"

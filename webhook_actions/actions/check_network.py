@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator
 
 from webhook_actions.actions import Effect, action
 from webhook_actions.bots import BotControl
+from webhook_actions.engine.senses import Reach, Unseen
 from webhook_actions.findings import findings, percent, span
-from webhook_actions.incidents import Incident
-from webhook_actions.senses import Reach, Unseen
+from webhook_actions.store.incidents import Incident
 
 # What the bot itself meets, which may take another way than the probes do.
 _OWN = (

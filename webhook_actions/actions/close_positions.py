@@ -4,8 +4,8 @@ from webhook_actions.actions import Effect, action
 from webhook_actions.actions.close_all_positions import is_out_of_the_market
 from webhook_actions.bots import BotControl
 from webhook_actions.bots.protocol import Verb
-from webhook_actions.incidents import Incident
 from webhook_actions.outcome import Outcome
+from webhook_actions.store.incidents import Incident
 
 
 @action(

@@ -3,8 +3,8 @@
 from webhook_actions.actions import Effect, action
 from webhook_actions.bots import BotControl
 from webhook_actions.findings import message
-from webhook_actions.incidents import Incident
 from webhook_actions.outcome import Outcome
+from webhook_actions.store.incidents import Incident
 
 
 @action("notify_admin", effect=Effect.OBSERVE, tells=True)

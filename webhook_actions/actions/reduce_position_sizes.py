@@ -3,9 +3,9 @@
 from webhook_actions.actions import Effect, action
 from webhook_actions.bots import BotControl
 from webhook_actions.bots.protocol import Verb
-from webhook_actions.incidents import Incident
+from webhook_actions.engine.senses import Unseen
 from webhook_actions.outcome import Outcome
-from webhook_actions.senses import Unseen
+from webhook_actions.store.incidents import Incident
 
 _BEFORE = 'max_over_time(trading_bot_current_exposure{bot="$bot"}[30m])'
 

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator
 from webhook_actions.actions import Effect, action
 from webhook_actions.bots import BotControl
 from webhook_actions.findings import findings, percent, span
-from webhook_actions.incidents import Incident
 from webhook_actions.outcome import Outcome
+from webhook_actions.store.incidents import Incident
 
 
 def _ago(seconds: float) -> str:

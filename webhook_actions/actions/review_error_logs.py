@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from webhook_actions.actions import Effect, action
 from webhook_actions.bots import BotControl
 from webhook_actions.findings import findings
-from webhook_actions.incidents import Incident
+from webhook_actions.store.incidents import Incident
 
 _KINDS = 8  # of events that are told, the most frequent first
 _SEEN = (

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from webhook_actions.actions import Effect, action
 from webhook_actions.bots import BotControl
 from webhook_actions.findings import findings, money, percent, span
-from webhook_actions.incidents import Incident
+from webhook_actions.store.incidents import Incident
 
 _TRADING = (
     ("win rate", "win_rate", percent),

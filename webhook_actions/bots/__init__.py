@@ -20,10 +20,10 @@ from webhook_actions.bots.protocol import (
     Trade,
     Verb,
 )
+from webhook_actions.engine.senses import Sample, Senses, for_bot
 from webhook_actions.outcome import Outcome, Result
 from webhook_actions.report import Report
 from webhook_actions.report.compute import Reporter
-from webhook_actions.senses import Sample, Senses, for_bot
 
 _ASK_EVERY = 0.5  # seconds between two looks at whether a bot answers
 _INSIST = 3  # times that a bot is asked for what protects money; under one key, so that it is done once

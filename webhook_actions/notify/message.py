@@ -6,7 +6,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from stack.settings import Settings
-from webhook_actions.incidents import Incident, Step
+from webhook_actions.store.incidents import Incident, Step
 
 _SHORT = 480  # characters of an SMS, three of its parts; the link is never cut
 _SPOKEN = 3  # incidents that a call names; the others are counted

@@ -3,7 +3,7 @@
 from stack.settings import Settings
 from webhook_actions.notify.message import Message
 from webhook_actions.outcome import Outcome
-from webhook_actions.posting import post
+from webhook_actions.people.posting import post
 
 
 def send(settings: Settings, address: str, message: Message) -> Outcome:

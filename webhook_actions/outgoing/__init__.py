@@ -9,12 +9,12 @@ from typing import Any
 from psycopg.rows import class_row
 
 from stack.settings import Settings
-from webhook_actions import outbox
-from webhook_actions.database import Connection
-from webhook_actions.incidents import Incident
-from webhook_actions.outbox import Letter
 from webhook_actions.outcome import Outcome
 from webhook_actions.outgoing import datadog, newrelic
+from webhook_actions.store import outbox
+from webhook_actions.store.database import Connection
+from webhook_actions.store.incidents import Incident
+from webhook_actions.store.outbox import Letter
 
 ALERTS, TRADING, REPORTS = "system_alerts", "trading_events", "performance_reports"
 WEBHOOK, GRAFANA, DATADOG, NEWRELIC = "webhook", "grafana", "datadog", "newrelic"

@@ -9,13 +9,13 @@ from fastapi.responses import RedirectResponse
 from psycopg_pool import AsyncConnectionPool
 
 from stack.settings import Settings
-from webhook_actions.auth import Tokens
-from webhook_actions.database import Connection
-from webhook_actions.desk import Desk
-from webhook_actions.limit import RateLimit
-from webhook_actions.login import Login, Session
 from webhook_actions.page import acts, entry, invited, reports, shown
 from webhook_actions.page.render import Pages
+from webhook_actions.people.desk import Desk
+from webhook_actions.store.database import Connection
+from webhook_actions.web.auth import Tokens
+from webhook_actions.web.limit import RateLimit
+from webhook_actions.web.login import Login, Session
 
 
 class _LoginWanted(Exception):

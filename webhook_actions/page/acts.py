@@ -7,13 +7,13 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import RedirectResponse
 
-from webhook_actions.api import Id
-from webhook_actions.auth import Caller
-from webhook_actions.desk import Desk, Done, Refused, Unconfirmed
-from webhook_actions.limit import RateLimit
-from webhook_actions.login import COOKIE, Login, Session
 from webhook_actions.page.forms import Form, inside, line, read, same_site, snooze
 from webhook_actions.page.render import Pages
+from webhook_actions.people.desk import Desk, Done, Refused, Unconfirmed
+from webhook_actions.web.api import Id
+from webhook_actions.web.auth import Caller
+from webhook_actions.web.limit import RateLimit
+from webhook_actions.web.login import COOKIE, Login, Session
 
 Act = Callable[[Caller, Form], Awaitable[Done]]
 

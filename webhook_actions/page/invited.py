@@ -7,14 +7,14 @@ from fastapi.responses import RedirectResponse
 from psycopg_pool import AsyncConnectionPool
 
 from stack.settings import Settings
-from webhook_actions import search
-from webhook_actions.auth import Caller, address
-from webhook_actions.database import Connection
-from webhook_actions.desk import Desk, Refused
-from webhook_actions.limit import RateLimit
-from webhook_actions.links import LinkError, Links
 from webhook_actions.page.forms import line, read
 from webhook_actions.page.render import Pages
+from webhook_actions.people.desk import Desk, Refused
+from webhook_actions.people.links import LinkError, Links
+from webhook_actions.store import search
+from webhook_actions.store.database import Connection
+from webhook_actions.web.auth import Caller, address
+from webhook_actions.web.limit import RateLimit
 
 
 def routes(

@@ -10,9 +10,9 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from stack.settings import Settings
-from webhook_actions.desk import Desk
-from webhook_actions.holds import Halt, Pause
 from webhook_actions.page import view
+from webhook_actions.people.desk import Desk
+from webhook_actions.store.holds import Halt, Pause
 
 _HERE = Path(__file__).parent
 _KINDS = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}

@@ -8,12 +8,12 @@ from fastapi import APIRouter, Depends, Request, Response
 from psycopg_pool import AsyncConnectionPool
 
 from stack.settings import Settings
-from webhook_actions.api import Before, Id, Line
-from webhook_actions.database import Connection
-from webhook_actions.login import Session
 from webhook_actions.page.render import Desktop, Pages
 from webhook_actions.report import keeping
 from webhook_actions.report.api import Form, listed, shown
+from webhook_actions.store.database import Connection
+from webhook_actions.web.api import Before, Id, Line
+from webhook_actions.web.login import Session
 
 _SHOWN = 50
 

@@ -9,11 +9,11 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import RedirectResponse
 from psycopg_pool import AsyncConnectionPool
 
-from webhook_actions import audit, holds, search
-from webhook_actions.api import Before, Id, Line
-from webhook_actions.database import Connection
-from webhook_actions.login import Login, Session
 from webhook_actions.page.render import Desktop, Pages
+from webhook_actions.store import audit, holds, search
+from webhook_actions.store.database import Connection
+from webhook_actions.web.api import Before, Id, Line
+from webhook_actions.web.login import Login, Session
 
 _OPEN_SHOWN, _HISTORY_SHOWN, _ACTS_SHOWN = 50, 30, 50
 

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 
-from webhook_actions.desk import Done
-from webhook_actions.holds import Pause
-from webhook_actions.incidents import Step
-from webhook_actions.search import Case, Entry
+from webhook_actions.people.desk import Done
+from webhook_actions.store.holds import Pause
+from webhook_actions.store.incidents import Step
+from webhook_actions.store.search import Case, Entry
 
 _UNITS = (("d", 86_400), ("h", 3600), ("min", 60))
 SEVERITIES = ("critical", "warning", "info")

@@ -11,13 +11,13 @@ from fastapi import APIRouter, Depends, HTTPException, Path, Query, Response
 from psycopg_pool import AsyncConnectionPool
 
 from stack.settings import Settings
-from webhook_actions.api import Before, Id, Limit, Line
-from webhook_actions.auth import Caller
-from webhook_actions.database import Connection
-from webhook_actions.desk import Refused
+from webhook_actions.engine.senses import Senses, Unseen
+from webhook_actions.people.desk import Refused
 from webhook_actions.report import Period, PeriodError, Report, keeping
 from webhook_actions.report.compute import compute
-from webhook_actions.senses import Senses, Unseen
+from webhook_actions.store.database import Connection
+from webhook_actions.web.api import Before, Id, Limit, Line
+from webhook_actions.web.auth import Caller
 
 Form = Literal["json", "html", "pdf", "text"]
 # A report is shown by itself and loads nothing: its look and its charts are inside it.

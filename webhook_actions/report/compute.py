@@ -4,11 +4,11 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from stack.settings import Settings
+from webhook_actions.engine.senses import Senses
 from webhook_actions.report import judged, trades
 from webhook_actions.report.history import History, figures
 from webhook_actions.report.model import Report
 from webhook_actions.report.period import Period
-from webhook_actions.senses import Senses
 
 _SLACK = 120.0  # seconds that a bot may be seen late before half a history is told
 _UNKNOWN = trades.Told((), 0)

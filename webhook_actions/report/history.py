@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from webhook_actions.engine.senses import Sample, Senses, for_bot
 from webhook_actions.report.model import Figure, Points, Unit
 from webhook_actions.report.period import Period
-from webhook_actions.senses import Sample, Senses, for_bot
 
 _DRAWN = 300  # points of a chart
 _FINEST = 1.0  # seconds between two of them

@@ -9,11 +9,11 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from stack.settings import Settings
-from webhook_actions import climb, outbox
-from webhook_actions.database import Connection
-from webhook_actions.incidents import Incident, Step
-from webhook_actions.outbox import Letter
 from webhook_actions.report.model import Happened, Report
+from webhook_actions.store import climb, outbox
+from webhook_actions.store.database import Connection
+from webhook_actions.store.incidents import Incident, Step
+from webhook_actions.store.outbox import Letter
 
 _INCIDENTS = 20  # that a report tells, the newest
 _TOLD = ("critical", "warning")

@@ -19,7 +19,7 @@ from stack.settings import Settings, load
 from tests.conftest import binary, eventually, free_port
 from tests.demo_bot.conftest import Bot, launch
 from webhook_actions.bots import BotControl, control
-from webhook_actions.incidents import Incident
+from webhook_actions.store.incidents import Incident
 
 ROOT = Path(__file__).parents[3]
 SPEED = 60  # a scrape each second

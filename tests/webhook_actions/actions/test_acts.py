@@ -10,9 +10,9 @@ from tests.conftest import eventually
 from tests.webhook_actions.actions.conftest import Watched
 from webhook_actions.actions import Action, load_actions
 from webhook_actions.bots import BotControl
-from webhook_actions.incidents import Incident
+from webhook_actions.engine.senses import for_bot
 from webhook_actions.outcome import Result
-from webhook_actions.senses import for_bot
+from webhook_actions.store.incidents import Incident
 
 Make = Callable[..., Incident]
 ACTIONS = load_actions()

@@ -22,10 +22,10 @@ from tests.webhook_actions.actions.conftest import Watched
 from webhook_actions.actions import Effect, load_actions
 from webhook_actions.bots import BotControl
 from webhook_actions.bots.freqtrade import FreqtradeAdapter
+from webhook_actions.engine.senses import Endpoint, Senses
 from webhook_actions.findings import LONGEST, message, span, told
-from webhook_actions.incidents import Incident
 from webhook_actions.outcome import Result
-from webhook_actions.senses import Endpoint, Senses
+from webhook_actions.store.incidents import Incident
 
 Make = Callable[..., Incident]
 ACTIONS = load_actions()

@@ -11,7 +11,7 @@ import pytest
 from stack.settings import Settings
 from tests.webhook_actions.people.fakes import Fakes
 from tests.webhook_actions.people.world import Ground, Mailbox, World, running
-from webhook_actions.embedded import EmbeddedPostgres
+from webhook_actions.store.embedded import EmbeddedPostgres
 
 Play = Callable[..., None]
 _NAMES = (f"people{number}" for number in itertools.count())

@@ -12,10 +12,10 @@ from aiosmtpd.smtp import AuthResult
 from stack.settings import Settings
 from tests.webhook_actions.people.fakes import SLACK_PATH, TELEGRAM_TOKEN, TWILIO_TOKEN, Fakes
 from tests.webhook_actions.people.world import FACTS, Ground, Mailbox
-from webhook_actions.incidents import Incident, Step
 from webhook_actions.notify import send
 from webhook_actions.notify.message import Message, Told, compose
 from webhook_actions.outcome import Result
+from webhook_actions.store.incidents import Incident, Step
 
 NOW = datetime(2026, 1, 5, 3, 0, tzinfo=UTC)
 LINK = "https://desk.example.org/i/" + "x" * 60

@@ -50,6 +50,7 @@ def test_each_level_is_told_after_the_one_before_and_the_end_of_the_list_is_coun
         assert EMERGENCY not in fakes.to("phone")
         await reached(fakes, "phone", EMERGENCY)
         assert world.metric("nightdesk_escalations_exhausted_total") == 0
+        await reached(fakes, "sms", EMERGENCY)
         await world.said(incident, "exhausted", "nobody is left")
         assert world.metric("nightdesk_escalations_exhausted_total") == 1
         assert world.metric("nightdesk_escalations_total", severity="critical") == 3
@@ -123,6 +124,7 @@ def test_the_third_firing_within_the_window_is_told_to_the_technical_lead_once(
         assert LEAD not in fakes.to("phone"), "another bot's firings are not this one's"
         third = await world.fire("Down")
         assert "3 times within" in await world.said(third, "escalated", "technical_lead")
+        await reached(fakes, "phone", LEAD)
         fourth = await world.fire("Down")
         await asyncio.sleep(SOON)
         assert await world.timeline(fourth, "escalated") == []
@@ -138,6 +140,7 @@ def test_a_bot_that_stays_down_is_told_to_the_emergency_contact_beside_the_climb
         incident = await world.fire("Down")
         assert "down for" in await world.said(incident, "escalated", "emergency_contact")
         assert await world.timeline(incident, "exhausted") == []
+        await reached(fakes, "phone", EMERGENCY)
 
     play(scene, alerts={"Down": {"escalate": "2h"}})
     assert fakes.to("phone") == [EMERGENCY]
@@ -339,7 +342,7 @@ def test_forty_bots_down_at_once_ring_the_phone_a_few_times(play: Play, fakes: F
 
 
 def test_delays_are_the_alerts_own_then_its_severitys_then_the_policys(ground: Ground) -> None:
-    from webhook_actions.policy import CLIMB, Plan, Subject, take
+    from webhook_actions.people.policy import CLIMB, Plan, Subject, take
 
     settings = ground.settings(
         speed=1,

@@ -10,10 +10,10 @@ from pathlib import Path
 from tests.webhook_actions.people.conftest import Play
 from tests.webhook_actions.people.fakes import Fakes
 from tests.webhook_actions.people.world import Ground, Mailbox, World, until
-from webhook_actions.escalation import Escalation
-from webhook_actions.jobs import Jobs
-from webhook_actions.links import Links
+from webhook_actions.engine.jobs import Jobs
 from webhook_actions.metrics import Metrics
+from webhook_actions.people.escalation import Escalation
+from webhook_actions.people.links import Links
 
 ALONE = {"Down": {"escalate": "2h", "channels": ["sms"]}}
 ROOT = Path(__file__).parents[3]
@@ -23,8 +23,8 @@ WORKER = """
 import asyncio, sys
 from psycopg_pool import AsyncConnectionPool
 from stack.settings import load
-from webhook_actions.escalation import Escalation
-from webhook_actions.jobs import Jobs
+from webhook_actions.people.escalation import Escalation
+from webhook_actions.engine.jobs import Jobs
 from webhook_actions.metrics import Metrics
 
 async def main():

@@ -8,9 +8,9 @@ from standardwebhooks import Webhook, WebhookVerificationError
 from tests.webhook_actions.people.conftest import Play
 from tests.webhook_actions.people.fakes import Fakes, Got
 from tests.webhook_actions.people.world import Ground, World, until
-from webhook_actions import outbox
 from webhook_actions.outcome import Outcome
 from webhook_actions.outgoing import WEBHOOK
+from webhook_actions.store import outbox
 
 QUIET = {"severities": {"critical": {"channels": []}, "warning": {"channels": []}}}
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"

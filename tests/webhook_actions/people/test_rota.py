@@ -9,7 +9,7 @@ import pytest
 from stack.settings import Settings
 from tests.webhook_actions.people.world import Ground
 from webhook_actions.hours import maintained_until, quiet_until
-from webhook_actions.rota import on_call
+from webhook_actions.people.rota import on_call
 
 BERLIN = ZoneInfo("Europe/Berlin")
 

@@ -11,8 +11,8 @@ from stack.binaries import alertmanager_command
 from tests.conftest import binary, eventually, free_port
 from tests.webhook_actions.people.conftest import Play
 from tests.webhook_actions.people.world import Ground, World, until
-from webhook_actions import acks
-from webhook_actions.incidents import Incident
+from webhook_actions.people import acks
+from webhook_actions.store.incidents import Incident
 
 CONFIG = "route: {receiver: nobody}\nreceivers: [{name: nobody}]\n"
 

@@ -27,12 +27,13 @@ from tests.webhook_actions.people.fakes import (
     TWILIO_TOKEN,
     Fakes,
 )
-from webhook_actions import incidents, payload
-from webhook_actions.database import Connection
-from webhook_actions.escalation import Escalation
-from webhook_actions.incidents import Incident
-from webhook_actions.jobs import Jobs
+from webhook_actions import payload
+from webhook_actions.engine.jobs import Jobs
 from webhook_actions.metrics import Metrics
+from webhook_actions.people.escalation import Escalation
+from webhook_actions.store import incidents
+from webhook_actions.store.database import Connection
+from webhook_actions.store.incidents import Incident
 
 T = TypeVar("T")
 SPEED = 600  # 10 minutes are a second

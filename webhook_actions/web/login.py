@@ -14,8 +14,8 @@ from fastapi import Request, Response
 from pydantic import TypeAdapter
 
 from stack.settings import Settings
-from webhook_actions.auth import Caller, Scope, Tokens, address
-from webhook_actions.web_config import WebConfig, WebConfigError
+from webhook_actions.web.auth import Caller, Scope, Tokens, address
+from webhook_actions.web.web_config import WebConfig, WebConfigError
 
 log = logging.getLogger(__name__)
 

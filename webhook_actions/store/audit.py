@@ -5,8 +5,8 @@ from datetime import datetime
 
 from psycopg.rows import class_row
 
-from webhook_actions.auth import Caller
-from webhook_actions.database import Connection
+from webhook_actions.store.database import Connection
+from webhook_actions.web.auth import Caller
 
 
 @dataclass(frozen=True)

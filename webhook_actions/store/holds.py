@@ -5,7 +5,7 @@ from datetime import datetime
 
 from psycopg.rows import class_row
 
-from webhook_actions.database import Connection
+from webhook_actions.store.database import Connection
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ import aiohttp
 from psycopg.rows import class_row
 
 from stack.settings import Settings
-from webhook_actions import climb
-from webhook_actions.database import Connection
-from webhook_actions.incidents import Incident, tell
+from webhook_actions.store import climb
+from webhook_actions.store.database import Connection
+from webhook_actions.store.incidents import Incident, tell
 
 _TIMEOUT = aiohttp.ClientTimeout(total=10)
 

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from stack.settings import Settings
-from webhook_actions import holds
 from webhook_actions.actions import Action, Effect
-from webhook_actions.database import Connection
-from webhook_actions.incidents import Incident, Step, tell
-from webhook_actions.ladder import NOT_RUN, Record
+from webhook_actions.engine.ladder import NOT_RUN, Record
 from webhook_actions.outcome import Outcome
+from webhook_actions.store import holds
+from webhook_actions.store.database import Connection
+from webhook_actions.store.incidents import Incident, Step, tell
 
 _INTENT_LOCK = 0x6E_64_69_6E  # "ndin": one intent at a time is checked and counted
 

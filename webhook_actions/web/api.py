@@ -13,13 +13,13 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 from stack.settings import RealTime, Settings
 from stack.settings.types import Between
-from webhook_actions import audit, holds, outbox, search
-from webhook_actions.auth import Caller, Scope, Tokens
-from webhook_actions.database import GONE, Connection
-from webhook_actions.desk import Desk, Done, Offer, Refused
-from webhook_actions.limit import RateLimit
 from webhook_actions.outgoing import WEBHOOK
 from webhook_actions.payload import no_nul
+from webhook_actions.people.desk import Desk, Done, Offer, Refused
+from webhook_actions.store import audit, holds, outbox, search
+from webhook_actions.store.database import GONE, Connection
+from webhook_actions.web.auth import Caller, Scope, Tokens
+from webhook_actions.web.limit import RateLimit
 
 log = logging.getLogger(__name__)
 

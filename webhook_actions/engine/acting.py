@@ -8,18 +8,18 @@ from datetime import UTC, datetime, timedelta
 from psycopg_pool import AsyncConnectionPool
 
 from stack.settings import Settings
-from webhook_actions import holds, incidents, tries
 from webhook_actions.actions import Action, Effect
 from webhook_actions.bots import BotControl, control
-from webhook_actions.database import Connection
+from webhook_actions.engine.ladder import CANNOT, WOULD_HAVE, Act, GiveUp, Wait, decide
+from webhook_actions.engine.proofs import Proofs
+from webhook_actions.engine.senses import for_bot
+from webhook_actions.engine.truth import Prometheus
 from webhook_actions.hours import maintained_until
-from webhook_actions.incidents import Incident
-from webhook_actions.ladder import CANNOT, WOULD_HAVE, Act, GiveUp, Wait, decide
 from webhook_actions.metrics import Metrics
 from webhook_actions.outcome import Outcome
-from webhook_actions.proofs import Proofs
-from webhook_actions.senses import for_bot
-from webhook_actions.truth import Prometheus
+from webhook_actions.store import holds, incidents, tries
+from webhook_actions.store.database import Connection
+from webhook_actions.store.incidents import Incident
 
 log = logging.getLogger(__name__)
 

@@ -5,14 +5,14 @@ import logging
 from psycopg_pool import AsyncConnectionPool
 
 from stack.settings import Settings
-from webhook_actions import holds, incidents
-from webhook_actions.database import Connection
-from webhook_actions.engine import Engine
-from webhook_actions.jobs import Jobs
+from webhook_actions.engine.engine import Engine
+from webhook_actions.engine.jobs import Jobs
+from webhook_actions.engine.senses import for_bot
+from webhook_actions.engine.truth import Prometheus, Unreachable
 from webhook_actions.metrics import Metrics
 from webhook_actions.report import keeping
-from webhook_actions.senses import for_bot
-from webhook_actions.truth import Prometheus, Unreachable
+from webhook_actions.store import holds, incidents
+from webhook_actions.store.database import Connection
 
 log = logging.getLogger(__name__)
 

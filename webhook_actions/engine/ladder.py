@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from stack.settings import ActionLimit
-from webhook_actions.incidents import Step
+from webhook_actions.store.incidents import Step
 
 CANNOT = "cannot"  # this bot, adapter or Nightdesk has no way to do it
 WOULD_HAVE = "would_have"  # settings do not arm it

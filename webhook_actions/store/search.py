@@ -9,8 +9,8 @@ from typing import Any, Literal
 from psycopg import sql
 from psycopg.rows import class_row
 
-from webhook_actions.database import Connection
-from webhook_actions.incidents import Incident, Step
+from webhook_actions.store.database import Connection
+from webhook_actions.store.incidents import Incident, Step
 
 State = Literal["open", "closed", "all"]
 

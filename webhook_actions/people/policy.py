@@ -7,7 +7,7 @@ from datetime import datetime
 from stack.settings import Contact, Settings
 from webhook_actions.hours import maintained_until, quiet_until
 from webhook_actions.notify import APPRISE
-from webhook_actions.rota import on_call
+from webhook_actions.people.rota import on_call
 
 CLIMB, REPEATED, DOWN, LOSS, SPENT = (
     "climb",

@@ -9,19 +9,20 @@ import procrastinate
 from psycopg_pool import AsyncConnectionPool
 
 from stack.settings import Settings
-from webhook_actions import acks, climb, outbox, policy
 from webhook_actions.actions import Action
-from webhook_actions.database import GONE, Connection
-from webhook_actions.incidents import Incident
-from webhook_actions.jobs import Jobs
-from webhook_actions.links import Links
+from webhook_actions.engine.jobs import Jobs
 from webhook_actions.metrics import Metrics
-from webhook_actions.outbox import Claimed
 from webhook_actions.outcome import Outcome
 from webhook_actions.outgoing import Outgoing
-from webhook_actions.policy import Plan
-from webhook_actions.post import Post
+from webhook_actions.people import acks, policy
+from webhook_actions.people.links import Links
+from webhook_actions.people.policy import Plan
+from webhook_actions.people.post import Post
 from webhook_actions.report import keeping
+from webhook_actions.store import climb, outbox
+from webhook_actions.store.database import GONE, Connection
+from webhook_actions.store.incidents import Incident
+from webhook_actions.store.outbox import Claimed
 
 log = logging.getLogger(__name__)
 

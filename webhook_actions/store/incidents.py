@@ -7,8 +7,8 @@ from datetime import datetime
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from webhook_actions.database import Connection
 from webhook_actions.payload import Alert
+from webhook_actions.store.database import Connection
 
 
 @dataclass(frozen=True)

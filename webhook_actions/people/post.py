@@ -9,16 +9,16 @@ from datetime import UTC, datetime
 from psycopg_pool import AsyncConnectionPool
 
 from stack.settings import Delivery, Settings
-from webhook_actions import climb, outbox
-from webhook_actions.database import GONE, Connection
-from webhook_actions.links import Links
 from webhook_actions.metrics import Metrics
 from webhook_actions.notify import CHANNELS, send
 from webhook_actions.notify.message import Told, compose
-from webhook_actions.outbox import Claimed
 from webhook_actions.outcome import Outcome
 from webhook_actions.outgoing import DATADOG, GRAFANA, NEWRELIC, WEBHOOK, datadog, grafana, newrelic, webhooks
+from webhook_actions.people.links import Links
 from webhook_actions.report import keeping
+from webhook_actions.store import climb, outbox
+from webhook_actions.store.database import GONE, Connection
+from webhook_actions.store.outbox import Claimed
 
 log = logging.getLogger(__name__)
 

@@ -6,11 +6,11 @@ from datetime import datetime, timedelta
 from stack.settings import Settings
 from webhook_actions.actions import Action, Effect, Proof
 from webhook_actions.bots import BotControl, control
-from webhook_actions.incidents import Incident, Step
-from webhook_actions.ladder import UNKNOWN, VERIFIED
+from webhook_actions.engine.ladder import UNKNOWN, VERIFIED
+from webhook_actions.engine.senses import for_bot
+from webhook_actions.engine.truth import Prometheus
 from webhook_actions.outcome import Outcome
-from webhook_actions.senses import for_bot
-from webhook_actions.truth import Prometheus
+from webhook_actions.store.incidents import Incident, Step
 
 NOT_VERIFIED = "not_verified"
 

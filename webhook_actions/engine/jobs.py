@@ -12,7 +12,7 @@ from procrastinate.jobs import Status
 from psycopg_pool import AsyncConnectionPool
 
 from stack.settings import Settings
-from webhook_actions.database import GONE, Connection
+from webhook_actions.store.database import GONE, Connection
 
 log = logging.getLogger(__name__)
 

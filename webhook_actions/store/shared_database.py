@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from types import FrameType
 
-from webhook_actions.embedded import DatabaseError, EmbeddedPostgres
+from webhook_actions.store.embedded import DatabaseError, EmbeddedPostgres
 
 
 def main() -> int:

@@ -7,16 +7,16 @@ from datetime import UTC, datetime, timedelta
 from psycopg_pool import AsyncConnectionPool
 
 from stack.settings import Settings
-from webhook_actions import incidents, tries
-from webhook_actions.acting import Actor, Wake
 from webhook_actions.actions import Action
-from webhook_actions.database import Connection
-from webhook_actions.escalation import Escalation
-from webhook_actions.incidents import Incident, Step
-from webhook_actions.ladder import VERIFIED
+from webhook_actions.engine.acting import Actor, Wake
+from webhook_actions.engine.ladder import VERIFIED
+from webhook_actions.engine.proofs import Proofs, needs_proof
+from webhook_actions.engine.truth import Prometheus, Unreachable
 from webhook_actions.metrics import Metrics
-from webhook_actions.proofs import Proofs, needs_proof
-from webhook_actions.truth import Prometheus, Unreachable
+from webhook_actions.people.escalation import Escalation
+from webhook_actions.store import incidents, tries
+from webhook_actions.store.database import Connection
+from webhook_actions.store.incidents import Incident, Step
 
 log = logging.getLogger(__name__)
 

@@ -8,8 +8,8 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from stack.settings import Delivery
-from webhook_actions.database import Connection
 from webhook_actions.outcome import Outcome, Result
+from webhook_actions.store.database import Connection
 
 _TOGETHER = 20  # incidents, at most, that one message tells of
 

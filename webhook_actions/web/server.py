@@ -9,17 +9,19 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from psycopg_pool import AsyncConnectionPool
 
 from stack.settings import Settings
-from webhook_actions import api, incidents, page, payload
+from webhook_actions import page, payload
 from webhook_actions.actions import load_actions
-from webhook_actions.auth import Scope, Tokens
-from webhook_actions.database import GONE, Connection
-from webhook_actions.desk import Desk
-from webhook_actions.escalation import Escalation
-from webhook_actions.guard import Guard
-from webhook_actions.jobs import Jobs
-from webhook_actions.limit import RateLimit
+from webhook_actions.engine.jobs import Jobs
 from webhook_actions.metrics import Metrics
+from webhook_actions.people.desk import Desk
+from webhook_actions.people.escalation import Escalation
 from webhook_actions.report import api as reports
+from webhook_actions.store import incidents
+from webhook_actions.store.database import GONE, Connection
+from webhook_actions.web import api
+from webhook_actions.web.auth import Scope, Tokens
+from webhook_actions.web.guard import Guard
+from webhook_actions.web.limit import RateLimit
 
 log = logging.getLogger(__name__)
 

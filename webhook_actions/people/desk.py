@@ -8,14 +8,15 @@ from enum import StrEnum
 from psycopg_pool import AsyncConnectionPool
 
 from stack.settings import Settings
-from webhook_actions import acks, audit, holds, incidents, outbox
 from webhook_actions.actions import Action, Effect
-from webhook_actions.auth import Caller
-from webhook_actions.database import Connection
-from webhook_actions.escalation import Escalation
-from webhook_actions.incidents import Incident
-from webhook_actions.jobs import Jobs
+from webhook_actions.engine.jobs import Jobs
 from webhook_actions.outgoing import WEBHOOK
+from webhook_actions.people import acks
+from webhook_actions.people.escalation import Escalation
+from webhook_actions.store import audit, holds, incidents, outbox
+from webhook_actions.store.database import Connection
+from webhook_actions.store.incidents import Incident
+from webhook_actions.web.auth import Caller
 
 log = logging.getLogger(__name__)
 

@@ -7,11 +7,11 @@ from datetime import datetime
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from webhook_actions import outbox
-from webhook_actions.database import Connection
-from webhook_actions.incidents import Incident, Step
-from webhook_actions.outbox import Letter
-from webhook_actions.policy import CLIMB, Plan, Subject, Taken
+from webhook_actions.people.policy import CLIMB, Plan, Subject, Taken
+from webhook_actions.store import outbox
+from webhook_actions.store.database import Connection
+from webhook_actions.store.incidents import Incident, Step
+from webhook_actions.store.outbox import Letter
 
 _AT_A_TIME = 100  # steps in one transaction
 

@@ -1,0 +1,1 @@
+"""What is kept in PostgreSQL: incidents, tries, escalation, letters, holds and the audit."""

@@ -1,0 +1,1 @@
+"""The HTTP side: who may call, and what they get."""
