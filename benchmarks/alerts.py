@@ -19,9 +19,10 @@ from typing import Any
 import psutil
 import requests
 
+from stack.binaries import alertmanager_command
 from tests.chaos.fleet import Fleet
 from tests.chaos.stage import Stage, alert
-from tests.conftest import binary, eventually, free_port
+from tests.conftest import eventually, free_port
 
 ALERTS, BATCH, SENDERS = 10_000, 100, 4
 PER_SECOND, SECONDS = 50, 30
@@ -173,7 +174,7 @@ def alertmanager() -> Iterator[str]:
         port = free_port()
         options = [f"--config.file={config}", f"--storage.path={directory}", "--cluster.listen-address="]
         process = subprocess.Popen(
-            [str(binary("alertmanager")), *options, f"--web.listen-address=127.0.0.1:{port}"],
+            alertmanager_command(*options, f"--web.listen-address=127.0.0.1:{port}"),
             stderr=subprocess.DEVNULL,
         )
         try:

@@ -13,6 +13,8 @@ from pydantic import (
     ValidationError,
 )
 
+from stack.settings import Severities
+
 _NEVER = datetime(1, 1, 2, tzinfo=UTC)  # Alertmanager writes the year 1 for "has not ended"
 
 
@@ -43,6 +45,12 @@ class Alert(BaseModel):
     def name(self) -> str:
         """The alert's name; a webhook of Alertmanager always has one."""
         return self.labels.get("alertname", "")
+
+    @property
+    def severity(self) -> str:
+        """The label where settings know it; what another team's rule calls its alerts is a warning."""
+        said = self.labels.get("severity", "")
+        return said if said in Severities.model_fields else "warning"
 
     @property
     def ended(self) -> datetime | None:

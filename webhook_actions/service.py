@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psycopg
 from fastapi import FastAPI
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from psycopg_pool import PoolTimeout
 
 from stack.settings import Settings
 from webhook_actions.actions import load_actions
@@ -21,7 +21,7 @@ from webhook_actions.engine.truth import Prometheus
 from webhook_actions.metrics import Metrics
 from webhook_actions.people.escalation import Escalation
 from webhook_actions.store import incidents
-from webhook_actions.store.database import GONE, Connection
+from webhook_actions.store.database import GONE, Connection, Pool
 from webhook_actions.store.embedded import DatabaseError
 from webhook_actions.web import server
 from webhook_actions.web.server import Reload
@@ -81,21 +81,12 @@ async def running(
         yield Running(server.build(settings, pool, jobs, escalation, metrics, health, reload), tasks)
 
 
-async def _pool(
-    settings: Settings, embedded: str | None, stack: AsyncExitStack
-) -> AsyncConnectionPool[Connection]:
+async def _pool(settings: Settings, embedded: str | None, stack: AsyncExitStack) -> Pool:
     file = settings.webhook_actions.database_url_file
     address = file.read_text(encoding="utf-8").strip() if file else embedded
     if address is None:
         raise DatabaseError("webhook_actions.database_url_file: from it to null is a way by a restart only")
-    pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
-        address,
-        min_size=2,
-        max_size=settings.webhook_actions.workers + 6,
-        open=False,
-        check=AsyncConnectionPool.check_connection,
-        timeout=_CONNECT_SECONDS,
-    )
+    pool = Pool(address, max_size=settings.webhook_actions.workers + 6, timeout=_CONNECT_SECONDS)
     try:
         await pool.open(wait=True, timeout=_CONNECT_SECONDS)
     except (PoolTimeout, psycopg.Error) as error:
@@ -106,8 +97,8 @@ async def _pool(
     return pool
 
 
-async def _create_tables(pool: AsyncConnectionPool[Connection], jobs: Jobs) -> None:
-    async with pool.connection() as connection:
+async def _create_tables(pool: Pool, jobs: Jobs) -> None:
+    async with pool.transaction() as connection:
         await connection.execute("SELECT pg_advisory_xact_lock(%s)", [_MIGRATION_LOCK])
         await jobs.open()
         known = await _applied(connection)
@@ -135,7 +126,7 @@ async def _applied(connection: Connection) -> dict[str, str]:
     return dict(await (await connection.execute("SELECT file, digest FROM schema_files")).fetchall())
 
 
-def _register(jobs: Jobs, engine: Engine, pool: AsyncConnectionPool[Connection]) -> None:
+def _register(jobs: Jobs, engine: Engine, pool: Pool) -> None:
     """Tell the queue what its jobs do."""
 
     @jobs.app.task(name=ADVANCE)
@@ -178,9 +169,7 @@ async def _cancel(tasks: tuple[asyncio.Task[None], ...]) -> None:
         log.warning("a part of the engine did not end", extra={"part": task.get_name()})
 
 
-def _health(
-    pool: AsyncConnectionPool[Connection], tasks: tuple[asyncio.Task[None], ...]
-) -> Callable[[], Awaitable[str | None]]:
+def _health(pool: Pool, tasks: tuple[asyncio.Task[None], ...]) -> Callable[[], Awaitable[str | None]]:
     async def look() -> str | None:
         ended = [task.get_name() for task in tasks if task.done()]
         if ended:

@@ -1,7 +1,7 @@
 """The typed model of monitoring.yaml, which every part of Nightdesk reads its settings from."""
 
 from stack.settings.acting import ActionLimit, Contact, Delivery, Hours, Maintenance
-from stack.settings.alerts import Alert
+from stack.settings.alerts import Alert, Severities
 from stack.settings.bots import (
     Bot,
     BotProcess,
@@ -53,6 +53,7 @@ __all__ = [
     "Service",
     "Settings",
     "SettingsError",
+    "Severities",
     "Size",
     "Source",
     "add_arguments",

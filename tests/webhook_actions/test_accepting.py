@@ -84,6 +84,12 @@ def test_names_with_quotes_emoji_and_newlines_arrive_intact(quiet: World) -> Non
     assert quiet.incidents()[0]["labels"]["bot"] == name
 
 
+def test_a_severity_that_settings_do_not_know_is_a_warning(quiet: World) -> None:
+    labels = {"alertname": "OfAnotherTeam", "bot": "alpha", "severity": "page"}
+    assert quiet.deliver(quiet.alert("other", labels=labels, fingerprint="f-page")).json()["opened"] == 1
+    assert quiet.incidents()[-1]["severity"] == "warning"
+
+
 def test_without_its_database_it_says_so_and_loses_nothing_it_answered(quiet: World) -> None:
     quiet.deliver(quiet.alert("alpha"))
     postgres = int((quiet.directory / "engine-data/postgres/postmaster.pid").read_text().split()[0])

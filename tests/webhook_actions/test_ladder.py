@@ -1,10 +1,13 @@
 """What is tried next, as a table of situations."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
-from stack.settings import ActionLimit, Duration
-from webhook_actions.engine.ladder import Act, GiveUp, Record, Wait, decide
-from webhook_actions.store.incidents import Step
+import pytest
+
+from stack.settings import ActionLimit, Duration, load
+from webhook_actions.engine.ladder import Act, GiveUp, Record, Wait, decide, ladder_of
+from webhook_actions.store.incidents import Incident, Step
 
 NOW = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
 LIMITS = {
@@ -16,6 +19,30 @@ LADDER = ["restart_bot", "close_positions"]
 
 def step(action: str, outcome: str, verdict: str | None = "not_verified", effect: str = "disruptive") -> Step:
     return Step(1, 1, "alpha", action, effect, NOW, NOW, outcome, outcome, NOW, verdict, NOW)
+
+
+def incident(alert: str, severity: str, **labels: str) -> Incident:
+    return Incident(
+        1, "f", alert, "alpha", severity, labels, {}, NOW, NOW, NOW, 1, *[None] * 5, None
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        (incident("TradingBotDown", "critical"), ["restart_bot", "close_positions"]),
+        (incident("TradingBotObjectiveMissed", "warning", objective="model_accuracy"), ["retrain_model"]),
+        (incident("TradingBotObjectiveMissed", "warning", objective="throughput"), ["notify_admin"]),
+        (incident("RuleOfAnotherTeam", "warning"), ["log_issue", "notify_admin"]),
+        (incident("TradingBotCrashLooping", "critical"), []),
+    ],
+    ids=("the alert's", "its objective's", "an objective without", "its severity's", "none, as settings say"),
+)
+def test_a_ladder_is_the_alerts_else_its_objectives_else_its_severitys(
+    given: Incident, wanted: list[str], tmp_path: Path
+) -> None:
+    (tmp_path / "monitoring.yaml").write_text("{}")
+    assert ladder_of(load([tmp_path / "monitoring.yaml"]), given) == wanted
 
 
 def test_the_first_rung_comes_first() -> None:

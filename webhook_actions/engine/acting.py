@@ -5,12 +5,10 @@ import logging
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
-from psycopg_pool import AsyncConnectionPool
-
 from stack.settings import Settings
 from webhook_actions.actions import Action, Effect
 from webhook_actions.bots import BotControl, control
-from webhook_actions.engine.ladder import CANNOT, WOULD_HAVE, Act, GiveUp, Wait, decide
+from webhook_actions.engine.ladder import CANNOT, WOULD_HAVE, Act, GiveUp, Wait, decide, ladder_of
 from webhook_actions.engine.proofs import Proofs
 from webhook_actions.engine.senses import for_bot
 from webhook_actions.engine.truth import Prometheus
@@ -18,12 +16,12 @@ from webhook_actions.hours import maintained_until
 from webhook_actions.metrics import Metrics
 from webhook_actions.outcome import Outcome
 from webhook_actions.store import holds, incidents, tries
-from webhook_actions.store.database import Connection
+from webhook_actions.store.database import Connection, Pool
 from webhook_actions.store.incidents import Incident
 
 log = logging.getLogger(__name__)
 
-Wake = Callable[[int, datetime], Awaitable[None]]
+Wake = Callable[[Incident, datetime], Awaitable[None]]
 GiveUpOn = Callable[[Incident, str], Awaitable[None]]
 Acted = Callable[[Connection, Incident, Action, Outcome], Awaitable[None]]
 _BUSY = timedelta(seconds=2)  # when to look again at a bot that is being acted on
@@ -35,7 +33,7 @@ class Actor:
     def __init__(
         self,
         settings: Settings,
-        pool: AsyncConnectionPool[Connection],
+        pool: Pool,
         prometheus: Prometheus,
         actions: dict[str, Action],
         proofs: Proofs,
@@ -58,7 +56,7 @@ class Actor:
 
     async def try_next(self, incident: Incident) -> None:
         """Run the next rung of the ladder; rungs that cannot be run are written down and passed."""
-        ladder = self._ladder(incident)
+        ladder = ladder_of(self._settings, incident)
         limits = {action: self._settings.actions.limit(action) for action in ladder}
         once = [name for name in ladder if self._once(name)]
         while True:
@@ -68,15 +66,15 @@ class Actor:
                     return  # the reconciler looks again
                 if end := maintained_until(self._settings, incident.bot, self._now()):
                     await tries.wait(connection, incident, f"it is maintained until {end:%a %H:%M %Z}")
-                    await self._wake(incident.id, end)
+                    await self._wake(incident, end)
                     return
                 steps = await incidents.steps(connection, incident.id)
                 records = await tries.records(connection, self._settings, incident, ladder)
             match decide(ladder, steps, records, limits, once, self._now()):
                 case Wait(until=until, action=action):
-                    async with self._pool.connection() as connection:
+                    async with self._pool.transaction() as connection:
                         await tries.wait(connection, incident, f"{action} rests until {until:%H:%M:%S} UTC")
-                    await self._wake(incident.id, until)
+                    await self._wake(incident, until)
                     return
                 case GiveUp(reason=reason):
                     await self._give_up(incident, reason)
@@ -89,7 +87,7 @@ class Actor:
         """Run an action that a person asked for: attempts, rests and the fleet limit do not hold it back."""
         action = self._actions.get(name)
         refusal = await self._refusal(incident, action)
-        async with self._pool.connection() as connection:
+        async with self._pool.transaction() as connection:
             await incidents.tell(connection, incident.id, "asked", f"{name}, by {by}")
             if action is None or refusal:
                 outcome, why = refusal or (CANNOT, "this Nightdesk has no such action")
@@ -116,11 +114,11 @@ class Actor:
         if action is None or held_back:
             outcome, why = held_back or (CANNOT, "this Nightdesk has no such action")
             effect = action.effect if action else Effect.OBSERVE
-            async with self._pool.connection() as connection:
+            async with self._pool.transaction() as connection:
                 await tries.skip(connection, incident, name, effect, outcome, why)
             self._metrics.actions.labels(name, outcome).inc()
             return False
-        async with self._pool.connection() as connection:
+        async with self._pool.transaction() as connection:
             step = await tries.intend(connection, self._settings, incident, action, seen)
         match step:
             case None:
@@ -131,7 +129,7 @@ class Actor:
                     "acted on; it is the host, the network or Nightdesk",
                 )
             case tries.Busy():
-                await self._wake(incident.id, self._now() + _BUSY)
+                await self._wake(incident, self._now() + _BUSY)
             case _:
                 await self._run(incident, action, step)
         return True
@@ -147,12 +145,12 @@ class Actor:
         if action.effect is Effect.DISRUPTIVE and outcome.done:
             outcome = await self._still_halted(incident, bot, outcome)
         within = self._proofs.within(incident.bot)
-        async with self._pool.connection() as connection:
+        async with self._pool.transaction() as connection:
             if await tries.end(connection, incident, step, action.name, outcome, within):
                 await self._acted(connection, incident, action, outcome)
         self._metrics.actions.labels(action.name, outcome.result).inc()
         log.info("acted", extra=_about(incident, action) | {"outcome": outcome.result})
-        await self._wake(incident.id, self._now())
+        await self._wake(incident, self._proofs.first_look(action, self._now()))
 
     async def _still_halted(self, incident: Incident, bot: BotControl, outcome: Outcome) -> Outcome:
         """Pause a halted bot again after what may have started it."""
@@ -187,15 +185,6 @@ class Actor:
         if self._settings.actions.dry_run and action.effect is not Effect.OBSERVE:
             return WOULD_HAVE, "actions.dry_run is set"
         return None
-
-    def _ladder(self, incident: Incident) -> list[str]:
-        alert = self._settings.alerts.get(incident.kind)
-        if alert is not None and alert.actions is not None:
-            return list(alert.actions)
-        if objective := incident.labels.get("objective"):
-            of_objective = self._settings.sla.actions
-            return list(of_objective.get(objective, of_objective["default"]))
-        return list(getattr(self._settings.severities, incident.severity).actions)
 
     def _once(self, name: str) -> bool:
         """Return whether an action is run once per incident; looking twice tells nothing new."""

@@ -4,8 +4,6 @@ import logging
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from psycopg_pool import AsyncConnectionPool
-
 from stack.settings import Settings
 from webhook_actions.actions import Action
 from webhook_actions.engine.acting import Actor, Wake
@@ -15,7 +13,7 @@ from webhook_actions.engine.truth import Prometheus, Unreachable
 from webhook_actions.metrics import Metrics
 from webhook_actions.people.escalation import Escalation
 from webhook_actions.store import incidents, tries
-from webhook_actions.store.database import Connection
+from webhook_actions.store.database import Pool
 from webhook_actions.store.incidents import Incident, Step
 
 log = logging.getLogger(__name__)
@@ -30,7 +28,7 @@ class Engine:
     def __init__(
         self,
         settings: Settings,
-        pool: AsyncConnectionPool[Connection],
+        pool: Pool,
         prometheus: Prometheus,
         actions: dict[str, Action],
         escalation: Escalation,
@@ -51,6 +49,7 @@ class Engine:
         collection, several = settings.collection, len(settings.services.prometheus.all) > 1
         late = 2 * float(collection.trading.interval) + 2 * float(collection.evaluation_interval)
         self._another_sees = late if several else 0.0
+        self._evaluated = timedelta(seconds=collection.evaluation_interval)  # what fires is seen by then
         self._proofs = Proofs(settings, prometheus, actions)
         self.actor = Actor(
             settings, pool, prometheus, actions, self._proofs, metrics, wake, self._give_up, escalation.acted,
@@ -82,20 +81,22 @@ class Engine:
         last = steps[-1] if steps else None
         if last is not None and last.ended_at is None:
             # The process died between intent and outcome: look at what came of it, never repeat it blindly.
-            async with self._pool.connection() as connection:
+            async with self._pool.transaction() as connection:
                 within = self._proofs.within(incident.bot)
                 await tries.interrupted(connection, incident, last, _INTERRUPTED, within)
-            await self._wake(incident.id, self._now())
+            await self._wake(incident, self._now())
             return
         if last is not None and last.verdict is None and not await self._judge(incident, last):
             return
+        asked = self._now()
         gone = await self._proofs.of_end(incident)
         if not await self._prometheus.fires(incident.labels):
             sees_all = incident.opened_at + timedelta(seconds=self._another_sees)
             if gone and self._now() < sees_all:
-                await self._wake(incident.id, sees_all)
+                await self._wake(incident, sees_all)
             elif gone:
-                await self._close(incident, "it no longer fires, and a sample shows that its cause is gone")
+                reason = "it no longer fires, and a sample shows that its cause is gone"
+                await self._close(incident, reason, asked - self._evaluated)
         # An alert may be kept firing after its cause is gone, which its `verify` shows; news has no cause.
         elif incident.gave_up_at is None and not (gone and "verify" in incident.annotations):
             await self.actor.try_next(incident)
@@ -110,10 +111,10 @@ class Engine:
         proven = verdict == VERIFIED
         if not proven and step.verify_until and self._now() < step.verify_until:
             pause = min(self._settings.collection.poll_interval, _LOOK_AGAIN)
-            await self._wake(incident.id, min(step.verify_until, self._now() + timedelta(seconds=pause)))
+            await self._wake(incident, min(step.verify_until, self._now() + timedelta(seconds=pause)))
             return False
         text = f"{step.action}: {'proven by' if proven else 'not proven by'} {proof}"
-        async with self._pool.connection() as connection:
+        async with self._pool.transaction() as connection:
             at = await tries.judge(connection, incident, step.id, verdict, text)
         self._metrics.verdicts.labels(step.action, verdict).inc()
         log.info(verdict, extra=_about(incident) | {"action": step.action})
@@ -126,9 +127,9 @@ class Engine:
             await tries.give_up(connection, incident)
         await self._escalation.gave_up(incident, reason)
 
-    async def _close(self, incident: Incident, reason: str) -> None:
-        async with self._pool.connection() as connection:
-            closed = await incidents.close(connection, incident.id, reason)
+    async def _close(self, incident: Incident, reason: str, over_at: datetime | None = None) -> None:
+        async with self._pool.transaction() as connection:
+            closed = await incidents.close(connection, incident.id, reason, over_at)
             if closed:
                 await self._escalation.closed(connection, closed)
         if closed:

@@ -4,15 +4,15 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 
 import procrastinate
 from procrastinate.exceptions import AlreadyEnqueued, UniqueViolation
 from procrastinate.jobs import Status
-from psycopg_pool import AsyncConnectionPool
 
 from stack.settings import Settings
-from webhook_actions.store.database import GONE, Connection
+from webhook_actions.store.database import GONE, Connection, Pool
+from webhook_actions.store.incidents import Incident
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ class Jobs:
     would block whatever else the bot needs. Waiting is a `wake` without a lock, which asks for `advance`.
     """
 
-    def __init__(self, settings: Settings, pool: AsyncConnectionPool[Connection]) -> None:
+    def __init__(self, settings: Settings, pool: Pool) -> None:
         self._settings = settings
         self._pool = pool
         self.app = procrastinate.App(connector=procrastinate.PsycopgConnector())
@@ -132,9 +132,13 @@ class Jobs:
                 HOLD, lock=f"bot:{bot}", queueing_lock=f"hold:{bot}", priority=_URGENT
             ).defer_async(bot=bot)
 
-    async def wake(self, incident: int, at: datetime) -> None:
-        """Ask for an incident to be advanced at a time."""
-        await self.app.configure_task(WAKE, schedule_at=at, priority=_BEGUN).defer_async(incident=incident)
+    async def wake(self, incident: Incident, at: datetime) -> None:
+        """Ask for an incident to be advanced at a time, or at once where that is past."""
+        if at <= datetime.now(UTC):
+            await self.advance(incident.id, incident.bot, incident.alert, begun=True)
+        else:
+            timer = self.app.configure_task(WAKE, schedule_at=at, priority=_BEGUN)
+            await timer.defer_async(incident=incident.id)
 
 
 def _priority(alert: str) -> int:

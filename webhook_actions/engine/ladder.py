@@ -4,8 +4,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from stack.settings import ActionLimit
-from webhook_actions.store.incidents import Step
+from stack.settings import ActionLimit, Settings
+from webhook_actions.store.incidents import Incident, Step
 
 CANNOT = "cannot"  # this bot, adapter or Nightdesk has no way to do it
 WOULD_HAVE = "would_have"  # settings do not arm it
@@ -44,6 +44,17 @@ class Record:
 
     attempts: int = 0
     rests_until: datetime | None = None
+
+
+def ladder_of(settings: Settings, incident: Incident) -> list[str]:
+    """Return the actions to try: the alert's own, else its objective's, else its severity's."""
+    alert = settings.alerts.get(incident.kind)
+    if alert is not None and alert.actions is not None:
+        return list(alert.actions)
+    if objective := incident.labels.get("objective"):
+        of_objective = settings.sla.actions
+        return list(of_objective.get(objective, of_objective["default"]))
+    return list(getattr(settings.severities, incident.severity).actions)
 
 
 def decide(

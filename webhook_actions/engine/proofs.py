@@ -22,6 +22,8 @@ class Proofs:
         self._settings = settings
         self._prometheus = prometheus
         self._actions = actions
+        # Until then a sample may hold what the exporter saw before an action had ended.
+        self._until_fresh = timedelta(seconds=settings.collection.poll_interval)
 
     def within(self, bot: str) -> float:
         """Return the seconds that a proof may take: boot, two scrapes and an evaluation, unless set."""
@@ -46,8 +48,14 @@ class Proofs:
         expression = self._expression(incident, action)
         if expression is None:
             return VERIFIED, "nothing that could be asked"
-        holds = await self._prometheus.holds(expression, self._fresh(step.ended_at))
+        since = step.ended_at and step.ended_at + self._until_fresh
+        holds = await self._prometheus.holds(expression, since)
         return VERIFIED if holds else NOT_VERIFIED, expression
+
+    def first_look(self, action: Action, ended: datetime) -> datetime:
+        """Return from when on there may be a proof of an action that has ended."""
+        at_once = not needs_proof(action) or action.proof_at_bot is not None
+        return ended if at_once else ended + self._until_fresh
 
     async def of_end(self, incident: Incident) -> bool:
         """Return whether a sample shows that the cause is gone. Raises Unreachable.
@@ -63,10 +71,6 @@ class Proofs:
         general = 'trading_bot_up{bot="$bot"} == 1' if incident.bot else None
         chosen = own or general
         return incident.annotations.get("verify") or (chosen and for_bot(chosen, incident.bot))
-
-    def _fresh(self, ended: datetime | None) -> datetime | None:
-        """Return from when on a sample cannot hold what the exporter saw before."""
-        return ended and ended + timedelta(seconds=self._settings.collection.poll_interval)
 
 
 def _ask_bot(proof: Proof, bot: BotControl) -> tuple[str, str]:

@@ -2,8 +2,6 @@
 
 import logging
 
-from psycopg_pool import AsyncConnectionPool
-
 from stack.settings import Settings
 from webhook_actions.engine.engine import Engine
 from webhook_actions.engine.jobs import Jobs
@@ -12,7 +10,7 @@ from webhook_actions.engine.truth import Prometheus, Unreachable
 from webhook_actions.metrics import Metrics
 from webhook_actions.report import keeping
 from webhook_actions.store import holds, incidents
-from webhook_actions.store.database import Connection
+from webhook_actions.store.database import Pool
 
 log = logging.getLogger(__name__)
 
@@ -21,7 +19,7 @@ _TRADES = 'trading_bot_state{bot="$bot",state="running"} == 1'
 
 async def reconcile(
     settings: Settings,
-    pool: AsyncConnectionPool[Connection],
+    pool: Pool,
     prometheus: Prometheus,
     engine: Engine,
     jobs: Jobs,
@@ -47,7 +45,7 @@ async def reconcile(
                 await jobs.advance(incident.id, incident.bot, incident.alert, begun=False)
             elif not (incident.gave_up or paused or incident.id in pending):
                 forgotten.append((incident.id, incident.bot, incident.alert))
-        async with pool.connection() as connection:
+        async with pool.transaction() as connection:
             await jobs.advance_with(connection, forgotten)
         for halt in halted:
             if halt.bot in settings.bots and await prometheus.holds(for_bot(_TRADES, halt.bot)):
@@ -57,7 +55,7 @@ async def reconcile(
         log.warning("nothing reconciled: Prometheus cannot be asked", extra={"reason": str(error)})
     else:
         metrics.reconciliations.labels("done").inc()
-    async with pool.connection() as connection:
+    async with pool.transaction() as connection:
         await connection.execute(
             "DELETE FROM incidents WHERE closed_at < clock_timestamp() - make_interval(secs => %s)",
             [float(settings.webhook_actions.history)],

@@ -6,13 +6,12 @@ from urllib.parse import urlencode
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import RedirectResponse
-from psycopg_pool import AsyncConnectionPool
 
 from stack.settings import Settings
 from webhook_actions.page import acts, entry, invited, reports, shown
 from webhook_actions.page.render import Pages
 from webhook_actions.people.desk import Desk
-from webhook_actions.store.database import Connection
+from webhook_actions.store.database import Pool
 from webhook_actions.web.auth import Tokens
 from webhook_actions.web.limit import RateLimit
 from webhook_actions.web.login import Login, Session
@@ -25,7 +24,7 @@ class _LoginWanted(Exception):
 def mount(
     app: FastAPI,
     settings: Settings,
-    pool: AsyncConnectionPool[Connection],
+    pool: Pool,
     desk: Desk,
     tokens: Tokens,
     writes: RateLimit,

@@ -4,7 +4,6 @@ from datetime import UTC, datetime
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
-from psycopg_pool import AsyncConnectionPool
 
 from stack.settings import Settings
 from webhook_actions.page.forms import line, read
@@ -12,14 +11,14 @@ from webhook_actions.page.render import Pages
 from webhook_actions.people.desk import Desk, Refused
 from webhook_actions.people.links import LinkError, Links
 from webhook_actions.store import search
-from webhook_actions.store.database import Connection
+from webhook_actions.store.database import Pool
 from webhook_actions.web.auth import Caller, address
 from webhook_actions.web.limit import RateLimit
 
 
 def routes(
     settings: Settings,
-    pool: AsyncConnectionPool[Connection],
+    pool: Pool,
     desk: Desk,
     pages: Pages,
     writes: RateLimit,

@@ -5,13 +5,12 @@ from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
-from psycopg_pool import AsyncConnectionPool
 
 from stack.settings import Settings
 from webhook_actions.page.render import Desktop, Pages
 from webhook_actions.report import keeping
 from webhook_actions.report.api import Form, listed, shown
-from webhook_actions.store.database import Connection
+from webhook_actions.store.database import Connection, Pool
 from webhook_actions.web.api import Before, Id, Line
 from webhook_actions.web.login import Session
 
@@ -20,7 +19,7 @@ _SHOWN = 50
 
 def routes(
     settings: Settings,
-    pool: AsyncConnectionPool[Connection],
+    pool: Pool,
     pages: Pages,
     visitor: Callable[[Request], Awaitable[Session]],
     desktop: Callable[[Connection, Request, Session], Awaitable[Desktop]],

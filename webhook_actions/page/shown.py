@@ -7,11 +7,10 @@ from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import RedirectResponse
-from psycopg_pool import AsyncConnectionPool
 
 from webhook_actions.page.render import Desktop, Pages
 from webhook_actions.store import audit, holds, search
-from webhook_actions.store.database import Connection
+from webhook_actions.store.database import Connection, Pool
 from webhook_actions.web.api import Before, Id, Line
 from webhook_actions.web.login import Login, Session
 
@@ -36,7 +35,7 @@ def desktop(login: Login) -> Callable[[Connection, Request, Session], Awaitable[
 
 
 def routes(
-    pool: AsyncConnectionPool[Connection],
+    pool: Pool,
     pages: Pages,
     login: Login,
     visitor: Callable[[Request], Awaitable[Session]],

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
-from psycopg_pool import AsyncConnectionPool
-
 from stack.settings import Settings
 from webhook_actions.actions import Action, Effect
 from webhook_actions.engine.jobs import Jobs
@@ -14,7 +12,7 @@ from webhook_actions.outgoing import WEBHOOK
 from webhook_actions.people import acks
 from webhook_actions.people.escalation import Escalation
 from webhook_actions.store import audit, holds, incidents, outbox
-from webhook_actions.store.database import Connection
+from webhook_actions.store.database import Connection, Pool
 from webhook_actions.store.incidents import Incident
 from webhook_actions.web.auth import Caller
 
@@ -67,7 +65,7 @@ class Desk:
     def __init__(
         self,
         settings: Settings,
-        pool: AsyncConnectionPool[Connection],
+        pool: Pool,
         jobs: Jobs,
         escalation: Escalation,
         actions: dict[str, Action],
@@ -85,7 +83,7 @@ class Desk:
         """Stop the climb: somebody has it. `silence` is for how many seconds Alertmanager is silenced too."""
         incident = await self._open(incident_id)
         made, failed = await self._silence(caller, incident, comment, silence)
-        async with self._pool.connection() as connection:
+        async with self._pool.transaction() as connection:
             if not await self._escalation.acknowledged(connection, incident, caller.who, comment, made):
                 raise _closed(incident_id)
             await self._write(connection, caller, "acknowledge", incident, comment)
@@ -98,7 +96,7 @@ class Desk:
         incident = await self._open(incident_id)
         made, failed = await self._silence(caller, incident, comment, seconds if silence else None)
         until = datetime.now(UTC) + timedelta(seconds=seconds)
-        async with self._pool.connection() as connection:
+        async with self._pool.transaction() as connection:
             if not await self._escalation.snoozed(connection, incident, caller.who, until, comment, made):
                 raise _closed(incident_id)
             await self._write(connection, caller, "snooze", incident, f"until {until:%Y-%m-%d %H:%M} UTC")
@@ -109,7 +107,7 @@ class Desk:
         if not text:
             raise Refused(422, "a comment has words")
         incident = await self._open(incident_id)
-        async with self._pool.connection() as connection:
+        async with self._pool.transaction() as connection:
             await acks.comment(connection, incident_id, caller.who, text)
             await self._write(connection, caller, "comment", incident, text)
         return Done.COMMENTED
@@ -124,7 +122,7 @@ class Desk:
             raise Refused(409, f"{incident.alert} is not about one bot: only what looks can be run for it")
         if action.effect is Effect.MONEY and confirm != incident.bot:
             raise Unconfirmed(name, incident.bot)
-        async with self._pool.connection() as connection:
+        async with self._pool.transaction() as connection:
             if paused := await holds.paused(connection):
                 raise Refused(409, f"all actions are paused by {paused.paused_by}; resume them first")
             await self._write(connection, caller, "run", incident, name)
@@ -133,7 +131,7 @@ class Desk:
 
     async def pause(self, caller: Caller, reason: str) -> Done:
         """Stop all actions, until they are resumed."""
-        async with self._pool.connection() as connection:
+        async with self._pool.transaction() as connection:
             if not await holds.pause(connection, caller.who, reason):
                 raise Refused(409, "all actions are paused already")
             await self._write(connection, caller, "pause", detail=reason)
@@ -141,7 +139,7 @@ class Desk:
 
     async def resume(self, caller: Caller) -> Done:
         """Let actions run again."""
-        async with self._pool.connection() as connection:
+        async with self._pool.transaction() as connection:
             if not await holds.resume(connection, caller.who):
                 raise Refused(409, "actions are not paused")
             await self._write(connection, caller, "resume")
@@ -149,7 +147,7 @@ class Desk:
 
     async def release(self, caller: Caller, bot: str) -> Done:
         """Let a halted bot trade again when it is started."""
-        async with self._pool.connection() as connection:
+        async with self._pool.transaction() as connection:
             if not await holds.release(connection, bot, caller.who):
                 raise Refused(409, f"{bot} is not halted")
             await self._write(connection, caller, "release", bot=bot)
@@ -157,7 +155,7 @@ class Desk:
 
     async def send_again(self, caller: Caller, letter: int) -> Done:
         """Have an event tried again that an outgoing webhook did not take."""
-        async with self._pool.connection() as connection:
+        async with self._pool.transaction() as connection:
             if not await outbox.send_again(connection, WEBHOOK, letter):
                 raise Refused(404, f"there is no dead letter {letter}")
             await self._write(connection, caller, "send_again", detail=f"letter {letter}")
@@ -165,7 +163,7 @@ class Desk:
 
     async def login(self, caller: Caller) -> None:
         """Write that somebody logged in to the page."""
-        async with self._pool.connection() as connection:
+        async with self._pool.transaction() as connection:
             await self._write(connection, caller, "login")
 
     async def _open(self, incident_id: int) -> Incident:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import procrastinate
-from psycopg_pool import AsyncConnectionPool
 
 from stack.settings import Settings
 from webhook_actions.actions import Action
@@ -20,7 +19,7 @@ from webhook_actions.people.policy import Plan
 from webhook_actions.people.post import Post
 from webhook_actions.report import keeping
 from webhook_actions.store import climb, outbox
-from webhook_actions.store.database import GONE, Connection
+from webhook_actions.store.database import GONE, Connection, Pool
 from webhook_actions.store.incidents import Incident
 from webhook_actions.store.outbox import Claimed
 
@@ -35,9 +34,7 @@ _LIFT = procrastinate.RetryStrategy(max_attempts=8, exponential_wait=4)  # for s
 class Escalation:
     """The people's side of the engine. What it is told of an incident is written with the caller's change."""
 
-    def __init__(
-        self, settings: Settings, pool: AsyncConnectionPool[Connection], jobs: Jobs, metrics: Metrics
-    ) -> None:
+    def __init__(self, settings: Settings, pool: Pool, jobs: Jobs, metrics: Metrics) -> None:
         self._settings = settings
         self._pool = pool
         self._jobs = jobs
@@ -77,7 +74,7 @@ class Escalation:
 
     async def gave_up(self, incident: Incident, why: str) -> None:
         """Tell the administrator at once, and once per incident, that nothing is left to try."""
-        async with self._pool.connection() as connection:
+        async with self._pool.transaction() as connection:
             await self._tell_administrator(connection, incident, why)
 
     async def acted(
@@ -156,7 +153,7 @@ class Escalation:
     async def _take_due(self) -> int:
         """Take the steps whose time has come, and return how many there were."""
         now = datetime.now(UTC)
-        async with self._pool.connection() as connection, connection.transaction():
+        async with self._pool.transaction() as connection:
             due = await climb.due(connection)
             taken = [
                 (

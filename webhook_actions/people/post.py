@@ -6,8 +6,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
-from psycopg_pool import AsyncConnectionPool
-
 from stack.settings import Delivery, Settings
 from webhook_actions.metrics import Metrics
 from webhook_actions.notify import CHANNELS, send
@@ -17,7 +15,7 @@ from webhook_actions.outgoing import DATADOG, GRAFANA, NEWRELIC, WEBHOOK, datado
 from webhook_actions.people.links import Links
 from webhook_actions.report import keeping
 from webhook_actions.store import climb, outbox
-from webhook_actions.store.database import GONE, Connection
+from webhook_actions.store.database import GONE, Connection, Pool
 from webhook_actions.store.outbox import Claimed
 
 log = logging.getLogger(__name__)
@@ -41,7 +39,7 @@ class Post:
     def __init__(
         self,
         settings: Settings,
-        pool: AsyncConnectionPool[Connection],
+        pool: Pool,
         metrics: Metrics,
         failed: Failed,
         links: Links,
@@ -149,7 +147,7 @@ class Post:
         ]
 
     async def _record(self, letters: Sequence[Claimed], outcome: Outcome) -> None:
-        async with self._pool.connection() as connection, connection.transaction():
+        async with self._pool.transaction() as connection:
             await outbox.cancel(connection, [letter for letter in letters if not letter.wanted])
             wanted = [letter for letter in letters if letter.wanted]
             delivery = self._delivery(letters[0].channel)

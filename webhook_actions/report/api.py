@@ -8,14 +8,13 @@ from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Depends, HTTPException, Path, Query, Response
-from psycopg_pool import AsyncConnectionPool
 
 from stack.settings import Settings
 from webhook_actions.engine.senses import Senses, Unseen
 from webhook_actions.people.desk import Refused
 from webhook_actions.report import Period, PeriodError, Report, keeping
 from webhook_actions.report.compute import compute
-from webhook_actions.store.database import Connection
+from webhook_actions.store.database import Pool
 from webhook_actions.web.api import Before, Id, Limit, Line
 from webhook_actions.web.auth import Caller
 
@@ -40,9 +39,7 @@ class Listed:
     profit: float | None
 
 
-def routes(
-    settings: Settings, pool: AsyncConnectionPool[Connection], read: Callable[..., Caller]
-) -> APIRouter:
+def routes(settings: Settings, pool: Pool, read: Callable[..., Caller]) -> APIRouter:
     """Return the routes, for whoever has the read token."""
     router = APIRouter(prefix="/api/v1", dependencies=[Depends(read)], tags=["reports"])
 

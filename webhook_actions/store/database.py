@@ -1,13 +1,58 @@
-"""What the parts share of the database: a connection's type, and what it means that there is none."""
+"""What the parts share of the database: its connections, and what it means that there is none."""
 
+import select
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import psycopg
 from procrastinate.exceptions import ConnectorException
 from psycopg import AsyncConnection
-from psycopg_pool import PoolTimeout
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 Connection = AsyncConnection[Any]
 
 # What is raised while the database is away; it comes back, and what was not written is done again.
 GONE = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, ConnectorException)
+
+
+class Pool(AsyncConnectionPool[Connection]):
+    """Connections to the database.
+
+    `transaction()` is for what is written together, or not at all. On a `connection()` each statement stands
+    for itself, which suits what is only read: a third of the round trips.
+    """
+
+    def __init__(self, address: str, *, max_size: int, timeout: float = 30.0) -> None:
+        """Make a closed pool; `timeout` is the seconds to wait for a connection."""
+        super().__init__(
+            address,
+            min_size=2,
+            max_size=max_size,
+            open=False,
+            configure=_configure,
+            check=_check,
+            timeout=timeout,
+        )
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        """Give a connection in a transaction, which is committed at the end, or rolled back by an error."""
+        async with self.connection() as connection, connection.transaction():
+            yield connection
+
+
+async def _configure(connection: Connection) -> None:
+    await connection.set_autocommit(True)
+
+
+async def _check(connection: Connection) -> None:
+    """Raise OperationalError where the server has gone.
+
+    An idle connection has nothing to read unless the server said goodbye, so that in the usual case nothing
+    need be asked of it.
+    """
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    if poll.poll(0):
+        await AsyncConnectionPool.check_connection(connection)

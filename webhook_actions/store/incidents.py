@@ -30,6 +30,7 @@ class Incident:
     escalated_at: datetime | None
     gave_up_at: datetime | None
     closed_at: datetime | None
+    over_at: datetime | None
     close_reason: str | None
 
     @property
@@ -66,7 +67,8 @@ class Accepted:
     ignored: int
 
 
-# A firing older than the last end of the same alert is a delivery that was late: it opens nothing.
+# A firing older than the last end of the same alert is a delivery that was late: it opens nothing. One that
+# began between the look that proved the end and the writing of it is new.
 _OPEN = """
 WITH given AS (
     SELECT * FROM jsonb_to_recordset(%s) AS a (
@@ -75,7 +77,7 @@ WITH given AS (
 ), timely AS (
     SELECT given.* FROM given WHERE NOT EXISTS (
         SELECT FROM incidents WHERE incidents.fingerprint = given.fingerprint
-        AND closed_at IS NOT NULL AND coalesce(resolved_at, closed_at) >= given.starts_at)
+        AND closed_at IS NOT NULL AND coalesce(over_at, resolved_at, closed_at) >= given.starts_at)
 ), written AS (
     INSERT INTO incidents (fingerprint, alert, bot, severity, labels, annotations, starts_at)
     SELECT * FROM timely ORDER BY fingerprint
@@ -134,7 +136,7 @@ def _row(alert: Alert) -> dict[str, object]:
         "fingerprint": alert.fingerprint,
         "alert": alert.name,
         "bot": alert.labels.get("bot", ""),
-        "severity": alert.labels.get("severity", ""),
+        "severity": alert.severity,
         "labels": alert.labels,
         "annotations": alert.annotations,
         "starts_at": alert.starts_at.isoformat(),
@@ -182,13 +184,18 @@ async def tell(connection: Connection, incident_id: int, kind: str, text: str) -
     )
 
 
-async def close(connection: Connection, incident_id: int, reason: str) -> Incident | None:
-    """Close an open incident, say why and return it; None when it was closed already."""
+async def close(
+    connection: Connection, incident_id: int, reason: str, over_at: datetime | None = None
+) -> Incident | None:
+    """Close an open incident, say why and return it; None when it was closed already.
+
+    What began to fire until `over_at` is over; without it, what did until Alertmanager's end, or until now.
+    """
     cursor = connection.cursor(row_factory=class_row(Incident))
     await cursor.execute(
-        "UPDATE incidents SET closed_at = clock_timestamp(), close_reason = %s "
+        "UPDATE incidents SET closed_at = clock_timestamp(), over_at = %s, close_reason = %s "
         "WHERE id = %s AND closed_at IS NULL RETURNING *",
-        [reason, incident_id],
+        [over_at, reason, incident_id],
     )
     closed = await cursor.fetchone()
     if closed:

@@ -8,7 +8,6 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Path, Query, Request
 from fastapi.responses import JSONResponse
-from psycopg_pool import AsyncConnectionPool
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from stack.settings import RealTime, Settings
@@ -17,7 +16,7 @@ from webhook_actions.outgoing import WEBHOOK
 from webhook_actions.payload import no_nul
 from webhook_actions.people.desk import Desk, Done, Offer, Refused
 from webhook_actions.store import audit, holds, outbox, search
-from webhook_actions.store.database import GONE, Connection
+from webhook_actions.store.database import GONE, Pool
 from webhook_actions.web.auth import Caller, Scope, Tokens
 from webhook_actions.web.limit import RateLimit
 
@@ -103,7 +102,7 @@ _WRONG: dict[int | str, dict[str, Any]] = {
 def mount(
     app: FastAPI,
     settings: Settings,
-    pool: AsyncConnectionPool[Connection],
+    pool: Pool,
     desk: Desk,
     tokens: Tokens,
     writes: RateLimit,
@@ -141,9 +140,7 @@ def _paced(act: Callable[..., Caller], writes: RateLimit) -> Callable[..., Calle
     return check
 
 
-def _reads(
-    settings: Settings, pool: AsyncConnectionPool[Connection], desk: Desk, read: Callable[..., Caller]
-) -> APIRouter:
+def _reads(settings: Settings, pool: Pool, desk: Desk, read: Callable[..., Caller]) -> APIRouter:
     router = APIRouter(prefix="/api/v1", dependencies=[Depends(read)], responses=_WRONG)
 
     @router.get("/incidents")

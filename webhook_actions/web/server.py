@@ -6,7 +6,6 @@ from typing import Any
 
 from fastapi import Depends, FastAPI, HTTPException, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from psycopg_pool import AsyncConnectionPool
 
 from stack.settings import Settings
 from webhook_actions import page, payload
@@ -17,7 +16,7 @@ from webhook_actions.people.desk import Desk
 from webhook_actions.people.escalation import Escalation
 from webhook_actions.report import api as reports
 from webhook_actions.store import incidents
-from webhook_actions.store.database import GONE, Connection
+from webhook_actions.store.database import GONE, Pool
 from webhook_actions.web import api
 from webhook_actions.web.auth import Scope, Tokens
 from webhook_actions.web.guard import Guard
@@ -30,7 +29,7 @@ Reload = Callable[[], Awaitable[str | None]]
 
 def build(
     settings: Settings,
-    pool: AsyncConnectionPool[Connection],
+    pool: Pool,
     jobs: Jobs,
     escalation: Escalation,
     metrics: Metrics,
@@ -66,7 +65,7 @@ def build(
             log.warning("an alert was refused", extra={"reason": problem})
         metrics.alerts.labels("refused").inc(len(problems))
         try:
-            async with pool.connection() as connection, connection.transaction():
+            async with pool.transaction() as connection:
                 accepted = await incidents.accept(connection, good)
                 await jobs.advance_with(connection, accepted.opened + accepted.resolved)
                 await escalation.opened(connection, [incident for incident, _, _ in accepted.opened])

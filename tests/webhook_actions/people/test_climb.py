@@ -294,7 +294,7 @@ def test_after_a_snooze_the_climb_begins_anew_and_tells_all_of_it_again(
         incident = await world.fire("HighDrawdown")
         await reached(fakes, "phone", MANAGER)
         end = datetime.now(UTC) + timedelta(seconds=2)
-        async with world.pool.connection() as connection:
+        async with world.pool.transaction() as connection:
             assert await world.escalation.snoozed(connection, incident, "anna", end, "after lunch")
         await asyncio.sleep(1)
         assert fakes.to("slack") == []
@@ -314,7 +314,7 @@ def test_after_a_snooze_the_climb_begins_anew_and_tells_all_of_it_again(
 def test_an_acknowledgement_after_a_snooze_holds(play: Play, fakes: Fakes) -> None:
     async def scene(world: World) -> None:
         incident = await world.fire("Down")
-        async with world.pool.connection() as connection:
+        async with world.pool.transaction() as connection:
             end = datetime.now(UTC) + timedelta(seconds=1)
             await world.escalation.snoozed(connection, incident, "anna", end)
         await world.acknowledge(incident)

@@ -21,15 +21,15 @@ ROOT = Path(__file__).parents[3]
 # A process that does nothing but escalate, on the database and settings of the test.
 WORKER = """
 import asyncio, sys
-from psycopg_pool import AsyncConnectionPool
 from stack.settings import load
 from webhook_actions.people.escalation import Escalation
 from webhook_actions.engine.jobs import Jobs
 from webhook_actions.metrics import Metrics
+from webhook_actions.store.database import Pool
 
 async def main():
     settings = load([sys.argv[1]], speed=60)
-    async with AsyncConnectionPool(sys.argv[2], open=False) as pool:
+    async with Pool(sys.argv[2], max_size=4) as pool:
         await Escalation(settings, pool, Jobs(settings, pool), Metrics()).work()
 
 asyncio.run(main())

@@ -54,7 +54,7 @@ def test_an_incidents_story_is_told_in_webhooks_that_prove_their_sender(play: Pl
 def test_an_endpoint_hears_only_of_what_it_chose(play: Play, fakes: Fakes) -> None:
     async def scene(world: World) -> None:
         incident = await world.fire("Down")
-        async with world.pool.connection() as connection:
+        async with world.pool.transaction() as connection:
             tell = world.escalation.outgoing
             await tell.acted(connection, incident, "restart_bot", "disruptive", Outcome.ok("restarted"))
             await tell.acted(connection, incident, "close_all_positions", "money", Outcome.ok("flat"))
@@ -82,13 +82,13 @@ def test_every_try_has_the_same_id_and_a_dead_letter_can_be_sent_again(play: Pla
         await world.fire("Down")
 
         async def dead() -> list[outbox.Dead]:
-            async with world.pool.connection() as connection:
+            async with world.pool.transaction() as connection:
                 return await outbox.dead(connection, WEBHOOK, 10)
 
         [letter] = await until(dead, what="the dead letter")
         assert letter.attempts == 3
         assert letter.outcome == "hook answered 404: webhook is out of order"
-        async with world.pool.connection() as connection:
+        async with world.pool.transaction() as connection:
             assert await outbox.send_again(connection, WEBHOOK, letter.id)
             assert not await outbox.send_again(connection, "email", letter.id)
         [got] = await delivered(fakes, 1)
@@ -129,7 +129,7 @@ def test_a_secret_that_is_none_is_said_without_being_shown(play: Play, ground: G
 def test_actions_and_acknowledgements_are_annotations_in_grafana(play: Play, fakes: Fakes) -> None:
     async def scene(world: World) -> None:
         incident = await world.fire("Down")
-        async with world.pool.connection() as connection:
+        async with world.pool.transaction() as connection:
             outcome = Outcome.ok("restarted")
             await world.escalation.outgoing.acted(connection, incident, "restart_bot", "disruptive", outcome)
         await world.acknowledge(incident)

@@ -22,7 +22,7 @@ def test_a_dead_workers_job_frees_its_bot_also_where_the_same_was_asked_for_agai
 
 def test_what_is_looked_after_again_and_again_keeps_no_bot_from_what_is_new(play: Play) -> None:
     async def scene(world: World) -> None:
-        async with world.pool.connection() as connection:
+        async with world.pool.transaction() as connection:
             await world.jobs.advance_with(connection, [(1, "alpha", "TradingBotDown")])
         await world.jobs.advance(2, "alpha", "TradingBotModelDrift", begun=False)  # by the reconciler
         await world.jobs.advance(3, "alpha", "TradingBotModelDrift", begun=True)  # its time has come

@@ -22,7 +22,7 @@ async def report_to(world: World, *reports: object) -> int:
     incident = await world.fire("DailySummary", bot="", severity="info")
     action = load_actions()["generate_report"]
     outcome = Outcome(Result.DONE, "made", tuple(reports))  # type: ignore[arg-type]
-    async with world.pool.connection() as connection:
+    async with world.pool.transaction() as connection:
         await world.escalation.acted(connection, incident, action, outcome)
     return incident.id
 
@@ -111,7 +111,7 @@ def test_a_report_is_kept_once_with_the_incidents_of_its_period(play: Play) -> N
         mine = empty().model_copy(update={"start": now - 60, "end": now + 60})
         await world.fire("Down", bot="other")
         id_ = await report_to(world, mine)
-        async with world.pool.connection() as connection:
+        async with world.pool.transaction() as connection:
             await keeping.keep(connection, world.settings, [mine], id_)
             (kept,) = await keeping.listing(connection, "ghost", None, 10)
             assert await keeping.listing(connection, "nobody", None, 10) == []
@@ -129,7 +129,7 @@ def test_of_many_bots_those_that_lost_most_are_sent_and_all_are_kept(play: Play)
 
     async def scene(world: World) -> None:
         await report_to(world, earned("a", 5), earned("b", -7), earned("c", 1))
-        async with world.pool.connection() as connection:
+        async with world.pool.transaction() as connection:
             kept = await keeping.listing(connection, "", None, 10)
         assert {one.bot for one in kept} == {"a", "b", "c"}
         sent = await world.rows("SELECT body FROM outbox WHERE channel = 'email' AND step IS NULL")

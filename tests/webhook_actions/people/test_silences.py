@@ -66,7 +66,7 @@ def test_a_silence_covers_exactly_its_alert_and_ends_with_its_incident(play: Pla
         fire(alertmanager, ours, other)
         await settled(ours.bot, "active")
         silence = await acks.silence(world.settings, ours, "anna", "asleep", _in_an_hour())
-        async with world.pool.connection() as connection, connection.transaction():
+        async with world.pool.transaction() as connection:
             assert await world.escalation.acknowledged(connection, ours, "anna", "asleep", silence)
         assert await world.timeline(ours, "acknowledged") == ["by anna, silenced in Alertmanager: asleep"]
         await settled(ours.bot, "suppressed")

@@ -124,7 +124,7 @@ def told(systems: Systems, **datadog: object) -> dict[str, object]:
 def test_both_are_told_the_story_of_an_incident_and_of_a_report(play: Play, systems: Systems) -> None:
     async def scene(world: World) -> None:
         incident = await world.fire("Down")
-        async with world.pool.connection() as connection:
+        async with world.pool.transaction() as connection:
             tell = world.escalation.outgoing
             await tell.acted(connection, incident, "restart_bot", "disruptive", Outcome.ok("x" * 9000))
             await tell.report(

@@ -15,7 +15,6 @@ from typing import Any, TypeVar
 import psycopg
 import yaml
 from aiosmtpd.controller import Controller
-from psycopg_pool import AsyncConnectionPool
 
 from stack.settings import Settings, load
 from tests.conftest import free_port
@@ -32,7 +31,7 @@ from webhook_actions.engine.jobs import Jobs
 from webhook_actions.metrics import Metrics
 from webhook_actions.people.escalation import Escalation
 from webhook_actions.store import incidents
-from webhook_actions.store.database import Connection
+from webhook_actions.store.database import Pool
 from webhook_actions.store.incidents import Incident
 
 T = TypeVar("T")
@@ -165,7 +164,7 @@ def _over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
 class World:
     """An escalation that runs, and what a test does to it and sees of it."""
 
-    def __init__(self, settings: Settings, pool: AsyncConnectionPool[Connection]) -> None:
+    def __init__(self, settings: Settings, pool: Pool) -> None:
         self.settings, self.pool = settings, pool
         self.jobs, self.metrics = Jobs(settings, pool), Metrics()
         self.escalation = Escalation(settings, pool, self.jobs, self.metrics)
@@ -189,7 +188,7 @@ class World:
         ]
         good, problems = payload.read(json.dumps({"version": "4", "alerts": alerts}).encode())
         assert problems == []
-        async with self.pool.connection() as connection, connection.transaction():
+        async with self.pool.transaction() as connection:
             accepted = await incidents.accept(connection, good)
             ids = [id_ for id_, _, _ in accepted.opened]
             await self.escalation.opened(connection, ids)
@@ -200,16 +199,16 @@ class World:
         return (await self.fires(word, bot, severity=severity))[0]
 
     async def close(self, incident: Incident) -> None:
-        async with self.pool.connection() as connection, connection.transaction():
+        async with self.pool.transaction() as connection:
             assert await incidents.close(connection, incident.id, "proven")
             await self.escalation.closed(connection, incident)
 
     async def acknowledge(self, incident: Incident, by: str = "anna", comment: str = "on it") -> bool:
-        async with self.pool.connection() as connection, connection.transaction():
+        async with self.pool.transaction() as connection:
             return await self.escalation.acknowledged(connection, incident, by, comment)
 
     async def rows(self, query: str, *values: object) -> list[Any]:
-        async with self.pool.connection() as connection:
+        async with self.pool.transaction() as connection:
             return await (await connection.execute(query.encode(), list(values))).fetchall()
 
     async def timeline(self, incident: Incident, kind: str | None = None) -> list[str]:
@@ -230,12 +229,12 @@ class World:
 
 
 @asynccontextmanager
-async def database(address: str, name: str) -> AsyncIterator[AsyncConnectionPool[Connection]]:
+async def database(address: str, name: str) -> AsyncIterator[Pool]:
     """Create a database with the engine's tables and return a pool of connections to it."""
     async with await psycopg.AsyncConnection.connect(address, autocommit=True) as connection:
         await connection.execute(f"CREATE DATABASE {name}".encode())
     own = re.sub("dbname=.*", f"dbname={name}", address)
-    async with AsyncConnectionPool[Connection](own, min_size=2, max_size=8, open=False) as pool:
+    async with Pool(own, max_size=8) as pool:
         yield pool
 
 
@@ -246,7 +245,7 @@ async def running(settings: Settings, address: str, name: str, *, work: bool = T
         world = World(settings, pool)
         world.escalation.register(world.jobs.app)
         await world.jobs.open()
-        async with pool.connection() as connection:
+        async with pool.transaction() as connection:
             for file in sorted(SCHEMA.glob("*.sql")):
                 await connection.execute(file.read_bytes())
         if not work:

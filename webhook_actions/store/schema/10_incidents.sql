@@ -16,6 +16,7 @@ CREATE TABLE IF NOT EXISTS incidents (
     escalated_at timestamptz,
     gave_up_at timestamptz, -- nothing is left that Nightdesk may try: it waits for a person
     closed_at timestamptz,
+    over_at timestamptz, -- when no Prometheus said that it fires, shortly before it was closed on proof
     close_reason text
 );
 
