@@ -5,7 +5,9 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 Side = Literal["long", "short"]
-FEE_RATIO = 0.00002  # of the money that changes hands, at entry and at exit: less than the model's edge
+# Of the money that changes hands, at entry and at exit. A real exchange takes hundreds of times more, and would ruin
+# a demo that trades thousands of times a day.
+FEE_RATIO = 0.000002
 
 
 @dataclass(frozen=True)

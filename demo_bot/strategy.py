@@ -1,9 +1,11 @@
 """Decides what to trade: how much to put into an entry, where it ends, and when an open position must go."""
 
 from dataclasses import dataclass, replace
+from math import sqrt
 from typing import Literal
 
 from demo_bot.book import Position, Side
+from demo_bot.walk import VOLATILITY
 
 ExitReason = Literal["stop loss", "take profit", "holding time"]
 
@@ -29,14 +31,32 @@ class Bounds:
 
 @dataclass(frozen=True)
 class Style:
-    """How the bot trades; ratios are of the equity (stake, exposure) or of the entry price (stop, target)."""
+    """How the bot trades; ratios are of the equity (stake, exposure) or of the entry price (stop, target).
+
+    Stop and target are as many usual moves away, such that a bot of any pace wins as often, and as much a day.
+    """
 
     hold_seconds: float
-    stake_ratio: float = 0.05
+    stake_ratio: float = 0.015
     exposure_ratio: float = 0.5
     max_positions: int = 6
-    stop_ratio: float = 0.003
-    target_ratio: float = 0.0025
+    stop_moves: float = 2.0
+    target_moves: float = 0.8
+
+    @property
+    def stop_ratio(self) -> float:
+        """How far against the position a price may go."""
+        return self.stop_moves * self._usual_move
+
+    @property
+    def target_ratio(self) -> float:
+        """How far a price must go for the position."""
+        return self.target_moves * self._usual_move
+
+    @property
+    def _usual_move(self) -> float:
+        """The standard deviation of the price's move in the time that a position is held."""
+        return VOLATILITY * sqrt(self.hold_seconds)
 
     def stake(self, equity: float) -> float:
         """Return the money for one entry."""
@@ -57,7 +77,7 @@ class Style:
 
     def cautious(self) -> "Style":
         """Return a style with half the stake and a target half as far, which is reached more often."""
-        return replace(self, stake_ratio=self.stake_ratio / 2, target_ratio=self.target_ratio / 2)
+        return replace(self, stake_ratio=self.stake_ratio / 2, target_moves=self.target_moves / 2)
 
 
 def exit_reason(position: Position, price: float, now: float) -> ExitReason | None:

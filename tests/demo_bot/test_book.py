@@ -1,6 +1,8 @@
 """The simulation's money adds up, and the same seed gives the same trades."""
 
+from itertools import pairwise
 from random import Random
+from statistics import fmean, stdev
 
 import pytest
 
@@ -117,15 +119,33 @@ def test_closing_the_losing_leaves_the_winning() -> None:
     assert set(bot.book.positions) == winning
 
 
-def test_the_model_earns_money_and_loses_it_once_the_market_drifts() -> None:
-    good, drifted = simulation(1, pace=5.0), simulation(1, pace=5.0)
+def test_the_model_is_good_until_the_market_drifts() -> None:
+    good, drifted = simulation(1), simulation(1)
     drifted.conditions.drift = Drift()
+    accuracy = []
     for bot in (good, drifted):
-        for _ in range(4 * 3600):
+        for _ in range(600):
             bot.step(bot.now + 1)
-    assert good.book.realised > 0 > drifted.book.realised
-    accuracy = [bot.model.quality().accuracy for bot in (good, drifted)]  # type: ignore[union-attr]
+        accuracy.append(bot.model.quality().accuracy)  # type: ignore[union-attr]
     assert accuracy[0] > 0.8 > 0.6 > accuracy[1]
+
+
+@pytest.mark.parametrize("seed", [1, 7, 42])
+def test_a_healthy_bot_has_losing_days_as_any_trader_has_and_no_fall_that_wakes_its_owner(seed: int) -> None:
+    bot = simulation(seed, pace=900.0)
+    days, equity, peak, fall = 60, [10_000.0], 10_000.0, 0.0
+    for _ in range(days):
+        for _ in range(24 * 60):
+            bot.step(bot.now + 60)
+            peak = max(peak, now := bot.book.equity(bot.prices))
+            fall = max(fall, 1 - now / peak)
+        equity.append(now)
+    won = sum(trade.profit > 0 for trade in bot.closed) / len(bot.closed)
+    made = [after / before - 1 for before, after in pairwise(equity)]
+    assert 0.5 < won < 0.58
+    assert 0.25 < sum(each < 0 for each in made) / days < 0.75
+    assert abs(fmean(made) / stdev(made)) < 0.4, "beyond that, the year's Sharpe ratio is above 7"
+    assert 0.002 < fall < 0.1, "the alert's limit"
 
 
 def test_a_clock_that_jumps_does_not_hurt() -> None:
