@@ -43,18 +43,27 @@ def grown(metric: str, *labels: str, where: Sequence[str] = (), over: str) -> st
     return f"max by ({', '.join(('bot', *labels))}) {found}"
 
 
-def traded(hours: int, *labels: str, where: Sequence[str] = (), after: int = 0) -> str:
-    """Return the trades closed in the hours that begin at a point, or `after` it; of those that last, so far.
+def traded(hours: int, *, where: Sequence[str] = (), behind: bool = False) -> str:
+    """Return the trades closed in the hours after a point, of those that last so far; or `behind` it.
 
     Grafana puts points on whole steps, so columns of days begin at midnight UTC, and today is among them.
     """
-    begin = f" offset -{after}h" if after else ""
-    # All trades of a bot that was merely out of sight are no news.
-    known = f" and on (bot) {of('up')}{begin} == 1"
-    found = increase(
-        of("trades_total", *where), f"{hours}h", begin=begin, end=f" offset -{after + hours}h", known=known
+    trades, span = of("trades_total", *where), f"{hours}h"
+    begin, end = (f" offset {span}", "") if behind else ("", f" offset -{span}")
+    # A first trade comes after its bot was seen. All trades of a bot that comes into sight are no news.
+    known = (
+        f" and count_over_time({trades}[{span}]{end})"
+        f" < ignoring (symbol, side, outcome) group_left sum_over_time({of('up')}[{span}]{end})"
     )
+    found = increase(trades, span, begin=begin, end=end, known=known)
     return f"max by (bot, symbol, side, outcome) {found}"
+
+
+def by_hour(counted: str) -> str:
+    """Return what was counted behind each hour of the day that begins at a point, by the `hour` of UTC it began in."""
+    hour = 'label_replace(count_values("hour", hour(vector(time() - 3600))), "hour", "0$1", "hour", "(.)")'
+    # A second less than a day: Prometheus 2 counts both ends of a range, 3 the last.
+    return f"max_over_time(({hour} * on () group_left () {counted})[23h59m59s:1h] offset -1d)"
 
 
 def quantile(share: float, metric: str, *labels: str, over: str = RATE) -> str:

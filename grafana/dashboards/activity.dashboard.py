@@ -6,7 +6,7 @@ from grafana.frame import frame, span
 from grafana.lacking import Dashboard, Kind, Stat, Step
 from grafana.look import Look
 from grafana.parts import COUNT, NUMBER, SECONDS, Pace, Query, painted
-from grafana.promql import OUTCOME, SIDE, SYMBOL, each, traded
+from grafana.promql import OUTCOME, SIDE, SYMBOL, by_hour, each, traded
 
 UID = "trading-bot-activity"
 CHOSEN = (SYMBOL, SIDE, OUTCOME)
@@ -120,7 +120,7 @@ def _trades(look: Look) -> list[Panel]:
         ),
         look.lines(
             "Trades per day by side",
-            "Closed trades of each day of UTC, today so far, of all chosen bots; of the first day, most.",
+            "Closed trades of each day of UTC, today so far, of all chosen bots.",
             [Query(f"round(sum by (side) ({daily}))", "{{side}}")],
             unit=COUNT,
             decimals=0,
@@ -160,14 +160,10 @@ def _shares(look: Look) -> list[Panel]:
 
 
 def _by_hour(look: Look) -> Kind:
-    rows = [
-        f'label_replace(sum({traded(1, where=CHOSEN, after=hour)}), "hour", "{hour:02}:00", "", "")'
-        for hour in range(24)
-    ]
     return look.heat(
         "Activity by hour of day",
         "Closed trades by day and hour of UTC, of all chosen bots.",
-        Query("\nor ".join(rows), "{{hour}}"),
+        Query(by_hour(f"round(sum({traded(1, where=CHOSEN, behind=True)}))"), "{{hour}}:00"),
         unit=COUNT,
         empty="no trade closed",
         pace=Pace("1d", "7d"),

@@ -100,7 +100,7 @@ def _over_time(look: Look) -> list[Panel]:
         ),
         look.lines(
             "Trades per day",
-            "Closed trades of each day of UTC, today so far; of a bot's first day here, most.",
+            "Closed trades of each day of UTC, today so far.",
             [Query(f"round(sum by (bot) ({traded(24)}))")],
             unit=COUNT,
             decimals=0,

@@ -1,7 +1,8 @@
 """Settings of two bots with two currencies, their dashboards, and a Prometheus that holds what they did."""
 
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -86,8 +87,17 @@ def overview(settings: Settings) -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Return the address of a Prometheus that holds an hour of SERIES, the last sample at END."""
-    folder = tmp_path_factory.mktemp("prometheus")
-    (folder / "series.om").write_text(_open_metrics(), encoding="utf-8")
+    samples = {
+        series: [(at, value) for at in range(END - 3600, END + 1, 60)] for series, value in SERIES.items()
+    }
+    with serving(samples, tmp_path_factory.mktemp("prometheus")) as url:
+        yield url
+
+
+@contextmanager
+def serving(samples: Mapping[str, Sequence[tuple[int, float]]], folder: Path) -> Iterator[str]:
+    """Run a Prometheus that holds these samples (time, value) while in the block; gives its address."""
+    (folder / "series.om").write_text(_open_metrics(samples), encoding="utf-8")
     blocks = ["tsdb", "create-blocks-from", "openmetrics", folder / "series.om", folder / "data"]
     subprocess.run([binary("promtool"), *blocks], check=True, capture_output=True)
     (folder / "prometheus.yml").write_text("{}", encoding="utf-8")
@@ -111,15 +121,15 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         process.wait(timeout=30)
 
 
-def _open_metrics() -> str:
+def _open_metrics(samples: Mapping[str, Sequence[tuple[int, float]]]) -> str:
     lines, known = [], set()
-    for series, value in sorted(SERIES.items()):
+    for series, points in sorted(samples.items()):
         name = series.partition("{")[0]
         if name not in known:
             known.add(name)
             kind = "counter" if name.endswith("_total") else "gauge"
             lines.append(f"# TYPE {name.removesuffix('_total')} {kind}")
-        lines += [f"{series} {value} {at}" for at in range(END - 3600, END + 1, 60)]
+        lines += [f"{series} {value} {at}" for at, value in points]
     return "\n".join([*lines, "# EOF\n"])
 
 
