@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 Side = Literal["long", "short"]
-# Of the money that changes hands, at entry and at exit. A real exchange takes hundreds of times more, and would ruin
-# a demo that trades thousands of times a day.
+# Of the money that changes hands, at entry and at exit. A real exchange takes hundreds of times more, and
+# would ruin a demo that trades thousands of times a day.
 FEE_RATIO = 0.000002
 
 

@@ -33,7 +33,7 @@ class Bounds:
 class Style:
     """How the bot trades; ratios are of the equity (stake, exposure) or of the entry price (stop, target).
 
-    Stop and target are as many usual moves away, such that a bot of any pace wins as often, and as much a day.
+    Stop and target are as many usual moves away: at any pace the bot wins as often, and as much a day.
     """
 
     hold_seconds: float

@@ -60,7 +60,7 @@ def traded(hours: int, *, where: Sequence[str] = (), behind: bool = False) -> st
 
 
 def by_hour(counted: str) -> str:
-    """Return what was counted behind each hour of the day that begins at a point, by the `hour` of UTC it began in."""
+    """Return what was counted behind each hour of the day after a point, by the `hour` of UTC it began in."""
     hour = 'label_replace(count_values("hour", hour(vector(time() - 3600))), "hour", "0$1", "hour", "(.)")'
     # A second less than a day: Prometheus 2 counts both ends of a range, 3 the last.
     return f"max_over_time(({hour} * on () group_left () {counted})[23h59m59s:1h] offset -1d)"

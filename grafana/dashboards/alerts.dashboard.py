@@ -52,8 +52,8 @@ def _now(look: Look) -> list[Stat]:
     return [
         look.stat(
             "Open incidents",
-            "Whoever replies on the on-call page stops the climb.",
-            [Query("sum(max by (severity) (nightdesk_incidents_open))", "open")],
+            "Of severity info none: they need nobody. A reply on the on-call page stops the climb.",
+            [Query('sum(max by (severity) (nightdesk_incidents_open{severity!="info"}))', "open")],
             unit=COUNT,
             empty="none",
             steps=[Step(look.good), Step(look.warn, 1)],

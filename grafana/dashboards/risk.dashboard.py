@@ -70,8 +70,8 @@ def _now(look: Look) -> list[Stat]:
         for confidence, empty in few.items()
     ]
     deepest = look.stat(
-        "Max drawdown",
-        "Of several bots the deepest; orange and red from the alerts' limits.",
+        "Deepest fall",
+        "Of closed trades; of several bots the deepest; orange and red from the alerts' limits.",
         [Query(f"topk(1, {each('max_drawdown_ratio')})")],
         **look.ratio,
         empty="not known",

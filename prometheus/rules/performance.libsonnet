@@ -23,7 +23,8 @@ function(config)
     text.fill('clamp(%s, 0, 1)', text.filler(performance.scale)(parts[name])),
     { part: name }
   );
-  // Parts that are unknown are left out, and so are their weights.
+  // Parts that are unknown are left out, and so are their weights. Of a bot that is down only its availability is known:
+  // it has no score.
   local weighted(name) =
     text.fill('bot_part:trading_bot_performance:score{part="%s"} * %s', [name, performance.weights[name]]);
   local weight(name) =
@@ -57,5 +58,5 @@ function(config)
 
   (if !performance.tracking.enabled then [] else
      [part(name) for name in std.objectFields(parts)] +
-     [record('bot:trading_bot_performance:score', text.fill('%s\n/\n%s', [sum(weighted), sum(weight)]))]) +
+     [record('bot:trading_bot_performance:score', text.fill('%s\n/\n%s\nand on (bot) bot:trading_bot_up:max == 1', [sum(weighted), sum(weight)]))]) +
   (if !performance.benchmark_comparison then [] else std.flatMap(compared, std.objectFields(benchmarks)))

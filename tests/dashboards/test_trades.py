@@ -1,7 +1,6 @@
-"""Columns and heat map of trades count those closed in sight of Prometheus: a bot's first ones, never its past."""
+"""Columns and heat map count the trades closed in sight of Prometheus: a bot's first ones, never its past."""
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import pytest
 

@@ -223,10 +223,10 @@ def _parts(settings: Settings) -> dict[str, dict[str, float]]:
 
 
 def _scores(settings: Settings) -> dict[str, float]:
-    """Return each bot's score: the weighted mean of the parts that are known."""
+    """Return the score of each bot that is up: the weighted mean of the parts that are known."""
     parts, weights = _parts(settings), dict(settings.performance.weights)
     scores = {}
-    for bot in (GOOD, POOR, STOPPED):
+    for bot in (GOOD, STOPPED):
         known = [(weights[part], bots[bot]) for part, bots in parts.items() if bot in bots]
         scores[bot] = sum(weight * value for weight, value in known) / sum(weight for weight, _ in known)
     return scores

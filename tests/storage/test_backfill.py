@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,9 @@ from tests.dashboards.reading import View, every, read
 from tests.exporter.test_http import STATE
 from tests.exporter.world import TOKEN, ScriptedBot, serve
 from tests.storage.conftest import answers
+from webhook_actions.engine.senses import Senses
+from webhook_actions.report.history import History
+from webhook_actions.report.period import Period
 
 ROOT = Path(__file__).parents[2]
 DAY, CAPITAL = 86_400.0, 10_000.0
@@ -115,6 +119,7 @@ def test_the_dashboards_show_what_a_bot_did_before_it_was_watched(tmp_path: Path
                 )
                 for ago in (8 * DAY, 3 * DAY, 4 * 3600.0):
                     _shows(settings, now - ago, trades)
+                _reports(settings, now - DAY, trades)
                 # The series goes on as the same one: what grew is seen over the seam too.
                 grown = {"query": 'sum(increase(trading_bot_trades_total{bot="alpha"}[9d]))'}
                 (answer,) = requests.get(query, params=grown, timeout=10).json()["data"]["result"]
@@ -141,6 +146,17 @@ def _shows(settings: Settings, at: float, trades: list[dict[str, Any]]) -> None:
     between("Equity", *(CAPITAL + sum(trade["profit"] for trade in these) for these in (closed, later)))
     between("Win rate", *(sum(t["profit"] > 0 for t in these) / len(these) for these in (closed, later)))
     assert shown.get("Uptime", []) == [], "nobody watched it then"
+
+
+def _reports(settings: Settings, at: float, trades: list[dict[str, Any]]) -> None:
+    """Assert that a report of a week of the past tells what its trades made, and draws it."""
+    end = datetime.fromtimestamp(at, UTC)
+    week = History(Senses.of(settings), "alpha", Period("week", end - timedelta(days=7), end))
+    made = sum(trade["profit"] for trade in trades if at - 7 * DAY <= trade["closed_at"] < at)
+    assert week.made() == pytest.approx(made, abs=5.0), "as of the samples nearest to both ends"
+    assert week.known_from() is None, "nobody watched it then"
+    points = week.line("equity")
+    assert points[-1][0] - points[0][0] > 6.9 * DAY
 
 
 def test_a_bot_that_is_not_there_and_an_exporter_that_is_away_are_named(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ def compute(settings: Settings, senses: Senses, bot: str, period: Period) -> Rep
     zone = ZoneInfo(settings.timezone)
     now, before = History(senses, bot, period), History(senses, bot, period.before)
     known_from = now.known_from()
-    notes = list(_notes(period, known_from))
+    notes = list(_notes(period, known_from, now.known_from("profit_loss")))
     try:
         told = trades.ask(settings, bot, period.before.start, period.end)
         these, those = trades.within(told.trades, period), trades.within(told.trades, period.before)
@@ -65,16 +65,20 @@ def compute(settings: Settings, senses: Senses, bot: str, period: Period) -> Rep
         symbols=trades.by_symbol(these),
         hours=trades.by_hour(these, zone),
         bars=trades.bars(these, period) if these else (),
-        equity=now.line("equity", known_from),
-        drawdown=now.line("drawdown_ratio", known_from),
+        equity=now.line("equity"),
+        drawdown=now.line("drawdown_ratio"),
     )
 
 
-def _notes(period: Period, known_from: float | None) -> list[str]:
+def _notes(period: Period, known_from: float | None, told_from: float | None) -> list[str]:
+    """Return what half a history leaves out; what stands before the bot was seen was filled in later."""
     if known_from is None:
         return ["Nightdesk did not see this bot in this period: all but its trades is unknown."]
     if known_from - period.start.timestamp() <= _SLACK:
         return []
     zone = period.end.tzinfo or UTC
     first = datetime.fromtimestamp(known_from, zone)
-    return [f"Nightdesk has seen this bot since {first:%a %d %b %H:%M} only; figures begin there."]
+    seen = f"Nightdesk has seen this bot since {first:%a %d %b %H:%M} only"
+    if told_from is not None and known_from - told_from > _SLACK:
+        return [f"{seen}; what was before comes from its closed trades."]
+    return [f"{seen}; figures begin there."]

@@ -32,10 +32,13 @@ class History:
     bot: str
     period: Period
 
-    def known_from(self) -> float | None:
-        """Return when the bot was first seen in the period, None where it never was."""
+    def known_from(self, metric: str = "up") -> float | None:
+        """Return when the bot first said something in the period, None where it never did.
+
+        What was filled in from its past trades begins before it was `up` for the first time.
+        """
         step = max(60, int(self.period.seconds / 2000))
-        first = 'min(min_over_time(timestamp(trading_bot_up{bot="$bot"})[%s:%ds]))'
+        first = f'min(min_over_time(timestamp(trading_bot_{metric}{{bot="$bot"}})[%s:%ds]))'
         about = self.number(first % ("$range", step))
         return self.number(first % (f"{step}s", 1), about)  # to the second
 
@@ -53,8 +56,9 @@ class History:
         text = for_bot(expression, self.bot).replace("$range", f"{max(1, round(self.period.seconds))}s")
         return self.senses.ask(text, moment)
 
-    def made(self, known_from: float | None) -> float | None:
+    def made(self) -> float | None:
         """Return what was made, open positions included: `profit_loss` at the end less that at the begin."""
+        known_from = self.known_from("profit_loss")
         if known_from is None:
             return None
         begin = max(known_from, self.period.start.timestamp())
@@ -62,8 +66,9 @@ class History:
         after = self.number(_LAST % "profit_loss")
         return None if before is None or after is None else after - before
 
-    def line(self, metric: str, known_from: float | None) -> Points:
+    def line(self, metric: str) -> Points:
         """Return a series over the part of the period that is known, to be drawn."""
+        known_from = self.known_from(metric)
         if known_from is None:
             return ()
         seconds = self.period.end.timestamp() - known_from
@@ -75,8 +80,7 @@ class History:
 
 def figures(now: History, before: History) -> list[Figure]:
     """Return the figures that come from Prometheus, of a period and of the one before."""
-    made = (now.made(now.known_from()), before.made(before.known_from()))
-    found = [Figure(name="P&L", unit="money", value=made[0], before=made[1], best="high")]
+    found = [Figure(name="P&L", unit="money", value=now.made(), before=before.made(), best="high")]
     for name, unit, expression, best in _AT_END:
         values = {"value": now.number(expression), "before": before.number(expression)}
         found.append(Figure.model_validate({"name": name, "unit": unit, "best": best, **values}))

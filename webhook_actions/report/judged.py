@@ -6,12 +6,12 @@ from webhook_actions.report.model import Benchmark, Figure, Objective, Part, Pro
 
 _SCORE = 'max(last_over_time(bot:trading_bot_performance:score{bot="$bot"}[$range]))'
 _PRIORITIES = ("high", "medium", "low")
-# Of each suggestion: the metric whose value led to it, its unit, and what it says.
-_SUGGESTED: dict[str, tuple[str, Unit, str]] = {
-    "win_rate": ("win_rate", "ratio", "the win rate is below"),
-    "drawdown": ("drawdown_ratio", "ratio", "the drawdown is above"),
-    "error_rate": ("error_rate", "ratio", "the share of failed calls is above"),
-    "trades_per_hour": ("trades_per_hour", "number", "the trades an hour are below"),
+# Of each suggestion: the series whose value led to it, its worst, its unit, and what it says.
+_SUGGESTED: dict[str, tuple[str, str, Unit, str]] = {
+    "win_rate": ("bot:trading_bot_win_rate:settled", "min", "ratio", "the win rate was below"),
+    "drawdown": ("trading_bot_drawdown_ratio", "max", "ratio", "the drawdown was above"),
+    "error_rate": ("trading_bot_error_rate", "max", "ratio", "the share of failed calls was above"),
+    "trades_per_hour": ("trading_bot_trades_per_hour", "min", "number", "the trades an hour were below"),
 }
 _UNITS: dict[str, Unit] = {
     "min_sharpe_ratio": "number",
@@ -83,10 +83,10 @@ def proposals(settings: Settings, history: History) -> tuple[Proposal, ...]:
         'alertstate="firing",bot="$bot"}[$range]))',
     )
     found = []
-    for name, (metric, unit, says) in _SUGGESTED.items():
+    for name, (series, worst, unit, says) in _SUGGESTED.items():
         suggestion = getattr(settings.suggestions, name)
         if suggestion.category in fired:
-            value = history.number(f'max(last_over_time(trading_bot_{metric}{{bot="$bot"}}[$range]))')
+            value = history.number(f'{worst}({worst}_over_time({series}{{bot="$bot"}}[$range]))')
             found.append(
                 Proposal(says=says, unit=unit, value=value, **suggestion.model_dump(exclude_none=True))
             )

@@ -1,7 +1,7 @@
 """A report as PDF, for a chat, a printer or a folder."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import matplotlib
@@ -113,21 +113,29 @@ def _head(paper: _Paper, words: Words) -> None:
 
 def _charts(paper: _Paper, settings: Settings, report: Report, words: Words) -> None:
     drawn = charts(settings, report)
-    titles = (
-        ("equity", f"Equity, {report.currency}"),
-        ("drawdown", "Drawdown"),
-        ("trades", "Trades"),
-        ("symbols", f"P&L by symbol, {report.currency}"),
-    )
-    for name, title in titles:
-        if name not in drawn:
-            continue
-        image = io.BytesIO(drawn[name])
-        height = paper.epw * _ratio(drawn[name])
-        if paper.will_page_break(height + 14):
-            paper.add_page()
-        paper.section(title)
-        paper.image(image, w=paper.epw)
+    over_time = {"equity": f"Equity, {report.currency}", "drawdown": "Drawdown"}
+    for name, title in over_time.items():
+        if name in drawn:
+            _beside(paper, {title: drawn[name]}, paper.epw)
+    others = {"trades": "Trades", "symbols": f"P&L by symbol, {report.currency}"}
+    _beside(paper, {title: drawn[name] for name, title in others.items() if name in drawn}, _SIDE)
+
+
+def _beside(paper: _Paper, images: Mapping[str, bytes], width: float) -> None:
+    """Write images of a width beside each other, each below its title."""
+    if not images:
+        return
+    height = max(width * _ratio(image) for image in images.values())
+    if paper.will_page_break(height + 14):
+        paper.add_page()
+    paper.ln(4)
+    top = paper.get_y()
+    for place, (title, image) in enumerate(images.items()):
+        left = _MARGIN + place * (paper.epw - width)
+        paper.set_xy(left, top)
+        paper.write_line(title, 11, bold=True)
+        paper.image(io.BytesIO(image), x=left, y=paper.get_y() + 1, w=width)
+    paper.set_y(top + 7 + height)
 
 
 def _ratio(png: bytes) -> float:

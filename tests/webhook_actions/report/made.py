@@ -74,7 +74,7 @@ def full() -> Report:
         ),
         proposals=(
             Proposal(
-                says="the share of failed calls is above", priority="medium", category="system_stability",
+                says="the share of failed calls was above", priority="medium", category="system_stability",
                 action="review_error_logs", unit="ratio", value=0.031, limit=0.02,
             ),
         ),

@@ -64,7 +64,7 @@ def test_every_figure_is_on_the_page_with_the_one_before(settings: Settings) -> 
         "4.3%",
         "momentum is down: <no sign of life>",
         "restart_bot: proven to have helped",
-        "Review error logs, since the share of failed calls is above 2.0%: 3.1%",
+        "Review error logs, since the share of failed calls was above 2.0%: 3.1%",
         "at most 1.0 s",
         "missed",
         "met 61.0% of the time, not now",
