@@ -10,7 +10,7 @@ BAR_SECONDS = 60
 HISTORY_BARS = 48 * 60  # two days, so that a day can be compared with the day before
 
 VOLATILITY = 0.02 / sqrt(3600)  # of log returns, per square root of a second: 2 % an hour
-# Of log returns per second, up or down as the mood says: so little that a bot whose model knows the mood loses
+# Of log returns a second, up or down as the mood says: so little that a bot whose model knows the mood loses
 # on nearly every other day, and falls now and then, but not so far that its owner must be woken.
 DRIFT = 5e-7
 MOOD_SECONDS = 120.0  # mean time between two changes of mood
