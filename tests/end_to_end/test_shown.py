@@ -61,7 +61,7 @@ def acted(stack: Stack) -> View:
     assert stack.demo("POST", "faults/log_errors").ok
     for happened in (
         "trading_bot_model_last_retraining_timestamp_seconds",
-        "trading_bot_model_accuracy",  # whose figures begin anew
+        "trading_bot_model_auc",  # its figures begin anew; this one wants prices that rose and that fell
         'trading_bot_log_events_total{severity="error"}',
         'bot_objective:trading_bot_objective:met{bot="demo",objective="availability"}',
         "sum(nightdesk_actions_total)",
