@@ -1,4 +1,5 @@
 // The receivers of alertmanager.yml: webhook_actions, and each channel that is set and that Alertmanager itself sends.
+local web = import '../prometheus/web.libsonnet';
 local owners = import 'owners.libsonnet';
 
 // Several webhook_actions are all told: each delivery is retried for itself, so one that hangs delays no other, and a
@@ -6,12 +7,13 @@ local owners = import 'owners.libsonnet';
 // settings name that address alone.
 local webhook_actions(settings) = {
   local service = settings.services.webhook_actions,
+  local asked = web(settings.web),
   name: 'webhook_actions',
   webhook_configs: [
     {
-      url: 'http://%(host)s:%(port)d/api/v1/alerts' % each,
+      url: '%s://%s:%d/api/v1/alerts' % [asked.scheme, each.host, each.port],
       send_resolved: true,
-      http_config: { authorization: { credentials_file: settings.webhook_actions.tokens.receive_file } },
+      http_config: { authorization: { credentials_file: settings.webhook_actions.tokens.receive_file } } + asked.trust,
     }
     for each in if std.get(service, 'replicas', []) == [] then [service] else service.replicas
   ],

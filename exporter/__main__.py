@@ -10,8 +10,8 @@ from pathlib import Path
 import uvicorn
 
 from exporter.server import create_app
-from exporter.web import WebConfig, WebConfigError
 from stack.settings import SettingsError, add_arguments, add_replica, from_arguments, replica_of
+from stack.settings.web_config import WebConfig, WebConfigError, add_web
 
 GRACE_SECONDS = 2  # for answers under way; a TLS client that says no goodbye would hold the stop for 30
 
@@ -21,13 +21,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="exporter", description=__doc__)
     add_arguments(parser)
     add_replica(parser)
-    parser.add_argument(
-        "--web.config.file",
-        dest="web",
-        metavar="FILE",
-        type=Path,
-        help="TLS and users, as all exporters take it",
-    )
+    add_web(parser)
     parser.add_argument("--data", type=Path, default=Path(".data"), help="directory of durable files")
     arguments = parser.parse_args()
     try:

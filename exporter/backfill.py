@@ -27,6 +27,7 @@ from exporter.record import timed
 from exporter.sources import Input
 from stack.binaries import MissingBinary, find
 from stack.settings import Settings, SettingsError, add_arguments, from_arguments
+from stack.settings.web import Web
 
 _STEP: Final = 240.0  # seconds between two samples: Prometheus looks back 300 for one
 # What Prometheus still changes; blocks must not reach into it (its documentation, "Backfilling").
@@ -56,7 +57,7 @@ def read_past(settings: Settings, bot: str) -> Past:
     end: float | None = None
     while True:  # the newest come first where one answer cannot hold all
         parameters: dict[str, str | float] = {} if end is None else {"end": end}
-        said = _ask(url, parameters, {"Authorization": f"Bearer {token}"})
+        said = _ask(settings.web, url, parameters, {"Authorization": f"Bearer {token}"})
         rows = said["trades"] + rows
         if said["total"] <= len(said["trades"]):
             break
@@ -72,8 +73,9 @@ def first_seen(settings: Settings, bot: str, now: float) -> tuple[float, Mapping
     selector = f"trading_bot_up{{bot={json.dumps(bot)}}}"
     url = f"{settings.services.prometheus.url}/api/v1/query"
     query = f"min_over_time(timestamp({selector})[{round(settings.storage.retention)}s:{round(_STEP)}s])"
-    found = _ask(url, {"query": query, "time": now}, {})["data"]["result"]
-    labels = _ask(url, {"query": f"last_over_time({selector}[1d])", "time": now}, {})["data"]["result"]
+    web, last = settings.web, f"last_over_time({selector}[1d])"
+    found = _ask(web, url, {"query": query, "time": now})["data"]["result"]
+    labels = _ask(web, url, {"query": last, "time": now})["data"]["result"]
     own = {
         name: value
         for name, value in (labels[0]["metric"] if labels else {}).items()
@@ -154,9 +156,19 @@ def _watched(settings: Settings, bot: str) -> WatchedBot:
     return WatchedBot(settings.bots[bot], conventions, float(collection.rate_window))
 
 
-def _ask(url: str, parameters: Mapping[str, str | float], headers: Mapping[str, str]) -> Any:  # noqa: ANN401 - JSON
+def _ask(
+    web: Web, url: str, parameters: Mapping[str, str | float], headers: Mapping[str, str] | None = None
+) -> Any:  # noqa: ANN401 - JSON
+    """Return what a part answers to a token in the headers, else to the user of the settings."""
     try:
-        answer = requests.get(url, params=dict(parameters), headers=headers, timeout=_TIMEOUT)
+        answer = requests.get(
+            url,
+            params=dict(parameters),
+            headers=headers,
+            verify=web.verify,
+            auth=None if headers else web.user(),
+            timeout=_TIMEOUT,
+        )
         answer.raise_for_status()
         return answer.json()
     except (requests.RequestException, ValueError) as error:

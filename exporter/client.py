@@ -16,6 +16,7 @@ import functools
 import json
 import logging
 import os
+import ssl
 import threading
 import time
 import urllib.error
@@ -62,7 +63,9 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 
 
 # Nor through a proxy: one that a bot has set for its exchange does not lead to the exporter.
-_OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirect)
+def _opener(ca_file: str | os.PathLike[str] | None) -> urllib.request.OpenerDirector:
+    trust = urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=ca_file))
+    return urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirect, trust)
 
 
 class _Times:
@@ -95,7 +98,8 @@ class Prediction:
 class Bot:
     """One bot, told to one exporter every `interval` seconds. Fields are those of docs/bot-api.md.
 
-    Its thread starts at the first call, anew in the child of a fork. `close`, or its `with`, sends the rest.
+    `ca_file` is the authority of an exporter with a private certificate. Its thread starts at the first call,
+    anew in the child of a fork. `close`, or its `with`, sends the rest.
     """
 
     def __init__(
@@ -105,6 +109,7 @@ class Bot:
         *,
         token: str | None = None,
         token_file: str | os.PathLike[str] | None = None,
+        ca_file: str | os.PathLike[str] | None = None,
         interval: float = 10.0,
         timeout: float = 5.0,
         buffer: int = 10_000,
@@ -114,6 +119,8 @@ class Bot:
         self.last_error: str | None = None
         self._address = f"{str(url).rstrip('/')}/api/v1/bots/{quote(str(name), safe='')}"
         self._token, self._token_file = token, token_file
+        self._ca_file = ca_file
+        self._opener: urllib.request.OpenerDirector | None = None
         self._interval, self._timeout, self._buffer = interval, timeout, buffer
         self._started_at = time.time()
         self._forget()
@@ -290,7 +297,7 @@ class Bot:
                 data=_json(body).encode(),
                 headers={"Authorization": f"Bearer {self._secret()}", "Content-Type": "application/json"},
             )
-            with _OPENER.open(request, timeout=self._timeout):
+            with self._open(request):
                 self.last_error = None
                 return True
         except urllib.error.HTTPError as error:
@@ -303,6 +310,11 @@ class Bot:
         except OSError as error:
             self._failed_with(f"{kind}: {self._address}: {error}")
             return False
+
+    def _open(self, request: urllib.request.Request) -> Any:  # noqa: ANN401 - as urllib says
+        if self._opener is None:
+            self._opener = _opener(self._ca_file)
+        return self._opener.open(request, timeout=self._timeout)
 
     def _secret(self) -> str:
         if self._token_file is not None:

@@ -39,7 +39,12 @@ class Probes:
         self._session = session
         self._names = [probe.name for probe in settings.collection.probes]
         self._url = f"{settings.services.prometheus.url}/api/v1/query"
+        self._web = settings.web
         self._timeout = aiohttp.ClientTimeout(total=float(settings.collection.timeout))
+
+    def _user(self) -> aiohttp.BasicAuth | None:
+        user = self._web.user()
+        return aiohttp.BasicAuth(*user) if user else None
 
     async def look(self) -> list[Endpoint]:
         """Return what is known of each endpoint; nothing while Prometheus does not answer."""
@@ -47,10 +52,14 @@ class Probes:
             return []
         try:
             async with self._session.get(
-                self._url, params={"query": _QUERY}, timeout=self._timeout
+                self._url,
+                params={"query": _QUERY},
+                timeout=self._timeout,
+                ssl=self._web.context(),
+                auth=self._user(),
             ) as response:
                 answer = _Answer.model_validate_json(await response.read())
-        except (aiohttp.ClientError, TimeoutError, ValidationError) as error:
+        except (aiohttp.ClientError, OSError, ValidationError) as error:
             _log.warning("network_connectivity is unknown: %s: %s", self._url, error or type(error).__name__)
             return []
         found = {(each.metric.name, each.metric.endpoint): each.value[1] for each in answer.data.result}

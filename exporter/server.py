@@ -25,8 +25,9 @@ from exporter.past import Past, past_trades
 from exporter.recording import Recording
 from exporter.share import Share
 from exporter.sources import Source
-from exporter.web import Guard, WebConfig
+from exporter.web import Guard
 from stack.settings import Settings, SettingsError, replica_of
+from stack.settings.web_config import WebConfig
 
 _log = logging.getLogger(__name__)
 # The quickest level: higher ones save a tenth of the bytes and take four times as long.

@@ -1,141 +1,33 @@
-"""TLS and basic authentication by the file that all Prometheus exporters take as `--web.config.file`.
-
-Format: https://github.com/prometheus/exporter-toolkit/blob/master/docs/web-configuration.md. The file and the
-certificates that it names are read again when they change.
-"""
+"""Lets only users of a web configuration in: basic authentication, as all Prometheus exporters have it."""
 
 import asyncio
 import base64
 import hashlib
-import logging
-import re
 import secrets
-import ssl
-from collections.abc import Iterable
-from pathlib import Path
-from typing import Annotated, Literal
 
 import bcrypt
-import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-_log = logging.getLogger(__name__)
-_HASH = re.compile(r"^\$2[aby]\$(0[4-9]|[12]\d|3[01])\$[./A-Za-z0-9]{53}$")
+from stack.settings.web_config import WebConfig
+
 _HASHED_BYTES = 72  # of a password; bcrypt knows no more
 _REMEMBERED = 100  # right passwords: a hash is slow on purpose, a scrape should not be
 # What says nothing of the bots, and what has tokens of its own.
 _OPEN = ("/healthz", "/api/v1/bots/", "/-/reload")
-_VERSIONS = {"TLS12": ssl.TLSVersion.TLSv1_2, "TLS13": ssl.TLSVersion.TLSv1_3}
-_CLIENTS = {
-    "NoClientCert": ssl.CERT_NONE,
-    "VerifyClientCertIfGiven": ssl.CERT_OPTIONAL,
-    "RequireAndVerifyClientCert": ssl.CERT_REQUIRED,
-}
 
 
-class WebConfigError(Exception):
-    """A web configuration that cannot be used; the message names the file, the key and the way out."""
+class _Users:
+    """Knows whom the web configuration names."""
 
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class _Tls(_Section):
-    cert_file: Path
-    key_file: Path
-    client_auth_type: Literal["NoClientCert", "VerifyClientCertIfGiven", "RequireAndVerifyClientCert"] = (
-        "NoClientCert"
-    )
-    client_ca_file: Path | None = None
-    min_version: Literal["TLS12", "TLS13"] = "TLS12"
-    max_version: Literal["TLS12", "TLS13"] = "TLS13"
-
-
-class _Server(_Section):
-    http2: bool = True  # only ever offered, and here it is not
-    headers: dict[str, str] = {}
-
-
-def _hashed(value: object) -> object:
-    if not isinstance(value, str) or not _HASH.match(value):
-        raise ValueError("not a bcrypt hash; make one with `htpasswd -nBC 10 ''`")
-    return value
-
-
-_User = Annotated[str, StringConstraints(min_length=1, pattern="^[^:]*$")]
-
-
-class _File(_Section):
-    tls_server_config: _Tls | None = None
-    http_server_config: _Server = _Server()
-    basic_auth_users: dict[_User, Annotated[str, BeforeValidator(_hashed)]] = Field({}, repr=False)
-
-
-class WebConfig:
-    """The file as it is now; one that is changed into something unusable leaves the last usable in force."""
-
-    def __init__(self, file: Path) -> None:
-        """Raises WebConfigError."""
-        self._file = file
-        self._refused: object = None
-        self._config = _read(file)
-        self._context = _context(file, self._config.tls_server_config)
-        self._seen = self._signature()
+    def __init__(self, config: WebConfig) -> None:
+        self._config = config
         self._right: dict[bytes, None] = {}
         self._key = secrets.token_bytes(32)
         self._nobody = bcrypt.hashpw(b"", bcrypt.gensalt(10)).decode()
 
-    @property
-    def headers(self) -> dict[str, str]:
-        """Headers for every answer."""
-        return self._config.http_server_config.headers
-
-    @property
-    def users(self) -> dict[str, str]:
-        """The hash of each user; empty where nobody need say who he is."""
-        return self._config.basic_auth_users
-
-    def context(self) -> ssl.SSLContext | None:
-        """Return the context of a listener, None without TLS; each connection gets the newest certificate."""
-
-        def newest(connection: ssl.SSLObject | ssl.SSLSocket, _: str, __: ssl.SSLContext) -> None:
-            self.refresh()
-            if self._context is not None:
-                connection.context = self._context
-
-        listener = _context(self._file, self._config.tls_server_config)
-        if listener is not None:
-            listener.sni_callback = newest
-        return listener
-
-    def refresh(self) -> None:
-        """Read what has changed; something unusable is logged and left aside."""
-        signature = self._signature()
-        if signature in (self._seen, self._refused):
-            return
-        try:
-            config = _read(self._file)
-            context = _context(self._file, config.tls_server_config)
-            if (context is None) != (self._context is None):
-                raise WebConfigError(f"{self._file}: TLS is switched on or off by a restart only")
-        except WebConfigError as error:
-            _log.error("the web configuration stays as it was: %s", error)
-            self._refused = signature
-            return
-        self._config, self._context, self._seen = config, context, signature
-        _log.info("the web configuration was read anew")
-
-    def _signature(self) -> tuple[tuple[int, int], ...]:
-        """Return what changes when a file does; a file that is not there counts as one."""
-        tls = self._config.tls_server_config
-        files = (self._file,) if tls is None else (self._file, *_files(self._file, tls))
-        return tuple(_state(each) for each in files)
-
-    async def allows(self, authorization: str) -> bool:
+    async def allow(self, authorization: str) -> bool:
         """Return whether an Authorization header is that of a user."""
         scheme, _, said = authorization.partition(" ")
         try:
@@ -145,12 +37,12 @@ class WebConfig:
         if scheme.lower() != "basic":
             return False
         # Somebody unknown takes as long as somebody known: the answer's time names no user.
-        hashed = self.users.get(user, self._nobody)
+        hashed = self._config.users.get(user, self._nobody)
         proof = hashlib.blake2b(f"{user}:{hashed}:{password}".encode(), key=self._key).digest()
         if proof in self._right:
             return True
         right = await asyncio.to_thread(bcrypt.checkpw, password.encode()[:_HASHED_BYTES], hashed.encode())
-        if not right or user not in self.users:
+        if not right or user not in self._config.users:
             return False
         if len(self._right) >= _REMEMBERED:
             self._right.clear()
@@ -164,6 +56,7 @@ class Guard:
     def __init__(self, app: ASGIApp, config: WebConfig) -> None:
         self._app = app
         self._config = config
+        self._users = _Users(config)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer 401, or pass on."""
@@ -179,57 +72,8 @@ class Guard:
 
         said = Headers(scope=scope).get("authorization", "")
         needless = not self._config.users or scope["path"].startswith(_OPEN)
-        if needless or await self._config.allows(said):
+        if needless or await self._users.allow(said):
             await self._app(scope, receive, answer)
         else:
             refusal = PlainTextResponse("Unauthorized\n", 401, {"WWW-Authenticate": "Basic"})
             await refusal(scope, receive, answer)
-
-
-def _read(file: Path) -> _File:
-    try:
-        data = yaml.safe_load(file.read_text(encoding="utf-8"))
-        return _File.model_validate({} if data is None else data)
-    except OSError as error:
-        raise WebConfigError(f"{file}: cannot be read: {error.strerror or error}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise WebConfigError(f"{file}: is not YAML: {error}") from None
-    except ValidationError as error:
-        # Not the value: it may be a secret.
-        found = error.errors(include_url=False, include_context=False, include_input=False)
-        told = "; ".join(f"{'.'.join(map(str, each['loc'])) or 'the file'}: {each['msg']}" for each in found)
-        raise WebConfigError(f"{file}: {told}") from None
-
-
-def _context(file: Path, tls: _Tls | None) -> ssl.SSLContext | None:
-    if tls is None:
-        return None
-    if (tls.client_ca_file is None) != (tls.client_auth_type == "NoClientCert"):
-        raise WebConfigError(f"{file}: tls_server_config: client_auth_type and client_ca_file go together")
-    cert, key, *client_ca = _files(file, tls)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    try:
-        context.minimum_version = _VERSIONS[tls.min_version]
-        context.maximum_version = _VERSIONS[tls.max_version]
-        context.load_cert_chain(cert, key)
-        for each in client_ca:
-            context.load_verify_locations(each)
-    except (OSError, ValueError) as error:
-        names = ", ".join(map(str, (cert, key, *client_ca)))
-        raise WebConfigError(f"{file}: tls_server_config: {names}: {error}") from None
-    context.verify_mode = _CLIENTS[tls.client_auth_type]
-    return context
-
-
-def _files(file: Path, tls: _Tls) -> Iterable[Path]:
-    """Return the certificate, the key and perhaps the clients' authority; relative to the file."""
-    named = (tls.cert_file, tls.key_file, tls.client_ca_file)
-    return tuple(file.parent / each for each in named if each is not None)
-
-
-def _state(file: Path) -> tuple[int, int]:
-    try:
-        found = file.stat()
-    except OSError:
-        return (0, 0)
-    return (found.st_mtime_ns, found.st_size)

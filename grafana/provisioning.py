@@ -5,6 +5,7 @@ from io import StringIO
 from typing import Any
 
 from stack.settings import Settings
+from stack.settings.web import Web
 
 LOKI = "loki"  # the type of its data source and the name that panels call it by
 # Grafana resolves it in all of these files, and its image sets it: so the rendered folder may lie anywhere.
@@ -22,7 +23,9 @@ def datasources(settings: Settings) -> dict[str, Any]:
             "url": url,
             "isDefault": number == 1,
             "editable": False,
-            "jsonData": {"httpMethod": "POST", "timeInterval": str(settings.collection.trading.interval)},
+            "jsonData": {"httpMethod": "POST", "timeInterval": str(settings.collection.trading.interval)}
+            | ({"tlsAuthWithCACert": True} if settings.web.tls.enabled else {}),
+            **_access(settings.web),
         }
         for number, url in enumerate(settings.services.prometheus.urls, start=1)
     ]
@@ -35,6 +38,18 @@ def datasources(settings: Settings) -> dict[str, Any]:
         "editable": False,
     }
     return {"apiVersion": 1, "datasources": [*sources, loki] if settings.logs.loki.enabled else sources}
+
+
+def _access(web: Web) -> dict[str, Any]:
+    """Return how Grafana asks a Prometheus that has TLS or a user; it reads the files by itself."""
+    found: dict[str, Any] = {}
+    secret = {}
+    if web.tls.enabled:
+        secret["tlsCACert"] = f"$__file{{{web.tls.ca_file}}}"
+    if web.auth.enabled:
+        found = {"basicAuth": True, "basicAuthUser": web.auth.username}
+        secret["basicAuthPassword"] = f"$__file{{{web.auth.password_file}}}"
+    return found | ({"secureJsonData": secret} if secret else {})
 
 
 def providers() -> dict[str, Any]:
@@ -61,6 +76,13 @@ def ini(settings: Settings, home: str | None) -> str:
         "http_port": str(service.port),
         "root_url": f"{settings.link('grafana')}/",
     }
+    if settings.web.tls.enabled:
+        config["server"].update(
+            protocol="https",
+            cert_file=str(settings.web.tls.cert_file),
+            cert_key=str(settings.web.tls.key_file),
+            certs_watch_interval="1m",  # takes up a certificate that was renewed
+        )
     config["users"] = {"default_theme": settings.dashboards.theme}
     config["dashboards"] = {"default_home_dashboard_path": f"{DASHBOARDS}/{home}.json"} if home else {}
     config["analytics"] = {

@@ -1,10 +1,13 @@
 // prometheus.yml and the rule files, from the settings.
 local duration = import 'duration.libsonnet';
 local settings = std.extVar('settings');
+local web = (import 'web.libsonnet')(settings.web);
 local mixin = (import 'mixin.libsonnet') + { _config+:: settings };
 
 local services = settings.services;
 local address(service) = '%s:%d' % [service.host, service.port];
+// Plain HTTP is what Prometheus takes unless it is told.
+local by_tls = (if settings.web.tls.enabled then { scheme: web.scheme } else {}) + web.trust;
 // Every process of a part, where several run.
 local all(service) = if std.get(service, 'replicas', []) == [] then [service] else service.replicas;
 local addresses(service) = [address(each) for each in all(service)];
@@ -21,8 +24,8 @@ local job(name, service, interval=own_pace) = {
   scrape_interval: duration.format(interval),
   scrape_timeout: duration.format(scrape_timeout(interval)),
   static_configs: [{ targets: addresses(service) }],
-};
-local exporter(group, interval, name) = job(name, services.exporter, interval) { params: { 'collect[]': [group] } };
+} + by_tls;
+local exporter(group, interval, name) = job(name, services.exporter, interval) { params: { 'collect[]': [group] } } + web.user;
 
 local probe(target) = job('probe-' + target.name, services.blackbox_exporter) {
   metrics_path: '/probe',
@@ -33,7 +36,7 @@ local probe(target) = job('probe-' + target.name, services.blackbox_exporter) {
     { source_labels: ['__param_target'], target_label: 'instance' },
     { target_label: '__address__', replacement: address(services.blackbox_exporter) },
   ],
-};
+} + web.user;
 
 local authorization(store) =
   if store.password_file == null then {}
@@ -90,7 +93,7 @@ local prometheus = {
   alerting: {
     // To Alertmanager they are one: the same alert of two of them has one fingerprint.
     [if several then 'alert_relabel_configs']: [{ action: 'labeldrop', regex: 'replica' }],
-    alertmanagers: [{ static_configs: [{ targets: addresses(services.alertmanager) }] }],
+    alertmanagers: [{ static_configs: [{ targets: addresses(services.alertmanager) }] } + by_tls + web.user],
   },
   scrape_configs:
     [
@@ -99,11 +102,12 @@ local prometheus = {
       if groups[name].enabled
     ] + [
       exporter('exporter', own_pace, 'exporter'),
+      // It has tokens instead of users.
       job('webhook_actions', services.webhook_actions) {
         authorization: { credentials_file: settings.webhook_actions.tokens.read_file },
       },
-      job('alertmanager', services.alertmanager),
-      job('prometheus', services.prometheus),
+      job('alertmanager', services.alertmanager) + web.user,
+      job('prometheus', services.prometheus) + web.user,
     ] + [probe(target) for target in settings.collection.probes],
   remote_write:
     [remote(store) for store in settings.storage.remote_write] +

@@ -10,6 +10,7 @@ import yaml
 
 from exporter.catalogue import COUNTER, METRICS, Metric
 from stack.settings import Settings
+from stack.settings.web import Web
 
 _NAMESPACE = "nightdesk"
 _HISTOGRAM = "histogram"
@@ -52,10 +53,19 @@ def _check(settings: Settings) -> dict[str, Any]:
             "min_collection_interval": max(1, round(pace)),
             "max_returned_metrics": 100_000,  # else the agent stops at 2,000 series
             "tags": settings.integrations.datadog.tags,
+            **_access(settings.web),
         }
         for exporter in settings.services.exporter.all
     ]
     return {"init_config": {}, "instances": instances}
+
+
+def _access(web: Web) -> dict[str, str]:
+    """Return what the agent needs where exporters want it; the password it reads by itself."""
+    found = {"tls_ca_cert": str(web.tls.ca_file)} if web.tls.enabled else {}
+    if web.auth.enabled:
+        found |= {"username": web.auth.username, "password": f"ENC[file@{web.auth.password_file}]"}
+    return found
 
 
 def _logs(settings: Settings) -> dict[str, Any]:

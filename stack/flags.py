@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from stack.settings import Settings
+from stack.web import CLUSTER, gossips_by_tls
 
 # Twice the longest cooldown and repeat_interval that settings accept: what Alertmanager has forgotten
 # sending, it sends again.
@@ -10,8 +11,11 @@ ALERTMANAGER_RETENTION = "336h"
 GOSSIP = 1  # above its port, Alertmanager talks to the others
 
 
-def write_flags(settings: Settings, build: Path) -> None:
-    """Write `prometheus/flags` and `alertmanager/flags` below `build`; both programs take them as `@FILE`."""
+def write_flags(settings: Settings, build: Path, out: Path) -> None:
+    """Write `prometheus/flags` and `alertmanager/flags` below `build`; both programs take them as `@FILE`.
+
+    `out` is where the build will be.
+    """
     alertmanagers = settings.services.alertmanager.all
     flags = {
         "prometheus": [
@@ -27,6 +31,8 @@ def write_flags(settings: Settings, build: Path) -> None:
         flags["alertmanager"] += [f"--cluster.peer={one.host}:{one.port + GOSSIP}" for one in alertmanagers]
     else:
         flags["alertmanager"].append("--cluster.listen-address=")
+    if gossips_by_tls(settings):
+        flags["alertmanager"].append(f"--cluster.tls-config={out / CLUSTER}")
     for program, lines in flags.items():
         file = build / program / "flags"
         file.parent.mkdir(parents=True, exist_ok=True)

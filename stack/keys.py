@@ -19,6 +19,8 @@ def generate(settings: Settings) -> list[Path]:
     files = [tokens.receive_file, tokens.read_file, tokens.act_file, tokens.reload_file]
     if settings.demo.enabled:
         files.append(settings.demo.token_file)
+    if settings.web.auth.enabled:
+        files.append(settings.web.auth.password_file)
     files += [bot.source.token_file for bot in settings.bots.values() if isinstance(bot.source, PushBot)]
     return [file for file in files if _write(file, secrets.token_urlsafe(32))]
 

@@ -1,7 +1,6 @@
 """Sends one test message over each channel that is set, through the running Alertmanager."""
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -53,11 +52,8 @@ def _test(settings: Settings, channel: str) -> str:
     if not messages:
         return "not tested: webhook_actions sends it by itself, not Alertmanager"
     url = settings.services.alertmanager.url
-    before = _counts(url, channel)
-    answer = _reach(
-        url,
-        lambda: requests.post(f"{url}/api/v2/alerts", json=[_alert(channel)], timeout=_ANSWER_WITHIN),
-    )
+    before = _counts(settings, channel)
+    answer = _ask(settings, "POST", "api/v2/alerts", [_alert(channel)])
     if not answer.ok:
         raise NotifyError(
             f"Alertmanager at {url} refused the test: {answer.status_code} {answer.text.strip()}"
@@ -65,7 +61,7 @@ def _test(settings: Settings, channel: str) -> str:
     deadline = time.monotonic() + _channel(settings, channel).timeout
     tried = False
     while time.monotonic() < deadline:
-        now = _counts(url, channel)
+        now = _counts(settings, channel)
         if now.failed > before.failed:
             return "failed: Alertmanager could not deliver it; its log says why"
         if tried:
@@ -103,8 +99,8 @@ def _alert(channel: str) -> dict[str, Any]:
     }
 
 
-def _counts(url: str, channel: str) -> _Counts:
-    answer = _reach(url, lambda: requests.get(f"{url}/metrics", timeout=_ANSWER_WITHIN))
+def _counts(settings: Settings, channel: str) -> _Counts:
+    answer = _ask(settings, "GET", "metrics")
     totals = {"requests_total": 0.0, "requests_failed_total": 0.0}
     for family in text_string_to_metric_families(answer.text):
         for sample in family.samples:
@@ -114,9 +110,17 @@ def _counts(url: str, channel: str) -> _Counts:
     return _Counts(tried=totals["requests_total"], failed=totals["requests_failed_total"])
 
 
-def _reach(url: str, ask: Callable[[], requests.Response]) -> requests.Response:
+def _ask(settings: Settings, method: str, path: str, body: object = None) -> requests.Response:
+    url = settings.services.alertmanager.url
     try:
-        return ask()
+        return requests.request(
+            method,
+            f"{url}/{path}",
+            json=body,
+            verify=settings.web.verify,
+            auth=settings.web.user(),
+            timeout=_ANSWER_WITHIN,
+        )
     except requests.RequestException as error:
         raise NotifyError(
             f"Alertmanager at {url} is not reached ({error.__class__.__name__}); "

@@ -24,6 +24,7 @@ class OnCall:
 
     def __init__(self, settings: Settings) -> None:
         self._url = f"{settings.services.webhook_actions.url}/api/v1"
+        self._verify = settings.web.verify
         self._token_file = settings.webhook_actions.tokens.act_file
         self._zone = ZoneInfo(settings.timezone)
 
@@ -78,6 +79,7 @@ class OnCall:
                 json=None if body is None else {**body, "by": getpass.getuser()},
                 params=parameters,
                 headers={"Authorization": f"Bearer {token}"},
+                verify=self._verify,
                 timeout=_TIMEOUT,
             )
             said = answer.json()

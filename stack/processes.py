@@ -66,6 +66,10 @@ class Processes:
         for thread in self._threads:
             thread.start()
 
+    def signal(self, name: str, number: signal.Signals) -> None:
+        """Send a signal to one; one that has just ended will read everything at its next start."""
+        self._children[name].send_signal(number)
+
     def stop(self, within: float = STOP_WITHIN) -> None:
         """Ask each to end (SIGTERM), wait, then end what is left, whatever it started included."""
         self._stopping.set()

@@ -23,6 +23,7 @@ from stack.logrotate import write_rotation
 from stack.loki import write_loki
 from stack.newrelic import write_newrelic
 from stack.settings import Settings
+from stack.web import write_web
 
 ROOT = Path(__file__).parent.parent
 SOURCES = ("prometheus/prometheus.jsonnet", "alertmanager/alertmanager.jsonnet", "blackbox/blackbox.jsonnet")
@@ -49,7 +50,7 @@ def render(settings: Settings, out: Path) -> None:
         out.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as scratch:
             new = Path(scratch, "new")
-            _write(settings, new)
+            _write(settings, new, out)
             if problems := _check(new):
                 raise RenderError(problems)
             _swap(new, out, Path(scratch, "old"))
@@ -82,7 +83,7 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 - walks whatever the settings hol
             return value
 
 
-def _write(settings: Settings, new: Path) -> None:
+def _write(settings: Settings, new: Path, out: Path) -> None:
     data = json.dumps(as_data(settings))
     for source in SOURCES:
         for name, content in evaluate(ROOT / source, data).items():
@@ -93,7 +94,8 @@ def _write(settings: Settings, new: Path) -> None:
         text = _text(template.read_text(encoding="utf-8"), f"{TEMPLATES}/{template.name}")
         (new / TEMPLATES / template.name).write_text(text, encoding="utf-8")
     build_dashboards(settings, {metric.full_name: metric.help for metric in METRICS}, new / "grafana")
-    write_flags(settings, new)
+    write_web(settings, new, out)
+    write_flags(settings, new, out)
     write_database(settings, new)
     write_datadog(settings, new)
     write_newrelic(settings, new)

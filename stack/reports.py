@@ -25,6 +25,7 @@ def fetch(settings: Settings, bot: str, period: str, form: str) -> bytes:
             url,
             params={"period": period, "format": form},
             headers={"Authorization": f"Bearer {token}"},
+            verify=settings.web.verify,
             timeout=_TIMEOUT,
         )
     except OSError as error:  # of the file; requests' own are OSErrors as well

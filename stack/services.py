@@ -10,13 +10,15 @@ from pathlib import Path
 from stack.binaries import alertmanager_command, find
 from stack.flags import GOSSIP
 from stack.settings import Replicated, Service, Settings
+from stack.web import WEB
 
 
 @dataclass(frozen=True)
 class LocalService:
     """One process of the stack: where it listens, what a person opens, and where it answers 200 once well.
 
-    `health` is empty for one that only others can tell of.
+    `health` is empty for one that only others can tell of. `reloads` is whether SIGHUP has it read
+    its files anew.
     """
 
     name: str
@@ -25,6 +27,7 @@ class LocalService:
     port: int
     link: str
     health: str
+    reloads: bool = True
 
     def procfile_line(self) -> str:
         """Return `name: command`, such that the process is told to end when whoever started it dies."""
@@ -41,18 +44,20 @@ def local_services(settings: Settings, build: Path, data: Path, options: Sequenc
     """
     parts = settings.services
     found = [
-        *_replicas("exporter", parts.exporter, "/healthz", _ours(data, options)),
-        *_replicas("webhook_actions", parts.webhook_actions, "/healthz", _ours(data, options)),
+        *_replicas("exporter", parts.exporter, "/healthz", _ours(data, options, build / WEB)),
+        *_replicas("webhook_actions", parts.webhook_actions, "/healthz", _ours(data, options, build / WEB)),
         *_replicas("prometheus", parts.prometheus, "/-/ready", _prometheus(settings, build, data)),
         *_replicas("alertmanager", parts.alertmanager, "/-/ready", _alertmanager(settings, build, data)),
     ]
     if settings.demo.enabled:
-        found.insert(0, _single("demo_bot", parts.demo_bot, "/healthz", _ours(data, options)("demo_bot", 0)))
+        demo = _single("demo_bot", parts.demo_bot, "/healthz", _ours(data, options)("demo_bot", 0))
+        found.insert(0, replace(demo, reloads=False))
     found.append(
         _single("blackbox_exporter", parts.blackbox_exporter, "/-/healthy", _blackbox(settings, build))
     )
     if program := shutil.which("grafana"):
-        found.append(_single("grafana", parts.grafana, "/api/health", _grafana(Path(program), build, data)))
+        grafana = _single("grafana", parts.grafana, "/api/health", _grafana(Path(program), build, data))
+        found.append(replace(grafana, reloads=False))  # it looks for new dashboards by itself
     return [replace(one, link=_link(settings, one)) for one in found]
 
 
@@ -60,7 +65,8 @@ def shared_database(data: Path) -> tuple[LocalService, Path]:
     """Return the PostgreSQL that several webhook_actions share, and the file that will hold its address."""
     file = data / "database_url"
     command = [sys.executable, "-m", "webhook_actions.store.shared_database", "--data", str(data)]
-    return LocalService("postgres", [*command, "--url-file", str(file)], "127.0.0.1", 0, str(file), ""), file
+    command += ["--url-file", str(file)]
+    return LocalService("postgres", command, "127.0.0.1", 0, str(file), "", reloads=False), file
 
 
 Command = Callable[[str, int], list[str]]
@@ -85,9 +91,10 @@ def _link(settings: Settings, one: LocalService) -> str:
     return str(getattr(settings.links, one.name, None) or one.link).rstrip("/")
 
 
-def _ours(data: Path, options: Sequence[str]) -> Command:
+def _ours(data: Path, options: Sequence[str], web: Path | None = None) -> Command:
     def command(name: str, number: int) -> list[str]:
         which = ["--replica", str(number)] if number else []
+        which += [f"--web.config.file={web}"] if web else []
         module = name.partition("-")[0]
         return [sys.executable, "-m", module, *options, "--data", str(data), *which]
 
@@ -105,6 +112,7 @@ def _prometheus(settings: Settings, build: Path, data: Path) -> Command:
             f"--config.file={build / 'prometheus/prometheus.yml'}",
             f"--storage.tsdb.path={data / name}",
             f"--web.listen-address={service.bind}:{service.all[number - 1].port}",
+            f"--web.config.file={build / WEB}",
             f"@{build / 'prometheus/flags'}",
         ]
 
@@ -121,6 +129,7 @@ def _alertmanager(settings: Settings, build: Path, data: Path) -> Command:
             f"--config.file={build / 'alertmanager/alertmanager.yml'}",
             f"--storage.path={data / name}",
             f"--web.listen-address={service.bind}:{port}",
+            f"--web.config.file={build / WEB}",
             f"@{build / 'alertmanager/flags'}",
             *gossip,
         )
@@ -134,6 +143,7 @@ def _blackbox(settings: Settings, build: Path) -> list[str]:
         str(find("blackbox_exporter")),
         f"--config.file={build / 'blackbox/blackbox.yml'}",
         f"--web.listen-address={service.bind}:{service.port}",
+        f"--web.config.file={build / WEB}",
     ]
 
 

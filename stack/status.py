@@ -82,7 +82,13 @@ def read_status(settings: Settings) -> Status:
 def _samples(settings: Settings) -> Samples:
     url = f"{settings.services.prometheus.url}/api/v1/query"
     try:
-        answer = requests.get(url, params={"query": _SERIES}, timeout=_TIMEOUT)
+        answer = requests.get(
+            url,
+            params={"query": _SERIES},
+            verify=settings.web.verify,
+            auth=settings.web.user(),
+            timeout=_TIMEOUT,
+        )
         answer.raise_for_status()
         found = answer.json()["data"]["result"]
     except (requests.RequestException, KeyError) as error:
@@ -116,6 +122,7 @@ def _open_incidents(settings: Settings) -> int | None:
             f"{settings.services.webhook_actions.url}/api/v1/incidents",
             params={"state": "open", "limit": "1000"},
             headers={"Authorization": f"Bearer {token}"},
+            verify=settings.web.verify,
             timeout=_TIMEOUT,
         )
         answer.raise_for_status()

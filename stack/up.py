@@ -6,19 +6,20 @@ import json
 import os
 import socket
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from honcho.environ import parse_procfile
 
 from stack import keys
 from stack.logfiles import ServiceLogs
-from stack.render import render
+from stack.render import RenderError, render
 from stack.services import LocalService, local_services, shared_database
-from stack.settings import DEFAULT_CONFIG, SettingsError, from_arguments, missing_secrets
-from stack.status import read_status
-from stack.watch import Screen, Watch
+from stack.settings import DEFAULT_CONFIG, Settings, SettingsError, from_arguments, missing_secrets
+from stack.status import Status, read_status
+from stack.watch import NotReloaded, Screen, Watch, answers
 
 HA = Path(__file__).parent / "ha.yaml"
 
@@ -30,6 +31,8 @@ class CannotStart(Exception):
 def up(arguments: argparse.Namespace) -> int:
     """Run the stack until a signal, the end of `--for` or the end of a service; return the exit code.
 
+    SIGHUP renders anew and has all parts read what they read.
+
     Raises SettingsError, RenderError, MissingBinary and CannotStart before anything is started.
     """
     if arguments.ha:
@@ -38,10 +41,9 @@ def up(arguments: argparse.Namespace) -> int:
     data: Path = arguments.data.absolute()
     data.mkdir(parents=True, exist_ok=True)
     with only_one(data):
-        keys.generate(settings)
-        if missing := missing_secrets(settings):
-            raise SettingsError(missing)
         build = data / "build"
+        keys.generate(settings)
+        _refuse_without_secrets(settings)
         options, extra = _options(arguments), list[LocalService]()
         if settings.services.webhook_actions.replicas and not settings.webhook_actions.database_url_file:
             database, file = shared_database(data)
@@ -55,9 +57,41 @@ def up(arguments: argparse.Namespace) -> int:
         procfile.write_text("".join(f"{one.procfile_line()}\n" for one in services), encoding="utf-8")
         commands = parse_procfile(procfile.read_text(encoding="utf-8")).processes
         logs = ServiceLogs(data / "logs", settings.logs)
-        health = {one.name: one.health for one in services if one.health}
-        watch = Watch(commands, health, logs, Screen(sys.stdout), revive=arguments.ha)
-        return watch.run(addresses(services, logs), lambda: read_status(settings), arguments.duration)
+        health = {one.name: partial(answers, one.health, settings.web) for one in services if one.health}
+        now = _Now(settings, arguments, build, [one.name for one in services if one.reloads])
+        watch = Watch(commands, health, logs, Screen(sys.stdout), reload=now.reload, revive=arguments.ha)
+        return watch.run(addresses(services, logs), now.status, arguments.duration)
+
+
+class _Now:
+    """The settings in force, which SIGHUP replaces."""
+
+    def __init__(
+        self, settings: Settings, arguments: argparse.Namespace, build: Path, readers: Iterable[str]
+    ) -> None:
+        self._settings, self._arguments = settings, arguments
+        self._build, self._readers = build, readers
+
+    def status(self) -> Status:
+        """Return the state of the stack. Raises Unreachable."""
+        return read_status(self._settings)
+
+    def reload(self) -> Iterable[str]:
+        """Render what the files say now, and return who reads it. Raises NotReloaded."""
+        try:
+            settings = from_arguments(self._arguments)
+            keys.generate(settings)
+            _refuse_without_secrets(settings)
+            render(settings, self._build)
+        except (SettingsError, RenderError, OSError) as error:
+            raise NotReloaded(str(error)) from error
+        self._settings = settings
+        return self._readers
+
+
+def _refuse_without_secrets(settings: Settings) -> None:
+    if missing := missing_secrets(settings):
+        raise SettingsError(missing)
 
 
 @contextmanager

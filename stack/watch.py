@@ -4,7 +4,7 @@ import shutil
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
@@ -14,6 +14,7 @@ import requests
 
 from stack.logfiles import ServiceLogs
 from stack.processes import Ended, Line, Processes
+from stack.settings.web import Web
 from stack.status import Status, Unreachable
 
 HEALTHY_WITHIN = 120.0  # seconds for all services together: a busy machine starts a dozen in a minute
@@ -29,10 +30,19 @@ class Healthy:
 
 
 @dataclass(frozen=True)
+class Reload:
+    """Somebody wants the settings to be read anew: SIGHUP."""
+
+
+@dataclass(frozen=True)
 class Stop:
     """Somebody wants the end: a signal, or the time that `--for` gave."""
 
     reason: str
+
+
+class NotReloaded(Exception):
+    """Settings that cannot be used; what runs goes on with those before. The message says why."""
 
 
 class Screen:
@@ -66,15 +76,19 @@ class Watch:
     def __init__(
         self,
         commands: Mapping[str, str],
-        health: Mapping[str, str],
+        health: Mapping[str, Callable[[], bool]],
         logs: ServiceLogs,
         screen: Screen,
         *,
+        reload: Callable[[], Iterable[str]] = tuple,
         revive: bool = False,
     ) -> None:
-        """`revive` starts again what ends by itself, instead of stopping all."""
+        """`reload` reads the settings anew and returns who is to be told by SIGHUP; it may raise NotReloaded.
+
+        `revive` starts again what ends by itself, instead of stopping all.
+        """
         self._events: SimpleQueue[Any] = SimpleQueue()
-        self._revive = revive
+        self._reload, self._revive = reload, revive
         self._processes = Processes(commands, self._events, revive=revive)
         self._names, self._health = list(commands), health
         self._logs, self._screen = logs, screen
@@ -126,9 +140,22 @@ class Watch:
                     self._screen.say(f"{event}; it is started again")
                 case Ended(name):
                     return self._failed(name, str(event))
+                case Reload():
+                    self._pass_on()
                 case Stop(reason):
                     self._screen.say(reason)
                     return 0
+
+    def _pass_on(self) -> None:
+        """Read the settings anew and have every part read what follows from them."""
+        try:
+            told = list(self._reload())
+        except NotReloaded as error:
+            self._screen.say(f"the settings stay as they were: {error}")
+            return
+        for name in told:
+            self._processes.signal(name, signal.SIGHUP)
+        self._screen.say(f"the settings were read anew, and by {', '.join(told)}")
 
     def _failed(self, name: str, reason: str) -> int:
         self._drain()
@@ -146,7 +173,7 @@ class Watch:
         """Report each service that becomes healthy, then the state over and over."""
         waiting = dict(self._health)
         while waiting and not self._over.wait(_ASK_EVERY):
-            for name in [name for name, url in waiting.items() if _answers(url)]:
+            for name in [name for name, answers in waiting.items() if answers()]:
                 del waiting[name]
                 self._events.put(Healthy(name))
         while not self._over.wait(_REFRESH):
@@ -160,7 +187,11 @@ class Watch:
         def stop(number: int, _frame: object) -> None:
             self._events.put(Stop(f"{signal.Signals(number).name} received"))
 
-        before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+        def reload(_number: int, _frame: object) -> None:
+            self._events.put(Reload())
+
+        handlers = {signal.SIGINT: stop, signal.SIGTERM: stop, signal.SIGHUP: reload}
+        before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
         try:
             yield
         finally:
@@ -168,8 +199,9 @@ class Watch:
                 signal.signal(number, handler)
 
 
-def _answers(url: str) -> bool:
+def answers(url: str, web: Web) -> bool:
+    """Return whether what listens there is well."""
     try:
-        return requests.get(url, timeout=2.0).ok
+        return requests.get(url, verify=web.verify, auth=web.user(), timeout=2.0).ok
     except requests.RequestException:
         return False

@@ -15,6 +15,7 @@ from typing import Any
 import uvicorn
 
 from stack.settings import Settings, SettingsError, add_arguments, add_replica, from_arguments, replica_of
+from stack.settings.web_config import WebConfig, WebConfigError, add_web
 from webhook_actions.generations import serving
 from webhook_actions.store.embedded import DatabaseError
 
@@ -36,14 +37,20 @@ class _Web(uvicorn.Server):
         self.should_exit = True
 
 
-async def serve(read: Callable[[], Settings], replica: int, data: Path) -> int:
-    """Serve until a signal comes, or a part of the engine ends; returns the exit code. SIGHUP reloads."""
+async def serve(read: Callable[[], Settings], replica: int, data: Path, tls: WebConfig | None = None) -> int:
+    """Serve until a signal comes, or a part of the engine ends; returns the exit code. SIGHUP reloads.
+
+    Of a web configuration its TLS counts: who may do what is told by tokens.
+    """
     settings = read()
     service = settings.services.webhook_actions
     port = replica_of(service, replica).port
     logging.config.dictConfig(settings.log_config())
     async with serving(read, settings, data) as engine:
-        web = _Web(uvicorn.Config(engine, host=service.bind, port=port, log_config=None, lifespan="off"))
+        config = uvicorn.Config(engine, host=service.bind, port=port, log_config=None, lifespan="off")
+        config.load()
+        config.ssl = tls.context() if tls else None
+        web = _Web(config)
         loop, asked = asyncio.get_running_loop(), set[asyncio.Task[str | None]]()
         loop.set_default_executor(ThreadPoolExecutor(_THREADS))
         for sign in (signal.SIGTERM, signal.SIGINT):
@@ -68,11 +75,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="webhook_actions", description=__doc__)
     add_arguments(parser)
     add_replica(parser)
+    add_web(parser)
     parser.add_argument("--data", type=Path, default=Path(".data"), help="where its database is kept")
     arguments = parser.parse_args()
     try:
-        return asyncio.run(serve(lambda: from_arguments(arguments), arguments.replica, arguments.data))
-    except SettingsError as error:
+        tls = WebConfig(arguments.web) if arguments.web else None
+        return asyncio.run(serve(lambda: from_arguments(arguments), arguments.replica, arguments.data, tls))
+    except (SettingsError, WebConfigError) as error:
         print(error, file=sys.stderr)
         return 2
     except (DatabaseError, OSError) as error:

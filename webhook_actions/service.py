@@ -49,13 +49,14 @@ async def running(
     """Run the engine while the context lasts, on the database that settings name, else the `embedded` one.
 
     Jobs of workers that were silent for `silent` seconds run again. Raises DatabaseError, and OSError for a
-    token that cannot be read.
+    secret that cannot be read.
     """
     async with AsyncExitStack() as stack:
         pool = await _pool(settings, embedded, stack)
         jobs = Jobs(settings, pool)
         await _create_tables(pool, jobs)
-        prometheus = Prometheus(*settings.services.prometheus.urls)
+        web = settings.web
+        prometheus = Prometheus(*settings.services.prometheus.urls, context=web.context(), user=web.user())
         stack.push_async_callback(prometheus.close)
         escalation = Escalation(settings, pool, jobs, metrics)
         engine = Engine(settings, pool, prometheus, load_actions(), escalation, metrics, jobs.wake)

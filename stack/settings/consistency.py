@@ -25,6 +25,7 @@ META = (
 )
 _HIGHER_IS_WORSE = ("response_time", "data_age", "network_latency", "disk_usage", "memory_usage", "cpu_usage")
 _LOWER_IS_WORSE = ("model_accuracy",)
+_OWN = "`make setup` writes Nightdesk's own"
 
 
 def contradictions(settings: Settings) -> list[str]:
@@ -218,19 +219,20 @@ def _maintenance(settings: Settings) -> Iterator[str]:
 
 
 def missing_secrets(settings: Settings) -> list[str]:
-    """Return a line for each secret file that settings name and that cannot be read or is empty."""
+    """Return a line for each secret file that settings name and that is empty, or cannot be read or used."""
     named: dict[Path, str] = {}
     for path, file in _secret_files(settings, ""):
         named.setdefault(file, path)
     lines = []
     for file, path in named.items():
+        way_out = "docs/tls.md says how it is made" if path.startswith("web.tls.") else _OWN
         try:
             if not file.read_text(encoding="utf-8").strip():
                 lines.append(f"{path}: {file} is empty; write the secret into it")
         except (OSError, UnicodeDecodeError) as error:
             reason = type(error).__name__
-            lines.append(f"{path}: {file} cannot be read ({reason}); `make setup` writes Nightdesk's own")
-    return lines
+            lines.append(f"{path}: {file} cannot be read ({reason}); {way_out}")
+    return lines + settings.web.problems()
 
 
 def _secret_files(value: object, path: str) -> Iterator[tuple[str, Path]]:

@@ -3,7 +3,7 @@
 import re
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, StrictBool, model_validator
 from pydantic_core import PydanticCustomError
@@ -26,6 +26,7 @@ from stack.settings.types import (
     Size,
     TimeZone,
 )
+from stack.settings.web import Web
 
 DEMO = "demo"
 DEMO_LOG = "demo_bot.log"
@@ -210,6 +211,7 @@ class Settings(Section):
     channels: Channels
     logs: Logs
     services: Services
+    web: Web
     links: Links
     webhook_actions: WebhookActions
 
@@ -231,6 +233,11 @@ class Settings(Section):
         }
         bot = {"source": source} | ({"restart": demo["restart"]} if demo.get("restart") else {})
         return data | {"bots": {DEMO: bot} | (data.get("bots") or {})}
+
+    @model_validator(mode="after")
+    def _speak(self) -> Self:
+        self.services.speak(self.web.scheme)
+        return self
 
     def link(self, service: Literal["prometheus", "grafana", "webhook_actions"]) -> str:
         """Return the address that a person's browser opens, without a trailing slash."""

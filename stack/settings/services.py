@@ -3,7 +3,7 @@
 from hashlib import blake2b
 from typing import Annotated
 
-from pydantic import StringConstraints
+from pydantic import PrivateAttr, StringConstraints
 
 from stack.settings.types import Port, Section
 
@@ -15,6 +15,11 @@ class Address(Section):
 
     host: Host
     port: Port
+    _scheme: str = PrivateAttr("http")
+
+    def speak(self, scheme: str) -> None:
+        """Be reached by `http` or `https`, as the settings of `web` say."""
+        self._scheme = scheme
 
     @property
     def address(self) -> str:
@@ -24,7 +29,7 @@ class Address(Section):
     @property
     def url(self) -> str:
         """The address as a URL without a trailing slash."""
-        return f"http://{self.address}"
+        return f"{self._scheme}://{self.address}"
 
 
 class Service(Address):
@@ -41,7 +46,7 @@ class Replicated(Service):
     @property
     def all(self) -> tuple[Address, ...]:
         """Every process of the part, in the order of their numbers, which begin at 1."""
-        return tuple(self.replicas) or (Address(host=self.host, port=self.port),)
+        return tuple(self.replicas) or (self,)
 
     @property
     def urls(self) -> tuple[str, ...]:
@@ -72,3 +77,9 @@ class Services(Section):
     alertmanager: Replicated
     blackbox_exporter: Service
     grafana: Service
+
+    def speak(self, scheme: str) -> None:
+        """Have every part reached so; the demo bot stands for a bot of yours, which speaks as it does."""
+        for name, part in self:
+            for each in (part, *getattr(part, "replicas", ())):
+                each.speak("http" if name == "demo_bot" else scheme)

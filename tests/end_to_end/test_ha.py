@@ -1,8 +1,11 @@
-"""`nightdesk up --ha`: a crash heals once while one of each part is killed, and all come back."""
+"""`nightdesk up --ha` with TLS and a user: who is let in, and a crash heals once while one of each dies."""
 
 import os
+import re
+import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,6 +18,7 @@ import pytest
 import requests
 import yaml
 
+from stack.flags import GOSSIP
 from stack.settings import Settings, load
 from stack.up import HA
 from tests.conftest import binary, eventually, free_port
@@ -38,6 +42,12 @@ class Desk:
     up: psutil.Process
     log: Path
 
+    def get(self, url: str, **options: Any) -> requests.Response:
+        """Ask as the parts ask each other, unless told otherwise."""
+        web = self.settings.web
+        usual: dict[str, Any] = {"verify": web.verify, "auth": web.user()}
+        return requests.get(url, **usual | options, timeout=5)
+
     def processes(self, part: str) -> list[psutil.Process]:
         found = []
         for process in self.up.children(recursive=True):
@@ -54,7 +64,10 @@ class Desk:
         headers = {"Authorization": f"Bearer {token}"}
         for url in self.settings.services.webhook_actions.urls:
             try:
-                answer = requests.get(f"{url}/api/v1/incidents?state=all", headers=headers, timeout=5).json()
+                asked = f"{url}/api/v1/incidents?state=all"
+                answer = requests.get(
+                    asked, headers=headers, verify=self.settings.web.verify, timeout=5
+                ).json()
             except requests.RequestException:
                 continue
             every = answer.get("incidents", [])
@@ -65,7 +78,7 @@ class Desk:
         """Return whether each Prometheus sees the demo bot up."""
         try:
             answers = [
-                requests.get(f"{url}/api/v1/query", params={"query": "trading_bot_up == 1"}, timeout=5).json()
+                self.get(f"{url}/api/v1/query", params={"query": "trading_bot_up == 1"}).json()
                 for url in self.settings.services.prometheus.urls
             ]
         except requests.RequestException:
@@ -73,12 +86,15 @@ class Desk:
         return all(answer["data"]["result"] for answer in answers)
 
 
-@pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    tmp_path = tmp_path_factory.mktemp("ha")
     for program in PROGRAMS:
         binary(program)
     config = tmp_path / "monitoring.yaml"
-    config.write_text(yaml.safe_dump({"demo": {"enabled": True}}))
+    certify(tmp_path)
+    web = yaml.safe_load(documented("yaml")[0])
+    config.write_text(yaml.safe_dump({"demo": {"enabled": True}} | web))
     offset = _offset(config)
     options = ["--config", str(config), "--data", str(tmp_path / "data"), "--speed", str(SPEED)]
     log = tmp_path / "up.log"
@@ -98,10 +114,29 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
         assert up.wait(60) == 0, log.read_text()
 
 
+def documented(language: str) -> list[str]:
+    """Return what docs/tls.md says to write."""
+    page = (ROOT / "docs/tls.md").read_text(encoding="utf-8")
+    return re.findall(rf"```{language}\n(.*?)```", page, re.DOTALL)
+
+
+def certify(directory: Path) -> None:
+    """Make an authority and a certificate in a directory as docs/tls.md says, word by word."""
+    for block in documented("sh"):
+        shell(directory, block)
+
+
+def shell(directory: Path, commands: str) -> None:
+    if not shutil.which("openssl"):
+        pytest.skip("openssl is not on PATH")
+    made = subprocess.run(["sh", "-e"], cwd=directory, input=commands, capture_output=True, text=True)
+    assert made.returncode == 0, made.stderr
+
+
 def _offset(config: Path) -> int:
     """Return an offset at which every port is free, those of gossip too."""
     for _ in range(50):
-        offset = free_port() % 20_000 + 10_000
+        offset = free_port() % 12_000 + 10_000  # below the ports that connections are made from
         services = load([config, HA], port_offset=offset).services
         every = [each.port for _, part in services for each in getattr(part, "all", (part,))]
         if all(_free(port) and _free(port + 1) for port in every):
@@ -112,6 +147,75 @@ def _offset(config: Path) -> int:
 def _free(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+def listeners(desk: Desk) -> list[tuple[str, int]]:
+    """Return every listener of HTTP, but the demo bot's, and Grafana's, which is not here."""
+    parts = desk.settings.services
+    replicated = (parts.exporter, parts.webhook_actions, parts.prometheus, parts.alertmanager)
+    return [(each.host, each.port) for part in replicated for each in part.all] + [
+        (parts.blackbox_exporter.host, parts.blackbox_exporter.port)
+    ]
+
+
+def refuses_plain_http(host: str, port: int) -> bool:
+    try:
+        return requests.get(f"http://{host}:{port}/metrics", timeout=5).status_code == 400
+    except requests.ConnectionError:
+        return True
+
+
+def test_every_listener_wants_tls_and_to_know_who_asks(desk: Desk, tmp_path: Path):
+    certify(tmp_path)
+    stranger = str(tmp_path / "secrets/tls/ca.pem")
+    for host, port in listeners(desk):
+        url = f"https://{host}:{port}/metrics"
+        assert refuses_plain_http(host, port), url
+        assert desk.get(url, auth=("nightdesk", "guess")).status_code == 401, url
+        assert desk.get(url, auth=None).status_code == 401, url
+        with pytest.raises(requests.exceptions.SSLError, match="certificate verify failed"):
+            desk.get(url, verify=stranger)
+    for part in (desk.settings.services.alertmanager, desk.settings.services.prometheus):
+        assert all(desk.get(f"{url}/-/ready").ok for url in part.urls)
+
+
+def gossips(address: tuple[str, int], authority: Path, own: Path) -> bool:
+    """Return whether an Alertmanager listens to who has the certificate of a directory."""
+    trusting = ssl.create_default_context(cafile=str(authority))
+    trusting.load_cert_chain(own / "cert.pem", own / "key.pem")
+    try:
+        with socket.create_connection(address, 5) as plain, \
+             trusting.wrap_socket(plain, server_hostname="nightdesk") as connection:  # fmt: skip
+            connection.settimeout(1)
+            return connection.recv(1) != b""  # of a refusal TLS 1.3 tells after the handshake
+    except TimeoutError:
+        return True
+    except (ssl.SSLError, ConnectionError):
+        return False
+
+
+def test_nobody_gossips_without_a_certificate_of_the_authority(desk: Desk, tmp_path: Path):
+    certify(tmp_path)
+    authority, parts = desk.settings.web.tls.ca_file, desk.settings.services.alertmanager
+    addresses = [(each.host, each.port + GOSSIP) for each in parts.all]
+    assert all(gossips(address, authority, authority.parent) for address in addresses)
+    assert not any(gossips(address, authority, tmp_path / "secrets/tls") for address in addresses)
+    cluster = desk.get(f"{parts.urls[0]}/api/v2/status").json()["cluster"]
+    assert len(cluster["peers"]) == len(addresses)
+
+
+def test_a_renewed_certificate_is_taken_up_by_every_listener(desk: Desk):
+    file = desk.settings.web.tls.cert_file
+    before = file.read_text()
+    shell(file.parent.parent.parent, documented("sh")[1])
+    new = file.read_text().strip()
+    assert new != before.strip()
+    for address in listeners(desk):
+        eventually(
+            lambda address=address: ssl.get_server_certificate(address).strip() == new,
+            within=20,
+            what=f"the new certificate at {address}",
+        )
 
 
 def test_a_crash_is_healed_once_while_one_of_each_part_is_killed_and_comes_back(desk: Desk):

@@ -14,7 +14,7 @@ import pytest
 import requests
 import yaml
 
-from exporter.web import WebConfig, WebConfigError
+from stack.settings.web_config import WebConfig, WebConfigError
 from tests.conftest import binary, eventually, free_port
 from tests.exporter.test_http import STATE, trade
 from tests.exporter.test_service import ROOT, configure, http

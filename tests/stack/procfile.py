@@ -1,6 +1,7 @@
 """Runs the Procfile of a directory as `nightdesk up` does: DIRECTORY [--for SECONDS] [NAME=HEALTH_URL …]."""
 
 import sys
+from functools import partial
 from pathlib import Path
 
 from honcho.environ import parse_procfile
@@ -8,14 +9,15 @@ from honcho.environ import parse_procfile
 from stack.logfiles import ServiceLogs
 from stack.settings import load
 from stack.status import Status
-from stack.watch import Screen, Watch
+from stack.watch import Screen, Watch, answers
 
 
 def main(directory: Path, words: list[str]) -> int:
     settings = load([directory / "monitoring.yaml"])
     commands = parse_procfile((directory / "Procfile").read_text()).processes
     duration = float(words.pop(1)) if words[:1] == ["--for"] else None
-    health = dict(word.split("=", 1) for word in words if "=" in word)
+    given = dict(word.split("=", 1) for word in words if "=" in word)
+    health = {name: partial(answers, url, settings.web) for name, url in given.items()}
     logs = ServiceLogs(directory / "logs", settings.logs)
     watch = Watch(commands, health, logs, Screen(sys.stdout))
     return watch.run("all are well", lambda: Status((), (), 0), duration)

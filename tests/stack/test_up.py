@@ -25,7 +25,7 @@ PORTS = [8000, 8081, 9099, 9090, 9093, 9115, 3000]
 def offset() -> Iterator[int]:
     """Return a --port-offset at which every port of the stack is free."""
     for _ in range(100):
-        candidate = free_port() % 20_000 + 10_000
+        candidate = free_port() % 12_000 + 10_000  # below the ports that connections are made from
         if all(_free(port + candidate) for port in PORTS):
             yield candidate
             return
@@ -85,7 +85,7 @@ def test_the_demo_bot_runs_only_where_settings_want_it(desk: Desk):
     assert names[:5] == ["exporter", "webhook_actions", "prometheus", "alertmanager", "blackbox_exporter"]
 
 
-def test_the_whole_stack_comes_up_is_seen_by_prometheus_and_leaves_nothing(desk: Desk, offset: int):
+def test_the_whole_stack_comes_up_is_seen_takes_new_settings_and_leaves_nothing(desk: Desk, offset: int):
     binary("prometheus")
     started = time.monotonic()
     stack = subprocess.Popen(
@@ -110,6 +110,15 @@ def test_the_whole_stack_comes_up_is_seen_by_prometheus_and_leaves_nothing(desk:
         assert other.returncode == 1
         assert "is in use by another `nightdesk up`" in other.stderr
 
+        rules = f"{settings.services.prometheus.url}/api/v1/rules"
+        desk.write(thresholds={"critical": {"max_drawdown": 0.07}})
+        stack.send_signal(signal.SIGHUP)
+        assert "exporter" in _line(stack, "the settings were read anew")
+        eventually(lambda: "> 0.07" in requests.get(rules, timeout=5).text, what="the new limit")
+        desk.write(thresholds={"critical": {"max_drawdown": 7}})
+        stack.send_signal(signal.SIGHUP)
+        assert "thresholds.critical.max_drawdown" in _line(stack, "the settings stay as they were")
+
         below = psutil.Process(stack.pid).children(recursive=True)
         assert len(below) >= 6
         stack.send_signal(signal.SIGINT)
@@ -120,6 +129,11 @@ def test_the_whole_stack_comes_up_is_seen_by_prometheus_and_leaves_nothing(desk:
         if stack.poll() is None:
             stack.terminate()
             stack.communicate(timeout=60)
+
+
+def _line(stack: "subprocess.Popen[str]", text: str) -> str:
+    """Return the next line that has a text in it."""
+    return next(line for line in stack.stdout if text in line)
 
 
 def _all_up(url: str) -> bool:

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import requests
 
 from stack.settings import Settings
+from stack.settings.web import Web
 
 _PARALLEL = 8  # endpoints that are measured at once
 
@@ -75,8 +76,16 @@ def for_bot(expression: str, bot: str) -> str:
 class Senses:
     """Asks Prometheus, of several the first that answers, and measures endpoints within `timeout` seconds."""
 
-    def __init__(self, prometheus: Sequence[str], endpoints: Sequence[Endpoint], timeout: float) -> None:
+    def __init__(
+        self,
+        prometheus: Sequence[str],
+        endpoints: Sequence[Endpoint],
+        timeout: float,
+        web: Web | None = None,
+    ) -> None:
+        """`web` is how Prometheus is asked; by default without TLS and as nobody."""
         self._prometheus = tuple(prometheus)
+        self._web = web
         self._timeout = timeout
         self.endpoints = tuple(endpoints)
 
@@ -84,7 +93,8 @@ class Senses:
     def of(cls, settings: Settings) -> "Senses":
         """Return the senses that settings describe."""
         endpoints = [Endpoint(probe.name, str(probe.url)) for probe in settings.collection.probes]
-        return cls(settings.services.prometheus.urls, endpoints, float(settings.collection.timeout))
+        timeout = float(settings.collection.timeout)
+        return cls(settings.services.prometheus.urls, endpoints, timeout, settings.web)
 
     def ask(self, expression: str, at: float | None = None) -> tuple[Sample, ...]:
         """Return what an expression is now, or at a unix time, without what is no number. Raises Unseen."""
@@ -130,7 +140,13 @@ class Senses:
         failed = []
         for url in self._prometheus:
             try:
-                answer = requests.post(f"{url}/api/v1/{path}", data=parameters, timeout=self._timeout)
+                answer = requests.post(
+                    f"{url}/api/v1/{path}",
+                    data=parameters,
+                    timeout=self._timeout,
+                    verify=self._web.verify if self._web else True,
+                    auth=self._web.user() if self._web else None,
+                )
                 body = answer.json()
             except (requests.RequestException, ValueError) as error:
                 failed.append(f"Prometheus at {url}: {type(error).__name__}")

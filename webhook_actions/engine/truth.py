@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import ssl
 import time
 from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping
@@ -40,8 +41,13 @@ class Firing:
 class Prometheus:
     """Prometheus's HTTP API, as far as the engine needs it; of several, whichever answers."""
 
-    def __init__(self, *urls: str) -> None:
+    def __init__(
+        self, *urls: str, context: ssl.SSLContext | bool = True, user: tuple[str, str] | None = None
+    ) -> None:
+        """`context` says whom to trust, `user` who asks, with the password."""
         self._urls = deque(urls)
+        self._context = context
+        self._user = aiohttp.BasicAuth(*user) if user else None
         self._session: aiohttp.ClientSession | None = None
 
     async def holds(self, expression: str, since: datetime | None = None) -> bool:
@@ -107,7 +113,8 @@ class Prometheus:
 
     async def _ask(self, url: str, path: str, parameters: Mapping[str, str]) -> Any:  # noqa: ANN401 - JSON
         if self._session is None:
-            self._session = aiohttp.ClientSession(timeout=_TIMEOUT)
+            connector = aiohttp.TCPConnector(ssl=self._context)
+            self._session = aiohttp.ClientSession(connector=connector, auth=self._user, timeout=_TIMEOUT)
         try:
             async with self._session.get(f"{url}/api/v1/{path}", params=parameters) as answer:
                 body = await answer.json()

@@ -18,6 +18,7 @@ def send(settings: Settings, letter: Claimed) -> Outcome:
         timeout=config.timeout,
         secrets=(token,),
         reason=json_field("message"),
+        verify=settings.web.verify,
         data=(letter.body or "").encode(),
         headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
     )

@@ -8,6 +8,7 @@ import aiohttp
 from psycopg.rows import class_row
 
 from stack.settings import Settings
+from stack.settings.web import Web
 from webhook_actions.store import climb
 from webhook_actions.store.database import Connection
 from webhook_actions.store.incidents import Incident, tell
@@ -123,24 +124,26 @@ async def _ask(
     unreached = []
     for url in settings.services.alertmanager.urls:
         try:
-            return await _ask_one(url, method, path, body)
+            return await _ask_one(settings.web, url, method, path, body)
         except _Unreached as error:
             unreached.append(str(error))
     raise SilenceError("; ".join(unreached))
 
 
 async def _ask_one(
-    url: str, method: str, path: str, body: Mapping[str, object] | None
+    web: Web, url: str, method: str, path: str, body: Mapping[str, object] | None
 ) -> Mapping[str, object]:
     try:
+        user = web.user()
+        auth = aiohttp.BasicAuth(*user) if user else None
         async with (
-            aiohttp.ClientSession(timeout=_TIMEOUT) as session,
-            session.request(method, f"{url}/api/v2/{path}", json=body) as answer,
+            aiohttp.ClientSession(timeout=_TIMEOUT, auth=auth) as session,
+            session.request(method, f"{url}/api/v2/{path}", json=body, ssl=web.context()) as answer,
         ):
             if answer.status == 404 and method == "DELETE":
                 return {}
             if answer.status != 200:
                 raise SilenceError(f"Alertmanager at {url} answered {answer.status}: {await answer.text()}")
             return dict(await answer.json()) if method == "POST" else {}
-    except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+    except (aiohttp.ClientError, OSError, ValueError) as error:
         raise _Unreached(f"Alertmanager at {url} is not reached: {type(error).__name__}") from None

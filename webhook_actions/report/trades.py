@@ -35,6 +35,7 @@ def ask(settings: Settings, bot: str, start: datetime, end: datetime) -> Told:
             url,
             params={"start": start.timestamp(), "end": end.timestamp()},
             headers={"Authorization": f"Bearer {token}"},
+            verify=settings.web.verify,
             timeout=max(float(settings.collection.timeout), 5.0),  # many trades take longer than a state
         )
         answer.raise_for_status()
