@@ -114,7 +114,7 @@ def test_the_whole_stack_comes_up_is_seen_takes_new_settings_and_leaves_nothing(
         desk.write(thresholds={"critical": {"max_drawdown": 0.07}})
         stack.send_signal(signal.SIGHUP)
         assert "exporter" in _line(stack, "the settings were read anew")
-        eventually(lambda: "> 0.07" in requests.get(rules, timeout=5).text, what="the new limit")
+        eventually(lambda: "> 0.07" in str(requests.get(rules, timeout=5).json()), what="the new limit")
         desk.write(thresholds={"critical": {"max_drawdown": 7}})
         stack.send_signal(signal.SIGHUP)
         assert "thresholds.critical.max_drawdown" in _line(stack, "the settings stay as they were")
