@@ -10,7 +10,7 @@ from grafana.tables import Column, table
 def firing(look: Look, size: Size) -> Table:
     """Return what fires now, and for how long its condition has held; each alert links to its runbook."""
     severities = named_values({"critical": ("critical", look.bad), "warning": ("warning", look.warn)})
-    runbooks = str(look.settings.links.runbooks).rstrip("/")
+    runbooks = look.settings.link("runbooks")
     runbook = {"title": "Runbook", "url": f"{runbooks}/${{__value.raw}}.md", "targetBlank": True}
     return table(
         look,

@@ -194,7 +194,7 @@ def _monitors(settings: Settings) -> Iterator[Mapping[str, Any]]:
         minutes = max(1, round(wait / 60))
         calm, sign = ("min", ">") if limit.above else ("max", "<")
         query = f"{calm}(last_{minutes}m):{calm}:{name_of(metric)}{{*}} by {{{by}}} {sign} {limit.limit:g}"
-        runbook = f"{str(settings.links.runbooks).rstrip('/')}/TradingBot{limit.alert}.md"
+        runbook = f"{settings.link('runbooks')}/TradingBot{limit.alert}.md"
         yield {
             "name": f"TradingBot{limit.alert}: {{{{{by}.name}}}}",
             "type": "query alert",

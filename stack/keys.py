@@ -31,9 +31,10 @@ def generate_for_compose(root: Path) -> list[Path]:
     password_file = folder / "postgres_password"
     new = [
         file
-        for file in (password_file, folder / "grafana_admin_password")
+        for file in (password_file, folder / "grafana_admin_password", folder / "web_password")
         if _write(file, secrets.token_urlsafe(32))
     ]
+    (folder / "tls").mkdir(mode=0o755, exist_ok=True)  # mounted, though empty without TLS
     password = password_file.read_text(encoding="utf-8").strip()
     url_file = folder / "database_url"
     if _write(url_file, f"postgresql://nightdesk:{password}@postgres:5432/nightdesk"):

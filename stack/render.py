@@ -29,7 +29,7 @@ ROOT = Path(__file__).parent.parent
 SOURCES = ("prometheus/prometheus.jsonnet", "alertmanager/alertmanager.jsonnet", "blackbox/blackbox.jsonnet")
 TEMPLATES = "alertmanager/templates"
 
-Link = Literal["prometheus", "grafana", "webhook_actions"]
+Link = Literal["runbooks", "prometheus", "grafana", "webhook_actions"]
 
 
 class RenderError(Exception):

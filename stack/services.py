@@ -88,7 +88,7 @@ def _single(name: str, service: Service, health: str, command: Sequence[str]) ->
 
 
 def _link(settings: Settings, one: LocalService) -> str:
-    return str(getattr(settings.links, one.name, None) or one.link).rstrip("/")
+    return settings.link(one.name) if getattr(settings.links, one.name, None) else one.link
 
 
 def _ours(data: Path, options: Sequence[str], web: Path | None = None) -> Command:

@@ -42,7 +42,7 @@ function(config)
       alert: 'TradingBot' + name,
       expr: expr,
       labels: { severity: severity, condition: snake(name) } + labels,
-      annotations: present({ runbook_url: std.rstripChars(config.links.runbooks, '/') + '/TradingBot' + name + '.md' } + annotations),
+      annotations: present({ runbook_url: url('runbooks', '/TradingBot' + name + '.md') } + annotations),
       limit:: limit,
       tried:: tried,
     } + present({

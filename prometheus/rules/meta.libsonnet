@@ -5,6 +5,9 @@ function(config)
   local promql = (import 'promql.libsonnet')(config);
   local range = promql.rate_range('system');
   local engine = config.webhook_actions_selector;
+  // How many of a part do not answer while another does. One exporter is enough for ExporterDown: none stands in for it.
+  local missing(part, selector) =
+    text.fill('label_replace(sum(1 - up{%s}) > 0 and max(up{%s}) == 1, "part", "%s", "", "")', [selector, selector, part]);
   local counted(name, selector='') = promql.grown(name + selector, range, 'instance', text.fill('up{%s}', engine));
 
   [
@@ -44,6 +47,19 @@ function(config)
       summary='webhook_actions is down',
       problem='Nothing acts on alerts and nobody is escalated to. What Alertmanager sends by itself still arrives.',
       todo='Start webhook_actions and read its log; see that its PostgreSQL runs. Watch the bots yourself until then.'
+    ),
+
+    alert.meta(
+      'ReplicaDown',
+      std.join('\nor ', [
+        missing('webhook_actions', engine),
+        missing('prometheus', config.prometheus_selector),
+        missing('alertmanager', config.alertmanager_selector),
+      ]),
+      'one of several of a part is not scraped',
+      summary='{{ $value | printf "%.0f" }} of several {{ $labels.part }} down',
+      problem='{{ $value | printf "%.0f" }} of several {{ $labels.part }} do not answer. The others do their work: nothing is lost, and the next to fail may be the last.',
+      todo="Start it again; Prometheus's page of targets names it."
     ),
 
     alert.meta(

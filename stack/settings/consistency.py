@@ -18,6 +18,7 @@ META = (
     "ExporterDown",
     "SourceUnauthorized",
     "WebhookActionsDown",
+    "ReplicaDown",
     "AlertmanagerNotificationsFailing",
     "RuleEvaluationFailing",
     "ActionFailed",

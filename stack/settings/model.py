@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, StrictBool, model_validator
+from pydantic import AfterValidator, HttpUrl, StrictBool, model_validator
 from pydantic_core import PydanticCustomError
 
 from stack.settings.acting import Actions, Channels, Contact, Escalation, Routing, Timeout, Tokens
@@ -148,13 +148,22 @@ class Storage(Section):
     file: FileStorage
 
 
+def _address(text: str) -> str:
+    """Refuse what is no address; one without a scheme, `//host:port`, has that of `web`."""
+    HttpUrl(f"http:{text}" if text.startswith("//") else text)
+    return text
+
+
+Link = Annotated[str, AfterValidator(_address)]
+
+
 class Links(Section):
     """What a person's browser opens; None is the service's own address."""
 
-    runbooks: Url
-    prometheus: Url | None
-    grafana: Url | None
-    webhook_actions: Url | None
+    runbooks: Link | None
+    prometheus: Link | None
+    grafana: Link | None
+    webhook_actions: Link | None
 
 
 class Page(Section):
@@ -239,9 +248,12 @@ class Settings(Section):
         self.services.speak(self.web.scheme)
         return self
 
-    def link(self, service: Literal["prometheus", "grafana", "webhook_actions"]) -> str:
-        """Return the address that a person's browser opens, without a trailing slash."""
-        return str(getattr(self.links, service) or getattr(self.services, service).url).rstrip("/")
+    def link(self, service: str) -> str:
+        """Return the address of one of `links` that a browser opens, without a trailing slash."""
+        if service == "runbooks" and not self.links.runbooks:
+            return f"{self.link('webhook_actions')}/docs/runbooks"
+        link = str(getattr(self.links, service) or getattr(self.services, service).url).rstrip("/")
+        return f"{self.web.scheme}:{link}" if link.startswith("//") else link
 
     def bot_logs(self, data: Path | None = None) -> dict[str, tuple[Path, ...]]:
         """Return the logs of each bot that has any; the demo bot's is in `data` unless settings name it."""

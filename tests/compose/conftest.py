@@ -3,7 +3,7 @@
 import json
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import requests
 
 from stack.keys import generate, generate_for_compose
 from stack.settings import load
+from stack.settings.web import Web
 from tests.conftest import eventually
 
 ROOT = Path(__file__).parent.parent.parent
@@ -42,6 +43,20 @@ class Compose:
             pytest.fail(f"docker compose {' '.join(words)}:\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}")
         return done.stdout
 
+    @property
+    def web(self) -> Web:
+        """How its parts are spoken to."""
+        return load([self.root / "monitoring.yaml"]).web
+
+    def url(self, port: int) -> str:
+        """Return where a published port of a part is reached."""
+        return f"{self.web.scheme}://127.0.0.1:{port}"
+
+    def get(self, port: int, path: str, **options: Any) -> requests.Response:
+        """Ask a part as the others do."""
+        usual: dict[str, Any] = {"verify": self.web.verify, "auth": self.web.user()}
+        return requests.get(f"{self.url(port)}{path}", **usual | options, timeout=10)
+
     def config(self, *profiles: str) -> dict[str, Any]:
         """Return the file as compose understands it."""
         chosen = [word for profile in profiles for word in ("--profile", profile)]
@@ -54,7 +69,7 @@ def _copy(target: Path) -> Path:
         ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
     )
     for name in tracked.stdout.splitlines():
-        if (ROOT / name).is_file() and not name.startswith(("tests/", "docs/")):
+        if (ROOT / name).is_file() and not name.startswith("tests/"):
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, target / name)
     generate(load([target / "monitoring.yaml"]))
@@ -79,7 +94,7 @@ def several(compose: Compose) -> Compose:
 
 
 @contextmanager
-def running(compose: Compose) -> Iterator[Compose]:
+def running(compose: Compose, without: Iterable[str] = ()) -> Iterator[Compose]:
     """Run the stack; skips by name where no engine is, or where it has not and cannot get an image."""
     engine = subprocess.run(["docker", "info", "--format", "{{.ID}}"], capture_output=True, text=True)
     if engine.returncode:
@@ -94,7 +109,8 @@ def running(compose: Compose) -> Iterator[Compose]:
         if not there and subprocess.run(["docker", "pull", "-q", image], capture_output=True).returncode:
             pytest.skip(f"image {image} is neither here nor can it be pulled")
     try:
-        compose.run("up", "--build", "--detach", "--wait", "--wait-timeout", "240")
+        none = [word for name in without for word in ("--scale", f"{name}=0")]
+        compose.run("up", "--build", "--detach", "--wait", "--wait-timeout", "240", *none)
         yield compose
     finally:
         compose.run("down", "--volumes", "--timeout", "5", check=False)
@@ -109,17 +125,15 @@ def token(stack: Compose, name: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {(stack.root / 'secrets' / name).read_text().strip()}"}
 
 
-def query(expression: str) -> list[dict[str, Any]]:
+def query(stack: Compose, expression: str) -> list[dict[str, Any]]:
     """Return what the published Prometheus answers."""
-    answer = requests.get("http://127.0.0.1:9090/api/v1/query", params={"query": expression}, timeout=10)
+    answer = stack.get(9090, "/api/v1/query", params={"query": expression})
     return answer.json()["data"]["result"]
 
 
 def incidents(stack: Compose) -> list[dict[str, Any]]:
     """Return the incidents of the demo bot's crashes, newest first."""
-    answer = requests.get(
-        "http://127.0.0.1:9099/api/v1/incidents?state=all", headers=token(stack, "read_token"), timeout=10
-    )
+    answer = stack.get(9099, "/api/v1/incidents?state=all", headers=token(stack, "read_token"), auth=None)
     every = answer.json()["incidents"]
     return [one for one in every if (one["alert"], one["bot"]) == ("TradingBotDown", "demo")]
 
@@ -128,7 +142,7 @@ def crash(stack: Compose) -> None:
     """Kill the demo bot's process, once it answers and Prometheus has seen it up."""
     eventually(lambda: _answers(stack), within=60, what="the demo bot's return from an earlier restart")
     eventually(
-        lambda: query('trading_bot_up{bot="demo"} == 1'), within=180, what="the demo bot in Prometheus"
+        lambda: query(stack, 'trading_bot_up{bot="demo"} == 1'), within=180, what="the demo bot in Prometheus"
     )
     url = "http://127.0.0.1:8081/api/v1/faults/crash"
     requests.post(url, headers=token(stack, "demo_bot_token"), timeout=10).raise_for_status()

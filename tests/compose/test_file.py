@@ -84,7 +84,8 @@ class TestEachContainer:
     def test_carries_no_secret_in_its_environment(
         self, containers: dict[str, Any], compose: Compose, name: str
     ):
-        values = [file.read_text().strip() for file in (compose.root / "secrets").iterdir()]
+        secrets = (compose.root / "secrets").iterdir()
+        values = [file.read_text().strip() for file in secrets if file.is_file()]
         assert not [value for value in values if value in str(containers[name])]
 
 
@@ -118,11 +119,12 @@ def test_each_service_is_given_only_the_secrets_it_reads(services: dict[str, Any
     given = {
         name: {one["source"] for one in service.get("secrets", [])} for name, service in services.items()
     }
-    assert given["prometheus"] == {"read_token"}
-    assert given["alertmanager"] == {"receive_token"}
+    assert given["prometheus"] == {"read_token", "web_password"}
+    assert given["alertmanager"] == {"receive_token", "web_password"}
     assert given["demo_bot"] == {"demo_bot_token"}
-    assert given["exporter"] == {"demo_bot_token", "read_token", "reload_token"}
-    assert given["render"] == given["docker-proxy"] == given["blackbox_exporter"] == set()
+    assert given["exporter"] == {"demo_bot_token", "read_token", "reload_token", "web_password"}
+    assert given["render"] == given["blackbox_exporter"] == {"web_password"}
+    assert given["docker-proxy"] == set()
 
 
 def test_several_of_a_part_are_alike_but_for_what_tells_them_apart(several: Compose):

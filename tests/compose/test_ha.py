@@ -1,4 +1,4 @@
-"""Several of each part in real containers: they find each other, and a crash heals once, without some too."""
+"""Several of each part in containers, by TLS: they find each other; a crash heals once, whatever is dead."""
 
 import json
 import os
@@ -11,33 +11,51 @@ import pytest
 import requests
 import yaml
 
+from stack.settings import load
 from tests.compose.conftest import Compose, crash, incidents, query, running
 from tests.conftest import eventually
+from tests.tls import certify, documented
 
 pytestmark = [pytest.mark.compose, pytest.mark.timeout(900)]
 
 ENGINES = ("webhook_actions", "webhook_actions_2", "webhook_actions_3")
+OVERLAYS = ("monitoring.yaml", "deploy/compose.yaml", "deploy/compose.ha.yaml")
 TOLD = """
-import urllib.request
+import ssl, urllib.request
 token = open("/run/secrets/read_token").read().strip()
-ask = urllib.request.Request("http://127.0.0.1:9099/metrics", headers={"Authorization": "Bearer " + token})
-lines = urllib.request.urlopen(ask, timeout=10).read().decode().splitlines()
+ask = urllib.request.Request("https://127.0.0.1:9099/metrics", headers={"Authorization": "Bearer " + token})
+trust = ssl.create_default_context(cafile="/run/tls/ca.pem")
+lines = urllib.request.urlopen(ask, timeout=10, context=trust).read().decode().splitlines()
 print(sum(float(line.split()[-1]) for line in lines if line.startswith("nightdesk_webhooks_total{")))
 """
 
 
 @pytest.fixture(scope="module")
 def stack(several: Compose) -> Iterator[Compose]:
-    """Run the whole; a second restart of the demo bot need not wait for the first one's rest."""
+    """Run the whole by TLS; a second restart of the demo bot need not wait for the first one's rest."""
     config = several.root / "monitoring.yaml"
     text = config.read_text()
     limits = {"limits": {"restart_bot": {"cooldown": "5s"}}}
-    config.write_text(yaml.safe_dump(yaml.safe_load(text) | {"actions": limits}))
+    web = yaml.safe_load(documented("yaml")[0])
+    config.write_text(yaml.safe_dump(yaml.safe_load(text) | {"actions": limits} | web))
+    parts = load([several.root / name for name in OVERLAYS]).services
+    certify(several.root, (each.host for _, part in parts for each in getattr(part, "all", (part,))))
+    (several.root / "secrets/tls/key.pem").chmod(0o644)
     try:
-        with running(several):
+        # An image that stands in for Grafana's speaks no TLS.
+        with running(several, without=["grafana"] if stands_in("grafana/grafana:12.0.0") else []):
             yield several
     finally:
         config.write_text(text)
+
+
+def stands_in(image: str) -> bool:
+    """Return whether an image is a stand-in, made where the real one cannot be had."""
+    label = '{{index .Config.Labels "standin"}}'
+    told = subprocess.run(
+        ["docker", "image", "inspect", image, "--format", label], capture_output=True, text=True
+    )
+    return told.stdout.strip() == "1"
 
 
 def told(stack: Compose, engine: str) -> float:
@@ -65,23 +83,33 @@ def test_every_container_is_healthy(stack: Compose):
         for one in map(json.loads, stack.run("ps", "--format", "json").splitlines())
     }
     assert set(health.values()) == {"healthy"}
-    assert len(health) == 15
+    assert len(health) == 15 - ("grafana" not in health)
+
+
+def test_nobody_is_let_in_without_tls_or_unknown(stack: Compose):
+    for port in (8000, 9090, 9093):
+        assert stack.get(port, "/metrics").ok
+        assert stack.get(port, "/metrics", auth=None).status_code == 401
+    for port in (8000, 9099, 9090, 9093):
+        try:
+            assert requests.get(f"http://127.0.0.1:{port}/metrics", timeout=10).status_code == 400
+        except requests.ConnectionError:  # uvicorn hangs up on who does not speak TLS
+            continue
 
 
 def test_every_part_is_scraped_and_the_alertmanagers_are_one_cluster(stack: Compose):
     parts = {"webhook_actions": 3, "exporter-trading": 2, "alertmanager": 3, "prometheus": 2}
 
     def up() -> dict[str, int]:
-        return {job: len(query(f'up{{job="{job}"}} == 1')) for job in parts}
+        return {job: len(query(stack, f'up{{job="{job}"}} == 1')) for job in parts}
 
     # A name that Prometheus could not look up when it began is looked up again half a minute later.
-    eventually(lambda: up() == parts and not query("up == 0"), within=180, what=f"{parts} up")
-    assert {each["value"][1] for each in query("alertmanager_cluster_members")} == {"3"}
+    eventually(lambda: up() == parts and not query(stack, "up == 0"), within=180, what=f"{parts} up")
+    assert {each["value"][1] for each in query(stack, "alertmanager_cluster_members")} == {"3"}
     # Each bot is watched by one exporter, and to Alertmanager the two Prometheus are one.
-    assert len(query("trading_bot_up")) == 1
-    url = "http://127.0.0.1:9093/api/v2/alerts"
+    assert len(query(stack, "trading_bot_up")) == 1
     alerts = eventually(
-        lambda: requests.get(url, timeout=10).json(), within=120, what="an alert, if the Watchdog's"
+        lambda: stack.get(9093, "/api/v2/alerts").json(), within=120, what="an alert, if the Watchdog's"
     )
     assert not [alert for alert in alerts if "replica" in alert["labels"]]
 
@@ -121,7 +149,7 @@ def test_a_crash_is_healed_once_while_parts_are_dead_and_others_cut_off(stack: C
         pytest.skip("cutting containers off needs root and nsenter")
 
     def members() -> set[str]:
-        return {each["value"][1] for each in query("alertmanager_cluster_members")}
+        return {each["value"][1] for each in query(stack, "alertmanager_cluster_members")}
 
     with cut("postgres", ["webhook_actions_3"], "database"), \
          cut("alertmanager", ["alertmanager_2", "alertmanager_3"], "default"):  # fmt: skip

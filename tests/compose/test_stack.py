@@ -5,7 +5,6 @@ import subprocess
 from collections.abc import Iterator
 
 import pytest
-import requests
 
 from tests.compose.conftest import Compose, crash, incidents, query, running
 from tests.conftest import eventually
@@ -65,7 +64,7 @@ def test_every_container_is_healthy(stack: Compose):
 
 def test_prometheus_scrapes_every_target(stack: Compose):
     def healths() -> set[str]:
-        answer = requests.get("http://127.0.0.1:9090/api/v1/targets", timeout=10).json()
+        answer = stack.get(9090, "/api/v1/targets").json()
         return {target["health"] for target in answer["data"]["activeTargets"]}
 
     eventually(lambda: healths() == {"up"}, within=180, what="the scrape of every target")
@@ -109,7 +108,7 @@ def test_a_crash_is_healed_through_the_proxy_and_proven(stack: Compose):
     eventually(
         lambda: started_at("nightdesk_demo_bot") != before, within=300, what="the restart of the container"
     )
-    eventually(lambda: query('trading_bot_up{bot="demo"} == 1'), within=120, what="the bot's return")
+    eventually(lambda: query(stack, 'trading_bot_up{bot="demo"} == 1'), within=120, what="the bot's return")
     closed = eventually(
         lambda: [one for one in incidents(stack) if one["closed_at"]], within=180, what="the incident's end"
     )

@@ -1,8 +1,6 @@
 """`nightdesk up --ha` with TLS and a user: who is let in, and a crash heals once while one of each dies."""
 
 import os
-import re
-import shutil
 import signal
 import socket
 import ssl
@@ -23,6 +21,7 @@ from stack.settings import Settings, load
 from stack.up import HA
 from tests.conftest import binary, eventually, free_port
 from tests.end_to_end.conftest import PROGRAMS, ROOT
+from tests.tls import certify, documented, renew
 
 SPEED = 30
 MARKS = {
@@ -114,25 +113,6 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
         assert up.wait(60) == 0, log.read_text()
 
 
-def documented(language: str) -> list[str]:
-    """Return what docs/tls.md says to write."""
-    page = (ROOT / "docs/tls.md").read_text(encoding="utf-8")
-    return re.findall(rf"```{language}\n(.*?)```", page, re.DOTALL)
-
-
-def certify(directory: Path) -> None:
-    """Make an authority and a certificate in a directory as docs/tls.md says, word by word."""
-    for block in documented("sh"):
-        shell(directory, block)
-
-
-def shell(directory: Path, commands: str) -> None:
-    if not shutil.which("openssl"):
-        pytest.skip("openssl is not on PATH")
-    made = subprocess.run(["sh", "-e"], cwd=directory, input=commands, capture_output=True, text=True)
-    assert made.returncode == 0, made.stderr
-
-
 def _offset(config: Path) -> int:
     """Return an offset at which every port is free, those of gossip too."""
     for _ in range(50):
@@ -207,7 +187,7 @@ def test_nobody_gossips_without_a_certificate_of_the_authority(desk: Desk, tmp_p
 def test_a_renewed_certificate_is_taken_up_by_every_listener(desk: Desk):
     file = desk.settings.web.tls.cert_file
     before = file.read_text()
-    shell(file.parent.parent.parent, documented("sh")[1])
+    renew(file.parent.parent.parent)
     new = file.read_text().strip()
     assert new != before.strip()
     for address in listeners(desk):

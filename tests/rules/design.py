@@ -15,7 +15,7 @@ ALERTS: dict[str, tuple[str, ...]] = {
     "info": ("DailySummary", "WeeklySummary", "MonthlySummary", "MilestoneReached", "Suggestion"),
     "slo": ("ErrorBudgetBurn",),
     "meta": (
-        "Watchdog", "ExporterDown", "SourceUnauthorized", "WebhookActionsDown",
+        "Watchdog", "ExporterDown", "SourceUnauthorized", "WebhookActionsDown", "ReplicaDown",
         "AlertmanagerNotificationsFailing", "RuleEvaluationFailing", "ActionFailed", "EscalationExhausted",
     ),
 }  # fmt: skip

@@ -14,6 +14,7 @@ def cases(settings: Settings) -> Iterator[Case]:
     yield Case("Watchdog", "fires whatever is there", UNRELATED, 0, True, NOTHING, together=False)
     yield from _exporter_down(settings)
     yield from _webhook_actions_down(settings)
+    yield from _replica_down(settings)
     yield from _unauthorized(settings)
     yield from _counters(settings)
     yield from _actions(settings)
@@ -63,6 +64,34 @@ def _webhook_actions_down(settings: Settings) -> Iterator[Case]:
     yield Case(alert, "not scraped at all", UNRELATED, wait, True, NOTHING, together=False)
     back = [0.0] * long + [1.0] * scrapes(settings, kept + scrape)
     yield case("resolves", [back], long * scrape + kept + tick, False)
+
+
+def _replica_down(settings: Settings) -> Iterator[Case]:
+    alert, tick = "ReplicaDown", settings.collection.evaluation_interval
+    scrape = settings.collection.trading.interval
+    wait, kept = settings.alerts[alert].for_, bridge(settings, alert)
+    long = scrapes(settings, wait)
+    well, dead = [1.0] * long, [0.0] * long
+
+    for part in ("webhook_actions", "prometheus", "alertmanager"):
+
+        def case(
+            says: str, replicas: Sequence[Sequence[Value]], at: float, fires: bool, part: str = part
+        ) -> Case:
+            series = [
+                Series("up", values, {"job": part, "instance": str(index)}, NOTHING)
+                for index, values in enumerate(replicas)
+            ]
+            return Case(alert, f"{part}: {says}", series, at, fires, {"part": part}, together=False)
+
+        yield case("one of two does not answer", [dead, well], wait, True)
+        yield case("not long enough", [dead, well], wait - tick, False)
+        yield case("both answer", [well, well], wait + tick, False)
+        yield case("there is one, and it is down", [dead], wait + tick, False)
+        over = scrapes(settings, kept + scrape)
+        back = [dead + [1.0] * over, well + [1.0] * over]
+        yield case("resolves", back, long * scrape + kept + tick, False)
+    yield Case(alert, "not scraped at all", UNRELATED, wait, False, {"part": "prometheus"}, together=False)
 
 
 def _unauthorized(settings: Settings) -> Iterator[Case]:

@@ -97,7 +97,7 @@ def test_the_annotations_tell_the_bots_figures_and_what_is_unknown(
             "look at its open positions at the exchange."
         ),
         "verify": f'trading_bot_up{{bot="{quoted}"}} == 1',
-        "runbook_url": "https://github.com/nightdesk/nightdesk/blob/main/docs/runbooks/TradingBotDown.md",
+        "runbook_url": "http://127.0.0.1:9099/docs/runbooks/TradingBotDown.md",
         "dashboard_url": "http://127.0.0.1:3000/d/trading-bot?var-bot=a_b%2Ac%5Bd%5D+%22x%22+%E2%84%96",
     }
     test = {

@@ -11,7 +11,7 @@ from tests.conftest import eventually
 from tests.webhook_actions.conftest import Make
 from tests.webhook_actions.people.fakes import Fakes
 from tests.webhook_actions.people.world import Mailbox
-from tests.webhook_actions.world import World
+from tests.webhook_actions.world import RULE, World
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
@@ -28,6 +28,26 @@ def test_a_bot_that_is_down_is_restarted_proven_and_its_incident_closed(world: W
     assert done == ["opened", "acting", "done", "verified", "resolved", "closed"]
     assert world.metric('nightdesk_action_verdicts_total{action="restart_bot",verdict="verified"}') == 1
     assert world.metric("nightdesk_alert_to_verified_seconds_count") == 1
+
+
+def test_an_incident_stays_open_while_any_of_several_prometheus_says_that_its_alert_fires(
+    make_world: Make,
+) -> None:
+    world = make_world("alpha")
+    world.start_prometheus()
+    slow = world.start_second_prometheus(RULE | {"expr": 'label_replace(vector(1), "bot", "alpha", "", "")'})
+    world.start_engine()
+    world.goes_down("alpha")
+    world.deliver(world.alert("alpha"))
+    eventually(lambda: "verified" in world.kinds("alpha"), what="the proof")
+    eventually(lambda: "alpha" not in world.firing(), what="the first Prometheus's all clear")
+    world.deliver(world.alert("alpha", status="resolved", endsAt=datetime.now(UTC).isoformat()))
+    looks = 'nightdesk_reconciliations_total{outcome="done"}'
+    seen = world.metric(looks)
+    eventually(lambda: world.metric(looks) >= seen + 3, what="three comparisons with both")
+    assert world.incident("alpha")["closed_at"] is None
+    world.stop(slow)  # and of one that does not answer nothing is known
+    eventually(lambda: world.incident("alpha")["closed_at"], what="closing")
 
 
 def test_a_bot_that_does_not_come_back_is_tried_three_times_and_handed_over_once(world: World) -> None:

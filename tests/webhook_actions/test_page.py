@@ -1,14 +1,19 @@
 """The on-call page as a person without JavaScript meets it."""
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urljoin
 
 import bcrypt
 import pytest
 import requests
 import yaml
 
+from stack.render import render
+from stack.settings import load
 from tests.conftest import eventually
 from tests.webhook_actions.conftest import Make
 from tests.webhook_actions.visitor import Visitor, words
@@ -49,6 +54,34 @@ def anna(quiet: World) -> Visitor:
     visitor = Visitor(quiet)
     assert visitor.log_in().status_code == 303
     return visitor
+
+
+def test_the_runbook_of_every_alert_is_where_its_message_links_to(still: World, tmp_path: Path) -> None:
+    settings = load([still.config])
+    render(settings, tmp_path / "build")
+    files = (tmp_path / "build/prometheus/rules").glob("*.yml")
+    rules = [
+        rule
+        for file in files
+        for group in yaml.safe_load(file.read_text())["groups"]
+        for rule in group["rules"]
+    ]
+    links = {rule["annotations"]["runbook_url"]: rule["alert"] for rule in rules if "alert" in rule}
+    assert {alert.removeprefix("TradingBot") for alert in links.values()} <= set(settings.alerts)
+    assert len(links) > 40
+    for link, alert in links.items():
+        answer = requests.get(link, timeout=20)
+        assert (answer.status_code, f"<h1>{alert}</h1>" in answer.text) == (200, True), link
+        assert "<strong>What you do.</strong>" in answer.text
+
+
+def test_the_manuals_links_between_its_pages_hold_and_nothing_else_is_served(still: World) -> None:
+    for name in ("runbooks/TradingBotReplicaDown.md", "ha.md", "tls.md"):
+        page = requests.get(still.url(f"/docs/{name}"), timeout=20)
+        for link in re.findall(r'href="([^":#]+)["#]', page.text.partition("<main")[2]):
+            assert requests.get(urljoin(page.url, link), timeout=20).ok, (name, link)
+    for name in ("..%2fmonitoring.yaml", "../secrets/act_token", "%2e%2e/pyproject.toml", "img", ""):
+        assert requests.get(still.url(f"/docs/{name}"), timeout=20).status_code == 404, name
 
 
 def test_without_a_session_every_page_leads_to_the_login_and_every_form_does_nothing(still: World) -> None:

@@ -127,24 +127,41 @@ class World:
         }
 
     def start_prometheus(self) -> None:
-        rules = self.directory / "rules.yml"
-        rules.write_text(yaml.safe_dump({"groups": [{"name": "test", "rules": [RULE]}]}))
-        config = self.directory / "prometheus.yml"
+        self.prometheus = self._prometheus("prometheus", RULE)
+
+    def start_second_prometheus(self, rule: dict[str, Any]) -> subprocess.Popen[bytes]:
+        """Start another Prometheus, which judges by its own rule; the engine is told of it at its start."""
+        self.ports["second"] = free_port()
+        both = [{"host": "127.0.0.1", "port": self.ports[name]} for name in ("prometheus", "second")]
+        settings = yaml.safe_load(self.config.read_text())
+        settings["services"] = {
+            **settings["services"],
+            "prometheus": settings["services"]["prometheus"] | {"replicas": both},
+        }
+        self.config.write_text(yaml.safe_dump(settings))
+        self.replicas.append(self._prometheus("second", rule))
+        return self.replicas[-1]
+
+    def _prometheus(self, name: str, rule: dict[str, Any]) -> subprocess.Popen[bytes]:
+        rules = self.directory / f"{name}-rules.yml"
+        rules.write_text(yaml.safe_dump({"groups": [{"name": "test", "rules": [rule]}]}))
+        config = self.directory / f"{name}.yml"
         scrape = {"job_name": "bots", "static_configs": [{"targets": [f"127.0.0.1:{self.bots.port}"]}]}
         pace = {"scrape_interval": "200ms", "scrape_timeout": "200ms", "evaluation_interval": "200ms"}
         config.write_text(
             yaml.safe_dump({"global": pace, "rule_files": [str(rules)], "scrape_configs": [scrape]})
         )
-        self.prometheus = subprocess.Popen(
+        process = subprocess.Popen(
             [
                 str(binary("prometheus")),
                 f"--config.file={config}",
-                f"--storage.tsdb.path={self.directory / 'tsdb'}",
-                f"--web.listen-address=127.0.0.1:{self.ports['prometheus']}",
+                f"--storage.tsdb.path={self.directory / f'{name}-tsdb'}",
+                f"--web.listen-address=127.0.0.1:{self.ports[name]}",
                 "--log.level=error",
             ]
         )
-        eventually(lambda: self._ok(self.ports["prometheus"], "/-/ready"), what="Prometheus")
+        eventually(lambda: self._ok(self.ports[name], "/-/ready"), what="Prometheus")
+        return process
 
     def start_engine(self) -> None:
         self.engine = self._start(self.ports["webhook_actions"], "engine")

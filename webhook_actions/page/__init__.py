@@ -8,7 +8,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import RedirectResponse
 
 from stack.settings import Settings
-from webhook_actions.page import acts, entry, invited, reports, shown
+from webhook_actions.page import acts, entry, invited, manual, reports, shown
 from webhook_actions.page.render import Pages
 from webhook_actions.people.desk import Desk
 from webhook_actions.store.database import Pool
@@ -42,6 +42,7 @@ def mount(
             return pages.show("onward.html", target=target)
         return RedirectResponse(target, 303)
 
+    app.include_router(manual.routes(pages))
     app.include_router(entry.routes(settings, desk, login, pages))
     app.include_router(invited.routes(settings, pool, desk, pages, writes))
     app.include_router(shown.routes(pool, pages, login, visitor))

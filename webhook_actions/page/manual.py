@@ -1,0 +1,31 @@
+"""Serves the manual, runbooks above all: a link in a message leads to a page that is there, also offline.
+
+Nobody need log in: it is the same for every desk, and holds nothing of this one.
+"""
+
+from pathlib import Path
+
+import markdown
+from fastapi import APIRouter, HTTPException, Response
+from markupsafe import Markup
+
+from webhook_actions.page.render import Pages
+
+_DOCS = Path(__file__).parents[2] / "docs"
+
+
+def routes(pages: Pages) -> APIRouter:
+    """Return the pages of the manual, below /docs as in the repository, so that links between them hold."""
+    router = APIRouter()
+    files = {str(file.relative_to(_DOCS)): file for file in _DOCS.rglob("*.md")}
+
+    @router.get("/docs/{name:path}", include_in_schema=False)
+    def page(name: str) -> Response:
+        if name not in files:
+            raise HTTPException(404, "the manual has no such page")
+        text = files[name].read_text(encoding="utf-8")
+        content = markdown.markdown(text, extensions=["tables", "fenced_code"])
+        # Ours, so its HTML is shown as it is.
+        return pages.show("manual.html", title=text.partition("\n")[0].lstrip("# "), content=Markup(content))  # noqa: S704
+
+    return router
