@@ -18,7 +18,7 @@ class LocalService:
     """One process of the stack: where it listens, what a person opens, and where it answers 200 once well.
 
     `health` is empty for one that only others can tell of. `reloads` is whether SIGHUP has it read
-    its files anew.
+    its files anew, `number` which of several of a part it is.
     """
 
     name: str
@@ -28,6 +28,7 @@ class LocalService:
     link: str
     health: str
     reloads: bool = True
+    number: int = 1
 
     def procfile_line(self) -> str:
         """Return `name: command`, such that the process is told to end when whoever started it dies."""
@@ -78,7 +79,15 @@ def _replicas(part: str, service: Replicated, health: str, command: Command) -> 
     for number, each in enumerate(service.all, start=1):
         name = part if number == 1 else f"{part}-{number}"
         found.append(
-            LocalService(name, command(name, number), service.bind, each.port, each.url, each.url + health)
+            LocalService(
+                name,
+                command(name, number),
+                service.bind,
+                each.port,
+                each.url,
+                each.url + health,
+                number=number,
+            )
         )
     return found
 

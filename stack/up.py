@@ -22,6 +22,9 @@ from stack.status import Status, read_status
 from stack.watch import NotReloaded, Screen, Watch, answers
 
 HA = Path(__file__).parent / "ha.yaml"
+_SHARED = (
+    "webhook_actions.database_url_file: is not set; machines share one PostgreSQL, which is yours: docs/ha.md"
+)
 
 
 class CannotStart(Exception):
@@ -46,11 +49,17 @@ def up(arguments: argparse.Namespace) -> int:
         _refuse_without_secrets(settings)
         options, extra = _options(arguments), list[LocalService]()
         if settings.services.webhook_actions.replicas and not settings.webhook_actions.database_url_file:
+            if arguments.replica is not None:
+                raise CannotStart(_SHARED)
             database, file = shared_database(data)
             overlay = data / "database.yaml"
             overlay.write_text(json.dumps({"webhook_actions": {"database_url_file": str(file)}}), "utf-8")
             options, extra = [*options, "--config", str(overlay)], [database]
         services = extra + local_services(settings, build, data, options)
+        if arguments.replica is not None:
+            services = [one for one in services if one.number == arguments.replica]
+        if not services:
+            raise CannotStart(f"--replica: no part has a number {arguments.replica}; see services.*.replicas")
         check_ports(services)
         render(settings, build)
         procfile = data / "Procfile"
@@ -58,8 +67,9 @@ def up(arguments: argparse.Namespace) -> int:
         commands = parse_procfile(procfile.read_text(encoding="utf-8")).processes
         logs = ServiceLogs(data / "logs", settings.logs)
         health = {one.name: partial(answers, one.health, settings.web) for one in services if one.health}
+        several = arguments.ha or arguments.replica is not None
         now = _Now(settings, arguments, build, [one.name for one in services if one.reloads])
-        watch = Watch(commands, health, logs, Screen(sys.stdout), reload=now.reload, revive=arguments.ha)
+        watch = Watch(commands, health, logs, Screen(sys.stdout), reload=now.reload, revive=several)
         return watch.run(addresses(services, logs), now.status, arguments.duration)
 
 
