@@ -125,7 +125,6 @@ class InfluxDb(Section):
     batch_size: Count
     flush_interval: Annotated[RealTime, Between("1s", "60s")]
     timeout: Timeout
-    retries: Annotated[int, Between(0, 100), Plain]
     retry_delay: Annotated[RealTime, Between("100ms", "5m")]
 
 

@@ -15,8 +15,7 @@ FIGURES: dict[str, dict[str, Any]] = {
     "storage": {
         "retention": "30d", "remote_write": [], "file.enabled": False, "influxdb.enabled": False,
         "influxdb.database": "trading_metrics", "influxdb.retention": "30d", "influxdb.batch_size": 1000,
-        "influxdb.flush_interval": "5s", "influxdb.timeout": "30s", "influxdb.retries": 3,
-        "influxdb.retry_delay": "1s",
+        "influxdb.flush_interval": "5s", "influxdb.timeout": "30s", "influxdb.retry_delay": "1s",
     },
     "severities": {
         "critical.respond": "5m", "critical.escalate": "15m", "critical.colour": "#e74c3c",

@@ -110,14 +110,15 @@ def answers(url: str) -> bool:
 
 
 @contextmanager
-def desk(directory: Path, **storage: Any) -> Iterator[Desk]:
-    """Run Prometheus with these settings of `storage`."""
+def desk(directory: Path, integrations: Any = None, **storage: Any) -> Iterator[Desk]:
+    """Run Prometheus with these settings of `storage` and of `integrations`."""
     source = Source(free_port())
     ports = {"exporter": source.port, "prometheus": free_port(), "webhook_actions": free_port()}
     config = directory / "monitoring.yaml"
     settings = {
         "services": {name: {"port": port} for name, port in ports.items()},
         "storage": storage,
+        "integrations": integrations or {},
     }
     config.write_text(yaml.safe_dump(settings))
     render(load([config], speed=SPEED), directory / "build")
