@@ -1,10 +1,12 @@
-"""A bot's past, filled in, answers the queries of the dashboards."""
+"""The past of a bot of each kind, filled in, answers the queries of the dashboards."""
 
+import json
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,12 +15,15 @@ import pytest
 import requests
 import yaml
 
+from exporter.client import Bot
 from stack.render import render
 from stack.settings import Settings, load
 from tests.conftest import binary, eventually, free_port
 from tests.dashboards.reading import View, every, read
 from tests.exporter.test_http import STATE
 from tests.exporter.world import TOKEN, ScriptedBot, serve
+from tests.freqtrade_replay import PASSWORD, USER, Recording
+from tests.freqtrade_replay import serve as serve_freqtrade
 from tests.storage.conftest import answers
 from webhook_actions.engine.senses import Senses
 from webhook_actions.report.history import History
@@ -66,15 +71,53 @@ def prometheus(settings: Settings, directory: Path) -> list[str]:
     ]
 
 
-def configure(directory: Path, url: str) -> Path:
+@dataclass(frozen=True)
+class Traded:
+    """What a bot did before it was watched, and what it had before that."""
+
+    trades: list[dict[str, Any]]
+    capital: float
+
+    def state(self, now: float) -> dict[str, Any]:
+        """Return what it says of itself, by the bot API."""
+        made = sum(trade["profit"] for trade in self.trades)
+        return STATE | {
+            "time": now, "started_at": now - DAY, "last_activity_at": now, "starting_capital": self.capital,
+            "equity": self.capital + made, "profit_realised": made, "profit_open": 0.0,
+            "trades_closed": len(self.trades), "last_trade_id": len(self.trades),
+        }  # fmt: skip
+
+
+def recorded(recording: Recording) -> Traded:
+    """Return what the recorded Freqtrade did, two days ago."""
+    recording.shift -= 2 * DAY
+    trades = [
+        {
+            "profit": trade["close_profit_abs"],
+            "closed_at": trade["close_timestamp"] / 1000 + recording.shift,
+        }
+        for trade in recording.trades
+    ]
+    return Traded(trades, recording.answers["balance"]["starting_capital"])
+
+
+def configure(directory: Path, url: str, freqtrade: str = "") -> Path:
+    """Write settings of a bot of each kind: one asked by HTTP, a Freqtrade, one that writes, one that pushes."""
     (directory / "token").write_text(TOKEN)
+    (directory / "password").write_text(PASSWORD)
     (directory / "secrets").mkdir()
     (directory / "secrets/read_token").write_text("read-secret")
     config = directory / "monitoring.yaml"
-    source = {"type": "http", "url": url, "token_file": "token"}
+    sources = {
+        "alpha": {"type": "http", "url": url, "token_file": "token"},
+        "freqtrade": {"type": "freqtrade", "url": freqtrade, "username": USER, "password_file": "password"},
+        "files": {"type": "file", "state": "state.json", "trades": "trades.jsonl"},
+        "pushed": {"type": "push", "token_file": "token"},
+    }
+    bots = {name: {"source": source} for name, source in sources.items() if source.get("url") != ""}
     ports = ("exporter", "prometheus", "webhook_actions", "alertmanager")
     services = {name: {"port": free_port()} for name in ports}
-    config.write_text(yaml.safe_dump({"bots": {"alpha": {"source": source}}, "services": services}))
+    config.write_text(yaml.safe_dump({"bots": bots, "services": services}))
     return config
 
 
@@ -83,58 +126,74 @@ def backfill(config: Path, bot: str, out: Path) -> subprocess.CompletedProcess[s
     return subprocess.run([*command, "--out", str(out)], cwd=ROOT, capture_output=True, text=True)
 
 
-def test_the_dashboards_show_what_a_bot_did_before_it_was_watched(tmp_path: Path) -> None:
-    now = time.time()
-    trades = history(now)
-    made = sum(trade["profit"] for trade in trades)
-    state = STATE | {
-        "time": now, "started_at": now - DAY, "last_activity_at": now, "starting_capital": CAPITAL,
-        "equity": CAPITAL + made, "profit_realised": made, "profit_open": 0.0, "trades_closed": len(trades),
-        "last_trade_id": len(trades),
-    }  # fmt: skip
-    with serve(ScriptedBot(state=state, trades=trades)) as url:
-        config = configure(tmp_path, url)
+def test_the_dashboards_show_what_bots_did_before_they_were_watched(tmp_path: Path) -> None:
+    now, recording = time.time(), Recording(now=True)
+    alike = Traded(history(now), CAPITAL)
+    past = {"alpha": alike, "freqtrade": recorded(recording), "files": alike, "pushed": alike}
+    with (
+        serve(ScriptedBot(state=alike.state(now), trades=alike.trades)) as url,
+        serve_freqtrade(recording) as freqtrade,
+    ):
+        config = configure(tmp_path, url, freqtrade)
         settings = load([config], speed=20)
         render(settings, tmp_path / "build")
+        (tmp_path / "state.json").write_text(json.dumps(alike.state(now)))
+        (tmp_path / "trades.jsonl").write_text("".join(json.dumps(each) + "\n" for each in alike.trades))
         exporter = [sys.executable, "-m", "exporter", "--config", str(config), "--speed", "20"]
-        server = prometheus(settings, tmp_path)
+        server, query = prometheus(settings, tmp_path), f"{settings.services.prometheus.url}/api/v1/query"
+
+        def value(expression: str) -> float | None:
+            found = requests.get(query, params={"query": expression}, timeout=10).json()["data"]["result"]
+            return float(found[0]["value"][1]) if found else None
+
+        def listens() -> bool:
+            return answers(query.replace("api/v1/query", "-/ready"))
+
         with running([*exporter, "--data", str(tmp_path / "data")]):
             with running(server):
-                query = f"{settings.services.prometheus.url}/api/v1/query"
-                up = {"query": 'trading_bot_up{bot="alpha"} == 1'}
-                eventually(
-                    lambda: (
-                        answers(query.replace("api/v1/query", "-/ready"))
-                        and requests.get(query, params=up, timeout=5).json()["data"]["result"]
-                    ),
-                    within=60,
-                    what="the bot in Prometheus",
-                )
-                done = backfill(config, "alpha", tmp_path / "tsdb")
-                assert done.returncode == 0, done.stderr
-                assert f"alpha: {len(trades)} trades" in done.stdout
+                eventually(listens, within=60, what="Prometheus")
+                push(settings, tmp_path, alike)
+                for name, did in past.items():
+                    counted = f'sum(trading_bot_trades_total{{bot="{name}"}})'
+                    eventually(
+                        lambda of=counted, did=did: value(of) == len(did.trades),
+                        within=60,
+                        what=f"{name} in Prometheus",
+                    )
+                    done = backfill(config, name, tmp_path / "tsdb")
+                    assert done.returncode == 0, done.stderr
+                    assert f"{name}: {len(did.trades)} trades" in done.stdout
             with running(server):  # else it sees new blocks within a minute
-                eventually(
-                    lambda: answers(query.replace("api/v1/query", "-/ready")), within=60, what="Prometheus"
-                )
-                for ago in (8 * DAY, 3 * DAY, 4 * 3600.0):
-                    _shows(settings, now - ago, trades)
-                _reports(settings, now - DAY, trades)
+                eventually(listens, within=60, what="Prometheus")
+                for name in ("alpha", "files", "pushed"):
+                    for ago in (8 * DAY, 3 * DAY, 4 * 3600.0):
+                        _shows(settings, name, now - ago, past[name])
+                last = max(trade["closed_at"] for trade in past["freqtrade"].trades)
+                for at in (last + 3600, last + DAY):
+                    _shows(settings, "freqtrade", at, past["freqtrade"])
+                _reports(settings, now - DAY, alike.trades)
                 # The series goes on as the same one: what grew is seen over the seam too.
-                grown = {"query": 'sum(increase(trading_bot_trades_total{bot="alpha"}[9d]))'}
-                (answer,) = requests.get(query, params=grown, timeout=10).json()["data"]["result"]
-                assert float(answer["value"][1]) == pytest.approx(9 * 12, rel=0.05)
+                grown = 'sum(increase(trading_bot_trades_total{bot="alpha"}[9d]))'
+                assert value(grown) == pytest.approx(9 * 12, rel=0.05)
 
 
-def _shows(settings: Settings, at: float, trades: list[dict[str, Any]]) -> None:
-    """Assert what the overview shows of a time of the past."""
-    closed = [
-        trade for trade in trades if trade["closed_at"] <= at - 300
-    ]  # as of the sample before, at least
-    later = [trade for trade in trades if trade["closed_at"] <= at]
+def push(settings: Settings, directory: Path, did: Traded) -> None:
+    """Tell the exporter what a bot did, as the bot itself would."""
+    eventually(lambda: answers(f"{settings.services.exporter.url}/healthz"), within=60, what="the exporter")
+    bot = Bot(settings.services.exporter.url, "pushed", token_file=directory / "token")
+    made = sum(trade["profit"] for trade in did.trades)
+    bot.state(state="running", starting_capital=did.capital, equity=did.capital + made)
+    for trade in did.trades:
+        bot.trade(**trade)
+    bot.close()
+
+
+def _shows(settings: Settings, bot: str, at: float, did: Traded) -> None:
+    """Assert what the overview shows of a time of the past, as of a sample of the 300 s before."""
+    closed, later = ([t for t in did.trades if t["closed_at"] <= until] for until in (at - 300, at))
     overview = every(settings)["overview"]
     shown: dict[str, list[float]] = {}
-    for reading in read(settings.services.prometheus.url, overview, View(at, chosen={"bot": "alpha"})):
+    for reading in read(settings.services.prometheus.url, overview, View(at, chosen={"bot": bot})):
         shown.setdefault(reading.panel, []).extend(reading.values.values())
 
     def between(panel: str, low: float, high: float) -> None:
@@ -142,8 +201,9 @@ def _shows(settings: Settings, at: float, trades: list[dict[str, Any]]) -> None:
         assert min(low, high) - 1e-6 <= value <= max(low, high) + 1e-6, panel
 
     between("Total trades", len(closed), len(later))
-    between("P&L", *(sum(trade["profit"] for trade in these) for these in (closed, later)))
-    between("Equity", *(CAPITAL + sum(trade["profit"] for trade in these) for these in (closed, later)))
+    made = [sum(t["profit"] for t in these) for these in (closed, later)]
+    between("P&L", *made)
+    between("Equity", *(did.capital + each for each in made))
     between("Win rate", *(sum(t["profit"] > 0 for t in these) / len(these) for these in (closed, later)))
     assert shown.get("Uptime", []) == [], "nobody watched it then"
 
