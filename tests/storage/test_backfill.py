@@ -102,7 +102,7 @@ def recorded(recording: Recording) -> Traded:
 
 
 def configure(directory: Path, url: str, freqtrade: str = "") -> Path:
-    """Write settings of a bot of each kind: one asked by HTTP, a Freqtrade, one that writes, one that pushes."""
+    """Write settings of a bot of each kind: asked by HTTP, Freqtrade, one that writes, one that pushes."""
     (directory / "token").write_text(TOKEN)
     (directory / "password").write_text(PASSWORD)
     (directory / "secrets").mkdir()
