@@ -14,6 +14,7 @@ import pytest
 import requests
 import yaml
 
+from exporter.client import Bot
 from stack.settings.web_config import WebConfig, WebConfigError
 from tests.conftest import binary, eventually, free_port
 from tests.exporter.test_http import STATE, trade
@@ -182,6 +183,16 @@ def test_pushes_have_tokens_of_their_own_and_supervisors_need_none(guarded):
     assert ask("/healthz").ok
     pushed = ask("/api/v1/bots/pushes/state", data="{", headers={"Authorization": "Bearer wrong"})
     assert (pushed.status_code, pushed.headers["WWW-Authenticate"]) == (401, "Bearer")
+
+
+def test_a_bot_pushes_to_an_exporter_of_an_authority_that_it_is_told_of(guarded):
+    token = guarded.log.parent / "token"
+    with Bot(guarded.url, "pushes", token_file=token, ca_file=guarded.session.verify, interval=0.05) as bot:
+        bot.state(state="running")
+        eventually(lambda: 'trading_bot_up{bot="pushes"} 1' in guarded.get("/metrics").text, what="the push")
+    with Bot(guarded.url, "pushes", token_file=token, interval=0.05) as stranger:
+        stranger.state(state="running")
+        assert "certificate verify failed" in eventually(lambda: stranger.last_error, what="the refusal")
 
 
 def test_plain_http_is_not_spoken_where_there_is_tls(guarded):

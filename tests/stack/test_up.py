@@ -65,6 +65,24 @@ def test_a_secret_of_the_users_that_is_missing_starts_nothing(desk: Desk):
     assert not (desk.root / ".data/logs").exists()
 
 
+@pytest.mark.parametrize(
+    ("number", "shared", "told"),
+    [(1, False, "webhook_actions.database_url_file: is not set"), (3, True, "no part has a number 3")],
+)
+def test_one_of_several_machines_wants_a_shared_database_and_a_number_that_settings_have(
+    desk: Desk, number: int, shared: bool, told: str
+):
+    binary("prometheus")
+    (desk.root / "url").write_text("postgresql://nowhere/")
+    both = [{"host": "desk-1", "port": 9099}, {"host": "desk-2", "port": 9099}]
+    database = {"webhook_actions": {"database_url_file": "url"}} if shared else {}
+    desk.write(services={"webhook_actions": {"replicas": both}}, **database)
+    refused = desk.run("up", "--replica", str(number))
+    assert refused.returncode == 1
+    assert told in refused.stderr
+    assert not (desk.root / ".data/logs").exists()
+
+
 def test_a_missing_binary_is_named(desk: Desk, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("PATH", str(desk.root))
     monkeypatch.setattr(binaries, "TOOLS", desk.root / ".tools")
