@@ -1,10 +1,21 @@
-"""The table of firing alerts, which two dashboards have."""
+"""Firing alerts as a number and as a table, which two dashboards have."""
 
-from grafana.lacking import Table
+from grafana.lacking import Stat, Step, Table
 from grafana.look import Look, Size
-from grafana.parts import SECONDS, named_values, override
+from grafana.parts import SECONDS, Query, named_values, override
 from grafana.promql import ALERTS
 from grafana.tables import Column, table
+
+
+def how_many(look: Look) -> Stat:
+    """Return the number of alerts that fire now."""
+    return look.stat(
+        "Firing alerts",
+        "Alerts that need someone: critical, warning, and those about Nightdesk itself.",
+        [Query(f'count(max by (alertname, bot) (ALERTS{{alertstate="firing",{ALERTS}}}))', "firing")],
+        empty="none",
+        steps=[Step(look.bad)],
+    )
 
 
 def firing(look: Look, size: Size) -> Table:

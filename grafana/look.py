@@ -10,7 +10,7 @@ from typing import Literal
 from grafanalib import core
 
 from grafana.lacking import Json, Kind, Stat, StateTimeline, Step, TimeSeries
-from grafana.parts import DATASOURCE, RATIO, Pace, Query, override, painted, targets
+from grafana.parts import COUNT, DATASOURCE, RATIO, Pace, Query, override, painted, targets
 from grafana.promql import BOT
 from stack.settings import Settings
 
@@ -137,7 +137,6 @@ class Look:
             empty=empty,
             steps=steps,
             overrides=[override(currency, unit=f"suffix:{currency}") for currency in self.currencies()],
-            text="value",
             size=size,
         )
 
@@ -147,13 +146,13 @@ class Look:
         words: str,
         queries: Sequence[Query],
         *,
-        unit: str,
         empty: str,
+        unit: str = COUNT,
         steps: Sequence[Step] = (),
         decimals: int | None = None,
         overrides: Sequence[Json] = (),
         mapping: Json | None = None,
-        text: Literal["auto", "value", "value_and_name"] = "auto",
+        text: Literal["value", "value_and_name"] = "value",
         size: Size = "small",
     ) -> Stat:
         """Return a panel of the value now; `empty` is what it says when nothing is known."""

@@ -29,17 +29,13 @@ def _now(look: Look) -> list[Stat]:
             "Trades",
             "Of all chosen bots.",
             [Query(f"sum({chosen})", "closed")],
-            unit=COUNT,
             empty="no trade closed",
-            text="value",
         ),
         look.stat(
             "Last 24 hours",
             "Of all chosen bots, whatever the symbol.",
             [Query(f"sum({each('trades_per_day')})", "closed")],
-            unit=COUNT,
             empty="no trade closed",
-            text="value",
         ),
         look.stat(
             "Trades per hour",
@@ -66,7 +62,6 @@ def _now(look: Look) -> list[Stat]:
             [Query(f"sum({won}) / sum({chosen})", "won")],
             **look.ratio,
             empty="none",
-            text="value",
         ),
     ]
 
@@ -78,17 +73,13 @@ def _places(look: Look) -> list[Stat]:
             "Active positions",
             every,
             [Query(f"sum({each('active_positions', 'symbol', where=(SYMBOL,))})", "open")],
-            unit=COUNT,
             empty="none known",
-            text="value",
         ),
         look.stat(
             "Pending orders",
             every,
             [Query(f"sum({each('pending_orders')})", "waiting")],
-            unit=COUNT,
             empty="none known",
-            text="value",
         ),
         look.stat(
             "Holding time",

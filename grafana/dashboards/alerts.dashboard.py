@@ -2,7 +2,7 @@
 
 from grafanalib.core import Panel
 
-from grafana.firing import firing
+from grafana.firing import firing, how_many
 from grafana.frame import frame
 from grafana.lacking import Dashboard, Stat, Step
 from grafana.look import Look
@@ -54,20 +54,10 @@ def _now(look: Look) -> list[Stat]:
             "Open incidents",
             "Of severity info none: they need nobody. A reply on the on-call page stops the climb.",
             [Query('sum(max by (severity) (nightdesk_incidents_open{severity!="info"}))', "open")],
-            unit=COUNT,
             empty="none",
             steps=[Step(look.good), Step(look.warn, 1)],
-            text="value",
         ),
-        look.stat(
-            "Firing alerts",
-            "Alerts that need someone: critical, warning, and those about Nightdesk itself.",
-            [Query(f'count(max by (alertname, bot) (ALERTS{{alertstate="firing",{ALERTS}}}))', "firing")],
-            unit=COUNT,
-            empty="none",
-            steps=[Step(look.bad)],
-            text="value",
-        ),
+        how_many(look),
     ]
 
 
@@ -97,11 +87,9 @@ def _counts(look: Look) -> list[Stat]:
                 title,
                 in_span,
                 [Query(f"round({_counted(metric)})", title.lower())],
-                unit=COUNT,
                 decimals=0,
                 empty=empty,
                 steps=steps,
-                text="value",
             )
             for title, (metric, empty, steps) in counts.items()
         ),
@@ -113,7 +101,6 @@ def _counts(look: Look) -> list[Stat]:
                 unit=SECONDS,
                 decimals=1,
                 empty=empty,
-                text="value",
             )
             for title, (metric, empty, words) in times.items()
         ),

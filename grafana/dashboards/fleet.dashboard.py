@@ -28,7 +28,6 @@ def _together(look: Look) -> list[Panel]:
             "Bots",
             "Chosen bots, and those whose source answers.",
             [Query(f"count({each('up')})", "watched"), Query(f"sum({each('up')})", "up")],
-            unit=COUNT,
             empty="no bot known",
             text="value_and_name",
             size="medium",
@@ -48,7 +47,6 @@ def _together(look: Look) -> list[Panel]:
             **look.ratio,
             empty="no trade closed",
             steps=look.at_least(look.settings.thresholds.warning.win_rate),
-            text="value",
         ),
         look.stat(
             "Healthy",
@@ -58,7 +56,6 @@ def _together(look: Look) -> list[Panel]:
             decimals=0,
             empty="no check known",
             steps=[Step(look.warn), Step(look.good, 1)],
-            text="value",
         ),
     ]
 

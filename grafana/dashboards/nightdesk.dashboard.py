@@ -37,10 +37,8 @@ def _failures(look: Look) -> list[Stat]:
             "Targets down",
             "What Prometheus asks for metrics and gets no answer from.",
             [Query("count(up == 0) or 0 * count(up)", "down")],
-            unit=COUNT,
             empty="nothing is scraped",
             steps=none_is_good,
-            text="value",
             size="medium",
         ),
         *(
@@ -48,11 +46,9 @@ def _failures(look: Look) -> list[Stat]:
                 title,
                 words,
                 [Query(f"sum(increase({metric}[$__range]))", title.lower())],
-                unit=COUNT,
                 decimals=0,
                 empty="not known",
                 steps=none_is_good,
-                text="value",
             )
             for title, (metric, words) in failures.items()
         ),
@@ -65,9 +61,7 @@ def _sizes(look: Look) -> list[Stat]:
             "Series",
             "In the head of Prometheus.",
             [Query("max(prometheus_tsdb_head_series)", "series")],
-            unit=COUNT,
             empty="not known",
-            text="value",
         ),
         look.stat(
             "Storage",
@@ -75,15 +69,12 @@ def _sizes(look: Look) -> list[Stat]:
             [Query("max(prometheus_tsdb_storage_blocks_bytes)", "blocks")],
             unit=BYTES,
             empty="not known",
-            text="value",
         ),
         look.stat(
             "Jobs waiting",
             "Jobs of the engine that are due and not running.",
             [Query("max(nightdesk_queue_jobs)", "waiting")],
-            unit=COUNT,
             empty="engine not known",
-            text="value",
         ),
         look.stat(
             "Oldest job",
@@ -92,7 +83,6 @@ def _sizes(look: Look) -> list[Stat]:
             unit=SECONDS,
             decimals=0,
             empty="engine not known",
-            text="value",
         ),
     ]
 

@@ -2,12 +2,12 @@
 
 from grafanalib.core import Panel
 
-from grafana.firing import firing
+from grafana.firing import firing, how_many
 from grafana.frame import frame
 from grafana.lacking import Dashboard, Stat, Step, Table
 from grafana.look import Look
 from grafana.parts import COUNT, NUMBER, RATIO, Query, named_values, painted
-from grafana.promql import ALERTS, each
+from grafana.promql import each
 from grafana.tables import Column, table
 
 UID = "trading-bot"
@@ -34,7 +34,6 @@ def _money_now(look: Look) -> list[Stat]:
             Query(f"count({each('up')} == 0)", "down"),
             Query(f"count by (state) ({each('state', 'state')} == 1)", "{{state}}"),
         ],
-        unit=COUNT,
         empty="no bot known",
         steps=[Step(look.warn)],
         overrides=[painted("down", look.bad), painted("running", look.good)],
@@ -72,9 +71,7 @@ def _trades_now(look: Look) -> list[Stat]:
             "Active positions",
             "Of all chosen bots.",
             [Query(f"sum({each('active_positions', 'symbol')})", "open")],
-            unit=COUNT,
             empty="none known",
-            text="value",
         ),
         look.stat(
             "Uptime",
@@ -89,9 +86,7 @@ def _trades_now(look: Look) -> list[Stat]:
             "Total trades",
             "Of all chosen bots.",
             [Query(f"sum({each('trades_total', 'symbol', 'side', 'outcome')})", "closed")],
-            unit=COUNT,
             empty="no trade closed",
-            text="value",
         ),
     ]
 
@@ -128,15 +123,7 @@ def _risks_now(look: Look) -> list[Stat]:
             steps=look.at_most(None, critical.error_rate),
             text="value_and_name",
         ),
-        look.stat(
-            "Firing alerts",
-            "Alerts that need someone: critical, warning, and those about Nightdesk itself.",
-            [Query(f'count(max by (alertname, bot) (ALERTS{{alertstate="firing",{ALERTS}}}))', "firing")],
-            unit=COUNT,
-            empty="none",
-            steps=[Step(look.bad)],
-            text="value",
-        ),
+        how_many(look),
     ]
 
 
@@ -148,7 +135,6 @@ def _verdicts(look: Look) -> list[Stat]:
             Query(f"count({each('bot:trading_bot_health:min')} == 1)", "healthy"),
             Query(f"count({each('bot:trading_bot_health:min')} == 0)", "unhealthy"),
         ],
-        unit=COUNT,
         empty="no check known",
         overrides=[painted("healthy", look.good), painted("unhealthy", look.bad)],
         text="value_and_name",

@@ -5,7 +5,7 @@ from grafanalib.core import Panel
 from grafana.frame import frame
 from grafana.lacking import Dashboard, Stat, Step
 from grafana.look import Look
-from grafana.parts import COUNT, RATIO, Query
+from grafana.parts import RATIO, Query
 from grafana.promql import each
 
 UID = "trading-bot-risk"
@@ -85,7 +85,6 @@ def _now(look: Look) -> list[Stat]:
             f"Longest {name}",
             "Of several bots the longest.",
             [Query(f"topk(1, {each(metric)})")],
-            unit=COUNT,
             empty="no trade closed",
             text="value_and_name",
         )
@@ -95,9 +94,7 @@ def _now(look: Look) -> list[Stat]:
         "Open positions",
         "Of all chosen bots.",
         [Query(f"sum({each('active_positions', 'symbol')})", "open")],
-        unit=COUNT,
         empty="none known",
-        text="value",
     )
     return [*daily, deepest, *runs, open_positions]
 
