@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 _SCHEMA = Path(__file__).parent / "store" / "schema"
 _MIGRATION_LOCK = 0x6E_64_6D_67  # "ndmg": replicas that start together create the tables once
 _CONNECT_SECONDS = 30.0
+_CONNECTIONS = 12  # each is held for a statement or a short transaction, never while a bot is waited for
 _STOP_SECONDS = 25.0  # a little longer than the queue leaves to an action that runs
 
 
@@ -87,7 +88,7 @@ async def _pool(settings: Settings, embedded: str | None, stack: AsyncExitStack)
     address = file.read_text(encoding="utf-8").strip() if file else embedded
     if address is None:
         raise DatabaseError("webhook_actions.database_url_file: from it to null is a way by a restart only")
-    pool = Pool(address, max_size=settings.webhook_actions.workers + 6, timeout=_CONNECT_SECONDS)
+    pool = Pool(address, max_size=_CONNECTIONS, timeout=_CONNECT_SECONDS)
     try:
         await pool.open(wait=True, timeout=_CONNECT_SECONDS)
     except (PoolTimeout, psycopg.Error) as error:

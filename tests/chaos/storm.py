@@ -320,6 +320,9 @@ def _settings(mailbox: Mailbox, receiver: Receiver) -> dict[str, Any]:
     quick = {name: {"timeout": "2s"} for name in ("telegram", "sms", "phone", "slack", "grafana")}
     endpoint = {"name": "events", "url": receiver.url, "secret_file": "webhook_secret"}
     return {
+        # With minutes that are seconds, most of the work would be to compare alerts and to look for proofs.
+        "webhook_actions": {"reconcile_interval": "10m"},
+        "collection": {name: {"interval": "2m"} for name in ("trading", "model", "market", "system", "logs")},
         "alerts": dict.fromkeys(_EACH, patience),
         "contacts": {"administrator": {"email": ["admin@example.org"]}},
         "escalation": {"levels": [], "delivery": {"retries": 10, "pause": "30s"}},

@@ -18,7 +18,8 @@ from webhook_actions.store.incidents import Incident, Step
 
 log = logging.getLogger(__name__)
 
-_LOOK_AGAIN = 5.0  # seconds, at most, between two looks for the proof
+_LOOK_AGAIN = 5.0  # seconds between two looks for the proof, at first
+_PATIENCE = 0.25  # and later, as a share of the time since the action: what takes long is asked less often
 _INTERRUPTED = "the engine was interrupted before it saw the outcome"
 
 
@@ -110,8 +111,7 @@ class Engine:
         verdict, proof = await self._proofs.of_action(incident, step)
         proven = verdict == VERIFIED
         if not proven and step.verify_until and self._now() < step.verify_until:
-            pause = min(self._settings.collection.poll_interval, _LOOK_AGAIN)
-            await self._wake(incident, min(step.verify_until, self._now() + timedelta(seconds=pause)))
+            await self._wake(incident, min(step.verify_until, self._now() + self._pause(step)))
             return False
         text = f"{step.action}: {'proven by' if proven else 'not proven by'} {proof}"
         async with self._pool.transaction() as connection:
@@ -121,6 +121,10 @@ class Engine:
         if proven:
             self._metrics.to_verified.observe((at - incident.opened_at).total_seconds())
         return not proven
+
+    def _pause(self, step: Step) -> timedelta:
+        first = timedelta(seconds=min(self._settings.collection.poll_interval, _LOOK_AGAIN))
+        return max(first, _PATIENCE * (self._now() - (step.ended_at or self._now())))
 
     async def _give_up(self, incident: Incident, reason: str) -> None:
         async with self._pool.connection() as connection:

@@ -152,7 +152,7 @@ class EmbeddedPostgres:
 
 _INITDB = ["-U", _ROLE, "-A", "trust", "-E", "UTF8", "--locale=C", "--no-instructions"]
 _OPTIONS = [
-    "-c", "listen_addresses=", "-c", "unix_socket_permissions=0700", "-c", "max_connections=40",
+    "-c", "listen_addresses=", "-c", "unix_socket_permissions=0700", "-c", "max_connections=60",
     "-c", "shared_buffers=32MB", "-c", "log_min_messages=warning", "-c", "autovacuum_naptime=10s",
 ]  # fmt: skip
 
