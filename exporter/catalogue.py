@@ -193,6 +193,7 @@ METRICS: tuple[Metric, ...] = (
     _own("log_errors_total", "errors", "Times that one of the bot's logs, or the file that says how far they were read, could no longer be used, by reason.", "reason", kind=COUNTER),
     _own("log_places_lost_total", "files", "Times that the place in a log was in no file any more, or a rotated file could not be read: lines may be missing.", kind=COUNTER),
     _own("bots", "bots", "Bots that this exporter watches.", of_bot=False),
+    _own("resident_memory_bytes", "bytes", "Memory that this exporter holds.", of_bot=False),
     _own("file_writes_total", "writes", "Times that all samples were written into the files of `storage.file`; outcome is ok or error.", "outcome", kind=COUNTER, of_bot=False),
     _own("config_last_reload_successful", "bool", "1 when the settings were last read with success; 0 means that those before are in force.", of_bot=False),
     _own("config_last_reload_success_timestamp_seconds", "unix time", "When the settings were last read with success.", of_bot=False),

@@ -45,6 +45,7 @@ class Fleet:
         self.board = Board()
         self.clock = clock
         self.reloads = Reloads(clock())
+        self._process = psutil.Process()
         self.beside: Callable[[], Iterable[Sample]] = tuple  # what others of this process say of themselves
         self.bots: dict[str, BotPoller] = {}
         self._session = session
@@ -150,6 +151,7 @@ class Fleet:
         own = [
             *self._due.samples(self.clock()),
             sample("bots", len(self.bots)),
+            sample("resident_memory_bytes", self._process.memory_info().rss),
             *self.reloads.samples(),
             *self.beside(),
         ]

@@ -107,8 +107,11 @@ def _targets(look: Look) -> list[Panel]:
         ),
         look.lines(
             "Memory of the parts",
-            "Resident, of the parts that tell it.",
-            [Query("max by (job) (process_resident_memory_bytes)", "{{job}}")],
+            "Resident.",
+            [
+                Query("max by (job) (process_resident_memory_bytes)", "{{job}}"),
+                Query("max(nightdesk_exporter_resident_memory_bytes)", "exporter"),
+            ],
             unit=BYTES,
             empty="not known",
             many=True,

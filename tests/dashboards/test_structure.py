@@ -33,7 +33,9 @@ TYPES = {
 }
 TRANSFORMATIONS = {"merge", "organize"}
 # Metrics of a bot, or of the exporter about a bot; hosts, endpoints and the parts of Nightdesk are no bot's.
-_OF_BOTS = re.compile(r"(?<!\w)(bot\w*:)?(trading_bot_(?!host_|network_|health)|nightdesk_exporter_)")
+_OF_BOTS = re.compile(
+    r"(?<!\w)(bot\w*:)?(trading_bot_(?!host_|network_|health)|nightdesk_exporter_(?!resident_memory))"
+)
 # What Grafana has beside its schema of 10.1, of which grafana-foundation-sdk is made.
 NOT_IN_SCHEMA = {
     "annotations.list.step",  # these four are the Prometheus data source's own
