@@ -59,15 +59,8 @@ class Actor:
         ladder = ladder_of(self._settings, incident)
         limits = {action: self._settings.actions.limit(action) for action in ladder}
         once = [name for name in ladder if self._once(name)]
-        while True:
+        while not await self._rests(incident):
             async with self._pool.connection() as connection:
-                if paused := await holds.paused(connection):
-                    await tries.wait(connection, incident, f"all actions are paused by {paused.paused_by}")
-                    return  # the reconciler looks again
-                if end := maintained_until(self._settings, incident.bot, self._now()):
-                    await tries.wait(connection, incident, f"it is maintained until {end:%a %H:%M %Z}")
-                    await self._wake(incident, end)
-                    return
                 steps = await incidents.steps(connection, incident.id)
                 records = await tries.records(connection, self._settings, incident, ladder)
             match decide(ladder, steps, records, limits, once, self._now()):
@@ -82,6 +75,20 @@ class Actor:
                 case Act(action=name):
                     if await self._act(incident, name, len(steps)):
                         return
+
+    async def _rests(self, incident: Incident) -> bool:
+        """Return whether nothing is tried for now: all actions are paused, or the bot is maintained."""
+        end = maintained_until(self._settings, incident.bot, self._now())
+        async with self._pool.connection() as connection:
+            paused = await holds.paused(connection)
+            if paused:  # the reconciler looks again
+                await tries.wait(connection, incident, f"all actions are paused by {paused.paused_by}")
+            elif end:
+                await tries.wait(connection, incident, f"it is maintained until {end:%a %H:%M %Z}")
+        # Only now: whoever holds a connection must not want a second one, or all may wait for each other.
+        if end and not paused:
+            await self._wake(incident, end)
+        return bool(end or paused)
 
     async def run_now(self, incident: Incident, name: str, by: str) -> None:
         """Run an action that a person asked for: attempts, rests and the fleet limit do not hold it back."""

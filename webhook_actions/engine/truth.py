@@ -61,14 +61,11 @@ class Prometheus:
             if age <= 0:
                 return False
             parameters["lookback_delta"] = f"{age:.3f}"
-        return bool((await self._get("query", parameters))["result"])
+        return bool((await self._get(parameters))["result"])
 
     async def firing(self) -> Firing:
         """Return the alerts that fire, at any Prometheus that answers. Raises Unreachable."""
-        found = await self._all("alerts", {})
-        return Firing(
-            alert["labels"] for each in found for alert in each["alerts"] if alert["state"] == "firing"
-        )
+        return await self._firing("")
 
     async def fires(self, labels: Mapping[str, str]) -> bool:
         """Return whether the alert with these labels fires, at any that answers. Raises Unreachable.
@@ -76,8 +73,12 @@ class Prometheus:
         Asked of the one alert: in a storm of thousands, all of them for each would be megabytes a time.
         """
         chosen = ",".join(f"{name}={json.dumps(labels.get(name, ''))}" for name in ("alertname", "bot"))
-        found = await self._all("query", {"query": f'ALERTS{{alertstate="firing",{chosen}}}'})
-        return labels in Firing(
+        return labels in await self._firing(chosen)
+
+    async def _firing(self, chosen: str) -> Firing:
+        # The series, not /api/v1/alerts, which would send each alert's annotations along.
+        found = await self._all({"query": f'ALERTS{{alertstate="firing",{chosen}}}'})
+        return Firing(
             {name: value for name, value in series["metric"].items() if name not in _OF_SERIES}
             for each in found
             for series in each["result"]
@@ -88,20 +89,20 @@ class Prometheus:
         if self._session:
             await self._session.close()
 
-    async def _get(self, path: str, parameters: Mapping[str, str]) -> Any:  # noqa: ANN401 - JSON, by path
+    async def _get(self, parameters: Mapping[str, str]) -> Any:  # noqa: ANN401 - JSON
         failed = []
         for url in tuple(self._urls):
             try:
-                return await self._ask(url, path, parameters)
+                return await self._ask(url, parameters)
             except Unreachable as error:
                 failed.append(str(error))
                 if self._urls[0] == url:
                     self._urls.rotate(-1)  # the one that answers is asked first from now on
         raise Unreachable("; ".join(failed))
 
-    async def _all(self, path: str, parameters: Mapping[str, str]) -> list[Any]:
+    async def _all(self, parameters: Mapping[str, str]) -> list[Any]:
         """Return what each that is reached answers: of two, one sees a change a little before the other."""
-        asked = (self._ask(url, path, parameters) for url in self._urls)
+        asked = (self._ask(url, parameters) for url in self._urls)
         answers = await asyncio.gather(*asked, return_exceptions=True)
         failed = [each for each in answers if isinstance(each, BaseException)]
         for error in failed:
@@ -111,17 +112,17 @@ class Prometheus:
             raise Unreachable("; ".join(map(str, failed)))
         return [each for each in answers if not isinstance(each, BaseException)]
 
-    async def _ask(self, url: str, path: str, parameters: Mapping[str, str]) -> Any:  # noqa: ANN401 - JSON
+    async def _ask(self, url: str, parameters: Mapping[str, str]) -> Any:  # noqa: ANN401 - JSON
         if self._session is None:
             connector = aiohttp.TCPConnector(ssl=self._context)
             self._session = aiohttp.ClientSession(connector=connector, auth=self._user, timeout=_TIMEOUT)
         try:
-            async with self._session.get(f"{url}/api/v1/{path}", params=parameters) as answer:
+            async with self._session.get(f"{url}/api/v1/query", params=parameters) as answer:
                 body = await answer.json()
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             raise Unreachable(f"{url}: {type(error).__name__}: {error}") from None
         if body.get("status") != "success":
-            raise Unreachable(f"{url} refused {path}: {body.get('error', answer.status)}")
+            raise Unreachable(f"{url} refused the query: {body.get('error', answer.status)}")
         return body["data"]
 
 

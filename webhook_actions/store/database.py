@@ -27,7 +27,7 @@ class Pool(AsyncConnectionPool[Connection]):
         """Make a closed pool; `timeout` is the seconds to wait for a connection."""
         super().__init__(
             address,
-            min_size=2,
+            min_size=min(2, max_size),
             max_size=max_size,
             open=False,
             configure=_configure,

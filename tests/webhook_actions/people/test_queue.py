@@ -2,6 +2,10 @@
 
 from tests.webhook_actions.people.conftest import Play
 from tests.webhook_actions.people.world import World
+from webhook_actions.engine.engine import Engine
+from webhook_actions.engine.jobs import Jobs
+from webhook_actions.engine.truth import Prometheus
+from webhook_actions.store.database import Pool
 
 
 def test_a_dead_workers_job_frees_its_bot_also_where_the_same_was_asked_for_again(play: Play) -> None:
@@ -32,3 +36,20 @@ def test_what_is_looked_after_again_and_again_keeps_no_bot_from_what_is_new(play
         assert [incident for (incident,) in found] == ["3", "1", "2"]
 
     play(scene, work=False)
+
+
+def test_whoever_holds_a_connection_wants_no_second_one(play: Play) -> None:
+    """Else all workers of a storm wait for each other: seen with 10,000 incidents under maintenance."""
+
+    async def scene(world: World) -> None:
+        incident = await world.fire("Down")
+        async with Pool(world.pool.conninfo, max_size=1, timeout=5) as narrow:
+            jobs = Jobs(world.settings, narrow)
+            await jobs.open()
+            known = world.settings, narrow, Prometheus(), {}, world.escalation, world.metrics
+            engine = Engine(*known, jobs.wake)
+            await engine.actor.try_next(incident)
+        [(task,)] = await world.rows("SELECT task_name FROM procrastinate_jobs WHERE scheduled_at > now()")
+        assert task == "wake"
+
+    play(scene, work=False, routing={"maintenance": [{"from": "00:00", "to": "00:00"}]})
