@@ -22,9 +22,7 @@ def step(action: str, outcome: str, verdict: str | None = "not_verified", effect
 
 
 def incident(alert: str, severity: str, **labels: str) -> Incident:
-    return Incident(
-        1, "f", alert, "alpha", severity, labels, {}, NOW, NOW, NOW, 1, *[None] * 5, None
-    )  # fmt: skip
+    return Incident(1, "f", alert, "alpha", severity, labels, {}, NOW, NOW, NOW, 1)
 
 
 @pytest.mark.parametrize(

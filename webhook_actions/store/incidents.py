@@ -26,12 +26,12 @@ class Incident:
     opened_at: datetime
     delivered_at: datetime
     deliveries: int
-    resolved_at: datetime | None
-    escalated_at: datetime | None
-    gave_up_at: datetime | None
-    closed_at: datetime | None
-    over_at: datetime | None
-    close_reason: str | None
+    resolved_at: datetime | None = None
+    escalated_at: datetime | None = None
+    gave_up_at: datetime | None = None
+    closed_at: datetime | None = None
+    over_at: datetime | None = None
+    close_reason: str | None = None
 
     @property
     def kind(self) -> str:

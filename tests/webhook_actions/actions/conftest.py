@@ -146,9 +146,6 @@ def incident() -> Callable[..., Incident]:
 
     def make(alert: str = "TradingBotDown", bot: str = "demo", **annotations: str) -> Incident:
         now = datetime.now(UTC)
-        return Incident(
-            1, "f", alert, bot, "critical", {"bot": bot}, annotations, now, now, now, 1,
-            None, None, None, None, None,
-        )  # fmt: skip
+        return Incident(1, "f", alert, bot, "critical", {"bot": bot}, annotations, now, now, now, 1)
 
     return make

@@ -30,10 +30,7 @@ def incident(number: int = 1, description: str = FACTS, severity: str = "critica
         "runbook_url": "https://example.org/runbook",
     }
     labels = {"alertname": "TradingBotDown", "bot": f"bot{number}", "severity": severity}
-    none = (None, None, None, None, None)
-    return Incident(
-        number, "f", "TradingBotDown", f"bot{number}", severity, labels, notes, NOW, NOW, NOW, 1, *none
-    )
+    return Incident(number, "f", "TradingBotDown", f"bot{number}", severity, labels, notes, NOW, NOW, NOW, 1)
 
 
 def step(outcome: str, verdict: str | None, detail: str = "") -> Step:
