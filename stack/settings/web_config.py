@@ -133,6 +133,11 @@ class WebConfig:
         return tuple(_state(each) for each in files)
 
 
+def users_of(file: Path) -> dict[str, str]:
+    """Return the hash of each user that a file names now. Raises WebConfigError."""
+    return _read(file).basic_auth_users
+
+
 def _read(file: Path) -> _File:
     try:
         data = yaml.safe_load(file.read_text(encoding="utf-8"))

@@ -7,13 +7,13 @@ from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import RedirectResponse
 
 from stack.settings import Settings
+from stack.settings.web_config import WebConfigError
 from webhook_actions.page.forms import inside, line, read, same_site
 from webhook_actions.page.render import Pages
 from webhook_actions.people.desk import Desk, Refused
 from webhook_actions.web.auth import address
 from webhook_actions.web.limit import RateLimit
 from webhook_actions.web.login import Login
-from webhook_actions.web.web_config import WebConfigError
 
 log = logging.getLogger(__name__)
 

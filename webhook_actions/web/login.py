@@ -14,8 +14,9 @@ from fastapi import Request, Response
 from pydantic import TypeAdapter
 
 from stack.settings import Settings
+from stack.settings.web_config import WebConfigError
 from webhook_actions.web.auth import Caller, Scope, Tokens, address
-from webhook_actions.web.web_config import WebConfig, WebConfigError
+from webhook_actions.web.users import Users
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +51,7 @@ class Login:
     def __init__(self, settings: Settings, tokens: Tokens, now: Callable[[], float] = time.time) -> None:
         page = settings.webhook_actions.page
         self._length = float(page.session)
-        self._users = WebConfig(page.web_config_file)
+        self._users = Users(page.web_config_file)
         self._secure = settings.link("webhook_actions").startswith("https:")
         self._tokens = tokens
         self._key = tokens.key(_PURPOSE)

@@ -1,20 +1,17 @@
-"""Reads the standard web config of Prometheus and its exporters, for its users and their passwords."""
+"""The people who log in by name: users of a standard web config of Prometheus and its exporters."""
 
 from pathlib import Path
 
 import bcrypt
-import yaml
+
+from stack.settings.web_config import WebConfigError, users_of
 
 # An unknown user costs as much time as a wrong password, so that time does not tell which names exist.
 _NOBODY = bcrypt.hashpw(b"nobody", bcrypt.gensalt(10))
 _LONGEST = 72  # bytes that bcrypt looks at
 
 
-class WebConfigError(Exception):
-    """A web config that cannot be used; the message names the file and what is wrong, never a hash."""
-
-
-class WebConfig:
+class Users:
     """The users of a web config file, read at use, so that a changed password counts at once."""
 
     def __init__(self, file: Path | None) -> None:
@@ -23,21 +20,16 @@ class WebConfig:
     def hash_of(self, user: str) -> str | None:
         """Return the bcrypt hash of a user's password, None for one that the file does not name.
 
-        Raises WebConfigError where the file cannot be read as a web config.
+        Raises WebConfigError where the file cannot be read as a web config, or names nobody.
         """
         if self._file is None:
             return None
-        try:
-            content = yaml.safe_load(self._file.read_text(encoding="utf-8")) or {}
-        except (OSError, yaml.YAMLError) as error:
-            raise WebConfigError(f"{self._file} cannot be read: {type(error).__name__}") from None
-        users = content.get("basic_auth_users") if isinstance(content, dict) else None
-        if not isinstance(users, dict):
+        users = users_of(self._file)
+        if not users:
             raise WebConfigError(
                 f"{self._file}: basic_auth_users is missing; write name: bcrypt hash below it"
             )
-        found = users.get(user)
-        return found if isinstance(found, str) else None
+        return users.get(user)
 
     def verify(self, user: str, password: str) -> bool:
         """Return whether the file names the user with this password, in tens of milliseconds.
@@ -46,8 +38,5 @@ class WebConfig:
         """
         known = self.hash_of(user)
         given = password.encode()[:_LONGEST]
-        try:
-            same = bcrypt.checkpw(given, known.encode() if known else _NOBODY)
-        except ValueError:
-            raise WebConfigError(f"{self._file}: the password of {user} is not a bcrypt hash") from None
+        same = bcrypt.checkpw(given, known.encode() if known else _NOBODY)
         return same and known is not None
