@@ -21,7 +21,7 @@ from webhook_actions.engine.truth import Prometheus
 from webhook_actions.metrics import Metrics
 from webhook_actions.people.escalation import Escalation
 from webhook_actions.store import incidents
-from webhook_actions.store.database import GONE, Connection, Pool
+from webhook_actions.store.database import CONNECT_SECONDS, GONE, Connection, Pool
 from webhook_actions.store.embedded import DatabaseError
 from webhook_actions.web import server
 from webhook_actions.web.server import Reload
@@ -30,7 +30,6 @@ log = logging.getLogger(__name__)
 
 _SCHEMA = Path(__file__).parent / "store" / "schema"
 _MIGRATION_LOCK = 0x6E_64_6D_67  # "ndmg": replicas that start together create the tables once
-_CONNECT_SECONDS = 30.0
 _CONNECTIONS = 12  # each is held for a statement or a short transaction, never while a bot is waited for
 _STOP_SECONDS = 25.0  # a little longer than the queue leaves to an action that runs
 
@@ -88,9 +87,9 @@ async def _pool(settings: Settings, embedded: str | None, stack: AsyncExitStack)
     address = file.read_text(encoding="utf-8").strip() if file else embedded
     if address is None:
         raise DatabaseError("webhook_actions.database_url_file: from it to null is a way by a restart only")
-    pool = Pool(address, max_size=_CONNECTIONS, timeout=_CONNECT_SECONDS)
+    pool = Pool(address, max_size=_CONNECTIONS)
     try:
-        await pool.open(wait=True, timeout=_CONNECT_SECONDS)
+        await pool.open(wait=True, timeout=CONNECT_SECONDS)
     except (PoolTimeout, psycopg.Error) as error:
         await pool.close()
         where = f"the database that {file} names" if file else "the embedded database"

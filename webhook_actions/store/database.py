@@ -12,6 +12,8 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 Connection = AsyncConnection[Any]
 
+CONNECT_SECONDS = 30.0  # a database that is started again is back by then
+
 # What is raised while the database is away; it comes back, and what was not written is done again.
 GONE = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, ConnectorException)
 
@@ -23,7 +25,7 @@ class Pool(AsyncConnectionPool[Connection]):
     for itself, which suits what is only read: a third of the round trips.
     """
 
-    def __init__(self, address: str, *, max_size: int, timeout: float = 30.0) -> None:
+    def __init__(self, address: str, *, max_size: int, timeout: float = CONNECT_SECONDS) -> None:
         """Make a closed pool; `timeout` is the seconds to wait for a connection."""
         super().__init__(
             address,
