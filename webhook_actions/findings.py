@@ -4,8 +4,8 @@ import functools
 import logging
 from collections.abc import Callable, Iterable
 
+from clients.observer import Unanswered
 from webhook_actions.bots import BotControl
-from webhook_actions.engine.senses import Unseen
 from webhook_actions.outcome import Outcome, Result
 from webhook_actions.report import Report
 from webhook_actions.store.incidents import Incident
@@ -25,7 +25,7 @@ def findings(look: Look) -> Callable[[BotControl, Incident], Outcome]:
     def run(bot: BotControl, incident: Incident) -> Outcome:
         try:
             return Outcome.ok(told(look(bot, incident)))
-        except Unseen as error:
+        except Unanswered as error:
             return Outcome.retry(str(error))
 
     return run
@@ -64,8 +64,8 @@ def noted(kind: str, incident: Incident) -> Outcome:
 def reported(bot: BotControl, period: str) -> Outcome:
     """Return the reports of a day, week or month, in a few words."""
     try:
-        reports = bot.reporter(bot.senses, period, bot.name)
-    except Unseen as error:
+        reports = bot.reporter(bot.observer, period, bot.name)
+    except Unanswered as error:
         return Outcome.retry(str(error))
     lines = [f"{report.bot}, {report.period}: {_made(report)}" for report in reports]
     return Outcome(Result.DONE, told(lines or ["no bot is watched"]), reports)

@@ -12,14 +12,14 @@ import psycopg
 from fastapi import FastAPI
 from psycopg_pool import PoolTimeout
 
+from clients.prometheus import Prometheus
 from stack.settings import Settings
 from webhook_actions.actions import load_actions
 from webhook_actions.engine.engine import Engine
 from webhook_actions.engine.jobs import ADVANCE, HOLD, RUN_NOW, WAKE, Jobs
 from webhook_actions.engine.reconcile import reconcile
-from webhook_actions.engine.truth import Prometheus
+from webhook_actions.escalation.steps import Escalation
 from webhook_actions.metrics import Metrics
-from webhook_actions.people.escalation import Escalation
 from webhook_actions.store import incidents
 from webhook_actions.store.database import CONNECT_SECONDS, GONE, Connection, Pool
 from webhook_actions.store.embedded import DatabaseError

@@ -19,8 +19,8 @@ from tests.conftest import binary, eventually, free_port
 from tests.end_to_end.conftest import PROGRAMS, ROOT, SPEED, Stack
 from tests.freqtrade_replay import Recording
 from tests.webhook_actions.chromium import Browser
-from tests.webhook_actions.people.fakes import ACCOUNT, TWILIO_TOKEN, Fakes
-from tests.webhook_actions.people.world import Mailbox
+from tests.webhook_actions.escalation.fakes import ACCOUNT, TWILIO_TOKEN, Fakes
+from tests.webhook_actions.escalation.world import Mailbox
 
 ADMINISTRATOR = "+15550000010"
 

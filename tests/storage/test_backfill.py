@@ -15,6 +15,7 @@ import pytest
 import requests
 import yaml
 
+from clients.observer import Senses
 from exporter.client import Bot
 from stack.render import render
 from stack.settings import Settings, load
@@ -25,7 +26,6 @@ from tests.exporter.world import TOKEN, ScriptedBot, serve
 from tests.freqtrade_replay import PASSWORD, USER, Recording
 from tests.freqtrade_replay import serve as serve_freqtrade
 from tests.storage.conftest import answers
-from webhook_actions.engine.senses import Senses
 from webhook_actions.report.history import History
 from webhook_actions.report.period import Period
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.webhook_actions.people.fakes import Fakes
-from tests.webhook_actions.people.world import Mailbox
+from tests.webhook_actions.escalation.fakes import Fakes
+from tests.webhook_actions.escalation.world import Mailbox
 from tests.webhook_actions.world import World
 
 Make = Callable[..., World]

@@ -9,8 +9,8 @@ from standardwebhooks import Webhook
 
 from tests.conftest import eventually
 from tests.webhook_actions.conftest import Make
-from tests.webhook_actions.people.fakes import Fakes
-from tests.webhook_actions.people.world import Mailbox
+from tests.webhook_actions.escalation.fakes import Fakes
+from tests.webhook_actions.escalation.world import Mailbox
 from tests.webhook_actions.world import RULE, World
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"

@@ -9,6 +9,7 @@ import docker
 import pytest
 from docker.errors import DockerException
 
+from clients.observer import Observer
 from stack.settings import DockerRestart, FreqtradeBot, HttpBot, load
 from stack.settings.load import DEFAULTS
 from tests.freqtrade_replay import PASSWORD, USER, Recording, serve
@@ -21,10 +22,9 @@ from webhook_actions.bots.docker import DockerAdapter
 from webhook_actions.bots.freqtrade import FreqtradeAdapter
 from webhook_actions.bots.http import HttpAdapter
 from webhook_actions.bots.protocol import Adapter
-from webhook_actions.engine.senses import Senses
 from webhook_actions.outcome import Outcome, Result
 
-NO_SENSES = Senses(["http://127.0.0.1:9"], [], 0.5)  # an address where nothing listens
+NO_SENSES = Observer(["http://127.0.0.1:9"], [], 0.5)  # an address where nothing listens
 SHOW = [sys.executable, "-c", "import sys; print(sys.argv[1:])"]
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from clients.observer import Observer
 from stack.settings import FreqtradeBot
 from tests.freqtrade_replay import PASSWORD, RECORDINGS, USER, Recording, recorded, serve
 from webhook_actions.actions.close_all_positions import close_all_positions, is_out_of_the_market
@@ -14,7 +15,6 @@ from webhook_actions.actions.stop_entries import stop_entries
 from webhook_actions.bots import BotControl
 from webhook_actions.bots.freqtrade import FreqtradeAdapter
 from webhook_actions.bots.protocol import Order, Standing, Verb
-from webhook_actions.engine.senses import Senses
 from webhook_actions.outcome import Outcome, Result
 
 NOBODY: Any = None  # the incident, which these actions do not look at
@@ -32,8 +32,8 @@ def bot(recording: Recording, tmp_path: Path) -> Iterator[BotControl]:
     with serve(recording) as url:
         access = FreqtradeBot(type="freqtrade", url=url, username=USER, password_file=tmp_path / "password")
         adapter = FreqtradeAdapter(access, 2, sleep=lambda _: None)
-        senses = Senses(["http://127.0.0.1:9"], [], 0.5)
-        yield BotControl("alpha", "step-1", adapter, adapter, senses, 0, 5, 0.5, sleep=lambda _: None)
+        observer = Observer(["http://127.0.0.1:9"], [], 0.5)
+        yield BotControl("alpha", "step-1", adapter, adapter, observer, 0, 5, 0.5, sleep=lambda _: None)
 
 
 def held(recording: Recording) -> dict[str, float]:

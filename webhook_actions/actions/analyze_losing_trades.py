@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 
+from clients.observer import for_bot
 from webhook_actions.actions import Effect, action
 from webhook_actions.bots import BotControl
 from webhook_actions.bots.protocol import Trade
-from webhook_actions.engine.senses import for_bot
 from webhook_actions.findings import findings, money, percent, span
 from webhook_actions.outcome import Outcome
 from webhook_actions.store.incidents import Incident
@@ -94,7 +94,7 @@ def _counted(bot: BotControl) -> Iterator[str]:
 def _counted_by_hour(bot: BotControl) -> Iterator[str]:
     """Yield the hours of the day in which most trades were lost within a week."""
     lost: dict[str, float] = {}
-    for series in bot.senses.ask_range(for_bot(_LOST_IN_AN_HOUR, bot.name), _HOURS * _HOUR, _HOUR):
+    for series in bot.observer.ask_range(for_bot(_LOST_IN_AN_HOUR, bot.name), _HOURS * _HOUR, _HOUR):
         for at, count in series.points:
             hour = f"{datetime.fromtimestamp(at - _HOUR / 2, UTC):%H}h"  # the middle of what was counted
             lost[hour] = lost.get(hour, 0) + count

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Iterator
 
+from clients.observer import Reach, Unanswered
 from webhook_actions.actions import Effect, action
 from webhook_actions.bots import BotControl
-from webhook_actions.engine.senses import Reach, Unseen
 from webhook_actions.findings import findings, percent, span
 from webhook_actions.store.incidents import Incident
 
@@ -24,7 +24,7 @@ _OWN = (
 @findings
 def check_network(bot: BotControl, incident: Incident) -> Iterable[str]:
     """Time DNS, TCP, TLS and HTTP of each endpoint of `collection.probes`, beside the bot's own calls."""
-    reached = bot.senses.reach_all()
+    reached = bot.observer.reach_all()
     if not reached:
         yield "no endpoint was measured: collection.probes names none"
     yield from (_line(each) for each in reached)
@@ -46,7 +46,7 @@ def _own(bot: BotControl) -> Iterator[str]:
     for what, expression, write in _OWN:
         try:
             value = bot.number(expression)
-        except Unseen as error:
+        except Unanswered as error:
             yield f"unknown: {what}, {error}"
             return
         if value is not None:

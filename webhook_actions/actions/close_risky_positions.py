@@ -1,9 +1,9 @@
 """Closes the positions that are in danger, and leaves the others."""
 
+from clients.observer import Unanswered
 from webhook_actions.actions import Effect, action
 from webhook_actions.bots import BotControl
 from webhook_actions.bots.protocol import Verb
-from webhook_actions.engine.senses import Unseen
 from webhook_actions.outcome import Outcome
 from webhook_actions.store.incidents import Incident
 
@@ -17,7 +17,7 @@ def holds_fewer(bot: BotControl) -> Outcome:
         return positions
     try:
         before = bot.number(_BEFORE)
-    except Unseen as error:
+    except Unanswered as error:
         return Outcome.retry(str(error))
     if before is None:
         return Outcome.retry("how many positions it held before is unknown")

@@ -18,7 +18,7 @@ def optimize_connections(bot: BotControl, incident: Incident) -> Outcome:
 
     Where none is known, none is healthy, or the bot does not take the fastest, the bot is left to choose.
     """
-    reached = bot.senses.reach_all()
+    reached = bot.observer.reach_all()
     lines = [
         f"{each.endpoint.name}: {span(each.total)}" if each.healthy
         else f"{each.endpoint.name}: {each.error or f'answered {each.status}'}"

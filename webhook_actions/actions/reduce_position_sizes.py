@@ -1,9 +1,9 @@
 """Takes a part of every position out of the market."""
 
+from clients.observer import Unanswered
 from webhook_actions.actions import Effect, action
 from webhook_actions.bots import BotControl
 from webhook_actions.bots.protocol import Verb
-from webhook_actions.engine.senses import Unseen
 from webhook_actions.outcome import Outcome
 from webhook_actions.store.incidents import Incident
 
@@ -21,7 +21,7 @@ def holds_less(bot: BotControl) -> Outcome:
         return positions
     try:
         before = bot.number(_BEFORE)
-    except Unseen as error:
+    except Unanswered as error:
         return Outcome.retry(str(error))
     if not before:
         return Outcome.retry("its exposure before is unknown")

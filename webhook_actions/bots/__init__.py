@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from clients.observer import Observer, Sample, for_bot
 from stack.settings import Bot, CommandRestart, DockerRestart, FreqtradeBot, HttpBot, Settings
 from webhook_actions.bots.command import CommandAdapter
 from webhook_actions.bots.docker import DockerAdapter
@@ -20,7 +21,6 @@ from webhook_actions.bots.protocol import (
     Trade,
     Verb,
 )
-from webhook_actions.engine.senses import Sample, Senses, for_bot
 from webhook_actions.outcome import Outcome, Result
 from webhook_actions.report import Report
 from webhook_actions.report.compute import Reporter
@@ -29,7 +29,7 @@ _ASK_EVERY = 0.5  # seconds between two looks at whether a bot answers
 _INSIST = 3  # times that a bot is asked for what protects money; under one key, so that it is done once
 
 
-def _none(_senses: Senses, _period: str, _bot: str) -> tuple[Report, ...]:
+def _none(_senses: Observer, _period: str, _bot: str) -> tuple[Report, ...]:
     return ()
 
 
@@ -38,18 +38,18 @@ class BotControl:
     """A bot as one try of an action sees it: `key` names the try, `restart_wait` and `boot` are seconds.
 
     `keep` is the share of each position that is left by a reduction. `reporter` computes the reports of a
-    day, week or month, of a bot or, without a name, of each; it raises Unseen.
+    day, week or month, of a bot or, without a name, of each; it raises Unanswered.
     """
 
     name: str
     key: str
     restarter: Restarter
     adapter: Adapter
-    senses: Senses
+    observer: Observer
     restart_wait: float
     boot: float
     keep: float
-    reporter: Callable[[Senses, str, str], tuple[Report, ...]] = _none
+    reporter: Callable[[Observer, str, str], tuple[Report, ...]] = _none
     sleep: Callable[[float], None] = time.sleep
 
     def restart(self) -> Outcome:
@@ -181,11 +181,11 @@ class BotControl:
         return Outcome.ok("it is locked against entries" if standing.locked else f"it is {standing.state}")
 
     def ask(self, expression: str) -> tuple[Sample, ...]:
-        """Return what PromQL with `$bot` for the bot's name is now. Raises Unseen."""
-        return self.senses.ask(for_bot(expression, self.name))
+        """Return what PromQL with `$bot` for the bot's name is now. Raises Unanswered."""
+        return self.observer.ask(for_bot(expression, self.name))
 
     def number(self, expression: str) -> float | None:
-        """Return the highest value that PromQL with `$bot` has now, None without one. Raises Unseen."""
+        """Return the highest value that PromQL with `$bot` has now, None without one. Raises Unanswered."""
         return max((sample.value for sample in self.ask(expression)), default=None)
 
     def _do(self, order: Order) -> Outcome:
@@ -225,7 +225,7 @@ def control(settings: Settings, name: str, key: str) -> BotControl:
         key,
         restarter=_restarter(settings, name, bot, timeout + boot),  # it may answer only once booted
         adapter=_adapter(bot.control if bot else None, timeout),
-        senses=Senses.of(settings),
+        observer=Observer.of(settings),
         restart_wait=float(settings.actions.restart.wait),
         boot=boot,
         keep=settings.actions.reduce_position_sizes.factor,

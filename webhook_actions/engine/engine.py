@@ -4,15 +4,15 @@ import logging
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+from clients.prometheus import Prometheus, Unreachable
 from stack.settings import Settings
 from webhook_actions.actions import Action
-from webhook_actions.engine.acting import Actor, Wake
-from webhook_actions.engine.ladder import VERIFIED
-from webhook_actions.engine.proofs import Proofs, needs_proof
-from webhook_actions.engine.truth import Prometheus, Unreachable
+from webhook_actions.engine.decide import VERIFIED
+from webhook_actions.engine.executor import Actor, Wake
+from webhook_actions.engine.verification import Proofs, needs_proof
+from webhook_actions.escalation.steps import Escalation
 from webhook_actions.metrics import Metrics
-from webhook_actions.people.escalation import Escalation
-from webhook_actions.store import incidents, tries
+from webhook_actions.store import incidents, runs
 from webhook_actions.store.database import Pool
 from webhook_actions.store.incidents import Incident, Step
 
@@ -84,7 +84,7 @@ class Engine:
             # The process died between intent and outcome: look at what came of it, never repeat it blindly.
             async with self._pool.transaction() as connection:
                 within = self._proofs.within(incident.bot)
-                await tries.interrupted(connection, incident, last, _INTERRUPTED, within)
+                await runs.interrupted(connection, incident, last, _INTERRUPTED, within)
             await self._wake(incident, self._now())
             return
         if last is not None and last.verdict is None and not await self._judge(incident, last):
@@ -106,7 +106,7 @@ class Engine:
         """Look for the proof of an action; returns whether the incident may go on to its next try."""
         if not needs_proof(self._actions.get(step.action)):
             async with self._pool.connection() as connection:
-                await tries.no_verdict(connection, step.id)
+                await runs.no_verdict(connection, step.id)
             return True
         verdict, proof = await self._proofs.of_action(incident, step)
         proven = verdict == VERIFIED
@@ -115,7 +115,7 @@ class Engine:
             return False
         text = f"{step.action}: {'proven by' if proven else 'not proven by'} {proof}"
         async with self._pool.transaction() as connection:
-            at = await tries.judge(connection, incident, step.id, verdict, text)
+            at = await runs.judge(connection, incident, step.id, verdict, text)
         self._metrics.verdicts.labels(step.action, verdict).inc()
         log.info(verdict, extra=_about(incident) | {"action": step.action})
         if proven:
@@ -128,7 +128,7 @@ class Engine:
 
     async def _give_up(self, incident: Incident, reason: str) -> None:
         async with self._pool.connection() as connection:
-            await tries.give_up(connection, incident)
+            await runs.give_up(connection, incident)
         await self._escalation.gave_up(incident, reason)
 
     async def _close(self, incident: Incident, reason: str, over_at: datetime | None = None) -> None:

@@ -2,13 +2,13 @@
 
 import logging
 
+from clients.observer import for_bot
+from clients.prometheus import Prometheus, Unreachable
 from stack.settings import Settings
 from webhook_actions.engine.engine import Engine
 from webhook_actions.engine.jobs import Jobs
-from webhook_actions.engine.senses import for_bot
-from webhook_actions.engine.truth import Prometheus, Unreachable
 from webhook_actions.metrics import Metrics
-from webhook_actions.report import keeping
+from webhook_actions.report import archive
 from webhook_actions.store import holds, incidents
 from webhook_actions.store.database import Pool
 
@@ -60,4 +60,4 @@ async def reconcile(
             "DELETE FROM incidents WHERE closed_at < clock_timestamp() - make_interval(secs => %s)",
             [float(settings.webhook_actions.history)],
         )
-        await keeping.forget(connection, float(settings.reports.keep))
+        await archive.forget(connection, float(settings.reports.keep))

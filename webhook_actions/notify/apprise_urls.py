@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stack.settings import Settings
+from webhook_actions.notify.http import redacted
 from webhook_actions.notify.message import Message
 from webhook_actions.outcome import Outcome
-from webhook_actions.people.posting import redacted
 
 if TYPE_CHECKING:
     from apprise import AppriseAttachment

@@ -6,9 +6,9 @@ from email.message import EmailMessage, MIMEPart
 from email.utils import formatdate, make_msgid
 
 from stack.settings import Settings
+from webhook_actions.notify.http import redacted
 from webhook_actions.notify.message import Message
 from webhook_actions.outcome import Outcome
-from webhook_actions.people.posting import redacted
 
 _LONGEST = 300  # characters of an answer that an outcome keeps
 

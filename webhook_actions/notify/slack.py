@@ -1,9 +1,9 @@
 """A Slack incoming webhook, whose address is its secret."""
 
 from stack.settings import Settings
+from webhook_actions.notify.http import post
 from webhook_actions.notify.message import Message
 from webhook_actions.outcome import Outcome
-from webhook_actions.people.posting import post
 
 
 def send(settings: Settings, address: str, message: Message) -> Outcome:

@@ -3,9 +3,9 @@
 from typing import Any
 
 from stack.settings import Settings
+from webhook_actions.notify.http import json_field, post
 from webhook_actions.notify.message import Message
 from webhook_actions.outcome import Outcome
-from webhook_actions.people.posting import json_field, post
 
 _LONGEST, _CAPTION = 4096, 1024  # characters that Telegram takes of a message, and below a file
 

@@ -3,9 +3,9 @@
 from xml.sax.saxutils import escape
 
 from stack.settings import Settings
+from webhook_actions.notify.http import json_field, post
 from webhook_actions.notify.message import Message
 from webhook_actions.outcome import Outcome
-from webhook_actions.people.posting import json_field, post
 
 
 def send_sms(settings: Settings, address: str, message: Message) -> Outcome:

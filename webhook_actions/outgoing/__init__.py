@@ -1,4 +1,4 @@
-"""What programs are told: webhooks of events, signed, and annotations in Grafana; written to the outbox."""
+"""What programs are told: signed webhooks of events, and annotations in Grafana; each is a delivery."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -11,10 +11,10 @@ from psycopg.rows import class_row
 from stack.settings import Settings
 from webhook_actions.outcome import Outcome
 from webhook_actions.outgoing import datadog, newrelic
-from webhook_actions.store import outbox
+from webhook_actions.store import deliveries
 from webhook_actions.store.database import Connection
+from webhook_actions.store.deliveries import Letter
 from webhook_actions.store.incidents import Incident
-from webhook_actions.store.outbox import Letter
 
 ALERTS, TRADING, REPORTS = "system_alerts", "trading_events", "performance_reports"
 WEBHOOK, GRAFANA, DATADOG, NEWRELIC = "webhook", "grafana", "datadog", "newrelic"
@@ -66,7 +66,7 @@ class Outgoing:
             for event in events
             for name in self._systems
         ]
-        await outbox.write(connection, letters)
+        await deliveries.write(connection, letters)
 
     def _body(self, system: str, event: Event, at: datetime) -> str:
         if system == DATADOG:
@@ -106,7 +106,7 @@ class Outgoing:
         if self._grafana.enabled:
             named = [tag for tag in ("nightdesk", incident.bot, incident.alert, *tags) if tag]
             body = {"time": int(datetime.now(UTC).timestamp() * 1000), "tags": named, "text": text}
-            await outbox.write(connection, [Letter(GRAFANA, GRAFANA, incident.id, body=json.dumps(body))])
+            await deliveries.write(connection, [Letter(GRAFANA, GRAFANA, incident.id, body=json.dumps(body))])
 
 
 def _about(incident: Incident) -> dict[str, Any]:

@@ -1,9 +1,9 @@
 """Writes an annotation through Grafana's HTTP API."""
 
 from stack.settings import Settings
+from webhook_actions.notify.http import json_field, post
 from webhook_actions.outcome import Outcome
-from webhook_actions.people.posting import json_field, post
-from webhook_actions.store.outbox import Claimed
+from webhook_actions.store.deliveries import Claimed
 
 
 def send(settings: Settings, letter: Claimed) -> Outcome:

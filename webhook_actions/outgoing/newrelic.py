@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import Any
 
 from stack.settings import Settings
+from webhook_actions.notify.http import post
 from webhook_actions.outcome import Outcome
-from webhook_actions.people.posting import post
-from webhook_actions.store.outbox import Claimed
+from webhook_actions.store.deliveries import Claimed
 
 _TYPE = "NightdeskEvent"
 _LONGEST = 4000  # characters; New Relic takes 4,096 bytes of an attribute

@@ -7,9 +7,9 @@ from standardwebhooks import Webhook
 from standardwebhooks.webhooks import EmptyWebhookSecretError
 
 from stack.settings import Settings
+from webhook_actions.notify.http import post
 from webhook_actions.outcome import Outcome
-from webhook_actions.people.posting import post
-from webhook_actions.store.outbox import Claimed
+from webhook_actions.store.deliveries import Claimed
 
 _GONE = 410  # the endpoint wants no more, says the specification; any other refusal is tried again
 

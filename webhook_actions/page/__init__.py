@@ -8,11 +8,13 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import RedirectResponse
 
 from stack.settings import Settings
-from webhook_actions.page import acts, entry, invited, manual, reports, shown
+from webhook_actions.page import commands as command_forms
+from webhook_actions.page import incidents, manual, reports, signed_link
+from webhook_actions.page import login as login_page
 from webhook_actions.page.render import Pages
-from webhook_actions.people.desk import Desk
 from webhook_actions.store.database import Pool
 from webhook_actions.web.auth import Tokens
+from webhook_actions.web.commands import Commands
 from webhook_actions.web.limit import RateLimit
 from webhook_actions.web.login import Login, Session
 
@@ -25,12 +27,12 @@ def mount(
     app: FastAPI,
     settings: Settings,
     pool: Pool,
-    desk: Desk,
+    commands: Commands,
     tokens: Tokens,
     writes: RateLimit,
 ) -> None:
     """Add the pages to the application."""
-    login, pages = Login(settings, tokens), Pages(settings, desk)
+    login, pages = Login(settings, tokens), Pages(settings, commands)
     visitor = _visitor(login)
 
     @app.exception_handler(_LoginWanted)
@@ -43,11 +45,11 @@ def mount(
         return RedirectResponse(target, 303)
 
     app.include_router(manual.routes(pages))
-    app.include_router(entry.routes(settings, desk, login, pages))
-    app.include_router(invited.routes(settings, pool, desk, pages, writes))
-    app.include_router(shown.routes(pool, pages, login, visitor))
-    app.include_router(reports.routes(settings, pool, pages, visitor, shown.desktop(login)))
-    app.include_router(acts.routes(desk, pages, login, visitor, writes))
+    app.include_router(login_page.routes(settings, commands, login, pages))
+    app.include_router(signed_link.routes(settings, pool, commands, pages, writes))
+    app.include_router(incidents.routes(pool, pages, login, visitor))
+    app.include_router(reports.routes(settings, pool, pages, visitor, incidents.desktop(login)))
+    app.include_router(command_forms.routes(commands, pages, login, visitor, writes))
 
 
 def _visitor(login: Login) -> Callable[[Request], Awaitable[Session]]:

@@ -5,8 +5,8 @@ from urllib.parse import parse_qsl
 from fastapi import Request
 from pydantic import TypeAdapter, ValidationError
 
-from webhook_actions.people.desk import Refused
 from webhook_actions.web.api import Line, Snooze
+from webhook_actions.web.commands import Refused
 
 _MOST_FIELDS = 20
 _LINE, _SNOOZE = TypeAdapter[str](Line), TypeAdapter[float](Snooze)

@@ -10,9 +10,9 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from stack.settings import Settings
-from webhook_actions.page import view
-from webhook_actions.people.desk import Desk
+from webhook_actions.page import words
 from webhook_actions.store.holds import Halt, Pause
+from webhook_actions.web.commands import Commands
 
 _HERE = Path(__file__).parent
 _KINDS = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
@@ -38,14 +38,14 @@ class Desktop:
     @property
     def notice(self) -> str:
         """What was just done, '' where nothing was."""
-        return next((text for done, text in view.NOTICES.items() if done == self.said), "")
+        return next((text for done, text in words.NOTICES.items() if done == self.said), "")
 
 
 class Pages:
     """The templates, and the static files by name with their kind."""
 
     def __init__(
-        self, settings: Settings, desk: Desk, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self, settings: Settings, commands: Commands, now: Callable[[], datetime] = lambda: datetime.now(UTC)
     ) -> None:
         self._zone = ZoneInfo(settings.timezone)
         self._now = now
@@ -56,18 +56,18 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._environment.filters.update(view.FILTERS)
+        self._environment.filters.update(words.FILTERS)
         self._environment.globals.update(
             zone=settings.timezone,
             bots=sorted(settings.bots),
             alerts=sorted(settings.alerts),
             demo=settings.demo.enabled,
             dry_run=settings.actions.dry_run,
-            offers=desk.offers,
-            length=view.length,
-            snoozes=view.snoozes,
+            offers=commands.offers,
+            length=words.length,
+            snoozes=words.snoozes,
         )
-        colours = {name: getattr(settings.severities, name).colour for name in view.SEVERITIES}
+        colours = {name: getattr(settings.severities, name).colour for name in words.SEVERITIES}
         style = self._environment.get_template("style.css").render(
             colours=colours, success=settings.success_colour
         )
@@ -77,5 +77,5 @@ class Pages:
 
     def show(self, template: str, status: int = 200, **content: object) -> HTMLResponse:
         """Return a page."""
-        clock = view.Clock(self._zone, self._now())
+        clock = words.Clock(self._zone, self._now())
         return HTMLResponse(self._environment.get_template(template).render(clock=clock, **content), status)

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from stack.settings import Settings
 from webhook_actions.page.render import Desktop, Pages
-from webhook_actions.report import keeping
+from webhook_actions.report import archive
 from webhook_actions.report.api import Form, listed, shown
 from webhook_actions.store.database import Connection, Pool
 from webhook_actions.web.api import Before, Id, Line
@@ -30,7 +30,7 @@ def routes(
 
     async def one(report_id: int, request: Request, session: Session, form: Form) -> Response:
         async with pool.connection() as connection:
-            kept = await keeping.one(connection, report_id)
+            kept = await archive.one(connection, report_id)
             if kept is None:
                 frame = await desktop(connection, request, session)
                 return pages.show("message.html", 404, desk=frame, text=f"There is no report {report_id}.")
@@ -39,7 +39,7 @@ def routes(
     @router.get("/reports")
     async def reports(request: Request, session: Visitor, bot: Line = "", before: Before = None) -> Response:
         async with pool.connection() as connection:
-            found = await keeping.listing(connection, bot, before, _SHOWN)
+            found = await archive.listing(connection, bot, before, _SHOWN)
             frame = await desktop(connection, request, session)
         older = found[-1].id if len(found) == _SHOWN else None
         rows = [listed(one) for one in found]

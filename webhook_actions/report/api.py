@@ -9,14 +9,14 @@ from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Depends, HTTPException, Path, Query, Response
 
+from clients.observer import Observer, Unanswered
 from stack.settings import Settings
-from webhook_actions.engine.senses import Senses, Unseen
-from webhook_actions.people.desk import Refused
-from webhook_actions.report import Period, PeriodError, Report, keeping
+from webhook_actions.report import Period, PeriodError, Report, archive
 from webhook_actions.report.compute import compute
+from webhook_actions.store.audit import Caller
 from webhook_actions.store.database import Pool
 from webhook_actions.web.api import Before, Id, Limit, Line
-from webhook_actions.web.auth import Caller
+from webhook_actions.web.commands import Refused
 
 Form = Literal["json", "html", "pdf", "text"]
 # A report is shown by itself and loads nothing: its look and its charts are inside it.
@@ -47,13 +47,13 @@ def routes(settings: Settings, pool: Pool, read: Callable[..., Caller]) -> APIRo
     async def list_reports(bot: Line = "", before: Before = None, limit: Limit = 100) -> list[Listed]:
         """Return the kept reports, newest first."""
         async with pool.connection() as connection:
-            return [listed(one) for one in await keeping.listing(connection, bot, before, limit)]
+            return [listed(one) for one in await archive.listing(connection, bot, before, limit)]
 
     @router.get("/reports/{report_id}", response_class=Response)
     async def one_report(report_id: Id, form: Annotated[Form, Query(alias="format")] = "json") -> Response:
         """Return a kept report."""
         async with pool.connection() as connection:
-            found = await keeping.one(connection, report_id)
+            found = await archive.one(connection, report_id)
         if found is None:
             raise Refused(404, f"there is no report {report_id}")
         return await asyncio.to_thread(shown, settings, found.content, form)
@@ -69,19 +69,19 @@ def routes(settings: Settings, pool: Pool, read: Callable[..., Caller]) -> APIRo
             raise Refused(404, f"{bot} is not watched; there are {', '.join(settings.bots) or 'no bots'}")
         try:
             wanted = Period.parse(period, datetime.now(UTC).astimezone(ZoneInfo(settings.timezone)))
-            report = await asyncio.to_thread(compute, settings, Senses.of(settings), bot, wanted)
+            report = await asyncio.to_thread(compute, settings, Observer.of(settings), bot, wanted)
         except (PeriodError, OverflowError) as error:
             raise Refused(422, str(error)) from None
-        except Unseen as error:
+        except Unanswered as error:
             raise HTTPException(503, str(error)) from None
         async with pool.connection() as connection:
-            report = await keeping.with_incidents(connection, report)
+            report = await archive.with_incidents(connection, report)
         return await asyncio.to_thread(shown, settings, report, form)
 
     return router
 
 
-def listed(kept: keeping.Kept) -> Listed:
+def listed(kept: archive.Kept) -> Listed:
     """Return what a list says of a report."""
     report, zone = kept.content, ZoneInfo(kept.content.zone)
     return Listed(

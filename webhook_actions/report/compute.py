@@ -3,8 +3,8 @@
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
+from clients.observer import Observer
 from stack.settings import Settings
-from webhook_actions.engine.senses import Senses
 from webhook_actions.report import judged, trades
 from webhook_actions.report.history import History, figures
 from webhook_actions.report.model import Report
@@ -20,18 +20,19 @@ class Reporter:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
 
-    def __call__(self, senses: Senses, period_name: str, bot: str) -> tuple[Report, ...]:
-        """Return a bot's report, or each bot's without a name, of a day, week or month. Raises Unseen."""
+    def __call__(self, observer: Observer, period_name: str, bot: str) -> tuple[Report, ...]:
+        """Return a bot's report, or each bot's without a name, of a day, week or month. Raises Unanswered."""
         period = Period.due(self._settings, period_name, datetime.now(UTC))
         return tuple(
-            compute(self._settings, senses, name, period) for name in ([bot] if bot else self._settings.bots)
+            compute(self._settings, observer, name, period)
+            for name in ([bot] if bot else self._settings.bots)
         )
 
 
-def compute(settings: Settings, senses: Senses, bot: str, period: Period) -> Report:
-    """Return the report of a bot. Raises Unseen where Prometheus does not answer."""
+def compute(settings: Settings, observer: Observer, bot: str, period: Period) -> Report:
+    """Return the report of a bot. Raises Unanswered where Prometheus does not answer."""
     zone = ZoneInfo(settings.timezone)
-    now, before = History(senses, bot, period), History(senses, bot, period.before)
+    now, before = History(observer, bot, period), History(observer, bot, period.before)
     known_from = now.known_from()
     notes = list(_notes(period, known_from, now.known_from("profit_loss")))
     try:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from webhook_actions.engine.senses import Sample, Senses, for_bot
+from clients.observer import Observer, Sample, for_bot
 from webhook_actions.report.model import Figure, Points, Unit
 from webhook_actions.report.period import Period
 
@@ -26,9 +26,9 @@ _AT_END: tuple[tuple[str, Unit, str, str | None], ...] = (
 
 @dataclass(frozen=True)
 class History:
-    """A bot's series in one period. All raise Unseen where Prometheus does not answer."""
+    """A bot's series in one period. All raise Unanswered where Prometheus does not answer."""
 
-    senses: Senses
+    observer: Observer
     bot: str
     period: Period
 
@@ -54,7 +54,7 @@ class History:
         """Return the samples of an expression at the period's end, or at another time."""
         moment = self.period.end.timestamp() if at is None else at
         text = for_bot(expression, self.bot).replace("$range", f"{max(1, round(self.period.seconds))}s")
-        return self.senses.ask(text, moment)
+        return self.observer.ask(text, moment)
 
     def made(self) -> float | None:
         """Return what was made, open positions included: `profit_loss` at the end less that at the begin."""
@@ -74,7 +74,7 @@ class History:
         seconds = self.period.end.timestamp() - known_from
         step = max(_FINEST, seconds / _DRAWN)
         expression = for_bot(f'max(trading_bot_{metric}{{bot="$bot"}})', self.bot)
-        found = self.senses.ask_range(expression, seconds, step, self.period.end.timestamp())
+        found = self.observer.ask_range(expression, seconds, step, self.period.end.timestamp())
         return found[0].points if found else ()
 
 

@@ -6,7 +6,18 @@ from datetime import datetime
 from psycopg.rows import class_row
 
 from webhook_actions.store.database import Connection
-from webhook_actions.web.auth import Caller
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who asks, as the timeline and the audit name them, and the address it came from."""
+
+    who: str
+    address: str
+
+    def named(self, name: str) -> "Caller":
+        """Return the caller with the name that they give themselves, beside what is known of them."""
+        return Caller(f"{name} ({self.who})", self.address) if name else self
 
 
 @dataclass(frozen=True)

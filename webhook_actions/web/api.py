@@ -1,4 +1,4 @@
-"""The JSON API of the on-call desk: incidents, and all that a person may do, for programs and `nightdesk`."""
+"""The JSON API of the on-call page: incidents, and all that a person may do, for programs and `nightdesk`."""
 
 import logging
 from collections.abc import Callable
@@ -14,10 +14,11 @@ from stack.settings import RealTime, Settings
 from stack.settings.types import Between
 from webhook_actions.outgoing import WEBHOOK
 from webhook_actions.payload import no_nul
-from webhook_actions.people.desk import Desk, Done, Offer, Refused
-from webhook_actions.store import audit, holds, outbox, search
+from webhook_actions.store import audit, deliveries, holds, search
+from webhook_actions.store.audit import Caller
 from webhook_actions.store.database import GONE, Pool
-from webhook_actions.web.auth import Caller, Scope, Tokens
+from webhook_actions.web.auth import Scope, Tokens
+from webhook_actions.web.commands import Commands, Done, Offer, Refused
 from webhook_actions.web.limit import RateLimit
 
 log = logging.getLogger(__name__)
@@ -103,7 +104,7 @@ def mount(
     app: FastAPI,
     settings: Settings,
     pool: Pool,
-    desk: Desk,
+    commands: Commands,
     tokens: Tokens,
     writes: RateLimit,
 ) -> None:
@@ -123,8 +124,8 @@ def mount(
 
     for kind in GONE:
         app.add_exception_handler(kind, unavailable)
-    app.include_router(_reads(settings, pool, desk, tokens.wants(Scope.READ)))
-    app.include_router(_writes(desk, _paced(tokens.wants(Scope.ACT), writes)))
+    app.include_router(_reads(settings, pool, commands, tokens.wants(Scope.READ)))
+    app.include_router(_writes(commands, _paced(tokens.wants(Scope.ACT), writes)))
 
 
 def _paced(act: Callable[..., Caller], writes: RateLimit) -> Callable[..., Caller]:
@@ -140,7 +141,7 @@ def _paced(act: Callable[..., Caller], writes: RateLimit) -> Callable[..., Calle
     return check
 
 
-def _reads(settings: Settings, pool: Pool, desk: Desk, read: Callable[..., Caller]) -> APIRouter:
+def _reads(settings: Settings, pool: Pool, commands: Commands, read: Callable[..., Caller]) -> APIRouter:
     router = APIRouter(prefix="/api/v1", dependencies=[Depends(read)], responses=_WRONG)
 
     @router.get("/incidents")
@@ -168,7 +169,7 @@ def _reads(settings: Settings, pool: Pool, desk: Desk, read: Callable[..., Calle
     @router.get("/actions")
     async def list_actions() -> list[Offer]:
         """Return the actions, what each can do to a bot, and whether Nightdesk runs it by itself."""
-        return list(desk.offers)
+        return list(commands.offers)
 
     @router.get("/bots")
     async def list_bots() -> list[BotState]:
@@ -194,15 +195,15 @@ def _reads(settings: Settings, pool: Pool, desk: Desk, read: Callable[..., Calle
             return await audit.entries(connection, before=before, limit=limit)
 
     @router.get("/dead-letters")
-    async def list_dead_letters(limit: Limit = 100) -> list[outbox.Dead]:
+    async def list_dead_letters(limit: Limit = 100) -> list[deliveries.Dead]:
         """Return the events that outgoing webhooks did not take in all their tries, newest first."""
         async with pool.connection() as connection:
-            return await outbox.dead(connection, WEBHOOK, limit)
+            return await deliveries.dead(connection, WEBHOOK, limit)
 
     return router
 
 
-def _writes(desk: Desk, act: Callable[..., Caller]) -> APIRouter:
+def _writes(commands: Commands, act: Callable[..., Caller]) -> APIRouter:
     router = APIRouter(prefix="/api/v1", responses=_WRONG)
     By = Annotated[Caller, Depends(act)]  # noqa: N806 - a type
 
@@ -210,43 +211,43 @@ def _writes(desk: Desk, act: Callable[..., Caller]) -> APIRouter:
     async def acknowledge(incident_id: Id, body: _Acknowledge, caller: By) -> _Said:
         """Stop the climb: somebody has it."""
         who = caller.named(body.by)
-        return _Said(done=await desk.acknowledge(who, incident_id, body.comment, body.silence))
+        return _Said(done=await commands.acknowledge(who, incident_id, body.comment, body.silence))
 
     @router.post("/incidents/{incident_id}/snooze")
     async def snooze(incident_id: Id, body: _Snooze, caller: By) -> _Said:
         """Leave it to itself for a while; then the climb begins anew."""
         who = caller.named(body.by)
-        return _Said(done=await desk.snooze(who, incident_id, body.length, body.comment, body.silence))
+        return _Said(done=await commands.snooze(who, incident_id, body.length, body.comment, body.silence))
 
     @router.post("/incidents/{incident_id}/comment")
     async def comment(incident_id: Id, body: _Comment, caller: By) -> _Said:
         """Write words into the timeline."""
-        return _Said(done=await desk.comment(caller.named(body.by), incident_id, body.text))
+        return _Said(done=await commands.comment(caller.named(body.by), incident_id, body.text))
 
     @router.post("/incidents/{incident_id}/run", status_code=202)
     async def run(incident_id: Id, body: _Run, caller: By) -> _Said:
         """Run an action now; how it ends stands in the incident's timeline."""
         who = caller.named(body.by)
-        return _Said(done=await desk.run(who, incident_id, body.action, body.confirm))
+        return _Said(done=await commands.run(who, incident_id, body.action, body.confirm))
 
     @router.post("/pause")
     async def pause(body: _Pause, caller: By) -> _Said:
         """Stop all actions: the kill switch."""
-        return _Said(done=await desk.pause(caller.named(body.by), body.reason))
+        return _Said(done=await commands.pause(caller.named(body.by), body.reason))
 
     @router.post("/resume")
     async def resume(body: _Body, caller: By) -> _Said:
         """Let actions run again."""
-        return _Said(done=await desk.resume(caller.named(body.by)))
+        return _Said(done=await commands.resume(caller.named(body.by)))
 
     @router.post("/bots/{bot}/release")
     async def release(bot: Annotated[Line, Path(min_length=1)], body: _Body, caller: By) -> _Said:
         """Let a halted bot trade again when it is started."""
-        return _Said(done=await desk.release(caller.named(body.by), bot))
+        return _Said(done=await commands.release(caller.named(body.by), bot))
 
     @router.post("/dead-letters/{letter}/send")
     async def send_again(letter: Id, body: _Body, caller: By) -> _Said:
         """Have an event tried again from the start, under the same webhook-id."""
-        return _Said(done=await desk.send_again(caller.named(body.by), letter))
+        return _Said(done=await commands.send_again(caller.named(body.by), letter))
 
     return router

@@ -2,13 +2,13 @@
 
 import hmac
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import StrEnum
 
 from fastapi import Depends, HTTPException, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from stack.settings import Settings
+from webhook_actions.store.audit import Caller
 
 _BEARER = HTTPBearer(auto_error=False)
 
@@ -31,18 +31,6 @@ _SUFFICES = {
     Scope.ACT: (Scope.ACT,),
     Scope.RELOAD: (Scope.RELOAD, Scope.ACT),
 }
-
-
-@dataclass(frozen=True)
-class Caller:
-    """Who asks, as the timeline and the audit name them, and the address it came from."""
-
-    who: str
-    address: str
-
-    def named(self, name: str) -> "Caller":
-        """Return the caller with the name that they give themselves, beside what is known of them."""
-        return Caller(f"{name} ({self.who})", self.address) if name else self
 
 
 def address(request: Request) -> str:

@@ -15,7 +15,8 @@ from pydantic import TypeAdapter
 
 from stack.settings import Settings
 from stack.settings.web_config import WebConfigError
-from webhook_actions.web.auth import Caller, Scope, Tokens, address
+from webhook_actions.store.audit import Caller
+from webhook_actions.web.auth import Scope, Tokens, address
 from webhook_actions.web.users import Users
 
 log = logging.getLogger(__name__)

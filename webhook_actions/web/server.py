@@ -11,14 +11,14 @@ from stack.settings import Settings
 from webhook_actions import page, payload
 from webhook_actions.actions import load_actions
 from webhook_actions.engine.jobs import Jobs
+from webhook_actions.escalation.steps import Escalation
 from webhook_actions.metrics import Metrics
-from webhook_actions.people.desk import Desk
-from webhook_actions.people.escalation import Escalation
 from webhook_actions.report import api as reports
 from webhook_actions.store import incidents
 from webhook_actions.store.database import GONE, Pool
 from webhook_actions.web import api
 from webhook_actions.web.auth import Scope, Tokens
+from webhook_actions.web.commands import Commands
 from webhook_actions.web.guard import Guard
 from webhook_actions.web.limit import RateLimit
 
@@ -41,11 +41,11 @@ def build(
     tokens = Tokens(settings, metrics.webhooks.labels("unauthorized").inc)
     receive, read = tokens.wants(Scope.RECEIVE), tokens.wants(Scope.READ)
     app.add_middleware(Guard, limit=int(settings.webhook_actions.body_limit))
-    desk = Desk(settings, pool, jobs, escalation, load_actions())
+    commands = Commands(settings, pool, jobs, escalation, load_actions())
     writes = RateLimit(settings.webhook_actions.page.writes)
-    api.mount(app, settings, pool, desk, tokens, writes)
+    api.mount(app, settings, pool, commands, tokens, writes)
     app.include_router(reports.routes(settings, pool, read))
-    page.mount(app, settings, pool, desk, tokens, writes)
+    page.mount(app, settings, pool, commands, tokens, writes)
 
     @app.get("/healthz")
     async def healthz() -> Response:

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
+from clients.observer import for_bot
 from tests.conftest import eventually
 from tests.webhook_actions.actions.conftest import Watched
 from webhook_actions.actions import Action, load_actions
 from webhook_actions.bots import BotControl
-from webhook_actions.engine.senses import for_bot
 from webhook_actions.outcome import Result
 from webhook_actions.store.incidents import Incident
 
@@ -23,7 +23,7 @@ def proven(action: Action, bot: BotControl) -> bool:
     if action.proof_at_bot is not None:
         return action.proof_at_bot(bot).done
     assert action.proof is not None
-    return bool(bot.senses.ask(for_bot(action.proof, bot.name)))
+    return bool(bot.observer.ask(for_bot(action.proof, bot.name)))
 
 
 def holding(demo: Watched, at_least: int = 2) -> list[dict[str, Any]]:

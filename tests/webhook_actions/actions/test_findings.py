@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from clients.observer import Endpoint, Observer
 from stack.settings import FreqtradeBot
 from tests.conftest import eventually, free_port
 from tests.freqtrade_replay import PASSWORD, USER, Recording, serve
@@ -22,7 +23,6 @@ from tests.webhook_actions.actions.conftest import Watched
 from webhook_actions.actions import Effect, load_actions
 from webhook_actions.bots import BotControl
 from webhook_actions.bots.freqtrade import FreqtradeAdapter
-from webhook_actions.engine.senses import Endpoint, Senses
 from webhook_actions.findings import LONGEST, message, span, told
 from webhook_actions.outcome import Result
 from webhook_actions.store.incidents import Incident
@@ -98,8 +98,8 @@ def certificate(tmp_path: Path) -> Path:
 
 def with_endpoints(demo: Watched, *endpoints: tuple[str, str]) -> BotControl:
     prometheus = demo.settings.services.prometheus.url
-    senses = Senses([prometheus], [Endpoint(name, url) for name, url in endpoints], 1)
-    return replace(demo.control(), senses=senses)
+    observer = Observer([prometheus], [Endpoint(name, url) for name, url in endpoints], 1)
+    return replace(demo.control(), observer=observer)
 
 
 def test_losing_trades_are_analysed_by_symbol_side_hour_and_holding_time(
@@ -183,7 +183,7 @@ def test_a_certificate_that_is_trusted_is_timed_as_a_step_of_its_own(
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     with answering(certificate=certificate) as port:
-        reach = Senses([""], [], 2).reach(Endpoint("tls", f"https://localhost:{port}/"))
+        reach = Observer([""], [], 2).reach(Endpoint("tls", f"https://localhost:{port}/"))
     assert reach.healthy, reach
     assert list(reach.seconds) == ["dns", "tcp", "tls", "http"]
     assert all(seconds >= 0 for seconds in reach.seconds.values())
@@ -192,7 +192,7 @@ def test_a_certificate_that_is_trusted_is_timed_as_a_step_of_its_own(
 def test_an_endpoint_that_says_nothing_fails_within_the_timeout() -> None:
     with socket.create_server(("127.0.0.1", 0)) as mute:
         endpoint = Endpoint("mute", f"http://127.0.0.1:{mute.getsockname()[1]}/")
-        reach = Senses([""], [], 0.3).reach(endpoint)
+        reach = Observer([""], [], 0.3).reach(endpoint)
     assert reach.error is not None
     assert reach.error.startswith("tls: TimeoutError") or reach.error.startswith("http: TimeoutError")
     assert not reach.healthy
@@ -323,7 +323,7 @@ def test_what_is_noted_says_what_the_alert_says(
 
 @pytest.mark.parametrize("name", ASKING)
 def test_an_unreachable_prometheus_is_worth_another_look(demo: Watched, incident: Make, name: str) -> None:
-    blind = replace(demo.control(), senses=Senses([f"http://127.0.0.1:{free_port()}"], [], 1))
+    blind = replace(demo.control(), observer=Observer([f"http://127.0.0.1:{free_port()}"], [], 1))
     outcome = ACTIONS[name].run(blind, incident())
     assert outcome.result is Result.RETRY
     assert "Prometheus at http://127.0.0.1" in outcome.detail

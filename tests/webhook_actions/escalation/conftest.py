@@ -1,0 +1,51 @@
+"""One PostgreSQL for the tests of people; a database, a mailbox and services for each."""
+
+import asyncio
+import itertools
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stack.settings import Settings
+from tests.webhook_actions.escalation.fakes import Fakes
+from tests.webhook_actions.escalation.world import Ground, Mailbox, World, running
+from webhook_actions.store.embedded import EmbeddedPostgres
+
+Play = Callable[..., None]
+_NAMES = (f"people{number}" for number in itertools.count())
+
+
+@pytest.fixture(scope="package")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    server = EmbeddedPostgres(tmp_path_factory.mktemp("postgres") / "data")
+    yield server.start()
+    server.stop()
+
+
+@pytest.fixture
+def ground(tmp_path: Path, fakes: Fakes, mailbox: Mailbox) -> Iterator[Ground]:
+    with mailbox.serving() as port:
+        yield Ground(tmp_path, fakes, port, mailbox)
+
+
+@pytest.fixture
+def play(postgres: str, ground: Ground) -> Play:
+    """Return a player of scenes: `play(scene, **settings)` runs a scene in a world with these settings."""
+
+    def run(
+        scene: Callable[[World], Awaitable[None]],
+        *,
+        settings: Settings | None = None,
+        work: bool = True,
+        **overrides: Any,
+    ) -> None:
+        async def act() -> None:
+            chosen = settings or ground.settings(**overrides)
+            async with running(chosen, postgres, next(_NAMES), work=work) as world:
+                await scene(world)
+
+        asyncio.run(act())
+
+    return run

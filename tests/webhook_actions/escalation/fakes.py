@@ -1,0 +1,192 @@
+"""Twilio, Telegram, Slack, Grafana and a receiver of webhooks on one port, as strict as the real ones."""
+
+import base64
+import json
+import re
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from email import message_from_bytes, policy
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs
+from xml.etree import ElementTree
+
+ACCOUNT, TWILIO_TOKEN = "AC0123456789abcdef0123456789abcdef", "twilio-canary-token"
+TELEGRAM_TOKEN = "123456789:telegram-canary-token"
+SLACK_PATH = "/services/T000/B000/slack-canary-secret"
+GRAFANA_TOKEN = "glsa_grafana-canary-token"
+_PHONE = re.compile(r"^\+[1-9]\d{6,14}$")
+
+
+@dataclass(frozen=True)
+class Got:
+    """One request that a service took."""
+
+    service: str
+    to: str
+    text: str
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+class Refusal(Exception):
+    """What the real service would answer: a status and a body."""
+
+    def __init__(self, status: int, body: object) -> None:
+        super().__init__(status)
+        self.status, self.body = status, body
+
+
+class Fakes:
+    """The services. `answers` holds, by service, statuses to answer with before it works again."""
+
+    def __init__(self) -> None:
+        self.got: list[Got] = []
+        self.tries: list[str] = []
+        self.files: list[tuple[str, bytes]] = []  # that Telegram took
+        self.answers: dict[str, list[int]] = {}
+        self.slow = 0.0  # seconds that an answer takes
+        fakes = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                # Bytes that are no text, of a file, come through as they are.
+                body = self.rfile.read(int(self.headers["Content-Length"] or 0)).decode(
+                    errors="surrogateescape"
+                )
+                try:
+                    got, status, answer = fakes.take(self.path, dict(self.headers), body)
+                    time.sleep(fakes.slow)
+                    fakes.got.append(got)
+                except Refusal as refusal:
+                    status, answer = refusal.status, refusal.body
+                data = answer.encode() if isinstance(answer, str) else json.dumps(answer).encode()
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.port = self.server.server_address[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def to(self, service: str) -> list[str]:
+        """Return whom a service was asked to reach, in order."""
+        return [got.to for got in self.got if got.service == service]
+
+    def texts(self, service: str) -> list[str]:
+        """Return what a service was asked to say, in order."""
+        return [got.text for got in self.got if got.service == service]
+
+    def take(self, path: str, headers: dict[str, str], body: str) -> tuple[Got, int, object]:
+        kind = path.strip("/").split("/")
+        if kind[0] == "2010-04-01":
+            return self._twilio(kind, headers, body)
+        if kind[0].startswith("bot"):
+            return self._telegram(kind, headers, body)
+        if kind[0] == "services":
+            return self._slack(path, headers, body)
+        if path == "/api/annotations":
+            return self._grafana(headers, body)
+        self._may_fail("webhook")
+        return Got("webhook", path, body, headers), 204, ""
+
+    def _may_fail(self, service: str) -> None:
+        self.runs.append(service)
+        if waiting := self.answers.get(service):
+            raise Refusal(waiting.pop(0), f"{service} is out of order")
+
+    def _twilio(self, path: list[str], headers: dict[str, str], body: str) -> tuple[Got, int, object]:
+        service = {"Messages.json": "sms", "Calls.json": "phone"}[path[3]]
+        self._may_fail(service)
+
+        def error(status: int, code: int, message: str) -> Refusal:
+            return Refusal(status, {"code": code, "message": message, "status": status})
+
+        given = base64.b64decode(headers.get("Authorization", "").removeprefix("Basic ")).decode()
+        if given != f"{ACCOUNT}:{TWILIO_TOKEN}" or path[2] != ACCOUNT:
+            raise error(401, 20003, "Authenticate")
+        if headers["Content-Type"] != "application/x-www-form-urlencoded":
+            raise error(400, 21604, "A 'To' phone number is required.")
+        form = {name: values[0] for name, values in parse_qs(body).items()}
+        if not _PHONE.match(form.get("To", "")):
+            raise error(400, 21211, f"The 'To' number {form.get('To')} is not a valid phone number.")
+        if not _PHONE.match(form.get("From", "")):
+            raise error(400, 21212, "The 'From' number is not a valid phone number.")
+        if service == "sms":
+            if not 0 < len(form.get("Body", "")) <= 1600:
+                raise error(400, 21602, "Message body is required.")
+            return Got(service, form["To"], form["Body"]), 201, {"sid": "SM1", "status": "queued"}
+        if not ({"Twiml", "Url"} & form.keys()):
+            raise error(400, 21205, "Url parameter is required.")
+        document = ElementTree.fromstring(form["Twiml"])  # noqa: S314 - our own
+        said = [say.text or "" for say in document.iter("Say")]
+        return Got(service, form["To"], " ".join(said)), 201, {"sid": "CA1", "status": "queued"}
+
+    def _document(
+        self, headers: dict[str, str], body: str, error: Callable[[int, str], Refusal]
+    ) -> tuple[Got, int, object]:
+        """Take a file as https://core.telegram.org/bots/api#senddocument wants it."""
+        head = f"Content-Type: {headers['Content-Type']}\r\n\r\n".encode()
+        form = message_from_bytes(head + body.encode(errors="surrogateescape"), policy=policy.HTTP)
+        if form.get_content_type() != "multipart/form-data":
+            raise error(400, "Bad Request: there is no document in the request")
+        parts = {part.get_param("name", header="content-disposition"): part for part in form.iter_parts()}
+        document, caption = parts["document"], parts["caption"].get_payload(decode=True).decode()
+        if len(caption) > 1024:
+            raise error(400, "Bad Request: message caption is too long")
+        if not document.get_payload(decode=True) or not document.get_filename():
+            raise error(400, "Bad Request: file must be non-empty")
+        chat = parts["chat_id"].get_payload(decode=True).decode()
+        self.files.append((document.get_filename(), document.get_payload(decode=True)))
+        return Got("telegram", chat, caption), 200, {"ok": True, "result": {"message_id": 1}}
+
+    def _telegram(self, path: list[str], headers: dict[str, str], body: str) -> tuple[Got, int, object]:
+        self._may_fail("telegram")
+
+        def error(status: int, description: str) -> Refusal:
+            return Refusal(status, {"ok": False, "error_code": status, "description": description})
+
+        if path[0] != f"bot{TELEGRAM_TOKEN}":
+            raise error(401, f"Unauthorized: {path[0]}")  # as a proxy might, with the token in its answer
+        if path[1] == "sendDocument":
+            return self._document(headers, body, error)
+        if path[1] != "sendMessage" or not headers["Content-Type"].startswith("application/json"):
+            raise error(404, "Not Found")
+        message = json.loads(body)
+        if not message.get("text"):
+            raise error(400, "Bad Request: message text is empty")
+        if len(message["text"]) > 4096:
+            raise error(400, "Bad Request: message is too long")
+        chat = message.get("chat_id")
+        if not isinstance(chat, int) and not str(chat).startswith("@"):
+            raise error(400, "Bad Request: chat not found")
+        return Got("telegram", str(chat), message["text"]), 200, {"ok": True, "result": {"message_id": 1}}
+
+    def _slack(self, path: str, headers: dict[str, str], body: str) -> tuple[Got, int, object]:
+        self._may_fail("slack")
+        if path != SLACK_PATH:
+            raise Refusal(403, "invalid_token")
+        if not headers["Content-Type"].startswith("application/json"):
+            raise Refusal(400, "invalid_payload")
+        message = json.loads(body)
+        if not message.get("text"):
+            raise Refusal(400, "no_text")
+        return Got("slack", message.get("channel", ""), message["text"]), 200, "ok"
+
+    def _grafana(self, headers: dict[str, str], body: str) -> tuple[Got, int, object]:
+        self._may_fail("grafana")
+        if headers.get("Authorization") != f"Bearer {GRAFANA_TOKEN}":
+            raise Refusal(401, {"message": "Invalid API key"})
+        annotation = json.loads(body)
+        if not annotation.get("text") or not isinstance(annotation.get("time"), int):
+            raise Refusal(400, {"message": "Failed to save annotation"})
+        return Got("grafana", ",".join(annotation["tags"]), annotation["text"]), 200, {"id": 1}
+
+    def close(self) -> None:
+        self.server.shutdown()
+        self.server.server_close()

@@ -1,0 +1,217 @@
+"""Each channel says what it should, as its service demands it, and lets no secret out when it fails."""
+
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+from ssl import PROTOCOL_TLS_SERVER, SSLContext
+from typing import Any
+
+import pytest
+from aiosmtpd.smtp import AuthResult
+
+from stack.settings import Settings
+from tests.webhook_actions.escalation.fakes import SLACK_PATH, TELEGRAM_TOKEN, TWILIO_TOKEN, Fakes
+from tests.webhook_actions.escalation.world import FACTS, Ground, Mailbox
+from webhook_actions.notify import send
+from webhook_actions.notify.message import Message, Told, compose
+from webhook_actions.outcome import Result
+from webhook_actions.store.incidents import Incident, Step
+
+NOW = datetime(2026, 1, 5, 3, 0, tzinfo=UTC)
+LINK = "https://desk.example.org/i/" + "x" * 60
+PAGE = "https://desk.example.org"
+
+
+def incident(number: int = 1, description: str = FACTS, severity: str = "critical") -> Incident:
+    notes = {
+        "summary": f"bot{number} <b>is</b> down & out",
+        "description": description,
+        "recommended_actions": "look at its log",
+        "runbook_url": "https://example.org/runbook",
+    }
+    labels = {"alertname": "TradingBotDown", "bot": f"bot{number}", "severity": severity}
+    return Incident(number, "f", "TradingBotDown", f"bot{number}", severity, labels, notes, NOW, NOW, NOW, 1)
+
+
+def step(outcome: str, verdict: str | None, detail: str = "") -> Step:
+    return Step(1, 1, "bot1", "restart_bot", "disruptive", NOW, NOW, outcome, detail, NOW, verdict, NOW)
+
+
+def words(settings: Settings, *steps: Step) -> Message:
+    return compose(settings, [Told(incident(), steps, "nobody has answered within 15m", LINK)], PAGE)
+
+
+def test_a_message_holds_all_that_someone_woken_needs(ground: Ground) -> None:
+    settings = ground.settings(timezone="Europe/Berlin")
+    message = words(settings, step("done", "not_verified"), step("failed", "none", "the bot refused"))
+    for part in (
+        "Bot: bot1",
+        "Since: 2026-01-05 04:00:00 CET",
+        "Problem: no sign of life",
+        "P&L: -12.50",
+        "Win rate: 40.0%",
+        "Open positions: 3",
+        "Uptime: 2h",
+        "Priority: critical, urgent: intervene now",
+        "Tried: restart_bot: done, not verified; restart_bot: failed, the bot refused",
+        "Recommended actions: look at its log",
+        "Why you: nobody has answered within 15m",
+        f"Look and acknowledge: {LINK}",
+    ):
+        assert part in message.text, part
+
+
+@pytest.mark.parametrize("count", [1, 2, 20])
+def test_an_sms_stays_short_and_keeps_its_link(ground: Ground, count: int) -> None:
+    told = [Told(incident(n, "very long " * 500), (), "", LINK) for n in range(count)]
+    message = compose(ground.settings(), told, PAGE)
+    assert len(message.short) <= 480
+    assert message.short.endswith(LINK if count == 1 else PAGE)
+    assert all(f"bot{n}" in message.text for n in range(count))
+
+
+@pytest.mark.parametrize("channel", ["sms", "phone", "telegram", "slack", "email"])
+def test_a_channel_delivers_what_its_service_demands(
+    ground: Ground, fakes: Fakes, mailbox: Mailbox, channel: str
+) -> None:
+    address = {"sms": "+15550000020", "phone": "+15550000020", "telegram": "-100123", "slack": "#desk"}
+    to = address.get(channel, "boss@example.org")
+    outcome = send(ground.settings(), channel, to, words(ground.settings()))
+    assert outcome.result is Result.DONE, outcome
+    if channel == "email":
+        assert mailbox.to() == [to]
+        assert mailbox.mails[0]["Subject"] == "[critical] bot1 <b>is</b> down & out"
+        assert LINK in mailbox.text()
+    else:
+        [got] = fakes.got
+        assert (got.service, got.to) == (channel, to)
+        said = {"slack": "bot1 &lt;b&gt;is&lt;/b&gt; down &amp; out"}.get(
+            channel, "bot1 <b>is</b> down & out"
+        )
+        assert said in got.text
+
+
+def test_a_phone_says_it_twice(ground: Ground, fakes: Fakes) -> None:
+    send(ground.settings(), "phone", "+15550000020", words(ground.settings()))
+    assert fakes.texts("phone")[0].count("This is Nightdesk. bot1 <b>is</b> down & out. urgent") == 2
+
+
+def test_a_telegram_channel_is_reached_by_its_name(ground: Ground, fakes: Fakes) -> None:
+    assert send(ground.settings(), "telegram", "@desk", words(ground.settings())).done
+    assert fakes.to("telegram") == ["@desk"]
+
+
+@pytest.mark.parametrize("channel", ["sms", "phone", "telegram", "slack"])
+@pytest.mark.parametrize(
+    ("status", "result"),
+    [
+        (400, Result.FAILED),
+        (403, Result.FAILED),
+        (429, Result.RETRY),
+        (500, Result.RETRY),
+        (302, Result.FAILED),
+    ],
+)
+def test_a_refusal_is_tried_again_only_where_that_makes_sense(
+    ground: Ground, fakes: Fakes, channel: str, status: int, result: Result
+) -> None:
+    fakes.answers[channel] = [status]
+    to = {"telegram": "1", "slack": "#desk"}.get(channel, "+15550000020")
+    outcome = send(ground.settings(), channel, to, words(ground.settings()))
+    assert outcome.result is result
+    assert str(status) in outcome.detail
+
+
+@pytest.mark.parametrize(
+    ("answer", "result"), [("451 greylisted", Result.RETRY), ("550 no such user", Result.FAILED)]
+)
+def test_a_mail_servers_refusal_is_final_where_smtp_says_so(
+    ground: Ground, mailbox: Mailbox, answer: str, result: Result
+) -> None:
+    mailbox.refuse = [answer]
+    outcome = send(ground.settings(), "email", "boss@example.org", words(ground.settings()))
+    assert (outcome.result, answer.split()[1] in outcome.detail) == (result, True)
+
+
+def test_no_secret_leaves_with_an_error(ground: Ground, fakes: Fakes) -> None:
+    (ground.directory / "twilio").write_text("wrong-canary-token")
+    (ground.directory / "telegram").write_text("987:wrong-canary-token")
+    (ground.directory / "slack").write_text(f"{fakes.url}/services/wrong-canary-token")
+    gone = {"telegram": {"api_url": "http://127.0.0.1:1"}, "sms": {"api_url": "http://127.0.0.1:1"}}
+    for settings in (ground.settings(), ground.settings(channels=gone)):
+        for channel, to in (("sms", "+15550000020"), ("telegram", "1"), ("slack", "#desk")):
+            outcome = send(settings, channel, to, words(settings))
+            assert not outcome.done
+            assert "canary" not in outcome.detail, outcome.detail
+    (ground.directory / "slack").write_text("not a canary url")
+    outcome = send(ground.settings(), "slack", "#desk", words(ground.settings()))
+    assert outcome.result is Result.FAILED
+    assert "canary" not in outcome.detail
+    for secret in (TWILIO_TOKEN, TELEGRAM_TOKEN, SLACK_PATH):
+        assert secret not in str(fakes.got)
+
+
+def test_a_secret_file_that_is_gone_is_named(ground: Ground) -> None:
+    settings = ground.settings()
+    (ground.directory / "twilio").unlink()
+    outcome = send(settings, "sms", "+15550000020", words(settings))
+    assert outcome.result is Result.FAILED
+    assert "twilio" in outcome.detail
+
+
+def test_any_service_of_apprise_can_be_a_contact_and_its_url_stays_secret(
+    ground: Ground, fakes: Fakes
+) -> None:
+    file = ground.directory / "ntfy"
+    file.write_text(f"json://user:apprise-canary@127.0.0.1:{fakes.port}/apprise-canary-path\n")
+    settings = ground.settings()
+    outcome = send(settings, "apprise", str(file), words(settings))
+    assert outcome.done, outcome
+    assert LINK in fakes.texts("webhook")[0]
+    fakes.answers["webhook"] = [403]
+    outcome = send(settings, "apprise", str(file), words(settings))
+    assert outcome.result is Result.RETRY
+    assert "JSON" in outcome.detail
+    assert "canary" not in outcome.detail
+    file.write_text("nothing://that-is-a-canary")
+    outcome = send(settings, "apprise", str(file), words(settings))
+    assert outcome.detail == "apprise: ntfy holds no URL that Apprise knows"
+
+
+def test_mail_goes_over_tls_with_a_login_where_that_is_set(
+    ground: Ground, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate, key = _certificate(ground.directory)
+    context = SSLContext(PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+
+    def login(_server: Any, _session: Any, _envelope: Any, _mechanism: str, given: Any) -> AuthResult:
+        known = given.login == b"desk" and given.password == b"mail-canary"
+        return AuthResult(success=known, handled=False)
+
+    (ground.directory / "mail").write_text("mail-canary\n")
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    with mailbox.serving(
+        tls_context=context, require_starttls=True, authenticator=login, auth_required=True
+    ) as port:
+        tls = {"port": port, "starttls": True, "username": "desk", "password_file": "mail"}
+        settings = ground.settings(channels={"email": tls})
+        assert send(settings, "email", "boss@example.org", words(settings)).done
+        (ground.directory / "mail").write_text("wrong-canary\n")
+        outcome = send(settings, "email", "boss@example.org", words(settings))
+        assert outcome.result is Result.FAILED
+        assert "canary" not in outcome.detail
+        monkeypatch.delenv("SSL_CERT_FILE")
+        outcome = send(settings, "email", "boss@example.org", words(settings))
+        assert "CERTIFICATE_VERIFY_FAILED" in outcome.detail, "a server that cannot prove itself gets nothing"
+    assert len(mailbox.mails) == 1
+
+
+def _certificate(directory: Path) -> tuple[Path, Path]:
+    certificate, key = directory / "cert.pem", directory / "key.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1",
+         "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(certificate)],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    return certificate, key

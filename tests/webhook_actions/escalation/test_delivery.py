@@ -1,0 +1,147 @@
+"""Deliveries: retried, recorded, and after a crash at most once too often, which is counted."""
+
+import asyncio
+import os
+import signal
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tests.webhook_actions.escalation.conftest import Play
+from tests.webhook_actions.escalation.fakes import Fakes
+from tests.webhook_actions.escalation.world import Ground, Mailbox, World, until
+from webhook_actions.engine.jobs import Jobs
+from webhook_actions.escalation.links import Links
+from webhook_actions.escalation.steps import Escalation
+from webhook_actions.metrics import Metrics
+
+ALONE = {"Down": {"escalate": "2h", "channels": ["sms"]}}
+ROOT = Path(__file__).parents[3]
+
+# A process that does nothing but escalate, on the database and settings of the test.
+WORKER = """
+import asyncio, sys
+from stack.settings import load
+from webhook_actions.escalation.steps import Escalation
+from webhook_actions.engine.jobs import Jobs
+from webhook_actions.metrics import Metrics
+from webhook_actions.store.database import Pool
+
+async def main():
+    settings = load([sys.argv[1]], speed=60)
+    async with Pool(sys.argv[2], max_size=4) as pool:
+        await Escalation(settings, pool, Jobs(settings, pool), Metrics()).work()
+
+asyncio.run(main())
+"""
+
+
+def test_a_message_that_fails_is_tried_again_and_all_of_it_recorded(play: Play, fakes: Fakes) -> None:
+    async def scene(world: World) -> None:
+        incident = await world.fire("Down")
+        await world.said(incident, "told", "administrator over sms")
+        [row] = await world.rows(
+            "SELECT rule, level, contact, channel, o.state, attempts, interrupted, outcome, "
+            "sent_at >= written_at FROM outbox o JOIN escalation_steps s ON s.id = o.step "
+            "WHERE o.incident = %s",
+            incident.id,
+        )
+        assert row == ("climb", 0, "administrator", "sms", "sent", 3, 0, "Twilio took it", True)
+        assert world.metric("nightdesk_messages_total", channel="sms", outcome="retried") == 2
+        assert world.metric("nightdesk_messages_total", channel="sms", outcome="sent") == 1
+
+    fakes.answers["sms"] = [503, 429]
+    play(scene, speed=60, alerts=ALONE)
+    assert len(fakes.to("sms")) == 1
+
+
+def test_a_message_that_keeps_failing_ends_and_says_why(play: Play, fakes: Fakes) -> None:
+    async def scene(world: World) -> None:
+        incident = await world.fire("Down")
+        line = await world.said(incident, "not_told")
+        assert line == "administrator over sms: Twilio answered 503: sms is out of order"
+
+    fakes.answers["sms"] = [503] * 20
+    play(scene, speed=60, alerts=ALONE, escalation={"delivery": {"retries": 2, "pause": "1s"}})
+    assert fakes.runs.count("sms") == 3
+
+
+def test_a_process_killed_between_sending_and_writing_doubles_a_message_once_and_it_is_counted(
+    play: Play, ground: Ground, fakes: Fakes
+) -> None:
+    async def scene(world: World) -> None:
+        await world.fire("HighCpuUsage")
+        fakes.slow = 30.0  # Twilio has it, and the answer does not come before the process is gone
+        worker = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-c",
+            WORKER,
+            str(ground.directory / "monitoring.yaml"),
+            world.pool.conninfo,
+            cwd=ROOT,
+        )
+
+        async def asked() -> bool:
+            return fakes.tries == ["sms"]
+
+        await until(asked, what="the first try")
+        os.kill(worker.pid, signal.SIGKILL)
+        await worker.wait()
+        fakes.slow = 0.0
+        work = asyncio.create_task(world.escalation.work())
+        await until(
+            lambda: world.rows("SELECT FROM outbox WHERE state = 'sent'"), within=30, what="the second try"
+        )
+        work.cancel()
+        assert await world.rows("SELECT attempts, interrupted FROM outbox") == [(2, 1)]
+        assert world.metric("nightdesk_messages_interrupted_total", channel="sms") == 1
+        assert fakes.tries == ["sms", "sms"]
+
+    alone = {"HighCpuUsage": {"escalate": "2h", "channels": ["sms"]}}
+    settings = ground.settings(speed=60, alerts=alone)
+    play(scene, settings=settings, work=False)
+
+
+def test_of_two_replicas_one_sends_each_message(play: Play, mailbox: Mailbox) -> None:
+    async def scene(world: World) -> None:
+        other = Escalation(world.settings, world.pool, Jobs(world.settings, world.pool), Metrics())
+        work = asyncio.create_task(other.work())
+        for number in range(40):
+            await world.fire("Down", bot=f"bot{number}")
+        await until(
+            lambda: world.rows("SELECT FROM outbox HAVING count(*) FILTER (WHERE state = 'sent') = 40")
+        )
+        work.cancel()
+        links = [
+            line.removeprefix("Look and acknowledge: ").rsplit("/", 1)[1]
+            for index in range(len(mailbox.mails))
+            for line in mailbox.text(index).splitlines()
+            if line.startswith("Look and acknowledge: ")
+        ]
+        read = [Links(world.settings).read(link, datetime.now(UTC)).incident for link in links]
+        assert sorted(read) == sorted({row[0] for row in await world.rows("SELECT id FROM incidents")})
+
+    play(scene, speed=60, alerts={"Down": {"escalate": "2h", "channels": ["email"]}})
+
+
+def test_the_link_in_a_real_mail_says_who_may_answer_what(play: Play, mailbox: Mailbox) -> None:
+    async def scene(world: World) -> None:
+        incident = await world.fire("Down")
+        await world.said(incident, "told", "over email")
+        line = next(line for line in mailbox.text().splitlines() if "/i/" in line)
+        invitation = Links(world.settings).read(line.rsplit("/", 1)[1], datetime.now(UTC))
+        assert (invitation.incident, invitation.contact) == (incident.id, "administrator")
+
+    play(scene, speed=60, alerts={"Down": {"escalate": "2h", "channels": ["email"]}})
+
+
+def test_what_hangs_does_not_hold_up_what_works(play: Play, fakes: Fakes, mailbox: Mailbox) -> None:
+    async def scene(world: World) -> None:
+        fakes.slow = 1.5
+        await world.fires("Down", "slow")
+        incident = await world.fire("HighCpuUsage", bot="quick")
+        await world.said(incident, "told", "over email")
+        assert fakes.to("sms") == []
+        assert mailbox.to() == ["admin@example.org"]
+
+    play(scene, speed=60, alerts=ALONE)

@@ -1,0 +1,361 @@
+"""Who is told of what and when, until somebody answers or it is over."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+from stack.settings import Duration
+from tests.webhook_actions.escalation.conftest import Play
+from tests.webhook_actions.escalation.fakes import Fakes
+from tests.webhook_actions.escalation.world import Ground, Mailbox, World, until
+
+ADMIN, MANAGER, LEAD, RISK, EMERGENCY = (f"+155500000{n}0" for n in (1, 2, 3, 4, 5))
+OWNER = "+15550000001"
+SOON = 1.5  # seconds in which what is due at once has happened
+DESKTOP = {"no_response": "15m"}  # 1.5 s at the speed of these tests
+
+
+async def reached(fakes: Fakes, service: str, whom: str, *, within: float = 15.0) -> None:
+    async def look() -> bool:
+        return whom in fakes.to(service)
+
+    await until(look, within=within, what=f"{service} to {whom}")
+
+
+def test_the_administrator_hears_at_opening_of_what_alertmanager_has_not_told_them(
+    play: Play, fakes: Fakes, mailbox: Mailbox
+) -> None:
+    async def scene(world: World) -> None:
+        incident = await world.fire("Down")
+        await world.said(incident, "told", "over sms")
+        await world.said(incident, "told", "over email")
+        assert (
+            await world.said(incident, "told", "by Alertmanager")
+            == "administrator by Alertmanager over slack"
+        )
+
+    play(scene, speed=60, alerts={"Down": {"escalate": "1h"}})
+    assert fakes.to("sms") == [ADMIN]
+    assert mailbox.to() == ["admin@example.org"]
+    assert fakes.to("slack") == fakes.to("telegram") == [], "Alertmanager told these of the same alert"
+
+
+def test_each_level_is_told_after_the_one_before_and_the_end_of_the_list_is_counted(
+    play: Play, fakes: Fakes, mailbox: Mailbox
+) -> None:
+    async def scene(world: World) -> None:
+        incident = await world.fire("HighDrawdown")
+        await reached(fakes, "phone", MANAGER)
+        assert LEAD not in fakes.to("phone")
+        await reached(fakes, "phone", LEAD)
+        assert EMERGENCY not in fakes.to("phone")
+        await reached(fakes, "phone", EMERGENCY)
+        assert world.metric("nightdesk_escalations_exhausted_total") == 0
+        await reached(fakes, "sms", EMERGENCY)
+        await world.said(incident, "exhausted", "nobody is left")
+        assert world.metric("nightdesk_escalations_exhausted_total") == 1
+        assert world.metric("nightdesk_escalations_total", severity="critical") == 3
+        told = [line.split(":")[0] for line in await world.timeline(incident, "escalated")]
+        assert told == [
+            "to manager over phone, sms",
+            "to technical_lead over phone, email",
+            "to emergency_contact over phone, sms",
+        ]
+
+    play(scene, alerts={"HighDrawdown": {"escalate": "10m"}}, escalation=DESKTOP)
+    assert fakes.to("phone") == [MANAGER, LEAD, EMERGENCY]
+    assert fakes.to("sms") == [ADMIN, MANAGER, EMERGENCY]
+    assert mailbox.to() == ["admin@example.org", "lead@example.org"]
+
+
+def test_an_acknowledgement_stops_the_climb(play: Play, fakes: Fakes) -> None:
+    async def scene(world: World) -> None:
+        incident = await world.fire("HighDrawdown")
+        await reached(fakes, "phone", MANAGER)
+        assert await world.acknowledge(incident)
+        await asyncio.sleep(2 * SOON)
+        assert await world.timeline(incident, "acknowledged") == ["by anna: on it"]
+        states = await world.rows("SELECT level, state FROM escalation_steps ORDER BY level")
+        assert states == [(0, "taken"), (1, "taken"), (2, "cancelled")]
+
+    play(scene, alerts={"HighDrawdown": {"escalate": "10m"}}, escalation=DESKTOP)
+    assert fakes.to("phone") == [MANAGER]
+
+
+def test_the_end_of_an_incident_ends_everything(play: Play, fakes: Fakes) -> None:
+    async def scene(world: World) -> None:
+        fakes.answers["sms"] = [503] * 50
+        incident = await world.fire("Down")
+        await until(lambda: world.rows("SELECT FROM outbox WHERE channel = 'sms' AND attempts > 2"))
+        await world.close(incident)
+        assert not await world.acknowledge(incident), "what is over needs no answer"
+        await asyncio.sleep(SOON)
+        tries = len(fakes.tries)
+        await asyncio.sleep(SOON)
+        assert len(fakes.tries) == tries
+        assert await world.rows("SELECT FROM escalation_steps WHERE state = 'waiting'") == []
+        states = await world.rows("SELECT DISTINCT state FROM outbox WHERE channel = 'sms'")
+        assert states == [("cancelled",)]
+
+    play(scene, escalation={"delivery": {"retries": 10, "pause": "1m"}})
+    assert fakes.to("sms") == []
+
+
+def test_info_wakes_nobody(play: Play, fakes: Fakes, mailbox: Mailbox) -> None:
+    async def scene(world: World) -> None:
+        for _ in range(3):
+            incident = await world.fire("MilestoneReached", severity="info")
+        await world.escalation.gave_up(incident, "nothing helps")
+        await asyncio.sleep(SOON)
+        assert await world.rows("SELECT FROM escalation_steps") == []
+
+    play(scene)
+    assert fakes.got == []
+    assert mailbox.mails == []
+
+
+def test_the_third_firing_within_the_window_is_told_to_the_technical_lead_once(
+    play: Play, fakes: Fakes
+) -> None:
+    async def scene(world: World) -> None:
+        for _ in range(2):
+            await world.close(await world.fire("Down"))
+        await world.fire("Down", bot="beta")
+        await asyncio.sleep(SOON)
+        assert LEAD not in fakes.to("phone"), "another bot's firings are not this one's"
+        third = await world.fire("Down")
+        assert "3 times within" in await world.said(third, "escalated", "technical_lead")
+        await reached(fakes, "phone", LEAD)
+        fourth = await world.fire("Down")
+        await asyncio.sleep(SOON)
+        assert await world.timeline(fourth, "escalated") == []
+
+    play(scene, speed=60, alerts={"Down": {"escalate": "1h"}})
+    assert fakes.to("phone") == [LEAD]
+
+
+def test_a_bot_that_stays_down_is_told_to_the_emergency_contact_beside_the_climb(
+    play: Play, fakes: Fakes
+) -> None:
+    async def scene(world: World) -> None:
+        incident = await world.fire("Down")
+        assert "down for" in await world.said(incident, "escalated", "emergency_contact")
+        assert await world.timeline(incident, "exhausted") == []
+        await reached(fakes, "phone", EMERGENCY)
+
+    play(scene, alerts={"Down": {"escalate": "2h"}})
+    assert fakes.to("phone") == [EMERGENCY]
+
+
+def test_a_critical_loss_is_told_to_the_risk_manager_at_once_and_again(play: Play, fakes: Fakes) -> None:
+    async def scene(world: World) -> None:
+        incident = await world.fire("CriticalLoss")
+        await reached(fakes, "phone", RISK, within=SOON)
+        assert fakes.to("phone").count(RISK) == 1
+
+        async def twice() -> bool:
+            return fakes.to("phone").count(RISK) == 2
+
+        await until(twice, what="the second call")
+        await asyncio.sleep(SOON)
+        assert len(await world.timeline(incident, "escalated")) == 2
+
+    play(
+        scene,
+        alerts={"CriticalLoss": {"escalate": "2h"}},
+        escalation={"critical_loss": {"again_after": "15m"}},
+    )
+    assert fakes.to("phone").count(RISK) == 2
+    assert fakes.to("sms").count(RISK) == 2
+
+
+def test_spent_attempts_are_told_to_the_administrator_at_once_and_once(play: Play, mailbox: Mailbox) -> None:
+    async def scene(world: World) -> None:
+        incident = await world.fire("HighCpuUsage")
+        await world.said(incident, "told", "over email")
+        for _ in range(2):
+            await world.escalation.gave_up(incident, "restart_bot: 3 attempts spent")
+        line = await world.said(incident, "escalated")
+        assert line == "to administrator over email: restart_bot: 3 attempts spent"
+        await asyncio.sleep(SOON)
+        assert len(await world.timeline(incident, "escalated")) == 1
+
+    play(scene, alerts={"HighCpuUsage": {"escalate": "2h"}})
+    assert mailbox.to() == ["admin@example.org"] * 2
+    assert "Why you: restart_bot: 3 attempts spent" in mailbox.text()
+
+
+def test_who_cannot_be_reached_is_passed_over_at_once(play: Play, fakes: Fakes) -> None:
+    async def scene(world: World) -> None:
+        incident = await world.fire("HighDrawdown")
+        await reached(fakes, "phone", LEAD)
+        lines = await world.timeline(incident, "not_told")
+        assert any(line.startswith("manager over phone: Twilio answered 400") for line in lines)
+        reason = await world.said(incident, "escalated", "technical_lead")
+        assert "manager could not be reached" in reason
+
+    wrong = {"contacts": {"manager": {"phone": ["+0"]}}}
+    play(scene, **wrong, alerts={"HighDrawdown": {"escalate": "10m"}}, escalation={"no_response": "2h"})
+    assert MANAGER not in fakes.to("phone")
+
+
+def test_one_address_that_works_is_enough_not_to_pass_on(play: Play, fakes: Fakes) -> None:
+    async def scene(world: World) -> None:
+        incident = await world.fire("HighDrawdown")
+        await world.said(incident, "not_told", "manager over phone")
+        await world.said(incident, "told", "manager over sms")
+        await asyncio.sleep(SOON)
+
+    fakes.answers["phone"] = [400]
+    play(scene, alerts={"HighDrawdown": {"escalate": "10m"}}, escalation={"no_response": "2h"})
+    assert fakes.to("sms")[-1] == MANAGER
+    assert fakes.to("phone") == []
+
+
+def test_a_level_without_an_address_is_passed_over_and_says_so(play: Play, fakes: Fakes) -> None:
+    async def scene(world: World) -> None:
+        incident = await world.fire("HighDrawdown")
+        await reached(fakes, "phone", LEAD)
+        assert await world.timeline(incident, "unreachable") == [
+            "manager has no address over phone, sms that is set"
+        ]
+
+    only_mail = {"manager": {"phone": [], "email": ["boss@example.org"]}}
+    play(scene, contacts=only_mail, alerts={"HighDrawdown": {"escalate": "10m"}})
+
+
+def test_a_contact_without_any_address_is_the_owner_whom_the_channels_reach(play: Play, fakes: Fakes) -> None:
+    async def scene(world: World) -> None:
+        incident = await world.fire("Down")
+        await world.said(incident, "told", "by Alertmanager over email, telegram, slack")
+        await reached(fakes, "sms", OWNER)
+        await world.said(incident, "told", "administrator over telegram")
+
+    nobody = {"administrator": {"email": [], "phone": []}}
+    play(scene, contacts=nobody, alerts={"Down": {"escalate": "2h"}})
+    assert fakes.to("telegram") == ["@desk"], "Alertmanager takes numbers only"
+
+
+def test_with_no_channel_at_all_the_timeline_says_that_nobody_can_be_told(play: Play) -> None:
+    async def scene(world: World) -> None:
+        incident = await world.fire("Down")
+        assert "administrator has no address" in await world.said(incident, "unreachable")
+        await world.said(incident, "exhausted")
+
+    off = {name: {"enabled": False} for name in ("email", "telegram", "sms", "phone", "slack")}
+    play(scene, channels=off)
+
+
+def test_a_rota_is_who_is_on_call(play: Play, fakes: Fakes) -> None:
+    async def scene(world: World) -> None:
+        incident = await world.fire("HighDrawdown")
+        assert "to technical_lead over phone" in await world.said(incident, "escalated")
+        await world.said(incident, "told", "technical_lead over phone")
+
+    today = datetime.now(UTC).date()
+    desk = {
+        "start": (today - timedelta(days=10)).isoformat(),
+        "handover": "00:00",
+        "timezone": "UTC",
+        "contacts": ["manager", "technical_lead"],
+    }
+    levels = [{"contact": "desk", "channels": ["phone"]}]
+    play(
+        scene,
+        alerts={"HighDrawdown": {"escalate": "10m"}},
+        escalation={"rotas": {"desk": desk}, "levels": levels},
+    )
+    assert fakes.to("phone") == [LEAD]
+
+
+def test_in_quiet_hours_only_what_is_critical_wakes_somebody(
+    play: Play, fakes: Fakes, mailbox: Mailbox
+) -> None:
+    now = datetime.now(UTC)
+    hours = {f"{now - timedelta(hours=1):%H:%M}": None, f"{now + timedelta(hours=2):%H:%M}": None}
+    start, end = hours
+
+    async def scene(world: World) -> None:
+        warning = await world.fire("LowWinRate", severity="warning")
+        critical = await world.fire("Down")
+        await world.said(critical, "told", "over sms")
+        await asyncio.sleep(SOON)
+        assert await world.timeline(warning, "told") == []
+        [(due,)] = await world.rows("SELECT due_at FROM escalation_steps WHERE incident = %s", warning.id)
+        assert f"{due.astimezone(UTC):%H:%M}" == end
+
+    play(scene, escalation={"quiet_hours": {"from": start, "to": end}}, alerts={"Down": {"escalate": "2h"}})
+    assert mailbox.to() == ["admin@example.org"]
+
+
+def test_after_a_snooze_the_climb_begins_anew_and_tells_all_of_it_again(
+    play: Play, fakes: Fakes, mailbox: Mailbox
+) -> None:
+    async def scene(world: World) -> None:
+        incident = await world.fire("HighDrawdown")
+        await reached(fakes, "phone", MANAGER)
+        end = datetime.now(UTC) + timedelta(seconds=2)
+        async with world.pool.transaction() as connection:
+            assert await world.escalation.snoozed(connection, incident, "anna", end, "after lunch")
+        await asyncio.sleep(1)
+        assert fakes.to("slack") == []
+        await reached(fakes, "telegram", "-100123")  # not from Alertmanager this time
+        assert "Why you: the snooze by anna is over" in mailbox.text()
+
+        async def again() -> bool:
+            return fakes.to("phone").count(MANAGER) == 2
+
+        await until(again, what="the manager's second call")
+
+    nobody = {"administrator": {"email": [], "phone": []}}
+    quick = {"HighDrawdown": {"escalate": "10m"}}
+    play(scene, contacts=nobody, alerts=quick, escalation={"no_response": "2h"})
+
+
+def test_an_acknowledgement_after_a_snooze_holds(play: Play, fakes: Fakes) -> None:
+    async def scene(world: World) -> None:
+        incident = await world.fire("Down")
+        async with world.pool.transaction() as connection:
+            end = datetime.now(UTC) + timedelta(seconds=1)
+            await world.escalation.snoozed(connection, incident, "anna", end)
+        await world.acknowledge(incident)
+        await asyncio.sleep(2 * SOON)
+        assert len(await world.rows("SELECT FROM escalation_steps WHERE state = 'taken'")) <= 1
+
+    play(scene, alerts={"Down": {"escalate": "2h"}})
+    assert fakes.to("phone") == []
+
+
+def test_forty_bots_down_at_once_ring_the_phone_a_few_times(play: Play, fakes: Fakes) -> None:
+    async def scene(world: World) -> None:
+        await world.fires("CriticalLoss", *(f"bot{number}" for number in range(40)))
+
+        async def all_told() -> bool:
+            sent = await world.rows("SELECT count(*) FROM outbox WHERE state = 'sent' AND channel = 'phone'")
+            return sent[0][0] == 40 * 2  # the administrator and the risk manager
+
+        await until(all_told, what="forty told")
+
+    far = {"critical_loss": {"again_after": "2h"}}
+    play(scene, speed=60, alerts={"CriticalLoss": {"escalate": "2h"}}, escalation=far)
+    assert 4 <= len(fakes.to("phone")) <= 16
+    assert any("And 17 more" in text for text in fakes.texts("phone"))
+
+
+def test_delays_are_the_alerts_own_then_its_severitys_then_the_policys(ground: Ground) -> None:
+    from webhook_actions.escalation.policy import CLIMB, Plan, Subject, take
+
+    settings = ground.settings(
+        speed=1,
+        severities={"warning": {"escalate": "50m"}, "critical": {"escalate": None}},
+        alerts={"CpuUsageHigh": {"escalate": None}, "DataStale": {"escalate": None}},
+    )
+    now = datetime.now(UTC)
+
+    def delay(kind: str, severity: str) -> str:
+        following = take(settings, Subject(1, kind, "alpha", severity), Plan(CLIMB, 0, 0.0, ""), 0, now).next
+        assert following is not None
+        return str(Duration(following.after))
+
+    assert delay("Down", "critical") == "10m"
+    assert delay("CpuUsageHigh", "warning") == "50m"
+    assert delay("DataStale", "critical") == "30m"

@@ -1,0 +1,147 @@
+"""Programs are told: webhooks that prove who sent them, a list of those that never arrived, annotations."""
+
+import json
+
+import pytest
+from standardwebhooks import Webhook, WebhookVerificationError
+
+from tests.webhook_actions.escalation.conftest import Play
+from tests.webhook_actions.escalation.fakes import Fakes, Got
+from tests.webhook_actions.escalation.world import Ground, World, until
+from webhook_actions.outcome import Outcome
+from webhook_actions.outgoing import WEBHOOK
+from webhook_actions.store import deliveries
+
+QUIET = {"severities": {"critical": {"channels": []}, "warning": {"channels": []}}}
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
+
+def endpoint(fakes: Fakes, *events: str, name: str = "hook") -> dict[str, object]:
+    return {"name": name, "url": f"{fakes.url}/{name}", "secret_file": "webhook", "events": list(events)}
+
+
+def webhooks(fakes: Fakes, *events: str, **more: object) -> dict[str, object]:
+    return {"webhooks": {"endpoints": [endpoint(fakes, *events)], **more}}
+
+
+async def delivered(fakes: Fakes, count: int) -> list[Got]:
+    async def look() -> list[Got]:
+        got = [one for one in fakes.got if one.service == "webhook"]
+        return got if len(got) >= count else []
+
+    return await until(look, what=f"{count} webhooks")
+
+
+def test_an_incidents_story_is_told_in_webhooks_that_prove_their_sender(play: Play, fakes: Fakes) -> None:
+    async def scene(world: World) -> None:
+        incident = await world.fire("Down")
+        await delivered(fakes, 1)
+        await world.acknowledge(incident)
+        await delivered(fakes, 2)
+        await world.close(incident)
+        got = await delivered(fakes, 3)
+        stories = [Webhook(SECRET).verify(one.text, one.headers) for one in got]
+        types = [story["type"] for story in stories]
+        assert types == ["incident.opened", "incident.acknowledged", "incident.closed"]
+        assert {story["data"]["incident"] for story in stories} == {incident.id}
+        assert stories[1]["data"]["by"] == "anna"
+        with pytest.raises(WebhookVerificationError):
+            Webhook("whsec_" + "A" * 32).verify(got[0].text, got[0].headers)
+
+    play(scene, speed=60, channels=webhooks(fakes, "system_alerts"), **QUIET)
+
+
+def test_an_endpoint_hears_only_of_what_it_chose(play: Play, fakes: Fakes) -> None:
+    async def scene(world: World) -> None:
+        incident = await world.fire("Down")
+        async with world.pool.transaction() as connection:
+            tell = world.escalation.outgoing
+            await tell.acted(connection, incident, "restart_bot", "disruptive", Outcome.ok("restarted"))
+            await tell.acted(connection, incident, "close_all_positions", "money", Outcome.ok("flat"))
+            await tell.report(connection, "daily", {"pnl": 12.5})
+        got = await delivered(fakes, 5)
+        told = {(one.to, json.loads(one.text)["type"]) for one in got}
+        assert told == {
+            ("/alerts", "incident.opened"),
+            ("/alerts", "action.ended"),
+            ("/money", "action.ended"),
+            ("/all", "action.ended"),
+            ("/all", "report.ready"),
+        }
+
+    endpoints = [
+        endpoint(fakes, "system_alerts", name="alerts"),
+        endpoint(fakes, "trading_events", name="money"),
+        endpoint(fakes, "trading_events", "performance_reports", name="all"),
+    ]
+    play(scene, speed=60, channels={"webhooks": {"endpoints": endpoints}}, **QUIET)
+
+
+def test_every_try_has_the_same_id_and_a_dead_letter_can_be_sent_again(play: Play, fakes: Fakes) -> None:
+    async def scene(world: World) -> None:
+        await world.fire("Down")
+
+        async def dead() -> list[deliveries.Dead]:
+            async with world.pool.transaction() as connection:
+                return await deliveries.dead(connection, WEBHOOK, 10)
+
+        [letter] = await until(dead, what="the dead letter")
+        assert letter.attempts == 3
+        assert letter.outcome == "hook answered 404: webhook is out of order"
+        async with world.pool.transaction() as connection:
+            assert await deliveries.send_again(connection, WEBHOOK, letter.id)
+            assert not await deliveries.send_again(connection, "email", letter.id)
+        [got] = await delivered(fakes, 1)
+        assert got.headers["webhook-id"] == f"msg_{letter.id}"
+        assert await dead() == []
+
+    fakes.answers["webhook"] = [500, 404, 404]
+    play(
+        scene,
+        speed=60,
+        channels=webhooks(fakes, "system_alerts", delivery={"retries": 2, "pause": "1s"}),
+        **QUIET,
+    )
+
+
+def test_an_endpoint_that_is_gone_is_not_asked_again(play: Play, fakes: Fakes) -> None:
+    async def scene(world: World) -> None:
+        await world.fire("Down")
+        await until(lambda: world.rows("SELECT FROM outbox WHERE state = 'failed' AND channel = 'webhook'"))
+
+    fakes.answers["webhook"] = [410]
+    play(scene, speed=60, channels=webhooks(fakes, "system_alerts"), **QUIET)
+    assert fakes.runs.count("webhook") == 1
+
+
+def test_a_secret_that_is_none_is_said_without_being_shown(play: Play, ground: Ground, fakes: Fakes) -> None:
+    async def scene(world: World) -> None:
+        await world.fire("Down")
+        rows = await until(
+            lambda: world.rows("SELECT outcome FROM outbox WHERE state = 'failed' AND channel = 'webhook'")
+        )
+        assert rows == [("webhook holds no secret of Standard Webhooks: base64, after whsec_",)]
+
+    (ground.directory / "webhook").write_text("whsec_a")
+    play(scene, speed=60, channels=webhooks(fakes, "system_alerts"), **QUIET)
+
+
+def test_actions_and_acknowledgements_are_annotations_in_grafana(play: Play, fakes: Fakes) -> None:
+    async def scene(world: World) -> None:
+        incident = await world.fire("Down")
+        async with world.pool.transaction() as connection:
+            outcome = Outcome.ok("restarted")
+            await world.escalation.outgoing.acted(connection, incident, "restart_bot", "disruptive", outcome)
+        await world.acknowledge(incident)
+
+        async def both() -> bool:
+            return len(fakes.to("grafana")) == 2
+
+        await until(both, what="two annotations")
+
+    fakes.answers["grafana"] = [502]
+    play(scene, speed=60, channels={"grafana": {"enabled": True, "token_file": "grafana"}}, **QUIET)
+    assert set(zip(fakes.to("grafana"), fakes.texts("grafana"), strict=True)) == {
+        ("nightdesk,alpha,TradingBotDown,restart_bot", "restart_bot of alpha: done. restarted"),
+        ("nightdesk,alpha,TradingBotDown,acknowledged", "acknowledged by anna. on it"),
+    }

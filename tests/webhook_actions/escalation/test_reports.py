@@ -1,0 +1,149 @@
+"""A report reaches whom it should: by mail with charts, by Telegram with the PDF, by Apprise, by webhook."""
+
+from email.message import EmailMessage
+
+import pytest
+from standardwebhooks import Webhook
+
+from tests.webhook_actions.escalation.conftest import Play
+from tests.webhook_actions.escalation.fakes import Fakes
+from tests.webhook_actions.escalation.test_outgoing import QUIET, SECRET, delivered, webhooks
+from tests.webhook_actions.escalation.world import Ground, Mailbox, World, until
+from tests.webhook_actions.report.made import empty, full
+from webhook_actions.actions import load_actions
+from webhook_actions.outcome import Outcome, Result
+from webhook_actions.report import archive
+
+PNG, PDF = b"\x89PNG\r\n\x1a\n", b"%PDF-"
+
+
+async def report_to(world: World, *reports: object) -> int:
+    """End an action that made reports, and return the incident."""
+    incident = await world.fire("DailySummary", bot="", severity="info")
+    action = load_actions()["generate_report"]
+    outcome = Outcome(Result.DONE, "made", tuple(reports))  # type: ignore[arg-type]
+    async with world.pool.transaction() as connection:
+        await world.escalation.acted(connection, incident, action, outcome)
+    return incident.id
+
+
+def reports_of(mailbox: Mailbox) -> list[EmailMessage]:
+    return [mail for mail in mailbox.mails if "report: " in mail["Subject"]]
+
+
+def test_a_mail_has_the_report_in_it_with_its_charts_and_the_pdf(play: Play, mailbox: Mailbox) -> None:
+    async def scene(world: World) -> None:
+        await report_to(world, full())
+
+        async def look() -> list[EmailMessage]:
+            return reports_of(mailbox)
+
+        (mail,) = await until(look, within=60, what="the mail")
+        assert mail["Subject"] == "Weekly report: momentum: +742.16 USDT"
+        assert "P&L: +742.16 USDT (before: \u2212103.40)" in mail.get_body(("plain",)).get_content()
+        html = mail.get_body(("html",)).get_content()
+        images = {part["Content-ID"]: part for part in mail.walk() if part.get_content_maintype() == "image"}
+        assert len(images) == 4
+        for cid, part in images.items():
+            assert f'src="cid:{cid.strip("<>")}"' in html
+            assert part.get_payload(decode=True).startswith(PNG)
+        assert html.count("src=") == 4
+        (paper,) = mail.iter_attachments()
+        assert paper.get_filename() == "momentum-week-2026-11-25.pdf"
+        assert paper.get_payload(decode=True).startswith(PDF)
+
+    play(scene, **QUIET)
+
+
+def test_telegram_gets_the_text_below_the_pdf(play: Play, fakes: Fakes) -> None:
+    async def scene(world: World) -> None:
+        await report_to(world, full())
+
+        async def look() -> bool:
+            return len(fakes.texts("telegram")) == 2  # one a chat
+
+        await until(look, within=60, what="the PDF in both chats")
+        assert sorted(fakes.to("telegram")) == ["-100123", "@desk"]
+        assert all("P&L: +742.16 USDT" in text for text in fakes.texts("telegram"))
+        assert {name for name, _ in fakes.files} == {"momentum-week-2026-11-25.pdf"}
+        assert all(content.startswith(PDF) for _, content in fakes.files)
+
+    play(scene, reports={"channels": ["telegram"]}, **QUIET)
+
+
+def test_a_contact_gets_it_by_mail_and_through_apprise(play: Play, fakes: Fakes, ground: Ground) -> None:
+    (ground.directory / "apprise").write_text(f"json://127.0.0.1:{fakes.port}/apprise")
+
+    async def scene(world: World) -> None:
+        await report_to(world, full())
+
+        async def look() -> bool:
+            return bool(fakes.texts("webhook")) and len(reports_of(ground.mailbox)) == 1
+
+        await until(look, within=60, what="both")
+        assert "momentum-week-2026-11-25.pdf" in fakes.texts("webhook")[0]
+        assert reports_of(ground.mailbox)[0]["To"] == "manager@example.org"
+
+    manager = {"email": ["manager@example.org"], "apprise_files": ["apprise"]}
+    play(scene, reports={"channels": [], "contacts": ["manager"]}, contacts={"manager": manager}, **QUIET)
+
+
+def test_programs_are_told_the_figures_of_a_report(play: Play, fakes: Fakes) -> None:
+    async def scene(world: World) -> None:
+        await report_to(world, full())
+        (got,) = await delivered(fakes, 1)
+        told = Webhook(SECRET).verify(got.text, got.headers)
+        assert told["type"] == "report.ready"
+        data = told["data"]
+        assert (data["bot"], data["period"], data["currency"]) == ("momentum", "week", "USDT")
+        assert {"name": "P&L", "value": 742.16} in [
+            {"name": figure["name"], "value": figure["value"]} for figure in data["figures"]
+        ]
+
+    channels = webhooks(fakes, "performance_reports")
+    play(scene, reports={"channels": []}, channels=channels, **QUIET)
+
+
+def test_a_report_is_kept_once_with_the_incidents_of_its_period(play: Play) -> None:
+    async def scene(world: World) -> None:
+        down = await world.fire("Down", bot="ghost")
+        now = down.opened_at.timestamp()
+        mine = empty().model_copy(update={"start": now - 60, "end": now + 60})
+        await world.fire("Down", bot="other")
+        id_ = await report_to(world, mine)
+        async with world.pool.transaction() as connection:
+            await archive.keep(connection, world.settings, [mine], id_)
+            (kept,) = await archive.listing(connection, "ghost", None, 10)
+            assert await archive.listing(connection, "nobody", None, 10) == []
+        assert [happened.id for happened in kept.content.incidents] == [down.id]
+        assert kept.content.incidents[0].summary == "Down of ghost"
+
+    play(scene, work=False, reports={"channels": []}, **QUIET)
+
+
+def test_of_many_bots_those_that_lost_most_are_sent_and_all_are_kept(play: Play) -> None:
+    def earned(bot: str, amount: float) -> object:
+        first, *rest = full().figures
+        figures = (first.model_copy(update={"value": amount}), *rest)
+        return full().model_copy(update={"bot": bot, "figures": figures})
+
+    async def scene(world: World) -> None:
+        await report_to(world, earned("a", 5), earned("b", -7), earned("c", 1))
+        async with world.pool.transaction() as connection:
+            kept = await archive.listing(connection, "", None, 10)
+        assert {one.bot for one in kept} == {"a", "b", "c"}
+        sent = await world.rows("SELECT body FROM outbox WHERE channel = 'email' AND step IS NULL")
+        bots = {one.id: one.bot for one in kept}
+        assert [bots[archive.id_of(body)] for (body,) in sent] == ["b", "c"]
+
+    play(scene, work=False, reports={"channels": ["email"], "sent": 2}, **QUIET)
+
+
+@pytest.mark.parametrize("channel", ["email", "telegram"])
+def test_a_channel_that_is_off_is_not_written_to(play: Play, channel: str) -> None:
+    async def scene(world: World) -> None:
+        await report_to(world, full())
+        assert await world.rows("SELECT id FROM outbox WHERE body LIKE '%%report%%'") == []
+
+    off = {channel: {"enabled": False}}
+    play(scene, work=False, reports={"channels": [channel]}, channels=off, **QUIET)

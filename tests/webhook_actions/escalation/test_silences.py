@@ -1,0 +1,101 @@
+"""An acknowledgement may silence its alert in a real Alertmanager, until it ends or the incident does."""
+
+import subprocess
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import requests
+
+from stack.binaries import alertmanager_command
+from tests.conftest import binary, eventually, free_port
+from tests.webhook_actions.escalation.conftest import Play
+from tests.webhook_actions.escalation.world import Ground, World, until
+from webhook_actions.escalation import acknowledgements
+from webhook_actions.store.incidents import Incident
+
+CONFIG = "route: {receiver: nobody}\nreceivers: [{name: nobody}]\n"
+
+
+@pytest.fixture
+def alertmanager(ground: Ground) -> Iterator[int]:
+    binary("alertmanager")
+    port = free_port()
+    config = ground.directory / "alertmanager.yml"
+    config.write_text(CONFIG)
+    command = alertmanager_command(
+        f"--config.file={config}",
+        f"--storage.path={ground.directory / 'alertmanager'}",
+        f"--web.listen-address=127.0.0.1:{port}",
+        "--cluster.listen-address=",
+    )
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+
+    def ready() -> bool:
+        try:
+            return requests.get(f"http://127.0.0.1:{port}/-/ready", timeout=1).ok
+        except requests.ConnectionError:
+            return False
+
+    eventually(ready, what="Alertmanager")
+    yield port
+    process.terminate()
+    process.wait(20)
+
+
+def fire(port: int, *incidents: Incident) -> None:
+    body = [{"labels": one.labels} for one in incidents]
+    requests.post(f"http://127.0.0.1:{port}/api/v2/alerts", json=body, timeout=5).raise_for_status()
+
+
+def state(port: int, bot: str) -> str:
+    """Return what Alertmanager does with the alert of a bot: active or suppressed."""
+    alerts = requests.get(f"http://127.0.0.1:{port}/api/v2/alerts", timeout=5).json()
+    return next((alert["status"]["state"] for alert in alerts if alert["labels"]["bot"] == bot), "")
+
+
+def test_a_silence_covers_exactly_its_alert_and_ends_with_its_incident(play: Play, alertmanager: int) -> None:
+    async def settled(bot: str, wanted: str) -> None:
+        async def look() -> bool:
+            return state(alertmanager, bot) == wanted
+
+        await until(look, what=f"{bot} {wanted}")
+
+    async def scene(world: World) -> None:
+        ours, other = await world.fires("Down", 'alpha "1"', "beta")
+        fire(alertmanager, ours, other)
+        await settled(ours.bot, "active")
+        silence = await acknowledgements.silence(world.settings, ours, "anna", "asleep", _in_an_hour())
+        async with world.pool.transaction() as connection:
+            assert await world.escalation.acknowledged(connection, ours, "anna", "asleep", silence)
+        assert await world.timeline(ours, "acknowledged") == ["by anna, silenced in Alertmanager: asleep"]
+        await settled(ours.bot, "suppressed")
+        assert state(alertmanager, other.bot) == "active"
+        await world.close(ours)
+        await settled(ours.bot, "active")
+        await acknowledgements.lift(world.settings, silence)  # one that has ended already
+
+    play(scene, speed=60, services={"alertmanager": {"port": alertmanager}})
+
+
+def test_an_alertmanager_that_is_not_there_is_said(ground: Ground, play: Play) -> None:
+    async def scene(world: World) -> None:
+        incident: Incident = await world.fire("Down")
+        with pytest.raises(acknowledgements.SilenceError, match="is not reached"):
+            await acknowledgements.silence(world.settings, incident, "anna", "", _in_an_hour())
+
+    play(scene, speed=60, services={"alertmanager": {"port": free_port()}})
+
+
+def test_what_alertmanager_refuses_is_said(alertmanager: int, play: Play) -> None:
+    async def scene(world: World) -> None:
+        incident = await world.fire("Down")
+        past = datetime.now(UTC) - timedelta(hours=1)
+        with pytest.raises(acknowledgements.SilenceError, match="answered 400"):
+            await acknowledgements.silence(world.settings, incident, "anna", "", past)
+
+    play(scene, speed=60, services={"alertmanager": {"port": alertmanager}})
+
+
+def _in_an_hour() -> datetime:
+    return datetime.now(UTC) + timedelta(hours=1)

@@ -1,0 +1,151 @@
+"""Says what the on-call page says: times as a person reads them, and what an incident is doing now."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta, tzinfo
+
+from webhook_actions.store.holds import Pause
+from webhook_actions.store.incidents import Step
+from webhook_actions.store.search import Case, Entry
+from webhook_actions.web.commands import Done
+
+_UNITS = (("d", 86_400), ("h", 3600), ("min", 60))
+SEVERITIES = ("critical", "warning", "info")
+
+
+@dataclass(frozen=True)
+class Clock:
+    """The time now, in the time zone of the settings."""
+
+    zone: tzinfo
+    now: datetime
+
+    def at(self, moment: datetime) -> str:
+        """Return the time of day, with its day where that is not today."""
+        local, today = moment.astimezone(self.zone), self.now.astimezone(self.zone)
+        if local.date() == today.date():
+            return f"{local:%H:%M:%S}"
+        return f"{local:%a %d %b %H:%M}" if local.year == today.year else f"{local:%d %b %Y %H:%M}"
+
+    def full(self, moment: datetime) -> str:
+        """Return date, time and zone."""
+        return f"{moment.astimezone(self.zone):%A %d %B %Y, %H:%M:%S %Z}"
+
+    def ago(self, moment: datetime) -> str:
+        """Return how long ago it was, or in how long it will be."""
+        seconds = (self.now - moment).total_seconds()
+        if abs(seconds) < 1:
+            return "now"
+        return f"{length(seconds)} ago" if seconds > 0 else f"in {length(-seconds)}"
+
+
+def length(seconds: float) -> str:
+    """Return a length of time in its two largest units: 2 h 5 min."""
+    for index, (unit, size) in enumerate(_UNITS):
+        if seconds >= size:
+            whole, rest = divmod(int(seconds), size)
+            finer, step = _UNITS[index + 1] if index + 1 < len(_UNITS) else ("s", 1)
+            more = rest // step
+            return f"{whole} {unit} {more} {finer}" if more and whole < 10 else f"{whole} {unit}"
+    return f"{int(seconds)} s"
+
+
+def lasted(case: Case, clock: Clock) -> str:
+    """Return how long an incident lasted, or has lasted."""
+    return length(((case.closed_at or clock.now) - case.opened_at).total_seconds())
+
+
+def severity(case: Case) -> str:
+    """Return the severity as a name that the style sheet knows."""
+    return case.severity if case.severity in SEVERITIES else "none"
+
+
+def problem(case: Case) -> str:
+    """Return what is wrong, in the alert's words."""
+    return case.annotations.get("summary") or case.alert
+
+
+def web(address: str | None) -> str | None:
+    """Return a link that a browser may follow, None for any other: annotations are not ours."""
+    return address if address and address.startswith(("http://", "https://")) else None
+
+
+def told(case: Case) -> list[Entry]:
+    """Return the lines that say who was told."""
+    return [entry for entry in case.timeline if entry.kind == "told"]
+
+
+def untold(case: Case) -> Entry | None:
+    """Return the last line that says why somebody could not be told, None where there is none."""
+    kinds = ("unreachable", "not_told", "exhausted")
+    return next((entry for entry in reversed(case.timeline) if entry.kind in kinds), None)
+
+
+def answer(case: Case) -> Entry | None:
+    """Return the line that says who has it, or that it is snoozed; None while nobody answered."""
+    return next((e for e in reversed(case.timeline) if e.kind in ("acknowledged", "snoozed")), None)
+
+
+def doing(case: Case, paused: Pause | None, clock: Clock) -> str:
+    """Return what Nightdesk is doing about an incident now, in a sentence."""
+    if case.closed_at is not None:
+        return f"Closed: {case.close_reason}"
+    if case.steps and (tried := _trying(case.steps[-1], clock)):
+        return tried
+    if case.resolved_at is not None:
+        return "Resolved, says Alertmanager; it is closed once a sample shows it."
+    if paused is not None:
+        return "Nothing: all actions are paused."
+    if case.gave_up_at is not None:
+        return "Nothing is left that Nightdesk may try: it waits for a person."
+    last = case.timeline[-1] if case.timeline else None
+    if last is not None and last.kind == "waiting":
+        return f"Waiting: {last.text}."
+    if case.steps and case.steps[-1].verdict == "verified":
+        return f"{case.steps[-1].action} is proven to have helped; it is closed when the alert ends."
+    return "Looking at it."
+
+
+def _trying(step: Step, clock: Clock) -> str | None:
+    if step.ended_at is None:
+        return f"Running {step.action}, for {length((clock.now - step.started_at).total_seconds())} now."
+    if step.verdict is None:
+        limit = f", until {clock.at(step.verify_until)}" if step.verify_until else ""
+        return f"{step.action} was run; looking for the proof that it helped{limit}."
+    return None
+
+
+def snoozes(clock: Clock) -> list[tuple[str, str]]:
+    """Return the lengths that the page offers to snooze for, as (value, words)."""
+    morning = clock.now.astimezone(clock.zone).replace(hour=8, minute=0, second=0, microsecond=0)
+    if morning - clock.now < timedelta(minutes=1):
+        morning += timedelta(days=1)
+    minutes = int((morning - clock.now).total_seconds() // 60)
+    return [
+        ("15m", "15 minutes"),
+        ("1h", "1 hour"),
+        ("4h", "4 hours"),
+        (f"{minutes}m", f"until 08:00 ({length(minutes * 60)})"),
+    ]
+
+
+NOTICES = {
+    Done.ACKNOWLEDGED: "Acknowledged: nobody else is woken for it.",
+    Done.SNOOZED: "Snoozed: nobody else is woken until it ends.",
+    Done.NOT_SILENCED: "Done, but Alertmanager made no silence and goes on sending; the log says why.",
+    Done.COMMENTED: "Written into the timeline.",
+    Done.ASKED: "Asked for: the timeline tells how it goes.",
+    Done.RESUMED: "Actions run again.",
+    Done.RELEASED: "Released: Nightdesk no longer keeps it paused.",
+}
+
+FILTERS: dict[str, Callable[..., object]] = {
+    "lasted": lasted,
+    "severity": severity,
+    "problem": problem,
+    "web": web,
+    "told": told,
+    "untold": untold,
+    "answer": answer,
+    "doing": doing,
+}

@@ -1,0 +1,171 @@
+"""The store of reports, and the letters by which each goes to people and programs."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+from stack.settings import Settings
+from webhook_actions.report.model import Happened, Report
+from webhook_actions.store import deliveries, escalation_steps
+from webhook_actions.store.database import Connection
+from webhook_actions.store.deliveries import Letter
+from webhook_actions.store.incidents import Incident, Step
+
+_INCIDENTS = 20  # that a report tells, the newest
+_TOLD = ("critical", "warning")
+APPRISE = "apprise"
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A kept report."""
+
+    id: int
+    made_at: datetime
+    bot: str
+    period: str
+    content: Report
+
+
+async def with_incidents(connection: Connection, report: Report) -> Report:
+    """Return a report with the incidents of its period, of its bot or of no single one, and what was done."""
+    start, end = (datetime.fromtimestamp(at, UTC) for at in (report.start, report.end))
+    found = await connection.execute(
+        "SELECT id FROM incidents WHERE bot IN (%s, '') AND severity = ANY(%s) AND opened_at < %s "
+        "AND coalesce(closed_at, clock_timestamp()) >= %s ORDER BY id DESC LIMIT %s",
+        [report.bot, list(_TOLD), end, start, _INCIDENTS],
+    )
+    stories = await escalation_steps.stories(connection, [id_ for (id_,) in await found.fetchall()])
+    happened = tuple(_happened(incident, steps) for incident, steps in stories)
+    return report.model_copy(update={"incidents": happened})
+
+
+async def keep(
+    connection: Connection, settings: Settings, reports: Sequence[Report], incident: int
+) -> list[Kept]:
+    """Keep the reports that an incident asked for and write the letters, in the caller's transaction.
+
+    A second time they are neither kept nor sent.
+    """
+    kept = []
+    for report in reports:
+        complete = await with_incidents(connection, report)
+        row = await connection.execute(
+            "INSERT INTO reports (bot, period, incident, content) VALUES (%s, %s, %s, %s) "
+            "ON CONFLICT DO NOTHING RETURNING id, made_at",
+            [report.bot, report.period, incident, Jsonb(complete.model_dump(mode="json"))],
+        )
+        if written := await row.fetchone():
+            kept.append(Kept(written[0], written[1], report.bot, report.period, complete))
+    worst_first = sorted(kept, key=lambda one: _made(one.content))
+    letters = [letter for one in worst_first[: settings.reports.sent] for letter in _letters(settings, one)]
+    await deliveries.write(connection, letters)
+    return kept
+
+
+async def one(connection: Connection, id_: int) -> Kept | None:
+    """Return a kept report, None where there is no such one."""
+    found = await _find(connection, "WHERE id = %s", [id_])
+    return found[0] if found else None
+
+
+async def listing(connection: Connection, bot: str, before: int | None, limit: int) -> list[Kept]:
+    """Return kept reports, newest first: of a bot, or of all where it is ''; older than the id `before`."""
+    where = "WHERE (%s = '' OR bot = %s) AND (%s::bigint IS NULL OR id < %s) ORDER BY id DESC LIMIT %s"
+    return await _find(connection, where, [bot, bot, before, before, limit])
+
+
+async def forget(connection: Connection, age: float) -> None:
+    """Delete what is older than `age` seconds."""
+    await connection.execute(
+        "DELETE FROM reports WHERE made_at < clock_timestamp() - make_interval(secs => %s)", [age]
+    )
+
+
+def summary(kept: Kept) -> dict[str, object]:
+    """Return what programs are told of a report: its figures, and where it is read."""
+    said = kept.content.model_dump(
+        mode="json",
+        include={
+            "bot",
+            "period",
+            "start",
+            "end",
+            "zone",
+            "currency",
+            "notes",
+            "figures",
+            "score",
+            "proposals",
+        },
+    )
+    return said | {"id": kept.id}
+
+
+def id_of(body: str) -> int:
+    """Return the report that a letter's body names."""
+    return int(json.loads(body)["report"])
+
+
+async def _find(connection: Connection, where: str, values: Sequence[object]) -> list[Kept]:
+    cursor = connection.cursor(row_factory=class_row(_Row))
+    query = f"SELECT id, made_at, bot, period, content FROM reports {where}"  # noqa: S608 - ours
+    rows = await (await cursor.execute(query.encode(), list(values))).fetchall()
+    return [
+        Kept(row.id, row.made_at, row.bot, row.period, Report.model_validate(row.content)) for row in rows
+    ]
+
+
+@dataclass(frozen=True)
+class _Row:
+    id: int
+    made_at: datetime
+    bot: str
+    period: str
+    content: object
+
+
+def _letters(settings: Settings, kept: Kept) -> Iterator[Letter]:
+    body = json.dumps({"report": kept.id})
+    channels, wanted = settings.channels, settings.reports
+    addresses: dict[tuple[str, str], None] = {}  # each once, however many ways name it
+    if "email" in wanted.channels and channels.email.enabled:
+        addresses |= {("email", address): None for address in channels.email.to}
+    if "telegram" in wanted.channels and channels.telegram.enabled:
+        addresses |= {("telegram", str(chat)): None for chat in channels.telegram.chats}
+    for name in wanted.contacts:
+        contact = settings.contacts[name]
+        if channels.email.enabled:
+            addresses |= {("email", address): None for address in contact.email}
+        if channels.telegram.enabled:
+            addresses |= {("telegram", str(chat)): None for chat in contact.telegram}
+        addresses |= {(APPRISE, str(file)): None for file in contact.apprise_files}
+    for channel, address in addresses:
+        yield Letter(channel, address, body=body)
+
+
+def _made(report: Report) -> float:
+    return report.figure("P&L").value or 0.0
+
+
+def _happened(incident: Incident, steps: Sequence[Step]) -> Happened:
+    return Happened(
+        id=incident.id,
+        alert=incident.alert,
+        severity=incident.severity,
+        summary=incident.annotations.get("summary") or incident.alert,
+        opened_at=incident.opened_at.timestamp(),
+        closed_at=incident.closed_at and incident.closed_at.timestamp(),
+        done=tuple(_did(step) for step in steps),
+    )
+
+
+def _did(step: Step) -> str:
+    if step.outcome == "done":
+        proof = {"verified": "proven to have helped", "not_verified": "not proven to have helped"}
+        return f"{step.action}: {proof.get(step.verdict or '', 'done')}"
+    return f"{step.action}: {step.outcome or 'running'}{f', {step.detail}' if step.detail else ''}"

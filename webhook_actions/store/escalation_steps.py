@@ -1,0 +1,201 @@
+"""The store of escalation: steps that wait for their time, taken once, cancelled by an answer or the end."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+from webhook_actions.escalation.policy import CLIMB, Plan, Subject, Taken
+from webhook_actions.store import deliveries
+from webhook_actions.store.database import Connection
+from webhook_actions.store.deliveries import Letter
+from webhook_actions.store.incidents import Incident, Step
+
+_AT_A_TIME = 100  # steps in one transaction
+
+
+@dataclass(frozen=True)
+class Due:
+    """A step whose time has come, and what of its incident decides; `wanted` while nobody has answered."""
+
+    id: int
+    incident: int
+    alert: str
+    bot: str
+    severity: str
+    rule: str
+    level: int
+    round: int
+    why: str
+    wanted: bool
+
+    @property
+    def subject(self) -> Subject:
+        """The incident, as the policy knows it."""
+        return Subject(self.incident, self.alert.removeprefix("TradingBot"), self.bot, self.severity)
+
+    @property
+    def plan(self) -> Plan:
+        """The step, as the policy planned it."""
+        return Plan(self.rule, self.level, 0.0, self.why)
+
+
+@dataclass(frozen=True)
+class Opened:
+    """An incident that was just opened; `repeats` says that its alert fires for its bot again and again."""
+
+    id: int
+    alert: str
+    bot: str
+    severity: str
+    repeats: bool
+
+    @property
+    def subject(self) -> Subject:
+        """The incident, as the policy knows it."""
+        return Subject(self.id, self.alert.removeprefix("TradingBot"), self.bot, self.severity)
+
+
+async def opened(connection: Connection, ids: Sequence[int], window: float, count: int) -> list[Opened]:
+    """Return incidents, and whether their alert fired `count` times for their bot within `window` seconds.
+
+    That is said once in a window.
+    """
+    cursor = connection.cursor(row_factory=class_row(Opened))
+    query = """
+        SELECT i.id, i.alert, i.bot, i.severity,
+            CASE WHEN fired.times < %(count)s THEN false ELSE NOT EXISTS (SELECT FROM incidents o
+                JOIN escalation_steps s ON s.incident = o.id
+                WHERE o.alert = i.alert AND o.bot = i.bot AND s.rule = 'repeated_alerts'
+                AND o.opened_at > statement_timestamp() - make_interval(secs => %(window)s)) END AS repeats
+        FROM incidents i, LATERAL (SELECT count(*) AS times FROM incidents o
+            WHERE o.alert = i.alert AND o.bot = i.bot
+            AND o.opened_at > statement_timestamp() - make_interval(secs => %(window)s)) fired
+        WHERE i.id = ANY(%(ids)s) ORDER BY i.id
+    """
+    values = {"ids": list(ids), "window": window, "count": count}
+    return await (await cursor.execute(query, values)).fetchall()
+
+
+async def plan(connection: Connection, plans: Iterable[tuple[int, int, Plan]]) -> None:
+    """Write steps, given as (incident, round, plan), in the caller's transaction; one that is there stays."""
+    rows = [
+        {
+            "incident": incident,
+            "round": round_,
+            "rule": plan.rule,
+            "level": plan.level,
+            "why": plan.why,
+            "after": plan.after,
+        }
+        for incident, round_, plan in plans
+    ]
+    if rows:
+        await connection.execute(
+            """
+            INSERT INTO escalation_steps (incident, round, rule, level, why, due_at)
+            SELECT incident, round, rule, level, why, clock_timestamp() + make_interval(secs => after)
+            FROM jsonb_to_recordset(%s) AS p (
+                incident bigint, round integer, rule text, level integer, why text, after double precision)
+            ON CONFLICT (incident, rule, level, round) DO NOTHING
+            """,
+            [Jsonb(rows)],
+        )
+
+
+async def again(connection: Connection, incident: int, at: datetime, why: str) -> None:
+    """Write that the climb begins anew at a time, unless the incident is over or answered by then."""
+    await connection.execute(
+        "INSERT INTO escalation_steps (incident, rule, level, round, why, due_at) "
+        "SELECT %(incident)s, %(rule)s, 0, coalesce(max(round), 0) + 1, %(why)s, %(at)s "
+        "FROM escalation_steps WHERE incident = %(incident)s",
+        {"incident": incident, "rule": CLIMB, "why": why, "at": at},
+    )
+
+
+async def due(connection: Connection) -> list[Due]:
+    """Return steps that are due, locked for the caller's transaction."""
+    cursor = connection.cursor(row_factory=class_row(Due))
+    query = """
+        SELECT s.id, s.incident, i.alert, i.bot, i.severity, s.rule, s.level, s.round, s.why,
+            is_unanswered(i.id) AS wanted
+        FROM escalation_steps s JOIN incidents i ON i.id = s.incident
+        WHERE s.state = 'waiting' AND s.due_at <= clock_timestamp()
+        ORDER BY s.due_at LIMIT %s FOR UPDATE OF s SKIP LOCKED
+    """
+    return await (await cursor.execute(query, [_AT_A_TIME])).fetchall()
+
+
+async def write_taken(connection: Connection, taken: Sequence[tuple[Due, Taken | None]]) -> None:
+    """Write what taking steps means, None where nobody needs to be told any more, all in one transaction."""
+    postponed = [(one.postponed_to, due.id) for due, one in taken if one and one.postponed_to]
+    if postponed:
+        await connection.cursor().executemany(
+            "UPDATE escalation_steps SET due_at = %s WHERE id = %s", postponed
+        )
+    done = [(due, one) for due, one in taken if one and not one.postponed_to]
+    await _set(connection, "taken", [due.id for due, _ in done])
+    await _set(connection, "cancelled", [due.id for due, one in taken if one is None])
+    letters = [
+        Letter(to.channel, to.address, due.incident, due.id, one.contact)
+        for due, one in done
+        for to in one.addresses
+    ]
+    await deliveries.write(connection, letters)
+    await plan(connection, [(due.incident, due.round, one.next) for due, one in done if one.next])
+    entries = [(due.incident, *one.entry) for due, one in done if one.entry]
+    await tell_all(connection, entries)
+    await connection.execute(
+        "UPDATE incidents SET escalated_at = clock_timestamp() WHERE id = ANY(%s) AND escalated_at IS NULL",
+        [[incident for incident, kind, _ in entries if kind == "escalated"]],
+    )
+
+
+async def tell_all(connection: Connection, entries: Sequence[tuple[int, str, str]]) -> None:
+    """Write lines of timelines, given as (incident, kind, text), in the transaction of what they tell."""
+    if entries:
+        await connection.cursor().executemany(
+            "INSERT INTO entries (incident, kind, text) VALUES (%s, %s, %s)", entries
+        )
+
+
+async def stories(connection: Connection, ids: Sequence[int]) -> list[tuple[Incident, list[Step]]]:
+    """Return incidents, each with what was tried."""
+    cursor = connection.cursor(row_factory=class_row(Incident))
+    query = "SELECT * FROM incidents WHERE id = ANY(%s) ORDER BY id"
+    found = await (await cursor.execute(query, [list(ids)])).fetchall()
+    trying = connection.cursor(row_factory=class_row(Step))
+    query = "SELECT * FROM steps WHERE incident = ANY(%s) ORDER BY id"
+    tried = await (await trying.execute(query, [list(ids)])).fetchall()
+    return [(one, [step for step in tried if step.incident == one.id]) for one in found]
+
+
+async def _set(connection: Connection, state: str, ids: Sequence[int]) -> None:
+    if ids:
+        await connection.execute(
+            "UPDATE escalation_steps SET state = %s WHERE id = ANY(%s)", [state, list(ids)]
+        )
+
+
+async def cancel(connection: Connection, incident: int) -> None:
+    """Cancel the steps of an incident that still wait."""
+    await connection.execute(
+        "UPDATE escalation_steps SET state = 'cancelled' WHERE incident = %s AND state = 'waiting'",
+        [incident],
+    )
+
+
+async def pass_on(connection: Connection, step: int, why: str) -> None:
+    """Have the climb's next step taken now, if none of this step's letters reached or may reach anyone."""
+    # Of two letters that fail at once, each in its transaction, the second to get this lock sees both.
+    await connection.execute("SELECT FROM escalation_steps WHERE id = %s FOR UPDATE", [step])
+    await connection.execute(
+        """
+        UPDATE escalation_steps n SET due_at = clock_timestamp(), why = %(why)s FROM escalation_steps s
+        WHERE s.id = %(step)s AND n.incident = s.incident AND n.rule = %(rule)s AND n.level > 0
+        AND n.state = 'waiting' AND NOT EXISTS (SELECT FROM outbox WHERE step = s.id AND state <> 'failed')
+        """,
+        {"step": step, "why": why, "rule": CLIMB},
+    )

@@ -1,0 +1,212 @@
+"""What a person may do, on the page as by the API: each act checked, done, and written in the audit."""
+
+import logging
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+from stack.settings import Settings
+from webhook_actions.actions import Action, Effect
+from webhook_actions.engine.jobs import Jobs
+from webhook_actions.escalation import acknowledgements
+from webhook_actions.escalation.steps import Escalation
+from webhook_actions.outgoing import WEBHOOK
+from webhook_actions.store import audit, deliveries, holds, incidents
+from webhook_actions.store.audit import Caller
+from webhook_actions.store.database import Connection, Pool
+from webhook_actions.store.incidents import Incident
+
+log = logging.getLogger(__name__)
+
+
+class Done(StrEnum):
+    """What an act came to."""
+
+    ACKNOWLEDGED = "acknowledged"
+    SNOOZED = "snoozed"
+    NOT_SILENCED = "not_silenced"  # answered all the same
+    COMMENTED = "commented"
+    ASKED = "asked"
+    PAUSED = "paused"
+    RESUMED = "resumed"
+    RELEASED = "released"
+    SENT_AGAIN = "sent_again"
+
+
+class Refused(Exception):
+    """An act that was not done; the text says why and what to do, the status is HTTP's."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+class Unconfirmed(Refused):
+    """An action that touches money and wants the bot's name typed first."""
+
+    def __init__(self, action: str, bot: str) -> None:
+        super().__init__(422, f"{action} touches money: confirm it with the bot's name, {bot}")
+        self.bot = bot
+
+
+@dataclass(frozen=True)
+class Offer:
+    """An action that a person may ask for."""
+
+    name: str
+    effect: Effect
+    armed: bool  # whether Nightdesk runs it by itself
+    says: str
+
+
+class Commands:
+    """The acts. Each raises Refused where it cannot be done."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        pool: Pool,
+        jobs: Jobs,
+        escalation: Escalation,
+        actions: dict[str, Action],
+    ) -> None:
+        self._settings = settings
+        self._pool = pool
+        self._jobs = jobs
+        self._escalation = escalation
+        self._actions = actions
+        self.offers = tuple(self._offer(actions[name]) for name in sorted(actions))
+
+    async def acknowledge(
+        self, caller: Caller, incident_id: int, comment: str, silence: float | None = None
+    ) -> Done:
+        """Stop the climb: somebody has it. `silence` is for how many seconds Alertmanager is silenced too."""
+        incident = await self._open(incident_id)
+        made, failed = await self._silence(caller, incident, comment, silence)
+        async with self._pool.transaction() as connection:
+            if not await self._escalation.acknowledged(connection, incident, caller.who, comment, made):
+                raise _closed(incident_id)
+            await self._write(connection, caller, "acknowledge", incident, comment)
+        return failed or Done.ACKNOWLEDGED
+
+    async def snooze(
+        self, caller: Caller, incident_id: int, seconds: float, comment: str, silence: bool
+    ) -> Done:
+        """Leave an incident to itself for a while, then the climb begins anew; Alertmanager too, if asked."""
+        incident = await self._open(incident_id)
+        made, failed = await self._silence(caller, incident, comment, seconds if silence else None)
+        until = datetime.now(UTC) + timedelta(seconds=seconds)
+        async with self._pool.transaction() as connection:
+            if not await self._escalation.snoozed(connection, incident, caller.who, until, comment, made):
+                raise _closed(incident_id)
+            await self._write(connection, caller, "snooze", incident, f"until {until:%Y-%m-%d %H:%M} UTC")
+        return failed or Done.SNOOZED
+
+    async def comment(self, caller: Caller, incident_id: int, text: str) -> Done:
+        """Write words into an incident's timeline."""
+        if not text:
+            raise Refused(422, "a comment has words")
+        incident = await self._open(incident_id)
+        async with self._pool.transaction() as connection:
+            await acknowledgements.comment(connection, incident_id, caller.who, text)
+            await self._write(connection, caller, "comment", incident, text)
+        return Done.COMMENTED
+
+    async def run(self, caller: Caller, incident_id: int, name: str, confirm: str) -> Done:
+        """Run an action now, whether or not it is the next one; `confirm` is the bot's name, for money."""
+        action = self._actions.get(name)
+        if action is None:
+            raise Refused(404, f"{name} is no action; there are {', '.join(self._actions)}")
+        incident = await self._open(incident_id)
+        if not incident.bot and action.effect is not Effect.OBSERVE:
+            raise Refused(409, f"{incident.alert} is not about one bot: only what looks can be run for it")
+        if action.effect is Effect.MONEY and confirm != incident.bot:
+            raise Unconfirmed(name, incident.bot)
+        async with self._pool.transaction() as connection:
+            if paused := await holds.paused(connection):
+                raise Refused(409, f"all actions are paused by {paused.paused_by}; resume them first")
+            await self._write(connection, caller, "run", incident, name)
+        await self._jobs.run_now(incident_id, incident.bot, name, caller.who)
+        return Done.ASKED
+
+    async def pause(self, caller: Caller, reason: str) -> Done:
+        """Stop all actions, until they are resumed."""
+        async with self._pool.transaction() as connection:
+            if not await holds.pause(connection, caller.who, reason):
+                raise Refused(409, "all actions are paused already")
+            await self._write(connection, caller, "pause", detail=reason)
+        return Done.PAUSED
+
+    async def resume(self, caller: Caller) -> Done:
+        """Let actions run again."""
+        async with self._pool.transaction() as connection:
+            if not await holds.resume(connection, caller.who):
+                raise Refused(409, "actions are not paused")
+            await self._write(connection, caller, "resume")
+        return Done.RESUMED
+
+    async def release(self, caller: Caller, bot: str) -> Done:
+        """Let a halted bot trade again when it is started."""
+        async with self._pool.transaction() as connection:
+            if not await holds.release(connection, bot, caller.who):
+                raise Refused(409, f"{bot} is not halted")
+            await self._write(connection, caller, "release", bot=bot)
+        return Done.RELEASED
+
+    async def send_again(self, caller: Caller, letter: int) -> Done:
+        """Have an event tried again that an outgoing webhook did not take."""
+        async with self._pool.transaction() as connection:
+            if not await deliveries.send_again(connection, WEBHOOK, letter):
+                raise Refused(404, f"there is no dead letter {letter}")
+            await self._write(connection, caller, "send_again", detail=f"letter {letter}")
+        return Done.SENT_AGAIN
+
+    async def login(self, caller: Caller) -> None:
+        """Write that somebody logged in to the page."""
+        async with self._pool.transaction() as connection:
+            await self._write(connection, caller, "login")
+
+    async def _open(self, incident_id: int) -> Incident:
+        async with self._pool.connection() as connection:
+            incident = await incidents.incident(connection, incident_id)
+        if incident is None:
+            raise Refused(404, f"there is no incident {incident_id}")
+        if incident.closed_at is not None:
+            raise _closed(incident_id)
+        return incident
+
+    async def _silence(
+        self, caller: Caller, incident: Incident, comment: str, seconds: float | None
+    ) -> tuple[str | None, Done | None]:
+        """Return the id of a silence made in Alertmanager, or what to say where none could be made."""
+        if seconds is None:
+            return None, None
+        until = datetime.now(UTC) + timedelta(seconds=seconds)
+        try:
+            return await acknowledgements.silence(self._settings, incident, caller.who, comment, until), None
+        except acknowledgements.SilenceError as error:
+            log.warning("not silenced", extra={"incident": incident.id, "reason": str(error)})
+            return None, Done.NOT_SILENCED
+
+    async def _write(
+        self,
+        connection: Connection,
+        caller: Caller,
+        act: str,
+        incident: Incident | None = None,
+        detail: str = "",
+        bot: str | None = None,
+    ) -> None:
+        number, bot = (incident.id, incident.bot) if incident else (None, bot)
+        await audit.write(connection, caller, act, incident=number, bot=bot, detail=detail)
+        about = {"incident": number, "bot": bot, "who": caller.who, "address": caller.address}
+        log.info("a person acted", extra=about | {"act": act})
+
+    def _offer(self, action: Action) -> Offer:
+        armed = action.effect is not Effect.MONEY or action.name in self._settings.actions.armed
+        says = (action.run.__doc__ or "").partition(" Source:")[0].strip()
+        return Offer(action.name, action.effect, armed, says)
+
+
+def _closed(incident_id: int) -> Refused:
+    return Refused(409, f"incident {incident_id} is closed")
