@@ -97,7 +97,7 @@ class Observer:
         return cls(settings.services.prometheus.urls, endpoints, timeout, settings.web)
 
     def ask(self, expression: str, at: float | None = None) -> tuple[Sample, ...]:
-        """Return what an expression is now, or at a unix time, as far as it is a number. Raises Unanswered."""
+        """Return what an expression is now, or at a unix time, without NaN. Raises Unanswered."""
         result = self._get("query", {"query": expression} | ({} if at is None else {"time": at}))
         samples = (Sample(each["metric"], float(each["value"][1])) for each in result)
         return tuple(sample for sample in samples if math.isfinite(sample.value))
