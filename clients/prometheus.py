@@ -1,45 +1,94 @@
-"""Asks Prometheus what is true: the webhook is only a hint."""
+"""Prometheus's HTTP API as the engine needs it: what fires, and which expressions hold."""
 
 import asyncio
-import json
 import ssl
-import time
 from collections import defaultdict, deque
-from collections.abc import Iterable, Mapping
-from datetime import datetime
-from typing import Any
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal, TypeVar
 
 import aiohttp
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 _TIMEOUT = aiohttp.ClientTimeout(total=10, connect=2)
-_OF_SERIES = ("__name__", "alertstate")  # labels that ALERTS has beside the alert's own
+_AT_ONCE = 50  # expressions in one query
+_PICK = "expression"  # the label that says which of them a sample is of
 
 
 class Unreachable(Exception):
-    """Prometheus did not answer, or not with an answer."""
+    """Prometheus did not answer, or not as its API is documented."""
+
+
+class Refused(Unreachable):
+    """Prometheus refused a query."""
+
+
+@dataclass(frozen=True)
+class FiringAlert:
+    """An alert that fires, as the rule words it: without external labels, with rendered annotations."""
+
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
 
 
 class Firing:
     """The alerts that fire."""
 
-    def __init__(self, alerts: Iterable[Mapping[str, str]]) -> None:
-        self._alerts = defaultdict[tuple[str, str], list[Mapping[str, str]]](list)
+    def __init__(self, alerts: Iterable[FiringAlert]) -> None:
+        self._alerts = defaultdict[tuple[str, str], list[FiringAlert]](list)
         for alert in alerts:
-            self._alerts[_key(alert)].append(alert)
+            known = self._alerts[_key(alert.labels)]
+            if all(alert.labels != other.labels for other in known):
+                known.append(alert)
 
-    def __contains__(self, labels: Mapping[str, str]) -> bool:
-        """Return whether an alert with these labels is among them.
+    def __iter__(self) -> Iterator[FiringAlert]:
+        """Yield each alert."""
+        for alerts in self._alerts.values():
+            yield from alerts
+
+    def find(self, labels: Mapping[str, str]) -> FiringAlert | None:
+        """Return the alert that these labels mean; its severity is the rule's, whatever they say of it.
 
         Alertmanager's alert has all labels of Prometheus's and the external labels besides.
         """
-        return any(
-            all(labels.get(name) == value for name, value in alert.items())
-            for alert in self._alerts.get(_key(labels), ())
-        )
+        for alert in self._alerts.get(_key(labels), ()):
+            if all(labels.get(name) == value for name, value in alert.labels.items() if name != "severity"):
+                return alert
+        return None
+
+
+class _Alert(BaseModel):
+    labels: dict[str, str]
+    annotations: dict[str, str] = {}
+    state: str
+
+
+class _Alerts(BaseModel):
+    alerts: list[_Alert]
+
+
+class _Series(BaseModel):
+    metric: dict[str, str]
+    value: Annotated[list[Any], Field(min_length=2, max_length=2)]
+
+
+class _Result(BaseModel):
+    resultType: Literal["vector", "scalar"]  # noqa: N815 - Prometheus's
+    result: list[Any]
+
+
+class _Answer(BaseModel):
+    status: Literal["success"]
+    data: dict[str, Any]
+
+
+_VECTOR = TypeAdapter(list[_Series])
+_Data = TypeVar("_Data", bound=BaseModel)
 
 
 class Prometheus:
-    """Prometheus's HTTP API, as far as the engine needs it; of several, whichever answers."""
+    """One Prometheus, or several that see the same: what any of them says fires, fires."""
 
     def __init__(
         self, *urls: str, context: ssl.SSLContext | bool = True, user: tuple[str, str] | None = None
@@ -50,59 +99,9 @@ class Prometheus:
         self._user = aiohttp.BasicAuth(*user) if user else None
         self._session: aiohttp.ClientSession | None = None
 
-    async def holds(self, expression: str, since: datetime | None = None) -> bool:
-        """Return whether the expression returns a sample, computed from samples newer than `since` if given.
-
-        Raises Unreachable, also for an expression that Prometheus refuses.
-        """
-        parameters = {"query": expression}
-        if since is not None:
-            age = time.time() - since.timestamp()
-            if age <= 0:
-                return False
-            parameters["lookback_delta"] = f"{age:.3f}"
-        return bool((await self._get(parameters))["result"])
-
     async def firing(self) -> Firing:
         """Return the alerts that fire, at any Prometheus that answers. Raises Unreachable."""
-        return await self._firing("")
-
-    async def fires(self, labels: Mapping[str, str]) -> bool:
-        """Return whether the alert with these labels fires, at any that answers. Raises Unreachable.
-
-        Asked of the one alert: in a storm of thousands, all of them for each would be megabytes a time.
-        """
-        chosen = ",".join(f"{name}={json.dumps(labels.get(name, ''))}" for name in ("alertname", "bot"))
-        return labels in await self._firing(chosen)
-
-    async def _firing(self, chosen: str) -> Firing:
-        # The series, not /api/v1/alerts, which would send each alert's annotations along.
-        found = await self._all({"query": f'ALERTS{{alertstate="firing",{chosen}}}'})
-        return Firing(
-            {name: value for name, value in series["metric"].items() if name not in _OF_SERIES}
-            for each in found
-            for series in each["result"]
-        )
-
-    async def close(self) -> None:
-        """Close the connections."""
-        if self._session:
-            await self._session.close()
-
-    async def _get(self, parameters: Mapping[str, str]) -> Any:  # noqa: ANN401 - JSON
-        failed = []
-        for url in tuple(self._urls):
-            try:
-                return await self._ask(url, parameters)
-            except Unreachable as error:
-                failed.append(str(error))
-                if self._urls[0] == url:
-                    self._urls.rotate(-1)  # the one that answers is asked first from now on
-        raise Unreachable("; ".join(failed))
-
-    async def _all(self, parameters: Mapping[str, str]) -> list[Any]:
-        """Return what each that is reached answers: of two, one sees a change a little before the other."""
-        asked = (self._ask(url, parameters) for url in self._urls)
+        asked = [self._ask(url, "alerts", None, _Alerts) for url in self._urls]
         answers = await asyncio.gather(*asked, return_exceptions=True)
         failed = [each for each in answers if isinstance(each, BaseException)]
         for error in failed:
@@ -110,20 +109,96 @@ class Prometheus:
                 raise error
         if len(failed) == len(answers):
             raise Unreachable("; ".join(map(str, failed)))
-        return [each for each in answers if not isinstance(each, BaseException)]
+        return Firing(
+            FiringAlert(alert.labels, alert.annotations)
+            for each in answers
+            if isinstance(each, _Alerts)
+            for alert in each.alerts
+            if alert.state == "firing"
+        )
 
-    async def _ask(self, url: str, parameters: Mapping[str, str]) -> Any:  # noqa: ANN401 - JSON
+    async def holds(self, expression: str, since: datetime | None = None) -> bool:
+        """Return whether the expression returns a sample, computed from samples newer than `since` if given.
+
+        Raises Unreachable, also for an expression that Prometheus refuses.
+        """
+        parameters = {"query": expression}
+        if since is not None:
+            age = (datetime.now(UTC) - since).total_seconds()
+            if age <= 0:
+                return False
+            parameters["lookback_delta"] = f"{age:.3f}"
+        return bool(_vector(await self._query(parameters)))
+
+    async def which_hold(self, expressions: Collection[str]) -> dict[str, bool | None]:
+        """Return, for each expression, whether it returns a sample; None where Prometheus refuses it.
+
+        Many are asked in one query. Raises Unreachable.
+        """
+        wanted = sorted(set(expressions))
+        found: dict[str, bool | None] = {}
+        for at in range(0, len(wanted), _AT_ONCE):
+            found |= await self._which_hold(wanted[at : at + _AT_ONCE])
+        return found
+
+    async def _which_hold(self, wanted: Sequence[str]) -> dict[str, bool | None]:
+        query = " or ".join(
+            f'label_replace(count({expression}), "{_PICK}", "{number}", "", "")'
+            for number, expression in enumerate(wanted)
+        )
+        try:
+            answer = await self._query({"query": query})
+        except Refused:
+            if len(wanted) == 1:
+                return {wanted[0]: None}
+            half = len(wanted) // 2  # some expression is wrong: the others are asked without it
+            return await self._which_hold(wanted[:half]) | await self._which_hold(wanted[half:])
+        held = {series.metric.get(_PICK) for series in _vector(answer)}
+        return {expression: str(number) in held for number, expression in enumerate(wanted)}
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._session:
+            await self._session.close()
+
+    async def _query(self, parameters: Mapping[str, str]) -> _Result:
+        failed = []
+        for url in tuple(self._urls):
+            try:
+                return await self._ask(url, "query", parameters, _Result)
+            except Refused:
+                raise
+            except Unreachable as error:
+                failed.append(str(error))
+                if self._urls[0] == url:
+                    self._urls.rotate(-1)  # the one that answers is asked first from now on
+        raise Unreachable("; ".join(failed))
+
+    async def _ask(
+        self, url: str, path: str, form: Mapping[str, str] | None, kind: type[_Data]
+    ) -> _Data:
         if self._session is None:
             connector = aiohttp.TCPConnector(ssl=self._context)
             self._session = aiohttp.ClientSession(connector=connector, auth=self._user, timeout=_TIMEOUT)
+        address, method = f"{url}/api/v1/{path}", "POST" if form else "GET"
         try:
-            async with self._session.get(f"{url}/api/v1/query", params=parameters) as answer:
-                body = await answer.json()
+            async with self._session.request(method, address, data=form) as answer:
+                body, status = await answer.read(), answer.status
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             raise Unreachable(f"{url}: {type(error).__name__}: {error}") from None
-        if body.get("status") != "success":
-            raise Unreachable(f"{url} refused the query: {body.get('error', answer.status)}")
-        return body["data"]
+        if status in (400, 422):
+            raise Refused(f"{url} refused the query: {body[:300].decode(errors='replace')}")
+        try:
+            return kind.model_validate(_Answer.model_validate_json(body).data)
+        except ValidationError:
+            raise Unreachable(f"{url} answered {status} with what is no answer of Prometheus") from None
+
+
+def _vector(answer: _Result) -> list[_Series]:
+    try:
+        return _VECTOR.validate_python(answer.result)
+    except ValidationError:
+        raise Unreachable("Prometheus answered with what is no vector") from None
 
 
 def _key(labels: Mapping[str, str]) -> tuple[str, str]:

@@ -1,34 +1,158 @@
-"""Decides what is tried next for an incident, from what was tried, when, and what is allowed."""
+"""Decides the next thing about an incident: a pure function of what is known of it, without clock or I/O."""
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
 
-from stack.settings import ActionLimit, Settings
-from webhook_actions.store.incidents import Incident, Step
+from webhook_actions.store.incidents import Incident
+from webhook_actions.store.runs import Run as ActionRun
+from webhook_actions.store.runs import State
 
 CANNOT = "cannot"  # this bot, adapter or Nightdesk has no way to do it
 WOULD_HAVE = "would_have"  # settings do not arm it
-NOT_RUN = (CANNOT, WOULD_HAVE)
-VERIFIED = "verified"
-UNKNOWN = "unknown"  # the verdict where the bot did not say how it stands
-_MONEY = "money"
-_SPENT = (*NOT_RUN, "failed")  # not tried again in the same incident
+REFUSED = "refused"  # a person's request that is not carried out
+NOT_RUN = (CANNOT, WOULD_HAVE, REFUSED)
+_NEVER_AGAIN = (CANNOT, WOULD_HAVE, "failed")  # in the same incident, whoever asked
+_BESIDE = timedelta(seconds=2)  # when to look again at a bot that something else is done to
+_RETRY_PROMETHEUS = timedelta(seconds=5)
+
+
+class Verdict(StrEnum):
+    """What became of a run."""
+
+    VERIFIED = "verified"
+    NOT_VERIFIED = "not_verified"
+    UNKNOWN = "unknown"  # the bot does not say
+    NONE = "none"  # nothing to verify
+    STOPPED = "stopped"  # before its target was reached; it may be run again
+    TAKEN_OVER = "taken_over"  # a person has it now; it is not run again
+    REPLACED = "replaced"  # by a stronger target
 
 
 @dataclass(frozen=True)
-class Act:
-    """Run this action now."""
+class PlannedAction:
+    """One action of an incident's remediation plan, with all that settings say of it.
+
+    `refusal` says why nobody may run it. `strength` orders targets: closing is stronger than reducing, which is
+    stronger than stopping entries; 0 has no target. `paced` actions keep their attempts and their cooldown.
+    """
+
+    name: str
+    effect: str
+    attempts: int
+    cooldown: timedelta
+    strength: int = 0
+    paced: bool = True
+    once: bool = False
+    armed: bool = True
+    proof: bool = True
+    refusal: str | None = None
+    useless: str | None = None  # what Prometheus says against it
+
+    @property
+    def targeted(self) -> bool:
+        """Whether it brings the bot to a target, so that it may be repeated without harm."""
+        return self.strength > 0
+
+
+@dataclass(frozen=True)
+class Holds:
+    """What holds actions back: each None where it does not."""
+
+    paused_by: str | None = None
+    maintained_until: datetime | None = None
+    acknowledged_by: str | None = None
+    acknowledged_until: datetime | None = None
+    halted: bool = False
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What Prometheus and the bot say now.
+
+    `verdicts` has, for each run that waits for its proof, what is seen now; a run is absent where nobody could
+    be asked. `unreachable` says why Prometheus could not be asked; then `fires` and `gone` mean nothing.
+    """
+
+    fires: bool = False
+    gone: bool = False
+    unreachable: str | None = None
+    verdicts: Mapping[int, tuple[Verdict, str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """All that a decision may depend on. Times are aware; `actions` has each action by its name."""
+
+    now: datetime
+    incident: Incident
+    plan: tuple[str, ...]
+    actions: Mapping[str, PlannedAction]
+    runs: tuple[ActionRun, ...]  # all of the incident
+    bot_runs: tuple[ActionRun, ...]  # of its bot, over all incidents, as long as they matter
+    holds: Holds
+    observed: Observed
+    fleet_spent: bool = False
+    known_bot: bool = True  # its bot is in the settings, or it is about none
+    alert_cooldown: timedelta = timedelta(0)
+    attempts_window: timedelta = timedelta(hours=1)
+    look_again: timedelta = timedelta(seconds=5)
+    sees_all: timedelta = timedelta(0)  # after the opening, until every Prometheus has seen it
+
+
+@dataclass(frozen=True)
+class Run:
+    """Commit to an attempt of an action now; `run` is the one that goes on, `replaces` the weaker ones."""
 
     action: str
+    reason: str
+    run: int | None = None
+    replaces: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Write the verdict on a run; `refused` where a person's request was not carried out."""
+
+    run: ActionRun
+    verdict: Verdict
+    reason: str
+    refused: bool = False
+
+
+@dataclass(frozen=True)
+class Interrupt:
+    """Write that an attempt's engine died, or lost its lease."""
+
+    run: ActionRun
+    reason: str
+
+
+@dataclass(frozen=True)
+class Skip:
+    """Write that a planned action is not run, and go on to the next one."""
+
+    action: str
+    outcome: str
+    reason: str
 
 
 @dataclass(frozen=True)
 class Wait:
-    """Look again then: an action rests after its last success, or the alert after what was done for it."""
+    """Look again then, or where `until` is None when something happens."""
 
-    until: datetime
-    action: str
+    until: datetime | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class Blocked:
+    """Something holds back what would be done; a person hears of each `kind` once."""
+
+    kind: str
+    until: datetime | None
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -39,72 +163,305 @@ class GiveUp:
 
 
 @dataclass(frozen=True)
-class Record:
-    """What happened to one action of a bot lately, over all incidents."""
+class Close:
+    """It no longer fires, and a sample shows that its cause is gone."""
 
-    attempts: int = 0
-    rests_until: datetime | None = None
-
-
-def ladder_of(settings: Settings, incident: Incident) -> list[str]:
-    """Return the actions to try: the alert's own, else its objective's, else its severity's."""
-    alert = settings.alerts.get(incident.kind)
-    if alert is not None and alert.actions is not None:
-        return list(alert.actions)
-    if objective := incident.labels.get("objective"):
-        of_objective = settings.sla.actions
-        return list(of_objective.get(objective, of_objective["default"]))
-    return list(getattr(settings.severities, incident.severity).actions)
+    reason: str
 
 
-def decide(
-    ladder: Sequence[str],
-    steps: Sequence[Step],
-    records: Mapping[str, Record],
-    limits: Mapping[str, ActionLimit],
-    once: Collection[str],
-    now: datetime,
-) -> Act | Wait | GiveUp:
-    """Return the first rung that is not spent: an action is tried until its attempts are, then the next one.
+Decision = Run | Judge | Interrupt | Skip | Wait | Blocked | GiveUp | Close
 
-    `steps` are those of this incident, `records` the bot's by action, `limits` by action; the actions in
-    `once` are not repeated in an incident, whatever came of them.
+
+def decide(facts: Facts) -> Decision:
+    """Return what is done next. Every unfinished run is looked at before anything new begins."""
+    if facts.incident.closed_at is not None:
+        return Wait(None, "it is closed")
+    waits = []
+    for run in sorted(facts.runs, key=lambda run: run.state != State.WANTED):
+        decision = _of_run(facts, run)
+        if isinstance(decision, Wait | Blocked):
+            waits.append(decision)
+        elif decision is not None:
+            return decision
+    if waits:
+        return min(waits, key=lambda wait: wait.until or datetime.max.replace(tzinfo=facts.now.tzinfo))
+    if not facts.known_bot and facts.incident.bot and any(run.orders for run in facts.runs):
+        return Close(f"{facts.incident.bot} is no longer watched")
+    if facts.observed.unreachable is not None:
+        why = f"nothing is done, since Prometheus cannot be asked: {facts.observed.unreachable}"
+        return Blocked("unreachable", facts.now + _RETRY_PROMETHEUS, why)
+    if not facts.observed.fires:
+        return _at_end(facts)
+    if facts.incident.handed_over_at is not None:
+        return Wait(None, "it waits for a person")
+    if facts.observed.gone and facts.incident.confirmed and "verify" in facts.incident.annotations:
+        return Wait(None, "its cause is gone, though it is kept firing for a while")
+    return _next(facts)
+
+
+def _at_end(facts: Facts) -> Decision:
+    """Return what is done about an alert that no longer fires."""
+    if not facts.observed.gone:
+        return Wait(None, "it no longer fires, but no sample shows that its cause is gone")
+    sees_all = facts.incident.opened_at + facts.sees_all
+    if facts.now < sees_all:
+        return Wait(sees_all, "another Prometheus may not have seen it yet")
+    return Close("it no longer fires, and a sample shows that its cause is gone")
+
+
+def _of_run(facts: Facts, run: ActionRun) -> Decision | None:
+    """Return what a run needs, None where it is finished."""
+    if run.verdict is not None:
+        return None
+    action = facts.actions.get(run.action)
+    match run.state:
+        case State.WANTED:
+            return _wanted(facts, run, action)
+        case State.RUNNING:
+            if run.due_at is not None and facts.now < run.due_at:
+                return Wait(run.due_at, f"{run.action} is under way")
+            return Interrupt(run, "the engine was interrupted before it saw the outcome")
+        case State.OPEN:
+            return _pursued(facts, run, action)
+    if action is None or not action.proof:
+        return Judge(run, Verdict.NONE, "it changes nothing that could be proven")
+    return _awaiting_proof(facts, run)
+
+
+def _wanted(facts: Facts, run: ActionRun, action: PlannedAction | None) -> Decision:
+    refusal = _refusal(facts, action)
+    if refusal is None and run.expires_at is not None and facts.now >= run.expires_at:
+        refusal = "nobody could run it before it expired; ask again if it is still wanted"
+    if action is None or refusal is not None:
+        return Judge(run, Verdict.NONE, refusal or "this Nightdesk has no such action", refused=True)
+    if wait := _conflict(facts, action, run.id):
+        return wait
+    return Run(run.action, f"{run.asked_by} asked for it", run.id, _weaker(facts, action, run.id))
+
+
+def _refusal(facts: Facts, action: PlannedAction | None) -> str | None:
+    """Return why nobody may run an action now, None where a person may."""
+    if action is None:
+        return "this Nightdesk has no such action"
+    if facts.holds.paused_by is not None:
+        return f"all actions are paused by {facts.holds.paused_by}"
+    return action.refusal
+
+
+def _awaiting_proof(facts: Facts, run: ActionRun) -> Decision:
+    seen = facts.observed.verdicts.get(run.id)
+    if seen is not None and seen[0] is Verdict.VERIFIED:
+        return Judge(run, Verdict.VERIFIED, f"proven by {seen[1]}")
+    if run.verify_until is None or facts.now >= run.verify_until:
+        if seen is None:
+            why = facts.observed.unreachable or "it was not looked at yet"
+            return Blocked("unreachable", facts.now + _RETRY_PROMETHEUS, f"{run.action}: no proof yet: {why}")
+        return Judge(run, seen[0], f"not proven by {seen[1]}")
+    return Wait(min(run.verify_until, facts.now + _patience(facts, run)), f"{run.action} waits for its proof")
+
+
+def _patience(facts: Facts, run: ActionRun) -> timedelta:
+    """Return how long to wait before the next look: what takes long is asked less often."""
+    return max(facts.look_again, (facts.now - (run.ended_at or facts.now)) / 4)
+
+
+def _pursued(facts: Facts, run: ActionRun, action: PlannedAction | None) -> Decision:
+    """Return what is done about a target that may not be reached yet."""
+    seen = facts.observed.verdicts.get(run.id)
+    if seen is not None and seen[0] is Verdict.VERIFIED:
+        return Judge(run, Verdict.VERIFIED, f"proven by {seen[1]}")
+    if action is None:
+        return Judge(run, Verdict.UNKNOWN, "this Nightdesk has no such action any more")
+    if stop := _stops(facts, run, action):
+        return Judge(run, *stop)
+    if facts.holds.maintained_until is not None and run.asked_by is None:
+        return Blocked("maintenance", facts.holds.maintained_until, _maintained(facts))
+    if run.due_at is not None and facts.now < run.due_at:
+        return Wait(run.due_at, f"{run.action}: its target is not reached: {run.detail}")
+    if wait := _conflict(facts, action, run.id):
+        return wait
+    return Run(run.action, f"its target is not reached: {run.detail}", run.id)
+
+
+def _stops(facts: Facts, run: ActionRun, action: PlannedAction) -> tuple[Verdict, str] | None:
+    """Return the verdict that ends a pursuit before its target is reached, None where it goes on."""
+    seen = facts.observed.verdicts.get(run.id)
+    left = seen[1] if seen else run.detail or "nobody knows what is left"
+    if facts.holds.paused_by is not None:
+        return Verdict.STOPPED, f"all actions are paused by {facts.holds.paused_by}; {left}"
+    if action.refusal is not None:
+        return Verdict.STOPPED, f"{action.refusal}; {left}"
+    if action.strength == _CLOSES and not facts.holds.halted:
+        return Verdict.TAKEN_OVER, f"the bot was released; {left}"
+    if run.asked_by is not None:
+        return None
+    if not action.armed:
+        return Verdict.STOPPED, f"it is no longer among actions.armed; {left}"
+    if facts.incident.kind == CRITICAL_LOSS and not action.paced:
+        return None
+    if facts.holds.acknowledged_by is not None:
+        return Verdict.TAKEN_OVER, f"acknowledged by {facts.holds.acknowledged_by}; {left}"
+    if facts.observed.unreachable is None and not facts.observed.fires:
+        return Verdict.STOPPED, f"its alert ended before the target was reached; {left}"
+    if action.paced and run.orders >= action.attempts:
+        return seen[0] if seen else Verdict.UNKNOWN, f"{run.orders} orders reached the bot; {left}"
+    return None
+
+
+def _next(facts: Facts) -> Decision:
+    """Return the first planned action that is not spent: it is tried until its attempts are, then the next."""
+    for name in facts.plan:
+        action = facts.actions.get(name)
+        mine = [run for run in facts.runs if run.action == name]
+        if any(_is_spent(run) for run in mine) or (action and action.once and any(_counts(r) for r in mine)):
+            continue
+        if action is None:
+            return Skip(name, CANNOT, "this Nightdesk has no such action")
+        if action.refusal is not None:
+            return Skip(name, WOULD_HAVE if "dry_run" in action.refusal else CANNOT, action.refusal)
+        if not action.armed:
+            return Skip(name, WOULD_HAVE, "it touches money and is not in actions.armed")
+        if action.useless is not None:
+            return Skip(name, CANNOT, f"it cannot mend this: {action.useless}")
+        if action.paced and _attempts(facts, name) >= action.attempts:
+            continue
+        if held := _held_back(facts, action):
+            return held
+        if action.effect == DISRUPTIVE and not action.targeted and facts.fleet_spent:
+            return GiveUp(
+                f"{name} is not run: as many bots as the fleet limit allows were acted on lately; "
+                "it is the host, the network or Nightdesk"
+            )
+        return Run(name, "it is next in the plan", replaces=_weaker(facts, action, None))
+    return GiveUp(_nothing_left(facts))
+
+
+def _held_back(facts: Facts, action: PlannedAction) -> Decision | None:
+    """Return what an action has to wait for, None where it may run now."""
+    holds = facts.holds
+    if holds.paused_by is not None:
+        return Blocked(
+            "paused", None, f"{action.name} is held back: all actions are paused by {holds.paused_by}"
+        )
+    if holds.maintained_until is not None:
+        return Blocked("maintenance", holds.maintained_until, _maintained(facts))
+    if action.effect == MONEY and holds.acknowledged_by and facts.incident.kind != CRITICAL_LOSS:
+        why = f"{action.name} is held back: acknowledged by {holds.acknowledged_by}"
+        return Blocked("acknowledged", holds.acknowledged_until, why)
+    rests_until = _rests_until(facts, action) if action.paced else None
+    if rests_until and rests_until > facts.now:
+        return Wait(rests_until, f"{action.name} rests until {rests_until:%H:%M:%S} UTC")
+    return _conflict(facts, action, None)
+
+
+def _maintained(facts: Facts) -> str:
+    end = facts.holds.maintained_until
+    return f"it is maintained until {end:%a %H:%M %Z}" if end else "it is maintained"
+
+
+def _conflict(facts: Facts, action: PlannedAction, own: int | None) -> Wait | None:
+    """Return the wait for what is done to the bot already, None where an action may run beside it.
+
+    A target waits only for another target that is no weaker; what only looks waits for nothing.
     """
-    for action in ladder:
-        tried = [step for step in steps if step.action == action]
-        if any(_is_spent(step) for step in tried) or (action in once and tried):
-            continue
-        record = records.get(action, Record())
-        if record.attempts >= limits[action].attempts:
-            continue
-        if record.rests_until and record.rests_until > now:
-            return Wait(record.rests_until, action)
-        return Act(action)
-    return GiveUp(_reason(ladder, steps, records))
+    if action.effect == OBSERVE:
+        return None
+    for run in _unfinished(facts, own):
+        other = facts.actions.get(run.action)
+        strength = other.strength if other else 0
+        under_way = run.state == State.RUNNING and run.effect != OBSERVE
+        stronger = strength >= action.strength if run.state == State.RUNNING else strength > action.strength
+        if (action.targeted and strength and stronger) or (not action.targeted and under_way):
+            return Wait(
+                facts.now + _BESIDE, f"{action.name} waits for {run.action} of incident {run.incident}"
+            )
+    return None
 
 
-def _is_spent(step: Step) -> bool:
-    """Return whether a step's action is not tried again: it cannot succeed, or money might be moved twice."""
-    if step.outcome in _SPENT:
+def _weaker(facts: Facts, action: PlannedAction, own: int | None) -> tuple[int, ...]:
+    """Return the unfinished runs of the bot whose targets an action's target replaces."""
+    weaker = []
+    for run in _unfinished(facts, own):
+        other = facts.actions.get(run.action)
+        if other is not None and 0 < other.strength < action.strength:
+            weaker.append(run.id)
+    return tuple(weaker)
+
+
+def _unfinished(facts: Facts, own: int | None) -> Iterable[ActionRun]:
+    """Yield the bot's runs that are under way or pursued; an attempt whose lease is over is neither."""
+    for run in facts.bot_runs:
+        leased = run.due_at is not None and facts.now < run.due_at
+        if run.id != own and (run.state == State.OPEN or (run.state == State.RUNNING and leased)):
+            yield run
+
+
+def _counts(run: ActionRun) -> bool:
+    """Return whether a run was begun at all."""
+    return run.outcome not in NOT_RUN and run.verdict not in (Verdict.REPLACED, Verdict.STOPPED)
+
+
+def _is_spent(run: ActionRun) -> bool:
+    """Return whether a run's action is not tried again in its incident by Nightdesk itself."""
+    if run.outcome in _NEVER_AGAIN and run.verdict is not None:
         return True
-    return step.effect == _MONEY and step.verdict in (VERIFIED, UNKNOWN)
+    if run.target is None:
+        return False
+    return run.verdict in (Verdict.VERIFIED, Verdict.UNKNOWN, Verdict.TAKEN_OVER)
 
 
-def _reason(ladder: Sequence[str], steps: Sequence[Step], records: Mapping[str, Record]) -> str:
-    if not ladder:
+def _attempts(facts: Facts, name: str) -> int:
+    """Return how often an action was tried on the bot in the window; with a target, how many orders it took."""
+    since = facts.now - facts.attempts_window
+    counted = 0
+    for run in (*facts.bot_runs, *(run for run in facts.runs if not run.bot)):
+        begun = run.started_at or run.created_at
+        if run.action == name and begun > since and run.outcome not in NOT_RUN:
+            counted += run.orders if run.target is not None else run.attempts
+    return counted
+
+
+def _rests_until(facts: Facts, action: PlannedAction) -> datetime | None:
+    """Return until when an action rests after its last success, or its last order where it has a target.
+
+    After any success against the same alert, nothing is done about that alert for its own cooldown.
+    """
+    rests = []
+    for run in facts.bot_runs:
+        if run.action == action.name and run.target is not None and run.orders and run.ended_at:
+            rests.append(run.ended_at + action.cooldown)
+        if run.verdict != Verdict.VERIFIED or run.judged_at is None:
+            continue
+        if run.action == action.name:
+            rests.append(run.judged_at + action.cooldown)
+        if run.alert == facts.incident.alert:
+            rests.append(run.judged_at + facts.alert_cooldown)
+    return max(rests, default=None)
+
+
+def _nothing_left(facts: Facts) -> str:
+    if not facts.plan:
         return "no action helps against this alert"
-    parts = []
-    for action in ladder:
-        parts.append(f"{action}: {_came_to(action, steps, records.get(action, Record()).attempts)}")
-    return "; ".join(parts)
+    return "; ".join(f"{name}: {_came_to(facts, name)}" for name in facts.plan)
 
 
-def _came_to(action: str, steps: Sequence[Step], attempts: int) -> str:
-    tried = [step for step in steps if step.action == action]
-    if refusal := next((step.detail for step in tried if step.outcome in _SPENT), None):
+def _came_to(facts: Facts, name: str) -> str:
+    """Return what an action of the plan came to, in words."""
+    mine = [run for run in facts.runs if run.action == name]
+    action = facts.actions.get(name)
+    if refusal := next((run.detail for run in mine if run.outcome in _NEVER_AGAIN), None):
         return refusal
-    if any(step.verdict == VERIFIED for step in tried):
+    if action is not None and not action.proof and mine:
+        return "done, and it changes nothing" if mine[-1].outcome == "done" else mine[-1].detail or "failed"
+    if any(run.verdict == Verdict.VERIFIED for run in mine):
         return "proven to have worked, yet the alert still fires"
-    if any(step.effect == _MONEY and step.verdict == UNKNOWN for step in tried):
+    if any(run.verdict == Verdict.UNKNOWN for run in mine):
         return "the bot does not say what came of it, so it is not done again"
-    return f"{attempts} attempts spent, none proven to have helped"
+    if any(run.verdict == Verdict.TAKEN_OVER for run in mine):
+        return "a person took it over"
+    return f"{_attempts(facts, name)} attempts spent, none proven to have helped"
+
+
+CRITICAL_LOSS = "CriticalLoss"
+OBSERVE, DISRUPTIVE, MONEY = "observe", "disruptive", "money"
+_CLOSES = 3  # the strength of a target that closes everything

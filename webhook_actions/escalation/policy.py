@@ -1,62 +1,21 @@
 """Decides who is told of what and when, and over which addresses: the escalation policy of the settings."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import datetime
 
 from stack.settings import Contact, Settings
 from webhook_actions.escalation.schedule import on_call
 from webhook_actions.hours import maintained_until, quiet_until
 from webhook_actions.notify import APPRISE
+from webhook_actions.store.escalation_steps import CLIMB, Address, Plan, Subject, Taken
 
-CLIMB, REPEATED, DOWN, LOSS, SPENT = (
-    "climb",
+REPEATED, DOWN, LOSS, SPENT = (
     "repeated_alerts",
     "system_down",
     "critical_loss",
     "spent_attempts",
 )
 ESCALATED = ("critical", "warning")  # info wakes nobody
-
-
-@dataclass(frozen=True)
-class Subject:
-    """What of an incident decides who hears of it; `kind` is the alert's name as settings write it."""
-
-    incident: int
-    kind: str
-    bot: str
-    severity: str
-
-
-@dataclass(frozen=True)
-class Plan:
-    """A step to be taken: by which rule, at which level of it, after how many seconds, and why."""
-
-    rule: str
-    level: int
-    after: float
-    why: str
-
-
-@dataclass(frozen=True)
-class Address:
-    """Where a channel reaches someone: for email an address, for Apprise a file, for Slack a channel."""
-
-    channel: str
-    address: str
-
-
-@dataclass(frozen=True)
-class Taken:
-    """What taking a step means: whom to tell where, what the timeline says, and what is next."""
-
-    contact: str = ""
-    addresses: tuple[Address, ...] = ()
-    entry: tuple[str, str] | None = None  # kind and text
-    next: Plan | None = None
-    postponed_to: datetime | None = None
-    exhausted: bool = False
 
 
 def at_opening(settings: Settings, subject: Subject, repeated: bool) -> list[Plan]:

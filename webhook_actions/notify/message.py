@@ -6,7 +6,8 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from stack.settings import Settings
-from webhook_actions.store.incidents import Incident, Step
+from webhook_actions.store.incidents import Incident
+from webhook_actions.store.runs import Run
 
 _SHORT = 480  # characters of an SMS, three of its parts; the link is never cut
 _SPOKEN = 3  # incidents that a call names; the others are counted
@@ -44,7 +45,7 @@ class Told:
     """One incident as someone is told of it: what was tried, why it is them, and the link that is theirs."""
 
     incident: Incident
-    steps: Sequence[Step]
+    runs: Sequence[Run]
     why: str
     link: str
 
@@ -73,7 +74,7 @@ def _block(settings: Settings, told: Told) -> str:
         ("Since: ", _clock(settings, incident.starts_at)),
         ("Problem: ", notes.get("description", "")),  # with P&L, win rate, positions and uptime
         ("Priority: ", f"{incident.severity}, {_deadline(settings, incident)}".rstrip(", ")),
-        ("Tried: ", "; ".join(map(_tried, told.steps)) or "nothing yet"),
+        ("Tried: ", "; ".join(map(_tried, told.runs)) or "nothing yet"),
         ("Recommended actions: ", notes.get("recommended_actions", "")),
         ("Why you: ", told.why),
         ("Look and acknowledge: ", told.link),
@@ -83,13 +84,13 @@ def _block(settings: Settings, told: Told) -> str:
     return "\n".join(name + text for name, text in lines if text)
 
 
-def _tried(step: Step) -> str:
-    told = [step.outcome or "running"]
-    if step.outcome == "done" and step.verdict != "none":
-        told.append((step.verdict or "not judged yet").replace("_", " "))
-    elif step.detail:
-        told.append(step.detail)
-    return f"{step.action}: {', '.join(told)}"
+def _tried(run: Run) -> str:
+    told = [run.outcome or "running"]
+    if run.outcome == "done" and run.verdict != "none":
+        told.append((run.verdict or "not judged yet").replace("_", " "))
+    elif run.detail:
+        told.append(run.detail)
+    return f"{run.action}: {', '.join(told)}"
 
 
 def _spoken(settings: Settings, told: Sequence[Told]) -> str:

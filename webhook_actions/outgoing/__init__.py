@@ -6,12 +6,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from psycopg.rows import class_row
-
 from stack.settings import Settings
 from webhook_actions.outcome import Outcome
 from webhook_actions.outgoing import datadog, newrelic
-from webhook_actions.store import deliveries
+from webhook_actions.store import deliveries, incidents
 from webhook_actions.store.database import Connection
 from webhook_actions.store.deliveries import Letter
 from webhook_actions.store.incidents import Incident
@@ -76,9 +74,7 @@ class Outgoing:
     async def opened(self, connection: Connection, ids: Sequence[int]) -> None:
         """Tell of incidents that were just opened."""
         if self.wants(ALERTS):
-            cursor = connection.cursor(row_factory=class_row(Incident))
-            query = "SELECT * FROM incidents WHERE id = ANY(%s) ORDER BY id"
-            found = await (await cursor.execute(query, [list(ids)])).fetchall()
+            found = await incidents.load(connection, ids)
             await self.tell(
                 connection, [Event(ALERTS, "incident.opened", _about(one), one.id) for one in found]
             )

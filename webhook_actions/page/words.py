@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 
 from webhook_actions.store.holds import Pause
-from webhook_actions.store.incidents import Step
+from webhook_actions.store.runs import Run
 from webhook_actions.store.search import Case, Entry
 from webhook_actions.web.commands import Done
 
@@ -90,29 +90,33 @@ def doing(case: Case, paused: Pause | None, clock: Clock) -> str:
     """Return what Nightdesk is doing about an incident now, in a sentence."""
     if case.closed_at is not None:
         return f"Closed: {case.close_reason}"
-    if case.steps and (tried := _trying(case.steps[-1], clock)):
-        return tried
+    if under_way := next((run for run in case.runs if run.verdict is None), None):
+        return _trying(under_way, clock)
     if case.resolved_at is not None:
         return "Resolved, says Alertmanager; it is closed once a sample shows it."
     if paused is not None:
         return "Nothing: all actions are paused."
-    if case.gave_up_at is not None:
+    if case.handed_over_at is not None:
         return "Nothing is left that Nightdesk may try: it waits for a person."
-    last = case.timeline[-1] if case.timeline else None
-    if last is not None and last.kind == "waiting":
-        return f"Waiting: {last.text}."
-    if case.steps and case.steps[-1].verdict == "verified":
-        return f"{case.steps[-1].action} is proven to have helped; it is closed when the alert ends."
+    if case.waits_for:
+        return f"Waiting: {case.waits_for}."
+    if case.runs and case.runs[-1].verdict == "verified":
+        return f"{case.runs[-1].action} is proven to have helped; it is closed when the alert ends."
     return "Looking at it."
 
 
-def _trying(step: Step, clock: Clock) -> str | None:
-    if step.ended_at is None:
-        return f"Running {step.action}, for {length((clock.now - step.started_at).total_seconds())} now."
-    if step.verdict is None:
-        limit = f", until {clock.at(step.verify_until)}" if step.verify_until else ""
-        return f"{step.action} was run; looking for the proof that it helped{limit}."
-    return None
+def _trying(run: Run, clock: Clock) -> str:
+    match run.state:
+        case "wanted":
+            return f"{run.action} is asked for by {run.asked_by}."
+        case "running" if run.started_at is not None:
+            return f"Running {run.action}, for {length((clock.now - run.started_at).total_seconds())} now."
+        case "open":
+            return (
+                f"{run.action}: its target is not reached yet, {run.attempts} attempts so far: {run.detail}"
+            )
+    limit = f", until {clock.at(run.verify_until)}" if run.verify_until else ""
+    return f"{run.action} was run; looking for the proof that it helped{limit}."
 
 
 def snoozes(clock: Clock) -> list[tuple[str, str]]:

@@ -13,7 +13,8 @@ from webhook_actions.report.model import Happened, Report
 from webhook_actions.store import deliveries, escalation_steps
 from webhook_actions.store.database import Connection
 from webhook_actions.store.deliveries import Letter
-from webhook_actions.store.incidents import Incident, Step
+from webhook_actions.store.incidents import Incident
+from webhook_actions.store.runs import Run
 
 _INCIDENTS = 20  # that a report tells, the newest
 _TOLD = ("critical", "warning")
@@ -39,8 +40,8 @@ async def with_incidents(connection: Connection, report: Report) -> Report:
         "AND coalesce(closed_at, clock_timestamp()) >= %s ORDER BY id DESC LIMIT %s",
         [report.bot, list(_TOLD), end, start, _INCIDENTS],
     )
-    stories = await escalation_steps.stories(connection, [id_ for (id_,) in await found.fetchall()])
-    happened = tuple(_happened(incident, steps) for incident, steps in stories)
+    stories = await escalation_steps.with_runs(connection, [id_ for (id_,) in await found.fetchall()])
+    happened = tuple(_happened(incident, tried) for incident, tried in stories)
     return report.model_copy(update={"incidents": happened})
 
 
@@ -152,7 +153,7 @@ def _made(report: Report) -> float:
     return report.figure("P&L").value or 0.0
 
 
-def _happened(incident: Incident, steps: Sequence[Step]) -> Happened:
+def _happened(incident: Incident, tried: Sequence[Run]) -> Happened:
     return Happened(
         id=incident.id,
         alert=incident.alert,
@@ -160,12 +161,12 @@ def _happened(incident: Incident, steps: Sequence[Step]) -> Happened:
         summary=incident.annotations.get("summary") or incident.alert,
         opened_at=incident.opened_at.timestamp(),
         closed_at=incident.closed_at and incident.closed_at.timestamp(),
-        done=tuple(_did(step) for step in steps),
+        done=tuple(_did(run) for run in tried),
     )
 
 
-def _did(step: Step) -> str:
-    if step.outcome == "done":
+def _did(run: Run) -> str:
+    if run.outcome == "done":
         proof = {"verified": "proven to have helped", "not_verified": "not proven to have helped"}
-        return f"{step.action}: {proof.get(step.verdict or '', 'done')}"
-    return f"{step.action}: {step.outcome or 'running'}{f', {step.detail}' if step.detail else ''}"
+        return f"{run.action}: {proof.get(run.verdict or '', 'done')}"
+    return f"{run.action}: {run.outcome or 'running'}{f', {run.detail}' if run.detail else ''}"

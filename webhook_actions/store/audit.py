@@ -45,7 +45,7 @@ async def write(
 ) -> None:
     """Write an act; where its transaction fails, it was not done and is not written."""
     await connection.execute(
-        "INSERT INTO acts (who, address, act, incident, bot, detail) VALUES (%s, %s, %s, %s, %s, %s)",
+        "INSERT INTO audit (who, address, act, incident, bot, detail) VALUES (%s, %s, %s, %s, %s, %s)",
         [caller.who, caller.address, act, incident, bot, detail],
     )
 
@@ -55,7 +55,7 @@ async def entries(connection: Connection, *, before: int | None, limit: int) -> 
     cursor = connection.cursor(row_factory=class_row(Entry))
     return await (
         await cursor.execute(
-            "SELECT * FROM acts WHERE %(before)s::bigint IS NULL OR id < %(before)s "
+            "SELECT id, at, who, address, act, incident, bot, detail FROM audit WHERE %(before)s::bigint IS NULL OR id < %(before)s "
             "ORDER BY id DESC LIMIT %(limit)s",
             {"before": before, "limit": limit},
         )

@@ -6,16 +6,20 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import psycopg
-from procrastinate.exceptions import ConnectorException
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 Connection = AsyncConnection[Any]
 
 CONNECT_SECONDS = 30.0  # a database that is started again is back by then
+CHANNEL = "nightdesk"  # of NOTIFY: some row became due
 
 # What is raised while the database is away; it comes back, and what was not written is done again.
-GONE = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, ConnectorException)
+GONE = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout)
+
+
+class DatabaseError(Exception):
+    """The database cannot be used; the message says which, why, and what to do."""
 
 
 class Pool(AsyncConnectionPool[Connection]):
@@ -27,6 +31,7 @@ class Pool(AsyncConnectionPool[Connection]):
 
     def __init__(self, address: str, *, max_size: int, timeout: float = CONNECT_SECONDS) -> None:
         """Make a closed pool; `timeout` is the seconds to wait for a connection."""
+        self.address = address
         super().__init__(
             address,
             min_size=min(2, max_size),
@@ -42,6 +47,11 @@ class Pool(AsyncConnectionPool[Connection]):
         """Give a connection in a transaction, which is committed at the end, or rolled back by an error."""
         async with self.connection() as connection, connection.transaction():
             yield connection
+
+
+async def notify(connection: Connection) -> None:
+    """Wake whoever waits for rows to become due, once the transaction is committed."""
+    await connection.execute("SELECT pg_notify(%s, '')", [CHANNEL])
 
 
 async def _configure(connection: Connection) -> None:

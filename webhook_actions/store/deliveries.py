@@ -43,7 +43,7 @@ async def write(connection: Connection, letters: Sequence[Letter]) -> None:
     if letters:
         await connection.execute(
             """
-            INSERT INTO outbox (channel, address, incident, step, contact, body)
+            INSERT INTO deliveries (channel, address, incident, step, contact, body)
             SELECT * FROM jsonb_to_recordset(%s) AS l (
                 channel text, address text, incident bigint, step bigint, contact text, body text)
             ON CONFLICT DO NOTHING
@@ -55,20 +55,21 @@ async def write(connection: Connection, letters: Sequence[Letter]) -> None:
 # What several steps want of one address at once is one message: forty bots down ring the phone once.
 _CLAIM = """
 WITH first AS (
-    SELECT id, channel, address, step IS NOT NULL AS to_person FROM outbox
+    SELECT id, channel, address, step IS NOT NULL AS to_person FROM deliveries
     WHERE state IN ('waiting', 'sending') AND due_at <= clock_timestamp()
     ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED
 ), together AS (
-    SELECT o.id, o.state FROM outbox o JOIN first f ON o.channel = f.channel AND o.address = f.address
+    SELECT o.id, o.state FROM deliveries o JOIN first f ON o.channel = f.channel AND o.address = f.address
         AND (o.id = f.id OR (f.to_person AND o.step IS NOT NULL))
     WHERE o.state IN ('waiting', 'sending') AND o.due_at <= clock_timestamp()
     ORDER BY o.due_at LIMIT %s FOR UPDATE OF o SKIP LOCKED
 ), claimed AS (
-    UPDATE outbox o SET state = 'sending', attempts = attempts + 1,
+    UPDATE deliveries o SET state = 'sending', attempts = attempts + 1,
         interrupted = interrupted + (t.state = 'sending')::int,
         due_at = clock_timestamp() + make_interval(secs => %s)
     FROM together t WHERE o.id = t.id
-    RETURNING o.*, t.state = 'sending' AS again
+    RETURNING o.id, o.incident, o.step, o.contact, o.channel, o.address, o.body, o.attempts, o.written_at,
+        t.state = 'sending' AS again
 )
 SELECT c.id, c.incident, c.step, c.contact, c.channel, c.address, c.body, c.attempts, c.again AS interrupted,
     c.written_at, s.why, c.step IS NULL OR coalesce(is_unanswered(c.incident), false) AS wanted
@@ -93,7 +94,7 @@ async def record(
     again = delivery.retries if outcome.result is Result.RETRY else 0
     cursor = await connection.execute(
         """
-        UPDATE outbox o SET outcome = %(detail)s,
+        UPDATE deliveries o SET outcome = %(detail)s,
             state = CASE WHEN o.attempts <= %(again)s THEN 'waiting' ELSE %(final)s END,
             due_at = clock_timestamp() + make_interval(secs => %(pause)s * 2 ^ (o.attempts - 1)),
             sent_at = CASE WHEN %(final)s = 'sent' THEN clock_timestamp() END
@@ -118,7 +119,7 @@ async def cancel(connection: Connection, letters: Sequence[Claimed]) -> None:
     """Write that letters are not sent, since nobody needs to be told any more."""
     if letters:
         await connection.execute(
-            "UPDATE outbox SET state = 'cancelled' WHERE id = ANY(%s) AND state = 'sending'",
+            "UPDATE deliveries SET state = 'cancelled' WHERE id = ANY(%s) AND state = 'sending'",
             [[letter.id for letter in letters]],
         )
 
@@ -140,7 +141,7 @@ async def dead(connection: Connection, channel: str, limit: int) -> list[Dead]:
     """Return what could not be delivered over a channel in all its retries, newest first."""
     cursor = connection.cursor(row_factory=class_row(Dead))
     query = """
-        SELECT id, incident, address, body, attempts, outcome, written_at FROM outbox
+        SELECT id, incident, address, body, attempts, outcome, written_at FROM deliveries
         WHERE channel = %s AND state = 'failed' ORDER BY id DESC LIMIT %s
     """
     return await (await cursor.execute(query, [channel, limit])).fetchall()
@@ -149,7 +150,7 @@ async def dead(connection: Connection, channel: str, limit: int) -> list[Dead]:
 async def send_again(connection: Connection, channel: str, id_: int) -> bool:
     """Have a dead letter tried again from the start; returns False where there is no such one."""
     found = await connection.execute(
-        "UPDATE outbox SET state = 'waiting', attempts = 0, due_at = clock_timestamp() "
+        "UPDATE deliveries SET state = 'waiting', attempts = 0, due_at = clock_timestamp() "
         "WHERE id = %s AND channel = %s AND state = 'failed'",
         [id_, channel],
     )
@@ -159,7 +160,7 @@ async def send_again(connection: Connection, channel: str, id_: int) -> bool:
 async def forget(connection: Connection, age: float) -> None:
     """Delete what belongs to no incident and is older than `age` seconds."""
     await connection.execute(
-        "DELETE FROM outbox WHERE incident IS NULL AND state NOT IN ('waiting', 'sending') "
+        "DELETE FROM deliveries WHERE incident IS NULL AND state NOT IN ('waiting', 'sending') "
         "AND written_at < clock_timestamp() - make_interval(secs => %s)",
         [age],
     )

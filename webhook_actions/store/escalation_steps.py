@@ -7,13 +7,54 @@ from datetime import datetime
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from webhook_actions.escalation.policy import CLIMB, Plan, Subject, Taken
-from webhook_actions.store import deliveries
+from webhook_actions.store import deliveries, incidents, runs
 from webhook_actions.store.database import Connection
 from webhook_actions.store.deliveries import Letter
-from webhook_actions.store.incidents import Incident, Step
+from webhook_actions.store.incidents import Incident
+from webhook_actions.store.runs import Run
 
+CLIMB = "climb"  # the rule by which one person after the other is told
 _AT_A_TIME = 100  # steps in one transaction
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What of an incident decides who hears of it; `kind` is the alert's name as settings write it."""
+
+    incident: int
+    kind: str
+    bot: str
+    severity: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A step to be taken: by which rule, at which level of it, after how many seconds, and why."""
+
+    rule: str
+    level: int
+    after: float
+    why: str
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a channel reaches someone: for email an address, for Apprise a file, for Slack a channel."""
+
+    channel: str
+    address: str
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What taking a step means: whom to tell where, what the timeline says, and what is next."""
+
+    contact: str = ""
+    addresses: tuple[Address, ...] = ()
+    entry: tuple[str, str] | None = None  # kind and text
+    next: Plan | None = None
+    postponed_to: datetime | None = None
+    exhausted: bool = False
 
 
 @dataclass(frozen=True)
@@ -106,7 +147,7 @@ async def plan(connection: Connection, plans: Iterable[tuple[int, int, Plan]]) -
 
 
 async def again(connection: Connection, incident: int, at: datetime, why: str) -> None:
-    """Write that the climb begins anew at a time, unless the incident is over or answered by then."""
+    """Write that the escalation begins anew at a time, unless the incident is over or answered by then."""
     await connection.execute(
         "INSERT INTO escalation_steps (incident, rule, level, round, why, due_at) "
         "SELECT %(incident)s, %(rule)s, 0, coalesce(max(round), 0) + 1, %(why)s, %(at)s "
@@ -157,19 +198,15 @@ async def tell_all(connection: Connection, entries: Sequence[tuple[int, str, str
     """Write lines of timelines, given as (incident, kind, text), in the transaction of what they tell."""
     if entries:
         await connection.cursor().executemany(
-            "INSERT INTO entries (incident, kind, text) VALUES (%s, %s, %s)", entries
+            "INSERT INTO timeline (incident, kind, text) VALUES (%s, %s, %s)", entries
         )
 
 
-async def stories(connection: Connection, ids: Sequence[int]) -> list[tuple[Incident, list[Step]]]:
-    """Return incidents, each with what was tried."""
-    cursor = connection.cursor(row_factory=class_row(Incident))
-    query = "SELECT * FROM incidents WHERE id = ANY(%s) ORDER BY id"
-    found = await (await cursor.execute(query, [list(ids)])).fetchall()
-    trying = connection.cursor(row_factory=class_row(Step))
-    query = "SELECT * FROM steps WHERE incident = ANY(%s) ORDER BY id"
-    tried = await (await trying.execute(query, [list(ids)])).fetchall()
-    return [(one, [step for step in tried if step.incident == one.id]) for one in found]
+async def with_runs(connection: Connection, ids: Sequence[int]) -> list[tuple[Incident, list[Run]]]:
+    """Return incidents, each with its action runs."""
+    found = await incidents.load(connection, ids)
+    tried = await runs.of_incidents(connection, ids)
+    return [(one, [run for run in tried if run.incident == one.id]) for one in found]
 
 
 async def _set(connection: Connection, state: str, ids: Sequence[int]) -> None:
@@ -188,14 +225,14 @@ async def cancel(connection: Connection, incident: int) -> None:
 
 
 async def pass_on(connection: Connection, step: int, why: str) -> None:
-    """Have the climb's next step taken now, if none of this step's letters reached or may reach anyone."""
-    # Of two letters that fail at once, each in its transaction, the second to get this lock sees both.
+    """Have the next person told now, if none of this step's deliveries reached or may reach anyone."""
+    # Of two deliveries that fail at once, each in its transaction, the second to get this lock sees both.
     await connection.execute("SELECT FROM escalation_steps WHERE id = %s FOR UPDATE", [step])
     await connection.execute(
         """
         UPDATE escalation_steps n SET due_at = clock_timestamp(), why = %(why)s FROM escalation_steps s
         WHERE s.id = %(step)s AND n.incident = s.incident AND n.rule = %(rule)s AND n.level > 0
-        AND n.state = 'waiting' AND NOT EXISTS (SELECT FROM outbox WHERE step = s.id AND state <> 'failed')
+        AND n.state = 'waiting' AND NOT EXISTS (SELECT FROM deliveries WHERE step = s.id AND state <> 'failed')
         """,
         {"step": step, "why": why, "rule": CLIMB},
     )

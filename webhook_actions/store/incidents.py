@@ -1,7 +1,7 @@
-"""The store of incidents: what Alertmanager said, what was tried, and the timeline, in PostgreSQL."""
+"""The store of incidents: what Alertmanager and Prometheus said, when each is due, and the timeline."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from datetime import datetime
 
 from psycopg.rows import class_row
@@ -13,7 +13,11 @@ from webhook_actions.store.database import Connection
 
 @dataclass(frozen=True)
 class Incident:
-    """One alert of one bot, from its first firing to its proven end."""
+    """One alert of one bot, from its first firing to its proven end.
+
+    `due_at` is when the engine looks at it again, None when something has to happen first; `waits_for` is the
+    reason of its last decision. `confirmed` says that labels and annotations are those of Prometheus's rules.
+    """
 
     id: int
     fingerprint: str
@@ -25,13 +29,18 @@ class Incident:
     starts_at: datetime
     opened_at: datetime
     delivered_at: datetime
-    deliveries: int
+    notifications: int
     resolved_at: datetime | None = None
     escalated_at: datetime | None = None
-    gave_up_at: datetime | None = None
+    handed_over_at: datetime | None = None
     closed_at: datetime | None = None
     over_at: datetime | None = None
     close_reason: str | None = None
+    due_at: datetime | None = None
+    fence: int = 0
+    waits_for: str | None = None
+    blocked: str | None = None
+    confirmed: bool = False
 
     @property
     def kind(self) -> str:
@@ -39,32 +48,36 @@ class Incident:
         return self.alert.removeprefix("TradingBot")
 
 
-@dataclass(frozen=True)
-class Step:
-    """One try of one action; `ended_at` is None from intent to outcome, `verdict` None until judged."""
-
-    id: int
-    incident: int
-    bot: str
-    action: str
-    effect: str
-    started_at: datetime
-    ended_at: datetime | None
-    outcome: str | None
-    detail: str | None
-    verify_until: datetime | None
-    verdict: str | None
-    judged_at: datetime | None
+COLUMNS = ", ".join(field.name for field in fields(Incident))
 
 
 @dataclass(frozen=True)
 class Accepted:
-    """What a webhook changed: incidents opened, and open ones that Alertmanager calls resolved."""
+    """What a webhook changed: ids of incidents opened, and of open ones that Alertmanager calls resolved."""
 
-    opened: tuple[tuple[int, str, str], ...]  # id, bot, alert
-    resolved: tuple[tuple[int, str, str], ...]
+    opened: tuple[int, ...]
+    resolved: tuple[int, ...]
     repeated: int
     ignored: int
+
+
+@dataclass(frozen=True)
+class Claim:
+    """An incident that is this process's to decide about, until `lease_ends` or somebody claims it anew."""
+
+    incident: int
+    fence: int
+    lease_ends: datetime
+
+
+@dataclass(frozen=True)
+class Due:
+    """What a look decided about an incident: when it is due again, None for never by itself, and why."""
+
+    claim: Claim
+    at: datetime | None
+    reason: str
+    blocked: str | None = None
 
 
 # A firing older than the last end of the same alert is a delivery that was late: it opens nothing. One that
@@ -79,54 +92,59 @@ WITH given AS (
         SELECT FROM incidents WHERE incidents.fingerprint = given.fingerprint
         AND closed_at IS NOT NULL AND coalesce(over_at, resolved_at, closed_at) >= given.starts_at)
 ), written AS (
-    INSERT INTO incidents (fingerprint, alert, bot, severity, labels, annotations, starts_at)
-    SELECT * FROM timely ORDER BY fingerprint
+    INSERT INTO incidents (fingerprint, alert, bot, severity, labels, annotations, starts_at, due_at)
+    SELECT fingerprint, alert, bot, severity, labels, annotations, starts_at, clock_timestamp()
+    FROM timely ORDER BY fingerprint
     ON CONFLICT (fingerprint) WHERE closed_at IS NULL DO UPDATE SET
-        starts_at = excluded.starts_at, annotations = excluded.annotations, severity = excluded.severity,
-        delivered_at = clock_timestamp(), deliveries = incidents.deliveries + 1,
+        starts_at = excluded.starts_at,
+        labels = CASE WHEN incidents.confirmed THEN incidents.labels ELSE excluded.labels END,
+        severity = CASE WHEN incidents.confirmed THEN incidents.severity ELSE excluded.severity END,
+        annotations = CASE WHEN incidents.confirmed THEN incidents.annotations ELSE excluded.annotations END,
+        delivered_at = clock_timestamp(), notifications = incidents.notifications + 1,
         resolved_at = CASE WHEN excluded.starts_at > incidents.resolved_at THEN NULL
                            ELSE incidents.resolved_at END
-    RETURNING id, bot, deliveries = 1 AS opened, alert
+    WHERE (incidents.alert, incidents.bot) = (excluded.alert, excluded.bot)
+    RETURNING id, bot, notifications = 1 AS opened, alert
 ), told AS (
-    INSERT INTO entries (incident, kind, text)
+    INSERT INTO timeline (incident, kind, text)
     SELECT id, 'opened', alert || CASE WHEN bot = '' THEN '' ELSE ' of ' || bot END FROM written WHERE opened
 )
-SELECT id, bot, alert, opened FROM written
+SELECT id, opened FROM written ORDER BY id
 """
 
 _RESOLVE = """
 WITH given AS (
     SELECT * FROM jsonb_to_recordset(%s) AS a (fingerprint text, ended_at timestamptz)
 ), resolved AS (
-    UPDATE incidents SET resolved_at = coalesce(given.ended_at, clock_timestamp())
+    UPDATE incidents SET resolved_at = coalesce(given.ended_at, clock_timestamp()), due_at = clock_timestamp()
     FROM given WHERE incidents.fingerprint = given.fingerprint AND closed_at IS NULL AND resolved_at IS NULL
     AND incidents.starts_at <= coalesce(given.ended_at, clock_timestamp())
-    RETURNING incidents.id, incidents.bot, incidents.alert
+    RETURNING incidents.id
 ), told AS (
-    INSERT INTO entries (incident, kind, text)
+    INSERT INTO timeline (incident, kind, text)
     SELECT id, 'resolved', 'Alertmanager says resolved' FROM resolved
 )
-SELECT id, bot, alert FROM resolved
+SELECT id FROM resolved
 """
 
 
 async def accept(connection: Connection, alerts: Sequence[Alert]) -> Accepted:
-    """Write what a webhook says, in the caller's transaction; one open incident per fingerprint."""
+    """Write what a webhook says, in the caller's transaction; one open incident per fingerprint, due at once."""
     firing = [_row(alert) for alert in alerts if alert.status == "firing"]
     ended = [
         {"fingerprint": alert.fingerprint, "ended_at": alert.ended and alert.ended.isoformat()}
         for alert in alerts
         if alert.status == "resolved"
     ]
-    opened: list[tuple[int, str, str]] = []
-    resolved: list[tuple[int, str, str]] = []
+    opened: list[int] = []
+    resolved: list[int] = []
     repeated = 0
     if firing:
         rows = await (await connection.execute(_OPEN, [Jsonb(firing)])).fetchall()
-        opened = [(id_, bot, alert) for id_, bot, alert, is_new in rows if is_new]
+        opened = [id_ for id_, is_new in rows if is_new]
         repeated = len(rows) - len(opened)
     if ended:
-        resolved = list(await (await connection.execute(_RESOLVE, [Jsonb(ended)])).fetchall())
+        resolved = [id_ for (id_,) in await (await connection.execute(_RESOLVE, [Jsonb(ended)])).fetchall()]
     ignored = len(alerts) - len(opened) - repeated - len(resolved)
     return Accepted(tuple(opened), tuple(resolved), repeated, ignored)
 
@@ -143,10 +161,109 @@ def _row(alert: Alert) -> dict[str, object]:
     }
 
 
+async def claim(connection: Connection, limit: int, lease: float) -> list[Claim]:
+    """Claim incidents that are due, the most urgent first; they are due again after `lease` seconds.
+
+    Whoever was frozen for longer finds a higher fence, and writes nothing.
+    """
+    claimed = await connection.execute(
+        """
+        UPDATE incidents SET fence = fence + 1, due_at = clock_timestamp() + make_interval(secs => %s)
+        WHERE id IN (SELECT id FROM incidents WHERE closed_at IS NULL AND due_at <= clock_timestamp()
+            ORDER BY severity <> 'critical', due_at LIMIT %s FOR UPDATE SKIP LOCKED)
+        RETURNING id, fence, due_at
+        """,
+        [lease, limit],
+    )
+    return [Claim(*row) for row in sorted(await claimed.fetchall())]
+
+
+async def next_due(connection: Connection) -> float | None:
+    """Return the seconds until the next incident is due, None when none waits for its time."""
+    found = await connection.execute(
+        "SELECT extract(epoch FROM min(due_at) - clock_timestamp())::float8 FROM incidents "
+        "WHERE closed_at IS NULL AND due_at IS NOT NULL"
+    )
+    row = await found.fetchone()
+    return row[0] if row else None
+
+
+async def load(connection: Connection, ids: Sequence[int]) -> list[Incident]:
+    """Return incidents by their ids, in order."""
+    cursor = connection.cursor(row_factory=class_row(Incident))
+    query = f"SELECT {COLUMNS} FROM incidents WHERE id = ANY(%s) ORDER BY id"  # noqa: S608 - our columns
+    return await (await cursor.execute(query, [list(ids)])).fetchall()
+
+
 async def incident(connection: Connection, id_: int) -> Incident | None:
     """Return the incident, None when there is no such one."""
-    cursor = connection.cursor(row_factory=class_row(Incident))
-    return await (await cursor.execute("SELECT * FROM incidents WHERE id = %s", [id_])).fetchone()
+    return next(iter(await load(connection, [id_])), None)
+
+
+async def lock_bots(connection: Connection, bots: Iterable[str]) -> None:
+    """Let nobody else decide about these bots until the transaction ends."""
+    names = sorted({bot for bot in bots if bot})
+    if names:
+        await connection.execute(
+            "SELECT pg_advisory_xact_lock(hashtextextended(bot, 0)) "
+            "FROM (SELECT unnest(%s::text[]) AS bot ORDER BY 1) b",
+            [names],
+        )
+
+
+async def schedule(connection: Connection, dues: Sequence[Due]) -> None:
+    """Write when incidents are due again, and why; not where the claim is over or something woke them since."""
+    if dues:
+        await connection.execute(
+            """
+            UPDATE incidents i SET waits_for = d.reason, blocked = d.blocked,
+                due_at = CASE WHEN i.due_at < d.lease_ends THEN i.due_at ELSE d.at END
+            FROM unnest(%s::bigint[], %s::bigint[], %s::timestamptz[], %s::timestamptz[], %s::text[], %s::text[])
+                AS d (id, fence, lease_ends, at, reason, blocked)
+            WHERE i.id = d.id AND i.fence = d.fence AND i.closed_at IS NULL
+            """,
+            [
+                [due.claim.incident for due in dues],
+                [due.claim.fence for due in dues],
+                [due.claim.lease_ends for due in dues],
+                [due.at for due in dues],
+                [due.reason for due in dues],
+                [due.blocked for due in dues],
+            ],
+        )
+
+
+async def wake(connection: Connection, ids: Sequence[int], at: datetime | None = None) -> None:
+    """Have open incidents looked at now, or at a time where nothing is due before."""
+    if ids:
+        await connection.execute(
+            "UPDATE incidents SET due_at = least(due_at, coalesce(%s, clock_timestamp())) "
+            "WHERE id = ANY(%s) AND closed_at IS NULL",
+            [at, list(ids)],
+        )
+
+
+async def wake_all(connection: Connection, bot: str | None = None) -> None:
+    """Have every open incident, or every one of a bot, looked at now: what holds actions back has changed."""
+    await connection.execute(
+        "UPDATE incidents SET due_at = clock_timestamp() "
+        "WHERE closed_at IS NULL AND (%(bot)s::text IS NULL OR bot = %(bot)s)",
+        {"bot": bot},
+    )
+
+
+async def confirm(
+    connection: Connection,
+    incident_id: int,
+    severity: str,
+    labels: Mapping[str, str],
+    annotations: Mapping[str, str],
+) -> None:
+    """Replace what a webhook said of an alert by what Prometheus's rule says."""
+    await connection.execute(
+        "UPDATE incidents SET severity = %s, labels = %s, annotations = %s, confirmed = true WHERE id = %s",
+        [severity, Jsonb(dict(labels)), Jsonb(dict(annotations)), incident_id],
+    )
 
 
 @dataclass(frozen=True)
@@ -157,30 +274,32 @@ class Open:
     alert: str
     bot: str
     labels: dict[str, str]
-    gave_up: bool
+    due: bool
+    handed_over: bool
 
 
 async def open_incidents(connection: Connection) -> list[Open]:
     """Return the open incidents, oldest first."""
     cursor = connection.cursor(row_factory=class_row(Open))
     query = (
-        "SELECT id, alert, bot, labels, gave_up_at IS NOT NULL AS gave_up "
+        "SELECT id, alert, bot, labels, due_at IS NOT NULL AS due, handed_over_at IS NOT NULL AS handed_over "
         "FROM incidents WHERE closed_at IS NULL ORDER BY id"
     )
     return await (await cursor.execute(query)).fetchall()
 
 
-async def steps(connection: Connection, incident_id: int) -> list[Step]:
-    """Return what was tried for an incident, in order."""
-    cursor = connection.cursor(row_factory=class_row(Step))
-    query = "SELECT * FROM steps WHERE incident = %s ORDER BY id"
-    return await (await cursor.execute(query, [incident_id])).fetchall()
-
-
 async def tell(connection: Connection, incident_id: int, kind: str, text: str) -> None:
     """Write a line of the timeline, in the transaction of the change that it tells."""
     await connection.execute(
-        "INSERT INTO entries (incident, kind, text) VALUES (%s, %s, %s)", [incident_id, kind, text]
+        "INSERT INTO timeline (incident, kind, text) VALUES (%s, %s, %s)", [incident_id, kind, text]
+    )
+
+
+async def hand_over(connection: Connection, incident_id: int) -> None:
+    """Write that nothing is left to try."""
+    await connection.execute(
+        "UPDATE incidents SET handed_over_at = coalesce(handed_over_at, clock_timestamp()) WHERE id = %s",
+        [incident_id],
     )
 
 
@@ -193,11 +312,18 @@ async def close(
     """
     cursor = connection.cursor(row_factory=class_row(Incident))
     await cursor.execute(
-        "UPDATE incidents SET closed_at = clock_timestamp(), over_at = %s, close_reason = %s "
-        "WHERE id = %s AND closed_at IS NULL RETURNING *",
+        "UPDATE incidents SET closed_at = clock_timestamp(), due_at = NULL, waits_for = NULL, over_at = %s, "  # noqa: S608
+        f"close_reason = %s WHERE id = %s AND closed_at IS NULL RETURNING {COLUMNS}",
         [over_at, reason, incident_id],
     )
     closed = await cursor.fetchone()
     if closed:
         await tell(connection, incident_id, "closed", reason)
     return closed
+
+
+async def forget(connection: Connection, age: float) -> None:
+    """Delete incidents that were closed more than `age` seconds ago."""
+    await connection.execute(
+        "DELETE FROM incidents WHERE closed_at < clock_timestamp() - make_interval(secs => %s)", [age]
+    )

@@ -1,219 +1,269 @@
-"""Writes what is tried: the intent before, the outcome after, the verdict once samples have told."""
+"""The store of action runs: what is asked for, what is under way, how it ended, and what proved it."""
 
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
 
-from stack.settings import Settings
-from webhook_actions.actions import Action, Effect
-from webhook_actions.engine.decide import NOT_RUN, Record
-from webhook_actions.outcome import Outcome
-from webhook_actions.store import holds
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
 from webhook_actions.store.database import Connection
-from webhook_actions.store.incidents import Incident, Step, tell
-
-_INTENT_LOCK = 0x6E_64_69_6E  # "ndin": one intent at a time is checked and counted
+from webhook_actions.store.incidents import tell
 
 
-class Busy:
-    """Something else is under way: look again later."""
+class State(StrEnum):
+    """Where a run is: a person wants it, an attempt is under way, its target is pursued, or it has ended."""
+
+    WANTED = "wanted"
+    RUNNING = "running"
+    OPEN = "open"
+    ENDED = "ended"
 
 
-async def records(
-    connection: Connection, settings: Settings, incident: Incident, ladder: Sequence[str]
-) -> dict[str, Record]:
-    """Return for each action of the ladder its attempts in the window and how long it rests.
+@dataclass(frozen=True)
+class Run:
+    """One action that was tried, is under way, or is wanted by a person.
 
-    An action rests after its own last success for the bot, and after any success against the same alert.
+    `due_at` is the end of the lease of a running attempt, or when the next attempt is due. `orders` are those
+    that reached the bot, or may have. `verdict` is None until the run is judged.
     """
-    cursor = await connection.execute(
-        """
-        SELECT action,
-            count(*) FILTER (WHERE s.started_at > clock_timestamp() - make_interval(secs => %s)),
-            max(judged_at) FILTER (WHERE verdict = 'verified'),
-            max(judged_at) FILTER (WHERE verdict = 'verified' AND i.alert = %s)
-        FROM steps s JOIN incidents i ON i.id = s.incident
-        WHERE s.bot = %s AND action = ANY(%s) AND NOT (coalesce(outcome, '') = ANY(%s))
-        GROUP BY action
-        """,
-        [float(settings.actions.attempts_window), incident.alert, incident.bot, list(ladder), list(NOT_RUN)],
+
+    id: int
+    incident: int
+    bot: str
+    action: str
+    effect: str
+    state: str
+    created_at: datetime
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    outcome: str | None = None
+    detail: str | None = None
+    verify_until: datetime | None = None
+    verdict: str | None = None
+    judged_at: datetime | None = None
+    asked_by: str | None = None
+    expires_at: datetime | None = None
+    target: dict[str, Any] | None = None
+    attempts: int = 0
+    orders: int = 0
+    due_at: datetime | None = None
+    fence: int = 0
+    alert: str = ""  # of its incident
+
+
+@dataclass(frozen=True)
+class Lease:
+    """The right to carry out one attempt of a run, until `ends`; `fence` tells it from any other."""
+
+    run: int
+    fence: int
+    ends: datetime
+
+
+_COLUMNS = ", ".join(f"r.{field.name}" for field in fields(Run) if field.name != "alert")
+_SELECT = f"SELECT {_COLUMNS}, i.alert FROM runs r JOIN incidents i ON i.id = r.incident"  # noqa: S608
+
+
+async def of_incidents(connection: Connection, incidents: Sequence[int]) -> list[Run]:
+    """Return all runs of incidents, in order."""
+    cursor = connection.cursor(row_factory=class_row(Run))
+    return await (
+        await cursor.execute(f"{_SELECT} WHERE r.incident = ANY(%s) ORDER BY r.id", [list(incidents)])
+    ).fetchall()
+
+
+async def of_bots(connection: Connection, bots: Sequence[str], since: float) -> list[Run]:
+    """Return the runs of bots that are unfinished, or were begun in the last `since` seconds, in order."""
+    cursor = connection.cursor(row_factory=class_row(Run))
+    query = (
+        f"{_SELECT} WHERE r.bot = ANY(%s) AND r.bot <> '' AND (r.verdict IS NULL "
+        "OR r.created_at > clock_timestamp() - make_interval(secs => %s) "
+        "OR r.judged_at > clock_timestamp() - make_interval(secs => %s)) ORDER BY r.id"
     )
-    found = {}
-    for action, attempts, success, helped in await cursor.fetchall():
-        rests = [success and success + timedelta(seconds=settings.actions.limit(action).cooldown)]
-        rests.append(helped and helped + timedelta(seconds=cooldown(settings, incident)))
-        found[action] = Record(attempts, max((end for end in rests if end), default=None))
-    return found
+    return await (await cursor.execute(query, [list(bots), since, since])).fetchall()
 
 
-def cooldown(settings: Settings, incident: Incident) -> float:
-    """Return the seconds for which nothing is done again about this alert of this bot."""
-    alert = settings.alerts.get(incident.kind)
-    return float(alert.cooldown) if alert else 0.0
+async def acted_on(connection: Connection, since: float) -> set[str]:
+    """Return the bots that a disruptive order reached, or may have, in the last `since` seconds.
 
-
-async def intend(
-    connection: Connection, settings: Settings, incident: Incident, action: Action, seen: int
-) -> int | Busy | None:
-    """Commit the intent of an action and return its id.
-
-    Returns None when the fleet limit forbids it, and Busy when something else is under way or was done since
-    the caller saw `seen` steps of the incident. Call it in a transaction of its own: what is not committed
-    was not intended.
+    The transaction alone counts them until it ends.
     """
-    await connection.execute("SELECT pg_advisory_xact_lock(%s)", [_INTENT_LOCK])
-    if await _busy(connection, incident, action, seen):
-        return Busy()
-    if action.effect is not Effect.OBSERVE and await _fleet_is_spent(connection, settings, incident):
-        return None
-    if action.halts:
-        await holds.halt(connection, incident.bot, incident.id, f"{action.name} for {incident.alert}")
-    return await begin(connection, incident, action.name, action.effect)
-
-
-async def begin(connection: Connection, incident: Incident, action: str, effect: Effect) -> int:
-    """Write the intent of an action and return its id."""
-    inserted = await connection.execute(
-        "INSERT INTO steps (incident, bot, action, effect) VALUES (%s, %s, %s, %s) RETURNING id",
-        [incident.id, incident.bot, action, effect],
-    )
-    await tell(connection, incident.id, "acting", action)
-    (step,) = await inserted.fetchone() or (0,)
-    return int(step)
-
-
-async def key(connection: Connection, step: int) -> str:
-    """Return the idempotency key of a step.
-
-    Where nobody heard how money was moved before in the incident, it is that try's key: should the order
-    have arrived, or still arrive from a process that was frozen, it is carried out once.
-    """
+    await connection.execute("SELECT pg_advisory_xact_lock(%s)", [_FLEET_LOCK])
     found = await connection.execute(
-        """
-        SELECT CASE WHEN mine.effect = 'money' THEN min(s.id) ELSE mine.id END
-        FROM steps mine JOIN steps s USING (incident, action)
-        WHERE mine.id = %s AND NOT coalesce(s.outcome, '') = ANY(%s)
-        AND s.id > (SELECT coalesce(max(d.id), 0) FROM steps d
-            WHERE (d.incident, d.action, d.outcome) = (mine.incident, mine.action, 'done'))
-        GROUP BY mine.id, mine.effect
-        """,
-        [step, list(NOT_RUN)],
-    )
-    row = await found.fetchone()
-    return f"step-{row[0] if row else step}"
-
-
-async def _busy(connection: Connection, incident: Incident, action: Action, seen: int) -> bool:
-    """Return whether the incident moved on, or the bot is being acted on, or its money is.
-
-    A worker that was frozen for longer than its heartbeat wakes up to a job that another one has finished.
-    """
-    found = await connection.execute(
-        """
-        SELECT (SELECT count(*) FROM steps WHERE incident = %(incident)s) <> %(seen)s
-            OR EXISTS (SELECT FROM steps WHERE bot = %(bot)s AND bot <> '' AND ended_at IS NULL)
-            OR (%(money)s AND EXISTS (
-                SELECT FROM steps WHERE bot = %(bot)s AND effect = 'money' AND verdict IS NULL))
-        """,
-        {
-            "incident": incident.id,
-            "bot": incident.bot,
-            "seen": seen,
-            "money": action.effect is Effect.MONEY,
-        },
-    )
-    row = await found.fetchone()
-    return bool(row and row[0])
-
-
-async def _fleet_is_spent(connection: Connection, settings: Settings, incident: Incident) -> bool:
-    """Return whether as many other bots as the fleet limit allows were acted on lately."""
-    fleet = settings.actions.fleet
-    found = await connection.execute(
-        "SELECT count(DISTINCT bot) FROM steps WHERE bot <> %s AND effect <> 'observe' "
-        "AND NOT (coalesce(outcome, '') = ANY(%s)) "
+        "SELECT DISTINCT bot FROM runs WHERE effect = 'disruptive' AND target IS NULL "
+        "AND (orders > 0 OR state = 'running') "
         "AND started_at > clock_timestamp() - make_interval(secs => %s)",
-        [incident.bot, list(NOT_RUN), float(fleet.window)],
+        [since],
     )
-    row = await found.fetchone()
-    return bool(row and row[0] >= max(fleet.bots, int(fleet.ratio * len(settings.bots))))
+    return {bot for (bot,) in await found.fetchall()}
 
 
-async def end(
-    connection: Connection, incident: Incident, step: int, action: str, outcome: Outcome, verify: float
-) -> bool:
-    """Write how an action ended; its effect may show within `verify` seconds from now.
+_FLEET_LOCK = 0x6E_64_66_6C  # "ndfl"
 
-    Returns False where that was written already.
+
+async def begin(
+    connection: Connection, incident: int, bot: str, action: str, effect: str, lease: float
+) -> Lease:
+    """Commit to the first attempt of an action that Nightdesk runs by itself."""
+    inserted = await connection.execute(
+        """
+        INSERT INTO runs (incident, bot, action, effect, state, started_at, attempts, fence, due_at)
+        VALUES (%s, %s, %s, %s, 'running', clock_timestamp(), 1, 1,
+            clock_timestamp() + make_interval(secs => %s))
+        RETURNING id, fence, due_at
+        """,
+        [incident, bot, action, effect, lease],
+    )
+    await tell(connection, incident, "acting", action)
+    return Lease(*(await inserted.fetchone() or ()))
+
+
+async def go_on(connection: Connection, run: int, lease: float) -> Lease | None:
+    """Commit to the next attempt of a run that is wanted or open; None where it is neither any more."""
+    updated = await connection.execute(
+        """
+        UPDATE runs SET state = 'running', started_at = coalesce(started_at, clock_timestamp()),
+            attempts = attempts + 1, fence = fence + 1,
+            due_at = clock_timestamp() + make_interval(secs => %s)
+        WHERE id = %s AND state IN ('wanted', 'open') RETURNING id, fence, due_at, incident, action, attempts
+        """,
+        [lease, run],
+    )
+    row = await updated.fetchone()
+    if row is None:
+        return None
+    run_id, fence, due_at, incident, action, attempts = row
+    if attempts == 1:
+        await tell(connection, incident, "acting", action)
+    return Lease(run_id, fence, due_at)
+
+
+async def want(
+    connection: Connection,
+    incident: int,
+    bot: str,
+    action: str,
+    effect: str,
+    by: str,
+    key: str | None,
+    expires: float,
+) -> int:
+    """Write that a person wants an action, for `expires` seconds, and return the run's id.
+
+    The same request, by its key or while one is unfinished, is the same run. Call it with the bot locked.
     """
-    ended = await connection.execute(
-        "UPDATE steps SET ended_at = clock_timestamp(), outcome = %s, detail = %s, "
-        "verify_until = clock_timestamp() + make_interval(secs => %s) "
-        "WHERE id = %s AND (ended_at IS NULL OR outcome = 'interrupted')",
-        [outcome.result, outcome.detail, verify, step],
+    known = await connection.execute(
+        """
+        SELECT id FROM runs WHERE request_key = %(key)s
+            OR (incident = %(incident)s AND action = %(action)s AND state <> 'ended' AND asked_by IS NOT NULL)
+        ORDER BY request_key IS NOT DISTINCT FROM %(key)s DESC LIMIT 1
+        """,
+        {"key": key, "incident": incident, "action": action},
     )
-    await tell(connection, incident.id, outcome.result, f"{action}: {outcome.detail}")
+    if row := await known.fetchone():
+        return int(row[0])
+    inserted = await connection.execute(
+        """
+        INSERT INTO runs (incident, bot, action, effect, state, asked_by, request_key, expires_at)
+        VALUES (%s, %s, %s, %s, 'wanted', %s, %s, clock_timestamp() + make_interval(secs => %s)) RETURNING id
+        """,
+        [incident, bot, action, effect, by, key, expires],
+    )
+    await tell(connection, incident, "asked", f"{action}, by {by}")
+    return int((await inserted.fetchone() or (0,))[0])
+
+
+async def fenced(connection: Connection, lease: Lease) -> bool:
+    """Return whether an attempt still holds its lease, by the database's clock."""
+    found = await connection.execute(
+        "SELECT FROM runs WHERE id = %s AND fence = %s AND state = 'running' AND due_at > clock_timestamp()",
+        [lease.run, lease.fence],
+    )
+    return found.rowcount > 0
+
+
+async def set_target(connection: Connection, lease: Lease, target: Mapping[str, object]) -> bool:
+    """Write what a run brings its bot to, before its first order; False where its lease is over."""
+    written = await connection.execute(
+        "UPDATE runs SET target = coalesce(target, %s) "
+        "WHERE id = %s AND fence = %s AND due_at > clock_timestamp()",
+        [Jsonb(dict(target)), lease.run, lease.fence],
+    )
+    return written.rowcount > 0
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How an attempt ended. `pause` is the seconds until the next one is due; None ends the run."""
+
+    outcome: str
+    detail: str
+    orders: int
+    verify: float  # seconds within which its effect may show
+    pause: float | None = None
+    verdict: str | None = None  # where it can be given at once
+
+
+async def end(connection: Connection, lease: Lease, ending: Ending) -> bool:
+    """Write how an attempt ended; returns False where it no longer held its fence."""
+    ended = await connection.execute(
+        """
+        UPDATE runs SET outcome = %(outcome)s, detail = %(detail)s, orders = orders + %(orders)s,
+            state = CASE WHEN %(pause)s::float8 IS NULL THEN 'ended' ELSE 'open' END,
+            ended_at = clock_timestamp(),
+            verify_until = coalesce(verify_until, clock_timestamp() + make_interval(secs => %(verify)s)),
+            due_at = clock_timestamp() + make_interval(secs => %(pause)s),
+            verdict = %(verdict)s, judged_at = CASE WHEN %(verdict)s::text IS NOT NULL THEN clock_timestamp() END
+        WHERE id = %(run)s AND fence = %(fence)s AND state = 'running' RETURNING incident, action, attempts
+        """,
+        vars(ending) | {"run": lease.run, "fence": lease.fence},
+    )
     return ended.rowcount > 0
 
 
+async def interrupt(connection: Connection, run: Run, why: str, verify: float, *, goes_on: bool) -> bool:
+    """Write that nobody saw how an attempt ended; one with a target is pursued on, another is judged."""
+    written = await connection.execute(
+        """
+        UPDATE runs SET outcome = 'interrupted', detail = %(why)s, orders = orders + 1, fence = fence + 1,
+            ended_at = clock_timestamp(), state = CASE WHEN %(goes_on)s THEN 'open' ELSE 'ended' END,
+            due_at = CASE WHEN %(goes_on)s THEN clock_timestamp() END,
+            verify_until = coalesce(verify_until, clock_timestamp() + make_interval(secs => %(verify)s))
+        WHERE id = %(run)s AND fence = %(fence)s AND state = 'running'
+        """,
+        {"why": why, "verify": verify, "goes_on": goes_on, "run": run.id, "fence": run.fence},
+    )
+    await tell(connection, run.incident, "interrupted", f"{run.action}: {why}")
+    return written.rowcount > 0
+
+
+async def finish(
+    connection: Connection, run: Run, verdict: str, outcome: str | None = None, detail: str | None = None
+) -> None:
+    """Judge a run, which ends it; nobody that still runs it may order or write anything more."""
+    await connection.execute(
+        """
+        UPDATE runs SET state = 'ended', verdict = %(verdict)s, judged_at = clock_timestamp(),
+            fence = fence + 1, due_at = NULL, outcome = coalesce(%(outcome)s, outcome),
+            detail = coalesce(%(detail)s, detail), ended_at = coalesce(ended_at, clock_timestamp())
+        WHERE id = %(run)s AND verdict IS NULL
+        """,
+        {"verdict": verdict, "outcome": outcome, "detail": detail, "run": run.id},
+    )
+
+
 async def skip(
-    connection: Connection, incident: Incident, action: str, effect: Effect, outcome: str, detail: str
+    connection: Connection, incident: int, bot: str, action: str, effect: str, outcome: str, detail: str
 ) -> None:
-    """Write that an action was not run, and why."""
+    """Write that a planned action was not run, and why."""
     await connection.execute(
-        "INSERT INTO steps (incident, bot, action, effect, ended_at, outcome, detail, verdict, judged_at) "
-        "VALUES (%s, %s, %s, %s, clock_timestamp(), %s, %s, 'none', clock_timestamp())",
-        [incident.id, incident.bot, action, effect, outcome, detail],
+        """
+        INSERT INTO runs (incident, bot, action, effect, state, ended_at, outcome, detail, verdict, judged_at)
+        VALUES (%s, %s, %s, %s, 'ended', clock_timestamp(), %s, %s, 'none', clock_timestamp())
+        """,
+        [incident, bot, action, effect, outcome, detail],
     )
-    await tell(connection, incident.id, outcome, f"{action}: {detail}")
-
-
-async def judge(connection: Connection, incident: Incident, step: int, verdict: str, text: str) -> datetime:
-    """Write the verdict on an action and return when it was given."""
-    row = await (
-        await connection.execute(
-            "UPDATE steps SET verdict = %s, judged_at = clock_timestamp() WHERE id = %s RETURNING judged_at",
-            [verdict, step],
-        )
-    ).fetchone()
-    await tell(connection, incident.id, verdict, text)
-    if row is None:
-        raise LookupError(f"step {step} is gone")
-    judged_at: datetime = row[0]
-    return judged_at
-
-
-async def no_verdict(connection: Connection, step: int) -> None:
-    """Write that an action changed nothing that could be proven."""
-    await connection.execute(
-        "UPDATE steps SET verdict = 'none', judged_at = clock_timestamp() WHERE id = %s", [step]
-    )
-
-
-async def give_up(connection: Connection, incident: Incident) -> None:
-    """Write that nothing is left to try."""
-    await connection.execute(
-        "UPDATE incidents SET gave_up_at = coalesce(gave_up_at, clock_timestamp()) WHERE id = %s",
-        [incident.id],
-    )
-
-
-async def interrupted(
-    connection: Connection, incident: Incident, step: Step, why: str, verify: float
-) -> None:
-    """Write that nobody saw how an action ended; what came of it may show within `verify` seconds."""
-    await connection.execute(
-        "UPDATE steps SET ended_at = clock_timestamp(), outcome = 'interrupted', detail = %s, "
-        "verify_until = clock_timestamp() + make_interval(secs => %s) WHERE id = %s AND ended_at IS NULL",
-        [why, verify, step.id],
-    )
-    await tell(connection, incident.id, "interrupted", f"{step.action}: {why}")
-
-
-async def wait(connection: Connection, incident: Incident, text: str) -> None:
-    """Write what is waited for, unless the timeline's last line says so already."""
-    cursor = await connection.execute(
-        "SELECT text FROM entries WHERE incident = %s ORDER BY id DESC LIMIT 1", [incident.id]
-    )
-    last = await cursor.fetchone()
-    if last is None or last[0] != text:
-        await tell(connection, incident.id, "waiting", text)
+    await tell(connection, incident, outcome, f"{action}: {detail}")

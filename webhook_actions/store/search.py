@@ -1,16 +1,18 @@
-"""Finds incidents, open or in the history, with what was tried and their timelines."""
+"""Finds incidents, open or in the history, with their action runs and timelines."""
 
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
 from psycopg import sql
 from psycopg.rows import class_row
 
+from webhook_actions.store import runs
 from webhook_actions.store.database import Connection
-from webhook_actions.store.incidents import Incident, Step
+from webhook_actions.store.incidents import COLUMNS, Incident
+from webhook_actions.store.runs import Run
 
 State = Literal["open", "closed", "all"]
 
@@ -27,9 +29,9 @@ class Entry:
 
 @dataclass(frozen=True)
 class Case(Incident):
-    """An incident with what was tried, and its timeline."""
+    """An incident with its action runs, and its timeline."""
 
-    steps: tuple[Step, ...] = field(kw_only=True)
+    runs: tuple[Run, ...] = field(kw_only=True)
     timeline: tuple[Entry, ...] = field(kw_only=True)
 
 
@@ -56,7 +58,7 @@ class Found:
 
 _STATES = {"open": "closed_at IS NULL", "closed": "closed_at IS NOT NULL"}
 _TEXT = """(concat_ws(' ', alert, bot, close_reason, annotations->>'summary', annotations->>'description')
-    ILIKE %(like)s OR EXISTS (SELECT FROM entries e WHERE e.incident = i.id AND e.text ILIKE %(like)s))"""
+    ILIKE %(like)s OR EXISTS (SELECT FROM timeline e WHERE e.incident = i.id AND e.text ILIKE %(like)s))"""
 _WORST_FIRST = "array_position(ARRAY['critical', 'warning', 'info'], severity) NULLS LAST, id DESC"
 
 
@@ -67,7 +69,7 @@ async def find(connection: Connection, wanted: Filter) -> Found:
     conditions += ["alert IN (%(alert)s, 'TradingBot' || %(alert)s)"] if wanted.alert else []
     conditions += ["id < %(before)s"] if wanted.before is not None else []
     conditions += [_TEXT] if wanted.text else []
-    query = sql.SQL("SELECT * FROM incidents i WHERE {} ORDER BY {} LIMIT %(more)s").format(
+    query = sql.SQL(f"SELECT {COLUMNS} FROM incidents i WHERE {{}} ORDER BY {{}} LIMIT %(more)s").format(
         sql.SQL(" AND ").join([sql.SQL("true"), *map(sql.SQL, conditions)]),
         sql.SQL(_WORST_FIRST if wanted.worst_first else "id DESC"),
     )
@@ -97,27 +99,24 @@ async def count_open(connection: Connection) -> dict[str, int]:
 
 
 async def _first(connection: Connection, condition: str, value: object) -> Case | None:
-    query = sql.SQL("SELECT * FROM incidents WHERE {} ORDER BY closed_at DESC NULLS FIRST LIMIT 1")
+    query = sql.SQL(f"SELECT {COLUMNS} FROM incidents WHERE {{}} ORDER BY closed_at DESC NULLS FIRST LIMIT 1")
     cursor = connection.cursor(row_factory=class_row(Incident))
     row = await (await cursor.execute(query.format(sql.SQL(condition)), [value])).fetchone()
     return (await _cases(connection, [row]))[0] if row else None
 
 
 async def _cases(connection: Connection, incidents: Sequence[Incident]) -> tuple[Case, ...]:
-    """Return incidents with their steps and timelines, in two queries for all of them."""
+    """Return incidents with their runs and timelines, in two queries for all of them."""
     ids = [incident.id for incident in incidents]
-    steps, timelines = defaultdict[int, list[Any]](list), defaultdict[int, list[Any]](list)
-    kinds: tuple[tuple[type[Any], str, dict[int, list[Any]]], ...]
-    kinds = ((Step, "steps", steps), (Entry, "entries", timelines))
-    for kind, table, into in kinds:
-        names = sql.SQL(", ").join(map(sql.Identifier, kind.__dataclass_fields__))
-        query = sql.SQL("SELECT {} FROM {} WHERE incident = ANY(%s) ORDER BY id")
-        cursor = connection.cursor(row_factory=class_row(kind))
-        await cursor.execute(query.format(names, sql.Identifier(table)), [ids])
-        for row in await cursor.fetchall():
-            into[row.incident].append(row)
+    of_runs, timelines = defaultdict[int, list[Run]](list), defaultdict[int, list[Entry]](list)
+    for run in await runs.of_incidents(connection, ids):
+        of_runs[run.incident].append(run)
+    cursor = connection.cursor(row_factory=class_row(Entry))
+    query = "SELECT incident, at, kind, text FROM timeline WHERE incident = ANY(%s) ORDER BY id"
+    for entry in await (await cursor.execute(query, [ids])).fetchall():
+        timelines[entry.incident].append(entry)
     return tuple(
-        Case(**vars(incident), steps=tuple(steps[incident.id]), timeline=tuple(timelines[incident.id]))
+        Case(**vars(incident), runs=tuple(of_runs[incident.id]), timeline=tuple(timelines[incident.id]))
         for incident in incidents
     )
 

@@ -8,10 +8,10 @@ from enum import StrEnum
 from stack.settings import Settings
 from webhook_actions.actions import Action, Effect
 from webhook_actions.engine.jobs import Jobs
-from webhook_actions.escalation import acknowledgements
+from webhook_actions.escalation import silences
 from webhook_actions.escalation.steps import Escalation
 from webhook_actions.outgoing import WEBHOOK
-from webhook_actions.store import audit, deliveries, holds, incidents
+from webhook_actions.store import acknowledgements, audit, deliveries, holds, incidents
 from webhook_actions.store.audit import Caller
 from webhook_actions.store.database import Connection, Pool
 from webhook_actions.store.incidents import Incident
@@ -183,8 +183,8 @@ class Commands:
             return None, None
         until = datetime.now(UTC) + timedelta(seconds=seconds)
         try:
-            return await acknowledgements.silence(self._settings, incident, caller.who, comment, until), None
-        except acknowledgements.SilenceError as error:
+            return await silences.make(self._settings, incident, caller.who, comment, until), None
+        except silences.SilenceError as error:
             log.warning("not silenced", extra={"incident": incident.id, "reason": str(error)})
             return None, Done.NOT_SILENCED
 

@@ -11,7 +11,7 @@ from stack.binaries import alertmanager_command
 from tests.conftest import binary, eventually, free_port
 from tests.webhook_actions.escalation.conftest import Play
 from tests.webhook_actions.escalation.world import Ground, World, until
-from webhook_actions.escalation import acknowledgements
+from webhook_actions.escalation import silences
 from webhook_actions.store.incidents import Incident
 
 CONFIG = "route: {receiver: nobody}\nreceivers: [{name: nobody}]\n"
@@ -65,7 +65,7 @@ def test_a_silence_covers_exactly_its_alert_and_ends_with_its_incident(play: Pla
         ours, other = await world.fires("Down", 'alpha "1"', "beta")
         fire(alertmanager, ours, other)
         await settled(ours.bot, "active")
-        silence = await acknowledgements.silence(world.settings, ours, "anna", "asleep", _in_an_hour())
+        silence = await silences.silence(world.settings, ours, "anna", "asleep", _in_an_hour())
         async with world.pool.transaction() as connection:
             assert await world.escalation.acknowledged(connection, ours, "anna", "asleep", silence)
         assert await world.timeline(ours, "acknowledged") == ["by anna, silenced in Alertmanager: asleep"]
@@ -73,7 +73,7 @@ def test_a_silence_covers_exactly_its_alert_and_ends_with_its_incident(play: Pla
         assert state(alertmanager, other.bot) == "active"
         await world.close(ours)
         await settled(ours.bot, "active")
-        await acknowledgements.lift(world.settings, silence)  # one that has ended already
+        await silences.lift(world.settings, silence)  # one that has ended already
 
     play(scene, speed=60, services={"alertmanager": {"port": alertmanager}})
 
@@ -81,8 +81,8 @@ def test_a_silence_covers_exactly_its_alert_and_ends_with_its_incident(play: Pla
 def test_an_alertmanager_that_is_not_there_is_said(ground: Ground, play: Play) -> None:
     async def scene(world: World) -> None:
         incident: Incident = await world.fire("Down")
-        with pytest.raises(acknowledgements.SilenceError, match="is not reached"):
-            await acknowledgements.silence(world.settings, incident, "anna", "", _in_an_hour())
+        with pytest.raises(silences.SilenceError, match="is not reached"):
+            await silences.silence(world.settings, incident, "anna", "", _in_an_hour())
 
     play(scene, speed=60, services={"alertmanager": {"port": free_port()}})
 
@@ -91,8 +91,8 @@ def test_what_alertmanager_refuses_is_said(alertmanager: int, play: Play) -> Non
     async def scene(world: World) -> None:
         incident = await world.fire("Down")
         past = datetime.now(UTC) - timedelta(hours=1)
-        with pytest.raises(acknowledgements.SilenceError, match="answered 400"):
-            await acknowledgements.silence(world.settings, incident, "anna", "", past)
+        with pytest.raises(silences.SilenceError, match="answered 400"):
+            await silences.silence(world.settings, incident, "anna", "", past)
 
     play(scene, speed=60, services={"alertmanager": {"port": alertmanager}})
 

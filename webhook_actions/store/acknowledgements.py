@@ -1,0 +1,82 @@
+"""The store of acknowledgements: who answered, for how long, with which words."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from psycopg.rows import class_row
+
+from webhook_actions.store import escalation_steps
+from webhook_actions.store.database import Connection
+from webhook_actions.store.incidents import tell
+
+
+@dataclass(frozen=True)
+class Ack:
+    """One answer to an incident; `until` is a snooze's end, `silence` the id of one in Alertmanager."""
+
+    at: datetime
+    by: str
+    comment: str
+    until: datetime | None
+    silence: str | None
+
+    def holds(self, now: datetime) -> bool:
+        """Return whether it still keeps others from being told."""
+        return self.until is None or self.until > now
+
+
+async def of(connection: Connection, incident: int) -> list[Ack]:
+    """Return the answers to an incident, oldest first; the last one counts."""
+    cursor = connection.cursor(row_factory=class_row(Ack))
+    query = 'SELECT at, "by", comment, until, silence FROM acknowledgements WHERE incident = %s ORDER BY id'
+    return await (await cursor.execute(query, [incident])).fetchall()
+
+
+async def acknowledge(
+    connection: Connection, incident: int, by: str, comment: str, silence: str | None = None
+) -> bool:
+    """Write that somebody has an incident and stop its escalation; returns False where it is no longer open."""
+    if not await _write(connection, incident, by, comment, None, silence):
+        return False
+    await escalation_steps.cancel(connection, incident)
+    await tell(connection, incident, "acknowledged", _line(f"by {by}", silence, comment))
+    return True
+
+
+async def snooze(
+    connection: Connection,
+    incident: int,
+    by: str,
+    until: datetime,
+    comment: str = "",
+    silence: str | None = None,
+) -> bool:
+    """Stop the escalation until a time, when it begins anew; False where the incident is no longer open."""
+    if not await _write(connection, incident, by, comment, until, silence):
+        return False
+    await escalation_steps.cancel(connection, incident)
+    await escalation_steps.again(connection, incident, until, f"the snooze by {by} is over")
+    end = f"by {by} until {until.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    await tell(connection, incident, "snoozed", _line(end, silence, comment))
+    return True
+
+
+async def comment(connection: Connection, incident: int, by: str, text: str) -> None:
+    """Write a person's words into an incident's timeline."""
+    await tell(connection, incident, "comment", f"{by}: {text}")
+
+
+async def _write(
+    connection: Connection, incident: int, by: str, comment: str, until: datetime | None, silence: str | None
+) -> bool:
+    written = await connection.execute(
+        'INSERT INTO acknowledgements (incident, "by", comment, until, silence) '
+        "SELECT id, %s, %s, %s, %s FROM incidents WHERE id = %s AND closed_at IS NULL",
+        [by, comment, until, silence, incident],
+    )
+    return written.rowcount > 0
+
+
+def _line(what: str, silence: str | None, comment: str) -> str:
+    silenced = f"{what}, silenced in Alertmanager" if silence else what
+    return f"{silenced}: {comment}" if comment else silenced
