@@ -6,7 +6,7 @@ from pydantic import BaseModel
 
 from clients.http import Answer, Ask, ask
 from stack.settings import HttpBot
-from webhook_actions.bots.calls import LONGEST_DETAIL, Calls, Known, Login, said
+from webhook_actions.bots.calls import LONGEST_DETAIL, Calls, Known, said
 from webhook_actions.bots.protocol import Excess, Guard, Order, Position, Standing, Target, Trade, Verb
 from webhook_actions.outcome import Outcome, Result
 
@@ -195,8 +195,8 @@ def _conflicts(outcome: Outcome) -> bool:
     return outcome.result is Result.FAILED and outcome.orders > 0
 
 
-def _bearer(token: str) -> Login:
-    return Login({"Authorization": f"Bearer {token}"})
+def _bearer(token: str) -> str:
+    return f"Bearer {token}"
 
 
 def _detail(verb: str, answer: Answer) -> str:
