@@ -5,11 +5,13 @@ from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from clients.http import Lost
 from tests.webhook_actions.bot_doubles import (
     LATEST,
     BotApi,
@@ -23,6 +25,7 @@ from tests.webhook_actions.bot_doubles import (
     http_adapter,
 )
 from webhook_actions.bots.protocol import Adapter, OrderRefused, Standing, Target, reached
+from webhook_actions.outcome import Result
 
 SYMBOLS = ("BTC/USDT", "ETH/USDT", "ADA/USDT")
 SIDES = ("long", "short")
@@ -194,3 +197,33 @@ def test_an_older_bot_that_knows_only_a_factor_is_reduced_once(
         [target],
         data.draw(st.lists(st.just(0), max_size=5)),
     )
+
+
+def test_a_trade_that_hangs_holds_back_no_other_for_ever(secret: Path) -> None:
+    bot = Freqtrade(Clock(), [Held(n, f"COIN{n}/USDT", "long", 1.0) for n in range(4)])
+    wire = Wire(bot.serve, bot.clock, iter(()))
+    serve = bot.serve
+
+    def hang(method: str, path: str, body: Any, key: str | None) -> tuple[int, Any]:
+        if path == "forceexit" and body["tradeid"] in ("all", "0"):
+            bot.clock.sleep(20)
+            raise Lost("no answer within 20s")
+        return serve(method, path, body, key)
+
+    wire.serve = hang
+    adapter = freqtrade_adapter(wire, secret, lambda: None)
+    for _ in range(TRIES):
+        assert adapter.bring_to(Target(others=0.0, paused=True), "run-1").result is Result.RETRY
+        bot.clock.sleep(1)
+    assert [each.id for each in bot.held] == [0]
+
+
+@pytest.mark.parametrize("fault", list(Fault))
+def test_an_attempt_takes_no_longer_than_the_adapter_says(secret: Path, fault: Fault) -> None:
+    for target in (Target(others=0.0, paused=True), Target({f"COIN{n}/USDT long": 0.5 for n in range(9)})):
+        bot = Freqtrade(Clock(), [Held(n, f"COIN{n}/USDT", "long", 1.0) for n in range(9)])
+        reads = [Fault.NONE, Fault.NONE] if target.paused else [Fault.NONE]
+        wire = Wire(bot.serve, bot.clock, itertools.chain(reads, itertools.repeat(fault)))
+        adapter = freqtrade_adapter(wire, secret, lambda: None)
+        adapter.bring_to(target, "run-1")
+        assert bot.clock.now <= adapter.longest

@@ -48,14 +48,14 @@ class Exits:
         self._calls = calls
         self._sleep = sleep
         self._clock = clock
-        # The last order may begin as the time for orders ends, after one more look.
-        self.longest = _ORDERING + 2 * calls.timeout + max(_EXIT, _LATE) + _LOOK_EVERY + calls.timeout
+        # The exit of all, then single ones, of which the last may begin as their time ends; looks in between.
+        self.longest = _EXIT + _ORDERING + max(_EXIT, _LATE) + _LOOK_EVERY + 5 * calls.timeout
 
     def bring_to(self, target: Target) -> Outcome:
         """Exit what is above the target, one trade after the other. Raises OrderRefused."""
         told = _Told()
         ends = self._clock() + _ORDERING
-        every = target.closes_all  # in one call as long as that works: a trade that is stuck stops it
+        every = target.closes_all  # in one call at first; a trade that is stuck would hold back the others
         while True:
             trades = self._calls.get(list[OpenTrade], "status")
             if isinstance(trades, Outcome):
@@ -72,8 +72,10 @@ class Exits:
                 every = False
                 if not any(trade.exits_at_the_market for trade in trades):
                     self._exit_all(trades, told)
+                    ends = self._clock() + _ORDERING
                     continue
-            self._exit(*left[0], told)
+            # Each attempt begins elsewhere, so that a trade that hangs holds back the others no longer than that.
+            self._exit(*left[int(self._clock()) % len(left)], told)
 
     def _exit_all(self, trades: list[OpenTrade], told: _Told) -> None:
         outcome, _ = self._force(_EVERY_TRADE)
