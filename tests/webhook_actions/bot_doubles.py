@@ -58,7 +58,8 @@ class Wire:
     clock: Clock
     faults: Iterator[Fault]
     late: Iterator[float] = field(default_factory=lambda: itertools.repeat(LATEST))
-    orders: int = 0
+    orders: int = 0  # that reached the double, or may have
+    posted: list[str] = field(default_factory=list)
 
     def ask(self, request: Request) -> Answer:
         path = urlsplit(request.url).path.removeprefix("/api/v1/")
@@ -71,6 +72,7 @@ class Wire:
         if request.method == "GET":
             return self._read(fault, act, request)
         self.orders += 1
+        self.posted.append(path)
         answer = self._order(fault, act, request)
         self.orders -= answer.status in (404, 422)  # which surely came to nothing
         return answer
@@ -218,9 +220,9 @@ class Freqtrade(Double):
                 return 200, {"locks": []}
             case "GET", "status":
                 return 200, [self._shown(each) for each in self.held]
-            case "POST", "pause":
-                self.state = "paused"
-                return 200, {"status": "paused"}
+            case "POST", "pause" | "stop" | "start":
+                self.state = {"pause": "paused", "stop": "stopped", "start": "running"}[path]
+                return 200, {"status": self.state}
             case "POST", "forceexit":
                 return self._force_exit(body)
         return 404, {"detail": "Not Found"}

@@ -13,6 +13,8 @@ from clients.observer import Observer
 from stack.settings import DockerRestart, FreqtradeBot, HttpBot, load
 from stack.settings.load import DEFAULTS
 from tests.freqtrade_replay import PASSWORD, USER, Recording, serve
+from tests.webhook_actions.bot_doubles import Clock, Fault, Wire, freqtrade_adapter
+from tests.webhook_actions.bot_doubles import Freqtrade as FreqtradeDouble
 from tests.webhook_actions.world import Bots
 from webhook_actions.actions import load_actions
 from webhook_actions.actions.restart_bot import restart_bot
@@ -165,6 +167,38 @@ def test_a_freqtrade_that_its_owner_stopped_is_left_alone(
     assert outcome.result is Result.CANNOT
     assert state in outcome.detail
     assert posted(recording) == []
+
+
+@pytest.mark.parametrize(
+    ("faults", "posted"),
+    [
+        ([Fault.LOST_AFTER], "stop start"),
+        ([Fault.LOST_BEFORE], "stop start"),
+        ([Fault.NONE, Fault.LOST_BEFORE, Fault.ERROR], "stop start start start"),
+    ],
+)
+def test_a_freqtrade_that_a_restart_may_have_stopped_is_started_again(
+    tmp_path: Path, faults: list[Fault], posted: str
+) -> None:
+    (tmp_path / "password").write_text(PASSWORD)
+    bot = FreqtradeDouble(Clock(), [])
+    wire = Wire(bot.serve, bot.clock, iter([Fault.NONE, *faults]))
+    outcome = freqtrade_adapter(wire, tmp_path / "password", free).restart(0, "key")
+    assert (outcome.done, bot.state) == (True, "running")
+    assert " ".join(wire.posted) == posted
+
+
+def test_a_restart_that_is_refused_half_way_says_that_the_bot_is_left_stopped(tmp_path: Path) -> None:
+    (tmp_path / "password").write_text(PASSWORD)
+    bot = FreqtradeDouble(Clock(), [])
+
+    def guard() -> None:
+        if bot.state == "stopped":
+            raise OrderRefused("ann paused all actions")
+
+    adapter = freqtrade_adapter(Wire(bot.serve, bot.clock, iter(())), tmp_path / "password", guard)
+    with pytest.raises(OrderRefused, match="ann paused all actions; this restart had stopped the bot"):
+        adapter.restart(0, "key")
 
 
 def test_a_wrong_freqtrade_password_is_final(

@@ -18,11 +18,13 @@ from webhook_actions.bots.freqtrade_answers import (
     mean_stake,
 )
 from webhook_actions.bots.freqtrade_exits import Exits
-from webhook_actions.bots.protocol import Guard, Order, Standing, Target, Trade, Verb
+from webhook_actions.bots.protocol import Guard, Order, OrderRefused, Standing, Target, Trade, Verb
 from webhook_actions.outcome import Outcome, Result
 
 _LOCK_REASON = "nightdesk"
 _FOREVER = "2099-01-01T00:00:00Z"  # a lock needs an end
+_STARTS = 3  # times that a bot which a restart stopped is asked to start
+_START_AGAIN = 1.0  # seconds between them
 _PAUSING = 5  # calls that a pause takes at most: state, locks, pause, lock, and the state after it
 
 
@@ -83,15 +85,18 @@ class FreqtradeAdapter:
         if state != "running":
             return Outcome.cannot(f"is {state} by its owner's will; a restart would make it trade again")
         stopped = self._post("stop")
-        if not stopped.done:
+        if not stopped.orders:
             return stopped
-        self._sleep(wait)
-        started = self._post("start")
+        self._sleep(wait)  # also where its answer was lost: it may have stopped the bot
+        try:
+            started = self._start()
+        except OrderRefused as refusal:
+            raise OrderRefused(f"{refusal}; this restart had stopped the bot, and did not start it") from None
         return Outcome(started.result, started.detail, orders=stopped.orders + started.orders)
 
     def longest_restart(self, wait: float) -> float:
         """Return the seconds that a restart takes at most."""
-        return 3 * self._calls.timeout + wait
+        return (2 + _STARTS) * self._calls.timeout + _STARTS * _START_AGAIN + wait
 
     def answers(self) -> Outcome:
         """Return done when the bot says that its loop goes round."""
@@ -155,6 +160,17 @@ class FreqtradeAdapter:
             return page
         closed = [trade for entry in page.trades if (trade := entry.closed()) is not None]
         return tuple(sorted(closed, key=lambda trade: trade.closed_at))
+
+    def _start(self) -> Outcome:
+        """Start what was stopped, and try that again: a bot must not stay stopped for a lost answer."""
+        orders = 0
+        for _ in range(_STARTS):
+            started = self._post("start")
+            orders += started.orders
+            if started.result is not Result.RETRY:
+                break
+            self._sleep(_START_AGAIN)
+        return Outcome(started.result, started.detail, orders=orders)
 
     def _pause(self, *, to_exit: bool) -> Outcome:
         """Enter nothing more. A stopped bot enters nothing; it is started, paused, only to exit."""

@@ -74,7 +74,7 @@ class Exits:
                     self._exit_all(trades, told)
                     ends = self._clock() + _ORDERING
                     continue
-            # Each attempt begins elsewhere, so that a trade that hangs holds back the others no longer than that.
+            # Each attempt begins elsewhere: a trade that hangs must not hold back the others for ever.
             self._exit(*left[int(self._clock()) % len(left)], told)
 
     def _exit_all(self, trades: list[OpenTrade], told: _Told) -> None:
