@@ -47,12 +47,16 @@ class Firing:
         for alerts in self._alerts.values():
             yield from alerts
 
+    def about(self, labels: Mapping[str, str]) -> Sequence[FiringAlert]:
+        """Return the alerts of the same name and bot."""
+        return self._alerts.get(_key(labels), ())
+
     def find(self, labels: Mapping[str, str]) -> FiringAlert | None:
         """Return the alert that these labels mean; its severity is the rule's, whatever they say of it.
 
         Alertmanager's alert has all labels of Prometheus's and the external labels besides.
         """
-        for alert in self._alerts.get(_key(labels), ()):
+        for alert in self.about(labels):
             if all(labels.get(name) == value for name, value in alert.labels.items() if name != "severity"):
                 return alert
         return None
@@ -174,9 +178,7 @@ class Prometheus:
                     self._urls.rotate(-1)  # the one that answers is asked first from now on
         raise Unreachable("; ".join(failed))
 
-    async def _ask(
-        self, url: str, path: str, form: Mapping[str, str] | None, kind: type[_Data]
-    ) -> _Data:
+    async def _ask(self, url: str, path: str, form: Mapping[str, str] | None, kind: type[_Data]) -> _Data:
         if self._session is None:
             connector = aiohttp.TCPConnector(ssl=self._context)
             self._session = aiohttp.ClientSession(connector=connector, auth=self._user, timeout=_TIMEOUT)

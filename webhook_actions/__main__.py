@@ -17,7 +17,7 @@ import uvicorn
 from stack.settings import Settings, SettingsError, add_arguments, add_replica, from_arguments, replica_of
 from stack.settings.web_config import WebConfig, WebConfigError, add_web
 from webhook_actions.reload import serving
-from webhook_actions.store.embedded import DatabaseError
+from webhook_actions.store.database import DatabaseError
 
 log = logging.getLogger(__name__)
 

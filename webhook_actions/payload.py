@@ -1,5 +1,6 @@
 """What Alertmanager's webhook (version 4) says, read alert by alert so that a bad one spoils no good one."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
@@ -29,6 +30,12 @@ Text = Annotated[str, StringConstraints(max_length=65_536), AfterValidator(no_nu
 Names = Annotated[dict[Text, Text], Field(max_length=256)]
 
 
+def severity_of(labels: Mapping[str, str]) -> str:
+    """Return the label where settings know it; what another team's rule calls its alerts is a warning."""
+    said = labels.get("severity", "")
+    return said if said in Severities.model_fields else "warning"
+
+
 class Alert(BaseModel):
     """One alert of a webhook; keys that later versions add are ignored."""
 
@@ -48,9 +55,8 @@ class Alert(BaseModel):
 
     @property
     def severity(self) -> str:
-        """The label where settings know it; what another team's rule calls its alerts is a warning."""
-        said = self.labels.get("severity", "")
-        return said if said in Severities.model_fields else "warning"
+        """How bad it is."""
+        return severity_of(self.labels)
 
     @property
     def ended(self) -> datetime | None:

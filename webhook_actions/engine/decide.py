@@ -34,8 +34,8 @@ class Verdict(StrEnum):
 class PlannedAction:
     """One action of an incident's remediation plan, with all that settings say of it.
 
-    `refusal` says why nobody may run it. `strength` orders targets: closing is stronger than reducing, which is
-    stronger than stopping entries; 0 has no target. `paced` actions keep their attempts and their cooldown.
+    `refusal` says why nobody may run it. `strength` orders targets: closing is stronger than reducing, which
+    is stronger than stopping entries; 0 has no target. `paced` actions keep to attempts and cooldown.
     """
 
     name: str
@@ -71,14 +71,15 @@ class Holds:
 class Observed:
     """What Prometheus and the bot say now.
 
-    `verdicts` has, for each run that waits for its proof, what is seen now; a run is absent where nobody could
-    be asked. `unreachable` says why Prometheus could not be asked; then `fires` and `gone` mean nothing.
+    `verdicts` has, for each run that waits for its proof, what is seen now; a run is absent where nobody
+    could be asked. `unreachable` says why Prometheus could not be asked: `fires` and `gone` then mean nothing.
     """
 
     fires: bool = False
     gone: bool = False
     unreachable: str | None = None
     verdicts: Mapping[int, tuple[Verdict, str]] = field(default_factory=dict)
+    useless: Mapping[str, str] = field(default_factory=dict)  # by action: what says that it cannot help
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,6 @@ class Facts:
     holds: Holds
     observed: Observed
     fleet_spent: bool = False
-    known_bot: bool = True  # its bot is in the settings, or it is about none
     alert_cooldown: timedelta = timedelta(0)
     attempts_window: timedelta = timedelta(hours=1)
     look_again: timedelta = timedelta(seconds=5)
@@ -144,6 +144,7 @@ class Wait:
 
     until: datetime | None
     reason: str
+    told: bool = False  # in the timeline
 
 
 @dataclass(frozen=True)
@@ -185,8 +186,6 @@ def decide(facts: Facts) -> Decision:
             return decision
     if waits:
         return min(waits, key=lambda wait: wait.until or datetime.max.replace(tzinfo=facts.now.tzinfo))
-    if not facts.known_bot and facts.incident.bot and any(run.orders for run in facts.runs):
-        return Close(f"{facts.incident.bot} is no longer watched")
     if facts.observed.unreachable is not None:
         why = f"nothing is done, since Prometheus cannot be asked: {facts.observed.unreachable}"
         return Blocked("unreachable", facts.now + _RETRY_PROMETHEUS, why)
@@ -229,23 +228,35 @@ def _of_run(facts: Facts, run: ActionRun) -> Decision | None:
 
 
 def _wanted(facts: Facts, run: ActionRun, action: PlannedAction | None) -> Decision:
-    refusal = _refusal(facts, action)
+    refusal = "this Nightdesk has no such action" if action is None else action.refusal
+    if facts.holds.paused_by is not None:
+        refusal = f"all actions are paused by {facts.holds.paused_by}"
     if refusal is None and run.expires_at is not None and facts.now >= run.expires_at:
         refusal = "nobody could run it before it expired; ask again if it is still wanted"
     if action is None or refusal is not None:
-        return Judge(run, Verdict.NONE, refusal or "this Nightdesk has no such action", refused=True)
+        return Judge(run, Verdict.NONE, str(refusal), refused=True)
     if wait := _conflict(facts, action, run.id):
         return wait
     return Run(run.action, f"{run.asked_by} asked for it", run.id, _weaker(facts, action, run.id))
 
 
-def _refusal(facts: Facts, action: PlannedAction | None) -> str | None:
-    """Return why nobody may run an action now, None where a person may."""
-    if action is None:
-        return "this Nightdesk has no such action"
-    if facts.holds.paused_by is not None:
-        return f"all actions are paused by {facts.holds.paused_by}"
-    return action.refusal
+def forbids(holds: Holds, action: PlannedAction, kind: str, asked_by: str | None) -> str | None:
+    """Return why a committed action must not be ordered, None where it may; asked right before each order."""
+    if holds.paused_by is not None:
+        return f"all actions are paused by {holds.paused_by}"
+    if action.refusal is not None:
+        return action.refusal
+    if action.strength == _CLOSES and not holds.halted:
+        return "the bot was released"
+    if asked_by is not None:
+        return None
+    if not action.armed:
+        return "it is no longer among actions.armed"
+    if holds.maintained_until is not None:
+        return _maintained(holds)
+    if action.effect == MONEY and holds.acknowledged_by is not None and kind != CRITICAL_LOSS:
+        return f"acknowledged by {holds.acknowledged_by}"
+    return None
 
 
 def _awaiting_proof(facts: Facts, run: ActionRun) -> Decision:
@@ -267,15 +278,12 @@ def _patience(facts: Facts, run: ActionRun) -> timedelta:
 
 def _pursued(facts: Facts, run: ActionRun, action: PlannedAction | None) -> Decision:
     """Return what is done about a target that may not be reached yet."""
-    seen = facts.observed.verdicts.get(run.id)
-    if seen is not None and seen[0] is Verdict.VERIFIED:
-        return Judge(run, Verdict.VERIFIED, f"proven by {seen[1]}")
     if action is None:
         return Judge(run, Verdict.UNKNOWN, "this Nightdesk has no such action any more")
     if stop := _stops(facts, run, action):
         return Judge(run, *stop)
     if facts.holds.maintained_until is not None and run.asked_by is None:
-        return Blocked("maintenance", facts.holds.maintained_until, _maintained(facts))
+        return Blocked("maintenance", facts.holds.maintained_until, _maintained(facts.holds))
     if run.due_at is not None and facts.now < run.due_at:
         return Wait(run.due_at, f"{run.action}: its target is not reached: {run.detail}")
     if wait := _conflict(facts, action, run.id):
@@ -285,31 +293,23 @@ def _pursued(facts: Facts, run: ActionRun, action: PlannedAction | None) -> Deci
 
 def _stops(facts: Facts, run: ActionRun, action: PlannedAction) -> tuple[Verdict, str] | None:
     """Return the verdict that ends a pursuit before its target is reached, None where it goes on."""
-    seen = facts.observed.verdicts.get(run.id)
-    left = seen[1] if seen else run.detail or "nobody knows what is left"
-    if facts.holds.paused_by is not None:
-        return Verdict.STOPPED, f"all actions are paused by {facts.holds.paused_by}; {left}"
-    if action.refusal is not None:
-        return Verdict.STOPPED, f"{action.refusal}; {left}"
-    if action.strength == _CLOSES and not facts.holds.halted:
-        return Verdict.TAKEN_OVER, f"the bot was released; {left}"
-    if run.asked_by is not None:
+    left = run.detail or "nobody knows what is left"
+    why = forbids(facts.holds, action, facts.incident.kind, run.asked_by)
+    if why is not None and facts.holds.maintained_until is None:
+        released = action.strength == _CLOSES and not facts.holds.halted
+        taken_over = released or (facts.holds.acknowledged_by is not None and facts.holds.paused_by is None)
+        return (Verdict.TAKEN_OVER if taken_over else Verdict.STOPPED), f"{why}; {left}"
+    if run.asked_by is not None or (facts.incident.kind == CRITICAL_LOSS and not action.paced):
         return None
-    if not action.armed:
-        return Verdict.STOPPED, f"it is no longer among actions.armed; {left}"
-    if facts.incident.kind == CRITICAL_LOSS and not action.paced:
-        return None
-    if facts.holds.acknowledged_by is not None:
-        return Verdict.TAKEN_OVER, f"acknowledged by {facts.holds.acknowledged_by}; {left}"
     if facts.observed.unreachable is None and not facts.observed.fires:
         return Verdict.STOPPED, f"its alert ended before the target was reached; {left}"
     if action.paced and run.orders >= action.attempts:
-        return seen[0] if seen else Verdict.UNKNOWN, f"{run.orders} orders reached the bot; {left}"
+        return Verdict.UNKNOWN, f"{run.orders} orders reached the bot; {left}"
     return None
 
 
 def _next(facts: Facts) -> Decision:
-    """Return the first planned action that is not spent: it is tried until its attempts are, then the next."""
+    """Return the first planned action that is not spent: each is tried until its attempts are used up."""
     for name in facts.plan:
         action = facts.actions.get(name)
         mine = [run for run in facts.runs if run.action == name]
@@ -344,18 +344,18 @@ def _held_back(facts: Facts, action: PlannedAction) -> Decision | None:
             "paused", None, f"{action.name} is held back: all actions are paused by {holds.paused_by}"
         )
     if holds.maintained_until is not None:
-        return Blocked("maintenance", holds.maintained_until, _maintained(facts))
+        return Blocked("maintenance", holds.maintained_until, _maintained(facts.holds))
     if action.effect == MONEY and holds.acknowledged_by and facts.incident.kind != CRITICAL_LOSS:
         why = f"{action.name} is held back: acknowledged by {holds.acknowledged_by}"
         return Blocked("acknowledged", holds.acknowledged_until, why)
     rests_until = _rests_until(facts, action) if action.paced else None
     if rests_until and rests_until > facts.now:
-        return Wait(rests_until, f"{action.name} rests until {rests_until:%H:%M:%S} UTC")
+        return Wait(rests_until, f"{action.name} rests until {rests_until:%H:%M:%S} UTC", told=True)
     return _conflict(facts, action, None)
 
 
-def _maintained(facts: Facts) -> str:
-    end = facts.holds.maintained_until
+def _maintained(holds: Holds) -> str:
+    end = holds.maintained_until
     return f"it is maintained until {end:%a %H:%M %Z}" if end else "it is maintained"
 
 
@@ -411,7 +411,7 @@ def _is_spent(run: ActionRun) -> bool:
 
 
 def _attempts(facts: Facts, name: str) -> int:
-    """Return how often an action was tried on the bot in the window; with a target, how many orders it took."""
+    """Return how often an action was tried on the bot in the window; with a target, its orders."""
     since = facts.now - facts.attempts_window
     counted = 0
     for run in (*facts.bot_runs, *(run for run in facts.runs if not run.bot)):

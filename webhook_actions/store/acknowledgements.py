@@ -1,5 +1,6 @@
 """The store of acknowledgements: who answered, for how long, with which words."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -11,7 +12,7 @@ from webhook_actions.store.incidents import tell
 
 
 @dataclass(frozen=True)
-class Ack:
+class Acknowledgement:
     """One answer to an incident; `until` is a snooze's end, `silence` the id of one in Alertmanager."""
 
     at: datetime
@@ -25,11 +26,31 @@ class Ack:
         return self.until is None or self.until > now
 
 
-async def of(connection: Connection, incident: int) -> list[Ack]:
+async def of(connection: Connection, incident: int) -> list[Acknowledgement]:
     """Return the answers to an incident, oldest first; the last one counts."""
-    cursor = connection.cursor(row_factory=class_row(Ack))
+    cursor = connection.cursor(row_factory=class_row(Acknowledgement))
     query = 'SELECT at, "by", comment, until, silence FROM acknowledgements WHERE incident = %s ORDER BY id'
     return await (await cursor.execute(query, [incident])).fetchall()
+
+
+async def current(connection: Connection, incidents: Sequence[int]) -> dict[int, Acknowledgement]:
+    """Return, by incident, the answer that holds now; a snooze that is over holds no more."""
+    found = await connection.execute(
+        """
+        SELECT DISTINCT ON (incident) incident, at, "by", comment, until, silence FROM acknowledgements
+        WHERE incident = ANY(%s) ORDER BY incident, id DESC
+        """,
+        [list(incidents)],
+    )
+    now = datetime.now(UTC)
+    answers = {row[0]: Acknowledgement(*row[1:]) for row in await found.fetchall()}
+    return {incident: answer for incident, answer in answers.items() if answer.holds(now)}
+
+
+async def silences(connection: Connection) -> set[str]:
+    """Return the ids of the silences that Nightdesk made."""
+    found = await connection.execute("SELECT silence FROM acknowledgements WHERE silence IS NOT NULL")
+    return {silence for (silence,) in await found.fetchall()}
 
 
 async def acknowledge(

@@ -233,13 +233,13 @@ async def schedule(connection: Connection, dues: Sequence[Due]) -> None:
         )
 
 
-async def wake(connection: Connection, ids: Sequence[int], at: datetime | None = None) -> None:
-    """Have open incidents looked at now, or at a time where nothing is due before."""
+async def wake(connection: Connection, ids: Sequence[int], after: float = 0.0) -> None:
+    """Have open incidents looked at in `after` seconds, where nothing is due before."""
     if ids:
         await connection.execute(
-            "UPDATE incidents SET due_at = least(due_at, coalesce(%s, clock_timestamp())) "
+            "UPDATE incidents SET due_at = least(due_at, clock_timestamp() + make_interval(secs => %s)) "
             "WHERE id = ANY(%s) AND closed_at IS NULL",
-            [at, list(ids)],
+            [after, list(ids)],
         )
 
 

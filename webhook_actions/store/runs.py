@@ -121,24 +121,23 @@ async def begin(
     return Lease(*(await inserted.fetchone() or ()))
 
 
-async def go_on(connection: Connection, run: int, lease: float) -> Lease | None:
-    """Commit to the next attempt of a run that is wanted or open; None where it is neither any more."""
+async def go_on(connection: Connection, run: Run, lease: float) -> Lease:
+    """Commit to the next attempt of a run that is wanted or open. Call it with the bot locked."""
     updated = await connection.execute(
         """
         UPDATE runs SET state = 'running', started_at = coalesce(started_at, clock_timestamp()),
             attempts = attempts + 1, fence = fence + 1,
             due_at = clock_timestamp() + make_interval(secs => %s)
-        WHERE id = %s AND state IN ('wanted', 'open') RETURNING id, fence, due_at, incident, action, attempts
+        WHERE id = %s AND state IN ('wanted', 'open') RETURNING id, fence, due_at
         """,
-        [lease, run],
+        [lease, run.id],
     )
     row = await updated.fetchone()
     if row is None:
-        return None
-    run_id, fence, due_at, incident, action, attempts = row
-    if attempts == 1:
-        await tell(connection, incident, "acting", action)
-    return Lease(run_id, fence, due_at)
+        raise LookupError(f"run {run.id} is neither wanted nor open")
+    if not run.attempts:
+        await tell(connection, run.incident, "acting", run.action)
+    return Lease(*row)
 
 
 async def want(

@@ -10,12 +10,11 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from stack.settings import Settings
 from webhook_actions import page, payload
 from webhook_actions.actions import load_actions
-from webhook_actions.engine.jobs import Jobs
 from webhook_actions.escalation.steps import Escalation
 from webhook_actions.metrics import Metrics
 from webhook_actions.report import api as reports
 from webhook_actions.store import incidents
-from webhook_actions.store.database import GONE, Pool
+from webhook_actions.store.database import GONE, Pool, notify
 from webhook_actions.web import api
 from webhook_actions.web.auth import Scope, Tokens
 from webhook_actions.web.commands import Commands
@@ -30,7 +29,6 @@ Reload = Callable[[], Awaitable[str | None]]
 def build(
     settings: Settings,
     pool: Pool,
-    jobs: Jobs,
     escalation: Escalation,
     metrics: Metrics,
     healthy: Callable[[], Awaitable[str | None]],
@@ -41,7 +39,7 @@ def build(
     tokens = Tokens(settings, metrics.webhooks.labels("unauthorized").inc)
     receive, read = tokens.wants(Scope.RECEIVE), tokens.wants(Scope.READ)
     app.add_middleware(Guard, limit=int(settings.webhook_actions.body_limit))
-    commands = Commands(settings, pool, jobs, escalation, load_actions())
+    commands = Commands(settings, pool, escalation, load_actions())
     writes = RateLimit(settings.webhook_actions.page.writes)
     api.mount(app, settings, pool, commands, tokens, writes)
     app.include_router(reports.routes(settings, pool, read))
@@ -67,8 +65,8 @@ def build(
         try:
             async with pool.transaction() as connection:
                 accepted = await incidents.accept(connection, good)
-                await jobs.advance_with(connection, accepted.opened + accepted.resolved)
-                await escalation.opened(connection, [incident for incident, _, _ in accepted.opened])
+                await escalation.opened(connection, accepted.opened)
+                await notify(connection)
         except GONE as error:
             metrics.webhooks.labels("unavailable").inc()
             log.error("the database cannot be reached", extra={"reason": str(error)})

@@ -85,14 +85,14 @@ def test_every_try_has_the_same_id_and_a_dead_letter_can_be_sent_again(play: Pla
             async with world.pool.transaction() as connection:
                 return await deliveries.dead(connection, WEBHOOK, 10)
 
-        [letter] = await until(dead, what="the dead letter")
-        assert letter.attempts == 3
-        assert letter.outcome == "hook answered 404: webhook is out of order"
+        [delivery] = await until(dead, what="the dead delivery")
+        assert delivery.attempts == 3
+        assert delivery.outcome == "hook answered 404: webhook is out of order"
         async with world.pool.transaction() as connection:
-            assert await deliveries.send_again(connection, WEBHOOK, letter.id)
-            assert not await deliveries.send_again(connection, "email", letter.id)
+            assert await deliveries.send_again(connection, WEBHOOK, delivery.id)
+            assert not await deliveries.send_again(connection, "email", delivery.id)
         [got] = await delivered(fakes, 1)
-        assert got.headers["webhook-id"] == f"msg_{letter.id}"
+        assert got.headers["webhook-id"] == f"msg_{delivery.id}"
         assert await dead() == []
 
     fakes.answers["webhook"] = [500, 404, 404]
