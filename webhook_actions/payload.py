@@ -48,6 +48,21 @@ class Alert(BaseModel):
     ends_at: Annotated[AwareDatetime | None, Field(alias="endsAt")] = None
     fingerprint: Annotated[Text, StringConstraints(min_length=1, max_length=64)]
 
+    @classmethod
+    def firing(
+        cls, labels: Mapping[str, str], annotations: Mapping[str, str], since: datetime, fingerprint: str
+    ) -> "Alert":
+        """Return an alert that fires, as a webhook would have told it."""
+        return cls.model_validate(
+            {
+                "status": "firing",
+                "labels": dict(labels),
+                "annotations": dict(annotations),
+                "startsAt": since,
+                "fingerprint": fingerprint,
+            }
+        )
+
     @property
     def name(self) -> str:
         """The alert's name; a webhook of Alertmanager always has one."""

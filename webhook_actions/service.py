@@ -138,7 +138,9 @@ async def running(
             await incidents.wake_all(connection)
             await notify(connection)
         tasks = tuple(
-            asyncio.create_task(supervised(name, task, metrics.restarts.labels(name).inc), name=name)
+            asyncio.create_task(
+                supervised(name, task, lambda task: metrics.restarts.labels(task).inc()), name=name
+            )
             for name, task in engine.tasks.items()
         )
         stack.push_async_callback(_stop, engine, tasks)

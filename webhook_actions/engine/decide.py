@@ -72,7 +72,7 @@ class Observed:
     """What Prometheus and the bot say now.
 
     `verdicts` has, for each run that waits for its proof, what is seen now; a run is absent where nobody
-    could be asked. `unreachable` says why Prometheus could not be asked: `fires` and `gone` then mean nothing.
+    could be asked. `unreachable` says why Prometheus could not be asked: then nothing is known.
     """
 
     fires: bool = False

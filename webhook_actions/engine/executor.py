@@ -101,6 +101,15 @@ class Executor:
 
         task.add_done_callback(ended)
 
+    async def hold(self, bot: str) -> None:
+        """Pause a halted bot again that somebody, or its own start, let trade."""
+        async with self._pool.connection() as connection:
+            if not await holds.is_halted(connection, bot) or await holds.paused(connection):
+                return
+        held = self._control(self._settings, bot, "halt", lambda: None)
+        paused = await self._threads.run(held.pause)
+        log.warning("a halted bot was paused again", extra={"bot": bot, "outcome": paused.detail})
+
     async def stop(self) -> None:
         """Order nothing new; leave attempts that are under way a while to end."""
         self._retired = True
@@ -251,7 +260,7 @@ class Executor:
                 await asyncio.sleep(_WRITE_AGAIN)
 
     async def _tell(self, connection: Connection, attempt: Attempt, ending: Ending, outcome: Outcome) -> None:
-        """Write what people and programs hear of an attempt; of a pursuit its begin, its orders and its end."""
+        """Write what people and programs hear of an attempt."""
         incident, name = attempt.incident, attempt.action.name
         over = ending.pause is None
         if over or outcome.orders or attempt.attempts == 1:

@@ -35,7 +35,7 @@ class Orphan:
 
 
 class Reconciler:
-    """Wakes incidents that ended or were forgotten, opens those that were never told, keeps halted bots halted."""
+    """Wakes incidents that ended or were forgotten, opens those that nobody told of, keeps bots halted."""
 
     def __init__(
         self,
@@ -108,13 +108,7 @@ class Reconciler:
     async def _accept(self, connection: Connection, orphans: Sequence[Orphan]) -> None:
         now = self._now()
         alerts = [
-            Alert(
-                status="firing",
-                labels=dict(orphan.alert.labels),
-                annotations=dict(orphan.alert.annotations),
-                startsAt=now,
-                fingerprint=orphan.fingerprint,
-            )
+            Alert.firing(orphan.alert.labels, orphan.alert.annotations, now, orphan.fingerprint)
             for orphan in orphans
         ]
         accepted = await incidents.accept(connection, alerts)
@@ -172,7 +166,7 @@ def _is_meant(suppression: Suppression | None, ours: set[str]) -> bool:
 
 
 def fingerprint(labels: Mapping[str, str]) -> str:
-    """Return the fingerprint that Alertmanager gives to labels: FNV-1a, 64 bits, over sorted names and values.
+    """Return the fingerprint that Alertmanager gives to labels: FNV-1a of 64 bits, over sorted names.
 
     Source: prometheus/common, model/signature.go.
     """

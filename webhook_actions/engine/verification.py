@@ -1,4 +1,4 @@
-"""Observes what proves that an action worked or that an incident's cause is gone, and how long that may take."""
+"""Observes what proves that an action worked, or that an incident's cause is gone."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -124,8 +124,8 @@ class Verification:
     def _end(self, incident: Incident, alert: FiringAlert | None) -> str | None:
         """Return PromQL that is true once all is well: the rule's, or that the bot is up.
 
-        A series that vanished shows nothing. An alert about no bot of the settings, without `verify`, is taken
-        at its word.
+        A series that vanished shows nothing. An alert about no bot of the settings, without `verify`, is
+        taken at its word.
         """
         general = for_bot('trading_bot_up{bot="$bot"} == 1', incident.bot)
         return _verify(incident, alert) or (general if incident.bot in self._settings.bots else None)

@@ -130,7 +130,7 @@ class Escalation:
         comment: str = "",
         silence: str | None = None,
     ) -> bool:
-        """Write that nobody need be told until a time, when the escalation begins anew; else `acknowledged`."""
+        """Write that nobody need be told until a time, when the escalation begins anew."""
         done = await acknowledgements.snooze(connection, incident.id, by, until, comment, silence)
         if done:
             await self._answered(connection, incident, "snoozed", by, comment, until=until)

@@ -15,7 +15,7 @@ _GONE = 410  # the endpoint wants no more, says the specification; any other ref
 
 
 def send(settings: Settings, delivery: ClaimedDelivery) -> Outcome:
-    """Deliver once; the same delivery has the same `webhook-id` in every try, by which a receiver knows it."""
+    """Deliver once; the same delivery has the same `webhook-id` in every try."""
     webhooks = settings.channels.webhooks
     endpoint = next((one for one in webhooks.endpoints if one.name == delivery.address), None)
     if endpoint is None:

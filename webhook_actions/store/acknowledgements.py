@@ -56,7 +56,7 @@ async def silences(connection: Connection) -> set[str]:
 async def acknowledge(
     connection: Connection, incident: int, by: str, comment: str, silence: str | None = None
 ) -> bool:
-    """Write that somebody has an incident and stop its escalation; returns False where it is no longer open."""
+    """Write that somebody has an incident and stop its escalation; False where it is no longer open."""
     if not await _write(connection, incident, by, comment, None, silence):
         return False
     await escalation_steps.cancel(connection, incident)

@@ -73,7 +73,8 @@ WITH first AS (
         t.state = 'sending' AS again
 )
 SELECT c.id, c.incident, c.step, c.contact, c.channel, c.address, c.body, c.attempts, c.again AS interrupted,
-    c.written_at, s.why, c.step IS NULL OR s.rule LIKE 'insist:%%' OR coalesce(is_unanswered(c.incident), false) AS wanted
+    c.written_at, s.why, c.step IS NULL OR s.rule LIKE 'insist:%%'
+        OR coalesce(is_unanswered(c.incident), false) AS wanted
 FROM claimed c LEFT JOIN escalation_steps s ON s.id = c.step ORDER BY c.id
 """
 

@@ -235,7 +235,7 @@ async def _set(connection: Connection, state: str, ids: Sequence[int]) -> None:
 
 
 async def cancel(connection: Connection, incident: int, rule: str | None = None) -> None:
-    """Cancel the steps of an incident that still wait: those of one rule, or all but what is told in any case."""
+    """Cancel an incident's steps that wait: those of one rule, or all but what is told in any case."""
     await connection.execute(
         "UPDATE escalation_steps SET state = 'cancelled' WHERE incident = %(incident)s AND state = 'waiting' "
         "AND CASE WHEN %(rule)s::text IS NULL THEN rule NOT LIKE 'insist:%%' ELSE rule = %(rule)s END",
@@ -251,7 +251,8 @@ async def pass_on(connection: Connection, step: int, why: str) -> None:
         """
         UPDATE escalation_steps n SET due_at = clock_timestamp(), why = %(why)s FROM escalation_steps s
         WHERE s.id = %(step)s AND n.incident = s.incident AND n.rule = %(rule)s AND n.level > 0
-        AND n.state = 'waiting' AND NOT EXISTS (SELECT FROM deliveries WHERE step = s.id AND state <> 'failed')
+        AND n.state = 'waiting'
+        AND NOT EXISTS (SELECT FROM deliveries WHERE step = s.id AND state <> 'failed')
         """,
         {"step": step, "why": why, "rule": CLIMB},
     )

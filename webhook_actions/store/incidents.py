@@ -129,7 +129,7 @@ SELECT id FROM resolved
 
 
 async def accept(connection: Connection, alerts: Sequence[Alert]) -> Accepted:
-    """Write what a webhook says, in the caller's transaction; one open incident per fingerprint, due at once."""
+    """Write what a webhook says, in the caller's transaction; one open incident per fingerprint."""
     firing = [_row(alert) for alert in alerts if alert.status == "firing"]
     ended = [
         {"fingerprint": alert.fingerprint, "ended_at": alert.ended and alert.ended.isoformat()}
@@ -212,14 +212,14 @@ async def lock_bots(connection: Connection, bots: Iterable[str]) -> None:
 
 
 async def schedule(connection: Connection, dues: Sequence[Due]) -> None:
-    """Write when incidents are due again, and why; not where the claim is over or something woke them since."""
+    """Write when incidents are due again, and why; not where the claim is over or something woke them."""
     if dues:
         await connection.execute(
             """
             UPDATE incidents i SET waits_for = d.reason, blocked = d.blocked,
                 due_at = CASE WHEN i.due_at < d.lease_ends THEN i.due_at ELSE d.at END
-            FROM unnest(%s::bigint[], %s::bigint[], %s::timestamptz[], %s::timestamptz[], %s::text[], %s::text[])
-                AS d (id, fence, lease_ends, at, reason, blocked)
+            FROM unnest(%s::bigint[], %s::bigint[], %s::timestamptz[], %s::timestamptz[], %s::text[],
+                %s::text[]) AS d (id, fence, lease_ends, at, reason, blocked)
             WHERE i.id = d.id AND i.fence = d.fence AND i.closed_at IS NULL
             """,
             [

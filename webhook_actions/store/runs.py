@@ -215,7 +215,8 @@ async def end(connection: Connection, lease: Lease, ending: Ending) -> bool:
             ended_at = clock_timestamp(),
             verify_until = coalesce(verify_until, clock_timestamp() + make_interval(secs => %(verify)s)),
             due_at = clock_timestamp() + make_interval(secs => %(pause)s),
-            verdict = %(verdict)s, judged_at = CASE WHEN %(verdict)s::text IS NOT NULL THEN clock_timestamp() END
+            verdict = %(verdict)s,
+            judged_at = CASE WHEN %(verdict)s::text IS NOT NULL THEN clock_timestamp() END
         WHERE id = %(run)s AND fence = %(fence)s AND state = 'running' RETURNING incident, action, attempts
         """,
         vars(ending) | {"run": lease.run, "fence": lease.fence},

@@ -228,9 +228,9 @@ def _writes(commands: Commands, act: Callable[..., Caller]) -> APIRouter:
 
     @router.post("/incidents/{incident_id}/run", status_code=202)
     async def run(incident_id: Id, body: _Run, caller: By, idempotency_key: Key = None) -> _Said:
-        """Run an action now; how it ends stands in the incident's timeline. A repeated key asks for nothing new.
+        """Run an action now; how it ends stands in the incident's timeline.
 
-        Without a key, asking again while the action is unfinished is the same run.
+        The same Idempotency-Key is the same run; so is, without a key, an action that is unfinished.
         """
         who = caller.named(body.by)
         run = await commands.run(who, incident_id, body.action, body.confirm, idempotency_key)
@@ -254,6 +254,6 @@ def _writes(commands: Commands, act: Callable[..., Caller]) -> APIRouter:
     @router.post("/dead-letters/{letter}/send")
     async def send_again(letter: Id, body: _Body, caller: By) -> _Said:
         """Have an event tried again from the start, under the same webhook-id."""
-        return _Said(done=await commands.send_again(caller.named(body.by), delivery))
+        return _Said(done=await commands.send_again(caller.named(body.by), letter))
 
     return router

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
+from clients.alertmanager import SilenceError
 from stack.settings import Settings
 from webhook_actions.actions import Action, Effect
 from webhook_actions.escalation import silences
 from webhook_actions.escalation.steps import Escalation
 from webhook_actions.outgoing import WEBHOOK
-from webhook_actions.store import audit, deliveries, holds, incidents, runs
+from webhook_actions.store import acknowledgements, audit, deliveries, holds, incidents, runs
 from webhook_actions.store.audit import Caller
 from webhook_actions.store.database import Connection, Pool, notify
 from webhook_actions.store.incidents import Incident
@@ -79,7 +80,7 @@ class Commands:
     async def acknowledge(
         self, caller: Caller, incident_id: int, comment: str, silence: float | None = None
     ) -> Done:
-        """Stop the escalation: somebody has it. `silence` is for how many seconds Alertmanager is silenced too."""
+        """Stop the escalation: somebody has it. `silence` is for how many seconds Alertmanager is silent."""
         incident = await self._open(incident_id)
         made, failed = await self._silence(caller, incident, comment, silence)
         async with self._pool.transaction() as connection:
@@ -93,7 +94,7 @@ class Commands:
     async def snooze(
         self, caller: Caller, incident_id: int, seconds: float, comment: str, silence: bool
     ) -> Done:
-        """Leave an incident to itself for a while, then the escalation begins anew; Alertmanager too, if asked."""
+        """Leave an incident to itself for a while, then the escalation begins anew."""
         incident = await self._open(incident_id)
         made, failed = await self._silence(caller, incident, comment, seconds if silence else None)
         until = datetime.now(UTC) + timedelta(seconds=seconds)
@@ -203,7 +204,7 @@ class Commands:
         until = datetime.now(UTC) + timedelta(seconds=seconds)
         try:
             return await silences.make(self._settings, incident, caller.who, comment, until), None
-        except silences.SilenceError as error:
+        except SilenceError as error:
             log.warning("not silenced", extra={"incident": incident.id, "reason": str(error)})
             return None, Done.NOT_SILENCED
 
