@@ -278,6 +278,6 @@ class Settings(Section):
             "handlers": {"default": {"class": "logging.StreamHandler", "formatter": "default"}},
             "root": {"level": "INFO", "handlers": ["default"]},
             "loggers": {
-                name: {"level": "WARNING"} for name in ("uvicorn", "aiohttp.access", "procrastinate")
+                name: {"level": "WARNING"} for name in ("uvicorn", "aiohttp.access")
             },
         }
