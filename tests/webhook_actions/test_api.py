@@ -196,7 +196,7 @@ def test_no_secret_stands_in_any_page_answer_log_or_timeline(make_world: Make) -
     def read(path: str) -> requests.Response:
         return world.get(path, canaries["read"])
 
-    eventually(lambda: read("/api/v1/incidents/1").json()["steps"], what="a restart that fails")
+    eventually(lambda: read("/api/v1/incidents/1").json()["runs"], what="a restart that fails")
     anna, written = Visitor(world), []
     for secret in (*canaries.values(), "wrong"):
         written.append(Visitor(world).log_in(secret).text)

@@ -229,7 +229,7 @@ def test_an_action_is_run_now_and_one_that_touches_money_asks_for_the_bots_name(
     world.bots.by_name["alpha"].comes_back = False
     world.goes_down("alpha")
     world.deliver(world.alert("alpha"))
-    eventually(lambda: world.incident("alpha")["gave_up_at"], within=60, what="giving up")
+    eventually(lambda: world.incident("alpha")["handed_over_at"], within=60, what="giving up")
     before = len(world.bots.by_name["alpha"].restarts)
     assert "Asked for" in anna.send("/incidents/1/run", action="restart_bot").text
     eventually(lambda: len(world.bots.by_name["alpha"].restarts) == before + 1, what="the restart")
