@@ -96,6 +96,11 @@ class Observer:
         timeout = float(settings.collection.timeout)
         return cls(settings.services.prometheus.urls, endpoints, timeout, settings.web)
 
+    @property
+    def longest(self) -> float:
+        """Seconds that one question usually takes at most."""
+        return self._timeout * len(self._prometheus)
+
     def ask(self, expression: str, at: float | None = None) -> tuple[Sample, ...]:
         """Return what an expression is now, or at a unix time, without NaN. Raises Unanswered."""
         result = self._get("query", {"query": expression} | ({} if at is None else {"time": at}))

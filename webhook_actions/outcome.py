@@ -17,11 +17,16 @@ class Result(StrEnum):
 
 @dataclass(frozen=True)
 class Outcome:
-    """A result and a sentence that says what happened; `reports` are to be kept and sent."""
+    """A result and a sentence that says what happened; `reports` are to be kept and sent.
+
+    `orders` counts what may have changed something at the bot: it was answered, or nobody knows whether it
+    came. What the bot, or something before it, surely let come to nothing does not count.
+    """
 
     result: Result
     detail: str
     reports: tuple[Report, ...] = ()
+    orders: int = 0
 
     @property
     def done(self) -> bool:
@@ -29,21 +34,21 @@ class Outcome:
         return self.result is Result.DONE
 
     @classmethod
-    def ok(cls, detail: str) -> "Outcome":
+    def ok(cls, detail: str, orders: int = 0) -> "Outcome":
         """It was done."""
-        return cls(Result.DONE, detail)
+        return cls(Result.DONE, detail, orders=orders)
 
     @classmethod
-    def retry(cls, detail: str) -> "Outcome":
+    def retry(cls, detail: str, orders: int = 0) -> "Outcome":
         """It failed, and may work later."""
-        return cls(Result.RETRY, detail)
+        return cls(Result.RETRY, detail, orders=orders)
 
     @classmethod
-    def failed(cls, detail: str) -> "Outcome":
+    def failed(cls, detail: str, orders: int = 0) -> "Outcome":
         """It failed, and would again."""
-        return cls(Result.FAILED, detail)
+        return cls(Result.FAILED, detail, orders=orders)
 
     @classmethod
-    def cannot(cls, detail: str) -> "Outcome":
+    def cannot(cls, detail: str, orders: int = 0) -> "Outcome":
         """There is no way to do it here."""
-        return cls(Result.CANNOT, detail)
+        return cls(Result.CANNOT, detail, orders=orders)

@@ -20,8 +20,11 @@ _HEAD = """\
 
 An alert's actions are tried in the order of its settings, the next one only after the one before could not
 be proven to have helped. Attempts are counted within {window}, for a bot and an action, over all incidents;
-after a success an action rests. What a bot's adapter cannot do is said, and the next one is tried. Freqtrade
-takes no idempotency keys: what it did in part is not asked of it again.
+after a success an action rests. What a bot's adapter cannot do is said, and the next one is tried.
+
+What touches money sets a *target*, which is written down when it is first committed: what each position may
+keep, and whether entries stay stopped. The bot is brought to it, as often as that takes, and the bot itself
+shows that it is there. To do so again, after a crash or a double click, orders nothing more.
 """
 
 
@@ -43,7 +46,10 @@ def _row(action: Action, settings: Settings) -> str:
 
 def _limits(action: Action, settings: Settings) -> str:
     limit = settings.actions.limit(action.name)
-    parts = [f"{limit.attempts} attempts" if limit.attempts > 1 else "1 attempt", f"rests {limit.cooldown}"]
+    parts = ["pursued until it is reached"]
+    if action.paced:
+        attempts = f"{limit.attempts} attempts" if limit.attempts > 1 else "1 attempt"
+        parts = [attempts, f"rests {limit.cooldown}"]
     if action.once or action.effect is Effect.OBSERVE:
         parts.append("once an incident")
     if action.halts:
@@ -54,7 +60,7 @@ def _limits(action: Action, settings: Settings) -> str:
 def _proof(action: Action) -> str:
     if action.effect is Effect.OBSERVE:
         return "nothing: it changes nothing"
-    if action.proof_at_bot is not None:
+    if action.target is not None:
         return "the bot itself"
     return "the alert's `verify`" + (f", else `{action.proof}`" if action.proof else "")
 

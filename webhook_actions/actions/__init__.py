@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from webhook_actions.bots import BotControl
-from webhook_actions.bots.protocol import Verb
+from webhook_actions.bots.protocol import Standing, Target, Verb
 from webhook_actions.outcome import Outcome
 from webhook_actions.store.incidents import Incident
 
 Run = Callable[[BotControl, Incident], Outcome]
-Proof = Callable[[BotControl], Outcome]
+SetTarget = Callable[[BotControl, Standing], Target | Outcome]
 
 
 class Effect(StrEnum):
@@ -27,29 +27,37 @@ class Effect(StrEnum):
 class Action:
     """An action: what it does, what it can do to a bot, and how it shows that it worked.
 
-    `useless_when` and `proof` are PromQL with `$bot` for the bot's name, true where they return a sample;
-    `proof` is asked where the alert has no `verify` annotation of its own. `proof_at_bot` is asked instead
-    of both: what touches money is proven at the bot, never by the alert clearing. `halts` latches the bot
-    before it runs, so that nothing but a person lets it trade again. `once` is once per incident. `verbs`
-    are what the bot's adapter must be able to order; one of them is enough. `tells` has the administrator
-    told what was found, once per incident.
+    It has either `run`, which does it, or `target`, which returns what the bot is to be brought to, by how it
+    stands when that is first committed; an Outcome where there is no target to set. A targeted action is
+    proven at the bot by `reached`. `useless_when` and `proof` are PromQL with `$bot` for the bot's name, true
+    where they return a sample; `proof` is asked where the alert has no `verify` annotation of its own. 
+    `halts` latches the bot before it runs, so that nothing but a person lets it trade again. `once` is once per
+    incident. `verbs` are what the bot's adapter must be able to order; one of them is enough. `tells` has the
+    administrator told what was found, once per incident. A targeted action that is not `paced` chooses
+    nothing anew: no attempt count and no cooldown holds it back.
     """
 
     name: str
     effect: Effect
-    run: Run
+    run: Run | None = None
+    target: SetTarget | None = None
     verbs: tuple[Verb, ...] = ()
     useless_when: str | None = None
     proof: str | None = None
-    proof_at_bot: Proof | None = None
     halts: bool = False
     once: bool = False
     tells: bool = False
+    paced: bool = True
+
+    @property
+    def about(self) -> str:
+        """Its docstring."""
+        return (self.run or self.target).__doc__ or ""
 
     @property
     def does(self) -> str:
         """What it does, in a sentence: the first of its docstring."""
-        return (self.run.__doc__ or "").partition("\n")[0]
+        return self.about.partition("\n")[0]
 
 
 _REGISTRY: dict[str, Action] = {}
@@ -62,18 +70,36 @@ def action(
     verbs: tuple[Verb, ...] = (),
     useless_when: str | None = None,
     proof: str | None = None,
-    proof_at_bot: Proof | None = None,
-    halts: bool = False,
     once: bool = False,
     tells: bool = False,
 ) -> Callable[[Run], Run]:
-    """Register the decorated function as the action `name`; see Action for the rest."""
+    """Register the decorated function as what the action `name` runs; see Action for the rest."""
 
     def register(run: Run) -> Run:
         _REGISTRY[name] = Action(
-            name, effect, run, verbs, useless_when, proof, proof_at_bot, halts, once, tells
-        )  # fmt: skip
+            name, effect, run, verbs=verbs, useless_when=useless_when, proof=proof, once=once, tells=tells
+        )
         return run
+
+    return register
+
+
+def target_action(
+    name: str,
+    *,
+    effect: Effect,
+    verbs: tuple[Verb, ...],
+    halts: bool = False,
+    once: bool = False,
+    paced: bool = False,
+) -> Callable[[SetTarget], SetTarget]:
+    """Register the decorated function as what sets the target of the action `name`; see Action."""
+
+    def register(target: SetTarget) -> SetTarget:
+        _REGISTRY[name] = Action(
+            name, effect, target=target, verbs=verbs, halts=halts, once=once, paced=paced
+        )
+        return target
 
     return register
 

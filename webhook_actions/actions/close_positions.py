@@ -1,20 +1,12 @@
 """Closes what a bot holds that nobody manages any more."""
 
-from webhook_actions.actions import Effect, action
-from webhook_actions.actions.close_all_positions import is_out_of_the_market
+from webhook_actions.actions import Effect, target_action
 from webhook_actions.bots import BotControl
-from webhook_actions.bots.protocol import Verb
+from webhook_actions.bots.protocol import Standing, Target, Verb
 from webhook_actions.outcome import Outcome
-from webhook_actions.store.incidents import Incident
 
 
-@action(
-    "close_positions",
-    effect=Effect.MONEY,
-    verbs=(Verb.CLOSE_POSITIONS,),
-    proof_at_bot=is_out_of_the_market,
-    halts=True,
-)
-def close_positions(bot: BotControl, incident: Incident) -> Outcome:
+@target_action("close_positions", effect=Effect.MONEY, verbs=(Verb.CLOSE_POSITIONS,), halts=True)
+def close_positions(bot: BotControl, standing: Standing) -> Target | Outcome:
     """Pause the bot and close its positions, tried again while some are left; it stays halted."""
-    return bot.flatten()
+    return Target(others=0.0, paused=True)

@@ -24,11 +24,13 @@ def optimize_connections(bot: BotControl, incident: Incident) -> Outcome:
         else f"{each.endpoint.name}: {each.error or f'answered {each.status}'}"
         for each in reached
     ]  # fmt: skip
+    orders = 0
     if reached and reached[0].healthy:
         fastest = reached[0].endpoint
         switched = bot.switch_endpoint(fastest.url)
+        orders = switched.orders
         if switched.done:
-            return Outcome.ok(told([f"switched to {fastest.name}: {switched.detail}", *lines]))
+            return Outcome.ok(told([f"switched to {fastest.name}: {switched.detail}", *lines]), orders)
         lines.append(f"not switched to {fastest.name}: {switched.detail}")
     chosen = bot.optimize_connections()
-    return Outcome(chosen.result, told([chosen.detail, *lines]))
+    return Outcome(chosen.result, told([chosen.detail, *lines]), orders=orders + chosen.orders)

@@ -22,4 +22,4 @@ def restart_bot(bot: BotControl, incident: Incident) -> Outcome:
     if not restarted.done:
         return restarted
     answered = bot.wait_until_it_answers()
-    return Outcome(answered.result, f"{restarted.detail}; {answered.detail}")
+    return Outcome(answered.result, f"{restarted.detail}; {answered.detail}", orders=restarted.orders)

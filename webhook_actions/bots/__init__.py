@@ -2,31 +2,23 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
+from clients.http import Ask, ask
 from clients.observer import Observer, Sample, for_bot
 from stack.settings import Bot, CommandRestart, DockerRestart, FreqtradeBot, HttpBot, Settings
 from webhook_actions.bots.command import CommandAdapter
 from webhook_actions.bots.docker import DockerAdapter
 from webhook_actions.bots.freqtrade import FreqtradeAdapter
 from webhook_actions.bots.http import HttpAdapter
-from webhook_actions.bots.nothing import NoAdapter, Seen
-from webhook_actions.bots.protocol import (
-    Adapter,
-    Order,
-    Position,
-    Restarter,
-    Scope,
-    Standing,
-    Trade,
-    Verb,
-)
-from webhook_actions.outcome import Outcome, Result
+from webhook_actions.bots.nothing import NoAdapter
+from webhook_actions.bots.protocol import Adapter, Guard, Order, Restarter, Standing, Target, Trade, Verb
+from webhook_actions.outcome import Outcome
 from webhook_actions.report import Report
 from webhook_actions.report.compute import Reporter
 
 _ASK_EVERY = 0.5  # seconds between two looks at whether a bot answers
-_INSIST = 3  # times that a bot is asked for what protects money; under one key, so that it is done once
+_QUESTIONS = 40  # that an action which only looks may ask Prometheus or the bot
 
 
 def _none(_senses: Observer, _period: str, _bot: str) -> tuple[Report, ...]:
@@ -51,6 +43,20 @@ class BotControl:
     keep: float
     reporter: Callable[[Observer, str, str], tuple[Report, ...]] = _none
     sleep: Callable[[float], None] = time.sleep
+    clock: Callable[[], float] = time.monotonic  # seconds
+
+    @property
+    def longest(self) -> float:
+        """Seconds that one action takes at most: with all it asks, orders, and waits for."""
+        booting = self.boot + self.adapter.timeout + _ASK_EVERY
+        restart = self.restarter.longest_restart(self.restart_wait) + booting
+        reconnect = 4 * self.adapter.timeout + booting  # how it stood, the order, the boot, the pause
+        return max(restart, reconnect, self.longest_to_target, _QUESTIONS * self.observer.longest)
+
+    @property
+    def longest_to_target(self) -> float:
+        """Seconds that one attempt to bring the bot to a target takes at most, with the looks around it."""
+        return self.adapter.longest + 6 * self.adapter.timeout
 
     def restart(self) -> Outcome:
         """Restart the bot."""
@@ -58,9 +64,9 @@ class BotControl:
 
     def wait_until_it_answers(self) -> Outcome:
         """Return done once the bot answers, retry when it did not within its boot time."""
-        deadline = time.monotonic() + self.boot
+        deadline = self.clock() + self.boot
         while not (answer := self.adapter.answers()).done:
-            if time.monotonic() > deadline:
+            if self.clock() > deadline:
                 return Outcome.retry(f"silent for {self.boot:g}s since: {answer.detail}")
             self.sleep(_ASK_EVERY)
         return Outcome.ok("it answers")
@@ -73,27 +79,9 @@ class BotControl:
         """Allow entries again."""
         return self._do(Order(Verb.RESUME))
 
-    def flatten(self) -> Outcome:
-        """Pause, then close everything at the market, and leave it paused.
-
-        In that order: a bot that is only closed buys again. One that knows no pause is closed all the same,
-        and shows at the proof that it may enter.
-        """
-        paused = self._insist(Order(Verb.PAUSE))
-        if not paused.done and paused.result is not Result.CANNOT:
-            return Outcome(
-                paused.result, f"nothing was closed, since it could not be paused: {paused.detail}"
-            )
-        closed = self.close_positions("all")
-        return Outcome(closed.result, f"{paused.detail}; {closed.detail}")
-
-    def close_positions(self, scope: Scope) -> Outcome:
-        """Close positions at the market."""
-        return self._insist(Order(Verb.CLOSE_POSITIONS, scope=scope))
-
-    def reduce_positions(self, factor: float) -> Outcome:
-        """Reduce each position to `factor` of its size."""
-        return self._insist(Order(Verb.REDUCE_POSITIONS, factor=factor))
+    def bring_to(self, target: Target) -> Outcome:
+        """Order what is left to a target; called any number of times, it never goes beyond."""
+        return self.adapter.bring_to(target, self.key)
 
     def retrain_model(self) -> Outcome:
         """Train the bot's models anew."""
@@ -135,50 +123,9 @@ class BotControl:
         """Return where the bot stands, as it says itself."""
         return self.adapter.standing()
 
-    def as_it_stands(self) -> "BotControl | Outcome":
-        """Return this control with all that it tells taken from one look, insisted on, so that it agrees."""
-        for _ in range(_INSIST - 1):
-            standing = self.standing()
-            if isinstance(standing, Standing):
-                break
-            self.sleep(_ASK_EVERY)
-        else:
-            standing = self.standing()
-        return standing if isinstance(standing, Outcome) else replace(self, adapter=Seen(standing))
-
-    def positions(self) -> tuple[Position, ...] | Outcome:
-        """Return the open positions, as the bot says itself."""
-        standing = self.standing()
-        if isinstance(standing, Outcome):
-            return standing
-        if standing.positions is None:
-            return Outcome.cannot(f"it is {standing.state} and does not say its positions")
-        return standing.positions
-
     def trades(self, limit: int) -> tuple[Trade, ...] | Outcome:
         """Return the bot's last closed trades, oldest first."""
         return self.adapter.trades(limit)
-
-    def is_flat(self) -> Outcome:
-        """Return done when the bot holds nothing and no order waits."""
-        standing = self.standing()
-        if isinstance(standing, Outcome):
-            return standing
-        if standing.positions is None:
-            return Outcome.retry(f"it is {standing.state} and does not say its positions")
-        if standing.positions or standing.pending:
-            held = ", ".join(position.symbol for position in standing.positions) or "no position"
-            return Outcome.retry(f"it still holds {held}; {standing.pending or 0} orders wait")
-        return Outcome.ok("it is flat")
-
-    def is_paused(self) -> Outcome:
-        """Return done when the bot enters nothing."""
-        standing = self.standing()
-        if isinstance(standing, Outcome):
-            return standing
-        if standing.enters:
-            return Outcome.retry(f"it is {standing.state} and may enter positions")
-        return Outcome.ok("it is locked against entries" if standing.locked else f"it is {standing.state}")
 
     def ask(self, expression: str) -> tuple[Sample, ...]:
         """Return what PromQL with `$bot` for the bot's name is now. Raises Unanswered."""
@@ -191,15 +138,6 @@ class BotControl:
     def _do(self, order: Order) -> Outcome:
         return self.adapter.carry_out(order, self.key)
 
-    def _insist(self, order: Order) -> Outcome:
-        """Carry out an order, and again while that may help: one lost answer must not cost the account."""
-        for _ in range(_INSIST - 1):
-            outcome = self._do(order)
-            if outcome.result is not Result.RETRY:
-                return outcome
-            self.sleep(_ASK_EVERY)
-        return self._do(order)
-
     def _reconnect(self, verb: Verb) -> Outcome:
         """Carry out what may un-pause a bot, and pause it again."""
         if verb not in self.adapter.verbs:
@@ -210,44 +148,65 @@ class BotControl:
             return outcome
         answered = self.wait_until_it_answers()
         paused = self.pause() if answered.done else answered
+        orders = outcome.orders + paused.orders
         if not paused.done:
-            return Outcome.retry(f"{outcome.detail}; it was paused, and could not be again: {paused.detail}")
-        return Outcome.ok(f"{outcome.detail}; it was paused, and is again")
+            said = f"{outcome.detail}; it was paused, and could not be again: {paused.detail}"
+            return Outcome.retry(said, orders)
+        return Outcome.ok(f"{outcome.detail}; it was paused, and is again", orders)
 
 
-def control(settings: Settings, name: str, key: str) -> BotControl:
-    """Return the control of a bot. Of one that settings do not have, only what it said can be looked at."""
+@dataclass(frozen=True)
+class World:
+    """What adapters reach the world by; a simulation gives its own."""
+
+    ask: Ask = ask
+    sleep: Callable[[float], None] = time.sleep
+    clock: Callable[[], float] = time.monotonic
+
+
+_REAL = World()
+
+
+def control(settings: Settings, name: str, key: str, guard: Guard, world: World = _REAL) -> BotControl:
+    """Return the control of a bot; of one that settings do not have, only Prometheus can be asked.
+
+    `guard` is called before each request that may change something; what it raises comes through.
+    """
     bot = settings.bots.get(name)
     timeout = float(settings.collection.timeout)
     boot = float((bot and bot.boot) or settings.actions.restart.boot)
     return BotControl(
         name,
         key,
-        restarter=_restarter(settings, name, bot, timeout + boot),  # it may answer only once booted
-        adapter=_adapter(bot.control if bot else None, timeout),
+        restarter=_restarter(settings, name, bot, timeout + boot, guard, world),  # it answers once booted
+        adapter=_adapter(bot.control if bot else None, timeout, guard, world),
         observer=Observer.of(settings),
         restart_wait=float(settings.actions.restart.wait),
         boot=boot,
         keep=settings.actions.reduce_position_sizes.factor,
         reporter=Reporter(settings),
+        sleep=world.sleep,
+        clock=world.clock,
     )
 
 
-def _adapter(access: HttpBot | FreqtradeBot | None, timeout: float) -> Adapter:
+def _adapter(access: HttpBot | FreqtradeBot | None, timeout: float, guard: Guard, world: World) -> Adapter:
     match access:
         case None:
             return NoAdapter()
         case HttpBot():
-            return HttpAdapter(access, timeout)
+            return HttpAdapter(access, timeout, guard, world.ask)
         case FreqtradeBot():
-            return FreqtradeAdapter(access, timeout)
+            return FreqtradeAdapter(access, timeout, guard, world.ask, world.sleep, world.clock)
 
 
-def _restarter(settings: Settings, name: str, bot: Bot | None, timeout: float) -> Restarter:
+def _restarter(
+    settings: Settings, name: str, bot: Bot | None, timeout: float, guard: Guard, world: World
+) -> Restarter:
     match bot.restart if bot else None:
         case DockerRestart() as access:
-            return DockerAdapter(access, timeout)
+            return DockerAdapter(access, timeout, guard)
         case CommandRestart() as access:
-            return CommandAdapter(settings.actions.programs[access.program], name, timeout)
+            return CommandAdapter(settings.actions.programs[access.program], name, timeout, guard)
         case access:
-            return _adapter(access, timeout)
+            return _adapter(access, timeout, guard, world)

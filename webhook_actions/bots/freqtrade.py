@@ -2,26 +2,41 @@
 
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from dataclasses import dataclass
 
-import requests
-from pydantic import TypeAdapter, ValidationError
-
+from clients.http import Ask, ask
 from stack.settings import FreqtradeBot
-from webhook_actions.bots.freqtrade_answers import EVERY_PAIR, Config, Lock, Locks, OpenTrade, TradePage
-from webhook_actions.bots.protocol import Order, Scope, Standing, Trade, Verb
+from webhook_actions.bots.calls import Calls, Login, said
+from webhook_actions.bots.freqtrade_answers import (
+    EVERY_PAIR,
+    Config,
+    Lock,
+    Locks,
+    OpenTrade,
+    TradePage,
+    mean_stake,
+)
+from webhook_actions.bots.freqtrade_exits import Exits
+from webhook_actions.bots.protocol import Guard, Order, Standing, Target, Trade, Verb
 from webhook_actions.outcome import Outcome, Result
 
 _LOCK_REASON = "nightdesk"
 _FOREVER = "2099-01-01T00:00:00Z"  # a lock needs an end
-_GONE = Outcome.ok("the entry had not been filled; it was deleted")
-_Answer = TypeVar("_Answer")
+_PAUSING = 5  # calls that a pause takes at most: state, locks, pause, lock, and the state after it
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What this bot's version can do."""
+
+    partial_exits: bool = True  # forceexit takes an amount
 
 
 class FreqtradeAdapter:
     """Speaks Freqtrade's API with basic authentication. Its refusals are 502 with the reason in the body.
 
-    Freqtrade knows no idempotency keys: what must not be done twice is not asked for twice.
+    Freqtrade knows no idempotency keys: what is ordered is the difference between what it says now and the
+    target, so that a repeat finds nothing left to order.
     """
 
     verbs = frozenset(
@@ -36,13 +51,25 @@ class FreqtradeAdapter:
     )
 
     def __init__(
-        self, bot: FreqtradeBot, timeout: float, sleep: Callable[[float], None] = time.sleep
+        self,
+        bot: FreqtradeBot,
+        timeout: float,
+        guard: Guard,
+        ask: Ask = ask,
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+        capabilities: Capabilities = Capabilities(),
     ) -> None:
-        self._url = str(bot.url).rstrip("/")
-        self._username = bot.username
-        self._password_file = bot.password_file
-        self._timeout = timeout
+        def login(password: str) -> Login:
+            return Login(user=(bot.username, password))
+
+        url, hint = str(bot.url).rstrip("/"), "is this Freqtrade's API?"
+        self._calls = Calls(url, bot.password_file, login, timeout, guard, ask, hint)
+        self._exits = Exits(self._calls, sleep, clock)
         self._sleep = sleep
+        self._capabilities = capabilities
+        self.timeout = timeout
+        self.longest = _PAUSING * timeout + self._exits.longest
 
     def restart(self, wait: float, key: str) -> Outcome:
         """Stop the trading loop, wait, start it.
@@ -58,7 +85,12 @@ class FreqtradeAdapter:
         if not stopped.done:
             return stopped
         self._sleep(wait)
-        return self._post("start")
+        started = self._post("start")
+        return Outcome(started.result, started.detail, orders=stopped.orders + started.orders)
+
+    def longest_restart(self, wait: float) -> float:
+        """Return the seconds that a restart takes at most."""
+        return 3 * self._calls.timeout + wait
 
     def answers(self) -> Outcome:
         """Return done when the bot says that its loop goes round."""
@@ -70,53 +102,68 @@ class FreqtradeAdapter:
 
     def carry_out(self, order: Order, key: str) -> Outcome:
         """Have Freqtrade do what it has a call for."""
-        match order:
-            case Order(Verb.PAUSE):
-                return self._pause()
-            case Order(Verb.RESUME):
+        match order.verb:
+            case Verb.PAUSE:
+                return self._pause(to_exit=False)
+            case Verb.RESUME:
                 return self._resume()
-            case Order(Verb.CLOSE_POSITIONS, scope="all"):
-                return self._close_all()
-            case Order(Verb.CLOSE_POSITIONS, scope=scope) if scope is not None:
-                return self._close_some(scope)
-            case Order(Verb.REDUCE_POSITIONS, factor=factor) if factor is not None:
-                return self._reduce(factor)
-            case Order(Verb.RETRY_CONNECTION | Verb.RELOAD):
+            case Verb.RETRY_CONNECTION | Verb.RELOAD:
                 return self._post("reload_config")  # which connects to the exchange anew
             case _:
                 return Outcome.cannot(f"Freqtrade's API has no {order.verb}")
+
+    def bring_to(self, target: Target, key: str) -> Outcome:
+        """Stop entries, then exit what each trade holds above its target."""
+        exits = bool(target.positions) or target.others is not None
+        paused = Outcome.ok("its entries go on as they were")
+        if target.paused:
+            paused = self._pause(to_exit=exits)
+            if not paused.done:
+                said = f"nothing was closed, since it could not be paused: {paused.detail}"
+                return Outcome(paused.result, said, orders=paused.orders)
+        if not exits:
+            return paused
+        if any(target.positions.values()) and not self._capabilities.partial_exits:
+            return Outcome.cannot("this Freqtrade exits only whole trades", paused.orders)
+        exited = self._exits.bring_to(target)
+        return Outcome(
+            exited.result, f"{paused.detail}; {exited.detail}", orders=paused.orders + exited.orders
+        )
 
     def standing(self) -> Standing | Outcome:
         """Return the state and the open trades. Unlike /count, /status answers while the bot is stopped."""
         state = self._state()
         if isinstance(state, Outcome):
             return state
-        trades = self._open_trades()
+        trades = self._calls.get(list[OpenTrade], "status")
         if isinstance(trades, Outcome):
             return trades
-        positions = tuple(trade.position() for trade in trades)
-        waiting = sum(trade.has_open_orders for trade in trades)
-        return Standing(state, positions, waiting, locked=state == "running" and bool(self._locks()))
+        mean = mean_stake(trades)
+        positions = tuple(trade.position(mean) for trade in trades)
+        entering = sum(trade.is_entering for trade in trades)
+        return Standing(state, positions, entering, locked=state == "running" and bool(self._locks()))
 
     def trades(self, limit: int) -> tuple[Trade, ...] | Outcome:
         """Return the trades closed last; they are listed by id, so the page is taken from the end."""
-        first = self._get(TradePage, "trades?limit=1")
+        first = self._calls.get(TradePage, "trades?limit=1")
         if isinstance(first, Outcome):
             return first
         offset = max(0, first.total_trades - limit)
-        page = self._get(TradePage, f"trades?limit={limit}&offset={offset}")
+        page = self._calls.get(TradePage, f"trades?limit={limit}&offset={offset}")
         if isinstance(page, Outcome):
             return page
         closed = [trade for entry in page.trades if (trade := entry.closed()) is not None]
         return tuple(sorted(closed, key=lambda trade: trade.closed_at))
 
-    def _pause(self) -> Outcome:
-        """Enter nothing more. A stopped bot enters nothing, and a pause would start it."""
+    def _pause(self, *, to_exit: bool) -> Outcome:
+        """Enter nothing more. A stopped bot enters nothing; it is started, paused, only to exit."""
         state = self._state()
         if isinstance(state, Outcome):
             return state
-        if state == "stopped":
-            return Outcome.ok("it is stopped, and enters nothing")
+        if state == "paused" or (state == "stopped" and not to_exit):
+            return Outcome.ok(f"it is {state}, and enters nothing")
+        if state == "running" and self._locks():
+            return Outcome.ok("it is locked against entries")
         paused = self._post("pause")
         if paused.result is not Result.CANNOT:
             return paused
@@ -134,107 +181,13 @@ class FreqtradeAdapter:
 
     def _locks(self) -> list[Lock]:
         """Return the locks that forbid every entry; none where they cannot be read, so that it may enter."""
-        locks = self._get(Locks, "locks")
+        locks = self._calls.get(Locks, "locks")
         return [] if isinstance(locks, Outcome) else [lock for lock in locks.locks if lock.forbids_all]
 
-    def _close_all(self) -> Outcome:
-        """Exit everything at the market. While stopped that is refused, so it is started paused before."""
-        state = self._state()
-        if isinstance(state, Outcome):
-            return state
-        if state == "stopped" and not (paused := self._post("pause")).done:
-            return paused
-        return self._post("forceexit", {"tradeid": "all", "ordertype": "market"})
-
-    def _close_some(self, scope: Scope) -> Outcome:
-        trades = self._open_trades()
-        if isinstance(trades, Outcome):
-            return trades
-        mean = sum(trade.stake_amount for trade in trades) / max(1, len(trades))
-        chosen = [t for t in trades if (t.is_losing if scope == "losing" else t.is_risky(mean))]
-        if not chosen:
-            return Outcome.failed(f"none of its {len(trades)} positions is {scope}; nothing was closed")
-        told = {trade.pair: self._exit(trade) for trade in chosen}
-        return _sum_up("exit ordered", told, Outcome.retry)
-
-    def _reduce(self, factor: float) -> Outcome:
-        """Exit a part of each filled trade. What failed is not tried again: some may be reduced already."""
-        trades = self._open_trades()
-        if isinstance(trades, Outcome):
-            return trades
-        held = [trade for trade in trades if trade.amount > 0]
-        if not held:
-            return Outcome.failed("it holds no position; nothing was reduced")
-        told = {trade.pair: self._exit(trade, trade.amount * (1 - factor)) for trade in held}
-        return _sum_up(f"reduced to {factor:g}", told, Outcome.failed)
-
-    def _exit(self, trade: OpenTrade, amount: float | None = None) -> Outcome:
-        """Exit a trade at the market, or a part of it in units of its coin.
-
-        An entry that was never filled is deleted, yet answered with 502: only /status tells.
-        """
-        body: dict[str, object] = {"tradeid": str(trade.trade_id), "ordertype": "market"}
-        outcome = self._post("forceexit", body if amount is None else body | {"amount": amount})
-        if outcome.result is not Result.RETRY:
-            return outcome
-        left = self._open_trades()
-        if isinstance(left, Outcome) or any(other.trade_id == trade.trade_id for other in left):
-            return outcome
-        return _GONE
-
     def _state(self) -> str | Outcome:
-        config = self._get(Config, "show_config")
+        config = self._calls.get(Config, "show_config")
         return config if isinstance(config, Outcome) else config.state
 
-    def _open_trades(self) -> list[OpenTrade] | Outcome:
-        return self._get(list[OpenTrade], "status")
-
-    def _get(self, kind: type[_Answer], path: str) -> _Answer | Outcome:
-        answer = self._request("GET", path)
-        if isinstance(answer, Outcome):
-            return answer
-        try:
-            return TypeAdapter(kind).validate_json(answer.content)
-        except ValidationError as error:
-            where = ".".join(map(str, error.errors()[0]["loc"])) or "the body"
-            return Outcome.failed(f"GET {path}: {where} cannot be read; is this Freqtrade's API?")
-
     def _post(self, path: str, body: object = None, method: str = "POST") -> Outcome:
-        answer = self._request(method, path, body)
-        return answer if isinstance(answer, Outcome) else Outcome.ok(_said(f"{method} {path}", answer))
-
-    def _request(self, method: str, path: str, body: object = None) -> requests.Response | Outcome:
-        """Return a good answer, or what a bad one means."""
-        try:
-            password = self._password_file.read_text(encoding="utf-8").strip()
-        except OSError as error:
-            return Outcome.failed(f"{self._password_file} cannot be read: {type(error).__name__}")
-        try:
-            answer = requests.request(
-                method,
-                f"{self._url}/api/v1/{path}",
-                json=body,
-                auth=(self._username, password),
-                timeout=self._timeout,
-            )
-        except requests.RequestException as error:
-            return Outcome.retry(f"{method} {path}: {type(error).__name__}")
-        if answer.ok:
-            return answer
-        said = _said(f"{method} {path}", answer)
-        if answer.status_code in (404, 405):
-            return Outcome.cannot(said)
-        return Outcome.retry(said) if answer.status_code >= 500 else Outcome.failed(said)
-
-
-def _sum_up(done: str, told: dict[str, Outcome], otherwise: Callable[[str], Outcome]) -> Outcome:
-    """Return done where every pair is, else `otherwise` with what was and what was not."""
-    failed = [f"{pair}: {outcome.detail}" for pair, outcome in told.items() if not outcome.done]
-    pairs = ", ".join(pair for pair, outcome in told.items() if outcome.done)
-    if not failed:
-        return Outcome.ok(f"{done}: {pairs}")
-    return otherwise("; ".join(([f"{done}: {pairs}"] if pairs else []) + failed)[:1000])
-
-
-def _said(call: str, answer: requests.Response) -> str:
-    return f"{call}: {answer.status_code} {answer.text[:300]}"
+        answer = self._calls.order(path, body, method=method)
+        return answer if isinstance(answer, Outcome) else Outcome.ok(said(f"{method} {path}", answer), 1)

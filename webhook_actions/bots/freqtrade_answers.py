@@ -1,12 +1,10 @@
 """Freqtrade's answers, as far as acting needs them."""
 
-from typing import Annotated
+from pydantic import BaseModel
 
-from pydantic import BaseModel, Field
-
+from webhook_actions.bots.calls import Known
 from webhook_actions.bots.protocol import Position, Trade
 
-Real = Annotated[float, Field(allow_inf_nan=False)]
 _MILLISECONDS = 1000.0
 EVERY_PAIR = "*"
 
@@ -17,18 +15,27 @@ class Config(BaseModel):
     state: str
 
 
+class PlacedOrder(BaseModel):
+    """An order of an open trade, as far as it was placed at the exchange."""
+
+    is_open: bool = False
+    ft_order_side: str = ""  # buy, sell or stoploss
+    order_type: str | None = None
+
+
 class OpenTrade(BaseModel):
-    """An entry of /status; `amount` is 0 while the entry's order waits to be filled."""
+    """An entry of /status; `amount` is 0 while the entry's order waits to be filled, None is unknown."""
 
     trade_id: int
     pair: str
     is_short: bool = False
-    amount: Real
-    stake_amount: Real
-    profit_abs: Real | None = None
-    profit_ratio: Real | None = None
-    stop_loss_ratio: Real | None = None
+    amount: Known = None
+    stake_amount: Known = None
+    profit_abs: Known = None
+    profit_ratio: Known = None
+    stop_loss_ratio: Known = None
     has_open_orders: bool = False
+    orders: list[PlacedOrder] | None = None  # older ones do not list them
 
     @property
     def side(self) -> str:
@@ -36,22 +43,62 @@ class OpenTrade(BaseModel):
         return "short" if self.is_short else "long"
 
     @property
-    def is_losing(self) -> bool:
-        """Whether closing it now would lose money."""
-        return self.profit_abs is not None and self.profit_abs < 0
+    def is_entering(self) -> bool:
+        """Whether an order that makes it larger waits."""
+        if self.orders is None:
+            return self.has_open_orders and self.amount == 0
+        return any(order.ft_order_side == self._entry for order in self._waiting)
 
-    def is_risky(self, mean_stake: float) -> bool:
-        """Return whether it is over half the way to its stop loss, or over twice as large as the mean."""
-        near = (
-            self.profit_ratio is not None
-            and self.stop_loss_ratio is not None
-            and self.profit_ratio < min(self.stop_loss_ratio, 0) / 2
-        )
-        return near or self.stake_amount > 2 * mean_stake
+    @property
+    def is_exiting(self) -> bool:
+        """Whether an order that makes it smaller waits, other than its stop loss."""
+        if self.orders is None:
+            return self.has_open_orders and self.amount != 0
+        return any(order.ft_order_side == self._exit for order in self._waiting)
 
-    def position(self) -> Position:
+    @property
+    def exits_at_the_market(self) -> bool:
+        """Whether the order that makes it smaller will be filled at any price."""
+        return any(o.ft_order_side == self._exit and o.order_type == "market" for o in self._waiting)
+
+    @property
+    def _waiting(self) -> list[PlacedOrder]:
+        return [order for order in self.orders or () if order.is_open]
+
+    @property
+    def _entry(self) -> str:
+        return "sell" if self.is_short else "buy"
+
+    @property
+    def _exit(self) -> str:
+        return "buy" if self.is_short else "sell"
+
+    def is_risky(self, mean_stake: float | None) -> bool | None:
+        """Return whether it is over half the way to its stop loss, or over twice as large as the mean.
+
+        None where the way, or the mean, is unknown and the other says nothing.
+        """
+        sizes = self.stake_amount is not None and mean_stake is not None
+        large = self.stake_amount > 2 * mean_stake if sizes else None  # type: ignore[operator]
+        if self.stop_loss_ratio is None:
+            near: bool | None = False
+        elif self.profit_ratio is None:
+            near = None
+        else:
+            near = self.profit_ratio < min(self.stop_loss_ratio, 0) / 2
+        return True if large or near else None if None in (large, near) else False
+
+    def position(self, mean_stake: float | None) -> Position:
         """Return it as a position."""
-        return Position(self.pair, self.side, self.stake_amount if self.amount else 0.0, self.profit_abs)
+        value = 0.0 if self.amount == 0 else self.stake_amount
+        return Position(self.pair, self.side, value, self.profit_abs, self.amount, self.is_risky(mean_stake))
+
+
+def mean_stake(trades: list[OpenTrade]) -> float | None:
+    """Return the mean money of a trade, None where there is none or one is unknown."""
+    stakes = [trade.stake_amount for trade in trades]
+    known = [stake for stake in stakes if stake is not None]
+    return sum(known) / len(known) if known and len(known) == len(stakes) else None
 
 
 class ListedTrade(BaseModel):
@@ -60,9 +107,9 @@ class ListedTrade(BaseModel):
     pair: str
     is_short: bool = False
     is_open: bool = False
-    open_timestamp: Real
-    close_timestamp: Real | None = None
-    profit_abs: Real | None = None
+    open_timestamp: float
+    close_timestamp: Known = None
+    profit_abs: Known = None
 
     def closed(self) -> Trade | None:
         """Return the trade, None while it is open."""

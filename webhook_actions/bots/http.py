@@ -1,32 +1,34 @@
 """The adapter for bots that answer Nightdesk's bot API (docs/bot-api.md)."""
 
-from typing import Annotated, TypeVar
+import json
 
-import requests
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel
 
+from clients.http import Answer, Ask, ask
 from stack.settings import HttpBot
-from webhook_actions.bots.protocol import Order, Position, Standing, Trade, Verb
-from webhook_actions.outcome import Outcome
+from webhook_actions.bots.calls import LONGEST_DETAIL, Calls, Known, Login, said
+from webhook_actions.bots.protocol import Excess, Guard, Order, Position, Standing, Target, Trade, Verb
+from webhook_actions.outcome import Outcome, Result
 
 # Being there already is a success for these, so that a key could only keep them from being done again.
 _KEYLESS = frozenset({Verb.PAUSE, Verb.RESUME})
 _PAGE = 1000  # trades that one answer holds at most
-
-_Answer = TypeVar("_Answer", bound=BaseModel)
-Amount = Annotated[float, Field(allow_inf_nan=False)]
+_CALLS = 5  # that a target takes at most: state, pause, close, reduce, reduce as older bots do
+_MOST = 0.9999  # what a reduction keeps at most
 
 
 class _Position(BaseModel):
     symbol: str
     side: str = ""
-    size: Amount | None = None
-    price: Amount | None = None
-    profit: Amount | None = None
+    size: Known = None
+    price: Known = None
+    profit: Known = None
+    risky: bool | None = None
 
     def plain(self) -> Position:
-        value = None if self.size is None or self.price is None else self.size * self.price
-        return Position(self.symbol, self.side, value, self.profit)
+        size = None if self.size is None else abs(self.size)
+        value = None if size is None or self.price is None else size * self.price
+        return Position(self.symbol, self.side, value, self.profit, size, self.risky)
 
 
 class _State(BaseModel):
@@ -35,13 +37,18 @@ class _State(BaseModel):
     pending_orders: int | None = None
     last_trade_id: int | None = None
 
+    def standing(self) -> Standing:
+        held = self.open_positions
+        positions = None if held is None else tuple(each.plain() for each in held if each.size != 0)
+        return Standing(self.state, positions, self.pending_orders)
+
 
 class _Trade(BaseModel):
     symbol: str
     side: str
-    opened_at: Amount
-    closed_at: Amount
-    profit: Amount
+    opened_at: float
+    closed_at: float
+    profit: Known = None
 
 
 class _Trades(BaseModel):
@@ -53,108 +60,148 @@ class HttpAdapter:
 
     verbs = frozenset(Verb) - {Verb.RELOAD}
 
-    def __init__(self, bot: HttpBot, timeout: float) -> None:
-        self._url = str(bot.url).rstrip("/")
-        self._token_file = bot.token_file
-        self._timeout = timeout
+    def __init__(self, bot: HttpBot, timeout: float, guard: Guard, ask: Ask = ask) -> None:
+        self._calls = Calls(
+            str(bot.url).rstrip("/"), bot.token_file, _bearer, timeout, guard, ask, "see docs/bot-api.md"
+        )
+        self.timeout, self.longest = timeout, _CALLS * timeout
 
     def restart(self, wait: float, key: str) -> Outcome:
         """Ask whoever supervises the bot to stop it, wait, and start it."""
-        return self._control("restart", {"wait": wait}, key, self._timeout + wait)
+        return self._control("restart", {"wait": wait}, key, self._calls.timeout + wait)
+
+    def longest_restart(self, wait: float) -> float:
+        """Return the seconds that a restart takes at most."""
+        return self._calls.timeout + wait
 
     def answers(self) -> Outcome:
         """Return done when the bot says its state."""
-        answer = self._call("GET", "state")
-        return answer if isinstance(answer, Outcome) else Outcome.ok(_said("GET", "state", answer))
+        state = self._calls.get(_State, "state")
+        return state if isinstance(state, Outcome) else Outcome.ok(f"it is {state.state}")
 
     def carry_out(self, order: Order, key: str) -> Outcome:
         """Send the verb; the same order under the same key is done once, however often it is sent."""
         if order.verb not in self.verbs:
             return Outcome.cannot(f"the bot API has no {order.verb}")
         once = None if order.verb in _KEYLESS else f"{key}-{order.verb}"
-        return self._control(order.verb, order.arguments(), once, self._timeout)
+        return self._control(order.verb, order.arguments(), once)
+
+    def bring_to(self, target: Target, key: str) -> Outcome:
+        """Pause, close, reduce: what of these is left. Sizes are absolute: a repeat changes nothing."""
+        state = self._calls.get(_State, "state")
+        standing = state if isinstance(state, Outcome) else state.standing()
+        done: list[Outcome] = []
+        if target.paused and (isinstance(standing, Outcome) or standing.enters):
+            paused = self._control(Verb.PAUSE, {}, None)
+            # One that knows no pause is closed all the same, and shows at the proof that it may enter.
+            if not paused.done and paused.result is not Result.CANNOT:
+                return Outcome(
+                    paused.result, f"it could not be paused: {paused.detail}", orders=paused.orders
+                )
+            done.append(paused)
+        if target.closes_all:
+            done += self._close_all(standing)
+        elif target.positions or target.others is not None:
+            done += self._take_excess(target, standing, key)
+        return summed(done)
 
     def standing(self) -> Standing | Outcome:
         """Return what the bot says of itself now."""
-        state = self._get(_State, "state")
-        if isinstance(state, Outcome):
-            return state
-        held = state.open_positions
-        positions = None if held is None else tuple(position.plain() for position in held)
-        return Standing(state.state, positions, state.pending_orders)
+        state = self._calls.get(_State, "state")
+        return state if isinstance(state, Outcome) else state.standing()
 
     def trades(self, limit: int) -> tuple[Trade, ...] | Outcome:
         """Return the last closed trades; the bot's ids tell which those are."""
-        state = self._get(_State, "state")
+        state = self._calls.get(_State, "state")
         if isinstance(state, Outcome):
             return state
         limit = min(limit, _PAGE)
         since = max(0, (state.last_trade_id or 0) - limit)
-        page = self._get(_Trades, f"trades?since_id={since}&limit={limit}")
+        page = self._calls.get(_Trades, f"trades?since_id={since}&limit={limit}")
         if isinstance(page, Outcome):
             return page
-        return tuple(Trade(t.symbol, t.side, t.opened_at, t.closed_at, t.profit) for t in page.trades)
+        return tuple(
+            Trade(t.symbol, t.side, t.opened_at, t.closed_at, t.profit)
+            for t in page.trades
+            if t.profit is not None
+        )
 
-    def _control(self, verb: str, arguments: dict[str, object], key: str | None, timeout: float) -> Outcome:
-        # An exchange that refused to close something may take it later; what was reduced must not be again.
-        passing = verb == Verb.CLOSE_POSITIONS
-        answer = self._call("POST", f"control/{verb}", arguments, key, timeout, passing)
-        return answer if isinstance(answer, Outcome) else Outcome.ok(_detail(verb, answer))
+    def _close_all(self, standing: Standing | Outcome) -> list[Outcome]:
+        """Close everything, also where the bot does not say what it holds: that it did not is no reason."""
+        if isinstance(standing, Standing) and standing.positions == () and not standing.pending:
+            return []
+        return [self._close({"scope": "all"})]
 
-    def _get(self, kind: type[_Answer], path: str) -> _Answer | Outcome:
-        answer = self._call("GET", path)
-        if isinstance(answer, Outcome):
-            return answer
-        try:
-            return kind.model_validate_json(answer.content)
-        except ValidationError as error:
-            where = ".".join(map(str, error.errors()[0]["loc"])) or "the body"
-            return Outcome.failed(f"GET {path}: {where} cannot be read; see docs/bot-api.md")
+    def _take_excess(self, target: Target, standing: Standing | Outcome, key: str) -> list[Outcome]:
+        if isinstance(standing, Outcome):
+            return [standing]
+        if standing.positions is None:
+            return [Outcome.cannot(f"it is {standing.state} and does not say its positions")]
+        excess = [each for each in target.excess(standing.positions) if each]
+        # A symbol is closed as a whole; where its other side may stay, its size is brought to nothing.
+        staying = {each.symbol for each in standing.positions if target.limit(each.key) > 0}
+        closing = {each.position.symbol for each in excess if each.position.symbol not in staying}
+        reduced = [each for each in excess if each.position.symbol in staying]
+        done = [self._close({"symbols": sorted(closing)})] if closing else []
+        unsized = [each.position.key for each in reduced if each.position.quantity is None]
+        if unsized:
+            return [*done, Outcome.cannot(f"it does not say how large {', '.join(unsized)} is")]
+        return [*done, self._reduce(target, reduced, standing.positions, key)] if reduced else done
 
-    def _call(
-        self,
-        method: str,
-        path: str,
-        body: dict[str, object] | None = None,
-        key: str | None = None,
-        timeout: float | None = None,
-        passing: bool = False,
-    ) -> requests.Response | Outcome:
-        """Return a good answer, or what a bad one means: whether trying again makes sense.
+    def _close(self, what: dict[str, object]) -> Outcome:
+        closed = self._control(Verb.CLOSE_POSITIONS, what, None)
+        # An exchange that refused to close something may take it later.
+        return Outcome.retry(closed.detail, closed.orders) if _conflicts(closed) else closed
 
-        A 409 is a refusal as things are; `passing` says that things may be otherwise soon.
+    def _reduce(self, target: Target, excess: list[Excess], held: tuple[Position, ...], key: str) -> Outcome:
+        """Reduce to the target's sizes; `factor` is for older bots, which know nothing else.
+
+        They do it once under a key, and it is chosen so that nothing falls below its target.
         """
-        try:
-            token = self._token_file.read_text(encoding="utf-8").strip()
-        except OSError as error:
-            return Outcome.failed(f"{self._token_file} cannot be read: {type(error).__name__}")
-        headers = {"Authorization": f"Bearer {token}"} | ({"Idempotency-Key": key} if key else {})
-        try:
-            answer = requests.request(
-                method,
-                f"{self._url}/api/v1/{path}",
-                json=body,
-                headers=headers,
-                timeout=timeout or self._timeout,
-            )
-        except requests.RequestException as error:
-            return Outcome.retry(f"{method} {path}: {type(error).__name__}")
-        if answer.ok:
-            return answer
-        said = _said(method, path, answer)
-        if answer.status_code in (404, 405, 501):
-            return Outcome.cannot(said)
-        again = answer.status_code >= 500 or (passing and answer.status_code == 409)
-        return Outcome.retry(said) if again else Outcome.failed(said)
+        sizes = [
+            {"symbol": each.position.symbol, "side": each.position.side, "size": each.keep} for each in excess
+        ]
+        factor = min(_MOST, max(_share(target, position) for position in held))
+        verb, once = Verb.REDUCE_POSITIONS, f"{key}-{Verb.REDUCE_POSITIONS}"
+        reduced = self._control(verb, {"positions": sizes, "factor": factor}, once)
+        if reduced.result is Result.CANNOT:  # it may know no sizes at all
+            reduced = self._control(verb, {"factor": factor}, once)
+        return Outcome.retry(reduced.detail, reduced.orders) if _conflicts(reduced) else reduced
+
+    def _control(
+        self, verb: str, arguments: dict[str, object], key: str | None, timeout: float | None = None
+    ) -> Outcome:
+        answer = self._calls.order(f"control/{verb}", arguments, key=key, timeout=timeout)
+        return answer if isinstance(answer, Outcome) else Outcome.ok(_detail(verb, answer), 1)
 
 
-def _said(method: str, path: str, answer: requests.Response) -> str:
-    return f"{method} {path}: {answer.status_code} {answer.text[:300]}"
+def summed(done: list[Outcome]) -> Outcome:
+    """Return one outcome of several: done where all are, else the first that is not, with what all said."""
+    if not done:
+        return Outcome.ok("there was nothing left to order")
+    worst = next((each.result for each in done if not each.done), Result.DONE)
+    return Outcome(worst, "; ".join(each.detail for each in done)[:1000], orders=sum(o.orders for o in done))
 
 
-def _detail(verb: str, answer: requests.Response) -> str:
+def _share(target: Target, position: Position) -> float:
+    """Return the share that a position may keep, 1 where it may keep all or its size is unknown."""
+    limit = target.limit(position.key)
+    if not position.quantity or limit >= position.quantity:
+        return 1.0
+    return limit / position.quantity
+
+
+def _conflicts(outcome: Outcome) -> bool:
+    return outcome.result is Result.FAILED and outcome.orders > 0
+
+
+def _bearer(token: str) -> Login:
+    return Login({"Authorization": f"Bearer {token}"})
+
+
+def _detail(verb: str, answer: Answer) -> str:
     """Return the bot's own sentence where its answer has one."""
     try:
-        return f"{verb}: {str(answer.json()['detail'])[:300]}"
+        return f"{verb}: {str(json.loads(answer.body)['detail'])[:LONGEST_DETAIL]}"
     except (ValueError, KeyError, TypeError):
-        return _said("POST", f"control/{verb}", answer)
+        return said(f"POST control/{verb}", answer)

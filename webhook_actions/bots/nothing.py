@@ -1,6 +1,6 @@
 """The adapter of a bot that only tells: its files or pushes are no way to act on it."""
 
-from webhook_actions.bots.protocol import Order, Standing, Trade, Verb
+from webhook_actions.bots.protocol import Order, Standing, Target, Trade, Verb
 from webhook_actions.outcome import Outcome
 
 _NO_WAY = "it has neither `control` nor `restart`; set one of them in its settings"
@@ -10,6 +10,11 @@ class NoAdapter:
     """Stands where settings give a bot neither `control` nor `restart`."""
 
     verbs: frozenset[Verb] = frozenset()
+    timeout = longest = 0.0
+
+    def longest_restart(self, wait: float) -> float:
+        """Return 0: there is nothing to wait for."""
+        return 0.0
 
     def restart(self, wait: float, key: str) -> Outcome:
         """Say that there is no way to."""
@@ -23,6 +28,10 @@ class NoAdapter:
         """Say that there is no way to."""
         return Outcome.cannot(f"{order.verb}: it has no `control`; set one in its settings")
 
+    def bring_to(self, target: Target, key: str) -> Outcome:
+        """Say that there is no way to."""
+        return Outcome.cannot("it is brought to no target: it has no `control`; set one in its settings")
+
     def standing(self) -> Standing | Outcome:
         """Say that there is nobody to ask."""
         return Outcome.cannot("its positions are unknown: it has no API that could be asked")
@@ -30,14 +39,3 @@ class NoAdapter:
     def trades(self, limit: int) -> tuple[Trade, ...] | Outcome:
         """Say that there is nobody to ask."""
         return Outcome.cannot("its trades are unknown: it has no API that could be asked")
-
-
-class Seen(NoAdapter):
-    """Stands for a bot as it was seen once."""
-
-    def __init__(self, standing: Standing) -> None:
-        self._standing = standing
-
-    def standing(self) -> Standing | Outcome:
-        """Return what was seen."""
-        return self._standing

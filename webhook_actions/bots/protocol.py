@@ -1,12 +1,22 @@
-"""What every adapter offers: orders it carries out, where the bot stands, and the trades it has closed."""
+"""What every adapter offers: orders, targets to bring a bot to, where the bot stands, and its trades."""
 
-from dataclasses import asdict, dataclass
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Literal, Protocol
+from typing import Protocol, cast
 
 from webhook_actions.outcome import Outcome
 
-Scope = Literal["all", "risky", "losing"]
+Guard = Callable[[], None]
+"""Called immediately before each request that may change something; raises OrderRefused."""
+
+_ROUNDING = 0.01  # of a target: exchanges round sizes to their lots
+_DUST = 1e-9  # units that no order could sell
+
+
+class OrderRefused(Exception):
+    """The guard lets no order through any more; the text is the reason for people."""
 
 
 class Verb(StrEnum):
@@ -29,41 +39,149 @@ class Verb(StrEnum):
 
 @dataclass(frozen=True)
 class Order:
-    """A verb with what it needs: `factor` is the share that each position keeps, `endpoint` a URL."""
+    """A verb of those that are no target; `endpoint` is a URL."""
 
     verb: Verb
-    scope: Scope | None = None
-    factor: float | None = None
     endpoint: str | None = None
 
     def arguments(self) -> dict[str, object]:
         """Return what is said beyond the verb."""
-        return {name: value for name, value in asdict(self).items() if name != "verb" and value is not None}
+        return {} if self.endpoint is None else {"endpoint": self.endpoint}
 
 
 @dataclass(frozen=True)
 class Position:
-    """An open position; `value` is the money in it, 0 while its entry waits to be filled; None is unknown."""
+    """An open position; None is unknown.
+
+    `value` and `profit` are money. `quantity` is in units of the asset, never negative, 0 while its entry
+    waits to be filled. `risky` says whether it is near its stop loss, or far larger than usual.
+    """
 
     symbol: str
     side: str
     value: float | None
     profit: float | None
+    quantity: float | None = None
+    risky: bool | None = None
+
+    @property
+    def key(self) -> str:
+        """What a target names it by."""
+        return f"{self.symbol} {self.side}"
 
 
 @dataclass(frozen=True)
 class Standing:
-    """Where a bot stands, as it says itself; None is unknown."""
+    """Where a bot stands, as it says itself; None is unknown. `pending` counts entry orders that wait."""
 
     state: str
     positions: tuple[Position, ...] | None
     pending: int | None
     locked: bool = False  # it runs, but is locked against entries
 
+    @classmethod
+    def unknown(cls) -> "Standing":
+        """Return where a bot stands that does not say."""
+        return cls("unknown", None, None)
+
     @property
     def enters(self) -> bool:
         """Whether it may open positions."""
         return not self.locked and self.state not in ("paused", "stopped")
+
+
+@dataclass(frozen=True)
+class Excess:
+    """A position that holds more than its target; `keep` is what stays of it, in units of the asset."""
+
+    position: Position
+    keep: float
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a bot is brought to: the quantity that each position may keep at most, in units of its asset."""
+
+    positions: Mapping[str, float] = field(default_factory=dict)  # by Position.key; what is named
+    others: float | None = None  # 0.0: every position that is not named is closed too; None: it stays
+    paused: bool = False  # entries are stopped first, and stay so
+
+    def to_json(self) -> dict[str, object]:
+        """Return it as JSON takes it."""
+        return {"positions": dict(self.positions), "others": self.others, "paused": self.paused}
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, object]) -> "Target":
+        """Return what to_json gave."""
+        positions = cast(Mapping[str, float], stored["positions"])
+        return cls(dict(positions), cast(float | None, stored["others"]), bool(stored["paused"]))
+
+    @property
+    def closes_all(self) -> bool:
+        """Whether nothing may stay open."""
+        return self.others == 0 and not any(self.positions.values())
+
+    def limit(self, key: str) -> float:
+        """Return what a position may keep at most: infinity where it stays as it is."""
+        return self.positions.get(key, math.inf if self.others is None else self.others)
+
+    def is_weaker_than(self, other: "Target") -> bool:
+        """Return whether bringing the bot to `other` also fulfils this one: also where both are the same."""
+        mine, theirs = (math.inf if each.others is None else each.others for each in (self, other))
+        keys = self.positions.keys() | other.positions.keys()
+        return (
+            (other.paused or not self.paused)
+            and theirs <= mine
+            and all(other.limit(key) <= self.limit(key) for key in keys)
+        )
+
+    def excess(self, positions: Sequence[Position]) -> list[Excess | None]:
+        """Return for each position what is above the target, None where nothing is.
+
+        Positions of one key share its quantity, the first ones first. One of unknown quantity is above each
+        target but infinity.
+        """
+        left: dict[str, float] = {}
+        found: list[Excess | None] = []
+        for position in positions:
+            keep = left.get(position.key, self.limit(position.key))
+            found.append(Excess(position, keep) if _is_above(position.quantity, keep) else None)
+            left[position.key] = max(0.0, keep - (position.quantity or 0.0))
+        return found
+
+
+def _is_above(quantity: float | None, keep: float) -> bool:
+    """Return whether a position is above what it may keep; an entry that waits is above nothing at all."""
+    if quantity is None:
+        return keep < math.inf
+    return quantity > keep * (1 + _ROUNDING) + _DUST or (quantity == 0 and keep == 0)
+
+
+def reached(target: Target, standing: Standing) -> Outcome:
+    """Return done at the target, retry with what is left to it, cannot where the bot does not say."""
+    if target.paused and standing.enters:
+        return Outcome.retry(f"it is {standing.state} and may enter positions")
+    how = "it is locked against entries" if standing.locked else f"it is {standing.state}"
+    if not target.positions and target.others is None:
+        return Outcome.ok(how)
+    if standing.positions is None:
+        return Outcome.cannot(f"{how} and does not say its positions")
+    above = [each for each in target.excess(standing.positions) if each]
+    if unsized := [each.position.key for each in above if each.position.quantity is None and each.keep > 0]:
+        return Outcome.cannot(f"{how} and does not say how large {', '.join(unsized)} is")
+    left = [_told(each) for each in above]
+    if target.closes_all and standing.pending:
+        left.append(f"{standing.pending} entry orders that wait")
+    if left:
+        return Outcome.retry(f"it still holds {', '.join(left)}")
+    held = "no position" if target.closes_all else "no more than its target"
+    return Outcome.ok(f"{how} and holds {held}")
+
+
+def _told(excess: Excess) -> str:
+    quantity = excess.position.quantity
+    held = "an unknown quantity" if quantity is None else f"{quantity:.6g}"
+    return f"{excess.position.key} ({held}, {excess.keep:.6g} at most)"
 
 
 @dataclass(frozen=True)
@@ -80,8 +198,15 @@ class Trade:
 class Restarter(Protocol):
     """An adapter that can restart a bot."""
 
+    def longest_restart(self, wait: float) -> float:
+        """Return the seconds that a restart with such a wait takes at most."""
+        ...
+
     def restart(self, wait: float, key: str) -> Outcome:
-        """Stop, wait so many seconds, start. A `key` seen before has no second effect where that can be."""
+        """Stop, wait so many seconds, start. A `key` seen before has no second effect where that can be.
+
+        Raises OrderRefused.
+        """
         ...
 
 
@@ -89,13 +214,27 @@ class Adapter(Restarter, Protocol):
     """An adapter that reaches the bot itself. Where it has no answer, the Outcome says why not."""
 
     verbs: frozenset[Verb]
+    timeout: float
+    """Seconds that one call takes at most."""
+    longest: float
+    """Seconds that bringing it to a target takes at most."""
 
     def answers(self) -> Outcome:
         """Return done when the bot answers, else why not."""
         ...
 
     def carry_out(self, order: Order, key: str) -> Outcome:
-        """Have the bot do something; a verb that is not among `verbs` is answered with cannot."""
+        """Have the bot do something; a verb that is not among `verbs` is answered with cannot.
+
+        Raises OrderRefused.
+        """
+        ...
+
+    def bring_to(self, target: Target, key: str) -> Outcome:
+        """Order what is left to the target; called any number of times, it never goes beyond.
+
+        `key` is the same for all attempts of one run. Raises OrderRefused.
+        """
         ...
 
     def standing(self) -> Standing | Outcome:

@@ -224,7 +224,7 @@ class Commands:
 
     def _offer(self, action: Action) -> Offer:
         armed = action.effect is not Effect.MONEY or action.name in self._settings.actions.armed
-        says = (action.run.__doc__ or "").partition(" Source:")[0].strip()
+        says = action.about.partition(" Source:")[0].strip()
         return Offer(action.name, action.effect, armed, says)
 
 

@@ -1,0 +1,137 @@
+"""Calls to a bot's HTTP API, and what a bad answer means for what was ordered."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+from pydantic import AfterValidator, TypeAdapter, ValidationError
+
+from clients.http import Answer, Ask, CertificateRefused, Lost, Request, Unsent
+from webhook_actions.bots.protocol import Guard
+from webhook_actions.outcome import Outcome
+
+WAY_BROKEN = "the way to the bot is broken, not the bot"
+LONGEST_DETAIL = 300  # characters of what a bot says
+
+Known = Annotated[float | None, AfterValidator(lambda value: _finite(value))]
+"""A number; null, NaN and infinities are unknown, which is None."""
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class Login:
+    """What a call authenticates with."""
+
+    headers: Mapping[str, str] = field(default_factory=dict)
+    user: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class Calls:
+    """Speaks to one API. `timeout` is seconds of a whole call; `login` is given the secret of each call."""
+
+    url: str
+    secret: Path
+    login: Callable[[str], Login]
+    timeout: float
+    guard: Guard
+    ask: Ask
+    hint: str  # where to look when an answer cannot be read
+
+    def get(self, kind: type[_T], path: str) -> _T | Outcome:
+        """Return what is read, or why it cannot be."""
+        answer = self._ask("GET", path, None, None, self.timeout)
+        if isinstance(answer, Outcome):
+            return answer
+        if not answer.ok:
+            return refused(f"GET {path}", answer)
+        try:
+            return TypeAdapter(kind).validate_json(answer.body)
+        except ValidationError as error:
+            where = ".".join(map(str, error.errors()[0]["loc"])) or "the body"
+            return Outcome.failed(f"GET {path}: {where} cannot be read; {self.hint}")
+
+    def order(
+        self,
+        path: str,
+        body: object = None,
+        *,
+        method: str = "POST",
+        key: str | None = None,
+        timeout: float | None = None,
+    ) -> Answer | Outcome:
+        """Order something and return the good answer, or what a bad one means. Raises OrderRefused.
+
+        What comes to nothing for sure is no order: `orders` of the outcome is 0 then, else 1.
+        """
+        answer = self.send(path, body, method=method, key=key, timeout=timeout)
+        if isinstance(answer, Outcome) or answer.ok:
+            return answer
+        return refused(f"{method} {path}", answer)
+
+    def send(
+        self,
+        path: str,
+        body: object = None,
+        *,
+        method: str = "POST",
+        key: str | None = None,
+        timeout: float | None = None,
+    ) -> Answer | Outcome:
+        """Order something and return what was answered, or why nothing was. Raises OrderRefused."""
+        self.guard()
+        return self._ask(method, path, body, key, timeout or self.timeout)
+
+    def _ask(self, method: str, path: str, body: object, key: str | None, timeout: float) -> Answer | Outcome:
+        call = f"{method} {path}"
+        try:
+            login = self.login(self.secret.read_text(encoding="utf-8").strip())
+        except OSError as error:
+            return Outcome.failed(f"{self.secret} cannot be read: {type(error).__name__}")
+        headers = {**login.headers, **({"Idempotency-Key": key} if key else {})}
+        request = Request(method, f"{self.url}/api/v1/{path}", timeout, headers, body, login.user)
+        try:
+            return self.ask(request)
+        except CertificateRefused as error:
+            return Outcome.failed(f"{call}: {error}; {WAY_BROKEN}")
+        except Unsent as error:
+            return Outcome.retry(f"{call}: {error}")
+        except Lost as error:
+            orders = 0 if method == "GET" else 1
+            unknown = "; nobody knows whether it was carried out" if orders else ""
+            return Outcome.retry(f"{call}: {error}{unknown}", orders)
+
+
+def said(call: str, answer: Answer) -> str:
+    """Return what was answered to a call."""
+    return f"{call}: {answer.status} {answer.text[:LONGEST_DETAIL]}"
+
+
+def is_own(answer: Answer) -> bool:
+    """Return whether the API itself answered, not something on the way to it: it speaks JSON."""
+    try:
+        return isinstance(json.loads(answer.body), dict)
+    except ValueError:
+        return False
+
+
+def refused(call: str, answer: Answer) -> Outcome:
+    """Return what a bad answer to a call means."""
+    told, status = said(call, answer), answer.status
+    reads = call.startswith("GET ")
+    if status in (404, 405, 422, 501) and is_own(answer) and not reads:
+        return Outcome.cannot(told)
+    if status < 400 or status in (404, 405, 407):
+        return Outcome.failed(f"{told}; {WAY_BROKEN}")
+    if status == 429:
+        return Outcome.retry(f"{told}; {WAY_BROKEN}")
+    if status >= 500:
+        return Outcome.retry(told, 0 if reads else 1)
+    return Outcome.failed(told, 1 if status == 409 and not reads else 0)
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and value - value == 0 else None

@@ -1,0 +1,143 @@
+"""Exits Freqtrade's trades down to a target, so that a repeat, or an answer that was lost, never sells more.
+
+Freqtrade takes no idempotency keys, and sells the whole of a trade where the amount is not below what it
+holds. So each order follows a fresh look, a part is never ordered while another exit waits to be filled, and
+after an answer that was lost nothing is ordered until Freqtrade can no longer be carrying it out.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from webhook_actions.bots.calls import Calls, is_own, refused, said
+from webhook_actions.bots.freqtrade_answers import OpenTrade
+from webhook_actions.bots.protocol import Target
+from webhook_actions.outcome import Outcome, Result
+
+_EXIT = 20.0  # seconds that an exit may take: Freqtrade answers once the exchange has the order
+_ORDERING = 20.0  # seconds within which orders are begun; the rest is left to the next attempt
+_LATE = 45.0  # seconds after which Freqtrade no longer carries out an exit whose answer was lost
+_LOOK_EVERY = 1.0  # seconds
+_EVERY_TRADE = "all"
+
+
+@dataclass
+class _Told:
+    """What was ordered, what waits, and what went wrong, by trade."""
+
+    ordered: list[str] = field(default_factory=list)
+    waiting: list[str] = field(default_factory=list)
+    failed: dict[str, Outcome] = field(default_factory=dict)
+    orders: int = 0
+    tried: set[int] = field(default_factory=set)
+
+    def outcome(self) -> Outcome:
+        """Return done where nothing is left to order, else the most hopeful of what went wrong."""
+        parts = [f"exit ordered: {', '.join(self.ordered)}"] if self.ordered else []
+        parts += [f"an exit waits to be filled: {', '.join(self.waiting)}"] if self.waiting else []
+        parts += [f"{name}: {outcome.detail}" for name, outcome in self.failed.items()]
+        detail = "; ".join(parts)[:1000] or "there was nothing left to exit"
+        results = {outcome.result for outcome in self.failed.values()}
+        order = (Result.RETRY, Result.FAILED, Result.CANNOT)
+        return Outcome(
+            next((each for each in order if each in results), Result.DONE), detail, orders=self.orders
+        )
+
+
+class Exits:
+    """Orders exits over one bot's API."""
+
+    def __init__(self, calls: Calls, sleep: Callable[[float], None], clock: Callable[[], float]) -> None:
+        self._calls = calls
+        self._sleep = sleep
+        self._clock = clock
+        # The last order may begin as the time for orders ends, after one more look.
+        self.longest = _ORDERING + 2 * calls.timeout + max(_EXIT, _LATE) + _LOOK_EVERY + calls.timeout
+
+    def bring_to(self, target: Target) -> Outcome:
+        """Exit what is above the target, one trade after the other. Raises OrderRefused."""
+        told = _Told()
+        ends = self._clock() + _ORDERING
+        every = target.closes_all  # in one call as long as that works: a trade that is stuck stops it
+        while True:
+            trades = self._calls.get(list[OpenTrade], "status")
+            if isinstance(trades, Outcome):
+                told.failed["its trades"] = trades
+                return told.outcome()
+            above = _above(target, trades)
+            left = [(trade, keep) for trade, keep in above if trade.trade_id not in told.tried]
+            if not left:
+                return told.outcome()
+            if self._clock() > ends:
+                told.failed["the rest"] = Outcome.retry("left to the next attempt")
+                return told.outcome()
+            if every:
+                every = False
+                if not any(trade.exits_at_the_market for trade in trades):
+                    self._exit_all(trades, told)
+                    continue
+            self._exit(*left[0], told)
+
+    def _exit_all(self, trades: list[OpenTrade], told: _Told) -> None:
+        outcome, _ = self._force(_EVERY_TRADE)
+        told.orders += outcome.orders
+        if outcome.done:
+            told.ordered.append("all")
+            told.tried |= {trade.trade_id for trade in trades}
+
+    def _exit(self, trade: OpenTrade, keep: float, told: _Told) -> None:
+        """Exit a trade, or what is above `keep` of it."""
+        told.tried.add(trade.trade_id)
+        if trade.exits_at_the_market or (keep and trade.is_exiting):
+            # A part that was ordered meanwhile would be sold twice.
+            told.waiting.append(trade.pair)
+            return
+        if keep and trade.amount is None:
+            told.failed[trade.pair] = Outcome.cannot("it does not say how much it holds")
+            return
+        part = trade.amount - keep if keep and trade.amount is not None else None
+        began = self._clock()
+        outcome, final = self._force(str(trade.trade_id), part)
+        told.orders += outcome.orders
+        if not outcome.done and outcome.orders and self._is_done(trade, part is None or final, began):
+            outcome = Outcome.ok("its effect was seen, though its answer was none")
+        if outcome.done:
+            told.ordered.append(trade.pair)
+        else:
+            told.failed[trade.pair] = outcome
+
+    def _force(self, trade: str, amount: float | None = None) -> tuple[Outcome, bool]:
+        """Return what became of an order, and whether it is over: Freqtrade answered, or never got it."""
+        body: dict[str, object] = {"tradeid": trade, "ordertype": "market"}
+        body |= {} if amount is None else {"amount": amount}
+        answer = self._calls.send("forceexit", body, timeout=_EXIT)
+        if isinstance(answer, Outcome):
+            return answer, answer.orders == 0
+        if answer.ok:
+            return Outcome.ok(said("POST forceexit", answer), 1), True
+        return refused("POST forceexit", answer), is_own(answer)
+
+    def _is_done(self, before: OpenTrade, settled: bool, began: float) -> bool:
+        """Return whether a bad answer hid what was done; unless `settled`, wait while it may still be done.
+
+        Freqtrade deletes an entry that was never filled, and answers with 502.
+        """
+        while True:
+            trades = self._calls.get(list[OpenTrade], "status")
+            if not isinstance(trades, Outcome):
+                now = next((trade for trade in trades if trade.trade_id == before.trade_id), None)
+                if now is None or now.pair != before.pair or _has_shrunk(before, now):
+                    return True
+            if settled or self._clock() - began >= _LATE:
+                return False
+            self._sleep(_LOOK_EVERY)
+
+
+def _above(target: Target, trades: list[OpenTrade]) -> list[tuple[OpenTrade, float]]:
+    """Return the trades that hold more than they may, each with what it keeps."""
+    excess = target.excess([trade.position(None) for trade in trades])
+    return [(trade, each.keep) for trade, each in zip(trades, excess, strict=True) if each]
+
+
+def _has_shrunk(before: OpenTrade, now: OpenTrade) -> bool:
+    smaller = before.amount is not None and now.amount is not None and now.amount < before.amount
+    return smaller or now.exits_at_the_market or (now.is_exiting and not before.is_exiting)
