@@ -48,7 +48,7 @@ def _keys(labels: dict[str, str]) -> dict[str, str]:
 
 
 def _written(value: object) -> object:
-    """Refuse numbers, and texts of digits alone: they would be read as seconds, or milliseconds, since 1970."""
+    """Refuse numbers, and texts of digits alone: they would be read as seconds of an epoch."""
     if not isinstance(value, str) or "T" not in value.upper():
         raise ValueError("is no time as RFC 3339 writes it")
     return value
