@@ -277,7 +277,5 @@ class Settings(Section):
             "formatters": {"default": plain if terminal else structured},
             "handlers": {"default": {"class": "logging.StreamHandler", "formatter": "default"}},
             "root": {"level": "INFO", "handlers": ["default"]},
-            "loggers": {
-                name: {"level": "WARNING"} for name in ("uvicorn", "aiohttp.access")
-            },
+            "loggers": {name: {"level": "WARNING"} for name in ("uvicorn", "aiohttp.access")},
         }

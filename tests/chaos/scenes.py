@@ -107,7 +107,9 @@ def _wrong_password() -> Finding:
     with _stage("alpha") as (fleet, stage):
         fleet.bots["alpha"].error = "auth"
         _goes_down(fleet, stage, "alpha")
-        eventually(lambda: stage.rows("SELECT FROM incidents WHERE handed_over_at IS NOT NULL"), what="the end")
+        eventually(
+            lambda: stage.rows("SELECT FROM incidents WHERE handed_over_at IS NOT NULL"), what="the end"
+        )
         orders = fleet.calls()
     return Finding("a wrong password restarts nothing", f"{orders} orders to the bot", orders == 0)
 

@@ -273,7 +273,8 @@ class _Sky:
             )
         )
         ids = {
-            id_ for (id_,) in self.stage.rows("SELECT id FROM deliveries WHERE interrupted > 0 AND step IS NULL")
+            id_
+            for (id_,) in self.stage.rows("SELECT id FROM deliveries WHERE interrupted > 0 AND step IS NULL")
         }
         sent = self.stage.rows(
             "SELECT DISTINCT incident FROM deliveries WHERE state = 'sent' AND step IS NOT NULL"

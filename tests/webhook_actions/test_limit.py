@@ -1,6 +1,10 @@
-"""How often one address may do something."""
+"""How often one address may do something, and one thing is logged."""
 
-from webhook_actions.web.limit import RateLimit
+import logging
+
+import pytest
+
+from webhook_actions.web.limit import Occasionally, RateLimit
 
 
 def test_a_burst_uses_up_the_minutes_share_which_comes_back_evenly() -> None:
@@ -19,3 +23,18 @@ def test_many_addresses_do_not_fill_the_memory() -> None:
         limit.take(str(number))
     assert limit.wait("19999") > 0
     assert limit.wait("0") == 0.0
+
+
+def test_a_warning_is_logged_once_a_second_and_the_next_says_how_many_were_not(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    now = [1000.0]
+    bad = Occasionally(logging.getLogger(__name__), clock=lambda: now[0])
+    for number in range(1_000):
+        bad.warning("refused", number=number)
+    now[0] += 1
+    bad.warning("refused", number=1_000)
+    assert [(each.__dict__["number"], each.__dict__["left_out"]) for each in caplog.records] == [
+        (0, 0),
+        (1_000, 999),
+    ]

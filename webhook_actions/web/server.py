@@ -1,11 +1,13 @@
 """The HTTP side: takes Alertmanager's webhooks, shows metrics, and carries the API and the on-call page."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from fastapi import Depends, FastAPI, HTTPException, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.requests import ClientDisconnect
 
 from stack.settings import Settings
 from webhook_actions import page, payload
@@ -19,11 +21,14 @@ from webhook_actions.web import api
 from webhook_actions.web.auth import Scope, Tokens
 from webhook_actions.web.commands import Commands
 from webhook_actions.web.guard import Guard
-from webhook_actions.web.limit import RateLimit
+from webhook_actions.web.limit import Occasionally, RateLimit
 
 log = logging.getLogger(__name__)
 
 Reload = Callable[[], Awaitable[str | None]]
+
+_AT_ONCE = 65_536  # bytes that are read so quickly that no request notices; more is read in a thread
+_PROBLEMS = 20  # that an answer lists
 
 
 def build(
@@ -40,7 +45,7 @@ def build(
     receive, read = tokens.wants(Scope.RECEIVE), tokens.wants(Scope.READ)
     app.add_middleware(Guard, limit=int(settings.webhook_actions.body_limit))
     commands = Commands(settings, pool, escalation, load_actions())
-    writes = RateLimit(settings.webhook_actions.page.writes)
+    writes, bad = RateLimit(settings.webhook_actions.page.writes), Occasionally(log)
     api.mount(app, settings, pool, commands, tokens, writes)
     app.include_router(reports.routes(settings, pool, read))
     page.mount(app, settings, pool, commands, tokens, writes)
@@ -53,15 +58,7 @@ def build(
     @app.post("/api/v1/alerts", dependencies=[Depends(receive)])
     async def alerts(request: Request) -> dict[str, Any]:
         """Take a webhook of Alertmanager, version 4; nothing of it is lost once this answered 200."""
-        body = await _body(request, metrics)
-        try:
-            good, problems = payload.read(body)
-        except payload.PayloadError as error:
-            metrics.webhooks.labels("malformed").inc()
-            raise HTTPException(422, f"not a webhook of Alertmanager, version 4: {error}") from None
-        for problem in problems:
-            log.warning("an alert was refused", extra={"reason": problem})
-        metrics.alerts.labels("refused").inc(len(problems))
+        good, problems = await _read(request, metrics, bad)
         try:
             async with pool.transaction() as connection:
                 accepted = await incidents.accept(connection, good)
@@ -80,7 +77,11 @@ def build(
         for outcome, count in counts.items():
             metrics.alerts.labels(outcome).inc(count)
         metrics.webhooks.labels("accepted").inc()
-        return {**counts, "refused": problems}
+        return {
+            **counts,
+            "refused": problems[:_PROBLEMS],
+            "refused_unlisted": len(problems[_PROBLEMS:]),
+        }
 
     @app.post("/-/reload", dependencies=[Depends(tokens.wants(Scope.RELOAD))])
     async def read_anew() -> Response:
@@ -96,6 +97,29 @@ def build(
     return app
 
 
+async def _read(
+    request: Request, metrics: Metrics, bad: Occasionally
+) -> tuple[list[payload.Alert], list[str]]:
+    """Return the good alerts of a webhook and what is wrong with the others; all is counted.
+
+    Raises HTTPException where nothing of it can be taken.
+    """
+    body = await _body(request, metrics)
+    try:
+        if len(body) > _AT_ONCE:
+            good, problems = await asyncio.to_thread(payload.read, body)
+        else:
+            good, problems = payload.read(body)
+    except payload.PayloadError as error:
+        metrics.webhooks.labels("malformed").inc()
+        bad.warning("a webhook was refused", reason=str(error))
+        raise HTTPException(422, f"not a webhook of Alertmanager, version 4: {error}") from None
+    metrics.alerts.labels("refused").inc(len(problems))
+    if problems:
+        bad.warning("alerts were refused", refused=len(problems), first=problems[0])
+    return good, problems
+
+
 async def _body(request: Request, metrics: Metrics) -> bytes:
     """Return the body; one over the limit is refused before it is read whole, and counted."""
     try:
@@ -103,3 +127,6 @@ async def _body(request: Request, metrics: Metrics) -> bytes:
     except HTTPException:
         metrics.webhooks.labels("too_large").inc()
         raise
+    except ClientDisconnect:
+        metrics.webhooks.labels("cut_off").inc()
+        raise HTTPException(408, "the connection ended before the body did") from None

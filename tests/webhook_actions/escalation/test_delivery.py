@@ -7,10 +7,11 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+from webhook_actions.engine.jobs import Jobs
+
 from tests.webhook_actions.escalation.conftest import Play
 from tests.webhook_actions.escalation.fakes import Fakes
 from tests.webhook_actions.escalation.world import Ground, Mailbox, World, until
-from webhook_actions.engine.jobs import Jobs
 from webhook_actions.escalation.links import Links
 from webhook_actions.escalation.steps import Escalation
 from webhook_actions.metrics import Metrics
@@ -90,7 +91,9 @@ def test_a_process_killed_between_sending_and_writing_doubles_a_message_once_and
         fakes.slow = 0.0
         work = asyncio.create_task(world.escalation.work())
         await until(
-            lambda: world.rows("SELECT FROM deliveries WHERE state = 'sent'"), within=30, what="the second try"
+            lambda: world.rows("SELECT FROM deliveries WHERE state = 'sent'"),
+            within=30,
+            what="the second try",
         )
         work.cancel()
         assert await world.rows("SELECT attempts, interrupted FROM deliveries") == [(2, 1)]

@@ -330,7 +330,9 @@ def test_forty_bots_down_at_once_ring_the_phone_a_few_times(play: Play, fakes: F
         await world.fires("CriticalLoss", *(f"bot{number}" for number in range(40)))
 
         async def all_told() -> bool:
-            sent = await world.rows("SELECT count(*) FROM deliveries WHERE state = 'sent' AND channel = 'phone'")
+            sent = await world.rows(
+                "SELECT count(*) FROM deliveries WHERE state = 'sent' AND channel = 'phone'"
+            )
             return sent[0][0] == 40 * 2  # the administrator and the risk manager
 
         await until(all_told, what="forty told")

@@ -107,7 +107,9 @@ def test_every_try_has_the_same_id_and_a_dead_letter_can_be_sent_again(play: Pla
 def test_an_endpoint_that_is_gone_is_not_asked_again(play: Play, fakes: Fakes) -> None:
     async def scene(world: World) -> None:
         await world.fire("Down")
-        await until(lambda: world.rows("SELECT FROM deliveries WHERE state = 'failed' AND channel = 'webhook'"))
+        await until(
+            lambda: world.rows("SELECT FROM deliveries WHERE state = 'failed' AND channel = 'webhook'")
+        )
 
     fakes.answers["webhook"] = [410]
     play(scene, speed=60, channels=webhooks(fakes, "system_alerts"), **QUIET)
@@ -118,7 +120,9 @@ def test_a_secret_that_is_none_is_said_without_being_shown(play: Play, ground: G
     async def scene(world: World) -> None:
         await world.fire("Down")
         rows = await until(
-            lambda: world.rows("SELECT outcome FROM deliveries WHERE state = 'failed' AND channel = 'webhook'")
+            lambda: world.rows(
+                "SELECT outcome FROM deliveries WHERE state = 'failed' AND channel = 'webhook'"
+            )
         )
         assert rows == [("webhook holds no secret of Standard Webhooks: base64, after whsec_",)]
 
