@@ -1,176 +1,38 @@
 """Decides the next thing about an incident: a pure function of what is known of it, without clock or I/O."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 from datetime import datetime, timedelta
-from enum import StrEnum
 
-from webhook_actions.store.incidents import Incident
+from webhook_actions.engine.decisions import (
+    CANNOT,
+    CLOSES,
+    CRITICAL_LOSS,
+    DISRUPTIVE,
+    MONEY,
+    OBSERVE,
+    REFUSED,
+    WOULD_HAVE,
+    Blocked,
+    Close,
+    Decision,
+    Facts,
+    GiveUp,
+    Holds,
+    Interrupt,
+    Judge,
+    PlannedAction,
+    Run,
+    Skip,
+    Verdict,
+    Wait,
+)
 from webhook_actions.store.runs import Run as ActionRun
 from webhook_actions.store.runs import State
 
-CANNOT = "cannot"  # this bot, adapter or Nightdesk has no way to do it
-WOULD_HAVE = "would_have"  # settings do not arm it
-REFUSED = "refused"  # a person's request that is not carried out
-NOT_RUN = (CANNOT, WOULD_HAVE, REFUSED)
+_NOT_RUN = (CANNOT, WOULD_HAVE, REFUSED)
 _NEVER_AGAIN = (CANNOT, WOULD_HAVE, "failed")  # in the same incident, whoever asked
 _BESIDE = timedelta(seconds=2)  # when to look again at a bot that something else is done to
 _RETRY_PROMETHEUS = timedelta(seconds=5)
-
-
-class Verdict(StrEnum):
-    """What became of a run."""
-
-    VERIFIED = "verified"
-    NOT_VERIFIED = "not_verified"
-    UNKNOWN = "unknown"  # the bot does not say
-    NONE = "none"  # nothing to verify
-    STOPPED = "stopped"  # before its target was reached; it may be run again
-    TAKEN_OVER = "taken_over"  # a person has it now; it is not run again
-    REPLACED = "replaced"  # by a stronger target
-
-
-@dataclass(frozen=True)
-class PlannedAction:
-    """One action of an incident's remediation plan, with all that settings say of it.
-
-    `refusal` says why nobody may run it. `strength` orders targets: closing is stronger than reducing, which
-    is stronger than stopping entries; 0 has no target. `paced` actions keep to attempts and cooldown.
-    """
-
-    name: str
-    effect: str
-    attempts: int
-    cooldown: timedelta
-    strength: int = 0
-    paced: bool = True
-    once: bool = False
-    armed: bool = True
-    proof: bool = True
-    refusal: str | None = None
-    useless: str | None = None  # what Prometheus says against it
-
-    @property
-    def targeted(self) -> bool:
-        """Whether it brings the bot to a target, so that it may be repeated without harm."""
-        return self.strength > 0
-
-
-@dataclass(frozen=True)
-class Holds:
-    """What holds actions back: each None where it does not."""
-
-    paused_by: str | None = None
-    maintained_until: datetime | None = None
-    acknowledged_by: str | None = None
-    acknowledged_until: datetime | None = None
-    halted: bool = False
-
-
-@dataclass(frozen=True)
-class Observed:
-    """What Prometheus and the bot say now.
-
-    `verdicts` has, for each run that waits for its proof, what is seen now; a run is absent where nobody
-    could be asked. `unreachable` says why Prometheus could not be asked: then nothing is known.
-    """
-
-    fires: bool = False
-    gone: bool = False
-    unreachable: str | None = None
-    verdicts: Mapping[int, tuple[Verdict, str]] = field(default_factory=dict)
-    useless: Mapping[str, str] = field(default_factory=dict)  # by action: what says that it cannot help
-
-
-@dataclass(frozen=True)
-class Facts:
-    """All that a decision may depend on. Times are aware; `actions` has each action by its name."""
-
-    now: datetime
-    incident: Incident
-    plan: tuple[str, ...]
-    actions: Mapping[str, PlannedAction]
-    runs: tuple[ActionRun, ...]  # all of the incident
-    bot_runs: tuple[ActionRun, ...]  # of its bot, over all incidents, as long as they matter
-    holds: Holds
-    observed: Observed
-    fleet_spent: bool = False
-    alert_cooldown: timedelta = timedelta(0)
-    attempts_window: timedelta = timedelta(hours=1)
-    look_again: timedelta = timedelta(seconds=5)
-    sees_all: timedelta = timedelta(0)  # after the opening, until every Prometheus has seen it
-
-
-@dataclass(frozen=True)
-class Run:
-    """Commit to an attempt of an action now; `run` is the one that goes on, `replaces` the weaker ones."""
-
-    action: str
-    reason: str
-    run: int | None = None
-    replaces: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True)
-class Judge:
-    """Write the verdict on a run; `refused` where a person's request was not carried out."""
-
-    run: ActionRun
-    verdict: Verdict
-    reason: str
-    refused: bool = False
-
-
-@dataclass(frozen=True)
-class Interrupt:
-    """Write that an attempt's engine died, or lost its lease."""
-
-    run: ActionRun
-    reason: str
-
-
-@dataclass(frozen=True)
-class Skip:
-    """Write that a planned action is not run, and go on to the next one."""
-
-    action: str
-    outcome: str
-    reason: str
-
-
-@dataclass(frozen=True)
-class Wait:
-    """Look again then, or where `until` is None when something happens."""
-
-    until: datetime | None
-    reason: str
-    told: bool = False  # in the timeline
-
-
-@dataclass(frozen=True)
-class Blocked:
-    """Something holds back what would be done; a person hears of each `kind` once."""
-
-    kind: str
-    until: datetime | None
-    reason: str
-
-
-@dataclass(frozen=True)
-class GiveUp:
-    """Nothing is left to try; a person has to."""
-
-    reason: str
-
-
-@dataclass(frozen=True)
-class Close:
-    """It no longer fires, and a sample shows that its cause is gone."""
-
-    reason: str
-
-
-Decision = Run | Judge | Interrupt | Skip | Wait | Blocked | GiveUp | Close
 
 
 def decide(facts: Facts) -> Decision:
@@ -246,7 +108,7 @@ def forbids(holds: Holds, action: PlannedAction, kind: str, asked_by: str | None
         return f"all actions are paused by {holds.paused_by}"
     if action.refusal is not None:
         return action.refusal
-    if action.strength == _CLOSES and not holds.halted:
+    if action.strength == CLOSES and not holds.halted:
         return "the bot was released"
     if asked_by is not None:
         return None
@@ -296,7 +158,7 @@ def _stops(facts: Facts, run: ActionRun, action: PlannedAction) -> tuple[Verdict
     left = run.detail or "nobody knows what is left"
     why = forbids(facts.holds, action, facts.incident.kind, run.asked_by)
     if why is not None and facts.holds.maintained_until is None:
-        released = action.strength == _CLOSES and not facts.holds.halted
+        released = action.strength == CLOSES and not facts.holds.halted
         taken_over = released or (facts.holds.acknowledged_by is not None and facts.holds.paused_by is None)
         return (Verdict.TAKEN_OVER if taken_over else Verdict.STOPPED), f"{why}; {left}"
     if run.asked_by is not None or (facts.incident.kind == CRITICAL_LOSS and not action.paced):
@@ -398,7 +260,7 @@ def _unfinished(facts: Facts, own: int | None) -> Iterable[ActionRun]:
 
 def _counts(run: ActionRun) -> bool:
     """Return whether a run was begun at all."""
-    return run.outcome not in NOT_RUN and run.verdict not in (Verdict.REPLACED, Verdict.STOPPED)
+    return run.outcome not in _NOT_RUN and run.verdict not in (Verdict.REPLACED, Verdict.STOPPED)
 
 
 def _is_spent(run: ActionRun) -> bool:
@@ -416,7 +278,7 @@ def _attempts(facts: Facts, name: str) -> int:
     counted = 0
     for run in (*facts.bot_runs, *(run for run in facts.runs if not run.bot)):
         begun = run.started_at or run.created_at
-        if run.action == name and begun > since and run.outcome not in NOT_RUN:
+        if run.action == name and begun > since and run.outcome not in _NOT_RUN:
             counted += run.orders if run.target is not None else run.attempts
     return counted
 
@@ -460,8 +322,3 @@ def _came_to(facts: Facts, name: str) -> str:
     if any(run.verdict == Verdict.TAKEN_OVER for run in mine):
         return "a person took it over"
     return f"{_attempts(facts, name)} attempts spent, none proven to have helped"
-
-
-CRITICAL_LOSS = "CriticalLoss"
-OBSERVE, DISRUPTIVE, MONEY = "observe", "disruptive", "money"
-_CLOSES = 3  # the strength of a target that closes everything

@@ -10,8 +10,9 @@ from clients.prometheus import FiringAlert
 from stack.settings import Settings
 from webhook_actions.actions import Action, Effect
 from webhook_actions.bots.protocol import Target
-from webhook_actions.engine import decide as d
+from webhook_actions.engine import decisions as d
 from webhook_actions.engine import facts
+from webhook_actions.engine.decide import decide
 from webhook_actions.engine.executor import Attempt, Executor
 from webhook_actions.engine.facts import Known, Planner
 from webhook_actions.engine.verification import Verification
@@ -154,13 +155,13 @@ class Engine:
     async def _decision(self, connection: Connection, look: _Look, case: Known) -> d.Decision:
         """Return the decision; whether the fleet limit allows it is asked only where that matters."""
         observed = look.observed.get(case.incident.id, d.Observed(unreachable="it was not asked"))
-        decision = d.decide(self._planner.facts(case, observed, self._now()))
+        decision = decide(self._planner.facts(case, observed, self._now()))
         if isinstance(decision, d.Run) and decision.run is None:
             action = self._actions[decision.action]
             if action.effect is Effect.DISRUPTIVE and action.target is None:
                 acted_on = await runs.acted_on(connection, float(self._settings.actions.fleet.window))
                 spent = self._planner.fleet_is_spent(acted_on, case.incident.bot)
-                return d.decide(self._planner.facts(case, observed, self._now(), fleet_spent=spent))
+                return decide(self._planner.facts(case, observed, self._now(), fleet_spent=spent))
         return decision
 
     async def _apply(

@@ -10,7 +10,8 @@ from stack.settings import Settings
 from webhook_actions.actions import Action, Effect
 from webhook_actions.bots import BotControl
 from webhook_actions.bots.protocol import Guard, OrderRefused, Standing, Target, reached
-from webhook_actions.engine.decide import REFUSED, Holds, Verdict, forbids
+from webhook_actions.engine.decide import forbids
+from webhook_actions.engine.decisions import REFUSED, Holds, Verdict
 from webhook_actions.engine.facts import Planner
 from webhook_actions.engine.threads import Threads
 from webhook_actions.engine.verification import Verification
@@ -71,7 +72,7 @@ class Executor:
         self._metrics = metrics
         self._control = control
         self._threads = threads
-        self._now = now
+        self.now = now
         self._retired = False
         self._running: dict[int, asyncio.Task[None]] = {}
         self._targets = 0
@@ -121,25 +122,25 @@ class Executor:
     async def _carry_out(self, attempt: Attempt) -> None:
         incident, action = attempt.incident, attempt.action
         about = {"incident": incident.id, "alert": incident.alert, "bot": incident.bot, "action": action.name}
-        self._metrics.to_action.observe(max((self._now() - incident.opened_at).total_seconds(), 0.0))
+        self._metrics.to_action.observe(max((self.now() - incident.opened_at).total_seconds(), 0.0))
         log.info("acting", extra=about | {"run": attempt.lease.run, "attempt": attempt.attempts})
-        guard = self._guard(attempt)
+        guard = _Guard(self, attempt)
         bot = self._control(self._settings, incident.bot, f"run-{attempt.lease.run}", guard)
-        orders = _Orders()
         try:
-            ending, outcome = await self._threads.run(lambda: self._attempt(attempt, bot, orders))
+            ending, outcome = await self._threads.run(lambda: self._attempt(attempt, bot))
         except OrderRefused as refusal:
-            outcome = Outcome(Result.FAILED, f"held back: {refusal}", orders=orders.count)
-            ending = self._held_back(attempt, str(refusal), orders.count)
+            outcome = Outcome(Result.FAILED, f"held back: {refusal}", orders=guard.passed)
+            ending = self._held_back(attempt, outcome)
         except Exception as error:
             log.exception("an action raised", extra=about)
-            outcome = Outcome(Result.FAILED, f"raised {type(error).__name__}: {error}"[:300], orders=1)
+            why = f"raised {type(error).__name__}: {error}"[:300]
+            outcome = Outcome(Result.FAILED, why, orders=guard.passed)
             ending = self._ending(attempt, outcome, None)
         await self._write(attempt, ending, outcome)
         self._metrics.actions.labels(action.name, ending.outcome).inc()
         log.info("acted", extra=about | {"outcome": ending.outcome, "reason": ending.detail})
 
-    def _attempt(self, attempt: Attempt, bot: BotControl, orders: "_Orders") -> tuple[Ending, Outcome]:
+    def _attempt(self, attempt: Attempt, bot: BotControl) -> tuple[Ending, Outcome]:
         """Speak to the bot, in a thread. Raises OrderRefused where the guard does."""
         action = attempt.action
         if action.run is not None:
@@ -149,7 +150,6 @@ class Executor:
         if isinstance(target, Outcome):
             return self._ending(attempt, target, None), target
         outcome = bot.bring_to(target)
-        orders.count = outcome.orders
         seen = bot.standing()
         proof = seen if isinstance(seen, Outcome) else reached(target, seen)
         return self._ending(attempt, outcome, proof), outcome
@@ -173,19 +173,9 @@ class Executor:
         async with self._pool.transaction() as connection:
             return await runs.set_target(connection, lease, target.to_json())
 
-    def _guard(self, attempt: Attempt) -> Guard:
-        """Return what is asked right before each order: whether it may still be sent."""
-        loop = asyncio.get_running_loop()
-        ends = loop.time() + (attempt.lease.ends - self._now()).total_seconds()
-
-        def guard() -> None:
-            refusal = self._threads.ask(self._refusal(attempt))
-            if refusal is None and loop.time() >= ends:
-                refusal = "its lease is over"
-            if refusal is not None:
-                raise OrderRefused(refusal)
-
-        return guard
+    def ask(self, attempt: Attempt) -> str | None:
+        """Return, in the attempt's thread, why an order must not be sent, None where it may."""
+        return self._threads.ask(self._refusal(attempt))
 
     async def _refusal(self, attempt: Attempt) -> str | None:
         """Return what a person, or another engine, has put in the way since the attempt was committed."""
@@ -204,7 +194,7 @@ class Executor:
         answer = answers.get(incident.id)
         held = Holds(
             pause.paused_by if pause else None,
-            maintained_until(self._settings, incident.bot, self._now()),
+            maintained_until(self._settings, incident.bot, self.now()),
             answer.by if answer else None,
             answer.until if answer else None,
             halted,
@@ -228,15 +218,14 @@ class Executor:
             return Ending(result, detail, orders, within, None, Verdict.NONE)
         return Ending(result, detail, orders, within, None, nothing if hopeless else None)
 
-    def _held_back(self, attempt: Attempt, why: str, orders: int) -> Ending:
+    def _held_back(self, attempt: Attempt, outcome: Outcome) -> Ending:
         """Return how an attempt ends that was stopped on its way; what it is then worth is decided anew."""
-        within = self._verification.within(attempt.incident.bot)
+        within, orders = self._verification.within(attempt.incident.bot), outcome.orders
         if attempt.action.target is not None:
-            return Ending(Result.RETRY, f"held back: {why}", orders, within, 0.0)
-        verdict = None if orders else Verdict.NONE
-        return Ending(
-            Result.FAILED if orders else REFUSED, f"held back: {why}", orders, within, None, verdict
-        )
+            return Ending(Result.RETRY, outcome.detail, orders, within, 0.0)
+        if orders:
+            return Ending(Result.FAILED, outcome.detail, orders, within)
+        return Ending(REFUSED, outcome.detail, 0, within, None, Verdict.NONE)
 
     @staticmethod
     def _pause(attempt: Attempt) -> float:
@@ -255,7 +244,7 @@ class Executor:
                 return
             except GONE as error:
                 log.warning("an outcome cannot be written yet", extra={"reason": str(error)})
-                if self._now() >= attempt.lease.ends:
+                if self.now() >= attempt.lease.ends:
                     return
                 await asyncio.sleep(_WRITE_AGAIN)
 
@@ -271,16 +260,34 @@ class Executor:
                 connection, incident.id, Verdict.VERIFIED, f"{name}: proven by the bot itself"
             )
             self._metrics.verdicts.labels(name, Verdict.VERIFIED).inc()
-            self._metrics.to_verified.observe((self._now() - incident.opened_at).total_seconds())
+            self._metrics.to_verified.observe((self.now() - incident.opened_at).total_seconds())
         elif not over and attempt.attempts >= _PATIENT_ATTEMPTS:
-            since = (self._now() - attempt.began).total_seconds()
+            since = (self.now() - attempt.began).total_seconds()
             await self._escalation.target_not_reached(connection, incident, name, ending.detail, since)
 
 
-class _Orders:
-    """Counts what reached the bot, for an attempt that does not end as it should."""
+class _Guard:
+    """Asked, in the attempt's thread, right before each order: whether it may still be sent."""
 
-    count = 0
+    def __init__(self, executor: Executor, attempt: Attempt) -> None:
+        self._executor = executor
+        self._attempt = attempt
+        self._loop = asyncio.get_running_loop()
+        self._ends = self._loop.time() + (attempt.lease.ends - executor.now()).total_seconds()
+        self.passed = 0  # orders that were let through
+
+    def __call__(self) -> None:
+        """Count the order. Raises OrderRefused.
+
+        What a restart has begun it ends: a bot that it stopped must not stay so because somebody paused us.
+        """
+        goes_on = self.passed > 0 and self._attempt.action.target is None
+        refusal = None if goes_on else self._executor.ask(self._attempt)
+        if refusal is None and self._loop.time() >= self._ends:
+            refusal = "its lease is over"
+        if refusal is not None:
+            raise OrderRefused(refusal)
+        self.passed += 1
 
 
 def _nobody_orders() -> None:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from stack.settings import Settings
 from webhook_actions.actions import Action, Effect
-from webhook_actions.engine.decide import Facts, Holds, Observed, PlannedAction
+from webhook_actions.engine.decisions import Facts, Holds, Observed, PlannedAction
 from webhook_actions.hours import maintained_until
 from webhook_actions.store import acknowledgements, holds, incidents, runs
 from webhook_actions.store.acknowledgements import Acknowledgement

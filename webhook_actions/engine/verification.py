@@ -8,7 +8,7 @@ from clients.observer import for_bot
 from clients.prometheus import Firing, FiringAlert, Prometheus, Unreachable
 from stack.settings import Settings
 from webhook_actions.actions import Action, Effect
-from webhook_actions.engine.decide import Observed, Verdict
+from webhook_actions.engine.decisions import Observed, Verdict
 from webhook_actions.engine.facts import Known, Planner
 from webhook_actions.store.incidents import Incident
 from webhook_actions.store.runs import Run, State
