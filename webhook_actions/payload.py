@@ -106,7 +106,7 @@ class Alert(BaseModel):
                 "status": "firing",
                 "labels": dict(labels),
                 "annotations": dict(annotations),
-                "startsAt": since,
+                "startsAt": since.isoformat(),
                 "fingerprint": fingerprint,
             }
         )

@@ -1,6 +1,7 @@
 """The due loop: claims rows whose time has come, handles them, and sleeps until the next one or a notice."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -65,10 +66,9 @@ class DueLoop:
         wait = _LONGEST_SLEEP
         if not busy and (due := await self._next_due()) is not None:
             wait = min(max(due, _SHORTEST_SLEEP), _LONGEST_SLEEP)
-        try:
-            await asyncio.wait_for(self._noticed.wait(), wait)
-        except TimeoutError:
-            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(wait):  # wait_for would now and then swallow a cancellation
+                await self._noticed.wait()
 
 
 async def _handled(handle: Callable[[], Awaitable[None]]) -> None:

@@ -155,7 +155,6 @@ async def plan(connection: Connection, plans: Iterable[tuple[int, int, Plan]]) -
 
 async def again(connection: Connection, incident: int, at: datetime, why: str) -> None:
     """Write that the escalation begins anew at a time, unless the incident is over or answered by then."""
-    await connection.execute("SELECT FROM incidents WHERE id = %s FOR UPDATE", [incident])  # one at a time
     await connection.execute(
         "INSERT INTO escalation_steps (incident, rule, level, round, why, due_at) "
         "SELECT %(incident)s, %(rule)s, 0, coalesce(max(round), 0) + 1, %(why)s, %(at)s "

@@ -154,25 +154,35 @@ async def want(
 
     The same request, by its key or while one is unfinished, is the same run. Call it with the bot locked.
     """
-    known = await connection.execute(
+    run = await _wanted_already(connection, incident, action, key)
+    if run is None:
+        inserted = await connection.execute(
+            """
+            INSERT INTO runs (incident, bot, action, effect, state, asked_by, expires_at)
+            VALUES (%s, %s, %s, %s, 'wanted', %s, clock_timestamp() + make_interval(secs => %s)) RETURNING id
+            """,
+            [incident, bot, action, effect, by, expires],
+        )
+        run = int((await inserted.fetchone() or (0,))[0])
+        await tell(connection, incident, "asked", f"{action}, by {by}")
+    if key is not None:
+        await connection.execute(
+            "INSERT INTO run_requests (key, run) VALUES (%s, %s) ON CONFLICT DO NOTHING", [key, run]
+        )
+    return run
+
+
+async def _wanted_already(connection: Connection, incident: int, action: str, key: str | None) -> int | None:
+    found = await connection.execute(
         """
-        SELECT id FROM runs WHERE request_key = %(key)s
-            OR (incident = %(incident)s AND action = %(action)s AND state <> 'ended' AND asked_by IS NOT NULL)
-        ORDER BY request_key IS NOT DISTINCT FROM %(key)s DESC LIMIT 1
+        SELECT run FROM run_requests WHERE key = %(key)s UNION ALL
+        SELECT id FROM runs WHERE incident = %(incident)s AND action = %(action)s
+            AND state <> 'ended' AND asked_by IS NOT NULL LIMIT 1
         """,
         {"key": key, "incident": incident, "action": action},
     )
-    if row := await known.fetchone():
-        return int(row[0])
-    inserted = await connection.execute(
-        """
-        INSERT INTO runs (incident, bot, action, effect, state, asked_by, request_key, expires_at)
-        VALUES (%s, %s, %s, %s, 'wanted', %s, %s, clock_timestamp() + make_interval(secs => %s)) RETURNING id
-        """,
-        [incident, bot, action, effect, by, key, expires],
-    )
-    await tell(connection, incident, "asked", f"{action}, by {by}")
-    return int((await inserted.fetchone() or (0,))[0])
+    row = await found.fetchone()
+    return int(row[0]) if row else None
 
 
 async def fenced(connection: Connection, lease: Lease) -> bool:
