@@ -15,14 +15,13 @@ _PATIENCE = 5.0  # seconds beyond its total time after which even the loop itsel
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked; `total` is the seconds that it may take in all, `user` a name with its password."""
+    """What is asked; `total` is the seconds that it may take in all."""
 
     method: str
     url: str
     total: float
     headers: Mapping[str, str] = field(default_factory=dict)
     json: object = None
-    user: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -79,7 +78,6 @@ def _loop() -> asyncio.AbstractEventLoop:
 
 async def _ask(request: Request) -> Answer:
     sent = SimpleNamespace(connected=False)
-    auth = aiohttp.BasicAuth(*request.user, encoding="utf-8") if request.user else None
     try:
         # A connection of its own for each: one that was kept may be gone, and a request lost on it.
         async with (
@@ -95,7 +93,6 @@ async def _ask(request: Request) -> Answer:
                 request.url,
                 json=request.json,
                 headers={"Accept-Encoding": "identity", **request.headers},
-                auth=auth,
                 allow_redirects=False,
                 trace_request_ctx=sent,
             ) as answer,

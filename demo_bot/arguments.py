@@ -12,6 +12,11 @@ class NoArguments(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
     needed: ClassVar[bool] = False  # whether a request must say them, even though each alone may be left out
 
+    @property
+    def repeatable(self) -> bool:
+        """Whether doing it again changes nothing more, so that an answer under a key would only grow old."""
+        return False
+
 
 class Restart(NoArguments):
     """How to restart."""
@@ -36,11 +41,29 @@ class ClosePositions(NoArguments):
         return self
 
 
-class ReducePositions(NoArguments):
-    """How far to reduce."""
+class WantedSize(BaseModel):
+    """What a position may keep at most."""
 
+    model_config = NoArguments.model_config
+    symbol: str
+    side: Literal["long", "short"]
+    size: Annotated[float, Field(ge=0)]
+    """In units of the coin, for all positions of this symbol and side; one that holds less stays as it is."""
+
+
+class ReducePositions(NoArguments):
+    """How far to reduce: to `positions` where they are said, else by `factor`."""
+
+    positions: Annotated[list[WantedSize], Field(max_length=1000)] | None = None
+    """The sizes to bring positions to; others stay. Done anew for each request, whatever its key: to be at a
+    size already changes nothing. A bot that knows no sizes does `factor` instead, once for a key."""
     factor: Annotated[float, Field(gt=0, lt=1)] = 0.5
-    """What each open position keeps of its size."""
+    """What each open position keeps of its size; ignored where `positions` are said."""
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether a key need not be remembered."""
+        return self.positions is not None
 
 
 class SwitchEndpoint(NoArguments):
@@ -121,7 +144,9 @@ VERBS = {
     ),
     "resume": Verb("Enter positions again."),
     "close_positions": Verb("Close positions at the market.", ClosePositions),
-    "reduce_positions": Verb("Close a part of every open position.", ReducePositions),
+    "reduce_positions": Verb(
+        "Close what positions hold above a size, or a part of every one.", ReducePositions
+    ),
     "retrain_model": Verb("Train the models anew. Ends drift; their figures begin anew."),
     "switch_endpoint": Verb(
         "Use another endpoint of the exchange. Ends API errors and slow answers.", SwitchEndpoint

@@ -1,6 +1,6 @@
 """Carries out the control verbs that the trading process handles, each with its effect on the simulation."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 
 from demo_bot.arguments import ClosePositions, NoArguments, ReducePositions, SwitchEndpoint
 from demo_bot.book import Position
@@ -35,12 +35,24 @@ def close_positions(bot: Simulation, wanted: ClosePositions) -> str:
     if wanted.scope == "all":
         bot.pending = []
     chosen = [position for position in bot.book.positions.values() if _is_wanted(bot, position, wanted)]
-    return _close(bot, chosen, 1.0, "closed")
+    return _close(bot, dict.fromkeys(chosen, 1.0), "closed")
 
 
 def reduce_positions(bot: Simulation, wanted: ReducePositions) -> str:
-    """Keep `factor` of each position; raises Refused where the exchange took not all orders."""
-    return _close(bot, list(bot.book.positions.values()), 1 - wanted.factor, "reduced")
+    """Bring positions to sizes, or keep `factor` of each; raises Refused where an order was refused."""
+    held = list(bot.book.positions.values())
+    if wanted.positions is None:
+        return _close(bot, dict.fromkeys(held, 1 - wanted.factor), "reduced")
+    left = {(each.symbol, each.side): each.size for each in wanted.positions}
+    shares: dict[Position, float] = {}
+    for position in held:
+        place = position.symbol, position.side
+        keep = min(position.size, left.get(place, position.size))
+        if keep < position.size:
+            shares[position] = 1 - keep / position.size
+        if place in left:
+            left[place] -= keep
+    return _close(bot, shares, "reduced")
 
 
 def retrain_model(bot: Simulation) -> str:
@@ -126,12 +138,12 @@ def _is_wanted(bot: Simulation, position: Position, wanted: ClosePositions) -> b
             return position.symbol in (wanted.symbols or ())
 
 
-def _close(bot: Simulation, positions: Iterable[Position], share: float, done: str) -> str:
-    chosen = list(positions)
-    left = [position for position in chosen if not bot.close(position, "by order", share)]
+def _close(bot: Simulation, shares: Mapping[Position, float], done: str) -> str:
+    """Close a share of each position."""
+    left = [position for position, share in shares.items() if not bot.close(position, "by order", share)]
     if left:
         names = ", ".join(f"{position.symbol} ({position.id})" for position in left)
         raise Refused(
-            f"{len(chosen) - len(left)} of {len(chosen)} positions {done}; the exchange refused {names}"
+            f"{len(shares) - len(left)} of {len(shares)} positions {done}; the exchange refused {names}"
         )
-    return f"{len(chosen)} positions {done}"
+    return f"{len(shares)} positions {done}"

@@ -18,7 +18,7 @@ class OpenPosition(Message):
     symbol: str
     side: Literal["long", "short"]
     size: float
-    """In money."""
+    """In units of the coin."""
     entry_price: float
     price: float
     """As the bot last saw it."""
@@ -26,6 +26,8 @@ class OpenPosition(Message):
     """The money put in, without fees."""
     profit: float
     """At that price, less fees already paid."""
+    risky: bool
+    """Whether it is near its stop, or far larger than usual, as the bot sees it."""
     opened_at: float
 
 

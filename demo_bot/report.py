@@ -9,6 +9,7 @@ from demo_bot.book import Position
 from demo_bot.indicators import read
 from demo_bot.messages import ApiUse, MarketState, ModelState, OpenPosition, Process, ResponseSeconds, State
 from demo_bot.simulation import FRESH_SECONDS, Simulation
+from demo_bot.strategy import is_risky
 from demo_bot.walk import Series
 
 MODEL_NAME = "direction"
@@ -53,6 +54,7 @@ def _position(position: Position, bot: Simulation) -> OpenPosition:
         price=price,
         stake=position.stake,
         profit=position.profit(price),
+        risky=is_risky(position, price, bot.style, bot.book.equity(bot.prices)),
         opened_at=position.opened_at,
     )
 

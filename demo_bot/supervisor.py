@@ -111,7 +111,7 @@ class Supervisor:
 
     async def control(self, verb: str, arguments: NoArguments, key: str | None) -> Answer:
         """Carry out a verb, once for a key. Raises NotRunningError, MisusedKeyError and the like."""
-        if key is None:
+        if key is None or arguments.repeatable:
             return await self._control(verb, arguments, None)
         request = f"{verb} {json.dumps(arguments.model_dump(), sort_keys=True)}"
         lock = self._keys.setdefault(key, asyncio.Lock())

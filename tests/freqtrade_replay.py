@@ -49,7 +49,7 @@ class Recording:
     `hangs` makes every call wait; without `sorts` it lists trades by id only, as older ones do;
     `outage` repeats the log's exchange outage once a second, as it went on
     in the recorded run; `calls` counts by path, `orders` are the control calls with their bodies, in order;
-    `knows_pause` is off for older ones, `refuses_parts` is a pair of which it exits no part.
+    `knows_pause` is off for older ones, `refuses_exits` is a pair of which it exits nothing.
     """
 
     def __init__(self, *, now: bool = False, outage: bool = False) -> None:
@@ -65,7 +65,7 @@ class Recording:
         self.calls: list[str] = []
         self.orders: list[tuple[str, Any]] = []
         self.knows_pause = True
-        self.refuses_parts: str | None = None
+        self.refuses_exits: str | None = None
         self._locks: list[dict[str, Any]] = []
         self._reload: list[str | None] = []
         self._now = now
@@ -121,16 +121,18 @@ class Recording:
         if self.state == "stopped":
             return recorded("forceexit all when stopped")
         held = self.answers["status"]
+        stuck = {"error": "Error querying /api/v1/forceexit: Remaining amount of 4.9 would be too small."}
         if body["tradeid"] == "all":
+            if any(trade["pair"] == self.refuses_exits for trade in held):
+                return 502, stuck  # it stops at the first that fails
             self.answers["status"] = held[:1] if self.state == "running" else []
             return recorded("forceexit all, paused")
         trade = next((each for each in held if str(each["trade_id"]) == body["tradeid"]), None)
         if trade is None:
             return recorded("forceexit, unknown trade")
-        if body.get("amount"):
-            if self.refuses_parts == trade["pair"]:
-                reason = "Remaining amount of 4.9 would be too small."
-                return 502, {"error": f"Error querying /api/v1/forceexit: {reason}"}
+        if self.refuses_exits == trade["pair"]:
+            return 502, stuck
+        if 0 < body.get("amount", 0) < trade["amount"]:
             left = 1 - body["amount"] / trade["amount"]
             trade |= {name: trade[name] * left for name in ("amount", "stake_amount")}
             return recorded("forceexit of one")

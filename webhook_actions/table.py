@@ -9,7 +9,7 @@ from webhook_actions.bots.http import HttpAdapter
 _RESTART = "restart_bot"  # the one that docker and command can do as well
 _EFFECTS = {
     Effect.MONEY: 'Run only where `actions.armed` names them; else recorded and told as "would have".',
-    Effect.DISRUPTIVE: "Change how a bot runs. They count against the fleet limit.",
+    Effect.DISRUPTIVE: "Change how a bot runs. All but `stop_entries` count against the fleet limit.",
     Effect.OBSERVE: "Look and report; what they find stands in the incident and in its messages.",
 }
 

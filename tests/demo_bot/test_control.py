@@ -70,6 +70,36 @@ def test_reducing_keeps_the_factor_of_each_position_and_books_the_rest(bot: Bot)
     assert sorted(sold) == pytest.approx(sorted(size * 3 / 4 for size in before.values()))
 
 
+def test_reducing_to_sizes_sells_what_is_above_and_leaves_the_others(bot: Bot) -> None:
+    bot.done("restart")
+    eventually(lambda: len(positions(bot)) >= 2)
+    bot.fault("loop_hang")
+    first, second, *others = positions(bot)
+    wanted = [
+        {"symbol": first["symbol"], "side": first["side"], "size": first["size"] / 4},
+        {"symbol": second["symbol"], "side": second["side"], "size": second["size"] * 2},
+        {"symbol": "DOGE/USDT", "side": "long", "size": 0},
+    ]
+    for _ in range(2):  # under one key, as Nightdesk asks it again
+        bot.control("reduce_positions", {"positions": wanted, "factor": 0.5}, key="to-sizes")
+        after = {p["id"]: p["size"] for p in positions(bot)}
+        assert after == pytest.approx(
+            {p["id"]: p["size"] for p in (second, *others)} | {first["id"]: first["size"] / 4}
+        )
+
+
+def test_an_order_that_the_exchange_refused_is_given_anew_under_its_key(bot: Bot) -> None:
+    bot.done("restart")
+    first, *_ = eventually(lambda: positions(bot))
+    bot.fault("loop_hang")
+    nothing = {"positions": [{"symbol": first["symbol"], "side": first["side"], "size": 0}]}
+    bot.fault("api_errors", {"share": 1})
+    assert bot.control("reduce_positions", nothing, key="refused").status_code == 409
+    bot.mend("api_errors")
+    assert bot.control("reduce_positions", nothing, key="refused").status_code == 200
+    assert first["id"] not in {position["id"] for position in positions(bot)}
+
+
 def test_the_same_key_reduces_once_and_answers_the_same(bot: Bot) -> None:
     eventually(lambda: positions(bot))
     bot.fault("loop_hang")

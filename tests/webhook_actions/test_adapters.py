@@ -21,16 +21,22 @@ from webhook_actions.bots.command import CommandAdapter
 from webhook_actions.bots.docker import DockerAdapter
 from webhook_actions.bots.freqtrade import FreqtradeAdapter
 from webhook_actions.bots.http import HttpAdapter
-from webhook_actions.bots.protocol import Adapter
+from webhook_actions.bots.protocol import Adapter, Order, OrderRefused, Target, Verb
 from webhook_actions.outcome import Outcome, Result
 
 NO_SENSES = Observer(["http://127.0.0.1:9"], [], 0.5)  # an address where nothing listens
+
+
+def free() -> None:
+    """Guard nothing."""
+
+
 SHOW = [sys.executable, "-c", "import sys; print(sys.argv[1:])"]
 
 
 def test_a_program_gets_the_bots_name_as_one_argument_and_no_shell_reads_it(tmp_path: Path) -> None:
     name = f"$(touch {tmp_path}/hacked); `touch {tmp_path}/hacked` * 'x"
-    outcome = CommandAdapter([*SHOW, "restart", "{bot}"], name, 20).restart(0, "key")
+    outcome = CommandAdapter([*SHOW, "restart", "{bot}"], name, 20, free).restart(0, "key")
     assert outcome.done
     assert repr(["restart", name]) in outcome.detail
     assert not (tmp_path / "hacked").exists()
@@ -49,7 +55,7 @@ def test_a_program_gets_the_bots_name_as_one_argument_and_no_shell_reads_it(tmp_
     ],
 )
 def test_a_program_that_fails_says_how(program: list[str], result: Result, says: str) -> None:
-    outcome = CommandAdapter(program, "alpha", 0.5).restart(0, "key")
+    outcome = CommandAdapter(program, "alpha", 0.5, free).restart(0, "key")
     assert outcome.result is result
     assert says in outcome.detail
 
@@ -67,34 +73,40 @@ def over(adapter: Adapter, boot: float = 5, sleep: Callable[[float], None] = lam
 
 
 def http(bots: Bots, token: Path) -> HttpAdapter:
-    return HttpAdapter(HttpBot(type="http", url=f"http://127.0.0.1:{bots.port}/alpha", token_file=token), 0.5)
+    return HttpAdapter(
+        HttpBot(type="http", url=f"http://127.0.0.1:{bots.port}/alpha", token_file=token), 0.5, free
+    )
 
 
 @pytest.mark.parametrize(
-    ("status", "result"),
+    ("status", "result", "orders"),
     [
-        (200, Result.DONE),
-        (503, Result.RETRY),
-        (401, Result.FAILED),
-        (409, Result.FAILED),
-        (404, Result.CANNOT),
+        (200, Result.DONE, 1),
+        (503, Result.RETRY, 1),
+        (401, Result.FAILED, 0),
+        (409, Result.FAILED, 1),
+        (404, Result.CANNOT, 0),
+        (422, Result.CANNOT, 0),
     ],
 )
-def test_the_bot_api_says_whether_trying_again_makes_sense(
-    bots: Bots, tmp_path: Path, status: int, result: Result
+def test_the_bot_api_says_whether_trying_again_makes_sense_and_whether_something_may_have_been_done(
+    bots: Bots, tmp_path: Path, status: int, result: Result, orders: int
 ) -> None:
     (tmp_path / "token").write_text("secret")
     bots.by_name["alpha"].status = status
-    assert http(bots, tmp_path / "token").restart(0, "step-7").result is result
+    outcome = http(bots, tmp_path / "token").restart(0, "step-7")
+    assert (outcome.result, outcome.orders) == (result, orders)
     assert bots.by_name["alpha"].restarts == ["step-7"]
 
 
 def test_a_bot_that_hangs_or_is_gone_is_worth_another_try(bots: Bots, tmp_path: Path) -> None:
     (tmp_path / "token").write_text("secret")
     bots.by_name["alpha"].pause = 2
-    assert http(bots, tmp_path / "token").restart(0, "key").result is Result.RETRY
+    hung = http(bots, tmp_path / "token").restart(0, "key")
+    assert (hung.result, hung.orders) == (Result.RETRY, 1)
     gone = HttpBot(type="http", url="http://127.0.0.1:9/", token_file=tmp_path / "token")
-    assert HttpAdapter(gone, 0.5).restart(0, "key").result is Result.RETRY
+    refused = HttpAdapter(gone, 0.5, free).restart(0, "key")
+    assert (refused.result, refused.orders) == (Result.RETRY, 0)
 
 
 def test_a_missing_token_file_is_named(bots: Bots, tmp_path: Path) -> None:
@@ -127,7 +139,7 @@ def freqtrade(tmp_path: Path) -> Iterator[tuple[Recording, FreqtradeAdapter]]:
     recording = Recording()
     with serve(recording) as url:
         bot = FreqtradeBot(type="freqtrade", url=url, username=USER, password_file=tmp_path / "password")
-        yield recording, FreqtradeAdapter(bot, 2, sleep=lambda _: None)
+        yield recording, FreqtradeAdapter(bot, 2, free, sleep=lambda _: None)
 
 
 def posted(recording: Recording) -> list[str]:
@@ -175,7 +187,7 @@ def telling(kind: str, directory: Path, more: str = "") -> BotControl:
     config = directory / "monitoring.yaml"
     program = f'programs: {{show: ["{sys.executable}", "-c", "print(1)"]}}'
     config.write_text(f"bots: {{quiet: {{source: {SOURCES[kind]}{more}}}}}\nactions: {{{program}}}\n")
-    return control(load([config]), "quiet", "key")
+    return control(load([config]), "quiet", "key", free)
 
 
 @pytest.mark.parametrize("kind", SOURCES)
@@ -203,37 +215,36 @@ def test_a_bot_that_only_tells_is_restarted_through_a_control_of_its_own(
     assert bots.by_name["alpha"].restarts == ["key"]
 
 
-def close(bot: BotControl) -> Outcome:
-    return bot.close_positions("all")
-
-
-def reduce(bot: BotControl) -> Outcome:
-    return bot.reduce_positions(0.5)
-
-
-@pytest.mark.parametrize(
-    ("ask", "status", "result", "times"),
-    [
-        (close, 503, Result.RETRY, 3),
-        (close, 409, Result.RETRY, 3),  # the exchange may take it later
-        (close, 422, Result.FAILED, 1),
-        (close, 404, Result.CANNOT, 1),
-        (reduce, 504, Result.RETRY, 3),
-        (reduce, 409, Result.FAILED, 1),  # a part may be reduced
-    ],
-)
-def test_money_is_asked_for_again_under_one_key_while_that_may_help(
-    bots: Bots,
-    tmp_path: Path,
-    ask: Callable[[BotControl], Outcome],
-    status: int,
-    result: Result,
-    times: int,
+@pytest.mark.parametrize("status", [503, 409])
+def test_a_close_is_worth_another_attempt_while_the_exchange_may_take_it(
+    bots: Bots, tmp_path: Path, status: int
 ) -> None:
     (tmp_path / "token").write_text("secret")
     bots.by_name["alpha"].status = status
-    assert ask(over(http(bots, tmp_path / "token"))).result is result
-    assert bots.by_name["alpha"].restarts == [f"step-1-{ask.__name__}_positions"] * times
+    outcome = over(http(bots, tmp_path / "token")).bring_to(Target(others=0.0))
+    assert (outcome.result, outcome.orders) == (Result.RETRY, 1)
+    assert bots.by_name["alpha"].restarts == [None]  # an answer under a key would only grow old
+
+
+def test_a_guard_is_asked_before_each_order_and_never_before_a_look(bots: Bots, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("secret")
+    access = HttpBot(type="http", url=f"http://127.0.0.1:{bots.port}/alpha", token_file=tmp_path / "token")
+
+    def guard() -> None:
+        raise OrderRefused("ann paused all actions")
+
+    adapter = HttpAdapter(access, 0.5, guard)
+    adapter.answers()
+    adapter.standing()
+    for act in (
+        lambda: adapter.restart(0, "key"),
+        lambda: adapter.bring_to(Target(others=0.0), "key"),
+        lambda: adapter.carry_out(Order(Verb.PAUSE), "key"),
+        lambda: CommandAdapter(SHOW, "alpha", 20, guard).restart(0, "key"),
+    ):
+        with pytest.raises(OrderRefused, match="ann paused"):
+            act()
+    assert bots.by_name["alpha"].restarts == []
 
 
 def test_what_may_be_said_twice_carries_no_key_that_would_keep_it_from_being_done(
@@ -249,23 +260,31 @@ def test_what_may_be_said_twice_carries_no_key_that_would_keep_it_from_being_don
 def test_a_bot_that_knows_no_pause_is_closed_all_the_same(bots: Bots, tmp_path: Path) -> None:
     (tmp_path / "token").write_text("secret")
     bots.by_name["alpha"].status = 404
-    outcome = over(http(bots, tmp_path / "token")).flatten()
-    assert outcome.result is Result.CANNOT
-    assert bots.by_name["alpha"].restarts == [None, "step-1-close_positions"]
+    outcome = over(http(bots, tmp_path / "token")).bring_to(Target(others=0.0, paused=True))
+    assert (outcome.result, outcome.orders) == (Result.CANNOT, 0)
+    assert bots.by_name["alpha"].restarts == [None, None]
 
 
 def test_a_state_that_cannot_be_read_is_told_with_its_place(bots: Bots, tmp_path: Path) -> None:
     (tmp_path / "token").write_text("secret")
-    outcome = over(http(bots, tmp_path / "token")).is_flat()  # the state of these bots is {}
+    outcome = over(http(bots, tmp_path / "token")).standing()  # the state of these bots is {}
     assert outcome == Outcome.failed("GET state: state cannot be read; see docs/bot-api.md")
 
 
 @pytest.mark.parametrize("kind", ["docker, container: x", "command, program: show"])
 def test_a_bot_that_can_only_be_restarted_says_so_of_all_else(kind: str, tmp_path: Path) -> None:
     bot = telling("file", tmp_path, f", restart: {{type: {kind}}}")
-    for act in (bot.pause, bot.flatten, bot.retry_connection, bot.is_flat, bot.is_paused):
-        outcome = act()
-        assert outcome.result is Result.CANNOT, act
+    for outcome in (bot.pause(), bot.bring_to(Target(paused=True)), bot.retry_connection(), bot.standing()):
+        assert isinstance(outcome, Outcome)
+        assert outcome.result is Result.CANNOT, outcome
+
+
+@pytest.mark.parametrize("kind", SOURCES)
+def test_how_long_an_action_may_take_covers_its_waits_and_its_boot(kind: str, tmp_path: Path) -> None:
+    looking = telling(kind, tmp_path).longest
+    program = telling(kind, tmp_path, ", boot: 10m, restart: {type: command, program: show}")
+    assert program.longest > 10 + 600 + 600  # the wait, the program's own boot, and ours
+    assert looking < 300
 
 
 def test_the_table_of_actions_is_that_of_the_code() -> None:
@@ -304,13 +323,13 @@ def container() -> Iterator[str]:
 def test_a_container_is_restarted(container: str) -> None:
     client = docker.from_env()
     before = client.containers.get(container).attrs["State"]["StartedAt"]
-    outcome = DockerAdapter(DockerRestart(type="docker", container=container), 20).restart(0, "key")
+    outcome = DockerAdapter(DockerRestart(type="docker", container=container), 20, free).restart(0, "key")
     assert outcome.done, outcome
     assert client.containers.get(container).attrs["State"]["StartedAt"] > before
 
 
 def test_a_container_that_is_not_there_is_final_and_a_silent_engine_is_not(container: str) -> None:
-    missing = DockerAdapter(DockerRestart(type="docker", container=f"{container}-not"), 20)
+    missing = DockerAdapter(DockerRestart(type="docker", container=f"{container}-not"), 20, free)
     assert missing.restart(0, "key").result is Result.FAILED
-    silent = DockerAdapter(DockerRestart(type="docker", container="x", url="tcp://127.0.0.1:9"), 1)
+    silent = DockerAdapter(DockerRestart(type="docker", container="x", url="tcp://127.0.0.1:9"), 1, free)
     assert silent.restart(0, "key").result is Result.RETRY

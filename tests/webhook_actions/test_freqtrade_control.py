@@ -9,15 +9,15 @@ import pytest
 
 from clients.observer import Observer
 from stack.settings import FreqtradeBot
-from tests.freqtrade_replay import PASSWORD, RECORDINGS, USER, Recording, recorded, serve
-from webhook_actions.actions.close_all_positions import close_all_positions, is_out_of_the_market
-from webhook_actions.actions.stop_entries import stop_entries
+from tests.freqtrade_replay import PASSWORD, RECORDINGS, USER, Recording, serve
+from webhook_actions.actions.close_risky_positions import close_risky_positions
 from webhook_actions.bots import BotControl
-from webhook_actions.bots.freqtrade import FreqtradeAdapter
-from webhook_actions.bots.protocol import Order, Standing, Verb
+from webhook_actions.bots.freqtrade import Capabilities, FreqtradeAdapter
+from webhook_actions.bots.protocol import Order, OrderRefused, Standing, Target, Verb, reached
 from webhook_actions.outcome import Outcome, Result
 
-NOBODY: Any = None  # the incident, which these actions do not look at
+CLOSED = Target(others=0.0, paused=True)
+STOPPED_ENTRIES = Target(paused=True)
 CANNOT = [Verb.RETRAIN_MODEL, Verb.SWITCH_ENDPOINT, Verb.CLEAR_CACHE, Verb.ADJUST_STRATEGY]
 
 
@@ -30,10 +30,31 @@ def recording() -> Recording:
 def bot(recording: Recording, tmp_path: Path) -> Iterator[BotControl]:
     (tmp_path / "password").write_text(PASSWORD)
     with serve(recording) as url:
-        access = FreqtradeBot(type="freqtrade", url=url, username=USER, password_file=tmp_path / "password")
-        adapter = FreqtradeAdapter(access, 2, sleep=lambda _: None)
-        observer = Observer(["http://127.0.0.1:9"], [], 0.5)
-        yield BotControl("alpha", "step-1", adapter, adapter, observer, 0, 5, 0.5, sleep=lambda _: None)
+        yield over(adapter_of(url, tmp_path))
+
+
+def adapter_of(url: str, directory: Path, **more: Any) -> FreqtradeAdapter:
+    access = FreqtradeBot(type="freqtrade", url=url, username=USER, password_file=directory / "password")
+    given: dict[str, Any] = {"guard": lambda: None, "sleep": lambda _: None} | more
+    return FreqtradeAdapter(access, 2, **given)
+
+
+def over(adapter: FreqtradeAdapter) -> BotControl:
+    observer = Observer(["http://127.0.0.1:9"], [], 0.5)
+    return BotControl("alpha", "run-1", adapter, adapter, observer, 0, 5, 0.5, sleep=lambda _: None)
+
+
+def proof(bot: BotControl, target: Target) -> Outcome:
+    standing = bot.standing()
+    assert isinstance(standing, Standing), standing
+    return reached(target, standing)
+
+
+def without_orders(recording: Recording) -> dict[str, float]:
+    """Take away the exits that were waiting when the bot was recorded; return what is held, by key."""
+    for trade in recording.answers["status"]:
+        trade |= {"orders": [], "has_open_orders": False}
+    return {f"{trade['pair']} long": trade["amount"] for trade in recording.answers["status"]}
 
 
 def held(recording: Recording) -> dict[str, float]:
@@ -43,7 +64,14 @@ def held(recording: Recording) -> dict[str, float]:
 def unfilled(recording: Recording) -> dict[str, Any]:
     """Add an entry that waits to be filled, and return it."""
     trade: dict[str, Any] = recording.answers["status"][0] | {"trade_id": 63, "pair": "LINK/USDT"}
-    trade |= {"amount": 0.0, "stake_amount": 0.0, "profit_abs": -0.1, "has_open_orders": True}
+    entry = {"is_open": True, "ft_order_side": "buy", "order_type": "limit"}
+    trade |= {
+        "amount": 0.0,
+        "stake_amount": 0.0,
+        "profit_abs": -0.1,
+        "has_open_orders": True,
+        "orders": [entry],
+    }
     recording.answers["status"].append(trade)
     return trade
 
@@ -54,53 +82,86 @@ def test_closing_all_goes_in_the_order_that_was_recorded_to_stay_flat(
     actions = json.loads((RECORDINGS / "actions.json").read_text())
     start = next(i for i, each in enumerate(actions) if "flatten order" in each["note"])
     wanted = [(each["path"].removeprefix("/api/v1/"), each["body"]) for each in actions[start : start + 2]]
-    assert close_all_positions(bot, NOBODY).done
+    assert bot.bring_to(CLOSED).done
     assert recording.orders == wanted
-    assert is_out_of_the_market(bot) == Outcome.ok("it is paused")
+    assert proof(bot, CLOSED) == Outcome.ok("it is paused and holds no position")
 
 
-def test_closing_without_a_pause_is_not_taken_for_being_out_of_the_market(
-    bot: BotControl, recording: Recording
-) -> None:
-    assert bot.close_positions("all").done
-    proof = is_out_of_the_market(bot)
-    assert proof.result is Result.RETRY
-    assert "still holds ADA/USDT" in proof.detail
+def test_a_target_that_is_reached_orders_nothing(bot: BotControl, recording: Recording) -> None:
+    assert bot.bring_to(CLOSED).orders == 2
+    assert bot.bring_to(CLOSED).orders == 0
+    assert bot.bring_to(Target({"ADA/USDT long": 1.0})).orders == 0
+    assert len(recording.orders) == 2
+
+
+def test_what_is_held_is_not_taken_for_closed(bot: BotControl, recording: Recording) -> None:
+    assert proof(bot, CLOSED).detail == "it is running and may enter positions"
+    recording.state = "paused"
+    assert "still holds ADA/USDT long (226.7, 0 at most)" in proof(bot, CLOSED).detail
+    recording.answers["status"] = [unfilled(recording)]
+    assert "1 entry orders that wait" in proof(bot, CLOSED).detail
 
 
 def test_a_stopped_bot_is_started_paused_before_it_is_closed(bot: BotControl, recording: Recording) -> None:
     recording.state = "stopped"
-    assert bot.is_paused().done
-    assert "still holds" in bot.is_flat().detail  # though /count refuses to answer now
-    assert close_all_positions(bot, NOBODY).done
+    assert proof(bot, STOPPED_ENTRIES).done
+    assert "still holds" in proof(bot, CLOSED).detail  # though /count refuses to answer now
+    assert bot.bring_to(STOPPED_ENTRIES).orders == 0
+    assert bot.bring_to(CLOSED).done
     assert [verb for verb, _ in recording.orders] == ["pause", "forceexit"]
-    assert is_out_of_the_market(bot).done
+    assert proof(bot, CLOSED).done
 
 
 def test_what_cannot_be_paused_is_not_closed(bot: BotControl, recording: Recording) -> None:
     recording.broken["show_config"] = (503, b"")
-    outcome = close_all_positions(bot, NOBODY)
+    outcome = bot.bring_to(CLOSED)
     assert outcome.result is Result.RETRY
     assert "nothing was closed" in outcome.detail
-    assert recording.orders == []
-    assert recording.calls.count("/api/v1/show_config") == 3
+    assert (outcome.orders, recording.orders) == (0, [])
 
 
-def test_a_refusal_says_its_reason(bot: BotControl, recording: Recording) -> None:
-    unknown = recorded("forceexit, unknown trade")[1]["error"]
-    recording.answers["status"][0]["trade_id"] = 999999
-    recording.broken["status"] = (200, json.dumps(recording.answers["status"]).encode())
-    recording.answers["status"] = []
-    outcome = bot.close_positions("losing")
+def test_each_order_follows_a_fresh_look_and_the_guard(recording: Recording, tmp_path: Path) -> None:
+    (tmp_path / "password").write_text(PASSWORD)
+    before = without_orders(recording)
+    seen: list[str] = []
+    recording.calls = seen
+    with serve(recording) as url:
+        adapter = adapter_of(url, tmp_path, guard=lambda: seen.append("guard"))
+        assert adapter.bring_to(Target({key: amount / 2 for key, amount in before.items()}), "run-1").done
+    one = ["/api/v1/status", "guard", "/api/v1/forceexit"]
+    assert seen == [*one, *one, "/api/v1/status"]
+
+
+def test_a_guard_that_refuses_stops_what_is_left(recording: Recording, tmp_path: Path) -> None:
+    (tmp_path / "password").write_text(PASSWORD)
+    asked: list[int] = []
+
+    def guard() -> None:
+        asked.append(1)
+        if len(asked) == 2:
+            raise OrderRefused("ann paused all actions")
+
+    with serve(recording) as url, pytest.raises(OrderRefused, match="ann paused"):
+        adapter_of(url, tmp_path, guard=guard).bring_to(CLOSED, "run-1")
+    assert [verb for verb, _ in recording.orders] == ["pause"]
+
+
+def test_a_trade_that_is_stuck_does_not_hold_back_the_others(bot: BotControl, recording: Recording) -> None:
+    recording.refuses_exits = "ADA/USDT"
+    outcome = bot.bring_to(CLOSED)
     assert outcome.result is Result.RETRY
-    assert unknown in outcome.detail
+    assert "exit ordered: ATOM/USDT" in outcome.detail
+    assert "ADA/USDT: POST forceexit: 502" in outcome.detail
+    assert list(held(recording)) == ["ADA/USDT"]
+    recording.refuses_exits = None
+    assert bot.bring_to(CLOSED).done
+    assert proof(bot, CLOSED).done
 
 
-def test_losing_positions_are_closed_one_by_one_and_the_others_stay(
+def test_named_positions_are_closed_one_by_one_and_the_others_stay(
     bot: BotControl, recording: Recording
 ) -> None:
-    recording.answers["status"][1]["profit_abs"] = 0.4
-    assert bot.close_positions("losing") == Outcome.ok("exit ordered: ADA/USDT")
+    assert bot.bring_to(Target({"ADA/USDT long": 0.0})).done
     assert recording.orders == [("forceexit", {"tradeid": "24", "ordertype": "market"})]
     assert list(held(recording)) == ["ATOM/USDT"]
 
@@ -113,50 +174,113 @@ def test_a_position_is_risky_near_its_stop_or_far_larger_than_the_others(
     small = [atom | {"trade_id": 70 + n, "pair": f"COIN{n}/USDT"} for n in range(3)]
     large = atom | {"trade_id": 80, "pair": "BTC/USDT", "stake_amount": 400.0}
     recording.answers["status"] = [ada, atom, *small, large]
-    assert bot.close_positions("risky").done
-    assert list(held(recording)) == ["ATOM/USDT", "COIN0/USDT", "COIN1/USDT", "COIN2/USDT"]
-    nothing = bot.close_positions("risky")
+    assert risky(bot) == Target({"ADA/USDT long": 0.0, "BTC/USDT long": 0.0})
+    recording.answers["status"] = [atom, *small]
+    nothing = risky(bot)
+    assert isinstance(nothing, Outcome)
     assert nothing.result is Result.FAILED
     assert "none of its 4 positions is risky" in nothing.detail
+    recording.answers["status"] = [atom | {"profit_ratio": None}, *small]
+    unknown = risky(bot)
+    assert isinstance(unknown, Outcome)
+    assert unknown.result is Result.CANNOT
+
+
+def risky(bot: BotControl) -> Target | Outcome:
+    standing = bot.standing()
+    assert isinstance(standing, Standing)
+    return close_risky_positions(bot, standing)
 
 
 def test_an_entry_that_was_never_filled_is_gone_though_the_answer_is_502(
     bot: BotControl, recording: Recording
 ) -> None:
     recording.answers["status"] = [unfilled(recording)]
-    assert bot.close_positions("losing").done
+    assert bot.bring_to(Target({"LINK/USDT long": 0.0})).done
     assert held(recording) == {}
 
 
-def test_a_reduction_exits_a_part_of_each_filled_trade(bot: BotControl, recording: Recording) -> None:
-    before = held(recording)
-    waiting = unfilled(recording)["pair"]
-    assert bot.reduce_positions(0.25).done
-    after = held(recording)
-    assert {pair: after[pair] for pair in before} == {
-        pair: pytest.approx(amount / 4) for pair, amount in before.items()
-    }
-    assert [body["tradeid"] for _, body in recording.orders] == ["24", "56"]
-    assert waiting in after
-
-
-def test_a_reduction_that_failed_in_part_is_not_tried_again_and_says_what_was_done(
+def test_a_reduction_exits_a_part_of_each_trade_and_a_repeat_nothing(
     bot: BotControl, recording: Recording
 ) -> None:
-    recording.refuses_parts = "ADA/USDT"
-    outcome = bot.reduce_positions(0.5)
-    assert outcome.result is Result.FAILED
-    assert "reduced to 0.5: ATOM/USDT" in outcome.detail
+    before = without_orders(recording)
+    waiting = unfilled(recording)["pair"]
+    target = Target({key: amount / 4 for key, amount in before.items()})
+    assert bot.bring_to(target).orders == 2
+    assert bot.bring_to(target).orders == 0
+    after = held(recording)
+    assert {key: after[key.partition(" ")[0]] for key in before} == pytest.approx(target.positions)
+    assert [body["tradeid"] for _, body in recording.orders] == ["24", "56"]
+    assert waiting in after
+    assert proof(bot, target).done
+
+
+def test_a_part_is_not_exited_while_another_exit_waits_to_be_filled(
+    bot: BotControl, recording: Recording
+) -> None:
+    target = Target({"ADA/USDT long": 113.35})  # whose recorded exit may be filled at any moment
+    outcome = bot.bring_to(target)
+    assert outcome == Outcome.retry("its entries go on as they were; ADA/USDT: an exit waits to be filled")
+    assert recording.orders == []
+    assert not proof(bot, target).done
+    assert (
+        bot.bring_to(Target({"ADA/USDT long": 0.0})).orders == 1
+    )  # what is wholly sold cannot be sold twice
+
+
+def test_what_of_a_reduction_failed_is_left_to_the_next_attempt(
+    bot: BotControl, recording: Recording
+) -> None:
+    before = without_orders(recording)
+    target = Target({key: amount / 2 for key, amount in before.items()})
+    recording.refuses_exits = "ADA/USDT"
+    outcome = bot.bring_to(target)
+    assert outcome.result is Result.RETRY
+    assert "exit ordered: ATOM/USDT" in outcome.detail
     assert "ADA/USDT: POST forceexit: 502" in outcome.detail
     assert "would be too small" in outcome.detail
-    assert len(recording.orders) == 2
+    assert outcome.orders == 2
+    recording.refuses_exits = None
+    assert bot.bring_to(target).orders == 1
+    assert proof(bot, target).done
+
+
+def test_a_freqtrade_that_exits_only_whole_trades_is_not_reduced(
+    recording: Recording, tmp_path: Path
+) -> None:
+    (tmp_path / "password").write_text(PASSWORD)
+    with serve(recording) as url:
+        adapter = adapter_of(url, tmp_path, capabilities=Capabilities(partial_exits=False))
+        assert adapter.bring_to(Target({"ADA/USDT long": 1.0}), "run-1").result is Result.CANNOT
+        assert recording.orders == []
+        assert adapter.bring_to(Target({"ADA/USDT long": 0.0}), "run-1").done
+
+
+@pytest.mark.parametrize("amount", ["null", "NaN"])
+def test_figures_that_freqtrade_does_not_know_are_unknown_not_zero(
+    bot: BotControl, recording: Recording, amount: str
+) -> None:
+    ada = recording.answers["status"][0] | {"profit_abs": None, "profit_ratio": None, "amount": 12345678}
+    body = json.dumps([ada | {"stake_amount": float("nan")}]).replace("12345678", amount)
+    recording.broken["status"] = (200, body.encode())
+    standing = bot.standing()
+    assert isinstance(standing, Standing)
+    assert standing.positions is not None
+    position = standing.positions[0]
+    assert (position.value, position.profit, position.quantity, position.risky) == (None, None, None, None)
+    recording.state = "paused"
+    assert proof(bot, CLOSED).result is Result.RETRY
+    assert proof(bot, Target({"ADA/USDT long": 1.0})).result is Result.CANNOT
+    assert bot.bring_to(Target({"ADA/USDT long": 1.0})).result is Result.CANNOT
+    assert recording.orders == []
+    assert bot.bring_to(CLOSED).orders == 1  # all of it can be closed all the same
 
 
 def test_entries_are_stopped_and_allowed_again(bot: BotControl, recording: Recording) -> None:
-    assert bot.is_paused().result is Result.RETRY
-    assert stop_entries(bot, NOBODY).done
-    assert stop_entries(bot, NOBODY).done
-    assert bot.is_paused().done
+    assert proof(bot, STOPPED_ENTRIES).result is Result.RETRY
+    assert bot.bring_to(STOPPED_ENTRIES).orders == 1
+    assert bot.bring_to(STOPPED_ENTRIES).orders == 0
+    assert proof(bot, STOPPED_ENTRIES) == Outcome.ok("it is paused")
     assert bot.resume().done
     assert recording.state == "running"
 
@@ -165,17 +289,18 @@ def test_an_older_freqtrade_that_knows_no_pause_is_locked_instead(
     bot: BotControl, recording: Recording
 ) -> None:
     recording.knows_pause = False
-    assert bot.pause().done
-    assert bot.is_paused() == Outcome.ok("it is locked against entries")
+    assert bot.bring_to(STOPPED_ENTRIES).done
+    assert proof(bot, STOPPED_ENTRIES) == Outcome.ok("it is locked against entries")
+    assert bot.bring_to(STOPPED_ENTRIES).orders == 0
     assert [verb for verb, _ in recording.orders] == ["pause", "locks"]
     assert bot.resume().done
-    assert not bot.is_paused().done
+    assert not proof(bot, STOPPED_ENTRIES).done
 
 
 def test_resuming_leaves_the_locks_of_others(bot: BotControl, recording: Recording) -> None:
     recording.control("locks", [{"pair": "*", "until": "2099-01-01T00:00:00Z", "reason": "the owner's"}])
     assert bot.resume().done
-    assert bot.is_paused().done
+    assert proof(bot, STOPPED_ENTRIES).done
 
 
 @pytest.mark.parametrize(("state", "after"), [("running", "running"), ("paused", "paused")])
@@ -212,6 +337,7 @@ def test_an_answer_that_is_not_freqtrades_is_told_with_its_place(
     bot: BotControl, recording: Recording
 ) -> None:
     recording.broken["show_config"] = (200, b'{"version": 3}')
-    outcome = bot.is_paused()
+    outcome = bot.standing()
+    assert isinstance(outcome, Outcome)
     assert outcome.result is Result.FAILED
     assert "GET show_config: state cannot be read; is this Freqtrade's API?" in outcome.detail

@@ -31,9 +31,9 @@ class Action:
     stands when that is first committed; an Outcome where there is no target to set. A targeted action is
     proven at the bot by `reached`. `useless_when` and `proof` are PromQL with `$bot` for the bot's name, true
     where they return a sample; `proof` is asked where the alert has no `verify` annotation of its own.
-    `halts` latches the bot before it runs, so that nothing but a person lets it trade again. `once` is once per
-    incident. `verbs` are what the bot's adapter must be able to order; one of them is enough. `tells` has the
-    administrator told what was found, once per incident. A targeted action that is not `paced` chooses
+    `halts` latches the bot before it runs, so that nothing but a person lets it trade again. `once` is once
+    per incident. `verbs` are what the bot's adapter must be able to order; one of them is enough. `tells` has
+    the administrator told what was found, once per incident. A targeted action that is not `paced` chooses
     nothing anew: no attempt count and no cooldown holds it back.
     """
 

@@ -1,8 +1,8 @@
 """Calls to a bot's HTTP API, and what a bad answer means for what was ordered."""
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -22,20 +22,12 @@ _T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
-class Login:
-    """What a call authenticates with."""
-
-    headers: Mapping[str, str] = field(default_factory=dict)
-    user: tuple[str, str] | None = None
-
-
-@dataclass(frozen=True)
 class Calls:
-    """Speaks to one API. `timeout` is seconds of a whole call; `login` is given the secret of each call."""
+    """Speaks to one API. `timeout` is seconds of a call; `login` makes an Authorization of the secret."""
 
     url: str
     secret: Path
-    login: Callable[[str], Login]
+    login: Callable[[str], str]
     timeout: float
     guard: Guard
     ask: Ask
@@ -91,8 +83,8 @@ class Calls:
             login = self.login(self.secret.read_text(encoding="utf-8").strip())
         except OSError as error:
             return Outcome.failed(f"{self.secret} cannot be read: {type(error).__name__}")
-        headers = {**login.headers, **({"Idempotency-Key": key} if key else {})}
-        request = Request(method, f"{self.url}/api/v1/{path}", timeout, headers, body, login.user)
+        headers = {"Authorization": login} | ({"Idempotency-Key": key} if key else {})
+        request = Request(method, f"{self.url}/api/v1/{path}", timeout, headers, body)
         try:
             return self.ask(request)
         except CertificateRefused as error:

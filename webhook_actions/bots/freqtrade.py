@@ -1,12 +1,13 @@
 """The adapter for Freqtrade's REST API; tests/fixtures/freqtrade/actions.json shows each answer."""
 
 import time
+from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from clients.http import Ask, ask
 from stack.settings import FreqtradeBot
-from webhook_actions.bots.calls import Calls, Login, said
+from webhook_actions.bots.calls import Calls, said
 from webhook_actions.bots.freqtrade_answers import (
     EVERY_PAIR,
     Config,
@@ -60,8 +61,8 @@ class FreqtradeAdapter:
         clock: Callable[[], float] = time.monotonic,
         capabilities: Capabilities = Capabilities(),
     ) -> None:
-        def login(password: str) -> Login:
-            return Login(user=(bot.username, password))
+        def login(password: str) -> str:
+            return "Basic " + b64encode(f"{bot.username}:{password}".encode()).decode()
 
         url, hint = str(bot.url).rstrip("/"), "is this Freqtrade's API?"
         self._calls = Calls(url, bot.password_file, login, timeout, guard, ask, hint)

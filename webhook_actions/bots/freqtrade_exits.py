@@ -22,10 +22,9 @@ _EVERY_TRADE = "all"
 
 @dataclass
 class _Told:
-    """What was ordered, what waits, and what went wrong, by trade."""
+    """What was ordered, and why what is left was not, by trade."""
 
     ordered: list[str] = field(default_factory=list)
-    waiting: list[str] = field(default_factory=list)
     failed: dict[str, Outcome] = field(default_factory=dict)
     orders: int = 0
     tried: set[int] = field(default_factory=set)
@@ -33,7 +32,6 @@ class _Told:
     def outcome(self) -> Outcome:
         """Return done where nothing is left to order, else the most hopeful of what went wrong."""
         parts = [f"exit ordered: {', '.join(self.ordered)}"] if self.ordered else []
-        parts += [f"an exit waits to be filled: {', '.join(self.waiting)}"] if self.waiting else []
         parts += [f"{name}: {outcome.detail}" for name, outcome in self.failed.items()]
         detail = "; ".join(parts)[:1000] or "there was nothing left to exit"
         results = {outcome.result for outcome in self.failed.values()}
@@ -87,12 +85,12 @@ class Exits:
     def _exit(self, trade: OpenTrade, keep: float, told: _Told) -> None:
         """Exit a trade, or what is above `keep` of it."""
         told.tried.add(trade.trade_id)
-        if trade.exits_at_the_market or (keep and trade.is_exiting):
-            # A part that was ordered meanwhile would be sold twice.
-            told.waiting.append(trade.pair)
-            return
         if keep and trade.amount is None:
             told.failed[trade.pair] = Outcome.cannot("it does not say how much it holds")
+            return
+        if trade.exits_at_the_market or (keep and trade.is_exiting):
+            # A part that was ordered meanwhile would be sold twice.
+            told.failed[trade.pair] = Outcome.retry("an exit waits to be filled")
             return
         part = trade.amount - keep if keep and trade.amount is not None else None
         began = self._clock()

@@ -6,7 +6,7 @@ from pydantic import BaseModel
 
 from clients.http import Answer, Ask, ask
 from stack.settings import HttpBot
-from webhook_actions.bots.calls import LONGEST_DETAIL, Calls, Known, Login, said
+from webhook_actions.bots.calls import LONGEST_DETAIL, Calls, Known, said
 from webhook_actions.bots.protocol import Excess, Guard, Order, Position, Standing, Target, Trade, Verb
 from webhook_actions.outcome import Outcome, Result
 
@@ -75,9 +75,9 @@ class HttpAdapter:
         return self._calls.timeout + wait
 
     def answers(self) -> Outcome:
-        """Return done when the bot says its state."""
-        state = self._calls.get(_State, "state")
-        return state if isinstance(state, Outcome) else Outcome.ok(f"it is {state.state}")
+        """Return done when the bot answers with a state, whatever it is."""
+        state = self._calls.get(dict[str, object], "state")
+        return state if isinstance(state, Outcome) else Outcome.ok(f"its state is {state.get('state')}")
 
     def carry_out(self, order: Order, key: str) -> Outcome:
         """Send the verb; the same order under the same key is done once, however often it is sent."""
@@ -195,8 +195,8 @@ def _conflicts(outcome: Outcome) -> bool:
     return outcome.result is Result.FAILED and outcome.orders > 0
 
 
-def _bearer(token: str) -> Login:
-    return Login({"Authorization": f"Bearer {token}"})
+def _bearer(token: str) -> str:
+    return f"Bearer {token}"
 
 
 def _detail(verb: str, answer: Answer) -> str:

@@ -35,8 +35,8 @@ class Watched:
     scripted: list[str]  # samples of bots that are not there, as the tests set them
 
     def control(self, name: str = "demo") -> BotControl:
-        """Return the control of a new try."""
-        return control(self.settings, name, f"step-{next(_KEYS)}")
+        """Return the control of a new run, which nobody holds back."""
+        return control(self.settings, name, f"run-{next(_KEYS)}", lambda: None)
 
     def value(self, expression: str) -> float | None:
         """Return what Prometheus says now."""

@@ -11,17 +11,40 @@ from tests.conftest import eventually
 from tests.webhook_actions.actions.conftest import Watched
 from webhook_actions.actions import Action, load_actions
 from webhook_actions.bots import BotControl
-from webhook_actions.outcome import Result
+from webhook_actions.bots.protocol import Standing, Target, reached
+from webhook_actions.outcome import Outcome, Result
 from webhook_actions.store.incidents import Incident
 
 Make = Callable[..., Incident]
 ACTIONS = load_actions()
 
 
+def run(name: str, bot: BotControl, incident: Incident) -> Outcome:
+    run = ACTIONS[name].run
+    assert run is not None
+    return run(bot, incident)
+
+
+def target_of(name: str, bot: BotControl) -> Target | Outcome:
+    """Return what an action sets as its target, by how the bot stands now."""
+    set_target, standing = ACTIONS[name].target, bot.standing()
+    assert set_target is not None
+    return set_target(bot, standing if isinstance(standing, Standing) else Standing.unknown())
+
+
+def wanted(name: str, bot: BotControl) -> Target:
+    target = target_of(name, bot)
+    assert isinstance(target, Target), target
+    return target
+
+
+def is_at(bot: BotControl, target: Target) -> bool:
+    standing = bot.standing()
+    return isinstance(standing, Standing) and reached(target, standing).done
+
+
 def proven(action: Action, bot: BotControl) -> bool:
-    """Return whether the action's own proof holds, at the bot or in Prometheus."""
-    if action.proof_at_bot is not None:
-        return action.proof_at_bot(bot).done
+    """Return whether the action's own proof holds in Prometheus."""
     assert action.proof is not None
     return bool(bot.observer.ask(for_bot(action.proof, bot.name)))
 
@@ -58,7 +81,7 @@ def holding(demo: Watched, at_least: int = 2) -> list[dict[str, Any]]:
 )
 def test_each_fault_is_mended_by_its_action(demo: Watched, incident: Make, name: str, fault: str) -> None:
     demo.bot.fault(fault)
-    outcome = ACTIONS[name].run(demo.control(), incident())
+    outcome = run(name, demo.control(), incident())
     assert outcome.done, outcome
     if fault == "crash":
         assert demo.bot.state()["state"] == "running"
@@ -68,7 +91,7 @@ def test_each_fault_is_mended_by_its_action(demo: Watched, incident: Make, name:
 
 @pytest.mark.parametrize("name", ["reduce_processing", "adjust_strategy", "adjust_parameters"])
 def test_a_gentler_way_to_trade_is_taken_up(demo: Watched, incident: Make, name: str) -> None:
-    outcome = ACTIONS[name].run(demo.control(), incident())
+    outcome = run(name, demo.control(), incident())
     assert outcome.done, outcome
     assert outcome.detail.startswith(f"{name}: ")
     demo.bot.done("restart")
@@ -78,79 +101,94 @@ def test_a_restart_and_a_retraining_are_proven_by_samples(demo: Watched, inciden
     demo.bot.fault("drift")
     retrain = ACTIONS["retrain_model"]
     eventually(lambda: not proven(retrain, demo.control()), what="drift in Prometheus")
-    assert retrain.run(demo.control(), incident()).done
+    assert run("retrain_model", demo.control(), incident()).done
     eventually(lambda: proven(retrain, demo.control()), what="the end of drift in Prometheus")
     assert proven(ACTIONS["restart_bot"], demo.control())
 
 
-def test_stopped_entries_are_proven_at_the_bot(demo: Watched, incident: Make) -> None:
-    action = ACTIONS["stop_entries"]
-    assert not proven(action, demo.control())
-    assert action.run(demo.control(), incident()).done
-    assert proven(action, demo.control())
+def test_stopped_entries_are_proven_at_the_bot(demo: Watched) -> None:
+    target = wanted("stop_entries", demo.control())
+    assert not is_at(demo.control(), target)
+    assert demo.control().bring_to(target).orders == 1
+    assert is_at(demo.control(), target)
+    assert demo.control().bring_to(target).orders == 0
 
 
 @pytest.mark.parametrize("name", ["close_all_positions", "close_positions"])
-def test_closing_all_leaves_the_bot_flat_and_paused(demo: Watched, incident: Make, name: str) -> None:
+def test_closing_all_leaves_the_bot_flat_and_paused(demo: Watched, name: str) -> None:
     demo.bot.fault("drawdown", {"ratio": 0.1})
     holding(demo, 1)
-    action = ACTIONS[name]
-    assert not proven(action, demo.control())
-    assert action.run(demo.control(), incident("TradingBotCriticalLoss")).done
-    assert proven(action, demo.control())
+    target = wanted(name, demo.control())
+    assert not is_at(demo.control(), target)
+    assert demo.control().bring_to(target).done
+    assert is_at(demo.control(), target)
+    assert demo.control().bring_to(target).orders == 0
     demo.bot.done("restart")  # which the latch would undo
-    assert not proven(action, demo.control())
+    assert not is_at(demo.control(), target)
 
 
-def test_a_bot_that_is_stopped_says_that_it_cannot_be_closed(demo: Watched, incident: Make) -> None:
+def test_a_bot_that_is_stopped_says_that_it_cannot_be_closed(demo: Watched) -> None:
     demo.bot.done("stop")
-    action = ACTIONS["close_all_positions"]
-    outcome = action.run(demo.control(), incident())
-    assert outcome.result is Result.FAILED
-    assert "nothing was closed" in outcome.detail
-    assert "start it first" in outcome.detail
-    assert not proven(action, demo.control())
-
-
-def test_a_bot_that_crashed_is_asked_three_times_to_close(demo: Watched, incident: Make) -> None:
-    demo.bot.fault("crash")
-    outcome = ACTIONS["close_all_positions"].run(demo.control(), incident())
+    bot = demo.control()
+    outcome = bot.bring_to(wanted("close_all_positions", bot))
     assert outcome.result is Result.RETRY
+    assert "start it first" in outcome.detail
+    standing = bot.standing()
+    assert isinstance(standing, Standing)
+    assert reached(wanted("close_all_positions", bot), standing).result is Result.CANNOT
+
+
+def test_a_bot_that_crashed_is_worth_another_attempt_to_close(demo: Watched) -> None:
+    demo.bot.fault("crash")
+    bot = demo.control()
+    outcome = bot.bring_to(wanted("close_all_positions", bot))
+    assert (outcome.result, outcome.orders) == (Result.RETRY, 1)
     assert "503" in outcome.detail
 
 
-def test_risky_positions_are_closed_and_proven_by_their_number(demo: Watched, incident: Make) -> None:
+def test_risky_positions_are_closed_and_the_others_stay(demo: Watched) -> None:
     demo.bot.fault("drawdown", {"ratio": 0.2})
-    before = len(holding(demo, 1))
-    seen = 'sum(trading_bot_active_positions{bot="$bot"})'
-    eventually(lambda: (demo.value(seen) or 0) >= before, what="the positions in Prometheus")
-    action = ACTIONS["close_risky_positions"]
-    assert action.run(demo.control(), incident("TradingBotHighDrawdown")).done
-    assert len(demo.bot.state()["open_positions"]) < before
-    eventually(lambda: proven(action, demo.control()), what="the proof")
+    before = {position["id"]: position for position in holding(demo, 1)}
+    bot = demo.control()
+    target = wanted("close_risky_positions", bot)
+    assert bot.bring_to(target).done
+    left = {position["id"] for position in demo.bot.state()["open_positions"]}
+    assert left == {id_ for id_, position in before.items() if not position["risky"]}
+    assert left != before.keys()
+    assert is_at(demo.control(), target)
+    nothing = target_of("close_risky_positions", demo.control())
+    assert isinstance(nothing, Outcome)
+    assert nothing.result is Result.FAILED
 
 
-def test_a_reduction_halves_each_position_once_and_is_proven_by_the_exposure(
-    demo: Watched, incident: Make
-) -> None:
+def test_a_reduction_halves_each_position_once_however_often_it_is_asked_for(demo: Watched) -> None:
     before = {position["id"]: position["size"] for position in holding(demo)}
-    exposure = demo.bot.state()["exposure"]
-    eventually(
-        lambda: (demo.value('trading_bot_current_exposure{bot="$bot"}') or 0) > 0.9 * exposure,
-        what="the exposure in Prometheus",
-    )
-    action, bot = ACTIONS["reduce_position_sizes"], demo.control()
-    assert action.run(bot, incident("TradingBotHighDrawdown")).done
-    assert action.run(bot, incident("TradingBotHighDrawdown")).done  # as after a lost answer: the same key
-    after = {position["id"]: position["size"] for position in demo.bot.state()["open_positions"]}
-    assert after == pytest.approx({id_: size / 2 for id_, size in before.items()})
-    assert proven(action, demo.control())
+    target = wanted("reduce_position_sizes", demo.control())
+    assert not is_at(demo.control(), target)
+    for orders in (1, 0, 0):  # each in a run of its own, as after a crash
+        assert demo.control().bring_to(target).orders == orders
+        after = {position["id"]: position["size"] for position in demo.bot.state()["open_positions"]}
+        assert after == pytest.approx({id_: size / 2 for id_, size in before.items()})
+    assert is_at(demo.control(), target)
+
+
+@pytest.mark.parametrize("name", ["reduce_position_sizes", "close_risky_positions"])
+def test_what_is_unknown_sets_no_target(demo: Watched, name: str) -> None:
+    demo.bot.done("stop")
+    outcome = target_of(name, demo.control())
+    assert isinstance(outcome, Outcome)
+    assert outcome.result is Result.CANNOT
+    assert "it is stopped and does not say its positions" in outcome.detail
 
 
 def test_positions_and_trades_are_read_from_the_bot(demo: Watched) -> None:
     held = holding(demo)
-    positions = demo.control().positions()
-    assert isinstance(positions, tuple)
+    standing = demo.control().standing()
+    assert isinstance(standing, Standing)
+    positions = standing.positions or ()
+    assert sorted((p.key, p.quantity) for p in positions) == sorted(
+        (f"{p['symbol']} {p['side']}", p["size"]) for p in held
+    )
     assert {(p.symbol, p.side) for p in positions} == {(p["symbol"], p["side"]) for p in held}
     assert sum(p.value for p in positions) == pytest.approx(demo.bot.state()["exposure"])
     trades = demo.control().trades(5)
@@ -162,6 +200,8 @@ def test_positions_and_trades_are_read_from_the_bot(demo: Watched) -> None:
 
 @pytest.mark.parametrize("name", sorted(name for name, each in ACTIONS.items() if each.verbs))
 def test_a_bot_that_only_tells_says_that_it_cannot(watched: Watched, incident: Make, name: str) -> None:
-    outcome = ACTIONS[name].run(watched.control("quiet"), incident(bot="quiet"))
+    bot = watched.control("quiet")
+    targeted = ACTIONS[name].target is not None
+    outcome = bot.bring_to(Target(paused=True)) if targeted else run(name, bot, incident(bot="quiet"))
     assert outcome.result is Result.CANNOT
     assert "set one in its settings" in outcome.detail

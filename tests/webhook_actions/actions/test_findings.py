@@ -127,7 +127,7 @@ def test_the_trades_of_a_freqtrade_are_analysed_too(demo: Watched, incident: Mak
     recording = Recording()
     with serve(recording) as url:
         access = FreqtradeBot(type="freqtrade", url=url, username=USER, password_file=tmp_path / "password")
-        bot = replace(demo.control(), adapter=FreqtradeAdapter(access, 2))
+        bot = replace(demo.control(), adapter=FreqtradeAdapter(access, 2, lambda: None))
         text = ACTIONS["analyze_losing_trades"].run(bot, incident()).detail
     lost = [t for t in recording.trades if t["profit_abs"] < 0]
     assert f"last {len(recording.trades)} trades: " in text

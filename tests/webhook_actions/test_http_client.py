@@ -1,0 +1,155 @@
+"""What a bot answers within a total time, and what is known of a request that it did not answer."""
+
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from clients.http import LARGEST, CertificateRefused, Lost, Request, Unsent, ask
+from tests.conftest import free_port
+from tests.tls import certify
+from webhook_actions.bots.calls import WAY_BROKEN, Calls
+from webhook_actions.outcome import Outcome, Result
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+
+
+@contextmanager
+def listening(talk: Callable[[socket.socket], None], context: ssl.SSLContext | None = None) -> Iterator[int]:
+    """Serve each connection with `talk`; give the port."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            while True:
+                try:
+                    connection, _ = server.accept()
+                except OSError:
+                    return
+                threading.Thread(target=meet, args=(connection,), daemon=True).start()
+
+        def meet(connection: socket.socket) -> None:
+            try:
+                with context.wrap_socket(connection, server_side=True) if context else connection as each:
+                    each.recv(65536)
+                    talk(each)
+            except OSError:
+                return
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield server.getsockname()[1]
+        server.shutdown(socket.SHUT_RDWR)
+
+
+def request(port: int, total: float = 5, scheme: str = "http") -> Request:
+    return Request("POST", f"{scheme}://127.0.0.1:{port}/api/v1/control/pause", total, json={})
+
+
+def test_an_answer_that_trickles_is_given_up_after_its_total_time() -> None:
+    released = threading.Event()
+
+    def trickle(connection: socket.socket) -> None:
+        connection.sendall(OK + b"Content-Length: 1000\r\n\r\n")
+        while not released.wait(0.05):
+            connection.sendall(b" ")
+
+    with listening(trickle) as port, pytest.raises(Lost, match=r"no answer within 0\.5s"):
+        ask(request(port, total=0.5))
+    released.set()
+
+
+def test_headers_that_never_end_are_given_up_too() -> None:
+    def talk(connection: socket.socket) -> None:
+        for _ in range(1000):
+            connection.sendall(b"HTTP/1.1 200 OK\r\nX: " if not _ else b"x")
+            time.sleep(0.02)
+
+    with listening(talk) as port, pytest.raises(Lost):
+        ask(request(port, total=0.5))
+
+
+def test_a_body_has_a_bound() -> None:
+    def talk(connection: socket.socket) -> None:
+        connection.sendall(OK + b"\r\n")
+        for _ in range(LARGEST // 100_000 + 10):
+            connection.sendall(b" " * 100_000)
+
+    with listening(talk) as port, pytest.raises(Lost, match=f"longer than {LARGEST} bytes"):
+        ask(request(port, total=30))
+
+
+def test_what_nobody_took_is_unsent_and_what_was_taken_is_lost() -> None:
+    with pytest.raises(Unsent, match="no connection"):
+        ask(request(free_port()))
+    with pytest.raises(Unsent):
+        ask(Request("GET", "http://no-such-host.invalid/", 5))
+    with listening(lambda connection: None) as port, pytest.raises(Lost):
+        ask(request(port))
+
+
+def test_a_certificate_that_is_not_trusted_breaks_the_way_not_the_bot(tmp_path: Path) -> None:
+    certify(tmp_path)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(tmp_path / "secrets/tls/cert.pem", tmp_path / "secrets/tls/key.pem")
+    with listening(lambda connection: None, context) as port:
+        with pytest.raises(CertificateRefused):
+            ask(request(port, scheme="https"))
+        outcome = order(tmp_path, f"https://127.0.0.1:{port}")
+    assert (outcome.result, outcome.orders) == (Result.FAILED, 0)
+    assert outcome.detail.endswith(WAY_BROKEN)
+
+
+def order(directory: Path, url: str) -> Outcome:
+    (directory / "token").write_text("secret")
+    calls = Calls(url, directory / "token", lambda token: f"Bearer {token}", 5, lambda: None, ask, "")
+    answer = calls.order("control/pause", {})
+    assert isinstance(answer, Outcome)
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("answer", "result"),
+    [
+        (
+            b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:9/login\r\nContent-Length: 0\r\n\r\n",
+            Result.FAILED,
+        ),
+        (b"HTTP/1.1 404 Not Found\r\nContent-Length: 6\r\n\r\n<html>", Result.FAILED),
+        (b"HTTP/1.1 429 Too Many Requests\r\nContent-Length: 0\r\n\r\n", Result.RETRY),
+    ],
+)
+def test_an_answer_of_something_before_the_bot_says_so_and_is_no_order(
+    tmp_path: Path, answer: bytes, result: Result
+) -> None:
+    with listening(lambda connection: connection.sendall(answer)) as port:
+        outcome = order(tmp_path, f"http://127.0.0.1:{port}")
+    assert (outcome.result, outcome.orders) == (result, 0)
+    assert outcome.detail.endswith(WAY_BROKEN)
+
+
+def test_neither_proxies_nor_netrc_of_the_environment_are_taken(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login mallory password stolen\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, f"http://127.0.0.1:{free_port()}")
+    heard: list[bytes] = []
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            with connection:
+                heard.append(connection.recv(65536))
+                connection.sendall(OK + b"Content-Length: 2\r\n\r\n{}")
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        assert ask(request(server.getsockname()[1])).body == b"{}"
+        thread.join()
+    assert b"authorization" not in heard[0].lower()
