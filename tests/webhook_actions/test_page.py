@@ -42,7 +42,11 @@ def quiet(make_world: Make) -> World:
 @pytest.fixture(scope="module")
 def still(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """Return a world with one open incident, for tests that change nothing."""
-    made = World(tmp_path_factory.mktemp("still"), "alpha", webhook_actions=limits(failed_logins=1000))
+    made = World(
+        tmp_path_factory.mktemp("still"),
+        "alpha",
+        webhook_actions=limits(failed_logins=1000, trusted_proxies=["127.0.0.1"]),
+    )
     made.start_engine()
     made.deliver(made.alert("alpha"))
     yield made

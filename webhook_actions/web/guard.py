@@ -13,26 +13,31 @@ _HEADERS = {
 }
 
 
+_SMALL = 65_536  # bytes: no form and no command has more, and they are read before it is known who asks
+
+
 class Guard:
     """An ASGI application around another one."""
 
-    def __init__(self, app: ASGIApp, limit: int) -> None:
-        """Refuse bodies of more than `limit` bytes."""
+    def __init__(self, app: ASGIApp, webhook: str, limit: int) -> None:
+        """Refuse bodies of more than `limit` bytes at the path `webhook`, and of more than 64 KiB elsewhere."""
         self._app = app
+        self._webhook = webhook
         self._limit = limit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         size = 0
+        large = scope["type"] == "http" and scope["path"] == self._webhook
+        limit = self._limit if large else _SMALL
 
         async def bounded() -> Message:
             nonlocal size
             message = await receive()
             size += len(message.get("body", b""))
-            if size > self._limit:
-                raise HTTPException(
-                    413, f"the body has more than {self._limit} bytes (webhook_actions.body_limit)"
-                )
+            if size > limit:
+                setting = " (webhook_actions.body_limit)" if large else ""
+                raise HTTPException(413, f"the body has more than {limit} bytes{setting}")
             return message
 
         async def with_headers(message: Message) -> None:

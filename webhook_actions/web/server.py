@@ -22,12 +22,14 @@ from webhook_actions.web import api
 from webhook_actions.web.auth import Scope, Tokens
 from webhook_actions.web.commands import Commands
 from webhook_actions.web.guard import Guard
-from webhook_actions.web.limit import Occasionally, RateLimit
+from webhook_actions.web.limit import OnceASecond, RateLimit
 
 log = logging.getLogger(__name__)
+log.addFilter(OnceASecond())  # others decide how often there is something to say
 
 Reload = Callable[[], Awaitable[str | None]]
 
+_WEBHOOK = "/api/v1/alerts"
 _AT_ONCE = 65_536  # bytes that are read so quickly that no request notices; more is read in a thread
 _PROBLEMS = 20  # that an answer lists
 
@@ -45,9 +47,9 @@ def build(
     app = FastAPI(title="Nightdesk webhook_actions", version="1", openapi_url=None)
     tokens = Tokens(settings, metrics.webhooks.labels("unauthorized").inc)
     receive, read = tokens.wants(Scope.RECEIVE), tokens.wants(Scope.READ)
-    app.add_middleware(Guard, limit=int(settings.webhook_actions.body_limit))
+    app.add_middleware(Guard, webhook=_WEBHOOK, limit=int(settings.webhook_actions.body_limit))
     commands = Commands(settings, pool, jobs, escalation, load_actions())
-    writes, bad = RateLimit(settings.webhook_actions.page.writes), Occasionally(log)
+    writes = RateLimit(settings.webhook_actions.page.writes)
     api.mount(app, settings, pool, commands, tokens, writes)
     app.include_router(reports.routes(settings, pool, read))
     page.mount(app, settings, pool, commands, tokens, writes)
@@ -57,10 +59,10 @@ def build(
         wrong = await healthy()
         return Response(f"{wrong or 'ok'}\n", status_code=503 if wrong else 200, media_type="text/plain")
 
-    @app.post("/api/v1/alerts", dependencies=[Depends(receive)])
+    @app.post(_WEBHOOK, dependencies=[Depends(receive)])
     async def alerts(request: Request) -> dict[str, Any]:
         """Take a webhook of Alertmanager, version 4; nothing of it is lost once this answered 200."""
-        good, problems = await _read(request, metrics, bad)
+        good, problems = await _read(request, metrics)
         try:
             async with pool.transaction() as connection:
                 accepted = await incidents.accept(connection, good)
@@ -99,9 +101,7 @@ def build(
     return app
 
 
-async def _read(
-    request: Request, metrics: Metrics, bad: Occasionally
-) -> tuple[list[payload.Alert], list[str]]:
+async def _read(request: Request, metrics: Metrics) -> tuple[list[payload.Alert], list[str]]:
     """Return the good alerts of a webhook and what is wrong with the others; all is counted.
 
     Raises HTTPException where nothing of it can be taken.
@@ -114,11 +114,11 @@ async def _read(
             good, problems = payload.read(body)
     except payload.PayloadError as error:
         metrics.webhooks.labels("malformed").inc()
-        bad.warning("a webhook was refused", reason=str(error))
+        log.warning("a webhook was refused", extra={"reason": str(error)})
         raise HTTPException(422, f"not a webhook of Alertmanager, version 4: {error}") from None
     metrics.alerts.labels("refused").inc(len(problems))
     if problems:
-        bad.warning("alerts were refused", refused=len(problems), first=problems[0])
+        log.warning("alerts were refused", extra={"refused": len(problems), "first": problems[0]})
     return good, problems
 
 
