@@ -1,7 +1,12 @@
 """Stands before every request: bounds what is read, and tells browsers to load nothing from elsewhere."""
 
+import json
+
 from fastapi import HTTPException
+from fastapi.exceptions import RequestValidationError
 from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _HEADERS = {
@@ -20,7 +25,7 @@ class Guard:
     """An ASGI application around another one."""
 
     def __init__(self, app: ASGIApp, webhook: str, limit: int) -> None:
-        """Refuse bodies of more than `limit` bytes at the path `webhook`, and of more than 64 KiB elsewhere."""
+        """Refuse bodies of more than `limit` bytes at the path `webhook`, of more than 64 KiB elsewhere."""
         self._app = app
         self._webhook = webhook
         self._limit = limit
@@ -51,3 +56,10 @@ class Guard:
             await self._app(scope, bounded, with_headers)
         else:
             await self._app(scope, receive, send)
+
+
+async def refuse_unreadable(_: Request, error: Exception) -> Response:
+    """Say what is wrong with a request, without what it said: not all of that can be written as JSON."""
+    wrong = error.errors() if isinstance(error, RequestValidationError) else []
+    details = [{name: each[name] for name in ("type", "loc", "msg")} for each in wrong]
+    return Response(json.dumps({"detail": details}), 422, media_type="application/json")

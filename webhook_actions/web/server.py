@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from fastapi import Depends, FastAPI, HTTPException, Request, Response
+from fastapi.exceptions import RequestValidationError
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.requests import ClientDisconnect
 
@@ -21,7 +22,7 @@ from webhook_actions.store.database import GONE, Pool
 from webhook_actions.web import api
 from webhook_actions.web.auth import Scope, Tokens
 from webhook_actions.web.commands import Commands
-from webhook_actions.web.guard import Guard
+from webhook_actions.web.guard import Guard, refuse_unreadable
 from webhook_actions.web.limit import OnceASecond, RateLimit
 
 log = logging.getLogger(__name__)
@@ -48,6 +49,7 @@ def build(
     tokens = Tokens(settings, metrics.webhooks.labels("unauthorized").inc)
     receive, read = tokens.wants(Scope.RECEIVE), tokens.wants(Scope.READ)
     app.add_middleware(Guard, webhook=_WEBHOOK, limit=int(settings.webhook_actions.body_limit))
+    app.add_exception_handler(RequestValidationError, refuse_unreadable)
     commands = Commands(settings, pool, jobs, escalation, load_actions())
     writes = RateLimit(settings.webhook_actions.page.writes)
     api.mount(app, settings, pool, commands, tokens, writes)
