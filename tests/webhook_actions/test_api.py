@@ -35,7 +35,7 @@ CASES = int(os.environ.get("SCHEMATHESIS_CASES", "500"))
 @pytest.fixture(scope="module")
 def still(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """Return a world with one open incident, for tests that change nothing."""
-    made = World(tmp_path_factory.mktemp("still"), "alpha")
+    made = World(tmp_path_factory.mktemp("still"), "alpha", webhook_actions=limits(failed_logins=1000))
     made.start_engine()
     made.deliver(made.alert("alpha"))
     yield made

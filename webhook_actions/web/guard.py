@@ -9,6 +9,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from webhook_actions.web.limit import TooManyFailures
+
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; "
     "img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
@@ -63,3 +65,11 @@ async def refuse_unreadable(_: Request, error: Exception) -> Response:
     wrong = error.errors() if isinstance(error, RequestValidationError) else []
     details = [{name: each[name] for name in ("type", "loc", "msg")} for each in wrong]
     return Response(json.dumps({"detail": details}), 422, media_type="application/json")
+
+
+async def refuse_for_now(_: Request, error: Exception) -> Response:
+    """Say when the address may try again."""
+    wait = error.retry_after if isinstance(error, TooManyFailures) else "60"
+    return Response(
+        json.dumps({"detail": str(error)}), 429, {"Retry-After": wait}, media_type="application/json"
+    )

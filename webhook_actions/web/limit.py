@@ -36,6 +36,15 @@ class RateLimit:
             return wait
 
 
+class TooManyFailures(Exception):
+    """Too many tokens or passwords of an address were wrong."""
+
+    def __init__(self, wait: float) -> None:
+        """It may try again in `wait` seconds."""
+        super().__init__(f"too many failures; try again in {int(wait) + 1} s")
+        self.retry_after = str(int(wait) + 1)
+
+
 class OnceASecond(logging.Filter):
     """Lets each message of a logger pass once a second; the next one says how many were `left_out`."""
 

@@ -22,8 +22,8 @@ from webhook_actions.store.database import GONE, Pool
 from webhook_actions.web import api
 from webhook_actions.web.auth import Scope, Tokens
 from webhook_actions.web.commands import Commands
-from webhook_actions.web.guard import Guard, refuse_unreadable
-from webhook_actions.web.limit import OnceASecond, RateLimit
+from webhook_actions.web.guard import Guard, refuse_for_now, refuse_unreadable
+from webhook_actions.web.limit import OnceASecond, RateLimit, TooManyFailures
 
 log = logging.getLogger(__name__)
 log.addFilter(OnceASecond())  # others decide how often there is something to say
@@ -46,15 +46,17 @@ def build(
 ) -> FastAPI:
     """Return the application; `healthy` and `reload` return what is wrong, or None."""
     app = FastAPI(title="Nightdesk webhook_actions", version="1", openapi_url=None)
-    tokens = Tokens(settings, metrics.webhooks.labels("unauthorized").inc)
+    failures = RateLimit(settings.webhook_actions.page.failed_logins)
+    tokens = Tokens(settings, metrics.webhooks.labels("unauthorized").inc, failures)
     receive, read = tokens.wants(Scope.RECEIVE), tokens.wants(Scope.READ)
     app.add_middleware(Guard, webhook=_WEBHOOK, limit=int(settings.webhook_actions.body_limit))
     app.add_exception_handler(RequestValidationError, refuse_unreadable)
+    app.add_exception_handler(TooManyFailures, refuse_for_now)
     commands = Commands(settings, pool, jobs, escalation, load_actions())
     writes = RateLimit(settings.webhook_actions.page.writes)
     api.mount(app, settings, pool, commands, tokens, writes)
     app.include_router(reports.routes(settings, pool, read))
-    page.mount(app, settings, pool, commands, tokens, writes)
+    page.mount(app, settings, pool, commands, tokens, writes, failures)
 
     @app.get("/healthz")
     async def healthz() -> Response:
