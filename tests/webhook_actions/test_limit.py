@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from webhook_actions.web.limit import Occasionally, RateLimit
+from webhook_actions.web.limit import OnceASecond, RateLimit
 
 
 def test_a_burst_uses_up_the_minutes_share_which_comes_back_evenly() -> None:
@@ -29,11 +29,12 @@ def test_a_warning_is_logged_once_a_second_and_the_next_says_how_many_were_not(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     now = [1000.0]
-    bad = Occasionally(logging.getLogger(__name__), clock=lambda: now[0])
+    log = logging.getLogger("test of a flood")
+    log.addFilter(OnceASecond(clock=lambda: now[0]))
     for number in range(1_000):
-        bad.warning("refused", number=number)
+        log.warning("refused", extra={"number": number})
     now[0] += 1
-    bad.warning("refused", number=1_000)
+    log.warning("refused", extra={"number": 1_000})
     assert [(each.__dict__["number"], each.__dict__["left_out"]) for each in caplog.records] == [
         (0, 0),
         (1_000, 999),

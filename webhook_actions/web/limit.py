@@ -36,19 +36,28 @@ class RateLimit:
             return wait
 
 
-class Occasionally:
-    """Logs a warning once a second at the most; the next one says how many were left out."""
+class TooManyFailures(Exception):
+    """Too many tokens or passwords of an address were wrong."""
 
-    def __init__(self, log: logging.Logger, clock: Callable[[], float] = time.monotonic) -> None:
-        self._log = log
+    def __init__(self, wait: float) -> None:
+        """It may try again in `wait` seconds."""
+        super().__init__(f"too many failures; try again in {int(wait) + 1} s")
+        self.retry_after = str(int(wait) + 1)
+
+
+class OnceASecond(logging.Filter):
+    """Lets each message of a logger pass once a second; the next one says how many were `left_out`."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
         self._clock = clock
-        self._next = clock()
-        self._left_out = 0
+        self._said: dict[str, tuple[float, int]] = {}  # when it may pass again, and how many were left out
 
-    def warning(self, message: str, **fields: object) -> None:
-        """Log it, or count it."""
-        if self._clock() < self._next:
-            self._left_out += 1
-            return
-        self._log.warning(message, extra={**fields, "left_out": self._left_out})
-        self._next, self._left_out = self._clock() + _SECOND, 0
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return whether the record passes."""
+        now = self._clock()
+        again, left_out = self._said.get(record.msg, (now, 0))
+        passes = now >= again
+        self._said[record.msg] = (now + _SECOND, 0) if passes else (again, left_out + 1)
+        record.left_out = left_out
+        return passes

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from fastapi import Depends, FastAPI, HTTPException, Request, Response
+from fastapi.exceptions import RequestValidationError
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.requests import ClientDisconnect
 
@@ -20,13 +21,15 @@ from webhook_actions.store.database import GONE, Pool, notify
 from webhook_actions.web import api
 from webhook_actions.web.auth import Scope, Tokens
 from webhook_actions.web.commands import Commands
-from webhook_actions.web.guard import Guard
-from webhook_actions.web.limit import Occasionally, RateLimit
+from webhook_actions.web.guard import Guard, refuse_for_now, refuse_unreadable
+from webhook_actions.web.limit import OnceASecond, RateLimit, TooManyFailures
 
 log = logging.getLogger(__name__)
+log.addFilter(OnceASecond())  # others decide how often there is something to say
 
 Reload = Callable[[], Awaitable[str | None]]
 
+_WEBHOOK = "/api/v1/alerts"
 _AT_ONCE = 65_536  # bytes that are read so quickly that no request notices; more is read in a thread
 _PROBLEMS = 20  # that an answer lists
 
@@ -41,24 +44,27 @@ def build(
 ) -> FastAPI:
     """Return the application; `healthy` and `reload` return what is wrong, or None."""
     app = FastAPI(title="Nightdesk webhook_actions", version="1", openapi_url=None)
-    tokens = Tokens(settings, metrics.webhooks.labels("unauthorized").inc)
+    failures = RateLimit(settings.webhook_actions.page.failed_logins)
+    tokens = Tokens(settings, metrics.webhooks.labels("unauthorized").inc, failures)
     receive, read = tokens.wants(Scope.RECEIVE), tokens.wants(Scope.READ)
-    app.add_middleware(Guard, limit=int(settings.webhook_actions.body_limit))
+    app.add_middleware(Guard, webhook=_WEBHOOK, limit=int(settings.webhook_actions.body_limit))
+    app.add_exception_handler(RequestValidationError, refuse_unreadable)
+    app.add_exception_handler(TooManyFailures, refuse_for_now)
     commands = Commands(settings, pool, escalation, load_actions())
-    writes, bad = RateLimit(settings.webhook_actions.page.writes), Occasionally(log)
+    writes = RateLimit(settings.webhook_actions.page.writes)
     api.mount(app, settings, pool, commands, tokens, writes)
     app.include_router(reports.routes(settings, pool, read))
-    page.mount(app, settings, pool, commands, tokens, writes)
+    page.mount(app, settings, pool, commands, tokens, writes, failures)
 
     @app.get("/healthz")
     async def healthz() -> Response:
         wrong = await healthy()
         return Response(f"{wrong or 'ok'}\n", status_code=503 if wrong else 200, media_type="text/plain")
 
-    @app.post("/api/v1/alerts", dependencies=[Depends(receive)])
+    @app.post(_WEBHOOK, dependencies=[Depends(receive)])
     async def alerts(request: Request) -> dict[str, Any]:
         """Take a webhook of Alertmanager, version 4; nothing of it is lost once this answered 200."""
-        good, problems = await _read(request, metrics, bad)
+        good, problems = await _read(request, metrics)
         try:
             async with pool.transaction() as connection:
                 accepted = await incidents.accept(connection, good)
@@ -97,9 +103,7 @@ def build(
     return app
 
 
-async def _read(
-    request: Request, metrics: Metrics, bad: Occasionally
-) -> tuple[list[payload.Alert], list[str]]:
+async def _read(request: Request, metrics: Metrics) -> tuple[list[payload.Alert], list[str]]:
     """Return the good alerts of a webhook and what is wrong with the others; all is counted.
 
     Raises HTTPException where nothing of it can be taken.
@@ -112,11 +116,11 @@ async def _read(
             good, problems = payload.read(body)
     except payload.PayloadError as error:
         metrics.webhooks.labels("malformed").inc()
-        bad.warning("a webhook was refused", reason=str(error))
+        log.warning("a webhook was refused", extra={"reason": str(error)})
         raise HTTPException(422, f"not a webhook of Alertmanager, version 4: {error}") from None
     metrics.alerts.labels("refused").inc(len(problems))
     if problems:
-        bad.warning("alerts were refused", refused=len(problems), first=problems[0])
+        log.warning("alerts were refused", extra={"refused": len(problems), "first": problems[0]})
     return good, problems
 
 
