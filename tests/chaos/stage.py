@@ -99,7 +99,10 @@ class Stage:
                 "alert": f"TradingBot{alert}",
                 "expr": f'max by (bot, symbol) (chaos_fault{{alert="{alert}"}}) == 1',
                 "labels": {"severity": severity},
-                "annotations": {"summary": f"{alert} of {{{{ $labels.bot }}}}", "verify": _rule_verify(alert)},
+                "annotations": {
+                    "summary": f"{alert} of {{{{ $labels.bot }}}}",
+                    "verify": _rule_verify(alert),
+                },
             }
             for alert, severity in SEVERITY.items()
         ]

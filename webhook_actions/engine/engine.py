@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from typing import Any
 
 from clients.prometheus import FiringAlert
 from stack.settings import Settings
@@ -41,6 +42,8 @@ class _Look:
     changed: set[str] = field(default_factory=set)  # bots whose runs changed in this look
     dues: list[Due] = field(default_factory=list)
     attempts: list[Attempt] = field(default_factory=list)
+    confirmed: list[Incident] = field(default_factory=list)
+    told: list[tuple[int, str, str]] = field(default_factory=list)
     written: list[Callable[[], object]] = field(default_factory=list)  # what is counted once it is committed
 
 
@@ -90,6 +93,7 @@ class Engine:
             raise
         except Exception as error:
             if len(claims) > 1:
+                log.exception("a look at several incidents failed; each is looked at alone")
                 for claim in claims:
                     await self.look([claim])
                 return
@@ -117,32 +121,38 @@ class Engine:
             for case in await facts.known(connection, ids, self._planner.remembers):
                 claim = by_id[case.incident.id]
                 if case.incident.fence == claim.fence and case.incident.closed_at is None:
-                    case = await self._confirmed(connection, case, alerts.get(case.incident.id))
+                    case = self._confirmed(look, case, alerts.get(case.incident.id))
                     await self._move(connection, look, claim, case)
+            await incidents.confirm(connection, look.confirmed)
+            await incidents.tell_all(connection, look.told)
             await incidents.schedule(connection, look.dues)
         for count in look.written:
             count()
         for attempt in look.attempts:
             self._executor.start(attempt)
 
-    async def _confirmed(self, connection: Connection, case: Known, alert: FiringAlert | None) -> Known:
+    @staticmethod
+    def _confirmed(look: _Look, case: Known, alert: FiringAlert | None) -> Known:
         """Take what decides about an incident from Prometheus's rule, not from the webhook's sender."""
         incident = case.incident
         if alert is None or incident.confirmed:
             return case
-        labels = {**incident.labels, **alert.labels}
-        severity = severity_of(alert.labels)
-        await incidents.confirm(connection, incident.id, severity, labels, alert.annotations)
         confirmed = replace(
-            incident, severity=severity, labels=labels, annotations=dict(alert.annotations), confirmed=True
+            incident,
+            severity=severity_of(alert.labels),
+            labels={**incident.labels, **alert.labels},
+            annotations=dict(alert.annotations),
+            confirmed=True,
         )
+        look.confirmed.append(confirmed)
         return replace(case, incident=confirmed)
 
     async def _move(self, connection: Connection, look: _Look, claim: Claim, case: Known) -> None:
         """Decide about an incident, and write each decision, until it has to wait."""
         for _ in range(_DECISIONS):
             if case.incident.bot in look.changed:
-                [case] = await facts.known(connection, [case.incident.id], self._planner.remembers)
+                [fresh] = await facts.known(connection, [case.incident.id], self._planner.remembers)
+                case = replace(fresh, incident=replace(fresh.incident, **_rule_of(case.incident)))
             decision = await self._decision(connection, look, case)
             due = await self._apply(connection, look, case, decision)
             if due is not None:
@@ -186,12 +196,12 @@ class Engine:
                 look.written.append(self._metrics.actions.labels(name, outcome).inc)
             case d.Wait(until=until, reason=reason, told=told):
                 if told and reason != incident.waits_for:
-                    await incidents.tell(connection, incident.id, "waiting", reason)
+                    look.told.append((incident.id, "waiting", reason))
                 await self._unblocked(connection, incident)
                 return _due(until, reason)
             case d.Blocked(kind=kind, until=until, reason=reason):
                 if kind != incident.blocked:
-                    await incidents.tell(connection, incident.id, "waiting", reason)
+                    look.told.append((incident.id, "waiting", reason))
                     await self._escalation.blocked(connection, incident, kind, reason)
                     look.written.append(self._metrics.blocked.labels(kind).inc)
                 return _due(until, reason, kind)
@@ -271,6 +281,11 @@ class Engine:
             look.written.append(self._metrics.closed.labels(incident.severity).inc)
             about = {"incident": incident.id, "alert": incident.alert, "bot": incident.bot}
             look.written.append(partial(log.info, "closed", extra=about | {"reason": reason}))
+
+
+def _rule_of(incident: Incident) -> dict[str, Any]:
+    """Return what Prometheus's rule says of an incident's alert, which is written at the end of a look."""
+    return {name: getattr(incident, name) for name in ("severity", "labels", "annotations", "confirmed")}
 
 
 def _due(at: datetime | None, reason: str, blocked: str | None = None) -> Due:

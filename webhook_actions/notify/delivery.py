@@ -15,7 +15,7 @@ from webhook_actions.notify.message import Told, compose
 from webhook_actions.outcome import Outcome
 from webhook_actions.outgoing import DATADOG, GRAFANA, NEWRELIC, WEBHOOK, datadog, grafana, newrelic, webhooks
 from webhook_actions.report import archive
-from webhook_actions.store import deliveries, escalation_steps
+from webhook_actions.store import deliveries, escalation_steps, incidents
 from webhook_actions.store.database import GONE, Connection, Pool
 from webhook_actions.store.deliveries import ClaimedDelivery
 
@@ -139,7 +139,7 @@ class Sender:
             wanted = [delivery for delivery in batch if delivery.wanted]
             states = await deliveries.record(connection, wanted, outcome, self._policy(batch[0].channel))
             ended = [one for one, state in states if one.step is not None and state != "waiting"]
-            await escalation_steps.tell_all(
+            await incidents.tell_all(
                 connection, [(one.incident, *_line(one, outcome)) for one in ended if one.incident]
             )
             for delivery, state in states:

@@ -204,19 +204,11 @@ async def write_taken(connection: Connection, taken: Sequence[tuple[Due, Taken |
     await deliveries.write(connection, written)
     await plan(connection, [(due.incident, due.round, one.next) for due, one in done if one.next])
     entries = [(due.incident, *one.entry) for due, one in done if one.entry]
-    await tell_all(connection, entries)
+    await incidents.tell_all(connection, entries)
     await connection.execute(
         "UPDATE incidents SET escalated_at = clock_timestamp() WHERE id = ANY(%s) AND escalated_at IS NULL",
         [[incident for incident, kind, _ in entries if kind == "escalated"]],
     )
-
-
-async def tell_all(connection: Connection, entries: Sequence[tuple[int, str, str]]) -> None:
-    """Write lines of timelines, given as (incident, kind, text), in the transaction of what they tell."""
-    if entries:
-        await connection.cursor().executemany(
-            "INSERT INTO timeline (incident, kind, text) VALUES (%s, %s, %s)", entries
-        )
 
 
 async def with_runs(connection: Connection, ids: Sequence[int]) -> list[tuple[Incident, list[Run]]]:

@@ -1,6 +1,6 @@
 """The store of incidents: what Alertmanager and Prometheus said, when each is due, and the timeline."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 
@@ -252,18 +252,22 @@ async def wake_all(connection: Connection, bot: str | None = None) -> None:
     )
 
 
-async def confirm(
-    connection: Connection,
-    incident_id: int,
-    severity: str,
-    labels: Mapping[str, str],
-    annotations: Mapping[str, str],
-) -> None:
-    """Replace what a webhook said of an alert by what Prometheus's rule says."""
-    await connection.execute(
-        "UPDATE incidents SET severity = %s, labels = %s, annotations = %s, confirmed = true WHERE id = %s",
-        [severity, Jsonb(dict(labels)), Jsonb(dict(annotations)), incident_id],
-    )
+async def confirm(connection: Connection, confirmed: Sequence[Incident]) -> None:
+    """Write what Prometheus's rules say of alerts in place of what a webhook said."""
+    if confirmed:
+        rows = [
+            {"id": one.id, "severity": one.severity, "labels": one.labels, "annotations": one.annotations}
+            for one in confirmed
+        ]
+        await connection.execute(
+            """
+            UPDATE incidents i SET severity = c.severity, labels = c.labels, annotations = c.annotations,
+                confirmed = true
+            FROM jsonb_to_recordset(%s) AS c (id bigint, severity text, labels jsonb, annotations jsonb)
+            WHERE i.id = c.id
+            """,
+            [Jsonb(rows)],
+        )
 
 
 @dataclass(frozen=True)
@@ -290,9 +294,17 @@ async def open_incidents(connection: Connection) -> list[Open]:
 
 async def tell(connection: Connection, incident_id: int, kind: str, text: str) -> None:
     """Write a line of the timeline, in the transaction of the change that it tells."""
-    await connection.execute(
-        "INSERT INTO timeline (incident, kind, text) VALUES (%s, %s, %s)", [incident_id, kind, text]
-    )
+    await tell_all(connection, [(incident_id, kind, text)])
+
+
+async def tell_all(connection: Connection, lines: Sequence[tuple[int, str, str]]) -> None:
+    """Write lines of timelines, given as (incident, kind, text), in the transaction of what they tell."""
+    if lines:
+        await connection.execute(
+            "INSERT INTO timeline (incident, kind, text) "
+            "SELECT * FROM unnest(%s::bigint[], %s::text[], %s::text[])",
+            [list(column) for column in zip(*lines, strict=True)],
+        )
 
 
 async def hand_over(connection: Connection, incident_id: int) -> None:
