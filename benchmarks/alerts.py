@@ -34,8 +34,8 @@ def main() -> None:
     """Measure, and print each line of the table as soon as it is known."""
     row("", "measured", "wanted", "ratio")
     waits = sorted(soon())
-    told(f"webhook to action at {PER_SECOND} alerts/s, median ms", statistics.median(waits) * 1000, 250)
-    told("the same, p99 ms", waits[int(len(waits) * 0.99)] * 1000, 250)
+    told(f"webhook to action at {PER_SECOND} alerts/s, median ms", statistics.median(waits) * 1000, 100)
+    told("the same, p99 ms", waits[int(len(waits) * 0.99)] * 1000, 100)
     taken = many()
     with alertmanager() as url:
         peer = rate(alerts(), lambda batch: give(url, batch))
@@ -72,13 +72,13 @@ def many() -> float:
         )
         [(known,)] = run.rows("SELECT count(*) FROM incidents")
         assert known == ALERTS, known
-        told(f"alerts/s accepted in webhooks of {BATCH}, durable", taken, 2000)
+        told(f"alerts/s accepted in webhooks of {BATCH}, durable", taken, 3000)
         began = time.perf_counter()
         eventually(lambda: waiting(run) == ALERTS, within=400, what="the timers")
-        told("incidents/s looked at for the first time", ALERTS / (time.perf_counter() - began), 50)
+        told("incidents/s looked at for the first time", ALERTS / (time.perf_counter() - began), 1000)
         memory = sum(process.memory_full_info().pss for process in run.processes()) / 1e6
-        told(f"PSS of all processes while {ALERTS} incidents wait, MB", memory, 300)
-        told("CPU of all processes meanwhile, % of a core", spent(run) * 100, 2)
+        told(f"PSS of all processes while {ALERTS} incidents wait, MB", memory, 200)
+        told("CPU of all processes meanwhile, % of a core", spent(run) * 100, 1)
     return taken
 
 
@@ -95,11 +95,8 @@ def wordy(one: dict[str, Any]) -> dict[str, Any]:
 
 
 def waiting(run: Stage) -> int:
-    """Return how many incidents have a timer, and nothing else to do."""
-    [(timers,)] = run.rows(
-        "SELECT count(*) FILTER (WHERE scheduled_at > now()) - count(*) FILTER (WHERE scheduled_at IS NULL) "
-        "FROM procrastinate_jobs WHERE status IN ('todo', 'doing')"
-    )
+    """Return how many incidents were looked at, and wait for the end of the maintenance."""
+    [(timers,)] = run.rows("SELECT count(*) FROM incidents WHERE blocked = 'maintenance'")
     return int(timers)
 
 

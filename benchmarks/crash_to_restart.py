@@ -82,7 +82,7 @@ def crash(settings: Settings) -> dict[str, float]:
     ).raise_for_status()
     while not (new := incidents(settings)[known:]) or not new[0]["closed_at"]:
         time.sleep(0.5)
-    step = next(step for step in new[0]["steps"] if step["verdict"] == "verified")
+    step = next(step for step in new[0]["runs"] if step["verdict"] == "verified")
     opened, ended, proven = (
         datetime.fromisoformat(at).timestamp()
         for at in (new[0]["opened_at"], step["ended_at"], step["judged_at"])

@@ -6,7 +6,7 @@ import logging
 import logging.config
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,8 +16,10 @@ import uvicorn
 
 from stack.settings import Settings, SettingsError, add_arguments, add_replica, from_arguments, replica_of
 from stack.settings.web_config import WebConfig, WebConfigError, add_web
-from webhook_actions.reload import serving
-from webhook_actions.store.embedded import DatabaseError
+from webhook_actions.reload import Generations, serving
+from webhook_actions.store.database import DatabaseError
+from webhook_actions.web.connections import Connections
+from webhook_actions.web.limit import OnceASecond
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +39,26 @@ class _Web(uvicorn.Server):
         self.should_exit = True
 
 
+def _web(
+    app: Generations, bind: str, port: int, tls: WebConfig | None, proxies: Sequence[str]
+) -> uvicorn.Config:
+    """Return how HTTP is served; only `proxies` may say for whom they ask."""
+    logging.getLogger("uvicorn.error").addFilter(OnceASecond())
+    connections = Connections(tls.context() if tls else None)
+    return uvicorn.Config(
+        app,
+        host=bind,
+        port=port,
+        http=connections.protocol,  # type: ignore[arg-type] # it takes whatever makes a protocol
+        ws="none",
+        proxy_headers=bool(proxies),
+        forwarded_allow_ips=list(proxies),
+        server_header=False,
+        log_config=None,
+        lifespan="off",
+    )
+
+
 async def serve(read: Callable[[], Settings], replica: int, data: Path, tls: WebConfig | None = None) -> int:
     """Serve until a signal comes, or a part of the engine ends; returns the exit code. SIGHUP reloads.
 
@@ -47,10 +69,7 @@ async def serve(read: Callable[[], Settings], replica: int, data: Path, tls: Web
     port = replica_of(service, replica).port
     logging.config.dictConfig(settings.log_config())
     async with serving(read, settings, data) as engine:
-        config = uvicorn.Config(engine, host=service.bind, port=port, log_config=None, lifespan="off")
-        config.load()
-        config.ssl = tls.context() if tls else None
-        web = _Web(config)
+        web = _Web(_web(engine, service.bind, port, tls, settings.webhook_actions.page.trusted_proxies))
         loop, asked = asyncio.get_running_loop(), set[asyncio.Task[str | None]]()
         loop.set_default_executor(ThreadPoolExecutor(_THREADS))
         for sign in (signal.SIGTERM, signal.SIGINT):

@@ -5,6 +5,7 @@ from functools import partial
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
 from webhook_actions.store.database import Connection
+from webhook_actions.web.connections import CLOSED
 
 _SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800)
 
@@ -15,6 +16,7 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
+        self.registry.register(CLOSED)
         counter = partial(Counter, registry=self.registry)
         gauge = partial(Gauge, registry=self.registry)
         seconds = partial(Histogram, registry=self.registry, buckets=_SECONDS)
@@ -58,8 +60,16 @@ class Metrics:
             "From an incident's opening to the proof that an action helped.",
         )
         self.open = gauge("nightdesk_incidents_open", "Open incidents.", ["severity"])
-        self.queued = gauge("nightdesk_queue_jobs", "Jobs that are due and not running.")
-        self.queue_age = gauge("nightdesk_queue_age_seconds", "Age of the oldest job that is due.")
+        self.blocked = counter(
+            "nightdesk_actions_blocked",
+            "Times that something began to hold an incident's actions back.",
+            ["kind"],
+        )
+        self.restarts = counter(
+            "nightdesk_task_restarts", "Tasks of the engine that failed and were started again.", ["task"]
+        )
+        self.queued = gauge("nightdesk_queue_jobs", "Rows that are due, and that nobody has claimed.")
+        self.queue_age = gauge("nightdesk_queue_age_seconds", "Age of the oldest row that is due.")
 
     async def look(self, connection: Connection) -> None:
         """Set the gauges from the database, which all replicas share."""
@@ -71,11 +81,11 @@ class Metrics:
             self.open.labels(severity).set(count)
         due = await connection.execute(
             """
-            SELECT count(*), coalesce(extract(epoch FROM max(now() - coalesce(scheduled_at, deferred.at))), 0)
-            FROM procrastinate_jobs j
-            LEFT JOIN LATERAL (SELECT min(at) AS at FROM procrastinate_events e
-                WHERE e.job_id = j.id AND e.type = 'deferred') deferred ON true
-            WHERE status = 'todo' AND (scheduled_at IS NULL OR scheduled_at <= now())
+            SELECT count(*), coalesce(extract(epoch FROM clock_timestamp() - min(due_at)), 0) FROM (
+                SELECT due_at FROM incidents WHERE closed_at IS NULL
+                UNION ALL SELECT due_at FROM escalation_steps WHERE state = 'waiting'
+                UNION ALL SELECT due_at FROM deliveries WHERE state IN ('waiting', 'sending')) due
+            WHERE due_at <= clock_timestamp()
             """
         )
         row = await due.fetchone()

@@ -1,5 +1,6 @@
 """What Alertmanager's webhook (version 4) says, read alert by alert so that a bad one spoils no good one."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
@@ -7,6 +8,7 @@ from pydantic import (
     AfterValidator,
     AwareDatetime,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     StringConstraints,
@@ -15,7 +17,13 @@ from pydantic import (
 
 from stack.settings import Severities
 
-_NEVER = datetime(1, 1, 2, tzinfo=UTC)  # Alertmanager writes the year 1 for "has not ended"
+MOST_ALERTS = 10_000  # of one webhook
+_NEVER = datetime(1, 1, 1, tzinfo=UTC)  # Alertmanager writes it for "has not ended"
+_YEARS = range(1970, 9001)  # PostgreSQL keeps more of them, Python and its zones do not get near their ends
+_KEYS = ("alertname", "bot", "severity")  # labels by which rows are found
+_KEY_CHARACTERS = 512
+_KEY_BYTES = 1_200  # two of them fit into an entry of an index, which has 2,704
+_SHORT = 300  # characters of a problem
 
 
 def no_nul(text: str) -> str:
@@ -25,21 +33,83 @@ def no_nul(text: str) -> str:
     return text
 
 
+def _key(text: str) -> str:
+    if len(text) > _KEY_CHARACTERS or len(text.encode()) > _KEY_BYTES:
+        raise ValueError(f"has more than {_KEY_CHARACTERS} characters, or {_KEY_BYTES} bytes")
+    return text
+
+
+def _keys(labels: dict[str, str]) -> dict[str, str]:
+    for name in _KEYS:
+        try:
+            _key(labels.get(name, ""))
+        except ValueError as error:
+            raise ValueError(f"{name} {error}") from None
+    return labels
+
+
+def _written(value: object) -> object:
+    """Refuse numbers, and texts of digits alone: they would be read as seconds of an epoch."""
+    if not isinstance(value, str) or "T" not in value.upper():
+        raise ValueError("is no time as RFC 3339 writes it")
+    return value
+
+
+def _utc(time: datetime) -> datetime:
+    """Return the time in UTC: PostgreSQL refuses zones that Python takes. Raises ValueError for far years."""
+    try:
+        there = time.astimezone(UTC)
+    except OverflowError:
+        there = None
+    if there is None or there.year not in _YEARS:
+        raise ValueError(f"is not in the years {_YEARS.start} to {_YEARS.stop - 1}")
+    return there
+
+
+def _end(time: datetime) -> datetime | None:
+    return None if time == _NEVER else _utc(time)
+
+
 Text = Annotated[str, StringConstraints(max_length=65_536), AfterValidator(no_nul)]
 Names = Annotated[dict[Text, Text], Field(max_length=256)]
+Written = Annotated[AwareDatetime, BeforeValidator(_written)]
+
+
+def severity_of(labels: Mapping[str, str]) -> str:
+    """Return the label where settings know it; what another team's rule calls its alerts is a warning."""
+    said = labels.get("severity", "")
+    return said if said in Severities.model_fields else "warning"
 
 
 class Alert(BaseModel):
-    """One alert of a webhook; keys that later versions add are ignored."""
+    """One alert of a webhook; keys that later versions add are ignored.
+
+    Times are in UTC. `ended` is None while it has not.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     status: Literal["firing", "resolved"]
-    labels: Names
+    labels: Annotated[Names, AfterValidator(_keys)]
     annotations: Names = {}
-    starts_at: Annotated[AwareDatetime, Field(alias="startsAt")]
-    ends_at: Annotated[AwareDatetime | None, Field(alias="endsAt")] = None
-    fingerprint: Annotated[Text, StringConstraints(min_length=1, max_length=64)]
+    starts_at: Annotated[Written, AfterValidator(_utc), Field(alias="startsAt")]
+    ended: Annotated[Annotated[Written, AfterValidator(_end)] | None, Field(alias="endsAt")] = None
+    fingerprint: Annotated[Text, StringConstraints(min_length=1), AfterValidator(_key)]
+
+    @classmethod
+    def firing(
+        cls, labels: Mapping[str, str], annotations: Mapping[str, str], since: datetime, fingerprint: str
+    ) -> "Alert":
+        """Return an alert that fires, as a webhook would have told it."""
+        return cls.model_validate(
+            {
+                "status": "firing",
+                "labels": dict(labels),
+                "annotations": dict(annotations),
+                "startsAt": since.isoformat(),
+                "fingerprint": fingerprint,
+            }
+        )
 
     @property
     def name(self) -> str:
@@ -48,19 +118,13 @@ class Alert(BaseModel):
 
     @property
     def severity(self) -> str:
-        """The label where settings know it; what another team's rule calls its alerts is a warning."""
-        said = self.labels.get("severity", "")
-        return said if said in Severities.model_fields else "warning"
-
-    @property
-    def ended(self) -> datetime | None:
-        """When it ended, None while it has not."""
-        return self.ends_at if self.ends_at and self.ends_at > _NEVER else None
+        """How bad it is."""
+        return severity_of(self.labels)
 
 
 class _Envelope(BaseModel):
     version: Literal["4"]
-    alerts: list[Any]
+    alerts: Annotated[list[Any], Field(max_length=MOST_ALERTS)]
 
 
 class PayloadError(ValueError):
@@ -75,7 +139,7 @@ def read(body: bytes) -> tuple[list[Alert], list[str]]:
     try:
         envelope = _Envelope.model_validate_json(body)
     except ValidationError as error:
-        raise PayloadError("; ".join(_lines(error, "webhook"))) from None
+        raise PayloadError(_problem(error, "webhook")) from None
     alerts: dict[str, Alert] = {}
     problems: list[str] = []
     for index, item in enumerate(envelope.alerts):
@@ -83,10 +147,14 @@ def read(body: bytes) -> tuple[list[Alert], list[str]]:
             alert = Alert.model_validate(item)
             alerts[alert.fingerprint] = alert
         except ValidationError as error:
-            problems.append("; ".join(_lines(error, f"alerts[{index}]")))
+            problems.append(_problem(error, f"alerts[{index}]"))
     return list(alerts.values()), problems
 
 
-def _lines(error: ValidationError, path: str) -> list[str]:
+def _problem(error: ValidationError, path: str) -> str:
+    """Return one line about the first thing that is wrong: what is bad may be so in thousands of places."""
     details = error.errors(include_url=False, include_context=False, include_input=False)
-    return [f"{'.'.join([path, *map(str, detail['loc'])])}: {detail['msg']}" for detail in details]
+    where = ".".join([path, *map(str, details[0]["loc"])])[:_SHORT]
+    more = f" (and {len(details) - 1} more)" if len(details) > 1 else ""
+    line = f"{where}: {details[0]['msg'][:_SHORT]}{more}"
+    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in line)

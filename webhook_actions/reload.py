@@ -12,7 +12,8 @@ from starlette.types import Receive, Scope, Send
 from stack.settings import Settings, SettingsError
 from webhook_actions.metrics import Metrics
 from webhook_actions.service import Running, running
-from webhook_actions.store.embedded import DatabaseError, EmbeddedPostgres
+from webhook_actions.store.database import DatabaseError
+from webhook_actions.store.embedded import EmbeddedPostgres
 
 log = logging.getLogger(__name__)
 
@@ -39,10 +40,10 @@ class Generations:
             raise RuntimeError("no engine has been started")
         await self._now.answer(scope, receive, send)
 
-    async def start(self, settings: Settings, silent: float) -> None:
+    async def start(self, settings: Settings) -> None:
         """Start an engine, and let the one before finish what it has begun. Raises as `running` does."""
         new = _Generation()
-        await new.start(running(settings, self._embedded, self._metrics, silent, self.reload))
+        await new.start(running(settings, self._embedded, self._metrics, self.reload))
         before, self._now = self._now, new
         for task in new.tasks:
             task.add_done_callback(self._ended)
@@ -58,8 +59,7 @@ class Generations:
         async with self._turn:
             try:
                 settings = await asyncio.to_thread(self._read)
-                # A worker of ours is at work until its successor is: only what is silent for long is dead.
-                await self.start(settings, 2 * float(settings.webhook_actions.heartbeat))
+                await self.start(settings)
             except (SettingsError, DatabaseError, OSError) as error:
                 log.error("the settings stay as they were", extra={"reason": str(error)})
                 self._metrics.reloaded.set(0)
@@ -129,7 +129,5 @@ async def serving(read: Callable[[], Settings], settings: Settings, data: Path) 
             stack.callback(postgres.stop)
             embedded = postgres.start()  # in this thread, with whose end PostgreSQL ends too
         generations = Generations(read, embedded, stack)
-        # Nobody else can be at work on a database of our own, so what a killed process left runs at once.
-        silent = 0.0 if embedded else 2 * float(settings.webhook_actions.heartbeat)
-        await generations.start(settings, silent)
+        await generations.start(settings)
         yield generations

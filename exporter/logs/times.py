@@ -1,6 +1,7 @@
 """Reads when a line was written: as Python's logging, ISO 8601, web servers, syslog and epochs say it."""
 
 import re
+from calendar import monthrange
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import Final
 
@@ -38,7 +39,7 @@ def read_time(text: str, zone: tzinfo, now: float) -> float | None:
         if found := _EPOCH.match(head):
             return int(found["seconds"]) + int(found["millis"] or 0) / 1000 + _fraction(found["fraction"])
         if found := _SYSLOG.search(head):
-            return _of_this_year(found, zone, now)
+            return _of_a_near_year(found, zone, now)
     except (ValueError, KeyError):  # 31 February, or a word that is no month
         return None
     return None
@@ -52,10 +53,15 @@ def _moment(found: re.Match[str], month: int, year: int, zone: tzinfo) -> float:
     ).timestamp() + (second == 60)
 
 
-def _of_this_year(found: re.Match[str], zone: tzinfo, now: float) -> float:
+def _of_a_near_year(found: re.Match[str], zone: tzinfo, now: float) -> float | None:
+    """Return the last such time up to a day from now; 29 February is not of every year."""
     month, year = _MONTHS[found["month"]], datetime.fromtimestamp(now, zone).year
-    moment = _moment(found, month, year, zone)
-    return moment if moment <= now + 86_400 else _moment(found, month, year - 1, zone)
+    for each in (year + 1, year, year - 1):
+        if int(found["day"]) <= monthrange(each, month)[1]:
+            moment = _moment(found, month, each, zone)
+            if moment <= now + 86_400:
+                return moment
+    return None
 
 
 def _fraction(digits: str | None) -> float:

@@ -6,10 +6,10 @@ function(config)
   local alert = (import 'alert.libsonnet')(config);
   local promql = (import 'promql.libsonnet')(config);
 
-  // What is told at planned hours only must still be there when they begin.
+  // What is told at planned hours only must still be there when they begin, after the night of 25 hours too.
   local minutes(time) = 60 * std.parseInt(time[0:2]) + std.parseInt(time[3:5]);
   local hours = config.routing.info_hours;
-  local quiet = if hours == null then 0 else (24 * 60 - (minutes(hours.to) - minutes(hours.from))) * 60;
+  local quiet = if hours == null then 0 else (25 * 60 - (minutes(hours.to) - minutes(hours.from))) * 60;
 
   local fact(name, query, format) =
     name + ': {{ with query `' + query + '` }}{{ . | first | value | ' + format + ' }}{{ else }}unknown{{ end }}';

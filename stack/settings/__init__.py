@@ -1,6 +1,6 @@
 """The typed model of monitoring.yaml, which every part of Nightdesk reads its settings from."""
 
-from stack.settings.acting import ActionLimit, Contact, Delivery, Hours, Maintenance
+from stack.settings.acting import ActionLimit, Contact, Hours, Maintenance, RetryPolicy
 from stack.settings.alerts import Alert, Severities
 from stack.settings.bots import (
     Bot,
@@ -38,7 +38,6 @@ __all__ = [
     "BotProcess",
     "CommandRestart",
     "Contact",
-    "Delivery",
     "DockerRestart",
     "Duration",
     "FileBot",
@@ -50,6 +49,7 @@ __all__ = [
     "PushBot",
     "RealTime",
     "Replicated",
+    "RetryPolicy",
     "Service",
     "Settings",
     "SettingsError",

@@ -113,7 +113,7 @@ class Rota(Section):
     contacts: Annotated[list[str], Field(min_length=1)]
 
 
-class Delivery(Section):
+class RetryPolicy(Section):
     """What is done about a message that could not be delivered: the pause doubles with each retry."""
 
     retries: Retries
@@ -145,7 +145,7 @@ class Escalation(Section):
     rotas: dict[str, Rota]
     quiet_hours: Hours | None
     link_valid_for: Annotated[RealTime, Between("10m", "30d")]
-    delivery: Delivery
+    delivery: RetryPolicy
 
 
 class Fleet(Section):
@@ -257,14 +257,14 @@ class Grafana(Section):
     enabled: StrictBool
     token_file: SecretFile | None
     timeout: Timeout
-    delivery: Delivery
+    delivery: RetryPolicy
 
 
 class Webhooks(Section):
     """Outgoing webhooks."""
 
     timeout: Timeout
-    delivery: Delivery
+    delivery: RetryPolicy
     endpoints: list[Endpoint]
 
 

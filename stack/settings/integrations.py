@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field, StrictBool
 
-from stack.settings.acting import Delivery, Timeout
+from stack.settings.acting import RetryPolicy, Timeout
 from stack.settings.bots import Url
 from stack.settings.types import SecretFile, Section
 
@@ -19,7 +19,7 @@ class Datadog(Section):
     api_key_file: SecretFile | None
     tags: list[str]
     timeout: Timeout
-    delivery: Delivery
+    delivery: RetryPolicy
 
 
 class NewRelic(Section):
@@ -32,7 +32,7 @@ class NewRelic(Section):
     metrics_url: Url
     events_url: Url
     timeout: Timeout
-    delivery: Delivery
+    delivery: RetryPolicy
 
 
 class Integrations(Section):

@@ -2,6 +2,7 @@
 
 import re
 import sys
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -165,6 +166,15 @@ class Links(Section):
     webhook_actions: Link | None
 
 
+def _network(text: str) -> str:
+    """Refuse what is neither an address nor a network."""
+    ip_network(text)
+    return text
+
+
+Network = Annotated[str, AfterValidator(_network)]
+
+
 class Page(Section):
     """The on-call page: who may log in, for how long, and how often an address may do what."""
 
@@ -172,6 +182,7 @@ class Page(Section):
     web_config_file: SecretFile | None
     failed_logins: Count
     writes: Count
+    trusted_proxies: list[Network]
 
 
 class WebhookActions(Section):
@@ -277,7 +288,5 @@ class Settings(Section):
             "formatters": {"default": plain if terminal else structured},
             "handlers": {"default": {"class": "logging.StreamHandler", "formatter": "default"}},
             "root": {"level": "INFO", "handlers": ["default"]},
-            "loggers": {
-                name: {"level": "WARNING"} for name in ("uvicorn", "aiohttp.access", "procrastinate")
-            },
+            "loggers": {name: {"level": "WARNING"} for name in ("uvicorn", "aiohttp.access")},
         }

@@ -96,7 +96,7 @@ def _silenced() -> Finding:
         eventually(lambda: fleet.bots["alpha"].did("restart"), what="a restart")
         fleet.calm("alpha")
         eventually(lambda: not _open(stage), within=60, what="the close")
-        words = stage.rows("SELECT count(*) FROM entries WHERE kind = 'resolved'")[0][0]
+        words = stage.rows("SELECT count(*) FROM timeline WHERE kind = 'resolved'")[0][0]
         left = _open(stage)
     said = "an alert that ends while silenced closes its incident"
     return Finding(said, f"{left} open, {words} words of Alertmanager", left == 0 and words == 0)
@@ -107,7 +107,9 @@ def _wrong_password() -> Finding:
     with _stage("alpha") as (fleet, stage):
         fleet.bots["alpha"].error = "auth"
         _goes_down(fleet, stage, "alpha")
-        eventually(lambda: stage.rows("SELECT FROM incidents WHERE gave_up_at IS NOT NULL"), what="the end")
+        eventually(
+            lambda: stage.rows("SELECT FROM incidents WHERE handed_over_at IS NOT NULL"), what="the end"
+        )
         orders = fleet.calls()
     return Finding("a wrong password restarts nothing", f"{orders} orders to the bot", orders == 0)
 
@@ -121,8 +123,8 @@ def _forty_down() -> Finding:
         eventually(lambda: stage.firing() == len(names), what="forty alerts")
         _deliver(stage, *(alert(name, "Down", "-") for name in names))
         ended = (
-            "SELECT FROM incidents i WHERE gave_up_at IS NOT NULL OR EXISTS "
-            "(SELECT FROM steps WHERE incident = i.id AND verdict = 'verified')"
+            "SELECT FROM incidents i WHERE handed_over_at IS NOT NULL OR EXISTS "
+            "(SELECT FROM runs WHERE incident = i.id AND verdict = 'verified')"
         )
         eventually(lambda: len(stage.rows(ended)) == len(names), within=60, what="an end for each")
         acted = sum(bool(bot.received) for bot in fleet.bots.values())

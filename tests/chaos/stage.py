@@ -24,6 +24,7 @@ ROOT = Path(__file__).parents[2]
 SPEED = 60
 _ENDS_WITH_US = ["setpriv", "--pdeathsig=KILL"]  # with the thread that starts it
 _VERIFY = 'chaos_fault{bot="$bot",alert="$alert",symbol="$symbol"} == 0'
+_BY_LABEL = {"$bot": "{{ $labels.bot }}", "$symbol": "{{ $labels.symbol }}"}
 _TOKENS = ("receive", "read", "act", "bot")
 
 
@@ -98,6 +99,10 @@ class Stage:
                 "alert": f"TradingBot{alert}",
                 "expr": f'max by (bot, symbol) (chaos_fault{{alert="{alert}"}}) == 1',
                 "labels": {"severity": severity},
+                "annotations": {
+                    "summary": f"{alert} of {{{{ $labels.bot }}}}",
+                    "verify": _rule_verify(alert),
+                },
             }
             for alert, severity in SEVERITY.items()
         ]
@@ -264,6 +269,14 @@ def alert(name: str, kind: str, symbol: str, **changes: Any) -> dict[str, Any]:
         "fingerprint": f"{kind}-{name}-{symbol}",
         **changes,
     }
+
+
+def _rule_verify(kind: str) -> str:
+    """Return the rule's PromQL of the end, by the labels of each alert."""
+    text = _VERIFY.replace("$alert", kind)
+    for name, template in _BY_LABEL.items():
+        text = text.replace(name, template)
+    return text
 
 
 def _ok(port: int, path: str) -> bool:

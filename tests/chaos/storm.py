@@ -183,7 +183,7 @@ class _Sky:
             try:
                 found = self.stage.rows(
                     "SELECT id FROM incidents WHERE closed_at IS NULL AND NOT EXISTS "
-                    "(SELECT FROM acks WHERE incident = incidents.id) ORDER BY random() LIMIT 5"
+                    "(SELECT FROM acknowledgements WHERE incident = incidents.id) ORDER BY random() LIMIT 5"
                 )
                 for (incident,) in found:
                     number = self.random.randrange(self.storm.engines)
@@ -236,7 +236,7 @@ class _Sky:
 
     def _about_money(self) -> list[Finding]:
         """Join what bots carried out, by idempotency key, with the incidents that the keys' steps are of."""
-        steps = dict(self.stage.rows("SELECT id, incident FROM steps WHERE effect = 'money'"))
+        steps = dict(self.stage.rows("SELECT id, incident FROM runs WHERE effect = 'money'"))
         done: dict[tuple[int, str], int] = {}
         received = executed = unkeyed = 0
         for bot in self.fleet.bots.values():
@@ -260,7 +260,7 @@ class _Sky:
 
     def _tell_of(self, incident: int) -> None:
         """Print an incident's timeline, for whoever looks for the reason."""
-        query = "SELECT at::time, kind, text FROM entries WHERE incident = %s ORDER BY id"
+        query = "SELECT at::time, kind, text FROM timeline WHERE incident = %s ORDER BY id"
         for at, kind, text in self.stage.rows(query, incident):
             print(incident, at, kind, text, file=sys.stderr)
 
@@ -268,15 +268,16 @@ class _Sky:
         """Count the messages that arrived twice, and those of them that no crash explains."""
         again = set(
             self.stage.rows(
-                "SELECT o.incident, o.contact, s.why FROM outbox o JOIN escalation_steps s ON s.id = o.step "
+                "SELECT o.incident, o.contact, s.why FROM deliveries o JOIN escalation_steps s ON s.id = o.step "
                 "WHERE o.interrupted > 0"
             )
         )
         ids = {
-            id_ for (id_,) in self.stage.rows("SELECT id FROM outbox WHERE interrupted > 0 AND step IS NULL")
+            id_
+            for (id_,) in self.stage.rows("SELECT id FROM deliveries WHERE interrupted > 0 AND step IS NULL")
         }
         sent = self.stage.rows(
-            "SELECT DISTINCT incident FROM outbox WHERE state = 'sent' AND step IS NOT NULL"
+            "SELECT DISTINCT incident FROM deliveries WHERE state = 'sent' AND step IS NOT NULL"
         )
         mailed = {told for told, count in self.mailbox.told.items() if count > 1}
         hooked = {id_ for id_, count in self.receiver.ids.items() if count > 1}
@@ -305,9 +306,9 @@ class _Sky:
 
 
 _ENDS = (  # verified, escalated, acknowledged, or a sample showed that the cause is gone
-    "EXISTS (SELECT FROM steps WHERE incident = i.id AND verdict = 'verified')",
+    "EXISTS (SELECT FROM runs WHERE incident = i.id AND verdict = 'verified')",
     "escalated_at IS NOT NULL",
-    "EXISTS (SELECT FROM acks WHERE incident = i.id)",
+    "EXISTS (SELECT FROM acknowledgements WHERE incident = i.id)",
     "closed_at IS NOT NULL",
 )
 _ENDED = " OR ".join(_ENDS)

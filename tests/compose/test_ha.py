@@ -74,7 +74,7 @@ def heals(stack: Compose) -> None:
     )
     new = incidents(stack)[: len(incidents(stack)) - before]
     assert len(new) == 1
-    assert [(step["action"], step["verdict"]) for step in new[0]["steps"]] == [("restart_bot", "verified")]
+    assert [(step["action"], step["verdict"]) for step in new[0]["runs"]] == [("restart_bot", "verified")]
 
 
 def test_every_container_is_healthy(stack: Compose):

@@ -112,4 +112,4 @@ def test_a_crash_is_healed_through_the_proxy_and_proven(stack: Compose):
     closed = eventually(
         lambda: [one for one in incidents(stack) if one["closed_at"]], within=180, what="the incident's end"
     )
-    assert closed[0]["steps"][-1]["verdict"] == "verified"
+    assert closed[0]["runs"][-1]["verdict"] == "verified"

@@ -142,7 +142,7 @@ def test_one_currency_needs_no_list_of_bots(prometheus: str, tmp_path: Path) -> 
 
 
 def _titles(dashboard: dict[str, Any], title: str) -> dict[str, str]:
-    """Return the column of each query of a table, by its letter."""
+    """Return the column of each query of a table, by its delivery."""
     panel = next(one for one in dashboard["panels"] if one["title"] == title)
     (organize,) = (one["options"] for one in panel["transformations"] if one["id"] == "organize")
     names = organize["renameByName"]

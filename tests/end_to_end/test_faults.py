@@ -42,12 +42,12 @@ class Desk(Stack):
     def acted(self, alert: str, action: str) -> dict[str, Any] | None:
         """Return an incident of an alert that an action was tried for."""
         found = self.incidents(f"TradingBot{alert}", "demo")
-        return next((one for one in found if action in [step["action"] for step in one["steps"]]), None)
+        return next((one for one in found if action in [step["action"] for step in one["runs"]]), None)
 
     def verdicts(self, alert: str, action: str) -> list[str]:
         """Return the verdicts on an action for an alert."""
         found = self.incidents(f"TradingBot{alert}", "demo")
-        return [step["verdict"] for one in found for step in one["steps"] if step["action"] == action]
+        return [step["verdict"] for one in found for step in one["runs"] if step["action"] == action]
 
     def kinds(self, alert: str) -> list[str]:
         """Return the kinds of all lines in the timelines of an alert."""
@@ -167,7 +167,7 @@ def test_a_bot_that_stays_down_rings_and_is_answered_by_the_mails_link_and_on_th
     assert desk.demo("POST", "faults/crash").ok
 
     def handed_over() -> dict[str, Any] | None:
-        return next((one for one in desk.incidents("TradingBotDown", "demo") if one["gave_up_at"]), None)
+        return next((one for one in desk.incidents("TradingBotDown", "demo") if one["handed_over_at"]), None)
 
     incident = eventually(handed_over, within=240, what="giving up")
     eventually(lambda: _spent(desk.fakes.texts("sms")), within=30, what="an SMS over Twilio")

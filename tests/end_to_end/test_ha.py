@@ -211,7 +211,7 @@ def test_a_crash_is_healed_once_while_one_of_each_part_is_killed_and_comes_back(
     eventually(
         lambda: any(one["closed_at"] for one in desk.crashes()), within=150, what="the end of the incident"
     )
-    restarts = [step for one in desk.crashes() for step in one["steps"] if step["action"] == "restart_bot"]
+    restarts = [step for one in desk.crashes() for step in one["runs"] if step["action"] == "restart_bot"]
     assert [step["verdict"] for step in restarts] == ["verified"]
 
     def back() -> bool:

@@ -50,7 +50,7 @@ def test_a_killed_bot_is_restarted_proven_and_its_incident_closed(stack: Stack) 
     )
     eventually(lambda: ("TradingBotDown", "demo") not in stack.alertmanager(), what="the alert's end")
     assert stack.demo("GET", "trades").json()["trades"][: len(trades)] == trades
-    steps = stack.incidents("TradingBotDown", "demo")[0]["steps"]
+    steps = stack.incidents("TradingBotDown", "demo")[0]["runs"]
     assert [(step["action"], step["outcome"], step["verdict"]) for step in steps] == [
         ("restart_bot", "done", "verified")
     ]
@@ -63,20 +63,20 @@ def test_a_bot_that_stays_down_is_tried_three_times_in_all_and_handed_over(stack
 
     def handed_over() -> dict[str, Any] | None:
         new = stack.incidents("TradingBotDown", "demo")[before:]
-        return new[0] if new and new[0]["gave_up_at"] and "escalated" in kinds(new[0]) else None
+        return new[0] if new and new[0]["handed_over_at"] and "escalated" in kinds(new[0]) else None
 
     incident = eventually(handed_over, within=150, what="the escalation")
     restarts = [
         step
         for each in stack.incidents("TradingBotDown", "demo")
-        for step in each["steps"]
+        for step in each["runs"]
         if step["action"] == "restart_bot"
     ]
     window = float(stack.settings.actions.attempts_window)
     last = datetime.fromisoformat(restarts[-1]["started_at"]).timestamp()
     lately = [s for s in restarts if last - datetime.fromisoformat(s["started_at"]).timestamp() < window]
     assert len(lately) == stack.settings.actions.limit("restart_bot").attempts
-    assert all(step["verdict"] == "not_verified" for step in incident["steps"] if step["verdict"] != "none")
+    assert all(step["verdict"] == "not_verified" for step in incident["runs"] if step["verdict"] != "none")
     assert incident["closed_at"] is None
     assert stack.demo("DELETE", "faults/stay_down").ok
     assert stack.demo("POST", "control/start").ok

@@ -132,6 +132,17 @@ def test_syslog_of_december_read_in_january_is_of_the_last_year():
     assert read_time("Dec 31 23:00:00 host x", UTC, january) == january - 7200
 
 
+def test_syslog_of_a_host_that_is_ahead_is_of_the_new_year():
+    december = 1_798_761_598.0  # 2026-12-31 23:59:58
+    assert read_time("Jan  1 00:00:03 host x", UTC, december) == december + 5
+
+
+def test_syslog_of_the_leap_day_read_in_a_year_without_one_is_of_the_last_year():
+    january = 1_861_920_000.0  # 2029-01-01
+    assert read_time("Feb 29 12:00:00 host x", UTC, january) == 1_835_438_400  # 2028-02-29 12:00
+    assert read_time("Feb 30 12:00:00 host x", UTC, january) is None
+
+
 def test_numbers_and_ids_of_messages_are_folded():
     one = fold("Order dry_run_buy_BTC/USDT_e353ec00-692b-49f4-afa5-a38a7897da19 failed after 12.5 s")
     assert one == fold("Order dry_run_buy_BTC/USDT_aa53ec00-112b-49f4-afa5-a38a78970019 failed after 7 s")

@@ -246,7 +246,7 @@ def _milestones(settings: Settings) -> Iterator[Case]:
     hours = settings.routing.info_hours
     assert hours is not None
     minutes = [60 * int(time[:2]) + int(time[3:]) for time in (hours.from_, hours.to)]
-    hold = (24 * 60 - (minutes[1] - minutes[0])) * 60
+    hold = (25 * 60 - (minutes[1] - minutes[0])) * 60  # the night on which the clock is set back
     rearm = settings.milestones.rearm
     figures = {
         "daily_pnl": ("trading_bot_pnl", {"window": "day"}),
@@ -275,5 +275,7 @@ def _milestones(settings: Settings) -> Iterator[Case]:
         yield case("absent", [], 7 * scrape, False)
         long = scrapes(settings, hold + 900)
         yield case("resolves", [below] * 5 + [above] * long, 5 * scrape + hold + 900, False)
+    night = [0.0] * 5 + [limit] * scrapes(settings, hold)
+    yield case("is there in the morning", night, 5 * scrape + hold, True)
     flaps = [0.0] * 5 + [limit] * 3 + [0.0] * scrapes(settings, rearm / 2) + [limit] * 3
     yield case("resolves", flaps + [limit] * scrapes(settings, hold + 900), 8 * scrape + hold + 900, False)

@@ -36,7 +36,7 @@ def shoot(world: World, browser: Browser) -> None:
     world.goes_down("alpha")
     late = {"alertname": "TradingBotApiResponseTimeHigh", "bot": "beta", "severity": "warning"}
     world.deliver(world.alert("alpha", annotations=DOWN), world.alert("beta", labels=late, annotations=LATE))
-    eventually(lambda: world.incident("alpha")["gave_up_at"], within=60, what="giving up")
+    eventually(lambda: world.incident("alpha")["handed_over_at"], within=60, what="giving up")
     browser.size(1100, 800)
     log_in(browser, world)
     browser.fill("#incident-2 input[name=comment]", "the exchange is slow")

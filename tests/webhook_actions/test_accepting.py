@@ -33,9 +33,10 @@ def test_a_webhook_delivered_again_opens_no_second_incident(quiet: World) -> Non
         (b"not json", 422, "Invalid JSON"),
         (b'{"version": "3", "alerts": []}', 422, "webhook.version"),
         (b'{"version": "4"}', 422, "webhook.alerts"),
+        (b'{"version":"4","alerts":[' + b"1," * 2_400_000 + b"1]}", 422, "at most 10000"),
         (b"x" * 10_000_000, 413, "webhook_actions.body_limit"),
     ],
-    ids=("no JSON", "another version", "no alerts", "too long"),
+    ids=("no JSON", "another version", "no alerts", "too many alerts", "too long"),
 )
 def test_a_body_that_cannot_be_read_is_refused_with_the_reason(
     quiet: World, body: bytes, status: int, says: str
@@ -76,6 +77,32 @@ def test_a_malformed_alert_spoils_no_good_one(quiet: World) -> None:
     assert answer.json()["opened"] == 1
     assert len(answer.json()["refused"]) == len(bad)
     assert quiet.metric('nightdesk_alerts_total{outcome="refused"}') == len(bad)
+
+
+def test_an_alert_that_postgresql_cannot_keep_spoils_no_good_one(quiet: World) -> None:
+    bad = [
+        quiet.alert("alpha", startsAt="0001-01-01T00:00:00+14:00"),
+        quiet.alert("alpha", startsAt="9999-12-31T23:59:59-14:00"),
+        quiet.alert("alpha", labels={"alertname": "TradingBotDown", "bot": "b" * 4_000}),
+        quiet.alert("alpha", fingerprint="f" * 4_000),
+    ]
+    zone = quiet.alert("beta", startsAt="2026-03-01T00:00:00+23:59")
+    longest = chr(0x10FFFF) * 300
+    labels = {"alertname": longest, "bot": longest, "severity": longest}
+    key = quiet.alert("gamma", labels=labels, fingerprint="".join(map(chr, range(0x2F800, 0x2F800 + 300))))
+    answer = quiet.deliver(*bad, quiet.alert("alpha"), zone, key)
+    assert (answer.status_code, answer.json()["opened"], len(answer.json()["refused"])) == (200, 3, 4)
+    assert [each["bot"] for each in quiet.incidents()] == ["alpha", "beta", longest]
+
+
+def test_ten_thousand_bad_alerts_are_one_line_of_the_log_and_twenty_of_the_answer(quiet: World) -> None:
+    before = len((quiet.directory / "engine.log").read_text().splitlines())
+    answer = quiet.deliver(*({"labels": {"bot": 1}},) * 9_999, quiet.alert("alpha"))
+    assert (answer.status_code, answer.json()["opened"]) == (200, 1)
+    assert (len(answer.json()["refused"]), answer.json()["refused_unlisted"]) == (20, 9_979)
+    assert quiet.metric('nightdesk_alerts_total{outcome="refused"}') == 9_999
+    lines = (quiet.directory / "engine.log").read_text().splitlines()[before:]
+    assert len([line for line in lines if "alerts were refused" in line]) == 1
 
 
 def test_names_with_quotes_emoji_and_newlines_arrive_intact(quiet: World) -> None:

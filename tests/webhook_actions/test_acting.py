@@ -61,7 +61,7 @@ def test_a_bot_that_does_not_come_back_is_tried_three_times_and_handed_over_once
     assert len(set(bot.restarts)) == 3, "each try has an idempotency key of its own"
     spent = [e["text"] for e in world.incident("alpha")["timeline"] if "attempts spent" in e["text"]]
     assert len(spent) == 1
-    assert [step["verdict"] for step in world.incident("alpha")["steps"][:3]] == ["not_verified"] * 3
+    assert [step["verdict"] for step in world.incident("alpha")["runs"][:3]] == ["not_verified"] * 3
     told = next(entry for entry in world.incident("alpha")["timeline"] if entry["kind"] == "escalated")
     assert "administrator" in told["text"]
     assert "restart_bot: 3 attempts spent" in told["text"]
@@ -87,7 +87,7 @@ def test_a_wrong_password_restarts_nothing(world: World) -> None:
     world.deliver(world.alert("alpha"))
     eventually(lambda: "escalated" in world.kinds("alpha"), what="the escalation")
     assert world.bots.by_name["alpha"].restarts == []
-    assert "it cannot mend this" in world.incident("alpha")["steps"][0]["detail"]
+    assert "it cannot mend this" in world.incident("alpha")["runs"][0]["detail"]
 
 
 def test_without_prometheus_nothing_is_done_and_a_person_hears(make_world: Make) -> None:
@@ -224,8 +224,8 @@ def test_what_was_found_is_told_to_the_administrator_and_programs_and_maintenanc
         world.deliver(world.alert("alpha"), world.alert("beta"))
         eventually(lambda: len(mailbox.mails) >= 2, what="the opening's mail and the administrator's")
         eventually(lambda: len(fakes.to("webhook")) >= 4, what="two openings and two actions")
-        eventually(lambda: world.incident("alpha")["gave_up_at"], what="the end of the ladder")
-    found = next(step for step in world.incident("alpha")["steps"] if step["outcome"] == "done")["detail"]
+        eventually(lambda: world.incident("alpha")["handed_over_at"], what="the end of the ladder")
+    found = next(step for step in world.incident("alpha")["runs"] if step["outcome"] == "done")["detail"]
     mails = [mailbox.text(index) for index in range(len(mailbox.mails))]
     [told] = [text for text in mails if "Why you: notify_admin" in text]
     assert f"check_market_conditions: done, {found}" in told

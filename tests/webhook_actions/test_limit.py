@@ -1,6 +1,10 @@
-"""How often one address may do something."""
+"""How often one address may do something, and one thing is logged."""
 
-from webhook_actions.web.limit import RateLimit
+import logging
+
+import pytest
+
+from webhook_actions.web.limit import OnceASecond, RateLimit
 
 
 def test_a_burst_uses_up_the_minutes_share_which_comes_back_evenly() -> None:
@@ -19,3 +23,19 @@ def test_many_addresses_do_not_fill_the_memory() -> None:
         limit.take(str(number))
     assert limit.wait("19999") > 0
     assert limit.wait("0") == 0.0
+
+
+def test_a_warning_is_logged_once_a_second_and_the_next_says_how_many_were_not(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    now = [1000.0]
+    log = logging.getLogger("test of a flood")
+    log.addFilter(OnceASecond(clock=lambda: now[0]))
+    for number in range(1_000):
+        log.warning("refused", extra={"number": number})
+    now[0] += 1
+    log.warning("refused", extra={"number": 1_000})
+    assert [(each.__dict__["number"], each.__dict__["left_out"]) for each in caplog.records] == [
+        (0, 0),
+        (1_000, 999),
+    ]

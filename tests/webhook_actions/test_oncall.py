@@ -41,7 +41,7 @@ def test_an_action_is_run_and_money_wants_the_bots_name(world: World) -> None:
     world.bots.by_name["alpha"].comes_back = False
     world.goes_down("alpha")
     world.deliver(world.alert("alpha"))
-    eventually(lambda: world.incident("alpha")["gave_up_at"], within=60, what="giving up")
+    eventually(lambda: world.incident("alpha")["handed_over_at"], within=60, what="giving up")
     assert nightdesk(world, "run", "1", "restart_bot").stdout == "restart_bot: asked\n"
     eventually(lambda: "asked" in world.kinds("alpha"), what="the action")
     refused = nightdesk(world, "run", "1", "close_positions")

@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urljoin
 
@@ -42,7 +43,11 @@ def quiet(make_world: Make) -> World:
 @pytest.fixture(scope="module")
 def still(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """Return a world with one open incident, for tests that change nothing."""
-    made = World(tmp_path_factory.mktemp("still"), "alpha", webhook_actions=limits(failed_logins=1000))
+    made = World(
+        tmp_path_factory.mktemp("still"),
+        "alpha",
+        webhook_actions=limits(failed_logins=1000, trusted_proxies=["127.0.0.1"]),
+    )
     made.start_engine()
     made.deliver(made.alert("alpha"))
     yield made
@@ -123,6 +128,56 @@ def test_failed_logins_are_slowed_down_and_even_the_right_token_waits_then(make_
     assert [visitor.log_in("wrong").status_code for _ in range(4)] == [401, 401, 401, 429]
     assert "try again in" in visitor.log_in("wrong").text
     assert visitor.log_in().status_code == 429
+
+
+def test_form_basic_auth_and_tokens_share_one_limit_of_failures_and_a_right_token_passes(
+    make_world: Make,
+) -> None:
+    page = limits(failed_logins=3, web_config_file="web.yml")
+    world = make_world("alpha", webhook_actions=page)
+    (world.directory / "web.yml").write_text(yaml.safe_dump({"basic_auth_users": {"anna": hashed("right")}}))
+    world.start_engine()
+
+    def basic(password: str, forwarded: str) -> int:
+        given, headers = ("anna", password), {"X-Forwarded-For": forwarded}
+        return requests.get(
+            world.url("/"), auth=given, headers=headers, allow_redirects=False, timeout=20
+        ).status_code
+
+    assert Visitor(world).log_in("wrong", **{"X-Forwarded-For": "192.0.2.1"}).status_code == 401
+    assert world.get("/api/v1/pause", "wrong").status_code == 401
+    assert [basic("wrong", f"192.0.2.{each}") for each in range(2, 5)] == [303, 429, 429]
+    assert basic("right", "192.0.2.9") == 429
+    assert Visitor(world, "anna").log_in("right").status_code == 429
+    refused = world.get("/api/v1/pause", "wrong")
+    assert (refused.status_code, int(refused.headers["Retry-After"]) > 0) == (429, True)
+    assert requests.get(world.url("/api/v1/pause"), timeout=20).status_code == 401
+    assert world.get("/api/v1/pause").status_code == 200
+    assert world.deliver(world.alert("alpha")).json()["opened"] == 1
+    act = {"Authorization": "Bearer act-secret"}
+    assert requests.post(world.url("/api/v1/pause"), json={}, headers=act, timeout=20).status_code == 200
+    assert world.get("/api/v1/audit").json()[0]["address"] == "127.0.0.1"
+
+
+def test_a_burst_of_passwords_is_tried_no_more_often_than_the_limit_allows(make_world: Make) -> None:
+    world = make_world("alpha", webhook_actions=limits(failed_logins=3, web_config_file="web.yml"))
+    (world.directory / "web.yml").write_text(yaml.safe_dump({"basic_auth_users": {"anna": hashed("right")}}))
+    world.start_engine()
+
+    def guess(number: int) -> int:
+        given = ("anna", f"guess {number}")
+        return requests.get(world.url("/"), auth=given, allow_redirects=False, timeout=20).status_code
+
+    with ThreadPoolExecutor(20) as pool:
+        assert sorted(pool.map(guess, range(20))) == [303] * 3 + [429] * 17
+
+
+def test_only_a_trusted_proxy_says_for_whom_it_asks(make_world: Make) -> None:
+    for proxies, address in ([], "127.0.0.1"), (["127.0.0.0/8"], "192.0.2.1"):
+        world = make_world("alpha", webhook_actions=limits(trusted_proxies=proxies))
+        world.start_engine()
+        Visitor(world).log_in(**{"X-Forwarded-For": "192.0.2.1"})
+        assert world.get("/api/v1/audit").json()[0]["address"] == address
 
 
 def test_the_cookie_is_kept_from_scripts_from_other_sites_and_behind_tls_from_plain_http(
@@ -229,7 +284,7 @@ def test_an_action_is_run_now_and_one_that_touches_money_asks_for_the_bots_name(
     world.bots.by_name["alpha"].comes_back = False
     world.goes_down("alpha")
     world.deliver(world.alert("alpha"))
-    eventually(lambda: world.incident("alpha")["gave_up_at"], within=60, what="giving up")
+    eventually(lambda: world.incident("alpha")["handed_over_at"], within=60, what="giving up")
     before = len(world.bots.by_name["alpha"].restarts)
     assert "Asked for" in anna.send("/incidents/1/run", action="restart_bot").text
     eventually(lambda: len(world.bots.by_name["alpha"].restarts) == before + 1, what="the restart")

@@ -45,7 +45,7 @@ def test_an_action_under_way_is_finished_once_and_new_settings_count_for_the_nex
     assert len(world.bots.by_name["one"].restarts) == 1
     world.goes_down("two")
     world.deliver(world.alert("two"))
-    step = eventually(lambda: world.incident("two")["steps"], within=60, what="a step of dry run")[0]
+    step = eventually(lambda: world.incident("two")["runs"], within=60, what="a step of dry run")[0]
     assert step["outcome"] == "would_have"
     assert world.bots.by_name["two"].restarts == []
 

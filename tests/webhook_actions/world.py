@@ -54,7 +54,7 @@ class Bots:
                 if self.path == "/metrics":
                     return self.reply(200, world.exposition(), "text/plain")
                 bot = world.by_name[self.path.split("/")[1]]
-                return self.reply(200 if bot.answers else 503, b"{}")
+                return self.reply(200 if bot.answers else 503, b'{"state": "running"}')
 
             def do_POST(self) -> None:
                 bot = world.by_name[self.path.split("/")[1]]

@@ -1,175 +1,38 @@
 """Decides the next thing about an incident: a pure function of what is known of it, without clock or I/O."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 from datetime import datetime, timedelta
-from enum import StrEnum
 
-from webhook_actions.store.incidents import Incident
+from webhook_actions.engine.decisions import (
+    CANNOT,
+    CLOSES,
+    CRITICAL_LOSS,
+    DISRUPTIVE,
+    MONEY,
+    OBSERVE,
+    REFUSED,
+    WOULD_HAVE,
+    Blocked,
+    Close,
+    Decision,
+    Facts,
+    GiveUp,
+    Holds,
+    Interrupt,
+    Judge,
+    PlannedAction,
+    Run,
+    Skip,
+    Verdict,
+    Wait,
+)
 from webhook_actions.store.runs import Run as ActionRun
 from webhook_actions.store.runs import State
 
-CANNOT = "cannot"  # this bot, adapter or Nightdesk has no way to do it
-WOULD_HAVE = "would_have"  # settings do not arm it
-REFUSED = "refused"  # a person's request that is not carried out
-NOT_RUN = (CANNOT, WOULD_HAVE, REFUSED)
+_NOT_RUN = (CANNOT, WOULD_HAVE, REFUSED)
 _NEVER_AGAIN = (CANNOT, WOULD_HAVE, "failed")  # in the same incident, whoever asked
 _BESIDE = timedelta(seconds=2)  # when to look again at a bot that something else is done to
 _RETRY_PROMETHEUS = timedelta(seconds=5)
-
-
-class Verdict(StrEnum):
-    """What became of a run."""
-
-    VERIFIED = "verified"
-    NOT_VERIFIED = "not_verified"
-    UNKNOWN = "unknown"  # the bot does not say
-    NONE = "none"  # nothing to verify
-    STOPPED = "stopped"  # before its target was reached; it may be run again
-    TAKEN_OVER = "taken_over"  # a person has it now; it is not run again
-    REPLACED = "replaced"  # by a stronger target
-
-
-@dataclass(frozen=True)
-class PlannedAction:
-    """One action of an incident's remediation plan, with all that settings say of it.
-
-    `refusal` says why nobody may run it. `strength` orders targets: closing is stronger than reducing, which is
-    stronger than stopping entries; 0 has no target. `paced` actions keep their attempts and their cooldown.
-    """
-
-    name: str
-    effect: str
-    attempts: int
-    cooldown: timedelta
-    strength: int = 0
-    paced: bool = True
-    once: bool = False
-    armed: bool = True
-    proof: bool = True
-    refusal: str | None = None
-    useless: str | None = None  # what Prometheus says against it
-
-    @property
-    def targeted(self) -> bool:
-        """Whether it brings the bot to a target, so that it may be repeated without harm."""
-        return self.strength > 0
-
-
-@dataclass(frozen=True)
-class Holds:
-    """What holds actions back: each None where it does not."""
-
-    paused_by: str | None = None
-    maintained_until: datetime | None = None
-    acknowledged_by: str | None = None
-    acknowledged_until: datetime | None = None
-    halted: bool = False
-
-
-@dataclass(frozen=True)
-class Observed:
-    """What Prometheus and the bot say now.
-
-    `verdicts` has, for each run that waits for its proof, what is seen now; a run is absent where nobody could
-    be asked. `unreachable` says why Prometheus could not be asked; then `fires` and `gone` mean nothing.
-    """
-
-    fires: bool = False
-    gone: bool = False
-    unreachable: str | None = None
-    verdicts: Mapping[int, tuple[Verdict, str]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Facts:
-    """All that a decision may depend on. Times are aware; `actions` has each action by its name."""
-
-    now: datetime
-    incident: Incident
-    plan: tuple[str, ...]
-    actions: Mapping[str, PlannedAction]
-    runs: tuple[ActionRun, ...]  # all of the incident
-    bot_runs: tuple[ActionRun, ...]  # of its bot, over all incidents, as long as they matter
-    holds: Holds
-    observed: Observed
-    fleet_spent: bool = False
-    known_bot: bool = True  # its bot is in the settings, or it is about none
-    alert_cooldown: timedelta = timedelta(0)
-    attempts_window: timedelta = timedelta(hours=1)
-    look_again: timedelta = timedelta(seconds=5)
-    sees_all: timedelta = timedelta(0)  # after the opening, until every Prometheus has seen it
-
-
-@dataclass(frozen=True)
-class Run:
-    """Commit to an attempt of an action now; `run` is the one that goes on, `replaces` the weaker ones."""
-
-    action: str
-    reason: str
-    run: int | None = None
-    replaces: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True)
-class Judge:
-    """Write the verdict on a run; `refused` where a person's request was not carried out."""
-
-    run: ActionRun
-    verdict: Verdict
-    reason: str
-    refused: bool = False
-
-
-@dataclass(frozen=True)
-class Interrupt:
-    """Write that an attempt's engine died, or lost its lease."""
-
-    run: ActionRun
-    reason: str
-
-
-@dataclass(frozen=True)
-class Skip:
-    """Write that a planned action is not run, and go on to the next one."""
-
-    action: str
-    outcome: str
-    reason: str
-
-
-@dataclass(frozen=True)
-class Wait:
-    """Look again then, or where `until` is None when something happens."""
-
-    until: datetime | None
-    reason: str
-
-
-@dataclass(frozen=True)
-class Blocked:
-    """Something holds back what would be done; a person hears of each `kind` once."""
-
-    kind: str
-    until: datetime | None
-    reason: str
-
-
-@dataclass(frozen=True)
-class GiveUp:
-    """Nothing is left to try; a person has to."""
-
-    reason: str
-
-
-@dataclass(frozen=True)
-class Close:
-    """It no longer fires, and a sample shows that its cause is gone."""
-
-    reason: str
-
-
-Decision = Run | Judge | Interrupt | Skip | Wait | Blocked | GiveUp | Close
 
 
 def decide(facts: Facts) -> Decision:
@@ -185,8 +48,6 @@ def decide(facts: Facts) -> Decision:
             return decision
     if waits:
         return min(waits, key=lambda wait: wait.until or datetime.max.replace(tzinfo=facts.now.tzinfo))
-    if not facts.known_bot and facts.incident.bot and any(run.orders for run in facts.runs):
-        return Close(f"{facts.incident.bot} is no longer watched")
     if facts.observed.unreachable is not None:
         why = f"nothing is done, since Prometheus cannot be asked: {facts.observed.unreachable}"
         return Blocked("unreachable", facts.now + _RETRY_PROMETHEUS, why)
@@ -229,23 +90,35 @@ def _of_run(facts: Facts, run: ActionRun) -> Decision | None:
 
 
 def _wanted(facts: Facts, run: ActionRun, action: PlannedAction | None) -> Decision:
-    refusal = _refusal(facts, action)
+    refusal = "this Nightdesk has no such action" if action is None else action.refusal
+    if facts.holds.paused_by is not None:
+        refusal = f"all actions are paused by {facts.holds.paused_by}"
     if refusal is None and run.expires_at is not None and facts.now >= run.expires_at:
         refusal = "nobody could run it before it expired; ask again if it is still wanted"
     if action is None or refusal is not None:
-        return Judge(run, Verdict.NONE, refusal or "this Nightdesk has no such action", refused=True)
+        return Judge(run, Verdict.NONE, str(refusal), refused=True)
     if wait := _conflict(facts, action, run.id):
         return wait
     return Run(run.action, f"{run.asked_by} asked for it", run.id, _weaker(facts, action, run.id))
 
 
-def _refusal(facts: Facts, action: PlannedAction | None) -> str | None:
-    """Return why nobody may run an action now, None where a person may."""
-    if action is None:
-        return "this Nightdesk has no such action"
-    if facts.holds.paused_by is not None:
-        return f"all actions are paused by {facts.holds.paused_by}"
-    return action.refusal
+def forbids(holds: Holds, action: PlannedAction, kind: str, asked_by: str | None) -> str | None:
+    """Return why a committed action must not be ordered, None where it may; asked right before each order."""
+    if holds.paused_by is not None:
+        return f"all actions are paused by {holds.paused_by}"
+    if action.refusal is not None:
+        return action.refusal
+    if action.strength == CLOSES and not holds.halted:
+        return "the bot was released"
+    if asked_by is not None:
+        return None
+    if not action.armed:
+        return "it is no longer among actions.armed"
+    if holds.maintained_until is not None:
+        return _maintained(holds)
+    if action.effect == MONEY and holds.acknowledged_by is not None and kind != CRITICAL_LOSS:
+        return f"acknowledged by {holds.acknowledged_by}"
+    return None
 
 
 def _awaiting_proof(facts: Facts, run: ActionRun) -> Decision:
@@ -267,15 +140,12 @@ def _patience(facts: Facts, run: ActionRun) -> timedelta:
 
 def _pursued(facts: Facts, run: ActionRun, action: PlannedAction | None) -> Decision:
     """Return what is done about a target that may not be reached yet."""
-    seen = facts.observed.verdicts.get(run.id)
-    if seen is not None and seen[0] is Verdict.VERIFIED:
-        return Judge(run, Verdict.VERIFIED, f"proven by {seen[1]}")
     if action is None:
         return Judge(run, Verdict.UNKNOWN, "this Nightdesk has no such action any more")
     if stop := _stops(facts, run, action):
         return Judge(run, *stop)
     if facts.holds.maintained_until is not None and run.asked_by is None:
-        return Blocked("maintenance", facts.holds.maintained_until, _maintained(facts))
+        return Blocked("maintenance", facts.holds.maintained_until, _maintained(facts.holds))
     if run.due_at is not None and facts.now < run.due_at:
         return Wait(run.due_at, f"{run.action}: its target is not reached: {run.detail}")
     if wait := _conflict(facts, action, run.id):
@@ -285,31 +155,23 @@ def _pursued(facts: Facts, run: ActionRun, action: PlannedAction | None) -> Deci
 
 def _stops(facts: Facts, run: ActionRun, action: PlannedAction) -> tuple[Verdict, str] | None:
     """Return the verdict that ends a pursuit before its target is reached, None where it goes on."""
-    seen = facts.observed.verdicts.get(run.id)
-    left = seen[1] if seen else run.detail or "nobody knows what is left"
-    if facts.holds.paused_by is not None:
-        return Verdict.STOPPED, f"all actions are paused by {facts.holds.paused_by}; {left}"
-    if action.refusal is not None:
-        return Verdict.STOPPED, f"{action.refusal}; {left}"
-    if action.strength == _CLOSES and not facts.holds.halted:
-        return Verdict.TAKEN_OVER, f"the bot was released; {left}"
-    if run.asked_by is not None:
+    left = run.detail or "nobody knows what is left"
+    why = forbids(facts.holds, action, facts.incident.kind, run.asked_by)
+    if why is not None and facts.holds.maintained_until is None:
+        released = action.strength == CLOSES and not facts.holds.halted
+        taken_over = released or (facts.holds.acknowledged_by is not None and facts.holds.paused_by is None)
+        return (Verdict.TAKEN_OVER if taken_over else Verdict.STOPPED), f"{why}; {left}"
+    if run.asked_by is not None or (facts.incident.kind == CRITICAL_LOSS and not action.paced):
         return None
-    if not action.armed:
-        return Verdict.STOPPED, f"it is no longer among actions.armed; {left}"
-    if facts.incident.kind == CRITICAL_LOSS and not action.paced:
-        return None
-    if facts.holds.acknowledged_by is not None:
-        return Verdict.TAKEN_OVER, f"acknowledged by {facts.holds.acknowledged_by}; {left}"
     if facts.observed.unreachable is None and not facts.observed.fires:
         return Verdict.STOPPED, f"its alert ended before the target was reached; {left}"
     if action.paced and run.orders >= action.attempts:
-        return seen[0] if seen else Verdict.UNKNOWN, f"{run.orders} orders reached the bot; {left}"
+        return Verdict.UNKNOWN, f"{run.orders} orders reached the bot; {left}"
     return None
 
 
 def _next(facts: Facts) -> Decision:
-    """Return the first planned action that is not spent: it is tried until its attempts are, then the next."""
+    """Return the first planned action that is not spent: each is tried until its attempts are used up."""
     for name in facts.plan:
         action = facts.actions.get(name)
         mine = [run for run in facts.runs if run.action == name]
@@ -344,18 +206,18 @@ def _held_back(facts: Facts, action: PlannedAction) -> Decision | None:
             "paused", None, f"{action.name} is held back: all actions are paused by {holds.paused_by}"
         )
     if holds.maintained_until is not None:
-        return Blocked("maintenance", holds.maintained_until, _maintained(facts))
+        return Blocked("maintenance", holds.maintained_until, _maintained(facts.holds))
     if action.effect == MONEY and holds.acknowledged_by and facts.incident.kind != CRITICAL_LOSS:
         why = f"{action.name} is held back: acknowledged by {holds.acknowledged_by}"
         return Blocked("acknowledged", holds.acknowledged_until, why)
     rests_until = _rests_until(facts, action) if action.paced else None
     if rests_until and rests_until > facts.now:
-        return Wait(rests_until, f"{action.name} rests until {rests_until:%H:%M:%S} UTC")
+        return Wait(rests_until, f"{action.name} rests until {rests_until:%H:%M:%S} UTC", told=True)
     return _conflict(facts, action, None)
 
 
-def _maintained(facts: Facts) -> str:
-    end = facts.holds.maintained_until
+def _maintained(holds: Holds) -> str:
+    end = holds.maintained_until
     return f"it is maintained until {end:%a %H:%M %Z}" if end else "it is maintained"
 
 
@@ -398,7 +260,7 @@ def _unfinished(facts: Facts, own: int | None) -> Iterable[ActionRun]:
 
 def _counts(run: ActionRun) -> bool:
     """Return whether a run was begun at all."""
-    return run.outcome not in NOT_RUN and run.verdict not in (Verdict.REPLACED, Verdict.STOPPED)
+    return run.outcome not in _NOT_RUN and run.verdict not in (Verdict.REPLACED, Verdict.STOPPED)
 
 
 def _is_spent(run: ActionRun) -> bool:
@@ -411,12 +273,12 @@ def _is_spent(run: ActionRun) -> bool:
 
 
 def _attempts(facts: Facts, name: str) -> int:
-    """Return how often an action was tried on the bot in the window; with a target, how many orders it took."""
+    """Return how often an action was tried on the bot in the window; with a target, its orders."""
     since = facts.now - facts.attempts_window
     counted = 0
     for run in (*facts.bot_runs, *(run for run in facts.runs if not run.bot)):
         begun = run.started_at or run.created_at
-        if run.action == name and begun > since and run.outcome not in NOT_RUN:
+        if run.action == name and begun > since and run.outcome not in _NOT_RUN:
             counted += run.orders if run.target is not None else run.attempts
     return counted
 
@@ -460,8 +322,3 @@ def _came_to(facts: Facts, name: str) -> str:
     if any(run.verdict == Verdict.TAKEN_OVER for run in mine):
         return "a person took it over"
     return f"{_attempts(facts, name)} attempts spent, none proven to have helped"
-
-
-CRITICAL_LOSS = "CriticalLoss"
-OBSERVE, DISRUPTIVE, MONEY = "observe", "disruptive", "money"
-_CLOSES = 3  # the strength of a target that closes everything

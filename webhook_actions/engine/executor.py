@@ -1,217 +1,294 @@
-"""Runs the next rung of an incident's ladder, or what a person asks for, within all that holds it back."""
+"""Carries out one attempt of an action: checks right before each order, writes how it ended."""
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
 
-from clients.observer import for_bot
-from clients.prometheus import Prometheus
 from stack.settings import Settings
 from webhook_actions.actions import Action, Effect
-from webhook_actions.bots import BotControl, control
-from webhook_actions.engine.decide import CANNOT, WOULD_HAVE, Act, GiveUp, Wait, decide, ladder_of
-from webhook_actions.engine.verification import Proofs
+from webhook_actions.bots import BotControl
+from webhook_actions.bots.protocol import Guard, OrderRefused, Standing, Target, reached
+from webhook_actions.engine.decide import forbids
+from webhook_actions.engine.decisions import REFUSED, Holds, Verdict
+from webhook_actions.engine.facts import Planner
+from webhook_actions.engine.threads import Threads
+from webhook_actions.engine.verification import Verification
+from webhook_actions.escalation.steps import Escalation
 from webhook_actions.hours import maintained_until
 from webhook_actions.metrics import Metrics
-from webhook_actions.outcome import Outcome
-from webhook_actions.store import holds, incidents, runs
-from webhook_actions.store.database import Connection, Pool
+from webhook_actions.outcome import Outcome, Result
+from webhook_actions.store import acknowledgements, holds, incidents, runs
+from webhook_actions.store.database import GONE, Connection, Pool
 from webhook_actions.store.incidents import Incident
+from webhook_actions.store.runs import Ending, Lease
 
 log = logging.getLogger(__name__)
 
-Wake = Callable[[Incident, datetime], Awaitable[None]]
-GiveUpOn = Callable[[Incident, str], Awaitable[None]]
-Acted = Callable[[Connection, Incident, Action, Outcome], Awaitable[None]]
-_BUSY = timedelta(seconds=2)  # when to look again at a bot that is being acted on
+Control = Callable[[Settings, str, str, Guard], BotControl]
+
+_TARGETS_AT_ONCE = 64  # what reduces risk never waits for bots that hang in a restart
+_FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 30.0  # seconds between two attempts to reach a target
+_PATIENT_ATTEMPTS = 3  # an order may take a moment to be filled: people hear of a target after so many
+_WRITE_AGAIN = 0.5
+_GRACE = 20.0  # seconds that a stopping executor leaves to attempts that are under way
+_MARGIN = 5.0  # seconds of a lease for what is written before and after the bot is spoken to
 
 
-class Actor:
-    """Acts on bots. Only one call per bot runs at a time, by the lock of the job that calls it."""
+@dataclass(frozen=True)
+class Attempt:
+    """One attempt to carry out an action, and what is known of its run."""
+
+    lease: Lease
+    incident: Incident
+    action: Action
+    asked_by: str | None
+    target: Target | None
+    attempts: int
+    began: datetime  # of its first attempt
+
+
+class Executor:
+    """Runs attempts whose commitment is written. A crash in one ends as an outcome, never the engine."""
 
     def __init__(
         self,
         settings: Settings,
         pool: Pool,
-        prometheus: Prometheus,
-        actions: dict[str, Action],
-        proofs: Proofs,
+        planner: Planner,
+        verification: Verification,
+        escalation: Escalation,
         metrics: Metrics,
-        wake: Wake,
-        give_up: GiveUpOn,
-        acted: Acted,
+        control: Control,
+        threads: Threads,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._settings = settings
         self._pool = pool
-        self._prometheus = prometheus
-        self._actions = actions
-        self._proofs = proofs
+        self._planner = planner
+        self._verification = verification
+        self._escalation = escalation
         self._metrics = metrics
-        self._wake = wake
-        self._give_up = give_up
-        self._acted = acted
-        self._now = now
+        self._control = control
+        self._threads = threads
+        self.now = now
+        self._retired = False
+        self._running: dict[int, asyncio.Task[None]] = {}
+        self._targets = 0
 
-    async def try_next(self, incident: Incident) -> None:
-        """Run the next rung of the ladder; rungs that cannot be run are written down and passed."""
-        ladder = ladder_of(self._settings, incident)
-        limits = {action: self._settings.actions.limit(action) for action in ladder}
-        once = [name for name in ladder if self._once(name)]
-        while not await self._rests(incident):
-            async with self._pool.connection() as connection:
-                steps = await incidents.steps(connection, incident.id)
-                records = await runs.records(connection, self._settings, incident, ladder)
-            match decide(ladder, steps, records, limits, once, self._now()):
-                case Wait(until=until, action=action):
-                    async with self._pool.transaction() as connection:
-                        await runs.wait(connection, incident, f"{action} rests until {until:%H:%M:%S} UTC")
-                    await self._wake(incident, until)
-                    return
-                case GiveUp(reason=reason):
-                    await self._give_up(incident, reason)
-                    return
-                case Act(action=name):
-                    if await self._act(incident, name, len(steps)):
-                        return
+    def has_room(self, action: Action, begun: int) -> bool:
+        """Return whether an attempt of an action could begin now, beside `begun` that are about to."""
+        if self._retired:
+            return False
+        if action.target is not None:
+            return self._targets + begun < _TARGETS_AT_ONCE
+        return len(self._running) - self._targets + begun < self._settings.webhook_actions.workers
 
-    async def _rests(self, incident: Incident) -> bool:
-        """Return whether nothing is tried for now: all actions are paused, or the bot is maintained."""
-        end = maintained_until(self._settings, incident.bot, self._now())
-        async with self._pool.connection() as connection:
-            paused = await holds.paused(connection)
-            if paused:  # the reconciler looks again
-                await runs.wait(connection, incident, f"all actions are paused by {paused.paused_by}")
-            elif end:
-                await runs.wait(connection, incident, f"it is maintained until {end:%a %H:%M %Z}")
-        # Only now: whoever holds a connection must not want a second one, or all may wait for each other.
-        if end and not paused:
-            await self._wake(incident, end)
-        return bool(end or paused)
+    def lease(self, bot: str) -> float:
+        """Return the seconds that an attempt may take at most: the sum of the time-outs that it covers."""
+        return self._control(self._settings, bot, "", _nobody_orders).longest + _MARGIN
 
-    async def run_now(self, incident: Incident, name: str, by: str) -> None:
-        """Run an action that a person asked for: attempts, rests and the fleet limit do not hold it back."""
-        action = self._actions.get(name)
-        refusal = await self._refusal(incident, action)
-        async with self._pool.transaction() as connection:
-            await incidents.tell(connection, incident.id, "asked", f"{name}, by {by}")
-            if action is None or refusal:
-                outcome, why = refusal or (CANNOT, "this Nightdesk has no such action")
-                effect = action.effect if action else Effect.OBSERVE
-                await runs.skip(connection, incident, name, effect, outcome, why)
-                return
-            if action.halts:
-                await holds.halt(connection, incident.bot, incident.id, f"{name}, asked for by {by}")
-            step = await runs.begin(connection, incident, name, action.effect)
-        await self._run(incident, action, step)
+    def start(self, attempt: Attempt) -> None:
+        """Begin an attempt that was just committed."""
+        run, targeted = attempt.lease.run, attempt.action.target is not None
+        task = asyncio.get_running_loop().create_task(self._carry_out(attempt), name=f"run {run}")
+        self._running[run] = task
+        self._targets += targeted
+
+        def ended(_: asyncio.Task[None]) -> None:
+            self._running.pop(run, None)
+            self._targets -= targeted
+
+        task.add_done_callback(ended)
 
     async def hold(self, bot: str) -> None:
         """Pause a halted bot again that somebody, or its own start, let trade."""
         async with self._pool.connection() as connection:
-            if not await holds.is_halted(connection, bot):
+            if not await holds.is_halted(connection, bot) or await holds.paused(connection):
                 return
-        paused = await asyncio.to_thread(control(self._settings, bot, key="halt").pause)
+        held = self._control(self._settings, bot, "halt", lambda: None)
+        paused = await self._threads.run(held.pause)
         log.warning("a halted bot was paused again", extra={"bot": bot, "outcome": paused.detail})
 
-    async def _act(self, incident: Incident, name: str, seen: int) -> bool:
-        """Run an action; returns False when it was passed over and the next rung may be tried."""
-        action = self._actions.get(name)
-        held_back = await self._held_back(incident, action)
-        if action is None or held_back:
-            outcome, why = held_back or (CANNOT, "this Nightdesk has no such action")
-            effect = action.effect if action else Effect.OBSERVE
-            async with self._pool.transaction() as connection:
-                await runs.skip(connection, incident, name, effect, outcome, why)
-            self._metrics.actions.labels(name, outcome).inc()
-            return False
+    async def stop(self) -> None:
+        """Order nothing new; leave attempts that are under way a while to end."""
+        self._retired = True
+        if self._running:
+            await asyncio.wait(self._running.values(), timeout=_GRACE)
+        for task in self._running.values():
+            task.cancel()
+
+    async def _carry_out(self, attempt: Attempt) -> None:
+        incident, action = attempt.incident, attempt.action
+        about = {"incident": incident.id, "alert": incident.alert, "bot": incident.bot, "action": action.name}
+        self._metrics.to_action.observe(max((self.now() - incident.opened_at).total_seconds(), 0.0))
+        log.info("acting", extra=about | {"run": attempt.lease.run, "attempt": attempt.attempts})
+        guard = _Guard(self, attempt)
+        bot = self._control(self._settings, incident.bot, f"run-{attempt.lease.run}", guard)
+        try:
+            ending, outcome = await self._threads.run(lambda: self._attempt(attempt, bot))
+        except OrderRefused as refusal:
+            outcome = Outcome(Result.FAILED, f"held back: {refusal}", orders=guard.passed)
+            ending = self._held_back(attempt, outcome)
+        except Exception as error:
+            log.exception("an action raised", extra=about)
+            why = f"raised {type(error).__name__}: {error}"[:300]
+            outcome = Outcome(Result.FAILED, why, orders=guard.passed)
+            ending = self._ending(attempt, outcome, None)
+        await self._write(attempt, ending, outcome)
+        self._metrics.actions.labels(action.name, ending.outcome).inc()
+        log.info("acted", extra=about | {"outcome": ending.outcome, "reason": ending.detail})
+
+    def _attempt(self, attempt: Attempt, bot: BotControl) -> tuple[Ending, Outcome]:
+        """Speak to the bot, in a thread. Raises OrderRefused where the guard does."""
+        action = attempt.action
+        if action.run is not None:
+            outcome = action.run(bot, attempt.incident)
+            return self._ending(attempt, outcome, None), outcome
+        target = attempt.target or self._target(attempt, bot)
+        if isinstance(target, Outcome):
+            return self._ending(attempt, target, None), target
+        outcome = bot.bring_to(target)
+        seen = bot.standing()
+        proof = seen if isinstance(seen, Outcome) else reached(target, seen)
+        return self._ending(attempt, outcome, proof), outcome
+
+    def _target(self, attempt: Attempt, bot: BotControl) -> Target | Outcome:
+        """Return the target of an attempt, written down before anything is ordered. Raises OrderRefused."""
+        if attempt.action.target is None:
+            raise TypeError(f"{attempt.action.name} has no target")
+        standing = bot.standing()
+        # A target that needs no look is set also where the bot does not say how it stands.
+        target = attempt.action.target(
+            bot, standing if isinstance(standing, Standing) else Standing.unknown()
+        )
+        if isinstance(target, Outcome):
+            return standing if isinstance(standing, Outcome) else target
+        if not self._threads.ask(self._write_target(attempt.lease, target)):
+            raise OrderRefused("its lease is over")
+        return target
+
+    async def _write_target(self, lease: Lease, target: Target) -> bool:
         async with self._pool.transaction() as connection:
-            step = await runs.intend(connection, self._settings, incident, action, seen)
-        match step:
-            case None:
-                fleet = self._settings.actions.fleet
-                await self._give_up(
-                    incident,
-                    f"{name} is not run: within {fleet.window} as many bots as the fleet limit allows were "
-                    "acted on; it is the host, the network or Nightdesk",
-                )
-            case runs.Busy():
-                await self._wake(incident, self._now() + _BUSY)
-            case _:
-                await self._run(incident, action, step)
-        return True
+            return await runs.set_target(connection, lease, target.to_json())
 
-    async def _run(self, incident: Incident, action: Action, step: int) -> None:
-        waited = (self._now() - incident.opened_at).total_seconds()
-        self._metrics.to_action.observe(max(waited, 0.0))
-        log.info("acting", extra=_about(incident, action) | {"step": step})
-        async with self._pool.connection() as connection:
-            key = await runs.key(connection, step)
-        bot = control(self._settings, incident.bot, key)
-        outcome = await asyncio.to_thread(_guarded, action, bot, incident)
-        if action.effect is Effect.DISRUPTIVE and outcome.done:
-            outcome = await self._still_halted(incident, bot, outcome)
-        within = self._proofs.within(incident.bot)
-        async with self._pool.transaction() as connection:
-            if await runs.end(connection, incident, step, action.name, outcome, within):
-                await self._acted(connection, incident, action, outcome)
-        self._metrics.actions.labels(action.name, outcome.result).inc()
-        log.info("acted", extra=_about(incident, action) | {"outcome": outcome.result})
-        await self._wake(incident, self._proofs.first_look(action, self._now()))
+    def ask(self, attempt: Attempt) -> str | None:
+        """Return, in the attempt's thread, why an order must not be sent, None where it may."""
+        return self._threads.ask(self._refusal(attempt))
 
-    async def _still_halted(self, incident: Incident, bot: BotControl, outcome: Outcome) -> Outcome:
-        """Pause a halted bot again after what may have started it."""
-        async with self._pool.connection() as connection:
-            if not await holds.is_halted(connection, incident.bot):
-                return outcome
-        paused = await asyncio.to_thread(bot.pause)
-        if paused.done:
-            return Outcome.ok(f"{outcome.detail}; it is halted, so it was paused again")
-        return Outcome.failed(f"{outcome.detail}; it is halted, but could not be paused: {paused.detail}")
+    async def _refusal(self, attempt: Attempt) -> str | None:
+        """Return what a person, or another engine, has put in the way since the attempt was committed."""
+        if self._retired:
+            return "the settings were read anew, or Nightdesk stops"
+        incident, planned = attempt.incident, self._planner.planned(attempt.action.name, attempt.incident)
+        try:
+            async with self._pool.connection() as connection:
+                if not await runs.fenced(connection, attempt.lease):
+                    return "another engine has taken it over, or something stronger has replaced it"
+                pause = await holds.paused(connection)
+                halted = await holds.is_halted(connection, incident.bot)
+                answers = await acknowledgements.current(connection, [incident.id])
+        except GONE as error:
+            return f"the database cannot be asked whether it is still wanted: {type(error).__name__}"
+        answer = answers.get(incident.id)
+        held = Holds(
+            pause.paused_by if pause else None,
+            maintained_until(self._settings, incident.bot, self.now()),
+            answer.by if answer else None,
+            answer.until if answer else None,
+            halted,
+        )
+        return (
+            forbids(held, planned, incident.kind, attempt.asked_by) if planned else "there is no such action"
+        )
 
-    async def _held_back(self, incident: Incident, action: Action | None) -> tuple[str, str] | None:
-        """Return the outcome and the reason where an action must not run by itself, None where it may."""
-        if refusal := await self._refusal(incident, action):
-            return refusal
-        if action is None:
-            return None
-        if action.effect is Effect.MONEY and action.name not in self._settings.actions.armed:
-            return WOULD_HAVE, "it touches money and is not in actions.armed"
-        useless = action.useless_when and for_bot(action.useless_when, incident.bot)
-        if useless and await self._prometheus.holds(useless):
-            return CANNOT, f"it cannot mend this: {useless}"
-        return None
+    def _ending(self, attempt: Attempt, outcome: Outcome, proof: Outcome | None) -> Ending:
+        """Return how an attempt ends: a target that is not reached is pursued, all else is judged later."""
+        within = self._verification.within(attempt.incident.bot)
+        result, detail, orders = outcome.result, outcome.detail, outcome.orders
+        if proof is not None and proof.done:
+            return Ending(Result.DONE, f"{detail}; {proof.detail}", orders, within, None, Verdict.VERIFIED)
+        if proof is not None or (attempt.action.target is not None and result is Result.RETRY):
+            left = f"{detail}; {proof.detail}" if proof else detail
+            return Ending(Result.RETRY, left, orders, within, self._pause(attempt))
+        hopeless = orders == 0 and result in (Result.CANNOT, Result.FAILED)
+        nothing = Verdict.NONE if result is Result.CANNOT else Verdict.NOT_VERIFIED
+        if attempt.action.effect is Effect.OBSERVE:
+            return Ending(result, detail, orders, within, None, Verdict.NONE)
+        return Ending(result, detail, orders, within, None, nothing if hopeless else None)
 
-    async def _refusal(self, incident: Incident, action: Action | None) -> tuple[str, str] | None:
-        """Return the outcome and the reason where nobody may run an action, None where a person may."""
-        if action is None:
-            return None
-        looks_around = not incident.bot and action.effect is Effect.OBSERVE  # a host, an endpoint, all bots
-        if incident.bot not in self._settings.bots and not looks_around:
-            return CANNOT, f"{incident.bot or 'no bot'} is not among settings' bots"
-        if self._settings.actions.dry_run and action.effect is not Effect.OBSERVE:
-            return WOULD_HAVE, "actions.dry_run is set"
-        return None
+    def _held_back(self, attempt: Attempt, outcome: Outcome) -> Ending:
+        """Return how an attempt ends that was stopped on its way; what it is then worth is decided anew."""
+        within, orders = self._verification.within(attempt.incident.bot), outcome.orders
+        if attempt.action.target is not None:
+            return Ending(Result.RETRY, outcome.detail, orders, within, 0.0)
+        if orders:
+            return Ending(Result.FAILED, outcome.detail, orders, within)
+        return Ending(REFUSED, outcome.detail, 0, within, None, Verdict.NONE)
 
-    def _once(self, name: str) -> bool:
-        """Return whether an action is run once per incident; looking twice tells nothing new."""
-        action = self._actions.get(name)
-        return action is not None and (action.once or action.effect is Effect.OBSERVE)
+    @staticmethod
+    def _pause(attempt: Attempt) -> float:
+        return float(min(_FIRST_PAUSE * 2 ** (attempt.attempts - 1), _LONGEST_PAUSE))
+
+    async def _write(self, attempt: Attempt, ending: Ending, outcome: Outcome) -> None:
+        """Write how an attempt ended, as long as its lease lasts; then whoever looks finds it interrupted."""
+        while True:
+            try:
+                async with self._pool.transaction() as connection:
+                    if not await runs.end(connection, attempt.lease, ending):
+                        return
+                    await self._tell(connection, attempt, ending, outcome)
+                    look = self._verification.first_look(attempt.action)
+                    await incidents.wake(connection, [attempt.incident.id], after=look)
+                return
+            except GONE as error:
+                log.warning("an outcome cannot be written yet", extra={"reason": str(error)})
+                if self.now() >= attempt.lease.ends:
+                    return
+                await asyncio.sleep(_WRITE_AGAIN)
+
+    async def _tell(self, connection: Connection, attempt: Attempt, ending: Ending, outcome: Outcome) -> None:
+        """Write what people and programs hear of an attempt."""
+        incident, name = attempt.incident, attempt.action.name
+        over = ending.pause is None
+        if over or outcome.orders or attempt.attempts == 1:
+            await incidents.tell(connection, incident.id, ending.outcome, f"{name}: {ending.detail}")
+            await self._escalation.acted(connection, incident, attempt.action, outcome)
+        if ending.verdict == Verdict.VERIFIED:
+            await incidents.tell(
+                connection, incident.id, Verdict.VERIFIED, f"{name}: proven by the bot itself"
+            )
+            self._metrics.verdicts.labels(name, Verdict.VERIFIED).inc()
+            self._metrics.to_verified.observe((self.now() - incident.opened_at).total_seconds())
+        elif not over and attempt.attempts >= _PATIENT_ATTEMPTS:
+            since = (self.now() - attempt.began).total_seconds()
+            await self._escalation.target_not_reached(connection, incident, name, ending.detail, since)
 
 
-def _guarded(action: Action, bot: BotControl, incident: Incident) -> Outcome:
-    """Run an action; an error that it did not foresee is an outcome too, and one that is told."""
-    try:
-        return action.run(bot, incident)
-    except Exception as error:
-        log.exception("an action raised", extra=_about(incident, action))
-        return Outcome.failed(f"raised {type(error).__name__}: {error}"[:300])
+class _Guard:
+    """Asked, in the attempt's thread, right before each order: whether it may still be sent."""
+
+    def __init__(self, executor: Executor, attempt: Attempt) -> None:
+        self._executor = executor
+        self._attempt = attempt
+        self._loop = asyncio.get_running_loop()
+        self._ends = self._loop.time() + (attempt.lease.ends - executor.now()).total_seconds()
+        self.passed = 0  # orders that were let through
+
+    def __call__(self) -> None:
+        """Count the order. Raises OrderRefused.
+
+        What a restart has begun it ends: a bot that it stopped must not stay so because somebody paused us.
+        """
+        goes_on = self.passed > 0 and self._attempt.action.target is None
+        refusal = None if goes_on else self._executor.ask(self._attempt)
+        if refusal is None and self._loop.time() >= self._ends:
+            refusal = "its lease is over"
+        if refusal is not None:
+            raise OrderRefused(refusal)
+        self.passed += 1
 
 
-def _about(incident: Incident, action: Action) -> dict[str, object]:
-    return {
-        "incident": incident.id,
-        "alert": incident.alert,
-        "bot": incident.bot,
-        "action": action.name,
-    }
+def _nobody_orders() -> None:
+    raise OrderRefused("this control only looks")

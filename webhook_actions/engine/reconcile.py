@@ -1,63 +1,177 @@
-"""Compares open incidents with Prometheus, since a webhook may be late, lost, inhibited or silenced."""
+"""Compares incidents with Prometheus, since a webhook may be late, lost, inhibited or silenced."""
 
 import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 
+from clients.alertmanager import Alertmanager, NotReached, Suppression
 from clients.observer import for_bot
-from clients.prometheus import Prometheus, Unreachable
+from clients.prometheus import Firing, FiringAlert, Prometheus, Unreachable
 from stack.settings import Settings
-from webhook_actions.engine.engine import Engine
-from webhook_actions.engine.jobs import Jobs
+from webhook_actions.engine.executor import Executor
+from webhook_actions.engine.verification import Verification
+from webhook_actions.escalation.steps import Escalation
 from webhook_actions.metrics import Metrics
+from webhook_actions.payload import Alert
 from webhook_actions.report import archive
-from webhook_actions.store import holds, incidents
-from webhook_actions.store.database import Pool
+from webhook_actions.store import acknowledgements, deliveries, holds, incidents
+from webhook_actions.store.database import Connection, Pool
+from webhook_actions.store.incidents import Open
 
 log = logging.getLogger(__name__)
 
 _TRADES = 'trading_bot_state{bot="$bot",state="running"} == 1'
+_ROUTED = ("critical", "warning", "info")  # severities that Alertmanager sends to webhook_actions
+_AT_ONCE = 100  # alerts that are opened in one transaction
 
 
-async def reconcile(
-    settings: Settings,
-    pool: Pool,
-    prometheus: Prometheus,
-    engine: Engine,
-    jobs: Jobs,
-    metrics: Metrics,
-) -> None:
-    """Have open incidents looked at again that ended or were forgotten, and halted bots that trade.
+@dataclass(frozen=True)
+class Orphan:
+    """An alert that fires without an incident, and how Alertmanager names it."""
 
-    Forgotten is one that may go on and has no job that waits for its time. Incidents of bots that are no
-    longer watched are closed; those that are over for long are deleted.
+    alert: FiringAlert
+    fingerprint: str
+
+
+class Reconciler:
+    """Wakes incidents that ended or were forgotten, opens those that nobody told of, keeps bots halted."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        pool: Pool,
+        prometheus: Prometheus,
+        alertmanager: Alertmanager,
+        verification: Verification,
+        executor: Executor,
+        escalation: Escalation,
+        metrics: Metrics,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._settings = settings
+        self._pool = pool
+        self._prometheus = prometheus
+        self._alertmanager = alertmanager
+        self._verification = verification
+        self._executor = executor
+        self._escalation = escalation
+        self._metrics = metrics
+        self._now = now
+        self._seen = set[str]()  # orphans of the comparison before: a webhook may have been under way
+
+    async def once(self) -> None:
+        """Compare once, and delete what is over for long."""
+        try:
+            firing = await self._verification.firing()
+            async with self._pool.transaction() as connection:
+                open_ = await incidents.open_incidents(connection)
+                await incidents.wake(connection, [one.id for one in open_ if _needs_a_look(one, firing)])
+            await self._open(firing, open_)
+            await self._hold()
+        except Unreachable as error:
+            self._metrics.reconciliations.labels("unreachable").inc()
+            log.warning("nothing reconciled: Prometheus cannot be asked", extra={"reason": str(error)})
+        else:
+            self._metrics.reconciliations.labels("done").inc()
+        async with self._pool.transaction() as connection:
+            history = float(self._settings.webhook_actions.history)
+            await incidents.forget(connection, history)
+            await deliveries.forget(connection, history)
+            await archive.forget(connection, float(self._settings.reports.keep))
+
+    async def _open(self, firing: Firing, open_: Sequence[Open]) -> None:
+        """Open incidents for alerts that fired at the comparison before as well, and that nobody told of."""
+        covered = Firing(FiringAlert(one.labels, {}) for one in open_)
+        orphans = [alert for alert in firing if _is_routed(alert) and not _is_covered(alert, covered)]
+        if not orphans:
+            self._seen = set()
+            return
+        try:
+            suppressed = await self._alertmanager.suppressions()
+        except NotReached as error:
+            log.warning("Alertmanager cannot be asked what it holds back", extra={"reason": str(error)})
+            suppressed = {}
+        async with self._pool.connection() as connection:
+            ours = await acknowledgements.silences(connection)
+        due = [
+            orphan
+            for orphan in _named(orphans, suppressed)
+            if not _is_meant(suppressed.get(orphan.fingerprint), ours)
+        ]
+        known, self._seen = self._seen, {orphan.fingerprint for orphan in due}
+        due = [orphan for orphan in due if orphan.fingerprint in known]
+        for at in range(0, len(due), _AT_ONCE):
+            async with self._pool.transaction() as connection:
+                await self._accept(connection, due[at : at + _AT_ONCE])
+
+    async def _accept(self, connection: Connection, orphans: Sequence[Orphan]) -> None:
+        now = self._now()
+        alerts = [
+            Alert.firing(orphan.alert.labels, orphan.alert.annotations, now, orphan.fingerprint)
+            for orphan in orphans
+        ]
+        accepted = await incidents.accept(connection, alerts)
+        await self._escalation.opened(connection, accepted.opened)
+        for incident in accepted.opened:
+            await incidents.tell(
+                connection, incident, "found", "it fires in Prometheus; no webhook told of it"
+            )
+        self._metrics.alerts.labels("found").inc(len(accepted.opened))
+
+    async def _hold(self) -> None:
+        """Pause halted bots again that somebody, or their own start, let trade."""
+        async with self._pool.connection() as connection:
+            halted = [halt.bot for halt in await holds.halts(connection)]
+        watched = {for_bot(_TRADES, bot): bot for bot in halted if bot in self._settings.bots}
+        for expression, trades in (await self._prometheus.which_hold(watched)).items():
+            if trades:
+                await self._executor.hold(watched[expression])
+
+
+def _needs_a_look(one: Open, firing: Firing) -> bool:
+    """Return whether something about an incident has changed, or would be forgotten."""
+    return firing.find(one.labels) is None or not (one.due or one.handed_over)
+
+
+def _is_routed(alert: FiringAlert) -> bool:
+    return alert.labels.get("severity") in _ROUTED and alert.labels.get("alertname") != "TradingBotWatchdog"
+
+
+def _is_covered(alert: FiringAlert, covered: Firing) -> bool:
+    """Return whether an open incident has all labels of an alert, whatever Alertmanager added to them."""
+    return any(
+        all(one.labels.get(name) == value for name, value in alert.labels.items() if name != "severity")
+        for one in covered.about(alert.labels)
+    )
+
+
+def _named(orphans: Sequence[FiringAlert], suppressed: Mapping[str, Suppression]) -> Iterator[Orphan]:
+    """Yield orphans by the fingerprint that Alertmanager knows them by, else by their own labels'."""
+    known = {frozenset(each.labels.items()): name for name, each in suppressed.items()}
+    for alert in orphans:
+        own = frozenset(alert.labels.items())
+        found = next((name for labels, name in known.items() if own <= labels), None)
+        yield Orphan(alert, found or fingerprint(alert.labels))
+
+
+def _is_meant(suppression: Suppression | None, ours: set[str]) -> bool:
+    """Return whether Alertmanager holds an alert back on purpose: inhibited, or silenced by hand.
+
+    A silence of Nightdesk's own was meant for an incident that has ended.
     """
-    async with pool.connection() as connection:
-        open_ = await incidents.open_incidents(connection)
-        halted = await holds.halts(connection)
-        paused = await holds.paused(connection)
-        pending = await jobs.pending(connection)
-    try:
-        firing = await prometheus.firing()
-        forgotten = []
-        for incident in open_:
-            if incident.bot and incident.bot not in settings.bots:
-                await engine.forget(incident.id)
-            elif incident.labels not in firing:
-                await jobs.advance(incident.id, incident.bot, incident.alert, begun=False)
-            elif not (incident.gave_up or paused or incident.id in pending):
-                forgotten.append((incident.id, incident.bot, incident.alert))
-        async with pool.transaction() as connection:
-            await jobs.advance_with(connection, forgotten)
-        for halt in halted:
-            if halt.bot in settings.bots and await prometheus.holds(for_bot(_TRADES, halt.bot)):
-                await jobs.hold(halt.bot)
-    except Unreachable as error:
-        metrics.reconciliations.labels("unreachable").inc()
-        log.warning("nothing reconciled: Prometheus cannot be asked", extra={"reason": str(error)})
-    else:
-        metrics.reconciliations.labels("done").inc()
-    async with pool.transaction() as connection:
-        await connection.execute(
-            "DELETE FROM incidents WHERE closed_at < clock_timestamp() - make_interval(secs => %s)",
-            [float(settings.webhook_actions.history)],
-        )
-        await archive.forget(connection, float(settings.reports.keep))
+    if suppression is None:
+        return False
+    return bool(suppression.inhibited_by) or bool(suppression.silenced_by - ours)
+
+
+def fingerprint(labels: Mapping[str, str]) -> str:
+    """Return the fingerprint that Alertmanager gives to labels: FNV-1a of 64 bits, over sorted names.
+
+    Source: prometheus/common, model/signature.go.
+    """
+    value = 0xCBF29CE484222325
+    for name, text in sorted(labels.items()):
+        for byte in (*name.encode(), 0xFF, *text.encode(), 0xFF):
+            value = ((value ^ byte) * 0x100000001B3) & 0xFFFFFFFFFFFFFFFF
+    return f"{value:016x}"

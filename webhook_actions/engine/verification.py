@@ -1,29 +1,40 @@
-"""What proves that an action worked or that an incident's cause is gone, and how long that may take."""
+"""Observes what proves that an action worked, or that an incident's cause is gone."""
 
 import asyncio
-from datetime import datetime, timedelta
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
 
 from clients.observer import for_bot
-from clients.prometheus import Prometheus
+from clients.prometheus import Firing, FiringAlert, Prometheus, Unreachable
 from stack.settings import Settings
-from webhook_actions.actions import Action, Effect, Proof
-from webhook_actions.bots import BotControl, control
-from webhook_actions.engine.decide import UNKNOWN, VERIFIED
-from webhook_actions.outcome import Outcome
-from webhook_actions.store.incidents import Incident, Step
+from webhook_actions.actions import Action, Effect
+from webhook_actions.engine.decisions import Observed, Verdict
+from webhook_actions.engine.facts import Known, Planner
+from webhook_actions.store.incidents import Incident
+from webhook_actions.store.runs import Run, State
 
-NOT_VERIFIED = "not_verified"
+_FRESH = 1.0  # seconds for which an alert that was seen to fire need not be asked for again
 
 
-class Proofs:
-    """Asks Prometheus, or the bot itself, whether something has come true."""
+class Verification:
+    """Asks Prometheus, for many incidents at once, what fires and what has come true."""
 
-    def __init__(self, settings: Settings, prometheus: Prometheus, actions: dict[str, Action]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        prometheus: Prometheus,
+        actions: Mapping[str, Action],
+        planner: Planner,
+    ) -> None:
         self._settings = settings
         self._prometheus = prometheus
         self._actions = actions
+        self._planner = planner
         # Until then a sample may hold what the exporter saw before an action had ended.
         self._until_fresh = timedelta(seconds=settings.collection.poll_interval)
+        self._turn = asyncio.Lock()
+        self._firing = Firing(())
+        self._began = float("-inf")
 
     def within(self, bot: str) -> float:
         """Return the seconds that a proof may take: boot, two scrapes and an evaluation, unless set."""
@@ -35,52 +46,102 @@ class Proofs:
         collection = self._settings.collection
         return boot + 2 * float(collection.trading.interval) + float(collection.evaluation_interval)
 
-    async def of_action(self, incident: Incident, step: Step) -> tuple[str, str]:
-        """Return the verdict on a step as it is now, and by what. Raises Unreachable.
+    def first_look(self, action: Action) -> float:
+        """Return the seconds after which there may be a proof of an action that has ended."""
+        at_once = action.effect is Effect.OBSERVE or action.target is not None
+        return 0.0 if at_once else self._until_fresh.total_seconds()
 
-        Money is proven at the bot: the alert may clear for another reason. All else is proven by samples
-        that the exporter took after the action had ended.
-        """
-        action = self._actions.get(step.action)
-        if action is not None and action.proof_at_bot is not None:
-            bot = control(self._settings, incident.bot, key=f"proof-{step.id}")
-            return await asyncio.to_thread(_ask_bot, action.proof_at_bot, bot)
-        expression = self._expression(incident, action)
+    async def firing(self) -> Firing:
+        """Return what fires, asked after this call; who asks at the same time shares the answer."""
+        loop = asyncio.get_running_loop()
+        asked = loop.time()
+        async with self._turn:
+            if self._began < asked:
+                began = loop.time()
+                self._firing = await self._prometheus.firing()
+                self._began = began
+            return self._firing
+
+    async def observe(self, cases: Sequence[Known]) -> tuple[dict[int, Observed], dict[int, FiringAlert]]:
+        """Return what is observed of each incident by its id, and the alert of each that fires."""
+        try:
+            alerts = await self._alerts([case.incident for case in cases])
+            held = await self._prometheus.which_hold(self._expressions(cases, alerts))
+            observed = {}
+            for case in cases:
+                observed[case.incident.id] = await self._observed(case, alerts, held)
+        except Unreachable as error:
+            return {case.incident.id: Observed(unreachable=str(error)) for case in cases}, {}
+        return observed, alerts
+
+    async def _alerts(self, wanted: Sequence[Incident]) -> dict[int, FiringAlert]:
+        """Return the alert of each incident that fires: what was seen a moment ago suffices where it did."""
+        recent = asyncio.get_running_loop().time() - self._began < _FRESH
+        found = {one.id: self._firing.find(one.labels) for one in wanted} if recent else {}
+        if not found or None in found.values():
+            firing = await self.firing()
+            found = {one.id: firing.find(one.labels) for one in wanted}
+        return {id_: alert for id_, alert in found.items() if alert is not None}
+
+    def _expressions(self, cases: Sequence[Known], alerts: Mapping[int, FiringAlert]) -> set[str]:
+        asked = set()
+        for case in cases:
+            asked.add(self._end(case.incident, alerts.get(case.incident.id)))
+            if case.incident.id in alerts:
+                asked |= self._useless(case).keys()
+        return {expression for expression in asked if expression is not None}
+
+    async def _observed(
+        self, case: Known, alerts: Mapping[int, FiringAlert], held: Mapping[str, bool | None]
+    ) -> Observed:
+        incident, alert = case.incident, alerts.get(case.incident.id)
+        end = self._end(incident, alert)
+        if end is not None and held[end] is None:
+            return Observed(unreachable=f"Prometheus refuses the query {end}")
+        verdicts = {}
+        for run in case.runs:
+            action = self._actions.get(run.action)
+            if run.state == State.ENDED and run.verdict is None and action is not None:
+                verdicts[run.id] = await self._verdict(incident, alert, run, action)
+        useless = {
+            name: expression for expression, name in self._useless(case).items() if alert and held[expression]
+        }
+        gone = True if end is None else bool(held[end])
+        return Observed(alert is not None, gone, None, verdicts, useless)
+
+    async def _verdict(
+        self, incident: Incident, alert: FiringAlert | None, run: Run, action: Action
+    ) -> tuple[Verdict, str]:
+        """Return the verdict on a run as it is now, by samples that were taken after it had ended."""
+        own = action.proof and for_bot(action.proof, incident.bot)
+        expression = _verify(incident, alert) or own or self._end(incident, alert)
         if expression is None:
-            return VERIFIED, "nothing that could be asked"
-        since = step.ended_at and step.ended_at + self._until_fresh
+            return Verdict.VERIFIED, "nothing that could be asked"
+        since = run.ended_at and run.ended_at + self._until_fresh
         holds = await self._prometheus.holds(expression, since)
-        return VERIFIED if holds else NOT_VERIFIED, expression
+        return (Verdict.VERIFIED if holds else Verdict.NOT_VERIFIED), expression
 
-    def first_look(self, action: Action, ended: datetime) -> datetime:
-        """Return from when on there may be a proof of an action that has ended."""
-        at_once = not needs_proof(action) or action.proof_at_bot is not None
-        return ended if at_once else ended + self._until_fresh
+    def _end(self, incident: Incident, alert: FiringAlert | None) -> str | None:
+        """Return PromQL that is true once all is well: the rule's, or that the bot is up.
 
-    async def of_end(self, incident: Incident) -> bool:
-        """Return whether a sample shows that the cause is gone. Raises Unreachable.
-
-        A series that vanished shows nothing. An alert about no bot, without `verify`, is taken at its word.
+        A series that vanished shows nothing. An alert about no bot of the settings, without `verify`, is
+        taken at its word.
         """
-        expression = self._expression(incident, None)
-        return expression is None or await self._prometheus.holds(expression)
+        general = for_bot('trading_bot_up{bot="$bot"} == 1', incident.bot)
+        return _verify(incident, alert) or (general if incident.bot in self._settings.bots else None)
 
-    def _expression(self, incident: Incident, action: Action | None) -> str | None:
-        """Return PromQL that is true once all is well: the alert's, the action's, or that the bot is up."""
-        own = action.proof if action else None
-        general = 'trading_bot_up{bot="$bot"} == 1' if incident.bot else None
-        chosen = own or general
-        return incident.annotations.get("verify") or (chosen and for_bot(chosen, incident.bot))
-
-
-def _ask_bot(proof: Proof, bot: BotControl) -> tuple[str, str]:
-    seen = bot.as_it_stands()
-    if isinstance(seen, Outcome):
-        return UNKNOWN, f"the bot, which does not say how it stands: {seen.detail}"
-    answer = proof(seen)
-    return VERIFIED if answer.done else NOT_VERIFIED, f"the bot itself: {answer.detail}"
+    def _useless(self, case: Known) -> dict[str, str]:
+        """Return PromQL that says against an action, by which action: what a restart cannot mend."""
+        bot, says = case.incident.bot, {}
+        for name in self._planner.plan(case.incident) if bot in self._settings.bots else ():
+            action = self._actions.get(name)
+            if action is not None and action.useless_when:
+                says[for_bot(action.useless_when, bot)] = name
+        return says
 
 
-def needs_proof(action: Action | None) -> bool:
-    """Return whether an action changes something that can be proven; what only looks changes nothing."""
-    return action is None or action.effect is not Effect.OBSERVE
+def _verify(incident: Incident, alert: FiringAlert | None) -> str | None:
+    """Return the rule's own PromQL of the end: as Prometheus words it, never as a webhook does."""
+    if alert is not None:
+        return alert.annotations.get("verify")
+    return incident.annotations.get("verify") if incident.confirmed else None

@@ -7,15 +7,19 @@ from stack.settings import Contact, Settings
 from webhook_actions.escalation.schedule import on_call
 from webhook_actions.hours import maintained_until, quiet_until
 from webhook_actions.notify import APPRISE
-from webhook_actions.store.escalation_steps import CLIMB, Address, Plan, Subject, Taken
+from webhook_actions.store.escalation_steps import CLIMB, INSIST, NOTICE, Address, Plan, Subject, Taken
 
-REPEATED, DOWN, LOSS, SPENT = (
-    "repeated_alerts",
-    "system_down",
-    "critical_loss",
-    "spent_attempts",
-)
+REPEATED, DOWN, LOSS = "repeated_alerts", "system_down", "critical_loss"
+KNOWN_TO_PEOPLE = ("maintenance", "acknowledged")  # what holds actions back by a person's own doing
 ESCALATED = ("critical", "warning")  # info wakes nobody
+
+
+def notice(kind: str) -> str:
+    """Return the rule by which the administrator is told that something cannot be done.
+
+    What a bot's positions are left at is told also to whoever has answered, and when it is over.
+    """
+    return f"{INSIST if kind.startswith(('target', 'stopped')) else NOTICE}: {kind}"
 
 
 def at_opening(settings: Settings, subject: Subject, repeated: bool) -> list[Plan]:
@@ -53,7 +57,7 @@ def take(settings: Settings, subject: Subject, step: Plan, round_: int, now: dat
         reason = f"{contact} has no address over {', '.join(channels) or 'any channel'} that is set"
         # That nothing is left to try is an escalation, also where nobody can be told of it.
         spent = ("escalated", f"to {contact}: {step.why}; but {reason}")
-        said = spent if step.rule == SPENT else ("unreachable", reason)
+        said = spent if step.is_notice else ("unreachable", reason)
         return Taken(contact, entry=said, next=_passed_on(settings, following, reason))
     if not opening:
         text = f"to {contact} over {_names(addresses)}: {step.why}"
@@ -66,7 +70,7 @@ def take(settings: Settings, subject: Subject, step: Plan, round_: int, now: dat
 def _level(settings: Settings, subject: Subject, step: Plan) -> tuple[str, list[str]]:
     rules = settings.escalation
     if step.rule != CLIMB:
-        level = getattr(rules, step.rule)
+        level = rules.spent_attempts if step.is_notice else getattr(rules, step.rule)
         return level.contact, list(level.channels)
     if step.level:
         return rules.levels[step.level - 1].contact, list(rules.levels[step.level - 1].channels)

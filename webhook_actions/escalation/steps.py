@@ -1,61 +1,36 @@
-"""Wakes people about an incident, one after the other, until somebody answers or it is over."""
+"""Tells people about an incident, one after the other, until somebody answers or it is over."""
 
-import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
-
-import procrastinate
 
 from stack.settings import Settings
 from webhook_actions.actions import Action
-from webhook_actions.engine.jobs import Jobs
-from webhook_actions.escalation import acknowledgements, policy
-from webhook_actions.escalation.links import Links
-from webhook_actions.escalation.policy import Plan
+from webhook_actions.escalation import policy
+from webhook_actions.escalation.silences import ALERTMANAGER
 from webhook_actions.metrics import Metrics
-from webhook_actions.notify.delivery import Post
 from webhook_actions.outcome import Outcome
 from webhook_actions.outgoing import Outgoing
 from webhook_actions.report import archive
-from webhook_actions.store import deliveries, escalation_steps
-from webhook_actions.store.database import GONE, Connection, Pool
-from webhook_actions.store.deliveries import Claimed
+from webhook_actions.store import acknowledgements, deliveries, escalation_steps
+from webhook_actions.store.database import Connection, Pool
+from webhook_actions.store.deliveries import ClaimedDelivery, Delivery
+from webhook_actions.store.escalation_steps import Plan
 from webhook_actions.store.incidents import Incident
 
 log = logging.getLogger(__name__)
 
-LIFT_SILENCE = "lift_silence"
-_LOOK_EVERY = 0.5  # seconds between two looks for steps that are due
-_TIDY_EVERY = 3600.0  # seconds between two looks for what the outbox may forget
-_LIFT = procrastinate.RetryStrategy(max_attempts=8, exponential_wait=4)  # for some hours
+_UNREACHABLE_FOR = 30.0  # seconds that Prometheus may be away before people hear that nothing is done
 
 
 class Escalation:
     """The people's side of the engine. What it is told of an incident is written with the caller's change."""
 
-    def __init__(self, settings: Settings, pool: Pool, jobs: Jobs, metrics: Metrics) -> None:
+    def __init__(self, settings: Settings, pool: Pool, metrics: Metrics) -> None:
         self._settings = settings
         self._pool = pool
-        self._jobs = jobs
         self._metrics = metrics
-        self.links = Links(settings)
         self.outgoing = Outgoing(settings)
-        self._post = Post(settings, pool, metrics, self._failed, self.links)
-
-    def register(self, app: procrastinate.App) -> None:
-        """Register the job that lifts a silence; steps and letters are rows, which `work` looks for."""
-
-        @app.task(name=LIFT_SILENCE, retry=_LIFT)
-        async def lift_silence(silence: str) -> None:
-            await acknowledgements.lift(self._settings, silence)
-
-    async def work(self) -> None:
-        """Take steps and send letters as they become due, until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._climb(), name="climb")
-            group.create_task(self._post.work(), name="post")
-            group.create_task(self._tidy(), name="tidy")
 
     async def opened(self, connection: Connection, incident_ids: Sequence[int]) -> None:
         """Begin to tell of incidents that were just opened, in the transaction that opened them."""
@@ -64,9 +39,8 @@ class Escalation:
         repeated = self._settings.escalation.repeated_alerts
         said: set[tuple[str, str]] = set()
         plans: list[tuple[int, int, Plan]] = []
-        for one in await escalation_steps.opened(
-            connection, incident_ids, float(repeated.window), repeated.count
-        ):
+        window, count = float(repeated.window), repeated.count
+        for one in await escalation_steps.opened(connection, incident_ids, window, count):
             repeats = one.repeats and (one.alert, one.bot) not in said
             if repeats:
                 said.add((one.alert, one.bot))
@@ -74,10 +48,33 @@ class Escalation:
         await escalation_steps.plan(connection, plans)
         await self.outgoing.opened(connection, incident_ids)
 
-    async def gave_up(self, incident: Incident, why: str) -> None:
-        """Tell the administrator at once, and once per incident, that nothing is left to try."""
-        async with self._pool.transaction() as connection:
-            await self._tell_administrator(connection, incident, why)
+    async def gave_up(self, connection: Connection, incident: Incident, why: str) -> None:
+        """Tell the administrator at once that nothing is left to try."""
+        await self._notice(connection, incident, "spent", why)
+
+    async def blocked(self, connection: Connection, incident: Incident, kind: str, why: str) -> None:
+        """Tell the administrator what holds an incident's actions back, each kind once an incident."""
+        if kind not in policy.KNOWN_TO_PEOPLE:
+            after = _UNREACHABLE_FOR if kind == "unreachable" else 0.0
+            await self._notice(connection, incident, kind, why, after)
+
+    async def unblocked(self, connection: Connection, incident: Incident, kind: str) -> None:
+        """Tell nobody any more what held actions back, where that was still to be told."""
+        await escalation_steps.cancel(connection, incident.id, policy.notice(kind))
+
+    async def target_not_reached(
+        self, connection: Connection, incident: Incident, action: str, left: str, since: float | None
+    ) -> None:
+        """Tell that a bot is not at its target: at once, and again; `since` seconds ago it was committed.
+
+        None says that it is not pursued any more.
+        """
+        why = f"{action} has not reached its target: {left}"
+        if since is None:
+            await self._notice(connection, incident, f"stopped {action}", why)
+        else:
+            again = int(since // float(self._settings.escalation.critical_loss.again_after))
+            await self._notice(connection, incident, f"target {action}", why, level=again)
 
     async def acted(
         self, connection: Connection, incident: Incident, action: Action, outcome: Outcome
@@ -85,23 +82,31 @@ class Escalation:
         """Tell of an action that ended, in the transaction that writes how."""
         await self.outgoing.acted(connection, incident, action.name, action.effect, outcome)
         if action.tells and outcome.done:
-            await self._tell_administrator(connection, incident, f"{action.name} is among its actions")
+            await self._notice(connection, incident, "spent", f"{action.name} is among its actions")
         for kept in await archive.keep(connection, self._settings, outcome.reports, incident.id):
             await self.outgoing.report(connection, f"{kept.bot} {kept.period}", archive.summary(kept))
 
-    async def _tell_administrator(self, connection: Connection, incident: Incident, why: str) -> None:
-        """Plan the administrator's message; the second of an incident, of whatever reason, is none."""
+    async def _notice(
+        self,
+        connection: Connection,
+        incident: Incident,
+        kind: str,
+        why: str,
+        after: float = 0.0,
+        level: int = 0,
+    ) -> None:
+        """Plan a message to the administrator; a second one of the same kind and level is none."""
         if incident.severity in policy.ESCALATED:
-            await escalation_steps.plan(connection, [(incident.id, 0, Plan(policy.SPENT, 0, 0.0, why))])
+            step = Plan(policy.notice(kind), level, after, why)
+            await escalation_steps.plan(connection, [(incident.id, 0, step)])
 
     async def closed(self, connection: Connection, incident: Incident) -> None:
         """End everything that was said or silenced about an incident, in the transaction that closes it."""
         await escalation_steps.cancel(connection, incident.id)
-        silences = [ack.silence for ack in await acknowledgements.of(connection, incident.id) if ack.silence]
-        task = self._jobs.app.configure_task(LIFT_SILENCE)
-        lifts = [task.job.evolve(task_kwargs={"silence": silence}) for silence in silences]
-        if lifts:  # a silence that outlived its incident would hide the next one
-            await self._jobs.app.job_manager.batch_defer_jobs_async(lifts, connection=connection)
+        answers = await acknowledgements.of(connection, incident.id)
+        # A silence that outlived its incident would hide the next one.
+        lifts = [Delivery(ALERTMANAGER, answer.silence) for answer in answers if answer.silence]
+        await deliveries.write(connection, lifts)
         await self.outgoing.incident(connection, incident, "closed", reason=incident.close_reason)
 
     async def acknowledged(
@@ -125,7 +130,7 @@ class Escalation:
         comment: str = "",
         silence: str | None = None,
     ) -> bool:
-        """Write that nobody need be told until a time, when the climb begins anew; else as `acknowledged`."""
+        """Write that nobody need be told until a time, when the escalation begins anew."""
         done = await acknowledgements.snooze(connection, incident.id, by, until, comment, silence)
         if done:
             await self._answered(connection, incident, "snoozed", by, comment, until=until)
@@ -137,20 +142,22 @@ class Escalation:
         await self.outgoing.incident(connection, incident, what, by=by, comment=comment, **more)
         await self.outgoing.annotate(connection, incident, f"{what} by {by}. {comment}".strip(), what)
 
-    async def _failed(self, connection: Connection, letter: Claimed) -> None:
+    async def failed(self, connection: Connection, delivery: ClaimedDelivery) -> None:
         """Pass on to the next person when nothing of a step could be delivered."""
-        if letter.step is not None:
-            why = f"{letter.contact} could not be reached"
-            await escalation_steps.pass_on(connection, letter.step, why)
+        if delivery.step is not None:
+            why = f"{delivery.contact} could not be reached"
+            await escalation_steps.pass_on(connection, delivery.step, why)
 
-    async def _climb(self) -> None:
-        while True:
-            try:
-                while await self._take_due():
-                    pass
-            except GONE as error:
-                log.warning("escalation waits for the database", extra={"reason": str(error)})
-            await asyncio.sleep(_LOOK_EVERY)
+    async def claim(self) -> Callable[[], Awaitable[None]] | None:
+        """Take the steps whose time has come; the transaction that takes them is all that there is to do."""
+        while await self._take_due():
+            pass
+        return None
+
+    async def next_due(self) -> float | None:
+        """Return the seconds until a step is due."""
+        async with self._pool.connection() as connection:
+            return await escalation_steps.next_due(connection)
 
     async def _take_due(self) -> int:
         """Take the steps whose time has come, and return how many there were."""
@@ -176,12 +183,3 @@ class Escalation:
                 self._metrics.escalations.labels(one.severity).inc()
                 log.warning("escalated", extra=about | {"contact": step.contact, "reason": one.why})
         return len(due)
-
-    async def _tidy(self) -> None:
-        while True:
-            await asyncio.sleep(_TIDY_EVERY)
-            try:
-                async with self._pool.connection() as connection:
-                    await deliveries.forget(connection, float(self._settings.webhook_actions.history))
-            except GONE as error:
-                log.warning("the outbox is tidied later", extra={"reason": str(error)})

@@ -11,7 +11,7 @@ from webhook_actions.outcome import Outcome
 from webhook_actions.outgoing import datadog, newrelic
 from webhook_actions.store import deliveries, incidents
 from webhook_actions.store.database import Connection
-from webhook_actions.store.deliveries import Letter
+from webhook_actions.store.deliveries import Delivery
 from webhook_actions.store.incidents import Incident
 
 ALERTS, TRADING, REPORTS = "system_alerts", "trading_events", "performance_reports"
@@ -48,8 +48,8 @@ class Outgoing:
         """Write events as `type`, `timestamp` and `data`, for endpoints that want them, and for systems."""
         at = datetime.now(UTC)
         now = at.isoformat()
-        letters = [
-            Letter(
+        written = [
+            Delivery(
                 WEBHOOK,
                 endpoint.name,
                 event.incident,
@@ -59,12 +59,12 @@ class Outgoing:
             for endpoint in self._endpoints
             if event.family in endpoint.events
         ]
-        letters += [
-            Letter(name, name, event.incident, body=self._body(name, event, at))
+        written += [
+            Delivery(name, name, event.incident, body=self._body(name, event, at))
             for event in events
             for name in self._systems
         ]
-        await deliveries.write(connection, letters)
+        await deliveries.write(connection, written)
 
     def _body(self, system: str, event: Event, at: datetime) -> str:
         if system == DATADOG:
@@ -102,7 +102,9 @@ class Outgoing:
         if self._grafana.enabled:
             named = [tag for tag in ("nightdesk", incident.bot, incident.alert, *tags) if tag]
             body = {"time": int(datetime.now(UTC).timestamp() * 1000), "tags": named, "text": text}
-            await deliveries.write(connection, [Letter(GRAFANA, GRAFANA, incident.id, body=json.dumps(body))])
+            await deliveries.write(
+                connection, [Delivery(GRAFANA, GRAFANA, incident.id, body=json.dumps(body))]
+            )
 
 
 def _about(incident: Incident) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 from stack.settings import Settings
 from webhook_actions.notify.http import post
 from webhook_actions.outcome import Outcome
-from webhook_actions.store.deliveries import Claimed
+from webhook_actions.store.deliveries import ClaimedDelivery
 
 _TITLE, _TEXT = 100, 4000  # characters that Datadog takes
 _KINDS = {"critical": "error", "warning": "warning"}
@@ -34,8 +34,8 @@ def event(settings: Settings, kind: str, data: Mapping[str, Any], at: datetime) 
     return json.dumps(body)
 
 
-def send(settings: Settings, letter: Claimed) -> Outcome:
-    """Write the event that a letter holds."""
+def send(settings: Settings, delivery: ClaimedDelivery) -> Outcome:
+    """Write the event that a delivery holds."""
     config = settings.integrations.datadog
     if config.api_key_file is None:
         return Outcome.failed("integrations.datadog.api_key_file is not set")
@@ -45,6 +45,6 @@ def send(settings: Settings, letter: Claimed) -> Outcome:
         f"{str(config.api_url).rstrip('/')}/api/v1/events",
         timeout=config.timeout,
         secrets=(key,),
-        data=(letter.body or "").encode(),
+        data=(delivery.body or "").encode(),
         headers={"DD-API-KEY": key, "Content-Type": "application/json"},
     )

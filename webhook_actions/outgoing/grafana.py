@@ -3,11 +3,11 @@
 from stack.settings import Settings
 from webhook_actions.notify.http import json_field, post
 from webhook_actions.outcome import Outcome
-from webhook_actions.store.deliveries import Claimed
+from webhook_actions.store.deliveries import ClaimedDelivery
 
 
-def send(settings: Settings, letter: Claimed) -> Outcome:
-    """Write the annotation that a letter holds."""
+def send(settings: Settings, delivery: ClaimedDelivery) -> Outcome:
+    """Write the annotation that a delivery holds."""
     config = settings.channels.grafana
     if config.token_file is None:
         return Outcome.failed("channels.grafana.token_file is not set")
@@ -19,6 +19,6 @@ def send(settings: Settings, letter: Claimed) -> Outcome:
         secrets=(token,),
         reason=json_field("message"),
         verify=settings.web.verify,
-        data=(letter.body or "").encode(),
+        data=(delivery.body or "").encode(),
         headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
     )

@@ -9,7 +9,7 @@ from typing import Any
 from stack.settings import Settings
 from webhook_actions.notify.http import post
 from webhook_actions.outcome import Outcome
-from webhook_actions.store.deliveries import Claimed
+from webhook_actions.store.deliveries import ClaimedDelivery
 
 _TYPE = "NightdeskEvent"
 _LONGEST = 4000  # characters; New Relic takes 4,096 bytes of an attribute
@@ -25,8 +25,8 @@ def event(kind: str, data: Mapping[str, Any], at: datetime) -> str:
     return json.dumps({**said, "eventType": _TYPE, "timestamp": int(at.timestamp()), "type": kind})
 
 
-def send(settings: Settings, letter: Claimed) -> Outcome:
-    """Write the event that a letter holds."""
+def send(settings: Settings, delivery: ClaimedDelivery) -> Outcome:
+    """Write the event that a delivery holds."""
     config = settings.integrations.newrelic
     if config.license_key_file is None:
         return Outcome.failed("integrations.newrelic.license_key_file is not set")
@@ -36,6 +36,6 @@ def send(settings: Settings, letter: Claimed) -> Outcome:
         f"{str(config.events_url).rstrip('/')}/v1/accounts/{config.account}/events",
         timeout=config.timeout,
         secrets=(key,),
-        data=gzip.compress(f"[{letter.body or ''}]".encode()),
+        data=gzip.compress(f"[{delivery.body or ''}]".encode()),
         headers={"Api-Key": key, "Content-Type": "application/json", "Content-Encoding": "gzip"},
     )

@@ -9,19 +9,19 @@ from standardwebhooks.webhooks import EmptyWebhookSecretError
 from stack.settings import Settings
 from webhook_actions.notify.http import post
 from webhook_actions.outcome import Outcome
-from webhook_actions.store.deliveries import Claimed
+from webhook_actions.store.deliveries import ClaimedDelivery
 
 _GONE = 410  # the endpoint wants no more, says the specification; any other refusal is tried again
 
 
-def send(settings: Settings, letter: Claimed) -> Outcome:
-    """Deliver once; the same letter has the same `webhook-id` in every try, by which a receiver knows it."""
+def send(settings: Settings, delivery: ClaimedDelivery) -> Outcome:
+    """Deliver once; the same delivery has the same `webhook-id` in every try."""
     webhooks = settings.channels.webhooks
-    endpoint = next((one for one in webhooks.endpoints if one.name == letter.address), None)
+    endpoint = next((one for one in webhooks.endpoints if one.name == delivery.address), None)
     if endpoint is None:
-        return Outcome.failed(f"channels.webhooks.endpoints has no {letter.address} any more")
+        return Outcome.failed(f"channels.webhooks.endpoints has no {delivery.address} any more")
     secret = endpoint.secret_file.read_text(encoding="utf-8").strip()
-    body, name, now = letter.body or "", f"msg_{letter.id}", datetime.now(UTC)
+    body, name, now = delivery.body or "", f"msg_{delivery.id}", datetime.now(UTC)
     try:
         signature = Webhook(secret).sign(name, now, body)
     except (binascii.Error, EmptyWebhookSecretError):

@@ -30,9 +30,10 @@ def mount(
     commands: Commands,
     tokens: Tokens,
     writes: RateLimit,
+    failures: RateLimit,
 ) -> None:
     """Add the pages to the application."""
-    login, pages = Login(settings, tokens), Pages(settings, commands)
+    login, pages = Login(settings, tokens, failures), Pages(settings, commands)
     visitor = _visitor(login)
 
     @app.exception_handler(_LoginWanted)
@@ -45,7 +46,7 @@ def mount(
         return RedirectResponse(target, 303)
 
     app.include_router(manual.routes(pages))
-    app.include_router(login_page.routes(settings, commands, login, pages))
+    app.include_router(login_page.routes(commands, login, pages))
     app.include_router(signed_link.routes(settings, pool, commands, pages, writes))
     app.include_router(incidents.routes(pool, pages, login, visitor))
     app.include_router(reports.routes(settings, pool, pages, visitor, incidents.desktop(login)))

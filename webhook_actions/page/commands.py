@@ -74,7 +74,9 @@ def routes(
     @router.post("/incidents/{incident_id}/run")
     async def run(incident_id: Id, request: Request, session: Visitor) -> Response:
         async def act(caller: Caller, form: Form) -> Done:
-            return await commands.run(caller, incident_id, line(form, "action"), line(form, "confirm"))
+            key = line(form, "key") or None  # of the form: a second click on it is the same request
+            await commands.run(caller, incident_id, line(form, "action"), line(form, "confirm"), key)
+            return Done.ASKED
 
         return await answered(request, session, act)
 

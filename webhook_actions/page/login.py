@@ -6,22 +6,20 @@ import logging
 from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import RedirectResponse
 
-from stack.settings import Settings
 from stack.settings.web_config import WebConfigError
 from webhook_actions.page.forms import inside, line, read, same_site
 from webhook_actions.page.render import Pages
 from webhook_actions.web.auth import address
 from webhook_actions.web.commands import Commands, Refused
-from webhook_actions.web.limit import RateLimit
+from webhook_actions.web.limit import TooManyFailures
 from webhook_actions.web.login import Login
 
 log = logging.getLogger(__name__)
 
 
-def routes(settings: Settings, commands: Commands, login: Login, pages: Pages) -> APIRouter:
+def routes(commands: Commands, login: Login, pages: Pages) -> APIRouter:
     """Return the routes."""
     router = APIRouter(include_in_schema=False)
-    failures = RateLimit(settings.webhook_actions.page.failed_logins)
 
     def form(next_: str, problem: str = "", status: int = 200) -> Response:
         return pages.show("login.html", status, next=next_, by_user=login.by_user, problem=problem)
@@ -42,7 +40,7 @@ def routes(settings: Settings, commands: Commands, login: Login, pages: Pages) -
 
     @router.post("/login")
     async def log_in(request: Request) -> Response:
-        where, next_ = address(request), "/"
+        next_ = "/"
         try:
             given = await read(request)
             name, next_ = line(given, "name"), inside(given.get("next", "/"))
@@ -50,16 +48,14 @@ def routes(settings: Settings, commands: Commands, login: Login, pages: Pages) -
             return form(next_, str(error), error.status)
         if not same_site(request):
             return form(next_, "That form came from another site.", 403)
-        if wait := failures.wait(where):
-            return form(next_, f"Too many failed logins; try again in {int(wait) + 1} s.", 429)
         try:
-            session = await asyncio.to_thread(login.open, name, given.get("secret", ""))
+            session = await asyncio.to_thread(login.open, address(request), name, given.get("secret", ""))
+        except TooManyFailures as error:
+            return form(next_, f"There were {error}.", 429)
         except WebConfigError as error:
             log.error("nobody can log in by name", extra={"reason": str(error)})
             return form(next_, "The users cannot be read; the log says why. The act token still works.", 503)
         if session is None:
-            failures.take(where)
-            log.warning("a login failed", extra={"address": where})
             return form(next_, "That does not fit. Nobody was logged in.", 401)
         await commands.login(session.caller(request))
         answer = RedirectResponse(next_, 303)

@@ -1,4 +1,4 @@
-"""The store of reports, and the letters by which each goes to people and programs."""
+"""The store of reports, and the deliveries by which each goes to people and programs."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -12,7 +12,7 @@ from stack.settings import Settings
 from webhook_actions.report.model import Happened, Report
 from webhook_actions.store import deliveries, escalation_steps
 from webhook_actions.store.database import Connection
-from webhook_actions.store.deliveries import Letter
+from webhook_actions.store.deliveries import Delivery
 from webhook_actions.store.incidents import Incident
 from webhook_actions.store.runs import Run
 
@@ -48,7 +48,7 @@ async def with_incidents(connection: Connection, report: Report) -> Report:
 async def keep(
     connection: Connection, settings: Settings, reports: Sequence[Report], incident: int
 ) -> list[Kept]:
-    """Keep the reports that an incident asked for and write the letters, in the caller's transaction.
+    """Keep the reports that an incident asked for and write the deliveries, in the caller's transaction.
 
     A second time they are neither kept nor sent.
     """
@@ -63,8 +63,10 @@ async def keep(
         if written := await row.fetchone():
             kept.append(Kept(written[0], written[1], report.bot, report.period, complete))
     worst_first = sorted(kept, key=lambda one: _made(one.content))
-    letters = [letter for one in worst_first[: settings.reports.sent] for letter in _letters(settings, one)]
-    await deliveries.write(connection, letters)
+    written = [
+        delivery for one in worst_first[: settings.reports.sent] for delivery in _deliveries(settings, one)
+    ]
+    await deliveries.write(connection, written)
     return kept
 
 
@@ -108,7 +110,7 @@ def summary(kept: Kept) -> dict[str, object]:
 
 
 def id_of(body: str) -> int:
-    """Return the report that a letter's body names."""
+    """Return the report that a delivery's body names."""
     return int(json.loads(body)["report"])
 
 
@@ -130,7 +132,7 @@ class _Row:
     content: object
 
 
-def _letters(settings: Settings, kept: Kept) -> Iterator[Letter]:
+def _deliveries(settings: Settings, kept: Kept) -> Iterator[Delivery]:
     body = json.dumps({"report": kept.id})
     channels, wanted = settings.channels, settings.reports
     addresses: dict[tuple[str, str], None] = {}  # each once, however many ways name it
@@ -146,7 +148,7 @@ def _letters(settings: Settings, kept: Kept) -> Iterator[Letter]:
             addresses |= {("telegram", str(chat)): None for chat in contact.telegram}
         addresses |= {(APPRISE, str(file)): None for file in contact.apprise_files}
     for channel, address in addresses:
-        yield Letter(channel, address, body=body)
+        yield Delivery(channel, address, body=body)
 
 
 def _made(report: Report) -> float:

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from stack.settings import Settings
 
-_JUST_NOW = timedelta(hours=1)  # a summary that is made later than that is of now
+_JUST_NOW = 3600.0  # seconds: a summary that is made later than that is of now
 _LENGTHS = {"day": timedelta(days=1), "week": timedelta(days=7)}
 
 
@@ -62,9 +62,9 @@ class Period:
         here = now.astimezone(ZoneInfo(settings.timezone))
         summaries = settings.summaries
         at = {"day": summaries.daily, "week": summaries.weekly, "month": summaries.monthly}[name].at
-        set_time = here.replace(hour=int(at[:2]), minute=int(at[3:]), second=0, microsecond=0)
-        for moment in (set_time, set_time - timedelta(days=1)):
-            if timedelta() <= here - moment < _JUST_NOW:
+        for day in (here.date(), here.date() - timedelta(days=1)):
+            moment = datetime.combine(day, time.fromisoformat(at), here.tzinfo)
+            if 0 <= now.timestamp() - moment.timestamp() < _JUST_NOW:
                 return cls.parse(name, moment)
         return cls.parse(name, here)
 

@@ -1,8 +1,9 @@
 """The closed trades of a bot, asked of the exporter, and what they come to."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta, tzinfo
+from datetime import datetime, tzinfo
 from urllib.parse import quote
 
 import requests
@@ -11,7 +12,8 @@ from stack.settings import Settings
 from webhook_actions.report.model import Figure, Group, Trade
 from webhook_actions.report.period import Period
 
-_BY_HOUR = timedelta(hours=49)  # periods up to this are drawn by the hour
+_HOUR = 3600.0
+_BY_HOUR = 49 * _HOUR  # periods up to this are drawn by the hour
 
 
 class Untold(Exception):
@@ -82,15 +84,12 @@ def by_hour(trades: Sequence[Trade], zone: tzinfo) -> tuple[Group, ...]:
 
 def bars(trades: Sequence[Trade], period: Period) -> tuple[Group, ...]:
     """Return the days of a period in their order, or the hours where it is short, the empty ones too."""
-    short = period.end - period.start <= _BY_HOUR
-    step, form = (timedelta(hours=1), "%d %H:00") if short else (timedelta(days=1), "%d %b")
-    zone, at = period.end.tzinfo, period.start
-    names: list[str] = []
-    while at < period.end:
-        names.append(at.strftime(form))
-        at += step
-    found = {group.name: group for group in _ranked(trades, lambda t: f"{_local(t, zone).strftime(form)}")}
-    names = list(dict.fromkeys((*names, *(f"{_local(t, zone).strftime(form)}" for t in trades[-1:]))))
+    form, zone = "%d %H:00" if period.seconds <= _BY_HOUR else "%d %b", period.end.tzinfo
+    start, end = period.start.timestamp(), period.end.timestamp()
+    hours = (start + _HOUR * place for place in range(math.ceil(period.seconds / _HOUR)))
+    # Hour by hour, as each day has one, however a clock change makes it longer or shorter.
+    names = dict.fromkeys(f"{datetime.fromtimestamp(at, zone):{form}}" for at in (*hours, end - 0.001))
+    found = {group.name: group for group in _ranked(trades, lambda trade: f"{_local(trade, zone):{form}}")}
     return tuple(found.get(name) or Group(name=name, trades=0, won=0, profit=0.0) for name in names)
 
 

@@ -1,1 +1,1 @@
-"""What is kept in PostgreSQL: incidents, tries, escalation, letters, holds and the audit."""
+"""What is kept in PostgreSQL: incidents, tries, escalation, deliveries, holds and the audit."""

@@ -1,5 +1,6 @@
 """The store of acknowledgements: who answered, for how long, with which words."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -11,7 +12,7 @@ from webhook_actions.store.incidents import tell
 
 
 @dataclass(frozen=True)
-class Ack:
+class Acknowledgement:
     """One answer to an incident; `until` is a snooze's end, `silence` the id of one in Alertmanager."""
 
     at: datetime
@@ -25,17 +26,37 @@ class Ack:
         return self.until is None or self.until > now
 
 
-async def of(connection: Connection, incident: int) -> list[Ack]:
+async def of(connection: Connection, incident: int) -> list[Acknowledgement]:
     """Return the answers to an incident, oldest first; the last one counts."""
-    cursor = connection.cursor(row_factory=class_row(Ack))
+    cursor = connection.cursor(row_factory=class_row(Acknowledgement))
     query = 'SELECT at, "by", comment, until, silence FROM acknowledgements WHERE incident = %s ORDER BY id'
     return await (await cursor.execute(query, [incident])).fetchall()
+
+
+async def current(connection: Connection, incidents: Sequence[int]) -> dict[int, Acknowledgement]:
+    """Return, by incident, the answer that holds now; a snooze that is over holds no more."""
+    found = await connection.execute(
+        """
+        SELECT DISTINCT ON (incident) incident, at, "by", comment, until, silence FROM acknowledgements
+        WHERE incident = ANY(%s) ORDER BY incident, id DESC
+        """,
+        [list(incidents)],
+    )
+    now = datetime.now(UTC)
+    answers = {row[0]: Acknowledgement(*row[1:]) for row in await found.fetchall()}
+    return {incident: answer for incident, answer in answers.items() if answer.holds(now)}
+
+
+async def silences(connection: Connection) -> set[str]:
+    """Return the ids of the silences that Nightdesk made."""
+    found = await connection.execute("SELECT silence FROM acknowledgements WHERE silence IS NOT NULL")
+    return {silence for (silence,) in await found.fetchall()}
 
 
 async def acknowledge(
     connection: Connection, incident: int, by: str, comment: str, silence: str | None = None
 ) -> bool:
-    """Write that somebody has an incident and stop its escalation; returns False where it is no longer open."""
+    """Write that somebody has an incident and stop its escalation; False where it is no longer open."""
     if not await _write(connection, incident, by, comment, None, silence):
         return False
     await escalation_steps.cancel(connection, incident)
@@ -69,6 +90,8 @@ async def comment(connection: Connection, incident: int, by: str, text: str) -> 
 async def _write(
     connection: Connection, incident: int, by: str, comment: str, until: datetime | None, silence: str | None
 ) -> bool:
+    # Two answers at once are written one after the other.
+    await connection.execute("SELECT FROM incidents WHERE id = %s FOR UPDATE", [incident])
     written = await connection.execute(
         'INSERT INTO acknowledgements (incident, "by", comment, until, silence) '
         "SELECT id, %s, %s, %s, %s FROM incidents WHERE id = %s AND closed_at IS NULL",

@@ -55,7 +55,8 @@ async def entries(connection: Connection, *, before: int | None, limit: int) -> 
     cursor = connection.cursor(row_factory=class_row(Entry))
     return await (
         await cursor.execute(
-            "SELECT id, at, who, address, act, incident, bot, detail FROM audit WHERE %(before)s::bigint IS NULL OR id < %(before)s "
+            "SELECT id, at, who, address, act, incident, bot, detail FROM audit "
+            "WHERE %(before)s::bigint IS NULL OR id < %(before)s "
             "ORDER BY id DESC LIMIT %(limit)s",
             {"before": before, "limit": limit},
         )

@@ -7,15 +7,15 @@ from datetime import datetime
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from stack.settings import Delivery
+from stack.settings import RetryPolicy
 from webhook_actions.outcome import Outcome, Result
-from webhook_actions.store.database import Connection
+from webhook_actions.store.database import Connection, notify
 
 _TOGETHER = 20  # incidents, at most, that one message tells of
 
 
 @dataclass(frozen=True)
-class Letter:
+class Delivery:
     """Something to send: to a person, with the step that wants it, or to a program, with its body."""
 
     channel: str
@@ -27,8 +27,8 @@ class Letter:
 
 
 @dataclass(frozen=True)
-class Claimed(Letter):
-    """A letter that is this process's to send, for the time that it was claimed for."""
+class ClaimedDelivery(Delivery):
+    """A delivery that is this process's to send, for the time that it was claimed for."""
 
     id: int = 0
     attempts: int = 0
@@ -38,9 +38,9 @@ class Claimed(Letter):
     written_at: datetime | None = None
 
 
-async def write(connection: Connection, letters: Sequence[Letter]) -> None:
-    """Write letters, in the caller's transaction; one step reaches one address once."""
-    if letters:
+async def write(connection: Connection, batch: Sequence[Delivery]) -> None:
+    """Write deliveries, in the caller's transaction; one step reaches one address once."""
+    if batch:
         await connection.execute(
             """
             INSERT INTO deliveries (channel, address, incident, step, contact, body)
@@ -48,8 +48,9 @@ async def write(connection: Connection, letters: Sequence[Letter]) -> None:
                 channel text, address text, incident bigint, step bigint, contact text, body text)
             ON CONFLICT DO NOTHING
             """,
-            [Jsonb([asdict(letter) for letter in letters])],
+            [Jsonb([asdict(delivery) for delivery in batch])],
         )
+        await notify(connection)
 
 
 # What several steps want of one address at once is one message: forty bots down ring the phone once.
@@ -72,26 +73,37 @@ WITH first AS (
         t.state = 'sending' AS again
 )
 SELECT c.id, c.incident, c.step, c.contact, c.channel, c.address, c.body, c.attempts, c.again AS interrupted,
-    c.written_at, s.why, c.step IS NULL OR coalesce(is_unanswered(c.incident), false) AS wanted
+    c.written_at, s.why, c.step IS NULL OR s.rule LIKE 'insist:%%'
+        OR coalesce(is_unanswered(c.incident), false) AS wanted
 FROM claimed c LEFT JOIN escalation_steps s ON s.id = c.step ORDER BY c.id
 """
 
 
-async def claim(connection: Connection, lease: float) -> list[Claimed]:
-    """Return letters to one address that are due, for this process to send within `lease` seconds."""
-    cursor = connection.cursor(row_factory=class_row(Claimed))
+async def next_due(connection: Connection) -> float | None:
+    """Return the seconds until the next delivery is due, None where none waits."""
+    found = await connection.execute(
+        "SELECT extract(epoch FROM min(due_at) - clock_timestamp())::float8 FROM deliveries "
+        "WHERE state IN ('waiting', 'sending')"
+    )
+    row = await found.fetchone()
+    return row[0] if row else None
+
+
+async def claim(connection: Connection, lease: float) -> list[ClaimedDelivery]:
+    """Return deliveries to one address that are due, for this process to send within `lease` seconds."""
+    cursor = connection.cursor(row_factory=class_row(ClaimedDelivery))
     return await (await cursor.execute(_CLAIM, [_TOGETHER, lease])).fetchall()
 
 
 async def record(
-    connection: Connection, letters: Sequence[Claimed], outcome: Outcome, delivery: Delivery
-) -> list[tuple[Claimed, str]]:
-    """Write how sending a message ended, and return its letters with their states.
+    connection: Connection, batch: Sequence[ClaimedDelivery], outcome: Outcome, policy: RetryPolicy
+) -> list[tuple[ClaimedDelivery, str]]:
+    """Write how sending a message ended, and return its deliveries with their states.
 
     A retry waits twice as long as the one before; what another process has claimed since is left to it.
     """
     final = "sent" if outcome.done else "failed"
-    again = delivery.retries if outcome.result is Result.RETRY else 0
+    again = policy.retries if outcome.result is Result.RETRY else 0
     cursor = await connection.execute(
         """
         UPDATE deliveries o SET outcome = %(detail)s,
@@ -106,21 +118,21 @@ async def record(
             "detail": outcome.detail,
             "again": again,
             "final": final,
-            "pause": float(delivery.pause),
-            "ids": [letter.id for letter in letters],
-            "attempts": [letter.attempts for letter in letters],
+            "pause": float(policy.pause),
+            "ids": [delivery.id for delivery in batch],
+            "attempts": [delivery.attempts for delivery in batch],
         },
     )
     states = dict(await cursor.fetchall())
-    return [(letter, states[letter.id]) for letter in letters if letter.id in states]
+    return [(delivery, states[delivery.id]) for delivery in batch if delivery.id in states]
 
 
-async def cancel(connection: Connection, letters: Sequence[Claimed]) -> None:
-    """Write that letters are not sent, since nobody needs to be told any more."""
-    if letters:
+async def cancel(connection: Connection, batch: Sequence[ClaimedDelivery]) -> None:
+    """Write that deliveries are not sent, since nobody needs to be told any more."""
+    if batch:
         await connection.execute(
             "UPDATE deliveries SET state = 'cancelled' WHERE id = ANY(%s) AND state = 'sending'",
-            [[letter.id for letter in letters]],
+            [[delivery.id for delivery in batch]],
         )
 
 

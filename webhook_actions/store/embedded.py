@@ -10,6 +10,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from webhook_actions.store.database import DatabaseError
+
 log = logging.getLogger(__name__)
 
 _MAJOR = 18
@@ -19,10 +21,6 @@ _ROLE = "nightdesk"
 _START_SECONDS = 30
 _SOCKET_BYTES = 85  # of its directory; the path of a socket may have 107
 _UNPRIVILEGED = "nobody"
-
-
-class DatabaseError(Exception):
-    """The database cannot be used; the message says which, why, and what to do."""
 
 
 class EmbeddedPostgres:

@@ -8,11 +8,12 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from webhook_actions.store import deliveries, incidents, runs
-from webhook_actions.store.database import Connection
-from webhook_actions.store.deliveries import Letter
+from webhook_actions.store.database import Connection, notify
+from webhook_actions.store.deliveries import Delivery
 from webhook_actions.store.incidents import Incident
 from webhook_actions.store.runs import Run
 
+NOTICE, INSIST = "notice", "insist"  # begin the rules that tell what cannot be done
 CLIMB = "climb"  # the rule by which one person after the other is told
 _AT_A_TIME = 100  # steps in one transaction
 
@@ -35,6 +36,11 @@ class Plan:
     level: int
     after: float
     why: str
+
+    @property
+    def is_notice(self) -> bool:
+        """Whether it tells that something cannot be done, rather than that an alert fires."""
+        return self.rule.startswith((NOTICE, INSIST))
 
 
 @dataclass(frozen=True)
@@ -144,6 +150,7 @@ async def plan(connection: Connection, plans: Iterable[tuple[int, int, Plan]]) -
             """,
             [Jsonb(rows)],
         )
+        await notify(connection)
 
 
 async def again(connection: Connection, incident: int, at: datetime, why: str) -> None:
@@ -161,12 +168,22 @@ async def due(connection: Connection) -> list[Due]:
     cursor = connection.cursor(row_factory=class_row(Due))
     query = """
         SELECT s.id, s.incident, i.alert, i.bot, i.severity, s.rule, s.level, s.round, s.why,
-            is_unanswered(i.id) AS wanted
+            (s.rule LIKE 'insist:%%' OR is_unanswered(i.id)) AS wanted
         FROM escalation_steps s JOIN incidents i ON i.id = s.incident
         WHERE s.state = 'waiting' AND s.due_at <= clock_timestamp()
         ORDER BY s.due_at LIMIT %s FOR UPDATE OF s SKIP LOCKED
     """
     return await (await cursor.execute(query, [_AT_A_TIME])).fetchall()
+
+
+async def next_due(connection: Connection) -> float | None:
+    """Return the seconds until the next step is due, None where none waits."""
+    found = await connection.execute(
+        "SELECT extract(epoch FROM min(due_at) - clock_timestamp())::float8 FROM escalation_steps "
+        "WHERE state = 'waiting'"
+    )
+    row = await found.fetchone()
+    return row[0] if row else None
 
 
 async def write_taken(connection: Connection, taken: Sequence[tuple[Due, Taken | None]]) -> None:
@@ -179,27 +196,19 @@ async def write_taken(connection: Connection, taken: Sequence[tuple[Due, Taken |
     done = [(due, one) for due, one in taken if one and not one.postponed_to]
     await _set(connection, "taken", [due.id for due, _ in done])
     await _set(connection, "cancelled", [due.id for due, one in taken if one is None])
-    letters = [
-        Letter(to.channel, to.address, due.incident, due.id, one.contact)
+    written = [
+        Delivery(to.channel, to.address, due.incident, due.id, one.contact)
         for due, one in done
         for to in one.addresses
     ]
-    await deliveries.write(connection, letters)
+    await deliveries.write(connection, written)
     await plan(connection, [(due.incident, due.round, one.next) for due, one in done if one.next])
     entries = [(due.incident, *one.entry) for due, one in done if one.entry]
-    await tell_all(connection, entries)
+    await incidents.tell_all(connection, entries)
     await connection.execute(
         "UPDATE incidents SET escalated_at = clock_timestamp() WHERE id = ANY(%s) AND escalated_at IS NULL",
         [[incident for incident, kind, _ in entries if kind == "escalated"]],
     )
-
-
-async def tell_all(connection: Connection, entries: Sequence[tuple[int, str, str]]) -> None:
-    """Write lines of timelines, given as (incident, kind, text), in the transaction of what they tell."""
-    if entries:
-        await connection.cursor().executemany(
-            "INSERT INTO timeline (incident, kind, text) VALUES (%s, %s, %s)", entries
-        )
 
 
 async def with_runs(connection: Connection, ids: Sequence[int]) -> list[tuple[Incident, list[Run]]]:
@@ -216,11 +225,12 @@ async def _set(connection: Connection, state: str, ids: Sequence[int]) -> None:
         )
 
 
-async def cancel(connection: Connection, incident: int) -> None:
-    """Cancel the steps of an incident that still wait."""
+async def cancel(connection: Connection, incident: int, rule: str | None = None) -> None:
+    """Cancel an incident's steps that wait: those of one rule, or all but what is told in any case."""
     await connection.execute(
-        "UPDATE escalation_steps SET state = 'cancelled' WHERE incident = %s AND state = 'waiting'",
-        [incident],
+        "UPDATE escalation_steps SET state = 'cancelled' WHERE incident = %(incident)s AND state = 'waiting' "
+        "AND CASE WHEN %(rule)s::text IS NULL THEN rule NOT LIKE 'insist:%%' ELSE rule = %(rule)s END",
+        {"incident": incident, "rule": rule},
     )
 
 
@@ -232,7 +242,8 @@ async def pass_on(connection: Connection, step: int, why: str) -> None:
         """
         UPDATE escalation_steps n SET due_at = clock_timestamp(), why = %(why)s FROM escalation_steps s
         WHERE s.id = %(step)s AND n.incident = s.incident AND n.rule = %(rule)s AND n.level > 0
-        AND n.state = 'waiting' AND NOT EXISTS (SELECT FROM deliveries WHERE step = s.id AND state <> 'failed')
+        AND n.state = 'waiting'
+        AND NOT EXISTS (SELECT FROM deliveries WHERE step = s.id AND state <> 'failed')
         """,
         {"step": step, "why": why, "rule": CLIMB},
     )

@@ -1,6 +1,6 @@
 """The store of incidents: what Alertmanager and Prometheus said, when each is due, and the timeline."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 
@@ -129,7 +129,7 @@ SELECT id FROM resolved
 
 
 async def accept(connection: Connection, alerts: Sequence[Alert]) -> Accepted:
-    """Write what a webhook says, in the caller's transaction; one open incident per fingerprint, due at once."""
+    """Write what a webhook says, in the caller's transaction; one open incident per fingerprint."""
     firing = [_row(alert) for alert in alerts if alert.status == "firing"]
     ended = [
         {"fingerprint": alert.fingerprint, "ended_at": alert.ended and alert.ended.isoformat()}
@@ -212,14 +212,14 @@ async def lock_bots(connection: Connection, bots: Iterable[str]) -> None:
 
 
 async def schedule(connection: Connection, dues: Sequence[Due]) -> None:
-    """Write when incidents are due again, and why; not where the claim is over or something woke them since."""
+    """Write when incidents are due again, and why; not where the claim is over or something woke them."""
     if dues:
         await connection.execute(
             """
             UPDATE incidents i SET waits_for = d.reason, blocked = d.blocked,
                 due_at = CASE WHEN i.due_at < d.lease_ends THEN i.due_at ELSE d.at END
-            FROM unnest(%s::bigint[], %s::bigint[], %s::timestamptz[], %s::timestamptz[], %s::text[], %s::text[])
-                AS d (id, fence, lease_ends, at, reason, blocked)
+            FROM unnest(%s::bigint[], %s::bigint[], %s::timestamptz[], %s::timestamptz[], %s::text[],
+                %s::text[]) AS d (id, fence, lease_ends, at, reason, blocked)
             WHERE i.id = d.id AND i.fence = d.fence AND i.closed_at IS NULL
             """,
             [
@@ -233,13 +233,13 @@ async def schedule(connection: Connection, dues: Sequence[Due]) -> None:
         )
 
 
-async def wake(connection: Connection, ids: Sequence[int], at: datetime | None = None) -> None:
-    """Have open incidents looked at now, or at a time where nothing is due before."""
+async def wake(connection: Connection, ids: Sequence[int], after: float = 0.0) -> None:
+    """Have open incidents looked at in `after` seconds, where nothing is due before."""
     if ids:
         await connection.execute(
-            "UPDATE incidents SET due_at = least(due_at, coalesce(%s, clock_timestamp())) "
+            "UPDATE incidents SET due_at = least(due_at, clock_timestamp() + make_interval(secs => %s)) "
             "WHERE id = ANY(%s) AND closed_at IS NULL",
-            [at, list(ids)],
+            [after, list(ids)],
         )
 
 
@@ -252,18 +252,22 @@ async def wake_all(connection: Connection, bot: str | None = None) -> None:
     )
 
 
-async def confirm(
-    connection: Connection,
-    incident_id: int,
-    severity: str,
-    labels: Mapping[str, str],
-    annotations: Mapping[str, str],
-) -> None:
-    """Replace what a webhook said of an alert by what Prometheus's rule says."""
-    await connection.execute(
-        "UPDATE incidents SET severity = %s, labels = %s, annotations = %s, confirmed = true WHERE id = %s",
-        [severity, Jsonb(dict(labels)), Jsonb(dict(annotations)), incident_id],
-    )
+async def confirm(connection: Connection, confirmed: Sequence[Incident]) -> None:
+    """Write what Prometheus's rules say of alerts in place of what a webhook said."""
+    if confirmed:
+        rows = [
+            {"id": one.id, "severity": one.severity, "labels": one.labels, "annotations": one.annotations}
+            for one in confirmed
+        ]
+        await connection.execute(
+            """
+            UPDATE incidents i SET severity = c.severity, labels = c.labels, annotations = c.annotations,
+                confirmed = true
+            FROM jsonb_to_recordset(%s) AS c (id bigint, severity text, labels jsonb, annotations jsonb)
+            WHERE i.id = c.id
+            """,
+            [Jsonb(rows)],
+        )
 
 
 @dataclass(frozen=True)
@@ -290,9 +294,17 @@ async def open_incidents(connection: Connection) -> list[Open]:
 
 async def tell(connection: Connection, incident_id: int, kind: str, text: str) -> None:
     """Write a line of the timeline, in the transaction of the change that it tells."""
-    await connection.execute(
-        "INSERT INTO timeline (incident, kind, text) VALUES (%s, %s, %s)", [incident_id, kind, text]
-    )
+    await tell_all(connection, [(incident_id, kind, text)])
+
+
+async def tell_all(connection: Connection, lines: Sequence[tuple[int, str, str]]) -> None:
+    """Write lines of timelines, given as (incident, kind, text), in the transaction of what they tell."""
+    if lines:
+        await connection.execute(
+            "INSERT INTO timeline (incident, kind, text) "
+            "SELECT * FROM unnest(%s::bigint[], %s::text[], %s::text[])",
+            [list(column) for column in zip(*lines, strict=True)],
+        )
 
 
 async def hand_over(connection: Connection, incident_id: int) -> None:

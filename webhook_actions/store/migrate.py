@@ -10,7 +10,7 @@ _LOCK = 0x6E_64_6D_67  # "ndmg": engines that start together migrate once
 
 
 async def migrate(pool: Pool) -> None:
-    """Apply the migrations that the database lacks, all or none. Raises DatabaseError for a newer database."""
+    """Apply the migrations that the database lacks. Raises DatabaseError for a newer database."""
     async with pool.transaction() as connection:
         await connection.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
         known = await version(connection)

@@ -121,24 +121,23 @@ async def begin(
     return Lease(*(await inserted.fetchone() or ()))
 
 
-async def go_on(connection: Connection, run: int, lease: float) -> Lease | None:
-    """Commit to the next attempt of a run that is wanted or open; None where it is neither any more."""
+async def go_on(connection: Connection, run: Run, lease: float) -> Lease:
+    """Commit to the next attempt of a run that is wanted or open. Call it with the bot locked."""
     updated = await connection.execute(
         """
         UPDATE runs SET state = 'running', started_at = coalesce(started_at, clock_timestamp()),
             attempts = attempts + 1, fence = fence + 1,
             due_at = clock_timestamp() + make_interval(secs => %s)
-        WHERE id = %s AND state IN ('wanted', 'open') RETURNING id, fence, due_at, incident, action, attempts
+        WHERE id = %s AND state IN ('wanted', 'open') RETURNING id, fence, due_at
         """,
-        [lease, run],
+        [lease, run.id],
     )
     row = await updated.fetchone()
     if row is None:
-        return None
-    run_id, fence, due_at, incident, action, attempts = row
-    if attempts == 1:
-        await tell(connection, incident, "acting", action)
-    return Lease(run_id, fence, due_at)
+        raise LookupError(f"run {run.id} is neither wanted nor open")
+    if not run.attempts:
+        await tell(connection, run.incident, "acting", run.action)
+    return Lease(*row)
 
 
 async def want(
@@ -155,25 +154,35 @@ async def want(
 
     The same request, by its key or while one is unfinished, is the same run. Call it with the bot locked.
     """
-    known = await connection.execute(
+    run = await _wanted_already(connection, incident, action, key)
+    if run is None:
+        inserted = await connection.execute(
+            """
+            INSERT INTO runs (incident, bot, action, effect, state, asked_by, expires_at)
+            VALUES (%s, %s, %s, %s, 'wanted', %s, clock_timestamp() + make_interval(secs => %s)) RETURNING id
+            """,
+            [incident, bot, action, effect, by, expires],
+        )
+        run = int((await inserted.fetchone() or (0,))[0])
+        await tell(connection, incident, "asked", f"{action}, by {by}")
+    if key is not None:
+        await connection.execute(
+            "INSERT INTO run_requests (key, run) VALUES (%s, %s) ON CONFLICT DO NOTHING", [key, run]
+        )
+    return run
+
+
+async def _wanted_already(connection: Connection, incident: int, action: str, key: str | None) -> int | None:
+    found = await connection.execute(
         """
-        SELECT id FROM runs WHERE request_key = %(key)s
-            OR (incident = %(incident)s AND action = %(action)s AND state <> 'ended' AND asked_by IS NOT NULL)
-        ORDER BY request_key IS NOT DISTINCT FROM %(key)s DESC LIMIT 1
+        SELECT run FROM run_requests WHERE key = %(key)s UNION ALL
+        SELECT id FROM runs WHERE incident = %(incident)s AND action = %(action)s
+            AND state <> 'ended' AND asked_by IS NOT NULL LIMIT 1
         """,
         {"key": key, "incident": incident, "action": action},
     )
-    if row := await known.fetchone():
-        return int(row[0])
-    inserted = await connection.execute(
-        """
-        INSERT INTO runs (incident, bot, action, effect, state, asked_by, request_key, expires_at)
-        VALUES (%s, %s, %s, %s, 'wanted', %s, %s, clock_timestamp() + make_interval(secs => %s)) RETURNING id
-        """,
-        [incident, bot, action, effect, by, key, expires],
-    )
-    await tell(connection, incident, "asked", f"{action}, by {by}")
-    return int((await inserted.fetchone() or (0,))[0])
+    row = await found.fetchone()
+    return int(row[0]) if row else None
 
 
 async def fenced(connection: Connection, lease: Lease) -> bool:
@@ -216,7 +225,8 @@ async def end(connection: Connection, lease: Lease, ending: Ending) -> bool:
             ended_at = clock_timestamp(),
             verify_until = coalesce(verify_until, clock_timestamp() + make_interval(secs => %(verify)s)),
             due_at = clock_timestamp() + make_interval(secs => %(pause)s),
-            verdict = %(verdict)s, judged_at = CASE WHEN %(verdict)s::text IS NOT NULL THEN clock_timestamp() END
+            verdict = %(verdict)s,
+            judged_at = CASE WHEN %(verdict)s::text IS NOT NULL THEN clock_timestamp() END
         WHERE id = %(run)s AND fence = %(fence)s AND state = 'running' RETURNING incident, action, attempts
         """,
         vars(ending) | {"run": lease.run, "fence": lease.fence},

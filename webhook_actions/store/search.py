@@ -69,7 +69,8 @@ async def find(connection: Connection, wanted: Filter) -> Found:
     conditions += ["alert IN (%(alert)s, 'TradingBot' || %(alert)s)"] if wanted.alert else []
     conditions += ["id < %(before)s"] if wanted.before is not None else []
     conditions += [_TEXT] if wanted.text else []
-    query = sql.SQL(f"SELECT {COLUMNS} FROM incidents i WHERE {{}} ORDER BY {{}} LIMIT %(more)s").format(
+    query = sql.SQL("SELECT {} FROM incidents i WHERE {} ORDER BY {} LIMIT %(more)s").format(
+        sql.SQL(COLUMNS),
         sql.SQL(" AND ").join([sql.SQL("true"), *map(sql.SQL, conditions)]),
         sql.SQL(_WORST_FIRST if wanted.worst_first else "id DESC"),
     )
@@ -99,9 +100,9 @@ async def count_open(connection: Connection) -> dict[str, int]:
 
 
 async def _first(connection: Connection, condition: str, value: object) -> Case | None:
-    query = sql.SQL(f"SELECT {COLUMNS} FROM incidents WHERE {{}} ORDER BY closed_at DESC NULLS FIRST LIMIT 1")
+    query = sql.SQL("SELECT {} FROM incidents WHERE {} ORDER BY closed_at DESC NULLS FIRST LIMIT 1")
     cursor = connection.cursor(row_factory=class_row(Incident))
-    row = await (await cursor.execute(query.format(sql.SQL(condition)), [value])).fetchone()
+    row = await (await cursor.execute(query.format(sql.SQL(COLUMNS), sql.SQL(condition)), [value])).fetchone()
     return (await _cases(connection, [row]))[0] if row else None
 
 

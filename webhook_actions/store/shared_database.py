@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 from types import FrameType
 
-from webhook_actions.store.embedded import DatabaseError, EmbeddedPostgres
+from webhook_actions.store.database import DatabaseError
+from webhook_actions.store.embedded import EmbeddedPostgres
 
 
 def main() -> int:

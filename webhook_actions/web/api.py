@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, FastAPI, HTTPException, Path, Query, Request
+from fastapi import APIRouter, Depends, FastAPI, Header, HTTPException, Path, Query, Request
 from fastapi.responses import JSONResponse
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
@@ -29,6 +29,7 @@ Line = Annotated[str, StringConstraints(max_length=500, strip_whitespace=True), 
 Id = Annotated[int, Path(ge=1, le=_LARGEST)]
 Before = Annotated[int | None, Query(ge=1, le=_LARGEST)]
 Limit = Annotated[int, Query(ge=1, le=1000)]
+Key = Annotated[str | None, Header(max_length=200), AfterValidator(no_nul)]
 Snooze = Annotated[RealTime, Between("1m", "7d")]
 
 
@@ -86,6 +87,7 @@ class PauseState:
 
 class _Said(BaseModel):
     done: Done
+    run: int | None = None  # of a request for an action
 
 
 _WRONG: dict[int | str, dict[str, Any]] = {
@@ -209,13 +211,13 @@ def _writes(commands: Commands, act: Callable[..., Caller]) -> APIRouter:
 
     @router.post("/incidents/{incident_id}/acknowledge")
     async def acknowledge(incident_id: Id, body: _Acknowledge, caller: By) -> _Said:
-        """Stop the climb: somebody has it."""
+        """Stop the escalation: somebody has it."""
         who = caller.named(body.by)
         return _Said(done=await commands.acknowledge(who, incident_id, body.comment, body.silence))
 
     @router.post("/incidents/{incident_id}/snooze")
     async def snooze(incident_id: Id, body: _Snooze, caller: By) -> _Said:
-        """Leave it to itself for a while; then the climb begins anew."""
+        """Leave it to itself for a while; then the escalation begins anew."""
         who = caller.named(body.by)
         return _Said(done=await commands.snooze(who, incident_id, body.length, body.comment, body.silence))
 
@@ -225,10 +227,14 @@ def _writes(commands: Commands, act: Callable[..., Caller]) -> APIRouter:
         return _Said(done=await commands.comment(caller.named(body.by), incident_id, body.text))
 
     @router.post("/incidents/{incident_id}/run", status_code=202)
-    async def run(incident_id: Id, body: _Run, caller: By) -> _Said:
-        """Run an action now; how it ends stands in the incident's timeline."""
+    async def run(incident_id: Id, body: _Run, caller: By, idempotency_key: Key = None) -> _Said:
+        """Run an action now; how it ends stands in the incident's timeline.
+
+        The same Idempotency-Key is the same run; so is, without a key, an action that is unfinished.
+        """
         who = caller.named(body.by)
-        return _Said(done=await commands.run(who, incident_id, body.action, body.confirm))
+        run = await commands.run(who, incident_id, body.action, body.confirm, idempotency_key)
+        return _Said(done=Done.ASKED, run=run)
 
     @router.post("/pause")
     async def pause(body: _Pause, caller: By) -> _Said:

@@ -9,6 +9,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from stack.settings import Settings
 from webhook_actions.store.audit import Caller
+from webhook_actions.web.limit import RateLimit, TooManyFailures
 
 _BEARER = HTTPBearer(auto_error=False)
 
@@ -41,8 +42,8 @@ def address(request: Request) -> str:
 class Tokens:
     """The tokens of the settings, compared in constant time."""
 
-    def __init__(self, settings: Settings, refused: Callable[[], None]) -> None:
-        """`refused` is told of each request without the token it needs."""
+    def __init__(self, settings: Settings, refused: Callable[[], None], failures: RateLimit) -> None:
+        """`refused` is told of each request without the token it needs; wrong ones count as `failures`."""
         files = settings.webhook_actions.tokens
         named = {
             Scope.RECEIVE: files.receive_file,
@@ -54,6 +55,7 @@ class Tokens:
         self._names = {scope: file.name for scope, file in named.items()}
         self._tokens = {scope: file.read_text(encoding="utf-8").strip() for scope, file in named.items()}
         self._refused = refused
+        self._failures = failures
 
     def key(self, purpose: str) -> bytes:
         """Return a key to sign with, the same in every replica; a new act token makes it another."""
@@ -68,7 +70,11 @@ class Tokens:
         }
 
     def wants(self, scope: Scope) -> Callable[..., Caller]:
-        """Return a dependency that lets only a bearer of a token for the scope pass, and says who it is."""
+        """Return a dependency that lets only a bearer of a token for the scope pass, and says who it is.
+
+        A right token passes however many were wrong: whoever shares the address, be it a proxy's, can keep
+        neither alerts nor the kill switch out.
+        """
 
         def check(
             request: Request,
@@ -79,6 +85,8 @@ class Tokens:
                 if one in has:
                     return Caller(f"{one} token", address(request))
             self._refused()
+            if given and not has and (wait := self._failures.take(address(request))):
+                raise TooManyFailures(wait)
             wanted = self._names.get(scope, self._names[Scope.ACT])
             raise HTTPException(
                 401, f"wants the bearer token of {wanted}", headers={"WWW-Authenticate": "Bearer"}

@@ -5,18 +5,20 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
+from clients.alertmanager import SilenceError
 from stack.settings import Settings
 from webhook_actions.actions import Action, Effect
-from webhook_actions.engine.jobs import Jobs
 from webhook_actions.escalation import silences
 from webhook_actions.escalation.steps import Escalation
 from webhook_actions.outgoing import WEBHOOK
-from webhook_actions.store import acknowledgements, audit, deliveries, holds, incidents
+from webhook_actions.store import acknowledgements, audit, deliveries, holds, incidents, runs
 from webhook_actions.store.audit import Caller
-from webhook_actions.store.database import Connection, Pool
+from webhook_actions.store.database import Connection, Pool, notify
 from webhook_actions.store.incidents import Incident
 
 log = logging.getLogger(__name__)
+
+_EXPIRES = 120.0  # seconds after which a request that nobody could run is refused
 
 
 class Done(StrEnum):
@@ -66,13 +68,11 @@ class Commands:
         self,
         settings: Settings,
         pool: Pool,
-        jobs: Jobs,
         escalation: Escalation,
         actions: dict[str, Action],
     ) -> None:
         self._settings = settings
         self._pool = pool
-        self._jobs = jobs
         self._escalation = escalation
         self._actions = actions
         self.offers = tuple(self._offer(actions[name]) for name in sorted(actions))
@@ -80,19 +80,21 @@ class Commands:
     async def acknowledge(
         self, caller: Caller, incident_id: int, comment: str, silence: float | None = None
     ) -> Done:
-        """Stop the climb: somebody has it. `silence` is for how many seconds Alertmanager is silenced too."""
+        """Stop the escalation: somebody has it. `silence` is for how many seconds Alertmanager is silent."""
         incident = await self._open(incident_id)
         made, failed = await self._silence(caller, incident, comment, silence)
         async with self._pool.transaction() as connection:
             if not await self._escalation.acknowledged(connection, incident, caller.who, comment, made):
                 raise _closed(incident_id)
             await self._write(connection, caller, "acknowledge", incident, comment)
+            await incidents.wake(connection, [incident_id])
+            await notify(connection)
         return failed or Done.ACKNOWLEDGED
 
     async def snooze(
         self, caller: Caller, incident_id: int, seconds: float, comment: str, silence: bool
     ) -> Done:
-        """Leave an incident to itself for a while, then the climb begins anew; Alertmanager too, if asked."""
+        """Leave an incident to itself for a while, then the escalation begins anew."""
         incident = await self._open(incident_id)
         made, failed = await self._silence(caller, incident, comment, seconds if silence else None)
         until = datetime.now(UTC) + timedelta(seconds=seconds)
@@ -100,6 +102,8 @@ class Commands:
             if not await self._escalation.snoozed(connection, incident, caller.who, until, comment, made):
                 raise _closed(incident_id)
             await self._write(connection, caller, "snooze", incident, f"until {until:%Y-%m-%d %H:%M} UTC")
+            await incidents.wake(connection, [incident_id])
+            await notify(connection)
         return failed or Done.SNOOZED
 
     async def comment(self, caller: Caller, incident_id: int, text: str) -> Done:
@@ -112,8 +116,13 @@ class Commands:
             await self._write(connection, caller, "comment", incident, text)
         return Done.COMMENTED
 
-    async def run(self, caller: Caller, incident_id: int, name: str, confirm: str) -> Done:
-        """Run an action now, whether or not it is the next one; `confirm` is the bot's name, for money."""
+    async def run(
+        self, caller: Caller, incident_id: int, name: str, confirm: str, key: str | None = None
+    ) -> int:
+        """Ask for an action now, and return its run; `confirm` is the bot's name, for money.
+
+        The same request, by its `key` or while one is unfinished, is the same run.
+        """
         action = self._actions.get(name)
         if action is None:
             raise Refused(404, f"{name} is no action; there are {', '.join(self._actions)}")
@@ -123,11 +132,16 @@ class Commands:
         if action.effect is Effect.MONEY and confirm != incident.bot:
             raise Unconfirmed(name, incident.bot)
         async with self._pool.transaction() as connection:
+            await incidents.lock_bots(connection, [incident.bot])
             if paused := await holds.paused(connection):
                 raise Refused(409, f"all actions are paused by {paused.paused_by}; resume them first")
+            run = await runs.want(
+                connection, incident.id, incident.bot, name, action.effect, caller.who, key, _EXPIRES
+            )
             await self._write(connection, caller, "run", incident, name)
-        await self._jobs.run_now(incident_id, incident.bot, name, caller.who)
-        return Done.ASKED
+            await incidents.wake(connection, [incident.id])
+            await notify(connection)
+        return run
 
     async def pause(self, caller: Caller, reason: str) -> Done:
         """Stop all actions, until they are resumed."""
@@ -135,6 +149,8 @@ class Commands:
             if not await holds.pause(connection, caller.who, reason):
                 raise Refused(409, "all actions are paused already")
             await self._write(connection, caller, "pause", detail=reason)
+            await incidents.wake_all(connection)
+            await notify(connection)
         return Done.PAUSED
 
     async def resume(self, caller: Caller) -> Done:
@@ -143,6 +159,8 @@ class Commands:
             if not await holds.resume(connection, caller.who):
                 raise Refused(409, "actions are not paused")
             await self._write(connection, caller, "resume")
+            await incidents.wake_all(connection)
+            await notify(connection)
         return Done.RESUMED
 
     async def release(self, caller: Caller, bot: str) -> Done:
@@ -151,14 +169,16 @@ class Commands:
             if not await holds.release(connection, bot, caller.who):
                 raise Refused(409, f"{bot} is not halted")
             await self._write(connection, caller, "release", bot=bot)
+            await incidents.wake_all(connection, bot)
+            await notify(connection)
         return Done.RELEASED
 
-    async def send_again(self, caller: Caller, letter: int) -> Done:
+    async def send_again(self, caller: Caller, delivery: int) -> Done:
         """Have an event tried again that an outgoing webhook did not take."""
         async with self._pool.transaction() as connection:
-            if not await deliveries.send_again(connection, WEBHOOK, letter):
-                raise Refused(404, f"there is no dead letter {letter}")
-            await self._write(connection, caller, "send_again", detail=f"letter {letter}")
+            if not await deliveries.send_again(connection, WEBHOOK, delivery):
+                raise Refused(404, f"there is no dead letter {delivery}")
+            await self._write(connection, caller, "send_again", detail=f"delivery {delivery}")
         return Done.SENT_AGAIN
 
     async def login(self, caller: Caller) -> None:
@@ -184,7 +204,7 @@ class Commands:
         until = datetime.now(UTC) + timedelta(seconds=seconds)
         try:
             return await silences.make(self._settings, incident, caller.who, comment, until), None
-        except silences.SilenceError as error:
+        except SilenceError as error:
             log.warning("not silenced", extra={"incident": incident.id, "reason": str(error)})
             return None, Done.NOT_SILENCED
 

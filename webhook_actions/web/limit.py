@@ -1,9 +1,12 @@
-"""Limits how often one address may do something, in this process."""
+"""Limits how often one address may do something, and how often one thing is logged, in this process."""
 
+import logging
 import time
 from collections.abc import Callable
+from threading import Lock
 
 _MINUTE = 60.0
+_SECOND = 1.0
 _ADDRESSES = 10_000  # remembered at most; those that waited longest are forgotten first
 
 
@@ -14,6 +17,7 @@ class RateLimit:
         self._pace = _MINUTE / per_minute  # seconds that one costs
         self._clock = clock
         self._paid: dict[str, float] = {}  # until when an address has used up its share
+        self._lock = Lock()  # what checks tokens and passwords runs in threads
 
     def wait(self, address: str) -> float:
         """Return the seconds until the address may go on, 0 where it may now."""
@@ -22,10 +26,38 @@ class RateLimit:
 
     def take(self, address: str) -> float:
         """Count one where the address may go on; returns what `wait` does."""
-        wait = self.wait(address)
-        if not wait:
-            now = self._clock()
-            self._paid[address] = max(self._paid.pop(address, now), now) + self._pace
-            if len(self._paid) > _ADDRESSES:
-                del self._paid[next(iter(self._paid))]
-        return wait
+        with self._lock:
+            wait = self.wait(address)
+            if not wait:
+                now = self._clock()
+                self._paid[address] = max(self._paid.pop(address, now), now) + self._pace
+                if len(self._paid) > _ADDRESSES:
+                    del self._paid[next(iter(self._paid))]
+            return wait
+
+
+class TooManyFailures(Exception):
+    """Too many tokens or passwords of an address were wrong."""
+
+    def __init__(self, wait: float) -> None:
+        """It may try again in `wait` seconds."""
+        super().__init__(f"too many failures; try again in {int(wait) + 1} s")
+        self.retry_after = str(int(wait) + 1)
+
+
+class OnceASecond(logging.Filter):
+    """Lets each message of a logger pass once a second; the next one says how many were `left_out`."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._clock = clock
+        self._said: dict[str, tuple[float, int]] = {}  # when it may pass again, and how many were left out
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return whether the record passes."""
+        now = self._clock()
+        again, left_out = self._said.get(record.msg, (now, 0))
+        passes = now >= again
+        self._said[record.msg] = (now + _SECOND, 0) if passes else (again, left_out + 1)
+        record.left_out = left_out
+        return passes

@@ -9,6 +9,7 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from threading import Lock
 
 from fastapi import Request, Response
 from pydantic import TypeAdapter
@@ -17,6 +18,7 @@ from stack.settings import Settings
 from stack.settings.web_config import WebConfigError
 from webhook_actions.store.audit import Caller
 from webhook_actions.web.auth import Scope, Tokens, address
+from webhook_actions.web.limit import RateLimit, TooManyFailures
 from webhook_actions.web.users import Users
 
 log = logging.getLogger(__name__)
@@ -49,26 +51,34 @@ class Login:
     It ends with its time, with a new act token, and with a new password of its user.
     """
 
-    def __init__(self, settings: Settings, tokens: Tokens, now: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, settings: Settings, tokens: Tokens, failures: RateLimit, now: Callable[[], float] = time.time
+    ) -> None:
         page = settings.webhook_actions.page
         self._length = float(page.session)
         self._users = Users(page.web_config_file)
         self._secure = settings.link("webhook_actions").startswith("https:")
         self._tokens = tokens
+        self._failures = failures
+        self._turn = Lock()  # one password at a time: else a burst is tried before its first failure counts
         self._key = tokens.key(_PURPOSE)
         self._now = now
         self.by_user = page.web_config_file is not None
 
-    def open(self, name: str, secret: str) -> Session | None:
+    def open(self, where: str, name: str, secret: str) -> Session | None:
         """Return a session for an act token, or for a user and the password; None where they do not fit.
 
-        Raises WebConfigError. May take tens of milliseconds.
+        Raises TooManyFailures of the address `where`, and WebConfigError. May take tens of milliseconds.
         """
-        if Scope.ACT in self._tokens.scopes(secret):
-            return self._session("", name)
-        if self.by_user and name and self._users.verify(name, secret):
-            return self._session(name, name)
-        return None
+
+        def fits() -> Session | None:
+            if Scope.ACT in self._tokens.scopes(secret):
+                return self._session("", name)
+            if self.by_user and name and self._users.verify(name, secret):
+                return self._session(name, name)
+            return None
+
+        return self._tried(where, fits)
 
     def remember(self, request: Request, response: Response, session: Session) -> None:
         """Give the browser its session; over TLS the cookie never travels without it."""
@@ -84,7 +94,7 @@ class Login:
     def session(self, request: Request) -> Session | None:
         """Return the session that a request brings along, in its cookie or as basic auth; None without one.
 
-        May take tens of milliseconds.
+        Raises TooManyFailures of its address. May take tens of milliseconds.
         """
         cookie = request.cookies.get(COOKIE)
         try:
@@ -122,10 +132,24 @@ class Login:
         if not self.by_user or scheme.lower() != "basic":
             return None
         user, password = _pair(given)
-        if not self._users.verify(user, password):
-            return None
-        # Not random: the form that comes back must fit the page that was sent.
-        return Session(f"basic {user}", user, user, self._now() + self._length)
+
+        def fits() -> Session | None:
+            if not self._users.verify(user, password):
+                return None
+            # Not random: the form that comes back must fit the page that was sent.
+            return Session(f"basic {user}", user, user, self._now() + self._length)
+
+        return self._tried(address(request), fits)
+
+    def _tried(self, where: str, fits: Callable[[], Session | None]) -> Session | None:
+        with self._turn:
+            if wait := self._failures.wait(where):
+                raise TooManyFailures(wait)
+            session = fits()
+            if session is None:
+                self._failures.take(where)
+                log.warning("a login failed", extra={"address": where})
+            return session
 
     def _session(self, user: str, name: str) -> Session:
         return Session(secrets.token_hex(16), user, name, self._now() + self._length)

@@ -1,36 +1,42 @@
 """The HTTP side: takes Alertmanager's webhooks, shows metrics, and carries the API and the on-call page."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from fastapi import Depends, FastAPI, HTTPException, Request, Response
+from fastapi.exceptions import RequestValidationError
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.requests import ClientDisconnect
 
 from stack.settings import Settings
 from webhook_actions import page, payload
 from webhook_actions.actions import load_actions
-from webhook_actions.engine.jobs import Jobs
 from webhook_actions.escalation.steps import Escalation
 from webhook_actions.metrics import Metrics
 from webhook_actions.report import api as reports
 from webhook_actions.store import incidents
-from webhook_actions.store.database import GONE, Pool
+from webhook_actions.store.database import GONE, Pool, notify
 from webhook_actions.web import api
 from webhook_actions.web.auth import Scope, Tokens
 from webhook_actions.web.commands import Commands
-from webhook_actions.web.guard import Guard
-from webhook_actions.web.limit import RateLimit
+from webhook_actions.web.guard import Guard, refuse_for_now, refuse_unreadable
+from webhook_actions.web.limit import OnceASecond, RateLimit, TooManyFailures
 
 log = logging.getLogger(__name__)
+log.addFilter(OnceASecond())  # others decide how often there is something to say
 
 Reload = Callable[[], Awaitable[str | None]]
+
+_WEBHOOK = "/api/v1/alerts"
+_AT_ONCE = 65_536  # bytes that are read so quickly that no request notices; more is read in a thread
+_PROBLEMS = 20  # that an answer lists
 
 
 def build(
     settings: Settings,
     pool: Pool,
-    jobs: Jobs,
     escalation: Escalation,
     metrics: Metrics,
     healthy: Callable[[], Awaitable[str | None]],
@@ -38,37 +44,32 @@ def build(
 ) -> FastAPI:
     """Return the application; `healthy` and `reload` return what is wrong, or None."""
     app = FastAPI(title="Nightdesk webhook_actions", version="1", openapi_url=None)
-    tokens = Tokens(settings, metrics.webhooks.labels("unauthorized").inc)
+    failures = RateLimit(settings.webhook_actions.page.failed_logins)
+    tokens = Tokens(settings, metrics.webhooks.labels("unauthorized").inc, failures)
     receive, read = tokens.wants(Scope.RECEIVE), tokens.wants(Scope.READ)
-    app.add_middleware(Guard, limit=int(settings.webhook_actions.body_limit))
-    commands = Commands(settings, pool, jobs, escalation, load_actions())
+    app.add_middleware(Guard, webhook=_WEBHOOK, limit=int(settings.webhook_actions.body_limit))
+    app.add_exception_handler(RequestValidationError, refuse_unreadable)
+    app.add_exception_handler(TooManyFailures, refuse_for_now)
+    commands = Commands(settings, pool, escalation, load_actions())
     writes = RateLimit(settings.webhook_actions.page.writes)
     api.mount(app, settings, pool, commands, tokens, writes)
     app.include_router(reports.routes(settings, pool, read))
-    page.mount(app, settings, pool, commands, tokens, writes)
+    page.mount(app, settings, pool, commands, tokens, writes, failures)
 
     @app.get("/healthz")
     async def healthz() -> Response:
         wrong = await healthy()
         return Response(f"{wrong or 'ok'}\n", status_code=503 if wrong else 200, media_type="text/plain")
 
-    @app.post("/api/v1/alerts", dependencies=[Depends(receive)])
+    @app.post(_WEBHOOK, dependencies=[Depends(receive)])
     async def alerts(request: Request) -> dict[str, Any]:
         """Take a webhook of Alertmanager, version 4; nothing of it is lost once this answered 200."""
-        body = await _body(request, metrics)
-        try:
-            good, problems = payload.read(body)
-        except payload.PayloadError as error:
-            metrics.webhooks.labels("malformed").inc()
-            raise HTTPException(422, f"not a webhook of Alertmanager, version 4: {error}") from None
-        for problem in problems:
-            log.warning("an alert was refused", extra={"reason": problem})
-        metrics.alerts.labels("refused").inc(len(problems))
+        good, problems = await _read(request, metrics)
         try:
             async with pool.transaction() as connection:
                 accepted = await incidents.accept(connection, good)
-                await jobs.advance_with(connection, accepted.opened + accepted.resolved)
-                await escalation.opened(connection, [incident for incident, _, _ in accepted.opened])
+                await escalation.opened(connection, accepted.opened)
+                await notify(connection)
         except GONE as error:
             metrics.webhooks.labels("unavailable").inc()
             log.error("the database cannot be reached", extra={"reason": str(error)})
@@ -82,7 +83,11 @@ def build(
         for outcome, count in counts.items():
             metrics.alerts.labels(outcome).inc(count)
         metrics.webhooks.labels("accepted").inc()
-        return {**counts, "refused": problems}
+        return {
+            **counts,
+            "refused": problems[:_PROBLEMS],
+            "refused_unlisted": len(problems[_PROBLEMS:]),
+        }
 
     @app.post("/-/reload", dependencies=[Depends(tokens.wants(Scope.RELOAD))])
     async def read_anew() -> Response:
@@ -98,6 +103,27 @@ def build(
     return app
 
 
+async def _read(request: Request, metrics: Metrics) -> tuple[list[payload.Alert], list[str]]:
+    """Return the good alerts of a webhook and what is wrong with the others; all is counted.
+
+    Raises HTTPException where nothing of it can be taken.
+    """
+    body = await _body(request, metrics)
+    try:
+        if len(body) > _AT_ONCE:
+            good, problems = await asyncio.to_thread(payload.read, body)
+        else:
+            good, problems = payload.read(body)
+    except payload.PayloadError as error:
+        metrics.webhooks.labels("malformed").inc()
+        log.warning("a webhook was refused", extra={"reason": str(error)})
+        raise HTTPException(422, f"not a webhook of Alertmanager, version 4: {error}") from None
+    metrics.alerts.labels("refused").inc(len(problems))
+    if problems:
+        log.warning("alerts were refused", extra={"refused": len(problems), "first": problems[0]})
+    return good, problems
+
+
 async def _body(request: Request, metrics: Metrics) -> bytes:
     """Return the body; one over the limit is refused before it is read whole, and counted."""
     try:
@@ -105,3 +131,6 @@ async def _body(request: Request, metrics: Metrics) -> bytes:
     except HTTPException:
         metrics.webhooks.labels("too_large").inc()
         raise
+    except ClientDisconnect:
+        metrics.webhooks.labels("cut_off").inc()
+        raise HTTPException(408, "the connection ended before the body did") from None

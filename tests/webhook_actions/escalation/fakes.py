@@ -96,7 +96,7 @@ class Fakes:
         return Got("webhook", path, body, headers), 204, ""
 
     def _may_fail(self, service: str) -> None:
-        self.runs.append(service)
+        self.tries.append(service)
         if waiting := self.answers.get(service):
             raise Refusal(waiting.pop(0), f"{service} is out of order")
 

@@ -7,10 +7,11 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+from webhook_actions.engine.jobs import Jobs
+
 from tests.webhook_actions.escalation.conftest import Play
 from tests.webhook_actions.escalation.fakes import Fakes
 from tests.webhook_actions.escalation.world import Ground, Mailbox, World, until
-from webhook_actions.engine.jobs import Jobs
 from webhook_actions.escalation.links import Links
 from webhook_actions.escalation.steps import Escalation
 from webhook_actions.metrics import Metrics
@@ -42,7 +43,7 @@ def test_a_message_that_fails_is_tried_again_and_all_of_it_recorded(play: Play, 
         await world.said(incident, "told", "administrator over sms")
         [row] = await world.rows(
             "SELECT rule, level, contact, channel, o.state, attempts, interrupted, outcome, "
-            "sent_at >= written_at FROM outbox o JOIN escalation_steps s ON s.id = o.step "
+            "sent_at >= written_at FROM deliveries o JOIN escalation_steps s ON s.id = o.step "
             "WHERE o.incident = %s",
             incident.id,
         )
@@ -90,10 +91,12 @@ def test_a_process_killed_between_sending_and_writing_doubles_a_message_once_and
         fakes.slow = 0.0
         work = asyncio.create_task(world.escalation.work())
         await until(
-            lambda: world.rows("SELECT FROM outbox WHERE state = 'sent'"), within=30, what="the second try"
+            lambda: world.rows("SELECT FROM deliveries WHERE state = 'sent'"),
+            within=30,
+            what="the second try",
         )
         work.cancel()
-        assert await world.rows("SELECT attempts, interrupted FROM outbox") == [(2, 1)]
+        assert await world.rows("SELECT attempts, interrupted FROM deliveries") == [(2, 1)]
         assert world.metric("nightdesk_messages_interrupted_total", channel="sms") == 1
         assert fakes.tries == ["sms", "sms"]
 
@@ -109,7 +112,7 @@ def test_of_two_replicas_one_sends_each_message(play: Play, mailbox: Mailbox) ->
         for number in range(40):
             await world.fire("Down", bot=f"bot{number}")
         await until(
-            lambda: world.rows("SELECT FROM outbox HAVING count(*) FILTER (WHERE state = 'sent') = 40")
+            lambda: world.rows("SELECT FROM deliveries HAVING count(*) FILTER (WHERE state = 'sent') = 40")
         )
         work.cancel()
         links = [

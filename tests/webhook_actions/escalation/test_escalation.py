@@ -85,7 +85,7 @@ def test_the_end_of_an_incident_ends_everything(play: Play, fakes: Fakes) -> Non
     async def scene(world: World) -> None:
         fakes.answers["sms"] = [503] * 50
         incident = await world.fire("Down")
-        await until(lambda: world.rows("SELECT FROM outbox WHERE channel = 'sms' AND attempts > 2"))
+        await until(lambda: world.rows("SELECT FROM deliveries WHERE channel = 'sms' AND attempts > 2"))
         await world.close(incident)
         assert not await world.acknowledge(incident), "what is over needs no answer"
         await asyncio.sleep(SOON)
@@ -93,7 +93,7 @@ def test_the_end_of_an_incident_ends_everything(play: Play, fakes: Fakes) -> Non
         await asyncio.sleep(SOON)
         assert len(fakes.tries) == tries
         assert await world.rows("SELECT FROM escalation_steps WHERE state = 'waiting'") == []
-        states = await world.rows("SELECT DISTINCT state FROM outbox WHERE channel = 'sms'")
+        states = await world.rows("SELECT DISTINCT state FROM deliveries WHERE channel = 'sms'")
         assert states == [("cancelled",)]
 
     play(scene, escalation={"delivery": {"retries": 10, "pause": "1m"}})
@@ -330,7 +330,9 @@ def test_forty_bots_down_at_once_ring_the_phone_a_few_times(play: Play, fakes: F
         await world.fires("CriticalLoss", *(f"bot{number}" for number in range(40)))
 
         async def all_told() -> bool:
-            sent = await world.rows("SELECT count(*) FROM outbox WHERE state = 'sent' AND channel = 'phone'")
+            sent = await world.rows(
+                "SELECT count(*) FROM deliveries WHERE state = 'sent' AND channel = 'phone'"
+            )
             return sent[0][0] == 40 * 2  # the administrator and the risk manager
 
         await until(all_told, what="forty told")

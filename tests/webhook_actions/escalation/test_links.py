@@ -25,7 +25,7 @@ def token(links: Links, incident: int = 7, contact: str = "manager") -> str:
 def test_a_link_says_whom_it_was_sent_to_about_what_and_until_when(ground: Ground, contact: str) -> None:
     links = made(ground)
     given = token(links, 12345, contact)
-    assert all(letter.isalnum() or letter in "-_." for letter in given)
+    assert all(delivery.isalnum() or delivery in "-_." for delivery in given)
     assert links.read(given, NOW) == Invitation(12345, contact, NOW + timedelta(days=1))
 
 

@@ -85,14 +85,14 @@ def test_every_try_has_the_same_id_and_a_dead_letter_can_be_sent_again(play: Pla
             async with world.pool.transaction() as connection:
                 return await deliveries.dead(connection, WEBHOOK, 10)
 
-        [letter] = await until(dead, what="the dead letter")
-        assert letter.attempts == 3
-        assert letter.outcome == "hook answered 404: webhook is out of order"
+        [delivery] = await until(dead, what="the dead delivery")
+        assert delivery.attempts == 3
+        assert delivery.outcome == "hook answered 404: webhook is out of order"
         async with world.pool.transaction() as connection:
-            assert await deliveries.send_again(connection, WEBHOOK, letter.id)
-            assert not await deliveries.send_again(connection, "email", letter.id)
+            assert await deliveries.send_again(connection, WEBHOOK, delivery.id)
+            assert not await deliveries.send_again(connection, "email", delivery.id)
         [got] = await delivered(fakes, 1)
-        assert got.headers["webhook-id"] == f"msg_{letter.id}"
+        assert got.headers["webhook-id"] == f"msg_{delivery.id}"
         assert await dead() == []
 
     fakes.answers["webhook"] = [500, 404, 404]
@@ -107,7 +107,9 @@ def test_every_try_has_the_same_id_and_a_dead_letter_can_be_sent_again(play: Pla
 def test_an_endpoint_that_is_gone_is_not_asked_again(play: Play, fakes: Fakes) -> None:
     async def scene(world: World) -> None:
         await world.fire("Down")
-        await until(lambda: world.rows("SELECT FROM outbox WHERE state = 'failed' AND channel = 'webhook'"))
+        await until(
+            lambda: world.rows("SELECT FROM deliveries WHERE state = 'failed' AND channel = 'webhook'")
+        )
 
     fakes.answers["webhook"] = [410]
     play(scene, speed=60, channels=webhooks(fakes, "system_alerts"), **QUIET)
@@ -118,7 +120,9 @@ def test_a_secret_that_is_none_is_said_without_being_shown(play: Play, ground: G
     async def scene(world: World) -> None:
         await world.fire("Down")
         rows = await until(
-            lambda: world.rows("SELECT outcome FROM outbox WHERE state = 'failed' AND channel = 'webhook'")
+            lambda: world.rows(
+                "SELECT outcome FROM deliveries WHERE state = 'failed' AND channel = 'webhook'"
+            )
         )
         assert rows == [("webhook holds no secret of Standard Webhooks: base64, after whsec_",)]
 

@@ -132,7 +132,7 @@ def test_of_many_bots_those_that_lost_most_are_sent_and_all_are_kept(play: Play)
         async with world.pool.transaction() as connection:
             kept = await archive.listing(connection, "", None, 10)
         assert {one.bot for one in kept} == {"a", "b", "c"}
-        sent = await world.rows("SELECT body FROM outbox WHERE channel = 'email' AND step IS NULL")
+        sent = await world.rows("SELECT body FROM deliveries WHERE channel = 'email' AND step IS NULL")
         bots = {one.id: one.bot for one in kept}
         assert [bots[archive.id_of(body)] for (body,) in sent] == ["b", "c"]
 
@@ -143,7 +143,7 @@ def test_of_many_bots_those_that_lost_most_are_sent_and_all_are_kept(play: Play)
 def test_a_channel_that_is_off_is_not_written_to(play: Play, channel: str) -> None:
     async def scene(world: World) -> None:
         await report_to(world, full())
-        assert await world.rows("SELECT id FROM outbox WHERE body LIKE '%%report%%'") == []
+        assert await world.rows("SELECT id FROM deliveries WHERE body LIKE '%%report%%'") == []
 
     off = {channel: {"enabled": False}}
     play(scene, work=False, reports={"channels": [channel]}, channels=off, **QUIET)

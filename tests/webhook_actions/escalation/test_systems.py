@@ -171,7 +171,7 @@ def test_a_wrong_key_is_told_and_never_shown(play: Play, systems: Systems, groun
 
     async def scene(world: World) -> None:
         await world.fire("Down")
-        query = "SELECT outcome FROM outbox WHERE channel = %s AND state = 'failed'"
+        query = "SELECT outcome FROM deliveries WHERE channel = %s AND state = 'failed'"
 
         async def look() -> list[Any]:
             return await world.rows(query, DATADOG)

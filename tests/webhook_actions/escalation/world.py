@@ -27,17 +27,18 @@ from tests.webhook_actions.escalation.fakes import (
     Fakes,
 )
 from webhook_actions import payload
-from webhook_actions.engine.jobs import Jobs
+from webhook_actions.engine.due import DueLoop
+from webhook_actions.escalation.links import Links
 from webhook_actions.escalation.steps import Escalation
 from webhook_actions.metrics import Metrics
-from webhook_actions.store import incidents
+from webhook_actions.notify.delivery import AT_ONCE, Sender
+from webhook_actions.store import incidents, migrate
 from webhook_actions.store.database import Pool
 from webhook_actions.store.incidents import Incident
 
 T = TypeVar("T")
 SPEED = 600  # 10 minutes are a second
 FACTS = "no sign of life\nP&L: -12.50\nWin rate: 40.0%\nOpen positions: 3\nUptime: 2h"
-SCHEMA = Path(incidents.__file__).parent / "schema"
 
 
 async def until(look: Callable[[], Awaitable[T]], *, within: float = 15.0, what: str = "it") -> T:
@@ -166,8 +167,10 @@ class World:
 
     def __init__(self, settings: Settings, pool: Pool) -> None:
         self.settings, self.pool = settings, pool
-        self.jobs, self.metrics = Jobs(settings, pool), Metrics()
-        self.escalation = Escalation(settings, pool, self.jobs, self.metrics)
+        self.metrics = Metrics()
+        self.links = Links(settings)
+        self.escalation = Escalation(settings, pool, self.metrics)
+        self.sender = Sender(settings, pool, self.metrics, self.escalation.failed, self.links)
         self.fingerprints = iter(range(1_000_000))
 
     async def fires(self, word: str, *bots: str, severity: str = "critical") -> list[Incident]:
@@ -190,9 +193,8 @@ class World:
         assert problems == []
         async with self.pool.transaction() as connection:
             accepted = await incidents.accept(connection, good)
-            ids = [id_ for id_, _, _ in accepted.opened]
-            await self.escalation.opened(connection, ids)
-            found = [await incidents.incident(connection, id_) for id_ in ids]
+            await self.escalation.opened(connection, accepted.opened)
+            found = [await incidents.incident(connection, id_) for id_ in accepted.opened]
         return [one for one in found if one]
 
     async def fire(self, word: str, bot: str = "alpha", severity: str = "critical") -> Incident:
@@ -212,7 +214,7 @@ class World:
             return await (await connection.execute(query.encode(), list(values))).fetchall()
 
     async def timeline(self, incident: Incident, kind: str | None = None) -> list[str]:
-        rows = await self.rows("SELECT kind, text FROM entries WHERE incident = %s ORDER BY id", incident.id)
+        rows = await self.rows("SELECT kind, text FROM timeline WHERE incident = %s ORDER BY id", incident.id)
         return [text for one, text in rows if kind in (None, one)]
 
     async def said(self, incident: Incident, kind: str, part: str = "") -> str:
@@ -242,22 +244,23 @@ async def database(address: str, name: str) -> AsyncIterator[Pool]:
 async def running(settings: Settings, address: str, name: str, *, work: bool = True) -> AsyncIterator[World]:
     """Run an escalation on a database of its own."""
     async with database(address, name) as pool:
+        await migrate.migrate(pool)
         world = World(settings, pool)
-        world.escalation.register(world.jobs.app)
-        await world.jobs.open()
-        async with pool.transaction() as connection:
-            for file in sorted(SCHEMA.glob("*.sql")):
-                await connection.execute(file.read_bytes())
         if not work:
             yield world
             return
-        tasks = [asyncio.create_task(world.escalation.work()), asyncio.create_task(world.jobs.work())]
+        loops = (
+            DueLoop(world.escalation.claim, world.escalation.next_due),
+            DueLoop(world.sender.claim, world.sender.next_due, AT_ONCE),
+        )
+        tasks = [asyncio.create_task(loop.run()) for loop in loops]
         try:
             yield world
         finally:
             for task in tasks:
                 task.cancel()
             ended, _ = await asyncio.wait(tasks)
+            world.sender.close()
             for task in ended:
                 if not task.cancelled():
                     task.result()  # what broke it

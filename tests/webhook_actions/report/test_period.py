@@ -64,6 +64,42 @@ def test_a_summary_ends_at_its_set_time_and_what_is_asked_for_later_ends_now(
     assert (period.name, period.end) == ("week", day(end))
 
 
+@pytest.mark.parametrize(
+    ("at", "now", "end"),
+    [
+        ("02:30", "2026-03-29T01:31", "2026-03-29T01:30"),  # 02:30 is left out: it comes at 03:30
+        ("02:30", "2026-10-25T00:31", "2026-10-25T00:30"),  # 02:30 comes twice, and the summary at the first
+        ("02:30", "2026-10-25T01:29", "2026-10-25T00:30"),
+        ("02:30", "2026-10-25T01:31", "2026-10-25T01:31"),  # an hour later is no longer its time
+        ("23:55", "2026-03-28T23:04", "2026-03-28T22:55"),
+    ],
+)
+def test_a_summarys_set_time_comes_once_when_the_clock_changes(
+    at: str, now: str, end: str, tmp_path: Path
+) -> None:
+    config = tmp_path / "monitoring.yaml"
+    always = {"routing": {"info_hours": None}, "summaries": {"daily": {"at": at}}}
+    config.write_text(yaml.safe_dump({"timezone": "Europe/Berlin"} | always))
+    moment = datetime.fromisoformat(now).replace(tzinfo=UTC)
+    period = Period.due(load([config]), "day", moment)
+    assert period.end.astimezone(UTC) == datetime.fromisoformat(end).replace(tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("end", "hours"), [("2026-03-29T12:00", 23), ("2026-10-25T12:00", 24), ("2026-11-25T12:00", 24)]
+)
+def test_bars_are_the_hours_that_the_clock_showed(end: str, hours: int) -> None:
+    period = Period.parse("day", day(end))
+    every = period.start.timestamp(), period.end.timestamp()
+    step = 1800
+    moments = range(int(every[0]), int(every[1]), step)
+    made = [trades()[0].model_copy(update={"closed_at": float(moment)}) for moment in moments]
+    bars = told.bars(made, period)
+    assert len(bars) == hours
+    assert sum(bar.trades for bar in bars) == len(made)
+    assert all(bar.trades for bar in bars)
+
+
 def test_trades_are_counted_in_the_period_that_they_closed_in() -> None:
     these, those = told.within(trades(), PERIOD), told.within(trades(), PERIOD.before)
     assert len(these) + len(those) == len(trades())

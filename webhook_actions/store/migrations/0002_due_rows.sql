@@ -22,7 +22,6 @@ CREATE INDEX incidents_open ON incidents (bot) WHERE closed_at IS NULL;
 ALTER TABLE runs
     ADD COLUMN state text NOT NULL DEFAULT 'ended', -- wanted by a person, running, open (its target is pursued), ended
     ADD COLUMN asked_by text,
-    ADD COLUMN request_key text, -- of the person's request: the same key is the same run
     ADD COLUMN expires_at timestamptz, -- of a person's request that nobody has run
     ADD COLUMN target jsonb, -- written before the first order
     ADD COLUMN attempts integer NOT NULL DEFAULT 0,
@@ -42,7 +41,13 @@ DROP INDEX steps_by_time;
 CREATE INDEX runs_by_bot ON runs (bot, created_at);
 CREATE INDEX runs_by_time ON runs (started_at);
 CREATE INDEX runs_unfinished ON runs (bot) WHERE verdict IS NULL;
-CREATE UNIQUE INDEX runs_by_request ON runs (request_key) WHERE request_key IS NOT NULL;
+
+-- The Idempotency-Keys of people's requests: the same key is the same run, for as long as its incident is kept.
+CREATE TABLE run_requests (
+    key text PRIMARY KEY,
+    run bigint NOT NULL REFERENCES runs ON DELETE CASCADE
+);
+CREATE INDEX run_requests_by_run ON run_requests (run);
 
 CREATE TABLE health (id boolean PRIMARY KEY DEFAULT true CHECK (id), written_at timestamptz NOT NULL);
 

@@ -1,0 +1,109 @@
+"""Alertmanager's HTTP API as the engine needs it: what it holds back, and silences."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from stack.settings.web import Web
+
+_TIMEOUT = aiohttp.ClientTimeout(total=10)
+
+
+class SilenceError(Exception):
+    """Alertmanager made or lifted no silence; the message says why."""
+
+
+class NotReached(SilenceError):
+    """No Alertmanager answers, or not as its API is documented."""
+
+
+@dataclass(frozen=True)
+class Suppression:
+    """What keeps Alertmanager from sending an alert; both empty where it sends it."""
+
+    labels: Mapping[str, str]
+    inhibited_by: frozenset[str]
+    silenced_by: frozenset[str]
+
+
+class _Status(BaseModel):
+    inhibitedBy: list[str] = []  # noqa: N815 - Alertmanager's
+    silencedBy: list[str] = []  # noqa: N815
+
+
+class _Alert(BaseModel):
+    fingerprint: str
+    labels: dict[str, str]
+    status: _Status
+
+
+class _Silence(BaseModel):
+    silenceID: str  # noqa: N815 - Alertmanager's
+
+
+_ALERTS = TypeAdapter(list[_Alert])
+
+
+class Alertmanager:
+    """One Alertmanager, or several that tell each other."""
+
+    def __init__(self, urls: Sequence[str], web: Web) -> None:
+        """`web` is how it is asked."""
+        self._urls = tuple(urls)
+        self._web = web
+
+    async def suppressions(self) -> dict[str, Suppression]:
+        """Return, by fingerprint, every alert that is known and what holds it back. Raises NotReached."""
+        body = await self._ask("GET", "alerts?active=true&silenced=true&inhibited=true", None)
+        try:
+            alerts = _ALERTS.validate_json(body)
+        except ValidationError:
+            raise NotReached("Alertmanager answered with what is no list of alerts") from None
+        return {
+            one.fingerprint: Suppression(
+                one.labels, frozenset(one.status.inhibitedBy), frozenset(one.status.silencedBy)
+            )
+            for one in alerts
+        }
+
+    async def silence(self, body: Mapping[str, Any]) -> str:
+        """Make a silence and return its id. Raises SilenceError."""
+        answer = await self._ask("POST", "silences", body)
+        try:
+            return _Silence.model_validate_json(answer).silenceID
+        except ValidationError:
+            raise SilenceError("Alertmanager did not name the silence that it made") from None
+
+    async def lift(self, silence: str) -> None:
+        """End a silence; one that has ended is fine. Raises SilenceError."""
+        await self._ask("DELETE", f"silence/{silence}", None)
+
+    async def _ask(self, method: str, path: str, body: Mapping[str, Any] | None) -> bytes:
+        """Return what the first Alertmanager that is reached answers; it tells the others."""
+        unreached = []
+        for url in self._urls:
+            try:
+                return await self._ask_one(url, method, path, body)
+            except NotReached as error:
+                unreached.append(str(error))
+        raise NotReached("; ".join(unreached))
+
+    async def _ask_one(self, url: str, method: str, path: str, body: Mapping[str, Any] | None) -> bytes:
+        try:
+            user = self._web.user()
+            auth = aiohttp.BasicAuth(*user) if user else None
+            context = self._web.context()
+            async with (
+                aiohttp.ClientSession(timeout=_TIMEOUT, auth=auth) as session,
+                session.request(method, f"{url}/api/v2/{path}", json=body, ssl=context) as answer,
+            ):
+                text = await answer.read()
+                if answer.status == 200 or (answer.status == 404 and method == "DELETE"):
+                    return text
+                said = text[:300].decode(errors="replace")
+                raise SilenceError(f"Alertmanager at {url} answered {answer.status}: {said}")
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise NotReached(f"Alertmanager at {url} is not reached: {type(error).__name__}") from None

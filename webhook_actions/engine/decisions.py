@@ -1,0 +1,171 @@
+"""What a decision depends on, and what may be decided: the vocabulary of the engine."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from webhook_actions.store.incidents import Incident
+from webhook_actions.store.runs import Run as ActionRun
+
+CANNOT = "cannot"  # this bot, adapter or Nightdesk has no way to do it
+WOULD_HAVE = "would_have"  # settings do not arm it
+REFUSED = "refused"  # a person's request that is not carried out
+OBSERVE, DISRUPTIVE, MONEY = "observe", "disruptive", "money"  # effects of actions
+CRITICAL_LOSS = "CriticalLoss"
+CLOSES = 3  # the strength of a target that closes everything
+
+
+class Verdict(StrEnum):
+    """What became of a run."""
+
+    VERIFIED = "verified"
+    NOT_VERIFIED = "not_verified"
+    UNKNOWN = "unknown"  # the bot does not say
+    NONE = "none"  # nothing to verify
+    STOPPED = "stopped"  # before its target was reached; it may be run again
+    TAKEN_OVER = "taken_over"  # a person has it now; it is not run again
+    REPLACED = "replaced"  # by a stronger target
+
+
+@dataclass(frozen=True)
+class PlannedAction:
+    """One action of an incident's remediation plan, with all that settings say of it.
+
+    `refusal` says why nobody may run it. `strength` orders targets: closing is stronger than reducing, which
+    is stronger than stopping entries; 0 has no target. `paced` actions keep to attempts and cooldown.
+    """
+
+    name: str
+    effect: str
+    attempts: int
+    cooldown: timedelta
+    strength: int = 0
+    paced: bool = True
+    once: bool = False
+    armed: bool = True
+    proof: bool = True
+    refusal: str | None = None
+    useless: str | None = None  # what Prometheus says against it
+
+    @property
+    def targeted(self) -> bool:
+        """Whether it brings the bot to a target, so that it may be repeated without harm."""
+        return self.strength > 0
+
+
+@dataclass(frozen=True)
+class Holds:
+    """What holds actions back: each None where it does not."""
+
+    paused_by: str | None = None
+    maintained_until: datetime | None = None
+    acknowledged_by: str | None = None
+    acknowledged_until: datetime | None = None
+    halted: bool = False
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What Prometheus and the bot say now.
+
+    `verdicts` has, for each run that waits for its proof, what is seen now; a run is absent where nobody
+    could be asked. `unreachable` says why Prometheus could not be asked: then nothing is known.
+    """
+
+    fires: bool = False
+    gone: bool = False
+    unreachable: str | None = None
+    verdicts: Mapping[int, tuple[Verdict, str]] = field(default_factory=dict)
+    useless: Mapping[str, str] = field(default_factory=dict)  # by action: what says that it cannot help
+
+
+@dataclass(frozen=True)
+class Facts:
+    """All that a decision may depend on. Times are aware; `actions` has each action by its name."""
+
+    now: datetime
+    incident: Incident
+    plan: tuple[str, ...]
+    actions: Mapping[str, PlannedAction]
+    runs: tuple[ActionRun, ...]  # all of the incident
+    bot_runs: tuple[ActionRun, ...]  # of its bot, over all incidents, as long as they matter
+    holds: Holds
+    observed: Observed
+    fleet_spent: bool = False
+    alert_cooldown: timedelta = timedelta(0)
+    attempts_window: timedelta = timedelta(hours=1)
+    look_again: timedelta = timedelta(seconds=5)
+    sees_all: timedelta = timedelta(0)  # after the opening, until every Prometheus has seen it
+
+
+@dataclass(frozen=True)
+class Run:
+    """Commit to an attempt of an action now; `run` is the one that goes on, `replaces` the weaker ones."""
+
+    action: str
+    reason: str
+    run: int | None = None
+    replaces: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Write the verdict on a run; `refused` where a person's request was not carried out."""
+
+    run: ActionRun
+    verdict: Verdict
+    reason: str
+    refused: bool = False
+
+
+@dataclass(frozen=True)
+class Interrupt:
+    """Write that an attempt's engine died, or lost its lease."""
+
+    run: ActionRun
+    reason: str
+
+
+@dataclass(frozen=True)
+class Skip:
+    """Write that a planned action is not run, and go on to the next one."""
+
+    action: str
+    outcome: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Look again then, or where `until` is None when something happens."""
+
+    until: datetime | None
+    reason: str
+    told: bool = False  # in the timeline
+
+
+@dataclass(frozen=True)
+class Blocked:
+    """Something holds back what would be done; a person hears of each `kind` once."""
+
+    kind: str
+    until: datetime | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class GiveUp:
+    """Nothing is left to try; a person has to."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Close:
+    """It no longer fires, and a sample shows that its cause is gone."""
+
+    reason: str
+
+
+Decision = Run | Judge | Interrupt | Skip | Wait | Blocked | GiveUp | Close

@@ -1,0 +1,147 @@
+"""Gathers what a decision depends on: from the database, from the settings, and from what was observed."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from stack.settings import Settings
+from webhook_actions.actions import Action, Effect
+from webhook_actions.engine.decisions import Facts, Holds, Observed, PlannedAction
+from webhook_actions.hours import maintained_until
+from webhook_actions.store import acknowledgements, holds, incidents, runs
+from webhook_actions.store.acknowledgements import Acknowledgement
+from webhook_actions.store.database import Connection
+from webhook_actions.store.incidents import Incident
+from webhook_actions.store.runs import Run
+
+_STRENGTHS = {"stop_entries": 1, "close_positions": 3, "close_all_positions": 3}  # other targets: 2
+
+
+@dataclass(frozen=True)
+class Known:
+    """What the database knows about an incident."""
+
+    incident: Incident
+    runs: tuple[Run, ...]
+    bot_runs: tuple[Run, ...]
+    acknowledgement: Acknowledgement | None
+    paused_by: str | None
+    halted: bool
+
+
+async def known(connection: Connection, ids: Sequence[int], since: float) -> list[Known]:
+    """Return what is known about incidents; of their bots the runs of the last `since` seconds."""
+    found = await incidents.load(connection, ids)
+    of_incident, of_bot = defaultdict[int, list[Run]](list), defaultdict[str, list[Run]](list)
+    for run in await runs.of_incidents(connection, ids):
+        of_incident[run.incident].append(run)
+    for run in await runs.of_bots(connection, sorted({one.bot for one in found}), since):
+        of_bot[run.bot].append(run)
+    answered = await acknowledgements.current(connection, ids)
+    pause = await holds.paused(connection)
+    halted = {halt.bot for halt in await holds.halts(connection)}
+    return [
+        Known(
+            one,
+            tuple(of_incident[one.id]),
+            tuple(of_bot[one.bot]),
+            answered.get(one.id),
+            pause.paused_by if pause else None,
+            one.bot in halted,
+        )
+        for one in found
+    ]
+
+
+class Planner:
+    """Says what settings plan against an incident, and all that they say of each action."""
+
+    def __init__(self, settings: Settings, actions: Mapping[str, Action]) -> None:
+        self._settings = settings
+        self._actions = actions
+        collection, several = settings.collection, len(settings.services.prometheus.all) > 1
+        # Of two Prometheus the one that told may be gone, and the other not have seen it yet: Alertmanager,
+        # which then hears of the same alert, tells nobody anew of what we had closed.
+        late = 2 * float(collection.trading.interval) + 2 * float(collection.evaluation_interval)
+        self._sees_all = timedelta(seconds=late if several else 0.0)
+        self._look_again = timedelta(seconds=min(float(collection.poll_interval), 5.0))
+        cooldowns = [float(limit.cooldown) for limit in settings.actions.limits.values()]
+        cooldowns += [float(alert.cooldown) for alert in settings.alerts.values()]
+        # For how many seconds the runs of a bot matter to what is done next.
+        self.remembers = max(*cooldowns, float(settings.actions.attempts_window))
+
+    def plan(self, incident: Incident) -> tuple[str, ...]:
+        """Return the actions to try: the alert's own, else its objective's, else its severity's."""
+        alert = self._settings.alerts.get(incident.kind)
+        if alert is not None and alert.actions is not None:
+            return tuple(alert.actions)
+        if objective := incident.labels.get("objective"):
+            of_objective = self._settings.sla.actions
+            return tuple(of_objective.get(objective, of_objective["default"]))
+        return tuple(getattr(self._settings.severities, incident.severity).actions)
+
+    def planned(self, name: str, incident: Incident) -> PlannedAction | None:
+        """Return what settings say of an action for an incident; None for one that there is not."""
+        action = self._actions.get(name)
+        if action is None:
+            return None
+        limit = self._settings.actions.limit(name)
+        looks = action.effect is Effect.OBSERVE
+        return PlannedAction(
+            name,
+            action.effect,
+            limit.attempts,
+            timedelta(seconds=float(limit.cooldown)),
+            strength=_STRENGTHS.get(name, 2) if action.target else 0,
+            paced=action.paced if action.target else True,
+            once=action.once or looks,
+            armed=action.effect is not Effect.MONEY or name in self._settings.actions.armed,
+            proof=not looks,
+            refusal=self._refusal(action, incident),
+        )
+
+    def facts(self, known: Known, observed: Observed, now: datetime, *, fleet_spent: bool = False) -> Facts:
+        """Return the facts that a decision about an incident depends on."""
+        incident, answer = known.incident, known.acknowledgement
+        alert = self._settings.alerts.get(incident.kind)
+        plan = self.plan(incident)
+        names = {*plan, *(run.action for run in (*known.runs, *known.bot_runs))}
+        planned = {name: one for name in names if (one := self.planned(name, incident))}
+        useless = {name: why for name, why in observed.useless.items() if name in planned}
+        planned |= {name: replace(planned[name], useless=why) for name, why in useless.items()}
+        return Facts(
+            now,
+            incident,
+            plan,
+            planned,
+            known.runs,
+            known.bot_runs,
+            Holds(
+                known.paused_by,
+                maintained_until(self._settings, incident.bot, now),
+                answer.by if answer else None,
+                answer.until if answer else None,
+                known.halted,
+            ),
+            observed,
+            fleet_spent,
+            timedelta(seconds=float(alert.cooldown)) if alert else timedelta(0),
+            timedelta(seconds=float(self._settings.actions.attempts_window)),
+            self._look_again,
+            self._sees_all,
+        )
+
+    def fleet_is_spent(self, acted_on: set[str], bot: str) -> bool:
+        """Return whether as many other bots as the fleet limit allows were acted on."""
+        fleet = self._settings.actions.fleet
+        return len(acted_on - {bot}) >= max(fleet.bots, int(fleet.ratio * len(self._settings.bots)))
+
+    def _refusal(self, action: Action, incident: Incident) -> str | None:
+        """Return why nobody may run an action for an incident, None where a person may."""
+        looks_around = not incident.bot and action.effect is Effect.OBSERVE  # a host, an endpoint, all bots
+        if incident.bot not in self._settings.bots and not looks_around:
+            return f"{incident.bot or 'no bot'} is not among settings' bots"
+        if self._settings.actions.dry_run and action.effect is not Effect.OBSERVE:
+            return "actions.dry_run is set"
+        return None
