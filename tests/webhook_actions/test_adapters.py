@@ -9,6 +9,7 @@ import docker
 import pytest
 from docker.errors import DockerException
 
+from clients.http import Answer
 from clients.observer import Observer
 from stack.settings import DockerRestart, FreqtradeBot, HttpBot, load
 from stack.settings.load import DEFAULTS
@@ -299,9 +300,10 @@ def test_a_bot_that_knows_no_pause_is_closed_all_the_same(bots: Bots, tmp_path: 
     assert bots.by_name["alpha"].restarts == [None, None]
 
 
-def test_a_state_that_cannot_be_read_is_told_with_its_place(bots: Bots, tmp_path: Path) -> None:
+def test_a_state_that_cannot_be_read_is_told_with_its_place(tmp_path: Path) -> None:
     (tmp_path / "token").write_text("secret")
-    outcome = over(http(bots, tmp_path / "token")).standing()  # the state of these bots is {}
+    access = HttpBot(type="http", url="http://bot", token_file=tmp_path / "token")
+    outcome = HttpAdapter(access, 0.5, free, ask=lambda _: Answer(200, b"{}")).standing()
     assert outcome == Outcome.failed("GET state: state cannot be read; see docs/bot-api.md")
 
 
