@@ -39,9 +39,7 @@ class Firing:
     def __init__(self, alerts: Iterable[FiringAlert]) -> None:
         self._alerts = defaultdict[tuple[str, str], list[FiringAlert]](list)
         for alert in alerts:
-            known = self._alerts[_key(alert.labels)]
-            if all(alert.labels != other.labels for other in known):
-                known.append(alert)
+            self._alerts[_key(alert.labels)].append(alert)
 
     def __iter__(self) -> Iterator[FiringAlert]:
         """Yield each alert."""
@@ -120,13 +118,15 @@ class Prometheus:
                 raise error
         if len(failed) == len(answers):
             raise Unreachable("; ".join(map(str, failed)))
-        return Firing(
-            FiringAlert(alert["labels"], alert.get("annotations", {}))
+        # What several say is one alert.
+        by_labels = {
+            frozenset(alert["labels"].items()): FiringAlert(alert["labels"], alert.get("annotations", {}))
             for each in answers
             if not isinstance(each, BaseException)
             for alert in each["data"]["alerts"]
             if alert["state"] == "firing"
-        )
+        }
+        return Firing(by_labels.values())
 
     async def holds(self, expression: str, since: datetime | None = None) -> bool:
         """Return whether the expression returns a sample, computed from samples newer than `since` if given.
@@ -142,7 +142,7 @@ class Prometheus:
         return bool(await self._query(parameters))
 
     async def which_hold(self, expressions: Collection[str]) -> dict[str, bool | None]:
-        """Return, for each expression, whether it returns a sample; None where Prometheus refuses it.
+        """Return, for each expression, whether it returns a sample; None where it is refused.
 
         Many are asked in one query. Raises Unreachable.
         """
@@ -185,7 +185,9 @@ class Prometheus:
                     self._urls.rotate(-1)  # the one that answers is asked first from now on
         raise Unreachable("; ".join(failed))
 
-    async def _ask(self, url: str, path: str, form: Mapping[str, str] | None, kind: type[_Data]) -> _Data:
+    async def _ask(
+        self, url: str, path: str, form: Mapping[str, str] | None, kind: TypeAdapter[_Data]
+    ) -> _Data:
         if self._session is None:
             connector = aiohttp.TCPConnector(ssl=self._context)
             self._session = aiohttp.ClientSession(connector=connector, auth=self._user, timeout=_TIMEOUT)

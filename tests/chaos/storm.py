@@ -268,7 +268,8 @@ class _Sky:
         """Count the messages that arrived twice, and those of them that no crash explains."""
         again = set(
             self.stage.rows(
-                "SELECT o.incident, o.contact, s.why FROM deliveries o JOIN escalation_steps s ON s.id = o.step "
+                "SELECT o.incident, o.contact, s.why FROM deliveries o "
+                "JOIN escalation_steps s ON s.id = o.step "
                 "WHERE o.interrupted > 0"
             )
         )

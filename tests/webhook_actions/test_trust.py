@@ -136,7 +136,7 @@ def test_an_attempt_whose_lease_is_over_orders_nothing_and_writes_nothing(play: 
         await s.start()  # finds it interrupted, and goes on with the same run
         await s.until(lambda: flat(s), what="flat")
         async with s.pool.transaction() as connection:
-            assert not await runs.fenced(connection, old)
+            assert not (await holds.check(connection, old, incident, "alpha")).leased
             assert not await runs.set_target(connection, old, {})
             assert not await runs.end(connection, old, runs.Ending("done", "late", 1, 1.0))
         closings = [key for verb, key in s.bots["alpha"].orders if verb == "close_positions"]

@@ -12,7 +12,7 @@ from webhook_actions.store.database import CHANNEL, GONE
 
 log = logging.getLogger(__name__)
 
-_LONGEST_SLEEP = 1.0  # seconds, should a notice be lost or another engine have set a time
+_LONGEST_SLEEP = 5.0  # seconds, should a notice be lost or another engine have set a time
 _SHORTEST_SLEEP = 0.01
 _GRACE = 20.0  # seconds that a stopping loop leaves to what it handles
 _MAX_PAUSE = 30.0  # seconds between two starts of a task that fails

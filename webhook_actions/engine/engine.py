@@ -226,7 +226,7 @@ class Engine:
                 await incidents.tell(connection, run.incident, d.Verdict.REPLACED, why)
         if action.halts:
             await holds.halt(connection, incident.bot, incident.id, f"{action.name} for {incident.alert}")
-        lease = self._executor.lease(incident.bot)
+        lease = self._executor.lease(incident.bot, action)
         earlier = next((run for run in case.runs if run.id == decision.run), None)
         if earlier is None:
             held = await runs.begin(connection, incident.id, incident.bot, action.name, action.effect, lease)

@@ -19,8 +19,8 @@ from webhook_actions.escalation.steps import Escalation
 from webhook_actions.hours import maintained_until
 from webhook_actions.metrics import Metrics
 from webhook_actions.outcome import Outcome, Result
-from webhook_actions.store import acknowledgements, holds, incidents, runs
-from webhook_actions.store.database import GONE, Connection, Pool
+from webhook_actions.store import holds, incidents, runs
+from webhook_actions.store.database import GONE, Connection, Pool, notify
 from webhook_actions.store.incidents import Incident
 from webhook_actions.store.runs import Ending, Lease
 
@@ -33,7 +33,6 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 30.0  # seconds between two attempts to reac
 _PATIENT_ATTEMPTS = 3  # an order may take a moment to be filled: people hear of a target after so many
 _WRITE_AGAIN = 0.5
 _GRACE = 20.0  # seconds that a stopping executor leaves to attempts that are under way
-_MARGIN = 5.0  # seconds of a lease for what is written before and after the bot is spoken to
 
 
 @dataclass(frozen=True)
@@ -85,9 +84,11 @@ class Executor:
             return self._targets + begun < _TARGETS_AT_ONCE
         return len(self._running) - self._targets + begun < self._settings.webhook_actions.workers
 
-    def lease(self, bot: str) -> float:
+    def lease(self, bot: str, action: Action) -> float:
         """Return the seconds that an attempt may take at most: the sum of the time-outs that it covers."""
-        return self._control(self._settings, bot, "", _nobody_orders).longest + _MARGIN
+        control = self._control(self._settings, bot, "", _nobody_orders)
+        longest = control.longest if action.target is None else control.longest_to_target
+        return longest + float(self._settings.webhook_actions.heartbeat)
 
     def start(self, attempt: Attempt) -> None:
         """Begin an attempt that was just committed."""
@@ -158,13 +159,13 @@ class Executor:
         """Return the target of an attempt, written down before anything is ordered. Raises OrderRefused."""
         if attempt.action.target is None:
             raise TypeError(f"{attempt.action.name} has no target")
-        standing = bot.standing()
-        # A target that needs no look is set also where the bot does not say how it stands.
-        target = attempt.action.target(
-            bot, standing if isinstance(standing, Standing) else Standing.unknown()
-        )
+        # What closes or pauses needs no look at the bot: one that does not say how it stands is closed too.
+        target = attempt.action.target(bot, Standing.unknown())
         if isinstance(target, Outcome):
-            return standing if isinstance(standing, Outcome) else target
+            standing = bot.standing()
+            target = standing if isinstance(standing, Outcome) else attempt.action.target(bot, standing)
+        if isinstance(target, Outcome):
+            return target
         if not self._threads.ask(self._write_target(attempt.lease, target)):
             raise OrderRefused("its lease is over")
         return target
@@ -182,26 +183,23 @@ class Executor:
         if self._retired:
             return "the settings were read anew, or Nightdesk stops"
         incident, planned = attempt.incident, self._planner.planned(attempt.action.name, attempt.incident)
+        if planned is None:
+            return "there is no such action"
         try:
             async with self._pool.connection() as connection:
-                if not await runs.fenced(connection, attempt.lease):
-                    return "another engine has taken it over, or something stronger has replaced it"
-                pause = await holds.paused(connection)
-                halted = await holds.is_halted(connection, incident.bot)
-                answers = await acknowledgements.current(connection, [incident.id])
+                check = await holds.check(connection, attempt.lease, incident.id, incident.bot)
         except GONE as error:
             return f"the database cannot be asked whether it is still wanted: {type(error).__name__}"
-        answer = answers.get(incident.id)
+        if not check.leased:
+            return "another engine has taken it over, or something stronger has replaced it"
         held = Holds(
-            pause.paused_by if pause else None,
+            check.paused_by,
             maintained_until(self._settings, incident.bot, self.now()),
-            answer.by if answer else None,
-            answer.until if answer else None,
-            halted,
+            check.acknowledged_by,
+            check.acknowledged_until,
+            check.halted,
         )
-        return (
-            forbids(held, planned, incident.kind, attempt.asked_by) if planned else "there is no such action"
-        )
+        return forbids(held, planned, incident.kind, attempt.asked_by)
 
     def _ending(self, attempt: Attempt, outcome: Outcome, proof: Outcome | None) -> Ending:
         """Return how an attempt ends: a target that is not reached is pursued, all else is judged later."""
@@ -209,10 +207,13 @@ class Executor:
         result, detail, orders = outcome.result, outcome.detail, outcome.orders
         if proof is not None and proof.done:
             return Ending(Result.DONE, f"{detail}; {proof.detail}", orders, within, None, Verdict.VERIFIED)
-        if proof is not None or (attempt.action.target is not None and result is Result.RETRY):
+        # What an adapter has no way to do is not tried for ever; nor is a choice that failed.
+        hopeless = orders == 0 and (
+            result is Result.CANNOT or (result is Result.FAILED and attempt.action.paced)
+        )
+        if not hopeless and (proof is not None or (attempt.action.target and result is Result.RETRY)):
             left = f"{detail}; {proof.detail}" if proof else detail
             return Ending(Result.RETRY, left, orders, within, self._pause(attempt))
-        hopeless = orders == 0 and result in (Result.CANNOT, Result.FAILED)
         nothing = Verdict.NONE if result is Result.CANNOT else Verdict.NOT_VERIFIED
         if attempt.action.effect is Effect.OBSERVE:
             return Ending(result, detail, orders, within, None, Verdict.NONE)
@@ -241,6 +242,7 @@ class Executor:
                     await self._tell(connection, attempt, ending, outcome)
                     look = self._verification.first_look(attempt.action)
                     await incidents.wake(connection, [attempt.incident.id], after=look)
+                    await notify(connection)
                 return
             except GONE as error:
                 log.warning("an outcome cannot be written yet", extra={"reason": str(error)})

@@ -6,6 +6,7 @@ from datetime import datetime
 from psycopg.rows import class_row
 
 from webhook_actions.store.database import Connection
+from webhook_actions.store.runs import Lease
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,36 @@ class Pause:
     paused_by: str
     reason: str
     since: datetime
+
+
+@dataclass(frozen=True)
+class Check:
+    """What stands between an attempt and its next order, as it is now."""
+
+    leased: bool  # the attempt still has its lease, by the database's clock
+    paused_by: str | None
+    halted: bool
+    acknowledged_by: str | None
+    acknowledged_until: datetime | None
+
+
+async def check(connection: Connection, lease: Lease, incident: int, bot: str) -> Check:
+    """Return what stands between an attempt and its next order."""
+    found = await connection.execute(
+        """
+        SELECT
+            EXISTS (SELECT FROM runs WHERE id = %(run)s AND fence = %(fence)s AND state = 'running'
+                AND due_at > clock_timestamp()),
+            (SELECT paused_by FROM pauses WHERE ended_at IS NULL),
+            EXISTS (SELECT FROM halts WHERE bot = %(bot)s AND released_at IS NULL),
+            a.by, a.until
+        FROM (SELECT) one LEFT JOIN LATERAL (
+            SELECT "by", until FROM acknowledgements WHERE incident = %(incident)s ORDER BY id DESC LIMIT 1
+        ) a ON a.until IS NULL OR a.until > clock_timestamp()
+        """,
+        {"run": lease.run, "fence": lease.fence, "bot": bot, "incident": incident},
+    )
+    return Check(*(await found.fetchone() or ()))
 
 
 async def halt(connection: Connection, bot: str, incident: int, reason: str) -> None:

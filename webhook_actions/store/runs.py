@@ -185,15 +185,6 @@ async def _wanted_already(connection: Connection, incident: int, action: str, ke
     return int(row[0]) if row else None
 
 
-async def fenced(connection: Connection, lease: Lease) -> bool:
-    """Return whether an attempt still holds its lease, by the database's clock."""
-    found = await connection.execute(
-        "SELECT FROM runs WHERE id = %s AND fence = %s AND state = 'running' AND due_at > clock_timestamp()",
-        [lease.run, lease.fence],
-    )
-    return found.rowcount > 0
-
-
 async def set_target(connection: Connection, lease: Lease, target: Mapping[str, object]) -> bool:
     """Write what a run brings its bot to, before its first order; False where its lease is over."""
     written = await connection.execute(

@@ -16,7 +16,9 @@ ALTER TABLE incidents
     ADD COLUMN blocked text, -- the kind of what holds its actions back
     ADD COLUMN confirmed boolean NOT NULL DEFAULT false; -- labels and annotations are Prometheus's own
 UPDATE incidents SET due_at = clock_timestamp() WHERE closed_at IS NULL;
-CREATE INDEX incidents_due ON incidents (due_at) WHERE closed_at IS NULL AND due_at IS NOT NULL;
+CREATE INDEX incidents_due ON incidents ((severity <> 'critical'), due_at)
+    WHERE closed_at IS NULL AND due_at IS NOT NULL;
+CREATE INDEX incidents_next_due ON incidents (due_at) WHERE closed_at IS NULL AND due_at IS NOT NULL;
 CREATE INDEX incidents_open ON incidents (bot) WHERE closed_at IS NULL;
 
 ALTER TABLE runs
