@@ -76,6 +76,8 @@ class Engine:
 
     async def claim(self) -> Callable[[], Awaitable[None]] | None:
         """Claim incidents that are due, and return what looks at them; None where none is due."""
+        if self._executor.retired:
+            return None  # what another engine decides by newer settings
         async with self._pool.connection() as connection:
             claims = await incidents.claim(connection, _AT_ONCE, _LEASE)
         return (lambda: self.look(claims)) if claims else None

@@ -72,13 +72,13 @@ class Executor:
         self._control = control
         self._threads = threads
         self.now = now
-        self._retired = False
+        self.retired = False
         self._running: dict[int, asyncio.Task[None]] = {}
         self._targets = 0
 
     def has_room(self, action: Action, begun: int) -> bool:
         """Return whether an attempt of an action could begin now, beside `begun` that are about to."""
-        if self._retired:
+        if self.retired:
             return False
         if action.target is not None:
             return self._targets + begun < _TARGETS_AT_ONCE
@@ -114,7 +114,7 @@ class Executor:
 
     async def stop(self) -> None:
         """Order nothing new; leave attempts that are under way a while to end."""
-        self._retired = True
+        self.retired = True
         if self._running:
             await asyncio.wait(self._running.values(), timeout=_GRACE)
         for task in self._running.values():
@@ -180,7 +180,7 @@ class Executor:
 
     async def _refusal(self, attempt: Attempt) -> str | None:
         """Return what a person, or another engine, has put in the way since the attempt was committed."""
-        if self._retired:
+        if self.retired:
             return "the settings were read anew, or Nightdesk stops"
         incident, planned = attempt.incident, self._planner.planned(attempt.action.name, attempt.incident)
         if planned is None:
