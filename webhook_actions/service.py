@@ -73,7 +73,7 @@ def parts(
     actions = load_actions()
     planner = Planner(settings, actions)
     verification = Verification(settings, prometheus, actions, planner)
-    escalation = Escalation(settings, pool, metrics)
+    escalation = Escalation(settings, pool, metrics, now)
     executor = Executor(
         settings, pool, planner, verification, escalation, metrics, control, threads, now
     )  # fmt: skip

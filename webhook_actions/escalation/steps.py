@@ -26,10 +26,17 @@ _UNREACHABLE_FOR = 30.0  # seconds that Prometheus may be away before people hea
 class Escalation:
     """The people's side of the engine. What it is told of an incident is written with the caller's change."""
 
-    def __init__(self, settings: Settings, pool: Pool, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        pool: Pool,
+        metrics: Metrics,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
         self._settings = settings
         self._pool = pool
         self._metrics = metrics
+        self._now = now
         self.outgoing = Outgoing(settings)
 
     async def opened(self, connection: Connection, incident_ids: Sequence[int]) -> None:
@@ -161,7 +168,7 @@ class Escalation:
 
     async def _take_due(self) -> int:
         """Take the steps whose time has come, and return how many there were."""
-        now = datetime.now(UTC)
+        now = self._now()
         async with self._pool.transaction() as connection:
             due = await escalation_steps.due(connection)
             taken = [

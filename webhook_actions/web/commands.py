@@ -1,6 +1,7 @@
 """What a person may do, on the page as by the API: each act checked, done, and written in the audit."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -70,11 +71,13 @@ class Commands:
         pool: Pool,
         escalation: Escalation,
         actions: dict[str, Action],
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._settings = settings
         self._pool = pool
         self._escalation = escalation
         self._actions = actions
+        self._now = now
         self.offers = tuple(self._offer(actions[name]) for name in sorted(actions))
 
     async def acknowledge(
@@ -97,7 +100,7 @@ class Commands:
         """Leave an incident to itself for a while, then the escalation begins anew."""
         incident = await self._open(incident_id)
         made, failed = await self._silence(caller, incident, comment, seconds if silence else None)
-        until = datetime.now(UTC) + timedelta(seconds=seconds)
+        until = self._now() + timedelta(seconds=seconds)
         async with self._pool.transaction() as connection:
             if not await self._escalation.snoozed(connection, incident, caller.who, until, comment, made):
                 raise _closed(incident_id)
@@ -201,7 +204,7 @@ class Commands:
         """Return the id of a silence made in Alertmanager, or what to say where none could be made."""
         if seconds is None:
             return None, None
-        until = datetime.now(UTC) + timedelta(seconds=seconds)
+        until = self._now() + timedelta(seconds=seconds)
         try:
             return await silences.make(self._settings, incident, caller.who, comment, until), None
         except SilenceError as error:

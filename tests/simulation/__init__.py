@@ -1,0 +1,1 @@
+"""The real engine on a virtual clock and one seed, in a world that fails: `python -m tests.simulation`."""

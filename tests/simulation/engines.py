@@ -1,0 +1,228 @@
+"""Engines as processes that may freeze, die and start again, and the database as each reaches it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import psycopg
+
+from clients.http import Answer, Request
+from stack.settings import Settings
+from tests.simulation.loop import GreenThreads
+from tests.simulation.world import AskAlertmanager, AskPrometheus
+from webhook_actions.actions import load_actions
+from webhook_actions.bots import BotControl, World as BotWorld, control
+from webhook_actions.bots.protocol import Guard
+from webhook_actions.escalation.links import Links
+from webhook_actions.metrics import Metrics
+from webhook_actions.notify.delivery import Sender
+from webhook_actions.outcome import Outcome
+from webhook_actions.payload import Alert
+from webhook_actions.service import Parts, parts
+from webhook_actions.store import incidents
+from webhook_actions.store.database import notify
+from webhook_actions.web.commands import Commands
+from webhook_actions.engine.due import supervised
+
+
+class Died(Exception):
+    """The process that was asked has died, is frozen, or does not reach its database."""
+
+
+class SimulatedObserver:
+    """What actions look at beside the bot: nothing is to be seen here."""
+
+    endpoints = ()
+    longest = 5.0
+
+    def ask(self, *_: Any) -> tuple[()]:
+        return ()
+
+    def ask_range(self, *_: Any) -> tuple[()]:
+        return ()
+
+    def reach_all(self) -> tuple[()]:
+        return ()
+
+
+class SimulatedSender(Sender):
+    """Sends over the world's channels."""
+
+    def __init__(self, process: "Process", settings: Settings, metrics: Metrics, failed: Any) -> None:
+        super().__init__(settings, process, metrics, failed, process.sim.links)
+        self._process = process
+
+    async def _send(self, batch: Any) -> Outcome:
+        await self._process.gate()
+        outcome = await self._process.sim.world.deliver([one.id for one in batch])
+        await self._process.gate()
+        return outcome
+
+
+class Process:
+    """One engine's process; it is also its own pool of connections."""
+
+    def __init__(self, sim: Any, number: int) -> None:
+        self.sim, self.number = sim, number
+        self.alive, self.frozen_until, self.offset = False, -1.0, 0.0
+        self.generation: tuple[Parts, list[asyncio.Task[Any]]] | None = None
+        self.settings: Settings | None = None
+        self._life = 0
+
+    # what happens to it
+
+    def start(self, settings: Settings) -> None:
+        """Start the process."""
+        self.alive, self.settings = True, settings
+        self._life += 1
+        self._generate(settings)
+
+    def crash(self) -> None:
+        """Die as by SIGKILL: nothing that it has begun goes on."""
+        self.alive, self.generation = False, None
+
+    async def reload(self, settings: Settings) -> None:
+        """Go on with other settings, as reload.py does."""
+        before, self.settings = self.generation, settings
+        self._generate(settings)
+        if before is not None:
+            await before[0].executor.stop()
+            for task in before[1]:
+                task.cancel()
+
+    def _generate(self, settings: Settings) -> None:
+        life = _Life(self, self._life)
+        metrics = Metrics()
+
+        def sender(escalation: Any) -> Any:
+            return SimulatedSender(life, settings, metrics, escalation.failed)
+
+        made = parts(
+            settings, life, AskPrometheus(self.sim.world, life), AskAlertmanager(), metrics, GreenThreads(),
+            sender, life.control, life.now,
+        )  # fmt: skip
+
+        async def begin() -> None:
+            async with life.transaction():
+                await incidents.wake_all(None)
+            made.notice()
+
+        tasks = {"begin": begin, **made.tasks}
+        running = [
+            asyncio.get_running_loop().create_task(
+                begin() if name == "begin" else supervised(name, task, lambda _: None)
+            )
+            for name, task in tasks.items()
+        ]
+        self.sim.memory.notified.append(made.notice)
+        self.generation = (made, running)
+        self.sim.tasks.extend(running)
+
+    # what it is asked
+
+    async def receive(self, alerts: list[Alert]) -> None:
+        """Take a webhook. Raises Died where it is not taken."""
+        parts_ = self._parts()
+        life = _Life(self, self._life)
+        async with life.transaction():
+            accepted = await incidents.accept(None, alerts)
+            await parts_.escalation.opened(None, accepted.opened)
+            await notify(None)
+
+    def commands(self) -> Commands:
+        """Return what people command by. Raises Died."""
+        parts_, life = self._parts(), _Life(self, self._life)
+        return Commands(self.settings, life, parts_.escalation, load_actions(), life.now)
+
+    def _parts(self) -> Parts:
+        if not self.alive or self.generation is None or self.sim.loop.time() < self.frozen_until:
+            raise Died
+        return self.generation[0]
+
+
+class _Life:
+    """One life of a process: what a dead one has begun never goes on, whatever is started after it."""
+
+    def __init__(self, process: Process, number: int) -> None:
+        self._process, self._number, self.sim = process, number, process.sim
+
+    @property
+    def dead(self) -> bool:
+        return not self._process.alive or self._process._life != self._number
+
+    def now(self) -> datetime:
+        return self.sim.loop.now() + timedelta(seconds=self._process.offset)
+
+    async def gate(self) -> None:
+        """Wait while the process is frozen, and for ever once it is dead."""
+        while not self.dead and (rest := self._process.frozen_until - self.sim.loop.time()) > 0:
+            await asyncio.sleep(rest)
+        if self.dead:
+            await asyncio.get_running_loop().create_future()
+
+    async def _reach(self) -> None:
+        await self.gate()
+        await asyncio.sleep(self.sim.random.uniform(0.0005, 0.004))
+        await self.gate()
+        if self.sim.loop.time() < self.sim.database_away_until:
+            raise psycopg.OperationalError("the database is away")
+
+    @asynccontextmanager
+    async def connection(self, timeout: float = 0.0) -> AsyncIterator[Any]:
+        await self._reach()
+        yield None
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Any]:
+        """Nothing else happens while it is under way; its commit may fail, or die, before or after it counts."""
+        await self._reach()
+        memory = self.sim.memory
+        before = memory.t.copy()
+        try:
+            yield None
+        except BaseException:
+            memory.t = before
+            raise
+        fate = self.sim.commit()
+        if fate in ("fails", "dies"):
+            memory.t = before
+        if fate.startswith("dies"):
+            self._process.crash()
+            self.sim.restart_later(self._process)
+        await self.gate()
+        if fate.startswith("fails"):
+            raise psycopg.OperationalError("the connection was lost at the commit")
+
+    def control(self, settings: Settings, name: str, key: str, guard: Guard) -> BotControl:
+        bot = self.sim.world.bots.get(name)
+        threads = GreenThreads()
+
+        def ask(request: Request) -> Answer:
+            return threads.ask(self._ask(bot, key, request))
+
+        def sleep(seconds: float) -> None:
+            threads.ask(self._sleep(seconds))
+
+        made = control(settings, name, key, guard, BotWorld(ask, sleep, self.sim.loop.time))
+        return replace(made, observer=SimulatedObserver(), reporter=lambda *_: ())
+
+    async def _sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        await self.gate()
+
+    async def _ask(self, bot: Any, key: str, request: Request) -> Answer:
+        # An order leaves in the moment in which its guard has let it pass: no freeze lies between.
+        if request.method == "GET":
+            await self.gate()
+        else:
+            self.sim.ordered(self._process, bot, key, request)
+        try:
+            return await self.sim.world.ask(bot, request)
+        finally:
+            await self.gate()
+
+
+Restart = Callable[[Process], None]
