@@ -1,7 +1,8 @@
 """What the webhook takes, what it refuses and how it says so."""
 
 import json
-import subprocess
+import os
+import signal
 import time
 
 import pytest
@@ -119,14 +120,13 @@ def test_a_severity_that_settings_do_not_know_is_a_warning(quiet: World) -> None
 
 def test_without_its_database_it_says_so_and_loses_nothing_it_answered(quiet: World) -> None:
     quiet.deliver(quiet.alert("alpha"))
-    postgres = int((quiet.directory / "engine-data/postgres/postmaster.pid").read_text().split()[0])
-    subprocess.run(["kill", "-STOP", str(postgres)], check=True)
-    subprocess.run(["kill", "-QUIT", str(postgres)], check=True)
-    subprocess.run(["kill", "-CONT", str(postgres)], check=True)
+    data = quiet.directory / "engine-data/postgres"
+    (data / "global/pg_control").rename(data / "kept")  # so that it does not come back too soon
+    os.kill(int((data / "postmaster.pid").read_text().split()[0]), signal.SIGQUIT)
     eventually(lambda: requests.get(quiet.url("/healthz"), timeout=10).status_code == 503, what="503")
     assert quiet.deliver(quiet.alert("beta")).status_code == 503
-    quiet.stop(quiet.engine)
-    quiet.start_engine()
+    (data / "kept").rename(data / "global/pg_control")
+    eventually(lambda: requests.get(quiet.url("/healthz"), timeout=10).ok, what="its return")
     assert [incident["bot"] for incident in quiet.incidents()] == ["alpha"]
     assert quiet.deliver(quiet.alert("beta")).json()["opened"] == 1
 

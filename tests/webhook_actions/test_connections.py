@@ -162,6 +162,33 @@ def test_a_handshake_that_does_not_come_is_not_waited_for(serve: Serve, tmp_path
     assert answer.text == "1000000"
 
 
+def test_a_request_that_comes_with_the_last_of_the_handshake_is_answered(
+    serve: Serve, tmp_path: Path
+) -> None:
+    certify(tmp_path)
+    files = tmp_path / "secrets/tls"
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(files / "cert.pem", files / "key.pem")
+    client = ssl.create_default_context(cafile=str(files / "ca.pem"))
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    secure = client.wrap_bio(incoming, outgoing, server_hostname="localhost")
+    with sockets(serve(5, tls), 1) as (one,):
+        while True:
+            try:
+                secure.do_handshake()
+                break
+            except ssl.SSLWantReadError:
+                one.sendall(outgoing.read())
+                incoming.write(one.recv(65_536))
+        secure.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        one.sendall(outgoing.read())
+        got = b""
+        while b"200 OK" not in got:
+            incoming.write(one.recv(65_536))
+            with contextlib.suppress(ssl.SSLWantReadError):
+                got += secure.read(65_536)
+
+
 def test_eleven_hundred_half_open_requests_hold_up_no_webhook(make_world: Make) -> None:
     world = make_world("alpha")
     world.start_engine()

@@ -12,7 +12,7 @@ from webhook_actions.store.embedded import EmbeddedPostgres
 
 
 def main() -> int:
-    """Run it until a signal comes (0) or it ends by itself (1); its address is in `--url-file`."""
+    """Run it until a signal comes, whatever ends it; its address is in `--url-file`."""
     parser = argparse.ArgumentParser(prog="shared_database", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="where the database is kept")
     parser.add_argument("--url-file", type=Path, required=True, help="where its address is written")
@@ -28,17 +28,15 @@ def main() -> int:
         address = postgres.start()
         with os.fdopen(os.open(arguments.url_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
             out.write(address)
-        code = postgres.wait()
+        while True:
+            signal.pause()
     except KeyboardInterrupt:
-        postgres.stop()
         return 0
     except DatabaseError as error:
         print(error, file=sys.stderr)
         return 1
-    print(
-        f"PostgreSQL ended with exit code {code}; see {arguments.data}/postgres/postgres.log", file=sys.stderr
-    )
-    return 1
+    finally:
+        postgres.stop()
 
 
 if __name__ == "__main__":

@@ -98,6 +98,7 @@ class _Connection(H11Protocol):
         self._tls = tls
         self._raw: asyncio.Transport | None = None
         self._handshake: asyncio.Task[None] | None = None
+        self._early = b""
         self.address = ""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -114,11 +115,15 @@ class _Connection(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget it."""
         self._among.end(self)
+        self._raw = None
         if self.transport is not None:  # else the handshake failed
             super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Take what came; the time for a request runs from its beginning to its end."""
+        if self.transport is None:  # it came with the handshake's last words
+            self._early += data
+            return
         super().data_received(data)
         if self.conn.their_state in (h11.DONE, h11.MUST_CLOSE):
             self._among.end(self)
@@ -149,6 +154,8 @@ class _Connection(H11Protocol):
             log.warning("no handshake", extra={"address": self.address, "reason": str(error)})
             transport.abort()
             return
-        if secure is None:
+        if secure is None or self._raw is None:  # lost meanwhile
             return
         super().connection_made(secure)
+        if self._early:
+            self.data_received(self._early)

@@ -64,7 +64,9 @@ async def refuse_unreadable(_: Request, error: Exception) -> Response:
     """Say what is wrong with a request, without what it said: not all of that can be written as JSON."""
     wrong = error.errors() if isinstance(error, RequestValidationError) else []
     details = [{name: each[name] for name in ("type", "loc", "msg")} for each in wrong]
-    return Response(json.dumps({"detail": details}), 422, media_type="application/json")
+    # Half a character in a name that was sent is written as JSON escapes it.
+    body = json.dumps({"detail": details}, ensure_ascii=False).encode("utf-8", "backslashreplace")
+    return Response(body, 422, media_type="application/json")
 
 
 async def refuse_for_now(_: Request, error: Exception) -> Response:

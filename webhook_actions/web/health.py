@@ -1,0 +1,55 @@
+"""Proves that the database can be written, which one that answers need not: its disk may be full."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+import psycopg
+
+from webhook_actions.store.database import Connection
+
+_FRESH_SECONDS = 1.0  # everybody may ask, so that it must cost little
+
+_WRITE = """
+    INSERT INTO health (id, written_at) VALUES (true, now())
+    ON CONFLICT (id) DO UPDATE SET written_at = excluded.written_at
+"""
+# The row finds room on a disk that is full, where one before it was; a sort that spills a megabyte does not.
+_SPILL = """
+    SELECT length(string_agg(text, '' ORDER BY md5(text)))
+    FROM (SELECT repeat('x', 1000) || n AS text FROM generate_series(1, 1000) n) spilt
+"""
+
+
+async def writable(connection: Connection) -> str | None:
+    """Write a row, and a megabyte that is thrown away; return why that cannot be done, or None."""
+    try:
+        async with connection.transaction():
+            await connection.execute(_WRITE)
+            await connection.execute("SET LOCAL work_mem = '64kB'")
+            await connection.execute(_SPILL)
+    except psycopg.Error as error:
+        return f"the database cannot be written: {type(error).__name__}"
+    return None
+
+
+class Fresh:
+    """What a look has found, for a second: however many ask, one looks."""
+
+    def __init__(
+        self, look: Callable[[], Awaitable[str | None]], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """`look` returns what is wrong, or None."""
+        self._look = look
+        self._clock = clock
+        self._turn = asyncio.Lock()
+        self._found: str | None = None
+        self._until = clock()
+
+    async def __call__(self) -> str | None:
+        """Return what is wrong, or None."""
+        async with self._turn:
+            if self._clock() >= self._until:
+                self._found = await self._look()
+                self._until = self._clock() + _FRESH_SECONDS
+            return self._found
