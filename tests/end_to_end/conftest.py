@@ -110,7 +110,8 @@ def _settings(freqtrade: str, smtp: int) -> dict[str, Any]:
         "actions": {"restart": {"boot": "4s"}},
         "collection": {"timeout": "500ms", "probes": [{"name": "near", "url": reached}]},
         "sla": {"requests_minimum": 5},  # of the few that a rate's window holds at this speed
-        "summaries": {"daily": {"at": f"{datetime.now(UTC) + _REPORT_AFTER:%H:%M}"}},
+        "routing": {"info_hours": None},  # the summary is told at night too
+        "summaries": _only_the_daily(datetime.now(UTC) + _REPORT_AFTER),
         "channels": {
             "email": {
                 "enabled": True,
@@ -121,6 +122,15 @@ def _settings(freqtrade: str, smtp: int) -> dict[str, Any]:
                 "to": ["owner@example.org"],
             }
         },
+    }
+
+
+def _only_the_daily(at: datetime) -> dict[str, Any]:
+    """Return the summaries; a Sunday's and a month's would come among what is looked for."""
+    return {
+        "daily": {"at": f"{at:%H:%M}"},
+        "weekly": {"enabled": False},
+        "monthly": {"enabled": False},
     }
 
 
