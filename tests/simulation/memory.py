@@ -88,7 +88,7 @@ class Memory:
     def tell(self, incident: int, kind: str, text: str) -> None:
         self.t.timeline.append((self.now(), incident, kind, text))
 
-    def set(self, table: str, id_: int, **changes: Any) -> Any:
+    def put(self, table: str, id_: int, **changes: Any) -> Any:
         rows = getattr(self.t, table)
         rows[id_] = replace(rows[id_], **changes)
         return rows[id_]
@@ -115,7 +115,7 @@ class Memory:
             if alert.status == "resolved":
                 ended = alert.ended or self.now()
                 if known and known.resolved_at is None and known.starts_at <= ended:
-                    self.set("incidents", known.id, resolved_at=ended, due_at=self.now())
+                    self.put("incidents", known.id, resolved_at=ended, due_at=self.now())
                     self.tell(known.id, "resolved", "Alertmanager says resolved")
                     resolved.append(known.id)
                 continue
@@ -138,7 +138,7 @@ class Memory:
                 again = known.resolved_at and alert.starts_at > known.resolved_at
                 said = {"labels": dict(alert.labels), "severity": alert.severity,
                         "annotations": dict(alert.annotations)}  # fmt: skip
-                self.set(
+                self.put(
                     "incidents", known.id, starts_at=alert.starts_at, delivered_at=self.now(),
                     notifications=known.notifications + 1,
                     resolved_at=None if again else known.resolved_at,
@@ -152,7 +152,7 @@ class Memory:
         due = [one for one in self.open() if one.due_at and one.due_at <= self.now()]
         due.sort(key=lambda one: (one.severity != "critical", one.due_at))
         ends = self.later(lease)
-        claimed = [self.set("incidents", one.id, fence=one.fence + 1, due_at=ends) for one in due[:limit]]
+        claimed = [self.put("incidents", one.id, fence=one.fence + 1, due_at=ends) for one in due[:limit]]
         return [Claim(one.id, one.fence, one.due_at) for one in sorted(claimed, key=lambda one: one.id)]
 
     async def incidents__next_due(self, _: Any) -> float | None:
@@ -177,30 +177,32 @@ class Memory:
             if one.fence == due.claim.fence and one.closed_at is None:
                 woken = one.due_at is not None and one.due_at < due.claim.lease_ends
                 at = one.due_at if woken else due.at
-                self.set("incidents", one.id, due_at=at, waits_for=due.reason, blocked=due.blocked)
+                self.put("incidents", one.id, due_at=at, waits_for=due.reason, blocked=due.blocked)
 
     async def incidents__wake(self, _: Any, ids: Any, after: float = 0.0) -> None:
         for id_ in ids:
             one = self.t.incidents[id_]
             if one.closed_at is None:
                 at = self.later(after)
-                self.set("incidents", id_, due_at=min(one.due_at or at, at))
+                self.put("incidents", id_, due_at=min(one.due_at or at, at))
 
     async def incidents__wake_all(self, _: Any, bot: str | None = None) -> None:
         for one in self.open():
             if bot is None or one.bot == bot:
-                self.set("incidents", one.id, due_at=self.now())
+                self.put("incidents", one.id, due_at=self.now())
 
     async def incidents__confirm(self, _: Any, confirmed: Any) -> None:
         for one in confirmed:
-            self.set(
+            self.put(
                 "incidents", one.id, severity=one.severity, labels=one.labels, annotations=one.annotations,
                 confirmed=True,
             )  # fmt: skip
 
     async def incidents__open_incidents(self, _: Any) -> list[Open]:
         return [
-            Open(one.id, one.alert, one.bot, one.labels, one.due_at is not None, one.handed_over_at is not None)
+            Open(
+                one.id, one.alert, one.bot, one.labels, one.due_at is not None, one.handed_over_at is not None
+            )
             for one in self.open()
         ]
 
@@ -212,7 +214,7 @@ class Memory:
             self.tell(*line)
 
     async def incidents__hand_over(self, _: Any, id_: int) -> None:
-        self.set("incidents", id_, handed_over_at=self.t.incidents[id_].handed_over_at or self.now())
+        self.put("incidents", id_, handed_over_at=self.t.incidents[id_].handed_over_at or self.now())
 
     async def incidents__close(
         self, _: Any, id_: int, reason: str, over_at: datetime | None = None
@@ -220,7 +222,7 @@ class Memory:
         if self.t.incidents[id_].closed_at is not None:
             return None
         self.tell(id_, "closed", reason)
-        return self.set(
+        return self.put(
             "incidents", id_, closed_at=self.now(), due_at=None, waits_for=None, over_at=over_at,
             close_reason=reason,
         )  # fmt: skip
@@ -269,7 +271,7 @@ class Memory:
         row = self.t.runs[run.id]
         if row.state not in ("wanted", "open"):
             raise LookupError(f"run {run.id} is neither wanted nor open")
-        row = self.set(
+        row = self.put(
             "runs", run.id, state="running", started_at=row.started_at or self.now(),
             attempts=row.attempts + 1, fence=row.fence + 1, due_at=self.later(lease),
         )  # fmt: skip
@@ -304,14 +306,14 @@ class Memory:
     async def runs__set_target(self, _: Any, lease: Lease, target: Any) -> bool:
         held = self._holds(lease)
         if held:
-            self.set("runs", lease.run, target=self.t.runs[lease.run].target or dict(target))
+            self.put("runs", lease.run, target=self.t.runs[lease.run].target or dict(target))
         return held
 
     async def runs__end(self, _: Any, lease: Lease, ending: Any) -> bool:
         run = self.t.runs[lease.run]
         if run.fence != lease.fence or run.state != "running":
             return False
-        self.set(
+        self.put(
             "runs", run.id, outcome=str(ending.outcome), detail=ending.detail,
             orders=run.orders + ending.orders, state="ended" if ending.pause is None else "open",
             ended_at=self.now(), verify_until=run.verify_until or self.later(ending.verify),
@@ -320,14 +322,12 @@ class Memory:
         )  # fmt: skip
         return True
 
-    async def runs__interrupt(
-        self, _: Any, run: Run, why: str, verify: float, *, goes_on: bool
-    ) -> bool:
+    async def runs__interrupt(self, _: Any, run: Run, why: str, verify: float, *, goes_on: bool) -> bool:
         row = self.t.runs[run.id]
         self.tell(run.incident, "interrupted", f"{run.action}: {why}")
         if row.fence != run.fence or row.state != "running":
             return False
-        self.set(
+        self.put(
             "runs", run.id, outcome="interrupted", detail=why, orders=row.orders + 1, fence=row.fence + 1,
             ended_at=self.now(), state="open" if goes_on else "ended",
             due_at=self.now() if goes_on else None, verify_until=row.verify_until or self.later(verify),
@@ -339,7 +339,7 @@ class Memory:
     ) -> None:
         row = self.t.runs[run.id]
         if row.verdict is None:
-            self.set(
+            self.put(
                 "runs", run.id, state="ended", verdict=str(verdict), judged_at=self.now(),
                 fence=row.fence + 1, due_at=None, outcome=outcome or row.outcome,
                 detail=detail or row.detail, ended_at=row.ended_at or self.now(),
@@ -362,7 +362,11 @@ class Memory:
         pause = await self.holds__paused(None)
         halted = await self.holds__is_halted(None, bot)
         return Check(
-            self._holds(lease), pause and pause.paused_by, halted, answer and answer.by, answer and answer.until
+            self._holds(lease),
+            pause and pause.paused_by,
+            halted,
+            answer and answer.by,
+            answer and answer.until,
         )
 
     async def holds__halt(self, _: Any, bot: str, incident: int, reason: str) -> None:
@@ -427,9 +431,7 @@ class Memory:
 
     # escalation steps
 
-    async def escalation_steps__opened(
-        self, _: Any, ids: Any, window: float, count: int
-    ) -> list[Opened]:
+    async def escalation_steps__opened(self, _: Any, ids: Any, window: float, count: int) -> list[Opened]:
         from_, found = self.later(-window), []
         for id_ in sorted(ids):
             one = self.t.incidents[id_]
@@ -463,7 +465,9 @@ class Memory:
             one = self.t.incidents[s.incident]
             wanted = s.rule.startswith("insist:") or self.unanswered(one.id)
             found.append(
-                DueStep(s.id, one.id, one.alert, one.bot, one.severity, s.rule, s.level, s.round, s.why, wanted)
+                DueStep(
+                    s.id, one.id, one.alert, one.bot, one.severity, s.rule, s.level, s.round, s.why, wanted
+                )
             )
         return found
 
@@ -472,29 +476,34 @@ class Memory:
 
     async def escalation_steps___set(self, _: Any, state: str, ids: Any) -> None:
         for id_ in ids:
-            self.set("steps", id_, state=state)
+            self.put("steps", id_, state=state)
 
     async def escalation_steps__write_taken(self, _: Any, taken: Any) -> None:
         from webhook_actions.store.deliveries import Delivery
 
         for due, one in taken:
             if one is None:
-                self.set("steps", due.id, state="cancelled")
+                self.put("steps", due.id, state="cancelled")
             elif one.postponed_to:
-                self.set("steps", due.id, due_at=one.postponed_to)
+                self.put("steps", due.id, due_at=one.postponed_to)
             else:
-                self.set("steps", due.id, state="taken")
+                self.put("steps", due.id, state="taken")
                 await self.deliveries__write(
                     None,
-                    [Delivery(to.channel, to.address, due.incident, due.id, one.contact) for to in one.addresses],
+                    [
+                        Delivery(to.channel, to.address, due.incident, due.id, one.contact)
+                        for to in one.addresses
+                    ],
                 )
                 if one.next:
-                    await self.escalation_steps__plan(None, [(due.incident, due.round, one.next)])
+                    await self.escalation_steps__plan(
+                        None, [(due.incident, due.round + one.exhausted, one.next)]
+                    )
                 if one.entry:
                     self.tell(due.incident, *one.entry)
                     row = self.t.incidents[due.incident]
                     if one.entry[0] == "escalated" and row.escalated_at is None:
-                        self.set("incidents", row.id, escalated_at=self.now())
+                        self.put("incidents", row.id, escalated_at=self.now())
 
     async def escalation_steps__with_runs(self, _: Any, ids: Any) -> Any:
         found = await self.incidents__load(None, ids)
@@ -504,7 +513,7 @@ class Memory:
         for s in list(self.t.steps.values()):
             chosen = not s.rule.startswith("insist:") if rule is None else s.rule == rule
             if s.incident == incident and s.state == "waiting" and chosen:
-                self.set("steps", s.id, state="cancelled")
+                self.put("steps", s.id, state="cancelled")
 
     async def escalation_steps__pass_on(self, _: Any, step: int, why: str) -> None:
         if any(m.step == step and m.state != "failed" for m in self.t.messages.values()):
@@ -512,7 +521,19 @@ class Memory:
         for n in list(self.t.steps.values()):
             same = n.incident == self.t.steps[step].incident and n.rule == CLIMB and n.level > 0
             if same and n.state == "waiting":
-                self.set("steps", n.id, due_at=self.now(), why=why)
+                self.put("steps", n.id, due_at=self.now(), why=why)
+
+    async def escalation_steps__tell_again(self, _: Any, step: int, after: float) -> None:
+        s = self.t.steps[step]
+        if any(m.step == step and m.state != "failed" for m in self.t.messages.values()):
+            return
+        same = [(o.incident, o.rule, o.level, o.round) for o in self.t.steps.values()]
+        if (
+            s.rule.startswith(("notice:", "insist:"))
+            and (s.incident, s.rule, s.level, s.round + 1) not in same
+        ):
+            id_, at = self.id(), self.later(after)
+            self.t.steps[id_] = Step(id_, s.incident, s.rule, s.level, s.round + 1, s.why, at)
 
     # deliveries
 
@@ -547,7 +568,7 @@ class Memory:
         claimed = []
         for m in sorted(together, key=lambda m: m.id):
             again = m.state == "sending"
-            row = self.set(
+            row = self.put(
                 "messages", m.id, state="sending", attempts=m.attempts + 1,
                 interrupted=m.interrupted + again, due_at=self.later(lease),
             )  # fmt: skip
@@ -555,16 +576,24 @@ class Memory:
             wanted = step is None or step.rule.startswith("insist:") or self.unanswered(m.incident or 0)
             claimed.append(
                 ClaimedDelivery(
-                    m.channel, m.address, m.incident, m.step, m.contact, m.body, m.id, row.attempts, again,
-                    wanted, step and step.why, m.written_at,
+                    m.channel,
+                    m.address,
+                    m.incident,
+                    m.step,
+                    m.contact,
+                    m.body,
+                    m.id,
+                    row.attempts,
+                    again,
+                    wanted,
+                    step and step.why,
+                    m.written_at,
                 )  # fmt: skip
             )
         return claimed
 
     async def deliveries__next_due(self, _: Any) -> float | None:
-        return self._seconds(
-            m.due_at for m in self.t.messages.values() if m.state in ("waiting", "sending")
-        )
+        return self._seconds(m.due_at for m in self.t.messages.values() if m.state in ("waiting", "sending"))
 
     async def deliveries__record(self, _: Any, batch: Any, outcome: Any, policy: Any) -> Any:
         final = "sent" if outcome.done else "failed"
@@ -575,7 +604,7 @@ class Memory:
             if m.attempts != one.attempts or m.state != "sending":
                 continue
             state = "waiting" if m.attempts <= again else final
-            self.set(
+            self.put(
                 "messages", m.id, state=state, outcome=outcome.detail,
                 due_at=self.later(float(policy.pause) * 2 ** (m.attempts - 1)),
                 sent_at=self.now() if final == "sent" else None,
@@ -586,7 +615,7 @@ class Memory:
     async def deliveries__cancel(self, _: Any, batch: Any) -> None:
         for one in batch:
             if self.t.messages[one.id].state == "sending":
-                self.set("messages", one.id, state="cancelled")
+                self.put("messages", one.id, state="cancelled")
 
     async def deliveries__forget(self, _: Any, age: float) -> None:
         """Nothing grows so old here."""

@@ -44,7 +44,11 @@ def take(settings: Settings, subject: Subject, step: Plan, round_: int, now: dat
     """Return what a step that is due means; `round_` counts the snoozes that went before."""
     levels = settings.escalation.levels
     if step.rule == CLIMB and step.level > len(levels):
-        return Taken(entry=("exhausted", f"nobody is left to be told: {step.why}"), exhausted=True)
+        said = ("exhausted", f"nobody is left to be told, so it begins anew: {step.why}")
+        again = Plan(
+            CLIMB, 0, float(settings.escalation.no_response), "nobody has answered in the round before"
+        )
+        return Taken(entry=said, next=again, exhausted=True)
     quiet = None if subject.severity == "critical" else quiet_until(settings, now)
     if end := maintained_until(settings, subject.bot, now) or quiet:
         return Taken(postponed_to=end)

@@ -20,6 +20,7 @@ from webhook_actions.store.incidents import Incident
 
 log = logging.getLogger(__name__)
 
+_TELL_AGAIN = 300.0  # seconds until a notice that no channel took is told anew
 _UNREACHABLE_FOR = 30.0  # seconds that Prometheus may be away before people hear that nothing is done
 
 
@@ -154,6 +155,7 @@ class Escalation:
         if delivery.step is not None:
             why = f"{delivery.contact} could not be reached"
             await escalation_steps.pass_on(connection, delivery.step, why)
+            await escalation_steps.tell_again(connection, delivery.step, _TELL_AGAIN)
 
     async def claim(self) -> Callable[[], Awaitable[None]] | None:
         """Take the steps whose time has come; the transaction that takes them is all that there is to do."""

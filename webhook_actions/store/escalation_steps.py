@@ -60,7 +60,7 @@ class Taken:
     entry: tuple[str, str] | None = None  # kind and text
     next: Plan | None = None
     postponed_to: datetime | None = None
-    exhausted: bool = False
+    exhausted: bool = False  # `next` begins another round
 
 
 @dataclass(frozen=True)
@@ -202,7 +202,8 @@ async def write_taken(connection: Connection, taken: Sequence[tuple[Due, Taken |
         for to in one.addresses
     ]
     await deliveries.write(connection, written)
-    await plan(connection, [(due.incident, due.round, one.next) for due, one in done if one.next])
+    nexts = [(due.incident, due.round + one.exhausted, one.next) for due, one in done if one.next]
+    await plan(connection, nexts)
     entries = [(due.incident, *one.entry) for due, one in done if one.entry]
     await incidents.tell_all(connection, entries)
     await connection.execute(
@@ -246,4 +247,18 @@ async def pass_on(connection: Connection, step: int, why: str) -> None:
         AND NOT EXISTS (SELECT FROM deliveries WHERE step = s.id AND state <> 'failed')
         """,
         {"step": step, "why": why, "rule": CLIMB},
+    )
+
+
+async def tell_again(connection: Connection, step: int, after: float) -> None:
+    """Plan a notice anew in `after` seconds, if none of its deliveries reached or may reach anyone."""
+    await connection.execute(
+        """
+        INSERT INTO escalation_steps (incident, rule, level, round, why, due_at)
+        SELECT incident, rule, level, round + 1, why, clock_timestamp() + make_interval(secs => %s)
+        FROM escalation_steps s WHERE id = %s AND (rule LIKE 'notice:%%' OR rule LIKE 'insist:%%')
+        AND NOT EXISTS (SELECT FROM deliveries WHERE step = s.id AND state <> 'failed')
+        ON CONFLICT (incident, rule, level, round) DO NOTHING
+        """,
+        [after, step],
     )
