@@ -28,7 +28,7 @@ from webhook_actions.escalation.steps import Escalation
 from webhook_actions.metrics import Metrics
 from webhook_actions.notify import delivery
 from webhook_actions.notify.delivery import Sender
-from webhook_actions.store import incidents, migrate
+from webhook_actions.store import escalation_steps, incidents, migrate
 from webhook_actions.store.database import CONNECT_SECONDS, GONE, DatabaseError, Pool, notify
 from webhook_actions.web import server
 from webhook_actions.web.server import Reload
@@ -134,9 +134,7 @@ async def running(
 
         engine = parts(settings, pool, prometheus, alertmanager, metrics, threads, sender)
         engine.tasks["listener"] = lambda: listen(pool.address, engine.notice)
-        async with pool.transaction() as connection:  # what held actions back may be other settings now
-            await incidents.wake_all(connection)
-            await notify(connection)
+        await reconsider(pool)
         tasks = tuple(
             asyncio.create_task(
                 supervised(name, task, lambda task: metrics.restarts.labels(task).inc()), name=name
@@ -146,6 +144,14 @@ async def running(
         stack.push_async_callback(_stop, engine, tasks)
         health = _health(pool)
         yield Running(server.build(settings, pool, engine.escalation, metrics, health, reload), tasks)
+
+
+async def reconsider(pool: Pool) -> None:
+    """Have everything looked at that other settings held back."""
+    async with pool.transaction() as connection:
+        await incidents.wake_all(connection)
+        await escalation_steps.reconsider(connection)
+        await notify(connection)
 
 
 async def _pool(settings: Settings, embedded: str | None, stack: AsyncExitStack) -> Pool:

@@ -22,7 +22,7 @@ from webhook_actions.metrics import Metrics
 from webhook_actions.notify.delivery import Sender
 from webhook_actions.outcome import Outcome
 from webhook_actions.payload import Alert
-from webhook_actions.service import Parts, parts
+from webhook_actions.service import Parts, parts, reconsider
 from webhook_actions.store import incidents
 from webhook_actions.store.database import notify
 from webhook_actions.web.commands import Commands
@@ -106,8 +106,7 @@ class Process:
         )  # fmt: skip
 
         async def begin() -> None:
-            async with life.transaction():
-                await incidents.wake_all(None)
+            await reconsider(life)
             made.notice()
 
         tasks = {"begin": begin, **made.tasks}

@@ -31,6 +31,7 @@ class Step:
     why: str
     due_at: datetime
     state: str = "waiting"
+    postponed: bool = False
 
 
 @dataclass(frozen=True)
@@ -485,7 +486,7 @@ class Memory:
             if one is None:
                 self.put("steps", due.id, state="cancelled")
             elif one.postponed_to:
-                self.put("steps", due.id, due_at=one.postponed_to)
+                self.put("steps", due.id, due_at=one.postponed_to, postponed=True)
             else:
                 self.put("steps", due.id, state="taken")
                 await self.deliveries__write(
@@ -522,6 +523,11 @@ class Memory:
             same = n.incident == self.t.steps[step].incident and n.rule == CLIMB and n.level > 0
             if same and n.state == "waiting":
                 self.put("steps", n.id, due_at=self.now(), why=why)
+
+    async def escalation_steps__reconsider(self, _: Any) -> None:
+        for s in list(self.t.steps.values()):
+            if s.state == "waiting" and s.postponed:
+                self.put("steps", s.id, due_at=self.now(), postponed=False)
 
     async def escalation_steps__tell_again(self, _: Any, step: int, after: float) -> None:
         s = self.t.steps[step]

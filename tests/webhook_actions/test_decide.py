@@ -1,94 +1,305 @@
-"""What is tried next, as a table of situations."""
+"""Every state that an incident can be in leads to one decision, with a reason, and to no dead end in silence."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from stack.settings import ActionLimit, Duration, load
-from webhook_actions.engine.decide import Act, GiveUp, Record, Wait, decide, ladder_of
-from webhook_actions.store.incidents import Incident, Step
-
-NOW = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
-LIMITS = {
-    "restart_bot": ActionLimit(attempts=3, cooldown=Duration.parse("5m")),
-    "close_positions": ActionLimit(attempts=1, cooldown=Duration.parse("5m")),
-}
-LADDER = ["restart_bot", "close_positions"]
-
-
-def step(action: str, outcome: str, verdict: str | None = "not_verified", effect: str = "disruptive") -> Step:
-    return Step(1, 1, "alpha", action, effect, NOW, NOW, outcome, outcome, NOW, verdict, NOW)
-
-
-def incident(alert: str, severity: str, **labels: str) -> Incident:
-    return Incident(1, "f", alert, "alpha", severity, labels, {}, NOW, NOW, NOW, 1)
-
-
-@pytest.mark.parametrize(
-    ("given", "wanted"),
-    [
-        (incident("TradingBotDown", "critical"), ["restart_bot", "close_positions"]),
-        (incident("TradingBotObjectiveMissed", "warning", objective="model_accuracy"), ["retrain_model"]),
-        (incident("TradingBotObjectiveMissed", "warning", objective="throughput"), ["notify_admin"]),
-        (incident("RuleOfAnotherTeam", "warning"), ["log_issue", "notify_admin"]),
-        (incident("TradingBotCrashLooping", "critical"), []),
-    ],
-    ids=("the alert's", "its objective's", "an objective without", "its severity's", "none, as settings say"),
+from webhook_actions.engine.decide import decide, forbids
+from webhook_actions.engine.decisions import (
+    CLOSES,
+    CRITICAL_LOSS,
+    DISRUPTIVE,
+    MONEY,
+    OBSERVE,
+    Blocked,
+    Close,
+    Facts,
+    GiveUp,
+    Holds,
+    Interrupt,
+    Judge,
+    Observed,
+    PlannedAction,
+    Run,
+    Skip,
+    Verdict,
+    Wait,
 )
-def test_a_ladder_is_the_alerts_else_its_objectives_else_its_severitys(
-    given: Incident, wanted: list[str], tmp_path: Path
-) -> None:
-    (tmp_path / "monitoring.yaml").write_text("{}")
-    assert ladder_of(load([tmp_path / "monitoring.yaml"]), given) == wanted
+from webhook_actions.store.incidents import Incident
+from webhook_actions.store.runs import Run as ActionRun
+from webhook_actions.store.runs import State
+
+NOW = datetime(2026, 3, 29, 1, 30, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+ACTIONS = {
+    "look": PlannedAction("look", OBSERVE, 3, 5 * MINUTE, once=True, proof=False),
+    "restart_bot": PlannedAction("restart_bot", DISRUPTIVE, 3, 5 * MINUTE),
+    "stop_entries": PlannedAction("stop_entries", DISRUPTIVE, 3, 5 * MINUTE, strength=1, paced=False),
+    "reduce": PlannedAction("reduce", MONEY, 5, 60 * MINUTE, strength=2, once=True),
+    "close_all": PlannedAction("close_all", MONEY, 1, 5 * MINUTE, strength=CLOSES, paced=False, once=True),
+}
 
 
-def test_the_first_rung_comes_first() -> None:
-    assert decide(LADDER, [], {}, LIMITS, (), NOW) == Act("restart_bot")
+def incident(**changes: object) -> Incident:
+    base = Incident(
+        1, "f", "TradingBotDown", "alpha", "critical", {}, {"verify": "up"}, NOW, NOW - MINUTE, NOW, 1,
+        confirmed=True,
+    )  # fmt: skip
+    return replace(base, **changes)
 
 
-def test_a_rung_is_tried_again_until_its_attempts_are_spent() -> None:
-    tried = [step("restart_bot", "done")] * 2
-    assert decide(LADDER, tried, {"restart_bot": Record(2)}, LIMITS, (), NOW) == Act("restart_bot")
-    assert decide(LADDER, tried, {"restart_bot": Record(3)}, LIMITS, (), NOW) == Act("close_positions")
+def run(action: str = "restart_bot", **changes: object) -> ActionRun:
+    base = ActionRun(
+        7, 1, "alpha", action, ACTIONS[action].effect, State.ENDED, NOW - MINUTE, NOW - MINUTE, NOW - MINUTE,
+        "done", "done", NOW + MINUTE, attempts=1, orders=1, fence=1, alert="TradingBotDown",
+        target={"positions": {}, "others": 0.0, "paused": True} if ACTIONS[action].targeted else None,
+    )  # fmt: skip
+    return replace(base, **changes)
 
 
-def test_what_cannot_be_done_is_passed_at_once() -> None:
-    for outcome in ("cannot", "would_have", "failed"):
-        assert decide(LADDER, [step("restart_bot", outcome)], {}, LIMITS, (), NOW) == Act("close_positions")
-    assert decide(LADDER, [step("restart_bot", "retry")], {}, LIMITS, (), NOW) == Act("restart_bot")
+def facts(*runs: ActionRun, plan: tuple[str, ...] = ("restart_bot",), **changes: object) -> Facts:
+    base = Facts(NOW, incident(), plan, ACTIONS, runs, runs, Holds(), Observed(fires=True))
+    return replace(base, **changes)
 
 
-def test_an_action_rests_after_a_success_and_the_next_rung_waits_with_it() -> None:
-    later = NOW + timedelta(minutes=2)
-    assert decide(LADDER, [], {"restart_bot": Record(1, later)}, LIMITS, (), NOW) == Wait(
-        later, "restart_bot"
+def test_the_first_action_of_the_plan_is_run_when_nothing_was_tried() -> None:
+    assert decide(facts()) == Run("restart_bot", "it is next in the plan")
+
+
+def test_a_run_is_judged_before_anything_new_begins() -> None:
+    proven = Observed(fires=True, verdicts={7: (Verdict.VERIFIED, "up == 1")})
+    assert decide(facts(run(), observed=proven)) == Judge(run(), Verdict.VERIFIED, "proven by up == 1")
+
+
+def test_every_unfinished_run_is_looked_at_not_only_the_last() -> None:
+    first = run(id=3, verify_until=NOW - MINUTE)
+    last = run(id=9, verdict=Verdict.VERIFIED, judged_at=NOW)
+    seen = Observed(fires=True, verdicts={3: (Verdict.NOT_VERIFIED, "up == 1")})
+    assert decide(facts(first, last, observed=seen)) == Judge(
+        first, Verdict.NOT_VERIFIED, "not proven by up == 1"
     )
-    assert decide(LADDER, [], {"restart_bot": Record(1, later)}, LIMITS, (), later) == Act("restart_bot")
 
 
-def test_giving_up_says_what_became_of_each_rung() -> None:
-    tried = [step("close_positions", "would_have", "none")]
-    given_up = decide(LADDER, tried, {"restart_bot": Record(3)}, LIMITS, (), NOW)
-    assert isinstance(given_up, GiveUp)
-    assert given_up.reason == (
-        "restart_bot: 3 attempts spent, none proven to have helped; close_positions: would_have"
+def test_an_attempt_whose_lease_is_over_is_interrupted() -> None:
+    late = run(state=State.RUNNING, due_at=NOW - MINUTE)
+    assert isinstance(decide(facts(late)), Interrupt)
+    assert isinstance(decide(facts(replace(late, due_at=NOW + MINUTE))), Wait)
+
+
+def test_attempts_are_counted_over_incidents() -> None:
+    earlier = tuple(run(id=n, incident=n, verdict=Verdict.NOT_VERIFIED, judged_at=NOW) for n in range(10, 13))
+    spent = decide(facts(bot_runs=earlier))
+    assert spent == GiveUp("restart_bot: 3 attempts spent, none proven to have helped")
+
+
+def test_an_action_rests_after_a_success() -> None:
+    success = run(id=10, incident=9, verdict=Verdict.VERIFIED, judged_at=NOW)
+    decision = decide(facts(bot_runs=(success,)))
+    assert isinstance(decision, Wait)
+    assert decision.until == NOW + 5 * MINUTE
+
+
+def test_the_fleet_limit_holds_back_a_restart_but_no_close() -> None:
+    assert isinstance(decide(facts(fleet_spent=True)), GiveUp)
+    assert isinstance(decide(facts(plan=("close_all",), fleet_spent=True)), Run)
+
+
+def test_a_reduction_that_reached_the_bot_is_not_made_again_however_it_ended() -> None:
+    for verdict in (Verdict.STOPPED, Verdict.REPLACED, Verdict.UNKNOWN, Verdict.NOT_VERIFIED):
+        made = run("reduce", verdict=verdict, judged_at=NOW)
+        assert not isinstance(decide(facts(made, plan=("reduce",))), Run), verdict
+
+
+def test_a_stronger_target_replaces_a_weaker_one_and_a_weaker_one_waits() -> None:
+    reducing = run("reduce", id=20, incident=5, state=State.RUNNING, due_at=NOW + MINUTE)
+    stronger = decide(facts(plan=("close_all",), bot_runs=(reducing,)))
+    assert stronger == Run("close_all", "it is next in the plan", None, (20,))
+    closing = run("close_all", id=21, incident=5, state=State.OPEN, due_at=NOW + MINUTE)
+    assert isinstance(decide(facts(plan=("reduce",), bot_runs=(closing,))), Wait)
+
+
+def test_a_critical_loss_is_pursued_whether_or_not_its_alert_still_fires() -> None:
+    open_ = run("close_all", state=State.OPEN, due_at=NOW, attempts=40)
+    lost = incident(alert=f"TradingBot{CRITICAL_LOSS}")
+    for fires in (True, False):
+        given_ = facts(open_, incident=lost, holds=Holds(halted=True), observed=Observed(fires=fires))
+        assert isinstance(decide(given_), Run)
+    over = facts(open_, holds=Holds(halted=True), observed=Observed(fires=False))
+    assert decide(over).verdict is Verdict.STOPPED
+
+
+def test_an_alert_that_ended_closes_only_on_a_sample() -> None:
+    assert isinstance(decide(facts(observed=Observed(gone=True))), Close)
+    assert isinstance(decide(facts(observed=Observed())), Wait)
+
+
+def test_what_holds_actions_back_is_said() -> None:
+    held = {
+        "paused": Holds(paused_by="anna"),
+        "maintenance": Holds(maintained_until=NOW + MINUTE),
+        "acknowledged": Holds(acknowledged_by="anna"),
+    }
+    for kind, holds in held.items():
+        decision = decide(facts(plan=("close_all",), holds=holds))
+        assert isinstance(decision, Blocked)
+        assert decision.kind == kind
+    assert decide(facts(observed=Observed(unreachable="away"))).kind == "unreachable"
+
+
+@pytest.mark.parametrize("asked_by", [None, "anna"])
+def test_nothing_is_ordered_against_a_persons_stop(asked_by: str | None) -> None:
+    close = ACTIONS["close_all"]
+    assert forbids(Holds(paused_by="anna", halted=True), close, "Down", asked_by)
+    assert forbids(Holds(), close, CRITICAL_LOSS, asked_by) == "the bot was released"
+    assert forbids(Holds(halted=True), close, "Down", asked_by) is None
+
+
+# Every state that the engine can reach, and some that it cannot.
+
+MOMENTS = st.one_of(st.none(), st.integers(-7200, 7200).map(lambda s: NOW + timedelta(seconds=s)))
+RUNS = st.builds(
+    lambda action, id_, mine, state, outcome, verdict, due, verify, expires, asked, orders, attempts: run(
+        action,
+        id=id_,
+        incident=1 if mine else 2,
+        state=state,
+        outcome=outcome,
+        verdict=verdict if state == State.ENDED else None,
+        due_at=due,
+        verify_until=verify,
+        expires_at=expires,
+        asked_by=asked,
+        orders=orders,
+        attempts=attempts,
+        judged_at=NOW - MINUTE,
+    ),  # fmt: skip
+    st.sampled_from(sorted(ACTIONS)),
+    st.integers(1, 10_000),
+    st.booleans(),
+    st.sampled_from(list(State)),
+    st.sampled_from([None, "done", "retry", "failed", "cannot", "would_have", "refused", "interrupted"]),
+    st.one_of(st.none(), st.sampled_from(list(Verdict))),
+    MOMENTS,
+    MOMENTS,
+    MOMENTS,
+    st.one_of(st.none(), st.just("anna")),
+    st.integers(0, 6),
+    st.integers(0, 6),
+)
+HOLDS = st.builds(
+    Holds,
+    st.one_of(st.none(), st.just("anna")),
+    MOMENTS.map(lambda at: at if at and at > NOW else None),
+    st.one_of(st.none(), st.just("ben")),
+    st.none(),
+    st.booleans(),
+)
+OBSERVED = st.builds(
+    Observed,
+    st.booleans(),
+    st.booleans(),
+    st.one_of(st.none(), st.just("it is away")),
+    st.just({}),
+    st.one_of(st.just({}), st.just({"restart_bot": "a wrong password"})),
+)
+ARMED = st.booleans().map(
+    lambda on: {n: replace(a, armed=on or a.effect != MONEY) for n, a in ACTIONS.items()}
+)
+
+
+@st.composite
+def states(draw: st.DrawFn) -> Facts:
+    runs = draw(st.lists(RUNS, max_size=5, unique_by=lambda one: one.id))
+    observed = draw(OBSERVED)
+    seen = {
+        one.id: (draw(st.sampled_from([Verdict.VERIFIED, Verdict.NOT_VERIFIED])), "up == 1")
+        for one in runs
+        if observed.unreachable is None
+    }
+    kind = draw(st.sampled_from(["TradingBotDown", f"TradingBot{CRITICAL_LOSS}", "TradingBotHighDrawdown"]))
+    return Facts(
+        NOW,
+        incident(alert=kind, handed_over_at=draw(st.one_of(st.none(), st.just(NOW - MINUTE)))),
+        tuple(draw(st.lists(st.sampled_from(sorted(ACTIONS)), max_size=4, unique=True))),
+        draw(ARMED),
+        tuple(one for one in runs if one.incident == 1),
+        tuple(runs),
+        draw(HOLDS),
+        replace(observed, verdicts=seen),
+        draw(st.booleans()),
     )
-    assert decide([], [], {}, {}, (), NOW) == GiveUp("no action helps against this alert")
 
 
-def test_what_is_done_once_is_not_repeated_however_it_ended() -> None:
-    tried = [step("restart_bot", "done", "not_verified")]
-    assert decide(LADDER, tried, {}, LIMITS, ("restart_bot",), NOW) == Act("close_positions")
-    assert decide(LADDER, tried, {}, LIMITS, (), NOW) == Act("restart_bot")
+@settings(max_examples=1500, deadline=None)
+@given(states())
+def test_each_state_has_one_decision_with_a_reason_and_no_dead_end_is_silent(state: Facts) -> None:
+    decision = decide(state)
+    assert decision == decide(state), "the same facts, the same decision"
+    assert decision.reason
+    if isinstance(decision, Wait) and decision.until is None:
+        waits_for_events = (
+            state.incident.handed_over_at is not None  # a person was told
+            or not state.observed.fires  # the reconciler looks again
+            or state.observed.gone
+        )
+        assert waits_for_events, decision
+    if isinstance(decision, Blocked) and decision.until is None:
+        assert decision.kind in ("paused", "acknowledged"), "a person's own doing, who ends it"
 
 
-def test_money_is_moved_again_only_where_the_bot_itself_says_that_it_was_not() -> None:
-    for verdict, why in (
-        ("verified", "proven to have worked, yet the alert still fires"),
-        ("unknown", "the bot does not say what came of it, so it is not done again"),
-    ):
-        tried = [step("close_positions", "retry", verdict, effect="money")]
-        assert decide(["close_positions"], tried, {}, LIMITS, (), NOW) == GiveUp(f"close_positions: {why}")
-    tried = [step("close_positions", "retry", "not_verified", effect="money")]
-    assert decide(["close_positions"], tried, {}, LIMITS, (), NOW) == Act("close_positions")
+@settings(max_examples=1500, deadline=None)
+@given(states())
+def test_money_is_moved_only_where_nothing_and_nobody_forbids_it(state: Facts) -> None:
+    decision = decide(state)
+    if not isinstance(decision, Run):
+        return
+    action = state.actions[decision.action]
+    goes_on = next((one for one in state.runs if one.id == decision.run), None)
+    assert state.holds.paused_by is None
+    if goes_on is not None and goes_on.state == State.WANTED:
+        assert goes_on.expires_at is None or goes_on.expires_at > NOW
+        return
+    asked = goes_on is not None and goes_on.asked_by is not None
+    if action.effect == MONEY and not asked:
+        assert action.armed
+        assert state.holds.maintained_until is None
+        critical = state.incident.kind == CRITICAL_LOSS
+        assert state.holds.acknowledged_by is None or critical
+    if goes_on is None:
+        assert state.observed.fires
+        assert state.incident.handed_over_at is None
+        if action.effect == DISRUPTIVE and not action.targeted:
+            assert not state.fleet_spent
+
+
+@settings(max_examples=800, deadline=None)
+@given(states())
+def test_decisions_that_are_carried_out_come_to_rest(state: Facts) -> None:
+    for _ in range(30):
+        decision = decide(state)
+        match decision:
+            case Judge(run=judged, verdict=verdict, refused=refused):
+                outcome = "refused" if refused else judged.outcome
+                ended = replace(judged, state=State.ENDED, verdict=verdict, judged_at=NOW, outcome=outcome)
+            case Interrupt(run=judged):
+                goes_on = ACTIONS[judged.action].targeted
+                ended = replace(
+                    judged, state=State.OPEN if goes_on else State.ENDED, outcome="interrupted", due_at=NOW,
+                    orders=judged.orders + 1, ended_at=NOW, verify_until=NOW + MINUTE,
+                )  # fmt: skip
+            case Skip(action=name, outcome=outcome):
+                skipped = run(name, id=len(state.runs) + 20_000, outcome=outcome, verdict=Verdict.NONE)
+                state = replace(state, runs=(*state.runs, skipped))
+                continue
+            case _:
+                return
+        swap = {ended.id: ended}
+        state = replace(
+            state,
+            runs=tuple(swap.get(one.id, one) for one in state.runs),
+            bot_runs=tuple(swap.get(one.id, one) for one in state.bot_runs),
+        )
+    pytest.fail(f"it never rests: {decision}")

@@ -129,7 +129,7 @@ class Executor:
         bot = self._control(self._settings, incident.bot, f"run-{attempt.lease.run}", guard)
         try:
             ending, outcome = await self._threads.run(lambda: self._attempt(attempt, bot))
-        except OrderRefused as refusal:
+        except (OrderRefused, *GONE) as refusal:
             outcome = Outcome(Result.FAILED, f"held back: {refusal}", orders=guard.passed)
             ending = self._held_back(attempt, outcome)
         except Exception as error:
@@ -211,7 +211,7 @@ class Executor:
         hopeless = orders == 0 and (
             result is Result.CANNOT or (result is Result.FAILED and attempt.action.paced)
         )
-        if not hopeless and (proof is not None or (attempt.action.target and result is Result.RETRY)):
+        if attempt.action.target is not None and not hopeless:
             left = f"{detail}; {proof.detail}" if proof else detail
             return Ending(Result.RETRY, left, orders, within, self._pause(attempt))
         nothing = Verdict.NONE if result is Result.CANNOT else Verdict.NOT_VERIFIED

@@ -124,11 +124,13 @@ class Verification:
     def _end(self, incident: Incident, alert: FiringAlert | None) -> str | None:
         """Return PromQL that is true once all is well: the rule's, or that the bot is up.
 
-        A series that vanished shows nothing. An alert about no bot of the settings, without `verify`, is
-        taken at its word.
+        A series that vanished shows nothing. What is about a bot that settings do not know, or about none and
+        without `verify`, is taken at its word: nobody measures it any more.
         """
-        general = for_bot('trading_bot_up{bot="$bot"} == 1', incident.bot)
-        return _verify(incident, alert) or (general if incident.bot in self._settings.bots else None)
+        if incident.bot and incident.bot not in self._settings.bots:
+            return None
+        general = incident.bot and for_bot('trading_bot_up{bot="$bot"} == 1', incident.bot)
+        return _verify(incident, alert) or general or None
 
     def _useless(self, case: Known) -> dict[str, str]:
         """Return PromQL that says against an action, by which action: what a restart cannot mend."""

@@ -191,7 +191,7 @@ async def write_taken(connection: Connection, taken: Sequence[tuple[Due, Taken |
     postponed = [(one.postponed_to, due.id) for due, one in taken if one and one.postponed_to]
     if postponed:
         await connection.cursor().executemany(
-            "UPDATE escalation_steps SET due_at = %s WHERE id = %s", postponed
+            "UPDATE escalation_steps SET due_at = %s, postponed = true WHERE id = %s", postponed
         )
     done = [(due, one) for due, one in taken if one and not one.postponed_to]
     await _set(connection, "taken", [due.id for due, _ in done])
@@ -247,6 +247,14 @@ async def pass_on(connection: Connection, step: int, why: str) -> None:
         AND NOT EXISTS (SELECT FROM deliveries WHERE step = s.id AND state <> 'failed')
         """,
         {"step": step, "why": why, "rule": CLIMB},
+    )
+
+
+async def reconsider(connection: Connection) -> None:
+    """Make due what was postponed: the settings that postponed it may be in force no more."""
+    await connection.execute(
+        "UPDATE escalation_steps SET due_at = clock_timestamp(), postponed = false "
+        "WHERE state = 'waiting' AND postponed"
     )
 
 

@@ -44,6 +44,9 @@ CREATE INDEX runs_by_bot ON runs (bot, created_at);
 CREATE INDEX runs_by_time ON runs (started_at);
 CREATE INDEX runs_unfinished ON runs (bot) WHERE verdict IS NULL;
 
+-- A step that quiet hours or a maintenance put off is looked at anew when other settings are in force.
+ALTER TABLE escalation_steps ADD COLUMN postponed boolean NOT NULL DEFAULT false;
+
 -- The Idempotency-Keys of people's requests: the same key is the same run, for as long as its incident is kept.
 CREATE TABLE run_requests (
     key text PRIMARY KEY,
