@@ -23,6 +23,9 @@ from webhook_actions.web.limit import OnceASecond
 
 log = logging.getLogger(__name__)
 
+_AT_ONCE = (
+    256  # connections taken before it is looked at which have to go: well below a process's 1,024 files
+)
 _THREADS = 72  # at most: one for each worker that settings allow, and some; they are started when needed
 
 
@@ -43,7 +46,8 @@ def _web(
     app: Generations, bind: str, port: int, tls: WebConfig | None, proxies: Sequence[str]
 ) -> uvicorn.Config:
     """Return how HTTP is served; only `proxies` may say for whom they ask."""
-    logging.getLogger("uvicorn.error").addFilter(OnceASecond())
+    for name in ("uvicorn.error", "asyncio"):  # what others send, and how often, decides what these say
+        logging.getLogger(name).addFilter(OnceASecond())
     connections = Connections(tls.context() if tls else None)
     return uvicorn.Config(
         app,
@@ -51,6 +55,7 @@ def _web(
         port=port,
         http=connections.protocol,  # type: ignore[arg-type] # it takes whatever makes a protocol
         ws="none",
+        backlog=_AT_ONCE,
         proxy_headers=bool(proxies),
         forwarded_allow_ips=list(proxies),
         server_header=False,

@@ -1,4 +1,4 @@
-"""Plays seeds and prints each broken rule with the shortest trace: `python -m tests.simulation --seeds 500`."""
+"""Plays seeds, and prints each broken rule with the shortest scenario that breaks it."""
 
 import argparse
 import logging
@@ -26,9 +26,11 @@ def main() -> int:
     parser.add_argument(
         "--processes", type=int, default=os.cpu_count(), help="seeds that are played at a time"
     )
+    parser.add_argument("--no-shrinking", action="store_true", help="print a broken rule as it is found")
     options = parser.parse_args()
     if os.environ.get("PYTHONHASHSEED") != "0":  # the order in sets is part of what a seed repeats
-        os.execve(sys.executable, [sys.executable, "-m", "tests.simulation", *sys.argv[1:]], _environment())
+        command = [sys.executable, "-m", "tests.simulation", *sys.argv[1:]]
+        os.execve(sys.executable, command, _environment())  # noqa: S606 - ourselves
     began, broken, played, seconds, orders = time.perf_counter(), 0, 0, 0.0, 0
     for result in play(range(options.first, options.first + options.seeds), options):
         played, seconds, orders = played + 1, seconds + result.incident_seconds, orders + result.orders
@@ -36,7 +38,10 @@ def main() -> int:
             print("\n".join(result.trace))
         if result.violation is not None:
             broken += 1
-            show(result, options.engines)
+            if options.no_shrinking:
+                print(f"seed {result.seed}: {result.violation}")
+            else:
+                show(result, options.engines)
             if broken >= options.stop_at:
                 break
     took = time.perf_counter() - began

@@ -417,7 +417,10 @@ class Simulation:
             if not reached and not answered:
                 self.broken(f"nobody was told of incident {one.id} ({one.alert} of {one.bot})")
             if one.handed_over_at and not answered:
-                spent = [step for step in by_incident[one.id] if step.rule == "notice: spent"]
+                spent = [
+                    step for step in by_incident[one.id]
+                    if step.rule == "notice: spent" and not step.why.startswith("nothing is done")
+                ]  # fmt: skip
                 if not spent:
                     self.broken(f"nobody was told that nothing is left for incident {one.id}")
         for run in self.memory.t.runs.values():

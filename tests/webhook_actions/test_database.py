@@ -33,14 +33,38 @@ def test_its_data_survive_and_its_sockets_are_closed_to_others(tmp_path: Path) -
     postgres.stop()
 
 
+_KILLED = """
+import os, signal, sys
+from pathlib import Path
+from webhook_actions.store import embedded
+embedded._ends_with_us = list  # as where there is no setpriv
+embedded.EmbeddedPostgres(Path(sys.argv[1])).start()
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
 def test_a_server_that_a_killed_process_left_is_taken_over(tmp_path: Path) -> None:
-    left = EmbeddedPostgres(tmp_path / "postgres")
-    left.start()
-    again = EmbeddedPostgres(tmp_path / "postgres")
+    data = tmp_path / "postgres"
+    killed = subprocess.run([sys.executable, "-c", _KILLED, str(data)], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    left = postmaster(data)
+    again = EmbeddedPostgres(data)
     with psycopg.connect(again.start()) as connection:
         assert connection.execute("SELECT 1").fetchone() == (1,)
+    assert not left.is_running() or left.status() == "zombie"
     again.stop()
-    left.stop()
+
+
+def test_data_that_another_nightdesk_runs_on_are_left_to_it(tmp_path: Path) -> None:
+    first, second = (EmbeddedPostgres(tmp_path / "postgres") for _ in range(2))
+    with psycopg.connect(first.start()) as connection:
+        with pytest.raises(DatabaseError, match="another Nightdesk runs on it"):
+            second.start()
+        second.stop()
+        assert connection.execute("SELECT 1").fetchone() == (1,)
+    first.stop()
+    second.start()
+    second.stop()
 
 
 def test_data_of_another_version_are_refused_with_the_way_out_and_left_alone(tmp_path: Path) -> None:

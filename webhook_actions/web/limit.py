@@ -7,6 +7,7 @@ from threading import Lock
 
 _MINUTE = 60.0
 _SECOND = 1.0
+_MESSAGES = 1_000  # remembered at most
 _ADDRESSES = 10_000  # remembered at most; those that waited longest are forgotten first
 
 
@@ -58,6 +59,8 @@ class OnceASecond(logging.Filter):
         now = self._clock()
         again, left_out = self._said.get(record.msg, (now, 0))
         passes = now >= again
+        if len(self._said) > _MESSAGES:  # some of asyncio's name an object
+            self._said.clear()
         self._said[record.msg] = (now + _SECOND, 0) if passes else (again, left_out + 1)
         record.left_out = left_out
         return passes
