@@ -19,6 +19,7 @@ from webhook_actions.report.compute import Reporter
 
 _ASK_EVERY = 0.5  # seconds between two looks at whether a bot answers
 _QUESTIONS = 40  # that an action which only looks may ask Prometheus or the bot
+_MEASURING = 5  # time-outs that endpoints take, measured at once, in steps
 
 
 def _none(_senses: Observer, _period: str, _bot: str) -> tuple[Report, ...]:
@@ -47,11 +48,17 @@ class BotControl:
 
     @property
     def longest(self) -> float:
-        """Seconds that one action takes at most: with all it asks, orders, and waits for."""
+        """Seconds that one action which orders something takes at most, with all that it waits for."""
         booting = self.boot + self.adapter.timeout + _ASK_EVERY
         restart = self.restarter.longest_restart(self.restart_wait) + booting
         reconnect = 4 * self.adapter.timeout + booting  # how it stood, the order, the boot, the pause
-        return max(restart, reconnect, self.longest_to_target, _QUESTIONS * self.observer.longest)
+        measure = _MEASURING * self.observer.longest + 2 * self.adapter.timeout
+        return max(restart, reconnect, measure)
+
+    @property
+    def longest_to_look(self) -> float:
+        """Seconds that one action which only looks takes at most."""
+        return _QUESTIONS * self.observer.longest
 
     @property
     def longest_to_target(self) -> float:

@@ -93,7 +93,10 @@ class Executor:
     def lease(self, bot: str, action: Action) -> float:
         """Return the seconds that an attempt may take at most: the sum of the time-outs that it covers."""
         control = self._control(self._settings, bot, "", _nobody_orders)
-        longest = control.longest if action.target is None else control.longest_to_target
+        if action.target is not None:
+            longest = control.longest_to_target
+        else:
+            longest = control.longest_to_look if action.effect is Effect.OBSERVE else control.longest
         return longest + float(self._settings.webhook_actions.heartbeat)
 
     def start(self, attempt: Attempt) -> None:
