@@ -5,7 +5,14 @@ from functools import partial
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
 from webhook_actions.store.database import Connection
-from webhook_actions.web.connections import CLOSED
+
+# In no registry of its own: connections are closed before there is an engine, whose metrics show it.
+CLOSED = Counter(
+    "nightdesk_connections_closed",
+    "Connections closed while a request was waited for: it was slow, or there were too many.",
+    ["reason"],
+    registry=None,
+)
 
 _SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800)
 

@@ -14,7 +14,9 @@ from psycopg_pool import PoolTimeout
 from clients.alertmanager import Alertmanager
 from clients.prometheus import Prometheus
 from stack.settings import Settings
+from webhook_actions import app
 from webhook_actions.actions import load_actions
+from webhook_actions.app import Reload
 from webhook_actions.bots import control
 from webhook_actions.engine.due import DueLoop, listen, supervised
 from webhook_actions.engine.engine import Engine
@@ -23,16 +25,14 @@ from webhook_actions.engine.facts import Planner
 from webhook_actions.engine.reconcile import Reconciler
 from webhook_actions.engine.threads import Threads
 from webhook_actions.engine.verification import Verification
-from webhook_actions.escalation.links import Links
 from webhook_actions.escalation.steps import Escalation
 from webhook_actions.metrics import Metrics
 from webhook_actions.notify import delivery
 from webhook_actions.notify.delivery import Sender
+from webhook_actions.notify.links import Links
 from webhook_actions.store import escalation_steps, incidents, migrate
 from webhook_actions.store.database import CONNECT_SECONDS, GONE, DatabaseError, Pool, notify
-from webhook_actions.web import server
 from webhook_actions.web.health import Fresh, writable
-from webhook_actions.web.server import Reload
 
 log = logging.getLogger(__name__)
 
@@ -106,7 +106,9 @@ def parts(
 async def running(
     settings: Settings, embedded: str | None, metrics: Metrics, reload: Reload
 ) -> AsyncIterator[FastAPI]:
-    """Run an engine, and give its application, while the context lasts; on the database that settings name, else the `embedded` one.
+    """Run an engine while the context lasts, and give its application.
+
+    It works on the database that settings name, else on the `embedded` one.
 
     Raises DatabaseError, and OSError for a secret that cannot be read.
     """
@@ -138,7 +140,7 @@ async def running(
         )
         stack.push_async_callback(_stop, engine, tasks)
         health = _health(pool)
-        yield server.build(settings, pool, engine.escalation, metrics, health, reload)
+        yield app.build(settings, pool, engine.escalation, metrics, health, reload)
 
 
 async def reconsider(pool: Pool) -> None:

@@ -101,9 +101,16 @@ class Process:
             return SimulatedSender(life, settings, metrics, escalation.failed)
 
         made = parts(
-            settings, life, AskPrometheus(self.sim.world, life), AskAlertmanager(), metrics, GreenThreads(),
-            sender, life.control, life.now,
-        )  # fmt: skip
+            settings,
+            life,
+            AskPrometheus(self.sim.world, life),
+            AskAlertmanager(),
+            metrics,
+            GreenThreads(),
+            sender,
+            life.control,
+            life.now,
+        )
 
         async def begin() -> None:
             await reconsider(life)
@@ -157,7 +164,7 @@ class _Life:
 
     async def gate(self) -> None:
         """Wait while the process is frozen, and for ever once it is dead."""
-        while not self.dead and self._process.frozen_until > self.sim.loop.time():
+        while not self.dead and self._process.frozen_until > self.sim.loop.time():  # noqa: ASYNC110 - virtual
             await asyncio.sleep(self._process.frozen_until - self.sim.loop.time())
         if self.dead:
             await asyncio.get_running_loop().create_future()

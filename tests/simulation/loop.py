@@ -49,7 +49,7 @@ class GreenThreads:
         while not thread.dead:
             try:
                 answer = await asked
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - whatever was asked raises it there
                 asked = thread.throw(error)
             else:
                 asked = thread.switch(answer)

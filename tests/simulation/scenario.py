@@ -19,10 +19,25 @@ class Event:
 
 
 _WEIGHTS = {
-    "strike": 14, "flap": 3, "end": 6, "stranger": 1, "crash": 5, "freeze": 5, "clock": 1, "database": 3,
-    "commits": 4, "no_prometheus": 3, "no_channel": 2, "bot_fails": 8, "owner": 2, "click": 6, "answer": 3,
-    "pause": 3, "release": 2, "reload": 4,
-}  # fmt: skip
+    "strike": 14,
+    "flap": 3,
+    "end": 6,
+    "stranger": 1,
+    "crash": 5,
+    "freeze": 5,
+    "clock": 1,
+    "database": 3,
+    "commits": 4,
+    "no_prometheus": 3,
+    "no_channel": 2,
+    "bot_fails": 8,
+    "owner": 2,
+    "click": 6,
+    "answer": 3,
+    "pause": 3,
+    "release": 2,
+    "reload": 4,
+}
 _CLICKS = ("close_all_positions", "reduce_position_sizes", "restart_bot", "stop_entries", "clear_cache")
 
 

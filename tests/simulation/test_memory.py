@@ -68,12 +68,17 @@ class Both:
         )
 
     async def accept(self) -> None:
-        alerts = {(one := self.alert(self.dice.choice(("firing", "firing", "resolved")))).fingerprint: one
-                  for _ in range(self.dice.randint(1, 3))}  # fmt: skip
+        alerts = {
+            (one := self.alert(self.dice.choice(("firing", "firing", "resolved")))).fingerprint: one
+            for _ in range(self.dice.randint(1, 3))
+        }
         theirs, ours = await self.ask("incidents.accept", (list(alerts.values()),))
         assert (len(theirs.opened), theirs.repeated, theirs.ignored, len(theirs.resolved)) == (
-            len(ours.opened), ours.repeated, ours.ignored, len(ours.resolved)
-        )  # fmt: skip
+            len(ours.opened),
+            ours.repeated,
+            ours.ignored,
+            len(ours.resolved),
+        )
         by_print = {self.memory.t.incidents[id_].fingerprint: id_ for id_ in ours.opened}
         for one in await _MODULES["incidents"].load(self.connection, theirs.opened):
             self.incidents.append((one.id, by_print[one.fingerprint]))
@@ -235,8 +240,19 @@ def test_both_stores_answer_alike(postgres: str, tmp_path: Path, seed: int) -> N
             await migrate.migrate(pool)
             async with pool.connection() as connection:
                 both = Both(connection, random.Random(seed))
-                works = (both.accept, both.claim, both.schedule, both.wake, both.begin, both.want, both.on_lease,
-                         both.on_run, both.hold, both.escalate, both.send)  # fmt: skip
+                works = (
+                    both.accept,
+                    both.claim,
+                    both.schedule,
+                    both.wake,
+                    both.begin,
+                    both.want,
+                    both.on_lease,
+                    both.on_run,
+                    both.hold,
+                    both.escalate,
+                    both.send,
+                )
                 for _ in range(120):
                     await both.dice.choice(works)()
                     await both.compare()

@@ -1,4 +1,4 @@
-"""The simulator in CI: fixed seeds, the same trace twice, faults that it has to find, and an honest memory."""
+"""The simulator in CI: fixed seeds, the same trace twice, and faults that it has to find."""
 
 import inspect
 import os

@@ -1,4 +1,4 @@
-"""Every state that an incident can be in leads to one decision, with a reason, and to no dead end in silence."""
+"""Every state of an incident leads to one decision, with a reason, and to no silent dead end."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -45,18 +45,42 @@ ACTIONS = {
 
 def incident(**changes: object) -> Incident:
     base = Incident(
-        1, "f", "TradingBotDown", "alpha", "critical", {}, {"verify": "up"}, NOW, NOW - MINUTE, NOW, 1,
+        1,
+        "f",
+        "TradingBotDown",
+        "alpha",
+        "critical",
+        {},
+        {"verify": "up"},
+        NOW,
+        NOW - MINUTE,
+        NOW,
+        1,
         confirmed=True,
-    )  # fmt: skip
+    )
     return replace(base, **changes)
 
 
 def run(action: str = "restart_bot", **changes: object) -> ActionRun:
     base = ActionRun(
-        7, 1, "alpha", action, ACTIONS[action].effect, State.ENDED, NOW - MINUTE, NOW - MINUTE, NOW - MINUTE,
-        "done", "done", NOW + MINUTE, attempts=1, orders=1, fence=1, alert="TradingBotDown",
+        7,
+        1,
+        "alpha",
+        action,
+        ACTIONS[action].effect,
+        State.ENDED,
+        NOW - MINUTE,
+        NOW - MINUTE,
+        NOW - MINUTE,
+        "done",
+        "done",
+        NOW + MINUTE,
+        attempts=1,
+        orders=1,
+        fence=1,
+        alert="TradingBotDown",
         target={"positions": {}, "others": 0.0, "paused": True} if ACTIONS[action].targeted else None,
-    )  # fmt: skip
+    )
     return replace(base, **changes)
 
 
@@ -175,7 +199,7 @@ RUNS = st.builds(
         orders=orders,
         attempts=attempts,
         judged_at=NOW - MINUTE,
-    ),  # fmt: skip
+    ),
     st.sampled_from(sorted(ACTIONS)),
     st.integers(1, 10_000),
     st.booleans(),
@@ -287,9 +311,14 @@ def test_decisions_that_are_carried_out_come_to_rest(state: Facts) -> None:
             case Interrupt(run=judged):
                 goes_on = ACTIONS[judged.action].targeted
                 ended = replace(
-                    judged, state=State.OPEN if goes_on else State.ENDED, outcome="interrupted", due_at=NOW,
-                    orders=judged.orders + 1, ended_at=NOW, verify_until=NOW + MINUTE,
-                )  # fmt: skip
+                    judged,
+                    state=State.OPEN if goes_on else State.ENDED,
+                    outcome="interrupted",
+                    due_at=NOW,
+                    orders=judged.orders + 1,
+                    ended_at=NOW,
+                    verify_until=NOW + MINUTE,
+                )
             case Skip(action=name, outcome=outcome):
                 skipped = run(name, id=len(state.runs) + 20_000, outcome=outcome, verdict=Verdict.NONE)
                 state = replace(state, runs=(*state.runs, skipped))

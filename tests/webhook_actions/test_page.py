@@ -429,7 +429,7 @@ def invitation(world: World, incident: int, contact: str) -> str:
     """Return the path of a link as the engine itself would send it."""
     script = (
         "import sys; from datetime import UTC, datetime; from pathlib import Path; "
-        "from stack.settings import load; from webhook_actions.escalation.links import Links; "
+        "from stack.settings import load; from webhook_actions.notify.links import Links; "
         "print(Links(load([Path(sys.argv[1])])).url(int(sys.argv[2]), sys.argv[3], datetime.now(UTC)))"
     )
     words_ = [sys.executable, "-c", script, str(world.config), str(incident), contact]

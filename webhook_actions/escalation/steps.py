@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from stack.settings import Settings
 from webhook_actions.actions import Action
 from webhook_actions.escalation import policy
-from webhook_actions.escalation.silences import ALERTMANAGER
 from webhook_actions.metrics import Metrics
+from webhook_actions.notify.silences import ALERTMANAGER
 from webhook_actions.outcome import Outcome
 from webhook_actions.outgoing import Outgoing
 from webhook_actions.report import archive

@@ -7,10 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 from stack.settings import RetryPolicy, Settings
-from webhook_actions.escalation import silences
-from webhook_actions.escalation.links import Links
 from webhook_actions.metrics import Metrics
-from webhook_actions.notify import CHANNELS, send
+from webhook_actions.notify import CHANNELS, send, silences
+from webhook_actions.notify.links import Links
 from webhook_actions.notify.message import Told, compose
 from webhook_actions.outcome import Outcome
 from webhook_actions.outgoing import DATADOG, GRAFANA, NEWRELIC, WEBHOOK, datadog, grafana, newrelic, webhooks

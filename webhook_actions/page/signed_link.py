@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
 from stack.settings import Settings
-from webhook_actions.escalation.links import LinkError, Links
+from webhook_actions.notify.links import LinkError, Links
 from webhook_actions.page.forms import line, read
 from webhook_actions.page.render import Pages
 from webhook_actions.store import search

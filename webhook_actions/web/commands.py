@@ -9,8 +9,8 @@ from enum import StrEnum
 from clients.alertmanager import SilenceError
 from stack.settings import Settings
 from webhook_actions.actions import Action, Effect
-from webhook_actions.escalation import silences
 from webhook_actions.escalation.steps import Escalation
+from webhook_actions.notify import silences
 from webhook_actions.outgoing import WEBHOOK
 from webhook_actions.store import acknowledgements, audit, deliveries, holds, incidents, runs
 from webhook_actions.store.audit import Caller

@@ -6,12 +6,12 @@ from ssl import SSLContext
 from typing import Any
 
 import h11
-from prometheus_client import Counter
 from uvicorn.config import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.utils import get_remote_addr
 from uvicorn.server import ServerState
 
+from webhook_actions.metrics import CLOSED
 from webhook_actions.web.limit import OnceASecond
 
 log = logging.getLogger(__name__)
@@ -20,13 +20,6 @@ log.addFilter(OnceASecond())
 _READ_SECONDS = 10.0  # for the handshake, the headers and the body of a request together
 _OF_ADDRESS = 100  # connections of one address that have yet to send a whole request
 _OF_ALL = 500  # half of what a process may usually have open
-
-CLOSED = Counter(
-    "nightdesk_connections_closed",
-    "Connections closed while a request was waited for: it was slow, or there were too many.",
-    ["reason"],
-    registry=None,
-)
 
 
 class Connections:

@@ -1,1 +1,1 @@
-"""Faults that were seen, or might come, each as a patch of a few lines: the simulator has to find every one."""
+"""Faults that were seen, or might come, a patch each: the simulator has to find every one."""

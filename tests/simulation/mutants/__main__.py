@@ -1,4 +1,4 @@
-"""Plants each fault into a copy and counts the seeds until it is found: `python -m tests.simulation.mutants`."""
+"""Plants each fault into a copy of the code, and counts the seeds until it is found."""
 
 import argparse
 import os

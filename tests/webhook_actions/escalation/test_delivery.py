@@ -12,9 +12,9 @@ from webhook_actions.engine.jobs import Jobs
 from tests.webhook_actions.escalation.conftest import Play
 from tests.webhook_actions.escalation.fakes import Fakes
 from tests.webhook_actions.escalation.world import Ground, Mailbox, World, until
-from webhook_actions.escalation.links import Links
 from webhook_actions.escalation.steps import Escalation
 from webhook_actions.metrics import Metrics
+from webhook_actions.notify.links import Links
 
 ALONE = {"Down": {"escalate": "2h", "channels": ["sms"]}}
 ROOT = Path(__file__).parents[3]

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.webhook_actions.escalation.world import Ground
-from webhook_actions.escalation.links import Invitation, LinkError, Links
+from webhook_actions.notify.links import Invitation, LinkError, Links
 
 NOW = datetime(2026, 1, 5, 3, 0, tzinfo=UTC)
 

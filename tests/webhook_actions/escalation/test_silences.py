@@ -11,7 +11,7 @@ from stack.binaries import alertmanager_command
 from tests.conftest import binary, eventually, free_port
 from tests.webhook_actions.escalation.conftest import Play
 from tests.webhook_actions.escalation.world import Ground, World, until
-from webhook_actions.escalation import silences
+from webhook_actions.notify import silences
 from webhook_actions.store.incidents import Incident
 
 CONFIG = "route: {receiver: nobody}\nreceivers: [{name: nobody}]\n"

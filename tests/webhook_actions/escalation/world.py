@@ -28,10 +28,10 @@ from tests.webhook_actions.escalation.fakes import (
 )
 from webhook_actions import payload
 from webhook_actions.engine.due import DueLoop
-from webhook_actions.escalation.links import Links
 from webhook_actions.escalation.steps import Escalation
 from webhook_actions.metrics import Metrics
 from webhook_actions.notify.delivery import AT_ONCE, Sender
+from webhook_actions.notify.links import Links
 from webhook_actions.store import incidents, migrate
 from webhook_actions.store.database import Pool
 from webhook_actions.store.incidents import Incident

@@ -1,0 +1,315 @@
+"""The store in memory, as far as people command, are told, and answer."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from tests.simulation.tables import Message, Step, Tables
+from webhook_actions.store.acknowledgements import Acknowledgement
+from webhook_actions.store.deliveries import ClaimedDelivery, Delivery
+from webhook_actions.store.escalation_steps import CLIMB, Opened
+from webhook_actions.store.escalation_steps import Due as DueStep
+from webhook_actions.store.holds import Check, Halt, Pause
+from webhook_actions.store.runs import Lease
+
+_TOGETHER, _AT_A_TIME = 20, 100
+
+
+class People:
+    """Half of the memory; `tests.simulation.memory` has the tables and the clock."""
+
+    t: Tables
+    now: Callable[[], datetime]
+    notified: list[Callable[[], None]]
+
+    # holds
+
+    async def holds__check(self, _: Any, lease: Lease, incident: int, bot: str) -> Check:
+        answer = self._answers([incident]).get(incident)
+        pause = await self.holds__paused(None)
+        halted = await self.holds__is_halted(None, bot)
+        return Check(
+            self._holds(lease),
+            pause and pause.paused_by,
+            halted,
+            answer and answer.by,
+            answer and answer.until,
+        )
+
+    async def holds__halt(self, _: Any, bot: str, incident: int, reason: str) -> None:
+        if not await self.holds__is_halted(None, bot):
+            self.t.halts[self.id()] = (bot, incident, reason, self.now(), None)
+
+    async def holds__halts(self, _: Any) -> list[Halt]:
+        return sorted(
+            (Halt(bot, why, at) for bot, _i, why, at, over in self.t.halts.values() if over is None),
+            key=lambda halt: halt.bot,
+        )
+
+    async def holds__is_halted(self, _: Any, bot: str) -> bool:
+        return any(one == bot and over is None for one, _i, _w, _a, over in self.t.halts.values())
+
+    async def holds__release(self, _: Any, bot: str, by: str) -> bool:
+        mine = [id_ for id_, row in self.t.halts.items() if row[0] == bot and row[4] is None]
+        for id_ in mine:
+            self.t.halts[id_] = (*self.t.halts[id_][:4], self.now())
+        return bool(mine)
+
+    async def holds__pause(self, _: Any, by: str, reason: str) -> bool:
+        if await self.holds__paused(None):
+            return False
+        self.t.pauses[self.id()] = (by, reason, self.now(), None)
+        return True
+
+    async def holds__paused(self, _: Any) -> Pause | None:
+        return next((Pause(*row[:3]) for row in self.t.pauses.values() if row[3] is None), None)
+
+    async def holds__resume(self, _: Any, by: str) -> bool:
+        mine = [id_ for id_, row in self.t.pauses.items() if row[3] is None]
+        for id_ in mine:
+            self.t.pauses[id_] = (*self.t.pauses[id_][:3], self.now())
+        return bool(mine)
+
+    # acknowledgements
+
+    def _answers(self, ids: Any) -> dict[int, Acknowledgement]:
+        last = {incident: answer for incident, answer in self.t.answers if incident in ids}
+        return {incident: answer for incident, answer in last.items() if answer.holds(self.now())}
+
+    async def acknowledgements__of(self, _: Any, incident: int) -> list[Acknowledgement]:
+        return [answer for one, answer in self.t.answers if one == incident]
+
+    async def acknowledgements__current(self, _: Any, ids: Any) -> dict[int, Acknowledgement]:
+        return self._answers(set(ids))
+
+    async def acknowledgements__silences(self, _: Any) -> set[str]:
+        return {answer.silence for _i, answer in self.t.answers if answer.silence}
+
+    async def acknowledgements___write(
+        self, _: Any, incident: int, by: str, comment: str, until: Any, silence: str | None
+    ) -> bool:
+        if self.t.incidents[incident].closed_at is not None:
+            return False
+        self.t.answers.append((incident, Acknowledgement(self.now(), by, comment, until, silence)))
+        return True
+
+    async def audit__write(self, _: Any, *what: Any, **more: Any) -> None:
+        self.t.audit.append((self.now(), what, more))
+
+    # escalation steps
+
+    async def escalation_steps__opened(self, _: Any, ids: Any, window: float, count: int) -> list[Opened]:
+        from_, found = self.later(-window), []
+        for id_ in sorted(ids):
+            one = self.t.incidents[id_]
+            same = [
+                each.id
+                for each in self.t.incidents.values()
+                if (each.alert, each.bot) == (one.alert, one.bot) and each.opened_at > from_
+            ]
+            said = any(s.incident in same and s.rule == "repeated_alerts" for s in self.t.steps.values())
+            found.append(Opened(id_, one.alert, one.bot, one.severity, len(same) >= count and not said))
+        return found
+
+    async def escalation_steps__plan(self, _: Any, plans: Any) -> None:
+        for incident, round_, plan in plans:
+            key = (incident, plan.rule, plan.level, round_)
+            if any((s.incident, s.rule, s.level, s.round) == key for s in self.t.steps.values()):
+                continue
+            id_ = self.id()
+            at = self.later(plan.after)
+            self.t.steps[id_] = Step(id_, incident, plan.rule, plan.level, round_, plan.why, at)
+        self._notify()
+
+    async def escalation_steps__again(self, _: Any, incident: int, at: datetime, why: str) -> None:
+        last = max((s.round for s in self.t.steps.values() if s.incident == incident), default=0)
+        id_ = self.id()
+        self.t.steps[id_] = Step(id_, incident, CLIMB, 0, last + 1, why, at)
+
+    async def escalation_steps__due(self, _: Any) -> list[DueStep]:
+        due = [s for s in self.t.steps.values() if s.state == "waiting" and s.due_at <= self.now()]
+        found = []
+        for s in sorted(due, key=lambda s: s.due_at)[:_AT_A_TIME]:
+            one = self.t.incidents[s.incident]
+            wanted = s.rule.startswith("insist:") or self.unanswered(one.id)
+            found.append(
+                DueStep(
+                    s.id, one.id, one.alert, one.bot, one.severity, s.rule, s.level, s.round, s.why, wanted
+                )
+            )
+        return found
+
+    async def escalation_steps__next_due(self, _: Any) -> float | None:
+        return self._seconds(s.due_at for s in self.t.steps.values() if s.state == "waiting")
+
+    async def escalation_steps___set(self, _: Any, state: str, ids: Any) -> None:
+        for id_ in ids:
+            self.put("steps", id_, state=state)
+
+    async def escalation_steps__write_taken(self, _: Any, taken: Any) -> None:
+        for due, one in taken:
+            if one is None:
+                self.put("steps", due.id, state="cancelled")
+            elif one.postponed_to:
+                self.put("steps", due.id, due_at=one.postponed_to, postponed=True)
+            else:
+                self.put("steps", due.id, state="taken")
+                await self.deliveries__write(
+                    None,
+                    [
+                        Delivery(to.channel, to.address, due.incident, due.id, one.contact)
+                        for to in one.addresses
+                    ],
+                )
+                if one.next:
+                    await self.escalation_steps__plan(
+                        None, [(due.incident, due.round + one.exhausted, one.next)]
+                    )
+                if one.entry:
+                    self.tell(due.incident, *one.entry)
+                    row = self.t.incidents[due.incident]
+                    if one.entry[0] == "escalated" and row.escalated_at is None:
+                        self.put("incidents", row.id, escalated_at=self.now())
+
+    async def escalation_steps__with_runs(self, _: Any, ids: Any) -> Any:
+        found = await self.incidents__load(None, ids)
+        return [(one, await self.runs__of_incidents(None, [one.id])) for one in found]
+
+    async def escalation_steps__cancel(self, _: Any, incident: int, rule: str | None = None) -> None:
+        for s in list(self.t.steps.values()):
+            chosen = not s.rule.startswith("insist:") if rule is None else s.rule == rule
+            if s.incident == incident and s.state == "waiting" and chosen:
+                self.put("steps", s.id, state="cancelled")
+
+    async def escalation_steps__pass_on(self, _: Any, step: int, why: str) -> None:
+        if any(m.step == step and m.state != "failed" for m in self.t.messages.values()):
+            return
+        for n in list(self.t.steps.values()):
+            same = n.incident == self.t.steps[step].incident and n.rule == CLIMB and n.level > 0
+            if same and n.state == "waiting":
+                self.put("steps", n.id, due_at=self.now(), why=why)
+
+    async def escalation_steps__reconsider(self, _: Any) -> None:
+        for s in list(self.t.steps.values()):
+            if s.state == "waiting" and s.postponed:
+                self.put("steps", s.id, due_at=self.now(), postponed=False)
+
+    async def escalation_steps__tell_again(self, _: Any, step: int, after: float) -> None:
+        s = self.t.steps[step]
+        if any(m.step == step and m.state != "failed" for m in self.t.messages.values()):
+            return
+        same = [(o.incident, o.rule, o.level, o.round) for o in self.t.steps.values()]
+        if (
+            s.rule.startswith(("notice:", "insist:"))
+            and (s.incident, s.rule, s.level, s.round + 1) not in same
+        ):
+            id_, at = self.id(), self.later(after)
+            self.t.steps[id_] = Step(id_, s.incident, s.rule, s.level, s.round + 1, s.why, at)
+
+    # deliveries
+
+    async def deliveries__write(self, _: Any, batch: Any) -> None:
+        for one in batch:
+            key = (one.step, one.channel, one.address)
+            known = ((m.step, m.channel, m.address) for m in self.t.messages.values())
+            if one.step is not None and key in known:
+                continue
+            id_ = self.id()
+            self.t.messages[id_] = Message(
+                id_,
+                one.incident,
+                one.step,
+                one.contact,
+                one.channel,
+                one.address,
+                one.body,
+                self.now(),
+                self.now(),
+            )
+        if batch:
+            self._notify()
+
+    async def deliveries__claim(self, _: Any, lease: float) -> list[ClaimedDelivery]:
+        due = [
+            m
+            for m in self.t.messages.values()
+            if m.state in ("waiting", "sending") and m.due_at <= self.now()
+        ]
+        due.sort(key=lambda m: m.due_at)
+        if not due:
+            return []
+        first = due[0]
+        together = [
+            m
+            for m in due
+            if (m.channel, m.address) == (first.channel, first.address)
+            and (m.id == first.id or (first.step is not None and m.step is not None))
+        ][:_TOGETHER]
+        claimed = []
+        for m in sorted(together, key=lambda m: m.id):
+            again = m.state == "sending"
+            row = self.put(
+                "messages",
+                m.id,
+                state="sending",
+                attempts=m.attempts + 1,
+                interrupted=m.interrupted + again,
+                due_at=self.later(lease),
+            )
+            step = self.t.steps.get(m.step) if m.step is not None else None
+            wanted = step is None or step.rule.startswith("insist:") or self.unanswered(m.incident or 0)
+            claimed.append(
+                ClaimedDelivery(
+                    m.channel,
+                    m.address,
+                    m.incident,
+                    m.step,
+                    m.contact,
+                    m.body,
+                    m.id,
+                    row.attempts,
+                    again,
+                    wanted,
+                    step and step.why,
+                    m.written_at,
+                )
+            )
+        return claimed
+
+    async def deliveries__next_due(self, _: Any) -> float | None:
+        return self._seconds(m.due_at for m in self.t.messages.values() if m.state in ("waiting", "sending"))
+
+    async def deliveries__record(self, _: Any, batch: Any, outcome: Any, policy: Any) -> Any:
+        final = "sent" if outcome.done else "failed"
+        again = policy.retries if outcome.result == "retry" else 0
+        states = []
+        for one in batch:
+            m = self.t.messages[one.id]
+            if m.attempts != one.attempts or m.state != "sending":
+                continue
+            state = "waiting" if m.attempts <= again else final
+            self.put(
+                "messages",
+                m.id,
+                state=state,
+                outcome=outcome.detail,
+                due_at=self.later(float(policy.pause) * 2 ** (m.attempts - 1)),
+                sent_at=self.now() if final == "sent" else None,
+            )
+            states.append((one, state))
+        return states
+
+    async def deliveries__cancel(self, _: Any, batch: Any) -> None:
+        for one in batch:
+            if self.t.messages[one.id].state == "sending":
+                self.put("messages", one.id, state="cancelled")
+
+    async def deliveries__forget(self, _: Any, age: float) -> None:
+        """Nothing grows so old here."""
+
+    def _notify(self) -> None:
+        for wake in self.notified:
+            wake()
+
+    async def database__notify(self, _: Any) -> None:
+        self._notify()
