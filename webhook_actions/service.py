@@ -29,7 +29,7 @@ from webhook_actions.metrics import Metrics
 from webhook_actions.notify import delivery
 from webhook_actions.notify.delivery import Sender
 from webhook_actions.store import escalation_steps, incidents, migrate
-from webhook_actions.store.database import CONNECT_SECONDS, GONE, DatabaseError, Pool, notify
+from webhook_actions.store.database import CONNECT_SECONDS, GONE, DatabaseError, Pool
 from webhook_actions.web import server
 from webhook_actions.web.server import Reload
 
@@ -151,7 +151,6 @@ async def reconsider(pool: Pool) -> None:
     async with pool.transaction() as connection:
         await incidents.wake_all(connection)
         await escalation_steps.reconsider(connection)
-        await notify(connection)
 
 
 async def _pool(settings: Settings, embedded: str | None, stack: AsyncExitStack) -> Pool:

@@ -146,6 +146,7 @@ class Memory:
                     **({} if known.confirmed else said),
                 )  # fmt: skip
                 repeated += 1
+        self._notify()
         ignored = len(alerts) - len(opened) - repeated - len(resolved)
         return Accepted(tuple(opened), tuple(resolved), repeated, ignored)
 
@@ -186,11 +187,13 @@ class Memory:
             if one.closed_at is None:
                 at = self.later(after)
                 self.put("incidents", id_, due_at=min(one.due_at or at, at))
+        self._notify()
 
     async def incidents__wake_all(self, _: Any, bot: str | None = None) -> None:
         for one in self.open():
             if bot is None or one.bot == bot:
                 self.put("incidents", one.id, due_at=self.now())
+        self._notify()
 
     async def incidents__confirm(self, _: Any, confirmed: Any) -> None:
         for one in confirmed:
@@ -523,11 +526,13 @@ class Memory:
             same = n.incident == self.t.steps[step].incident and n.rule == CLIMB and n.level > 0
             if same and n.state == "waiting":
                 self.put("steps", n.id, due_at=self.now(), why=why)
+        self._notify()
 
     async def escalation_steps__reconsider(self, _: Any) -> None:
         for s in list(self.t.steps.values()):
             if s.state == "waiting" and s.postponed:
                 self.put("steps", s.id, due_at=self.now(), postponed=False)
+        self._notify()
 
     async def escalation_steps__tell_again(self, _: Any, step: int, after: float) -> None:
         s = self.t.steps[step]
@@ -540,6 +545,7 @@ class Memory:
         ):
             id_, at = self.id(), self.later(after)
             self.t.steps[id_] = Step(id_, s.incident, s.rule, s.level, s.round + 1, s.why, at)
+            self._notify()
 
     # deliveries
 
