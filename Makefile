@@ -1,6 +1,6 @@
 # What a developer and a user type. Every target sets up what it needs first, and may be run again at any time.
 .DEFAULT_GOAL := help
-.PHONY: help setup up render test test-chaos test-kills lint fmt bench lock audit clean
+.PHONY: help setup up render simulate simulate-mutants test test-chaos test-kills lint fmt bench lock audit clean
 
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
   $$python -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
@@ -11,7 +11,7 @@ CONFIG ?= monitoring.yaml
 JSONNET := $(shell git ls-files -co --exclude-standard '*.jsonnet' '*.libsonnet' 2>/dev/null)
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(STAMP) ## Install what is missing: Python packages, Prometheus and its family, Nightdesk's own secrets
 	@$(BIN)/python -m stack.keys --config $(CONFIG)
@@ -36,6 +36,12 @@ test: setup ## Run the tests (ARGS="-k name" for some of them)
 
 test-chaos: setup ## Kill, stop and freeze everything around webhook_actions for ten minutes, and count what it kept
 	$(BIN)/python -m tests.chaos $(ARGS)
+
+simulate: setup ## Play the engine on a virtual clock, with fresh seeds (ARGS="--seeds 10000 --from 1")
+	$(BIN)/python -m tests.simulation --from $$(date +%s) $(ARGS)
+
+simulate-mutants: setup ## Plant faults into copies, and show that the simulator finds each within 500 seeds
+	$(BIN)/python -m tests.simulation.mutants $(ARGS)
 
 lint: setup ## Check style, types and the jsonnet
 	$(BIN)/ruff check .

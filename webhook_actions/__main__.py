@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import uvicorn
 
@@ -65,7 +64,7 @@ def _web(
 
 
 async def serve(read: Callable[[], Settings], replica: int, data: Path, tls: WebConfig | None = None) -> int:
-    """Serve until a signal comes, or a part of the engine ends; returns the exit code. SIGHUP reloads.
+    """Serve until a signal comes, and return the exit code. SIGHUP reloads.
 
     Of a web configuration its TLS counts: who may do what is told by tokens.
     """
@@ -80,18 +79,8 @@ async def serve(read: Callable[[], Settings], replica: int, data: Path, tls: Web
         for sign in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(sign, web.stop)
         loop.add_signal_handler(signal.SIGHUP, lambda: asked.add(loop.create_task(engine.reload())))
-        listening = asyncio.create_task(web.serve(), name="web")
-        either: set[asyncio.Future[Any]] = {listening, engine.broken}
-        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-        if not engine.broken.done():
-            return 0 if web.started else 1
-        ended = engine.broken.result()
-        log.critical(
-            "a part of the engine ended", extra={"part": ended.get_name()}, exc_info=ended.exception()
-        )
-        web.stop()
-        await listening
-        return 1
+        await web.serve()
+        return 0 if web.started else 1
 
 
 def main() -> int:

@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from stack.settings import Settings, SettingsError
 from webhook_actions.metrics import Metrics
-from webhook_actions.service import Running, running
+from webhook_actions.service import running
 from webhook_actions.store.database import DatabaseError
 from webhook_actions.store.embedded import EmbeddedPostgres
 
@@ -21,17 +21,18 @@ _ANSWER_SECONDS = 10.0  # for requests that an engine has begun when its success
 
 
 class Generations:
-    """The engine by the settings in force, as an ASGI application; `broken` is a part of it that ended."""
+    """The engine by the settings in force, as an ASGI application."""
 
-    def __init__(self, read: Callable[[], Settings], embedded: str | None, stack: AsyncExitStack) -> None:
+    def __init__(
+        self, read: Callable[[], Settings], embedded: str | None, metrics: Metrics, stack: AsyncExitStack
+    ) -> None:
         self._read = read
         self._embedded = embedded
         self._stack = stack
-        self._metrics = Metrics()
+        self._metrics = metrics
         self._turn = asyncio.Lock()
         self._now: _Generation | None = None
         self._retired: set[asyncio.Task[None]] = set()
-        self.broken: asyncio.Future[asyncio.Task[None]] = asyncio.get_running_loop().create_future()
         stack.push_async_callback(self._close)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -45,8 +46,6 @@ class Generations:
         new = _Generation()
         await new.start(running(settings, self._embedded, self._metrics, self.reload))
         before, self._now = self._now, new
-        for task in new.tasks:
-            task.add_done_callback(self._ended)
         self._metrics.reloaded.set(1)
         self._metrics.reloaded_at.set(time.time())
         if before is not None:
@@ -67,11 +66,6 @@ class Generations:
         log.info("the settings were read anew", extra={"bots": len(settings.bots)})
         return None
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        ours = self._now is not None and task in self._now.tasks
-        if ours and not task.cancelled() and not self.broken.done():
-            self.broken.set_result(task)
-
     async def _close(self) -> None:
         await asyncio.gather(*self._retired)
         if self._now is not None:
@@ -83,28 +77,23 @@ class _Generation:
 
     def __init__(self) -> None:
         self._stack = AsyncExitStack()
-        self._run: Running | None = None
+        self._app: ASGIApp | None = None
         self._asked = 0
         self._idle = asyncio.Event()
         self._idle.set()
 
-    @property
-    def tasks(self) -> tuple[asyncio.Task[None], ...]:
-        """The tasks that must not end before it."""
-        return self._run.tasks if self._run else ()
-
-    async def start(self, run: AbstractAsyncContextManager[Running]) -> None:
+    async def start(self, run: AbstractAsyncContextManager[ASGIApp]) -> None:
         """Run. Raises as `running` does."""
-        self._run = await self._stack.enter_async_context(run)
+        self._app = await self._stack.enter_async_context(run)
 
     async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
-        if self._run is None:
+        if self._app is None:
             raise RuntimeError("this engine has not been started")
         self._asked += 1
         self._idle.clear()
         try:
-            await self._run.app(scope, receive, send)
+            await self._app(scope, receive, send)
         finally:
             self._asked -= 1
             if not self._asked:
@@ -123,11 +112,12 @@ class _Generation:
 async def serving(read: Callable[[], Settings], settings: Settings, data: Path) -> AsyncIterator[Generations]:
     """Run the engine while the context lasts. Raises as `running` does."""
     async with AsyncExitStack() as stack:
-        file, embedded = settings.webhook_actions.database_url_file, None
+        file, embedded, metrics = settings.webhook_actions.database_url_file, None, Metrics()
         if file is None:
-            postgres = EmbeddedPostgres(data / "postgres")
+            count = metrics.restarts.labels("postgresql").inc
+            postgres = EmbeddedPostgres(data / "postgres", ended=lambda *_: count())
             stack.callback(postgres.stop)
             embedded = postgres.start()  # in this thread, with whose end PostgreSQL ends too
-        generations = Generations(read, embedded, stack)
+        generations = Generations(read, embedded, metrics, stack)
         await generations.start(settings)
         yield generations

@@ -31,6 +31,7 @@ from webhook_actions.notify.delivery import Sender
 from webhook_actions.store import escalation_steps, incidents, migrate
 from webhook_actions.store.database import CONNECT_SECONDS, GONE, DatabaseError, Pool
 from webhook_actions.web import server
+from webhook_actions.web.health import Fresh, writable
 from webhook_actions.web.server import Reload
 
 log = logging.getLogger(__name__)
@@ -38,6 +39,7 @@ log = logging.getLogger(__name__)
 _CONNECTIONS = 12  # each is held for a statement or a short transaction, never while a bot is waited for
 _LOOKS_AT_ONCE = 4  # batches of incidents, so that one which waits for Prometheus holds up no other
 _THREADS = 96  # at most: for the actions that may run at a time; they are started when needed
+_SCHEMA_EVERY = 5.0  # seconds between two looks at whether a newer Nightdesk has taken over
 _STOP_SECONDS = 25.0  # a little longer than is left to an action that runs
 
 Task = Callable[[], Awaitable[None]]
@@ -100,19 +102,11 @@ def parts(
     return Parts(tasks, executor, escalation, (looks, steps, deliveries))
 
 
-@dataclass(frozen=True)
-class Running:
-    """What runs: the application, and the supervised tasks."""
-
-    app: FastAPI
-    tasks: tuple[asyncio.Task[None], ...]
-
-
 @asynccontextmanager
 async def running(
     settings: Settings, embedded: str | None, metrics: Metrics, reload: Reload
-) -> AsyncIterator[Running]:
-    """Run an engine while the context lasts, on the database that settings name, else the `embedded` one.
+) -> AsyncIterator[FastAPI]:
+    """Run an engine, and give its application, while the context lasts; on the database that settings name, else the `embedded` one.
 
     Raises DatabaseError, and OSError for a secret that cannot be read.
     """
@@ -134,6 +128,7 @@ async def running(
 
         engine = parts(settings, pool, prometheus, alertmanager, metrics, threads, sender)
         engine.tasks["listener"] = lambda: listen(pool.address, engine.notice)
+        engine.tasks["schema"] = lambda: _watch_schema(pool, engine.executor)
         await reconsider(pool)
         tasks = tuple(
             asyncio.create_task(
@@ -143,7 +138,7 @@ async def running(
         )
         stack.push_async_callback(_stop, engine, tasks)
         health = _health(pool)
-        yield Running(server.build(settings, pool, engine.escalation, metrics, health, reload), tasks)
+        yield server.build(settings, pool, engine.escalation, metrics, health, reload)
 
 
 async def reconsider(pool: Pool) -> None:
@@ -179,6 +174,14 @@ async def _stop(engine: Parts, tasks: tuple[asyncio.Task[None], ...]) -> None:
         log.warning("a part of the engine did not end", extra={"part": task.get_name()})
 
 
+async def _watch_schema(pool: Pool, executor: Executor) -> None:
+    """Order nothing more once a newer Nightdesk has changed the database: its engines have taken over."""
+    while True:
+        async with pool.connection() as connection:
+            executor.superseded = await migrate.version(connection) != migrate.VERSION
+        await asyncio.sleep(_SCHEMA_EVERY)
+
+
 def _health(pool: Pool) -> Callable[[], Awaitable[str | None]]:
     async def look() -> str | None:
         try:
@@ -186,8 +189,8 @@ def _health(pool: Pool) -> Callable[[], Awaitable[str | None]]:
                 known = await migrate.version(connection)
                 if known != migrate.VERSION:
                     return f"the database has schema {known}, this Nightdesk works with {migrate.VERSION}"
+                return await writable(connection)
         except GONE as error:
             return f"the database cannot be reached: {type(error).__name__}"
-        return None
 
-    return look
+    return Fresh(look)

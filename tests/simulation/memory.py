@@ -81,6 +81,7 @@ class Memory:
         self.t = Tables()
         self._last = 0
         self.notified: list[Callable[[], None]] = []
+        self.closing: Callable[[Incident], None] = lambda _: None
 
     def id(self) -> int:
         self._last += 1
@@ -225,6 +226,7 @@ class Memory:
     ) -> Incident | None:
         if self.t.incidents[id_].closed_at is not None:
             return None
+        self.closing(self.t.incidents[id_])
         self.tell(id_, "closed", reason)
         return self.put(
             "incidents", id_, closed_at=self.now(), due_at=None, waits_for=None, over_at=over_at,

@@ -108,6 +108,7 @@ class Simulation:
         self.random = random.Random(f"{seed} engines")
         self.memory = Memory(self.loop.now)
         self.world = World(self.loop, seed, BOTS)
+        self.memory.closing = self.closing
         self.links = Links(settings("usual"))
         self.processes = [Process(self, number) for number in range(engines)]
         self.variant = "usual"
@@ -392,6 +393,14 @@ class Simulation:
             self.broken(f"{path} of {bot.name} by {key} was ordered though the bot was released")
         if run.asked_by is not None and run.attempts == 1 and run.started_at > run.expires_at:
             self.broken(f"{key} of {bot.name} was run after it had expired")
+
+    def closing(self, incident: Any) -> None:
+        """Nothing is closed that has fired for a while and still does."""
+        since = self.world.firing_since.get((incident.kind, incident.bot))
+        if since is not None and self.loop.time() - since > 2 * SCRAPE:
+            self.broken(
+                f"incident {incident.id} ({incident.alert} of {incident.bot}) was closed while it fires"
+            )
 
     def all_judged(self) -> None:
         """Nothing waits for a verdict for ever."""

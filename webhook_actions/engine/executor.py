@@ -72,9 +72,15 @@ class Executor:
         self._control = control
         self._threads = threads
         self.now = now
-        self.retired = False
+        self.superseded = False  # by engines of a newer Nightdesk, on the same database
+        self._stopping = False
         self._running: dict[int, asyncio.Task[None]] = {}
         self._targets = 0
+
+    @property
+    def retired(self) -> bool:
+        """Whether nothing new may begin: it stops, or others have taken over."""
+        return self._stopping or self.superseded
 
     def has_room(self, action: Action, begun: int) -> bool:
         """Return whether an attempt of an action could begin now, beside `begun` that are about to."""
@@ -117,7 +123,7 @@ class Executor:
 
     async def stop(self) -> None:
         """Order nothing new; leave attempts that are under way a while to end."""
-        self.retired = True
+        self._stopping = True
         if self._running:
             await asyncio.wait(self._running.values(), timeout=_GRACE)
         for task in self._running.values():

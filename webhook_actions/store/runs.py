@@ -189,7 +189,7 @@ async def set_target(connection: Connection, lease: Lease, target: Mapping[str, 
     """Write what a run brings its bot to, before its first order; False where its lease is over."""
     written = await connection.execute(
         "UPDATE runs SET target = coalesce(target, %s) "
-        "WHERE id = %s AND fence = %s AND due_at > clock_timestamp()",
+        "WHERE id = %s AND fence = %s AND state = 'running' AND due_at > clock_timestamp()",
         [Jsonb(dict(target)), lease.run, lease.fence],
     )
     return written.rowcount > 0

@@ -39,7 +39,7 @@ def plant(patch: Path, seeds: int) -> bool:
         copy = Path(directory)
         for part in _NEEDED:
             shutil.copytree(_ROOT / part, copy / part, ignore=shutil.ignore_patterns("__pycache__"))
-        given = ["patch", "-p1", "--quiet", "--input", str(patch)]
+        given = ["patch", "-p1", "--quiet", "--batch", "--forward", "--input", str(patch)]
         planted = subprocess.run(given, cwd=copy, capture_output=True, text=True, check=False)
         if planted.returncode:
             print(f"| {name} | **the patch no longer fits** | {planted.stdout.strip()} |", flush=True)

@@ -1,0 +1,244 @@
+"""The store in memory answers as the one in PostgreSQL does, whatever is asked of both."""
+
+import asyncio
+import random
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.simulation.memory import Memory
+from tests.simulation.simulation import _MODULES
+from tests.webhook_actions.escalation.world import database
+from webhook_actions.outcome import Outcome
+from webhook_actions.payload import Alert
+from webhook_actions.store import migrate
+from webhook_actions.store.deliveries import Delivery
+from webhook_actions.store.embedded import EmbeddedPostgres
+from webhook_actions.store.escalation_steps import Plan, Taken
+from webhook_actions.store.incidents import Due
+from webhook_actions.store.runs import Ending
+
+BOTS, ALERTS = ("alpha", "beta"), ("Down", "CriticalLoss")
+
+
+@pytest.fixture(scope="module")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    server = EmbeddedPostgres(tmp_path_factory.mktemp("postgres") / "data")
+    yield server.start()
+    server.stop()
+
+
+class Both:
+    """Asks both stores the same, and tells their rows apart by the order in which they were made."""
+
+    def __init__(self, connection: Any, dice: random.Random) -> None:
+        self.connection, self.dice = connection, dice
+        self.memory = Memory(lambda: datetime.now(UTC))
+        self.incidents: list[tuple[int, int]] = []
+        self.runs: list[tuple[int, int]] = []
+        self.leases: list[tuple[Any, Any]] = []
+        self.claims: list[tuple[Any, Any]] = []
+        self.asked: list[str] = []
+
+    async def ask(
+        self, name: str, real: tuple[Any, ...], made: tuple[Any, ...] | None = None
+    ) -> tuple[Any, Any]:
+        self.asked.append(name)
+        module, _, function = name.partition(".")
+        theirs = await getattr(_MODULES[module], function)(self.connection, *real)
+        ours = await getattr(self.memory, f"{module}__{function}")(None, *(real if made is None else made))
+        return theirs, ours
+
+    def alert(self, status: str) -> Alert:
+        bot, kind = self.dice.choice(BOTS), self.dice.choice(ALERTS)
+        started = datetime.now(UTC) - timedelta(seconds=self.dice.choice((-1, 0, 5)))
+        times = {"startsAt": started.isoformat()} | (
+            {"endsAt": started.isoformat()} if status == "resolved" else {}
+        )
+        labels = {
+            "alertname": f"TradingBot{kind}",
+            "bot": bot,
+            "severity": self.dice.choice(("critical", "info")),
+        }
+        return Alert.model_validate(
+            {"status": status, "labels": labels, "annotations": {}, "fingerprint": f"{kind}-{bot}", **times}
+        )
+
+    async def accept(self) -> None:
+        alerts = {(one := self.alert(self.dice.choice(("firing", "firing", "resolved")))).fingerprint: one
+                  for _ in range(self.dice.randint(1, 3))}  # fmt: skip
+        theirs, ours = await self.ask("incidents.accept", (list(alerts.values()),))
+        assert (len(theirs.opened), theirs.repeated, theirs.ignored, len(theirs.resolved)) == (
+            len(ours.opened), ours.repeated, ours.ignored, len(ours.resolved)
+        )  # fmt: skip
+        by_print = {self.memory.t.incidents[id_].fingerprint: id_ for id_ in ours.opened}
+        for one in await _MODULES["incidents"].load(self.connection, theirs.opened):
+            self.incidents.append((one.id, by_print[one.fingerprint]))
+
+    async def claim(self) -> None:
+        theirs, ours = await self.ask("incidents.claim", (100, 30.0))
+        known = dict(self.incidents)
+        assert sorted(known[one.incident] for one in theirs) == sorted(one.incident for one in ours)
+        by_id = {one.incident: one for one in ours}
+        self.claims += [(one, by_id[known[one.incident]]) for one in theirs]
+
+    async def schedule(self) -> None:
+        if self.claims:
+            theirs, ours = self.dice.choice(self.claims)
+            at = self.dice.choice((None, datetime.now(UTC) + timedelta(hours=1)))
+            await self.ask("incidents.schedule", ([Due(theirs, at, "why")],), ([Due(ours, at, "why")],))
+
+    async def wake(self) -> None:
+        if self.incidents:
+            theirs, ours = self.dice.choice(self.incidents)
+            await self.ask("incidents.wake", ([theirs],), ([ours],))
+
+    async def begin(self) -> None:
+        if self.incidents:
+            theirs, ours = self.dice.choice(self.incidents)
+            lease = self.dice.choice((-1.0, 60.0))
+            given = ("alpha", "reduce_position_sizes", "money", lease)
+            made = await self.ask("runs.begin", (theirs, *given), (ours, *given))
+            self.leases.append(made)
+            self.runs.append((made[0].run, made[1].run))
+
+    async def want(self) -> None:
+        if self.incidents:
+            theirs, ours = self.dice.choice(self.incidents)
+            key = self.dice.choice((None, "one", "two"))
+            given = ("alpha", "close_all_positions", "money", "anna", key, 120.0)
+            pair = await self.ask("runs.want", (theirs, *given), (ours, *given))
+            assert (pair in self.runs) == any(pair[1] == one for _, one in self.runs)
+            if pair not in self.runs:
+                self.runs.append(pair)
+
+    async def on_lease(self) -> None:
+        if not self.leases:
+            return
+        theirs, ours = self.dice.choice(self.leases)
+        match self.dice.choice(("target", "end", "check")):
+            case "target":
+                target = {"positions": {"BTC long": self.dice.random()}, "others": None, "paused": False}
+                found = await self.ask("runs.set_target", (theirs, target), (ours, target))
+            case "end":
+                verdict = self.dice.choice((None, "verified"))
+                ending = Ending("done", "d", 1, 5.0, self.dice.choice((None, 1.0)), verdict)
+                found = await self.ask("runs.end", (theirs, ending), (ours, ending))
+            case _:
+                one, other = self.dice.choice(self.incidents)
+                found = await self.ask("holds.check", (theirs, one, "alpha"), (ours, other, "alpha"))
+                found = tuple((c.leased, c.paused_by, c.halted, c.acknowledged_by) for c in found)
+        assert found[0] == found[1]
+
+    async def on_run(self) -> None:
+        if not self.runs:
+            return
+        theirs, ours = self.dice.choice(self.runs)
+        [real] = [r for r in await self.all_runs() if r.id == theirs]
+        made = self.memory.t.runs[ours]
+        match self.dice.choice(("interrupt", "finish", "go_on")):
+            case "interrupt":
+                goes_on = self.dice.random() < 0.5
+                one = await _MODULES["runs"].interrupt(self.connection, real, "w", 5.0, goes_on=goes_on)
+                assert one == await self.memory.runs__interrupt(None, made, "w", 5.0, goes_on=goes_on)
+            case "finish":
+                await self.ask("runs.finish", (real, "stopped"), (made, "stopped"))
+            case "go_on" if real.state in ("wanted", "open"):
+                self.leases.append(await self.ask("runs.go_on", (real, 60.0), (made, 60.0)))
+
+    async def all_runs(self) -> list[Any]:
+        return await _MODULES["runs"].of_incidents(self.connection, [one for one, _ in self.incidents])
+
+    async def hold(self) -> None:
+        match self.dice.choice(("halt", "release", "pause", "resume", "answer")):
+            case "halt" if self.incidents:
+                one, other = self.dice.choice(self.incidents)
+                await self.ask("holds.halt", ("alpha", one, "why"), ("alpha", other, "why"))
+            case "release":
+                found = await self.ask("holds.release", ("alpha", "anna"))
+                assert found[0] == found[1]
+            case "pause" | "resume" as what:
+                given = ("anna", "why") if what == "pause" else ("anna",)
+                found = await self.ask(f"holds.{what}", given)
+                assert found[0] == found[1]
+            case "answer" if self.incidents:
+                one, other = self.dice.choice(self.incidents)
+                until = self.dice.choice((None, datetime.now(UTC) - timedelta(seconds=1)))
+                given = ("ben", "", until, None)
+                found = await self.ask("acknowledgements._write", (one, *given), (other, *given))
+                assert found[0] == found[1]
+
+    async def escalate(self) -> None:
+        if not self.incidents:
+            return
+        one, other = self.dice.choice(self.incidents)
+        plan = Plan(
+            self.dice.choice(("climb", "notice: x", "insist: y")), self.dice.randint(0, 1), 0.0, "why"
+        )
+        await self.ask("escalation_steps.plan", ([(one, 0, plan)],), ([(other, 0, plan)],))
+        await asyncio.sleep(0.002)
+        theirs, ours = await self.ask("escalation_steps.due", ())
+        said = [
+            [(s.rule, s.level, s.round, s.wanted) for s in sorted(each, key=lambda s: s.id)]
+            for each in (theirs, ours)
+        ]
+        assert said[0] == said[1]
+        taken = Taken("administrator", (), ("escalated", "to"))
+        await self.ask(
+            "escalation_steps.write_taken", ([(s, taken) for s in theirs],), ([(s, taken) for s in ours],)
+        )
+
+    async def send(self) -> None:
+        if self.incidents:
+            one, other = self.dice.choice(self.incidents)
+            batch = [[Delivery("email", "a@b", incident)] for incident in (one, other)]
+            await self.ask("deliveries.write", (batch[0],), (batch[1],))
+        await asyncio.sleep(0.002)
+        theirs, ours = await self.ask("deliveries.claim", (60.0,))
+        assert [(d.attempts, d.interrupted, d.wanted) for d in theirs] == [
+            (d.attempts, d.interrupted, d.wanted) for d in ours
+        ]
+        if theirs:
+            outcome = self.dice.choice((Outcome.ok("sent"), Outcome.failed("no"), Outcome.retry("later")))
+            policy = type("Policy", (), {"retries": 1, "pause": 100.0})
+            states = await self.ask("deliveries.record", (theirs, outcome, policy), (ours, outcome, policy))
+            assert [state for _, state in states[0]] == [state for _, state in states[1]]
+
+    async def compare(self) -> None:
+        """Compare all rows, but for times and ids."""
+        for real in await _MODULES["incidents"].load(self.connection, [one for one, _ in self.incidents]):
+            made = self.memory.t.incidents[dict(self.incidents)[real.id]]
+            for name in ("severity", "notifications", "fence", "waits_for", "confirmed"):
+                assert getattr(real, name) == getattr(made, name), (name, real, made)
+            for name in ("due_at", "resolved_at", "closed_at"):
+                assert (getattr(real, name) is None) == (getattr(made, name) is None), (name, real, made)
+        for real in await self.all_runs():
+            made = self.memory.t.runs[dict(self.runs)[real.id]]
+            for name in ("state", "outcome", "verdict", "attempts", "orders", "fence", "target", "asked_by"):
+                assert getattr(real, name) == getattr(made, name), (name, real, made)
+            for name in ("due_at", "ended_at", "judged_at", "verify_until", "started_at"):
+                assert (getattr(real, name) is None) == (getattr(made, name) is None), (name, real, made)
+        theirs = await _MODULES["acknowledgements"].current(
+            self.connection, [one for one, _ in self.incidents]
+        )
+        ours = await self.memory.acknowledgements__current(None, [one for _, one in self.incidents])
+        assert {dict(self.incidents)[one] for one in theirs} == set(ours)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_both_stores_answer_alike(postgres: str, tmp_path: Path, seed: int) -> None:
+    async def lockstep() -> None:
+        async with database(postgres, f"both{seed}") as pool:
+            await migrate.migrate(pool)
+            async with pool.connection() as connection:
+                both = Both(connection, random.Random(seed))
+                works = (both.accept, both.claim, both.schedule, both.wake, both.begin, both.want, both.on_lease,
+                         both.on_run, both.hold, both.escalate, both.send)  # fmt: skip
+                for _ in range(120):
+                    await both.dice.choice(works)()
+                    await both.compare()
+
+    asyncio.run(lockstep())

@@ -1,0 +1,70 @@
+"""The simulator in CI: fixed seeds, the same trace twice, faults that it has to find, and an honest memory."""
+
+import inspect
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.simulation.memory import Memory
+from tests.simulation.simulation import _MODULES
+
+ROOT = Path(__file__).parents[2]
+SEEDS = 300
+FAULTS = ("03_", "14_", "18_")  # a short form of `make simulate-mutants`
+
+
+def simulate(*options: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", *options],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONHASHSEED": "0"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.timeout(900)
+def test_no_rule_is_broken_in_fixed_seeds() -> None:
+    played = simulate("tests.simulation", "--seeds", str(SEEDS))
+    assert played.returncode == 0, played.stdout[-6000:] + played.stderr[-2000:]
+    [(seeds, hours)] = re.findall(
+        r"^(\d+) seeds, 0 broken; (\d+) simulated incident-hours", played.stdout, re.M
+    )
+    assert int(seeds) == SEEDS
+    assert int(hours) > SEEDS / 2, "hardly anything happened"
+
+
+def test_the_same_seed_is_the_same_evening() -> None:
+    options = ("tests.simulation", "--seeds", "2", "--from", "40", "--trace", "--processes", "1")
+    first, second = (simulate(*options).stdout.splitlines()[:-1] for _ in range(2))
+    assert len(first) > 20
+    assert first == second
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_planted_fault_is_found(fault: str) -> None:
+    found = simulate("tests.simulation.mutants", "--only", fault, "--seeds", "100")
+    assert found.returncode == 0, found.stdout
+
+
+def test_the_memory_has_each_function_of_the_store_with_the_same_parameters() -> None:
+    unused = {"deliveries__dead", "deliveries__send_again", "audit__entries"}  # of the page only
+    composed = {"acknowledgements__acknowledge", "acknowledgements__snooze", "acknowledgements__comment"}
+    for module, real in _MODULES.items():
+        for name, function in vars(real).items():
+            own = inspect.iscoroutinefunction(function) and function.__module__ == real.__name__
+            if not own or name.startswith("_") or f"{module}__{name}" in unused | composed:
+                continue
+            made = getattr(Memory, f"{module}__{name}", None)
+            assert made is not None, f"{module}.{name} is not in memory"
+            if module == "audit":
+                continue
+            theirs = list(inspect.signature(function).parameters)[1:]
+            ours = list(inspect.signature(made).parameters)[2:]
+            assert len(theirs) == len(ours), f"{module}.{name}: {theirs}, in memory {ours}"
