@@ -17,7 +17,7 @@ from webhook_actions.escalation.steps import Escalation
 from webhook_actions.metrics import Metrics
 from webhook_actions.report import api as reports
 from webhook_actions.store import incidents
-from webhook_actions.store.database import GONE, Pool, notify
+from webhook_actions.store.database import GONE, Pool
 from webhook_actions.web import api
 from webhook_actions.web.auth import Scope, Tokens
 from webhook_actions.web.commands import Commands
@@ -69,7 +69,6 @@ def build(
             async with pool.transaction() as connection:
                 accepted = await incidents.accept(connection, good)
                 await escalation.opened(connection, accepted.opened)
-                await notify(connection)
         except GONE as error:
             metrics.webhooks.labels("unavailable").inc()
             log.error("the database cannot be reached", extra={"reason": str(error)})

@@ -31,7 +31,7 @@ from webhook_actions.notify import delivery
 from webhook_actions.notify.delivery import Sender
 from webhook_actions.notify.links import Links
 from webhook_actions.store import escalation_steps, incidents, migrate
-from webhook_actions.store.database import CONNECT_SECONDS, GONE, DatabaseError, Pool, notify
+from webhook_actions.store.database import CONNECT_SECONDS, GONE, DatabaseError, Pool
 from webhook_actions.web.health import Fresh, writable
 
 log = logging.getLogger(__name__)
@@ -148,7 +148,6 @@ async def reconsider(pool: Pool) -> None:
     async with pool.transaction() as connection:
         await incidents.wake_all(connection)
         await escalation_steps.reconsider(connection)
-        await notify(connection)
 
 
 async def _pool(settings: Settings, embedded: str | None, stack: AsyncExitStack) -> Pool:

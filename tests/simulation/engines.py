@@ -24,7 +24,6 @@ from webhook_actions.outcome import Outcome
 from webhook_actions.payload import Alert
 from webhook_actions.service import Parts, parts, reconsider
 from webhook_actions.store import incidents
-from webhook_actions.store.database import notify
 from webhook_actions.web.commands import Commands
 
 
@@ -136,7 +135,6 @@ class Process:
         async with life.transaction():
             accepted = await incidents.accept(None, alerts)
             await parts_.escalation.opened(None, accepted.opened)
-            await notify(None)
 
     def commands(self) -> Commands:
         """Return what people command by. Raises Died."""

@@ -101,6 +101,7 @@ class Memory(People):
                     **({} if known.confirmed else said),
                 )
                 repeated += 1
+        self._notify()
         ignored = len(alerts) - len(opened) - repeated - len(resolved)
         return Accepted(tuple(opened), tuple(resolved), repeated, ignored)
 
@@ -141,11 +142,13 @@ class Memory(People):
             if one.closed_at is None:
                 at = self.later(after)
                 self.put("incidents", id_, due_at=min(one.due_at or at, at))
+        self._notify()
 
     async def incidents__wake_all(self, _: Any, bot: str | None = None) -> None:
         for one in self.open():
             if bot is None or one.bot == bot:
                 self.put("incidents", one.id, due_at=self.now())
+        self._notify()
 
     async def incidents__confirm(self, _: Any, confirmed: Any) -> None:
         for one in confirmed:

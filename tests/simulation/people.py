@@ -188,11 +188,13 @@ class People:
             same = n.incident == self.t.steps[step].incident and n.rule == CLIMB and n.level > 0
             if same and n.state == "waiting":
                 self.put("steps", n.id, due_at=self.now(), why=why)
+        self._notify()
 
     async def escalation_steps__reconsider(self, _: Any) -> None:
         for s in list(self.t.steps.values()):
             if s.state == "waiting" and s.postponed:
                 self.put("steps", s.id, due_at=self.now(), postponed=False)
+        self._notify()
 
     async def escalation_steps__tell_again(self, _: Any, step: int, after: float) -> None:
         s = self.t.steps[step]

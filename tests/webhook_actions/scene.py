@@ -35,7 +35,7 @@ ANNA = Caller("anna", "10.0.0.1")
 
 @dataclass
 class PaperBot:
-    """A bot whose positions are on paper. `fails` are the statuses of its next control calls, 0 for a lost one.
+    """A bot whose positions are on paper. `fails` has the statuses of its next calls, 0 for a lost one.
 
     One that acts although it fails has `acts` set.
     """

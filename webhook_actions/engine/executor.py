@@ -20,7 +20,7 @@ from webhook_actions.hours import maintained_until
 from webhook_actions.metrics import Metrics
 from webhook_actions.outcome import Outcome, Result
 from webhook_actions.store import holds, incidents, runs
-from webhook_actions.store.database import GONE, Connection, Pool, notify
+from webhook_actions.store.database import GONE, Connection, Pool
 from webhook_actions.store.incidents import Incident
 from webhook_actions.store.runs import Ending, Lease
 
@@ -251,7 +251,6 @@ class Executor:
                     await self._tell(connection, attempt, ending, outcome)
                     look = self._verification.first_look(attempt.action)
                     await incidents.wake(connection, [attempt.incident.id], after=look)
-                    await notify(connection)
                 return
             except GONE as error:
                 log.warning("an outcome cannot be written yet", extra={"reason": str(error)})

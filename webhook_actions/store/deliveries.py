@@ -166,6 +166,7 @@ async def send_again(connection: Connection, channel: str, id_: int) -> bool:
         "WHERE id = %s AND channel = %s AND state = 'failed'",
         [id_, channel],
     )
+    await notify(connection)
     return found.rowcount > 0
 
 

@@ -248,6 +248,7 @@ async def pass_on(connection: Connection, step: int, why: str) -> None:
         """,
         {"step": step, "why": why, "rule": CLIMB},
     )
+    await notify(connection)
 
 
 async def reconsider(connection: Connection) -> None:
@@ -256,6 +257,7 @@ async def reconsider(connection: Connection) -> None:
         "UPDATE escalation_steps SET due_at = clock_timestamp(), postponed = false "
         "WHERE state = 'waiting' AND postponed"
     )
+    await notify(connection)
 
 
 async def tell_again(connection: Connection, step: int, after: float) -> None:
@@ -270,3 +272,4 @@ async def tell_again(connection: Connection, step: int, after: float) -> None:
         """,
         [after, step],
     )
+    await notify(connection)

@@ -14,7 +14,7 @@ from webhook_actions.notify import silences
 from webhook_actions.outgoing import WEBHOOK
 from webhook_actions.store import acknowledgements, audit, deliveries, holds, incidents, runs
 from webhook_actions.store.audit import Caller
-from webhook_actions.store.database import Connection, Pool, notify
+from webhook_actions.store.database import Connection, Pool
 from webhook_actions.store.incidents import Incident
 
 log = logging.getLogger(__name__)
@@ -91,7 +91,6 @@ class Commands:
                 raise _closed(incident_id)
             await self._write(connection, caller, "acknowledge", incident, comment)
             await incidents.wake(connection, [incident_id])
-            await notify(connection)
         return failed or Done.ACKNOWLEDGED
 
     async def snooze(
@@ -106,7 +105,6 @@ class Commands:
                 raise _closed(incident_id)
             await self._write(connection, caller, "snooze", incident, f"until {until:%Y-%m-%d %H:%M} UTC")
             await incidents.wake(connection, [incident_id])
-            await notify(connection)
         return failed or Done.SNOOZED
 
     async def comment(self, caller: Caller, incident_id: int, text: str) -> Done:
@@ -143,7 +141,6 @@ class Commands:
             )
             await self._write(connection, caller, "run", incident, name)
             await incidents.wake(connection, [incident.id])
-            await notify(connection)
         return run
 
     async def pause(self, caller: Caller, reason: str) -> Done:
@@ -153,7 +150,6 @@ class Commands:
                 raise Refused(409, "all actions are paused already")
             await self._write(connection, caller, "pause", detail=reason)
             await incidents.wake_all(connection)
-            await notify(connection)
         return Done.PAUSED
 
     async def resume(self, caller: Caller) -> Done:
@@ -163,7 +159,6 @@ class Commands:
                 raise Refused(409, "actions are not paused")
             await self._write(connection, caller, "resume")
             await incidents.wake_all(connection)
-            await notify(connection)
         return Done.RESUMED
 
     async def release(self, caller: Caller, bot: str) -> Done:
@@ -173,7 +168,6 @@ class Commands:
                 raise Refused(409, f"{bot} is not halted")
             await self._write(connection, caller, "release", bot=bot)
             await incidents.wake_all(connection, bot)
-            await notify(connection)
         return Done.RELEASED
 
     async def send_again(self, caller: Caller, delivery: int) -> Done:
