@@ -25,7 +25,7 @@ def test_a_webhook_delivered_again_opens_no_second_incident(quiet: World) -> Non
     alert = quiet.alert("alpha")
     assert quiet.deliver(alert).json()["opened"] == 1
     assert quiet.deliver(alert, alert).json()["repeated"] == 1
-    assert [incident["deliveries"] for incident in quiet.incidents()] == [2]
+    assert [incident["notifications"] for incident in quiet.incidents()] == [2]
 
 
 @pytest.mark.parametrize(

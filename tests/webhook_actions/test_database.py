@@ -239,7 +239,7 @@ def test_two_replicas_on_one_database_act_once_and_one_takes_over_from_the_other
         world.deliver(alert, port=other)
         eventually(lambda: "verified" in world.kinds("alpha"), what="the proof")
         assert len(world.bots.by_name["alpha"].restarts) == 1
-        assert world.incident("alpha")["deliveries"] == 2
+        assert world.incident("alpha")["notifications"] == 2
         world.bots.by_name["beta"].pause = 2
         world.goes_down("beta")
         world.deliver(world.alert("beta"))
