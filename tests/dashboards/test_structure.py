@@ -159,7 +159,7 @@ def test_grafana_9_to_13_read_it_without_rewriting_it_as_older(every: list[dict[
             assert panel["pluginVersion"]
             assert not panel.keys() & {"span", "styles", "columns"}
             assert {one["id"] for one in panel["transformations"]} <= TRANSFORMATIONS
-            steps = panel["fieldConfig"]["defaults"]["thresholds"]["runs"]
+            steps = panel["fieldConfig"]["defaults"]["thresholds"]["steps"]
             assert steps[0]["value"] is None
             limits = [step["value"] for step in steps[1:]]
             assert limits == sorted(limits)
@@ -275,7 +275,7 @@ def _panel(dashboard: dict[str, Any], title: str) -> dict[str, Any]:
 
 
 def _limits(dashboard: dict[str, Any], title: str) -> list[float]:
-    steps = _panel(dashboard, title)["fieldConfig"]["defaults"]["thresholds"]["runs"]
+    steps = _panel(dashboard, title)["fieldConfig"]["defaults"]["thresholds"]["steps"]
     return [step["value"] for step in steps[1:]]
 
 
