@@ -247,7 +247,7 @@ def test_two_replicas_on_one_database_act_once_and_one_takes_over_from_the_other
         # Whoever is at it dies; the other one has to see what came of it. Both may be: kill the first.
         world.stop(world.engine, signal.SIGKILL)
         world.ports["webhook_actions"] = other
-        eventually(lambda: "verified" in world.kinds("beta"), within=30, what="the proof by the other")
+        eventually(lambda: "verified" in world.kinds("beta"), within=120, what="the proof by the other")
         assert len(world.bots.by_name["beta"].restarts) == 1
     finally:
         world.close()

@@ -67,6 +67,8 @@ def _at_end(facts: Facts) -> Decision:
     sees_all = facts.incident.opened_at + facts.sees_all
     if facts.now < sees_all:
         return Wait(sees_all, "another Prometheus may not have seen it yet")
+    if not facts.watched:
+        return Close(f"{facts.incident.bot} is no longer watched")
     return Close("it no longer fires, and a sample shows that its cause is gone")
 
 

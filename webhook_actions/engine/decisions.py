@@ -93,6 +93,7 @@ class Facts:
     holds: Holds
     observed: Observed
     fleet_spent: bool = False
+    watched: bool = True  # its bot is in the settings, or it is about none
     alert_cooldown: timedelta = timedelta(0)
     attempts_window: timedelta = timedelta(hours=1)
     look_again: timedelta = timedelta(seconds=5)

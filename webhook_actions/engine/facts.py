@@ -126,6 +126,7 @@ class Planner:
             ),
             observed,
             fleet_spent,
+            not incident.bot or incident.bot in self._settings.bots,
             timedelta(seconds=float(alert.cooldown)) if alert else timedelta(0),
             timedelta(seconds=float(self._settings.actions.attempts_window)),
             self._look_again,

@@ -87,7 +87,10 @@ class PauseState:
 
 class _Said(BaseModel):
     done: Done
-    run: int | None = None  # of a request for an action
+
+
+class _Asked(_Said):
+    run: int  # that carries the request out
 
 
 _WRONG: dict[int | str, dict[str, Any]] = {
@@ -227,14 +230,14 @@ def _writes(commands: Commands, act: Callable[..., Caller]) -> APIRouter:
         return _Said(done=await commands.comment(caller.named(body.by), incident_id, body.text))
 
     @router.post("/incidents/{incident_id}/run", status_code=202)
-    async def run(incident_id: Id, body: _Run, caller: By, idempotency_key: Key = None) -> _Said:
+    async def run(incident_id: Id, body: _Run, caller: By, idempotency_key: Key = None) -> _Asked:
         """Run an action now; how it ends stands in the incident's timeline.
 
         The same Idempotency-Key is the same run; so is, without a key, an action that is unfinished.
         """
         who = caller.named(body.by)
         run = await commands.run(who, incident_id, body.action, body.confirm, idempotency_key)
-        return _Said(done=Done.ASKED, run=run)
+        return _Asked(done=Done.ASKED, run=run)
 
     @router.post("/pause")
     async def pause(body: _Pause, caller: By) -> _Said:
