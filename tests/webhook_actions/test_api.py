@@ -91,10 +91,8 @@ def test_an_acknowledgement_a_comment_and_a_snooze_stand_in_the_timeline_and_the
     assert post(quiet, "/api/v1/incidents/1/comment", {"text": "the exchange"}).json()["done"] == "commented"
     assert post(quiet, "/api/v1/incidents/1/snooze", {"for": "2h"}).json()["done"] == "snoozed"
     timeline = quiet.get("/api/v1/incidents/1").json()["timeline"]
-    assert [entry["text"] for entry in timeline][1:3] == [
-        "by anna (act token): mine",
-        "act token: the exchange",
-    ]
+    said = [entry["text"] for entry in timeline if entry["kind"] in ("acknowledged", "comment")]
+    assert said == ["by anna (act token): mine", "act token: the exchange"]
     acts = quiet.get("/api/v1/audit").json()
     assert [(act["act"], act["who"], act["incident"]) for act in reversed(acts)] == [
         ("acknowledge", "anna (act token)", 1),

@@ -15,7 +15,8 @@ from tests.webhook_actions.escalation.world import FACTS, Ground, Mailbox
 from webhook_actions.notify import send
 from webhook_actions.notify.message import Message, Told, compose
 from webhook_actions.outcome import Result
-from webhook_actions.store.incidents import Incident, Step
+from webhook_actions.store.incidents import Incident
+from webhook_actions.store.runs import Run
 
 NOW = datetime(2026, 1, 5, 3, 0, tzinfo=UTC)
 LINK = "https://desk.example.org/i/" + "x" * 60
@@ -33,17 +34,19 @@ def incident(number: int = 1, description: str = FACTS, severity: str = "critica
     return Incident(number, "f", "TradingBotDown", f"bot{number}", severity, labels, notes, NOW, NOW, NOW, 1)
 
 
-def step(outcome: str, verdict: str | None, detail: str = "") -> Step:
-    return Step(1, 1, "bot1", "restart_bot", "disruptive", NOW, NOW, outcome, detail, NOW, verdict, NOW)
+def run(outcome: str, verdict: str | None, detail: str = "") -> Run:
+    return Run(
+        1, 1, "bot1", "restart_bot", "disruptive", "ended", NOW, outcome=outcome, detail=detail, verdict=verdict
+    )  # fmt: skip
 
 
-def words(settings: Settings, *steps: Step) -> Message:
-    return compose(settings, [Told(incident(), steps, "nobody has answered within 15m", LINK)], PAGE)
+def words(settings: Settings, *runs: Run) -> Message:
+    return compose(settings, [Told(incident(), runs, "nobody has answered within 15m", LINK)], PAGE)
 
 
 def test_a_message_holds_all_that_someone_woken_needs(ground: Ground) -> None:
     settings = ground.settings(timezone="Europe/Berlin")
-    message = words(settings, step("done", "not_verified"), step("failed", "none", "the bot refused"))
+    message = words(settings, run("done", "not_verified"), run("failed", "none", "the bot refused"))
     for part in (
         "Bot: bot1",
         "Since: 2026-01-05 04:00:00 CET",

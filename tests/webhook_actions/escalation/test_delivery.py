@@ -7,31 +7,25 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from webhook_actions.engine.jobs import Jobs
-
 from tests.webhook_actions.escalation.conftest import Play
 from tests.webhook_actions.escalation.fakes import Fakes
-from tests.webhook_actions.escalation.world import Ground, Mailbox, World, until
-from webhook_actions.escalation.steps import Escalation
-from webhook_actions.metrics import Metrics
+from tests.webhook_actions.escalation.world import Ground, Mailbox, World, at_work, until
 from webhook_actions.notify.links import Links
 
 ALONE = {"Down": {"escalate": "2h", "channels": ["sms"]}}
 ROOT = Path(__file__).parents[3]
 
-# A process that does nothing but escalate, on the database and settings of the test.
+# A process that does nothing but send, on the database and settings of the test.
 WORKER = """
 import asyncio, sys
 from stack.settings import load
-from webhook_actions.escalation.steps import Escalation
-from webhook_actions.engine.jobs import Jobs
-from webhook_actions.metrics import Metrics
+from tests.webhook_actions.escalation.world import World, at_work
 from webhook_actions.store.database import Pool
 
 async def main():
     settings = load([sys.argv[1]], speed=60)
-    async with Pool(sys.argv[2], max_size=4) as pool:
-        await Escalation(settings, pool, Jobs(settings, pool), Metrics()).work()
+    async with Pool(sys.argv[2], max_size=4) as pool, at_work(World(settings, pool)):
+        await asyncio.Event().wait()
 
 asyncio.run(main())
 """
@@ -64,7 +58,7 @@ def test_a_message_that_keeps_failing_ends_and_says_why(play: Play, fakes: Fakes
 
     fakes.answers["sms"] = [503] * 20
     play(scene, speed=60, alerts=ALONE, escalation={"delivery": {"retries": 2, "pause": "1s"}})
-    assert fakes.runs.count("sms") == 3
+    assert fakes.tries.count("sms") == 3
 
 
 def test_a_process_killed_between_sending_and_writing_doubles_a_message_once_and_it_is_counted(
@@ -78,7 +72,7 @@ def test_a_process_killed_between_sending_and_writing_doubles_a_message_once_and
             "-c",
             WORKER,
             str(ground.directory / "monitoring.yaml"),
-            world.pool.conninfo,
+            world.pool.address,
             cwd=ROOT,
         )
 
@@ -89,13 +83,12 @@ def test_a_process_killed_between_sending_and_writing_doubles_a_message_once_and
         os.kill(worker.pid, signal.SIGKILL)
         await worker.wait()
         fakes.slow = 0.0
-        work = asyncio.create_task(world.escalation.work())
-        await until(
-            lambda: world.rows("SELECT FROM deliveries WHERE state = 'sent'"),
-            within=30,
-            what="the second try",
-        )
-        work.cancel()
+        async with at_work(world):
+            await until(
+                lambda: world.rows("SELECT FROM deliveries WHERE state = 'sent'"),
+                within=30,
+                what="the second try",
+            )
         assert await world.rows("SELECT attempts, interrupted FROM deliveries") == [(2, 1)]
         assert world.metric("nightdesk_messages_interrupted_total", channel="sms") == 1
         assert fakes.tries == ["sms", "sms"]
@@ -107,14 +100,14 @@ def test_a_process_killed_between_sending_and_writing_doubles_a_message_once_and
 
 def test_of_two_replicas_one_sends_each_message(play: Play, mailbox: Mailbox) -> None:
     async def scene(world: World) -> None:
-        other = Escalation(world.settings, world.pool, Jobs(world.settings, world.pool), Metrics())
-        work = asyncio.create_task(other.work())
-        for number in range(40):
-            await world.fire("Down", bot=f"bot{number}")
-        await until(
-            lambda: world.rows("SELECT FROM deliveries HAVING count(*) FILTER (WHERE state = 'sent') = 40")
-        )
-        work.cancel()
+        async with at_work(World(world.settings, world.pool)):
+            for number in range(40):
+                await world.fire("Down", bot=f"bot{number}")
+            await until(
+                lambda: world.rows(
+                    "SELECT FROM deliveries HAVING count(*) FILTER (WHERE state = 'sent') = 40"
+                )
+            )
         links = [
             line.removeprefix("Look and acknowledge: ").rsplit("/", 1)[1]
             for index in range(len(mailbox.mails))

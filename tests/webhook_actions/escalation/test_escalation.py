@@ -104,7 +104,7 @@ def test_info_wakes_nobody(play: Play, fakes: Fakes, mailbox: Mailbox) -> None:
     async def scene(world: World) -> None:
         for _ in range(3):
             incident = await world.fire("MilestoneReached", severity="info")
-        await world.escalation.gave_up(incident, "nothing helps")
+        await world.give_up(incident, "nothing helps")
         await asyncio.sleep(SOON)
         assert await world.rows("SELECT FROM escalation_steps") == []
 
@@ -173,7 +173,7 @@ def test_spent_attempts_are_told_to_the_administrator_at_once_and_once(play: Pla
         incident = await world.fire("HighCpuUsage")
         await world.said(incident, "told", "over email")
         for _ in range(2):
-            await world.escalation.gave_up(incident, "restart_bot: 3 attempts spent")
+            await world.give_up(incident, "restart_bot: 3 attempts spent")
         line = await world.said(incident, "escalated")
         assert line == "to administrator over email: restart_bot: 3 attempts spent"
         await asyncio.sleep(SOON)

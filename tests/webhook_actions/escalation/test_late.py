@@ -16,8 +16,8 @@ def alert(status: str, minute: int, end: int | None = None) -> payload.Alert:
     return payload.Alert(
         status=status,
         labels={"alertname": "TradingBotDown", "bot": "alpha", "severity": "critical"},
-        startsAt=START + timedelta(minutes=minute),
-        endsAt=end and START + timedelta(minutes=end),
+        startsAt=(START + timedelta(minutes=minute)).isoformat(),
+        endsAt=end and (START + timedelta(minutes=end)).isoformat(),
         fingerprint="f",
     )
 
@@ -27,7 +27,7 @@ def alert(status: str, minute: int, end: int | None = None) -> payload.Alert:
     [
         (None, 20, 19, 21),  # closed on proof
         (5, 20, 10, 21),  # it fired again after Alertmanager had said resolved, and the proof was after that
-        (5, None, 4, 6),  # closed since its bot is no longer watched
+        (5, None, 4, 6),  # closed without a look at Prometheus
     ],
 )
 def test_a_late_firing_opens_no_incident(
@@ -38,7 +38,7 @@ def test_a_late_firing_opens_no_incident(
             async with world.pool.transaction() as connection:
                 return await incidents.accept(connection, [one])
 
-        [(id_, _, _)] = (await told(alert("firing", 0))).opened
+        [id_] = (await told(alert("firing", 0))).opened
         if resolved:
             await told(alert("resolved", 0, resolved))
         async with world.pool.transaction() as connection:

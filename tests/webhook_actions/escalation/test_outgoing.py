@@ -113,7 +113,7 @@ def test_an_endpoint_that_is_gone_is_not_asked_again(play: Play, fakes: Fakes) -
 
     fakes.answers["webhook"] = [410]
     play(scene, speed=60, channels=webhooks(fakes, "system_alerts"), **QUIET)
-    assert fakes.runs.count("webhook") == 1
+    assert fakes.tries.count("webhook") == 1
 
 
 def test_a_secret_that_is_none_is_said_without_being_shown(play: Play, ground: Ground, fakes: Fakes) -> None:

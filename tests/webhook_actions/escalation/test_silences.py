@@ -1,5 +1,6 @@
 """An acknowledgement may silence its alert in a real Alertmanager, until it ends or the incident does."""
 
+import asyncio
 import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -7,11 +8,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import requests
 
+from clients.alertmanager import SilenceError
 from stack.binaries import alertmanager_command
 from tests.conftest import binary, eventually, free_port
 from tests.webhook_actions.escalation.conftest import Play
 from tests.webhook_actions.escalation.world import Ground, World, until
 from webhook_actions.notify import silences
+from webhook_actions.store.deliveries import Delivery
 from webhook_actions.store.incidents import Incident
 
 CONFIG = "route: {receiver: nobody}\nreceivers: [{name: nobody}]\n"
@@ -65,7 +68,7 @@ def test_a_silence_covers_exactly_its_alert_and_ends_with_its_incident(play: Pla
         ours, other = await world.fires("Down", 'alpha "1"', "beta")
         fire(alertmanager, ours, other)
         await settled(ours.bot, "active")
-        silence = await silences.silence(world.settings, ours, "anna", "asleep", _in_an_hour())
+        silence = await silences.make(world.settings, ours, "anna", "asleep", _in_an_hour())
         async with world.pool.transaction() as connection:
             assert await world.escalation.acknowledged(connection, ours, "anna", "asleep", silence)
         assert await world.timeline(ours, "acknowledged") == ["by anna, silenced in Alertmanager: asleep"]
@@ -73,7 +76,8 @@ def test_a_silence_covers_exactly_its_alert_and_ends_with_its_incident(play: Pla
         assert state(alertmanager, other.bot) == "active"
         await world.close(ours)
         await settled(ours.bot, "active")
-        await silences.lift(world.settings, silence)  # one that has ended already
+        again = await asyncio.to_thread(silences.lift, world.settings, Delivery("alertmanager", silence))
+        assert again.done, "also one that has ended already"
 
     play(scene, speed=60, services={"alertmanager": {"port": alertmanager}})
 
@@ -81,8 +85,8 @@ def test_a_silence_covers_exactly_its_alert_and_ends_with_its_incident(play: Pla
 def test_an_alertmanager_that_is_not_there_is_said(ground: Ground, play: Play) -> None:
     async def scene(world: World) -> None:
         incident: Incident = await world.fire("Down")
-        with pytest.raises(silences.SilenceError, match="is not reached"):
-            await silences.silence(world.settings, incident, "anna", "", _in_an_hour())
+        with pytest.raises(SilenceError, match="is not reached"):
+            await silences.make(world.settings, incident, "anna", "", _in_an_hour())
 
     play(scene, speed=60, services={"alertmanager": {"port": free_port()}})
 
@@ -91,8 +95,8 @@ def test_what_alertmanager_refuses_is_said(alertmanager: int, play: Play) -> Non
     async def scene(world: World) -> None:
         incident = await world.fire("Down")
         past = datetime.now(UTC) - timedelta(hours=1)
-        with pytest.raises(silences.SilenceError, match="answered 400"):
-            await silences.silence(world.settings, incident, "anna", "", past)
+        with pytest.raises(SilenceError, match="answered 400"):
+            await silences.make(world.settings, incident, "anna", "", past)
 
     play(scene, speed=60, services={"alertmanager": {"port": alertmanager}})
 

@@ -27,7 +27,7 @@ from tests.webhook_actions.escalation.fakes import (
     Fakes,
 )
 from webhook_actions import payload
-from webhook_actions.engine.due import DueLoop
+from webhook_actions.engine.due import DueLoop, listen
 from webhook_actions.escalation.steps import Escalation
 from webhook_actions.metrics import Metrics
 from webhook_actions.notify.delivery import AT_ONCE, Sender
@@ -205,6 +205,10 @@ class World:
             assert await incidents.close(connection, incident.id, "proven")
             await self.escalation.closed(connection, incident)
 
+    async def give_up(self, incident: Incident, why: str) -> None:
+        async with self.pool.transaction() as connection:
+            await self.escalation.gave_up(connection, incident, why)
+
     async def acknowledge(self, incident: Incident, by: str = "anna", comment: str = "on it") -> bool:
         async with self.pool.transaction() as connection:
             return await self.escalation.acknowledged(connection, incident, by, comment)
@@ -249,18 +253,31 @@ async def running(settings: Settings, address: str, name: str, *, work: bool = T
         if not work:
             yield world
             return
-        loops = (
-            DueLoop(world.escalation.claim, world.escalation.next_due),
-            DueLoop(world.sender.claim, world.sender.next_due, AT_ONCE),
-        )
-        tasks = [asyncio.create_task(loop.run()) for loop in loops]
-        try:
+        async with at_work(world):
             yield world
-        finally:
-            for task in tasks:
-                task.cancel()
-            ended, _ = await asyncio.wait(tasks)
-            world.sender.close()
-            for task in ended:
-                if not task.cancelled():
-                    task.result()  # what broke it
+
+
+@asynccontextmanager
+async def at_work(world: World) -> AsyncIterator[None]:
+    """Take steps and send what is due, as an engine does."""
+    loops = (
+        DueLoop(world.escalation.claim, world.escalation.next_due),
+        DueLoop(world.sender.claim, world.sender.next_due, AT_ONCE),
+    )
+
+    def notice() -> None:
+        for loop in loops:
+            loop.notice()
+
+    tasks = [asyncio.create_task(loop.run()) for loop in loops]
+    tasks.append(asyncio.create_task(listen(world.pool.address, notice)))
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        ended, _ = await asyncio.wait(tasks)
+        world.sender.close()
+        for task in ended:
+            if not task.cancelled():
+                task.result()  # what broke it
