@@ -91,7 +91,9 @@ async def _write(
     connection: Connection, incident: int, by: str, comment: str, until: datetime | None, silence: str | None
 ) -> bool:
     # Two answers at once are written one after the other.
-    await connection.execute("SELECT FROM incidents WHERE id = %s FOR UPDATE", [incident])
+    await connection.execute(
+        "SELECT pg_advisory_xact_lock(hashtextextended('answer ' || %s::bigint, 0))", [incident]
+    )
     written = await connection.execute(
         'INSERT INTO acknowledgements (incident, "by", comment, until, silence) '
         "SELECT id, %s, %s, %s, %s FROM incidents WHERE id = %s AND closed_at IS NULL",

@@ -164,14 +164,14 @@ async def again(connection: Connection, incident: int, at: datetime, why: str) -
 
 
 async def due(connection: Connection) -> list[Due]:
-    """Return steps that are due, locked for the caller's transaction."""
+    """Return steps that are due, locked with their incidents, so that their taker waits for nobody."""
     cursor = connection.cursor(row_factory=class_row(Due))
     query = """
         SELECT s.id, s.incident, i.alert, i.bot, i.severity, s.rule, s.level, s.round, s.why,
             (s.rule LIKE 'insist:%%' OR is_unanswered(i.id)) AS wanted
         FROM escalation_steps s JOIN incidents i ON i.id = s.incident
         WHERE s.state = 'waiting' AND s.due_at <= clock_timestamp()
-        ORDER BY s.due_at LIMIT %s FOR UPDATE OF s SKIP LOCKED
+        ORDER BY s.due_at LIMIT %s FOR NO KEY UPDATE OF s, i SKIP LOCKED
     """
     return await (await cursor.execute(query, [_AT_A_TIME])).fetchall()
 

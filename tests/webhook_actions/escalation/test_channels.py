@@ -35,9 +35,8 @@ def incident(number: int = 1, description: str = FACTS, severity: str = "critica
 
 
 def run(outcome: str, verdict: str | None, detail: str = "") -> Run:
-    return Run(
-        1, 1, "bot1", "restart_bot", "disruptive", "ended", NOW, outcome=outcome, detail=detail, verdict=verdict
-    )  # fmt: skip
+    told = {"outcome": outcome, "detail": detail, "verdict": verdict}
+    return Run(1, 1, "bot1", "restart_bot", "disruptive", "ended", NOW, **told)
 
 
 def words(settings: Settings, *runs: Run) -> Message:
