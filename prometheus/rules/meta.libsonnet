@@ -95,11 +95,21 @@ function(config)
     ),
 
     alert.meta(
+      'EngineTaskFailing',
+      text.fill('sum by (task) (%s) > 0', counted('nightdesk_task_restarts_total')),
+      'a task of the engine failed and was started again',
+      summary='The engine started {{ $labels.task }} again',
+      problem='{{ $labels.task }} failed and was started again, after a pause that grows with each failure.',
+      todo="Read webhook_actions' log for the reason.",
+      path='/alerts'
+    ),
+
+    alert.meta(
       'EscalationExhausted',
       text.fill('sum(%s) > 0', counted('nightdesk_escalations_exhausted_total')),
       'everyone was told and nobody answered',
       summary='Nobody answers',
-      problem='An incident climbed through all of its contacts and nobody acknowledged it.',
+      problem='Everyone was told of an incident and nobody acknowledged it. Nightdesk begins anew.',
       todo='Acknowledge it, and find out why nobody was reached.',
       path='/alerts'
     ),

@@ -22,6 +22,7 @@ META = (
     "AlertmanagerNotificationsFailing",
     "RuleEvaluationFailing",
     "ActionFailed",
+    "EngineTaskFailing",
     "EscalationExhausted",
 )
 _HIGHER_IS_WORSE = ("response_time", "data_age", "network_latency", "disk_usage", "memory_usage", "cpu_usage")

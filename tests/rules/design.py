@@ -16,7 +16,8 @@ ALERTS: dict[str, tuple[str, ...]] = {
     "slo": ("ErrorBudgetBurn",),
     "meta": (
         "Watchdog", "ExporterDown", "SourceUnauthorized", "WebhookActionsDown", "ReplicaDown",
-        "AlertmanagerNotificationsFailing", "RuleEvaluationFailing", "ActionFailed", "EscalationExhausted",
+        "AlertmanagerNotificationsFailing", "RuleEvaluationFailing", "ActionFailed", "EngineTaskFailing",
+        "EscalationExhausted",
     ),
 }  # fmt: skip
 NAMES = {name for names in ALERTS.values() for name in names}

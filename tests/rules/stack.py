@@ -147,10 +147,10 @@ def _actions(settings: Settings) -> Iterator[Case]:
     scrape = settings.collection.trading.interval
     window = max(settings.collection.rate_window, 4 * settings.collection.system.interval)
     before = scrapes(settings, window) + 1
-    tried = {"action": BOT, "instance": "one:9099"}
     engine = Series("up", [1.0] * (before * 5), {"job": "webhook_actions", "instance": "one:9099"}, NOTHING)
     for alert, name, labels, together in (
         ("ActionFailed", "nightdesk_actions_total", {"action": BOT}, True),
+        ("EngineTaskFailing", "nightdesk_task_restarts_total", {"task": BOT}, True),
         ("EscalationExhausted", "nightdesk_escalations_exhausted_total", {}, False),
     ):
         kept = bridge(settings, alert)
@@ -161,7 +161,7 @@ def _actions(settings: Settings) -> Iterator[Case]:
             together: bool = together,
         ) -> Case:  # fmt: skip
             kind = {"outcome": outcome, "instance": "one:9099"} if labels else {"instance": "one:9099"}
-            subject = tried if labels else NOTHING
+            subject = labels | {"instance": "one:9099"} if labels else NOTHING
             series = [Series(name, values, kind, subject), engine]
             return Case(alert, says, series, at, fires, labels, together=together)
 
@@ -170,7 +170,7 @@ def _actions(settings: Settings) -> Iterator[Case]:
         yield case("one more", [1.0] * before + [2.0] * 3, at + scrape, True)
         yield case("none since", [5.0] * (before * 2), at, False)
         yield case("absent", [], at, False)
-        if labels:
+        if "action" in labels:
             yield case("done", [None] * before + [1.0] * 3, at, False, "done")
         over = [1.0] * before + [2.0] * scrapes(settings, window + kept + 3 * scrape)
         yield case("resolves", over, at + window + kept + 2 * scrape, False)

@@ -147,7 +147,8 @@ class Executor:
             outcome = Outcome(Result.FAILED, why, orders=guard.passed)
             ending = self._ending(attempt, outcome, None)
         await self._write(attempt, ending, outcome)
-        self._metrics.actions.labels(action.name, ending.outcome).inc()
+        if ending.pause is None or attempt.attempts >= _PATIENT_ATTEMPTS:  # an order may take a moment
+            self._metrics.actions.labels(action.name, ending.outcome).inc()
         log.info("acted", extra=about | {"outcome": ending.outcome, "reason": ending.detail})
 
     def _attempt(self, attempt: Attempt, bot: BotControl) -> tuple[Ending, Outcome]:
