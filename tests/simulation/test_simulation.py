@@ -13,8 +13,8 @@ from tests.simulation.memory import Memory
 from tests.simulation.simulation import _MODULES
 
 ROOT = Path(__file__).parents[2]
-SEEDS = 300
-FAULTS = ("03_", "14_", "18_")  # a short form of `make simulate-mutants`
+SEEDS = 20
+FAULTS = ("01_", "03_", "05_")  # a short form of `make simulate-mutants`
 
 
 def simulate(*options: str) -> subprocess.CompletedProcess[str]:
