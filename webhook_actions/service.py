@@ -18,7 +18,7 @@ from webhook_actions import app
 from webhook_actions.actions import load_actions
 from webhook_actions.app import Reload
 from webhook_actions.bots import control
-from webhook_actions.engine.due import DueLoop, listen, supervised
+from webhook_actions.engine.due import DueLoop, is_cancelled, listen, supervised
 from webhook_actions.engine.engine import Engine
 from webhook_actions.engine.executor import Control, Executor
 from webhook_actions.engine.facts import Planner
@@ -89,7 +89,7 @@ def parts(
     deliveries = DueLoop(sends.claim, sends.next_due, delivery.AT_ONCE)
 
     async def compare() -> None:
-        while True:
+        while not is_cancelled():
             await asyncio.sleep(float(settings.webhook_actions.reconcile_interval))
             await reconciler.once()
 
@@ -178,7 +178,7 @@ async def _stop(engine: Parts, tasks: tuple[asyncio.Task[None], ...]) -> None:
 
 async def _watch_schema(pool: Pool, executor: Executor) -> None:
     """Order nothing more once a newer Nightdesk has changed the database: its engines have taken over."""
-    while True:
+    while not is_cancelled():
         async with pool.connection() as connection:
             executor.superseded = await migrate.version(connection) != migrate.VERSION
         await asyncio.sleep(_SCHEMA_EVERY)

@@ -15,7 +15,7 @@ import pytest
 import requests
 import yaml
 
-from clients.observer import Senses
+from clients.observer import Observer
 from exporter.client import Bot
 from stack.render import render
 from stack.settings import Settings, load
@@ -211,7 +211,7 @@ def _shows(settings: Settings, bot: str, at: float, did: Traded) -> None:
 def _reports(settings: Settings, at: float, trades: list[dict[str, Any]]) -> None:
     """Assert that a report of a week of the past tells what its trades made, and draws it."""
     end = datetime.fromtimestamp(at, UTC)
-    week = History(Senses.of(settings), "alpha", Period("week", end - timedelta(days=7), end))
+    week = History(Observer.of(settings), "alpha", Period("week", end - timedelta(days=7), end))
     made = sum(trade["profit"] for trade in trades if at - 7 * DAY <= trade["closed_at"] < at)
     assert week.made() == pytest.approx(made, abs=5.0), "as of the samples nearest to both ends"
     assert week.known_from() is None, "nobody watched it then"

@@ -22,7 +22,7 @@ _QUESTIONS = 40  # that an action which only looks may ask Prometheus or the bot
 _MEASURING = 5  # time-outs that endpoints take, measured at once, in steps
 
 
-def _none(_senses: Observer, _period: str, _bot: str) -> tuple[Report, ...]:
+def _none(_observer: Observer, _period: str, _bot: str) -> tuple[Report, ...]:
     return ()
 
 

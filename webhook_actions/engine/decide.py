@@ -1,6 +1,7 @@
 """Decides the next thing about an incident: a pure function of what is known of it, without clock or I/O."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from webhook_actions.engine.decisions import (
@@ -158,8 +159,9 @@ def _pursued(facts: Facts, run: ActionRun, action: PlannedAction | None) -> Deci
 def _stops(facts: Facts, run: ActionRun, action: PlannedAction) -> tuple[Verdict, str] | None:
     """Return the verdict that ends a pursuit before its target is reached, None where it goes on."""
     left = run.detail or "nobody knows what is left"
-    why = forbids(facts.holds, action, facts.incident.kind, run.asked_by)
-    if why is not None and facts.holds.maintained_until is None:
+    lasting = replace(facts.holds, maintained_until=None)  # maintenance only puts it off
+    why = forbids(lasting, action, facts.incident.kind, run.asked_by)
+    if why is not None:
         released = action.strength == CLOSES and not facts.holds.halted
         taken_over = released or (facts.holds.acknowledged_by is not None and facts.holds.paused_by is None)
         return (Verdict.TAKEN_OVER if taken_over else Verdict.STOPPED), f"{why}; {left}"

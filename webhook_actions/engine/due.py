@@ -49,7 +49,7 @@ class DueLoop:
             self.notice()
 
         try:
-            while True:
+            while not is_cancelled():
                 self._noticed.clear()
                 handle = await self._once() if len(handling) < self._at_once else None
                 if handle is None:
@@ -66,9 +66,20 @@ class DueLoop:
         wait = _LONGEST_SLEEP
         if not busy and (due := await self._next_due()) is not None:
             wait = min(max(due, _SHORTEST_SLEEP), _LONGEST_SLEEP)
+        if is_cancelled():
+            return
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(wait):  # wait_for would now and then swallow a cancellation
+            async with asyncio.timeout(wait):
                 await self._noticed.wait()
+
+
+def is_cancelled() -> bool:
+    """Return whether the running task was cancelled, which a library may have swallowed.
+
+    asyncio.wait_for does so in Python 3.11 where what it waits for ends at the same moment; psycopg calls it.
+    """
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 async def _handled(handle: Callable[[], Awaitable[None]]) -> None:
@@ -86,17 +97,20 @@ async def listen(address: str, notice: Callable[[], Any]) -> None:
     async with await psycopg.AsyncConnection.connect(address, autocommit=True) as connection:
         await connection.execute(f"LISTEN {CHANNEL}")
         notice()  # what was committed before is not told again
-        async for _ in connection.notifies():
-            notice()
+        while not is_cancelled():
+            async for _ in connection.notifies(timeout=_LONGEST_SLEEP):
+                notice()
 
 
 async def supervised(name: str, task: Callable[[], Awaitable[None]], failed: Callable[[str], None]) -> None:
     """Run a task for ever: one that fails, or ends, is started again after a pause that doubles to 30 s."""
     pause, loop = 1.0, asyncio.get_running_loop()
-    while True:
+    while not is_cancelled():
         began = loop.time()
         try:
             await task()
+            if is_cancelled():
+                return
             log.error("a task ended by itself; it is started again", extra={"task": name})
         except GONE as error:
             log.warning("a task waits for the database", extra={"task": name, "reason": str(error)})
