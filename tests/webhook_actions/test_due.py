@@ -1,4 +1,4 @@
-"""The due loop and its supervision end when they are told to, whatever a library does with the cancellation."""
+"""The due loop and its supervision end when they are cancelled, though a library swallows that."""
 
 import asyncio
 import contextlib
