@@ -69,6 +69,7 @@ def play(seeds: range, options: argparse.Namespace) -> Iterator[Result]:
 
 def _quiet() -> None:
     logging.disable(logging.CRITICAL)
+    sys.unraisablehook = lambda _: None  # what waits for ever, as in a dead engine, resists being collected
 
 
 def _one(work: tuple[int, int | None]) -> Result:

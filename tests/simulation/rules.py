@@ -31,11 +31,16 @@ class Rules:
         """Write that a rule was broken; the first one counts."""
         raise NotImplementedError
 
+    def amid_order(self) -> None:
+        """Let happen what waits for an order."""
+        raise NotImplementedError
+
     def ordered(self, process: Any, bot: Any, key: str, request: Any) -> None:
         """Judge an order in the moment in which it leaves its engine."""
         path = request.url.rpartition("/api/v1/")[2]
         self.world.orders.append(Sent(self.loop.time(), bot.name, path, key, process.number))
         self.note(f"engine {process.number} orders {path} of {bot.name} by {key}")
+        self.amid_order()
         if not key.startswith("run-"):
             if any(over is None for *_, over in self.memory.t.pauses.values()):
                 self.broken(f"{path} of {bot.name} was ordered while all actions were paused")

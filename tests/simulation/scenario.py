@@ -7,15 +7,16 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happens at a time, in seconds from the start."""
+    """Something that happens at a time, in seconds from the start; or while the next order is on its way."""
 
     at: float
     kind: str
     given: dict[str, Any] = field(default_factory=dict)
+    amid_order: bool = False
 
     def __str__(self) -> str:
         told = ", ".join(f"{name}={value}" for name, value in self.given.items())
-        return f"{self.kind} {told}".rstrip()
+        return f"{self.kind} {told}".rstrip() + (" amid an order" if self.amid_order else "")
 
 
 _WEIGHTS = {
@@ -38,6 +39,19 @@ _WEIGHTS = {
     "release": 2,
     "reload": 4,
 }
+# What hurts most in the middle of an action.
+_AMID = (
+    "crash",
+    "freeze",
+    "database",
+    "commits",
+    "bot_fails",
+    "click",
+    "answer",
+    "pause",
+    "release",
+    "reload",
+)
 _CLICKS = ("close_all_positions", "reduce_position_sizes", "restart_bot", "stop_entries", "clear_cache")
 
 
@@ -93,4 +107,5 @@ def _event(seed: str, kind: str, bots: tuple[str, ...], alerts: list[str], lengt
         case "reload":
             variant = dice.choice(("disarmed", "maintained", "without", "usual"))
             given = {"variant": variant, "seconds": round(dice.uniform(30, 900), 2)}
-    return Event(round(dice.uniform(1, length), 2), kind, given)
+    at = round(dice.uniform(1, length), 2)
+    return Event(at, kind, given, kind in _AMID and dice.random() < 0.4)

@@ -83,6 +83,7 @@ class Simulation(Rules):
         self.processes = [Process(self, number) for number in range(engines)]
         self.variant = "usual"
         self.variant_since = 0.0
+        self.waiting: list[Event] = []  # for an order
         self.tasks: list[asyncio.Task[Any]] = []
         self.database_away_until = -1.0
         self.commits_fail_until = -1.0
@@ -102,8 +103,10 @@ class Simulation(Rules):
         began = self.loop.time()
         for event in self.events:
             await asyncio.sleep(max(0.0, began + event.at - self.loop.time()))
-            self.note(f"{event}")
-            self.spawn(self.happens(event))
+            if event.amid_order:
+                self.waiting.append(event)
+            else:
+                self.strike(event)
         await asyncio.sleep(max(0.0, began + LENGTH - self.loop.time()))
         await self.calm()
         await asyncio.sleep(SETTLE)
@@ -113,6 +116,7 @@ class Simulation(Rules):
     async def calm(self) -> None:
         """End every trouble but the alerts themselves."""
         self.note("calm")
+        self.waiting.clear()
         world = self.world
         self.database_away_until = self.commits_fail_until = -1.0
         world.prometheus_away_until = world.channels_away_until = -1.0
@@ -184,6 +188,15 @@ class Simulation(Rules):
             if isinstance(error, Died | Refused | psycopg.OperationalError | TimeoutError):
                 return
             self.violation = f"{type(error).__name__}: {error}"
+
+    def strike(self, event: Event) -> None:
+        self.note(f"{event}")
+        self.spawn(self.happens(event))
+
+    def amid_order(self) -> None:
+        """Let the first event happen that waits for an order."""
+        if self.waiting:
+            self.strike(self.waiting.pop(0))
 
     async def happens(self, event: Event) -> None:
         await getattr(self, f"on_{event.kind}")(**event.given)

@@ -286,8 +286,12 @@ def test_an_action_is_run_now_and_one_that_touches_money_asks_for_the_bots_name(
     world.deliver(world.alert("alpha"))
     eventually(lambda: world.incident("alpha")["handed_over_at"], within=60, what="giving up")
     before = len(world.bots.by_name["alpha"].restarts)
-    assert "Asked for" in anna.send("/incidents/1/run", action="restart_bot").text
+    [key] = re.findall(r'name="key" value="([^"]+)"', anna.get("/").text)
+    assert "Asked for" in anna.send("/incidents/1/run", action="restart_bot", key=key).text
     eventually(lambda: len(world.bots.by_name["alpha"].restarts) == before + 1, what="the restart")
+    eventually(lambda: world.incident("alpha")["runs"][-1]["verdict"], within=60, what="its verdict")
+    anna.send("/incidents/1/run", action="restart_bot", key=key)  # the same form, clicked again
+    assert [run["asked_by"] for run in world.incident("alpha")["runs"]].count("anna (act token)") == 1
     for typed in ("", "beta", "ALPHA"):
         asked = anna.send("/incidents/1/run", action="close_positions", confirm=typed)
         assert asked.status_code == 422

@@ -44,6 +44,7 @@ def routes(
                 "confirm.html",
                 unconfirmed.status,
                 action=line(form, "action"),
+                key=line(form, "key"),
                 target=request.url.path,
                 csrf=login.csrf(session),
                 back=back,

@@ -122,7 +122,7 @@ class Commands:
     ) -> int:
         """Ask for an action now, and return its run; `confirm` is the bot's name, for money.
 
-        The same request, by its `key` or while one is unfinished, is the same run.
+        The same `key` of the same incident and action is the same run; so is one that is unfinished.
         """
         action = self._actions.get(name)
         if action is None:
@@ -136,8 +136,9 @@ class Commands:
             await incidents.lock_bots(connection, [incident.bot])
             if paused := await holds.paused(connection):
                 raise Refused(409, f"all actions are paused by {paused.paused_by}; resume them first")
+            once = key and f"{incident.id} {name} {key}"
             run = await runs.want(
-                connection, incident.id, incident.bot, name, action.effect, caller.who, key, _EXPIRES
+                connection, incident.id, incident.bot, name, action.effect, caller.who, once, _EXPIRES
             )
             await self._write(connection, caller, "run", incident, name)
             await incidents.wake(connection, [incident.id])
