@@ -32,6 +32,7 @@ _TARGETS_AT_ONCE = 64  # what reduces risk never waits for bots that hang in a r
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 30.0  # seconds between two attempts to reach a target
 _PATIENT_ATTEMPTS = 3  # an order may take a moment to be filled: people hear of a target after so many
 _WRITE_AGAIN = 0.5
+_RETIRED = "the settings were read anew, or Nightdesk stops"
 _GRACE = 20.0  # seconds that a stopping executor leaves to attempts that are under way
 
 
@@ -114,12 +115,26 @@ class Executor:
 
     async def hold(self, bot: str) -> None:
         """Pause a halted bot again that somebody, or its own start, let trade."""
+
+        def guard() -> None:
+            if refusal := self._threads.ask(self._holds_no_more(bot)):
+                raise OrderRefused(refusal)
+
+        try:
+            outcome = await self._threads.run(self._control(self._settings, bot, "halt", guard).pause)
+        except OrderRefused as refusal:
+            log.info("a halted bot is left as it is", extra={"bot": bot, "reason": str(refusal)})
+        else:
+            log.warning("a halted bot was paused again", extra={"bot": bot, "outcome": outcome.detail})
+
+    async def _holds_no_more(self, bot: str) -> str | None:
+        """Return why a halted bot must not be paused again, None where it must."""
+        if self.retired:
+            return _RETIRED
         async with self._pool.connection() as connection:
-            if not await holds.is_halted(connection, bot) or await holds.paused(connection):
-                return
-        held = self._control(self._settings, bot, "halt", lambda: None)
-        paused = await self._threads.run(held.pause)
-        log.warning("a halted bot was paused again", extra={"bot": bot, "outcome": paused.detail})
+            if pause := await holds.paused(connection):
+                return f"all actions are paused by {pause.paused_by}"
+            return None if await holds.is_halted(connection, bot) else "the bot was released"
 
     async def stop(self) -> None:
         """Order nothing new; leave attempts that are under way a while to end."""
@@ -191,7 +206,7 @@ class Executor:
     async def _refusal(self, attempt: Attempt) -> str | None:
         """Return what a person, or another engine, has put in the way since the attempt was committed."""
         if self.retired:
-            return "the settings were read anew, or Nightdesk stops"
+            return _RETIRED
         incident, planned = attempt.incident, self._planner.planned(attempt.action.name, attempt.incident)
         if planned is None:
             return "there is no such action"
