@@ -24,6 +24,7 @@ from webhook_actions.outcome import Outcome
 from webhook_actions.payload import Alert
 from webhook_actions.service import Parts, parts, reconsider
 from webhook_actions.store import incidents
+from webhook_actions.store.runs import Lease
 from webhook_actions.web.commands import Commands
 
 
@@ -209,8 +210,11 @@ class _Life:
         bot = self.sim.world.bots.get(name)
         threads = GreenThreads()
 
+        attempt = getattr(guard, "_attempt", None)  # a halted bot is paused by none
+        lease = attempt and attempt.lease
+
         def ask(request: Request) -> Answer:
-            return threads.ask(self._ask(bot, key, request))
+            return threads.ask(self._ask(bot, key, lease, request))
 
         def sleep(seconds: float) -> None:
             threads.ask(self._sleep(seconds))
@@ -222,12 +226,12 @@ class _Life:
         await asyncio.sleep(seconds)
         await self.gate()
 
-    async def _ask(self, bot: Any, key: str, request: Request) -> Answer:
+    async def _ask(self, bot: Any, key: str, lease: Lease | None, request: Request) -> Answer:
         # An order leaves in the moment in which its guard has let it pass: no freeze lies between.
         if request.method == "GET":
             await self.gate()
         else:
-            self.sim.ordered(self._process, bot, key, request)
+            self.sim.ordered(self._process, bot, key, lease, request)
         try:
             return await self.sim.world.ask(bot, request)
         finally:

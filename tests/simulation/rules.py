@@ -35,7 +35,7 @@ class Rules:
         """Let happen what waits for an order."""
         raise NotImplementedError
 
-    def ordered(self, process: Any, bot: Any, key: str, request: Any) -> None:
+    def ordered(self, process: Any, bot: Any, key: str, lease: Any, request: Any) -> None:
         """Judge an order in the moment in which it leaves its engine."""
         path = request.url.rpartition("/api/v1/")[2]
         self.world.orders.append(Sent(self.loop.time(), bot.name, path, key, process.number))
@@ -49,7 +49,7 @@ class Rules:
         attempt = (run.id, run.fence)
         goes_on = run.target is None and attempt in self._first_of_attempt
         self._first_of_attempt[attempt] = True
-        if run.state != "running" or run.due_at <= self.loop.now():
+        if run.state != "running" or run.due_at <= self.loop.now() or run.fence != lease.fence:
             self.broken(f"{path} of {bot.name} by {key} was ordered without a lease: {run.state}")
         if goes_on:
             return
