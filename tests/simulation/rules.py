@@ -94,6 +94,14 @@ class Rules:
                 if late:
                     self.broken(f"run {run.id} ({run.action} of {run.bot}) is {run.state} for ever")
 
+    def all_taken_over(self) -> None:
+        """What a person is said to have taken over, a person did take over."""
+        released = {bot for bot, *_, over in self.memory.t.halts.values() if over is not None}
+        answered = {incident for incident, _ in self.memory.t.answers}
+        for run in self.memory.t.runs.values():
+            if run.verdict == "taken_over" and run.bot not in released and run.incident not in answered:
+                self.broken(f"run {run.id} ({run.action} of {run.bot}) was taken over by nobody")
+
     def all_told(self) -> None:
         """Whatever needs a person has reached one."""
         sent = {self.memory.t.messages[id_].step for id_ in self.world.sent if id_ in self.memory.t.messages}
@@ -213,10 +221,6 @@ class Rules:
         prints = [one.fingerprint for one in self.memory.open()]
         for name in {one for one in prints if prints.count(one) > 1}:
             self.broken(f"{name} has several open incidents")
-        asked = defaultdict[tuple[int, str], list[Any]](list)
-        for run in self.memory.t.runs.values():
-            if run.asked_by is not None:
-                asked[run.incident, run.action].append(run)
 
     def age(self, at: datetime | None) -> float:
         return (self.loop.now() - at).total_seconds() if at else 0.0

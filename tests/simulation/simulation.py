@@ -110,7 +110,15 @@ class Simulation(Rules):
         await asyncio.sleep(max(0.0, began + LENGTH - self.loop.time()))
         await self.calm()
         await asyncio.sleep(SETTLE)
-        for check in (self.all_judged, self.all_told, self.all_open, self.all_flat, self.paced, self.once):
+        for check in (
+            self.all_judged,
+            self.all_taken_over,
+            self.all_told,
+            self.all_open,
+            self.all_flat,
+            self.paced,
+            self.once,
+        ):
             check()
 
     async def calm(self) -> None:
