@@ -56,6 +56,12 @@ class Child:
         """None while it runs, else its exit status, negative for the signal that it died of."""
         return self._process.returncode
 
+    async def has_ended(self) -> bool:
+        """Return whether it has ended; one whose pipe is closed is about to, and is waited for."""
+        if self._process.stdin is None or self._process.stdin.is_closing():
+            await asyncio.shield(self._watching)
+        return self.exit_status is not None
+
     async def ask(self, question: Question, seconds: float = ANSWER_SECONDS) -> Answer:
         """Return its answer; raises NotRunningError, DiedError or UnansweredError."""
         writer = self._process.stdin

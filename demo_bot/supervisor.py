@@ -189,7 +189,7 @@ class Supervisor:
 
     async def _switch_process(self, verb: str, arguments: NoArguments) -> str:
         child = self._child
-        alive = child is not None and child.exit_status is None
+        alive = child is not None and not await child.has_ended()
         if verb == "start":
             return "already running" if alive else await self._start()
         if child is not None:

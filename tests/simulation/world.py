@@ -101,8 +101,6 @@ class World:
     def alert(self, kind: str, bot: str) -> FiringAlert:
         labels = {"alertname": f"TradingBot{kind}", "bot": bot, "severity": SEVERITIES[kind]}
         notes = {"summary": f"{kind} of {bot}", "verify": f"fine {kind} {bot}"}
-        if bot in self.strangers:
-            notes.pop("verify")
         return FiringAlert(labels, notes)
 
     def holds(self, expression: str, since: float | None = None) -> bool:

@@ -56,7 +56,8 @@ def decide(facts: Facts) -> Decision:
         return _at_end(facts)
     if facts.incident.handed_over_at is not None:
         return Wait(None, "it waits for a person")
-    if facts.observed.gone and facts.incident.confirmed and "verify" in facts.incident.annotations:
+    measured = facts.watched and facts.incident.confirmed and "verify" in facts.incident.annotations
+    if facts.observed.gone and measured:
         return Wait(None, "its cause is gone, though it is kept firing for a while")
     return _next(facts)
 
