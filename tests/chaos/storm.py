@@ -156,7 +156,7 @@ class _Sky:
 
     def _fail(self) -> None:
         """Kill engines at random; stop PostgreSQL, and freeze an engine, in between."""
-        between = self.storm.kills // (self.storm.outages + 1)
+        between = max(self.storm.kills // (self.storm.outages + 1), 1)
         for kill in range(1, self.storm.kills + 1):
             wait(self.random.uniform(1, 4))
             number = self.random.randrange(self.storm.engines)
@@ -245,6 +245,8 @@ class _Sky:
                     continue
                 received += count
                 executed += bot.executed[verb, key]
+                if verb == "close_positions":  # has no key: whoever is flat already stays so
+                    continue
                 unkeyed += key is None
                 if key is not None:
                     incident = steps[int(key.split("-")[1])]
@@ -254,8 +256,8 @@ class _Sky:
             self._tell_of(incident)
         return [
             Finding("money orders that bots received; carried out", f"{received}; {executed}", executed > 0),
-            Finding("money orders without an idempotency key", str(unkeyed), unkeyed == 0),
-            Finding("incidents for which one was carried out twice", str(len(twice)), not twice),
+            Finding("reductions without an idempotency key", str(unkeyed), unkeyed == 0),
+            Finding("incidents for which a reduction was carried out twice", str(len(twice)), not twice),
         ]
 
     def _tell_of(self, incident: int) -> None:

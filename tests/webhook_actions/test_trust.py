@@ -320,6 +320,21 @@ async def _at_least(s: Scene, query: str, count: int) -> bool:
 # 10: Prometheus is the truth
 
 
+def test_an_incident_whose_run_a_stronger_one_replaces_is_decided_anew_at_once(play: Play) -> None:
+    async def act(s: Scene) -> None:
+        s.bots["alpha"].slow = 2.0
+        await s.fires("RiskUtilizationHigh", "alpha", severity="warning")
+        running = "SELECT FROM runs WHERE action = 'stop_entries' AND state = 'running'"
+        await s.until(lambda: _many(s, running, 1), what="the weaker action")
+        await s.fires("CriticalLoss", "alpha")
+        replaced = "SELECT FROM runs WHERE verdict = 'replaced'"
+        await s.until(lambda: _many(s, replaced, 1), what="the stronger action")
+        moved = "SELECT FROM incidents WHERE alert ~ 'Risk' AND waits_for <> 'stop_entries is under way'"
+        await s.until(lambda: _many(s, moved, 1), what="the next decision", within=5)
+
+    play(act, actions=CLOSE)
+
+
 def test_an_alert_of_a_bot_that_settings_do_not_know_stays_open_while_it_fires(play: Play) -> None:
     async def act(s: Scene) -> None:
         await s.fires("Down", "stranger")

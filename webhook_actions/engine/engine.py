@@ -226,6 +226,7 @@ class Engine:
                 why = f"{run.action}: replaced by {action.name}, which is stronger"
                 await runs.finish(connection, run, d.Verdict.REPLACED)
                 await incidents.tell(connection, run.incident, d.Verdict.REPLACED, why)
+                await incidents.wake(connection, [run.incident])
         if action.halts:
             await holds.halt(connection, incident.bot, incident.id, f"{action.name} for {incident.alert}")
         lease = self._executor.lease(incident.bot, action)
