@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 _HEALS = {  # which faults an order may mend, and how often it does
     "restart": (("Down",), 0.8),
@@ -24,7 +25,7 @@ class Bot:
 
     up: bool = True
     paused: bool = False
-    positions: int = 3
+    sizes: dict[str, float] = field(default_factory=lambda: dict.fromkeys(("S0", "S1", "S2"), 1.0))
     comes_back: bool = True  # where False, no restart helps
     error: str | None = None  # reason of source_error
     faults: set[tuple[str, str]] = field(default_factory=set)  # alert and symbol
@@ -39,8 +40,8 @@ class Bot:
 
     def state(self) -> dict[str, object]:
         held = [
-            {"symbol": f"S{n}", "side": "long", "size": 1.0, "price": 100.0, "profit": -1.0}
-            for n in range(self.positions)
+            {"symbol": symbol, "side": "long", "size": size, "price": 100.0, "profit": -1.0}
+            for symbol, size in self.sizes.items()
         ]
         return {
             "state": "paused" if self.paused else "running",
@@ -68,10 +69,10 @@ class Fleet:
                 return self.fail_or(lambda: json.dumps(bot.state()).encode() if bot.up else None)
 
             def do_POST(self) -> None:
-                self.rfile.read(int(self.headers["Content-Length"] or 0))
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"] or 0)) or b"{}") or {}
                 name, verb = self.path.split("/")[1], self.path.split("/")[-1]
                 key = self.headers["Idempotency-Key"]
-                return self.fail_or(lambda: fleet.told(name, verb, key))
+                return self.fail_or(lambda: fleet.told(name, verb, key, body))
 
             def fail_or(self, work: Callable[[], bytes | None]) -> None:
                 how = fleet.how_it_fails()
@@ -116,7 +117,7 @@ class Fleet:
             self.failed[how] += 1
             return how
 
-    def told(self, name: str, verb: str, key: str | None) -> bytes:
+    def told(self, name: str, verb: str, key: str | None, body: dict[str, Any]) -> bytes:
         """Carry out a verb, once for each key, as docs/bot-api.md wants it."""
         bot = self.bots[name]
         with self._lock:
@@ -125,18 +126,20 @@ class Fleet:
             if key is not None and bot.executed[verb, key]:
                 return b'{"detail": "done already"}'
             bot.executed[verb, key] += 1
-            self._carry_out(bot, verb)
+            self._carry_out(bot, verb, body)
         return b'{"detail": "done"}'
 
-    def _carry_out(self, bot: Bot, verb: str) -> None:
+    def _carry_out(self, bot: Bot, verb: str, body: dict[str, Any]) -> None:
         if verb == "restart":
             bot.up, bot.paused = bot.comes_back, False  # a start lets it trade again
         elif verb in ("pause", "resume"):
             bot.paused = verb == "pause"
         elif verb == "close_positions":
-            bot.positions = 0
+            staying = set(bot.sizes) - set(body.get("symbols") or bot.sizes)
+            bot.sizes = {symbol: bot.sizes[symbol] for symbol in staying}
         elif verb == "reduce_positions":
-            bot.positions = bot.positions // 2
+            wanted = {one["symbol"]: one["size"] for one in body["positions"]}
+            bot.sizes = {s: min(size, wanted.get(s, size)) for s, size in bot.sizes.items()}
         alerts, share = _HEALS.get(verb, ((), 0.0))
         if bot.comes_back and self._random.random() < share:
             bot.faults = {fault for fault in bot.faults if fault[0] not in alerts}
@@ -164,8 +167,8 @@ class Fleet:
                 lines.append(
                     f'trading_bot_state{{bot="{name}",state="running"}} {int(bot.up and not bot.paused)}'
                 )
-                lines.append(f'trading_bot_current_exposure{{bot="{name}"}} {bot.positions * 100}')
-                lines.append(f'trading_bot_active_positions{{bot="{name}",symbol="all"}} {bot.positions}')
+                lines.append(f'trading_bot_current_exposure{{bot="{name}"}} {sum(bot.sizes.values()) * 100}')
+                lines.append(f'trading_bot_active_positions{{bot="{name}",symbol="all"}} {len(bot.sizes)}')
                 if bot.error:
                     lines.append(f'trading_bot_source_error{{bot="{name}",reason="{bot.error}"}} 1')
                 for alert, symbol in bot.known:
