@@ -315,7 +315,7 @@ _ENDS = (  # verified, escalated, acknowledged, closed by a good sample, or left
     "escalated_at IS NOT NULL",
     "EXISTS (SELECT FROM acknowledgements WHERE incident = i.id)",
     "closed_at IS NOT NULL",
-    "EXISTS (SELECT FROM runs r WHERE state = 'open' AND waits_for ~ (' of incident ' || r.incident || '$'))",
+    "waits_for ~ ' waits for .* of incident '",
 )
 _ENDED = " OR ".join(_ENDS)
 
