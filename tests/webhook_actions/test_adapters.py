@@ -1,5 +1,7 @@
 """Each way to act on a bot, against the real thing or what was recorded of it."""
 
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -9,7 +11,7 @@ import docker
 import pytest
 from docker.errors import DockerException
 
-from clients.http import Answer
+from clients.http import Answer, CertificateRefused, Request
 from clients.observer import Observer
 from stack.settings import DockerRestart, FreqtradeBot, HttpBot, load
 from stack.settings.load import DEFAULTS
@@ -158,16 +160,57 @@ def test_freqtrade_is_restarted_by_stop_and_start(freqtrade: tuple[Recording, Fr
     assert adapter.answers().done
 
 
-@pytest.mark.parametrize("state", ["stopped", "paused"])
 def test_a_freqtrade_that_its_owner_stopped_is_left_alone(
-    freqtrade: tuple[Recording, FreqtradeAdapter], state: str
+    freqtrade: tuple[Recording, FreqtradeAdapter],
 ) -> None:
     recording, adapter = freqtrade
-    recording.state = state
+    recording.state = "stopped"
     outcome = adapter.restart(0, "key")
     assert outcome.result is Result.CANNOT
-    assert state in outcome.detail
+    assert "stopped" in outcome.detail
     assert posted(recording) == []
+
+
+BEHIND_A_PROXY = [
+    (301, b"<html>Moved Permanently</html>"),
+    (404, b"<html>Not Found</html>"),
+    (407, b"<html>Proxy Authentication Required</html>"),
+    (429, b"<html>Too Many Requests</html>"),
+]
+
+
+@pytest.mark.parametrize(("status", "body"), BEHIND_A_PROXY)
+def test_where_the_way_to_a_bot_is_broken_the_bot_is_not_restarted(
+    tmp_path: Path, status: int, body: bytes
+) -> None:
+    (tmp_path / "token").write_text("secret")
+    access = HttpBot(type="http", url="http://bot", token_file=tmp_path / "token")
+    adapter = HttpAdapter(access, 0.5, free, ask=lambda _: Answer(status, body))
+    program = CommandAdapter(SHOW, "alpha", 20, free)
+    bot = BotControl("alpha", "step-1", program, adapter, NO_SENSES, 0, 5, keep=0.5)
+    outcome = bot.restart()
+    assert (outcome.result, outcome.orders) == (Result.FAILED, 0)
+    assert "the way to the bot is broken, not the bot" in outcome.detail
+
+
+def test_where_a_certificate_is_not_trusted_the_bot_is_not_restarted(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("secret")
+
+    def ask(_: Request) -> Answer:
+        raise CertificateRefused("its certificate is not trusted: self-signed")
+
+    access = HttpBot(type="http", url="https://bot", token_file=tmp_path / "token")
+    bot = over(HttpAdapter(access, 0.5, free, ask=ask))
+    assert bot.restart().result is Result.FAILED
+
+
+def test_a_program_that_leaves_the_bot_in_the_background_has_ended(tmp_path: Path) -> None:
+    pid = tmp_path / "pid"
+    leaves = f"sleep 60 & echo $! > {pid}; echo started"
+    outcome = CommandAdapter(["/bin/sh", "-c", leaves], "alpha", 20, free).restart(0, "key")
+    os.kill(int(pid.read_text()), signal.SIGKILL)
+    assert outcome.done, outcome
+    assert "started" in outcome.detail
 
 
 @pytest.mark.parametrize(
@@ -235,7 +278,10 @@ def test_a_bot_that_only_tells_cannot_be_restarted_and_that_is_said(kind: str, t
 @pytest.mark.parametrize("kind", SOURCES)
 def test_a_bot_that_only_tells_is_restarted_as_settings_say(kind: str, tmp_path: Path) -> None:
     bot = telling(kind, tmp_path, ", restart: {type: command, program: show}")
-    assert restart_bot(bot, None).done  # type: ignore[arg-type]  # it is not looked at
+    restarted = restart_bot(bot, None)  # type: ignore[arg-type]  # it is not looked at
+    assert restarted.done
+    assert "it answers" not in restarted.detail, "nobody was asked"
+    assert "it has no API that could be asked" in restarted.detail
 
 
 @pytest.mark.parametrize("kind", SOURCES)
