@@ -251,7 +251,8 @@ class Memory(People):
 
     async def runs__go_on(self, _: Any, run: Run, lease: float) -> Lease:
         row = self.t.runs[run.id]
-        if row.state not in ("wanted", "open"):
+        astray = row.state == "ended" and row.verdict is None and row.before is not None
+        if row.state not in ("wanted", "open") and not astray:
             raise LookupError(f"run {run.id} is neither wanted nor open")
         row = self.put(
             "runs",
@@ -310,6 +311,28 @@ class Memory(People):
             self.put("runs", lease.run, target=self.t.runs[lease.run].target or dict(target))
         return held
 
+    async def runs__set_before(self, _: Any, lease: Lease, before: str) -> bool:
+        held = self._holds(lease)
+        if held:
+            self.put("runs", lease.run, before=self.t.runs[lease.run].before or str(before))
+        return held
+
+    async def runs__left_astray(self, _: Any, bot: str, since: float) -> str | None:
+        from_ = self.later(-since)
+        last = None
+        for run in self.t.runs.values():
+            begun = run.orders or run.state == "running"
+            if (
+                run.bot == bot
+                and run.before is not None
+                and begun
+                and run.started_at
+                and run.started_at > from_
+            ):
+                last = run
+        seen_back = last is None or last.outcome == "done" or last.verdict == "verified"
+        return None if seen_back else last.before
+
     async def runs__end(self, _: Any, lease: Lease, ending: Any) -> bool:
         run = self.t.runs[lease.run]
         if run.fence != lease.fence or run.state != "running":
@@ -322,7 +345,7 @@ class Memory(People):
             orders=run.orders + ending.orders,
             state="ended" if ending.pause is None else "open",
             ended_at=self.now(),
-            verify_until=run.verify_until or self.later(ending.verify),
+            verify_until=(run.verify_until if run.before is None else None) or self.later(ending.verify),
             due_at=self.later(ending.pause),
             verdict=ending.verdict and str(ending.verdict),
             judged_at=self.now() if ending.verdict is not None else None,

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from clients.http import Ask, ask
-from clients.observer import Observer, Sample, for_bot
+from clients.observer import Observer, Sample, Unanswered, for_bot
 from stack.settings import Bot, CommandRestart, DockerRestart, FreqtradeBot, HttpBot, Settings
 from webhook_actions.bots.command import CommandAdapter
 from webhook_actions.bots.docker import DockerAdapter
@@ -100,6 +100,25 @@ class BotControl:
     def mode(self) -> Mode | Outcome:
         """Return what the bot's trading loop does."""
         return self.adapter.mode()
+
+    def last_mode(self) -> Mode:
+        """Return what the trading loop of a bot did last that does not answer; where nobody knows, it ran."""
+        try:
+            seen = self.ask('max by (state) (last_over_time(trading_bot_state{bot="$bot"}[1d])) == 1')
+        except Unanswered:
+            return Mode.RUNNING
+        known = [Mode(s.labels["state"]) for s in seen if s.labels.get("state") in set(Mode)]
+        return known[0] if len(known) == 1 else Mode.RUNNING
+
+    def undo(self, before: Mode) -> Outcome:
+        """Have a bot whose entries were stopped do what it did before that."""
+        if before is Mode.RUNNING:
+            seen = self.standing()
+            enters = isinstance(seen, Standing) and seen.state == Mode.RUNNING and seen.enters
+            return Outcome.ok("it enters already") if enters else self.resume()
+        if self.adapter.mode() is before:
+            return Outcome.ok(f"it is {before}, as it was")
+        return self.adapter.bring_back(before)
 
     def come_back(self, mode: Mode) -> Outcome:
         """Wait until the bot answers, and have its trading loop do what it did; done where it does."""
