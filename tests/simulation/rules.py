@@ -172,6 +172,14 @@ class Rules:
         for bot in self.world.bots.values():
             if bot.double.state == "stopped" and not bot.owner_stopped:
                 self.broken(f"{bot.name} was left stopped")
+        for halt in self.memory.t.halts.values():
+            bot = self.world.bots[halt.bot]
+            if halt.released_at is None and bot.up and bot.double.state == "running":
+                self.broken(f"{bot.name} is halted and trades")
+        for left in self.memory.t.controls.values():
+            bot = self.world.bots[left.bot]
+            if left.removed_at is None and left.released_by is not None and bot.up:
+                self.broken(f"{bot.name} was released, and nothing was undone on it: {left.detail}")
 
     def paced(self) -> None:
         """Restarts keep to attempts and fleet; money moves once a breach and cooldown."""

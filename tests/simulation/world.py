@@ -172,13 +172,16 @@ class World:
     def serve(self, bot: Bot, method: str, path: str, body: Any, key: str | None) -> tuple[int, Any]:
         if path.endswith("control/restart"):
             if bot.comes_back:
-                bot.up, bot.double.state = True, "running"
+                # Where its configuration says nothing, it comes up stopped.
+                bot.up, bot.double.state = True, self.random.choice(("running", "running", "stopped"))
                 bot.conditions.discard("Down")
             return 200, {"done": True, "detail": "restarted"}
         if path.endswith(("retry_connection", "switch_endpoint", "reload_config")):
             if self.random.random() < 0.5:
                 bot.conditions.discard("ApiErrorRate")
-            return 200, {"done": True, "detail": "done"}
+            if not path.endswith("reload_config"):
+                return 200, {"done": True, "detail": "done"}
+            bot.double.initial_state = self.random.choice(("running", "stopped"))
         return bot.double.serve(method, path, body, key)
 
     # channels

@@ -188,6 +188,10 @@ class BotApi(Double):
 
     def _do(self, verb: str, body: dict[str, Any]) -> tuple[int, Any]:
         match verb:
+            case "start" | "resume":
+                self.state = "running"
+            case "stop":
+                self.state = "stopped"
             case "pause":
                 self.state = "paused"
                 for each in self.held:

@@ -170,3 +170,24 @@ def test_the_state_before_is_known_though_an_open_trade_cannot_be_read(make: Mak
     assert isinstance(bot.standing(), Outcome)
     assert bot.retry_connection().done
     assert double.state == "running"
+
+
+@pytest.mark.parametrize("version", AROUND)
+def test_a_release_starts_no_bot_that_its_owner_stopped_meanwhile(make: Make, version: str) -> None:
+    bot, double, _ = make(version)
+    assert bot.pause().done
+    double.state = "stopped"
+    assert bot.undo(Mode.RUNNING).done is double.has("locks"), "an older one is released once it is started"
+    assert (double.state, double.locks) == ("stopped", [])
+    double.state = "running"
+    assert bot.undo(Mode.RUNNING).done
+    assert double.max_open_trades == 5
+
+
+@pytest.mark.parametrize("version", AROUND)
+def test_a_release_undoes_a_close_of_a_bot_that_had_been_stopped(make: Make, version: str) -> None:
+    bot, double, _ = make(version, state="stopped")
+    assert bot.bring_to(CLOSED).done
+    assert double.state != "stopped"
+    assert bot.undo(Mode.STOPPED).done
+    assert double.state == "stopped"

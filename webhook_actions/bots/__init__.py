@@ -77,7 +77,7 @@ class BotControl:
     @property
     def longest_to_target(self) -> float:
         """Seconds that one attempt to bring the bot to a target takes at most, with the looks around it."""
-        return self.adapter.longest + 6 * self.adapter.timeout
+        return self.adapter.longest + 8 * self.adapter.timeout
 
     def restart(self) -> Outcome:
         """Restart the bot, unless its owner stopped it, or it is the way to it that is broken."""

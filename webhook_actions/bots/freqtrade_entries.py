@@ -81,7 +81,7 @@ class Entries:
         return _then(self.start(), lambda: self._post(call)) if stopped else self._post(call)
 
     def allow(self) -> Outcome:
-        """Take away what stops entries, though not the locks of others, and start."""
+        """Take away what stops entries, though not the locks of others; what is stopped stays so."""
         config = self.config()
         if isinstance(config, Outcome):
             return config
@@ -92,9 +92,14 @@ class Entries:
                 if not unlocked.done:
                     return unlocked
                 done = unlocked
+        stopped = config.state == "stopped"
         if config.max_open_trades == 0 and not capabilities(config).pauses:
+            if stopped:
+                return Outcome.retry(
+                    "it is stopped, and a reload, which allows entries again, would start it"
+                )
             done = _then(done, self.reload)  # what /stopentry has set, nothing else takes back
-        return _then(done, self.start)
+        return done if stopped else _then(done, self.start)
 
     def reload(self) -> Outcome:
         """Read the configuration and the markets anew, and wait for that; never while the exchange is out."""

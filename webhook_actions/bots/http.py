@@ -129,6 +129,8 @@ class HttpAdapter:
         """Send the verb; the same order under the same key is done once, however often it is sent."""
         if order.verb not in self.verbs:
             return Outcome.cannot(f"the bot API has no {order.verb}")
+        if order.verb is Verb.RESUME and self.mode() is Mode.STOPPED:
+            return Outcome.ok("it is stopped, and is left so")
         once = None if order.verb in _KEYLESS else f"{key}-{order.verb}"
         return self._control(order.verb, order.arguments(), once)
 

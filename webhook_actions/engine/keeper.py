@@ -20,7 +20,6 @@ from webhook_actions.store.runs import State
 log = logging.getLogger(__name__)
 
 _FLAT = Target(others=0.0, paused=True)
-_PAUSED = Target(paused=True)
 _OVER = "it enters again: somebody has started it"
 
 
@@ -74,34 +73,32 @@ class Keeper:
         standing = await self._threads.run(control.standing)
         return isinstance(standing, Standing) and standing.enters
 
-    async def _under_way(self, bot: str) -> set[str]:
-        """Return the states of the unfinished runs that order something of a bot."""
+    async def _under_way(self, bot: str) -> bool:
+        """Return whether a run that orders something of a bot is unfinished."""
         async with self._pool.connection() as connection:
             found = await runs.of_bots(connection, [bot], 0.0)
-        return {run.state for run in found if run.effect != Effect.OBSERVE} & {State.RUNNING, State.OPEN}
+        return any(run.effect != Effect.OBSERVE and run.state in (State.RUNNING, State.OPEN) for run in found)
 
     async def _hold(self, halt: Halt) -> None:
         """Make a halted bot flat and paused again that somebody, or its own start, let trade."""
         if not halt.astray and not await self._enters(halt.bot):
             return
-        under_way = await self._under_way(halt.bot)
-        if State.RUNNING in under_way:
+        if await self._under_way(halt.bot):  # which makes it flat itself
             return
-        target = _PAUSED if under_way else _FLAT  # what is pursued makes it flat itself
         control = self._control(self._settings, halt.bot, "halt", self._guard(halt.bot))
         async with self._pool.transaction() as connection:
             if not await holds.claim_astray(connection, halt.bot, control.longest_to_target):
                 return
         flat = False
         try:
-            outcome = await self._threads.run(lambda: control.bring_to(target))
+            outcome = await self._threads.run(lambda: control.bring_to(_FLAT))
             seen = await self._threads.run(control.standing)
             proof = seen if isinstance(seen, Outcome) else reached(_FLAT, seen)
             flat = proof.done
         finally:
             async with self._pool.transaction() as connection:
                 await holds.settle(connection, halt.bot, flat=flat)
-        said = f"{halt.bot} is halted and was trading; {outcome.detail}; {proof.detail}"
+        said = f"it was trading, though halted; {outcome.detail}; {proof.detail}"
         self._metrics.actions.labels("hold", "done" if flat else "retry").inc()
         log.warning("a halted bot was trading", extra={"bot": halt.bot, "outcome": said})
         if halt.incident is not None and (flat or not halt.astray):
