@@ -317,7 +317,8 @@ def settings_of(directory: Path, bots: Bots, speed: float = SPEED, **overrides: 
         "bots": {
             name: {"source": {"type": "http", "url": f"{url}/{name}", "token_file": "bot_token"}}
             for name in bots.by_name
-        },
+        }
+        | overrides.pop("sources", {}),
         "webhook_actions": {
             "tokens": {f"{name}_file": f"{name}_token" for name in ("receive", "read", "act")},
             "heartbeat": "1s",

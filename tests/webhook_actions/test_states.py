@@ -1,12 +1,17 @@
 """Nightdesk leaves a bot as it found it, undoes what it did when told to, and breaks nothing in an outage."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from clients.observer import Observer, Sample
+from tests.freqtrade_replay import PASSWORD, USER, Recording, serve
 from tests.webhook_actions.scene import ANNA, Scene, scene, verify
+from webhook_actions.bots import BotControl
+from webhook_actions.bots.nothing import NoAdapter
 from webhook_actions.store import controls, holds, runs
 from webhook_actions.store.embedded import EmbeddedPostgres
 from webhook_actions.web.commands import Refused
@@ -234,3 +239,78 @@ async def test_a_restart_that_an_outage_made_vain_counts_as_no_attempt(postgres:
         s.prometheus.exchange_out.add("alpha")
         await s.until(lambda: verdict(s), "the verdict")
         assert await s.rows("SELECT outcome, verdict FROM runs") == [("spared", "not_verified")]
+
+
+@asynccontextmanager
+async def over_freqtrade(
+    postgres: str, name: str, directory: Path, recording: Recording, **settings: Any
+) -> AsyncIterator[Scene]:
+    """Set a scene whose alpha is the recorded Freqtrade."""
+    (directory / "password").write_text(PASSWORD)
+    with serve(recording) as url:
+        source = {"type": "freqtrade", "url": url, "username": USER, "password_file": "password"}
+        async with scene(
+            postgres, name, directory, sources={"alpha": {"source": source}}, **settings
+        ) as made:
+            yield made
+
+
+async def test_while_the_exchange_is_out_a_freqtrade_that_lives_is_left_alone_and_people_are_told(
+    postgres: str, tmp_path: Path
+) -> None:
+    recording = Recording()
+    async with over_freqtrade(postgres, "lives", tmp_path, recording) as s:
+        s.prometheus.exchange_out.add("alpha")
+        await s.fires("ApiErrorRate", "alpha")
+
+        async def is_told() -> bool:
+            return any("retry_connection waits for the exchange" in why for why in await s.told("alpha"))
+
+        await s.until(is_told, "that a person is told why")
+        assert recording.orders == []
+        s.prometheus.exchange_out.clear()
+        await s.until(lambda: recording.orders == [("reload_config", None)], "the reload")
+
+
+async def test_a_reduction_that_an_old_freqtrade_cannot_do_is_refused_and_told(
+    postgres: str, tmp_path: Path
+) -> None:
+    recording = Recording()
+    recording.answers["show_config"]["version"] = "2022.7"
+    armed = {"actions": {"armed": ["reduce_position_sizes"]}}
+    async with over_freqtrade(postgres, "old", tmp_path, recording, **armed) as s:
+        await s.fires("HighDrawdown", "alpha")
+
+        async def refused() -> Any:
+            return await s.rows(
+                "SELECT outcome, detail, target FROM runs "
+                "WHERE action = 'reduce_position_sizes' AND state = 'ended'"
+            )
+
+        [(outcome, detail, target)] = await s.until(refused, "the refusal")
+        assert (outcome, target) == ("cannot", None)
+        assert "Freqtrade 2022.7 exits only whole trades" in detail
+        assert recording.orders == []
+        assert [trade["pair"] for trade in recording.answers["status"]] == ["ADA/USDT", "ATOM/USDT"]
+
+
+@pytest.mark.parametrize(
+    ("samples", "mode"),
+    [
+        ([("running", 1.0)], "running"),
+        ([("stopped", 1.0)], "stopped"),
+        ([("reloading", 1.0)], "running"),
+        ([], "running"),
+    ],
+)
+def test_what_a_dead_bot_did_is_what_its_last_samples_say(
+    samples: list[tuple[str, float]], mode: str
+) -> None:
+    class Seen(Observer):
+        def ask(self, expression: str, at: float | None = None) -> tuple[Sample, ...]:
+            assert 'bot="alpha"' in expression
+            return tuple(Sample({"state": state}, value) for state, value in samples)
+
+    adapter = NoAdapter()
+    bot = BotControl("alpha", "run-1", adapter, adapter, Seen([], [], 1.0), 0, 5, 0.5)
+    assert bot.last_mode() == mode

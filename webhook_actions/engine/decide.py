@@ -35,7 +35,6 @@ _NOT_RUN = (CANNOT, WOULD_HAVE, REFUSED, SPARED)
 _NEVER_AGAIN = (CANNOT, WOULD_HAVE, "failed")  # in the same incident, whoever asked
 _BESIDE = timedelta(seconds=2)  # when to look again at a bot that something else is done to
 _RETRY_PROMETHEUS = timedelta(seconds=5)
-_RETRY_EXCHANGE = timedelta(seconds=15)
 
 
 def decide(facts: Facts) -> Decision:
@@ -246,7 +245,7 @@ def _held_back(facts: Facts, action: PlannedAction) -> Decision | None:
         return Blocked("acknowledged", holds.acknowledged_until, why)
     if action.waits is not None:
         why = f"{action.name} waits for the exchange: {action.waits}"
-        return Blocked("exchange", facts.now + _RETRY_EXCHANGE, why)
+        return Blocked("exchange", facts.now + 3 * facts.look_again, why)
     rests_until = _rests_until(facts, action) if action.paced else None
     if rests_until and rests_until > facts.now:
         return Wait(rests_until, f"{action.name} rests until {rests_until:%H:%M:%S} UTC", told=True)
