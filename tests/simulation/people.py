@@ -90,7 +90,16 @@ class People:
     async def controls__left(self, _: Any) -> list[Control]:
         return sorted(
             (
-                Control(row.id, row.bot, row.reason, row.since, row.before, row.released_by, row.detail)
+                Control(
+                    row.id,
+                    row.bot,
+                    row.reason,
+                    row.since,
+                    row.incident,
+                    row.before,
+                    row.released_by,
+                    row.detail,
+                )
                 for row in self._left()
             ),
             key=lambda control: control.bot,

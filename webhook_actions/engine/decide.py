@@ -103,7 +103,7 @@ def _wanted(facts: Facts, run: ActionRun, action: PlannedAction | None) -> Decis
     if refusal is None and run.expires_at is not None and facts.now >= run.expires_at:
         refusal = "nobody could run it before it expired; ask again if it is still wanted"
     if action is None or refusal is not None:
-        return Judge(run, Verdict.NONE, str(refusal), REFUSED)
+        return Judge(run, Verdict.NONE, str(refusal), refused=True)
     if wait := _conflict(facts, action, run.id):
         return wait
     return Run(run.action, f"{run.asked_by} asked for it", run.id, _weaker(facts, action, run.id))
@@ -140,7 +140,7 @@ def _awaiting_proof(facts: Facts, run: ActionRun) -> Decision:
             return Blocked("unreachable", facts.now + _RETRY_PROMETHEUS, f"{run.action}: no proof yet: {why}")
         action = facts.actions.get(run.action)
         if action is not None and action.waits is not None:
-            return Judge(run, seen[0], f"not proven, while {action.waits}", SPARED)
+            return Judge(run, seen[0], f"not proven, while {action.waits}", spared=True)
         return Judge(run, seen[0], f"not proven by {seen[1]}")
     return Wait(min(run.verify_until, facts.now + _patience(facts, run)), f"{run.action} waits for its proof")
 

@@ -116,12 +116,16 @@ class Run:
 
 @dataclass(frozen=True)
 class Judge:
-    """Write the verdict on a run; `outcome` where it was not carried out, or counts as no attempt."""
+    """Write the verdict on a run.
+
+    It is `refused` where a person's request was not carried out, `spared` where it counts as no attempt.
+    """
 
     run: ActionRun
     verdict: Verdict
     reason: str
-    outcome: str | None = None
+    refused: bool = False
+    spared: bool = False
 
 
 @dataclass(frozen=True)

@@ -257,13 +257,13 @@ class Engine:
     ) -> None:
         run, verdict = decision.run, decision.verdict
         text = f"{run.action}: {decision.reason}"
-        if decision.outcome == d.REFUSED:
+        if decision.refused:
             await runs.finish(connection, run, verdict, d.REFUSED, decision.reason)
             await incidents.tell(connection, incident.id, d.REFUSED, text)
             await self._escalation.blocked(connection, incident, f"refused {run.id}", text)
             look.written.append(self._metrics.actions.labels(run.action, d.REFUSED).inc)
             return
-        await runs.finish(connection, run, verdict, decision.outcome)
+        await runs.finish(connection, run, verdict, d.SPARED if decision.spared else None)
         if verdict is d.Verdict.NONE:
             return
         await incidents.tell(connection, incident.id, verdict, text)

@@ -10,7 +10,7 @@ from webhook_actions.bots import BotControl
 from webhook_actions.bots.protocol import Guard, Mode, OrderRefused, Standing, Target, reached
 from webhook_actions.engine.threads import Threads
 from webhook_actions.metrics import Metrics
-from webhook_actions.outcome import Outcome
+from webhook_actions.outcome import Outcome, Result
 from webhook_actions.store import controls, holds, incidents, runs
 from webhook_actions.store.controls import Control
 from webhook_actions.store.database import GONE, Pool
@@ -101,23 +101,30 @@ class Keeper:
         said = f"it was trading, though halted; {outcome.detail}; {proof.detail}"
         self._metrics.actions.labels("hold", "done" if flat else "retry").inc()
         log.warning("a halted bot was trading", extra={"bot": halt.bot, "outcome": said})
-        if halt.incident is not None and (flat or not halt.astray):
-            async with self._pool.transaction() as connection:
-                await incidents.tell(connection, halt.incident, "held", said)
+        if flat or not halt.astray:
+            await self._tell(halt.incident, "held", said)
 
     async def _undo(self, left: Control) -> None:
         """Undo on a bot what stopped its entries; what cannot be now is tried again, and says why."""
         control = self._control(self._settings, left.bot, f"release-{left.id}", self._guard(left.bot, left))
         before = Mode(left.before) if left.before else Mode.RUNNING
         outcome = await self._threads.run(lambda: control.undo(before))
+        over = outcome.done or outcome.result is Result.CANNOT  # which is a person's to do by hand
         async with self._pool.transaction() as connection:
-            if outcome.done:
+            if over:
                 await controls.remove(connection, left.id, outcome.detail)
             else:
                 await controls.note(connection, left.id, outcome.detail)
-        if outcome.done or outcome.detail != left.detail:  # each reason once
+        if over or outcome.detail != left.detail:  # each reason once
             self._metrics.actions.labels("release", outcome.result).inc()
             log.info("a bot was released", extra={"bot": left.bot, "outcome": outcome.detail})
+            await self._tell(left.incident, "released", f"on the bot: {outcome.detail}")
+
+    async def _tell(self, incident: int | None, kind: str, text: str) -> None:
+        """Write into an incident's timeline, where the incident is still kept."""
+        async with self._pool.transaction() as connection:
+            if incident is not None and await incidents.incident(connection, incident) is not None:
+                await incidents.tell(connection, incident, kind, text)
 
     def _guard(self, bot: str, released: Control | None = None) -> Guard:
         """Return what asks, in a thread, whether an order may still be sent to keep a bot."""

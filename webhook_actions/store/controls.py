@@ -20,6 +20,7 @@ class Control:
     bot: str
     reason: str
     since: datetime
+    incident: int | None = None
     before: str | None = None
     released_by: str | None = None
     detail: str | None = None
@@ -41,7 +42,7 @@ async def left(connection: Connection) -> list[Control]:
     """Return what is left on bots, or is still to be undone there."""
     cursor = connection.cursor(row_factory=class_row(Control))
     query = (
-        "SELECT id, bot, reason, since, before, released_by, detail FROM controls "
+        "SELECT id, bot, reason, since, incident, before, released_by, detail FROM controls "
         "WHERE removed_at IS NULL ORDER BY bot"
     )
     return await (await cursor.execute(query)).fetchall()
