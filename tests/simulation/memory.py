@@ -311,28 +311,6 @@ class Memory(People):
             self.put("runs", lease.run, target=self.t.runs[lease.run].target or dict(target))
         return held
 
-    async def runs__set_before(self, _: Any, lease: Lease, before: str) -> bool:
-        held = self._holds(lease)
-        if held:
-            self.put("runs", lease.run, before=self.t.runs[lease.run].before or str(before))
-        return held
-
-    async def runs__left_astray(self, _: Any, bot: str, since: float) -> str | None:
-        from_ = self.later(-since)
-        last = None
-        for run in self.t.runs.values():
-            begun = run.orders or run.state == "running"
-            if (
-                run.bot == bot
-                and run.before is not None
-                and begun
-                and run.started_at
-                and run.started_at > from_
-            ):
-                last = run
-        seen_back = last is None or last.outcome == "done" or last.verdict == "verified"
-        return None if seen_back else last.before
-
     async def runs__end(self, _: Any, lease: Lease, ending: Any) -> bool:
         run = self.t.runs[lease.run]
         if run.fence != lease.fence or run.state != "running":

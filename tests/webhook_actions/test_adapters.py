@@ -11,7 +11,7 @@ import docker
 import pytest
 from docker.errors import DockerException
 
-from clients.http import Answer, CertificateRefused, Request
+from clients.http import Answer
 from clients.observer import Observer
 from stack.settings import DockerRestart, FreqtradeBot, HttpBot, load
 from stack.settings.load import DEFAULTS
@@ -169,39 +169,6 @@ def test_a_freqtrade_that_its_owner_stopped_is_left_alone(
     assert outcome.result is Result.CANNOT
     assert "stopped" in outcome.detail
     assert posted(recording) == []
-
-
-BEHIND_A_PROXY = [
-    (301, b"<html>Moved Permanently</html>"),
-    (404, b"<html>Not Found</html>"),
-    (407, b"<html>Proxy Authentication Required</html>"),
-    (429, b"<html>Too Many Requests</html>"),
-]
-
-
-@pytest.mark.parametrize(("status", "body"), BEHIND_A_PROXY)
-def test_where_the_way_to_a_bot_is_broken_the_bot_is_not_restarted(
-    tmp_path: Path, status: int, body: bytes
-) -> None:
-    (tmp_path / "token").write_text("secret")
-    access = HttpBot(type="http", url="http://bot", token_file=tmp_path / "token")
-    adapter = HttpAdapter(access, 0.5, free, ask=lambda _: Answer(status, body))
-    program = CommandAdapter(SHOW, "alpha", 20, free)
-    bot = BotControl("alpha", "step-1", program, adapter, NO_SENSES, 0, 5, keep=0.5)
-    outcome = bot.restart()
-    assert (outcome.result, outcome.orders) == (Result.FAILED, 0)
-    assert "the way to the bot is broken, not the bot" in outcome.detail
-
-
-def test_where_a_certificate_is_not_trusted_the_bot_is_not_restarted(tmp_path: Path) -> None:
-    (tmp_path / "token").write_text("secret")
-
-    def ask(_: Request) -> Answer:
-        raise CertificateRefused("its certificate is not trusted: self-signed")
-
-    access = HttpBot(type="http", url="https://bot", token_file=tmp_path / "token")
-    bot = over(HttpAdapter(access, 0.5, free, ask=ask))
-    assert bot.restart().result is Result.FAILED
 
 
 def test_a_program_that_leaves_the_bot_in_the_background_has_ended(tmp_path: Path) -> None:
