@@ -314,3 +314,25 @@ def test_what_a_dead_bot_did_is_what_its_last_samples_say(
     adapter = NoAdapter()
     bot = BotControl("alpha", "run-1", adapter, adapter, Seen([], [], 1.0), 0, 5, 0.5)
     assert bot.last_mode() == mode
+
+
+async def test_a_kill_switch_in_the_middle_only_puts_off_that_a_bot_is_brought_back(
+    postgres: str, tmp_path: Path
+) -> None:
+    async with scene(postgres, "switch", tmp_path) as s:
+        bot = s.bots["alpha"]
+        bot.comes_back, bot.refuses = "stopped", {"start"}
+        await s.fires("Down", "alpha")
+        await s.until(lambda: bot.received > 1, "that it is to be started")
+        await s.commands.pause(ANNA, "")
+        bot.refuses = set()
+
+        async def is_blocked() -> bool:
+            return (await s.incident("alpha", "Down")).blocked == "paused"
+
+        await s.until(is_blocked, "that it waits for the kill switch")
+        assert bot.state == "stopped"
+        assert await s.rows("SELECT FROM runs WHERE verdict IS NOT NULL") == []
+        await s.commands.resume(ANNA)
+        await s.until(lambda: bot.state == "running", "that it runs", within=40)
+        assert bot.verbs().count("restart") == 1

@@ -161,7 +161,7 @@ class Executor:
 
     def _act(self, attempt: Attempt, run: Run, bot: BotControl) -> tuple[Ending, Outcome]:
         """Do what has no target, and leave the bot's trading loop as it was. Raises OrderRefused."""
-        outcome, before = Outcome.ok("its orders were made before"), attempt.before
+        outcome, before = Outcome.ok("an earlier attempt was interrupted or left it so"), attempt.before
         if before is None:
             before, ours = self._before(attempt, bot) if attempt.action.keeps_mode else (None, False)
             if before and not self._threads.ask(self._write_before(attempt.lease, before)):
@@ -282,7 +282,7 @@ class Executor:
     def _held_back(self, attempt: Attempt, outcome: Outcome) -> Ending:
         """Return how an attempt ends that was stopped on its way; what it is then worth is decided anew."""
         within, orders = self._verification.within(attempt.incident.bot), outcome.orders
-        if attempt.action.target is not None:
+        if attempt.action.target is not None or attempt.before is not None:
             return Ending(Result.RETRY, outcome.detail, orders, within, 0.0)
         if orders:
             return Ending(Result.FAILED, outcome.detail, orders, within)
