@@ -46,6 +46,12 @@ class Endpoint:
     name: str
     url: str
 
+    @property
+    def origin(self) -> str:
+        """The address without the path and the query that are probed: what a bot can work with."""
+        parts = urlsplit(self.url)
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}/"
+
 
 @dataclass(frozen=True)
 class Reach:

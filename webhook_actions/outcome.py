@@ -20,13 +20,15 @@ class Outcome:
     """A result and a sentence that says what happened; `reports` are to be kept and sent.
 
     `orders` counts what may have changed something at the bot: it was answered, or nobody knows whether it
-    came. What the bot, or something before it, surely let come to nothing does not count.
+    came. What the bot, or something before it, surely let come to nothing does not count. `way_broken` says
+    that something between us and the bot refused: the bot itself may be well.
     """
 
     result: Result
     detail: str
     reports: tuple[Report, ...] = ()
     orders: int = 0
+    way_broken: bool = False
 
     @property
     def done(self) -> bool:

@@ -22,6 +22,7 @@ from webhook_actions.engine.due import DueLoop, is_cancelled, listen, supervised
 from webhook_actions.engine.engine import Engine
 from webhook_actions.engine.executor import Control, Executor
 from webhook_actions.engine.facts import Planner
+from webhook_actions.engine.keeper import Keeper
 from webhook_actions.engine.reconcile import Reconciler
 from webhook_actions.engine.threads import Threads
 from webhook_actions.engine.verification import Verification
@@ -80,9 +81,8 @@ def parts(
         settings, pool, planner, verification, escalation, metrics, control, threads, now
     )  # fmt: skip
     engine = Engine(settings, pool, actions, planner, verification, executor, escalation, metrics, now)
-    reconciler = Reconciler(
-        settings, pool, prometheus, alertmanager, verification, executor, escalation, metrics, now
-    )
+    reconciler = Reconciler(settings, pool, prometheus, alertmanager, verification, escalation, metrics, now)
+    keeper = Keeper(settings, pool, metrics, control, threads, lambda: executor.retired)
     sends = sender(escalation)
     looks = DueLoop(engine.claim, engine.next_due, _LOOKS_AT_ONCE)
     steps = DueLoop(escalation.claim, escalation.next_due)
@@ -93,11 +93,17 @@ def parts(
             await asyncio.sleep(float(settings.webhook_actions.reconcile_interval))
             await reconciler.once()
 
+    async def keep() -> None:
+        while not is_cancelled():
+            await asyncio.sleep(float(settings.collection.poll_interval))
+            await keeper.once()
+
     tasks: dict[str, Task] = {
         "incidents": looks.run,
         "escalation": steps.run,
         "deliveries": deliveries.run,
         "reconciler": compare,
+        "keeper": keep,
     }
     return Parts(tasks, executor, escalation, (looks, steps, deliveries))
 

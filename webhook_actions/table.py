@@ -1,9 +1,12 @@
 """Writes docs/actions.md: `python -m webhook_actions.table > docs/actions.md`."""
 
+from collections.abc import Iterator
+
 from stack.settings import Settings, load
 from stack.settings.load import DEFAULTS
 from webhook_actions.actions import Action, Effect, load_actions
 from webhook_actions.bots.freqtrade import FreqtradeAdapter
+from webhook_actions.bots.freqtrade_versions import ABILITIES
 from webhook_actions.bots.http import HttpAdapter
 
 _RESTART = "restart_bot"  # the one that docker and command can do as well
@@ -28,6 +31,14 @@ shows that it is there. To do so again, after a crash or a double click, orders 
 """
 
 
+_FREQTRADE = """\
+## Freqtrade by its version
+
+Read from the releases themselves. A bot says its version with its state, before anything is ordered; what
+it cannot do is refused then, and nothing is done. Of several ways to stop entries the newest is taken.
+"""
+
+
 def table(actions: dict[str, Action], settings: Settings) -> str:
     """Return docs/actions.md."""
     lines = [_HEAD.format(window=settings.actions.attempts_window)]
@@ -36,7 +47,17 @@ def table(actions: dict[str, Action], settings: Settings) -> str:
         lines += ["| action | what it does | limits | proven by | adapters |", "|---|---|---|---|---|"]
         lines += [_row(each, settings) for _, each in sorted(actions.items()) if each.effect is effect]
         lines.append("")
-    return "\n".join(lines)
+    return "\n".join([*lines, *_versions()])
+
+
+def _versions() -> Iterator[str]:
+    """Yield what Freqtrade can do by its version."""
+    yield from (_FREQTRADE, "| what | by | from |", "|---|---|---|")
+    for ability in ABILITIES:
+        for call, since in reversed(ability.calls):
+            before = f"; before, {ability.before}" if ability.before else ""
+            yield f"| {ability.name} | {call} | {since}{before} |"
+    yield ""
 
 
 def _row(action: Action, settings: Settings) -> str:

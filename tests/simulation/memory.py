@@ -251,7 +251,8 @@ class Memory(People):
 
     async def runs__go_on(self, _: Any, run: Run, lease: float) -> Lease:
         row = self.t.runs[run.id]
-        if row.state not in ("wanted", "open"):
+        astray = row.state == "ended" and row.verdict is None and row.before is not None
+        if row.state not in ("wanted", "open") and not astray:
             raise LookupError(f"run {run.id} is neither wanted nor open")
         row = self.put(
             "runs",
@@ -322,7 +323,7 @@ class Memory(People):
             orders=run.orders + ending.orders,
             state="ended" if ending.pause is None else "open",
             ended_at=self.now(),
-            verify_until=run.verify_until or self.later(ending.verify),
+            verify_until=(run.verify_until if run.before is None else None) or self.later(ending.verify),
             due_at=self.later(ending.pause),
             verdict=ending.verdict and str(ending.verdict),
             judged_at=self.now() if ending.verdict is not None else None,

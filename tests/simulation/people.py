@@ -4,71 +4,22 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+from tests.simulation.held import Held
 from tests.simulation.tables import Message, Step, Tables
 from webhook_actions.store.acknowledgements import Acknowledgement
 from webhook_actions.store.deliveries import ClaimedDelivery, Delivery
 from webhook_actions.store.escalation_steps import CLIMB, Opened
 from webhook_actions.store.escalation_steps import Due as DueStep
-from webhook_actions.store.holds import Check, Halt, Pause
-from webhook_actions.store.runs import Lease
 
 _TOGETHER, _AT_A_TIME = 20, 100
 
 
-class People:
+class People(Held):
     """Half of the memory; `tests.simulation.memory` has the tables and the clock."""
 
     t: Tables
     now: Callable[[], datetime]
     notified: list[Callable[[], None]]
-
-    # holds
-
-    async def holds__check(self, _: Any, lease: Lease, incident: int, bot: str) -> Check:
-        answer = self._answers([incident]).get(incident)
-        pause = await self.holds__paused(None)
-        halted = await self.holds__is_halted(None, bot)
-        return Check(
-            self._holds(lease),
-            pause and pause.paused_by,
-            halted,
-            answer and answer.by,
-            answer and answer.until,
-        )
-
-    async def holds__halt(self, _: Any, bot: str, incident: int, reason: str) -> None:
-        if not await self.holds__is_halted(None, bot):
-            self.t.halts[self.id()] = (bot, incident, reason, self.now(), None)
-
-    async def holds__halts(self, _: Any) -> list[Halt]:
-        return sorted(
-            (Halt(bot, why, at) for bot, _i, why, at, over in self.t.halts.values() if over is None),
-            key=lambda halt: halt.bot,
-        )
-
-    async def holds__is_halted(self, _: Any, bot: str) -> bool:
-        return any(one == bot and over is None for one, _i, _w, _a, over in self.t.halts.values())
-
-    async def holds__release(self, _: Any, bot: str, by: str) -> bool:
-        mine = [id_ for id_, row in self.t.halts.items() if row[0] == bot and row[4] is None]
-        for id_ in mine:
-            self.t.halts[id_] = (*self.t.halts[id_][:4], self.now())
-        return bool(mine)
-
-    async def holds__pause(self, _: Any, by: str, reason: str) -> bool:
-        if await self.holds__paused(None):
-            return False
-        self.t.pauses[self.id()] = (by, reason, self.now(), None)
-        return True
-
-    async def holds__paused(self, _: Any) -> Pause | None:
-        return next((Pause(*row[:3]) for row in self.t.pauses.values() if row[3] is None), None)
-
-    async def holds__resume(self, _: Any, by: str) -> bool:
-        mine = [id_ for id_, row in self.t.pauses.items() if row[3] is None]
-        for id_ in mine:
-            self.t.pauses[id_] = (*self.t.pauses[id_][:3], self.now())
-        return bool(mine)
 
     # acknowledgements
 

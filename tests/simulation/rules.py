@@ -70,7 +70,7 @@ class Rules:
             if answers and incident.kind != "CriticalLoss":
                 self.broken(f"{path} of {bot.name} by {key} was ordered though acknowledged")
         closes = run.action in ("close_all_positions", "close_positions")
-        halted = any(row[0] == bot.name and row[4] is None for row in self.memory.t.halts.values())
+        halted = any(row.bot == bot.name and row.released_at is None for row in self.memory.t.halts.values())
         if closes and not halted:
             self.broken(f"{path} of {bot.name} by {key} was ordered though the bot was released")
         if run.asked_by is not None and run.attempts == 1 and run.started_at > run.expires_at:
@@ -96,7 +96,7 @@ class Rules:
 
     def all_taken_over(self) -> None:
         """What a person is said to have taken over, a person did take over."""
-        released = {bot for bot, *_, over in self.memory.t.halts.values() if over is not None}
+        released = {halt.bot for halt in self.memory.t.halts.values() if halt.released_at is not None}
         answered = {incident for incident, _ in self.memory.t.answers}
         for run in self.memory.t.runs.values():
             if run.verdict == "taken_over" and run.bot not in released and run.incident not in answered:
@@ -172,6 +172,14 @@ class Rules:
         for bot in self.world.bots.values():
             if bot.double.state == "stopped" and not bot.owner_stopped:
                 self.broken(f"{bot.name} was left stopped")
+        for halt in self.memory.t.halts.values():
+            bot = self.world.bots[halt.bot]
+            if halt.released_at is None and bot.up and bot.double.state == "running":
+                self.broken(f"{bot.name} is halted and trades")
+        for left in self.memory.t.controls.values():
+            bot = self.world.bots[left.bot]
+            if left.removed_at is None and left.released_by is not None and bot.up:
+                self.broken(f"{bot.name} was released, and nothing was undone on it: {left.detail}")
 
     def paced(self) -> None:
         """Restarts keep to attempts and fleet; money moves once a breach and cooldown."""

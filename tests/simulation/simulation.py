@@ -28,6 +28,7 @@ from webhook_actions.payload import Alert
 from webhook_actions.store import (
     acknowledgements,
     audit,
+    controls,
     database,
     deliveries,
     escalation_steps,
@@ -43,6 +44,7 @@ ANNA = Caller("anna", "10.0.0.1")
 _MODULES = {
     "acknowledgements": acknowledgements,
     "audit": audit,
+    "controls": controls,
     "database": database,
     "deliveries": deliveries,
     "escalation_steps": escalation_steps,

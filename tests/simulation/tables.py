@@ -44,6 +44,35 @@ class Message:
     sent_at: datetime | None = None
 
 
+@dataclass(frozen=True)
+class HaltRow:
+    """A row of halts."""
+
+    id: int
+    bot: str
+    incident: int
+    reason: str
+    since: datetime
+    released_at: datetime | None = None
+    astray: bool = False
+    due_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class ControlRow:
+    """A row of controls."""
+
+    id: int
+    bot: str
+    incident: int
+    reason: str
+    since: datetime
+    before: str | None = None
+    released_by: str | None = None
+    detail: str | None = None
+    removed_at: datetime | None = None
+
+
 @dataclass
 class Tables:
     """Everything that is kept."""
@@ -52,7 +81,8 @@ class Tables:
     runs: dict[int, Run] = field(default_factory=dict)
     requests: dict[str, int] = field(default_factory=dict)
     timeline: list[tuple[datetime, int, str, str]] = field(default_factory=list)
-    halts: dict[int, tuple[str, int, str, datetime, datetime | None]] = field(default_factory=dict)
+    halts: dict[int, HaltRow] = field(default_factory=dict)
+    controls: dict[int, ControlRow] = field(default_factory=dict)
     pauses: dict[int, tuple[str, str, datetime, datetime | None]] = field(default_factory=dict)
     steps: dict[int, Step] = field(default_factory=dict)
     messages: dict[int, Message] = field(default_factory=dict)

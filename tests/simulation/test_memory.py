@@ -21,6 +21,7 @@ from webhook_actions.store.escalation_steps import Plan, Taken
 from webhook_actions.store.incidents import Due
 from webhook_actions.store.runs import Ending
 
+_SAME = ("state", "outcome", "verdict", "before")
 BOTS, ALERTS = ("alpha", "beta"), ("Down", "CriticalLoss")
 
 
@@ -124,7 +125,9 @@ class Both:
         if not self.leases:
             return
         theirs, ours = self.dice.choice(self.leases)
-        match self.dice.choice(("target", "end", "check")):
+        match self.dice.choice(("target", "before", "end", "check")):
+            case "before":
+                found = await self.ask("runs.set_before", (theirs, "running"), (ours, "running"))
             case "target":
                 target = {"positions": {"BTC long": self.dice.random()}, "others": None, "paused": False}
                 found = await self.ask("runs.set_target", (theirs, target), (ours, target))
@@ -158,7 +161,14 @@ class Both:
         return await _MODULES["runs"].of_incidents(self.connection, [one for one, _ in self.incidents])
 
     async def hold(self) -> None:
-        match self.dice.choice(("halt", "release", "pause", "resume", "answer")):
+        match self.dice.choice(("halt", "astray", "release", "pause", "resume", "answer")):
+            case "astray":
+                found = await self.ask("holds.claim_astray", ("alpha", self.dice.choice((-1.0, 60.0))))
+                assert found[0] == found[1]
+                if self.dice.random() < 0.5:
+                    flat = self.dice.random() < 0.5
+                    await _MODULES["holds"].settle(self.connection, "alpha", flat=flat)
+                    await self.memory.holds__settle(None, "alpha", flat=flat)
             case "halt" if self.incidents:
                 one, other = self.dice.choice(self.incidents)
                 await self.ask("holds.halt", ("alpha", one, "why"), ("alpha", other, "why"))
@@ -175,6 +185,20 @@ class Both:
                 given = ("ben", "", until, None)
                 found = await self.ask("acknowledgements._write", (one, *given), (other, *given))
                 assert found[0] == found[1]
+
+    async def leave(self) -> None:
+        match self.dice.choice(("leave", "release", "note", "remove")):
+            case "leave" if self.incidents:
+                one, other = self.dice.choice(self.incidents)
+                given = ("why", self.dice.choice((None, "running")))
+                await self.ask("controls.leave", ("alpha", one, *given), ("alpha", other, *given))
+            case "release":
+                found = await self.ask("controls.release", ("alpha", "anna"))
+                assert found[0] == found[1]
+            case "note" | "remove" as what:
+                theirs, ours = await self.ask("controls.left", ())
+                for one, other in zip(theirs, ours, strict=True):
+                    await self.ask(f"controls.{what}", (one.id, "why"), (other.id, "why"))
 
     async def escalate(self) -> None:
         if not self.incidents:
@@ -222,10 +246,20 @@ class Both:
                 assert (getattr(real, name) is None) == (getattr(made, name) is None), (name, real, made)
         for real in await self.all_runs():
             made = self.memory.t.runs[dict(self.runs)[real.id]]
-            for name in ("state", "outcome", "verdict", "attempts", "orders", "fence", "target", "asked_by"):
+            for name in (*_SAME, "attempts", "orders", "fence", "target", "asked_by"):
                 assert getattr(real, name) == getattr(made, name), (name, real, made)
             for name in ("due_at", "ended_at", "judged_at", "verify_until", "started_at"):
                 assert (getattr(real, name) is None) == (getattr(made, name) is None), (name, real, made)
+        astray = [
+            await _MODULES["runs"].left_astray(self.connection, "alpha", 3600.0),
+            await self.memory.runs__left_astray(None, "alpha", 3600.0),
+        ]
+        assert astray[0] == astray[1]
+        halts = [await _MODULES["holds"].halts(self.connection), await self.memory.holds__halts(None)]
+        left = [await _MODULES["controls"].left(self.connection), await self.memory.controls__left(None)]
+        assert [(h.bot, h.astray) for h in halts[0]] == [(h.bot, h.astray) for h in halts[1]]
+        shown = [[(c.bot, c.before, c.released_by, c.detail) for c in each] for each in left]
+        assert shown[0] == shown[1]
         theirs = await _MODULES["acknowledgements"].current(
             self.connection, [one for one, _ in self.incidents]
         )
@@ -250,6 +284,7 @@ def test_both_stores_answer_alike(postgres: str, tmp_path: Path, seed: int) -> N
                     both.on_lease,
                     both.on_run,
                     both.hold,
+                    both.leave,
                     both.escalate,
                     both.send,
                 )

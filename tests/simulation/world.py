@@ -3,6 +3,7 @@
 import asyncio
 import json
 import random
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -111,10 +112,17 @@ class World:
         if words[0] == "fine":
             sample = seen.get(words[2])
             return sample is not None and sample["up"] and words[1] not in sample["conditions"]
+        if any(word in expression for word in ("source_error", "error_rate", "probe_success")):
+            return False
         bot = expression.partition('bot="')[2].partition('"')[0]
         sample = seen.get(bot)
-        if sample is None or "source_error" in expression:
+        if sample is None:
             return False
+        if other := re.search(r'state!~"([^"]*)"', expression):
+            modes = other[1].split("|")
+            known = sample["state"] in ("running", "paused", "stopped")
+            is_other = known and sample["state"] not in modes
+            return sample["up"] and (not is_other if expression.startswith("trading_bot_up") else is_other)
         return sample["up"] and ("trading_bot_state" not in expression or sample["state"] == "running")
 
     # bots
@@ -164,13 +172,16 @@ class World:
     def serve(self, bot: Bot, method: str, path: str, body: Any, key: str | None) -> tuple[int, Any]:
         if path.endswith("control/restart"):
             if bot.comes_back:
-                bot.up, bot.double.state = True, "running"
+                # Where its configuration says nothing, it comes up stopped.
+                bot.up, bot.double.state = True, self.random.choice(("running", "running", "stopped"))
                 bot.conditions.discard("Down")
             return 200, {"done": True, "detail": "restarted"}
         if path.endswith(("retry_connection", "switch_endpoint", "reload_config")):
             if self.random.random() < 0.5:
                 bot.conditions.discard("ApiErrorRate")
-            return 200, {"done": True, "detail": "done"}
+            if not path.endswith("reload_config"):
+                return 200, {"done": True, "detail": "done"}
+            bot.double.initial_state = self.random.choice(("running", "stopped"))
         return bot.double.serve(method, path, body, key)
 
     # channels

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -29,6 +30,13 @@ class Fault(StrEnum):
     ERROR_AFTER = "502 of the bot, which acted"
 
 
+SINCE = {  # the first release with a call, read from the packages of Freqtrade
+    "forceexit": (2022, 4),
+    "forceexit with amount": (2022, 8),
+    "stopentry": (2022, 8),
+    "locks": (2024, 4),
+    "pause": (2025, 4),
+}
 LATEST = 40.0  # seconds after which a late request has acted
 
 
@@ -180,6 +188,10 @@ class BotApi(Double):
 
     def _do(self, verb: str, body: dict[str, Any]) -> tuple[int, Any]:
         match verb:
+            case "start" | "resume":
+                self.state = "running"
+            case "stop":
+                self.state = "stopped"
             case "pause":
                 self.state = "paused"
                 for each in self.held:
@@ -204,28 +216,99 @@ class BotApi(Double):
 
 @dataclass
 class Freqtrade(Double):
-    """A Freqtrade as its source exits trades, without any memory of requests.
+    """A Freqtrade of a version as its source exits trades, without any memory of requests.
 
     An exit that is not filled at once stays open; the next one cancels it, or finds that it was filled. An
     amount that is not below what is held sells the whole.
     """
 
     fills: Iterator[bool] = field(default_factory=lambda: itertools.repeat(True))
+    version: str = "2026.9"
+    max_open_trades: int = 5
+    initial_state: str = "running"  # of its configuration
+    exchange_out: bool = False
+    alive: bool = True
+    refuses: dict[str, int] = field(default_factory=dict)  # how often a call is answered with 503
+    locks: list[dict[str, Any]] = field(default_factory=list)
+    _reloads: int = 0  # looks until a reload is over
+
+    def has(self, call: str) -> bool:
+        """Return whether its version has a call."""
+        year, month = self.version.split(".")[:2]
+        return (int(year), int(month)) >= SINCE.get(call, (2022, 1))
 
     def serve(self, method: str, path: str, body: Any, key: str | None) -> tuple[int, Any]:
-        match method, path:
-            case "GET", "show_config":
-                return 200, {"state": self.state}
-            case "GET", "locks":
-                return 200, {"locks": []}
-            case "GET", "status":
+        self._go_on()
+        call = path.partition("/")[0]
+        if not self.alive:
+            raise Unsent("connection refused")
+        if method == "GET":
+            return self._told(path)
+        if not self.has(call):
+            return 404, {"detail": "Not Found"}
+        if self.refuses.get(call, 0):
+            self.refuses[call] -= 1
+            return 503, {"error": "not now"}
+        return self._do(method, path, body)
+
+    def _told(self, path: str) -> tuple[int, Any]:
+        match path:
+            case "show_config":
+                told = {"state": self.state, "version": self.version}
+                return 200, told | {"max_open_trades": self.max_open_trades}
+            case "locks":
+                return 200, {"locks": self.locks}
+            case "status":
                 return 200, [self._shown(each) for each in self.held]
-            case "POST", "pause" | "stop" | "start":
-                self.state = {"pause": "paused", "stop": "stopped", "start": "running"}[path]
-                return 200, {"status": self.state}
-            case "POST", "forceexit":
-                return self._force_exit(body)
+            case "logs":
+                return 200, {"logs": list(self._logged())}
         return 404, {"detail": "Not Found"}
+
+    def _do(self, method: str, path: str, body: Any) -> tuple[int, Any]:
+        match path:
+            case "pause" | "stopentry" | "stopbuy":
+                self._stop_entries()
+            case "stop":
+                if self.has("pause") or self.state == "running":
+                    self.state = "stopped"
+            case "start":
+                self.state = "running"
+            case "reload_config":
+                self.state, self._reloads = "reload_config", 3
+            case "locks":
+                self.locks += [
+                    one | {"id": len(self.locks) + n, "active": True, "side": "*"}
+                    for n, one in enumerate(body, 1)
+                ]
+            case "forceexit" | "forcesell":
+                return self._force_exit(body)
+            case _ if method == "DELETE":
+                self.locks = [one for one in self.locks if one["id"] != int(path.rsplit("/", 1)[1])]
+        return 200, {"status": self.state}
+
+    def _stop_entries(self) -> None:
+        """Pause, as from 2025.4 on; before, only what runs enters no more, and its state says nothing."""
+        if self.has("pause"):
+            self.state = "paused"
+        elif self.state == "running":
+            self.max_open_trades = 0
+
+    def _go_on(self) -> None:
+        """Let a reload go on: it loads the markets, and comes up as its configuration says."""
+        if self.state == "reload_config":
+            self._reloads -= 1
+            if self._reloads <= 0:
+                self.state, self.max_open_trades = self.initial_state, 5
+                self.alive = not self.exchange_out
+
+    def _logged(self) -> Iterator[list[Any]]:
+        """Yield records of the last minute: failed calls while the exchange is out."""
+        now = time.time()
+        level, logger = (
+            ("WARNING", "freqtrade.exchange.common") if self.exchange_out else ("INFO", "freqtrade")
+        )
+        for ago in range(50, -1, -5):
+            yield ["2026-01-01 00:00:00", (now - ago) * 1000, logger, level, "fetch_tickers() returned 500"]
 
     def settle(self) -> None:
         """Let what waits be filled at the market, or cancelled where it is a limit, and Freqtrade see it."""
@@ -256,7 +339,8 @@ class Freqtrade(Double):
         if trade.quantity == 0:
             self.held.remove(trade)
             return False
-        trade.exiting = amount if amount and amount < trade.quantity else trade.quantity
+        partial = amount and amount < trade.quantity and self.has("forceexit with amount")
+        trade.exiting = amount if amount and partial else trade.quantity
         trade.is_market = True
         trade.filled = next(self.fills, True)
         if next(self.fills, True):

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
@@ -44,6 +45,8 @@ class PaperBot:
     sizes: dict[str, float] = field(default_factory=lambda: {"BTC": 4.0, "ETH": 8.0})
     fails: list[int] = field(default_factory=list)
     acts: bool = False
+    refuses: set[str] = field(default_factory=set)  # verbs that are answered with 503
+    comes_back: str = "running"  # how a restart leaves it
     slow: float = 0.0  # seconds before it carries out a call
     orders: list[tuple[str, str | None]] = field(
         default_factory=list
@@ -67,7 +70,11 @@ class PaperBot:
         if verb == "pause":
             self.state = "paused"
         elif verb == "restart":
+            self.state = self.comes_back
+        elif verb in ("start", "resume"):
             self.state = "running"
+        elif verb == "stop":
+            self.state = "stopped"
         elif verb == "close_positions":
             self.sizes = {
                 s: z for s, z in self.sizes.items() if body.get("symbols") and s not in body["symbols"]
@@ -97,7 +104,7 @@ class Bots:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"] or 0)) or b"{}") or {}
                 bot.received += 1
                 time.sleep(bot.slow)
-                status = bot.fails.pop(0) if bot.fails else 200
+                status = bot.fails.pop(0) if bot.fails else 503 if verb in bot.refuses else 200
                 if status == 200 or bot.acts:
                     bot.carry_out(verb, body, self.headers["Idempotency-Key"])
                 if status == 0:
@@ -132,6 +139,8 @@ class Told:
         self.alerts: dict[tuple[str, str], FiringAlert] = {}
         self.gone: set[str] = set()  # expressions that hold
         self.away: str | None = None
+        self.exchange_out: set[str] = set()  # bots whose calls to it fail
+        self.states: dict[str, str] = {}  # of bots; one that is not named does what it did before
 
     async def firing(self) -> Firing:
         self._ask()
@@ -139,10 +148,19 @@ class Told:
 
     async def which_hold(self, expressions: Iterable[str]) -> dict[str, bool | None]:
         self._ask()
-        return {expression: expression in self.gone for expression in expressions}
+        return {expression: expression in self.gone or self._is_out(expression) for expression in expressions}
+
+    def _is_out(self, expression: str) -> bool:
+        fails = "trading_bot_error_rate" in expression
+        return fails and any(f'bot="{bot}"' in expression for bot in self.exchange_out)
 
     async def holds(self, expression: str, since: datetime | None = None) -> bool:
         self._ask()
+        if other := re.search(r'state!~"([^"]*)"', expression):
+            bot = expression.partition('bot="')[2].partition('"')[0]
+            state = self.states.get(bot)
+            is_other = state is not None and state not in other[1].split("|")
+            return not is_other if expression.startswith("trading_bot_up") else is_other
         return expression in self.gone
 
     def _ask(self) -> None:
@@ -299,7 +317,8 @@ def settings_of(directory: Path, bots: Bots, speed: float = SPEED, **overrides: 
         "bots": {
             name: {"source": {"type": "http", "url": f"{url}/{name}", "token_file": "bot_token"}}
             for name in bots.by_name
-        },
+        }
+        | overrides.pop("sources", {}),
         "webhook_actions": {
             "tokens": {f"{name}_file": f"{name}_token" for name in ("receive", "read", "act")},
             "heartbeat": "1s",

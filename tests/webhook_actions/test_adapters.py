@@ -1,5 +1,7 @@
 """Each way to act on a bot, against the real thing or what was recorded of it."""
 
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -158,16 +160,24 @@ def test_freqtrade_is_restarted_by_stop_and_start(freqtrade: tuple[Recording, Fr
     assert adapter.answers().done
 
 
-@pytest.mark.parametrize("state", ["stopped", "paused"])
 def test_a_freqtrade_that_its_owner_stopped_is_left_alone(
-    freqtrade: tuple[Recording, FreqtradeAdapter], state: str
+    freqtrade: tuple[Recording, FreqtradeAdapter],
 ) -> None:
     recording, adapter = freqtrade
-    recording.state = state
+    recording.state = "stopped"
     outcome = adapter.restart(0, "key")
     assert outcome.result is Result.CANNOT
-    assert state in outcome.detail
+    assert "stopped" in outcome.detail
     assert posted(recording) == []
+
+
+def test_a_program_that_leaves_the_bot_in_the_background_has_ended(tmp_path: Path) -> None:
+    pid = tmp_path / "pid"
+    leaves = f"sleep 60 & echo $! > {pid}; echo started"
+    outcome = CommandAdapter(["/bin/sh", "-c", leaves], "alpha", 20, free).restart(0, "key")
+    os.kill(int(pid.read_text()), signal.SIGKILL)
+    assert outcome.done, outcome
+    assert "started" in outcome.detail
 
 
 @pytest.mark.parametrize(
@@ -235,7 +245,10 @@ def test_a_bot_that_only_tells_cannot_be_restarted_and_that_is_said(kind: str, t
 @pytest.mark.parametrize("kind", SOURCES)
 def test_a_bot_that_only_tells_is_restarted_as_settings_say(kind: str, tmp_path: Path) -> None:
     bot = telling(kind, tmp_path, ", restart: {type: command, program: show}")
-    assert restart_bot(bot, None).done  # type: ignore[arg-type]  # it is not looked at
+    restarted = restart_bot(bot, None)  # type: ignore[arg-type]  # it is not looked at
+    assert restarted.done
+    assert "it answers" not in restarted.detail, "nobody was asked"
+    assert "it has no API that could be asked" in restarted.detail
 
 
 @pytest.mark.parametrize("kind", SOURCES)

@@ -234,10 +234,17 @@ ARMED = st.booleans().map(
 )
 
 
+RESTART = ACTIONS["restart_bot"]
+WAITS = st.sampled_from([{}, {"restart_bot": replace(RESTART, waits="its calls fail")}])
+
+
 @st.composite
 def states(draw: st.DrawFn) -> Facts:
     runs = draw(st.lists(RUNS, max_size=5, unique_by=lambda one: one.id))
-    observed = draw(OBSERVED)
+    changing = {one.id for one in runs if one.action == "restart_bot" and draw(st.booleans())}
+    runs = [replace(one, before="running") if one.id in changing else one for one in runs]
+    astray = frozenset(id_ for id_ in changing if draw(st.booleans()))
+    observed = replace(draw(OBSERVED), astray=astray)
     seen = {
         one.id: (draw(st.sampled_from([Verdict.VERIFIED, Verdict.NOT_VERIFIED])), "up == 1")
         for one in runs
@@ -248,13 +255,61 @@ def states(draw: st.DrawFn) -> Facts:
         NOW,
         incident(alert=kind, handed_over_at=draw(st.one_of(st.none(), st.just(NOW - MINUTE)))),
         tuple(draw(st.lists(st.sampled_from(sorted(ACTIONS)), max_size=4, unique=True))),
-        draw(ARMED),
+        draw(ARMED) | draw(WAITS),
         tuple(one for one in runs if one.incident == 1),
         tuple(runs),
         draw(HOLDS),
         replace(observed, verdicts=seen),
         draw(st.booleans()),
     )
+
+
+def test_a_bot_that_is_not_what_it_was_is_brought_back_whatever_else_holds_actions_back() -> None:
+    left = run(state=State.OPEN, before="running", outcome="retry", due_at=NOW)
+    held = Holds(maintained_until=NOW + MINUTE, acknowledged_by="ben")
+    back = Run("restart_bot", "the bot was running before, and is to be so again", left.id)
+    assert decide(facts(left, holds=held, observed=Observed())) == back
+    waiting = replace(left, due_at=NOW + MINUTE)
+    assert decide(facts(waiting)).until == NOW + MINUTE
+    paused = decide(facts(left, holds=Holds(paused_by="anna")))
+    assert isinstance(paused, Blocked)
+    assert (paused.kind, paused.until) == ("paused", None)
+
+
+def test_a_bot_that_samples_show_astray_is_brought_back_before_its_run_is_judged() -> None:
+    ended = run(before="running", outcome="retry", verify_until=NOW - MINUTE)
+    seen = Observed(verdicts={7: (Verdict.NOT_VERIFIED, "up == 1")}, astray=frozenset({7}))
+    assert decide(facts(ended, observed=seen)).run == 7
+    assert isinstance(decide(facts(ended, observed=replace(seen, astray=frozenset()))), Judge)
+
+
+def test_nothing_disruptive_is_done_to_a_bot_that_is_not_what_it_was() -> None:
+    left = run(id=3, incident=2, state=State.OPEN, before="running", due_at=NOW + MINUTE)
+    waits = decide(facts(bot_runs=(left,)))
+    assert isinstance(waits, Wait)
+    assert "waits for restart_bot of incident 2" in waits.reason
+    closes = decide(facts(bot_runs=(left,), plan=("close_all",)))
+    assert isinstance(closes, Run)
+
+
+def test_what_needs_the_exchange_waits_for_it_and_its_vain_attempt_is_spared() -> None:
+    out = {"restart_bot": replace(RESTART, waits="the bot's calls to it fail")}
+    blocked = decide(facts(actions=out))
+    assert isinstance(blocked, Blocked)
+    assert (blocked.kind, blocked.reason) == (
+        "exchange",
+        "restart_bot waits for the exchange: the bot's calls to it fail",
+    )
+    vain = run(verify_until=NOW - MINUTE)
+    seen = Observed(fires=True, verdicts={7: (Verdict.NOT_VERIFIED, "up == 1")})
+    judged = decide(facts(vain, actions=out, observed=seen))
+    assert isinstance(judged, Judge)
+    assert judged.spared
+    spared = tuple(
+        run(id=n, outcome="spared", verdict=Verdict.NOT_VERIFIED, judged_at=NOW) for n in range(10, 15)
+    )
+    assert isinstance(decide(facts(*spared)), Run), "none of them counts"
+    assert isinstance(decide(facts(actions=out, holds=Holds(paused_by="anna"))), Blocked)
 
 
 @settings(max_examples=1500, deadline=None)
@@ -309,7 +364,7 @@ def test_decisions_that_are_carried_out_come_to_rest(state: Facts) -> None:
                 outcome = "refused" if refused else judged.outcome
                 ended = replace(judged, state=State.ENDED, verdict=verdict, judged_at=NOW, outcome=outcome)
             case Interrupt(run=judged):
-                goes_on = ACTIONS[judged.action].targeted
+                goes_on = ACTIONS[judged.action].targeted or judged.before is not None
                 ended = replace(
                     judged,
                     state=State.OPEN if goes_on else State.ENDED,

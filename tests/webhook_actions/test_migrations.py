@@ -80,6 +80,8 @@ def test_what_the_first_release_left_undone_goes_on_but_no_order_by_hand(postgre
             lifted = "SELECT address FROM deliveries WHERE channel = 'alertmanager'"
             assert await rows(pool, lifted) == [("5e1f-silence",)]
             assert await rows(pool, "SELECT bot FROM halts WHERE released_at IS NULL") == [("alpha",)]
+            left = "SELECT bot, before FROM controls WHERE removed_at IS NULL"
+            assert await rows(pool, left) == [("alpha", None)], "its release is to undo the pause"
             assert await rows(pool, "SELECT FROM runs WHERE state = 'wanted'") == []
             left = "SELECT relname FROM pg_class WHERE relname LIKE 'procrastinate%'"
             assert await rows(pool, left) == []

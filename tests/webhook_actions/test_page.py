@@ -301,8 +301,11 @@ def test_an_action_is_run_now_and_one_that_touches_money_asks_for_the_bots_name(
     anna.send("/incidents/1/run", action="close_positions", confirm="alpha")
     eventually(lambda: world.get("/api/v1/bots").json()[0]["halted"], what="the halt of alpha")
     assert "alpha is halted" in anna.reads("/")
+    eventually(lambda: world.get("/api/v1/bots").json()[0]["entries_stopped"], what="the stop of its entries")
     assert "Released" in anna.send("/release", bot="alpha").text
     assert "alpha is halted" not in anna.reads("/")
+    eventually(lambda: not world.get("/api/v1/bots").json()[0]["entries_stopped"], what="that it is undone")
+    assert "alpha is being released" not in anna.reads("/")
 
 
 def test_for_an_alert_about_no_bot_only_what_looks_is_offered_and_run(anna: Visitor) -> None:

@@ -34,7 +34,8 @@ class Action:
     `halts` latches the bot before it runs, so that nothing but a person lets it trade again. `once` is once
     per incident. `verbs` are what the bot's adapter must be able to order; one of them is enough. `tells` has
     the administrator told what was found, once per incident. A targeted action that is not `paced` chooses
-    nothing anew: no attempt count and no cooldown holds it back.
+    nothing anew: no attempt count and no cooldown holds it back. What `needs_exchange` waits while that is
+    out.
     """
 
     name: str
@@ -48,6 +49,12 @@ class Action:
     once: bool = False
     tells: bool = False
     paced: bool = True
+    needs_exchange: bool = False
+
+    @property
+    def keeps_mode(self) -> bool:
+        """Whether a bot's trading loop is to do the same after it as before."""
+        return self.effect is Effect.DISRUPTIVE and self.target is None
 
     @property
     def about(self) -> str:
@@ -72,12 +79,21 @@ def action(
     proof: str | None = None,
     once: bool = False,
     tells: bool = False,
+    needs_exchange: bool = False,
 ) -> Callable[[Run], Run]:
     """Register the decorated function as what the action `name` runs; see Action for the rest."""
 
     def register(run: Run) -> Run:
         _REGISTRY[name] = Action(
-            name, effect, run, verbs=verbs, useless_when=useless_when, proof=proof, once=once, tells=tells
+            name,
+            effect,
+            run,
+            verbs=verbs,
+            useless_when=useless_when,
+            proof=proof,
+            once=once,
+            tells=tells,
+            needs_exchange=needs_exchange,
         )
         return run
 

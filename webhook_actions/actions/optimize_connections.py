@@ -27,7 +27,7 @@ def optimize_connections(bot: BotControl, incident: Incident) -> Outcome:
     orders = 0
     if reached and reached[0].healthy:
         fastest = reached[0].endpoint
-        switched = bot.switch_endpoint(fastest.url)
+        switched = bot.switch_endpoint(fastest.origin)
         orders = switched.orders
         if switched.done:
             return Outcome.ok(told([f"switched to {fastest.name}: {switched.detail}", *lines]), orders)

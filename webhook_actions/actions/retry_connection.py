@@ -7,7 +7,7 @@ from webhook_actions.outcome import Outcome
 from webhook_actions.store.incidents import Incident
 
 
-@action("retry_connection", effect=Effect.DISRUPTIVE, verbs=(Verb.RETRY_CONNECTION,))
+@action("retry_connection", effect=Effect.DISRUPTIVE, verbs=(Verb.RETRY_CONNECTION,), needs_exchange=True)
 def retry_connection(bot: BotControl, incident: Incident) -> Outcome:
-    """Have the bot connect to its exchange anew; one that was paused stays paused."""
+    """Have the bot connect to its exchange anew; it runs or is paused afterwards as before."""
     return bot.retry_connection()

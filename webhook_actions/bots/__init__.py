@@ -5,20 +5,31 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from clients.http import Ask, ask
-from clients.observer import Observer, Sample, for_bot
+from clients.observer import Observer, Sample, Unanswered, for_bot
 from stack.settings import Bot, CommandRestart, DockerRestart, FreqtradeBot, HttpBot, Settings
 from webhook_actions.bots.command import CommandAdapter
 from webhook_actions.bots.docker import DockerAdapter
 from webhook_actions.bots.freqtrade import FreqtradeAdapter
 from webhook_actions.bots.http import HttpAdapter
 from webhook_actions.bots.nothing import NoAdapter
-from webhook_actions.bots.protocol import Adapter, Guard, Order, Restarter, Standing, Target, Trade, Verb
-from webhook_actions.outcome import Outcome
+from webhook_actions.bots.protocol import (
+    Adapter,
+    Guard,
+    Mode,
+    Order,
+    Restarter,
+    Standing,
+    Target,
+    Trade,
+    Verb,
+)
+from webhook_actions.outcome import Outcome, Result
 from webhook_actions.report import Report
 from webhook_actions.report.compute import Reporter
 
 _ASK_EVERY = 0.5  # seconds between two looks at whether a bot answers
 _QUESTIONS = 40  # that an action which only looks may ask Prometheus or the bot
+_LOCKED = (Mode.PAUSED, Mode.RUNNING)  # what is wanted, and what its trading loop does
 _MEASURING = 5  # time-outs that endpoints take, measured at once, in steps
 
 
@@ -50,10 +61,13 @@ class BotControl:
     def longest(self) -> float:
         """Seconds that one action which orders something takes at most, with all that it waits for."""
         booting = self.boot + self.adapter.timeout + _ASK_EVERY
-        restart = self.restarter.longest_restart(self.restart_wait) + booting
-        reconnect = 4 * self.adapter.timeout + booting  # how it stood, the order, the boot, the pause
+        restart = self.restarter.longest_restart(self.restart_wait)
+        reconnect = self.adapter.longest_reload
         measure = _MEASURING * self.observer.longest + 2 * self.adapter.timeout
-        return max(restart, reconnect, measure)
+        # How it stood, and that it stands so again.
+        return (
+            max(restart, reconnect, measure) + booting + self.adapter.longest_back + 4 * self.adapter.timeout
+        )
 
     @property
     def longest_to_look(self) -> float:
@@ -63,20 +77,65 @@ class BotControl:
     @property
     def longest_to_target(self) -> float:
         """Seconds that one attempt to bring the bot to a target takes at most, with the looks around it."""
-        return self.adapter.longest + 6 * self.adapter.timeout
+        return self.adapter.longest + 8 * self.adapter.timeout
 
     def restart(self) -> Outcome:
-        """Restart the bot."""
+        """Restart the bot, unless its owner stopped it, or it is the way to it that is broken."""
+        mode = self.adapter.mode()
+        if mode is Mode.STOPPED:
+            return Outcome.cannot("is stopped by its owner's will; a restart would make it trade again")
+        if isinstance(mode, Outcome) and mode.way_broken:
+            return Outcome.failed(f"nothing is restarted: {mode.detail}")
         return self.restarter.restart(self.restart_wait, self.key)
 
     def wait_until_it_answers(self) -> Outcome:
         """Return done once the bot answers, retry when it did not within its boot time."""
         deadline = self.clock() + self.boot
-        while not (answer := self.adapter.answers()).done:
+        while isinstance(mode := self.adapter.mode(), Outcome) and mode.result is not Result.CANNOT:
             if self.clock() > deadline:
-                return Outcome.retry(f"silent for {self.boot:g}s since: {answer.detail}")
+                return Outcome.retry(f"silent for {self.boot:g}s since: {mode.detail}")
             self.sleep(_ASK_EVERY)
-        return Outcome.ok("it answers")
+        return Outcome.ok(mode.detail if isinstance(mode, Outcome) else f"it answers, and is {mode}")
+
+    def mode(self) -> Mode | Outcome:
+        """Return what the bot's trading loop does."""
+        return self.adapter.mode()
+
+    def last_mode(self) -> Mode:
+        """Return what the trading loop of a bot did last that does not answer; where nobody knows, it ran."""
+        try:
+            seen = self.ask('max by (state) (last_over_time(trading_bot_state{bot="$bot"}[1d])) == 1')
+        except Unanswered:
+            return Mode.RUNNING
+        known = [Mode(s.labels["state"]) for s in seen if s.labels.get("state") in set(Mode)]
+        return known[0] if len(known) == 1 else Mode.RUNNING
+
+    def undo(self, before: Mode) -> Outcome:
+        """Have a bot whose entries were stopped do what it did before that."""
+        if before is Mode.RUNNING:
+            seen = self.standing()
+            enters = isinstance(seen, Standing) and seen.state == Mode.RUNNING and seen.enters
+            return Outcome.ok("it enters already") if enters else self.resume()
+        if self.adapter.mode() is before:
+            return Outcome.ok(f"it is {before}, as it was")
+        return self.adapter.bring_back(before)
+
+    def come_back(self, mode: Mode) -> Outcome:
+        """Wait until the bot answers, and have its trading loop do what it did; done where it does."""
+        answered = self.wait_until_it_answers()
+        if not answered.done:
+            return answered
+        now = self.adapter.mode()
+        if isinstance(now, Outcome) or now is mode:
+            return Outcome.ok(answered.detail)
+        back = self.adapter.bring_back(mode)
+        seen = self.adapter.mode()
+        # A bot that runs, locked against entries, is as good as paused.
+        if back.done and (seen is mode or isinstance(seen, Outcome) or (mode, seen) == _LOCKED):
+            return Outcome.ok(f"it was {now}, and is {mode} again", back.orders)
+        return Outcome.retry(
+            f"it is {now}, and should be {mode}; {back.detail}{self._unmanaged(now)}", back.orders
+        )
 
     def pause(self) -> Outcome:
         """Stop entries; exits go on."""
@@ -99,11 +158,11 @@ class BotControl:
         return self._do(Order(Verb.SWITCH_ENDPOINT, endpoint=endpoint))
 
     def retry_connection(self) -> Outcome:
-        """Connect to the exchange anew, and leave a bot paused that was."""
+        """Connect to the exchange anew, and leave the bot running or paused, as it was."""
         return self._reconnect(Verb.RETRY_CONNECTION)
 
     def reload(self) -> Outcome:
-        """Read the bot's configuration again, and leave a bot paused that was."""
+        """Read the bot's configuration again, and leave the bot running or paused, as it was."""
         return self._reconnect(Verb.RELOAD)
 
     def optimize_connections(self) -> Outcome:
@@ -145,21 +204,32 @@ class BotControl:
     def _do(self, order: Order) -> Outcome:
         return self.adapter.carry_out(order, self.key)
 
+    def _unmanaged(self, mode: Mode) -> str:
+        """Return what a bot that is stopped leaves to chance, in words."""
+        if mode is not Mode.STOPPED:
+            return ""
+        standing = self.standing()
+        held = None if isinstance(standing, Outcome) else standing.positions
+        if held is None:
+            return "; whatever it holds is unmanaged"
+        return f"; its {len(held)} open positions are unmanaged" if held else "; it holds no position"
+
     def _reconnect(self, verb: Verb) -> Outcome:
-        """Carry out what may un-pause a bot, and pause it again."""
-        if verb not in self.adapter.verbs:
-            return self._do(Order(verb))
-        before = self.standing()
+        """Carry out what may change what the bot's trading loop does, and have it do the same again."""
+        if missing := self.adapter.lacks((verb,)):
+            return missing
+        before = self.adapter.mode()
+        if isinstance(before, Outcome) and before.result is not Result.CANNOT:
+            said = f"{verb} is not ordered, since nobody knows how the bot stands: {before.detail}"
+            return Outcome(before.result, said)
+        if before is Mode.STOPPED:
+            return Outcome.cannot("is stopped by its owner's will, and is left so")
         outcome = self._do(Order(verb))
-        if not outcome.done or isinstance(before, Outcome) or before.state != "paused":
+        if isinstance(before, Outcome) or not (outcome.done or outcome.orders):
             return outcome
-        answered = self.wait_until_it_answers()
-        paused = self.pause() if answered.done else answered
-        orders = outcome.orders + paused.orders
-        if not paused.done:
-            said = f"{outcome.detail}; it was paused, and could not be again: {paused.detail}"
-            return Outcome.retry(said, orders)
-        return Outcome.ok(f"{outcome.detail}; it was paused, and is again", orders)
+        back = self.come_back(before)  # also where its answer was lost
+        result = outcome.result if back.done else Result.RETRY
+        return Outcome(result, f"{outcome.detail}; {back.detail}", orders=outcome.orders + back.orders)
 
 
 @dataclass(frozen=True)

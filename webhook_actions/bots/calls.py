@@ -10,7 +10,7 @@ from pydantic import AfterValidator, TypeAdapter, ValidationError
 
 from clients.http import Answer, Ask, CertificateRefused, Lost, Request, Unsent
 from webhook_actions.bots.protocol import Guard
-from webhook_actions.outcome import Outcome
+from webhook_actions.outcome import Outcome, Result
 
 WAY_BROKEN = "the way to the bot is broken, not the bot"
 LONGEST_DETAIL = 300  # characters of what a bot says
@@ -88,7 +88,7 @@ class Calls:
         try:
             return self.ask(request)
         except CertificateRefused as error:
-            return Outcome.failed(f"{call}: {error}; {WAY_BROKEN}")
+            return _no_way(Result.FAILED, f"{call}: {error}")
         except Unsent as error:
             return Outcome.retry(f"{call}: {error}")
         except Lost as error:
@@ -117,12 +117,16 @@ def refused(call: str, answer: Answer) -> Outcome:
     if status in (404, 405, 422, 501) and is_own(answer) and not reads:
         return Outcome.cannot(told)
     if status < 400 or status in (404, 405, 407):
-        return Outcome.failed(f"{told}; {WAY_BROKEN}")
+        return _no_way(Result.FAILED, told)
     if status == 429:
-        return Outcome.retry(f"{told}; {WAY_BROKEN}")
+        return _no_way(Result.RETRY, told)
     if status >= 500:
         return Outcome.retry(told, 0 if reads else 1)
     return Outcome.failed(told, 1 if status == 409 and not reads else 0)
+
+
+def _no_way(result: Result, why: str) -> Outcome:
+    return Outcome(result, f"{why}; {WAY_BROKEN}", way_broken=True)
 
 
 def _finite(value: float | None) -> float | None:

@@ -2,9 +2,13 @@
 
 import subprocess
 from collections.abc import Sequence
+from tempfile import TemporaryFile
+from typing import IO
 
 from webhook_actions.bots.protocol import Guard
 from webhook_actions.outcome import Outcome
+
+_SAID = 300  # bytes of what a program says at last
 
 
 class CommandAdapter:
@@ -23,15 +27,30 @@ class CommandAdapter:
         """Run the program; it has done its work when it ends with 0."""
         limit = self.longest_restart(wait)
         self._guard()
+        # Into a file, not a pipe: a bot that the program leaves in the background holds a pipe open for ever.
+        with TemporaryFile() as output:
+            ended = self._run(limit, output)
+            if isinstance(ended, Outcome):
+                return ended
+            output.seek(max(0, output.tell() - _SAID))
+            said = output.read().decode(errors="replace").strip()
+        if ended:
+            return Outcome.retry(f"{self._arguments[0]} ended with {ended}: {said}", 1)
+        return Outcome.ok(f"{self._arguments[0]} ended with 0: {said}", 1)
+
+    def _run(self, limit: float, output: IO[bytes]) -> int | Outcome:
+        """Return what the program ended with, or why it did not."""
         try:
-            ended = subprocess.run(
-                self._arguments, capture_output=True, text=True, errors="replace", timeout=limit, check=False
-            )
+            return subprocess.run(
+                self._arguments,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                timeout=limit,
+                check=False,
+                start_new_session=True,  # a bot in the background outlives us
+            ).returncode
         except subprocess.TimeoutExpired:
             return Outcome.retry(f"{self._arguments[0]} did not end within {limit:g}s", 1)
         except OSError as error:
             return Outcome.failed(f"{self._arguments[0]} cannot be started: {error.strerror}")
-        said = (ended.stdout + ended.stderr).strip()[-300:]
-        if ended.returncode:
-            return Outcome.retry(f"{self._arguments[0]} ended with {ended.returncode}: {said}", 1)
-        return Outcome.ok(f"{self._arguments[0]} ended with 0: {said}", 1)

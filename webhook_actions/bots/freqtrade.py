@@ -2,37 +2,26 @@
 
 import time
 from base64 import b64encode
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
 
 from clients.http import Ask, ask
 from stack.settings import FreqtradeBot
-from webhook_actions.bots.calls import Calls, said
-from webhook_actions.bots.freqtrade_answers import (
-    EVERY_PAIR,
-    Config,
-    Lock,
-    Locks,
-    OpenTrade,
-    TradePage,
-    mean_stake,
-)
+from webhook_actions.bots.calls import Calls
+from webhook_actions.bots.freqtrade_answers import OpenTrade, TradePage, mean_stake
+from webhook_actions.bots.freqtrade_entries import Entries
 from webhook_actions.bots.freqtrade_exits import Exits
-from webhook_actions.bots.protocol import Guard, Order, OrderRefused, Standing, Target, Trade, Verb
-from webhook_actions.outcome import Outcome, Result
-
-_LOCK_REASON = "nightdesk"
-_FOREVER = "2099-01-01T00:00:00Z"  # a lock needs an end
-_STARTS = 3  # times that a bot which a restart stopped is asked to start
-_START_AGAIN = 1.0  # seconds between them
-_PAUSING = 5  # calls that a pause takes at most: state, locks, pause, lock, and the state after it
-
-
-@dataclass(frozen=True)
-class Capabilities:
-    """What this bot's version can do."""
-
-    partial_exits: bool = True  # forceexit takes an amount
+from webhook_actions.bots.freqtrade_versions import Capabilities, capabilities
+from webhook_actions.bots.protocol import (
+    Guard,
+    Mode,
+    Order,
+    OrderRefused,
+    Standing,
+    Target,
+    Trade,
+    Verb,
+)
+from webhook_actions.outcome import Outcome
 
 
 class FreqtradeAdapter:
@@ -61,7 +50,6 @@ class FreqtradeAdapter:
         ask: Ask = ask,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
-        capabilities: Capabilities = Capabilities(),
     ) -> None:
         def login(password: str) -> str:
             return "Basic " + b64encode(f"{bot.username}:{password}".encode()).decode()
@@ -69,85 +57,106 @@ class FreqtradeAdapter:
         url, hint = str(bot.url).rstrip("/"), "is this Freqtrade's API?"
         self._calls = Calls(url, bot.password_file, login, timeout, guard, ask, hint)
         self._exits = Exits(self._calls, sleep, clock)
+        self._entries = Entries(self._calls, sleep, clock)
         self._sleep = sleep
-        self._capabilities = capabilities
         self.timeout = timeout
-        self.longest = _PAUSING * timeout + self._exits.longest
+        self.longest = self._entries.longest_stop + self._exits.longest
+        self.longest_back = self._entries.longest_stop
+        self.longest_reload = self._entries.longest_reload
 
     def restart(self, wait: float, key: str) -> Outcome:
-        """Stop the trading loop, wait, start it.
+        """Stop the trading loop, wait, start it as it was: with entries or without.
 
-        A bot that its owner stopped or paused is left alone: its start would trade again.
+        A bot that its owner stopped is left alone: its start would trade again.
         """
-        state = self._state()
-        if isinstance(state, Outcome):
-            return state
-        if state != "running":
-            return Outcome.cannot(f"is {state} by its owner's will; a restart would make it trade again")
-        stopped = self._post("stop")
+        mode = self._entries.mode()
+        if isinstance(mode, Outcome):
+            return mode
+        if mode is Mode.STOPPED:
+            return Outcome.cannot("is stopped by its owner's will; a restart would make it trade again")
+        stopped = self._entries.halt()
         if not stopped.orders:
             return stopped
         self._sleep(wait)  # also where its answer was lost: it may have stopped the bot
         try:
-            started = self._start()
+            started = self._entries.run_again(mode)
         except OrderRefused as refusal:
             raise OrderRefused(f"{refusal}; this restart had stopped the bot, and did not start it") from None
         return Outcome(started.result, started.detail, orders=stopped.orders + started.orders)
 
     def longest_restart(self, wait: float) -> float:
         """Return the seconds that a restart takes at most."""
-        return (2 + _STARTS) * self._calls.timeout + _STARTS * _START_AGAIN + wait
+        return 2 * self.timeout + self._entries.longest_stop + wait
 
     def answers(self) -> Outcome:
         """Return done when the bot says that its loop goes round."""
-        state = self._state()
-        if isinstance(state, Outcome):
-            return state
-        alive = state in ("running", "paused")
-        return Outcome.ok(state) if alive else Outcome.retry(f"its state is {state}")
+        mode = self._entries.mode()
+        if isinstance(mode, Outcome):
+            return mode
+        return Outcome.retry("its state is stopped") if mode is Mode.STOPPED else Outcome.ok(mode)
+
+    def mode(self) -> Mode | Outcome:
+        """Return what its trading loop does; what it holds is not asked."""
+        return self._entries.mode()
+
+    def bring_back(self, mode: Mode) -> Outcome:
+        """Start it, with entries or without, or stop it."""
+        return self._entries.halt() if mode is Mode.STOPPED else self._entries.run_again(mode)
+
+    def lacks(self, verbs: Collection[Verb]) -> Outcome | None:
+        """Return what its version cannot do: only a part of a trade is not sold by each."""
+        if verbs and not self.verbs.intersection(verbs):
+            return Outcome.cannot(f"Freqtrade's API has no {' or '.join(verbs)}")
+        if set(verbs) != {Verb.REDUCE_POSITIONS}:
+            return None
+        config = self._entries.config()
+        return config if isinstance(config, Outcome) else _lacks_parts(capabilities(config))
 
     def carry_out(self, order: Order, key: str) -> Outcome:
         """Have Freqtrade do what it has a call for."""
         match order.verb:
             case Verb.PAUSE:
-                return self._pause(to_exit=False)
+                return self._entries.stop(to_exit=False)
             case Verb.RESUME:
-                return self._resume()
+                return self._entries.allow()
             case Verb.RETRY_CONNECTION | Verb.RELOAD:
-                return self._post("reload_config")  # which connects to the exchange anew
+                return self._entries.reload()  # which connects to the exchange anew
             case _:
                 return Outcome.cannot(f"Freqtrade's API has no {order.verb}")
 
     def bring_to(self, target: Target, key: str) -> Outcome:
         """Stop entries, then exit what each trade holds above its target."""
         exits = bool(target.positions) or target.others is not None
+        config = self._entries.config()
+        if isinstance(config, Outcome):
+            return _not_paused(config) if target.paused else config
+        known = capabilities(config)
+        if any(target.positions.values()) and (missing := _lacks_parts(known)):
+            return missing
         paused = Outcome.ok("its entries go on as they were")
         if target.paused:
-            paused = self._pause(to_exit=exits)
+            paused = self._entries.stop(to_exit=exits)
             if not paused.done:
-                said = f"nothing was closed, since it could not be paused: {paused.detail}"
-                return Outcome(paused.result, said, orders=paused.orders)
+                return _not_paused(paused)
         if not exits:
             return paused
-        if any(target.positions.values()) and not self._capabilities.partial_exits:
-            return Outcome.cannot("this Freqtrade exits only whole trades", paused.orders)
-        exited = self._exits.bring_to(target)
+        exited = self._exits.bring_to(target, known.exit)
         return Outcome(
             exited.result, f"{paused.detail}; {exited.detail}", orders=paused.orders + exited.orders
         )
 
     def standing(self) -> Standing | Outcome:
         """Return the state and the open trades. Unlike /count, /status answers while the bot is stopped."""
-        state = self._state()
-        if isinstance(state, Outcome):
-            return state
+        config = self._entries.config()
+        if isinstance(config, Outcome):
+            return config
         trades = self._calls.get(list[OpenTrade], "status")
         if isinstance(trades, Outcome):
             return trades
         mean = mean_stake(trades)
         positions = tuple(trade.position(mean) for trade in trades)
         entering = sum(trade.is_entering for trade in trades)
-        return Standing(state, positions, entering, locked=state == "running" and bool(self._locks()))
+        return Standing(config.state, positions, entering, locked=self._entries.locked(config))
 
     def trades(self, limit: int) -> tuple[Trade, ...] | Outcome:
         """Return the trades closed last; they are listed by id, so the page is taken from the end."""
@@ -161,50 +170,17 @@ class FreqtradeAdapter:
         closed = [trade for entry in page.trades if (trade := entry.closed()) is not None]
         return tuple(sorted(closed, key=lambda trade: trade.closed_at))
 
-    def _start(self) -> Outcome:
-        """Start what was stopped, and try that again: a bot must not stay stopped for a lost answer."""
-        orders = 0
-        for _ in range(_STARTS):
-            started = self._post("start")
-            orders += started.orders
-            if started.result is not Result.RETRY:
-                break
-            self._sleep(_START_AGAIN)
-        return Outcome(started.result, started.detail, orders=orders)
 
-    def _pause(self, *, to_exit: bool) -> Outcome:
-        """Enter nothing more. A stopped bot enters nothing; it is started, paused, only to exit."""
-        state = self._state()
-        if isinstance(state, Outcome):
-            return state
-        if state == "paused" or (state == "stopped" and not to_exit):
-            return Outcome.ok(f"it is {state}, and enters nothing")
-        if state == "running" and self._locks():
-            return Outcome.ok("it is locked against entries")
-        paused = self._post("pause")
-        if paused.result is not Result.CANNOT:
-            return paused
-        lock = [{"pair": EVERY_PAIR, "until": _FOREVER, "reason": _LOCK_REASON}]  # as older ones can
-        return self._post("locks", lock)
+def _not_paused(why: Outcome) -> Outcome:
+    return Outcome(
+        why.result, f"nothing was closed, since it could not be paused: {why.detail}", orders=why.orders
+    )
 
-    def _resume(self) -> Outcome:
-        """Take away our own locks, not those of others, and start."""
-        for lock in self._locks():
-            if lock.reason == _LOCK_REASON:
-                unlocked = self._post(f"locks/{lock.id}", method="DELETE")
-                if not unlocked.done:
-                    return unlocked
-        return self._post("start")
 
-    def _locks(self) -> list[Lock]:
-        """Return the locks that forbid every entry; none where they cannot be read, so that it may enter."""
-        locks = self._calls.get(Locks, "locks")
-        return [] if isinstance(locks, Outcome) else [lock for lock in locks.locks if lock.forbids_all]
-
-    def _state(self) -> str | Outcome:
-        config = self._calls.get(Config, "show_config")
-        return config if isinstance(config, Outcome) else config.state
-
-    def _post(self, path: str, body: object = None, method: str = "POST") -> Outcome:
-        answer = self._calls.order(path, body, method=method)
-        return answer if isinstance(answer, Outcome) else Outcome.ok(said(f"{method} {path}", answer), 1)
+def _lacks_parts(known: Capabilities) -> Outcome | None:
+    """Return why a part of a trade cannot be sold: an older one ignores the amount, and sells all of it."""
+    if known.partial_exits:
+        return None
+    return Outcome.cannot(
+        f"Freqtrade {known.version} exits only whole trades; a part is possible from 2022.8 on"
+    )

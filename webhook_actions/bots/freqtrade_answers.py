@@ -6,20 +6,46 @@ from webhook_actions.bots.calls import Known
 from webhook_actions.bots.protocol import Position, Trade
 
 _MILLISECONDS = 1000.0
+_EXCHANGE = "freqtrade.exchange"  # loggers of its calls
+_PASS = 5.0  # seconds between two passes of the loop: Freqtrade's own default
+_FAILURES = ("WARNING", "ERROR", "CRITICAL")
 EVERY_PAIR = "*"
 
 
 class Config(BaseModel):
-    """/show_config."""
+    """/show_config. `max_open_trades` is 0 where entries were stopped by /stopentry or /stopbuy."""
 
     state: str
+    version: str | None = None
+    api_version: Known = None
+    max_open_trades: Known = None
+
+    @property
+    def enters_nothing(self) -> bool:
+        """Whether its trading loop enters nothing, whatever it is locked against."""
+        return self.state in ("paused", "stopped") or self.max_open_trades == 0
+
+
+class LogPage(BaseModel):
+    """/logs: each record is a date, milliseconds, logger, level and message, oldest first."""
+
+    logs: list[tuple[object, float, str, str, object]]
+
+    def failed_passes(self, since: float) -> int:
+        """Return how many passes of the loop after a unix time logged a failed call to the exchange."""
+        failed = {
+            int(at / _MILLISECONDS // _PASS)
+            for _, at, logger, level, _ in self.logs
+            if logger.startswith(_EXCHANGE) and level in _FAILURES
+        }
+        return sum(each * _PASS >= since for each in failed)
 
 
 class PlacedOrder(BaseModel):
     """An order of an open trade, as far as it was placed at the exchange."""
 
-    is_open: bool = False
-    ft_order_side: str = ""  # buy, sell or stoploss
+    is_open: bool | None = False
+    ft_order_side: str | None = ""  # buy, sell or stoploss
     order_type: str | None = None
 
 
@@ -28,13 +54,13 @@ class OpenTrade(BaseModel):
 
     trade_id: int
     pair: str
-    is_short: bool = False
+    is_short: bool | None = False
     amount: Known = None
     stake_amount: Known = None
     profit_abs: Known = None
     profit_ratio: Known = None
     stop_loss_ratio: Known = None
-    has_open_orders: bool = False
+    has_open_orders: bool | None = False
     orders: list[PlacedOrder] | None = None  # older ones do not list them
 
     @property
@@ -46,14 +72,14 @@ class OpenTrade(BaseModel):
     def is_entering(self) -> bool:
         """Whether an order that makes it larger waits."""
         if self.orders is None:
-            return self.has_open_orders and self.amount == 0
+            return bool(self.has_open_orders) and self.amount == 0
         return any(order.ft_order_side == self._entry for order in self._waiting)
 
     @property
     def is_exiting(self) -> bool:
         """Whether an order that makes it smaller waits, other than its stop loss."""
         if self.orders is None:
-            return self.has_open_orders and self.amount != 0
+            return bool(self.has_open_orders) and self.amount != 0
         return any(order.ft_order_side == self._exit for order in self._waiting)
 
     @property
@@ -105,8 +131,8 @@ class ListedTrade(BaseModel):
     """An entry of /trades; times are milliseconds."""
 
     pair: str
-    is_short: bool = False
-    is_open: bool = False
+    is_short: bool | None = False
+    is_open: bool | None = False
     open_timestamp: float
     close_timestamp: Known = None
     profit_abs: Known = None

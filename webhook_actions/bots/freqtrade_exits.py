@@ -48,11 +48,13 @@ class Exits:
         self._calls = calls
         self._sleep = sleep
         self._clock = clock
+        self._call = ""
         # The exit of all, then single ones, of which the last may begin as their time ends; looks in between.
         self.longest = _EXIT + _ORDERING + max(_EXIT, _LATE) + _LOOK_EVERY + 5 * calls.timeout
 
-    def bring_to(self, target: Target) -> Outcome:
-        """Exit what is above the target, one trade after the other. Raises OrderRefused."""
+    def bring_to(self, target: Target, call: str) -> Outcome:
+        """Exit what is above the target, one trade after the other, by `call`. Raises OrderRefused."""
+        self._call = call
         told = _Told()
         ends = self._clock() + _ORDERING
         every = target.closes_all  # in one call at first; a trade that is stuck would hold back the others
@@ -109,12 +111,13 @@ class Exits:
         """Return what became of an order, and whether it is over: Freqtrade answered, or never got it."""
         body: dict[str, object] = {"tradeid": trade, "ordertype": "market"}
         body |= {} if amount is None else {"amount": amount}
-        answer = self._calls.send("forceexit", body, timeout=_EXIT)
+        call = self._call
+        answer = self._calls.send(call, body, timeout=_EXIT)
         if isinstance(answer, Outcome):
             return answer, answer.orders == 0
         if answer.ok:
-            return Outcome.ok(said("POST forceexit", answer), 1), True
-        return refused("POST forceexit", answer), is_own(answer)
+            return Outcome.ok(said(f"POST {call}", answer), 1), True
+        return refused(f"POST {call}", answer), is_own(answer)
 
     def _is_done(self, before: OpenTrade, settled: bool, began: float) -> bool:
         """Return whether a bad answer hid what was done; unless `settled`, wait while it may still be done.

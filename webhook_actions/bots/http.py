@@ -1,25 +1,38 @@
 """The adapter for bots that answer Nightdesk's bot API (docs/bot-api.md)."""
 
 import json
+from collections.abc import Collection
 
 from pydantic import BaseModel
 
 from clients.http import Answer, Ask, ask
 from stack.settings import HttpBot
 from webhook_actions.bots.calls import LONGEST_DETAIL, Calls, Known, said
-from webhook_actions.bots.protocol import Excess, Guard, Order, Position, Standing, Target, Trade, Verb
+from webhook_actions.bots.protocol import (
+    Excess,
+    Guard,
+    Mode,
+    Order,
+    Position,
+    Standing,
+    Target,
+    Trade,
+    Verb,
+    mode_of,
+)
 from webhook_actions.outcome import Outcome, Result
 
 # Being there already is a success for these, so that a key could only keep them from being done again.
 _KEYLESS = frozenset({Verb.PAUSE, Verb.RESUME})
 _PAGE = 1000  # trades that one answer holds at most
 _CALLS = 5  # that a target takes at most: state, pause, close, reduce, reduce as older bots do
+_COMING = ("reloading", "starting", "stopping")  # states that will end by themselves
 _MOST = 0.9999  # what a reduction keeps at most
 
 
 class _Position(BaseModel):
     symbol: str
-    side: str = ""
+    side: str | None = ""
     size: Known = None
     price: Known = None
     profit: Known = None
@@ -28,19 +41,24 @@ class _Position(BaseModel):
     def plain(self) -> Position:
         size = None if self.size is None else abs(self.size)
         value = None if size is None or self.price is None else size * self.price
-        return Position(self.symbol, self.side, value, self.profit, size, self.risky)
+        return Position(self.symbol, self.side or "", value, self.profit, size, self.risky)
+
+
+class _Word(BaseModel):
+    state: str
 
 
 class _State(BaseModel):
     state: str
     open_positions: list[_Position] | None = None
-    pending_orders: int | None = None
+    pending_orders: Known = None
     last_trade_id: int | None = None
 
     def standing(self) -> Standing:
         held = self.open_positions
         positions = None if held is None else tuple(each.plain() for each in held if each.size != 0)
-        return Standing(self.state, positions, self.pending_orders)
+        pending = None if self.pending_orders is None else int(self.pending_orders)
+        return Standing(self.state, positions, pending)
 
 
 class _Trade(BaseModel):
@@ -65,6 +83,7 @@ class HttpAdapter:
             str(bot.url).rstrip("/"), bot.token_file, _bearer, timeout, guard, ask, "see docs/bot-api.md"
         )
         self.timeout, self.longest = timeout, _CALLS * timeout
+        self.longest_back, self.longest_reload = 3 * timeout, timeout
 
     def restart(self, wait: float, key: str) -> Outcome:
         """Ask whoever supervises the bot to stop it, wait, and start it."""
@@ -79,10 +98,39 @@ class HttpAdapter:
         state = self._calls.get(dict[str, object], "state")
         return state if isinstance(state, Outcome) else Outcome.ok(f"its state is {state.get('state')}")
 
+    def mode(self) -> Mode | Outcome:
+        """Return what its trading loop does; a word of its own for its state says nothing of that."""
+        answer = self._calls.get(_Word, "state")
+        if isinstance(answer, Outcome):
+            return answer
+        if answer.state not in {*Mode, *_COMING}:
+            return Outcome.cannot(f"its state is {answer.state}")
+        return mode_of(answer.state, enters=True)
+
+    def bring_back(self, mode: Mode) -> Outcome:
+        """Start it, pause it or stop it."""
+        if mode is Mode.STOPPED:
+            return self._control("stop", {}, None)
+        now = self.mode()
+        started = [self._control("start", {}, None)] if now is Mode.STOPPED else []
+        if all(each.done for each in started):
+            started.append(self._control(Verb.PAUSE if mode is Mode.PAUSED else Verb.RESUME, {}, None))
+        # One that was started need not know `resume`.
+        known = [each for each in started if each.result is not Result.CANNOT]
+        return summed(known or started)
+
+    def lacks(self, verbs: Collection[Verb]) -> Outcome | None:
+        """Return what the bot API has no verb for; what a bot does not know, it says when it is asked."""
+        if not verbs or self.verbs.intersection(verbs):
+            return None
+        return Outcome.cannot(f"the bot API has no {' or '.join(verbs)}")
+
     def carry_out(self, order: Order, key: str) -> Outcome:
         """Send the verb; the same order under the same key is done once, however often it is sent."""
         if order.verb not in self.verbs:
             return Outcome.cannot(f"the bot API has no {order.verb}")
+        if order.verb is Verb.RESUME and self.mode() is Mode.STOPPED:
+            return Outcome.ok("it is stopped, and is left so")
         once = None if order.verb in _KEYLESS else f"{key}-{order.verb}"
         return self._control(order.verb, order.arguments(), once)
 

@@ -1,16 +1,19 @@
 """The adapter of a bot that only tells: its files or pushes are no way to act on it."""
 
-from webhook_actions.bots.protocol import Order, Standing, Target, Trade, Verb
+from collections.abc import Collection
+
+from webhook_actions.bots.protocol import Mode, Order, Standing, Target, Trade, Verb
 from webhook_actions.outcome import Outcome
 
 _NO_WAY = "it has neither `control` nor `restart`; set one of them in its settings"
+_NOBODY = "it has no API that could be asked"
 
 
 class NoAdapter:
     """Stands where settings give a bot neither `control` nor `restart`."""
 
     verbs: frozenset[Verb] = frozenset()
-    timeout = longest = 0.0
+    timeout = longest = longest_back = longest_reload = 0.0
 
     def longest_restart(self, wait: float) -> float:
         """Return 0: there is nothing to wait for."""
@@ -21,8 +24,24 @@ class NoAdapter:
         return Outcome.cannot(_NO_WAY)
 
     def answers(self) -> Outcome:
-        """Return done: there is nobody to ask, and Prometheus is asked afterwards in any case."""
-        return Outcome.ok("it has no API that could be asked")
+        """Say that there is nobody to ask."""
+        return Outcome.cannot(_NOBODY)
+
+    def mode(self) -> Mode | Outcome:
+        """Say that there is nobody to ask."""
+        return Outcome.cannot(_NOBODY)
+
+    def bring_back(self, mode: Mode) -> Outcome:
+        """Say that there is no way to."""
+        return Outcome.cannot(f"it is not made {mode}: it has no `control`; set one in its settings")
+
+    def lacks(self, verbs: Collection[Verb]) -> Outcome | None:
+        """Return that it can do nothing, where something is asked for."""
+        return (
+            Outcome.cannot(f"{' or '.join(verbs)}: it has no `control`; set one in its settings")
+            if verbs
+            else None
+        )
 
     def carry_out(self, order: Order, key: str) -> Outcome:
         """Say that there is no way to."""

@@ -1,7 +1,7 @@
 """What every adapter offers: orders, targets to bring a bot to, where the bot stands, and its trades."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol, cast
@@ -17,6 +17,21 @@ _DUST = 1e-9  # units that no order could sell
 
 class OrderRefused(Exception):
     """The guard lets no order through any more; the text is the reason for people."""
+
+
+class Mode(StrEnum):
+    """What a bot's trading loop does: all, all but entries, or nothing."""
+
+    RUNNING = "running"
+    PAUSED = "paused"
+    STOPPED = "stopped"
+
+
+def mode_of(state: str, *, enters: bool) -> Mode | Outcome:
+    """Return the mode that a bot's own word for its state means; an Outcome while it comes or goes."""
+    if state not in set(Mode):
+        return Outcome.retry(f"its state is {state}")
+    return Mode.PAUSED if state == Mode.RUNNING and not enters else Mode(state)
 
 
 class Verb(StrEnum):
@@ -218,6 +233,22 @@ class Adapter(Restarter, Protocol):
     """Seconds that one call takes at most."""
     longest: float
     """Seconds that bringing it to a target takes at most."""
+    longest_back: float
+    """Seconds that bringing it back to a mode takes at most."""
+    longest_reload: float
+    """Seconds that connecting anew takes at most."""
+
+    def mode(self) -> Mode | Outcome:
+        """Return what its trading loop does."""
+        ...
+
+    def bring_back(self, mode: Mode) -> Outcome:
+        """Order what makes its trading loop do what it did before. Raises OrderRefused."""
+        ...
+
+    def lacks(self, verbs: Collection[Verb]) -> Outcome | None:
+        """Return why a bot of its version can do none of the verbs; None where it can, or none is named."""
+        ...
 
     def answers(self) -> Outcome:
         """Return done when the bot answers, else why not."""

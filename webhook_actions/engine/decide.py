@@ -12,6 +12,7 @@ from webhook_actions.engine.decisions import (
     MONEY,
     OBSERVE,
     REFUSED,
+    SPARED,
     WOULD_HAVE,
     Blocked,
     Close,
@@ -30,7 +31,7 @@ from webhook_actions.engine.decisions import (
 from webhook_actions.store.runs import Run as ActionRun
 from webhook_actions.store.runs import State
 
-_NOT_RUN = (CANNOT, WOULD_HAVE, REFUSED)
+_NOT_RUN = (CANNOT, WOULD_HAVE, REFUSED, SPARED)
 _NEVER_AGAIN = (CANNOT, WOULD_HAVE, "failed")  # in the same incident, whoever asked
 _BESIDE = timedelta(seconds=2)  # when to look again at a bot that something else is done to
 _RETRY_PROMETHEUS = timedelta(seconds=5)
@@ -86,6 +87,8 @@ def _of_run(facts: Facts, run: ActionRun) -> Decision | None:
             if run.due_at is not None and facts.now < run.due_at:
                 return Wait(run.due_at, f"{run.action} is under way")
             return Interrupt(run, "the engine was interrupted before it saw the outcome")
+        case State.OPEN if run.before is not None:
+            return _brought_back(facts, run, action)
         case State.OPEN:
             return _pursued(facts, run, action)
     if action is None or not action.proof:
@@ -129,10 +132,15 @@ def _awaiting_proof(facts: Facts, run: ActionRun) -> Decision:
     seen = facts.observed.verdicts.get(run.id)
     if seen is not None and seen[0] is Verdict.VERIFIED:
         return Judge(run, Verdict.VERIFIED, f"proven by {seen[1]}")
+    if run.id in facts.observed.astray:
+        return _brought_back(facts, run, facts.actions.get(run.action))
     if run.verify_until is None or facts.now >= run.verify_until:
         if seen is None:
             why = facts.observed.unreachable or "it was not looked at yet"
             return Blocked("unreachable", facts.now + _RETRY_PROMETHEUS, f"{run.action}: no proof yet: {why}")
+        action = facts.actions.get(run.action)
+        if action is not None and action.waits is not None:
+            return Judge(run, seen[0], f"not proven, while {action.waits}", spared=True)
         return Judge(run, seen[0], f"not proven by {seen[1]}")
     return Wait(min(run.verify_until, facts.now + _patience(facts, run)), f"{run.action} waits for its proof")
 
@@ -140,6 +148,26 @@ def _awaiting_proof(facts: Facts, run: ActionRun) -> Decision:
 def _patience(facts: Facts, run: ActionRun) -> timedelta:
     """Return how long to wait before the next look: what takes long is asked less often."""
     return max(facts.look_again, (facts.now - (run.ended_at or facts.now)) / 4)
+
+
+def _brought_back(facts: Facts, run: ActionRun, action: PlannedAction | None) -> Decision:
+    """Return what is done about a bot that a run left in another state than it found it in.
+
+    Only the kill switch holds that back: Nightdesk undoes its own harm whoever has the incident.
+    """
+    if action is None or action.refusal is not None:
+        refusal = "there is no such action any more" if action is None else action.refusal
+        return Judge(run, Verdict.UNKNOWN, f"{refusal}, so the bot is left as it is; it was {run.before}")
+    if facts.holds.paused_by is not None:
+        why = (
+            f"all actions are paused by {facts.holds.paused_by}; before {run.action} the bot was {run.before}"
+        )
+        return Blocked("paused", None, why)
+    if run.due_at is not None and facts.now < run.due_at:
+        return Wait(run.due_at, f"{run.action}: the bot is not {run.before} again: {run.detail}")
+    if wait := _conflict(facts, action, run.id):
+        return wait
+    return Run(run.action, f"the bot was {run.before} before, and is to be so again", run.id)
 
 
 def _pursued(facts: Facts, run: ActionRun, action: PlannedAction | None) -> Decision:
@@ -215,6 +243,9 @@ def _held_back(facts: Facts, action: PlannedAction) -> Decision | None:
     if action.effect == MONEY and holds.acknowledged_by and facts.incident.kind != CRITICAL_LOSS:
         why = f"{action.name} is held back: acknowledged by {holds.acknowledged_by}"
         return Blocked("acknowledged", holds.acknowledged_until, why)
+    if action.waits is not None:
+        why = f"{action.name} waits for the exchange: {action.waits}"
+        return Blocked("exchange", facts.now + 3 * facts.look_again, why)
     rests_until = _rests_until(facts, action) if action.paced else None
     if rests_until and rests_until > facts.now:
         return Wait(rests_until, f"{action.name} rests until {rests_until:%H:%M:%S} UTC", told=True)
@@ -236,7 +267,8 @@ def _conflict(facts: Facts, action: PlannedAction, own: int | None) -> Wait | No
     for run in _unfinished(facts, own):
         other = facts.actions.get(run.action)
         strength = other.strength if other else 0
-        under_way = run.state == State.RUNNING and run.effect != OBSERVE
+        # A bot that is not yet what it was before an action is neither restarted nor reloaded.
+        under_way = (run.state == State.RUNNING or run.before is not None) and run.effect != OBSERVE
         stronger = strength >= action.strength if run.state == State.RUNNING else strength > action.strength
         if (action.targeted and strength and stronger) or (not action.targeted and under_way):
             return Wait(
@@ -284,7 +316,7 @@ def _attempts(facts: Facts, name: str) -> int:
     for run in (*facts.bot_runs, *(run for run in facts.runs if not run.bot)):
         begun = run.started_at or run.created_at
         if run.action == name and begun > since and run.outcome not in _NOT_RUN:
-            counted += run.orders if run.target is not None else run.attempts
+            counted += run.orders if run.target is not None else min(run.attempts, 1)
     return counted
 
 

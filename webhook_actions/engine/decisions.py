@@ -10,6 +10,7 @@ from webhook_actions.store.runs import Run as ActionRun
 
 CANNOT = "cannot"  # this bot, adapter or Nightdesk has no way to do it
 WOULD_HAVE = "would_have"  # settings do not arm it
+SPARED = "spared"  # it could not work, and counts as no attempt
 REFUSED = "refused"  # a person's request that is not carried out
 OBSERVE, DISRUPTIVE, MONEY = "observe", "disruptive", "money"  # effects of actions
 CRITICAL_LOSS = "CriticalLoss"
@@ -47,6 +48,7 @@ class PlannedAction:
     proof: bool = True
     refusal: str | None = None
     useless: str | None = None  # what Prometheus says against it
+    waits: str | None = None  # what is broken that it needs
 
     @property
     def targeted(self) -> bool:
@@ -78,6 +80,8 @@ class Observed:
     unreachable: str | None = None
     verdicts: Mapping[int, tuple[Verdict, str]] = field(default_factory=dict)
     useless: Mapping[str, str] = field(default_factory=dict)  # by action: what says that it cannot help
+    waits: Mapping[str, str] = field(default_factory=dict)  # by action: what says that it cannot work now
+    astray: frozenset[int] = frozenset()  # runs that left their bot in another state than before
 
 
 @dataclass(frozen=True)
@@ -112,12 +116,16 @@ class Run:
 
 @dataclass(frozen=True)
 class Judge:
-    """Write the verdict on a run; `refused` where a person's request was not carried out."""
+    """Write the verdict on a run.
+
+    It is `refused` where a person's request was not carried out, `spared` where it counts as no attempt.
+    """
 
     run: ActionRun
     verdict: Verdict
     reason: str
     refused: bool = False
+    spared: bool = False
 
 
 @dataclass(frozen=True)

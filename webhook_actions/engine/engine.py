@@ -10,7 +10,7 @@ from typing import Any
 from clients.prometheus import FiringAlert
 from stack.settings import Settings
 from webhook_actions.actions import Action, Effect
-from webhook_actions.bots.protocol import Target
+from webhook_actions.bots.protocol import Mode, Target
 from webhook_actions.engine import decisions as d
 from webhook_actions.engine import facts
 from webhook_actions.engine.decide import decide
@@ -189,7 +189,7 @@ class Engine:
             case d.Interrupt(run=run, reason=reason):
                 action = self._actions.get(run.action)
                 within = self._verification.within(incident.bot)
-                goes_on = action is not None and action.target is not None
+                goes_on = action is not None and (action.target is not None or run.before is not None)
                 await runs.interrupt(connection, run, reason, within, goes_on=goes_on)
             case d.Skip(action=name, outcome=outcome, reason=reason):
                 action = self._actions.get(name)
@@ -243,6 +243,7 @@ class Engine:
                 action,
                 earlier.asked_by if earlier else None,
                 Target.from_json(target) if target else None,
+                Mode(earlier.before) if earlier and earlier.before else None,
                 earlier.attempts + 1 if earlier else 1,
                 (earlier and earlier.started_at) or self._now(),
             )
@@ -262,12 +263,13 @@ class Engine:
             await self._escalation.blocked(connection, incident, f"refused {run.id}", text)
             look.written.append(self._metrics.actions.labels(run.action, d.REFUSED).inc)
             return
-        await runs.finish(connection, run, verdict)
+        await runs.finish(connection, run, verdict, d.SPARED if decision.spared else None)
         if verdict is d.Verdict.NONE:
             return
         await incidents.tell(connection, incident.id, verdict, text)
         look.written.append(self._metrics.verdicts.labels(run.action, verdict).inc)
-        if run.target is not None and verdict is not d.Verdict.VERIFIED:
+        given_up = run.target is not None or verdict is d.Verdict.UNKNOWN  # it is left as it is
+        if given_up and verdict is not d.Verdict.VERIFIED:
             await self._escalation.target_not_reached(connection, incident, run.action, decision.reason, None)
         if verdict is d.Verdict.VERIFIED:
             took = (self._now() - incident.opened_at).total_seconds()

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from stack.settings import Settings
-from webhook_actions.actions import Action, Effect
+from webhook_actions.actions import Action, Effect, Run
 from webhook_actions.bots import BotControl
-from webhook_actions.bots.protocol import Guard, OrderRefused, Standing, Target, reached
+from webhook_actions.bots.protocol import Guard, Mode, OrderRefused, Standing, Target, reached
 from webhook_actions.engine.decide import forbids
 from webhook_actions.engine.decisions import REFUSED, Holds, Verdict
 from webhook_actions.engine.facts import Planner
@@ -19,7 +19,7 @@ from webhook_actions.escalation.steps import Escalation
 from webhook_actions.hours import maintained_until
 from webhook_actions.metrics import Metrics
 from webhook_actions.outcome import Outcome, Result
-from webhook_actions.store import holds, incidents, runs
+from webhook_actions.store import controls, holds, incidents, runs
 from webhook_actions.store.database import GONE, Connection, Pool
 from webhook_actions.store.incidents import Incident
 from webhook_actions.store.runs import Ending, Lease
@@ -45,6 +45,7 @@ class Attempt:
     action: Action
     asked_by: str | None
     target: Target | None
+    before: Mode | None  # what the bot is brought back to: its orders are made, and it is not so yet
     attempts: int
     began: datetime  # of its first attempt
 
@@ -113,29 +114,6 @@ class Executor:
 
         task.add_done_callback(ended)
 
-    async def hold(self, bot: str) -> None:
-        """Pause a halted bot again that somebody, or its own start, let trade."""
-
-        def guard() -> None:
-            if refusal := self._threads.ask(self._holds_no_more(bot)):
-                raise OrderRefused(refusal)
-
-        try:
-            outcome = await self._threads.run(self._control(self._settings, bot, "halt", guard).pause)
-        except OrderRefused as refusal:
-            log.info("a halted bot is left as it is", extra={"bot": bot, "reason": str(refusal)})
-        else:
-            log.warning("a halted bot was paused again", extra={"bot": bot, "outcome": outcome.detail})
-
-    async def _holds_no_more(self, bot: str) -> str | None:
-        """Return why a halted bot must not be paused again, None where it must."""
-        if self.retired:
-            return _RETIRED
-        async with self._pool.connection() as connection:
-            if pause := await holds.paused(connection):
-                return f"all actions are paused by {pause.paused_by}"
-            return None if await holds.is_halted(connection, bot) else "the bot was released"
-
     async def stop(self) -> None:
         """Order nothing new; leave attempts that are under way a while to end."""
         self._stopping = True
@@ -169,9 +147,10 @@ class Executor:
     def _attempt(self, attempt: Attempt, bot: BotControl) -> tuple[Ending, Outcome]:
         """Speak to the bot, in a thread. Raises OrderRefused where the guard does."""
         action = attempt.action
+        if attempt.before is None and (missing := bot.adapter.lacks(action.verbs)):
+            return self._ending(attempt, missing, None), missing
         if action.run is not None:
-            outcome = action.run(bot, attempt.incident)
-            return self._ending(attempt, outcome, None), outcome
+            return self._act(attempt, action.run, bot)
         target = attempt.target or self._target(attempt, bot)
         if isinstance(target, Outcome):
             return self._ending(attempt, target, None), target
@@ -179,6 +158,52 @@ class Executor:
         seen = bot.standing()
         proof = seen if isinstance(seen, Outcome) else reached(target, seen)
         return self._ending(attempt, outcome, proof), outcome
+
+    def _act(self, attempt: Attempt, run: Run, bot: BotControl) -> tuple[Ending, Outcome]:
+        """Do what has no target, and leave the bot's trading loop as it was. Raises OrderRefused."""
+        outcome, before = Outcome.ok("an earlier attempt was interrupted or left it so"), attempt.before
+        if before is None:
+            before, ours = self._before(attempt, bot) if attempt.action.keeps_mode else (None, False)
+            if before and not self._threads.ask(self._write_before(attempt.lease, before)):
+                raise OrderRefused("its lease is over")
+            outcome = Outcome.ok("an earlier action had stopped it") if ours else run(bot, attempt.incident)
+            if before is None or not (outcome.orders or ours):
+                return self._ending(attempt, outcome, None), outcome
+        back = bot.come_back(self._threads.ask(self._wanted(attempt.incident.bot, before)))
+        detail, orders = f"{outcome.detail}; {back.detail}", outcome.orders + back.orders
+        if back.done or isinstance(bot.mode(), Outcome):  # one that does not answer is seen by its samples
+            both = Outcome(outcome.result if back.done else back.result, detail, orders=orders)
+            return self._ending(attempt, both, None), both
+        within = self._verification.within(attempt.incident.bot)
+        ending = Ending(Result.RETRY, detail, orders, within, self._pause(attempt))
+        return ending, Outcome.retry(detail, orders)
+
+    def _before(self, attempt: Attempt, bot: BotControl) -> tuple[Mode | None, bool]:
+        """Return what the bot did before, None where nobody knows, and whether it is we who stopped it."""
+        mode = bot.mode()
+        left = self._threads.ask(self._left_astray(bot.name))
+        if isinstance(mode, Mode):
+            ours = mode is Mode.STOPPED and left not in (None, Mode.STOPPED)
+            return (left if ours else mode), ours
+        return left or bot.last_mode(), False
+
+    async def _left_astray(self, bot: str) -> Mode | None:
+        since = float(self._settings.actions.attempts_window)
+        async with self._pool.connection() as connection:
+            before = await runs.left_astray(connection, bot, since)
+        return Mode(before) if before else None
+
+    async def _wanted(self, bot: str, before: Mode) -> Mode:
+        """Return what the bot is to do now: one whose entries are stopped meanwhile stays without them."""
+        async with self._pool.connection() as connection:
+            stopped = await holds.is_halted(connection, bot) or any(
+                left.bot == bot and left.released_by is None for left in await controls.left(connection)
+            )
+        return Mode.PAUSED if before is Mode.RUNNING and stopped else before
+
+    async def _write_before(self, lease: Lease, before: Mode) -> bool:
+        async with self._pool.transaction() as connection:
+            return await runs.set_before(connection, lease, before)
 
     def _target(self, attempt: Attempt, bot: BotControl) -> Target | Outcome:
         """Return the target of an attempt, written down before anything is ordered. Raises OrderRefused."""
@@ -191,13 +216,21 @@ class Executor:
             target = standing if isinstance(standing, Outcome) else attempt.action.target(bot, standing)
         if isinstance(target, Outcome):
             return target
-        if not self._threads.ask(self._write_target(attempt.lease, target)):
+        before = bot.mode() if target.paused else Mode.PAUSED
+        if not self._threads.ask(self._write_target(attempt, target, before)):
             raise OrderRefused("its lease is over")
         return target
 
-    async def _write_target(self, lease: Lease, target: Target) -> bool:
+    async def _write_target(self, attempt: Attempt, target: Target, before: Mode | Outcome) -> bool:
+        """Write what is to be reached, and that entries are stopped where they were not."""
+        incident = attempt.incident
         async with self._pool.transaction() as connection:
-            return await runs.set_target(connection, lease, target.to_json())
+            held = await runs.set_target(connection, attempt.lease, target.to_json())
+            if held and before is not Mode.PAUSED:
+                why = f"{attempt.action.name} for {incident.alert}"
+                known = None if isinstance(before, Outcome) else before
+                await controls.leave(connection, incident.bot, incident.id, why, known)
+            return held
 
     def ask(self, attempt: Attempt) -> str | None:
         """Return, in the attempt's thread, why an order must not be sent, None where it may."""
@@ -217,6 +250,8 @@ class Executor:
             return f"the database cannot be asked whether it is still wanted: {type(error).__name__}"
         if not check.leased:
             return "another engine has taken it over, or something stronger has replaced it"
+        if attempt.before is not None:  # our own harm is undone whatever else holds actions back
+            return f"all actions are paused by {check.paused_by}" if check.paused_by else None
         held = Holds(
             check.paused_by,
             maintained_until(self._settings, incident.bot, self.now()),
@@ -247,7 +282,7 @@ class Executor:
     def _held_back(self, attempt: Attempt, outcome: Outcome) -> Ending:
         """Return how an attempt ends that was stopped on its way; what it is then worth is decided anew."""
         within, orders = self._verification.within(attempt.incident.bot), outcome.orders
-        if attempt.action.target is not None:
+        if attempt.action.target is not None or attempt.before is not None:
             return Ending(Result.RETRY, outcome.detail, orders, within, 0.0)
         if orders:
             return Ending(Result.FAILED, outcome.detail, orders, within)
@@ -287,7 +322,7 @@ class Executor:
             )
             self._metrics.verdicts.labels(name, Verdict.VERIFIED).inc()
             self._metrics.to_verified.observe((self.now() - incident.opened_at).total_seconds())
-        elif not over and attempt.attempts >= _PATIENT_ATTEMPTS:
+        elif not over and attempt.attempts >= (_PATIENT_ATTEMPTS if attempt.action.target else 2):
             since = (self.now() - attempt.began).total_seconds()
             await self._escalation.target_not_reached(connection, incident, name, ending.detail, since)
 

@@ -110,6 +110,8 @@ class Planner:
         planned = {name: one for name in names if (one := self.planned(name, incident))}
         useless = {name: why for name, why in observed.useless.items() if name in planned}
         planned |= {name: replace(planned[name], useless=why) for name, why in useless.items()}
+        waits = {name: why for name, why in observed.waits.items() if name in planned}
+        planned |= {name: replace(planned[name], waits=why) for name, why in waits.items()}
         return Facts(
             now,
             incident,

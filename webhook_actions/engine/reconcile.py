@@ -6,22 +6,19 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from clients.alertmanager import Alertmanager, NotReached, Suppression
-from clients.observer import for_bot
 from clients.prometheus import Firing, FiringAlert, Prometheus, Unreachable
 from stack.settings import Settings
-from webhook_actions.engine.executor import Executor
 from webhook_actions.engine.verification import Verification
 from webhook_actions.escalation.steps import Escalation
 from webhook_actions.metrics import Metrics
 from webhook_actions.payload import Alert
 from webhook_actions.report import archive
-from webhook_actions.store import acknowledgements, deliveries, holds, incidents
+from webhook_actions.store import acknowledgements, deliveries, incidents
 from webhook_actions.store.database import Connection, Pool
 from webhook_actions.store.incidents import Open
 
 log = logging.getLogger(__name__)
 
-_TRADES = 'trading_bot_state{bot="$bot",state="running"} == 1'
 _ROUTED = ("critical", "warning", "info")  # severities that Alertmanager sends to webhook_actions
 _AT_ONCE = 100  # alerts that are opened in one transaction
 
@@ -35,7 +32,7 @@ class Orphan:
 
 
 class Reconciler:
-    """Wakes incidents that ended or were forgotten, opens those that nobody told of, keeps bots halted."""
+    """Wakes incidents that ended or were forgotten, and opens those that nobody told of."""
 
     def __init__(
         self,
@@ -44,7 +41,6 @@ class Reconciler:
         prometheus: Prometheus,
         alertmanager: Alertmanager,
         verification: Verification,
-        executor: Executor,
         escalation: Escalation,
         metrics: Metrics,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -54,7 +50,6 @@ class Reconciler:
         self._prometheus = prometheus
         self._alertmanager = alertmanager
         self._verification = verification
-        self._executor = executor
         self._escalation = escalation
         self._metrics = metrics
         self._now = now
@@ -68,7 +63,6 @@ class Reconciler:
                 open_ = await incidents.open_incidents(connection)
                 await incidents.wake(connection, [one.id for one in open_ if _needs_a_look(one, firing)])
             await self._open(firing, open_)
-            await self._hold()
         except Unreachable as error:
             self._metrics.reconciliations.labels("unreachable").inc()
             log.warning("nothing reconciled: Prometheus cannot be asked", extra={"reason": str(error)})
@@ -118,15 +112,6 @@ class Reconciler:
                 connection, incident, "found", "it fires in Prometheus; no webhook told of it"
             )
         self._metrics.alerts.labels("found").inc(len(accepted.opened))
-
-    async def _hold(self) -> None:
-        """Pause halted bots again that somebody, or their own start, let trade."""
-        async with self._pool.connection() as connection:
-            halted = [halt.bot for halt in await holds.halts(connection)]
-        watched = {for_bot(_TRADES, bot): bot for bot in halted if bot in self._settings.bots}
-        for expression, trades in (await self._prometheus.which_hold(watched)).items():
-            if trades:
-                await self._executor.hold(watched[expression])
 
 
 def _needs_a_look(one: Open, firing: Firing) -> bool:

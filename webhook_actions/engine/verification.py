@@ -6,13 +6,33 @@ from datetime import timedelta
 
 from clients.observer import for_bot
 from clients.prometheus import Firing, FiringAlert, Prometheus, Unreachable
-from stack.settings import Settings
+from stack.settings import FreqtradeBot, Settings
 from webhook_actions.actions import Action, Effect
+from webhook_actions.bots.protocol import Mode
 from webhook_actions.engine.decisions import Observed, Verdict
 from webhook_actions.engine.facts import Known, Planner
+from webhook_actions.outcome import Result
 from webhook_actions.store.incidents import Incident
 from webhook_actions.store.runs import Run, State
 
+# A proof that a bot's trading loop does what it did, for one that tells of it.
+_AS_BEFORE = (
+    'trading_bot_up{bot="$bot"} == 1 unless on (bot) trading_bot_state{bot="$bot",state!="$mode"} == 1 '
+    'unless on (bot) time() - trading_bot_last_activity_timestamp_seconds{bot="$bot"} > $hung'
+)
+_ASTRAY = 'trading_bot_state{bot="$bot",state=~"running|paused|stopped",state!="$mode"} == 1'
+# The exchange is out where the bot's calls fail, or did until it died, or it could not load the markets; of a
+# dead one a probe says that it is back. Where every probe fails, nobody needs to ask the bot.
+_NO_MARKETS = (
+    'sum by (bot) (trading_bot_log_messages_total{bot="$bot",message=~"(?i).*could not load markets.*"}$at)'
+)
+_EXCHANGE_OUT = (
+    '((last_over_time(trading_bot_error_rate{bot="$bot"}[$old]) > $errors) or on (bot) '
+    f"{_NO_MARKETS.replace('$at', '')} > "
+    f"({_NO_MARKETS.replace('$at', ' offset $old')} or {_NO_MARKETS.replace('$at', '')} * 0)) "
+    'unless on () (max(trading_bot_up{bot="$bot"}) == 0 and min(probe_success{job=~"probe-.+"}) == 1)'
+)
+_PROBES_FAIL = 'max(probe_success{job=~"probe-.+"}) == 0'
 _FRESH = 1.0  # seconds for which an alert that was seen to fire need not be asked for again
 
 
@@ -88,7 +108,7 @@ class Verification:
         for case in cases:
             asked.add(self._end(case.incident, alerts.get(case.incident.id)))
             if case.incident.id in alerts:
-                asked |= self._useless(case).keys()
+                asked |= self._useless(case).keys() | self._waits(case).keys()
         return {expression for expression in asked if expression is not None}
 
     async def _observed(
@@ -98,16 +118,22 @@ class Verification:
         end = self._end(incident, alert)
         if end is not None and held[end] is None:
             return Observed(unreachable=f"Prometheus refuses the query {end}")
-        verdicts = {}
+        verdicts, astray = {}, set[int]()
         for run in case.runs:
             action = self._actions.get(run.action)
             if run.state == State.ENDED and run.verdict is None and action is not None:
                 verdicts[run.id] = await self._verdict(incident, alert, run, action)
+                if await self._is_astray(run):
+                    astray.add(run.id)
         useless = {
             name: expression for expression, name in self._useless(case).items() if alert and held[expression]
         }
+        waits: dict[str, str] = {}
+        for expression, (names, why) in self._waits(case).items():
+            if alert and held[expression]:
+                waits |= dict.fromkeys(names, why)
         gone = True if end is None else bool(held[end])
-        return Observed(alert is not None, gone, None, verdicts, useless)
+        return Observed(alert is not None, gone, None, verdicts, useless, waits, frozenset(astray))
 
     async def _verdict(
         self, incident: Incident, alert: FiringAlert | None, run: Run, action: Action
@@ -119,7 +145,27 @@ class Verification:
             return Verdict.VERIFIED, "nothing that could be asked"
         since = run.ended_at and run.ended_at + self._until_fresh
         holds = await self._prometheus.holds(expression, since)
+        if holds and run.before is not None:
+            expression = self._of_mode(_AS_BEFORE, run)
+            holds = await self._prometheus.holds(expression, since)
         return (Verdict.VERIFIED if holds else Verdict.NOT_VERIFIED), expression
+
+    async def _is_astray(self, run: Run) -> bool:
+        """Return whether samples show that a run left its bot in another state than before.
+
+        One that was seen back as it was has been stopped by somebody else since.
+        """
+        if run.before is None or run.outcome == Result.DONE or run.ended_at is None:
+            return False
+        since = run.ended_at + self._until_fresh
+        return await self._prometheus.holds(self._of_mode(_ASTRAY, run), since)
+
+    def _of_mode(self, expression: str, run: Run) -> str:
+        hung = float(self._settings.thresholds.critical.loop_hung_after)
+        # A bot whose version knows no pause runs, and enters nothing; its adapter has seen to that.
+        mode = f"{run.before}" if run.before != Mode.PAUSED else "running|paused"
+        expression = expression.replace('state!="$mode"', f'state!~"{mode}"').replace("$hung", f"{hung:g}")
+        return for_bot(expression, run.bot)
 
     def _end(self, incident: Incident, alert: FiringAlert | None) -> str | None:
         """Return PromQL that is true once all is well: the rule's, or that the bot is up.
@@ -139,6 +185,24 @@ class Verification:
             action = self._actions.get(name)
             if action is not None and action.useless_when:
                 says[for_bot(action.useless_when, bot)] = name
+        return says
+
+    def _waits(self, case: Known) -> dict[str, tuple[list[str], str]]:
+        """Return PromQL that says that actions would need what is broken, with their names and why.
+
+        To connect anew is what helps a bot whose own calls fail, unless that would have it start anew.
+        """
+        bot, says = case.incident.bot, dict[str, tuple[list[str], str]]()
+        watched, limits = self._settings.bots.get(bot), self._settings.thresholds.critical
+        for name in self._planner.plan(case.incident) if watched else ():
+            action = self._actions.get(name)
+            if action is None or not action.needs_exchange:
+                continue
+            says.setdefault(_PROBES_FAIL, ([], "every probe fails"))[0].append(name)
+            if not action.verbs or isinstance(watched and watched.control, FreqtradeBot):
+                expression = _EXCHANGE_OUT.replace("$errors", f"{float(limits.error_rate):g}")
+                expression = for_bot(expression, bot).replace("$old", f"{float(limits.data_age):.0f}s")
+                says.setdefault(expression, ([], "the bot's calls to it fail"))[0].append(name)
         return says
 
 

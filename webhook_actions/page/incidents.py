@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import RedirectResponse
 
 from webhook_actions.page.render import Desktop, Pages
-from webhook_actions.store import audit, holds, search
+from webhook_actions.store import audit, controls, holds, search
 from webhook_actions.store.database import Connection, Pool
 from webhook_actions.web.api import Before, Id, Line
 from webhook_actions.web.login import Login, Session
@@ -28,6 +28,7 @@ def desktop(login: Login) -> Callable[[Connection, Request, Session], Awaitable[
             said=request.query_params.get("said", ""),
             paused=await holds.paused(connection),
             halted=await holds.halts(connection),
+            left=await controls.left(connection),
             counts=await search.count_open(connection),
         )
 

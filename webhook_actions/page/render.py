@@ -11,6 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from stack.settings import Settings
 from webhook_actions.page import words
+from webhook_actions.store.controls import Control
 from webhook_actions.store.holds import Halt, Pause
 from webhook_actions.web.commands import Commands
 
@@ -28,7 +29,14 @@ class Desktop:
     said: str
     paused: Pause | None
     halted: list[Halt]
+    left: list[Control]
     counts: dict[str, int]
+
+    @property
+    def stopped(self) -> list[Control]:
+        """What is left on bots that are not halted."""
+        halted = {halt.bot for halt in self.halted}
+        return [control for control in self.left if control.bot not in halted]
 
     @property
     def open(self) -> int:

@@ -140,7 +140,7 @@ NOTICES = {
     Done.COMMENTED: "Written into the timeline.",
     Done.ASKED: "Asked for: the timeline tells how it goes.",
     Done.RESUMED: "Actions run again.",
-    Done.RELEASED: "Released: Nightdesk no longer keeps it paused.",
+    Done.RELEASED: "Released: what Nightdesk did to the bot is being undone.",
 }
 
 FILTERS: dict[str, Callable[..., object]] = {

@@ -16,6 +16,8 @@ class Halt:
     bot: str
     reason: str
     since: datetime
+    incident: int | None = None
+    astray: bool = False  # it traded all the same, and is not known to be flat again
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ async def halt(connection: Connection, bot: str, incident: int, reason: str) -> 
 async def halts(connection: Connection) -> list[Halt]:
     """Return the halted bots."""
     cursor = connection.cursor(row_factory=class_row(Halt))
-    query = "SELECT bot, reason, since FROM halts WHERE released_at IS NULL ORDER BY bot"
+    query = "SELECT bot, reason, since, incident, astray FROM halts WHERE released_at IS NULL ORDER BY bot"
     return await (await cursor.execute(query)).fetchall()
 
 
@@ -77,6 +79,25 @@ async def is_halted(connection: Connection, bot: str) -> bool:
     """Return whether a bot is halted."""
     found = await connection.execute("SELECT FROM halts WHERE bot = %s AND released_at IS NULL", [bot])
     return found.rowcount > 0
+
+
+async def claim_astray(connection: Connection, bot: str, lease: float) -> bool:
+    """Write that a halted bot trades, and take it on for `lease` seconds; False where another has it."""
+    claimed = await connection.execute(
+        """
+        UPDATE halts SET astray = true, due_at = clock_timestamp() + make_interval(secs => %s)
+        WHERE bot = %s AND released_at IS NULL AND (due_at IS NULL OR due_at <= clock_timestamp())
+        """,
+        [lease, bot],
+    )
+    return claimed.rowcount > 0
+
+
+async def settle(connection: Connection, bot: str, *, flat: bool) -> None:
+    """Give a halted bot back that was taken on, and write whether it is flat again."""
+    await connection.execute(
+        "UPDATE halts SET astray = NOT %s, due_at = NULL WHERE bot = %s AND released_at IS NULL", [flat, bot]
+    )
 
 
 async def release(connection: Connection, bot: str, by: str) -> bool:

@@ -27,7 +27,9 @@ class Run:
     """One action that was tried, is under way, or is wanted by a person.
 
     `due_at` is the end of the lease of a running attempt, or when the next attempt is due. `orders` are those
-    that reached the bot, or may have. `verdict` is None until the run is judged.
+    that reached the bot, or may have. `verdict` is None until the run is judged. `before` is what the bot's
+    trading loop did before the first order of a run without a target, where that was known: it is to do so
+    again.
     """
 
     id: int
@@ -51,6 +53,7 @@ class Run:
     orders: int = 0
     due_at: datetime | None = None
     fence: int = 0
+    before: str | None = None
     alert: str = ""  # of its incident
 
 
@@ -122,13 +125,18 @@ async def begin(
 
 
 async def go_on(connection: Connection, run: Run, lease: float) -> Lease:
-    """Commit to the next attempt of a run that is wanted or open. Call it with the bot locked."""
+    """Commit to the next attempt of a run that is wanted or open. Call it with the bot locked.
+
+    One that has ended, and left its bot in another state than before, may be gone on with until it is judged.
+    """
     updated = await connection.execute(
         """
         UPDATE runs SET state = 'running', started_at = coalesce(started_at, clock_timestamp()),
             attempts = attempts + 1, fence = fence + 1,
             due_at = clock_timestamp() + make_interval(secs => %s)
-        WHERE id = %s AND state IN ('wanted', 'open') RETURNING id, fence, due_at
+        WHERE id = %s AND (
+            state IN ('wanted', 'open') OR (state = 'ended' AND verdict IS NULL AND before IS NOT NULL)
+        ) RETURNING id, fence, due_at
         """,
         [lease, run.id],
     )
@@ -195,6 +203,33 @@ async def set_target(connection: Connection, lease: Lease, target: Mapping[str, 
     return written.rowcount > 0
 
 
+async def set_before(connection: Connection, lease: Lease, before: str) -> bool:
+    """Write what a run's bot did before its first order; False where its lease is over."""
+    written = await connection.execute(
+        "UPDATE runs SET before = coalesce(before, %s) "
+        "WHERE id = %s AND fence = %s AND state = 'running' AND due_at > clock_timestamp()",
+        [before, lease.run, lease.fence],
+    )
+    return written.rowcount > 0
+
+
+async def left_astray(connection: Connection, bot: str, since: float) -> str | None:
+    """Return what a bot did before Nightdesk last changed that, None where it was seen to do so again.
+
+    Orders of more than `since` seconds ago say nothing of today.
+    """
+    found = await connection.execute(
+        """
+        SELECT before, outcome = 'done' OR verdict = 'verified' FROM runs
+        WHERE bot = %s AND before IS NOT NULL AND (orders > 0 OR state = 'running')
+            AND started_at > clock_timestamp() - make_interval(secs => %s) ORDER BY id DESC LIMIT 1
+        """,
+        [bot, since],
+    )
+    row = await found.fetchone()
+    return None if row is None or row[1] else str(row[0])
+
+
 @dataclass(frozen=True)
 class Ending:
     """How an attempt ended. `pause` is the seconds until the next one is due; None ends the run."""
@@ -214,7 +249,10 @@ async def end(connection: Connection, lease: Lease, ending: Ending) -> bool:
         UPDATE runs SET outcome = %(outcome)s, detail = %(detail)s, orders = orders + %(orders)s,
             state = CASE WHEN %(pause)s::float8 IS NULL THEN 'ended' ELSE 'open' END,
             ended_at = clock_timestamp(),
-            verify_until = coalesce(verify_until, clock_timestamp() + make_interval(secs => %(verify)s)),
+            verify_until = coalesce(
+                CASE WHEN before IS NULL THEN verify_until END,
+                clock_timestamp() + make_interval(secs => %(verify)s)
+            ),
             due_at = clock_timestamp() + make_interval(secs => %(pause)s),
             verdict = %(verdict)s,
             judged_at = CASE WHEN %(verdict)s::text IS NOT NULL THEN clock_timestamp() END

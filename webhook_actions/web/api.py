@@ -14,9 +14,11 @@ from stack.settings import RealTime, Settings
 from stack.settings.types import Between
 from webhook_actions.outgoing import WEBHOOK
 from webhook_actions.payload import no_nul
-from webhook_actions.store import audit, deliveries, holds, search
+from webhook_actions.store import audit, controls, deliveries, holds, search
 from webhook_actions.store.audit import Caller
+from webhook_actions.store.controls import Control
 from webhook_actions.store.database import GONE, Pool
+from webhook_actions.store.holds import Halt
 from webhook_actions.web.auth import Scope, Tokens
 from webhook_actions.web.commands import Commands, Done, Offer, Refused
 from webhook_actions.web.limit import RateLimit
@@ -67,12 +69,18 @@ class _Pause(_Body):
 
 @dataclass(frozen=True)
 class BotState:
-    """A bot, and whether it is halted until a person releases it."""
+    """A bot, whether it is halted until a person releases it, and whether Nightdesk stopped its entries.
+
+    A bot is `releasing` until what a person released is undone on it; `detail` says why it is not yet.
+    """
 
     bot: str
     halted: bool = False
     reason: str | None = None
     since: datetime | None = None
+    entries_stopped: bool = False
+    releasing: bool = False
+    detail: str | None = None
 
 
 @dataclass(frozen=True)
@@ -178,12 +186,13 @@ def _reads(settings: Settings, pool: Pool, commands: Commands, read: Callable[..
 
     @router.get("/bots")
     async def list_bots() -> list[BotState]:
-        """Return the bots that are watched, and those that are halted."""
+        """Return the bots that are watched, and what Nightdesk left on them."""
         async with pool.connection() as connection:
             halted = {halt.bot: halt for halt in await holds.halts(connection)}
+            left = {control.bot: control for control in await controls.left(connection)}
         return [
-            BotState(bot, True, halted[bot].reason, halted[bot].since) if bot in halted else BotState(bot)
-            for bot in sorted({*settings.bots, *halted})
+            _bot_state(bot, halted.get(bot), left.get(bot))
+            for bot in sorted({*settings.bots, *halted, *left})
         ]
 
     @router.get("/pause")
@@ -206,6 +215,19 @@ def _reads(settings: Settings, pool: Pool, commands: Commands, read: Callable[..
             return await deliveries.dead(connection, WEBHOOK, limit)
 
     return router
+
+
+def _bot_state(bot: str, halt: Halt | None, left: Control | None) -> BotState:
+    shown = halt or left
+    return BotState(
+        bot,
+        halted=halt is not None,
+        reason=shown.reason if shown else None,
+        since=shown.since if shown else None,
+        entries_stopped=left is not None,
+        releasing=left is not None and left.released_by is not None,
+        detail=left.detail if left else None,
+    )
 
 
 def _writes(commands: Commands, act: Callable[..., Caller]) -> APIRouter:
@@ -251,7 +273,7 @@ def _writes(commands: Commands, act: Callable[..., Caller]) -> APIRouter:
 
     @router.post("/bots/{bot}/release")
     async def release(bot: Annotated[Line, Path(min_length=1)], body: _Body, caller: By) -> _Said:
-        """Let a halted bot trade again when it is started."""
+        """Let a bot trade again that was halted, or whose entries were stopped, and undo that on the bot."""
         return _Said(done=await commands.release(caller.named(body.by), bot))
 
     @router.post("/dead-letters/{letter}/send")

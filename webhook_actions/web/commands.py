@@ -12,7 +12,7 @@ from webhook_actions.actions import Action, Effect
 from webhook_actions.escalation.steps import Escalation
 from webhook_actions.notify import silences
 from webhook_actions.outgoing import WEBHOOK
-from webhook_actions.store import acknowledgements, audit, deliveries, holds, incidents, runs
+from webhook_actions.store import acknowledgements, audit, controls, deliveries, holds, incidents, runs
 from webhook_actions.store.audit import Caller
 from webhook_actions.store.database import Connection, Pool
 from webhook_actions.store.incidents import Incident
@@ -163,10 +163,12 @@ class Commands:
         return Done.RESUMED
 
     async def release(self, caller: Caller, bot: str) -> Done:
-        """Let a halted bot trade again when it is started."""
+        """Let a bot trade again that was halted, or whose entries were stopped: that is undone on the bot."""
         async with self._pool.transaction() as connection:
-            if not await holds.release(connection, bot, caller.who):
-                raise Refused(409, f"{bot} is not halted")
+            halted = await holds.release(connection, bot, caller.who)
+            left = await controls.release(connection, bot, caller.who)
+            if not (halted or left):
+                raise Refused(409, f"{bot} is not halted, and Nightdesk stopped no entries of it")
             await self._write(connection, caller, "release", bot=bot)
             await incidents.wake_all(connection, bot)
         return Done.RELEASED

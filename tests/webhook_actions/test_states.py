@@ -1,0 +1,338 @@
+"""Nightdesk leaves a bot as it found it, undoes what it did when told to, and breaks nothing in an outage."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clients.observer import Observer, Sample
+from tests.freqtrade_replay import PASSWORD, USER, Recording, serve
+from tests.webhook_actions.scene import ANNA, Scene, scene, verify
+from webhook_actions.bots import BotControl
+from webhook_actions.bots.nothing import NoAdapter
+from webhook_actions.store import controls, holds, runs
+from webhook_actions.store.embedded import EmbeddedPostgres
+from webhook_actions.web.commands import Refused
+
+pytestmark = pytest.mark.anyio
+ARMED = {"actions": {"armed": ["close_all_positions", "close_positions"]}}
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="module")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    server = EmbeddedPostgres(tmp_path_factory.mktemp("postgres") / "data")
+    yield server.start()
+    server.stop()
+
+
+async def verdict(s: Scene) -> Any:
+    rows = await s.rows("SELECT verdict FROM runs WHERE verdict IS NOT NULL ORDER BY id DESC LIMIT 1")
+    return rows[0][0] if rows else None
+
+
+async def is_left(s: Scene) -> list[Any]:
+    async with s.pool.connection() as connection:
+        return await controls.left(connection)
+
+
+async def test_a_bot_that_comes_up_stopped_is_started_again_and_only_then_proven(
+    postgres: str, tmp_path: Path
+) -> None:
+    async with scene(postgres, "stopped", tmp_path) as s:
+        bot = s.bots["alpha"]
+        bot.comes_back = "stopped"
+        await s.fires("Down", "alpha")
+        await s.until(lambda: "start" in bot.verbs(), "the start")
+        assert bot.verbs()[0] == "restart"
+        await s.until(lambda: bot.state == "running", "that it runs")
+        s.prometheus.states["alpha"] = "stopped"  # what was sampled before
+        s.prometheus.gone.add(verify("Down", "alpha"))
+        s.prometheus.states["alpha"] = "running"
+        await s.until(lambda: verdict(s), "the verdict")
+        assert await verdict(s) == "verified"
+
+
+async def test_up_alone_is_no_proof_of_a_restart(postgres: str, tmp_path: Path) -> None:
+    async with scene(postgres, "up", tmp_path) as s:
+        s.prometheus.states["alpha"] = "stopped"
+        await s.fires("Down", "alpha")
+        await s.until(lambda: s.bots["alpha"].verbs() == ["restart"], "the restart")
+        s.prometheus.gone.add(verify("Down", "alpha"))  # it is up, and so its alert's end is proven
+        await s.until(lambda: verdict(s), "the verdict")
+        assert await verdict(s) == "not_verified"
+
+
+async def test_what_cannot_be_started_again_is_tried_on_and_told(postgres: str, tmp_path: Path) -> None:
+    async with scene(postgres, "unmanaged", tmp_path) as s:
+        bot = s.bots["alpha"]
+        bot.comes_back, bot.refuses = "stopped", {"start"}
+        await s.fires("Down", "alpha")
+
+        async def is_told() -> bool:
+            return any("its 2 open positions are unmanaged" in why for why in await s.told("alpha"))
+
+        await s.until(is_told, "that a person is told")
+        assert bot.verbs() == ["restart"]
+        bot.refuses = set()
+        await s.until(lambda: bot.state == "running", "that it runs", within=40)
+        assert bot.verbs().count("restart") == 1
+
+
+async def test_a_crash_between_stop_and_start_leaves_no_bot_stopped(postgres: str, tmp_path: Path) -> None:
+    async with scene(postgres, "crash", tmp_path, start=False) as s:
+        bot = s.bots["alpha"]
+        await s.fires("Down", "alpha")
+        [(incident,)] = await s.rows("SELECT id FROM incidents")
+        async with s.pool.transaction() as connection:
+            lease = await runs.begin(connection, incident, "alpha", "restart_bot", "disruptive", 60.0)
+            assert await runs.set_before(connection, lease, "running")
+        await s.rows("UPDATE runs SET due_at = clock_timestamp() RETURNING id")  # its engine has died
+        bot.state = "stopped"
+        await s.start()
+        await s.until(lambda: bot.state == "running", "that it runs")
+        assert "restart" not in bot.verbs()
+        assert "interrupted" in [kind for kind, _ in await s.timeline("alpha", "Down")]
+
+
+async def test_a_bot_that_was_paused_is_paused_after_a_restart(postgres: str, tmp_path: Path) -> None:
+    async with scene(postgres, "paused", tmp_path) as s:
+        bot = s.bots["alpha"]
+        bot.state = "paused"
+        await s.fires("Down", "alpha")
+        await s.until(lambda: bot.verbs() == ["restart", "pause"], "restart and pause")
+
+
+async def test_a_bot_that_its_owner_stopped_is_not_restarted(postgres: str, tmp_path: Path) -> None:
+    async with scene(postgres, "owner", tmp_path) as s:
+        bot = s.bots["alpha"]
+        bot.state = "stopped"
+        await s.fires("Down", "alpha")
+        await s.until(lambda: verdict(s), "the verdict")
+        assert bot.verbs() == []
+
+
+async def test_a_halted_bot_that_is_started_is_made_flat_and_paused_again(
+    postgres: str, tmp_path: Path
+) -> None:
+    async with scene(postgres, "halted", tmp_path, **ARMED) as s:
+        bot = s.bots["alpha"]
+        await s.fires("CriticalLoss", "alpha")
+        await s.until(lambda: verdict(s), "that it is flat")
+        bot.state, bot.sizes = "running", {"BTC": 1.0, "SOL": 2.0, "ADA": 3.0}
+        await s.until(lambda: (bot.state, bot.sizes) == ("paused", {}), "that it is flat again")
+
+        async def is_told() -> bool:
+            return any(kind == "held" for kind, _ in await s.timeline("alpha"))
+
+        await s.until(is_told, "the timeline")
+        async with s.pool.connection() as connection:
+            assert [halt.astray for halt in await holds.halts(connection)] == [False]
+
+
+async def test_a_halted_bot_is_made_flat_again_as_often_as_that_takes(postgres: str, tmp_path: Path) -> None:
+    async with scene(postgres, "astray", tmp_path, **ARMED) as s:
+        bot = s.bots["alpha"]
+        await s.fires("CriticalLoss", "alpha")
+        await s.until(lambda: verdict(s), "that it is flat")
+        bot.refuses = {"close_positions"}
+        bot.state, bot.sizes = "running", {"BTC": 1.0}
+        await s.until(lambda: bot.state == "paused", "that it is paused again")
+        assert bot.sizes
+        bot.refuses = set()
+        await s.until(lambda: not bot.sizes, "that it is flat again")
+
+
+async def test_a_release_lets_a_bot_enter_again_that_was_closed(postgres: str, tmp_path: Path) -> None:
+    async with scene(postgres, "release", tmp_path, **ARMED) as s:
+        bot = s.bots["alpha"]
+        await s.fires("CriticalLoss", "alpha")
+        await s.until(lambda: verdict(s), "that it is flat")
+        [left] = await is_left(s)
+        assert (left.before, left.reason) == ("running", "close_all_positions for TradingBotCriticalLoss")
+        bot.refuses = {"resume"}
+        s.ends("CriticalLoss", "alpha")
+        await s.commands.release(ANNA, "alpha")
+
+        async def is_noted() -> bool:
+            return any(each.detail for each in await is_left(s))
+
+        await s.until(is_noted, "why it is not undone")
+        bot.refuses = set()
+        await s.until(lambda: bot.state == "running", "that it trades")
+
+        async def is_undone() -> bool:
+            return await is_left(s) == []
+
+        await s.until(is_undone, "that nothing is left")
+        with pytest.raises(Refused, match="alpha is not halted"):
+            await s.commands.release(ANNA, "alpha")
+
+
+async def test_a_release_undoes_a_stop_of_entries_too(postgres: str, tmp_path: Path) -> None:
+    async with scene(postgres, "entries", tmp_path) as s:
+        bot = s.bots["alpha"]
+        await s.fires("LossLimit", "alpha")
+        await s.until(lambda: bot.state == "paused", "that it enters nothing")
+        s.ends("LossLimit", "alpha")
+        await s.commands.release(ANNA, "alpha")
+        await s.until(lambda: bot.state == "running", "that it enters again")
+
+
+async def test_a_release_leaves_a_bot_paused_that_its_owner_had_paused(postgres: str, tmp_path: Path) -> None:
+    async with scene(postgres, "own", tmp_path, **ARMED) as s:
+        bot = s.bots["alpha"]
+        bot.state = "paused"
+        await s.fires("CriticalLoss", "alpha")
+        await s.until(lambda: verdict(s), "that it is flat")
+        assert await is_left(s) == []
+        await s.commands.release(ANNA, "alpha")
+        assert "resume" not in bot.verbs()
+
+
+async def test_a_person_who_starts_a_bot_has_let_it_enter_again(postgres: str, tmp_path: Path) -> None:
+    async with scene(postgres, "started", tmp_path) as s:
+        bot = s.bots["alpha"]
+        await s.fires("LossLimit", "alpha")
+        await s.until(lambda: verdict(s), "that it enters nothing")
+        s.ends("LossLimit", "alpha")
+        bot.state = "running"
+
+        async def is_over() -> bool:
+            return await is_left(s) == []
+
+        await s.until(is_over, "that nothing is left")
+        assert bot.state == "running"
+
+
+async def test_a_dead_bot_waits_for_the_exchange_without_an_attempt_and_people_are_told(
+    postgres: str, tmp_path: Path
+) -> None:
+    async with scene(postgres, "outage", tmp_path) as s:
+        bot = s.bots["alpha"]
+        s.prometheus.exchange_out.add("alpha")
+        await s.fires("Down", "alpha")
+
+        async def is_told() -> bool:
+            return any("restart_bot waits for the exchange" in why for why in await s.told("alpha"))
+
+        await s.until(is_told, "that a person is told why")
+        incident = await s.incident("alpha", "Down")
+        assert incident.blocked == "exchange"
+        assert await s.rows("SELECT FROM runs") == []
+        assert bot.verbs() == []
+        s.prometheus.exchange_out.clear()
+        await s.until(lambda: bot.verbs() == ["restart"], "the restart", within=40)
+
+
+async def test_a_restart_that_an_outage_made_vain_counts_as_no_attempt(postgres: str, tmp_path: Path) -> None:
+    async with scene(postgres, "vain", tmp_path) as s:
+        bot = s.bots["alpha"]
+        await s.fires("Down", "alpha")
+        await s.until(lambda: bot.verbs() == ["restart"], "the restart")
+        s.prometheus.exchange_out.add("alpha")
+        await s.until(lambda: verdict(s), "the verdict")
+        assert await s.rows("SELECT outcome, verdict FROM runs") == [("spared", "not_verified")]
+
+
+@asynccontextmanager
+async def over_freqtrade(
+    postgres: str, name: str, directory: Path, recording: Recording, **settings: Any
+) -> AsyncIterator[Scene]:
+    """Set a scene whose alpha is the recorded Freqtrade."""
+    (directory / "password").write_text(PASSWORD)
+    with serve(recording) as url:
+        source = {"type": "freqtrade", "url": url, "username": USER, "password_file": "password"}
+        async with scene(
+            postgres, name, directory, sources={"alpha": {"source": source}}, **settings
+        ) as made:
+            yield made
+
+
+async def test_while_the_exchange_is_out_a_freqtrade_that_lives_is_left_alone_and_people_are_told(
+    postgres: str, tmp_path: Path
+) -> None:
+    recording = Recording()
+    async with over_freqtrade(postgres, "lives", tmp_path, recording) as s:
+        s.prometheus.exchange_out.add("alpha")
+        await s.fires("ApiErrorRate", "alpha")
+
+        async def is_told() -> bool:
+            return any("retry_connection waits for the exchange" in why for why in await s.told("alpha"))
+
+        await s.until(is_told, "that a person is told why")
+        assert recording.orders == []
+        s.prometheus.exchange_out.clear()
+        await s.until(lambda: recording.orders == [("reload_config", None)], "the reload")
+
+
+async def test_a_reduction_that_an_old_freqtrade_cannot_do_is_refused_and_told(
+    postgres: str, tmp_path: Path
+) -> None:
+    recording = Recording()
+    recording.answers["show_config"]["version"] = "2022.7"
+    armed = {"actions": {"armed": ["reduce_position_sizes"]}}
+    async with over_freqtrade(postgres, "old", tmp_path, recording, **armed) as s:
+        await s.fires("HighDrawdown", "alpha")
+
+        async def refused() -> Any:
+            return await s.rows(
+                "SELECT outcome, detail, target FROM runs "
+                "WHERE action = 'reduce_position_sizes' AND state = 'ended'"
+            )
+
+        [(outcome, detail, target)] = await s.until(refused, "the refusal")
+        assert (outcome, target) == ("cannot", None)
+        assert "Freqtrade 2022.7 exits only whole trades" in detail
+        assert recording.orders == []
+        assert [trade["pair"] for trade in recording.answers["status"]] == ["ADA/USDT", "ATOM/USDT"]
+
+
+@pytest.mark.parametrize(
+    ("samples", "mode"),
+    [
+        ([("running", 1.0)], "running"),
+        ([("stopped", 1.0)], "stopped"),
+        ([("reloading", 1.0)], "running"),
+        ([], "running"),
+    ],
+)
+def test_what_a_dead_bot_did_is_what_its_last_samples_say(
+    samples: list[tuple[str, float]], mode: str
+) -> None:
+    class Seen(Observer):
+        def ask(self, expression: str, at: float | None = None) -> tuple[Sample, ...]:
+            assert 'bot="alpha"' in expression
+            return tuple(Sample({"state": state}, value) for state, value in samples)
+
+    adapter = NoAdapter()
+    bot = BotControl("alpha", "run-1", adapter, adapter, Seen([], [], 1.0), 0, 5, 0.5)
+    assert bot.last_mode() == mode
+
+
+async def test_a_kill_switch_in_the_middle_only_puts_off_that_a_bot_is_brought_back(
+    postgres: str, tmp_path: Path
+) -> None:
+    async with scene(postgres, "switch", tmp_path) as s:
+        bot = s.bots["alpha"]
+        bot.comes_back, bot.refuses = "stopped", {"start"}
+        await s.fires("Down", "alpha")
+        await s.until(lambda: bot.received > 1, "that it is to be started")
+        await s.commands.pause(ANNA, "")
+        bot.refuses = set()
+
+        async def is_blocked() -> bool:
+            return (await s.incident("alpha", "Down")).blocked == "paused"
+
+        await s.until(is_blocked, "that it waits for the kill switch")
+        assert bot.state == "stopped"
+        assert await s.rows("SELECT FROM runs WHERE verdict IS NOT NULL") == []
+        await s.commands.resume(ANNA)
+        await s.until(lambda: bot.state == "running", "that it runs", within=40)
+        assert bot.verbs().count("restart") == 1

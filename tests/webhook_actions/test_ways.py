@@ -1,0 +1,56 @@
+"""A way to the bot that is broken is not the bot: nothing is restarted for it."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from clients.http import Answer, CertificateRefused, Request
+from clients.observer import Observer
+from stack.settings import HttpBot
+from webhook_actions.bots import BotControl
+from webhook_actions.bots.command import CommandAdapter
+from webhook_actions.bots.http import HttpAdapter
+from webhook_actions.outcome import Result
+
+NO_SENSES = Observer(["http://127.0.0.1:9"], [], 0.5)  # an address where nothing listens
+RESTARTS = [sys.executable, "-c", "print('restarted')"]
+
+
+def free() -> None:
+    """Guard nothing."""
+
+
+BEHIND_A_PROXY = [
+    (301, b"<html>Moved Permanently</html>"),
+    (404, b"<html>Not Found</html>"),
+    (407, b"<html>Proxy Authentication Required</html>"),
+    (429, b"<html>Too Many Requests</html>"),
+]
+
+
+@pytest.mark.parametrize(("status", "body"), BEHIND_A_PROXY)
+def test_where_the_way_to_a_bot_is_broken_the_bot_is_not_restarted(
+    tmp_path: Path, status: int, body: bytes
+) -> None:
+    (tmp_path / "token").write_text("secret")
+    access = HttpBot(type="http", url="http://bot", token_file=tmp_path / "token")
+    adapter = HttpAdapter(access, 0.5, free, ask=lambda _: Answer(status, body))
+    program = CommandAdapter(RESTARTS, "alpha", 20, free)
+    bot = BotControl("alpha", "step-1", program, adapter, NO_SENSES, 0, 5, keep=0.5)
+    outcome = bot.restart()
+    assert (outcome.result, outcome.orders) == (Result.FAILED, 0)
+    assert "the way to the bot is broken, not the bot" in outcome.detail
+
+
+def test_where_a_certificate_is_not_trusted_the_bot_is_not_restarted(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("secret")
+
+    def ask(_: Request) -> Answer:
+        raise CertificateRefused("its certificate is not trusted: self-signed")
+
+    access = HttpBot(type="http", url="https://bot", token_file=tmp_path / "token")
+    adapter = HttpAdapter(access, 0.5, free, ask=ask)
+    program = CommandAdapter(RESTARTS, "alpha", 20, free)
+    bot = BotControl("alpha", "step-1", program, adapter, NO_SENSES, 0, 5, keep=0.5)
+    assert bot.restart().result is Result.FAILED

@@ -1,0 +1,161 @@
+"""Stops and allows Freqtrade's entries, by whatever its version has for that."""
+
+import time
+from collections.abc import Callable
+
+from webhook_actions.bots.calls import Calls, said
+from webhook_actions.bots.freqtrade_answers import EVERY_PAIR, Config, Lock, Locks, LogPage
+from webhook_actions.bots.freqtrade_versions import capabilities
+from webhook_actions.bots.protocol import Mode, mode_of
+from webhook_actions.outcome import Outcome, Result
+
+LOCK_REASON = "nightdesk"
+_FOREVER = "2099-01-01T00:00:00Z"  # a lock needs an end
+_STARTS = 3  # times that a bot is asked to start
+_START_AGAIN = 1.0  # seconds between them
+_LOG = 1000  # records that are looked through for failed calls
+_FAILING, _FAILURES = 60.0, 3  # seconds, and passes with failed calls in them, by which an exchange is out
+_LOOKS, _LOOK_EVERY = 60, 0.5  # looks at how a reload ends, and seconds between them
+
+
+class Entries:
+    """The state of one bot, as far as it decides over entries and exits."""
+
+    def __init__(
+        self,
+        calls: Calls,
+        sleep: Callable[[float], None],
+        clock: Callable[[], float],
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        """`clock` measures seconds, `wall` is unix time."""
+        self._calls = calls
+        self._sleep = sleep
+        self._clock = clock
+        self._wall = wall
+        # Looks, then a start, or a call for each way there is.
+        self.longest_stop = (_STARTS + 4) * calls.timeout + _STARTS * _START_AGAIN
+        self.longest_reload = 3 * calls.timeout + _LOOKS * _LOOK_EVERY
+        self.longest_allow = 5 * calls.timeout + self.longest_reload + self.longest_stop
+
+    def config(self) -> Config | Outcome:
+        """Return what the bot says of itself."""
+        return self._calls.get(Config, "show_config")
+
+    def mode(self) -> Mode | Outcome:
+        """Return whether it runs, is paused or stopped; locks, which outlast a restart, are no part of it."""
+        config = self.config()
+        if isinstance(config, Outcome):
+            return config
+        return mode_of(config.state, enters=not config.enters_nothing)
+
+    def locked(self, config: Config) -> bool:
+        """Return whether it runs, and enters nothing all the same."""
+        return config.state == "running" and (config.enters_nothing or bool(self._locks()))
+
+    def stop(self, *, to_exit: bool) -> Outcome:
+        """Enter nothing more. A stopped bot enters nothing; it is started, without entries, only to exit."""
+        config = self.config()
+        if isinstance(config, Outcome):
+            return config
+        if config.state == "paused" or (config.state == "stopped" and not to_exit):
+            return Outcome.ok(f"it is {config.state}, and enters nothing")
+        if self.locked(config):
+            return Outcome.ok("it is locked against entries")
+        done = Outcome.cannot("there is no call for it")
+        for call in capabilities(config).stops_entries:
+            done = self._stop_by(call, stopped=config.state == "stopped")
+            if done.result is not Result.CANNOT:
+                break
+        return done
+
+    def _stop_by(self, call: str, *, stopped: bool) -> Outcome:
+        match call:
+            case "pause":  # which starts a stopped one without entries
+                return self._post("pause")
+            case "locks":
+                lock = [{"pair": EVERY_PAIR, "until": _FOREVER, "reason": LOCK_REASON}]
+                locked = self._post("locks", lock)
+                return _then(locked, self.start) if stopped else locked
+        # These two change nothing while it is stopped.
+        return _then(self.start(), lambda: self._post(call)) if stopped else self._post(call)
+
+    def allow(self) -> Outcome:
+        """Take away what stops entries, though not the locks of others; what is stopped stays so."""
+        config = self.config()
+        if isinstance(config, Outcome):
+            return config
+        done = Outcome.ok(f"it is {config.state}")
+        for lock in self._locks():
+            if lock.reason == LOCK_REASON:
+                unlocked = self._post(f"locks/{lock.id}", method="DELETE")
+                if not unlocked.done:
+                    return unlocked
+                done = unlocked
+        stopped = config.state == "stopped"
+        if config.max_open_trades == 0 and not capabilities(config).pauses:
+            if stopped:
+                return Outcome.retry(
+                    "it is stopped, and a reload, which allows entries again, would start it"
+                )
+            done = _then(done, self.reload)  # what /stopentry has set, nothing else takes back
+        return done if stopped else _then(done, self.start)
+
+    def reload(self) -> Outcome:
+        """Read the configuration and the markets anew, and wait for that; never while the exchange is out."""
+        logs = self._calls.get(LogPage, f"logs?limit={_LOG}")
+        if isinstance(logs, LogPage) and logs.failed_passes(self._wall() - _FAILING) >= _FAILURES:
+            return Outcome.cannot(
+                f"its exchange is out: calls failed again and again within {_FAILING:g}s, and a reload that "
+                "cannot load the markets ends the bot"
+            )
+        done = self._post("reload_config")
+        return _then(done, self._settle) if done.done else done
+
+    def start(self) -> Outcome:
+        """Have it run, and try that again: a bot must not stay stopped for a lost answer."""
+        orders = 0
+        for _ in range(_STARTS):
+            started = self._post("start")
+            orders += started.orders
+            if started.result is not Result.RETRY:
+                break
+            self._sleep(_START_AGAIN)
+        return Outcome(started.result, started.detail, orders=orders)
+
+    def halt(self) -> Outcome:
+        """Have its trading loop stand still."""
+        return self._post("stop")
+
+    def run_again(self, mode: Mode) -> Outcome:
+        """Start a bot that a restart has stopped, as it was before: with entries or without."""
+        return self.start() if mode is Mode.RUNNING else self.stop(to_exit=True)
+
+    def _settle(self) -> Outcome:
+        ends = self._clock() + _LOOKS * _LOOK_EVERY
+        mode = self.mode()
+        for _ in range(_LOOKS):
+            if not isinstance(mode, Outcome) or self._clock() > ends:
+                break
+            self._sleep(_LOOK_EVERY)
+            mode = self.mode()
+        if isinstance(mode, Outcome):
+            return Outcome.retry(f"it does not come back from its reload: {mode.detail}")
+        return Outcome.ok(f"it is {mode} after its reload")
+
+    def _locks(self) -> list[Lock]:
+        """Return the locks that forbid every entry; none where they cannot be read, so that it may enter."""
+        locks = self._calls.get(Locks, "locks")
+        return [] if isinstance(locks, Outcome) else [lock for lock in locks.locks if lock.forbids_all]
+
+    def _post(self, path: str, body: object = None, method: str = "POST") -> Outcome:
+        answer = self._calls.order(path, body, method=method)
+        return answer if isinstance(answer, Outcome) else Outcome.ok(said(f"{method} {path}", answer), 1)
+
+
+def _then(first: Outcome, after: Callable[[], Outcome]) -> Outcome:
+    """Return what two steps came to: the second is not taken where the first was not done."""
+    if not first.done:
+        return first
+    second = after()
+    return Outcome(second.result, f"{first.detail}; {second.detail}", orders=first.orders + second.orders)

@@ -1,0 +1,89 @@
+"""What Freqtrade's API can do by its version, as read from the releases themselves, 2022.1 to 2026.9."""
+
+import re
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from webhook_actions.bots.freqtrade_answers import Config
+
+_PARTIAL_EXITS = 2.17  # the number of its API, where a build names no release
+
+
+class Release(NamedTuple):
+    """A release's year and month, as 2025.4."""
+
+    year: int
+    month: int
+
+    def __str__(self) -> str:
+        return f"{self.year}.{self.month}"
+
+
+@dataclass(frozen=True)
+class Ability:
+    """Something that a Freqtrade can do: its calls with the release of each, and what was `before` them."""
+
+    name: str
+    calls: tuple[tuple[str, Release], ...]  # newest first
+    before: str = ""
+
+
+EXIT = Ability("exit a whole trade", (("/forceexit", Release(2022, 4)), ("/forcesell", Release(2022, 1))))
+EXIT_PART = Ability(
+    "exit a part of a trade",
+    (("/forceexit with `amount`", Release(2022, 8)),),
+    "the amount is ignored and the whole trade sold, so that a reduction is refused",
+)
+STOP_ENTRIES = Ability(
+    "stop entries",
+    (
+        ("/pause", Release(2025, 4)),
+        ("/locks", Release(2024, 4)),
+        ("/stopentry", Release(2022, 8)),
+        ("/stopbuy", Release(2022, 1)),
+    ),
+)
+STOP_AND_START = Ability("stop and start", (("/stop and /start", Release(2022, 1)),))
+RELOAD = Ability("read its configuration and its markets anew", (("/reload_config", Release(2022, 1)),))
+ABILITIES = (EXIT, EXIT_PART, STOP_ENTRIES, STOP_AND_START, RELOAD)
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What one bot can do; `stops_entries` are the calls to try, best first."""
+
+    version: str
+    exit: str
+    partial_exits: bool
+    stops_entries: tuple[str, ...]
+
+    @property
+    def pauses(self) -> bool:
+        """Whether it has a state `paused`, which a start ends."""
+        return "pause" in self.stops_entries
+
+
+def capabilities(config: Config) -> Capabilities:
+    """Return what a bot can do by what it says of itself; a build without a release is taken for new."""
+    release = _release(config.version)
+    partial = bool(_calls(EXIT_PART, release))
+    if release is None:
+        partial = config.api_version is not None and config.api_version >= _PARTIAL_EXITS
+    return Capabilities(
+        config.version or "an unknown version",
+        exit=_calls(EXIT, release)[0],
+        partial_exits=partial,
+        stops_entries=_calls(STOP_ENTRIES, release),
+    )
+
+
+def _calls(ability: Ability, release: Release | None) -> tuple[str, ...]:
+    """Return the calls that a release has, newest first; of one that is older than the table, the oldest."""
+    known = [call.lstrip("/") for call, since in ability.calls if release is None or release >= since]
+    oldest = [] if ability.before else [ability.calls[-1][0].lstrip("/")]
+    return tuple(known or oldest)
+
+
+def _release(version: str | None) -> Release | None:
+    found = re.search(r"\b(20\d\d)\.(\d{1,2})\b", version or "")
+    return Release(int(found[1]), int(found[2])) if found else None

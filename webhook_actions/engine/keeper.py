@@ -1,0 +1,154 @@
+"""Keeps halted bots flat and paused, and undoes what Nightdesk left on a bot once a person releases it."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from stack.settings import Settings
+from webhook_actions.actions import Effect
+from webhook_actions.bots import BotControl
+from webhook_actions.bots.protocol import Guard, Mode, OrderRefused, Standing, Target, reached
+from webhook_actions.engine.threads import Threads
+from webhook_actions.metrics import Metrics
+from webhook_actions.outcome import Outcome, Result
+from webhook_actions.store import controls, holds, incidents, runs
+from webhook_actions.store.controls import Control
+from webhook_actions.store.database import GONE, Pool
+from webhook_actions.store.holds import Halt
+from webhook_actions.store.runs import State
+
+log = logging.getLogger(__name__)
+
+_FLAT = Target(others=0.0, paused=True)
+_OVER = "it enters again: somebody has started it"
+
+
+class Keeper:
+    """Asks each bot that is halted, or whose entries are stopped, whether it still is as it should be."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        pool: Pool,
+        metrics: Metrics,
+        control: Callable[[Settings, str, str, Guard], BotControl],
+        threads: Threads,
+        retired: Callable[[], bool],
+    ) -> None:
+        """`retired` says whether nothing new may be ordered by this engine."""
+        self._settings = settings
+        self._pool = pool
+        self._metrics = metrics
+        self._control = control
+        self._threads = threads
+        self._retired = retired
+
+    async def once(self) -> None:
+        """Look at each bot once. One that cannot be reached is looked at again the next time."""
+        async with self._pool.connection() as connection:
+            if self._retired() or self._settings.actions.dry_run or await holds.paused(connection):
+                return
+            halted = {halt.bot: halt for halt in await holds.halts(connection)}
+            left = {control.bot: control for control in await controls.left(connection)}
+        bots = sorted((halted.keys() | left.keys()) & self._settings.bots.keys())
+        await asyncio.gather(*(self._keep(bot, halted.get(bot), left.get(bot)) for bot in bots))
+
+    async def _keep(self, bot: str, halt: Halt | None, left: Control | None) -> None:
+        try:
+            if halt is None and left is not None and left.released_by is not None:
+                await self._undo(left)
+            elif halt is not None:
+                await self._hold(halt)
+            elif left is not None and await self._enters(bot) and not await self._under_way(bot):
+                async with self._pool.transaction() as connection:
+                    await controls.remove(connection, left.id, _OVER)
+        except (OrderRefused, *GONE) as refusal:
+            log.warning("a bot could not be kept as it is", extra={"bot": bot, "reason": str(refusal)})
+
+    async def _enters(self, bot: str) -> bool:
+        """Return whether a bot says that it may enter; whether it is locked is asked only where it runs."""
+        control = self._control(self._settings, bot, "look", _nobody_orders)
+        if await self._threads.run(control.mode) is not Mode.RUNNING:
+            return False
+        standing = await self._threads.run(control.standing)
+        return isinstance(standing, Standing) and standing.enters
+
+    async def _under_way(self, bot: str) -> bool:
+        """Return whether a run that orders something of a bot is unfinished."""
+        async with self._pool.connection() as connection:
+            found = await runs.of_bots(connection, [bot], 0.0)
+        return any(run.effect != Effect.OBSERVE and run.state in (State.RUNNING, State.OPEN) for run in found)
+
+    async def _hold(self, halt: Halt) -> None:
+        """Make a halted bot flat and paused again that somebody, or its own start, let trade."""
+        if not halt.astray and not await self._enters(halt.bot):
+            return
+        if await self._under_way(halt.bot):  # which makes it flat itself
+            return
+        control = self._control(self._settings, halt.bot, "halt", self._guard(halt.bot))
+        async with self._pool.transaction() as connection:
+            if not await holds.claim_astray(connection, halt.bot, control.longest_to_target):
+                return
+        flat = False
+        try:
+            outcome = await self._threads.run(lambda: control.bring_to(_FLAT))
+            seen = await self._threads.run(control.standing)
+            proof = seen if isinstance(seen, Outcome) else reached(_FLAT, seen)
+            flat = proof.done
+        finally:
+            async with self._pool.transaction() as connection:
+                await holds.settle(connection, halt.bot, flat=flat)
+        said = f"it was trading, though halted; {outcome.detail}; {proof.detail}"
+        self._metrics.actions.labels("hold", "done" if flat else "retry").inc()
+        log.warning("a halted bot was trading", extra={"bot": halt.bot, "outcome": said})
+        if flat or not halt.astray:
+            await self._tell(halt.incident, "held", said)
+
+    async def _undo(self, left: Control) -> None:
+        """Undo on a bot what stopped its entries; what cannot be now is tried again, and says why."""
+        control = self._control(self._settings, left.bot, f"release-{left.id}", self._guard(left.bot, left))
+        before = Mode(left.before) if left.before else Mode.RUNNING
+        outcome = await self._threads.run(lambda: control.undo(before))
+        over = outcome.done or outcome.result is Result.CANNOT  # which is a person's to do by hand
+        async with self._pool.transaction() as connection:
+            if over:
+                await controls.remove(connection, left.id, outcome.detail)
+            else:
+                await controls.note(connection, left.id, outcome.detail)
+        if over or outcome.detail != left.detail:  # each reason once
+            self._metrics.actions.labels("release", outcome.result).inc()
+            log.info("a bot was released", extra={"bot": left.bot, "outcome": outcome.detail})
+            await self._tell(left.incident, "released", f"on the bot: {outcome.detail}")
+
+    async def _tell(self, incident: int | None, kind: str, text: str) -> None:
+        """Write into an incident's timeline, where the incident is still kept."""
+        async with self._pool.transaction() as connection:
+            if incident is not None and await incidents.incident(connection, incident) is not None:
+                await incidents.tell(connection, incident, kind, text)
+
+    def _guard(self, bot: str, released: Control | None = None) -> Guard:
+        """Return what asks, in a thread, whether an order may still be sent to keep a bot."""
+
+        async def refusal() -> str | None:
+            async with self._pool.connection() as connection:
+                if self._retired():
+                    return "the settings were read anew, or Nightdesk stops"
+                if paused := await holds.paused(connection):
+                    return f"all actions are paused by {paused.paused_by}"
+                halted = await holds.is_halted(connection, bot)
+                if released is None:
+                    return None if halted else "the bot was released"
+                open_ = {each.id: each for each in await controls.left(connection)}
+            mine = open_.get(released.id)
+            still = mine is not None and mine.released_by is not None and not halted
+            return None if still else "its entries were stopped again, or it is released already"
+
+        def guard() -> None:
+            if why := self._threads.ask(refusal()):
+                raise OrderRefused(why)
+
+        return guard
+
+
+def _nobody_orders() -> None:
+    raise OrderRefused("this control only looks")
