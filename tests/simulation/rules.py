@@ -176,9 +176,11 @@ class Rules:
             bot = self.world.bots[halt.bot]
             if halt.released_at is None and bot.up and bot.double.state == "running":
                 self.broken(f"{bot.name} is halted and trades")
+        halted = {halt.bot for halt in self.memory.t.halts.values() if halt.released_at is None}
         for left in self.memory.t.controls.values():
             bot = self.world.bots[left.bot]
-            if left.removed_at is None and left.released_by is not None and bot.up:
+            released = left.released_by is not None and left.bot not in halted
+            if left.removed_at is None and released and bot.up:
                 self.broken(f"{bot.name} was released, and nothing was undone on it: {left.detail}")
 
     def paced(self) -> None:
