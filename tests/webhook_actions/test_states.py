@@ -12,6 +12,8 @@ from tests.freqtrade_replay import PASSWORD, USER, Recording, serve
 from tests.webhook_actions.scene import ANNA, Scene, scene, verify
 from webhook_actions.bots import BotControl
 from webhook_actions.bots.nothing import NoAdapter
+from webhook_actions.bots.protocol import Mode
+from webhook_actions.outcome import Outcome
 from webhook_actions.store import controls, holds, runs
 from webhook_actions.store.embedded import EmbeddedPostgres
 from webhook_actions.web.commands import Refused
@@ -314,6 +316,20 @@ def test_what_a_dead_bot_did_is_what_its_last_samples_say(
     adapter = NoAdapter()
     bot = BotControl("alpha", "run-1", adapter, adapter, Seen([], [], 1.0), 0, 5, 0.5)
     assert bot.last_mode() == mode
+
+
+def test_a_bot_that_once_does_not_say_its_state_is_not_taken_to_be_back() -> None:
+    class Silent(NoAdapter):
+        said = [Mode.STOPPED, Outcome.retry("GET state: 503"), Mode.STOPPED]
+
+        def mode(self) -> Mode | Outcome:
+            return self.said.pop(0)
+
+    adapter = Silent()
+    bot = BotControl("alpha", "run-1", adapter, adapter, Observer([], [], 1.0), 0, 5, 0.5)
+    back = bot.come_back(Mode.RUNNING)
+    assert not back.done
+    assert "503" in back.detail
 
 
 async def test_a_kill_switch_in_the_middle_only_puts_off_that_a_bot_is_brought_back(

@@ -126,12 +126,14 @@ class BotControl:
         if not answered.done:
             return answered
         now = self.adapter.mode()
-        if isinstance(now, Outcome) or now is mode:
+        if now is mode or _never_says(now):
             return Outcome.ok(answered.detail)
+        if isinstance(now, Outcome):
+            return Outcome.retry(f"nobody knows whether it is {mode}: {now.detail}")
         back = self.adapter.bring_back(mode)
         seen = self.adapter.mode()
         # A bot that runs, locked against entries, is as good as paused.
-        if back.done and (seen is mode or isinstance(seen, Outcome) or (mode, seen) == _LOCKED):
+        if back.done and (seen is mode or _never_says(seen) or (mode, seen) == _LOCKED):
             return Outcome.ok(f"it was {now}, and is {mode} again", back.orders)
         return Outcome.retry(
             f"it is {now}, and should be {mode}; {back.detail}{self._unmanaged(now)}", back.orders
@@ -242,6 +244,11 @@ class World:
 
 
 _REAL = World()
+
+
+def _never_says(mode: Mode | Outcome) -> bool:
+    """Return whether a bot has no way to say what its trading loop does."""
+    return isinstance(mode, Outcome) and mode.result is Result.CANNOT
 
 
 def control(settings: Settings, name: str, key: str, guard: Guard, world: World = _REAL) -> BotControl:
