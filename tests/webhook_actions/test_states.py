@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -320,7 +320,7 @@ def test_what_a_dead_bot_did_is_what_its_last_samples_say(
 
 def test_a_bot_that_once_does_not_say_its_state_is_not_taken_to_be_back() -> None:
     class Silent(NoAdapter):
-        said = [Mode.STOPPED, Outcome.retry("GET state: 503"), Mode.STOPPED]
+        said: ClassVar[list[Mode | Outcome]] = [Mode.STOPPED, Outcome.retry("GET state: 503"), Mode.STOPPED]
 
         def mode(self) -> Mode | Outcome:
             return self.said.pop(0)
