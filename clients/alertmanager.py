@@ -95,7 +95,7 @@ class Alertmanager:
         try:
             user = self._web.user()
             auth = aiohttp.BasicAuth(*user) if user else None
-            context = self._web.context()
+            context = self._web.way.context()
             async with (
                 aiohttp.ClientSession(timeout=_TIMEOUT, auth=auth) as session,
                 session.request(method, f"{url}/api/v2/{path}", json=body, ssl=context) as answer,

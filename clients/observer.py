@@ -1,6 +1,7 @@
 """What the actions look at: Prometheus's series, and how long each exchange endpoint takes to answer."""
 
 import http.client
+import json
 import math
 import socket
 import ssl
@@ -11,10 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-import requests
-
+from clients.http import NoAnswer, Request, ask
 from stack.settings import Settings
-from stack.settings.web import Web
+from stack.settings.web import Way, Web
 
 _PARALLEL = 8  # endpoints that are measured at once
 
@@ -147,24 +147,24 @@ class Observer:
             return Reach(endpoint, seconds, error=f"{at}: {type(error).__name__}: {error}"[:200])
         return Reach(endpoint, seconds, status)
 
+    def _request(self, url: str, parameters: Mapping[str, object]) -> Request:
+        form = {name: str(value) for name, value in parameters.items()}
+        way, login = (self._web.way, self._web.login()) if self._web else (Way(), {})
+        return Request("POST", url, self._timeout, login, form=form, way=way)
+
     def _get(self, path: str, parameters: Mapping[str, object]) -> Any:  # noqa: ANN401 - JSON, by path
         failed = []
         for url in self._prometheus:
             try:
-                answer = requests.post(
-                    f"{url}/api/v1/{path}",
-                    data=parameters,
-                    timeout=self._timeout,
-                    verify=self._web.verify if self._web else True,
-                    auth=self._web.user() if self._web else None,
-                )
-                body = answer.json()
-            except (requests.RequestException, ValueError) as error:
-                failed.append(f"Prometheus at {url}: {type(error).__name__}")
-                continue
-            if body.get("status") == "success":
-                return body["data"]["result"]
-            failed.append(f"Prometheus at {url}: {body.get('error', answer.status_code)}")
+                answer = ask(self._request(f"{url}/api/v1/{path}", parameters))
+                body = json.loads(answer.body)
+                if body["status"] == "success":
+                    return body["data"]["result"]
+                failed.append(f"Prometheus at {url}: {body['error']}")
+            except NoAnswer as error:
+                failed.append(f"Prometheus at {url}: {error}")
+            except (ValueError, TypeError, KeyError):
+                failed.append(f"Prometheus at {url}: answered {answer.status} with what is no answer of it")
         raise Unanswered("; ".join(failed))
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import aiohttp
 import psutil
 
+from clients.http import Http
 from exporter.analytics.ledger import Conventions
 from exporter.bot import WatchedBot
 from exporter.catalogue import COLLECT, Sample, sample
@@ -38,7 +38,7 @@ class Fleet:
     def __init__(
         self,
         settings: Settings,
-        session: aiohttp.ClientSession,
+        http: Http,
         data: Path,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -48,7 +48,7 @@ class Fleet:
         self._process = psutil.Process()
         self.beside: Callable[[], Iterable[Sample]] = tuple  # what others of this process say of themselves
         self.bots: dict[str, BotPoller] = {}
-        self._session = session
+        self._http = http
         self._data = data
         self._settings = settings
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -65,7 +65,7 @@ class Fleet:
         self.period = settings.collection.poll_interval
         self._due = Due(settings.summaries, ZoneInfo(settings.timezone))
         self._judge = Judge(settings)
-        self._probes = Probes(settings, self._session)
+        self._probes = Probes(settings)
         alike = _common(before) == _common(settings)
         kept = {
             name: poller
@@ -86,7 +86,7 @@ class Fleet:
             symbols=collection.max_symbols,
         )
         surroundings = Surroundings(
-            self._session,
+            self._http,
             float(collection.timeout),
             window,
             self.clock,

@@ -25,9 +25,7 @@ class HttpSource:
     """Polls the state, and the trades after the last id that was read."""
 
     def __init__(self, settings: HttpBot, surroundings: Surroundings) -> None:
-        self._api = BotApi(
-            str(settings.url), surroundings, lambda: f"Bearer {read_secret(settings.token_file)}"
-        )
+        self._api = BotApi(settings, surroundings, lambda: f"Bearer {read_secret(settings.token_file)}")
         self._clock = surroundings.clock
         self._input = surroundings.input
         self._since = 0

@@ -8,7 +8,7 @@ from typing import Annotated, TypeVar
 
 from pydantic import AfterValidator, TypeAdapter, ValidationError
 
-from clients.http import Answer, Ask, CertificateRefused, Lost, Request, Unsent
+from clients.http import Answer, Ask, Lost, Request, Unsent
 from webhook_actions.bots.protocol import Guard
 from webhook_actions.outcome import Outcome, Result
 
@@ -87,9 +87,9 @@ class Calls:
         request = Request(method, f"{self.url}/api/v1/{path}", timeout, headers, body)
         try:
             return self.ask(request)
-        except CertificateRefused as error:
-            return _no_way(Result.FAILED, f"{call}: {error}")
         except Unsent as error:
+            if error.cause == "way":
+                return _no_way(Result.FAILED, f"{call}: {error}")
             return Outcome.retry(f"{call}: {error}")
         except Lost as error:
             orders = 0 if method == "GET" else 1

@@ -1,7 +1,6 @@
 """Reads a Freqtrade bot over its REST API; docs/metrics.md says which field becomes what."""
 
 import asyncio
-import base64
 from dataclasses import dataclass
 from typing import Final, TypeVar, cast
 from urllib.parse import urlsplit
@@ -28,6 +27,7 @@ from exporter.sources.freqtrade.watch import FailingCalls, FrozenRates
 from exporter.sources.input import Answer, first_problem
 from exporter.sources.protocol import SourceError, Surroundings, source
 from stack.settings import FreqtradeBot
+from stack.settings.web import basic
 
 _ROOT: Final = "/api/v1"
 # These make Freqtrade go through its whole history, and newer ones answer 429 to the sixth within a minute.
@@ -70,7 +70,7 @@ class FreqtradeSource:
 
     def __init__(self, settings: FreqtradeBot, surroundings: Surroundings) -> None:
         # Basic rather than a token: it works everywhere and has nothing to refresh or lose.
-        self._api = BotApi(str(settings.url), surroundings, lambda: _basic(settings))
+        self._api = BotApi(settings, surroundings, lambda: _basic(settings))
         self._clock = surroundings.clock
         self._input = surroundings.input
         self._host = urlsplit(str(settings.url)).hostname or ""
@@ -88,8 +88,8 @@ class FreqtradeSource:
     async def _ask(self) -> _Answers:
         try:
             async with asyncio.TaskGroup() as group:
-                config = group.create_task(self._get("/show_config", Config))
-                health = group.create_task(self._get("/health", Health))
+                config = group.create_task(self._read("/show_config", Config))
+                health = group.create_task(self._read("/health", Health))
                 status = group.create_task(self._get("/status", Status, wrap="trades"))
                 logs = group.create_task(self._get("/logs", Logs))
                 balance = group.create_task(self._at_pace("/balance", Balance))
@@ -101,13 +101,9 @@ class FreqtradeSource:
                 }
         except ExceptionGroup as errors:
             raise errors.exceptions[0] from None
-        state, alive = config.result(), health.result()
-        if state is None or alive is None:
-            advice = "is this a Freqtrade in trade mode?"
-            raise SourceError("http", f"{_ROOT}: /show_config and /health are refused; {advice}")
         return _Answers(
-            config=state,
-            health=alive,
+            config=config.result(),
+            health=health.result(),
             status=status.result(),
             logs=logs.result(),
             balance=balance.result(),
@@ -150,13 +146,17 @@ class FreqtradeSource:
     async def _get(
         self, path: str, kind: type[_Answer], wrap: str = "", **query: str | int
     ) -> _Answer | None:
-        """Return the answer, None where it is refused. `wrap` names a bare list. Raises SourceError."""
+        """Return the answer, None where Freqtrade itself refuses it. Raises SourceError."""
         try:
-            data = await self._api.get(_ROOT + path, **query)
+            return await self._read(path, kind, wrap, **query)
         except SourceError as error:
             if error.status in _REFUSALS:
                 return None
             raise
+
+    async def _read(self, path: str, kind: type[_Answer], wrap: str = "", **query: str | int) -> _Answer:
+        """Return the answer. `wrap` names a bare list. Raises SourceError, also for a refusal."""
+        data = await self._api.get(_ROOT + path, **query)
         try:
             return self._input.read(kind, {wrap: data} if wrap else data)
         except ValidationError as error:
@@ -177,8 +177,7 @@ class FreqtradeSource:
 
 
 def _basic(settings: FreqtradeBot) -> str:
-    pair = f"{settings.username}:{read_secret(settings.password_file)}"
-    return f"Basic {base64.b64encode(pair.encode()).decode()}"
+    return basic(settings.username, read_secret(settings.password_file))
 
 
 def _pnl(said: _Answers) -> dict[str, float]:
