@@ -18,11 +18,12 @@ from zoneinfo import ZoneInfo
 
 import requests
 
+from clients.trading import Trade
 from exporter.analytics.ledger import Conventions
 from exporter.bot import WatchedBot
 from exporter.exposition import Board, Lines, Owner
 from exporter.formats import OPENMETRICS
-from exporter.reading import Reading, Trade
+from exporter.reading import Reading
 from exporter.record import timed
 from exporter.sources import Input
 from stack.binaries import MissingBinary, find

@@ -8,8 +8,8 @@ from typing import Any, Literal, Protocol, TypeVar
 from pydantic import BaseModel
 
 from clients.http import Http
+from clients.input import Input
 from exporter.reading import Reading
-from exporter.sources.input import Input
 
 Reason = Literal["auth", "refused", "timeout", "way", "http", "parse", "unavailable"]
 

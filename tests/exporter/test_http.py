@@ -213,6 +213,14 @@ def test_settings_fill_in_what_a_bot_does_not_say(bot, tmp_path):
     assert value(series, "max_drawdown_ratio") == pytest.approx(70 / 20_150)
 
 
+def test_what_is_open_is_unknown_where_one_position_cannot_be_read(bot, tmp_path):
+    bot.state["open_positions"].append({"symbol": ["BTC"]})
+    with serve(bot) as url, watch(http_settings(url, tmp_path)) as watched:
+        found = names(watched.poll())
+    assert "up" in found
+    assert "active_positions" not in found
+
+
 def test_a_paused_bot_is_up_and_says_so(bot, tmp_path):
     bot.state["state"] = "paused"
     with serve(bot) as url, watch(http_settings(url, tmp_path)) as watched:

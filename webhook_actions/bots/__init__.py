@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from clients.http import Ask, ask
 from clients.observer import Observer, Sample, Unanswered, for_bot
+from clients.trading import Trade
 from stack.settings import Bot, CommandRestart, DockerRestart, FreqtradeBot, HttpBot, Settings
 from stack.settings.web import Way
 from webhook_actions.bots.command import CommandAdapter
@@ -13,17 +14,7 @@ from webhook_actions.bots.docker import DockerAdapter
 from webhook_actions.bots.freqtrade import FreqtradeAdapter
 from webhook_actions.bots.http import HttpAdapter
 from webhook_actions.bots.nothing import NoAdapter
-from webhook_actions.bots.protocol import (
-    Adapter,
-    Guard,
-    Mode,
-    Order,
-    Restarter,
-    Standing,
-    Target,
-    Trade,
-    Verb,
-)
+from webhook_actions.bots.protocol import Adapter, Guard, Mode, Order, Restarter, Standing, Target, Verb
 from webhook_actions.outcome import Outcome, Result
 from webhook_actions.report import Report
 from webhook_actions.report.compute import Reporter

@@ -8,8 +8,8 @@ after an answer that was lost nothing is ordered until Freqtrade can no longer b
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from clients.freqtrade import OpenTrade
 from webhook_actions.bots.calls import Calls, is_own, refused, said
-from webhook_actions.bots.freqtrade_answers import OpenTrade
 from webhook_actions.bots.protocol import Target
 from webhook_actions.outcome import Outcome, Result
 

@@ -7,9 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
-from exporter.reading import Host, Reading, Trade
-from exporter.sources.client import BotApi, read_secret
-from exporter.sources.freqtrade.answers import (
+from clients.freqtrade import (
     Balance,
     Config,
     Days,
@@ -22,9 +20,12 @@ from exporter.sources.freqtrade.answers import (
     TradeCount,
     TradePage,
 )
+from clients.input import Answer, first_problem
+from clients.trading import Trade
+from exporter.reading import STATES, Host, Reading
+from exporter.sources.client import BotApi, read_secret
 from exporter.sources.freqtrade.history import PAGE, History
 from exporter.sources.freqtrade.watch import FailingCalls, FrozenRates
-from exporter.sources.input import Answer, first_problem
 from exporter.sources.protocol import SourceError, Surroundings, source
 from stack.settings import FreqtradeBot
 from stack.settings.web import basic
@@ -34,7 +35,7 @@ _ROOT: Final = "/api/v1"
 _PACE: Final = 15.0
 # 502 is a refusal ("trader is not running"), 404 an older version, 429 a newer one that wants a rest.
 _REFUSALS: Final = frozenset({404, 429, 502})
-_STATES: Final = {"reload_config": "reloading"}
+_STATES: Final = {name: name for name in STATES} | {"reload_config": "reloading"}
 _WINDOWS: Final = {"day": "/daily", "week": "/weekly", "month": "/monthly"}
 _Answer = TypeVar("_Answer", bound=Answer)
 
@@ -60,8 +61,10 @@ class _Answers:
 
     @property
     def entries(self) -> list[OpenTrade] | None:
-        """The open trades, filled or not."""
-        return None if self.status is None else [entry for entry in self.status.trades if entry is not None]
+        """The open trades, filled or not; None where one of them, or how much it holds, cannot be read."""
+        told = self.status.trades if self.status else [None]
+        known = [each for each in told if each and each.amount is not None]
+        return known if len(known) == len(told) else None
 
 
 @source(FreqtradeBot)
@@ -115,16 +118,17 @@ class FreqtradeSource:
 
     def _reading(self, said: _Answers, trades: tuple[Trade, ...], restarted: bool) -> Reading:
         now = self._clock()
-        state = said.config.state
         capital = said.balance.starting_capital if said.balance else None
         total = said.profit.profit_all_coin if said.profit else None
         entries = said.entries
-        filled = [entry for entry in entries or () if entry.amount > 0]
+        filled = [entry for entry in entries or () if entry.amount]
         rates = {entry.pair: entry.current_rate for entry in filled}
-        age = self._rates.age(rates if said.trading else {}, now)
+        failing = self._failing.ratio(said.logs, now) if said.logs and said.trading else None
+        healthy = failing is not None and not self._failing.recent(now)
+        age = self._rates.age(rates if said.trading else {}, now, healthy=healthy)
         return Reading(
             time=now,
-            state=_STATES.get(state, state) if state else None,
+            state=_STATES.get(said.config.state),
             started_at=said.health.bot_startup_ts,
             last_activity_at=said.health.last_process_ts,
             starting_capital=capital,
@@ -133,11 +137,9 @@ class FreqtradeSource:
             pnl=_pnl(said),
             exposure=said.count.total_stake if said.count else None,
             open_symbols=None if entries is None else tuple(entry.pair for entry in filled),
-            pending_orders=None
-            if entries is None
-            else sum(order.is_open for entry in entries for order in entry.orders),
+            pending_orders=_pending(entries),
             data_ages={} if age is None else {"rates": age},
-            error_rate=self._failing.ratio(said.logs.logs, now) if said.logs and said.trading else None,
+            error_rate=failing,
             host=_usage(self._host, said.system),
             trades=trades,
             history_restarted=restarted,
@@ -178,6 +180,13 @@ class FreqtradeSource:
 
 def _basic(settings: FreqtradeBot) -> str:
     return basic(settings.username, read_secret(settings.password_file))
+
+
+def _pending(entries: list[OpenTrade] | None) -> int | None:
+    """Return the orders that wait, None where an older Freqtrade does not list them."""
+    if entries is None or any(entry.orders is None for entry in entries):
+        return None
+    return sum(bool(order.is_open) for entry in entries for order in entry.orders or ())
 
 
 def _pnl(said: _Answers) -> dict[str, float]:
