@@ -4,7 +4,7 @@ Nothing of the environment counts, neither proxies nor .netrc: what a request sa
 """
 
 import asyncio
-import json
+import os
 import ssl
 import threading
 from collections.abc import Callable, Mapping
@@ -12,14 +12,16 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from functools import cache
 from types import SimpleNamespace
-from typing import Literal
+from typing import Any, Literal
 
 import aiohttp
+from pydantic_core import from_json
 
 from stack.settings.web import Way
 
 DIRECT = Way()
 LARGEST = 10_000_000  # bytes of an answer
+OWN_LARGEST = 100_000_000  # of one by a part of the stack itself: 50,000 trades, a fleet
 _PATIENCE = 5.0  # seconds beyond its total time after which even the loop itself is not waited for
 
 Cause = Literal["refused", "timeout", "way", "too_long", "unavailable"]
@@ -59,11 +61,15 @@ class Answer:
 
     @property
     def is_own(self) -> bool:
-        """Whether the API itself answered, not something on the way to it: it speaks JSON."""
+        """Whether the API itself answered, not something on the way to it: with a JSON object."""
         try:
-            return isinstance(json.loads(self.body), dict)
-        except (ValueError, RecursionError):
+            return isinstance(self.json(), dict)
+        except ValueError:
             return False
+
+    def json(self) -> Any:  # noqa: ANN401 - whatever was answered
+        """Return the body as JSON. Raises ValueError."""
+        return from_json(self.body)
 
 
 class NoAnswer(Exception):
@@ -176,7 +182,9 @@ def _told(error: aiohttp.ClientError | OSError | ValueError) -> tuple[str, Cause
         case aiohttp.ClientConnectorSSLError():
             return f"it speaks no TLS that is understood: {error}"[:200], "way"
         case aiohttp.ClientConnectorError():
-            said = f"no connection: {error.os_error.strerror or type(error.os_error).__name__}"
+            number = error.os_error.errno or 0
+            why = os.strerror(number) if number > 0 else error.os_error.strerror
+            said = f"no connection: {why or type(error.os_error).__name__}"
             if isinstance(error, aiohttp.ClientProxyConnectionError):
                 return f"{said} to the proxy", "way"
             return said, "refused" if isinstance(error.os_error, ConnectionRefusedError) else "unavailable"

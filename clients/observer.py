@@ -1,7 +1,6 @@
 """What the actions look at: Prometheus's series, and how long each exchange endpoint takes to answer."""
 
 import http.client
-import json
 import math
 import socket
 import ssl
@@ -12,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from clients.http import NoAnswer, Request, ask
+from clients.http import OWN_LARGEST, NoAnswer, Request, ask
 from stack.settings import Settings
 from stack.settings.web import Way, Web
 
@@ -150,14 +149,14 @@ class Observer:
     def _request(self, url: str, parameters: Mapping[str, object]) -> Request:
         form = {name: str(value) for name, value in parameters.items()}
         way, login = (self._web.way, self._web.login()) if self._web else (Way(), {})
-        return Request("POST", url, self._timeout, login, form=form, way=way)
+        return Request("POST", url, self._timeout, login, form=form, way=way, largest=OWN_LARGEST)
 
     def _get(self, path: str, parameters: Mapping[str, object]) -> Any:  # noqa: ANN401 - JSON, by path
         failed = []
         for url in self._prometheus:
             try:
                 answer = ask(self._request(f"{url}/api/v1/{path}", parameters))
-                body = json.loads(answer.body)
+                body = answer.json()
                 if body["status"] == "success":
                     return body["data"]["result"]
                 failed.append(f"Prometheus at {url}: {body['error']}")

@@ -5,8 +5,6 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlencode
 
-from pydantic_core import from_json
-
 from clients.http import Answer, NoAnswer, Request
 from exporter.sources.protocol import SourceError, Surroundings
 from stack.settings.bots import Answering
@@ -49,7 +47,7 @@ class BotApi:
         if answer.status != 200:
             raise _refused(where, answer)
         try:
-            return from_json(answer.body)
+            return answer.json()
         except ValueError as error:
             raise SourceError("parse", f"{where}: not JSON: {error}") from None
 
