@@ -6,8 +6,8 @@ from urllib.parse import quote
 
 from pydantic import BaseModel, ValidationError
 
-from clients.http import NoAnswer
-from clients.parts import ask_part
+from clients.http import NoAnswer, ask
+from clients.parts import to_part
 from clients.trading import Side, Trade
 from stack.settings import Settings
 
@@ -52,7 +52,7 @@ def told_trades(settings: Settings, bot: str, start: float, end: float, timeout:
     token = settings.webhook_actions.tokens.read_file
     query = {"start": start} | ({"end": end} if math.isfinite(end) else {})
     try:
-        answer = ask_part(settings.web, "GET", url, timeout, token_file=token, query=query)
+        answer = ask(to_part(settings.web, "GET", url, timeout, token_file=token, query=query))
         if not answer.ok:
             raise Untold(f"the exporter at {url} answered {answer.status}")
         said = _Answer.model_validate_json(answer.body)

@@ -30,7 +30,10 @@ Cause = Literal["refused", "timeout", "way", "too_long", "unavailable"]
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked; `total` is the seconds that it may take in all, `largest` the bytes of its answer."""
+    """What is asked; `total` is the seconds that it may take in all, `connect` those of a connection alone.
+
+    `largest` is the bytes of its answer.
+    """
 
     method: str
     url: str
@@ -40,6 +43,7 @@ class Request:
     form: Mapping[str, str] | None = None
     way: Way = DIRECT
     largest: int = LARGEST
+    connect: float | None = None
 
 
 @dataclass(frozen=True)
@@ -95,7 +99,7 @@ Ask = Callable[[Request], Answer]
 def ask(request: Request) -> Answer:
     """Return the answer, from any thread. Raises Unsent and Lost."""
     # A session is made on the one loop that all threads share, so that a total time is kept by one clock.
-    future = asyncio.run_coroutine_threadsafe(_ask_once(request), _loop())
+    future = asyncio.run_coroutine_threadsafe(ask_once(request), _loop())
     try:
         return future.result(request.total + _PATIENCE)
     except TimeoutError:
@@ -110,7 +114,8 @@ def _loop() -> asyncio.AbstractEventLoop:
     return loop
 
 
-async def _ask_once(request: Request) -> Answer:
+async def ask_once(request: Request) -> Answer:
+    """Return the answer, from within an event loop. Raises Unsent and Lost."""
     # A connection of its own for each: one that was kept may be gone, and a request lost on it.
     async with aclosing(Http(keep=False)) as http:
         return await http.ask(request)
@@ -136,7 +141,7 @@ class Http:
                 json=request.json,
                 data=request.form,
                 headers={"Accept-Encoding": "identity", **request.headers},
-                timeout=aiohttp.ClientTimeout(total=request.total),
+                timeout=aiohttp.ClientTimeout(total=request.total, connect=request.connect),
                 ssl=request.way.context(),
                 proxy=request.way.proxy,
                 allow_redirects=False,

@@ -1,14 +1,14 @@
-"""Asks the parts of the stack as `web` of the settings says, with a token or as its user."""
+"""How the parts of the stack are asked: as `web` of the settings says, with a token or as its user."""
 
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlencode
 
-from clients.http import OWN_LARGEST, Answer, Request, ask
+from clients.http import OWN_LARGEST, Request
 from stack.settings.web import Web
 
 
-def ask_part(
+def to_part(
     web: Web,
     method: str,
     url: str,
@@ -17,18 +17,10 @@ def ask_part(
     token_file: Path | None = None,
     query: Mapping[str, object] | None = None,
     body: object = None,
-) -> Answer:
-    """Return what a part answers within `total` seconds, as it is: also an error of its own.
-
-    Raises NoAnswer, and OSError for a secret that cannot be read.
-    """
+) -> Request:
+    """Return what asks a part within `total` seconds. Raises OSError for a secret that cannot be read."""
     asked = f"{url}?{urlencode(query)}" if query else url
-    header = login(web, token_file)
-    return ask(Request(method, asked, total, header, json=body, way=web.way, largest=OWN_LARGEST))
-
-
-def login(web: Web, token_file: Path | None = None) -> dict[str, str]:
-    """Return the header that says who asks. Raises OSError."""
-    if token_file is None:
-        return web.login()
-    return {"Authorization": f"Bearer {token_file.read_text(encoding='utf-8').strip()}"}
+    header = web.login()
+    if token_file is not None:
+        header = {"Authorization": f"Bearer {token_file.read_text(encoding='utf-8').strip()}"}
+    return Request(method, asked, total, header, json=body, way=web.way, largest=OWN_LARGEST)

@@ -1,18 +1,19 @@
 """Prometheus's HTTP API as the engine needs it: what fires, and which expressions hold."""
 
 import asyncio
-import ssl
 from collections import defaultdict, deque
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal, NotRequired, TypeVar
 
-import aiohttp
 from pydantic import TypeAdapter, ValidationError
 from typing_extensions import TypedDict  # pydantic wants it before Python 3.12
 
-_TIMEOUT = aiohttp.ClientTimeout(total=10, connect=2)
+from clients.http import OWN_LARGEST, Http, NoAnswer, Request
+from stack.settings.web import Web
+
+_TIMEOUT, _CONNECT = 10.0, 2.0  # seconds of an answer in all, and of a connection
 _AT_ONCE = 50  # expressions in one query
 _PICK = "expression"  # the label that says which of them a sample is of
 
@@ -99,14 +100,11 @@ _Data = TypeVar("_Data")
 class Prometheus:
     """One Prometheus, or several that see the same: what any of them says fires, fires."""
 
-    def __init__(
-        self, *urls: str, context: ssl.SSLContext | bool = True, user: tuple[str, str] | None = None
-    ) -> None:
-        """`context` says whom to trust, `user` who asks, with the password."""
+    def __init__(self, urls: Iterable[str], web: Web) -> None:
+        """`web` is how it is asked. Raises OSError for a password that cannot be read."""
         self._urls = deque(urls)
-        self._context = context
-        self._user = aiohttp.BasicAuth(*user) if user else None
-        self._session: aiohttp.ClientSession | None = None
+        self._way, self._login = web.way, web.login()
+        self._http = Http()
 
     async def firing(self) -> Firing:
         """Return the alerts that fire, at any Prometheus that answers. Raises Unreachable."""
@@ -169,8 +167,7 @@ class Prometheus:
 
     async def close(self) -> None:
         """Close the connections."""
-        if self._session:
-            await self._session.close()
+        await self._http.aclose()
 
     async def _query(self, parameters: Mapping[str, str]) -> list[_Series]:
         failed = []
@@ -188,21 +185,27 @@ class Prometheus:
     async def _ask(
         self, url: str, path: str, form: Mapping[str, str] | None, kind: TypeAdapter[_Data]
     ) -> _Data:
-        if self._session is None:
-            connector = aiohttp.TCPConnector(ssl=self._context)
-            self._session = aiohttp.ClientSession(connector=connector, auth=self._user, timeout=_TIMEOUT)
-        address, method = f"{url}/api/v1/{path}", "POST" if form else "GET"
         try:
-            async with self._session.request(method, address, data=form) as answer:
-                body, status = await answer.read(), answer.status
-        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-            raise Unreachable(f"{url}: {type(error).__name__}: {error}") from None
-        if status in (400, 422):
-            raise Refused(f"{url} refused the query: {body[:300].decode(errors='replace')}")
+            answer = await self._http.ask(
+                Request(
+                    "POST" if form else "GET",
+                    f"{url}/api/v1/{path}",
+                    _TIMEOUT,
+                    self._login,
+                    form=form,
+                    way=self._way,
+                    largest=OWN_LARGEST,
+                    connect=_CONNECT,
+                )
+            )
+        except NoAnswer as error:
+            raise Unreachable(f"{url}: {error}") from None
+        if answer.status in (400, 422):
+            raise Refused(f"{url} refused the query: {answer.text[:300]}")
         try:
-            return kind.validate_json(body)
+            return kind.validate_json(answer.body)
         except ValidationError:
-            raise Unreachable(f"{url} answered {status} with what is no answer of Prometheus") from None
+            raise Unreachable(f"{url} answered {answer.status} with no answer of Prometheus") from None
 
 
 def _key(labels: Mapping[str, str]) -> tuple[str, str]:

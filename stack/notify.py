@@ -7,8 +7,8 @@ from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from clients.http import Answer, NoAnswer
-from clients.parts import ask_part
+from clients.http import Answer, NoAnswer, ask
+from clients.parts import to_part
 from stack.settings import Settings
 
 SENT = "sent"
@@ -112,7 +112,7 @@ def _counts(settings: Settings, channel: str) -> _Counts:
 def _ask(settings: Settings, method: str, path: str, body: object = None) -> Answer:
     url = settings.services.alertmanager.url
     try:
-        return ask_part(settings.web, method, f"{url}/{path}", _ANSWER_WITHIN, body=body)
+        return ask(to_part(settings.web, method, f"{url}/{path}", _ANSWER_WITHIN, body=body))
     except NoAnswer as error:
         raise NotifyError(
             f"Alertmanager at {url} is not reached ({error}); "

@@ -8,8 +8,8 @@ from typing import Any
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
-from clients.http import NoAnswer
-from clients.parts import ask_part
+from clients.http import NoAnswer, ask
+from clients.parts import to_part
 from stack.settings import Duration, Settings, add_arguments, from_arguments
 
 _TIMEOUT = 15.0  # seconds; making a silence waits for Alertmanager
@@ -70,9 +70,9 @@ class OnCall:
     ) -> Any:  # noqa: ANN401 - JSON, by path
         url, named = f"{self._url}/{path}", None if body is None else {**body, "by": getpass.getuser()}
         try:
-            answer = ask_part(
-                self._web, method, url, _TIMEOUT, token_file=self._token_file, query=parameters, body=named
-            )
+            file = self._token_file
+            asked = to_part(self._web, method, url, _TIMEOUT, token_file=file, query=parameters, body=named)
+            answer = ask(asked)
             said = answer.json()
         except OSError as error:
             raise NotDone(f"{self._token_file}: {error.strerror}; `make setup` writes it") from None

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
 
-from clients.http import NoAnswer
-from clients.parts import ask_part
+from clients.http import NoAnswer, ask
+from clients.parts import to_part
 from stack.oncall import NotDone
 from stack.settings import Settings, add_arguments, from_arguments
 
@@ -21,7 +21,7 @@ def fetch(settings: Settings, bot: str, period: str, form: str) -> bytes:
     url = f"{settings.services.webhook_actions.url}/api/v1/bots/{quote(bot, safe='')}/report"
     query = {"period": period, "format": form}
     try:
-        answer = ask_part(settings.web, "GET", url, _TIMEOUT, token_file=file, query=query)
+        answer = ask(to_part(settings.web, "GET", url, _TIMEOUT, token_file=file, query=query))
     except NoAnswer:
         raise NotDone(f"webhook_actions at {url} does not answer; `nightdesk up` starts it") from None
     except OSError as error:

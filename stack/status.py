@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from clients.http import NoAnswer
+from clients.http import NoAnswer, ask
 from clients.observer import Observer, Sample, Unanswered
-from clients.parts import ask_part
+from clients.parts import to_part
 from stack.settings import Settings
 
 _TIMEOUT = 3.0  # seconds; a service of ours on the same machine answers within milliseconds
@@ -108,7 +108,7 @@ def _firing(samples: Sequence[Sample]) -> tuple[str, ...]:
 
 def _open_incidents(settings: Settings) -> int | None:
     try:
-        answer = ask_part(
+        asked = to_part(
             settings.web,
             "GET",
             f"{settings.services.webhook_actions.url}/api/v1/incidents",
@@ -116,6 +116,7 @@ def _open_incidents(settings: Settings) -> int | None:
             token_file=settings.webhook_actions.tokens.read_file,
             query={"state": "open", "limit": 1000},
         )
+        answer = ask(asked)
         return len(answer.json()["incidents"]) if answer.ok else None
     except (OSError, NoAnswer, ValueError, KeyError, TypeError):  # the line says "unknown"
         return None
