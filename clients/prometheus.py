@@ -10,7 +10,7 @@ from typing import Literal, NotRequired, TypeVar
 from pydantic import TypeAdapter, ValidationError
 from typing_extensions import TypedDict  # pydantic wants it before Python 3.12
 
-from clients.http import OWN_LARGEST, Http, NoAnswer, Request
+from clients.http import OWN_LARGEST, Answer, Http, NoAnswer, Request
 from stack.settings.web import Web
 
 _TIMEOUT, _CONNECT = 10.0, 2.0  # seconds of an answer in all, and of a connection
@@ -79,22 +79,47 @@ class _AlertsAnswer(TypedDict):
 
 class _Series(TypedDict):
     metric: dict[str, str]
-    value: tuple[float, str]
+    value: tuple[float, float]
 
 
-class _Result(TypedDict):
+class _Vector(TypedDict):
     resultType: Literal["vector"]
     result: list[_Series]
 
 
-class _QueryAnswer(TypedDict):
+class _VectorAnswer(TypedDict):
     status: Literal["success"]
-    data: _Result
+    data: _Vector
+
+
+class _Line(TypedDict):
+    metric: dict[str, str]
+    values: list[tuple[float, float]]  # of texts: pydantic reads NaN and +Inf too
+
+
+class _Matrix(TypedDict):
+    resultType: Literal["matrix"]
+    result: list[_Line]
+
+
+class _MatrixAnswer(TypedDict):
+    status: Literal["success"]
+    data: _Matrix
 
 
 # Typed dictionaries, not models: of thousands of alerts each costs a tenth.
-_ALERTS, _QUERY = TypeAdapter(_AlertsAnswer), TypeAdapter(_QueryAnswer)
+_ALERTS, VECTOR, MATRIX = TypeAdapter(_AlertsAnswer), TypeAdapter(_VectorAnswer), TypeAdapter(_MatrixAnswer)
 _Data = TypeVar("_Data")
+
+
+def told(url: str, answer: Answer, kind: TypeAdapter[_Data]) -> _Data:
+    """Return what the Prometheus at a URL told. Raises Refused, and Unreachable for any other shape."""
+    if answer.status in (400, 422):
+        raise Refused(f"{url} refused the query: {answer.text[:300]}")
+    try:
+        return kind.validate_json(answer.body)
+    except ValidationError:
+        raise Unreachable(f"{url} answered {answer.status} with no answer of Prometheus") from None
 
 
 class Prometheus:
@@ -173,7 +198,7 @@ class Prometheus:
         failed = []
         for url in tuple(self._urls):
             try:
-                return (await self._ask(url, "query", parameters, _QUERY))["data"]["result"]
+                return (await self._ask(url, "query", parameters, VECTOR))["data"]["result"]
             except Refused:
                 raise
             except Unreachable as error:
@@ -200,12 +225,7 @@ class Prometheus:
             )
         except NoAnswer as error:
             raise Unreachable(f"{url}: {error}") from None
-        if answer.status in (400, 422):
-            raise Refused(f"{url} refused the query: {answer.text[:300]}")
-        try:
-            return kind.validate_json(answer.body)
-        except ValidationError:
-            raise Unreachable(f"{url} answered {answer.status} with no answer of Prometheus") from None
+        return told(url, answer, kind)
 
 
 def _key(labels: Mapping[str, str]) -> tuple[str, str]:
