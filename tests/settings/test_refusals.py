@@ -302,6 +302,12 @@ def test_a_password_in_a_url_is_refused_and_not_shown(refused: Refuse, text: str
     assert problem == f"{path}: has a user or password in it, which is shown to people; write it into a file"
 
 
+def test_a_password_in_a_host_is_refused_and_not_shown(refused: Refuse) -> None:
+    (problem,) = refused(f"services: {{prometheus: {{host: 'me:{SECRET}@host'}}}}")
+    assert problem.startswith("services.prometheus.host: ")
+    assert SECRET not in problem
+
+
 @pytest.mark.parametrize(
     "url", [f"http://me:{SECRET}@host:99999/", f"http://me:{SECRET}@", f"me:{SECRET}@host"]
 )
