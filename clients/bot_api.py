@@ -3,7 +3,7 @@
 from itertools import pairwise
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 from pydantic_core import PydanticCustomError
 
 from clients.input import (
@@ -22,6 +22,8 @@ from clients.input import (
     Time,
 )
 from clients.trading import Position, Trade
+
+STATES = ("running", "paused", "stopped")
 
 
 class OpenPosition(Answer):
@@ -137,6 +139,13 @@ class Measured(Answer):
     market: Annotated[dict[Label, Annotated[Market | None, Lenient]] | None, Capped, Lenient] = None
 
 
+def _known(word: str, info: ValidationInfo) -> str:
+    """Refuse a bot's own word for its state where figures are read; whoever acts on the bot reads any."""
+    if info.context is not None and word not in STATES:
+        raise PydanticCustomError("literal_error", "Input should be 'running', 'paused' or 'stopped'")
+    return word
+
+
 class State(Measured):
     """All that a bot says of itself; only its trades are told apart from it.
 
@@ -144,7 +153,7 @@ class State(Measured):
     """
 
     time: Time = None
-    state: Annotated[Literal["running", "paused", "stopped"] | None, Lenient] = None
+    state: Annotated[Annotated[Label, AfterValidator(_known)] | None, Lenient] = None
     started_at: Time = None
     last_activity_at: Time = None
     starting_capital: Positive = None

@@ -322,6 +322,14 @@ def test_one_position_that_cannot_be_read_leaves_all_of_them_unknown(tmp_path: P
     assert standing == Standing("running", None, None)
 
 
+def test_a_bots_own_word_for_its_state_is_its_state(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("secret")
+    access = HttpBot(type="http", url="http://bot", token_file=tmp_path / "token")
+    said = b'{"state": "warming up", "open_positions": []}'
+    standing = HttpAdapter(access, 0.5, free, ask=lambda _: Answer(200, said)).standing()
+    assert standing == Standing("warming up", (), None)
+
+
 def test_figures_that_are_null_or_nan_are_unknown(tmp_path: Path) -> None:
     (tmp_path / "token").write_text("secret")
     access = HttpBot(type="http", url="http://bot", token_file=tmp_path / "token")
