@@ -85,7 +85,8 @@ class PushSource:
         """Return what the bot pushed last. Raises SourceError where that is too long ago."""
         now, limit = self._around.clock(), self._around.silent_after
         try:
-            await asyncio.wait_for(self._ready(), self._around.timeout)
+            async with asyncio.timeout(self._around.timeout):
+                await self._ready()
         except TimeoutError:
             raise SourceError("timeout", f"{self._around.data}: is still being read") from None
         finally:
