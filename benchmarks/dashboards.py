@@ -28,6 +28,9 @@ import yaml
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the tests' reader asks as Grafana does
 
+from clients.bot_api import State
+from clients.input import Input
+from clients.trading import Trade
 from demo_bot import report
 from demo_bot.arguments import ApiErrors, Drift
 from demo_bot.book import Book, ClosedTrade
@@ -38,9 +41,7 @@ from exporter.analytics.ledger import Conventions
 from exporter.bot import WatchedBot
 from exporter.catalogue import CATALOGUE, COUNTER, HISTOGRAM, Sample, sample
 from exporter.exposition import Lines
-from exporter.reading import Trade
-from exporter.sources.input import Input
-from exporter.sources.state import State, reading
+from exporter.sources.state import reading
 from stack.binaries import find
 from stack.render import ROOT, as_data
 from stack.settings import Settings, load

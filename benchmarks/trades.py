@@ -19,8 +19,8 @@ import empyrical
 import pandas as pd
 import psutil
 
+from clients.trading import Trade
 from exporter.analytics.ledger import Conventions, Ledger
-from exporter.reading import Trade
 
 CAPITAL = 100_000.0
 DAYS_PER_YEAR = 365

@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import aiohttp
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from clients.http import NoAnswer, ask_once
+from clients.parts import to_part
 from stack.settings.web import Web
 
-_TIMEOUT = aiohttp.ClientTimeout(total=10)
+_TIMEOUT = 10.0  # seconds of an answer in all
 
 
 class SilenceError(Exception):
@@ -92,18 +93,11 @@ class Alertmanager:
         raise NotReached("; ".join(unreached))
 
     async def _ask_one(self, url: str, method: str, path: str, body: Mapping[str, Any] | None) -> bytes:
+        asked = f"{url}/api/v2/{path}"
         try:
-            user = self._web.user()
-            auth = aiohttp.BasicAuth(*user) if user else None
-            context = self._web.context()
-            async with (
-                aiohttp.ClientSession(timeout=_TIMEOUT, auth=auth) as session,
-                session.request(method, f"{url}/api/v2/{path}", json=body, ssl=context) as answer,
-            ):
-                text = await answer.read()
-                if answer.status == 200 or (answer.status == 404 and method == "DELETE"):
-                    return text
-                said = text[:300].decode(errors="replace")
-                raise SilenceError(f"Alertmanager at {url} answered {answer.status}: {said}")
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise NotReached(f"Alertmanager at {url} is not reached: {type(error).__name__}") from None
+            answer = await ask_once(to_part(self._web, method, asked, _TIMEOUT, body=body))
+        except (NoAnswer, OSError) as error:
+            raise NotReached(f"Alertmanager at {url} is not reached: {error}") from None
+        if answer.status == 200 or (answer.status == 404 and method == "DELETE"):
+            return answer.body
+        raise SilenceError(f"Alertmanager at {url} answered {answer.status}: {answer.text[:300]}")

@@ -1,27 +1,49 @@
-"""Asks bots over HTTP within a total time: connection, headers and body together; follows no redirect."""
+"""Asks over HTTP within a total time: connection, headers and body together; follows no redirect.
+
+Nothing of the environment counts, neither proxies nor .netrc: what a request says of its way is all.
+"""
 
 import asyncio
+import os
+import ssl
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from functools import cache
 from types import SimpleNamespace
+from typing import Any, Literal
 
 import aiohttp
+from pydantic_core import from_json
 
+from stack.settings.web import Way
+
+DIRECT = Way()
 LARGEST = 10_000_000  # bytes of an answer
+OWN_LARGEST = 100_000_000  # of one by a part of the stack itself: 50,000 trades, a fleet
 _PATIENCE = 5.0  # seconds beyond its total time after which even the loop itself is not waited for
+
+Cause = Literal["refused", "timeout", "way", "too_long", "unavailable"]
+"""Nobody listens; no whole answer in time; the way there is broken; too many bytes; anything else."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked; `total` is the seconds that it may take in all."""
+    """What is asked; `total` is the seconds that it may take in all, `connect` those of a connection alone.
+
+    `largest` is the bytes of its answer.
+    """
 
     method: str
     url: str
     total: float
     headers: Mapping[str, str] = field(default_factory=dict)
     json: object = None
+    form: Mapping[str, str] | None = None
+    way: Way = DIRECT
+    largest: int = LARGEST
+    connect: float | None = None
 
 
 @dataclass(frozen=True)
@@ -41,17 +63,33 @@ class Answer:
         """The body as text."""
         return self.body.decode("utf-8", "replace")
 
+    @property
+    def is_own(self) -> bool:
+        """Whether the API itself answered, not something on the way to it: with a JSON object."""
+        try:
+            return isinstance(self.json(), dict)
+        except ValueError:
+            return False
 
-class Unsent(Exception):
-    """The request surely never reached anybody; the text says why."""
+    def json(self) -> Any:  # noqa: ANN401 - whatever was answered
+        """Return the body as JSON. Raises ValueError."""
+        return from_json(self.body)
 
 
-class CertificateRefused(Unsent):
-    """The server's certificate is not trusted."""
+class NoAnswer(Exception):
+    """No whole answer came; the text says why."""
+
+    def __init__(self, text: str, cause: Cause = "unavailable") -> None:
+        super().__init__(text)
+        self.cause: Cause = cause
 
 
-class Lost(Exception):
-    """No whole answer came; nobody knows whether the request was carried out."""
+class Unsent(NoAnswer):
+    """The request surely never reached anybody."""
+
+
+class Lost(NoAnswer):
+    """Nobody knows whether the request was carried out."""
 
 
 Ask = Callable[[Request], Answer]
@@ -61,12 +99,12 @@ Ask = Callable[[Request], Answer]
 def ask(request: Request) -> Answer:
     """Return the answer, from any thread. Raises Unsent and Lost."""
     # A session is made on the one loop that all threads share, so that a total time is kept by one clock.
-    future = asyncio.run_coroutine_threadsafe(_ask(request), _loop())
+    future = asyncio.run_coroutine_threadsafe(ask_once(request), _loop())
     try:
         return future.result(request.total + _PATIENCE)
     except TimeoutError:
         future.cancel()
-        raise Lost(f"no answer within {request.total:g}s") from None
+        raise Lost(f"no answer within {request.total:g}s", "timeout") from None
 
 
 @cache
@@ -76,48 +114,98 @@ def _loop() -> asyncio.AbstractEventLoop:
     return loop
 
 
-async def _ask(request: Request) -> Answer:
-    sent = SimpleNamespace(connected=False)
-    try:
-        # A connection of its own for each: one that was kept may be gone, and a request lost on it.
-        async with (
-            aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(force_close=True),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                timeout=aiohttp.ClientTimeout(total=request.total),
-                trace_configs=[_tracing()],
-                trust_env=False,
-            ) as session,
-            session.request(
+async def ask_once(request: Request) -> Answer:
+    """Return the answer, from within an event loop. Raises Unsent and Lost."""
+    # A connection of its own for each: one that was kept may be gone, and a request lost on it.
+    async with aclosing(Http(keep=False)) as http:
+        return await http.ask(request)
+
+
+class Http:
+    """Asks from within an event loop, over connections that it keeps where `keep`.
+
+    Kept connections are for what only reads: on one that is gone a request is sent twice.
+    """
+
+    def __init__(self, *, keep: bool = True) -> None:
+        self._keep = keep
+        self._session: aiohttp.ClientSession | None = None
+
+    async def ask(self, request: Request) -> Answer:
+        """Return the answer. Raises Unsent and Lost."""
+        sent = SimpleNamespace(connected=False)
+        try:
+            async with self._open().request(
                 request.method,
                 request.url,
                 json=request.json,
+                data=request.form,
                 headers={"Accept-Encoding": "identity", **request.headers},
+                timeout=aiohttp.ClientTimeout(total=request.total, connect=request.connect),
+                ssl=request.way.context(),
+                proxy=request.way.proxy,
                 allow_redirects=False,
                 trace_request_ctx=sent,
-            ) as answer,
-        ):
-            return Answer(answer.status, await _body(answer))
-    except aiohttp.ClientConnectorCertificateError as error:
-        raise CertificateRefused(f"its certificate is not trusted: {error.certificate_error}") from None
-    except aiohttp.ClientConnectorError as error:
-        raise Unsent(f"no connection: {error.os_error.strerror or type(error.os_error).__name__}") from None
-    except aiohttp.InvalidURL:
-        raise Unsent("its address is not one") from None
-    except TimeoutError:
-        said = f"no answer within {request.total:g}s"
-        raise (Lost(said) if sent.connected else Unsent(f"no connection: {said}")) from None
-    except (aiohttp.ClientError, ValueError) as error:
-        said = f"{type(error).__name__}: {error}"[:200]
-        raise (Lost(said) if sent.connected else Unsent(said)) from None
+            ) as answer:
+                return Answer(answer.status, await _body(answer, request.largest))
+        except aiohttp.ClientConnectorCertificateError as error:
+            said = f"its certificate is not trusted: {error.certificate_error}"
+            raise Unsent(said, "way") from None
+        except TimeoutError:
+            said = f"no answer within {request.total:g}s"
+            if sent.connected:
+                raise Lost(said, "timeout") from None
+            raise Unsent(f"no connection: {said}", "timeout") from None
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            said, cause = _told(error)
+            raise (Lost if sent.connected else Unsent)(said, cause) from None
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        if self._session is not None:
+            await self._session.close()
+
+    def _open(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0, force_close=not self._keep),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                trace_configs=[_tracing()],
+                trust_env=False,
+            )
+        return self._session
 
 
-async def _body(answer: aiohttp.ClientResponse) -> bytes:
+def _told(error: aiohttp.ClientError | OSError | ValueError) -> tuple[str, Cause]:
+    """Return what went wrong before a whole answer came, and its cause."""
+    match error:
+        case aiohttp.InvalidURL():
+            return "its address is not one", "way"
+        case aiohttp.ClientHttpProxyError(status=status):
+            # What says so may itself have found nobody at the address.
+            return f"the proxy answered {status}", "unavailable" if status >= 500 else "way"
+        case aiohttp.ClientConnectorSSLError():
+            return f"it speaks no TLS that is understood: {error}"[:200], "way"
+        case aiohttp.ClientConnectorError():
+            number = error.os_error.errno or 0
+            why = os.strerror(number) if number > 0 else error.os_error.strerror
+            said = f"no connection: {why or type(error.os_error).__name__}"
+            if isinstance(error, aiohttp.ClientProxyConnectionError):
+                return f"{said} to the proxy", "way"
+            return said, "refused" if isinstance(error.os_error, ConnectionRefusedError) else "unavailable"
+        case ssl.SSLError() | FileNotFoundError() | PermissionError():
+            return f"its ca_file cannot be used: {error}"[:200], "way"
+        case _:
+            return f"{type(error).__name__}: {error}"[:200], "unavailable"
+
+
+async def _body(answer: aiohttp.ClientResponse, largest: int) -> bytes:
     body = bytearray()
     async for chunk in answer.content.iter_chunked(65536):
         body += chunk
-        if len(body) > LARGEST:
-            raise Lost(f"its answer is longer than {LARGEST} bytes")
+        if len(body) > largest:
+            answer.close()
+            raise Lost(f"its answer is longer than {largest} bytes", "too_long")
     return bytes(body)
 
 
@@ -129,4 +217,5 @@ def _tracing() -> aiohttp.TraceConfig:
 
     tracing = aiohttp.TraceConfig()
     tracing.on_connection_create_end.append(connected)
+    tracing.on_connection_reuseconn.append(connected)
     return tracing

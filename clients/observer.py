@@ -8,14 +8,17 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeVar
 from urllib.parse import urlsplit
 
-import requests
+from pydantic import TypeAdapter
 
+from clients.http import OWN_LARGEST, NoAnswer, Request, ask
+from clients.prometheus import MATRIX, VECTOR, Unreachable, told
 from stack.settings import Settings
-from stack.settings.web import Web
+from stack.settings.web import Way, Web
 
+_Data = TypeVar("_Data")
 _PARALLEL = 8  # endpoints that are measured at once
 
 
@@ -109,8 +112,9 @@ class Observer:
 
     def ask(self, expression: str, at: float | None = None) -> tuple[Sample, ...]:
         """Return what an expression is now, or at a unix time, without NaN. Raises Unanswered."""
-        result = self._get("query", {"query": expression} | ({} if at is None else {"time": at}))
-        samples = (Sample(each["metric"], float(each["value"][1])) for each in result)
+        asked = {"query": expression} | ({} if at is None else {"time": at})
+        found = self._get("query", asked, VECTOR)["data"]["result"]
+        samples = (Sample(each["metric"], each["value"][1]) for each in found)
         return tuple(sample for sample in samples if math.isfinite(sample.value))
 
     def ask_range(
@@ -121,13 +125,9 @@ class Observer:
         Raises Unanswered.
         """
         end = time.time() if end is None else end
-        result = self._get(
-            "query_range", {"query": expression, "start": end - seconds, "end": end, "step": step}
-        )
-        return tuple(
-            Series(each["metric"], tuple((float(at), float(value)) for at, value in each["values"]))
-            for each in result
-        )
+        asked = {"query": expression, "start": end - seconds, "end": end, "step": step}
+        lines = self._get("query_range", asked, MATRIX)["data"]["result"]
+        return tuple(Series(each["metric"], tuple(each["values"])) for each in lines)
 
     def reach_all(self) -> tuple[Reach, ...]:
         """Measure every endpoint, at once; fastest first, those that fail last."""
@@ -147,24 +147,20 @@ class Observer:
             return Reach(endpoint, seconds, error=f"{at}: {type(error).__name__}: {error}"[:200])
         return Reach(endpoint, seconds, status)
 
-    def _get(self, path: str, parameters: Mapping[str, object]) -> Any:  # noqa: ANN401 - JSON, by path
+    def _request(self, url: str, parameters: Mapping[str, object]) -> Request:
+        form = {name: str(value) for name, value in parameters.items()}
+        way, login = (self._web.way, self._web.login()) if self._web else (Way(), {})
+        return Request("POST", url, self._timeout, login, form=form, way=way, largest=OWN_LARGEST)
+
+    def _get(self, path: str, parameters: Mapping[str, object], kind: TypeAdapter[_Data]) -> _Data:
         failed = []
         for url in self._prometheus:
             try:
-                answer = requests.post(
-                    f"{url}/api/v1/{path}",
-                    data=parameters,
-                    timeout=self._timeout,
-                    verify=self._web.verify if self._web else True,
-                    auth=self._web.user() if self._web else None,
-                )
-                body = answer.json()
-            except (requests.RequestException, ValueError) as error:
-                failed.append(f"Prometheus at {url}: {type(error).__name__}")
-                continue
-            if body.get("status") == "success":
-                return body["data"]["result"]
-            failed.append(f"Prometheus at {url}: {body.get('error', answer.status_code)}")
+                return told(url, ask(self._request(f"{url}/api/v1/{path}", parameters)), kind)
+            except NoAnswer as error:
+                failed.append(f"Prometheus at {url}: {error}")
+            except Unreachable as error:
+                failed.append(f"Prometheus at {error}")
         raise Unanswered("; ".join(failed))
 
 

@@ -1,18 +1,19 @@
 """Prometheus's HTTP API as the engine needs it: what fires, and which expressions hold."""
 
 import asyncio
-import ssl
 from collections import defaultdict, deque
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal, NotRequired, TypeVar
 
-import aiohttp
 from pydantic import TypeAdapter, ValidationError
 from typing_extensions import TypedDict  # pydantic wants it before Python 3.12
 
-_TIMEOUT = aiohttp.ClientTimeout(total=10, connect=2)
+from clients.http import OWN_LARGEST, Answer, Http, NoAnswer, Request
+from stack.settings.web import Web
+
+_TIMEOUT, _CONNECT = 10.0, 2.0  # seconds of an answer in all, and of a connection
 _AT_ONCE = 50  # expressions in one query
 _PICK = "expression"  # the label that says which of them a sample is of
 
@@ -78,35 +79,57 @@ class _AlertsAnswer(TypedDict):
 
 class _Series(TypedDict):
     metric: dict[str, str]
-    value: tuple[float, str]
+    value: tuple[float, float]
 
 
-class _Result(TypedDict):
+class _Vector(TypedDict):
     resultType: Literal["vector"]
     result: list[_Series]
 
 
-class _QueryAnswer(TypedDict):
+class _VectorAnswer(TypedDict):
     status: Literal["success"]
-    data: _Result
+    data: _Vector
+
+
+class _Line(TypedDict):
+    metric: dict[str, str]
+    values: list[tuple[float, float]]  # of texts: pydantic reads NaN and +Inf too
+
+
+class _Matrix(TypedDict):
+    resultType: Literal["matrix"]
+    result: list[_Line]
+
+
+class _MatrixAnswer(TypedDict):
+    status: Literal["success"]
+    data: _Matrix
 
 
 # Typed dictionaries, not models: of thousands of alerts each costs a tenth.
-_ALERTS, _QUERY = TypeAdapter(_AlertsAnswer), TypeAdapter(_QueryAnswer)
+_ALERTS, VECTOR, MATRIX = TypeAdapter(_AlertsAnswer), TypeAdapter(_VectorAnswer), TypeAdapter(_MatrixAnswer)
 _Data = TypeVar("_Data")
+
+
+def told(url: str, answer: Answer, kind: TypeAdapter[_Data]) -> _Data:
+    """Return what the Prometheus at a URL told. Raises Refused, and Unreachable for any other shape."""
+    if answer.status in (400, 422):
+        raise Refused(f"{url} refused the query: {answer.text[:300]}")
+    try:
+        return kind.validate_json(answer.body)
+    except ValidationError:
+        raise Unreachable(f"{url} answered {answer.status} with no answer of Prometheus") from None
 
 
 class Prometheus:
     """One Prometheus, or several that see the same: what any of them says fires, fires."""
 
-    def __init__(
-        self, *urls: str, context: ssl.SSLContext | bool = True, user: tuple[str, str] | None = None
-    ) -> None:
-        """`context` says whom to trust, `user` who asks, with the password."""
+    def __init__(self, urls: Iterable[str], web: Web) -> None:
+        """`web` is how it is asked. Raises OSError for a password that cannot be read."""
         self._urls = deque(urls)
-        self._context = context
-        self._user = aiohttp.BasicAuth(*user) if user else None
-        self._session: aiohttp.ClientSession | None = None
+        self._way, self._login = web.way, web.login()
+        self._http = Http()
 
     async def firing(self) -> Firing:
         """Return the alerts that fire, at any Prometheus that answers. Raises Unreachable."""
@@ -169,14 +192,13 @@ class Prometheus:
 
     async def close(self) -> None:
         """Close the connections."""
-        if self._session:
-            await self._session.close()
+        await self._http.aclose()
 
     async def _query(self, parameters: Mapping[str, str]) -> list[_Series]:
         failed = []
         for url in tuple(self._urls):
             try:
-                return (await self._ask(url, "query", parameters, _QUERY))["data"]["result"]
+                return (await self._ask(url, "query", parameters, VECTOR))["data"]["result"]
             except Refused:
                 raise
             except Unreachable as error:
@@ -188,21 +210,22 @@ class Prometheus:
     async def _ask(
         self, url: str, path: str, form: Mapping[str, str] | None, kind: TypeAdapter[_Data]
     ) -> _Data:
-        if self._session is None:
-            connector = aiohttp.TCPConnector(ssl=self._context)
-            self._session = aiohttp.ClientSession(connector=connector, auth=self._user, timeout=_TIMEOUT)
-        address, method = f"{url}/api/v1/{path}", "POST" if form else "GET"
         try:
-            async with self._session.request(method, address, data=form) as answer:
-                body, status = await answer.read(), answer.status
-        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-            raise Unreachable(f"{url}: {type(error).__name__}: {error}") from None
-        if status in (400, 422):
-            raise Refused(f"{url} refused the query: {body[:300].decode(errors='replace')}")
-        try:
-            return kind.validate_json(body)
-        except ValidationError:
-            raise Unreachable(f"{url} answered {status} with what is no answer of Prometheus") from None
+            answer = await self._http.ask(
+                Request(
+                    "POST" if form else "GET",
+                    f"{url}/api/v1/{path}",
+                    _TIMEOUT,
+                    self._login,
+                    form=form,
+                    way=self._way,
+                    largest=OWN_LARGEST,
+                    connect=_CONNECT,
+                )
+            )
+        except NoAnswer as error:
+            raise Unreachable(f"{url}: {error}") from None
+        return told(url, answer, kind)
 
 
 def _key(labels: Mapping[str, str]) -> tuple[str, str]:

@@ -9,25 +9,24 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
-from urllib.parse import quote
+from typing import Final
 from zoneinfo import ZoneInfo
 
-import requests
-
+from clients.exporter import Untold, told_trades
+from clients.observer import Observer, Unanswered
+from clients.trading import Trade
 from exporter.analytics.ledger import Conventions
 from exporter.bot import WatchedBot
 from exporter.exposition import Board, Lines, Owner
 from exporter.formats import OPENMETRICS
-from exporter.reading import Reading, Trade
+from exporter.reading import Reading
 from exporter.record import timed
 from exporter.sources import Input
 from stack.binaries import MissingBinary, find
 from stack.settings import Settings, SettingsError, add_arguments, from_arguments
-from stack.settings.web import Web
 
 _STEP: Final = 240.0  # seconds between two samples: Prometheus looks back 300 for one
 # What Prometheus still changes; blocks must not reach into it (its documentation, "Backfilling").
@@ -51,38 +50,36 @@ class Past:
 
 def read_past(settings: Settings, bot: str) -> Past:
     """Return all trades of a bot, as its exporter tells them. Raises NotDone."""
-    url = f"{settings.services.exporter.watching(bot).url}/api/v1/bots/{quote(bot, safe='')}/trades"
-    token = settings.webhook_actions.tokens.read_file.read_text(encoding="utf-8").strip()
-    rows: list[dict[str, Any]] = []
-    end: float | None = None
+    trades: list[Trade] = []
+    end = math.inf
     while True:  # the newest come first where one answer cannot hold all
-        parameters: dict[str, str | float] = {} if end is None else {"end": end}
-        said = _ask(settings.web, url, parameters, {"Authorization": f"Bearer {token}"})
-        rows = said["trades"] + rows
-        if said["total"] <= len(said["trades"]):
-            break
-        oldest = said["trades"][0]["closed_at"]
-        rows = [row for row in rows if row["closed_at"] > oldest]  # some that closed then may not be here
+        try:
+            told = told_trades(settings, bot, 0.0, end, _TIMEOUT)
+        except Untold as untold:
+            raise NotDone(f"{untold}; `nightdesk up` starts it") from None
+        trades[:0] = told.trades
+        if not told.left_out:
+            rows = (replace(each, key=(place, each.opened_at)) for place, each in enumerate(trades))
+            return Past(tuple(rows), told.capital)
+        oldest = told.trades[0].closed_at
+        trades = [each for each in trades if each.closed_at > oldest]  # some that closed then may not be here
         end = math.nextafter(oldest, math.inf)
-    trades = tuple(Trade(key=(place, row["opened_at"]), **row) for place, row in enumerate(rows))
-    return Past(trades, said["capital"])
 
 
 def first_seen(settings: Settings, bot: str, now: float) -> tuple[float, Mapping[str, str]]:
     """Return since when Prometheus has watched a bot, and the labels of its series. Raises NotDone."""
     selector = f"trading_bot_up{{bot={json.dumps(bot)}}}"
-    url = f"{settings.services.prometheus.url}/api/v1/query"
     query = f"min_over_time(timestamp({selector})[{round(settings.storage.retention)}s:{round(_STEP)}s])"
-    web, last = settings.web, f"last_over_time({selector}[1d])"
-    found = _ask(web, url, {"query": query, "time": now})["data"]["result"]
-    labels = _ask(web, url, {"query": last, "time": now})["data"]["result"]
-    own = {
-        name: value
-        for name, value in (labels[0]["metric"] if labels else {}).items()
-        if name not in ("__name__", "bot")
-    }
+    observer = Observer(settings.services.prometheus.urls, [], _TIMEOUT, settings.web)
+    try:
+        found = observer.ask(query, now)
+        last = observer.ask(f"last_over_time({selector}[1d])", now)
+    except Unanswered as error:
+        raise NotDone(f"{error}; `nightdesk up` starts it") from None
+    labels = last[0].labels if last else {}
+    own = {name: value for name, value in labels.items() if name not in ("__name__", "bot")}
     known = own or {"instance": settings.services.exporter.watching(bot).address, "job": _JOB}
-    return min((float(each["value"][1]) for each in found), default=now), known
+    return min((each.value for each in found), default=now), known
 
 
 def pages(
@@ -154,25 +151,6 @@ def _watched(settings: Settings, bot: str) -> WatchedBot:
         symbols=collection.max_symbols,
     )
     return WatchedBot(settings.bots[bot], conventions, float(collection.rate_window))
-
-
-def _ask(
-    web: Web, url: str, parameters: Mapping[str, str | float], headers: Mapping[str, str] | None = None
-) -> Any:  # noqa: ANN401 - JSON
-    """Return what a part answers to a token in the headers, else to the user of the settings."""
-    try:
-        answer = requests.get(
-            url,
-            params=dict(parameters),
-            headers=headers,
-            verify=web.verify,
-            auth=None if headers else web.user(),
-            timeout=_TIMEOUT,
-        )
-        answer.raise_for_status()
-        return answer.json()
-    except (requests.RequestException, ValueError) as error:
-        raise NotDone(f"{url} does not answer ({error}); `nightdesk up` starts it") from None
 
 
 def _day(moment: float) -> str:

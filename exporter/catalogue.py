@@ -97,9 +97,9 @@ def _own(
 # fmt: off
 METRICS: tuple[Metric, ...] = (
     Metric("up", GAUGE, "bool", TRADING, "1 when the bot's source answered at the last poll, whatever its state.", http="any answer", freqtrade="any answer"),
-    Metric("source_error", GAUGE, "bool", TRADING, "1 while the source fails, by reason: auth, refused, timeout, http, parse, unavailable, internal (a defect of the exporter).", ("reason",), http="no answer", freqtrade="no answer"),
+    Metric("source_error", GAUGE, "bool", TRADING, "1 while the source fails, by reason: auth, refused, timeout, way (something before the bot answered, or its certificate is not trusted), http, parse, unavailable, internal (a defect of the exporter).", ("reason",), http="no answer", freqtrade="no answer"),
     Metric("start_time_seconds", GAUGE, "unix time", TRADING, "When the bot's trading loop started.", http="started_at", freqtrade="/health bot_startup_ts"),
-    Metric("data_freshness_seconds", GAUGE, "seconds", TRADING, "Age of the newest market data, by feed.", ("feed",), http="feeds", freqtrade="/status current_rate: since any open position's rate last moved (feed rates)"),
+    Metric("data_freshness_seconds", GAUGE, "seconds", TRADING, "Age of the newest market data, by feed.", ("feed",), http="feeds", freqtrade="/status current_rate: since a rate of an open position last moved, or all came without a failed call (feed rates)"),
     Metric("state", GAUGE, "bool", TRADING, "1 for the state that the bot is in: running, paused, stopped, reloading.", ("state",), http="state", freqtrade="/show_config state"),
     Metric("uptime_seconds", GAUGE, "seconds", TRADING, "Since the bot's trading loop started.", http="time − started_at", freqtrade="now − /health bot_startup_ts"),
     Metric("last_activity_timestamp_seconds", GAUGE, "unix time", TRADING, "When the bot's trading loop last ran.", http="last_activity_at", freqtrade="/health last_process_ts"),

@@ -8,20 +8,19 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import aiohttp
 import psutil
 
+from clients.http import Http
 from exporter.analytics.ledger import Conventions
 from exporter.bot import WatchedBot
 from exporter.catalogue import COLLECT, Sample, sample
 from exporter.due import Due
 from exporter.exposition import Board, Lines, Part
 from exporter.formats import TEXT, Format
-from exporter.health import Judge, Vitals, as_json
+from exporter.health import Judge, Vitals
 from exporter.landing import Row
 from exporter.logs.watch import LogWatch
 from exporter.poller import BotPoller
-from exporter.probes import Probes
 from exporter.reloads import Reloads
 from exporter.sources import Input, Surroundings
 from exporter.sources.journal import folder
@@ -38,7 +37,7 @@ class Fleet:
     def __init__(
         self,
         settings: Settings,
-        session: aiohttp.ClientSession,
+        http: Http,
         data: Path,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -48,7 +47,7 @@ class Fleet:
         self._process = psutil.Process()
         self.beside: Callable[[], Iterable[Sample]] = tuple  # what others of this process say of themselves
         self.bots: dict[str, BotPoller] = {}
-        self._session = session
+        self._http = http
         self._data = data
         self._settings = settings
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -64,8 +63,7 @@ class Fleet:
         before, self._settings = self._settings, settings
         self.period = settings.collection.poll_interval
         self._due = Due(settings.summaries, ZoneInfo(settings.timezone))
-        self._judge = Judge(settings)
-        self._probes = Probes(settings, self._session)
+        self._judge = Judge(settings, self._host.name)
         alike = _common(before) == _common(settings)
         kept = {
             name: poller
@@ -86,7 +84,7 @@ class Fleet:
             symbols=collection.max_symbols,
         )
         surroundings = Surroundings(
-            self._session,
+            self._http,
             float(collection.timeout),
             window,
             self.clock,
@@ -160,11 +158,9 @@ class Fleet:
 
     async def health(self, bots: Sequence[str] = ()) -> dict[str, Any]:
         """Return the checks of the named bots, of all where none is named, as JSON."""
-        endpoints, now = await self._probes.look(), self.clock()
+        judged, now = await self._judge.judged(bots), self.clock()
         return {
-            name: as_json(
-                self._judge.checks(self.bots[name].vitals or Vitals(now), self._disk, endpoints, now)
-            )
+            name: self._judge.as_json(name, self.bots[name].vitals or Vitals(now), self._disk, judged, now)
             for name in dict.fromkeys(bots) or self.bots
         }
 

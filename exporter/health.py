@@ -1,24 +1,37 @@
-"""Judges each bot's health by the thresholds of the settings, as the recording rules do in Prometheus."""
+"""Shows each bot's health: Prometheus's recording rules judge; the figures that they look at stand beside."""
 
+import asyncio
+import json
+import logging
+import re
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
+from clients.observer import Observer, Unanswered
 from exporter.catalogue import Histogram, Sample
 from stack.settings import Settings
 
+_log = logging.getLogger(__name__)
 Verdict = Literal["healthy", "unhealthy", "unknown"]
-_STOPPED = ("stopped", "paused")
+_OVERALL: Final = "bot:trading_bot_health:min"
+# What each check's rules are of, and the label that names it; a bot's own are known by the bot.
+_CHECKS: Final = {
+    "bot_check:trading_bot_health:bool": "bot",
+    "host_check:trading_bot_health:bool": "host",
+    "endpoint_check:trading_bot_health:bool": "endpoint",
+}
+_PROBES: Final = ("probe_success", "probe_duration_seconds")
 
 
 @dataclass(frozen=True)
 class Input:
-    """One figure that a check looks at; a value of None is unknown.
+    """One figure that a check looks at, None where it is unknown, and the limit that it should be below.
 
-    Healthy below the limit, or above it where `above`; where it has none, 1 is healthy and 0 is not.
+    Or above it where `above`; one without a limit should be 1.
     """
 
     name: str
@@ -26,25 +39,19 @@ class Input:
     limit: float | None = None
     above: bool = False
 
-    @property
-    def verdict(self) -> Verdict:
-        """What the figure alone says."""
-        if self.value is None:
-            return "unknown"
-        if self.limit is None:
-            well = self.value == 1
-        else:
-            well = self.value > self.limit if self.above else self.value < self.limit
-        return "healthy" if well else "unhealthy"
-
 
 @dataclass(frozen=True)
-class Endpoint:
-    """What Prometheus last saw of a probe: whether it succeeded, and its seconds."""
+class Judged:
+    """What Prometheus says: the verdicts by bot, host or endpoint and check, and its probes by endpoint."""
 
-    name: str
-    succeeded: bool
-    latency: float
+    overall: Mapping[str, Verdict] = field(default_factory=dict)
+    checks: Mapping[tuple[str, str, str], Verdict] = field(default_factory=dict)
+    probes: Mapping[tuple[str, str], float] = field(default_factory=dict)
+
+    def of(self, kind: str, names: Collection[str], check: str) -> Verdict:
+        """Return the worst verdict on any of the names, unknown where there is none."""
+        found = {self.checks.get((kind, name, check), "unknown") for name in names}
+        return "unhealthy" if "unhealthy" in found else "healthy" if "healthy" in found else "unknown"
 
 
 @dataclass(frozen=True)
@@ -53,7 +60,6 @@ class Vitals:
 
     polled_at: float
     up: bool | None = None
-    state: str | None = None
     idle: float | None = None
     latency: float | None = None
     error_rate: float | None = None
@@ -111,13 +117,11 @@ def vitals(
     runs on this host.
     """
     found: dict[str, list[float]] = {}
-    state = median = None
+    median = None
     for each in samples:
         name = each.metric.name
         if isinstance(each.value, Histogram):
             median = latency.add(each.value) if name == "response_time_seconds" else median
-        elif name == "state":
-            state = each.labels[0] if each.value == 1 else state
         else:
             found.setdefault(name, []).append(each.value)
 
@@ -128,7 +132,6 @@ def vitals(
     return Vitals(
         polled_at=polled_at,
         up=worst("up") == 1,
-        state=state,
         idle=None if active is None else max(0.0, bot_time - active),
         latency=median,
         error_rate=worst("error_rate"),
@@ -142,23 +145,67 @@ def vitals(
 
 
 class Judge:
-    """Applies `health` of the settings."""
+    """Asks Prometheus for its verdicts. `host` is the name of this machine in its labels."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, host: str) -> None:
         self._limits = settings.health
+        self._observer = Observer.of(settings)
+        self._endpoints = [probe.name for probe in settings.collection.probes]
+        self._host = host
 
-    def checks(
-        self, bot: Vitals, disk: float | None, endpoints: Sequence[Endpoint], now: float
+    async def judged(self, bots: Sequence[str] = ()) -> Judged:
+        """Return the verdicts on the named bots, on all where none is named.
+
+        They are unknown while Prometheus does not answer; the log says so.
+        """
+        names = "|".join((_OVERALL, *_CHECKS, *_PROBES))
+        of = "|".join(map(re.escape, bots)) + "|" if bots else ".*"  # a host or an endpoint is of no bot
+        try:
+            samples = await asyncio.to_thread(
+                self._observer.ask, f'{{__name__=~"{names}", bot=~{json.dumps(of)}}}'
+            )
+        except Unanswered as error:
+            _log.warning("health is unknown: %s", error)
+            return Judged()
+        found = [(each.labels["__name__"], each.labels, each.value) for each in samples]
+        return Judged(
+            {of["bot"]: _verdict(value) for name, of, value in found if name == _OVERALL},
+            {
+                (kind, of.get(kind, ""), of.get("check", "")): _verdict(value)
+                for name, of, value in found
+                if (kind := _CHECKS.get(name))
+            },
+            {(name, of.get("endpoint", "")): value for name, of, value in found if name in _PROBES},
+        )
+
+    def as_json(
+        self, name: str, bot: Vitals, disk: float | None, judged: Judged, now: float
+    ) -> dict[str, Any]:
+        """Return a bot's verdict, then each check's with its figures; `disk` is of this host (ratio)."""
+        of = {
+            "disk_space": ("host", [self._host] if bot.here else []),
+            "network_connectivity": ("endpoint", self._endpoints),
+        }
+        return {
+            "overall": judged.overall.get(name, "unknown"),
+            "checks": {
+                check: {
+                    "status": judged.of(*of.get(check, ("bot", [name])), check),
+                    "inputs": {each.name: _figure(each) for each in inputs},
+                }
+                for check, inputs in self._inputs(bot, disk, judged, now).items()
+            },
+        }
+
+    def _inputs(
+        self, bot: Vitals, disk: float | None, judged: Judged, now: float
     ) -> dict[str, tuple[Input, ...]]:
-        """Return the checks of a bot with what they look at; `disk` is the fullest of this host (ratio)."""
         limits, age = self._limits, max(0.0, now - bot.polled_at)
-        # A bot that its owner stopped is neither running nor unhealthy, and wants no new data.
-        wanted = bot.state not in _STOPPED
-        idle = None if bot.idle is None or not wanted else bot.idle + age
-        stale = None if bot.data_age is None or not wanted else bot.data_age + age
+        idle = None if bot.idle is None else bot.idle + age
+        stale = None if bot.data_age is None else bot.data_age + age
         return {
             "bot_running": (
-                Input("up", float(bot.up) if wanted and bot.up is not None else None),
+                Input("up", None if bot.up is None else float(bot.up)),
                 Input("idle_seconds", idle, limits.active_within),
             ),
             "api_connectivity": (
@@ -173,35 +220,25 @@ class Judge:
             "memory_usage": (Input("ratio", bot.memory, limits.memory_usage),),
             "cpu_usage": (Input("ratio", bot.cpu, limits.cpu_usage),),
             "disk_space": (Input("ratio", disk if bot.here else None, limits.disk_usage),),
-            "network_connectivity": (
-                *(Input(f"{each.name}_succeeded", float(each.succeeded)) for each in endpoints),
-                *(
-                    Input(f"{each.name}_latency_seconds", each.latency, limits.network_latency)
-                    for each in endpoints
-                    if each.succeeded
-                ),
+            "network_connectivity": tuple(
+                each
+                for name in self._endpoints
+                for each in (
+                    Input(f"{name}_succeeded", judged.probes.get(("probe_success", name))),
+                    Input(
+                        f"{name}_latency_seconds",
+                        judged.probes.get(("probe_duration_seconds", name)),
+                        limits.network_latency,
+                    ),
+                )
             ),
         }
 
 
-def overall(verdicts: Iterable[Verdict]) -> Verdict:
-    """Return unhealthy where one is, else healthy where one is; what is unknown does not count."""
-    found = set(verdicts)
-    return "unhealthy" if "unhealthy" in found else "healthy" if "healthy" in found else "unknown"
-
-
-def as_json(checks: Mapping[str, Sequence[Input]]) -> dict[str, Any]:
-    """Return a bot's checks as JSON: the overall verdict, then each with its figures and limits."""
-    judged = {name: overall(each.verdict for each in inputs) for name, inputs in checks.items()}
-    return {
-        "overall": overall(judged.values()),
-        "checks": {
-            name: {"status": judged[name], "inputs": {each.name: _figure(each) for each in inputs}}
-            for name, inputs in checks.items()
-        },
-    }
+def _verdict(value: float) -> Verdict:
+    return "healthy" if value == 1 else "unhealthy"
 
 
 def _figure(each: Input) -> dict[str, Any]:
     limit = {} if each.limit is None else {"above" if each.above else "below": each.limit}
-    return {"status": each.verdict, "value": each.value} | limit
+    return {"value": each.value} | limit

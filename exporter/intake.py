@@ -12,9 +12,9 @@ from fastapi.security import HTTPBearer
 from pydantic import BaseModel, Field
 from starlette.requests import ClientDisconnect
 
+from clients.bot_api import ClosedTrade, Measured, State
 from exporter.sources import Source, SourceError
 from exporter.sources.push import Kind, NotJson, PushSource, Unreadable
-from exporter.sources.state import ClosedTrade, Measured, State
 
 _log = logging.getLogger(__name__)
 BODY_LIMIT: Final = 5_000_000  # bytes: some 30,000 trades

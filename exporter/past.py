@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Depends, HTTPException, Query
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from exporter.reading import Trade
+from clients.trading import Trade
 
 _MOST: Final = 50_000  # trades of one answer
 _BEARER = HTTPBearer(auto_error=False)

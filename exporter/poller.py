@@ -100,7 +100,8 @@ class BotPoller:
     async def _use(self, pid: int | None) -> list[Sample]:
         looking = asyncio.get_running_loop().run_in_executor(self._executor, self._usage.samples, pid)
         try:
-            return await asyncio.wait_for(looking, self._timeout)
+            async with asyncio.timeout(self._timeout):  # before Python 3.12 wait_for swallows a cancellation
+                return await looking
         except TimeoutError:
             return []
 

@@ -2,25 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
 
+from clients.trading import Trade
 from exporter.catalogue import Sample
 
-Side = Literal["long", "short"]
 STATES = ("running", "paused", "stopped", "reloading")
-
-
-@dataclass(frozen=True)
-class Trade:
-    """A closed trade. Times are unix seconds, `profit` is after fees; `key` tells it from every other."""
-
-    key: tuple[int, float]
-    symbol: str
-    side: Side
-    opened_at: float
-    closed_at: float
-    profit: float
-    stake: float | None
 
 
 @dataclass(frozen=True)

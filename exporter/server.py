@@ -6,16 +6,16 @@ import hmac
 import logging
 import signal
 from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Final
 
-import aiohttp
 from fastapi import FastAPI
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
 from starlette.requests import Request
 from starlette.responses import Response
 
+from clients.http import Http
 from exporter import landing
 from exporter.catalogue import COLLECT
 from exporter.fleet import Fleet
@@ -78,9 +78,8 @@ class _Watch:
     @asynccontextmanager
     async def lifespan(self, _: FastAPI) -> AsyncIterator[None]:
         """Poll while in the block, and read the settings anew on SIGHUP."""
-        connector = aiohttp.TCPConnector(limit=0)
-        async with aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as session:
-            self.fleet = Fleet(self._share.own, session, self._data)
+        async with aclosing(Http()) as http:
+            self.fleet = Fleet(self._share.own, http, self._data)
             self._polling = asyncio.create_task(self.fleet.run())
             self._polling.add_done_callback(_tell_end)
             recording = Recording(lambda: self._share.settings, self._replica, self.fleet.clock)

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import requests
 from prometheus_client.parser import text_string_to_metric_families
 
+from clients.http import Answer, NoAnswer, ask
+from clients.parts import to_part
 from stack.settings import Settings
 
 SENT = "sent"
@@ -55,9 +56,7 @@ def _test(settings: Settings, channel: str) -> str:
     before = _counts(settings, channel)
     answer = _ask(settings, "POST", "api/v2/alerts", [_alert(channel)])
     if not answer.ok:
-        raise NotifyError(
-            f"Alertmanager at {url} refused the test: {answer.status_code} {answer.text.strip()}"
-        )
+        raise NotifyError(f"Alertmanager at {url} refused the test: {answer.status} {answer.text.strip()}")
     deadline = time.monotonic() + _channel(settings, channel).timeout
     tried = False
     while time.monotonic() < deadline:
@@ -110,19 +109,12 @@ def _counts(settings: Settings, channel: str) -> _Counts:
     return _Counts(tried=totals["requests_total"], failed=totals["requests_failed_total"])
 
 
-def _ask(settings: Settings, method: str, path: str, body: object = None) -> requests.Response:
+def _ask(settings: Settings, method: str, path: str, body: object = None) -> Answer:
     url = settings.services.alertmanager.url
     try:
-        return requests.request(
-            method,
-            f"{url}/{path}",
-            json=body,
-            verify=settings.web.verify,
-            auth=settings.web.user(),
-            timeout=_ANSWER_WITHIN,
-        )
-    except requests.RequestException as error:
+        return ask(to_part(settings.web, method, f"{url}/{path}", _ANSWER_WITHIN, body=body))
+    except NoAnswer as error:
         raise NotifyError(
-            f"Alertmanager at {url} is not reached ({error.__class__.__name__}); "
+            f"Alertmanager at {url} is not reached ({error}); "
             "start the stack (`nightdesk up`), or set services.alertmanager to where it runs"
         ) from error

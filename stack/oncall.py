@@ -8,8 +8,8 @@ from typing import Any
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
-import requests
-
+from clients.http import NoAnswer, ask
+from clients.parts import to_part
 from stack.settings import Duration, Settings, add_arguments, from_arguments
 
 _TIMEOUT = 15.0  # seconds; making a silence waits for Alertmanager
@@ -24,7 +24,7 @@ class OnCall:
 
     def __init__(self, settings: Settings) -> None:
         self._url = f"{settings.services.webhook_actions.url}/api/v1"
-        self._verify = settings.web.verify
+        self._web = settings.web
         self._token_file = settings.webhook_actions.tokens.act_file
         self._zone = ZoneInfo(settings.timezone)
 
@@ -68,22 +68,15 @@ class OnCall:
         body: Mapping[str, object] | None = None,
         parameters: Mapping[str, str] | None = None,
     ) -> Any:  # noqa: ANN401 - JSON, by path
+        url, named = f"{self._url}/{path}", None if body is None else {**body, "by": getpass.getuser()}
         try:
-            token = self._token_file.read_text(encoding="utf-8").strip()
+            file = self._token_file
+            asked = to_part(self._web, method, url, _TIMEOUT, token_file=file, query=parameters, body=named)
+            answer = ask(asked)
+            said = answer.json()
         except OSError as error:
             raise NotDone(f"{self._token_file}: {error.strerror}; `make setup` writes it") from None
-        try:
-            answer = requests.request(
-                method,
-                f"{self._url}/{path}",
-                json=None if body is None else {**body, "by": getpass.getuser()},
-                params=parameters,
-                headers={"Authorization": f"Bearer {token}"},
-                verify=self._verify,
-                timeout=_TIMEOUT,
-            )
-            said = answer.json()
-        except (requests.RequestException, ValueError):
+        except (NoAnswer, ValueError):
             raise NotDone(
                 f"webhook_actions at {self._url} does not answer; `nightdesk up` starts it"
             ) from None

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
 
-import requests
-
+from clients.http import NoAnswer, ask
+from clients.parts import to_part
 from stack.oncall import NotDone
 from stack.settings import Settings, add_arguments, from_arguments
 
@@ -19,22 +19,16 @@ def fetch(settings: Settings, bot: str, period: str, form: str) -> bytes:
     """Return a report in a form. Raises NotDone, which says why there is none."""
     file = settings.webhook_actions.tokens.read_file
     url = f"{settings.services.webhook_actions.url}/api/v1/bots/{quote(bot, safe='')}/report"
+    query = {"period": period, "format": form}
     try:
-        token = file.read_text(encoding="utf-8").strip()
-        answer = requests.get(
-            url,
-            params={"period": period, "format": form},
-            headers={"Authorization": f"Bearer {token}"},
-            verify=settings.web.verify,
-            timeout=_TIMEOUT,
-        )
-    except OSError as error:  # of the file; requests' own are OSErrors as well
-        if isinstance(error, requests.RequestException):
-            raise NotDone(f"webhook_actions at {url} does not answer; `nightdesk up` starts it") from None
+        answer = ask(to_part(settings.web, "GET", url, _TIMEOUT, token_file=file, query=query))
+    except NoAnswer:
+        raise NotDone(f"webhook_actions at {url} does not answer; `nightdesk up` starts it") from None
+    except OSError as error:
         raise NotDone(f"{file}: {error.strerror}; `make setup` writes it") from None
     if not answer.ok:
         raise NotDone(f"no report: {answer.text.strip()[:300]}")
-    return answer.content
+    return answer.body
 
 
 def report(arguments: argparse.Namespace) -> int:

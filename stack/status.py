@@ -1,15 +1,15 @@
 """Reads the state of the stack for a person: each bot, the alerts that fire, the incidents that are open."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-import requests
-
+from clients.http import NoAnswer, ask
+from clients.observer import Observer, Sample, Unanswered
+from clients.parts import to_part
 from stack.settings import Settings
 
 _TIMEOUT = 3.0  # seconds; a service of ours on the same machine answers within milliseconds
 _SERIES = '{__name__=~"trading_bot_up|trading_bot_state|trading_bot_profit_loss|ALERTS"}'
-
-Samples = list[tuple[dict[str, str], float]]
 
 
 class Unreachable(Exception):
@@ -62,9 +62,9 @@ def read_status(settings: Settings) -> Status:
     samples = _samples(settings)
     up, profit = (_by_bot(samples, name) for name in ("trading_bot_up", "trading_bot_profit_loss"))
     states = {
-        labels["bot"]: labels.get("state", "")
-        for labels, value in samples
-        if labels["__name__"] == "trading_bot_state" and value == 1
+        each.labels["bot"]: each.labels.get("state", "")
+        for each in samples
+        if each.labels["__name__"] == "trading_bot_state" and each.value == 1
     }
     bots = tuple(
         BotState(
@@ -79,35 +79,26 @@ def read_status(settings: Settings) -> Status:
     return Status(bots, _firing(samples), _open_incidents(settings))
 
 
-def _samples(settings: Settings) -> Samples:
-    url = f"{settings.services.prometheus.url}/api/v1/query"
+def _samples(settings: Settings) -> tuple[Sample, ...]:
     try:
-        answer = requests.get(
-            url,
-            params={"query": _SERIES},
-            verify=settings.web.verify,
-            auth=settings.web.user(),
-            timeout=_TIMEOUT,
-        )
-        answer.raise_for_status()
-        found = answer.json()["data"]["result"]
-    except (requests.RequestException, KeyError) as error:
+        return Observer(settings.services.prometheus.urls, [], _TIMEOUT, settings.web).ask(_SERIES)
+    except Unanswered as error:
+        url = f"{settings.services.prometheus.url}/api/v1/query"
         raise Unreachable(
             f"prometheus at {url} does not answer ({error}); `nightdesk up` starts it"
         ) from None
-    return [(series["metric"], float(series["value"][1])) for series in found]
 
 
-def _by_bot(samples: Samples, name: str) -> dict[str, float]:
-    return {labels["bot"]: value for labels, value in samples if labels["__name__"] == name}
+def _by_bot(samples: Sequence[Sample], name: str) -> dict[str, float]:
+    return {each.labels["bot"]: each.value for each in samples if each.labels["__name__"] == name}
 
 
-def _firing(samples: Samples) -> tuple[str, ...]:
+def _firing(samples: Sequence[Sample]) -> tuple[str, ...]:
     """Return `Alert (bot)` for each alert that fires, without the one that always does."""
     return tuple(
         sorted(
             labels["alertname"] + (f" ({labels['bot']})" if "bot" in labels else "")
-            for labels, _ in samples
+            for labels in (each.labels for each in samples)
             if labels["__name__"] == "ALERTS"
             and labels["alertstate"] == "firing"
             and not labels["alertname"].endswith("Watchdog")
@@ -117,15 +108,15 @@ def _firing(samples: Samples) -> tuple[str, ...]:
 
 def _open_incidents(settings: Settings) -> int | None:
     try:
-        token = settings.webhook_actions.tokens.read_file.read_text(encoding="utf-8").strip()
-        answer = requests.get(
+        asked = to_part(
+            settings.web,
+            "GET",
             f"{settings.services.webhook_actions.url}/api/v1/incidents",
-            params={"state": "open", "limit": "1000"},
-            headers={"Authorization": f"Bearer {token}"},
-            verify=settings.web.verify,
-            timeout=_TIMEOUT,
+            _TIMEOUT,
+            token_file=settings.webhook_actions.tokens.read_file,
+            query={"state": "open", "limit": 1000},
         )
-        answer.raise_for_status()
-        return len(answer.json()["incidents"])
-    except (OSError, requests.RequestException, KeyError):  # the line says "unknown"
+        answer = ask(asked)
+        return len(answer.json()["incidents"]) if answer.ok else None
+    except (OSError, NoAnswer, ValueError, KeyError, TypeError):  # the line says "unknown"
         return None

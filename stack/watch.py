@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Any, TextIO
 
-import requests
-
+from clients.http import NoAnswer, ask
+from clients.parts import to_part
 from stack.logfiles import ServiceLogs
 from stack.processes import Ended, Line, Processes
 from stack.settings.web import Web
@@ -202,6 +202,6 @@ class Watch:
 def answers(url: str, web: Web) -> bool:
     """Return whether what listens there is well."""
     try:
-        return requests.get(url, verify=web.verify, auth=web.user(), timeout=2.0).ok
-    except requests.RequestException:
+        return ask(to_part(web, "GET", url, 2.0)).ok
+    except NoAnswer:
         return False

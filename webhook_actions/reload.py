@@ -102,7 +102,8 @@ class _Generation:
     async def stop(self) -> None:
         """Answer what was asked, then end."""
         try:
-            await asyncio.wait_for(self._idle.wait(), _ANSWER_SECONDS)
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                await self._idle.wait()
         except TimeoutError:
             log.warning("requests were cut off by a reload", extra={"requests": self._asked})
         await self._stack.aclose()

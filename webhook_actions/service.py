@@ -122,7 +122,7 @@ async def running(
         pool = await _pool(settings, embedded, stack)
         await migrate.migrate(pool)
         web, services = settings.web, settings.services
-        prometheus = Prometheus(*services.prometheus.urls, context=web.context(), user=web.user())
+        prometheus = Prometheus(services.prometheus.urls, web)
         stack.push_async_callback(prometheus.close)
         alertmanager = Alertmanager(services.alertmanager.urls, web)
         threads = Threads(_THREADS)

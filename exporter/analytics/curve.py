@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from math import fsum
 from typing import Final, Literal
 
-from exporter.reading import Trade
+from clients.trading import Trade
 
 # Trades between two kept standings: a late trade follows at most so many anew before its own place.
 _STEP: Final = 256

@@ -8,10 +8,10 @@ from itertools import groupby, pairwise
 from operator import attrgetter
 from typing import Final
 
+from clients.trading import Trade
 from exporter.analytics.curve import Curve, Event, Outcome, Transfer, outcome
 from exporter.analytics.daily import Moves, Ratios, ratios, returns
 from exporter.analytics.days import LocalDays, first_days
-from exporter.reading import Trade
 
 OTHER: Final = "other"
 _DAY: Final = 86_400.0

@@ -3,7 +3,7 @@
 import importlib
 import pkgutil
 
-from exporter.sources.input import Input
+from clients.input import Input
 from exporter.sources.protocol import SOURCES, Source, SourceError, Surroundings
 from stack.settings import Bot
 

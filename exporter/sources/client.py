@@ -1,17 +1,16 @@
 """Calls a bot's HTTP API and says clearly what went wrong."""
 
-import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlencode
 
-import aiohttp
-from pydantic_core import from_json
-
-from exporter.sources.protocol import Reason, SourceError, Surroundings
+from clients.http import Answer, NoAnswer, Request
+from exporter.sources.protocol import SourceError, Surroundings
+from stack.settings.bots import Answering
 
 BODY_LIMIT: Final = 64 * 1024 * 1024  # bytes: a bot that answers without end must not take the exporter along
-_CHUNK = 256 * 1024
+WAY_BROKEN: Final = "the way to the bot is broken, not the bot: check its url, and what stands before it"
 
 
 def read_secret(file: Path) -> str:
@@ -25,53 +24,42 @@ def read_secret(file: Path) -> str:
 class BotApi:
     """GETs JSON from one bot; `authorization` gives the header's value anew for each call."""
 
-    def __init__(self, url: str, surroundings: Surroundings, authorization: Callable[[], str]) -> None:
-        self._url = url.rstrip("/")
-        self._session = surroundings.session
+    def __init__(self, bot: Answering, surroundings: Surroundings, authorization: Callable[[], str]) -> None:
+        self._url = str(bot.url).rstrip("/")
+        self._way = bot.way
+        self._http = surroundings.http
         self._timeout = surroundings.timeout
         self._authorization = authorization
 
     async def get(self, path: str, **query: str | int) -> object:
-        """Return the answer's JSON. Raises SourceError with the reason, and the status where there is one."""
+        """Return the answer's JSON. Raises SourceError with the reason, and the API's status of a refusal."""
         where = f"{self._url}{path}"
         headers = {"Authorization": self._authorization(), "Accept": "application/json"}
+        asked = f"{where}?{urlencode(query)}" if query else where
+        request = Request("GET", asked, self._timeout, headers, way=self._way, largest=BODY_LIMIT)
         try:
-            async with asyncio.timeout(self._timeout):
-                # Redirects are not followed: the credentials are meant for this address only.
-                async with self._session.get(
-                    where, params=query, headers=headers, allow_redirects=False
-                ) as response:
-                    body = await _body(response, where)
-        except TimeoutError:
-            raise SourceError("timeout", f"{where}: no answer within {self._timeout:g} s") from None
-        except (aiohttp.ClientError, OSError) as error:
-            raise SourceError(_reason(error), f"{where}: {error or type(error).__name__}") from None
-        if response.status in (401, 403):
-            advice = "check the user, the password or token, and the secret's file"
-            raise SourceError("auth", f"{where}: answered {response.status}; {advice}", response.status)
-        if response.status != 200:
-            said = body[:200].decode("utf-8", "replace")
-            raise SourceError("http", f"{where}: answered {response.status}: {said}", response.status)
+            answer = await self._http.ask(request)
+        except NoAnswer as error:
+            said = f"{where}: {error}"
+            if error.cause == "way":
+                raise SourceError("way", f"{said}; {WAY_BROKEN}") from None
+            raise SourceError("parse" if error.cause == "too_long" else error.cause, said) from None
+        if answer.status != 200:
+            raise _refused(where, answer)
         try:
-            return from_json(body)
+            return answer.json()
         except ValueError as error:
             raise SourceError("parse", f"{where}: not JSON: {error}") from None
 
 
-async def _body(response: aiohttp.ClientResponse, where: str) -> bytes:
-    parts: list[bytes] = []
-    size = 0
-    async for part in response.content.iter_chunked(_CHUNK):
-        size += len(part)
-        if size > BODY_LIMIT:
-            response.close()
-            raise SourceError("parse", f"{where}: answered more than {BODY_LIMIT} bytes")
-        parts.append(part)
-    return b"".join(parts)
-
-
-def _reason(error: Exception) -> Reason:
-    refused = isinstance(error, aiohttp.ClientConnectorError) and isinstance(
-        error.os_error, ConnectionRefusedError
-    )
-    return "refused" if refused else "unavailable"
+def _refused(where: str, answer: Answer) -> SourceError:
+    """Return what an answer other than 200 means."""
+    told, status = f"{where}: answered {answer.status}", answer.status
+    if status in (401, 403):
+        advice = "check the user, the password or token, and the secret's file"
+        return SourceError("auth", f"{told}; {advice}", status)
+    said = f"{told}: {answer.text[:200]}"
+    # A proxy that finds no bot behind it answers 502 to 504: then it may be the bot.
+    if 300 <= status < 500 and status != 408:
+        return SourceError("way", f"{said}; {WAY_BROKEN}", status if answer.is_own else None)
+    return SourceError("http", said, status if answer.is_own else None)

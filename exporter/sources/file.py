@@ -5,11 +5,13 @@ import asyncio
 from pydantic import ValidationError
 from pydantic_core import from_json
 
-from exporter.reading import Reading, Trade
+from clients.bot_api import State
+from clients.input import first_problem
+from clients.trading import Trade
+from exporter.reading import Reading
 from exporter.sources.client import BODY_LIMIT
-from exporter.sources.input import first_problem
 from exporter.sources.protocol import Reason, SourceError, Surroundings, source
-from exporter.sources.state import State, later, reading, told
+from exporter.sources.state import later, reading, told
 from exporter.sources.tail import Tail
 from stack.settings import FileBot
 

@@ -1,23 +1,19 @@
 """Reads a bot that answers Nightdesk's bot API (docs/bot-api.md)."""
 
 import asyncio
-from typing import Annotated
 
 from pydantic import ValidationError
 
-from exporter.reading import Reading, Trade
+from clients.bot_api import State, TradePage
+from clients.input import first_problem
+from clients.trading import Trade
+from exporter.reading import Reading
 from exporter.sources.client import BotApi, read_secret
-from exporter.sources.input import Answer, Lenient, first_problem
 from exporter.sources.protocol import SourceError, Surroundings, source
-from exporter.sources.state import ClosedTrade, State, reading
+from exporter.sources.state import reading
 from stack.settings import HttpBot
 
 _PAGE = 1000
-
-
-class _TradePage(Answer):
-    trades: list[Annotated[ClosedTrade | None, Lenient]]
-    more: bool = False
 
 
 @source(HttpBot)
@@ -25,9 +21,7 @@ class HttpSource:
     """Polls the state, and the trades after the last id that was read."""
 
     def __init__(self, settings: HttpBot, surroundings: Surroundings) -> None:
-        self._api = BotApi(
-            str(settings.url), surroundings, lambda: f"Bearer {read_secret(settings.token_file)}"
-        )
+        self._api = BotApi(settings, surroundings, lambda: f"Bearer {read_secret(settings.token_file)}")
         self._clock = surroundings.clock
         self._input = surroundings.input
         self._since = 0
@@ -56,7 +50,7 @@ class HttpSource:
         while True:
             data = await self._api.get("/api/v1/trades", since_id=since, limit=_PAGE)
             try:
-                page = self._input.read(_TradePage, data)
+                page = self._input.read(TradePage, data)
             except ValidationError as error:
                 raise SourceError(
                     "parse", f"/api/v1/trades: {first_problem(error)}; see docs/bot-api.md"

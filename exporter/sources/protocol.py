@@ -5,17 +5,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar
 
-import aiohttp
 from pydantic import BaseModel
 
+from clients.http import Http
+from clients.input import Input
 from exporter.reading import Reading
-from exporter.sources.input import Input
 
-Reason = Literal["auth", "refused", "timeout", "http", "parse", "unavailable"]
+Reason = Literal["auth", "refused", "timeout", "way", "http", "parse", "unavailable"]
 
 
 class SourceError(Exception):
-    """A bot that could not be read: `reason` is a label, `detail` says what to mend, `status` is HTTP's."""
+    """A bot that could not be read: `reason` is a label, `detail` says what to mend.
+
+    `status` is HTTP's, where the bot itself answered and not something on the way to it.
+    """
 
     def __init__(self, reason: Reason, detail: str, status: int | None = None) -> None:
         self.reason: Reason = reason
@@ -39,7 +42,7 @@ class Surroundings:
     `data` is the directory for this bot's own durable files, `silent_after` how long it may say nothing.
     """
 
-    session: aiohttp.ClientSession
+    http: Http
     timeout: float
     window: float
     clock: Callable[[], float]

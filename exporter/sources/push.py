@@ -11,12 +11,14 @@ from typing import Any, Final, Literal, TypeVar
 from pydantic import ValidationError
 from pydantic_core import from_json
 
-from exporter.reading import Reading, Trade
+from clients.bot_api import ClosedTrade, Measured, State
+from clients.input import Input, problems
+from clients.trading import Trade
+from exporter.reading import Reading
 from exporter.sources.client import read_secret
-from exporter.sources.input import Input, problems
 from exporter.sources.journal import Journal, Kept
 from exporter.sources.protocol import SourceError, Surroundings, source
-from exporter.sources.state import AHEAD, ClosedTrade, Measured, State, later, reading, told
+from exporter.sources.state import AHEAD, later, reading, told
 from stack.settings import PushBot
 
 Kind = Literal["state", "trades", "metrics"]
@@ -83,7 +85,8 @@ class PushSource:
         """Return what the bot pushed last. Raises SourceError where that is too long ago."""
         now, limit = self._around.clock(), self._around.silent_after
         try:
-            await asyncio.wait_for(self._ready(), self._around.timeout)
+            async with asyncio.timeout(self._around.timeout):
+                await self._ready()
         except TimeoutError:
             raise SourceError("timeout", f"{self._around.data}: is still being read") from None
         finally:

@@ -29,7 +29,9 @@ function(config)
       summary='{{ $labels.bot }} shows no sign of life',
       problem=text.fill('No answer from {{ $labels.bot }} for %s', time(limits.down_after)) +
               '{{ with query (printf `trading_bot_source_error{bot=%q} > 0` $labels.bot) }}' +
-              ' ({{ . | first | label "reason" }}){{ end }}. Last known:',
+              ' ({{ . | first | label "reason" }}){{ end }}.' +
+              '{{ with query (printf `trading_bot_source_error{bot=%q,reason="way"} > 0` $labels.bot) }}' +
+              ' The way to it is broken, by an address, a proxy or a certificate: it may run well.{{ end }} Last known:',
       todo='See whether its process runs and what it logged last; look at its open positions at the exchange.',
       verify='trading_bot_up{$bot} == 1'
     ),

@@ -16,38 +16,55 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from stack.settings.types import Between, FilePath, Number, RealTime, SecretFile, Section
+from stack.settings.types import Between, FilePath, Number, RealTime, SecretFile, Section, without_credentials
+from stack.settings.web import Way
 
-Url = Annotated[HttpUrl, PlainSerializer(str)]
+Url = Annotated[HttpUrl, PlainSerializer(str), AfterValidator(without_credentials)]
 DOCKER = "unix:///var/run/docker.sock"
+DockerUrl = Annotated[str, AfterValidator(without_credentials)]
 BotName = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 
 
-class HttpBot(Section):
+class Answering(Section):
+    """A bot with an HTTP API. `ca_file` replaces the authorities that this machine trusts."""
+
+    url: Url
+    ca_file: SecretFile | None = None
+    proxy: Url | None = None
+    tls_verify: StrictBool = True
+
+    @model_validator(mode="after")
+    def _has_an_effect(self) -> Self:
+        if self.url.scheme == "http" and (self.ca_file or not self.tls_verify):
+            raise PydanticCustomError("way", "ca_file and tls_verify want a url that begins with https", {})
+        if self.ca_file and not self.tls_verify:
+            raise PydanticCustomError("way", "tls_verify: false would leave ca_file without effect", {})
+        return self
+
+    @property
+    def place(self) -> str:
+        """Where the bot is found, for people."""
+        return str(self.url)
+
+    @property
+    def way(self) -> Way:
+        """How it is reached."""
+        return Way(self.ca_file, str(self.proxy) if self.proxy else None, self.tls_verify)
+
+
+class HttpBot(Answering):
     """A bot that answers Nightdesk's bot API (docs/bot-api.md)."""
 
     type: Literal["http"]
-    url: Url
     token_file: SecretFile
 
-    @property
-    def place(self) -> str:
-        """Where the bot is found, for people."""
-        return str(self.url)
 
-
-class FreqtradeBot(Section):
+class FreqtradeBot(Answering):
     """A Freqtrade bot's REST API."""
 
     type: Literal["freqtrade"]
-    url: Url
     username: str
     password_file: SecretFile
-
-    @property
-    def place(self) -> str:
-        """Where the bot is found, for people."""
-        return str(self.url)
 
 
 class FileBot(Section):
@@ -80,7 +97,7 @@ class DockerRestart(Section):
 
     type: Literal["docker"]
     container: str
-    url: str = DOCKER
+    url: DockerUrl = DOCKER
 
 
 class CommandRestart(Section):
@@ -111,7 +128,7 @@ class BotProcess(Section):
     pid_file: FilePath | None = None
     match: Annotated[str, StringConstraints(min_length=1), AfterValidator(_pattern)] | None = None
     container: Annotated[str, StringConstraints(min_length=1)] | None = None
-    url: str = DOCKER
+    url: DockerUrl = DOCKER
 
     @model_validator(mode="after")
     def _told_once(self) -> Self:

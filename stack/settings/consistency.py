@@ -11,6 +11,7 @@ from stack.settings.bots import CommandRestart
 from stack.settings.integrations import Datadog, NewRelic
 from stack.settings.model import Settings
 from stack.settings.types import Section
+from stack.settings.web import unusable
 
 # Alerts that only Alertmanager's own channels carry: they say that what acts, or what tells, is broken.
 META = (
@@ -234,6 +235,9 @@ def missing_secrets(settings: Settings) -> list[str]:
         except (OSError, UnicodeDecodeError) as error:
             reason = type(error).__name__
             lines.append(f"{path}: {file} cannot be read ({reason}); {way_out}")
+            continue
+        if path.startswith("bots.") and path.endswith(".ca_file") and (problem := unusable(file)):
+            lines.append(f"{path}: {problem}")
     return lines + settings.web.problems()
 
 

@@ -2,6 +2,7 @@
 
 import argparse
 import math
+import re
 import types
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
@@ -20,6 +21,7 @@ from stack.settings.types import Duration
 _HERE = Path(__file__).parent.parent
 DEFAULTS = _HERE / "defaults.yaml"
 PROFILES = _HERE / "profiles"
+_PASSWORD = re.compile(r":\S*@")  # of a URL that is wrong in another way
 DEFAULT_CONFIG = Path("monitoring.yaml")
 
 
@@ -204,6 +206,7 @@ def _line(detail: ErrorDetails) -> str:
         "day",
         "expression",
         "path",
+        "credentials",
     ):
         return f"{path}: {message}"
     if detail["type"] == "union_tag_invalid":
@@ -214,7 +217,8 @@ def _line(detail: ErrorDetails) -> str:
         detail["input"], (dict, list)
     ):  # a whole block may hold what someone wrongly wrote in clear
         return f"{path}: {message}"
-    return f"{path}: {detail['input']!r}: {message}"
+    shown = _PASSWORD.sub(":…@", repr(detail["input"]))
+    return f"{path}: {shown}: {message}"
 
 
 def _path(location: tuple[int | str, ...]) -> tuple[str, list[str]]:

@@ -26,6 +26,7 @@ from stack.settings.types import (
     Section,
     Size,
     TimeZone,
+    without_credentials,
 )
 from stack.settings.web import Web
 
@@ -150,7 +151,7 @@ class Storage(Section):
 
 def _address(text: str) -> str:
     """Refuse what is no address; one without a scheme, `//host:port`, has that of `web`."""
-    HttpUrl(f"http:{text}" if text.startswith("//") else text)
+    without_credentials(HttpUrl(f"http:{text}" if text.startswith("//") else text))
     return text
 
 

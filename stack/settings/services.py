@@ -7,7 +7,7 @@ from pydantic import PrivateAttr, StringConstraints
 
 from stack.settings.types import Port, Section
 
-Host = Annotated[str, StringConstraints(min_length=1)]
+Host = Annotated[str, StringConstraints(pattern=r"^[^\s/@]+$")]
 
 
 class Address(Section):

@@ -3,7 +3,8 @@
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, TypeVar
+from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
 from pydantic import (
@@ -13,6 +14,7 @@ from pydantic import (
     ConfigDict,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
+    HttpUrl,
     ValidationInfo,
 )
 from pydantic.json_schema import JsonSchemaValue
@@ -151,6 +153,20 @@ def _below_root(value: object, info: ValidationInfo) -> object:
     """Read a relative path as relative to the settings file, not to where a command was started."""
     root: Path = (info.context or {}).get("root", Path())
     return root / value if isinstance(value, (str, Path)) else value
+
+
+_Address = TypeVar("_Address", str, HttpUrl)
+
+
+def without_credentials(url: _Address) -> _Address:
+    """Refuse a URL with a user or password in it: URLs are shown to people and written into logs."""
+    parts = urlsplit(str(url))
+    if parts.password or (parts.username and parts.scheme != "ssh"):
+        raise PydanticCustomError(
+            "credentials",
+            "has a user or password in it, which is shown to people; write it into a file",
+        )
+    return url
 
 
 def _known_zone(name: str) -> str:

@@ -1,6 +1,10 @@
 """How the parts of the stack are spoken to: by TLS or not, and as which user. Nothing else decides that."""
 
 import ssl
+from base64 import b64encode
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import StrictBool, StringConstraints
@@ -8,6 +12,35 @@ from pydantic import StrictBool, StringConstraints
 from stack.settings.types import SecretFile, Section
 
 CLUSTER_NAME = "nightdesk"  # in every certificate: Alertmanagers reach each other by address, not by name
+
+
+@dataclass(frozen=True)
+class Way:
+    """How an address is reached over HTTP; nothing of the environment changes it.
+
+    `ca_file` replaces the authorities that this machine trusts, `proxy` is a URL.
+    """
+
+    ca_file: Path | None = None
+    proxy: str | None = None
+    tls_verify: bool = True
+
+    def context(self) -> ssl.SSLContext | bool:
+        """Return what aiohttp takes as `ssl`. Raises OSError for an authority that cannot be read."""
+        if self.ca_file is None:
+            return self.tls_verify
+        return _trusting(self.ca_file, self.ca_file.stat().st_mtime_ns)
+
+
+def basic(username: str, password: str) -> str:
+    """Return what an Authorization header says of a user."""
+    return "Basic " + b64encode(f"{username}:{password}".encode()).decode()
+
+
+@lru_cache(maxsize=64)
+def _trusting(ca_file: Path, _changed: int) -> ssl.SSLContext:
+    """Return what trusts the file's authority only: made once for each change of it, since it takes long."""
+    return ssl.create_default_context(cafile=str(ca_file))
 
 
 class Tls(Section):
@@ -43,15 +76,21 @@ class Web(Section):
         """What requests takes as `verify`."""
         return str(self.tls.ca_file) if self.tls.enabled else True
 
-    def context(self) -> ssl.SSLContext | bool:
-        """Return what aiohttp takes as `ssl`. Raises OSError for an authority that cannot be read."""
-        return ssl.create_default_context(cafile=str(self.tls.ca_file)) if self.tls.enabled else True
+    @property
+    def way(self) -> Way:
+        """How each part is reached."""
+        return Way(self.tls.ca_file if self.tls.enabled else None)
 
     def user(self) -> tuple[str, str] | None:
         """Return user and password, None where nobody is asked. Raises OSError."""
         if not self.auth.enabled:
             return None
         return self.auth.username, self.auth.password_file.read_text(encoding="utf-8").strip()
+
+    def login(self) -> dict[str, str]:
+        """Return the header that says who asks; none where nobody is asked. Raises OSError."""
+        user = self.user()
+        return {"Authorization": basic(*user)} if user else {}
 
     def problems(self) -> list[str]:
         """Return a line for what of TLS cannot be used; a file that is missing is told with the secrets."""
@@ -63,11 +102,18 @@ class Web(Section):
             ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(tls.cert_file, tls.key_file)
         except OSError as error:
             found.append(f"web.tls: {tls.cert_file} with {tls.key_file} cannot be used: {_said(error)}")
-        try:
-            ssl.create_default_context(cafile=str(tls.ca_file))
-        except OSError as error:
-            found.append(f"web.tls.ca_file: {tls.ca_file} cannot be used: {_said(error)}")
+        if problem := unusable(tls.ca_file):
+            found.append(f"web.tls.ca_file: {problem}")
         return [f"{line}; docs/tls.md says how they are made" for line in found]
+
+
+def unusable(ca_file: Path) -> str:
+    """Return why a file is no authority that can be trusted, empty where it is one."""
+    try:
+        ssl.create_default_context(cafile=str(ca_file))
+    except OSError as error:
+        return f"{ca_file} cannot be used: {_said(error)}"
+    return ""
 
 
 def _said(error: OSError) -> str:

@@ -25,8 +25,8 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
+from clients.trading import Trade
 from exporter.analytics.daily import calmar, ratios, returns, sharpe, sortino, tail
-from exporter.reading import Trade
 from tests.exporter.trades import CAPITAL, DAY, START, closings, ledger, recorded, recorded_trades, trade
 
 YEAR = 365

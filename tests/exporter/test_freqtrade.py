@@ -161,6 +161,45 @@ def test_frozen_rates_grow_old_until_one_moves(recording, clock, tmp_path):
     assert ages == [0, 400, 0]
 
 
+def test_a_pair_whose_rate_stands_still_is_no_stale_data_while_every_call_is_healthy(
+    recording, clock, tmp_path
+):
+    recording.logs = recording.logs[:1]
+    with watched(recording, tmp_path, clock) as bot:
+        bot.poll()
+        clock.now += 600
+        series = bot.poll()
+    assert value(series, "error_rate") == 0
+    assert value(series, "data_freshness_seconds", feed="rates") == 0
+
+
+def test_a_rate_that_stands_still_while_calls_fail_grows_old(recording, clock, tmp_path):
+    with watched(recording, tmp_path, clock) as bot:
+        bot.poll()
+        recording.outage = True
+        recording.answers["health"]["last_process_ts"] += 400
+        clock.now += 400
+        assert value(bot.poll(), "data_freshness_seconds", feed="rates") == 400
+
+
+@pytest.mark.parametrize("wrong", [{"amount": None}, {"amount": float("nan")}, {"pair": ""}])
+def test_what_is_open_is_unknown_where_one_trade_cannot_be_read(recording, clock, tmp_path, wrong):
+    recording.answers["status"].append(recording.answers["status"][0] | {"trade_id": 900, **wrong})
+    with watched(recording, tmp_path, clock) as bot:
+        found = names(bot.poll())
+    assert "up" in found
+    assert not found & {"active_positions", "pending_orders"}
+
+
+def test_orders_that_an_older_freqtrade_does_not_list_are_unknown(recording, clock, tmp_path):
+    for trade in recording.answers["status"]:
+        del trade["orders"]
+    with watched(recording, tmp_path, clock) as bot:
+        found = names(bot.poll())
+    assert "active_positions" in found
+    assert "pending_orders" not in found
+
+
 def test_one_failed_call_in_the_log_is_no_outage(recording, clock, tmp_path):
     with watched(recording, tmp_path, clock) as bot:
         assert value(bot.poll(), "error_rate") == pytest.approx(1 / 60)

@@ -1,20 +1,33 @@
-"""How health is judged: by the thresholds of the settings, and never by what is unknown."""
+"""Health as the exporter shows it: the verdicts are Prometheus's, the figures beside them its own."""
 
+import asyncio
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 
 import pytest
 import yaml
 
 from exporter.catalogue import Histogram, Sample, sample
-from exporter.health import Endpoint, Judge, Latency, Vitals, as_json, vitals
+from exporter.health import Judge, Judged, Latency, Vitals, vitals
 from stack.settings import Settings, load
+from tests.conftest import free_port
 
 NOW = 1_800_000_000.0
-FINE = Vitals(
+HOST = "desk"
+CHECKS = {
+    "bot_running", "api_connectivity", "model_loaded", "data_freshness", "memory_usage", "cpu_usage",
+    "disk_space", "network_connectivity",
+}  # fmt: skip
+FIGURES = Vitals(
     NOW,
     up=True,
-    state="running",
-    idle=3.0,
+    idle=9000.0,
     latency=0.2,
     error_rate=0.01,
     models_loaded=1.0,
@@ -24,110 +37,127 @@ FINE = Vitals(
     cpu=0.5,
     here=True,
 )
-PROBES = [Endpoint("binance", succeeded=True, latency=0.1)]
 
 
-@pytest.fixture
-def settings(tmp_path) -> Settings:
-    config = tmp_path / "monitoring.yaml"
-    config.write_text(yaml.safe_dump({}))
+class Prometheus(ThreadingHTTPServer):
+    """Answers every instant query with `series`, and keeps what was asked."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.series: list[tuple[dict[str, str], float]] = []
+        self.asked: list[str] = []
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Prometheus
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        assert self.path == "/api/v1/query"
+        self.server.asked += parse_qs(body, strict_parsing=True)["query"]
+        result = [{"metric": labels, "value": [NOW, str(value)]} for labels, value in self.server.series]
+        said = {"status": "success", "data": {"resultType": "vector", "result": result}}
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(json.dumps(said).encode())
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+@contextmanager
+def prometheus() -> Iterator[Prometheus]:
+    with Prometheus() as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+def settings(directory: Path, port: int) -> Settings:
+    config = directory / "monitoring.yaml"
+    probes = [{"name": "binance", "url": "https://api.binance.com"}]
+    said = {"services": {"prometheus": {"port": port}}, "collection": {"probes": probes}}
+    config.write_text(yaml.safe_dump(said))
     return load([config])
 
 
-def judged(settings: Settings, bot: Vitals, **given: Any) -> dict[str, str]:
-    """Return the status of each check and the overall one."""
-    given = {"disk": 0.5, "endpoints": PROBES, "now": NOW} | given
-    found = as_json(Judge(settings).checks(bot, **given))
-    return {name: each["status"] for name, each in found["checks"].items()} | {"overall": found["overall"]}
+def check(value: float, **labels: str) -> tuple[dict[str, str], float]:
+    [kind] = labels.keys() - {"check"}
+    return {"__name__": f"{kind}_check:trading_bot_health:bool", **labels}, value
 
 
-def changed(**figures: Any) -> Vitals:
-    return Vitals(**(vars(FINE) | figures))
+def shown(judge: Judge, bot: str = "b", figures: Vitals = FIGURES, now: float = NOW) -> dict[str, Any]:
+    return judge.as_json(bot, figures, 0.5, asyncio.run(judge.judged()), now)
 
 
-def test_a_bot_within_every_limit_is_healthy_in_every_check(settings):
-    found = judged(settings, FINE)
-    assert set(found) == {
-        "bot_running", "api_connectivity", "model_loaded", "data_freshness", "memory_usage", "cpu_usage",
-        "disk_space", "network_connectivity", "overall",
-    }  # fmt: skip
-    assert set(found.values()) == {"healthy"}
+def test_every_verdict_is_what_prometheus_says_whatever_the_figures_are(tmp_path):
+    with prometheus() as server:
+        server.series = [
+            ({"__name__": "bot:trading_bot_health:min", "bot": "b"}, 0),
+            ({"__name__": "bot:trading_bot_health:min", "bot": "other"}, 1),
+            check(0, bot="b", check="bot_running"),
+            check(1, bot="b", check="memory_usage"),
+            check(0, bot="other", check="cpu_usage"),
+            check(0, host=HOST, check="disk_space"),
+            check(1, host="elsewhere", check="disk_space"),
+            check(1, endpoint="binance", check="network_connectivity"),
+            check(0, endpoint="gone", check="network_connectivity"),
+        ]
+        found = shown(Judge(settings(tmp_path, server.server_address[1]), HOST))
+    assert found["overall"] == "unhealthy"
+    assert found["checks"].keys() == CHECKS
+    told = {name: each["status"] for name, each in found["checks"].items() if each["status"] != "unknown"}
+    assert told == {
+        "bot_running": "unhealthy",
+        "memory_usage": "healthy",
+        "disk_space": "unhealthy",
+        "network_connectivity": "healthy",
+    }
 
 
-def test_a_bot_of_which_nothing_is_known_is_neither_healthy_nor_unhealthy(settings):
-    assert set(judged(settings, Vitals(NOW), disk=None, endpoints=[]).values()) == {"unknown"}
+def test_without_prometheus_everything_is_unknown_and_the_figures_stay(tmp_path, caplog):
+    found = shown(Judge(settings(tmp_path, free_port()), HOST))
+    assert {found["overall"], *(each["status"] for each in found["checks"].values())} == {"unknown"}
+    assert found["checks"]["cpu_usage"]["inputs"] == {"ratio": {"value": 0.5, "below": 0.95}}
+    assert "health is unknown" in caplog.text
 
 
-@pytest.mark.parametrize(
-    ("check", "figures"),
-    [
-        ("bot_running", {"up": False}),
-        ("bot_running", {"idle": 300.0}),
-        ("api_connectivity", {"latency": 1.0}),
-        ("api_connectivity", {"error_rate": 0.05}),
-        ("model_loaded", {"models_loaded": 0.0}),
-        ("model_loaded", {"model_accuracy": 0.7}),
-        ("data_freshness", {"data_age": 300.0}),
-        ("memory_usage", {"memory": 0.90}),
-        ("cpu_usage", {"cpu": 0.95}),
-    ],
-)
-def test_one_figure_at_its_limit_fails_its_check_and_the_overall(settings, check, figures):
-    found = judged(settings, changed(**figures))
-    assert {name for name, status in found.items() if status == "unhealthy"} == {check, "overall"}
+def test_the_figures_stand_beside_with_their_limits(tmp_path):
+    with prometheus() as server:
+        server.series = [
+            ({"__name__": "probe_success", "endpoint": "binance"}, 1),
+            ({"__name__": "probe_duration_seconds", "endpoint": "binance"}, 0.25),
+        ]
+        found = shown(Judge(settings(tmp_path, server.server_address[1]), HOST), now=NOW + 50)["checks"]
+    assert found["bot_running"]["inputs"] == {
+        "up": {"value": 1.0},
+        "idle_seconds": {"value": 9050.0, "below": 300.0},  # it grows while nothing new is heard
+    }
+    assert found["model_loaded"]["inputs"]["accuracy"] == {"value": 0.9, "above": 0.7}
+    assert found["network_connectivity"]["inputs"] == {
+        "binance_succeeded": {"value": 1.0},
+        "binance_latency_seconds": {"value": 0.25, "below": 2.0},
+    }
 
 
-@pytest.mark.parametrize(
-    ("check", "given"),
-    [
-        ("disk_space", {"disk": 0.80}),
-        ("network_connectivity", {"endpoints": [Endpoint("kraken", succeeded=True, latency=2.0)]}),
-        ("network_connectivity", {"endpoints": [*PROBES, Endpoint("kraken", succeeded=False, latency=0.1)]}),
-    ],
-)
-def test_its_host_and_the_network_count_too(settings, check, given):
-    found = judged(settings, FINE, **given)
-    assert {name for name, status in found.items() if status == "unhealthy"} == {check, "overall"}
+def test_the_disk_of_another_host_is_not_the_bots(tmp_path):
+    judge = Judge(settings(tmp_path, free_port()), HOST)
+    judged = Judged(checks={("host", HOST, "disk_space"): "unhealthy"})
+    away = judge.as_json("b", Vitals(NOW, here=False), 0.5, judged, NOW)["checks"]["disk_space"]
+    assert away == {"status": "unknown", "inputs": {"ratio": {"value": None, "below": 0.8}}}
 
 
-@pytest.mark.parametrize(
-    ("check", "figures"),
-    [
-        ("api_connectivity", {"latency": None, "error_rate": None}),
-        ("model_loaded", {"models_loaded": None, "model_accuracy": None}),
-        ("data_freshness", {"data_age": None}),
-        ("memory_usage", {"memory": None}),
-        ("cpu_usage", {"cpu": None}),
-        ("disk_space", {"here": False}),
-    ],
-)
-def test_what_is_unknown_does_not_lower_the_overall(settings, check, figures):
-    found = judged(settings, changed(**figures))
-    assert {name for name, status in found.items() if status != "healthy"} == {check}
-    assert found[check] == "unknown"
+@pytest.mark.parametrize(("names", "of"), [((), ".*"), (("a.b", 'c"'), 'a\\\\.b|c\\"|')])
+def test_only_what_is_asked_for_is_asked_of_prometheus(tmp_path, names, of):
+    with prometheus() as server:
+        asyncio.run(Judge(settings(tmp_path, server.server_address[1]), HOST).judged(names))
+        [asked] = server.asked
+    assert asked.endswith(f'bot=~"{of}"}}')
 
 
-def test_of_two_figures_the_one_that_is_known_decides(settings):
-    assert judged(settings, changed(latency=None))["api_connectivity"] == "healthy"
-    assert judged(settings, changed(idle=None))["bot_running"] == "healthy"
-
-
-@pytest.mark.parametrize("state", ["stopped", "paused"])
-def test_a_bot_that_its_owner_stopped_is_not_unhealthy_for_standing_still(settings, state):
-    found = judged(settings, changed(state=state, idle=9000.0, data_age=9000.0))
-    assert (found["bot_running"], found["data_freshness"], found["overall"]) == (
-        "unknown",
-        "unknown",
-        "healthy",
-    )
-
-
-def test_ages_grow_while_nothing_new_is_heard(settings):
-    assert judged(settings, FINE, now=NOW + 250)["bot_running"] == "healthy"
-    assert judged(settings, FINE, now=NOW + 298)["bot_running"] == "unhealthy"
-
-
-def test_the_worst_of_several_models_and_feeds_counts():
+def test_the_worst_of_several_models_and_feeds_is_shown():
     samples = [
         sample("up", 1),
         sample("model_accuracy", 0.9, model="a"),
@@ -135,13 +165,11 @@ def test_the_worst_of_several_models_and_feeds_counts():
         sample("model_loaded", 1, model="a"),
         sample("data_freshness_seconds", 5, feed="x"),
         sample("data_freshness_seconds", 50, feed="y"),
-        sample("state", 0, state="running"),
-        sample("state", 1, state="paused"),
         sample("last_activity_timestamp_seconds", NOW - 7),
     ]
     found = vitals(samples, NOW + 1000, NOW, Latency(60), here=False)
     assert (found.model_accuracy, found.models_loaded, found.data_age) == (0.6, 1, 50)
-    assert (found.state, found.idle, found.polled_at) == ("paused", 7, NOW + 1000)
+    assert (found.idle, found.polled_at) == (7, NOW + 1000)
 
 
 def times(*counts: int) -> Histogram:

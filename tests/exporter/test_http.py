@@ -1,10 +1,13 @@
 """What the exporter makes of a bot that answers the bot API, and of one that answers rubbish."""
 
+import asyncio
 import json
+from concurrent.futures import Executor, Future
 from typing import Any
 
 import pytest
 
+from exporter.poller import BotPoller
 from tests.exporter.world import ScriptedBot, http_settings, names, own, serve, value, watch
 
 NOW = 1_800_000_000.0
@@ -213,6 +216,14 @@ def test_settings_fill_in_what_a_bot_does_not_say(bot, tmp_path):
     assert value(series, "max_drawdown_ratio") == pytest.approx(70 / 20_150)
 
 
+def test_what_is_open_is_unknown_where_one_position_cannot_be_read(bot, tmp_path):
+    bot.state["open_positions"].append({"symbol": ["BTC"]})
+    with serve(bot) as url, watch(http_settings(url, tmp_path)) as watched:
+        found = names(watched.poll())
+    assert "up" in found
+    assert "active_positions" not in found
+
+
 def test_a_paused_bot_is_up_and_says_so(bot, tmp_path):
     bot.state["state"] = "paused"
     with serve(bot) as url, watch(http_settings(url, tmp_path)) as watched:
@@ -358,3 +369,32 @@ def test_an_answer_without_end_is_cut_off(bot, tmp_path, monkeypatch):
     with serve(bot) as url, watch(http_settings(url, tmp_path)) as watched:
         assert watched.error() == "parse"
         assert "100000 bytes" in watched.poller.status.error
+
+
+class OneLook(Executor):
+    """Runs nothing: a test says when what was submitted is done."""
+
+    def __init__(self) -> None:
+        self.submitted = asyncio.Event()
+        self.look: Future[Any] = Future()
+
+    def submit(self, *_: Any, **__: Any) -> Future[Any]:
+        self.submitted.set()
+        return self.look
+
+
+def test_a_poll_that_ends_as_it_is_cancelled_ends_the_polling_all_the_same(bot, tmp_path):
+    async def stop(poller: BotPoller) -> bool:
+        once = poller._executor = OneLook()
+        polling = asyncio.create_task(poller.run(0, 3600))
+        await once.submitted.wait()
+        once.look.set_result([])
+        await asyncio.sleep(0)  # the result has come, and what waits for it is told in the next round
+        polling.cancel()
+        await asyncio.wait({polling}, timeout=1)
+        ended = polling.done()
+        polling.cancel()
+        return ended
+
+    with serve(bot) as url, watch(http_settings(url, tmp_path)) as watched:
+        assert watched.runner.run(stop(watched.poller))

@@ -189,7 +189,7 @@ def test_the_page_lists_bots_states_and_links(exporter):
     assert status == 200
     assert "/metrics?bot[]=good" in text
     assert "running" in text
-    assert "no answer within 1 s" in text
+    assert "no answer within 1s" in text
 
 
 def test_a_port_in_use_is_named_and_ends_with_1(exporter, tmp_path):

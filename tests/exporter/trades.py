@@ -8,11 +8,11 @@ from zoneinfo import ZoneInfo
 
 from hypothesis import strategies as st
 
+from clients.freqtrade import ClosedTrade
+from clients.trading import Trade
 from exporter.analytics.curve import Event
 from exporter.analytics.ledger import Conventions, Ledger
-from exporter.reading import Trade
 from exporter.sources import Input
-from exporter.sources.freqtrade.answers import ClosedTrade
 
 DAY = 86_400.0
 CAPITAL = 1000.0

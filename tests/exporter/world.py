@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
+from clients.http import Http
 from exporter.analytics.ledger import Conventions
 from exporter.bot import WatchedBot
 from exporter.catalogue import COLLECT
@@ -142,8 +142,8 @@ def watch(
     board = Board()
     with asyncio.Runner() as runner:
 
-        async def start() -> tuple[aiohttp.ClientSession, BotPoller]:
-            session = aiohttp.ClientSession()
+        async def start() -> tuple[Http, BotPoller]:
+            session = Http()
             around = Surroundings(session, timeout, WINDOW, clock, Input(cap), data, silent_after)
             conventions = Conventions(UTC, days_per_year=365, tail=365 * 86_400.0, symbols=cap)
             return session, BotPoller(name, bot, WatchedBot(bot, conventions, WINDOW), board, around)
@@ -152,7 +152,7 @@ def watch(
         try:
             yield Watch(poller, board, runner)
         finally:
-            runner.run(session.close())
+            runner.run(session.aclose())
 
 
 def http_settings(url: str, directory: Path, **more: Any) -> dict[str, Any]:

@@ -4,6 +4,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from stack.render import ROOT, render
 from stack.settings import META, load
 from stack.settings.model import Settings
@@ -70,15 +72,22 @@ def test_what_is_said_of_a_bot_tells_its_figures(rules: Path) -> None:
         assert figures == about_a_bot or _word(alert) == "Suggestion", alert["alert"]
 
 
+@pytest.mark.parametrize(
+    ("reason", "why"),
+    [
+        ("refused", ""),
+        ("way", " The way to it is broken, by an address, a proxy or a certificate: it may run well."),
+    ],
+)
 def test_the_annotations_tell_the_bots_figures_and_what_is_unknown(
-    settings: Settings, rules: Path, tmp_path: Path
+    settings: Settings, rules: Path, tmp_path: Path, reason: str, why: str
 ) -> None:
     wait = settings.thresholds.critical.down_after
     scrapes = int(wait // settings.collection.trading.interval) + 2
     gone = ["stale"] + [None] * (scrapes - 1)
     series = [
         Series("trading_bot_up", [1.0] + [0.0] * scrapes),
-        Series("trading_bot_source_error", [None] + [1.0] * scrapes, {"reason": "refused"}),
+        Series("trading_bot_source_error", [None] + [1.0] * scrapes, {"reason": reason}),
         Series("trading_bot_profit_loss", [-1234.567, *gone]),
         Series("trading_bot_uptime_seconds", [18000.0, *gone]),
         Series("trading_bot_active_positions", [2.0, *gone], {"symbol": "BTC/USDT"}),
@@ -88,7 +97,7 @@ def test_the_annotations_tell_the_bots_figures_and_what_is_unknown(
     expected = {
         "summary": f"{BOT} shows no sign of life",
         "description": (
-            f"No answer from {BOT} for {wait} (refused). Last known:\n"
+            f"No answer from {BOT} for {wait} ({reason}).{why} Last known:\n"
             "P&L: -1234.57\nWin rate: unknown\nOpen positions: 3\nUptime: 5h 0m 0s"
         ),
         "recommended_actions": (

@@ -274,3 +274,68 @@ def test_secret_files_that_are_missing_or_empty_are_named_and_those_of_what_is_o
         "webhook_actions.tokens.reload_file",
         "channels.telegram.token_file",
     }
+
+
+SECRET = "hunter2"
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ("bots: {one: {source: {type: http, url: %s, token_file: t}}}", "bots.one.source.url"),
+        (
+            "bots: {one: {source: {type: http, url: 'http://a', token_file: t, proxy: %s}}}",
+            "bots.one.source.proxy",
+        ),
+        (
+            "bots: {one: {source: {type: push, token_file: t}, "
+            "restart: {type: docker, container: c, url: %s}}}",
+            "bots.one.restart.url",
+        ),
+        ("storage: {remote_write: [{url: %s}]}", "storage.remote_write[0].url"),
+        ("collection: {probes: [{name: a, url: %s}]}", "collection.probes[0].url"),
+        ("links: {grafana: %s}", "links.grafana"),
+    ],
+)
+def test_a_password_in_a_url_is_refused_and_not_shown(refused: Refuse, text: str, path: str) -> None:
+    (problem,) = refused(text % f"'http://nightdesk:{SECRET}@host:9000/'")
+    assert problem == f"{path}: has a user or password in it, which is shown to people; write it into a file"
+
+
+def test_a_password_in_a_host_is_refused_and_not_shown(refused: Refuse) -> None:
+    (problem,) = refused(f"services: {{prometheus: {{host: 'me:{SECRET}@host'}}}}")
+    assert problem.startswith("services.prometheus.host: ")
+    assert SECRET not in problem
+
+
+@pytest.mark.parametrize(
+    "url", [f"http://me:{SECRET}@host:99999/", f"http://me:{SECRET}@", f"me:{SECRET}@host"]
+)
+def test_a_url_that_is_wrong_otherwise_does_not_show_its_password_either(refused: Refuse, url: str) -> None:
+    (problem,) = refused(f"bots: {{one: {{source: {{type: http, url: '{url}', token_file: t}}}}}}")
+    assert problem.startswith("bots.one.source.url: ")
+    assert SECRET not in problem
+
+
+@pytest.mark.parametrize(
+    ("way", "problem"),
+    [
+        ("url: 'http://a', ca_file: c", "ca_file and tls_verify want a url that begins with https"),
+        ("url: 'http://a', tls_verify: false", "ca_file and tls_verify want a url that begins with https"),
+        (
+            "url: 'https://a', ca_file: c, tls_verify: false",
+            "tls_verify: false would leave ca_file without effect",
+        ),
+    ],
+)
+def test_a_way_that_contradicts_itself_is_refused(refused: Refuse, way: str, problem: str) -> None:
+    text = f"bots: {{one: {{source: {{type: freqtrade, {way}, username: u, password_file: p}}}}}}"
+    assert refused(text) == [f"bots.one.source: {problem}"]
+
+
+def test_an_authority_that_is_none_is_told_with_the_secrets(settings: Load, tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_text("no certificate\n")
+    (tmp_path / "t").write_text("token\n")
+    read = settings("bots: {one: {source: {type: http, url: 'https://a', token_file: t, ca_file: ca.pem}}}")
+    (problem,) = [line for line in missing_secrets(read) if line.startswith("bots.")]
+    assert problem.startswith(f"bots.one.source.ca_file: {tmp_path / 'ca.pem'} cannot be used: ")

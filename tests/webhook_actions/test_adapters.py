@@ -13,6 +13,7 @@ from docker.errors import DockerException
 
 from clients.http import Answer
 from clients.observer import Observer
+from clients.trading import Position
 from stack.settings import DockerRestart, FreqtradeBot, HttpBot, load
 from stack.settings.load import DEFAULTS
 from tests.freqtrade_replay import PASSWORD, USER, Recording, serve
@@ -26,7 +27,7 @@ from webhook_actions.bots.command import CommandAdapter
 from webhook_actions.bots.docker import DockerAdapter
 from webhook_actions.bots.freqtrade import FreqtradeAdapter
 from webhook_actions.bots.http import HttpAdapter
-from webhook_actions.bots.protocol import Adapter, Order, OrderRefused, Target, Verb
+from webhook_actions.bots.protocol import Adapter, Order, OrderRefused, Standing, Target, Verb
 from webhook_actions.outcome import Outcome, Result
 
 NO_SENSES = Observer(["http://127.0.0.1:9"], [], 0.5)  # an address where nothing listens
@@ -311,6 +312,33 @@ def test_a_bot_that_knows_no_pause_is_closed_all_the_same(bots: Bots, tmp_path: 
     outcome = over(http(bots, tmp_path / "token")).bring_to(Target(others=0.0, paused=True))
     assert (outcome.result, outcome.orders) == (Result.CANNOT, 0)
     assert bots.by_name["alpha"].restarts == [None, None]
+
+
+def test_one_position_that_cannot_be_read_leaves_all_of_them_unknown(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("secret")
+    access = HttpBot(type="http", url="http://bot", token_file=tmp_path / "token")
+    said = b'{"state": "running", "open_positions": [{"symbol": "BTC", "profit": null}, {"symbol": 5}]}'
+    standing = HttpAdapter(access, 0.5, free, ask=lambda _: Answer(200, said)).standing()
+    assert standing == Standing("running", None, None)
+
+
+def test_a_bots_own_word_for_its_state_is_its_state(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("secret")
+    access = HttpBot(type="http", url="http://bot", token_file=tmp_path / "token")
+    said = b'{"state": "warming up", "open_positions": []}'
+    standing = HttpAdapter(access, 0.5, free, ask=lambda _: Answer(200, said)).standing()
+    assert standing == Standing("warming up", (), None)
+
+
+def test_figures_that_are_null_or_nan_are_unknown(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("secret")
+    access = HttpBot(type="http", url="http://bot", token_file=tmp_path / "token")
+    said = (
+        b'{"state": "running", "open_positions": '
+        b'[{"symbol": "BTC", "side": "long", "size": NaN, "price": 1, "profit": null}]}'
+    )
+    standing = HttpAdapter(access, 0.5, free, ask=lambda _: Answer(200, said)).standing()
+    assert standing == Standing("running", (Position("BTC", "long", None, None, None, None),), None)
 
 
 def test_a_state_that_cannot_be_read_is_told_with_its_place(tmp_path: Path) -> None:

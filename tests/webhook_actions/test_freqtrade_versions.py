@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from clients.freqtrade import Config
 from clients.observer import Observer
 from tests.webhook_actions.bot_doubles import Clock, Freqtrade, Held, Wire, freqtrade_adapter
 from webhook_actions.bots import BotControl
-from webhook_actions.bots.freqtrade_answers import Config
 from webhook_actions.bots.freqtrade_versions import capabilities
 from webhook_actions.bots.protocol import Mode, Standing, Target, Verb, reached
 from webhook_actions.outcome import Outcome, Result

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from clients.http import LARGEST, CertificateRefused, Lost, Request, Unsent, ask
+from clients.http import LARGEST, Lost, Request, Unsent, ask
+from stack.settings import load
 from tests.conftest import free_port
 from tests.tls import certify
+from webhook_actions.bots import control
 from webhook_actions.bots.calls import WAY_BROKEN, Calls
 from webhook_actions.outcome import Outcome, Result
 
@@ -96,11 +98,39 @@ def test_a_certificate_that_is_not_trusted_breaks_the_way_not_the_bot(tmp_path: 
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(tmp_path / "secrets/tls/cert.pem", tmp_path / "secrets/tls/key.pem")
     with listening(lambda connection: None, context) as port:
-        with pytest.raises(CertificateRefused):
+        with pytest.raises(Unsent, match="certificate") as refused:
             ask(request(port, scheme="https"))
         outcome = order(tmp_path, f"https://127.0.0.1:{port}")
+    assert refused.value.cause == "way"
     assert (outcome.result, outcome.orders) == (Result.FAILED, 0)
     assert outcome.detail.endswith(WAY_BROKEN)
+
+
+@pytest.mark.parametrize("more", ["", ", ca_file: secrets/tls/ca.pem", ", tls_verify: false"])
+def test_actions_trust_the_authority_that_the_bots_settings_name(tmp_path: Path, more: str) -> None:
+    certify(tmp_path)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(tmp_path / "secrets/tls/cert.pem", tmp_path / "secrets/tls/key.pem")
+    body = b'{"state": "running"}'
+    answer = OK + b"Content-Length: %d\r\n\r\n" % len(body) + body
+    with listening(lambda connection: connection.sendall(answer), context) as port:
+        assert answers(tmp_path, f"https://127.0.0.1:{port}", more) is bool(more)
+
+
+def test_actions_go_through_the_proxy_that_the_bots_settings_name(tmp_path: Path) -> None:
+    body = b'{"state": "running"}'
+    answer = OK + b"Content-Length: %d\r\n\r\n" % len(body) + body
+    with listening(lambda connection: connection.sendall(answer)) as port:
+        assert answers(tmp_path, "http://bot.invalid", f", proxy: 'http://127.0.0.1:{port}'")
+
+
+def answers(directory: Path, url: str, more: str) -> bool:
+    """Return whether the control of a bot with these settings finds that it answers."""
+    (directory / "token").write_text("secret")
+    source = f"{{type: http, url: '{url}', token_file: token{more}}}"
+    config = directory / "monitoring.yaml"
+    config.write_text(f"bots: {{one: {{source: {source}}}}}")
+    return control(load([config]), "one", "key", lambda: None).adapter.answers().done
 
 
 def order(directory: Path, url: str) -> Outcome:

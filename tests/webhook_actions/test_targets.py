@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from webhook_actions.bots.protocol import Position, Standing, Target, reached
+from clients.trading import Position
+from webhook_actions.bots.protocol import Standing, Target, reached
 from webhook_actions.outcome import Result
 
 CLOSED = Target(others=0.0, paused=True)

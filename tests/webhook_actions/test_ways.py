@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from clients.http import Answer, CertificateRefused, Request
+from clients.http import Answer, Request, Unsent
 from clients.observer import Observer
 from stack.settings import HttpBot
 from webhook_actions.bots import BotControl
@@ -47,7 +47,7 @@ def test_where_a_certificate_is_not_trusted_the_bot_is_not_restarted(tmp_path: P
     (tmp_path / "token").write_text("secret")
 
     def ask(_: Request) -> Answer:
-        raise CertificateRefused("its certificate is not trusted: self-signed")
+        raise Unsent("its certificate is not trusted: self-signed", "way")
 
     access = HttpBot(type="http", url="https://bot", token_file=tmp_path / "token")
     adapter = HttpAdapter(access, 0.5, free, ask=ask)

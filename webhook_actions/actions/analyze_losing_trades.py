@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 
 from clients.observer import for_bot
+from clients.trading import Trade
 from webhook_actions.actions import Effect, action
 from webhook_actions.bots import BotControl
-from webhook_actions.bots.protocol import Trade
 from webhook_actions.findings import findings, money, percent, span
 from webhook_actions.outcome import Outcome
 from webhook_actions.store.incidents import Incident

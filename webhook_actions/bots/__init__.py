@@ -2,27 +2,19 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from clients.http import Ask, ask
 from clients.observer import Observer, Sample, Unanswered, for_bot
+from clients.trading import Trade
 from stack.settings import Bot, CommandRestart, DockerRestart, FreqtradeBot, HttpBot, Settings
+from stack.settings.web import Way
 from webhook_actions.bots.command import CommandAdapter
 from webhook_actions.bots.docker import DockerAdapter
 from webhook_actions.bots.freqtrade import FreqtradeAdapter
 from webhook_actions.bots.http import HttpAdapter
 from webhook_actions.bots.nothing import NoAdapter
-from webhook_actions.bots.protocol import (
-    Adapter,
-    Guard,
-    Mode,
-    Order,
-    Restarter,
-    Standing,
-    Target,
-    Trade,
-    Verb,
-)
+from webhook_actions.bots.protocol import Adapter, Guard, Mode, Order, Restarter, Standing, Target, Verb
 from webhook_actions.outcome import Outcome, Result
 from webhook_actions.report import Report
 from webhook_actions.report.compute import Reporter
@@ -279,9 +271,15 @@ def _adapter(access: HttpBot | FreqtradeBot | None, timeout: float, guard: Guard
         case None:
             return NoAdapter()
         case HttpBot():
-            return HttpAdapter(access, timeout, guard, world.ask)
+            return HttpAdapter(access, timeout, guard, _over(access.way, world.ask))
         case FreqtradeBot():
-            return FreqtradeAdapter(access, timeout, guard, world.ask, world.sleep, world.clock)
+            ask = _over(access.way, world.ask)
+            return FreqtradeAdapter(access, timeout, guard, ask, world.sleep, world.clock)
+
+
+def _over(way: Way, ask: Ask) -> Ask:
+    """Return what asks as the bot's settings say that it is reached."""
+    return lambda request: ask(replace(request, way=way))
 
 
 def _restarter(

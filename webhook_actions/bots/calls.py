@@ -1,22 +1,18 @@
 """Calls to a bot's HTTP API, and what a bad answer means for what was ordered."""
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import TypeVar
 
-from pydantic import AfterValidator, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
-from clients.http import Answer, Ask, CertificateRefused, Lost, Request, Unsent
+from clients.http import Answer, Ask, Lost, Request, Unsent
 from webhook_actions.bots.protocol import Guard
 from webhook_actions.outcome import Outcome, Result
 
 WAY_BROKEN = "the way to the bot is broken, not the bot"
 LONGEST_DETAIL = 300  # characters of what a bot says
-
-Known = Annotated[float | None, AfterValidator(lambda value: _finite(value))]
-"""A number; null, NaN and infinities are unknown, which is None."""
 
 _T = TypeVar("_T")
 
@@ -87,9 +83,9 @@ class Calls:
         request = Request(method, f"{self.url}/api/v1/{path}", timeout, headers, body)
         try:
             return self.ask(request)
-        except CertificateRefused as error:
-            return _no_way(Result.FAILED, f"{call}: {error}")
         except Unsent as error:
+            if error.cause == "way":
+                return _no_way(Result.FAILED, f"{call}: {error}")
             return Outcome.retry(f"{call}: {error}")
         except Lost as error:
             orders = 0 if method == "GET" else 1
@@ -102,19 +98,11 @@ def said(call: str, answer: Answer) -> str:
     return f"{call}: {answer.status} {answer.text[:LONGEST_DETAIL]}"
 
 
-def is_own(answer: Answer) -> bool:
-    """Return whether the API itself answered, not something on the way to it: it speaks JSON."""
-    try:
-        return isinstance(json.loads(answer.body), dict)
-    except ValueError:
-        return False
-
-
 def refused(call: str, answer: Answer) -> Outcome:
     """Return what a bad answer to a call means."""
     told, status = said(call, answer), answer.status
     reads = call.startswith("GET ")
-    if status in (404, 405, 422, 501) and is_own(answer) and not reads:
+    if status in (404, 405, 422, 501) and answer.is_own and not reads:
         return Outcome.cannot(told)
     if status < 400 or status in (404, 405, 407):
         return _no_way(Result.FAILED, told)
@@ -127,7 +115,3 @@ def refused(call: str, answer: Answer) -> Outcome:
 
 def _no_way(result: Result, why: str) -> Outcome:
     return Outcome(result, f"{why}; {WAY_BROKEN}", way_broken=True)
-
-
-def _finite(value: float | None) -> float | None:
-    return value if value is not None and value - value == 0 else None

@@ -4,10 +4,11 @@ import time
 from base64 import b64encode
 from collections.abc import Callable, Collection
 
+from clients.freqtrade import OpenTrade, TradePage, mean_stake
 from clients.http import Ask, ask
+from clients.trading import Trade
 from stack.settings import FreqtradeBot
 from webhook_actions.bots.calls import Calls
-from webhook_actions.bots.freqtrade_answers import OpenTrade, TradePage, mean_stake
 from webhook_actions.bots.freqtrade_entries import Entries
 from webhook_actions.bots.freqtrade_exits import Exits
 from webhook_actions.bots.freqtrade_versions import Capabilities, capabilities
@@ -18,7 +19,6 @@ from webhook_actions.bots.protocol import (
     OrderRefused,
     Standing,
     Target,
-    Trade,
     Verb,
 )
 from webhook_actions.outcome import Outcome
@@ -167,7 +167,7 @@ class FreqtradeAdapter:
         page = self._calls.get(TradePage, f"trades?limit={limit}&offset={offset}")
         if isinstance(page, Outcome):
             return page
-        closed = [trade for entry in page.trades if (trade := entry.closed()) is not None]
+        closed = [entry.closed() for entry in page.trades if entry is not None]
         return tuple(sorted(closed, key=lambda trade: trade.closed_at))
 
 

@@ -3,8 +3,8 @@
 import time
 from collections.abc import Callable
 
+from clients.freqtrade import EVERY_PAIR, PASS, Config, Lock, Locks, Logs
 from webhook_actions.bots.calls import Calls, said
-from webhook_actions.bots.freqtrade_answers import EVERY_PAIR, Config, Lock, Locks, LogPage
 from webhook_actions.bots.freqtrade_versions import capabilities
 from webhook_actions.bots.protocol import Mode, mode_of
 from webhook_actions.outcome import Outcome, Result
@@ -103,8 +103,10 @@ class Entries:
 
     def reload(self) -> Outcome:
         """Read the configuration and the markets anew, and wait for that; never while the exchange is out."""
-        logs = self._calls.get(LogPage, f"logs?limit={_LOG}")
-        if isinstance(logs, LogPage) and logs.failed_passes(self._wall() - _FAILING) >= _FAILURES:
+        logs = self._calls.get(Logs, f"logs?limit={_LOG}")
+        since = self._wall() - _FAILING
+        failed = logs.failed_passes() if isinstance(logs, Logs) else set()
+        if sum(each * PASS >= since for each in failed) >= _FAILURES:
             return Outcome.cannot(
                 f"its exchange is out: calls failed again and again within {_FAILING:g}s, and a reload that "
                 "cannot load the markets ends the bot"

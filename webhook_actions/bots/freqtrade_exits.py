@@ -8,8 +8,8 @@ after an answer that was lost nothing is ordered until Freqtrade can no longer b
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from webhook_actions.bots.calls import Calls, is_own, refused, said
-from webhook_actions.bots.freqtrade_answers import OpenTrade
+from clients.freqtrade import OpenTrade
+from webhook_actions.bots.calls import Calls, refused, said
 from webhook_actions.bots.protocol import Target
 from webhook_actions.outcome import Outcome, Result
 
@@ -117,7 +117,7 @@ class Exits:
             return answer, answer.orders == 0
         if answer.ok:
             return Outcome.ok(said(f"POST {call}", answer), 1), True
-        return refused(f"POST {call}", answer), is_own(answer)
+        return refused(f"POST {call}", answer), answer.is_own
 
     def _is_done(self, before: OpenTrade, settled: bool, began: float) -> bool:
         """Return whether a bad answer hid what was done; unless `settled`, wait while it may still be done.

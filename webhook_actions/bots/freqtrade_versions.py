@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from webhook_actions.bots.freqtrade_answers import Config
+from clients.freqtrade import Config
 
 _PARTIAL_EXITS = 2.17  # the number of its API, where a build names no release
 

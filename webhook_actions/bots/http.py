@@ -3,23 +3,12 @@
 import json
 from collections.abc import Collection
 
-from pydantic import BaseModel
-
+from clients.bot_api import State, TradePage
 from clients.http import Answer, Ask, ask
+from clients.trading import Position, Trade
 from stack.settings import HttpBot
-from webhook_actions.bots.calls import LONGEST_DETAIL, Calls, Known, said
-from webhook_actions.bots.protocol import (
-    Excess,
-    Guard,
-    Mode,
-    Order,
-    Position,
-    Standing,
-    Target,
-    Trade,
-    Verb,
-    mode_of,
-)
+from webhook_actions.bots.calls import LONGEST_DETAIL, Calls, said
+from webhook_actions.bots.protocol import Excess, Guard, Mode, Order, Standing, Target, Verb, mode_of
 from webhook_actions.outcome import Outcome, Result
 
 # Being there already is a success for these, so that a key could only keep them from being done again.
@@ -28,49 +17,6 @@ _PAGE = 1000  # trades that one answer holds at most
 _CALLS = 5  # that a target takes at most: state, pause, close, reduce, reduce as older bots do
 _COMING = ("reloading", "starting", "stopping")  # states that will end by themselves
 _MOST = 0.9999  # what a reduction keeps at most
-
-
-class _Position(BaseModel):
-    symbol: str
-    side: str | None = ""
-    size: Known = None
-    price: Known = None
-    profit: Known = None
-    risky: bool | None = None
-
-    def plain(self) -> Position:
-        size = None if self.size is None else abs(self.size)
-        value = None if size is None or self.price is None else size * self.price
-        return Position(self.symbol, self.side or "", value, self.profit, size, self.risky)
-
-
-class _Word(BaseModel):
-    state: str
-
-
-class _State(BaseModel):
-    state: str
-    open_positions: list[_Position] | None = None
-    pending_orders: Known = None
-    last_trade_id: int | None = None
-
-    def standing(self) -> Standing:
-        held = self.open_positions
-        positions = None if held is None else tuple(each.plain() for each in held if each.size != 0)
-        pending = None if self.pending_orders is None else int(self.pending_orders)
-        return Standing(self.state, positions, pending)
-
-
-class _Trade(BaseModel):
-    symbol: str
-    side: str
-    opened_at: float
-    closed_at: float
-    profit: Known = None
-
-
-class _Trades(BaseModel):
-    trades: list[_Trade]
 
 
 class HttpAdapter:
@@ -100,12 +46,12 @@ class HttpAdapter:
 
     def mode(self) -> Mode | Outcome:
         """Return what its trading loop does; a word of its own for its state says nothing of that."""
-        answer = self._calls.get(_Word, "state")
-        if isinstance(answer, Outcome):
-            return answer
-        if answer.state not in {*Mode, *_COMING}:
-            return Outcome.cannot(f"its state is {answer.state}")
-        return mode_of(answer.state, enters=True)
+        seen = self.standing()
+        if isinstance(seen, Outcome):
+            return seen
+        if seen.state not in {*Mode, *_COMING}:
+            return Outcome.cannot(f"its state is {seen.state}")
+        return mode_of(seen.state, enters=True)
 
     def bring_back(self, mode: Mode) -> Outcome:
         """Start it, pause it or stop it."""
@@ -136,8 +82,8 @@ class HttpAdapter:
 
     def bring_to(self, target: Target, key: str) -> Outcome:
         """Pause, close, reduce: what of these is left. Sizes are absolute: a repeat changes nothing."""
-        state = self._calls.get(_State, "state")
-        standing = state if isinstance(state, Outcome) else state.standing()
+        state = self._calls.get(State, "state")
+        standing = _standing(state)
         done: list[Outcome] = []
         if target.paused and (isinstance(standing, Outcome) or standing.enters):
             paused = self._control(Verb.PAUSE, {}, None)
@@ -155,24 +101,20 @@ class HttpAdapter:
 
     def standing(self) -> Standing | Outcome:
         """Return what the bot says of itself now."""
-        state = self._calls.get(_State, "state")
-        return state if isinstance(state, Outcome) else state.standing()
+        state = self._calls.get(State, "state")
+        return _standing(state)
 
     def trades(self, limit: int) -> tuple[Trade, ...] | Outcome:
         """Return the last closed trades; the bot's ids tell which those are."""
-        state = self._calls.get(_State, "state")
+        state = self._calls.get(State, "state")
         if isinstance(state, Outcome):
             return state
         limit = min(limit, _PAGE)
         since = max(0, (state.last_trade_id or 0) - limit)
-        page = self._calls.get(_Trades, f"trades?since_id={since}&limit={limit}")
+        page = self._calls.get(TradePage, f"trades?since_id={since}&limit={limit}")
         if isinstance(page, Outcome):
             return page
-        return tuple(
-            Trade(t.symbol, t.side, t.opened_at, t.closed_at, t.profit)
-            for t in page.trades
-            if t.profit is not None
-        )
+        return tuple(each.closed() for each in page.trades if each is not None)
 
     def _close_all(self, standing: Standing | Outcome) -> list[Outcome]:
         """Close everything, also where the bot does not say what it holds: that it did not is no reason."""
@@ -221,6 +163,19 @@ class HttpAdapter:
     ) -> Outcome:
         answer = self._calls.order(f"control/{verb}", arguments, key=key, timeout=timeout)
         return answer if isinstance(answer, Outcome) else Outcome.ok(_detail(verb, answer), 1)
+
+
+def _standing(state: State | Outcome) -> Standing | Outcome:
+    """Return where it stands; one position that cannot be read leaves all of them unknown."""
+    if isinstance(state, Outcome):
+        return state
+    if state.state is None:
+        return Outcome.failed("GET state: state cannot be read; see docs/bot-api.md")
+    held = state.open_positions
+    positions = None
+    if held is not None and None not in held:
+        positions = tuple(each.position() for each in held if each is not None and each.size != 0)
+    return Standing(state.state, positions, state.pending_orders)
 
 
 def summed(done: list[Outcome]) -> Outcome:

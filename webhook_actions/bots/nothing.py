@@ -2,7 +2,8 @@
 
 from collections.abc import Collection
 
-from webhook_actions.bots.protocol import Mode, Order, Standing, Target, Trade, Verb
+from clients.trading import Trade
+from webhook_actions.bots.protocol import Mode, Order, Standing, Target, Verb
 from webhook_actions.outcome import Outcome
 
 _NO_WAY = "it has neither `control` nor `restart`; set one of them in its settings"

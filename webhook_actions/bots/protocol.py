@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol, cast
 
+from clients.trading import Position, Trade
 from webhook_actions.outcome import Outcome
 
 Guard = Callable[[], None]
@@ -62,27 +63,6 @@ class Order:
     def arguments(self) -> dict[str, object]:
         """Return what is said beyond the verb."""
         return {} if self.endpoint is None else {"endpoint": self.endpoint}
-
-
-@dataclass(frozen=True)
-class Position:
-    """An open position; None is unknown.
-
-    `value` and `profit` are money. `quantity` is in units of the asset, never negative, 0 while its entry
-    waits to be filled. `risky` says whether it is near its stop loss, or far larger than usual.
-    """
-
-    symbol: str
-    side: str
-    value: float | None
-    profit: float | None
-    quantity: float | None = None
-    risky: bool | None = None
-
-    @property
-    def key(self) -> str:
-        """What a target names it by."""
-        return f"{self.symbol} {self.side}"
 
 
 @dataclass(frozen=True)
@@ -197,17 +177,6 @@ def _told(excess: Excess) -> str:
     quantity = excess.position.quantity
     held = "an unknown quantity" if quantity is None else f"{quantity:.6g}"
     return f"{excess.position.key} ({held}, {excess.keep:.6g} at most)"
-
-
-@dataclass(frozen=True)
-class Trade:
-    """A closed trade; times are unix seconds, `profit` is after fees."""
-
-    symbol: str
-    side: str
-    opened_at: float
-    closed_at: float
-    profit: float
 
 
 class Restarter(Protocol):

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
+from clients.exporter import Told, Untold, told_trades
 from clients.observer import Observer
 from stack.settings import Settings
 from webhook_actions.report import judged, trades
@@ -11,7 +12,7 @@ from webhook_actions.report.model import Report
 from webhook_actions.report.period import Period
 
 _SLACK = 120.0  # seconds that a bot may be seen late before half a history is told
-_UNKNOWN = trades.Told((), 0)
+_UNKNOWN = Told((), 0, None)
 
 
 class Reporter:
@@ -36,10 +37,12 @@ def compute(settings: Settings, observer: Observer, bot: str, period: Period) ->
     known_from = now.known_from()
     notes = list(_notes(period, known_from, now.known_from("profit_loss")))
     try:
-        told = trades.ask(settings, bot, period.before.start, period.end)
+        start, end = period.before.start.timestamp(), period.end.timestamp()
+        # Many trades take longer than a state.
+        told = told_trades(settings, bot, start, end, max(float(settings.collection.timeout), 5.0))
         these, those = trades.within(told.trades, period), trades.within(told.trades, period.before)
         traded = trades.figures(these, those)
-    except trades.Untold as untold:
+    except Untold as untold:
         notes.append(f"Trades are missing: {untold}.")
         told, these, traded = _UNKNOWN, [], []
     else:

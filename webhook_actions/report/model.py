@@ -83,17 +83,6 @@ class Group(_Said):
     profit: float
 
 
-class Trade(_Said):
-    """A closed trade, as the exporter tells it; times are unix seconds, `profit` is after fees."""
-
-    symbol: str
-    side: str
-    opened_at: float
-    closed_at: float
-    profit: float
-    stake: float | None = None
-
-
 class Report(_Said):
     """A report. Times are unix seconds, money is in `currency`; `notes` say what is missing and why."""
 

@@ -2,50 +2,14 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, tzinfo
-from urllib.parse import quote
 
-import requests
-
-from stack.settings import Settings
-from webhook_actions.report.model import Figure, Group, Trade
+from clients.trading import Trade
+from webhook_actions.report.model import Figure, Group
 from webhook_actions.report.period import Period
 
 _HOUR = 3600.0
 _BY_HOUR = 49 * _HOUR  # periods up to this are drawn by the hour
-
-
-class Untold(Exception):
-    """The exporter did not tell the trades; the message says why."""
-
-
-@dataclass(frozen=True)
-class Told:
-    """Trades, oldest first, and how many more there were that one answer does not hold."""
-
-    trades: tuple[Trade, ...]
-    left_out: int
-
-
-def ask(settings: Settings, bot: str, start: datetime, end: datetime) -> Told:
-    """Return the trades that closed from `start` until before `end`. Raises Untold."""
-    url = f"{settings.services.exporter.watching(bot).url}/api/v1/bots/{quote(bot, safe='')}/trades"
-    token = settings.webhook_actions.tokens.read_file.read_text(encoding="utf-8").strip()
-    try:
-        answer = requests.get(
-            url,
-            params={"start": start.timestamp(), "end": end.timestamp()},
-            headers={"Authorization": f"Bearer {token}"},
-            verify=settings.web.verify,
-            timeout=max(float(settings.collection.timeout), 5.0),  # many trades take longer than a state
-        )
-        answer.raise_for_status()
-        body = answer.json()
-    except (requests.RequestException, ValueError) as error:
-        raise Untold(f"the exporter does not tell the trades ({type(error).__name__})") from None
-    trades = tuple(Trade.model_validate(row) for row in body["trades"])
-    return Told(trades, body["total"] - len(trades))
 
 
 def within(trades: Sequence[Trade], period: Period) -> list[Trade]:

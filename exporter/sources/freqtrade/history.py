@@ -4,8 +4,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from exporter.reading import Trade
-from exporter.sources.freqtrade.answers import Profit, TradePage
+from clients.freqtrade import Profit, TradePage
+from clients.trading import Trade
 
 PAGE: Final = 500
 _FURTHEST: Final = 100_000  # newer Freqtrade answers 400 beyond; older trades than these are not read

@@ -1,16 +1,13 @@
 """Reads a Freqtrade bot over its REST API; docs/metrics.md says which field becomes what."""
 
 import asyncio
-import base64
 from dataclasses import dataclass
 from typing import Final, TypeVar, cast
 from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
-from exporter.reading import Host, Reading, Trade
-from exporter.sources.client import BotApi, read_secret
-from exporter.sources.freqtrade.answers import (
+from clients.freqtrade import (
     Balance,
     Config,
     Days,
@@ -23,18 +20,22 @@ from exporter.sources.freqtrade.answers import (
     TradeCount,
     TradePage,
 )
+from clients.input import Answer, first_problem
+from clients.trading import Trade
+from exporter.reading import STATES, Host, Reading
+from exporter.sources.client import BotApi, read_secret
 from exporter.sources.freqtrade.history import PAGE, History
 from exporter.sources.freqtrade.watch import FailingCalls, FrozenRates
-from exporter.sources.input import Answer, first_problem
 from exporter.sources.protocol import SourceError, Surroundings, source
 from stack.settings import FreqtradeBot
+from stack.settings.web import basic
 
 _ROOT: Final = "/api/v1"
 # These make Freqtrade go through its whole history, and newer ones answer 429 to the sixth within a minute.
 _PACE: Final = 15.0
 # 502 is a refusal ("trader is not running"), 404 an older version, 429 a newer one that wants a rest.
 _REFUSALS: Final = frozenset({404, 429, 502})
-_STATES: Final = {"reload_config": "reloading"}
+_STATES: Final = {name: name for name in STATES} | {"reload_config": "reloading"}
 _WINDOWS: Final = {"day": "/daily", "week": "/weekly", "month": "/monthly"}
 _Answer = TypeVar("_Answer", bound=Answer)
 
@@ -60,8 +61,10 @@ class _Answers:
 
     @property
     def entries(self) -> list[OpenTrade] | None:
-        """The open trades, filled or not."""
-        return None if self.status is None else [entry for entry in self.status.trades if entry is not None]
+        """The open trades, filled or not; None where one of them, or how much it holds, cannot be read."""
+        told = self.status.trades if self.status else [None]
+        known = [each for each in told if each and each.amount is not None]
+        return known if len(known) == len(told) else None
 
 
 @source(FreqtradeBot)
@@ -70,7 +73,7 @@ class FreqtradeSource:
 
     def __init__(self, settings: FreqtradeBot, surroundings: Surroundings) -> None:
         # Basic rather than a token: it works everywhere and has nothing to refresh or lose.
-        self._api = BotApi(str(settings.url), surroundings, lambda: _basic(settings))
+        self._api = BotApi(settings, surroundings, lambda: _basic(settings))
         self._clock = surroundings.clock
         self._input = surroundings.input
         self._host = urlsplit(str(settings.url)).hostname or ""
@@ -88,8 +91,8 @@ class FreqtradeSource:
     async def _ask(self) -> _Answers:
         try:
             async with asyncio.TaskGroup() as group:
-                config = group.create_task(self._get("/show_config", Config))
-                health = group.create_task(self._get("/health", Health))
+                config = group.create_task(self._read("/show_config", Config))
+                health = group.create_task(self._read("/health", Health))
                 status = group.create_task(self._get("/status", Status, wrap="trades"))
                 logs = group.create_task(self._get("/logs", Logs))
                 balance = group.create_task(self._at_pace("/balance", Balance))
@@ -101,13 +104,9 @@ class FreqtradeSource:
                 }
         except ExceptionGroup as errors:
             raise errors.exceptions[0] from None
-        state, alive = config.result(), health.result()
-        if state is None or alive is None:
-            advice = "is this a Freqtrade in trade mode?"
-            raise SourceError("http", f"{_ROOT}: /show_config and /health are refused; {advice}")
         return _Answers(
-            config=state,
-            health=alive,
+            config=config.result(),
+            health=health.result(),
             status=status.result(),
             logs=logs.result(),
             balance=balance.result(),
@@ -119,16 +118,17 @@ class FreqtradeSource:
 
     def _reading(self, said: _Answers, trades: tuple[Trade, ...], restarted: bool) -> Reading:
         now = self._clock()
-        state = said.config.state
         capital = said.balance.starting_capital if said.balance else None
         total = said.profit.profit_all_coin if said.profit else None
         entries = said.entries
-        filled = [entry for entry in entries or () if entry.amount > 0]
+        filled = [entry for entry in entries or () if entry.amount]
         rates = {entry.pair: entry.current_rate for entry in filled}
-        age = self._rates.age(rates if said.trading else {}, now)
+        failing = self._failing.ratio(said.logs, now) if said.logs and said.trading else None
+        healthy = failing is not None and not self._failing.recent(now)
+        age = self._rates.age(rates if said.trading else {}, now, healthy=healthy)
         return Reading(
             time=now,
-            state=_STATES.get(state, state) if state else None,
+            state=_STATES.get(said.config.state),
             started_at=said.health.bot_startup_ts,
             last_activity_at=said.health.last_process_ts,
             starting_capital=capital,
@@ -137,11 +137,9 @@ class FreqtradeSource:
             pnl=_pnl(said),
             exposure=said.count.total_stake if said.count else None,
             open_symbols=None if entries is None else tuple(entry.pair for entry in filled),
-            pending_orders=None
-            if entries is None
-            else sum(order.is_open for entry in entries for order in entry.orders),
+            pending_orders=_pending(entries),
             data_ages={} if age is None else {"rates": age},
-            error_rate=self._failing.ratio(said.logs.logs, now) if said.logs and said.trading else None,
+            error_rate=failing,
             host=_usage(self._host, said.system),
             trades=trades,
             history_restarted=restarted,
@@ -150,13 +148,17 @@ class FreqtradeSource:
     async def _get(
         self, path: str, kind: type[_Answer], wrap: str = "", **query: str | int
     ) -> _Answer | None:
-        """Return the answer, None where it is refused. `wrap` names a bare list. Raises SourceError."""
+        """Return the answer, None where Freqtrade itself refuses it. Raises SourceError."""
         try:
-            data = await self._api.get(_ROOT + path, **query)
+            return await self._read(path, kind, wrap, **query)
         except SourceError as error:
             if error.status in _REFUSALS:
                 return None
             raise
+
+    async def _read(self, path: str, kind: type[_Answer], wrap: str = "", **query: str | int) -> _Answer:
+        """Return the answer. `wrap` names a bare list. Raises SourceError, also for a refusal."""
+        data = await self._api.get(_ROOT + path, **query)
         try:
             return self._input.read(kind, {wrap: data} if wrap else data)
         except ValidationError as error:
@@ -177,8 +179,14 @@ class FreqtradeSource:
 
 
 def _basic(settings: FreqtradeBot) -> str:
-    pair = f"{settings.username}:{read_secret(settings.password_file)}"
-    return f"Basic {base64.b64encode(pair.encode()).decode()}"
+    return basic(settings.username, read_secret(settings.password_file))
+
+
+def _pending(entries: list[OpenTrade] | None) -> int | None:
+    """Return the orders that wait, None where an older Freqtrade does not list them."""
+    if entries is None or any(entry.orders is None for entry in entries):
+        return None
+    return sum(bool(order.is_open) for entry in entries for order in entry.orders or ())
 
 
 def _pnl(said: _Answers) -> dict[str, float]:

@@ -1,55 +1,54 @@
 """What shows the outage of an exchange that Freqtrade's API hides: failing calls in the log, frozen rates."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
-from exporter.sources.freqtrade.answers import LogRecord
+from clients.freqtrade import PASS, Logs
 
-_PASS: Final = 5.0  # seconds: Freqtrade's own default of internals.process_throttle_secs
-_FAILED: Final = frozenset({"WARNING", "ERROR", "CRITICAL"})
-_EXCHANGE: Final = "freqtrade.exchange"
+_RECENT: Final = 12  # passes: a call to an exchange that hangs takes long to fail
 
 
 class FailingCalls:
     """The share of the trading loop's passes that logged a failed call to the exchange.
 
-    Passes rather than lines: one lost call writes one to six lines, an outage a thousand in 40 s, and a
-    healthy loop few or none, so a share of lines would page for a hiccup. Lines that the bot's buffer of
-    1000 has dropped meanwhile stay counted.
+    A healthy loop writes few lines or none, so a share of lines would page for a hiccup. What the bot's
+    buffer of 1000 lines has dropped meanwhile stays counted.
     """
 
     def __init__(self, window: float) -> None:
         self._window = window
         self._failed: set[int] = set()
 
-    def ratio(self, records: Iterable[LogRecord | None], now: float) -> float:
+    def ratio(self, logs: Logs, now: float) -> float:
         """Return the share over the window, 0 to 1."""
-        self._failed |= {
-            int(record[1] / 1000 // _PASS)
-            for record in records
-            if record is not None and record[3] in _FAILED and record[2].startswith(_EXCHANGE)
-        }
-        first, last = int((now - self._window) // _PASS) + 1, int(now // _PASS)
+        self._failed |= logs.failed_passes()
+        first, last = int((now - self._window) // PASS) + 1, int(now // PASS)
         self._failed = {each for each in self._failed if each >= first}
         return sum(each <= last for each in self._failed) / (last - first + 1 or 1)
 
+    def recent(self, now: float) -> bool:
+        """Return whether a call failed just now, by the records of the last `ratio`."""
+        return any(int(now // PASS) - each < _RECENT for each in self._failed)
+
 
 class FrozenRates:
-    """How long no open position's rate has moved; in an outage all of them stand still."""
+    """How long the rates of open positions have been old; in an outage all of them stand still."""
 
     def __init__(self) -> None:
         self._rates: dict[str, float | None] = {}
         self._moved_at = 0.0
 
-    def age(self, rates: Mapping[str, float | None], now: float) -> float | None:
+    def age(self, rates: Mapping[str, float | None], now: float, *, healthy: bool) -> float | None:
         """Return the seconds since a rate last moved, None without an open position.
 
-        A rate that becomes unknown has not moved: Freqtrade answers null after five minutes of an outage.
+        A market may stand still: while every call is `healthy` a rate that is told is new. One that becomes
+        unknown is not: Freqtrade answers null after five minutes of an outage.
         """
+        told = healthy and all(rate is not None for rate in rates.values())
         moved = any(
             rate is not None and rate != self._rates.get(pair) for pair, rate in rates.items()
         ) or not (self._rates.keys() & rates.keys())
-        if moved:
+        if told or moved:
             self._moved_at = now
         kept = {pair: self._rates.get(pair) for pair in rates}
         self._rates = kept | {pair: rate for pair, rate in rates.items() if rate is not None}

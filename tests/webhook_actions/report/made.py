@@ -4,9 +4,10 @@ import math
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from clients.trading import Trade
 from webhook_actions.report import Period, Report
 from webhook_actions.report import trades as told
-from webhook_actions.report.model import Benchmark, Figure, Happened, Objective, Part, Proposal, Trade
+from webhook_actions.report.model import Benchmark, Figure, Happened, Objective, Part, Proposal
 
 ZONE = ZoneInfo("Europe/Berlin")
 END = datetime(2026, 11, 25, 20, 0, tzinfo=ZONE)
@@ -20,11 +21,13 @@ def trades(period: Period = PERIOD, every: float = 5400.0) -> list[Trade]:
     count = int((end - start) / every)
     return [
         Trade(
+            key=(number, start),
             symbol=SYMBOLS[number % len(SYMBOLS)],
             side="long",
             opened_at=start + number * every,
             closed_at=start + (number + 0.5) * every,
             profit=round(8 * math.sin(number * 1.7) + (number % 5) - 1.2, 2),
+            stake=None,
         )
         for number in range(count)
     ]

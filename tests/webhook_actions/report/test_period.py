@@ -1,5 +1,6 @@
 """Periods are days, weeks and months of the owner's clock."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -93,7 +94,7 @@ def test_bars_are_the_hours_that_the_clock_showed(end: str, hours: int) -> None:
     every = period.start.timestamp(), period.end.timestamp()
     step = 1800
     moments = range(int(every[0]), int(every[1]), step)
-    made = [trades()[0].model_copy(update={"closed_at": float(moment)}) for moment in moments]
+    made = [replace(trades()[0], closed_at=float(moment)) for moment in moments]
     bars = told.bars(made, period)
     assert len(bars) == hours
     assert sum(bar.trades for bar in bars) == len(made)

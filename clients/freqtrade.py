@@ -1,24 +1,34 @@
-"""Freqtrade's answers, as far as acting needs them."""
+"""The answers of Freqtrade's REST API, as far as they are read.
 
-from pydantic import BaseModel
+A figure that is null, NaN or of another type is None, which is unknown; an entry that cannot be told from
+others is none at all.
+"""
 
-from webhook_actions.bots.calls import Known
-from webhook_actions.bots.protocol import Position, Trade
+from typing import Annotated
+
+from pydantic import Field
+
+from clients.input import Answer, Count, Label, Lenient, Needed, NeededId, Positive, Real
+from clients.trading import Position, Trade
 
 _MILLISECONDS = 1000.0
 _EXCHANGE = "freqtrade.exchange"  # loggers of its calls
-_PASS = 5.0  # seconds between two passes of the loop: Freqtrade's own default
+PASS = 5.0  # seconds between two passes of the loop: its default of internals.process_throttle_secs
 _FAILURES = ("WARNING", "ERROR", "CRITICAL")
 EVERY_PAIR = "*"
 
+_Milliseconds = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=0, le=1e14)]
+_Seconds = Annotated[Annotated[float, Field(strict=True, allow_inf_nan=False, ge=0, le=1e11)] | None, Lenient]
+_Percent = Annotated[Annotated[Needed, Field(ge=0, le=100)] | None, Lenient]
 
-class Config(BaseModel):
+
+class Config(Answer):
     """/show_config. `max_open_trades` is 0 where entries were stopped by /stopentry or /stopbuy."""
 
     state: str
-    version: str | None = None
-    api_version: Known = None
-    max_open_trades: Known = None
+    version: Annotated[str | None, Lenient] = None
+    api_version: Real = None
+    max_open_trades: Real = None
 
     @property
     def enters_nothing(self) -> bool:
@@ -26,22 +36,53 @@ class Config(BaseModel):
         return self.state in ("paused", "stopped") or self.max_open_trades == 0
 
 
-class LogPage(BaseModel):
-    """/logs: each record is a date, milliseconds, logger, level and message, oldest first."""
+class Health(Answer):
+    """/health: the loop's last pass and its start."""
 
-    logs: list[tuple[object, float, str, str, object]]
-
-    def failed_passes(self, since: float) -> int:
-        """Return how many passes of the loop after a unix time logged a failed call to the exchange."""
-        failed = {
-            int(at / _MILLISECONDS // _PASS)
-            for _, at, logger, level, _ in self.logs
-            if logger.startswith(_EXCHANGE) and level in _FAILURES
-        }
-        return sum(each * _PASS >= since for each in failed)
+    last_process_ts: _Seconds = None
+    bot_startup_ts: _Seconds = None
 
 
-class PlacedOrder(BaseModel):
+class Balance(Answer):
+    """/balance; its totals are not read: they fell by a third in an outage."""
+
+    starting_capital: Positive = None
+
+
+class Profit(Answer):
+    """/profit."""
+
+    closed_trade_count: Count = None
+    profit_closed_coin: Real = None
+    profit_all_coin: Real = None
+
+
+class TradeCount(Answer):
+    """/count."""
+
+    total_stake: Positive = None
+
+
+class System(Answer):
+    """/sysinfo: the host's, never the bot's own use."""
+
+    cpu_pct: Annotated[list[_Percent] | None, Lenient] = None
+    ram_pct: _Percent = None
+
+
+class Day(Answer):
+    """A row of /daily, /weekly or /monthly."""
+
+    abs_profit: Real = None
+
+
+class Days(Answer):
+    """/daily, /weekly or /monthly: the current one first."""
+
+    data: list[Day]
+
+
+class PlacedOrder(Answer):
     """An order of an open trade, as far as it was placed at the exchange."""
 
     is_open: bool | None = False
@@ -49,17 +90,18 @@ class PlacedOrder(BaseModel):
     order_type: str | None = None
 
 
-class OpenTrade(BaseModel):
+class OpenTrade(Answer):
     """An entry of /status; `amount` is 0 while the entry's order waits to be filled, None is unknown."""
 
     trade_id: int
-    pair: str
+    pair: Label
     is_short: bool | None = False
-    amount: Known = None
-    stake_amount: Known = None
-    profit_abs: Known = None
-    profit_ratio: Known = None
-    stop_loss_ratio: Known = None
+    amount: Real = None
+    current_rate: Real = None
+    stake_amount: Real = None
+    profit_abs: Real = None
+    profit_ratio: Real = None
+    stop_loss_ratio: Real = None
     has_open_orders: bool | None = False
     orders: list[PlacedOrder] | None = None  # older ones do not list them
 
@@ -127,37 +169,66 @@ def mean_stake(trades: list[OpenTrade]) -> float | None:
     return sum(known) / len(known) if known and len(known) == len(stakes) else None
 
 
-class ListedTrade(BaseModel):
-    """An entry of /trades; times are milliseconds."""
+class Status(Answer):
+    """/status, which answers a bare list; None is an entry that cannot be read."""
 
-    pair: str
+    trades: list[Annotated[OpenTrade | None, Lenient]]
+
+
+class ClosedTrade(Answer):
+    """An entry of /trades. Ids are used again after cancelled entries: the key has the opening time too."""
+
+    trade_id: NeededId
+    pair: Label
     is_short: bool | None = False
-    is_open: bool | None = False
-    open_timestamp: float
-    close_timestamp: Known = None
-    profit_abs: Known = None
+    open_timestamp: _Milliseconds
+    close_timestamp: _Milliseconds
+    close_profit_abs: Needed
+    stake_amount: Positive = None
 
-    def closed(self) -> Trade | None:
-        """Return the trade, None while it is open."""
-        if self.is_open or self.close_timestamp is None or self.profit_abs is None:
-            return None
+    def closed(self) -> Trade:
+        """Return it as a plain value."""
+        opened = self.open_timestamp / _MILLISECONDS
         return Trade(
-            self.pair,
-            "short" if self.is_short else "long",
-            self.open_timestamp / _MILLISECONDS,
-            self.close_timestamp / _MILLISECONDS,
-            self.profit_abs,
+            key=(self.trade_id, opened),
+            symbol=self.pair,
+            side="short" if self.is_short else "long",
+            opened_at=opened,
+            closed_at=self.close_timestamp / _MILLISECONDS,
+            profit=self.close_profit_abs,
+            stake=self.stake_amount,
         )
 
 
-class TradePage(BaseModel):
-    """A page of /trades."""
+class TradePage(Answer):
+    """/trades; None is an entry that cannot be read."""
 
-    trades: list[ListedTrade]
-    total_trades: int
+    trades: list[Annotated[ClosedTrade | None, Lenient]]
+    total_trades: NeededId
 
 
-class Lock(BaseModel):
+# [formatted time, milliseconds, logger, level, message]
+LogRecord = tuple[str, _Milliseconds, str, str, str]
+
+
+class Logs(Answer):
+    """/logs: the last 1000 records."""
+
+    logs: list[Annotated[LogRecord | None, Lenient]]
+
+    def failed_passes(self) -> set[int]:
+        """Return the passes of the trading loop that logged a failed call to the exchange, by PASS seconds.
+
+        Passes rather than lines: one lost call writes one to six lines, an outage a thousand in 40 s.
+        """
+        return {
+            int(record[1] / _MILLISECONDS // PASS)
+            for record in self.logs
+            if record is not None and record[3] in _FAILURES and record[2].startswith(_EXCHANGE)
+        }
+
+
+class Lock(Answer):
     """A pair, or every pair, that is not entered on a side, or on both (`*`)."""
 
     id: int
@@ -172,7 +243,7 @@ class Lock(BaseModel):
         return self.active and self.pair == EVERY_PAIR and self.side == "*"
 
 
-class Locks(BaseModel):
+class Locks(Answer):
     """/locks."""
 
     locks: list[Lock]

@@ -124,12 +124,14 @@ def _or_absent(value: object, validate: ValidatorFunctionWrapHandler, info: Vali
     """Return the value, or None after noting why it was refused."""
     if value is None:
         return None
-    found: Input = info.context  # type: ignore[assignment]  # every model is read through Input.read
-    if found.strict:
+    found: Input | None = info.context  # None where nobody counts what was refused
+    if found is not None and found.strict:
         return validate(value)
     try:
         return validate(value)
     except ValidationError as error:
+        if found is None:
+            return None
         first = error.errors(include_url=False, include_context=False)[0]
         where = ".".join(str(step) for step in (info.field_name, *first["loc"]))
         reason = _REASONS.get(first["type"], "malformed")
@@ -138,8 +140,8 @@ def _or_absent(value: object, validate: ValidatorFunctionWrapHandler, info: Vali
 
 
 def _capped(value: object, info: ValidationInfo) -> object:
-    found: Input = info.context  # type: ignore[assignment]  # every model is read through Input.read
-    return found.capped(str(info.field_name), value) if isinstance(value, dict) else value
+    found: Input | None = info.context
+    return found.capped(str(info.field_name), value) if found and isinstance(value, dict) else value
 
 
 def _flag(value: object) -> object:

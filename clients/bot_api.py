@@ -1,0 +1,203 @@
+"""The JSON of the bot API (docs/bot-api.md), whichever way it comes: answered, pushed or in a file."""
+
+from itertools import pairwise
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, ValidationInfo, model_validator
+from pydantic_core import PydanticCustomError
+
+from clients.input import (
+    Answer,
+    Capped,
+    Count,
+    Flag,
+    Label,
+    Lenient,
+    Needed,
+    NeededId,
+    NeededTime,
+    Positive,
+    Ratio,
+    Real,
+    Time,
+)
+from clients.trading import Position, Trade
+
+STATES = ("running", "paused", "stopped")
+
+
+class OpenPosition(Answer):
+    """An open position; `size` is negative, or not, for a short one."""
+
+    symbol: Label
+    side: str | None = ""
+    size: Real = None
+    price: Real = None
+    profit: Real = None
+    risky: Annotated[bool | None, Lenient] = None
+
+    def position(self) -> Position:
+        """Return it as a plain value."""
+        size = None if self.size is None else abs(self.size)
+        value = None if size is None or self.price is None else size * self.price
+        return Position(self.symbol, self.side or "", value, self.profit, size, self.risky)
+
+
+class Times(Answer):
+    """Durations as a histogram: cumulative counts by upper bound, in seconds."""
+
+    count: NeededId
+    sum: Annotated[Needed, Field(ge=0)]
+    buckets: dict[str, NeededId]
+
+    @model_validator(mode="after")
+    def _rises(self) -> Self:
+        try:
+            buckets = self.rising()
+        except ValueError:
+            raise PydanticCustomError("histogram", "bounds are numbers, as 0.5 or +Inf") from None
+        counts = [count for _, count in buckets]
+        rising = counts == sorted(counts) and all(low < high for (low, _), (high, _) in pairwise(buckets))
+        if not rising or not buckets or buckets[-1] != (float("inf"), self.count):
+            raise PydanticCustomError(
+                "histogram", "counts must rise with the bound up to +Inf, which holds them all"
+            )
+        return self
+
+    def rising(self) -> tuple[tuple[float, int], ...]:
+        """Return the bounds in order, each with its count. Raises ValueError for one that is no number."""
+        return tuple(sorted((float(bound), count) for bound, count in self.buckets.items()))
+
+
+class _Api(Answer):
+    requests_ok_total: Count = None
+    requests_error_total: Count = None
+    response_seconds: Annotated[Times | None, Lenient] = None
+
+
+class Quality(Answer):
+    """What a bot says of a model as plain numbers; fields are named as in the catalogue."""
+
+    model_loaded: Flag = Field(None, alias="loaded")
+    model_accuracy: Ratio = Field(None, alias="accuracy")
+    model_precision: Ratio = Field(None, alias="precision")
+    model_recall: Ratio = Field(None, alias="recall")
+    model_f1_score: Ratio = Field(None, alias="f1_score")
+    model_auc: Ratio = Field(None, alias="auc")
+    prediction_confidence: Ratio = None
+    prediction_uncertainty: Positive = None
+    prediction_time_seconds: Positive = Field(None, alias="prediction_seconds")
+    predictions_per_hour: Positive = None
+    last_prediction_timestamp_seconds: Time = Field(None, alias="last_prediction_at")
+    model_drift_detected: Flag = Field(None, alias="drift_detected")
+    model_drift_score: Positive = Field(None, alias="drift_score")
+    model_last_retraining_timestamp_seconds: Time = Field(None, alias="last_retraining_at")
+    model_retrainings_total: Count = Field(None, alias="retrainings_total")
+    data_quality_score: Ratio = None
+    missing_data_ratio: Ratio = None
+    outlier_ratio: Ratio = None
+
+
+class Model(Quality):
+    """What a bot says of a model."""
+
+    prediction_times: Annotated[Times | None, Lenient] = None
+
+
+class Figures(Answer):
+    """What a bot says of a market as plain numbers; fields are named as in the catalogue."""
+
+    market_volatility_ratio: Positive = Field(None, alias="volatility_ratio")
+    market_liquidity_score: Ratio = Field(None, alias="liquidity_score")
+    market_volume_24h: Positive = Field(None, alias="volume_24h")
+    market_volume_change_24h_ratio: Real = Field(None, alias="volume_change_24h_ratio")
+    market_rsi: Annotated[Annotated[Needed, Field(ge=0, le=100)] | None, Lenient] = Field(None, alias="rsi")
+    market_macd: Real = Field(None, alias="macd")
+    market_bollinger_position: Real = Field(None, alias="bollinger_position")
+    market_support_resistance_strength: Ratio = Field(None, alias="support_resistance_strength")
+
+
+class Market(Figures):
+    """What a bot says of a market."""
+
+    trend: Annotated[Literal["up", "down", "sideways"] | None, Lenient] = None
+    regime: Annotated[Literal["calm", "volatile", "trending"] | None, Lenient] = None
+    price_change_1h_ratio: Real = None
+    price_change_24h_ratio: Real = None
+
+
+class _Process(Answer):
+    pid: Annotated[Annotated[int, Field(strict=True, gt=0, le=2**31)] | None, Lenient] = None
+
+
+class Measured(Answer):
+    """The figures that a bot measures as it goes."""
+
+    api: Annotated[_Api | None, Lenient] = None
+    feeds: Annotated[dict[Label, Time] | None, Capped, Lenient] = None
+    models: Annotated[dict[Label, Annotated[Model | None, Lenient]] | None, Capped, Lenient] = None
+    market: Annotated[dict[Label, Annotated[Market | None, Lenient]] | None, Capped, Lenient] = None
+
+
+def _known(word: str, info: ValidationInfo) -> str:
+    """Refuse a bot's own word for its state where figures are read; whoever acts on the bot reads any."""
+    if info.context is not None and word not in STATES:
+        raise PydanticCustomError("literal_error", "Input should be 'running', 'paused' or 'stopped'")
+    return word
+
+
+class State(Measured):
+    """All that a bot says of itself; only its trades are told apart from it.
+
+    Of `open_positions` None is one that cannot be read: what is open is not known then.
+    """
+
+    time: Time = None
+    state: Annotated[Annotated[Label, AfterValidator(_known)] | None, Lenient] = None
+    started_at: Time = None
+    last_activity_at: Time = None
+    starting_capital: Positive = None
+    equity: Real = None
+    profit_realised: Real = None
+    profit_open: Real = None
+    exposure: Positive = None
+    max_exposure: Positive = None
+    open_positions: Annotated[list[Annotated[OpenPosition | None, Lenient]] | None, Lenient] = None
+    pending_orders: Count = None
+    trades_closed: Count = None
+    last_trade_id: Count = None
+    process: Annotated[_Process | None, Lenient] = None
+
+
+class ClosedTrade(Answer):
+    """A closed trade as a bot tells it."""
+
+    id: NeededId
+    symbol: Label
+    side: Literal["long", "short"]
+    opened_at: NeededTime
+    closed_at: NeededTime
+    profit: Needed
+    stake: Positive = None
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.closed_at < self.opened_at:
+            raise PydanticCustomError(
+                "order",
+                "closed_at {closed} is before opened_at {opened}",
+                {"closed": self.closed_at, "opened": self.opened_at},
+            )
+        return self
+
+    def closed(self) -> Trade:
+        """Return it as a plain value."""
+        key = (self.id, self.opened_at)
+        return Trade(key, self.symbol, self.side, self.opened_at, self.closed_at, self.profit, self.stake)
+
+
+class TradePage(Answer):
+    """/trades; None is an entry that cannot be read."""
+
+    trades: list[Annotated[ClosedTrade | None, Lenient]]
+    more: bool = False
