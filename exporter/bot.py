@@ -31,10 +31,12 @@ class WatchedBot:
         if reading.history_restarted:
             self._ledger.clear()
             self.past.clear()
-        self.past.add(reading.trades)
+        new, corrected = self.past.add(reading.trades)
         if capital is not None:
             self.past.capital = capital
-        self._ledger.add(reading.trades, capital)
+        self._ledger.add(new, self.past.capital)
+        if corrected:
+            self._ledger.correct(self.past.trades(), self.past.capital)
         if self._ledger.unnamed_symbols:
             said.over_cap["traded symbols"] = self._ledger.unnamed_symbols
         return [

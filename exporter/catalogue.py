@@ -103,7 +103,7 @@ METRICS: tuple[Metric, ...] = (
     Metric("state", GAUGE, "bool", TRADING, "1 for the state that the bot is in: running, paused, stopped, reloading.", ("state",), http="state", freqtrade="/show_config state"),
     Metric("uptime_seconds", GAUGE, "seconds", TRADING, "Since the bot's trading loop started.", http="time − started_at", freqtrade="now − /health bot_startup_ts"),
     Metric("last_activity_timestamp_seconds", GAUGE, "unix time", TRADING, "When the bot's trading loop last ran.", http="last_activity_at", freqtrade="/health last_process_ts"),
-    _traded("trades_total", "trades", "Closed trades; outcome is won, lost or even. Symbols beyond `collection.max_symbols` are counted as `other`.", "symbol", "side", "outcome", kind=COUNTER),
+    _traded("trades_total", "trades", "Closed trades; outcome is won, lost or even, as a trade was first told. Symbols beyond `collection.max_symbols` are counted as `other`.", "symbol", "side", "outcome", kind=COUNTER),
     _traded("symbol_pnl", "money", "Profit of the closed trades of a symbol; of symbols beyond `collection.max_symbols` as `other`.", "symbol"),
     _traded("win_rate", "ratio", "Closed trades that made money, of all closed trades."),
     Metric("profit_loss", GAUGE, "money", TRADING, "Profit of closed trades and of open positions.", http="profit_realised + profit_open", freqtrade="/profit profit_all_coin"),

@@ -148,7 +148,10 @@ class Bot:
 
     @_harmless
     def trade(self, **fields: Any) -> None:  # noqa: ANN401 - as above
-        """Tell a trade that has closed: id, symbol, side, opened_at, closed_at, profit, best also stake."""
+        """Tell a trade that has closed: id, symbol, side, opened_at, closed_at, profit, best also stake.
+
+        Tell it again whole with corrected_at, a unix time, where it turned out otherwise.
+        """
         copied = _copied(fields)
         self._tell(lambda: self._keep(copied))
 

@@ -44,8 +44,8 @@ class Host:
 class Reading:
     """One answer of a source. None is unknown; money is in the stake currency, times are unix seconds.
 
-    `time` is the clock that the other times are of. `trades` are those not told before, unless
-    `history_restarted`: then they are all there are. `pnl` is by window, `samples` need no computing.
+    `time` is the clock that the other times are of. `trades` are new ones, and known ones as they are now;
+    where `history_restarted`, all there are. `pnl` is by window, `samples` need no computing.
     """
 
     time: float

@@ -33,7 +33,7 @@ class Conventions:
 
 
 class Ledger:
-    """Takes trades in any order and only once each: a key that was taken stays as it was first told.
+    """Takes trades in any order, each once; what a bot corrects later takes the place of all (`correct`).
 
     Statistics of trades know a trade from its closing on, whole: what a partial exit of an open one made is
     the bot's to say (`profit_loss`) and enters `drawdown` only. Profits are after fees and funding.
@@ -54,7 +54,6 @@ class Ledger:
         self.counts: dict[tuple[str, str, Outcome], int] = {}
         self.profits: dict[str, float] = {}  # by symbol, as it is counted
         self.gross_won = self.gross_lost = 0.0
-        self._keys: set[tuple[int, float]] = set()
         self._curve = Curve(self._events)
         self._symbols: dict[str, str] = {}  # what each is counted as
         self._local = LocalDays(self._conventions.zone)
@@ -66,23 +65,29 @@ class Ledger:
         self._ratios: tuple[int, Ratios] | None = None  # until which day
 
     def add(self, trades: Iterable[Trade], capital: float | None) -> None:
-        """Take the trades not taken before; one that closed before others is put into its place.
+        """Take trades that are new; one that closed before others is put into its place.
 
         `capital` is the equity before the first trade and all transfers; None leaves what was known of it.
         """
         if capital is not None and capital != self._curve.capital:
             self._curve.begin(capital)
             self._ratios = None
-        new = []
-        for trade in trades:
-            if trade.key not in self._keys:
-                self._keys.add(trade.key)
-                new.append(trade)
+        new = sorted(trades, key=attrgetter("closed_at", "key"))
         if new:
-            new.sort(key=attrgetter("closed_at", "key"))
             for trade in new:
                 self._count(trade)
             self._curve.add(new)
+
+    def correct(self, trades: Iterable[Trade], capital: float | None) -> None:
+        """Take all trades anew, since some of them have other figures now.
+
+        `counts` stays: a counter that falls is read by Prometheus as one that began anew, and the whole of it
+        as growth. It counts a trade once, by what it was first told to be.
+        """
+        counts = self.counts
+        self.clear()
+        self.add(trades, capital)
+        self.counts = counts
 
     def _count(self, trade: Trade) -> None:
         profit, kind = trade.profit, outcome(trade.profit)

@@ -89,7 +89,7 @@ class FileSource:
                     found.reject("malformed", f"{where}: not JSON: {error}")
                     continue
                 if (trade := told(row, where, found, now)) is not None:
-                    self._fresh.append(trade)
+                    self._fresh.append(trade.closed())
         except OSError as error:
             detail = f"{error.filename or self._tail.file}: {error.strerror or error}"
             reason: Reason = "auth" if isinstance(error, PermissionError) else "unavailable"

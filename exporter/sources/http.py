@@ -22,7 +22,7 @@ class _TradePage(Answer):
 
 @source(HttpBot)
 class HttpSource:
-    """Polls the state, and the trades after the last id that was read."""
+    """Polls the state, and the trades after the last id that was read; all when some were corrected."""
 
     def __init__(self, settings: HttpBot, surroundings: Surroundings) -> None:
         self._api = BotApi(
@@ -31,6 +31,7 @@ class HttpSource:
         self._clock = surroundings.clock
         self._input = surroundings.input
         self._since = 0
+        self._revision: int | None = None
 
     async def poll(self) -> Reading:
         """Return what the bot says now. Raises SourceError."""
@@ -43,11 +44,12 @@ class HttpSource:
                 "parse", f"/api/v1/state: {first_problem(error)}; see docs/bot-api.md"
             ) from None
         restarted = state.last_trade_id is not None and state.last_trade_id < self._since
-        since = 0 if restarted else self._since
+        corrected = state.trades_revision != self._revision
+        since = 0 if restarted or corrected else self._since
         trades: list[Trade] = []
         if state.last_trade_id is None or state.last_trade_id > since:
             trades, since = await self._trades_after(since)
-        self._since = since
+        self._since, self._revision = since, state.trades_revision
         return reading(state, tuple(trades), self._clock(), restarted=restarted)
 
     async def _trades_after(self, since: int) -> tuple[list[Trade], int]:

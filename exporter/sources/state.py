@@ -167,6 +167,7 @@ class State(Measured):
     pending_orders: Count = None
     trades_closed: Count = None
     last_trade_id: Count = None
+    trades_revision: Count = None
     process: Annotated[_Process | None, Lenient] = None
 
 
@@ -180,6 +181,7 @@ class ClosedTrade(Answer):
     closed_at: NeededTime
     profit: Needed
     stake: Positive = None
+    corrected_at: Time = None
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -238,14 +240,14 @@ def _samples(state: State) -> Iterator[Sample]:
         yield sample("response_time_seconds", state.api.response_seconds.histogram())
 
 
-def told(row: object, where: str, found: Input, now: float) -> Trade | None:
+def told(row: object, where: str, found: Input, now: float) -> ClosedTrade | None:
     """Return the trade that a bot told, None after noting all that is wrong with it.
 
     One that closes more than a day after `now`, the exporter's unix time, is refused: it would be the last
     trade and outside of every window until that day comes.
     """
     try:
-        trade = found.read(ClosedTrade, row).closed()
+        trade = found.read(ClosedTrade, row)
     except ValidationError as error:
         for problem in problems(error, where):
             found.reject(problem.reason, problem.text)
