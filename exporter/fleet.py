@@ -197,4 +197,5 @@ def _row(bot: BotPoller, health: dict[str, Any], now: float) -> Row:
         polled=polled,
         active=None if idle is None or polled is None else idle + polled,
         error=bot.status.error,
+        warning=bot.status.warning,
     )

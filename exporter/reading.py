@@ -46,6 +46,8 @@ class Reading:
 
     `time` is the clock that the other times are of. `trades` are new ones, and known ones as they are now;
     where `history_restarted`, all there are. `pnl` is by window, `samples` need no computing.
+    `capital_has_transfers` says that `starting_capital` is what it would be if all that the owner moved until
+    now had been moved at the start.
     """
 
     time: float
@@ -53,6 +55,7 @@ class Reading:
     started_at: float | None = None
     last_activity_at: float | None = None
     starting_capital: float | None = None
+    capital_has_transfers: bool = False
     equity: float | None = None
     profit_loss: float | None = None
     pnl: Mapping[str, float] = field(default_factory=dict)

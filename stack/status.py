@@ -59,8 +59,8 @@ class Status:
 
 def read_status(settings: Settings) -> Status:
     """Return the state of the stack. Raises Unreachable."""
-    samples = _samples(settings)
-    up, profit = (_by_bot(samples, name) for name in ("trading_bot_up", "trading_bot_profit_loss"))
+    samples = ask(settings, _SERIES)
+    up, profit = (by_bot(samples, name) for name in ("trading_bot_up", "trading_bot_profit_loss"))
     states = {
         labels["bot"]: labels.get("state", "")
         for labels, value in samples
@@ -79,12 +79,13 @@ def read_status(settings: Settings) -> Status:
     return Status(bots, _firing(samples), _open_incidents(settings))
 
 
-def _samples(settings: Settings) -> Samples:
+def ask(settings: Settings, query: str) -> Samples:
+    """Return what Prometheus answers to a query. Raises Unreachable."""
     url = f"{settings.services.prometheus.url}/api/v1/query"
     try:
         answer = requests.get(
             url,
-            params={"query": _SERIES},
+            params={"query": query},
             verify=settings.web.verify,
             auth=settings.web.user(),
             timeout=_TIMEOUT,
@@ -98,7 +99,8 @@ def _samples(settings: Settings) -> Samples:
     return [(series["metric"], float(series["value"][1])) for series in found]
 
 
-def _by_bot(samples: Samples, name: str) -> dict[str, float]:
+def by_bot(samples: Samples, name: str) -> dict[str, float]:
+    """Return the values of a metric by their bots."""
     return {labels["bot"]: value for labels, value in samples if labels["__name__"] == name}
 
 

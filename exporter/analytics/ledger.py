@@ -158,11 +158,13 @@ class Ledger:
     def max_drawdown(self) -> float | None:
         """Deepest fall of the realised equity, as a share of its highest before, 0 to 1.
 
-        M. Magdon-Ismail, A. Atiya, "Maximum Drawdown", Risk 17 (2004). None where the capital is unknown.
+        M. Magdon-Ismail, A. Atiya, "Maximum Drawdown", Risk 17 (2004). None where the capital is unknown, or
+        there never was any.
         """
-        if not self.trades or self._curve.capital is None:
+        standing = self._curve.standing
+        if not self.trades or self._curve.capital is None or not standing.has_highest:
             return None
-        return min(1.0, self._curve.standing.fall_ratio)
+        return min(1.0, standing.fall_ratio)
 
     @property
     def longest_wins(self) -> int | None:
@@ -184,20 +186,28 @@ class Ledger:
         """Mean seconds from opening to closing, of the trades that closed after they opened."""
         return self._duration / self._durations if self._durations else None
 
-    def drawdown(self, now: float, equity: float, profit_loss: float | None) -> float | None:
+    def drawdown(
+        self, now: float, equity: float, profit_loss: float | None, exposure: float | None = None
+    ) -> float | None:
         """Return the fall of the equity from the highest that closed trades had reached, 0 to 1.
 
         fall / (equity + fall), where `profit_loss` (of all trades, open ones too) tells the fall: so a
         transfer that nobody declared is none. Where it is unknown, the equity tells. The highest is taken
         from closed trades since the baseline: it survives a restart, and one wrong price of an open
         position cannot raise it for ever.
+
+        Where the highest is not above 0, since the owner took out more than was put in, the fall is a share
+        of what is at stake: the exposure now, or the mean stake of a trade if that is more.
         """
         if self._curve.capital is None:
             return None
         standing = self._curve.at(now)
         worth = equity if profit_loss is None else standing.equity + profit_loss - standing.profit
         fall = max(0.0, standing.high - worth)
-        return min(1.0, fall / (equity + fall)) if equity + fall > 0 else None
+        highest = equity + fall
+        if highest <= 0:
+            highest = fall + max(exposure or 0.0, self.mean_stake or 0.0)
+        return min(1.0, fall / highest) if highest > 0 else None
 
     def last_closed_at(self, now: float) -> float | None:
         """Return when a trade last closed, unix seconds; one in the future has not."""

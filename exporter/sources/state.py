@@ -157,7 +157,7 @@ class State(Measured):
     state: Annotated[Literal["running", "paused", "stopped"] | None, Lenient] = None
     started_at: Time = None
     last_activity_at: Time = None
-    starting_capital: Positive = None
+    starting_capital: Real = None
     equity: Real = None
     profit_realised: Real = None
     profit_open: Real = None

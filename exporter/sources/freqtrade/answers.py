@@ -25,6 +25,7 @@ class Config(Answer):
     """/show_config."""
 
     state: Annotated[Literal["running", "paused", "stopped", "reload_config"] | None, Lenient] = None
+    available_capital: Real = None
 
 
 class Health(Answer):
@@ -35,9 +36,12 @@ class Health(Answer):
 
 
 class Balance(Answer):
-    """/balance; its totals are not read: they fell by a third in an outage."""
+    """/balance; its totals are not read: they fell by a third in an outage.
 
-    starting_capital: Positive = None
+    `starting_capital` is below 0 where the owner took out more than he put in.
+    """
+
+    starting_capital: Real = None
 
 
 class Profit(Answer):

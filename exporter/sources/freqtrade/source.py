@@ -120,8 +120,6 @@ class FreqtradeSource:
     def _reading(self, said: _Answers, trades: tuple[Trade, ...], restarted: bool) -> Reading:
         now = self._clock()
         state = said.config.state
-        capital = said.balance.starting_capital if said.balance else None
-        total = said.profit.profit_all_coin if said.profit else None
         entries = said.entries
         filled = [entry for entry in entries or () if entry.amount > 0]
         rates = {entry.pair: entry.current_rate for entry in filled}
@@ -131,9 +129,10 @@ class FreqtradeSource:
             state=_STATES.get(state, state) if state else None,
             started_at=said.health.bot_startup_ts,
             last_activity_at=said.health.last_process_ts,
-            starting_capital=capital,
-            equity=None if capital is None or total is None else capital + total,
-            profit_loss=total,
+            starting_capital=said.balance.starting_capital if said.balance else None,
+            # It is what the bot holds now less its profits, unless its configuration fixes it.
+            capital_has_transfers=said.config.available_capital is None,
+            profit_loss=said.profit.profit_all_coin if said.profit else None,
             pnl=_pnl(said),
             exposure=said.count.total_stake if said.count else None,
             open_symbols=None if entries is None else tuple(entry.pair for entry in filled),
