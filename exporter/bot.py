@@ -13,27 +13,24 @@ from stack.settings import Bot
 
 
 class WatchedBot:
-    """Keeps a bot's trades and what must be compared between polls; `window` (of rates) is seconds."""
+    """Keeps a bot's trades and what must be compared between polls; `window` (of rates) is seconds.
 
-    def __init__(self, settings: Bot, conventions: Conventions, window: float) -> None:
+    `past` is what was known of it before, by other settings.
+    """
+
+    def __init__(
+        self, settings: Bot, conventions: Conventions, window: float, past: Past | None = None
+    ) -> None:
         self._settings = settings
         self._ledger = Ledger(conventions, tuple(_events(settings)))
-        self.past = Past()
+        self.past = past or Past()
         self._calls = CallWindow(window)
         self._cap = conventions.symbols
         self._symbols: dict[str, None] = {}  # every symbol that was open, in the order met
 
     def take(self, reading: Reading, said: Input) -> list[Sample]:
         """Return the samples of a reading without what is unknown; note in `said` what is beyond the cap."""
-        if reading.history_restarted:
-            self._ledger.clear()
-            self.past.clear()
-        new, corrected = self.past.add(reading.trades)
-        self._ledger.add(new, self.past.capital)
-        if corrected:
-            self._ledger.correct(self.past.trades(), self.past.capital)
-        self.past.capital = self._capital(reading)
-        self._ledger.add((), self.past.capital)
+        self.learn(reading)
         if self._ledger.unnamed_symbols:
             said.over_cap["traded symbols"] = self._ledger.unnamed_symbols
         return [
@@ -46,6 +43,21 @@ class WatchedBot:
             *self._api(reading),
             *reading.samples,
         ]
+
+    def learn(self, reading: Reading) -> None:
+        """Take the trades and the capital of a reading."""
+        if reading.history_restarted:
+            if self._ledger.trades:
+                self.past.capital = None
+            self._ledger.clear()
+            self.past.clear()
+        new, corrected = self.past.add(reading.trades)
+        # Of a ledger that has none, all that was known before its settings changed are new.
+        self._ledger.add(new if self._ledger.trades else self.past.trades(), self.past.capital)
+        if corrected:
+            self._ledger.correct(self.past.trades(), self.past.capital)
+        self.past.capital = self._capital(reading)
+        self._ledger.add((), self.past.capital)
 
     def blind(self, samples: Iterable[Sample]) -> str:
         """Return why no drawdown alert can fire on samples of this bot, empty where one can."""
@@ -96,7 +108,8 @@ class WatchedBot:
         if "total" not in windows:
             yield from known("pnl", self._ledger.profit, window="total")
         equity, made = reading.equity, reading.profit_loss
-        if equity is None and self.past.capital is not None and made is not None:
+        told = equity is not None or reading.equity_refused
+        if not told and self.past.capital is not None and made is not None:
             equity = self.past.capital + self._moved(reading.time) + made
         if equity is not None:
             yield sample("equity", equity)

@@ -90,6 +90,8 @@ class BotPoller:
             # In a thread: a long history must not hold up the other bots.
             samples = await asyncio.to_thread(self._figures, reading, usage)
         except SourceError as error:
+            if error.known is not None:
+                await asyncio.to_thread(self._watched.learn, error.known)
             self._failed(error.reason, error.detail, began)
         except Exception as error:  # noqa: BLE001 - a defect met by one bot must not end the watch over it
             _log.exception("poll failed on a defect of the exporter", extra={"bot": self.name})

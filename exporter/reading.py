@@ -47,7 +47,7 @@ class Reading:
     `time` is the clock that the other times are of. `trades` are new ones, and known ones as they are now;
     where `history_restarted`, all there are. `pnl` is by window, `samples` need no computing.
     `capital_has_transfers` says that `starting_capital` is what it would be if all that the owner moved until
-    now had been moved at the start.
+    now had been moved at the start, `equity_refused` that an equity was told which cannot be.
     """
 
     time: float
@@ -57,6 +57,7 @@ class Reading:
     starting_capital: float | None = None
     capital_has_transfers: bool = False
     equity: float | None = None
+    equity_refused: bool = False
     profit_loss: float | None = None
     pnl: Mapping[str, float] = field(default_factory=dict)
     exposure: float | None = None

@@ -30,7 +30,7 @@ class HttpSource:
         )
         self._clock = surroundings.clock
         self._input = surroundings.input
-        self._since = 0
+        self._since: int | None = None  # None: nothing was read yet
         self._revision: int | None = None
 
     async def poll(self) -> Reading:
@@ -43,11 +43,12 @@ class HttpSource:
             raise SourceError(
                 "parse", f"/api/v1/state: {first_problem(error)}; see docs/bot-api.md"
             ) from None
-        restarted = state.last_trade_id is not None and state.last_trade_id < self._since
-        corrected = state.trades_revision != self._revision
-        since = 0 if restarted or corrected else self._since
+        last, since = state.last_trade_id, self._since
+        restarted = since is None or (last is not None and last < since)
+        if since is None or restarted or state.trades_revision != self._revision:
+            since = 0
         trades: list[Trade] = []
-        if state.last_trade_id is None or state.last_trade_id > since:
+        if last is None or last > since:
             trades, since = await self._trades_after(since)
         self._since, self._revision = since, state.trades_revision
         return reading(state, tuple(trades), self._clock(), restarted=restarted)

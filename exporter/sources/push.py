@@ -96,9 +96,19 @@ class PushSource:
         silence = now - self._heard_at
         if silence > limit:
             heard = "nothing was ever pushed" if silence == float("inf") else f"last push {silence:.0f} s ago"
-            raise SourceError("timeout", f"{heard}; a bot is silent after {limit:g} s (silent_after)")
+            detail = f"{heard}; a bot is silent after {limit:g} s (silent_after)"
+            raise SourceError("timeout", detail, known=self._known(now))
+        return reading(self._whole(now), self._new(), now)
+
+    def _new(self) -> tuple[Trade, ...]:
         trades, self._fresh = tuple(self._fresh), []
-        return reading(self._whole(now), trades, now)
+        return trades
+
+    def _known(self, now: float) -> Reading:
+        """Return the trades that no reading has had yet, and the last state, however old."""
+        state = self._said["state"][1] if "state" in self._said else State()
+        capital = state.starting_capital if isinstance(state, State) else None
+        return Reading(time=now, starting_capital=capital, trades=self._new())
 
     def _whole(self, now: float) -> State:
         """Return the last state, what was measured laid over it; of each only what is not too old."""
@@ -109,7 +119,7 @@ class PushSource:
         over = fresh["metrics"][1] if "metrics" in fresh else Measured()
         update: dict[str, object] = {name: getattr(state, name) for name in Measured.model_fields}
         whole = _laid_over(update, over)
-        return later(State.model_construct(**{**dict(state), **whole}), now - told_at)
+        return later(State.model_construct(state.model_fields_set, **{**dict(state), **whole}), now - told_at)
 
     async def close(self) -> None:
         """Let go of the journal; a push that comes later is not taken."""

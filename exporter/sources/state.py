@@ -212,6 +212,7 @@ def reading(state: State, trades: tuple[Trade, ...], clock: float, *, restarted:
         last_activity_at=state.last_activity_at,
         starting_capital=state.starting_capital,
         equity=state.equity,
+        equity_refused=state.equity is None and "equity" in state.model_fields_set,
         profit_loss=realised + unrealised if realised is not None and unrealised is not None else None,
         pnl={} if realised is None else {"total": realised},
         exposure=state.exposure,

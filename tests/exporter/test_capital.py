@@ -108,6 +108,12 @@ def test_a_negative_capital_that_a_bot_tells_of_itself_is_taken(tmp_path):
     assert value(series, "drawdown_ratio") == pytest.approx(70 / (70 + 500))  # 500 are in open positions
 
 
+def test_an_equity_that_cannot_be_is_not_made_up_from_the_rest(tmp_path):
+    (series,) = http(tmp_path, STATE | {"equity": float("nan")})
+    assert not names(series) & {"equity", "drawdown_ratio"}
+    assert value(series, "profit_loss") == 80
+
+
 def test_what_nobody_knows_stays_absent(tmp_path):
     (series,) = http(tmp_path, without(*UNTOLD))
     assert not names(series) & {"equity", "drawdown_ratio", "max_drawdown_ratio", "profit_loss"}

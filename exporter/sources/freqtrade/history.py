@@ -48,7 +48,8 @@ class History:
         new = sum(trade.key not in self._profits for trade in pages.trades)
         if self._profits and (self._total + new != pages.total or self._missed_a_correction(pages, now)):
             return await self._from_scratch(now)
-        return self._accept(pages, now), False
+        first = self._seen is None
+        return self._accept(pages, now), first
 
     def _missed_a_correction(self, pages: _Pages, now: _Sums) -> bool:
         """Return whether the pages do not explain by how much the sum of all profits has moved.
