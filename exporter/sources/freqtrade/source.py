@@ -89,7 +89,7 @@ class FreqtradeSource:
         try:
             async with asyncio.TaskGroup() as group:
                 config = group.create_task(self._get("/show_config", Config))
-                health = group.create_task(self._get("/health", Health))
+                health = group.create_task(self._get("/health", Health, older=Health()))  # 2022.1 has none
                 status = group.create_task(self._get("/status", Status, wrap="trades"))
                 logs = group.create_task(self._get("/logs", Logs))
                 balance = group.create_task(self._at_pace("/balance", Balance))
@@ -147,14 +147,22 @@ class FreqtradeSource:
         )
 
     async def _get(
-        self, path: str, kind: type[_Answer], wrap: str = "", **query: str | int
+        self,
+        path: str,
+        kind: type[_Answer],
+        wrap: str = "",
+        older: _Answer | None = None,
+        **query: str | int,
     ) -> _Answer | None:
-        """Return the answer, None where it is refused. `wrap` names a bare list. Raises SourceError."""
+        """Return the answer, None where it is refused, `older` where it does not exist. Raises SourceError.
+
+        `wrap` names a bare list.
+        """
         try:
             data = await self._api.get(_ROOT + path, **query)
         except SourceError as error:
             if error.status in _REFUSALS:
-                return None
+                return older if error.status == 404 else None
             raise
         try:
             return self._input.read(kind, {wrap: data} if wrap else data)
