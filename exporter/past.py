@@ -49,15 +49,23 @@ class Past:
     def add(self, trades: Iterable[Trade]) -> tuple[list[Trade], bool]:
         """Take trades; return those that are new, and whether one that was known has other figures now."""
         new, corrected = [], False
+        # The time of closing last: who reads meanwhile finds a row by it.
+        columns: tuple[array[Any], ...] = (
+            self._kinds,
+            self._opened,
+            self._profits,
+            self._stakes,
+            self._closed,
+        )
         for trade in trades:
             place = self._rows.setdefault(trade.key, len(self._closed))
             if place == len(self._closed):
-                for column in (self._kinds, self._opened, self._profits, self._stakes, self._closed):
-                    column.append(0)
-                self._write(place, trade)
+                for column, value in zip(columns, self._values(trade), strict=True):
+                    column.append(value)
                 new.append(trade)
             elif self._trade(trade.key, place) != trade:
-                self._write(place, trade)
+                for column, value in zip(columns, self._values(trade), strict=True):
+                    column[place] = value
                 corrected = True
         return new, corrected
 
@@ -65,16 +73,13 @@ class Past:
         """Yield all trades."""
         return itertools.starmap(self._trade, self._rows.items())
 
-    def _write(self, place: int, trade: Trade) -> None:
+    def _values(self, trade: Trade) -> tuple[Any, ...]:
         kind = (trade.symbol, trade.side)
         if kind not in self._places:
             self._places[kind] = len(self._names)
             self._names.append(kind)
-        self._kinds[place] = self._places[kind]
-        self._opened[place] = trade.opened_at
-        self._profits[place] = trade.profit
-        self._stakes[place] = math.nan if trade.stake is None else trade.stake
-        self._closed[place] = trade.closed_at
+        stake = math.nan if trade.stake is None else trade.stake
+        return self._places[kind], trade.opened_at, trade.profit, stake, trade.closed_at
 
     def _trade(self, key: tuple[int, float], place: int) -> Trade:
         return Trade(key=key, **self._row(place))

@@ -3,7 +3,7 @@
 import asyncio
 import hmac
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeVar
@@ -221,19 +221,20 @@ class PushSource:
 
     def _open(self) -> None:
         self._journal.open()
-        rows: list[ClosedTrade] = []
         lenient = Input(self._found.cap)
-        for number, line in enumerate(self._journal.trades(), start=1):
-            try:
-                rows.append(lenient.read(ClosedTrade, from_json(line)))
-            except ValueError as error:
-                _log.error("%s: trades.jsonl line %d is damaged: %s", self._around.data, number, error)
-                continue
+        self._fresh.clear()
+        self._know(self._journalled(lenient))
         for kind, model in _MODELS.items():
             if (kept := self._journal.kept(kind)) is not None:
                 self._said[kind] = (kept[0], lenient.read(model, kept[1]))
                 self._heard_at = max(self._heard_at, kept[0])
-        self._know(rows)
+
+    def _journalled(self, lenient: Input) -> Iterator[ClosedTrade]:
+        for number, line in enumerate(self._journal.trades(), start=1):
+            try:
+                yield lenient.read(ClosedTrade, from_json(line))
+            except ValueError as error:
+                _log.error("%s: trades.jsonl line %d is damaged: %s", self._around.data, number, error)
 
 
 class _Refusals(Input):

@@ -41,6 +41,12 @@ def test_a_bot_whose_capital_only_settings_can_tell_beforehand_must_have_one(des
     assert BLIND in told.stderr
 
 
+def test_up_says_so_too_and_starts_all_the_same(desk: Desk):
+    checked(desk, {"source": SOURCES["push"]})
+    told = desk.run("up", "--replica", "9")  # there is none: it ends before anything is started
+    assert f"warning: bots.my_bot.starting_capital: {BLIND}" in told.stdout
+
+
 @pytest.mark.parametrize(
     "more",
     [
