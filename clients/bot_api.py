@@ -156,7 +156,7 @@ class State(Measured):
     state: Annotated[Annotated[Label, AfterValidator(_known)] | None, Lenient] = None
     started_at: Time = None
     last_activity_at: Time = None
-    starting_capital: Positive = None
+    starting_capital: Real = None
     equity: Real = None
     profit_realised: Real = None
     profit_open: Real = None
@@ -166,6 +166,7 @@ class State(Measured):
     pending_orders: Count = None
     trades_closed: Count = None
     last_trade_id: Count = None
+    trades_revision: Count = None
     process: Annotated[_Process | None, Lenient] = None
 
 
@@ -179,6 +180,7 @@ class ClosedTrade(Answer):
     closed_at: NeededTime
     profit: Needed
     stake: Positive = None
+    corrected_at: Time = None
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:

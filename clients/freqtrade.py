@@ -29,6 +29,7 @@ class Config(Answer):
     version: Annotated[str | None, Lenient] = None
     api_version: Real = None
     max_open_trades: Real = None
+    available_capital: Real = None
 
     @property
     def enters_nothing(self) -> bool:
@@ -44,9 +45,12 @@ class Health(Answer):
 
 
 class Balance(Answer):
-    """/balance; its totals are not read: they fell by a third in an outage."""
+    """/balance; its totals are not read: they fell by a third in an outage.
 
-    starting_capital: Positive = None
+    `starting_capital` is below 0 where the owner took out more than he put in.
+    """
+
+    starting_capital: Real = None
 
 
 class Profit(Answer):

@@ -126,6 +126,8 @@ class State(Message):
     trades_closed: int | None = None
     last_trade_id: int | None = None
     """0 before the first trade."""
+    trades_revision: int | None = None
+    """Raised where a trade that was told before has other figures now."""
     api: ApiUse | None = None
     feeds: dict[str, float] | None = None
     """By symbol, when its last price came."""

@@ -91,18 +91,15 @@ def pages(
     """
     watched, lines = _watched(settings, bot), Lines(settings.collection.max_symbols, bot)
     said, board, owner = Input(settings.collection.max_symbols), Board(), Owner(bot, "backfill")
-    transfers = settings.bots[bot].transfers
     extra = "".join(f'{name}="{value}",' for name, value in labels.items()).encode()
     profit, place, headers = 0.0, 0, True
     for at in itertools.takewhile(lambda moment: moment < end, itertools.count(start, _STEP)):
         closed = [trade for trade in itertools.islice(past.trades, place, None) if trade.closed_at <= at]
         place += len(closed)
         profit += sum(trade.profit for trade in closed)
-        moved = sum(move.amount for move in transfers if move.at.timestamp() <= at)
         reading = Reading(
             time=at,
             starting_capital=past.capital,
-            equity=None if past.capital is None else past.capital + moved + profit,
             profit_loss=profit,
             trades=tuple(closed),
         )

@@ -1,6 +1,6 @@
 """One watched bot: what it said and what follows from it, as samples."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from exporter.analytics.calls import CallWindow
 from exporter.analytics.curve import Baseline, Event, Transfer
@@ -13,28 +13,24 @@ from stack.settings import Bot
 
 
 class WatchedBot:
-    """Keeps a bot's trades and what must be compared between polls; `window` (of rates) is seconds."""
+    """Keeps a bot's trades and what must be compared between polls; `window` (of rates) is seconds.
 
-    def __init__(self, settings: Bot, conventions: Conventions, window: float) -> None:
+    `past` is what was known of it before, by other settings.
+    """
+
+    def __init__(
+        self, settings: Bot, conventions: Conventions, window: float, past: Past | None = None
+    ) -> None:
         self._settings = settings
         self._ledger = Ledger(conventions, tuple(_events(settings)))
-        self.past = Past()
+        self.past = past or Past()
         self._calls = CallWindow(window)
         self._cap = conventions.symbols
         self._symbols: dict[str, None] = {}  # every symbol that was open, in the order met
 
     def take(self, reading: Reading, said: Input) -> list[Sample]:
         """Return the samples of a reading without what is unknown; note in `said` what is beyond the cap."""
-        capital = self._settings.starting_capital
-        if capital is None:
-            capital = reading.starting_capital
-        if reading.history_restarted:
-            self._ledger.clear()
-            self.past.clear()
-        self.past.add(reading.trades)
-        if capital is not None:
-            self.past.capital = capital
-        self._ledger.add(reading.trades, capital)
+        self.learn(reading)
         if self._ledger.unnamed_symbols:
             said.over_cap["traded symbols"] = self._ledger.unnamed_symbols
         return [
@@ -47,6 +43,49 @@ class WatchedBot:
             *self._api(reading),
             *reading.samples,
         ]
+
+    def learn(self, reading: Reading) -> None:
+        """Take the trades and the capital of a reading."""
+        if reading.history_restarted:
+            if self._ledger.trades:
+                self.past.capital = None
+            self._ledger.clear()
+            self.past.clear()
+        new, corrected = self.past.add(reading.trades)
+        # Of a ledger that has none, all that was known before its settings changed are new.
+        self._ledger.add(new if self._ledger.trades else self.past.trades(), self.past.capital)
+        if corrected:
+            self._ledger.correct(self.past.trades(), self.past.capital)
+        self.past.capital = self._capital(reading)
+        self._ledger.add((), self.past.capital)
+
+    def blind(self, samples: Iterable[Sample]) -> str:
+        """Return why no drawdown alert can fire on samples of this bot, empty where one can."""
+        if any(each.metric.name == "drawdown_ratio" for each in samples):
+            return ""
+        if self.past.capital is None:
+            return "drawdown alerts cannot fire without starting_capital or equity history"
+        return "drawdown alerts cannot fire while it tells neither its equity nor its profit_open"
+
+    def _capital(self, reading: Reading) -> float | None:
+        """Return the equity before the first trade and all transfers, None where it is unknown.
+
+        What a person declared overrules what the bot tells. Of a bot that tells no capital, it is what the
+        first equity leaves when its profits are taken off.
+        """
+        moved = self._moved(reading.time)
+        if self._settings.starting_capital is not None:
+            return self._settings.starting_capital
+        if reading.starting_capital is not None:
+            return reading.starting_capital - (moved if reading.capital_has_transfers else 0.0)
+        if self.past.capital is not None or reading.equity is None:
+            return self.past.capital
+        made = (reading.profit_loss, reading.pnl.get("total"), self._ledger.profit, 0.0)
+        return reading.equity - moved - next(each for each in made if each is not None)
+
+    def _moved(self, now: float) -> float:
+        """Return the money that its owner says to have put in until a unix time, less what he took."""
+        return sum(move.amount for move in self._settings.transfers if move.at.timestamp() <= now)
 
     @staticmethod
     def _loop(reading: Reading) -> Iterator[Sample]:
@@ -68,10 +107,15 @@ class WatchedBot:
             yield from known("pnl", profit, window=window)
         if "total" not in windows:
             yield from known("pnl", self._ledger.profit, window="total")
-        yield from known("equity", reading.equity)
-        if reading.equity is not None:
-            fallen = self._ledger.drawdown(reading.time, reading.equity, reading.profit_loss)
-            yield from known("drawdown_ratio", fallen)
+        equity, made = reading.equity, reading.profit_loss
+        told = equity is not None or reading.equity_refused
+        if not told and self.past.capital is not None and made is not None:
+            equity = self.past.capital + self._moved(reading.time) + made
+        if equity is not None:
+            yield sample("equity", equity)
+            yield from known(
+                "drawdown_ratio", self._ledger.drawdown(reading.time, equity, made, reading.exposure)
+            )
         limit = self._settings.max_exposure
         if limit is None:
             limit = reading.max_exposure

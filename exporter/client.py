@@ -1,12 +1,13 @@
 """Tells the exporter what a Python bot does. It needs only this file and the standard library.
 
     bot = Bot("http://127.0.0.1:8000", "my_bot", token_file="secrets/my_bot_token")
-    bot.state(state="running", equity=10_250.0, open_positions=[{"symbol": "BTC/USDT"}])
-    bot.trade(id=7, symbol="BTC/USDT", side="long", opened_at=opened, closed_at=time.time(), profit=12.5)
+    bot.state(state="running", starting_capital=1000.0, profit_realised=realised(), profit_open=unrealised(),
+              equity=1000.0 + realised() + unrealised(), open_positions=[{"symbol": "BTC/USDT"}])
+    bot.trade(id=7, symbol="BTC/USDT", side="long", opened_at=opened, closed_at=closed, profit=12.5)
     with bot.api_call():
-        exchange.fetch_ticker("BTC/USDT")
+        ticker = exchange.fetch_ticker("BTC/USDT")
     with bot.prediction("entry") as prediction:
-        prediction.confidence = model.predict(candles)
+        prediction.confidence = model.predict(ticker)
 
 No call raises or waits: a thread sends. While the exporter is away trades are kept, `buffer` of them at most;
 beyond that the oldest are dropped and counted in `dropped`. The rest is its latest value only.
@@ -148,7 +149,10 @@ class Bot:
 
     @_harmless
     def trade(self, **fields: Any) -> None:  # noqa: ANN401 - as above
-        """Tell a trade that has closed: id, symbol, side, opened_at, closed_at, profit, best also stake."""
+        """Tell a trade that has closed: id, symbol, side, opened_at, closed_at, profit, best also stake.
+
+        Tell it again whole with corrected_at, a unix time, where it turned out otherwise.
+        """
         copied = _copied(fields)
         self._tell(lambda: self._keep(copied))
 

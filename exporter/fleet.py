@@ -20,6 +20,7 @@ from exporter.formats import TEXT, Format
 from exporter.health import Judge, Vitals
 from exporter.landing import Row
 from exporter.logs.watch import LogWatch
+from exporter.past import Past
 from exporter.poller import BotPoller
 from exporter.reloads import Reloads
 from exporter.sources import Input, Surroundings
@@ -71,10 +72,17 @@ class Fleet:
             if alike and settings.bots.get(name) == before.bots[name]
         }
         replaced = [poller for name, poller in self.bots.items() if name not in kept]
-        self.bots = {name: kept.get(name) or self._poller(name) for name in settings.bots}
+        # Of the same source the trades stay known: it may be down just now.
+        known = {
+            poller.name: poller.past
+            for poller in replaced
+            if poller.name in settings.bots
+            and settings.bots[poller.name].source == before.bots[poller.name].source
+        }
+        self.bots = {name: kept.get(name) or self._poller(name, known.get(name)) for name in settings.bots}
         return replaced
 
-    def _poller(self, name: str) -> BotPoller:
+    def _poller(self, name: str, past: Past | None) -> BotPoller:
         bot, collection = self._settings.bots[name], self._settings.collection
         window = float(collection.rate_window)
         conventions = Conventions(
@@ -92,7 +100,8 @@ class Fleet:
             self._data / "bots" / folder(name),
             float(bot.silent_after or collection.silent_after),
         )
-        return BotPoller(name, bot, WatchedBot(bot, conventions, window), self.board, surroundings)
+        watched = WatchedBot(bot, conventions, window, past)
+        return BotPoller(name, bot, watched, self.board, surroundings)
 
     async def run(self) -> None:
         """Poll everything for ever, the bots spread over the period."""
@@ -193,4 +202,5 @@ def _row(bot: BotPoller, health: dict[str, Any], now: float) -> Row:
         polled=polled,
         active=None if idle is None or polled is None else idle + polled,
         error=bot.status.error,
+        warning=bot.status.warning,
     )

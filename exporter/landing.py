@@ -35,7 +35,10 @@ small{color:var(--quiet);display:block;font-size:.85rem;overflow-wrap:anywhere}
 
 @dataclass(frozen=True)
 class Row:
-    """What the page says of a bot; ages are seconds, None is unknown, `error` is empty while it answers."""
+    """What the page says of a bot; ages are seconds, None is unknown.
+
+    `error` is empty while it answers, `warning` while a loss of it would be seen.
+    """
 
     name: str
     source: str
@@ -46,6 +49,7 @@ class Row:
     polled: float | None
     active: float | None
     error: str
+    warning: str
 
 
 def page(rows: Iterable[Row], links: Mapping[str, str]) -> str:
@@ -70,7 +74,7 @@ def page(rows: Iterable[Row], links: Mapping[str, str]) -> str:
 
 def _row(bot: Row) -> str:
     failing = f"<small>{escape(', '.join(bot.failing))}</small>" if bot.failing else ""
-    error = f"<small>{escape(bot.error)}</small>" if bot.error else ""
+    error = "".join(f"<small>{escape(each)}</small>" for each in (bot.error, bot.warning) if each)
     name = quote(bot.name, safe="")
     links = _links({"metrics": f"/metrics?bot[]={name}", "health": f"/health?bot[]={name}"})
     cells = (

@@ -2,16 +2,17 @@
 
 import asyncio
 import hmac
+import itertools
 import math
 from array import array
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, HTTPException, Query
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from clients.trading import Trade
+from clients.trading import Side, Trade
 
 _MOST: Final = 50_000  # trades of one answer
 _BEARER = HTTPBearer(auto_error=False)
@@ -30,7 +31,7 @@ class Span:
 
 
 class Past:
-    """Keeps some 50 bytes a trade, in the order told."""
+    """Keeps every trade as it was last told, in the order first told."""
 
     def __init__(self) -> None:
         self.capital: float | None = None
@@ -38,28 +39,50 @@ class Past:
 
     def clear(self) -> None:
         """Forget all trades: the bot's history began anew."""
-        self._keys: set[tuple[int, float]] = set()
+        self._rows: dict[tuple[int, float], int] = {}  # the place of each trade
         self._closed, self._opened, self._profits = array("d"), array("d"), array("d")
         self._stakes = array("d")  # NaN where it is unknown
         self._kinds = array("L")  # places in `_names`
-        self._names: list[tuple[str, str]] = []
-        self._places: dict[tuple[str, str], int] = {}
+        self._names: list[tuple[str, Side]] = []
+        self._places: dict[tuple[str, Side], int] = {}
 
-    def add(self, trades: Iterable[Trade]) -> None:
-        """Take the trades not taken before."""
+    def add(self, trades: Iterable[Trade]) -> tuple[list[Trade], bool]:
+        """Take trades; return those that are new, and whether one that was known has other figures now."""
+        new, corrected = [], False
+        # The time of closing last: who reads meanwhile finds a row by it.
+        columns: tuple[array[Any], ...] = (
+            self._kinds,
+            self._opened,
+            self._profits,
+            self._stakes,
+            self._closed,
+        )
         for trade in trades:
-            if trade.key in self._keys:
-                continue
-            self._keys.add(trade.key)
-            kind = (trade.symbol, trade.side)
-            if kind not in self._places:
-                self._places[kind] = len(self._names)
-                self._names.append(kind)
-            self._kinds.append(self._places[kind])
-            self._opened.append(trade.opened_at)
-            self._profits.append(trade.profit)
-            self._stakes.append(math.nan if trade.stake is None else trade.stake)
-            self._closed.append(trade.closed_at)
+            place = self._rows.setdefault(trade.key, len(self._closed))
+            if place == len(self._closed):
+                for column, value in zip(columns, self._values(trade), strict=True):
+                    column.append(value)
+                new.append(trade)
+            elif self._trade(trade.key, place) != trade:
+                for column, value in zip(columns, self._values(trade), strict=True):
+                    column[place] = value
+                corrected = True
+        return new, corrected
+
+    def trades(self) -> Iterator[Trade]:
+        """Yield all trades."""
+        return itertools.starmap(self._trade, self._rows.items())
+
+    def _values(self, trade: Trade) -> tuple[Any, ...]:
+        kind = (trade.symbol, trade.side)
+        if kind not in self._places:
+            self._places[kind] = len(self._names)
+            self._names.append(kind)
+        stake = math.nan if trade.stake is None else trade.stake
+        return self._places[kind], trade.opened_at, trade.profit, stake, trade.closed_at
+
+    def _trade(self, key: tuple[int, float], place: int) -> Trade:
+        return Trade(key=key, **self._row(place))
 
     def between(self, start: float, end: float) -> Span:
         """Return the trades that closed from one unix time until before another; of many, the newest."""

@@ -25,11 +25,12 @@ _ENGINES = ThreadPoolExecutor(max_workers=4, thread_name_prefix="docker")
 
 @dataclass(frozen=True)
 class Status:
-    """What the last poll came to; `error` is empty while the bot answers."""
+    """What the last poll came to: `error` is empty while the bot answers, `warning` while a loss is seen."""
 
     state: str
     error: str
     polled_at: float | None
+    warning: str = ""
 
 
 class BotPoller:
@@ -89,6 +90,8 @@ class BotPoller:
             # In a thread: a long history must not hold up the other bots.
             samples = await asyncio.to_thread(self._figures, reading, usage)
         except SourceError as error:
+            if error.known is not None:
+                await asyncio.to_thread(self._watched.learn, error.known)
             self._failed(error.reason, error.detail, began)
         except Exception as error:  # noqa: BLE001 - a defect met by one bot must not end the watch over it
             _log.exception("poll failed on a defect of the exporter", extra={"bot": self.name})
@@ -117,7 +120,7 @@ class BotPoller:
         self._polls["ok"] += 1
         self._succeeded_at = self._clock()
         self.host = _host(reading)
-        self.status = Status(reading.state or "unknown", "", self._succeeded_at)
+        self.status = Status(reading.state or "unknown", "", self._succeeded_at, self._watched.blind(samples))
         self._publish(samples, began, success=True)
 
     def _failed(self, reason: str, detail: str, began: float) -> None:
@@ -159,6 +162,8 @@ class BotPoller:
             f"cut {what}": f"{count} of {what} are beyond collection.max_symbols ({self._cap}); not exported"
             for what, count in self._input.over_cap.items()
         }
+        if self.status.warning:
+            told["blind"] = self.status.warning
         for kind in told.keys() - self._warned:
             _log.warning("%s: %s", kind, told[kind], extra={"bot": self.name})
         self._warned = set(told)

@@ -30,8 +30,10 @@ class Host:
 class Reading:
     """One answer of a source. None is unknown; money is in the stake currency, times are unix seconds.
 
-    `time` is the clock that the other times are of. `trades` are those not told before, unless
-    `history_restarted`: then they are all there are. `pnl` is by window, `samples` need no computing.
+    `time` is the clock that the other times are of. `trades` are new ones, and known ones as they are now;
+    where `history_restarted`, all there are. `pnl` is by window, `samples` need no computing.
+    `capital_has_transfers` says that `starting_capital` is what it would be if all that the owner moved until
+    now had been moved at the start, `equity_refused` that an equity was told which cannot be.
     """
 
     time: float
@@ -39,7 +41,9 @@ class Reading:
     started_at: float | None = None
     last_activity_at: float | None = None
     starting_capital: float | None = None
+    capital_has_transfers: bool = False
     equity: float | None = None
+    equity_refused: bool = False
     profit_loss: float | None = None
     pnl: Mapping[str, float] = field(default_factory=dict)
     exposure: float | None = None

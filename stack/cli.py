@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from stack import alerts
+from stack import alerts, drawdown
 from stack.binaries import MissingBinary
 from stack.notify import send_tests
 from stack.oncall import NotDone, add_commands
@@ -31,9 +31,11 @@ Command = Callable[[argparse.Namespace], int]
 def check(arguments: argparse.Namespace) -> int:
     """Say whether the settings can be used, and what they watch."""
     settings = from_arguments(arguments)
-    if missing := missing_secrets(settings):
-        raise SettingsError(missing)
+    if problems := missing_secrets(settings) + drawdown.unarmed(settings):
+        raise SettingsError(problems)
     print("\n".join(_overview(settings)))
+    if arguments.live:
+        print("\n".join(drawdown.live(settings)))
     return 0
 
 
@@ -117,8 +119,10 @@ def _parser() -> argparse.ArgumentParser:
     add("schema", schema)
     add("logs", logs)
     add("backfill", backfill)
+    checking = add("check", check)
+    add_arguments(checking)
+    checking.add_argument("--live", action="store_true", help="look at what runs, too: can a loss be seen?")
     for name, command in (
-        ("check", check),
         ("alerts", list_alerts),
         ("status", status),
         ("test-notify", test_notify),

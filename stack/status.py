@@ -59,8 +59,8 @@ class Status:
 
 def read_status(settings: Settings) -> Status:
     """Return the state of the stack. Raises Unreachable."""
-    samples = _samples(settings)
-    up, profit = (_by_bot(samples, name) for name in ("trading_bot_up", "trading_bot_profit_loss"))
+    samples = ask_prometheus(settings, _SERIES)
+    up, profit = (by_bot(samples, name) for name in ("trading_bot_up", "trading_bot_profit_loss"))
     states = {
         each.labels["bot"]: each.labels.get("state", "")
         for each in samples
@@ -79,9 +79,10 @@ def read_status(settings: Settings) -> Status:
     return Status(bots, _firing(samples), _open_incidents(settings))
 
 
-def _samples(settings: Settings) -> tuple[Sample, ...]:
+def ask_prometheus(settings: Settings, query: str) -> tuple[Sample, ...]:
+    """Return what Prometheus answers to a query. Raises Unreachable."""
     try:
-        return Observer(settings.services.prometheus.urls, [], _TIMEOUT, settings.web).ask(_SERIES)
+        return Observer(settings.services.prometheus.urls, [], _TIMEOUT, settings.web).ask(query)
     except Unanswered as error:
         url = f"{settings.services.prometheus.url}/api/v1/query"
         raise Unreachable(
@@ -89,7 +90,8 @@ def _samples(settings: Settings) -> tuple[Sample, ...]:
         ) from None
 
 
-def _by_bot(samples: Sequence[Sample], name: str) -> dict[str, float]:
+def by_bot(samples: Sequence[Sample], name: str) -> dict[str, float]:
+    """Return the values of a metric by their bots."""
     return {each.labels["bot"]: each.value for each in samples if each.labels["__name__"] == name}
 
 

@@ -61,6 +61,11 @@ class Standing:
         self._passed = 0
 
     @property
+    def has_highest(self) -> bool:
+        """Whether the equity was ever above 0, so that a fall can be a share of its highest."""
+        return self._peak > 0
+
+    @property
     def next_event(self) -> float:
         """When the next transfer or baseline comes, in unix time; infinity without one."""
         return self._events[self._passed].at if self._passed < len(self._events) else _NEVER

@@ -33,7 +33,7 @@ class Conventions:
 
 
 class Ledger:
-    """Takes trades in any order and only once each: a key that was taken stays as it was first told.
+    """Takes trades in any order, each once; what a bot corrects later takes the place of all (`correct`).
 
     Statistics of trades know a trade from its closing on, whole: what a partial exit of an open one made is
     the bot's to say (`profit_loss`) and enters `drawdown` only. Profits are after fees and funding.
@@ -54,7 +54,6 @@ class Ledger:
         self.counts: dict[tuple[str, str, Outcome], int] = {}
         self.profits: dict[str, float] = {}  # by symbol, as it is counted
         self.gross_won = self.gross_lost = 0.0
-        self._keys: set[tuple[int, float]] = set()
         self._curve = Curve(self._events)
         self._symbols: dict[str, str] = {}  # what each is counted as
         self._local = LocalDays(self._conventions.zone)
@@ -66,23 +65,29 @@ class Ledger:
         self._ratios: tuple[int, Ratios] | None = None  # until which day
 
     def add(self, trades: Iterable[Trade], capital: float | None) -> None:
-        """Take the trades not taken before; one that closed before others is put into its place.
+        """Take trades that are new; one that closed before others is put into its place.
 
         `capital` is the equity before the first trade and all transfers; None leaves what was known of it.
         """
         if capital is not None and capital != self._curve.capital:
             self._curve.begin(capital)
             self._ratios = None
-        new = []
-        for trade in trades:
-            if trade.key not in self._keys:
-                self._keys.add(trade.key)
-                new.append(trade)
+        new = sorted(trades, key=attrgetter("closed_at", "key"))
         if new:
-            new.sort(key=attrgetter("closed_at", "key"))
             for trade in new:
                 self._count(trade)
             self._curve.add(new)
+
+    def correct(self, trades: Iterable[Trade], capital: float | None) -> None:
+        """Take all trades anew, since some of them have other figures now.
+
+        `counts` stays: a counter that falls is read by Prometheus as one that began anew, and the whole of it
+        as growth. It counts a trade once, by what it was first told to be.
+        """
+        counts = self.counts
+        self.clear()
+        self.add(trades, capital)
+        self.counts = counts
 
     def _count(self, trade: Trade) -> None:
         profit, kind = trade.profit, outcome(trade.profit)
@@ -153,11 +158,13 @@ class Ledger:
     def max_drawdown(self) -> float | None:
         """Deepest fall of the realised equity, as a share of its highest before, 0 to 1.
 
-        M. Magdon-Ismail, A. Atiya, "Maximum Drawdown", Risk 17 (2004). None where the capital is unknown.
+        M. Magdon-Ismail, A. Atiya, "Maximum Drawdown", Risk 17 (2004). None where the capital is unknown, or
+        there never was any.
         """
-        if not self.trades or self._curve.capital is None:
+        standing = self._curve.standing
+        if not self.trades or self._curve.capital is None or not standing.has_highest:
             return None
-        return min(1.0, self._curve.standing.fall_ratio)
+        return min(1.0, standing.fall_ratio)
 
     @property
     def longest_wins(self) -> int | None:
@@ -179,20 +186,28 @@ class Ledger:
         """Mean seconds from opening to closing, of the trades that closed after they opened."""
         return self._duration / self._durations if self._durations else None
 
-    def drawdown(self, now: float, equity: float, profit_loss: float | None) -> float | None:
+    def drawdown(
+        self, now: float, equity: float, profit_loss: float | None, exposure: float | None = None
+    ) -> float | None:
         """Return the fall of the equity from the highest that closed trades had reached, 0 to 1.
 
         fall / (equity + fall), where `profit_loss` (of all trades, open ones too) tells the fall: so a
         transfer that nobody declared is none. Where it is unknown, the equity tells. The highest is taken
         from closed trades since the baseline: it survives a restart, and one wrong price of an open
         position cannot raise it for ever.
+
+        Where the highest is not above 0, since the owner took out more than was put in, the fall is a share
+        of what is at stake: the exposure now, or the mean stake of a trade if that is more.
         """
         if self._curve.capital is None:
             return None
         standing = self._curve.at(now)
         worth = equity if profit_loss is None else standing.equity + profit_loss - standing.profit
         fall = max(0.0, standing.high - worth)
-        return min(1.0, fall / (equity + fall)) if equity + fall > 0 else None
+        highest = equity + fall
+        if highest <= 0:
+            highest = fall + max(exposure or 0.0, self.mean_stake or 0.0)
+        return min(1.0, fall / highest) if highest > 0 else None
 
     def last_closed_at(self, now: float) -> float | None:
         """Return when a trade last closed, unix seconds; one in the future has not."""

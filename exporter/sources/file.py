@@ -32,15 +32,23 @@ class FileSource:
 
     async def poll(self) -> Reading:
         """Return what the bot wrote last. Raises SourceError where that cannot be read or is too old."""
-        written_at, state = await self._state()
-        now, limit = self._around.clock(), self._around.silent_after
-        if now - written_at > limit:
-            age = f"was last written {now - written_at:.0f} s ago"
-            raise SourceError(
-                "timeout", f"{self._state_file}: {age}; a bot is silent after {limit:g} s (silent_after)"
-            )
+        now = self._around.clock()
         trades = await asyncio.to_thread(self._trades, now)
-        return reading(later(state, now - written_at), trades, now)
+        try:
+            state = await self._state_now()
+        except SourceError as error:
+            known = Reading(time=now, trades=trades)
+            raise SourceError(error.reason, error.detail, known=known) from None
+        return reading(state, trades, now)
+
+    async def _state_now(self) -> State:
+        """Return the state with its age. Raises SourceError where it cannot be read or is too old."""
+        written_at, state = await self._state()
+        limit, age = self._around.silent_after, self._around.clock() - written_at
+        if age > limit:
+            silent = f"was last written {age:.0f} s ago; a bot is silent after {limit:g} s (silent_after)"
+            raise SourceError("timeout", f"{self._state_file}: {silent}")
+        return later(state, age)
 
     async def _state(self) -> tuple[float, State]:
         """Return the newest whole state and when it was written; the one before while a new one is half."""
@@ -91,7 +99,7 @@ class FileSource:
                     found.reject("malformed", f"{where}: not JSON: {error}")
                     continue
                 if (trade := told(row, where, found, now)) is not None:
-                    self._fresh.append(trade)
+                    self._fresh.append(trade.closed())
         except OSError as error:
             detail = f"{error.filename or self._tail.file}: {error.strerror or error}"
             reason: Reason = "auth" if isinstance(error, PermissionError) else "unavailable"

@@ -18,13 +18,14 @@ _PAGE = 1000
 
 @source(HttpBot)
 class HttpSource:
-    """Polls the state, and the trades after the last id that was read."""
+    """Polls the state, and the trades after the last id that was read; all when some were corrected."""
 
     def __init__(self, settings: HttpBot, surroundings: Surroundings) -> None:
         self._api = BotApi(settings, surroundings, lambda: f"Bearer {read_secret(settings.token_file)}")
         self._clock = surroundings.clock
         self._input = surroundings.input
-        self._since = 0
+        self._since: int | None = None  # None: nothing was read yet
+        self._revision: int | None = None
 
     async def poll(self) -> Reading:
         """Return what the bot says now. Raises SourceError."""
@@ -36,12 +37,14 @@ class HttpSource:
             raise SourceError(
                 "parse", f"/api/v1/state: {first_problem(error)}; see docs/bot-api.md"
             ) from None
-        restarted = state.last_trade_id is not None and state.last_trade_id < self._since
-        since = 0 if restarted else self._since
+        last, since = state.last_trade_id, self._since
+        restarted = since is None or (last is not None and last < since)
+        if since is None or restarted or state.trades_revision != self._revision:
+            since = 0
         trades: list[Trade] = []
-        if state.last_trade_id is None or state.last_trade_id > since:
+        if last is None or last > since:
             trades, since = await self._trades_after(since)
-        self._since = since
+        self._since, self._revision = since, state.trades_revision
         return reading(state, tuple(trades), self._clock(), restarted=restarted)
 
     async def _trades_after(self, since: int) -> tuple[list[Trade], int]:

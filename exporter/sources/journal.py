@@ -27,7 +27,8 @@ def folder(bot: str) -> str:
 class Journal:
     """A directory of one bot. Whatever `append` and `keep` returned from survives a crash of the machine.
 
-    It grows by about 150 bytes a trade and holds each trade once: it is the history that statistics need.
+    It grows by about 150 bytes a trade and holds each trade once, and again with each of its corrections: it
+    is the history that statistics need.
     The other kinds are a file each, replaced whole. Every method may raise OSError.
     """
 

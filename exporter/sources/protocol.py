@@ -18,12 +18,17 @@ class SourceError(Exception):
     """A bot that could not be read: `reason` is a label, `detail` says what to mend.
 
     `status` is HTTP's, where the bot itself answered and not something on the way to it.
+
+    `known` has the trades and the capital that it told before, where no reading has had them yet.
     """
 
-    def __init__(self, reason: Reason, detail: str, status: int | None = None) -> None:
+    def __init__(
+        self, reason: Reason, detail: str, status: int | None = None, known: Reading | None = None
+    ) -> None:
         self.reason: Reason = reason
         self.detail = detail
         self.status = status
+        self.known = known
         super().__init__(f"{reason}: {detail}")
 
 

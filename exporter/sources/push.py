@@ -3,7 +3,7 @@
 import asyncio
 import hmac
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeVar
@@ -26,6 +26,9 @@ _MODELS: Final[dict[Kept, type[Measured]]] = {"state": State, "metrics": Measure
 _SHOWN: Final = 100  # refusals and unknown fields that an answer names
 # Of the bot API, and nothing that is looked at.
 _PASSED_BY: Final = frozenset({"currency", "size", "entry_price", "exit_price", "fees"})
+_CORRECT: Final = (
+    "to correct it give it a corrected_at (unix seconds) later than the last, or a new trade an id of its own"
+)
 _log = logging.getLogger(__name__)
 # Threads of its own: a disk that hangs must not hold up the polls of other bots.
 _DISK = ThreadPoolExecutor(max_workers=8, thread_name_prefix="push")
@@ -60,7 +63,8 @@ class PushSource:
         self._journal = Journal(surroundings.data)
         self._replay: asyncio.Future[None] | None = None
         self._turn = asyncio.Lock()
-        self._told: dict[tuple[int, float], int] = {}  # a hash of each trade that was ever told
+        self._told: dict[tuple[int, float], int] = {}  # a hash of each trade as it was told last
+        self._corrected: dict[tuple[int, float], float] = {}  # when, of those that were corrected
         self._fresh: list[Trade] = []  # those that no reading has had yet
         self._said: dict[Kept, tuple[float, Measured]] = {}  # with when it came, unix time
         self._heard_at = float("-inf")
@@ -95,9 +99,19 @@ class PushSource:
         silence = now - self._heard_at
         if silence > limit:
             heard = "nothing was ever pushed" if silence == float("inf") else f"last push {silence:.0f} s ago"
-            raise SourceError("timeout", f"{heard}; a bot is silent after {limit:g} s (silent_after)")
+            detail = f"{heard}; a bot is silent after {limit:g} s (silent_after)"
+            raise SourceError("timeout", detail, known=self._known(now))
+        return reading(self._whole(now), self._new(), now)
+
+    def _new(self) -> tuple[Trade, ...]:
         trades, self._fresh = tuple(self._fresh), []
-        return reading(self._whole(now), trades, now)
+        return trades
+
+    def _known(self, now: float) -> Reading:
+        """Return the trades that no reading has had yet, and the last state, however old."""
+        state = self._said["state"][1] if "state" in self._said else State()
+        capital = state.starting_capital if isinstance(state, State) else None
+        return Reading(time=now, starting_capital=capital, trades=self._new())
 
     def _whole(self, now: float) -> State:
         """Return the last state, what was measured laid over it; of each only what is not too old."""
@@ -108,7 +122,7 @@ class PushSource:
         over = fresh["metrics"][1] if "metrics" in fresh else Measured()
         update: dict[str, object] = {name: getattr(state, name) for name in Measured.model_fields}
         whole = _laid_over(update, over)
-        return later(State.model_construct(**{**dict(state), **whole}), now - told_at)
+        return later(State.model_construct(state.model_fields_set, **{**dict(state), **whole}), now - told_at)
 
     async def close(self) -> None:
         """Let go of the journal; a push that comes later is not taken."""
@@ -127,9 +141,8 @@ class PushSource:
             seen = Input(self._found.cap)
             now = self._around.clock()
             if kind == "trades":
-                taken, trades = await _on_disk(lambda: self._trades(body, seen, now))
-                self._told |= {trade.key: hash(trade) for trade in trades}
-                self._fresh += trades
+                taken, rows = await _on_disk(lambda: self._trades(body, seen, now))
+                self._know(rows)
             else:
                 taken, said = await _on_disk(lambda: self._figures(kind, body, seen, now))
                 self._said[kind] = (now, said)
@@ -160,30 +173,42 @@ class PushSource:
         self._journal.keep(kind, now, said.model_dump(by_alias=True, exclude_none=True))
         return Taken(1, 0, refused[:_SHOWN], _unknown(data, _MODELS[kind])), said
 
-    def _trades(self, body: bytes, seen: Input, now: float) -> tuple[Taken, list[Trade]]:
+    def _know(self, rows: Iterable[ClosedTrade]) -> None:
+        """Take what is on the disk, in its order: a later row of a trade corrects the earlier."""
+        for row in rows:
+            trade = row.closed()
+            self._told[trade.key] = hash(trade)
+            if row.corrected_at is not None:
+                self._corrected[trade.key] = row.corrected_at
+            self._fresh.append(trade)
+
+    def _trades(self, body: bytes, seen: Input, now: float) -> tuple[Taken, list[ClosedTrade]]:
         data = _json(body)
         rows = data.get("trades") if isinstance(data, dict) else data
         if not isinstance(rows, list):
             raise Unreadable('trades: is not a list; push {"trades": [{"id": 1, "symbol": …}, …]}')
         refusals = _Refusals(seen)
-        new: dict[tuple[int, float], Trade] = {}
+        kept: dict[tuple[int, float], list[ClosedTrade]] = {}
         duplicates = 0
         for place, row in enumerate(rows):
-            trade = told(row, _name(place, row), refusals, now)
-            if trade is None:
+            said = told(row, _name(place, row), refusals, now)
+            if said is None:
                 continue
-            before = hash(new[trade.key]) if trade.key in new else self._told.get(trade.key)
-            if before is None:
-                new[trade.key] = trade
-            elif before == hash(trade):
+            trade = said.closed()
+            before = kept.get(trade.key)
+            known = hash(before[-1].closed()) if before else self._told.get(trade.key)
+            corrected = before[-1].corrected_at if before else self._corrected.get(trade.key)
+            if known is None or (said.corrected_at or 0.0) > (corrected or 0.0):
+                kept.setdefault(trade.key, []).append(said)
+            elif known == hash(trade):
                 duplicates += 1
             else:
-                advice = "a trade once told cannot change; give a new one an id of its own"
-                refusals.reject("conflict", f"{_name(place, row)}: was told with other figures; {advice}")
-        if new:
-            self._journal.append(_row(trade) for trade in new.values())
+                refusals.reject("conflict", f"{_name(place, row)}: was told with other figures; {_CORRECT}")
+        accepted = [said for each in kept.values() for said in each]
+        if accepted:
+            self._journal.append(said.model_dump(exclude_none=True) for said in accepted)
         ignored = sorted({name for row in rows[:_SHOWN] for name in _unknown(row, ClosedTrade)})
-        return Taken(len(new), duplicates, refusals.texts[:_SHOWN], ignored), list(new.values())
+        return Taken(len(accepted), duplicates, refusals.texts[:_SHOWN], ignored), accepted
 
     async def _ready(self) -> None:
         """Read what was pushed before this start, once. Raises SourceError where the disk refuses."""
@@ -199,21 +224,20 @@ class PushSource:
 
     def _open(self) -> None:
         self._journal.open()
-        trades: dict[tuple[int, float], Trade] = {}
         lenient = Input(self._found.cap)
-        for number, line in enumerate(self._journal.trades(), start=1):
-            try:
-                trade = lenient.read(ClosedTrade, from_json(line)).closed()
-            except ValueError as error:
-                _log.error("%s: trades.jsonl line %d is damaged: %s", self._around.data, number, error)
-                continue
-            trades.setdefault(trade.key, trade)
+        self._fresh.clear()
+        self._know(self._journalled(lenient))
         for kind, model in _MODELS.items():
             if (kept := self._journal.kept(kind)) is not None:
                 self._said[kind] = (kept[0], lenient.read(model, kept[1]))
                 self._heard_at = max(self._heard_at, kept[0])
-        self._told = {key: hash(trade) for key, trade in trades.items()}
-        self._fresh = list(trades.values())
+
+    def _journalled(self, lenient: Input) -> Iterator[ClosedTrade]:
+        for number, line in enumerate(self._journal.trades(), start=1):
+            try:
+                yield lenient.read(ClosedTrade, from_json(line))
+            except ValueError as error:
+                _log.error("%s: trades.jsonl line %d is damaged: %s", self._around.data, number, error)
 
 
 class _Refusals(Input):
@@ -270,18 +294,6 @@ def _name(place: int, row: object) -> str:
     """Return how an answer names a row, by its place and, where it has one, its id."""
     identity = row.get("id") if isinstance(row, dict) else None
     return f"trades[{place}] (id {identity})" if isinstance(identity, int) else f"trades[{place}]"
-
-
-def _row(trade: Trade) -> dict[str, object]:
-    return {
-        "id": trade.key[0],
-        "symbol": trade.symbol,
-        "side": trade.side,
-        "opened_at": trade.opened_at,
-        "closed_at": trade.closed_at,
-        "profit": trade.profit,
-        "stake": trade.stake,
-    }
 
 
 def _unknown(data: object, model: type[Measured] | type[ClosedTrade]) -> list[str]:

@@ -29,6 +29,7 @@ def reading(state: State, trades: tuple[Trade, ...], clock: float, *, restarted:
         last_activity_at=state.last_activity_at,
         starting_capital=state.starting_capital,
         equity=state.equity,
+        equity_refused=state.equity is None and "equity" in state.model_fields_set,
         profit_loss=realised + unrealised if realised is not None and unrealised is not None else None,
         pnl={} if realised is None else {"total": realised},
         exposure=state.exposure,
@@ -87,14 +88,14 @@ def _histogram(times: Times) -> Histogram:
     return Histogram(times.rising(), times.sum)
 
 
-def told(row: object, where: str, found: Input, now: float) -> Trade | None:
+def told(row: object, where: str, found: Input, now: float) -> ClosedTrade | None:
     """Return the trade that a bot told, None after noting all that is wrong with it.
 
     One that closes more than a day after `now`, the exporter's unix time, is refused: it would be the last
     trade and outside of every window until that day comes.
     """
     try:
-        trade = found.read(ClosedTrade, row).closed()
+        trade = found.read(ClosedTrade, row)
     except ValidationError as error:
         for problem in problems(error, where):
             found.reject(problem.reason, problem.text)

@@ -27,7 +27,8 @@ class _Place:
 class Tail:
     """A file and its rotated siblings; a file is known by its inode, so that it may be renamed.
 
-    A line may come twice: where a file was compressed, or copied and cut short, it is read again.
+    A line may come twice: where a file was compressed, or copied and cut short, it is read again, and so are
+    the files after it. The last that comes of a trade is therefore the last that was written.
     """
 
     def __init__(self, file: Path) -> None:
@@ -42,18 +43,21 @@ class Tail:
         """
         known = self._places
         self._places = {}
+        again = False
         for file in self._files():
             try:
                 stat = file.stat()
             except FileNotFoundError:
                 continue  # rotated on while we looked: it is found under its new name at the next poll
             inode = (stat.st_dev, stat.st_ino)
-            place = self._places[inode] = known.get(inode, _Place())
+            place = self._places[inode] = _Place() if again else known.get(inode, _Place())
             now = (stat.st_size, stat.st_mtime_ns)
             if place.seen == now:
                 continue
             try:
-                yield from self._new(file, place)
+                for line in self._new(file, place):
+                    again = True
+                    yield line
             except FileNotFoundError:
                 continue  # as above
             place.seen = now

@@ -64,7 +64,8 @@ def prometheus(desk: Desk) -> Iterator[Settings]:
         f"  - {{job_name: x, static_configs: [{{targets: ['127.0.0.1:{figures.server_port}']}}]}}\n"
     )
     running = subprocess.Popen(
-        [program, "--config.file=prometheus.yml", f"--web.listen-address=127.0.0.1:{port}"],
+        [program, "--config.file=prometheus.yml", "--storage.tsdb.path=tsdb",
+         f"--web.listen-address=127.0.0.1:{port}"],
         cwd=desk.root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     desk.write(services={"prometheus": {"port": port}, "webhook_actions": {"port": figures.server_port}})

@@ -1,7 +1,8 @@
-"""Follows Freqtrade's closed trades: all once, then only when /profit says that something closed."""
+"""Follows Freqtrade's closed trades: all once, then only when /profit says that something has changed."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from math import fsum
 from typing import Final
 
 from clients.freqtrade import Profit, TradePage
@@ -9,6 +10,8 @@ from clients.trading import Trade
 
 PAGE: Final = 500
 _FURTHEST: Final = 100_000  # newer Freqtrade answers 400 beyond; older trades than these are not read
+_ROUNDING: Final = 1e-7  # /profit rounds its sums to eight decimals
+_Sums = tuple[int | None, float | None]  # closed trades and their profit, as /profit says them
 
 
 @dataclass
@@ -27,44 +30,53 @@ class History:
     def __init__(self, page: Callable[[int], Awaitable[TradePage | None]]) -> None:
         """`page` reads one page from an offset, by closing time, newest first where Freqtrade can."""
         self._page = page
-        self._keys: set[tuple[int, float]] = set()
+        self._profits: dict[tuple[int, float], float] = {}
         self._total = 0
-        self._seen: tuple[int | None, float | None] | None = None
+        self._seen: _Sums | None = None
 
     async def update(self, profit: Profit | None) -> tuple[tuple[Trade, ...], bool]:
-        """Return the trades not told before, and whether the history began anew and these are all.
+        """Return trades that are new or may have changed, and whether the history began anew: these are all.
 
         Raises SourceError, after which the next update returns what this one would have.
         """
         now = (profit.closed_trade_count, profit.profit_closed_coin) if profit else None
         if now is None or now == self._seen:
             return (), False
-        pages = await self._read(stop_at_known=bool(self._keys))
+        pages = await self._read(stop_at_known=bool(self._profits))
         if pages is None:
             return (), False
-        new = [trade for trade in pages.trades if trade.key not in self._keys]
-        if self._keys and self._total + len(new) != pages.total:
+        new = sum(trade.key not in self._profits for trade in pages.trades)
+        if self._profits and (self._total + new != pages.total or self._missed_a_correction(pages, now)):
             return await self._from_scratch(now)
-        return self._accept(new, pages.total, now), False
+        first = self._seen is None
+        return self._accept(pages, now), first
 
-    async def _from_scratch(self, now: tuple[int | None, float | None]) -> tuple[tuple[Trade, ...], bool]:
-        """Read all: the pages came by id, or trades went away."""
+    def _missed_a_correction(self, pages: _Pages, now: _Sums) -> bool:
+        """Return whether the pages do not explain by how much the sum of all profits has moved.
+
+        Where not every trade could be read the sum is of others too, and says nothing.
+        """
+        before = self._seen[1] if self._seen else None
+        known = self._profits | {trade.key: trade.profit for trade in pages.trades}
+        if before is None or now[1] is None or len(known) != now[0]:
+            return False
+        moved = fsum(trade.profit - self._profits.get(trade.key, 0.0) for trade in pages.trades)
+        return abs(now[1] - before - moved) > _ROUNDING
+
+    async def _from_scratch(self, now: _Sums) -> tuple[tuple[Trade, ...], bool]:
+        """Read all: the pages came by id, trades went away, or one was corrected beyond the newest."""
         pages = await self._read(stop_at_known=False)
         if pages is None:
             return (), False
-        keys = {trade.key for trade in pages.trades}
-        restarted = not self._keys <= keys
+        restarted = not self._profits.keys() <= {trade.key for trade in pages.trades}
         if restarted:
-            self._keys.clear()
-        new = [trade for trade in pages.trades if trade.key not in self._keys]
-        return self._accept(new, pages.total, now), restarted
+            self._profits.clear()
+        return self._accept(pages, now), restarted
 
-    def _accept(
-        self, new: list[Trade], total: int, now: tuple[int | None, float | None]
-    ) -> tuple[Trade, ...]:
-        self._keys |= {trade.key for trade in new}
-        self._total, self._seen = total, now
-        return tuple(sorted(new, key=lambda trade: (trade.closed_at, trade.key)))
+    def _accept(self, pages: _Pages, now: _Sums) -> tuple[Trade, ...]:
+        self._profits |= {trade.key: trade.profit for trade in pages.trades}
+        self._total, self._seen = pages.total, now
+        return tuple(sorted(pages.trades, key=lambda trade: (trade.closed_at, trade.key)))
 
     async def _read(self, *, stop_at_known: bool) -> _Pages | None:
         """Return page after page until all, or one with a known trade, is read; None where one is refused."""
@@ -77,7 +89,7 @@ class History:
             pages.trades += found
             pages.rows += len(page.trades)
             pages.total = page.total_trades
-            pages.met_known |= any(trade.key in self._keys for trade in found)
+            pages.met_known |= any(trade.key in self._profits for trade in found)
             if len(page.trades) < PAGE or pages.rows >= page.total_trades:
                 break
             if stop_at_known and pages.met_known:

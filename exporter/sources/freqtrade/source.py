@@ -92,7 +92,7 @@ class FreqtradeSource:
         try:
             async with asyncio.TaskGroup() as group:
                 config = group.create_task(self._read("/show_config", Config))
-                health = group.create_task(self._read("/health", Health))
+                health = group.create_task(self._health())
                 status = group.create_task(self._get("/status", Status, wrap="trades"))
                 logs = group.create_task(self._get("/logs", Logs))
                 balance = group.create_task(self._at_pace("/balance", Balance))
@@ -118,8 +118,6 @@ class FreqtradeSource:
 
     def _reading(self, said: _Answers, trades: tuple[Trade, ...], restarted: bool) -> Reading:
         now = self._clock()
-        capital = said.balance.starting_capital if said.balance else None
-        total = said.profit.profit_all_coin if said.profit else None
         entries = said.entries
         filled = [entry for entry in entries or () if entry.amount]
         rates = {entry.pair: entry.current_rate for entry in filled}
@@ -131,9 +129,10 @@ class FreqtradeSource:
             state=_STATES.get(said.config.state),
             started_at=said.health.bot_startup_ts,
             last_activity_at=said.health.last_process_ts,
-            starting_capital=capital,
-            equity=None if capital is None or total is None else capital + total,
-            profit_loss=total,
+            starting_capital=said.balance.starting_capital if said.balance else None,
+            # It is what the bot holds now less its profits, unless its configuration fixes it.
+            capital_has_transfers=said.config.available_capital is None,
+            profit_loss=said.profit.profit_all_coin if said.profit else None,
             pnl=_pnl(said),
             exposure=said.count.total_stake if said.count else None,
             open_symbols=None if entries is None else tuple(entry.pair for entry in filled),
@@ -144,6 +143,15 @@ class FreqtradeSource:
             trades=trades,
             history_restarted=restarted,
         )
+
+    async def _health(self) -> Health:
+        """Return what /health says; nothing of a Freqtrade of 2022.1, which has none. Raises SourceError."""
+        try:
+            return await self._read("/health", Health)
+        except SourceError as error:
+            if error.status == 404:
+                return Health()
+            raise
 
     async def _get(
         self, path: str, kind: type[_Answer], wrap: str = "", **query: str | int

@@ -1,0 +1,1 @@
+"""The manual, followed word by word."""
