@@ -68,6 +68,7 @@ CASES = [
     Outage("its calls are well", {STATE: UP, RATE: "0.01x20"}, False),
     Outage("it could not load them long ago", {STATE: DEAD, WORDS: "1x20"}, False),
     Outage("its calls failed long before it died", {STATE: DEAD, RATE: "0.9x5 stale"}, False),
+    Outage("a probe never succeeded", {STATE: DEAD, PROBE: "0x20"}, False),
     Outage("nothing is known", {}, False),
 ]
 

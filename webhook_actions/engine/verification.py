@@ -30,9 +30,11 @@ _EXCHANGE_OUT = (
     '((last_over_time(trading_bot_error_rate{bot="$bot"}[$old]) > $errors) or on (bot) '
     f"{_NO_MARKETS.replace('$at', '')} > "
     f"({_NO_MARKETS.replace('$at', ' offset $old')} or {_NO_MARKETS.replace('$at', '')} * 0)) "
-    'unless on () (max(trading_bot_up{bot="$bot"}) == 0 and min(probe_success{job=~"probe-.+"}) == 1)'
+    'unless on () (max(trading_bot_up{bot="$bot"}) == 0 and min($probes) == 1)'
 )
-_PROBES_FAIL = 'max(probe_success{job=~"probe-.+"}) == 0'
+_PROBES_FAIL = "max($probes) == 0"
+# A probe that has not succeeded for a day says nothing of now.
+_PROBES = 'probe_success{job=~"probe-.+"} and max_over_time(probe_success{job=~"probe-.+"}[1d]) == 1'
 _FRESH = 1.0  # seconds for which an alert that was seen to fire need not be asked for again
 
 
@@ -198,9 +200,11 @@ class Verification:
             action = self._actions.get(name)
             if action is None or not action.needs_exchange:
                 continue
-            says.setdefault(_PROBES_FAIL, ([], "every probe fails"))[0].append(name)
+            fail = _PROBES_FAIL.replace("$probes", _PROBES)
+            says.setdefault(fail, ([], "every probe fails"))[0].append(name)
             if not action.verbs or isinstance(watched and watched.control, FreqtradeBot):
-                expression = _EXCHANGE_OUT.replace("$errors", f"{float(limits.error_rate):g}")
+                expression = _EXCHANGE_OUT.replace("$probes", _PROBES)
+                expression = expression.replace("$errors", f"{float(limits.error_rate):g}")
                 expression = for_bot(expression, bot).replace("$old", f"{float(limits.data_age):.0f}s")
                 says.setdefault(expression, ([], "the bot's calls to it fail"))[0].append(name)
         return says
