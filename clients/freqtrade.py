@@ -13,6 +13,8 @@ from clients.trading import Position, Trade
 
 _MILLISECONDS = 1000.0
 _EXCHANGE = "freqtrade.exchange"  # loggers of its calls
+_CALLS = "freqtrade.exchange.common"  # which warns of calls that fail, and of nothing else
+_FOR_GOOD = ("Giving up", "Could not load markets", "Could not reload markets", "nable to initialize markets")
 PASS = 5.0  # seconds between two passes of the loop: its default of internals.process_throttle_secs
 _FAILURES = ("WARNING", "ERROR", "CRITICAL")
 EVERY_PAIR = "*"
@@ -230,6 +232,23 @@ class Logs(Answer):
             for record in self.logs
             if record is not None and record[3] in _FAILURES and record[2].startswith(_EXCHANGE)
         }
+
+    def exchange_is_out(self, since: float) -> bool:
+        """Return whether calls to the exchange failed after a unix time, for good or in several passes.
+
+        After a call that failed for good the loop sleeps half a minute, so that few passes show an outage.
+        """
+        failed = [
+            record
+            for record in self.logs
+            if record is not None
+            and record[1] / _MILLISECONDS >= since
+            and record[2].startswith(_EXCHANGE)
+            and record[3] in _FAILURES
+        ]
+        for_good = any(words in record[4] for record in failed for words in _FOR_GOOD)
+        passes = {record[1] / _MILLISECONDS // PASS for record in failed if record[2] == _CALLS}
+        return for_good or len(passes) > 1
 
 
 class Lock(Answer):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from clients.freqtrade import Config
+from clients.freqtrade import Config, Logs
 from clients.observer import Observer
 from tests.webhook_actions.bot_doubles import Clock, Freqtrade, Held, Wire, freqtrade_adapter
 from webhook_actions.bots import BotControl
@@ -133,7 +133,7 @@ def test_a_restart_leaves_a_bot_as_it_was(make: Make, version: str, before: Mode
 def test_while_the_exchange_is_out_nothing_is_reloaded(make: Make) -> None:
     bot, double, wire = make("2026.9", exchange_out=True)
     outcome = bot.retry_connection()
-    assert outcome.result is Result.CANNOT
+    assert (outcome.result, outcome.orders) == (Result.RETRY, 0)
     assert "its exchange is out" in outcome.detail
     assert wire.posted == []
     assert double.alive
@@ -191,3 +191,36 @@ def test_a_release_undoes_a_close_of_a_bot_that_had_been_stopped(make: Make, ver
     assert double.state != "stopped"
     assert bot.undo(Mode.STOPPED).done
     assert double.state == "stopped"
+
+
+def page(*records: tuple[float, str, str, str]) -> Logs:
+    told = [("2026-01-01", at * 1000, logger, level, said) for at, logger, level, said in records]
+    return Logs.model_validate({"logs": told})
+
+
+CALLS = "freqtrade.exchange.common"
+LATER = 'fetch_ticker() returned exception: "500". Retrying still for 3 times.'
+OVER = 'fetch_ticker() returned exception: "500". Giving up.'
+
+
+@pytest.mark.parametrize(
+    ("records", "out"),
+    [
+        ([(100.0, CALLS, "WARNING", OVER)], True),  # after which the loop sleeps half a minute
+        ([(100.0, "freqtrade.exchange.exchange", "ERROR", "Could not load markets.")], True),
+        ([(100.0, CALLS, "WARNING", LATER), (106.0, CALLS, "WARNING", LATER)], True),
+        ([(100.0, "freqtrade.exchange.exchange", "ERROR", "Unable to initialize markets.")], True),
+        ([(100.0, CALLS, "WARNING", LATER)], False),  # a hiccup
+        (
+            [(at, "freqtrade.exchange.exchange", "WARNING", "X/Y is restricted") for at in (100.0, 106.0)],
+            False,
+        ),
+        ([(89.0, CALLS, "WARNING", OVER)], False),  # which is long over
+        ([(100.0, "freqtrade.freqtradebot", "WARNING", OVER)], False),
+        ([], False),
+    ],
+)
+def test_an_outage_shows_in_the_calls_that_a_log_tells_of(
+    records: list[tuple[float, str, str, str]], out: bool
+) -> None:
+    assert page(*records).exchange_is_out(90.0) is out

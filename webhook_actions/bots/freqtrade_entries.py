@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from clients.freqtrade import EVERY_PAIR, PASS, Config, Lock, Locks, Logs
+from clients.freqtrade import EVERY_PAIR, Config, Lock, Locks, Logs
 from webhook_actions.bots.calls import Calls, said
 from webhook_actions.bots.freqtrade_versions import capabilities
 from webhook_actions.bots.protocol import Mode, mode_of
@@ -14,7 +14,7 @@ _FOREVER = "2099-01-01T00:00:00Z"  # a lock needs an end
 _STARTS = 3  # times that a bot is asked to start
 _START_AGAIN = 1.0  # seconds between them
 _LOG = 1000  # records that are looked through for failed calls
-_FAILING, _FAILURES = 60.0, 3  # seconds, and passes with failed calls in them, by which an exchange is out
+_FAILING = 90.0  # seconds for which calls that failed show that an exchange is out
 _LOOKS, _LOOK_EVERY = 60, 0.5  # looks at how a reload ends, and seconds between them
 
 
@@ -104,12 +104,10 @@ class Entries:
     def reload(self) -> Outcome:
         """Read the configuration and the markets anew, and wait for that; never while the exchange is out."""
         logs = self._calls.get(Logs, f"logs?limit={_LOG}")
-        since = self._wall() - _FAILING
-        failed = logs.failed_passes() if isinstance(logs, Logs) else set()
-        if sum(each * PASS >= since for each in failed) >= _FAILURES:
-            return Outcome.cannot(
-                f"its exchange is out: calls failed again and again within {_FAILING:g}s, and a reload that "
-                "cannot load the markets ends the bot"
+        if isinstance(logs, Logs) and logs.exchange_is_out(self._wall() - _FAILING):
+            return Outcome.retry(
+                f"its exchange is out: calls to it failed within {_FAILING:g}s, and a reload that cannot "
+                "load the markets ends the bot"
             )
         done = self._post("reload_config")
         return _then(done, self._settle) if done.done else done
