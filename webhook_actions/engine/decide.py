@@ -33,6 +33,7 @@ from webhook_actions.store.runs import State
 
 _NOT_RUN = (CANNOT, WOULD_HAVE, REFUSED, SPARED)
 _NEVER_AGAIN = (CANNOT, WOULD_HAVE, "failed")  # in the same incident, whoever asked
+_USELESS = "it cannot mend this"
 _BESIDE = timedelta(seconds=2)  # when to look again at a bot that something else is done to
 _RETRY_PROMETHEUS = timedelta(seconds=5)
 
@@ -55,12 +56,16 @@ def decide(facts: Facts) -> Decision:
         return Blocked("unreachable", facts.now + _RETRY_PROMETHEUS, why)
     if not facts.observed.fires:
         return _at_end(facts)
-    if facts.incident.handed_over_at is not None:
+    handed_over = facts.incident.handed_over_at is not None
+    if handed_over and not _is_allowed_since(facts):
         return Wait(None, "it waits for a person")
     measured = facts.watched and facts.incident.confirmed and "verify" in facts.incident.annotations
     if facts.observed.gone and measured:
         return Wait(None, "its cause is gone, though it is kept firing for a while")
-    return _next(facts)
+    decision = _next(facts)
+    if handed_over and isinstance(decision, GiveUp):
+        return Wait(None, "it waits for a person")
+    return decision
 
 
 def _at_end(facts: Facts) -> Decision:
@@ -208,16 +213,16 @@ def _next(facts: Facts) -> Decision:
     for name in facts.plan:
         action = facts.actions.get(name)
         mine = [run for run in facts.runs if run.action == name]
-        if any(_is_spent(run) for run in mine) or (action and action.once and any(_counts(r) for r in mine)):
+        if any(_is_spent(run, action) for run in mine) or (
+            action and action.once and any(_counts(r) for r in mine)
+        ):
             continue
         if action is None:
             return Skip(name, CANNOT, "this Nightdesk has no such action")
-        if action.refusal is not None:
-            return Skip(name, WOULD_HAVE if "dry_run" in action.refusal else CANNOT, action.refusal)
-        if not action.armed:
-            return Skip(name, WOULD_HAVE, "it touches money and is not in actions.armed")
+        if barred := _barred(action):
+            return barred
         if action.useless is not None:
-            return Skip(name, CANNOT, f"it cannot mend this: {action.useless}")
+            return Skip(name, CANNOT, f"{_USELESS}: {action.useless}")
         if action.paced and _attempts(facts, name) >= action.attempts:
             continue
         if held := _held_back(facts, action):
@@ -229,6 +234,27 @@ def _next(facts: Facts) -> Decision:
             )
         return Run(name, "it is next in the plan", replaces=_weaker(facts, action, None))
     return GiveUp(_nothing_left(facts))
+
+
+def _barred(action: PlannedAction) -> Skip | None:
+    """Return what settings say against an action, None where they let it run."""
+    if action.refusal is not None:
+        return Skip(action.name, WOULD_HAVE if "dry_run" in action.refusal else CANNOT, action.refusal)
+    if not action.armed:
+        return Skip(action.name, WOULD_HAVE, "it touches money and is not in actions.armed")
+    return None
+
+
+def _is_allowed_since(facts: Facts) -> bool:
+    """Return whether settings let an action run now that they barred when it was skipped."""
+    skipped = ((run, facts.actions.get(run.action)) for run in facts.runs if run.action in facts.plan)
+    return any(_was_barred(run) and action and not _barred(action) for run, action in skipped)
+
+
+def _was_barred(run: ActionRun) -> bool:
+    """Return whether a planned action was skipped because of the settings."""
+    skipped = run.outcome in (CANNOT, WOULD_HAVE) and run.started_at is None
+    return skipped and not (run.detail or "").startswith(_USELESS)
 
 
 def _held_back(facts: Facts, action: PlannedAction) -> Decision | None:
@@ -300,8 +326,10 @@ def _counts(run: ActionRun) -> bool:
     return run.outcome not in _NOT_RUN and run.verdict not in (Verdict.REPLACED, Verdict.STOPPED)
 
 
-def _is_spent(run: ActionRun) -> bool:
+def _is_spent(run: ActionRun, action: PlannedAction | None) -> bool:
     """Return whether a run's action is not tried again in its incident by Nightdesk itself."""
+    if action is not None and _was_barred(run):
+        return _barred(action) is not None
     if run.outcome in _NEVER_AGAIN and run.verdict is not None:
         return True
     if run.target is None:
