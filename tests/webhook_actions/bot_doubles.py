@@ -229,6 +229,8 @@ class Freqtrade(Double):
     exchange_out: bool = False
     alive: bool = True
     refuses: dict[str, int] = field(default_factory=dict)  # how often a call is answered with 503
+    loses: set[str] = field(default_factory=set)  # calls that are carried out and answered with 502
+    silent: set[str] = field(default_factory=set)  # what is asked in vain
     locks: list[dict[str, Any]] = field(default_factory=list)
     _reloads: int = 0  # looks until a reload is over
 
@@ -243,12 +245,15 @@ class Freqtrade(Double):
         if not self.alive:
             raise Unsent("connection refused")
         if method == "GET":
-            return self._told(path)
+            return (500, {"error": "Internal Server Error"}) if call in self.silent else self._told(path)
         if not self.has(call):
             return 404, {"detail": "Not Found"}
         if self.refuses.get(call, 0):
             self.refuses[call] -= 1
             return 503, {"error": "not now"}
+        if call in self.loses:
+            self._do(method, path, body)
+            return 502, {"error": "lost count"}
         return self._do(method, path, body)
 
     def _told(self, path: str) -> tuple[int, Any]:

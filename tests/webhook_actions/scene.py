@@ -47,6 +47,7 @@ class PaperBot:
     acts: bool = False
     refuses: set[str] = field(default_factory=set)  # verbs that are answered with 503
     comes_back: str = "running"  # how a restart leaves it
+    enters: dict[str, float] = field(default_factory=dict)  # what it opens as a restart has it run
     slow: float = 0.0  # seconds before it carries out a call
     orders: list[tuple[str, str | None]] = field(
         default_factory=list
@@ -70,7 +71,7 @@ class PaperBot:
         if verb == "pause":
             self.state = "paused"
         elif verb == "restart":
-            self.state = self.comes_back
+            self.state, self.sizes = self.comes_back, self.sizes | self.enters
         elif verb in ("start", "resume"):
             self.state = "running"
         elif verb == "stop":

@@ -193,6 +193,41 @@ def test_a_release_undoes_a_close_of_a_bot_that_had_been_stopped(make: Make, ver
     assert double.state == "stopped"
 
 
+@pytest.mark.parametrize("version", ["2022.1", "2024.3", "2024.4", "2025.4", "2026.9"])
+def test_a_lock_that_a_protection_set_for_an_hour_stops_no_entries(make: Make, version: str) -> None:
+    bot, double, _ = make(version)
+    protection = {"id": 7, "pair": "*", "side": "*", "active": True, "reason": "MaxDrawdown"}
+    double.locks = [protection]
+    assert not proof(bot, STOPPED_ENTRIES).done
+    assert bot.bring_to(STOPPED_ENTRIES).orders > 0
+    assert proof(bot, STOPPED_ENTRIES).done
+    double.locks.remove(protection)  # the hour is over
+    assert proof(bot, STOPPED_ENTRIES).done
+
+
+@pytest.mark.parametrize("version", ["2022.1", "2024.3"])
+@pytest.mark.parametrize("refused", ["reload_config", "start"])
+def test_a_release_that_stopped_a_bot_half_way_starts_it(make: Make, version: str, refused: str) -> None:
+    bot, double, _ = make(version, initial_state="stopped")
+    assert bot.pause().done
+    double.loses = {"reload_config"} if refused == "reload_config" else set()
+    double.refuses = {"start": 9}
+    outcomes = [bot.undo(Mode.RUNNING, begun=True)]
+    assert not outcomes[0].done
+    double.loses, double.refuses = set(), {"start": 3}
+    while not outcomes[-1].done and len(outcomes) < 9:
+        outcomes.append(bot.undo(Mode.RUNNING, begun=True))
+    assert (double.state, double.max_open_trades) == ("running", 5)
+    assert any("its 1 open positions are unmanaged" in each.detail for each in outcomes)
+
+
+def test_what_cannot_tell_of_its_calls_to_the_exchange_is_not_reloaded(make: Make) -> None:
+    bot, double, wire = make("2026.9")
+    double.silent = {"logs"}
+    assert bot.retry_connection().orders == 0
+    assert wire.posted == []
+
+
 def page(*records: tuple[float, str, str, str]) -> Logs:
     told = [("2026-01-01", at * 1000, logger, level, said) for at, logger, level, said in records]
     return Logs.model_validate({"logs": told})

@@ -187,6 +187,48 @@ async def test_a_release_undoes_a_stop_of_entries_too(postgres: str, tmp_path: P
         await s.until(lambda: bot.state == "running", "that it enters again")
 
 
+async def test_a_bot_that_its_release_stopped_half_way_is_started(postgres: str, tmp_path: Path) -> None:
+    async with scene(postgres, "halfway", tmp_path) as s:
+        bot = s.bots["alpha"]
+        await s.fires("LossLimit", "alpha")
+        await s.until(lambda: bot.state == "paused", "that it enters nothing")
+        bot.refuses = {"resume"}
+        s.ends("LossLimit", "alpha")
+        await s.commands.release(ANNA, "alpha")
+
+        async def is_noted() -> bool:
+            return any("resume" in (each.detail or "") for each in await is_left(s))
+
+        await s.until(is_noted, "why it is not undone")
+        bot.refuses, bot.state = set(), "stopped"
+        await s.until(lambda: bot.state == "running", "that it trades")
+
+
+async def test_a_halted_bot_that_an_action_let_trade_for_a_moment_is_made_flat_again(
+    postgres: str, tmp_path: Path
+) -> None:
+    async with scene(postgres, "moment", tmp_path, **ARMED) as s:
+        bot = s.bots["alpha"]
+        await s.fires("CriticalLoss", "alpha")
+        await s.until(lambda: verdict(s), "that it is flat")
+        bot.enters = {"SOL": 2.0}  # as soon as the restart has it run
+        await s.fires("Down", "alpha")
+        await s.until(lambda: "restart" in bot.verbs(), "the restart")
+        await s.until(lambda: (bot.state, bot.sizes) == ("paused", {}), "that it is flat again")
+        assert bot.verbs()[bot.verbs().index("restart") :] == ["restart", "pause", "close_positions"]
+
+
+async def test_a_halted_bot_with_a_word_of_its_own_for_trading_is_made_flat_and_paused_again(
+    postgres: str, tmp_path: Path
+) -> None:
+    async with scene(postgres, "word", tmp_path, **ARMED) as s:
+        bot = s.bots["alpha"]
+        await s.fires("CriticalLoss", "alpha")
+        await s.until(lambda: verdict(s), "that it is flat")
+        bot.state, bot.sizes = "scalping", {"BTC": 1.0}
+        await s.until(lambda: (bot.state, bot.sizes) == ("paused", {}), "that it is flat again")
+
+
 async def test_a_release_leaves_a_bot_paused_that_its_owner_had_paused(postgres: str, tmp_path: Path) -> None:
     async with scene(postgres, "own", tmp_path, **ARMED) as s:
         bot = s.bots["alpha"]

@@ -102,12 +102,16 @@ class BotControl:
         known = [Mode(s.labels["state"]) for s in seen if s.labels.get("state") in set(Mode)]
         return known[0] if len(known) == 1 else Mode.RUNNING
 
-    def undo(self, before: Mode) -> Outcome:
-        """Have a bot whose entries were stopped do what it did before that."""
+    def undo(self, before: Mode, *, begun: bool = False) -> Outcome:
+        """Have a bot whose entries were stopped do what it did before that.
+
+        Where that was `begun` while it was not stopped, and it is now, a reload of ours has stopped it.
+        """
         if before is Mode.RUNNING:
             seen = self.standing()
             enters = isinstance(seen, Standing) and seen.state == Mode.RUNNING and seen.enters
-            return Outcome.ok("it enters already") if enters else self.resume()
+            outcome = Outcome.ok("it enters already") if enters else self.resume()
+            return self._started(outcome) if begun else outcome
         if self.adapter.mode() is before:
             return Outcome.ok(f"it is {before}, as it was")
         return self.adapter.bring_back(before)
@@ -197,6 +201,20 @@ class BotControl:
 
     def _do(self, order: Order) -> Outcome:
         return self.adapter.carry_out(order, self.key)
+
+    def _started(self, outcome: Outcome) -> Outcome:
+        """Return what an undoing came to, and start the bot where that has stopped it."""
+        now = self.adapter.mode()
+        if isinstance(now, Outcome):
+            known = not outcome.done or _never_says(now)
+            return outcome if known else Outcome.retry(f"{outcome.detail}; {now.detail}", outcome.orders)
+        if now is not Mode.STOPPED:
+            return outcome
+        back = self.adapter.bring_back(Mode.RUNNING)
+        detail, orders = f"{outcome.detail}; {back.detail}", outcome.orders + back.orders
+        if back.done:
+            return Outcome.ok(detail, orders)
+        return Outcome.retry(f"{detail}{self._unmanaged(now)}", orders)
 
     def _unmanaged(self, mode: Mode) -> str:
         """Return what a bot that is stopped leaves to chance, in words."""

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from clients.freqtrade import EVERY_PAIR, Config, Lock, Locks, Logs
 from webhook_actions.bots.calls import Calls, said
@@ -50,7 +51,10 @@ class Entries:
         return mode_of(config.state, enters=not config.enters_nothing)
 
     def locked(self, config: Config) -> bool:
-        """Return whether it runs, and enters nothing all the same."""
+        """Return whether it runs, and enters nothing all the same, until somebody allows it.
+
+        The lock of a protection ends by itself, so that it stops nothing.
+        """
         return config.state == "running" and (config.enters_nothing or bool(self._locks()))
 
     def stop(self, *, to_exit: bool) -> Outcome:
@@ -87,11 +91,10 @@ class Entries:
             return config
         done = Outcome.ok(f"it is {config.state}")
         for lock in self._locks():
-            if lock.reason == LOCK_REASON:
-                unlocked = self._post(f"locks/{lock.id}", method="DELETE")
-                if not unlocked.done:
-                    return unlocked
-                done = unlocked
+            unlocked = self._post(f"locks/{lock.id}", method="DELETE")
+            if not unlocked.done:
+                return unlocked
+            done = unlocked
         stopped = config.state == "stopped"
         if config.max_open_trades == 0 and not capabilities(config).pauses:
             if stopped:
@@ -104,7 +107,10 @@ class Entries:
     def reload(self) -> Outcome:
         """Read the configuration and the markets anew, and wait for that; never while the exchange is out."""
         logs = self._calls.get(Logs, f"logs?limit={_LOG}")
-        if isinstance(logs, Logs) and logs.exchange_is_out(self._wall() - _FAILING):
+        if isinstance(logs, Outcome):
+            said = f"nothing is reloaded, since nobody knows whether its exchange is out: {logs.detail}"
+            return replace(logs, detail=said)
+        if logs.exchange_is_out(self._wall() - _FAILING):
             return Outcome.retry(
                 f"its exchange is out: calls to it failed within {_FAILING:g}s, and a reload that cannot "
                 "load the markets ends the bot"
@@ -144,9 +150,10 @@ class Entries:
         return Outcome.ok(f"it is {mode} after its reload")
 
     def _locks(self) -> list[Lock]:
-        """Return the locks that forbid every entry; none where they cannot be read, so that it may enter."""
+        """Return our locks, which forbid every entry; none where they cannot be read: it may enter."""
         locks = self._calls.get(Locks, "locks")
-        return [] if isinstance(locks, Outcome) else [lock for lock in locks.locks if lock.forbids_all]
+        found = [] if isinstance(locks, Outcome) else locks.locks
+        return [lock for lock in found if lock.forbids_all and lock.reason == LOCK_REASON]
 
     def _post(self, path: str, body: object = None, method: str = "POST") -> Outcome:
         answer = self._calls.order(path, body, method=method)

@@ -162,13 +162,16 @@ class Executor:
     def _act(self, attempt: Attempt, run: Run, bot: BotControl) -> tuple[Ending, Outcome]:
         """Do what has no target, and leave the bot's trading loop as it was. Raises OrderRefused."""
         outcome, before = Outcome.ok("an earlier attempt was interrupted or left it so"), attempt.before
+        was_kept = False
         if before is None:
             before, ours = self._before(attempt, bot) if attempt.action.keeps_mode else (None, False)
             if before and not self._threads.ask(self._write_before(attempt.lease, before)):
                 raise OrderRefused("its lease is over")
+            was_kept = before is not None and self._is_kept(bot)
             outcome = Outcome.ok("an earlier action had stopped it") if ours else run(bot, attempt.incident)
             if before is None or not (outcome.orders or ours):
                 return self._ending(attempt, outcome, None), outcome
+        self._note_astray(bot, was_kept=was_kept)
         back = bot.come_back(self._threads.ask(self._wanted(attempt.incident.bot, before)))
         detail, orders = f"{outcome.detail}; {back.detail}", outcome.orders + back.orders
         if back.done or isinstance(bot.mode(), Outcome):  # one that does not answer is seen by its samples
@@ -177,6 +180,27 @@ class Executor:
         within = self._verification.within(attempt.incident.bot)
         ending = Ending(Result.RETRY, detail, orders, within, self._pause(attempt))
         return ending, Outcome.retry(detail, orders)
+
+    def _is_kept(self, bot: BotControl) -> bool:
+        """Return whether a bot is as one that is not halted, or is flat as one that is halted has to be."""
+        standing = bot.standing() if self._threads.ask(self._is_halted(bot.name)) else None
+        return standing is None or (isinstance(standing, Standing) and standing.positions == ())
+
+    def _note_astray(self, bot: BotControl, *, was_kept: bool) -> None:
+        """Write that a halted bot may have entered while an action let its trading loop run for a moment.
+
+        What it held before, since a person took the close over, is left to that person.
+        """
+        if self._threads.ask(self._is_halted(bot.name)) and (was_kept or bot.mode() is Mode.RUNNING):
+            self._threads.ask(self._write_astray(bot.name))
+
+    async def _is_halted(self, bot: str) -> bool:
+        async with self._pool.connection() as connection:
+            return await holds.is_halted(connection, bot)
+
+    async def _write_astray(self, bot: str) -> None:
+        async with self._pool.transaction() as connection:
+            await holds.claim_astray(connection, bot, 0.0)  # for the keeper to take on at its next look
 
     def _before(self, attempt: Attempt, bot: BotControl) -> tuple[Mode | None, bool]:
         """Return what the bot did before, None where nobody knows, and whether it is we who stopped it."""

@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 
 _FLAT = Target(others=0.0, paused=True)
 _OVER = "it enters again: somebody has started it"
+_MARGIN = 1.0  # seconds
+_BEGUN = "its release has begun"
 
 
 class Keeper:
@@ -59,25 +61,40 @@ class Keeper:
                 await self._undo(left)
             elif halt is not None:
                 await self._hold(halt)
-            elif left is not None and await self._enters(bot) and not await self._under_way(bot):
-                async with self._pool.transaction() as connection:
-                    await controls.remove(connection, left.id, _OVER)
+            elif left is not None:
+                await self._see_whether_over(left)
         except (OrderRefused, *GONE) as refusal:
             log.warning("a bot could not be kept as it is", extra={"bot": bot, "reason": str(refusal)})
+
+    async def _see_whether_over(self, left: Control) -> None:
+        """Forget that a bot's entries are stopped where somebody has let it enter again."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        # A run that stopped them during the look ended after what the bot said.
+        enters = await self._enters(left.bot)
+        if enters and not await self._under_way(left.bot, loop.time() - began + _MARGIN):
+            async with self._pool.transaction() as connection:
+                await controls.remove(connection, left.id, _OVER)
 
     async def _enters(self, bot: str) -> bool:
         """Return whether a bot says that it may enter; whether it is locked is asked only where it runs."""
         control = self._control(self._settings, bot, "look", _nobody_orders)
-        if await self._threads.run(control.mode) is not Mode.RUNNING:
+        mode = await self._threads.run(control.mode)
+        of_its_own = isinstance(mode, Outcome) and mode.result is Result.CANNOT  # a word for its state
+        if mode is not Mode.RUNNING and not of_its_own:
             return False
         standing = await self._threads.run(control.standing)
         return isinstance(standing, Standing) and standing.enters
 
-    async def _under_way(self, bot: str) -> bool:
-        """Return whether a run that orders something of a bot is unfinished."""
+    async def _under_way(self, bot: str, since: float = 0.0) -> bool:
+        """Return whether a run that orders something of a bot is unfinished, or was `since` seconds ago."""
         async with self._pool.connection() as connection:
-            found = await runs.of_bots(connection, [bot], 0.0)
-        return any(run.effect != Effect.OBSERVE and run.state in (State.RUNNING, State.OPEN) for run in found)
+            found = await runs.of_bots(connection, [bot], since)
+        return any(
+            run.effect != Effect.OBSERVE
+            and (run.state in (State.RUNNING, State.OPEN) or (since > 0 and run.verdict is not None))
+            for run in found
+        )
 
     async def _hold(self, halt: Halt) -> None:
         """Make a halted bot flat and paused again that somebody, or its own start, let trade."""
@@ -98,7 +115,7 @@ class Keeper:
         finally:
             async with self._pool.transaction() as connection:
                 await holds.settle(connection, halt.bot, flat=flat)
-        said = f"it was trading, though halted; {outcome.detail}; {proof.detail}"
+        said = f"it was let trade, though halted; {outcome.detail}; {proof.detail}"
         self._metrics.actions.labels("hold", "done" if flat else "retry").inc()
         log.warning("a halted bot was trading", extra={"bot": halt.bot, "outcome": said})
         if flat or not halt.astray:
@@ -108,14 +125,20 @@ class Keeper:
         """Undo on a bot what stopped its entries; what cannot be now is tried again, and says why."""
         control = self._control(self._settings, left.bot, f"release-{left.id}", self._guard(left.bot, left))
         before = Mode(left.before) if left.before else Mode.RUNNING
-        outcome = await self._threads.run(lambda: control.undo(before))
+        begun = (left.detail or "").startswith(_BEGUN)
+        if not begun and await self._threads.run(control.mode) in (Mode.RUNNING, Mode.PAUSED):
+            begun = True  # written first: if it is stopped from now on, that was us
+            async with self._pool.transaction() as connection:
+                await controls.note(connection, left.id, _BEGUN)
+        outcome = await self._threads.run(lambda: control.undo(before, begun=begun))
+        why = f"{_BEGUN}: {outcome.detail}" if begun else outcome.detail
         over = outcome.done or outcome.result is Result.CANNOT  # which is a person's to do by hand
         async with self._pool.transaction() as connection:
             if over:
                 await controls.remove(connection, left.id, outcome.detail)
             else:
-                await controls.note(connection, left.id, outcome.detail)
-        if over or outcome.detail != left.detail:  # each reason once
+                await controls.note(connection, left.id, why)
+        if over or why != left.detail:  # each reason once
             self._metrics.actions.labels("release", outcome.result).inc()
             log.info("a bot was released", extra={"bot": left.bot, "outcome": outcome.detail})
             await self._tell(left.incident, "released", f"on the bot: {outcome.detail}")
