@@ -16,7 +16,6 @@ from webhook_actions.bots.protocol import Mode
 from webhook_actions.outcome import Outcome
 from webhook_actions.store import controls, holds, runs
 from webhook_actions.store.embedded import EmbeddedPostgres
-from webhook_actions.web.commands import Refused
 
 pytestmark = pytest.mark.anyio
 ARMED = {"actions": {"armed": ["close_all_positions", "close_positions"]}}
@@ -151,59 +150,6 @@ async def test_a_halted_bot_is_made_flat_again_as_often_as_that_takes(postgres: 
         await s.until(lambda: not bot.sizes, "that it is flat again")
 
 
-async def test_a_release_lets_a_bot_enter_again_that_was_closed(postgres: str, tmp_path: Path) -> None:
-    async with scene(postgres, "release", tmp_path, **ARMED) as s:
-        bot = s.bots["alpha"]
-        await s.fires("CriticalLoss", "alpha")
-        await s.until(lambda: verdict(s), "that it is flat")
-        [left] = await is_left(s)
-        assert (left.before, left.reason) == ("running", "close_all_positions for TradingBotCriticalLoss")
-        bot.refuses = {"resume"}
-        s.ends("CriticalLoss", "alpha")
-        await s.commands.release(ANNA, "alpha")
-
-        async def is_noted() -> bool:
-            return any(each.detail for each in await is_left(s))
-
-        await s.until(is_noted, "why it is not undone")
-        bot.refuses = set()
-        await s.until(lambda: bot.state == "running", "that it trades")
-
-        async def is_undone() -> bool:
-            return await is_left(s) == []
-
-        await s.until(is_undone, "that nothing is left")
-        with pytest.raises(Refused, match="alpha is not halted"):
-            await s.commands.release(ANNA, "alpha")
-
-
-async def test_a_release_undoes_a_stop_of_entries_too(postgres: str, tmp_path: Path) -> None:
-    async with scene(postgres, "entries", tmp_path) as s:
-        bot = s.bots["alpha"]
-        await s.fires("LossLimit", "alpha")
-        await s.until(lambda: bot.state == "paused", "that it enters nothing")
-        s.ends("LossLimit", "alpha")
-        await s.commands.release(ANNA, "alpha")
-        await s.until(lambda: bot.state == "running", "that it enters again")
-
-
-async def test_a_bot_that_its_release_stopped_half_way_is_started(postgres: str, tmp_path: Path) -> None:
-    async with scene(postgres, "halfway", tmp_path) as s:
-        bot = s.bots["alpha"]
-        await s.fires("LossLimit", "alpha")
-        await s.until(lambda: bot.state == "paused", "that it enters nothing")
-        bot.refuses = {"resume"}
-        s.ends("LossLimit", "alpha")
-        await s.commands.release(ANNA, "alpha")
-
-        async def is_noted() -> bool:
-            return any("resume" in (each.detail or "") for each in await is_left(s))
-
-        await s.until(is_noted, "why it is not undone")
-        bot.refuses, bot.state = set(), "stopped"
-        await s.until(lambda: bot.state == "running", "that it trades")
-
-
 async def test_a_halted_bot_that_an_action_let_trade_for_a_moment_is_made_flat_again(
     postgres: str, tmp_path: Path
 ) -> None:
@@ -227,32 +173,6 @@ async def test_a_halted_bot_with_a_word_of_its_own_for_trading_is_made_flat_and_
         await s.until(lambda: verdict(s), "that it is flat")
         bot.state, bot.sizes = "scalping", {"BTC": 1.0}
         await s.until(lambda: (bot.state, bot.sizes) == ("paused", {}), "that it is flat again")
-
-
-async def test_a_release_leaves_a_bot_paused_that_its_owner_had_paused(postgres: str, tmp_path: Path) -> None:
-    async with scene(postgres, "own", tmp_path, **ARMED) as s:
-        bot = s.bots["alpha"]
-        bot.state = "paused"
-        await s.fires("CriticalLoss", "alpha")
-        await s.until(lambda: verdict(s), "that it is flat")
-        assert await is_left(s) == []
-        await s.commands.release(ANNA, "alpha")
-        assert "resume" not in bot.verbs()
-
-
-async def test_a_person_who_starts_a_bot_has_let_it_enter_again(postgres: str, tmp_path: Path) -> None:
-    async with scene(postgres, "started", tmp_path) as s:
-        bot = s.bots["alpha"]
-        await s.fires("LossLimit", "alpha")
-        await s.until(lambda: verdict(s), "that it enters nothing")
-        s.ends("LossLimit", "alpha")
-        bot.state = "running"
-
-        async def is_over() -> bool:
-            return await is_left(s) == []
-
-        await s.until(is_over, "that nothing is left")
-        assert bot.state == "running"
 
 
 async def test_a_dead_bot_waits_for_the_exchange_without_an_attempt_and_people_are_told(

@@ -246,11 +246,15 @@ class Executor:
         return target
 
     async def _write_target(self, attempt: Attempt, target: Target, before: Mode | Outcome) -> bool:
-        """Write what is to be reached, and that entries are stopped where they were not."""
+        """Write what is to be reached, and that entries are stopped where they were not.
+
+        Or where they still are since a release could not be undone yet: so it is not undone any more.
+        """
         incident = attempt.incident
         async with self._pool.transaction() as connection:
             held = await runs.set_target(connection, attempt.lease, target.to_json())
-            if held and before is not Mode.PAUSED:
+            ours = any(left.bot == incident.bot for left in await controls.left(connection))
+            if held and (before is not Mode.PAUSED or (target.paused and ours)):
                 why = f"{attempt.action.name} for {incident.alert}"
                 known = None if isinstance(before, Outcome) else before
                 await controls.leave(connection, incident.bot, incident.id, why, known)

@@ -139,7 +139,8 @@ class Keeper:
             else:
                 await controls.note(connection, left.id, why)
         if over or why != left.detail:  # each reason once
-            self._metrics.actions.labels("release", outcome.result).inc()
+            cannot = outcome.result is Result.CANNOT  # so that the administrator hears of it
+            self._metrics.actions.labels("release", Result.FAILED if cannot else outcome.result).inc()
             log.info("a bot was released", extra={"bot": left.bot, "outcome": outcome.detail})
             await self._tell(left.incident, "released", f"on the bot: {outcome.detail}")
 
