@@ -94,9 +94,12 @@ def parts(
             await reconciler.once()
 
     async def keep() -> None:
-        while not is_cancelled():
-            await asyncio.sleep(float(settings.collection.poll_interval))
-            await keeper.once()
+        try:
+            while not is_cancelled():
+                await asyncio.sleep(float(settings.collection.poll_interval))
+                await keeper.once()
+        finally:
+            keeper.stop()
 
     tasks: dict[str, Task] = {
         "incidents": looks.run,

@@ -1,5 +1,7 @@
 """Nightdesk leaves a bot as it found it, undoes what it did when told to, and breaks nothing in an outage."""
 
+import asyncio
+import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -8,11 +10,14 @@ from typing import Any, ClassVar
 import pytest
 
 from clients.observer import Observer, Sample
+from stack.settings import Settings
 from tests.freqtrade_replay import PASSWORD, USER, Recording, serve
 from tests.webhook_actions.scene import ANNA, Scene, scene, verify
 from webhook_actions.bots import BotControl
 from webhook_actions.bots.nothing import NoAdapter
-from webhook_actions.bots.protocol import Mode
+from webhook_actions.bots.protocol import Guard, Mode
+from webhook_actions.engine.keeper import Keeper
+from webhook_actions.engine.threads import Threads
 from webhook_actions.outcome import Outcome
 from webhook_actions.store import controls, holds, runs
 from webhook_actions.store.embedded import EmbeddedPostgres
@@ -135,6 +140,42 @@ async def test_a_halted_bot_that_is_started_is_made_flat_and_paused_again(
         await s.until(is_told, "the timeline")
         async with s.pool.connection() as connection:
             assert [halt.astray for halt in await holds.halts(connection)] == [False]
+
+
+async def test_a_halted_bot_that_hangs_holds_back_the_look_at_no_other(postgres: str, tmp_path: Path) -> None:
+    async with scene(postgres, "hangs", tmp_path, "alpha", "beta", start=False) as s:
+        await s.fires("CriticalLoss", "alpha", "beta")
+        async with s.pool.transaction() as connection:
+            for bot in ("alpha", "beta"):
+                await holds.halt(connection, bot, 1, "close_all_positions")
+        looked, answers = [], threading.Event()
+
+        class Looked(NoAdapter):
+            def mode(self) -> Mode | Outcome:
+                looked.append("alpha")
+                return Mode.PAUSED
+
+        class Hangs(NoAdapter):
+            def mode(self) -> Mode | Outcome:
+                answers.wait()
+                return Mode.PAUSED
+
+        def control(_settings: Settings, bot: str, key: str, _guard: Guard) -> BotControl:
+            adapter = Looked() if bot == "alpha" else Hangs()
+            return BotControl(bot, key, adapter, adapter, Observer([], [], 1.0), 0, 5, 0.5)
+
+        keeper = Keeper(s.settings, s.pool, s.metrics, control, Threads(4), lambda: False)
+
+        async def keep() -> None:
+            while True:
+                await keeper.once()
+
+        task = asyncio.create_task(keep())
+        try:
+            await s.until(lambda: len(looked) > 1, "another look at alpha")
+        finally:
+            answers.set()
+            task.cancel()
 
 
 async def test_a_halted_bot_is_made_flat_again_as_often_as_that_takes(postgres: str, tmp_path: Path) -> None:

@@ -44,16 +44,31 @@ class Keeper:
         self._control = control
         self._threads = threads
         self._retired = retired
+        self._looks: dict[str, asyncio.Task[None]] = {}  # by bot, those that are not over
 
     async def once(self) -> None:
-        """Look at each bot once. One that cannot be reached is looked at again the next time."""
+        """Look at each bot once; one that hangs holds back no other, and has its next look after it."""
         async with self._pool.connection() as connection:
             if self._retired() or self._settings.actions.dry_run or await holds.paused(connection):
                 return
             halted = {halt.bot: halt for halt in await holds.halts(connection)}
             left = {control.bot: control for control in await controls.left(connection)}
         bots = sorted((halted.keys() | left.keys()) & self._settings.bots.keys())
-        await asyncio.gather(*(self._keep(bot, halted.get(bot), left.get(bot)) for bot in bots))
+        for bot in bots:
+            if bot not in self._looks:
+                look = self._keep(bot, halted.get(bot), left.get(bot))
+                self._looks[bot] = asyncio.get_running_loop().create_task(look, name=f"keep {bot}")
+        if self._looks:
+            await asyncio.wait(self._looks.values(), timeout=float(self._settings.collection.poll_interval))
+        over = [self._looks.pop(bot) for bot, task in list(self._looks.items()) if task.done()]
+        for task in over:
+            task.result()
+
+    def stop(self) -> None:
+        """End the looks that are not over."""
+        for look in self._looks.values():
+            look.cancel()
+        self._looks.clear()
 
     async def _keep(self, bot: str, halt: Halt | None, left: Control | None) -> None:
         try:
