@@ -9,7 +9,6 @@ from webhook_actions.bots.freqtrade import FreqtradeAdapter
 from webhook_actions.bots.freqtrade_versions import ABILITIES
 from webhook_actions.bots.http import HttpAdapter
 
-_RESTART = "restart_bot"  # the one that docker and command can do as well
 _EFFECTS = {
     Effect.MONEY: 'Run only where `actions.armed` names them; else recorded and told as "would have".',
     Effect.DISRUPTIVE: "Change how a bot runs. All but `stop_entries` count against the fleet limit.",
@@ -89,7 +88,7 @@ def _proof(action: Action) -> str:
 def _adapters(action: Action) -> str:
     if action.effect is Effect.OBSERVE:
         return "any"
-    if action.name == _RESTART:
+    if action.restarts:  # which docker and command can do as well
         return "http, freqtrade, docker, command"
     adapters = {"http": HttpAdapter.verbs, "freqtrade": FreqtradeAdapter.verbs}
     return ", ".join(name for name, verbs in adapters.items() if verbs & set(action.verbs))
