@@ -22,7 +22,8 @@ _HEAD = """\
 
 An alert's actions are tried in the order of its settings, the next one only after the one before could not
 be proven to have helped. Attempts are counted within {window}, for a bot and an action, over all incidents;
-after a success an action rests. What a bot's adapter cannot do is said, and the next one is tried.
+after a success an action rests. What a bot's adapter cannot do is said, and the next one is tried; `GET
+bots`, `nightdesk check --live` and the on-call page beside "Run an action" say it beforehand.
 
 What touches money sets a *target*, which is written down when it is first committed: what each position may
 keep, and whether entries stay stopped. The bot is brought to it, as often as that takes, and the bot itself
