@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from stack import alerts, drawdown
+from stack import alerts, capabilities, drawdown
 from stack.binaries import MissingBinary
 from stack.notify import send_tests
 from stack.oncall import NotDone, add_commands
@@ -35,6 +35,7 @@ def check(arguments: argparse.Namespace) -> int:
         raise SettingsError(problems)
     print("\n".join(_overview(settings)))
     if arguments.live:
+        print("\n".join(capabilities.live(settings)))
         print("\n".join(drawdown.live(settings)))
     return 0
 
@@ -121,7 +122,9 @@ def _parser() -> argparse.ArgumentParser:
     add("backfill", backfill)
     checking = add("check", check)
     add_arguments(checking)
-    checking.add_argument("--live", action="store_true", help="look at what runs, too: can a loss be seen?")
+    checking.add_argument(
+        "--live", action="store_true", help="look at what runs, too: is a loss seen, what can a bot not do?"
+    )
     for name, command in (
         ("alerts", list_alerts),
         ("status", status),

@@ -20,6 +20,7 @@ from webhook_actions.store import incidents
 from webhook_actions.store.database import GONE, Pool
 from webhook_actions.web import api
 from webhook_actions.web.auth import Scope, Tokens
+from webhook_actions.web.capabilities import Capabilities
 from webhook_actions.web.commands import Commands
 from webhook_actions.web.guard import Guard, refuse_for_now, refuse_unreadable
 from webhook_actions.web.limit import OnceASecond, RateLimit, TooManyFailures
@@ -38,6 +39,7 @@ def build(
     settings: Settings,
     pool: Pool,
     escalation: Escalation,
+    capabilities: Capabilities,
     metrics: Metrics,
     healthy: Callable[[], Awaitable[str | None]],
     reload: Reload,
@@ -52,9 +54,9 @@ def build(
     app.add_exception_handler(TooManyFailures, refuse_for_now)
     commands = Commands(settings, pool, escalation, load_actions())
     writes = RateLimit(settings.webhook_actions.page.writes)
-    api.mount(app, settings, pool, commands, tokens, writes)
+    api.mount(app, settings, pool, commands, capabilities, tokens, writes)
     app.include_router(reports.routes(settings, pool, read))
-    page.mount(app, settings, pool, commands, tokens, writes, failures)
+    page.mount(app, settings, pool, commands, capabilities, tokens, writes, failures)
 
     @app.get("/healthz")
     async def healthz() -> Response:

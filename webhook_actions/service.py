@@ -33,6 +33,7 @@ from webhook_actions.notify.delivery import Sender
 from webhook_actions.notify.links import Links
 from webhook_actions.store import escalation_steps, incidents, migrate
 from webhook_actions.store.database import CONNECT_SECONDS, GONE, DatabaseError, Pool
+from webhook_actions.web.capabilities import Capabilities
 from webhook_actions.web.health import Fresh, writable
 
 log = logging.getLogger(__name__)
@@ -149,7 +150,9 @@ async def running(
         )
         stack.push_async_callback(_stop, engine, tasks)
         health = _health(pool)
-        yield app.build(settings, pool, engine.escalation, metrics, health, reload)
+        capabilities = Capabilities(settings, load_actions())
+        stack.callback(capabilities.close)
+        yield app.build(settings, pool, engine.escalation, capabilities, metrics, health, reload)
 
 
 async def reconsider(pool: Pool) -> None:

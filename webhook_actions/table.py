@@ -9,7 +9,6 @@ from webhook_actions.bots.freqtrade import FreqtradeAdapter
 from webhook_actions.bots.freqtrade_versions import ABILITIES
 from webhook_actions.bots.http import HttpAdapter
 
-_RESTART = "restart_bot"  # the one that docker and command can do as well
 _EFFECTS = {
     Effect.MONEY: 'Run only where `actions.armed` names them; else recorded and told as "would have".',
     Effect.DISRUPTIVE: "Change how a bot runs. All but `stop_entries` count against the fleet limit.",
@@ -23,7 +22,8 @@ _HEAD = """\
 
 An alert's actions are tried in the order of its settings, the next one only after the one before could not
 be proven to have helped. Attempts are counted within {window}, for a bot and an action, over all incidents;
-after a success an action rests. What a bot's adapter cannot do is said, and the next one is tried.
+after a success an action rests. What a bot's adapter cannot do is said, and the next one is tried; `GET
+bots`, `nightdesk check --live` and the on-call page beside "Run an action" say it beforehand.
 
 What touches money sets a *target*, which is written down when it is first committed: what each position may
 keep, and whether entries stay stopped. The bot is brought to it, as often as that takes, and the bot itself
@@ -89,7 +89,7 @@ def _proof(action: Action) -> str:
 def _adapters(action: Action) -> str:
     if action.effect is Effect.OBSERVE:
         return "any"
-    if action.name == _RESTART:
+    if action.restarts:  # which docker and command can do as well
         return "http, freqtrade, docker, command"
     adapters = {"http": HttpAdapter.verbs, "freqtrade": FreqtradeAdapter.verbs}
     return ", ".join(name for name, verbs in adapters.items() if verbs & set(action.verbs))

@@ -133,9 +133,9 @@ def test_check_live_says_of_each_bot_whether_a_loss_would_be_seen(desk: Desk, pr
     assert "warning: new: is not seen yet" in told
 
 
-def test_check_live_without_a_prometheus_says_so(desk: Desk):
-    told = checked(
-        desk, {"source": SOURCES["freqtrade"]}, "--live", services={"prometheus": {"port": free_port()}}
-    )
+def test_check_live_without_a_prometheus_or_webhook_actions_says_so(desk: Desk):
+    services = {name: {"port": free_port()} for name in ("prometheus", "webhook_actions")}
+    told = checked(desk, {"source": SOURCES["freqtrade"]}, "--live", services=services)
     assert told.returncode == 1
+    assert "warning: nobody knows what the bots cannot do: webhook_actions at" in told.stdout
     assert "does not answer" in told.stderr

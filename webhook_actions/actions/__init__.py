@@ -35,7 +35,7 @@ class Action:
     per incident. `verbs` are what the bot's adapter must be able to order; one of them is enough. `tells` has
     the administrator told what was found, once per incident. A targeted action that is not `paced` chooses
     nothing anew: no attempt count and no cooldown holds it back. What `needs_exchange` waits while that is
-    out.
+    out. What `restarts` needs the bot's `restart` of the settings.
     """
 
     name: str
@@ -50,6 +50,7 @@ class Action:
     tells: bool = False
     paced: bool = True
     needs_exchange: bool = False
+    restarts: bool = False
 
     @property
     def keeps_mode(self) -> bool:
@@ -80,6 +81,7 @@ def action(
     once: bool = False,
     tells: bool = False,
     needs_exchange: bool = False,
+    restarts: bool = False,
 ) -> Callable[[Run], Run]:
     """Register the decorated function as what the action `name` runs; see Action for the rest."""
 
@@ -94,6 +96,7 @@ def action(
             once=once,
             tells=tells,
             needs_exchange=needs_exchange,
+            restarts=restarts,
         )
         return run
 

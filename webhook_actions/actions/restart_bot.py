@@ -13,6 +13,7 @@ from webhook_actions.store.incidents import Incident
     useless_when='trading_bot_source_error{bot="$bot",reason=~"auth|parse|way"} == 1',
     proof='trading_bot_up{bot="$bot"} == 1',
     needs_exchange=True,  # a bot that starts loads the markets
+    restarts=True,
 )
 def restart_bot(bot: BotControl, incident: Incident) -> Outcome:
     """Restart the bot, then wait until it answers.

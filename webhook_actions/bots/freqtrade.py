@@ -4,7 +4,7 @@ import time
 from base64 import b64encode
 from collections.abc import Callable, Collection
 
-from clients.freqtrade import OpenTrade, TradePage, mean_stake
+from clients.freqtrade import Config, OpenTrade, TradePage, mean_stake
 from clients.http import Ask, ask
 from clients.trading import Trade
 from stack.settings import FreqtradeBot
@@ -59,6 +59,7 @@ class FreqtradeAdapter:
         self._exits = Exits(self._calls, sleep, clock)
         self._entries = Entries(self._calls, sleep, clock)
         self._sleep = sleep
+        self._told: Config | Outcome | None = None
         self.timeout = timeout
         self.longest = self._entries.longest_stop + self._exits.longest
         self.longest_back = self._entries.longest_stop
@@ -109,8 +110,24 @@ class FreqtradeAdapter:
             return Outcome.cannot(f"Freqtrade's API has no {' or '.join(verbs)}")
         if set(verbs) != {Verb.REDUCE_POSITIONS}:
             return None
-        config = self._entries.config()
-        return config if isinstance(config, Outcome) else _lacks_parts(capabilities(config))
+        told = self._first_told()
+        return told if isinstance(told, Outcome) else _lacks_parts(capabilities(told))
+
+    def version(self) -> str | Outcome:
+        """Return the version that its state comes with."""
+        told = self._first_told()
+        if isinstance(told, Outcome):
+            return told
+        return told.version or Outcome.cannot("it does not say its version")
+
+    def _first_told(self) -> Config | Outcome:
+        """Return what it said of itself when it was asked first: its version outlasts an attempt.
+
+        Not a cached_property, whose one lock in Python 3.11 would have all bots wait for one that hangs.
+        """
+        if self._told is None:
+            self._told = self._entries.config()
+        return self._told
 
     def carry_out(self, order: Order, key: str) -> Outcome:
         """Have Freqtrade do what it has a call for."""

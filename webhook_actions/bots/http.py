@@ -71,6 +71,10 @@ class HttpAdapter:
             return None
         return Outcome.cannot(f"the bot API has no {' or '.join(verbs)}")
 
+    def version(self) -> str | Outcome:
+        """Say that the bot API has no place for it."""
+        return Outcome.cannot("the bot API tells no version")
+
     def carry_out(self, order: Order, key: str) -> Outcome:
         """Send the verb; the same order under the same key is done once, however often it is sent."""
         if order.verb not in self.verbs:

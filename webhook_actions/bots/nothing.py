@@ -6,7 +6,7 @@ from clients.trading import Trade
 from webhook_actions.bots.protocol import Mode, Order, Standing, Target, Verb
 from webhook_actions.outcome import Outcome
 
-_NO_WAY = "it has neither `control` nor `restart`; set one of them in its settings"
+NO_WAY = "it has neither `control` nor `restart`; set one of them in its settings"
 _NOBODY = "it has no API that could be asked"
 
 
@@ -22,7 +22,7 @@ class NoAdapter:
 
     def restart(self, wait: float, key: str) -> Outcome:
         """Say that there is no way to."""
-        return Outcome.cannot(_NO_WAY)
+        return Outcome.cannot(NO_WAY)
 
     def answers(self) -> Outcome:
         """Say that there is nobody to ask."""
@@ -43,6 +43,10 @@ class NoAdapter:
             if verbs
             else None
         )
+
+    def version(self) -> str | Outcome:
+        """Say that there is nobody to ask."""
+        return Outcome.cannot(_NOBODY)
 
     def carry_out(self, order: Order, key: str) -> Outcome:
         """Say that there is no way to."""

@@ -219,6 +219,10 @@ class Adapter(Restarter, Protocol):
         """Return why a bot of its version can do none of the verbs; None where it can, or none is named."""
         ...
 
+    def version(self) -> str | Outcome:
+        """Return the version that the bot says it runs."""
+        ...
+
     def answers(self) -> Outcome:
         """Return done when the bot answers, else why not."""
         ...

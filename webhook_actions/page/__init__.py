@@ -14,6 +14,7 @@ from webhook_actions.page import login as login_page
 from webhook_actions.page.render import Pages
 from webhook_actions.store.database import Pool
 from webhook_actions.web.auth import Tokens
+from webhook_actions.web.capabilities import Capabilities
 from webhook_actions.web.commands import Commands
 from webhook_actions.web.limit import RateLimit
 from webhook_actions.web.login import Login, Session
@@ -28,12 +29,13 @@ def mount(
     settings: Settings,
     pool: Pool,
     commands: Commands,
+    capabilities: Capabilities,
     tokens: Tokens,
     writes: RateLimit,
     failures: RateLimit,
 ) -> None:
     """Add the pages to the application."""
-    login, pages = Login(settings, tokens, failures), Pages(settings, commands)
+    login, pages = Login(settings, tokens, failures), Pages(settings, commands, capabilities)
     visitor = _visitor(login)
 
     @app.exception_handler(_LoginWanted)

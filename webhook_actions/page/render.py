@@ -13,6 +13,7 @@ from stack.settings import Settings
 from webhook_actions.page import words
 from webhook_actions.store.controls import Control
 from webhook_actions.store.holds import Halt, Pause
+from webhook_actions.web.capabilities import Capabilities
 from webhook_actions.web.commands import Commands
 
 _HERE = Path(__file__).parent
@@ -53,7 +54,11 @@ class Pages:
     """The templates, and the static files by name with their kind."""
 
     def __init__(
-        self, settings: Settings, commands: Commands, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self,
+        settings: Settings,
+        commands: Commands,
+        capabilities: Capabilities,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._zone = ZoneInfo(settings.timezone)
         self._now = now
@@ -72,6 +77,7 @@ class Pages:
             demo=settings.demo.enabled,
             dry_run=settings.actions.dry_run,
             offers=commands.offers,
+            capability=capabilities.known,
             length=words.length,
             snoozes=words.snoozes,
         )

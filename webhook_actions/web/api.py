@@ -20,6 +20,7 @@ from webhook_actions.store.controls import Control
 from webhook_actions.store.database import GONE, Pool
 from webhook_actions.store.holds import Halt
 from webhook_actions.web.auth import Scope, Tokens
+from webhook_actions.web.capabilities import Capabilities, Capability, Missing
 from webhook_actions.web.commands import Commands, Done, Offer, Refused
 from webhook_actions.web.limit import RateLimit
 
@@ -72,9 +73,15 @@ class BotState:
     """A bot, whether it is halted until a person releases it, and whether Nightdesk stopped its entries.
 
     A bot is `releasing` until what a person released is undone on it; `detail` says why it is not yet.
+    `adapter` is what it is acted on through, None where there is nothing. A `version` that is None is
+    unknown, and `version_unknown` says why. `cannot` are the actions that this bot has no way to do.
     """
 
     bot: str
+    adapter: str | None
+    version: str | None
+    version_unknown: str | None
+    cannot: tuple[Missing, ...]
     halted: bool = False
     reason: str | None = None
     since: datetime | None = None
@@ -118,6 +125,7 @@ def mount(
     settings: Settings,
     pool: Pool,
     commands: Commands,
+    capabilities: Capabilities,
     tokens: Tokens,
     writes: RateLimit,
 ) -> None:
@@ -137,7 +145,7 @@ def mount(
 
     for kind in GONE:
         app.add_exception_handler(kind, unavailable)
-    app.include_router(_reads(settings, pool, commands, tokens.wants(Scope.READ)))
+    app.include_router(_reads(settings, pool, commands, capabilities, tokens.wants(Scope.READ)))
     app.include_router(_writes(commands, _paced(tokens.wants(Scope.ACT), writes)))
 
 
@@ -154,7 +162,13 @@ def _paced(act: Callable[..., Caller], writes: RateLimit) -> Callable[..., Calle
     return check
 
 
-def _reads(settings: Settings, pool: Pool, commands: Commands, read: Callable[..., Caller]) -> APIRouter:
+def _reads(
+    settings: Settings,
+    pool: Pool,
+    commands: Commands,
+    capabilities: Capabilities,
+    read: Callable[..., Caller],
+) -> APIRouter:
     router = APIRouter(prefix="/api/v1", dependencies=[Depends(read)], responses=_WRONG)
 
     @router.get("/incidents")
@@ -186,14 +200,12 @@ def _reads(settings: Settings, pool: Pool, commands: Commands, read: Callable[..
 
     @router.get("/bots")
     async def list_bots() -> list[BotState]:
-        """Return the bots that are watched, and what Nightdesk left on them."""
+        """Return the bots that are watched, what they cannot do, and what Nightdesk left on them."""
         async with pool.connection() as connection:
             halted = {halt.bot: halt for halt in await holds.halts(connection)}
             left = {control.bot: control for control in await controls.left(connection)}
-        return [
-            _bot_state(bot, halted.get(bot), left.get(bot))
-            for bot in sorted({*settings.bots, *halted, *left})
-        ]
+        bots = await capabilities.told(sorted({*settings.bots, *halted, *left}))
+        return [_bot_state(bot, can, halted.get(bot), left.get(bot)) for bot, can in bots.items()]
 
     @router.get("/pause")
     async def show_pause() -> PauseState:
@@ -217,10 +229,14 @@ def _reads(settings: Settings, pool: Pool, commands: Commands, read: Callable[..
     return router
 
 
-def _bot_state(bot: str, halt: Halt | None, left: Control | None) -> BotState:
+def _bot_state(bot: str, can: Capability, halt: Halt | None, left: Control | None) -> BotState:
     shown = halt or left
     return BotState(
         bot,
+        can.adapter,
+        can.version,
+        can.unknown,
+        can.cannot,
         halted=halt is not None,
         reason=shown.reason if shown else None,
         since=shown.since if shown else None,

@@ -1,0 +1,51 @@
+"""What webhook_actions knows of the bots: the version that each says it runs, and what it cannot do."""
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from clients.http import NoAnswer, ask
+from clients.parts import to_part
+from stack.settings import Settings
+
+_MARGIN = 5.0  # seconds beyond the time that webhook_actions itself waits for bots
+
+
+class Untold(Exception):
+    """webhook_actions did not tell; the message says why."""
+
+
+class Missing(BaseModel):
+    """An action that a bot has no way to do, and why."""
+
+    action: str
+    why: str
+
+
+class Bot(BaseModel):
+    """A bot; `adapter` is None where it has no control. Why its version is None stands in the other."""
+
+    bot: str
+    adapter: str | None
+    version: str | None
+    version_unknown: str | None
+    cannot: list[Missing]
+
+
+def told_bots(settings: Settings) -> dict[str, Bot]:
+    """Return what is known of the bots by their names. Raises Untold."""
+    url = f"{settings.services.webhook_actions.url}/api/v1/bots"
+    token = settings.webhook_actions.tokens.read_file
+    patience = float(settings.collection.timeout) + _MARGIN
+    try:
+        answer = ask(to_part(settings.web, "GET", url, patience, token_file=token))
+        if not answer.ok:
+            raise Untold(f"webhook_actions at {url} answered {answer.status}")
+        bots = TypeAdapter(list[Bot]).validate_json(answer.body)
+    except NoAnswer as error:
+        raise Untold(
+            f"webhook_actions at {url} does not answer ({error}); `nightdesk up` starts it"
+        ) from None
+    except OSError as error:
+        raise Untold(f"{token}: {error.strerror}; `make setup` writes it") from None
+    except ValidationError:
+        raise Untold(f"webhook_actions at {url} answered with what is no list of bots") from None
+    return {each.bot: each for each in bots}

@@ -1,0 +1,33 @@
+"""Says what each bot cannot do, as webhook_actions tells it of the bots that run."""
+
+from collections.abc import Iterator
+
+from clients.webhook_actions import Bot, Untold, told_bots
+from stack.settings import Settings
+
+_HEAD = ("bot", "source and version", "what it cannot do")
+
+
+def live(settings: Settings) -> Iterator[str]:
+    """Yield a table with a row for each bot; a warning where webhook_actions does not tell."""
+    try:
+        told = told_bots(settings)
+    except Untold as error:
+        yield f"warning: nobody knows what the bots cannot do: {error}"
+        return
+    rows = [_HEAD, *(_row(name, bot.source.type, told.get(name)) for name, bot in settings.bots.items())]
+    widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
+    for name, runs, cannot in rows:
+        yield f"{name:{widths[0]}}  {runs:{widths[1]}}  {cannot}"
+
+
+def _row(name: str, source: str, bot: Bot | None) -> tuple[str, str, str]:
+    if bot is None:
+        return name, source, "unknown: webhook_actions has other settings; reload them"
+    through = "" if bot.adapter in (source, None) else f" by {bot.adapter}"
+    cannot = ", ".join(each.action for each in bot.cannot) or "nothing is missing"
+    if bot.adapter is None:
+        return name, f"{source}, no control", cannot
+    if bot.version is None:
+        return name, f"{source}{through}, version unknown", f"{cannot}; {bot.version_unknown}"
+    return name, f"{source}{through} {bot.version}", cannot

@@ -1,0 +1,117 @@
+"""What each bot can do, by its adapter and by the version that it says it runs: for the API and the page."""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+from clients.http import Answer, Request, Unsent
+from stack.settings import Settings
+from webhook_actions.actions import Action
+from webhook_actions.bots import BotControl, World, control
+from webhook_actions.bots.nothing import NO_WAY, NoAdapter
+from webhook_actions.bots.protocol import OrderRefused
+from webhook_actions.outcome import Outcome, Result
+
+log = logging.getLogger(__name__)
+
+KEPT = 300.0  # seconds that a version counts
+ASK_AGAIN = 30.0  # seconds until a bot is asked again that did not tell its version
+_AT_ONCE = 8  # bots that are asked at a time
+
+
+@dataclass(frozen=True)
+class Missing:
+    """An action that a bot has no way to do, and why."""
+
+    action: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Capability:
+    """What a bot is acted on through, None where nothing is; its version, or why that is `unknown`."""
+
+    adapter: str | None
+    version: str | None
+    unknown: str | None
+    cannot: tuple[Missing, ...]
+
+
+class Capabilities:
+    """The capabilities of all bots. Each bot is asked once in a while, in a thread; any thread may call."""
+
+    def __init__(self, settings: Settings, actions: dict[str, Action], world: World | None = None) -> None:
+        self._settings = settings
+        self._actions = [actions[name] for name in sorted(actions)]
+        self._world = world or World()
+        self._timeout = float(settings.collection.timeout)
+        self._threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="capabilities")
+        self._lock = threading.Lock()
+        self._found: dict[str, tuple[Capability, float]] = {}  # with the time until which it counts
+        self._asked: dict[str, Future[None]] = {}
+
+    def known(self, bot: str) -> Capability:
+        """Return at once what is known; a bot whose answer is old is being asked again from now on."""
+        self._ask([bot])
+        return self._last(bot)
+
+    async def told(self, bots: Iterable[str]) -> dict[str, Capability]:
+        """Return what bots can do, once those that are asked have answered, or after a call's time-out."""
+        names = list(bots)
+        if asked := self._ask(names):
+            await asyncio.wait(map(asyncio.wrap_future, asked), timeout=self._timeout)
+        return {bot: self._last(bot) for bot in names}
+
+    def close(self) -> None:
+        """Ask nobody more; whoever is being asked is not waited for."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _last(self, bot: str) -> Capability:
+        found = self._found.get(bot)
+        return found[0] if found else self._look(bot, World(_unasked))
+
+    def _ask(self, bots: list[str]) -> list[Future[None]]:
+        """Return what ends when each bot has told what counts now; a bot of no settings is not asked."""
+        with self._lock:
+            for bot in bots:
+                asked, found = self._asked.get(bot), self._found.get(bot)
+                old = found is None or self._world.clock() >= found[1]
+                if bot in self._settings.bots and old and (asked is None or asked.done()):
+                    self._asked[bot] = self._threads.submit(self._keep, bot)
+            return [asked for bot in bots if (asked := self._asked.get(bot)) and not asked.done()]
+
+    def _keep(self, bot: str) -> None:
+        try:
+            found = self._look(bot, self._world)
+        except Exception:
+            log.exception("a bot's capabilities are unknown", extra={"bot": bot})
+            raise
+        kept = KEPT if found.version else ASK_AGAIN
+        self._found[bot] = found, self._world.clock() + kept
+
+    def _look(self, bot: str, world: World) -> Capability:
+        access = self._settings.bots[bot].control if bot in self._settings.bots else None
+        seen = control(self._settings, bot, "capabilities", _no_order, world)
+        version = seen.adapter.version()
+        lacking = ((each.name, _lacks(seen, each)) for each in self._actions)
+        # What nobody knows, since the bot does not answer, is not said to be missing.
+        cannot = (Missing(name, why.detail) for name, why in lacking if why and why.result is Result.CANNOT)
+        told, unknown = (None, version.detail) if isinstance(version, Outcome) else (version, None)
+        return Capability(access.type if access else None, told, unknown, tuple(cannot))
+
+
+def _lacks(bot: BotControl, action: Action) -> Outcome | None:
+    if action.restarts and isinstance(bot.restarter, NoAdapter):
+        return Outcome.cannot(NO_WAY)
+    return bot.adapter.lacks(action.verbs)
+
+
+def _unasked(_: Request) -> Answer:
+    raise Unsent("it has not answered yet")
+
+
+def _no_order() -> None:
+    raise OrderRefused("whoever only looks orders nothing")
