@@ -1,14 +1,11 @@
 """One simulated evening: a scenario from a seed, the engines in it, and what must hold all the time."""
 
 import asyncio
-import inspect
 import itertools
 import random
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import psycopg
@@ -19,39 +16,18 @@ from tests.simulation.loop import VirtualLoop
 from tests.simulation.memory import Memory
 from tests.simulation.rules import Rules
 from tests.simulation.scenario import Event, drawn
+from tests.simulation.substitution import in_memory
 from tests.simulation.variants import BOTS, settings
 from tests.simulation.world import SCRAPE, SEVERITIES, World
-from webhook_actions.engine import due
 from webhook_actions.engine.reconcile import fingerprint
 from webhook_actions.notify.links import Links
 from webhook_actions.payload import Alert
-from webhook_actions.store import (
-    acknowledgements,
-    audit,
-    controls,
-    database,
-    deliveries,
-    escalation_steps,
-    holds,
-    incidents,
-    runs,
-)
+from webhook_actions.store import holds
 from webhook_actions.store.audit import Caller
 from webhook_actions.web.commands import Refused
 
 LENGTH, SETTLE = 2400.0, 1500.0  # seconds of trouble, and of calm after it
 ANNA = Caller("anna", "10.0.0.1")
-_MODULES = {
-    "acknowledgements": acknowledgements,
-    "audit": audit,
-    "controls": controls,
-    "database": database,
-    "deliveries": deliveries,
-    "escalation_steps": escalation_steps,
-    "holds": holds,
-    "incidents": incidents,
-    "runs": runs,
-}
 
 
 class Violation(Exception):
@@ -345,39 +321,6 @@ class Simulation(Rules):
         if self.violation is None:
             self.violation = what
             self.note(f"VIOLATION: {what}")
-
-
-@cache
-def _places() -> tuple[tuple[Any, str, Any, str], ...]:
-    """Return where each function of the store is known: module, name, function, and the memory's name."""
-    stored = {
-        getattr(_MODULES[module], function): name
-        for name in dir(Memory)
-        for module, _, function in [name.partition("__")]
-        if module in _MODULES and function
-    }
-    return tuple(
-        (module, name, value, stored[value])
-        for key, module in sorted(sys.modules.items())
-        if key.startswith(("webhook_actions", "tests.simulation"))
-        for name, value in sorted(vars(module).items())
-        if inspect.iscoroutinefunction(value) and value in stored
-    )
-
-
-@contextmanager
-def in_memory(memory: Memory) -> Iterator[None]:
-    """Have the store's functions, wherever they are known by name, work on a memory."""
-    longest = due._LONGEST_SLEEP
-    due._LONGEST_SLEEP = 30.0  # no notice is lost here but by a death, and every look costs
-    try:
-        for module, name, _, function in _places():
-            setattr(module, name, getattr(memory, function))
-        yield
-    finally:
-        due._LONGEST_SLEEP = longest
-        for module, name, real, _ in _places():
-            setattr(module, name, real)
 
 
 def run(seed: int, events: list[Event] | None = None, engines: int | None = None) -> Result:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.simulation.memory import Memory
-from tests.simulation.simulation import _MODULES
+from tests.simulation.substitution import MODULES
 from tests.webhook_actions.escalation.world import database
 from webhook_actions.outcome import Outcome
 from webhook_actions.payload import Alert
@@ -49,7 +49,7 @@ class Both:
     ) -> tuple[Any, Any]:
         self.asked.append(name)
         module, _, function = name.partition(".")
-        theirs = await getattr(_MODULES[module], function)(self.connection, *real)
+        theirs = await getattr(MODULES[module], function)(self.connection, *real)
         ours = await getattr(self.memory, f"{module}__{function}")(None, *(real if made is None else made))
         return theirs, ours
 
@@ -81,7 +81,7 @@ class Both:
             len(ours.resolved),
         )
         by_print = {self.memory.t.incidents[id_].fingerprint: id_ for id_ in ours.opened}
-        for one in await _MODULES["incidents"].load(self.connection, theirs.opened):
+        for one in await MODULES["incidents"].load(self.connection, theirs.opened):
             self.incidents.append((one.id, by_print[one.fingerprint]))
 
     async def claim(self) -> None:
@@ -150,7 +150,7 @@ class Both:
         match self.dice.choice(("interrupt", "finish", "go_on")):
             case "interrupt":
                 goes_on = self.dice.random() < 0.5
-                one = await _MODULES["runs"].interrupt(self.connection, real, "w", 5.0, goes_on=goes_on)
+                one = await MODULES["runs"].interrupt(self.connection, real, "w", 5.0, goes_on=goes_on)
                 assert one == await self.memory.runs__interrupt(None, made, "w", 5.0, goes_on=goes_on)
             case "finish":
                 await self.ask("runs.finish", (real, "stopped"), (made, "stopped"))
@@ -158,7 +158,7 @@ class Both:
                 self.leases.append(await self.ask("runs.go_on", (real, 60.0), (made, 60.0)))
 
     async def all_runs(self) -> list[Any]:
-        return await _MODULES["runs"].of_incidents(self.connection, [one for one, _ in self.incidents])
+        return await MODULES["runs"].of_incidents(self.connection, [one for one, _ in self.incidents])
 
     async def hold(self) -> None:
         match self.dice.choice(("halt", "astray", "release", "pause", "resume", "answer")):
@@ -167,7 +167,7 @@ class Both:
                 assert found[0] == found[1]
                 if self.dice.random() < 0.5:
                     flat = self.dice.random() < 0.5
-                    await _MODULES["holds"].settle(self.connection, "alpha", flat=flat)
+                    await MODULES["holds"].settle(self.connection, "alpha", flat=flat)
                     await self.memory.holds__settle(None, "alpha", flat=flat)
             case "halt" if self.incidents:
                 one, other = self.dice.choice(self.incidents)
@@ -238,7 +238,7 @@ class Both:
 
     async def compare(self) -> None:
         """Compare all rows, but for times and ids."""
-        for real in await _MODULES["incidents"].load(self.connection, [one for one, _ in self.incidents]):
+        for real in await MODULES["incidents"].load(self.connection, [one for one, _ in self.incidents]):
             made = self.memory.t.incidents[dict(self.incidents)[real.id]]
             for name in ("severity", "notifications", "fence", "waits_for", "confirmed"):
                 assert getattr(real, name) == getattr(made, name), (name, real, made)
@@ -251,16 +251,16 @@ class Both:
             for name in ("due_at", "ended_at", "judged_at", "verify_until", "started_at"):
                 assert (getattr(real, name) is None) == (getattr(made, name) is None), (name, real, made)
         astray = [
-            await _MODULES["runs"].left_astray(self.connection, "alpha", 3600.0),
+            await MODULES["runs"].left_astray(self.connection, "alpha", 3600.0),
             await self.memory.runs__left_astray(None, "alpha", 3600.0),
         ]
         assert astray[0] == astray[1]
-        halts = [await _MODULES["holds"].halts(self.connection), await self.memory.holds__halts(None)]
-        left = [await _MODULES["controls"].left(self.connection), await self.memory.controls__left(None)]
+        halts = [await MODULES["holds"].halts(self.connection), await self.memory.holds__halts(None)]
+        left = [await MODULES["controls"].left(self.connection), await self.memory.controls__left(None)]
         assert [(h.bot, h.astray) for h in halts[0]] == [(h.bot, h.astray) for h in halts[1]]
         shown = [[(c.bot, c.before, c.released_by, c.detail) for c in each] for each in left]
         assert shown[0] == shown[1]
-        theirs = await _MODULES["acknowledgements"].current(
+        theirs = await MODULES["acknowledgements"].current(
             self.connection, [one for one, _ in self.incidents]
         )
         ours = await self.memory.acknowledgements__current(None, [one for _, one in self.incidents])

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from tests.simulation.memory import Memory
-from tests.simulation.simulation import _MODULES
+from tests.simulation.substitution import MODULES
 
 ROOT = Path(__file__).parents[2]
-SEEDS = 20
+SEEDS = 300
 FAULTS = ("01_", "03_", "05_")  # a short form of `make simulate-mutants`
 
 
@@ -56,7 +56,7 @@ def test_a_planted_fault_is_found(fault: str) -> None:
 def test_the_memory_has_each_function_of_the_store_with_the_same_parameters() -> None:
     unused = {"deliveries__dead", "deliveries__send_again", "audit__entries"}  # of the page only
     composed = {"acknowledgements__acknowledge", "acknowledgements__snooze", "acknowledgements__comment"}
-    for module, real in _MODULES.items():
+    for module, real in MODULES.items():
         for name, function in vars(real).items():
             own = inspect.iscoroutinefunction(function) and function.__module__ == real.__name__
             if not own or name.startswith("_") or f"{module}__{name}" in unused | composed:

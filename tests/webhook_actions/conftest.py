@@ -1,15 +1,23 @@
 """The engine's world as fixtures."""
 
-from collections.abc import Callable, Iterator
+import asyncio
+import itertools
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.webhook_actions.escalation.fakes import Fakes
 from tests.webhook_actions.escalation.world import Mailbox
-from tests.webhook_actions.world import World
+from tests.webhook_actions.scene import Scene, scene
+from tests.webhook_actions.sequences import Play
+from tests.webhook_actions.visitor import Visitor
+from tests.webhook_actions.world import World, limits
+from webhook_actions.store.embedded import EmbeddedPostgres
 
 Make = Callable[..., World]
+_NAMES = (f"scene{number}" for number in itertools.count())
 
 
 @pytest.fixture
@@ -47,3 +55,51 @@ def fakes() -> Iterator[Fakes]:
     services = Fakes()
     yield services
     services.close()
+
+
+@pytest.fixture(scope="module")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    server = EmbeddedPostgres(tmp_path_factory.mktemp("postgres") / "data")
+    yield server.start()
+    server.stop()
+
+
+@pytest.fixture
+def play(postgres: str, tmp_path: Path) -> Play:
+    def run(act: Callable[[Scene], Awaitable[None]], *bots: str, start: bool = True, **settings: Any) -> None:
+        async def in_a_scene() -> None:
+            async with scene(postgres, next(_NAMES), tmp_path, *bots, start=start, **settings) as made:
+                await act(made)
+
+        asyncio.run(in_a_scene())
+
+    return run
+
+
+@pytest.fixture
+def quiet(make_world: Make) -> World:
+    """Return a world whose engine runs without a Prometheus."""
+    made = make_world("alpha", "beta", timezone="Europe/Berlin")
+    made.start_engine()
+    return made
+
+
+@pytest.fixture(scope="module")
+def still(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """Return a world with one open incident, for tests that change nothing."""
+    made = World(
+        tmp_path_factory.mktemp("still"),
+        "alpha",
+        webhook_actions=limits(failed_logins=1000, trusted_proxies=["127.0.0.1"]),
+    )
+    made.start_engine()
+    made.deliver(made.alert("alpha"))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def anna(quiet: World) -> Visitor:
+    visitor = Visitor(quiet)
+    assert visitor.log_in().status_code == 303
+    return visitor

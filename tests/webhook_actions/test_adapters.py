@@ -7,14 +7,12 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import docker
 import pytest
-from docker.errors import DockerException
 
 from clients.http import Answer
 from clients.observer import Observer
 from clients.trading import Position
-from stack.settings import DockerRestart, FreqtradeBot, HttpBot, load
+from stack.settings import FreqtradeBot, HttpBot, load
 from stack.settings.load import DEFAULTS
 from tests.freqtrade_replay import PASSWORD, USER, Recording, serve
 from tests.webhook_actions.bot_doubles import Clock, Fault, Wire, freqtrade_adapter
@@ -24,7 +22,6 @@ from webhook_actions.actions import load_actions
 from webhook_actions.actions.restart_bot import restart_bot
 from webhook_actions.bots import BotControl, control
 from webhook_actions.bots.command import CommandAdapter
-from webhook_actions.bots.docker import DockerAdapter
 from webhook_actions.bots.freqtrade import FreqtradeAdapter
 from webhook_actions.bots.http import HttpAdapter
 from webhook_actions.bots.protocol import Adapter, Order, OrderRefused, Standing, Target, Verb
@@ -380,34 +377,3 @@ def test_every_action_of_the_settings_is_there_and_has_a_limit() -> None:
         named |= set(getattr(settings.severities, level).actions)
     assert named <= actions.keys()
     assert actions.keys() == settings.actions.limits.keys() - {"default"}
-
-
-@pytest.fixture
-def container() -> Iterator[str]:
-    """Return the name of a running container, or skip by name where there is no engine or image."""
-    try:
-        client = docker.from_env()
-        client.ping()
-    except DockerException as error:
-        pytest.skip(f"no Docker engine answers: {error}")
-    images = [tag for image in client.images.list() for tag in image.tags if tag.startswith("python:")]
-    if not images:
-        pytest.skip("no python image is here, and none can be pulled in a test")
-    made = client.containers.run(images[0], ["sleep", "600"], detach=True, name="nightdesk-test-restart")
-    yield "nightdesk-test-restart"
-    made.remove(force=True)
-
-
-def test_a_container_is_restarted(container: str) -> None:
-    client = docker.from_env()
-    before = client.containers.get(container).attrs["State"]["StartedAt"]
-    outcome = DockerAdapter(DockerRestart(type="docker", container=container), 20, free).restart(0, "key")
-    assert outcome.done, outcome
-    assert client.containers.get(container).attrs["State"]["StartedAt"] > before
-
-
-def test_a_container_that_is_not_there_is_final_and_a_silent_engine_is_not(container: str) -> None:
-    missing = DockerAdapter(DockerRestart(type="docker", container=f"{container}-not"), 20, free)
-    assert missing.restart(0, "key").result is Result.FAILED
-    silent = DockerAdapter(DockerRestart(type="docker", container="x", url="tcp://127.0.0.1:9"), 1, free)
-    assert silent.restart(0, "key").result is Result.RETRY

@@ -1,13 +1,11 @@
 """A release lets a bot do again what it did before Nightdesk stopped its entries, and undoes nothing else."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.webhook_actions.scene import ANNA, scene
 from tests.webhook_actions.test_states import ARMED, is_left, verdict
-from webhook_actions.store.embedded import EmbeddedPostgres
 from webhook_actions.web.commands import Refused
 
 pytestmark = pytest.mark.anyio
@@ -16,13 +14,6 @@ pytestmark = pytest.mark.anyio
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
-
-
-@pytest.fixture(scope="module")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    server = EmbeddedPostgres(tmp_path_factory.mktemp("postgres") / "data")
-    yield server.start()
-    server.stop()
 
 
 async def test_a_release_lets_a_bot_enter_again_that_was_closed(postgres: str, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, ClassVar
@@ -20,7 +20,6 @@ from webhook_actions.engine.keeper import Keeper
 from webhook_actions.engine.threads import Threads
 from webhook_actions.outcome import Outcome
 from webhook_actions.store import controls, holds, runs
-from webhook_actions.store.embedded import EmbeddedPostgres
 
 pytestmark = pytest.mark.anyio
 ARMED = {"actions": {"armed": ["close_all_positions", "close_positions"]}}
@@ -29,13 +28,6 @@ ARMED = {"actions": {"armed": ["close_all_positions", "close_positions"]}}
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
-
-
-@pytest.fixture(scope="module")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    server = EmbeddedPostgres(tmp_path_factory.mktemp("postgres") / "data")
-    yield server.start()
-    server.stop()
 
 
 async def verdict(s: Scene) -> Any:

@@ -7,6 +7,8 @@ import requests
 
 from tests.webhook_actions.world import World
 
+PAGES = ("/", "/history", "/audit", "/incidents/1", "/a/f-alpha")
+
 
 class Visitor:
     """One browser's session."""

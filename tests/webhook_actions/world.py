@@ -256,3 +256,8 @@ class World:
             return requests.get(f"http://127.0.0.1:{port}{path}", timeout=2).ok
         except requests.ConnectionError:
             return False
+
+
+def limits(**page: object) -> dict[str, object]:
+    tokens = {f"{name}_file": f"{name}_token" for name in ("receive", "read", "act")}
+    return {"tokens": tokens, "heartbeat": "1s", "page": page}

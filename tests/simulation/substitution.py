@@ -1,0 +1,67 @@
+"""Has the store's functions, wherever they are known by name, work on a memory."""
+
+import inspect
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+from tests.simulation.memory import Memory
+from webhook_actions.engine import due
+from webhook_actions.store import (
+    acknowledgements,
+    audit,
+    controls,
+    database,
+    deliveries,
+    escalation_steps,
+    holds,
+    incidents,
+    runs,
+)
+
+MODULES = {
+    "acknowledgements": acknowledgements,
+    "audit": audit,
+    "controls": controls,
+    "database": database,
+    "deliveries": deliveries,
+    "escalation_steps": escalation_steps,
+    "holds": holds,
+    "incidents": incidents,
+    "runs": runs,
+}
+
+
+@cache
+def _places() -> tuple[tuple[Any, str, Any, str], ...]:
+    """Return where each function of the store is known: module, name, function, and the memory's name."""
+    stored = {
+        getattr(MODULES[module], function): name
+        for name in dir(Memory)
+        for module, _, function in [name.partition("__")]
+        if module in MODULES and function
+    }
+    return tuple(
+        (module, name, value, stored[value])
+        for key, module in sorted(sys.modules.items())
+        if key.startswith(("webhook_actions", "tests.simulation"))
+        for name, value in sorted(vars(module).items())
+        if inspect.iscoroutinefunction(value) and value in stored
+    )
+
+
+@contextmanager
+def in_memory(memory: Memory) -> Iterator[None]:
+    """Have the store's functions, wherever they are known by name, work on a memory."""
+    longest = due._LONGEST_SLEEP
+    due._LONGEST_SLEEP = 30.0  # no notice is lost here but by a death, and every look costs
+    try:
+        for module, name, _, function in _places():
+            setattr(module, name, getattr(memory, function))
+        yield
+    finally:
+        due._LONGEST_SLEEP = longest
+        for module, name, real, _ in _places():
+            setattr(module, name, real)

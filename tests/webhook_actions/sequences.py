@@ -1,0 +1,31 @@
+"""What the tests of sequences share: settings, and looks at a scene."""
+
+from collections.abc import Callable
+
+from tests.webhook_actions.scene import Scene
+
+CLOSE = {"armed": ["close_all_positions", "close_positions"]}
+REDUCE = {"armed": ["reduce_position_sizes"]}
+ALWAYS = {"maintenance": [{"from": "00:00", "to": "00:00"}]}
+
+Play = Callable[..., None]
+
+
+async def id_of(s: Scene, bot: str = "alpha", word: str = "CriticalLoss") -> int:
+    return (await s.until(lambda: s.incident(bot, word), what="the incident")).id
+
+
+def flat(s: Scene, bot: str = "alpha") -> bool:
+    return not s.bots[bot].sizes and s.bots[bot].state == "paused"
+
+
+async def none(s: Scene, query: str) -> bool:
+    return not await s.rows(query)
+
+
+async def many(s: Scene, query: str, count: int) -> bool:
+    return len(await s.rows(query)) == count
+
+
+async def at_least(s: Scene, query: str, count: int) -> bool:
+    return len(await s.rows(query)) >= count
