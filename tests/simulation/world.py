@@ -6,7 +6,7 @@ import random
 import re
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -228,6 +228,3 @@ class AskAlertmanager:
 
     async def suppressions(self) -> dict[str, Any]:
         return {}
-
-
-HOUR = timedelta(hours=1)

@@ -20,6 +20,11 @@ class OrderRefused(Exception):
     """The guard lets no order through any more; the text is the reason for people."""
 
 
+def orders_nothing() -> None:
+    """Be the guard of whoever only looks."""
+    raise OrderRefused("whoever only looks orders nothing")
+
+
 class Mode(StrEnum):
     """What a bot's trading loop does: all, all but entries, or nothing."""
 

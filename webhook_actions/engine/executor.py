@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from stack.settings import Settings
 from webhook_actions.actions import Action, Effect, Run
 from webhook_actions.bots import BotControl
-from webhook_actions.bots.protocol import Guard, Mode, OrderRefused, Standing, Target, reached
+from webhook_actions.bots.protocol import Guard, Mode, OrderRefused, Standing, Target, orders_nothing, reached
 from webhook_actions.engine.decide import forbids
 from webhook_actions.engine.decisions import REFUSED, Holds, Verdict
 from webhook_actions.engine.facts import Planner
@@ -32,7 +32,7 @@ _TARGETS_AT_ONCE = 64  # what reduces risk never waits for bots that hang in a r
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 30.0  # seconds between two attempts to reach a target
 _PATIENT_ATTEMPTS = 3  # an order may take a moment to be filled: people hear of a target after so many
 _WRITE_AGAIN = 0.5
-_RETIRED = "the settings were read anew, or Nightdesk stops"
+RETIRED = "the settings were read anew, or Nightdesk stops"
 _GRACE = 20.0  # seconds that a stopping executor leaves to attempts that are under way
 
 
@@ -94,7 +94,7 @@ class Executor:
 
     def lease(self, bot: str, action: Action) -> float:
         """Return the seconds that an attempt may take at most: the sum of the time-outs that it covers."""
-        control = self._control(self._settings, bot, "", _nobody_orders)
+        control = self._control(self._settings, bot, "", orders_nothing)
         if action.target is not None:
             longest = control.longest_to_target
         else:
@@ -267,7 +267,7 @@ class Executor:
     async def _refusal(self, attempt: Attempt) -> str | None:
         """Return what a person, or another engine, has put in the way since the attempt was committed."""
         if self.retired:
-            return _RETIRED
+            return RETIRED
         incident, planned = attempt.incident, self._planner.planned(attempt.action.name, attempt.incident)
         if planned is None:
             return "there is no such action"
@@ -377,7 +377,3 @@ class _Guard:
         if refusal is not None:
             raise OrderRefused(refusal)
         self.passed += 1
-
-
-def _nobody_orders() -> None:
-    raise OrderRefused("this control only looks")

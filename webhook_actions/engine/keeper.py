@@ -7,7 +7,8 @@ from collections.abc import Callable
 from stack.settings import Settings
 from webhook_actions.actions import Effect
 from webhook_actions.bots import BotControl
-from webhook_actions.bots.protocol import Guard, Mode, OrderRefused, Standing, Target, reached
+from webhook_actions.bots.protocol import Guard, Mode, OrderRefused, Standing, Target, orders_nothing, reached
+from webhook_actions.engine.executor import RETIRED
 from webhook_actions.engine.threads import Threads
 from webhook_actions.metrics import Metrics
 from webhook_actions.outcome import Outcome, Result
@@ -93,7 +94,7 @@ class Keeper:
 
     async def _enters(self, bot: str) -> bool:
         """Return whether a bot says that it may enter; whether it is locked is asked only where it runs."""
-        control = self._control(self._settings, bot, "look", _nobody_orders)
+        control = self._control(self._settings, bot, "look", orders_nothing)
         mode = await self._threads.run(control.mode)
         of_its_own = isinstance(mode, Outcome) and mode.result is Result.CANNOT  # a word for its state
         if mode is not Mode.RUNNING and not of_its_own:
@@ -171,7 +172,7 @@ class Keeper:
         async def refusal() -> str | None:
             async with self._pool.connection() as connection:
                 if self._retired():
-                    return "the settings were read anew, or Nightdesk stops"
+                    return RETIRED
                 if paused := await holds.paused(connection):
                     return f"all actions are paused by {paused.paused_by}"
                 halted = await holds.is_halted(connection, bot)
@@ -187,7 +188,3 @@ class Keeper:
                 raise OrderRefused(why)
 
         return guard
-
-
-def _nobody_orders() -> None:
-    raise OrderRefused("this control only looks")

@@ -12,7 +12,7 @@ from stack.settings import Settings
 from webhook_actions.actions import Action
 from webhook_actions.bots import BotControl, World, control
 from webhook_actions.bots.nothing import NO_WAY, NoAdapter
-from webhook_actions.bots.protocol import OrderRefused
+from webhook_actions.bots.protocol import orders_nothing
 from webhook_actions.outcome import Outcome, Result
 
 log = logging.getLogger(__name__)
@@ -94,7 +94,7 @@ class Capabilities:
 
     def _look(self, bot: str, world: World) -> Capability:
         access = self._settings.bots[bot].control if bot in self._settings.bots else None
-        seen = control(self._settings, bot, "capabilities", _no_order, world)
+        seen = control(self._settings, bot, "capabilities", orders_nothing, world)
         version = seen.adapter.version()
         lacking = ((each.name, _lacks(seen, each)) for each in self._actions)
         # What nobody knows, since the bot does not answer, is not said to be missing.
@@ -111,7 +111,3 @@ def _lacks(bot: BotControl, action: Action) -> Outcome | None:
 
 def _unasked(_: Request) -> Answer:
     raise Unsent("it has not answered yet")
-
-
-def _no_order() -> None:
-    raise OrderRefused("whoever only looks orders nothing")
