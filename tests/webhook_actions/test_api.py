@@ -12,9 +12,8 @@ from hypothesis import HealthCheck, given, settings
 
 from tests.conftest import eventually
 from tests.webhook_actions.conftest import Make
-from tests.webhook_actions.test_page import limits
 from tests.webhook_actions.visitor import Visitor
-from tests.webhook_actions.world import World
+from tests.webhook_actions.world import World, limits
 
 TOKENS = ("receive", "read", "act", "bot")
 READS = ("/api/v1/incidents", "/api/v1/incidents/1", "/api/v1/actions", "/api/v1/bots", "/api/v1/pause")
