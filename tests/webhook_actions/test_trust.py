@@ -182,6 +182,36 @@ def test_the_fleet_limit_holds_back_no_close(play: Play) -> None:
     play(act, *names, actions=CLOSE)
 
 
+def test_the_fleet_limit_counts_bots_that_fall_at_the_same_moment(play: Play) -> None:
+    names = [f"bot{number}" for number in range(6)]
+
+    async def act(s: Scene) -> None:
+        await s.fires("Down", *names)
+        await s.start()
+        held = "SELECT FROM incidents WHERE handed_over_at IS NOT NULL"
+        await s.until(lambda: many(s, held, 4), what="four bots that the limit holds back")
+        assert sum("restart" in s.bots[name].verbs() for name in names) <= 2
+
+    play(act, *names, start=False, actions={"fleet": {"bots": 2}})
+
+
+def test_incidents_that_wait_for_room_look_for_it_one_after_the_other(play: Play) -> None:
+    names = [f"bot{number}" for number in range(60)]
+
+    async def act(s: Scene) -> None:
+        for name in names:
+            s.bots[name].slow = 5.0
+        settings = s.settings.webhook_actions.model_copy(update={"workers": 1})
+        await s.fires("DataStale", *names, severity="warning")
+        await s.start(s.settings.model_copy(update={"webhook_actions": settings}))
+        waiting = "SELECT due_at FROM incidents WHERE waits_for LIKE '%% waits until another action has ended'"
+        await s.until(lambda: at_least(s, waiting, 55), what="incidents that wait for room")
+        due = sorted(at for (at,) in await s.rows(waiting))
+        assert (due[-1] - due[0]).total_seconds() > 0.5, "they are not all looked at again at once"
+
+    play(act, *names, start=False, actions={"fleet": {"bots": 100}})
+
+
 def test_a_close_is_pursued_through_errors_and_lost_answers_until_the_bot_is_flat(play: Play) -> None:
     async def act(s: Scene) -> None:
         s.bots["alpha"].fails = [503, 0, 503, 500]

@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 _AT_ONCE = 100  # incidents that are looked at together
 _LEASE = 60.0  # seconds for a look: longer than all that it asks may take
 _FULL = timedelta(milliseconds=500)  # until an attempt may find room
+_IN_TURN = timedelta(milliseconds=20)  # between two incidents that look for room
 _AFTER_DEFECT = timedelta(seconds=60)
 _DECISIONS = 20  # decisions about one incident in one look; more is a defect, and waits
 
@@ -43,6 +44,7 @@ class _Look:
     dues: list[Due] = field(default_factory=list)
     attempts: list[Attempt] = field(default_factory=list)
     confirmed: list[Incident] = field(default_factory=list)
+    acted_on: set[str] | None = None  # bots that count for the fleet limit, once that was asked
     told: list[tuple[int, str, str]] = field(default_factory=list)
     written: list[Callable[[], object]] = field(default_factory=list)  # what is counted once it is committed
 
@@ -71,6 +73,7 @@ class Engine:
         self._escalation = escalation
         self._metrics = metrics
         self._now = now
+        self._last_turn = datetime.min.replace(tzinfo=UTC)
         # What began to fire is seen by then.
         self._evaluated = timedelta(seconds=settings.collection.evaluation_interval)
 
@@ -171,8 +174,10 @@ class Engine:
         if isinstance(decision, d.Run) and decision.run is None:
             action = self._actions[decision.action]
             if action.effect is Effect.DISRUPTIVE and action.target is None:
-                acted_on = await runs.acted_on(connection, float(self._settings.actions.fleet.window))
-                spent = self._planner.fleet_is_spent(acted_on, case.incident.bot)
+                if look.acted_on is None:
+                    window = float(self._settings.actions.fleet.window)
+                    look.acted_on = await runs.acted_on(connection, window)
+                spent = self._planner.fleet_is_spent(look.acted_on, case.incident.bot)
                 return decide(self._planner.facts(case, observed, self._now(), fleet_spent=spent))
         return decision
 
@@ -220,7 +225,7 @@ class Engine:
         """Commit to an attempt, which begins once the transaction is written."""
         incident, action = case.incident, self._actions[decision.action]
         if not self._executor.has_room(action, len(look.attempts)):
-            return _due(self._now() + _FULL, f"{action.name} waits until another action has ended")
+            return _due(self._turn(incident), f"{action.name} waits until another action has ended")
         for run in (*case.runs, *case.bot_runs):
             if run.id in decision.replaces:
                 why = f"{run.action}: replaced by {action.name}, which is stronger"
@@ -235,6 +240,8 @@ class Engine:
             held = await runs.begin(connection, incident.id, incident.bot, action.name, action.effect, lease)
         else:
             held = await runs.go_on(connection, earlier, lease)
+        if look.acted_on is not None and action.effect is Effect.DISRUPTIVE and action.target is None:
+            look.acted_on.add(incident.bot)
         target = earlier.target if earlier else None
         look.attempts.append(
             Attempt(
@@ -251,6 +258,14 @@ class Engine:
         look.changed.add(incident.bot)
         await self._unblocked(connection, incident)
         return _due(held.ends, f"{action.name} is under way")
+
+    def _turn(self, incident: Incident) -> datetime:
+        """Return when an incident looks for room again: thousands one after the other, a critical one soon."""
+        soon = self._now() + _FULL
+        if incident.severity == "critical":
+            return soon
+        self._last_turn = max(soon, self._last_turn + _IN_TURN)
+        return self._last_turn
 
     async def _judge(
         self, connection: Connection, look: _Look, incident: Incident, decision: d.Judge

@@ -56,7 +56,7 @@ class Verification:
         self._until_fresh = timedelta(seconds=settings.collection.poll_interval)
         self._turn = asyncio.Lock()
         self._firing = Firing(())
-        self._began = float("-inf")
+        self._began = self._rests_until = float("-inf")
 
     def within(self, bot: str) -> float:
         """Return the seconds that a proof may take: boot, two scrapes and an evaluation, unless set."""
@@ -79,9 +79,12 @@ class Verification:
         asked = loop.time()
         async with self._turn:
             if self._began < asked:
+                # Thousands of alerts take long to tell: that must not be all that Prometheus and we do.
+                await asyncio.sleep(self._rests_until - loop.time())
                 began = loop.time()
                 self._firing = await self._prometheus.firing()
-                self._began = began
+                self._began, ended = began, loop.time()
+                self._rests_until = 2 * ended - began
             return self._firing
 
     async def observe(self, cases: Sequence[Known]) -> tuple[dict[int, Observed], dict[int, FiringAlert]]:
