@@ -204,7 +204,7 @@ def test_incidents_that_wait_for_room_look_for_it_one_after_the_other(play: Play
         settings = s.settings.webhook_actions.model_copy(update={"workers": 1})
         await s.fires("DataStale", *names, severity="warning")
         await s.start(s.settings.model_copy(update={"webhook_actions": settings}))
-        waiting = "SELECT due_at FROM incidents WHERE waits_for LIKE '%% waits until another action has ended'"
+        waiting = "SELECT due_at FROM incidents WHERE waits_for LIKE '%% waits until another action %%'"
         await s.until(lambda: at_least(s, waiting, 55), what="incidents that wait for room")
         due = sorted(at for (at,) in await s.rows(waiting))
         assert (due[-1] - due[0]).total_seconds() > 0.5, "they are not all looked at again at once"

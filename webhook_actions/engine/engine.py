@@ -260,7 +260,7 @@ class Engine:
         return _due(held.ends, f"{action.name} is under way")
 
     def _turn(self, incident: Incident) -> datetime:
-        """Return when an incident looks for room again: thousands one after the other, a critical one soon."""
+        """Return when an incident looks for room again: many one after the other, a critical one soon."""
         soon = self._now() + _FULL
         if incident.severity == "critical":
             return soon
