@@ -177,6 +177,16 @@ def test_the_worst_stands_first_and_many_are_counted(anna: Visitor) -> None:
     assert "The worst 50 of 60" in words(page)
 
 
+def test_only_the_page_that_shows_nothing_of_the_request_is_compressed(anna: Visitor) -> None:
+    plain = anna.get("/", **{"Accept-Encoding": "identity"})
+    packed = anna.get("/", **{"Accept-Encoding": "gzip"})
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert int(packed.headers["Content-Length"]) < int(plain.headers["Content-Length"])
+    assert "Nightdesk</title>" in packed.text
+    searched = anna.get("/history?text=alpha", **{"Accept-Encoding": "gzip"})
+    assert "Content-Encoding" not in searched.headers
+
+
 def test_times_are_those_of_the_settings_with_their_age(anna: Visitor) -> None:
     anna.world.deliver(anna.world.alert("alpha"))
     assert "Europe/Berlin" in anna.reads("/")

@@ -54,7 +54,9 @@ def routes(
             found = await search.find(connection, worst)
             last = () if found.incidents else await _last_closed(connection)
             frame = await frame_of(connection, request, session)
-        return await asyncio.to_thread(pages.show, "now.html", desk=frame, found=found, last=last)
+        return await asyncio.to_thread(
+            pages.show_packed, request, "now.html", desk=frame, found=found, last=last
+        )
 
     @router.get("/incidents/{incident_id}")
     async def incident(incident_id: Id, request: Request, session: Visitor) -> Response:

@@ -1,11 +1,13 @@
 """Renders the pages: Jinja2 templates, all escaped, with the colours and the time zone of the settings."""
 
+import gzip
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -16,6 +18,7 @@ from webhook_actions.store.holds import Halt, Pause
 from webhook_actions.web.capabilities import Capabilities
 from webhook_actions.web.commands import Commands
 
+_QUICK = 3  # of gzip's nine levels
 _HERE = Path(__file__).parent
 _KINDS = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
@@ -93,3 +96,16 @@ class Pages:
         """Return a page."""
         clock = words.Clock(self._zone, self._now())
         return HTMLResponse(self._environment.get_template(template).render(clock=clock, **content), status)
+
+    def show_packed(self, request: Request, template: str, **content: object) -> HTMLResponse:
+        """Return a page compressed, where the browser takes that.
+
+        It must show nothing of the request: beside the forms' token, the size of the page would tell of it.
+        """
+        page = self.show(template, 200, **content)
+        page.headers["Vary"] = "Accept-Encoding"
+        if "gzip" in request.headers.get("Accept-Encoding", ""):
+            page.body = gzip.compress(bytes(page.body), _QUICK, mtime=0)
+            page.headers["Content-Length"] = str(len(page.body))
+            page.headers["Content-Encoding"] = "gzip"
+        return page
