@@ -49,6 +49,7 @@ class PaperBot:
     comes_back: str = "running"  # how a restart leaves it
     enters: dict[str, float] = field(default_factory=dict)  # what it opens as a restart has it run
     slow: float = 0.0  # seconds before it carries out a call
+    hangs: threading.Event | None = None  # until it says how it is
     orders: list[tuple[str, str | None]] = field(
         default_factory=list
     )  # verb and idempotency key, carried out
@@ -98,6 +99,8 @@ class Bots:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 bot = bots.by_name[self.path.split("/")[1]]
+                if bot.hangs is not None:
+                    bot.hangs.wait(60)
                 self.reply(200, bot.answer())
 
             def do_POST(self) -> None:

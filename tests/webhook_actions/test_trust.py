@@ -1,6 +1,7 @@
 """Sequences in which money moved twice, was not moved, or nobody was told: each was seen once."""
 
 import asyncio
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -210,6 +211,26 @@ def test_incidents_that_wait_for_room_look_for_it_one_after_the_other(play: Play
         assert (due[-1] - due[0]).total_seconds() > 0.5, "they are not all looked at again at once"
 
     play(act, *names, start=False, actions={"fleet": {"bots": 100}})
+
+
+def test_halted_bots_that_hang_hold_back_no_close_of_another(play: Play) -> None:
+    names = [f"bot{number:03}" for number in range(200)]
+
+    async def act(s: Scene) -> None:
+        over = threading.Event()
+        try:
+            async with s.pool.transaction() as connection:
+                for name in names:
+                    s.bots[name].hangs = over
+                    await holds.halt(connection, name, None, "a test")
+            await s.start()
+            await asyncio.sleep(2.0)  # a look of the keeper at each
+            await s.fires("CriticalLoss", "alpha")
+            await s.until(lambda: flat(s), what="flat")
+        finally:
+            over.set()
+
+    play(act, "alpha", *names, start=False, actions=CLOSE)
 
 
 def test_a_close_is_pursued_through_errors_and_lost_answers_until_the_bot_is_flat(play: Play) -> None:

@@ -73,7 +73,7 @@ class Engine:
         self._escalation = escalation
         self._metrics = metrics
         self._now = now
-        self._last_turn = datetime.min.replace(tzinfo=UTC)
+        self._last_turns: dict[str, datetime] = {}  # by severity, of those that wait for room
         # What began to fire is seen by then.
         self._evaluated = timedelta(seconds=settings.collection.evaluation_interval)
 
@@ -260,12 +260,11 @@ class Engine:
         return _due(held.ends, f"{action.name} is under way")
 
     def _turn(self, incident: Incident) -> datetime:
-        """Return when an incident looks for room again: many one after the other, a critical one soon."""
-        soon = self._now() + _FULL
-        if incident.severity == "critical":
-            return soon
-        self._last_turn = max(soon, self._last_turn + _IN_TURN)
-        return self._last_turn
+        """Return when an incident looks for room again: those of a severity do so in turn."""
+        last = self._last_turns.get(incident.severity, datetime.min.replace(tzinfo=UTC))
+        turn = max(self._now() + _FULL, last + _IN_TURN)
+        self._last_turns[incident.severity] = turn
+        return turn
 
     async def _judge(
         self, connection: Connection, look: _Look, incident: Incident, decision: d.Judge

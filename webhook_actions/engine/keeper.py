@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 _FLAT = Target(others=0.0, paused=True)
 _OVER = "it enters again: somebody has started it"
 _MARGIN = 1.0  # seconds
+_LOOKS_AT_ONCE = 16  # bots that hang leave threads to what closes the others
 _BEGUN = "its release has begun"
 
 
@@ -46,6 +47,7 @@ class Keeper:
         self._threads = threads
         self._retired = retired
         self._looks: dict[str, asyncio.Task[None]] = {}  # by bot, those that are not over
+        self._room = asyncio.Semaphore(_LOOKS_AT_ONCE)
 
     async def once(self) -> None:
         """Look at each bot once; one that hangs holds back no other, and has its next look after it."""
@@ -73,12 +75,13 @@ class Keeper:
 
     async def _keep(self, bot: str, halt: Halt | None, left: Control | None) -> None:
         try:
-            if halt is None and left is not None and left.released_by is not None:
-                await self._undo(left)
-            elif halt is not None:
-                await self._hold(halt)
-            elif left is not None:
-                await self._see_whether_over(left)
+            async with self._room:
+                if halt is None and left is not None and left.released_by is not None:
+                    await self._undo(left)
+                elif halt is not None:
+                    await self._hold(halt)
+                elif left is not None:
+                    await self._see_whether_over(left)
         except (OrderRefused, *GONE) as refusal:
             log.warning("a bot could not be kept as it is", extra={"bot": bot, "reason": str(refusal)})
 
