@@ -328,7 +328,8 @@ def _settings(mailbox: Mailbox, receiver: Receiver) -> dict[str, Any]:
     endpoint = {"name": "events", "url": receiver.url, "secret_file": "webhook_secret"}
     return {
         # With minutes that are seconds, most of the work would be to compare alerts and to look for proofs.
-        "webhook_actions": {"reconcile_interval": "10m"},
+        # As many workers as settings allow: half of the bots hang for a while after each order.
+        "webhook_actions": {"reconcile_interval": "10m", "workers": 64},
         "collection": {name: {"interval": "2m"} for name in ("trading", "model", "market", "system", "logs")},
         "alerts": dict.fromkeys(_EACH, patience),
         "contacts": {"administrator": {"email": ["admin@example.org"]}},
