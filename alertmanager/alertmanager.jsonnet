@@ -1,4 +1,5 @@
-// alertmanager.yml: who hears of which alert, at which pace; and the settings that the templates speak of.
+// alertmanager.yml: the pace at which people hear of alerts, and the settings that the templates speak of. Who hears of
+// what is settings.plan, which stack/settings/plan.py decides.
 local duration = import '../prometheus/duration.libsonnet';
 local intervals = import 'intervals.libsonnet';
 local owners = import 'owners.libsonnet';
@@ -18,14 +19,14 @@ local rules = std.set([
   for group in mixin.prometheusAlerts.groups
   for rule in group.rules
 ]);
-local channels = std.objectFields(receivers.channels(settings));
-local everyone = std.objectFields(receivers.channels(settings) + receivers.teams(settings));
+local plan = settings.plan;
+local channels = [name for name in std.objectFields(plan.receivers) if plan.receivers[name].channel == name];
 
 // What is below a severity's route: the bots of others, and nobody at all while everything is maintained.
-local to(receiver, suffix='', names=everyone) = {
+local to(receiver, suffix='') = {
   receiver: receiver + suffix,
   continue: true,
-  routes: [route { receiver+: suffix } for route in owned.routes(receiver, names)],
+  routes: [route { receiver+: suffix } for route in owned.routes(receiver)],
 } + of_nobody;
 
 local matching(operator, names) = 'alertname%s"%s"' % [operator, std.join('|', ['TradingBot' + name for name in names])];
@@ -39,17 +40,16 @@ local paced(cooldown) = if cooldown <= routing.group_interval then {} else {
 
 // Routes to a channel for the alerts of one severity that want it, a route for each cooldown; and one for alerts of
 // foreign rules, which get the severity's defaults.
-local to_channel(channel, severity, defaults, suffix, extra) =
+local to_channel(channel, severity, suffix='', extra={}) =
   local ours = [rule[1] for rule in rules if rule[0] == severity];
-  local wants(name) = local set = settings.alerts[name].channels; std.member(if set == null then defaults else set, channel);
-  local wanted = [name for name in ours if wants(name)];
+  local wanted = [name for name in ours if std.member(plan.channels[severity][name], channel)];
   local cooldowns = std.set([settings.alerts[name].cooldown for name in wanted]);
   [
     to(channel, suffix) + paced(cooldown) + extra {
       matchers: [matching('=~', [name for name in wanted if settings.alerts[name].cooldown == cooldown])],
     }
     for cooldown in cooldowns
-  ] + (if !std.member(defaults, channel) then [] else [
+  ] + (if !std.member(plan.foreign[severity], channel) then [] else [
          to(channel, suffix) + extra + (if ours == [] then {} else { matchers: [matching('!~', ours)] }),
        ]);
 
@@ -58,7 +58,7 @@ local severity(name, suffix='', extra={}) = {
   matchers: ['severity="%s"' % name],
   group_wait: duration.format(routing.group_wait[name]),
   routes: [to('webhook_actions')] + std.flatMap(
-    function(channel) to_channel(channel, name, settings.severities[name].channels, suffix, extra), channels
+    function(channel) to_channel(channel, name, suffix, extra), channels
   ),
 };
 
@@ -67,7 +67,7 @@ local meta = {
   receiver: 'nobody',
   matchers: ['severity="meta"'],
   group_wait: duration.format(routing.group_wait.critical),
-  routes: std.flatMap(function(channel) to_channel(channel, 'meta', [], '', {}), channels),
+  routes: std.flatMap(function(channel) to_channel(channel, 'meta'), channels),
 };
 
 local watchdog = if routing.watchdog_url_file == null then [] else [{

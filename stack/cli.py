@@ -4,10 +4,10 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from stack import alerts, capabilities, drawdown
+from stack import alerts, capabilities, drawdown, reach, who
 from stack.binaries import MissingBinary
 from stack.notify import send_tests
 from stack.oncall import NotDone, add_commands
@@ -31,9 +31,12 @@ Command = Callable[[argparse.Namespace], int]
 def check(arguments: argparse.Namespace) -> int:
     """Say whether the settings can be used, and what they watch."""
     settings = from_arguments(arguments)
-    if problems := missing_secrets(settings) + drawdown.unarmed(settings):
+    found = reach.look(settings)
+    if problems := missing_secrets(settings) + drawdown.unarmed(settings) + found.errors:
         raise SettingsError(problems)
-    print("\n".join(_overview(settings)))
+    print("\n".join(_overview(settings, found.used)))
+    for line in found.warnings:
+        print(f"warning: {line}")
     if arguments.live:
         print("\n".join(capabilities.live(settings)))
         print("\n".join(drawdown.live(settings)))
@@ -55,8 +58,11 @@ def render_build(arguments: argparse.Namespace) -> int:
 
 
 def list_alerts(arguments: argparse.Namespace) -> int:
-    """Print all alerts as the settings make them: limit, waits, channels, actions."""
+    """Print all alerts as the settings make them: limit, waits, channels, actions; or who is told of them."""
     settings = from_arguments(arguments)
+    if arguments.who is not None or arguments.bot or arguments.at or arguments.json:
+        print(who.show(settings, arguments.who or "", arguments.bot, arguments.at, arguments.json))
+        return 0
     print(f"profile {settings.profile}")
     print("\n".join(alerts.as_text(alerts.table(settings))))
     return 0
@@ -125,8 +131,10 @@ def _parser() -> argparse.ArgumentParser:
     checking.add_argument(
         "--live", action="store_true", help="look at what runs, too: is a loss seen, what can a bot not do?"
     )
+    listing = add("alerts", list_alerts)
+    add_arguments(listing)
+    who.add_options(listing)
     for name, command in (
-        ("alerts", list_alerts),
         ("status", status),
         ("test-notify", test_notify),
     ):
@@ -159,14 +167,14 @@ def _duration(text: str) -> Duration:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
-def _overview(settings: Settings) -> list[str]:
+def _overview(settings: Settings, used: Mapping[str, Sequence[str]]) -> list[str]:
     """Return what the settings watch and whom they tell, in a few lines."""
     lines = [f"ok: profile {settings.profile}, watches {len(settings.bots) or 'no'} bot(s)"]
     for name, bot in settings.bots.items():
         restarted = f"restarted through {bot.restart.type}" if bot.restart else "restarted by nobody"
         lines.append(f"  {name}: {bot.source.type} {bot.source.place}, {restarted}")
-    channels = [name for name, channel in settings.channels if getattr(channel, "enabled", False)]
-    lines.append(f"  told over: {', '.join(channels) or 'nothing yet; set one below channels'}")
+    told = ", ".join(f"{channel} ({', '.join(severities)})" for channel, severities in used.items())
+    lines.append(f"  told over: {told or 'nothing yet; set one below channels'}")
     return lines
 
 

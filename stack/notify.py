@@ -10,6 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from clients.http import Answer, NoAnswer, ask
 from clients.parts import to_part
 from stack.settings import Settings
+from stack.settings.plan import of_alertmanager, own_addresses
 
 SENT = "sent"
 _ASK_EVERY = 0.2  # seconds between two looks at Alertmanager's counters
@@ -74,10 +75,8 @@ def _test(settings: Settings, channel: str) -> str:
 
 
 def _messages(settings: Settings, channel: str) -> int:
-    """Return how many messages Alertmanager sends for one alert: as many as Telegram has numeric chats."""
-    if channel == "telegram":
-        return sum(isinstance(chat, int) for chat in settings.channels.telegram.chats)
-    return 1 if channel in ("email", "slack") else 0
+    """Return how many messages Alertmanager sends for one alert: one to each address that it can send to."""
+    return len(of_alertmanager(channel, own_addresses(settings, channel)))
 
 
 def _alert(channel: str) -> dict[str, Any]:

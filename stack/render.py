@@ -22,6 +22,7 @@ from stack.kubernetes import write_kubernetes
 from stack.logrotate import write_rotation
 from stack.loki import write_loki
 from stack.newrelic import write_newrelic
+from stack.routes import routes
 from stack.settings import Settings
 from stack.web import write_web
 
@@ -61,9 +62,13 @@ def render(settings: Settings, out: Path) -> None:
 
 
 def as_data(settings: Settings) -> dict[str, Any]:
-    """Return the settings as jsonnet sees them: keys as in YAML, durations as seconds, links as addresses."""
+    """Return the settings as jsonnet sees them: keys as in YAML, durations as seconds, links as addresses.
+
+    `plan` is who is told of what, which Python alone decides.
+    """
     data: dict[str, Any] = _plain(settings)
-    return data | {"links": data["links"] | {service: settings.link(service) for service in get_args(Link)}}
+    links = data["links"] | {service: settings.link(service) for service in get_args(Link)}
+    return data | {"links": links, "plan": routes(settings)}
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - walks whatever the settings hold

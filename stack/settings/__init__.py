@@ -13,7 +13,7 @@ from stack.settings.bots import (
     PushBot,
     Source,
 )
-from stack.settings.consistency import META, contradictions, missing_secrets
+from stack.settings.consistency import META, contradictions, missing_secrets, severities_of
 from stack.settings.load import (
     DEFAULT_CONFIG,
     SettingsError,
@@ -63,4 +63,5 @@ __all__ = [
     "load",
     "missing_secrets",
     "replica_of",
+    "severities_of",
 ]

@@ -1,5 +1,6 @@
 """What settings say of acting: routes, contacts, escalation, actions and the channels that carry words."""
 
+import re
 from datetime import date
 from typing import Annotated, Literal
 
@@ -81,12 +82,51 @@ class Routing(Section):
     watchdog_interval: Pace
 
 
+def _form(pattern: str, kind: str, written: str) -> AfterValidator:
+    """Return a check that a text has the form of an address."""
+    wanted = re.compile(pattern)
+
+    def formed(text: str) -> str:
+        if not wanted.fullmatch(text):
+            raise PydanticCustomError(
+                "address",
+                "{text} is not {kind}; write it as {written}",
+                {"text": repr(text), "kind": kind, "written": written},
+            )
+        return text
+
+    return AfterValidator(formed)
+
+
+def _a_chat(value: object) -> object:
+    """Refuse what is no chat; a number between quotes would be the name of a public channel."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if isinstance(value, str) and _CHANNEL.fullmatch(value):
+        return value
+    raise PydanticCustomError(
+        "address",
+        "{text} is not a Telegram chat; write its number without quotes, or @channel",
+        {"text": repr(value)},
+    )
+
+
+_CHANNEL = re.compile(r"@[A-Za-z]\w{3,31}")
+_MAILBOX = r"[^\s@<>,;:()\"\\]+@[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?"
+MailAddress = Annotated[str, _form(_MAILBOX, "a mail address", "me@example.org")]
+Sender = Annotated[str, _form(rf"|{_MAILBOX}|[^<>]*<{_MAILBOX}>", "a mail address", "desk@example.org")]
+PhoneNumber = Annotated[
+    str, _form(r"\+[1-9]\d{6,14}", "a phone number", "+4915112345678, with the country and no spaces")
+]
+Chat = Annotated[int | str, BeforeValidator(_a_chat)]
+
+
 class Contact(Section):
     """The addresses a person is reached at."""
 
-    email: tuple[str, ...] = ()
-    phone: tuple[str, ...] = ()
-    telegram: tuple[int | str, ...] = ()
+    email: tuple[MailAddress, ...] = ()
+    phone: tuple[PhoneNumber, ...] = ()
+    telegram: tuple[Chat, ...] = ()
     apprise_files: tuple[SecretFile, ...] = ()
 
 
@@ -132,6 +172,13 @@ class CriticalLoss(Level):
     again_after: Pace
 
 
+class SpentAttempts(Section):
+    """Told when nothing is left to try; without a contact of its own, whoever is told first."""
+
+    contact: str | None
+    channels: list[Channel]
+
+
 class Escalation(Section):
     """Who is told, after how long without an answer, over which channels."""
 
@@ -141,7 +188,7 @@ class Escalation(Section):
     repeated_alerts: Repeated
     system_down: SystemDown
     critical_loss: CriticalLoss
-    spent_attempts: Level
+    spent_attempts: SpentAttempts
     rotas: dict[str, Rota]
     quiet_hours: Hours | None
     link_valid_for: Annotated[RealTime, Between("10m", "30d")]
@@ -203,8 +250,8 @@ class Email(Section):
     starttls: StrictBool
     username: str
     password_file: SecretFile | None
-    from_: Annotated[str, Field(alias="from")]
-    to: list[str]
+    from_: Annotated[Sender, Field(alias="from")]
+    to: list[MailAddress]
     timeout: Timeout
 
 
@@ -213,7 +260,7 @@ class Telegram(Section):
 
     enabled: StrictBool
     token_file: SecretFile | None
-    chats: list[int | Annotated[str, Field(pattern="^@")]]
+    chats: list[Chat]
     timeout: Timeout
     retries: Retries
     api_url: Url
@@ -226,7 +273,7 @@ class Twilio(Section):
     account: str
     token_file: SecretFile | None
     from_: Annotated[str, Field(alias="from")]
-    to: list[str]
+    to: list[PhoneNumber]
     timeout: Timeout
     api_url: Url
 

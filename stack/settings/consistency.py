@@ -6,13 +6,30 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from stack.settings.acting import Level
+from stack.settings.acting import Level, SpentAttempts
 from stack.settings.bots import CommandRestart
 from stack.settings.integrations import Datadog, NewRelic
 from stack.settings.model import Settings
 from stack.settings.types import Section
 from stack.settings.web import unusable
 
+CRITICAL = (
+    "Down",
+    "CrashLooping",
+    "LoopHung",
+    "HighDrawdown",
+    "CriticalLoss",
+    "LossLimit",
+    "ApiErrorRate",
+    "HighMemoryUsage",
+    "HighCpuUsage",
+    "ApiResponseTimeCritical",
+    "DataStale",
+    "ModelAccuracyCritical",
+    "NetworkLatencyCritical",
+    "DiskUsageCritical",
+)
+INFO = ("DailySummary", "WeeklySummary", "MonthlySummary", "MilestoneReached", "Suggestion")
 # Alerts that only Alertmanager's own channels carry: they say that what acts, or what tells, is broken.
 META = (
     "Watchdog",
@@ -29,6 +46,14 @@ META = (
 _HIGHER_IS_WORSE = ("response_time", "data_age", "network_latency", "disk_usage", "memory_usage", "cpu_usage")
 _LOWER_IS_WORSE = ("model_accuracy",)
 _OWN = "`make setup` writes Nightdesk's own"
+
+
+def severities_of(kind: str) -> tuple[str, ...]:
+    """Return the severities of the rules of an alert, as the rules in prometheus/rules say them."""
+    if kind == "ErrorBudgetBurn":
+        return ("critical", "warning")
+    by_severity = {"critical": CRITICAL, "info": INFO, "meta": META}
+    return tuple(one for one, kinds in by_severity.items() if kind in kinds) or ("warning",)
 
 
 def contradictions(settings: Settings) -> list[str]:
@@ -110,7 +135,7 @@ def _known_contacts(settings: Settings) -> Iterator[str]:
     named += [
         (f"escalation.{name}.contact", level.contact)
         for name, level in escalation
-        if isinstance(level, Level)
+        if isinstance(level, (Level, SpentAttempts)) and level.contact is not None
     ]
     named += [(f"bots.{name}.team", bot.team) for name, bot in settings.bots.items() if bot.team]
     for path, contact in named:
@@ -131,7 +156,9 @@ def _known_contacts(settings: Settings) -> Iterator[str]:
 
 
 def _owners(settings: Settings) -> Iterator[str]:
-    for name in sorted({bot.team for bot in settings.bots.values() if bot.team}):
+    teams = {bot.team for bot in settings.bots.values() if bot.team}
+    rotas = [settings.escalation.rotas[name].contacts for name in teams if name in settings.escalation.rotas]
+    for name in sorted(teams.union(*rotas)):
         contact = settings.contacts.get(name)
         if contact and not any(addresses for _, addresses in contact):
             yield (

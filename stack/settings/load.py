@@ -207,6 +207,7 @@ def _line(detail: ErrorDetails) -> str:
         "expression",
         "path",
         "credentials",
+        "address",
     ):
         return f"{path}: {message}"
     if detail["type"] == "union_tag_invalid":

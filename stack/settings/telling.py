@@ -81,11 +81,10 @@ class Sla(Section):
 
 
 class Tracking(Section):
-    """How often performance is computed and how long it is shown."""
+    """How often performance is computed."""
 
     enabled: StrictBool
     interval: Annotated[Duration, Between("30s", "5m")]
-    retention: Annotated[RealTime, Between("1d", "30d")]
 
 
 class Weights(Section):

@@ -15,23 +15,23 @@ from tests.conftest import binary
 from tests.routes.desk import write_settings
 from tests.rules.design import NAMES, SEVERITY
 
+EVERY = "webhook_actions email slack telegram"
 STARTER = {
-    "critical Down": "webhook_actions email telegram",
-    "critical CrashLooping": "webhook_actions telegram",
-    "critical HighDrawdown": "webhook_actions email telegram",
-    "critical ApiErrorRate": "webhook_actions email telegram",
-    "critical ARuleOfTheirOwn": "webhook_actions telegram",
-    "warning ARuleOfTheirOwn": "webhook_actions telegram",
+    "critical Down": EVERY,
+    "critical CrashLooping": EVERY,
+    "critical HighDrawdown": EVERY,
+    "critical ApiErrorRate": EVERY,
+    "critical ARuleOfTheirOwn": EVERY,
+    "warning ARuleOfTheirOwn": EVERY,
     "info ARuleOfTheirOwn": "webhook_actions telegram-info",
     "meta ExporterDown": "email telegram",
     "meta Watchdog": "watchdog",
     "none ARuleOfTheirOwn": "nobody",
 }
 EXPERIENCED = STARTER | {
-    "critical Down": "webhook_actions email slack telegram",
     "critical CrashLooping": "webhook_actions email telegram",
-    "critical ARuleOfTheirOwn": "webhook_actions email slack telegram",
-    "warning ARuleOfTheirOwn": "webhook_actions email slack telegram",
+    "critical HighDrawdown": "webhook_actions email telegram",
+    "critical ApiErrorRate": "webhook_actions email telegram",
 }
 PROFILES = {"starter": STARTER, "experienced": EXPERIENCED, "production": EXPERIENCED}
 NONE_SET = {

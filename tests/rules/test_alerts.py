@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from stack.render import ROOT, render
-from stack.settings import META, load
+from stack.settings import META, load, severities_of
 from stack.settings.model import Settings
 from tests.rules.case import BOT, Case, Series
 from tests.rules.cases import cases
@@ -55,6 +55,8 @@ def test_every_rule_is_paced_by_the_settings_and_explained_by_a_runbook(
         assert labels["severity"] == severity or severity == "slo"
         assert labels["condition"] == condition(name) or name == "Suggestion"
         assert (labels["severity"] == "meta") == (name in META)
+        assert labels["severity"] in severities_of(name)
+        assert (severity == "slo") == (len(severities_of(name)) > 1)
         assert says["runbook_url"].endswith(f"/docs/runbooks/TradingBot{name}.md")
         runbook = (ROOT / f"docs/runbooks/TradingBot{name}.md").read_text()
         assert runbook.startswith(f"# TradingBot{name}\n")

@@ -63,7 +63,7 @@ FIGURES: dict[str, dict[str, Any]] = {
         "system_down.channels": ["phone", "sms", "email"],
         "critical_loss.again_after": "5m", "critical_loss.contact": "risk_manager",
         "critical_loss.channels": ["phone", "sms", "email"],
-        "spent_attempts.contact": "administrator", "first": "administrator",
+        "spent_attempts.contact": None, "first": "administrator",
     },
     "actions": {
         "dry_run": False, "armed": [], "fleet.bots": 2, "fleet.ratio": 0.10, "fleet.window": "10m",
@@ -88,7 +88,7 @@ FIGURES: dict[str, dict[str, Any]] = {
         "actions.default": ["notify_admin"],
     },
     "performance": {
-        "tracking.interval": "60s", "tracking.retention": "7d", "tracking.enabled": True,
+        "tracking.interval": "60s", "tracking.enabled": True,
         "benchmark_comparison": True, "suggestions": True,
         "weights.win_rate": 0.25, "weights.sharpe_ratio": 0.20, "weights.max_drawdown": 0.15,
         "weights.profit_loss": 0.15, "weights.trades_per_hour": 0.10, "weights.error_rate": 0.10,

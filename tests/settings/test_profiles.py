@@ -3,16 +3,11 @@
 import pytest
 
 from stack.settings import META, Duration, Settings
+from stack.settings.consistency import CRITICAL
 from tests.settings.conftest import Load
 
 # Told at a planned time or once; nobody is woken by them.
 TOLD = {"DailySummary", "WeeklySummary", "MonthlySummary", "MilestoneReached", "Suggestion"}
-PAGES = {"Down", "HighDrawdown", "ApiErrorRate"}
-CRITICAL = PAGES | {
-    "CrashLooping", "LoopHung", "CriticalLoss", "LossLimit", "HighMemoryUsage", "HighCpuUsage",
-    "ApiResponseTimeCritical", "DataStale", "ModelAccuracyCritical", "NetworkLatencyCritical",
-    "DiskUsageCritical",
-}  # fmt: skip
 
 
 def reach(settings: Settings, name: str) -> tuple[set[str], Duration | None]:
@@ -23,28 +18,22 @@ def reach(settings: Settings, name: str) -> tuple[set[str], Duration | None]:
     return set(channels), severity.escalate if alert.escalate is None else alert.escalate
 
 
-def test_in_starter_only_three_alerts_page_and_the_others_are_a_telegram_message(settings: Load) -> None:
+def test_in_starter_every_critical_alert_goes_over_every_channel_and_others_over_those_that_do_not_ring(
+    settings: Load,
+) -> None:
     starter = settings("profile: starter")
     watched = [name for name, one in starter.alerts.items() if one.enabled and name not in {*TOLD, *META}]
-    paging = {name for name in watched if reach(starter, name) != ({"telegram"}, None)}
-    assert paging == PAGES
-    assert all(reach(starter, name)[0] == {"email", "telegram"} and reach(starter, name)[1] for name in PAGES)
+    for name in watched:
+        wanted = {"email", "telegram", "slack"} | ({"sms", "phone"} if name in CRITICAL else set())
+        assert reach(starter, name) == (wanted, None), name
 
 
-def test_starter_speaks_over_email_and_telegram_only(settings: Load) -> None:
-    starter = settings("profile: starter")
-    spoken = set().union(*(reach(starter, name)[0] for name, one in starter.alerts.items() if one.enabled))
-    escalation = starter.escalation
-    special = (
-        escalation.repeated_alerts,
-        escalation.system_down,
-        escalation.critical_loss,
-        escalation.spent_attempts,
-    )
-    for level in (*escalation.levels, *special):
-        spoken |= set(level.channels)
-        assert level.contact == "administrator"
-    assert spoken == {"email", "telegram"}
+def test_starter_knows_one_person_who_is_told_again(settings: Load) -> None:
+    escalation = settings("profile: starter").escalation
+    special = (escalation.repeated_alerts, escalation.system_down, escalation.critical_loss)
+    people = {level.contact for level in (*escalation.levels, *special)}
+    assert people | {escalation.first} == {"administrator"}
+    assert len(escalation.levels) == 1
 
 
 @pytest.mark.parametrize("profile", ["starter", "experienced", "production"])

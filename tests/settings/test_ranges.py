@@ -123,7 +123,6 @@ def test_the_ends_of_every_range_are_inside_it(refused: Refuse, end: str) -> Non
         ("escalation.repeated_alerts.count", 2, 10),
         ("escalation.system_down.after", "5m", "30m"),
         ("performance.tracking.interval", "30s", "300s"),
-        ("performance.tracking.retention", "1d", "30d"),
         ("performance.benchmarks.min_sharpe_ratio", 0.5, 2.0),
         ("performance.benchmarks.min_uptime", 0.95, 0.999),
         ("performance.benchmarks.max_memory_usage", 0.7, 0.9),

@@ -4,12 +4,13 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+from stack.settings.plan import CLIMB
 from tests.simulation.held import Held
 from tests.simulation.tables import Message, Step, Tables
 from webhook_actions.store.acknowledgements import Acknowledgement
 from webhook_actions.store.deliveries import ClaimedDelivery, Delivery
-from webhook_actions.store.escalation_steps import CLIMB, Opened
 from webhook_actions.store.escalation_steps import Due as DueStep
+from webhook_actions.store.escalation_steps import Opened
 
 _TOGETHER, _AT_A_TIME = 20, 100
 
@@ -108,7 +109,7 @@ class People(Held):
                 await self.deliveries__write(
                     None,
                     [
-                        Delivery(to.channel, to.address, due.incident, due.id, one.contact)
+                        Delivery(to.channel, to.address, due.incident, due.id, to.contact)
                         for to in one.addresses
                     ],
                 )

@@ -119,7 +119,8 @@ class Rules:
                 spent = [
                     step
                     for step in by_incident[one.id]
-                    if step.rule == "notice: spent" and not step.why.startswith("nothing is done")
+                    if step.rule in ("notice: spent", "notice: told")
+                    and not step.why.startswith("nothing is done")
                 ]
                 if not spent:
                     self.broken(f"nobody was told that nothing is left for incident {one.id}")

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from stack.settings.plan import Step
 from tests.simulation.memory import Memory
 from tests.simulation.substitution import MODULES
 from tests.webhook_actions.escalation.world import database
@@ -17,7 +18,7 @@ from webhook_actions.payload import Alert
 from webhook_actions.store import migrate
 from webhook_actions.store.deliveries import Delivery
 from webhook_actions.store.embedded import EmbeddedPostgres
-from webhook_actions.store.escalation_steps import Plan, Taken
+from webhook_actions.store.escalation_steps import Taken
 from webhook_actions.store.incidents import Due
 from webhook_actions.store.runs import Ending
 
@@ -204,7 +205,7 @@ class Both:
         if not self.incidents:
             return
         one, other = self.dice.choice(self.incidents)
-        plan = Plan(
+        plan = Step(
             self.dice.choice(("climb", "notice: x", "insist: y")), self.dice.randint(0, 1), 0.0, "why"
         )
         await self.ask("escalation_steps.plan", ([(one, 0, plan)],), ([(other, 0, plan)],))

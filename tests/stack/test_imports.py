@@ -16,7 +16,7 @@ LEVELS = (
     ("web", "page"),
     ("engine", "escalation"),
     ("actions", "bots", "notify", "outgoing", "store", "report", "findings"),
-    ("outcome", "payload", "hours", "metrics"),
+    ("outcome", "payload", "metrics"),
 )
 # What stands across the levels, and why.
 ALLOWED = {

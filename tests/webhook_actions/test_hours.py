@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stack.settings import Hours, Maintenance
-from webhook_actions.hours import maintenance_end, quiet_end
+from stack.settings.hours import maintenance_end, quiet_end
 
 ZONES = (
     "UTC",

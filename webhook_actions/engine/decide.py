@@ -233,7 +233,9 @@ def _next(facts: Facts) -> Decision:
                 "it is the host, the network or Nightdesk"
             )
         return Run(name, "it is next in the plan", replaces=_weaker(facts, action, None))
-    return GiveUp(_nothing_left(facts))
+    planned = (facts.actions.get(name) for name in facts.plan)
+    tried = any(action is None or action.effect != OBSERVE for action in planned)
+    return GiveUp(_nothing_left(facts), tried)
 
 
 def _barred(action: PlannedAction) -> Skip | None:

@@ -165,9 +165,10 @@ class Blocked:
 
 @dataclass(frozen=True)
 class GiveUp:
-    """Nothing is left to try; a person has to."""
+    """Nothing is left to try; a person has to. `tried`: there was something that could have helped."""
 
     reason: str
+    tried: bool = True
 
 
 @dataclass(frozen=True)

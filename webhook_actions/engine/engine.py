@@ -212,9 +212,9 @@ class Engine:
                     await self._escalation.blocked(connection, incident, kind, reason)
                     look.written.append(self._metrics.blocked.labels(kind).inc)
                 return _due(until, reason, kind)
-            case d.GiveUp(reason=reason):
+            case d.GiveUp(reason=reason, tried=tried):
                 await incidents.hand_over(connection, incident.id)
-                await self._escalation.gave_up(connection, incident, reason)
+                await self._escalation.gave_up(connection, incident, reason, tried)
                 return _due(None, "it waits for a person")
             case d.Close(reason=reason):
                 await self._close(connection, look, incident, reason)

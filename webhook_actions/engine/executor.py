@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from stack.settings import Settings
+from stack.settings.hours import maintained_until
 from webhook_actions.actions import Action, Effect, Run
 from webhook_actions.bots import BotControl
 from webhook_actions.bots.protocol import Guard, Mode, OrderRefused, Standing, Target, orders_nothing, reached
@@ -16,7 +17,6 @@ from webhook_actions.engine.facts import Planner
 from webhook_actions.engine.threads import Threads
 from webhook_actions.engine.verification import Verification
 from webhook_actions.escalation.steps import Escalation
-from webhook_actions.hours import maintained_until
 from webhook_actions.metrics import Metrics
 from webhook_actions.outcome import Outcome, Result
 from webhook_actions.store import controls, holds, incidents, runs

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from stack.settings import Settings
+from stack.settings.hours import maintained_until
 from webhook_actions.actions import Action, Effect
 from webhook_actions.engine.decisions import Facts, Holds, Observed, PlannedAction
-from webhook_actions.hours import maintained_until
 from webhook_actions.store import acknowledgements, holds, incidents, runs
 from webhook_actions.store.acknowledgements import Acknowledgement
 from webhook_actions.store.database import Connection

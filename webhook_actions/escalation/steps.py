@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 
 from stack.settings import Settings
+from stack.settings.plan import ESCALATED, NO_NEWS, Step, at_opening
 from webhook_actions.actions import Action
 from webhook_actions.escalation import policy
 from webhook_actions.metrics import Metrics
@@ -15,7 +16,6 @@ from webhook_actions.report import archive
 from webhook_actions.store import acknowledgements, deliveries, escalation_steps
 from webhook_actions.store.database import Connection, Pool
 from webhook_actions.store.deliveries import ClaimedDelivery, Delivery
-from webhook_actions.store.escalation_steps import Plan
 from webhook_actions.store.incidents import Incident
 
 log = logging.getLogger(__name__)
@@ -46,19 +46,19 @@ class Escalation:
             return
         repeated = self._settings.escalation.repeated_alerts
         said: set[tuple[str, str]] = set()
-        plans: list[tuple[int, int, Plan]] = []
+        plans: list[tuple[int, int, Step]] = []
         window, count = float(repeated.window), repeated.count
         for one in await escalation_steps.opened(connection, incident_ids, window, count):
             repeats = one.repeats and (one.alert, one.bot) not in said
             if repeats:
                 said.add((one.alert, one.bot))
-            plans += [(one.id, 0, step) for step in policy.at_opening(self._settings, one.subject, repeats)]
+            plans += [(one.id, 0, step) for step in at_opening(self._settings, one.subject, repeats)]
         await escalation_steps.plan(connection, plans)
         await self.outgoing.opened(connection, incident_ids)
 
-    async def gave_up(self, connection: Connection, incident: Incident, why: str) -> None:
-        """Tell the administrator at once that nothing is left to try."""
-        await self._notice(connection, incident, "spent", why)
+    async def gave_up(self, connection: Connection, incident: Incident, why: str, tried: bool = True) -> None:
+        """Tell at once that nothing is left to try; where nothing was to be tried, that is no news."""
+        await self._notice(connection, incident, "spent" if tried else NO_NEWS, why)
 
     async def blocked(self, connection: Connection, incident: Incident, kind: str, why: str) -> None:
         """Tell the administrator what holds an incident's actions back, each kind once an incident."""
@@ -90,7 +90,7 @@ class Escalation:
         """Tell of an action that ended, in the transaction that writes how."""
         await self.outgoing.acted(connection, incident, action.name, action.effect, outcome)
         if action.tells and outcome.done:
-            await self._notice(connection, incident, "spent", f"{action.name} is among its actions")
+            await self._notice(connection, incident, NO_NEWS, f"{action.name} is among its actions")
         for kept in await archive.keep(connection, self._settings, outcome.reports, incident.id):
             await self.outgoing.report(connection, f"{kept.bot} {kept.period}", archive.summary(kept))
 
@@ -104,8 +104,8 @@ class Escalation:
         level: int = 0,
     ) -> None:
         """Plan a message to the administrator; a second one of the same kind and level is none."""
-        if incident.severity in policy.ESCALATED:
-            step = Plan(policy.notice(kind), level, after, why)
+        if incident.severity in ESCALATED:
+            step = Step(policy.notice(kind), level, after, why)
             await escalation_steps.plan(connection, [(incident.id, 0, step)])
 
     async def closed(self, connection: Connection, incident: Incident) -> None:
@@ -176,7 +176,7 @@ class Escalation:
             taken = [
                 (
                     one,
-                    policy.take(self._settings, one.subject, one.plan, one.round, now)
+                    policy.take(self._settings, one.subject, one.step, one.round, now)
                     if one.wanted
                     else None,
                 )

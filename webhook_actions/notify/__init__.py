@@ -3,13 +3,12 @@
 from collections.abc import Callable, Mapping
 
 from stack.settings import Settings
+from stack.settings.plan import APPRISE
 from webhook_actions.notify import apprise_urls, mail, slack, telegram, twilio
 from webhook_actions.notify.message import Message
 from webhook_actions.outcome import Outcome
 
 __all__ = ["APPRISE", "CHANNELS", "Message", "send"]
-
-APPRISE = "apprise"  # the channel of a contact's apprise_files
 
 # Each sends one message to one address, and says whether trying again makes sense; it knows of no retries.
 CHANNELS: Mapping[str, Callable[[Settings, str, Message], Outcome]] = {

@@ -7,48 +7,14 @@ from datetime import datetime
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
+from stack.settings.plan import CLIMB, Recipient, Step, Subject
 from webhook_actions.store import deliveries, incidents, runs
 from webhook_actions.store.database import Connection, notify
 from webhook_actions.store.deliveries import Delivery
 from webhook_actions.store.incidents import Incident
 from webhook_actions.store.runs import Run
 
-NOTICE, INSIST = "notice", "insist"  # begin the rules that tell what cannot be done
-CLIMB = "climb"  # the rule by which one person after the other is told
 _AT_A_TIME = 100  # steps in one transaction
-
-
-@dataclass(frozen=True)
-class Subject:
-    """What of an incident decides who hears of it; `kind` is the alert's name as settings write it."""
-
-    incident: int
-    kind: str
-    bot: str
-    severity: str
-
-
-@dataclass(frozen=True)
-class Plan:
-    """A step to be taken: by which rule, at which level of it, after how many seconds, and why."""
-
-    rule: str
-    level: int
-    after: float
-    why: str
-
-    @property
-    def is_notice(self) -> bool:
-        """Whether it tells that something cannot be done, rather than that an alert fires."""
-        return self.rule.startswith((NOTICE, INSIST))
-
-
-@dataclass(frozen=True)
-class Address:
-    """Where a channel reaches someone: for email an address, for Apprise a file, for Slack a channel."""
-
-    channel: str
-    address: str
 
 
 @dataclass(frozen=True)
@@ -56,9 +22,9 @@ class Taken:
     """What taking a step means: whom to tell where, what the timeline says, and what is next."""
 
     contact: str = ""
-    addresses: tuple[Address, ...] = ()
+    addresses: tuple[Recipient, ...] = ()
     entry: tuple[str, str] | None = None  # kind and text
-    next: Plan | None = None
+    next: Step | None = None
     postponed_to: datetime | None = None
     exhausted: bool = False  # `next` begins another round
 
@@ -81,12 +47,12 @@ class Due:
     @property
     def subject(self) -> Subject:
         """The incident, as the policy knows it."""
-        return Subject(self.incident, self.alert.removeprefix("TradingBot"), self.bot, self.severity)
+        return Subject(self.alert.removeprefix("TradingBot"), self.bot, self.severity)
 
     @property
-    def plan(self) -> Plan:
+    def step(self) -> Step:
         """The step, as the policy planned it."""
-        return Plan(self.rule, self.level, 0.0, self.why)
+        return Step(self.rule, self.level, 0.0, self.why)
 
 
 @dataclass(frozen=True)
@@ -102,7 +68,7 @@ class Opened:
     @property
     def subject(self) -> Subject:
         """The incident, as the policy knows it."""
-        return Subject(self.id, self.alert.removeprefix("TradingBot"), self.bot, self.severity)
+        return Subject(self.alert.removeprefix("TradingBot"), self.bot, self.severity)
 
 
 async def opened(connection: Connection, ids: Sequence[int], window: float, count: int) -> list[Opened]:
@@ -126,7 +92,7 @@ async def opened(connection: Connection, ids: Sequence[int], window: float, coun
     return await (await cursor.execute(query, values)).fetchall()
 
 
-async def plan(connection: Connection, plans: Iterable[tuple[int, int, Plan]]) -> None:
+async def plan(connection: Connection, plans: Iterable[tuple[int, int, Step]]) -> None:
     """Write steps, given as (incident, round, plan), in the caller's transaction; one that is there stays."""
     rows = [
         {
@@ -197,7 +163,7 @@ async def write_taken(connection: Connection, taken: Sequence[tuple[Due, Taken |
     await _set(connection, "taken", [due.id for due, _ in done])
     await _set(connection, "cancelled", [due.id for due, one in taken if one is None])
     written = [
-        Delivery(to.channel, to.address, due.incident, due.id, one.contact)
+        Delivery(to.channel, to.address, due.incident, due.id, to.contact)
         for due, one in done
         for to in one.addresses
     ]

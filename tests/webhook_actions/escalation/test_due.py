@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 import psycopg
 import pytest
 
+from stack.settings.plan import Step
 from tests.webhook_actions.escalation.conftest import Play
 from tests.webhook_actions.escalation.world import World
 from webhook_actions.store import deliveries, escalation_steps, incidents
 from webhook_actions.store.database import CHANNEL, Connection
 from webhook_actions.store.deliveries import Delivery
-from webhook_actions.store.escalation_steps import Plan
 from webhook_actions.store.incidents import Due
 
 
@@ -69,7 +69,7 @@ WAKES: dict[str, Callable[[Connection, int, int], Awaitable[object]]] = {
     "write": lambda connection, incident, step: deliveries.write(connection, [Delivery("sms", "+1")]),
     "send_again": lambda connection, incident, step: deliveries.send_again(connection, "webhook", 1),
     "plan": lambda connection, incident, step: escalation_steps.plan(
-        connection, [(incident, 7, Plan("climb", 1, 0.0, "why"))]
+        connection, [(incident, 7, Step("climb", 1, 0.0, "why"))]
     ),
     "pass_on": lambda connection, incident, step: escalation_steps.pass_on(connection, step, "why"),
     "reconsider": lambda connection, incident, step: escalation_steps.reconsider(connection),

@@ -7,9 +7,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from stack.settings import Settings
+from stack.settings.hours import maintained_until, quiet_until
+from stack.settings.rota import on_call
 from tests.webhook_actions.escalation.world import Ground
-from webhook_actions.escalation.schedule import on_call
-from webhook_actions.hours import maintained_until, quiet_until
 
 BERLIN = ZoneInfo("Europe/Berlin")
 

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from stack.settings import Hours, Maintenance, Settings
+from stack.settings.acting import Hours, Maintenance
+from stack.settings.model import Settings
 
 
 def quiet_until(settings: Settings, now: datetime) -> datetime | None:

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from stack.settings import Settings
+from stack.settings.model import Settings
 
 _WEEK = timedelta(weeks=1)
 

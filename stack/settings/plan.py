@@ -1,0 +1,360 @@
+"""Who is told of an alert, over what, when and why: pure functions of alert, bot, settings and time.
+
+Alertmanager's routes, the engine's steps, `nightdesk alerts --who`, `check` and docs are made from them.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from stack.settings.acting import Contact
+from stack.settings.model import Settings
+from stack.settings.rota import on_call
+
+CLIMB = "climb"  # the rule by which one person after the other is told
+REPEATED, DOWN, LOSS = "repeated_alerts", "system_down", "critical_loss"
+NOTICE, INSIST = "notice", "insist"  # begin the rules that tell what cannot be done
+NO_NEWS = "told"  # the kind of a notice of what the opening has said: for whoever has not heard that
+
+ESCALATED = ("critical", "warning")  # the engine tells of these; info and meta are Alertmanager's alone
+APPRISE = "apprise"  # the channel of a contact's apprise_files
+CHANNELS = ("phone", "sms", "telegram", "email", "slack")
+QUIET = ("email", "telegram", "slack")  # read when one looks; the others ring
+DESK = "the desk"  # whoever reads the addresses that are a channel's own
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What of an incident decides who hears of it; `kind` is the alert's name as settings write it."""
+
+    kind: str
+    bot: str
+    severity: str
+
+
+@dataclass(frozen=True)
+class Recipient:
+    """Where a channel reaches whom: for email an address, for Apprise a file, for Slack a channel."""
+
+    channel: str
+    address: str
+    contact: str
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """The address and its channel: where two roles have the same, it is one person."""
+        return self.channel, self.address
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step to be taken: by which rule, at which level of it, after how many seconds, and why."""
+
+    rule: str
+    level: int
+    after: float
+    why: str
+
+    @property
+    def is_notice(self) -> bool:
+        """Whether it tells that something cannot be done, rather than that an alert fires."""
+        return self.rule.startswith((NOTICE, INSIST))
+
+    @property
+    def is_opening(self) -> bool:
+        """Whether it is an incident's first notice."""
+        return self.rule == CLIMB and self.level == 0
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Over which channels something is told, and by which setting."""
+
+    channels: tuple[str, ...]
+    why: str
+
+
+@dataclass(frozen=True)
+class Telling:
+    """Whom a step tells where; `why` says by which setting, or why nobody is told.
+
+    `told_already`: all of them are told at the same moment by another step.
+    """
+
+    contact: str
+    recipients: tuple[Recipient, ...]
+    why: str
+    told_already: bool = False
+
+
+def own_addresses(settings: Settings, channel: str) -> tuple[str, ...]:
+    """Return the addresses that are a channel's own: the desk's."""
+    every = settings.channels
+    own: dict[str, Iterable[object]] = {
+        "email": every.email.to,
+        "sms": every.sms.to,
+        "phone": every.phone.to,
+        "telegram": every.telegram.chats,
+        "slack": [every.slack.channel],
+    }
+    return tuple(map(str, own[channel]))
+
+
+def of_alertmanager(channel: str, addresses: Iterable[str]) -> tuple[str, ...]:
+    """Return those addresses that Alertmanager itself can send to: of Telegram's chats, it takes numbers."""
+    if channel not in QUIET:
+        return ()
+    return tuple(one for one in addresses if channel != "telegram" or not one.startswith("@"))
+
+
+def carrying(settings: Settings, severity: str) -> tuple[str, ...]:
+    """Return the enabled channels that can carry alerts of a severity: info and meta are Alertmanager's."""
+    return tuple(
+        channel
+        for channel in CHANNELS
+        if getattr(settings.channels, channel).enabled
+        and (severity in ESCALATED or of_alertmanager(channel, own_addresses(settings, channel)))
+    )
+
+
+def of_alert(settings: Settings, kind: str, severity: str) -> Choice:
+    """Return over which channels the first notice of an alert goes: its own, else its severity's."""
+    alert = settings.alerts.get(kind)
+    if alert and alert.channels is not None:
+        return _over(settings, severity, alert.channels, "its own channels")
+    usual = getattr(settings.severities, severity, None)
+    return _over(settings, severity, usual.channels if usual else (), "its severity's channels")
+
+
+def _over(settings: Settings, severity: str, wanted: Iterable[str], source: str) -> Choice:
+    """Return those of the wanted channels that are set; where none is, others, so that nothing is silent.
+
+    What is critical then goes over all, the rest over quiet ones; news never rings.
+    """
+    wanted, able = tuple(wanted), carrying(settings, severity)
+    if not wanted:
+        return Choice((), f"{source} are none")
+    if chosen := tuple(channel for channel in wanted if channel in able):
+        return Choice(chosen, source)
+    quiet = tuple(channel for channel in able if channel in QUIET)
+    instead = able if severity == "critical" or (severity != "info" and not quiet) else quiet
+    if not instead:
+        return Choice((), f"of {source} ({', '.join(wanted)}) none is set, nor another that could carry it")
+    return Choice(instead, f"of {source} ({', '.join(wanted)}) none is set, so over what is")
+
+
+def first(settings: Settings, bot: str) -> str:
+    """Return who hears of a bot first: its team, else the first of the escalation; a contact or a rota."""
+    known = settings.bots.get(bot)
+    return (known and known.team) or settings.escalation.first
+
+
+def _of_contact(contact: Contact, channel: str) -> tuple[str, ...]:
+    addresses: dict[str, Iterable[object]] = {
+        "email": contact.email,
+        "sms": contact.phone,
+        "phone": contact.phone,
+        "telegram": contact.telegram,
+        "slack": (),
+    }
+    return tuple(map(str, addresses[channel]))
+
+
+def is_owner(contact: Contact) -> bool:
+    """Return whether a contact has no address of its own: then it is whoever the channels' own reach."""
+    return not any(addresses for _, addresses in contact)
+
+
+def shared_addresses(settings: Settings, bot: str, channel: str) -> tuple[str, ...]:
+    """Return whom a channel tells of a bot first: its team where that has an address there, else the desk.
+
+    A rota takes turns, which Alertmanager cannot follow: then the desk hears as well.
+    """
+    known = settings.bots.get(bot)
+    team = settings.contacts.get(known.team) if known and known.team else None
+    theirs = _of_contact(team, channel) if team else ()
+    sendable = of_alertmanager(channel, theirs) if channel in QUIET else theirs
+    return theirs if sendable else own_addresses(settings, channel)
+
+
+def by_alertmanager(settings: Settings, subject: Subject) -> frozenset[tuple[str, str]]:
+    """Return the places that Alertmanager tells of an alert."""
+    return frozenset(
+        (channel, address)
+        for channel in of_alert(settings, subject.kind, subject.severity).channels
+        for address in of_alertmanager(channel, shared_addresses(settings, subject.bot, channel))
+    )
+
+
+def opening(settings: Settings, subject: Subject, now: datetime) -> Telling:
+    """Return the first notice: over each channel its own addresses, and those of whoever is first."""
+    name = on_call(settings, first(settings, subject.bot), now)
+    contact = settings.contacts[name]
+    desk = name if is_owner(contact) else DESK
+    choice = of_alert(settings, subject.kind, subject.severity)
+    found = [
+        Recipient(channel, address, whose)
+        for channel in choice.channels
+        for whose, addresses in (
+            (name, _of_contact(contact, channel)),
+            (desk, shared_addresses(settings, subject.bot, channel)),
+        )
+        for address in addresses
+    ]
+    found += _by_apprise(contact, name)
+    return Telling(name, _once(found), choice.why if found else f"{name} has no address: {choice.why}")
+
+
+def _by_apprise(contact: Contact, name: str) -> list[Recipient]:
+    return [Recipient(APPRISE, str(file), name) for file in contact.apprise_files]
+
+
+def _once(found: Iterable[Recipient], but: frozenset[tuple[str, str]] = frozenset()) -> tuple[Recipient, ...]:
+    """Return each place once, by the name that came first."""
+    places: dict[tuple[str, str], Recipient] = {}
+    for one in found:
+        if one.place not in but:
+            places.setdefault(one.place, one)
+    return tuple(places.values())
+
+
+def at_opening(settings: Settings, subject: Subject, repeated: bool) -> list[Step]:
+    """Return the steps that an incident begins with; `repeated`: its alert fires again and again."""
+    if subject.severity not in ESCALATED:
+        return []
+    rules = settings.escalation
+    steps = [Step(CLIMB, 0, 0.0, "it fires")]
+    if subject.kind == "CriticalLoss":
+        again = rules.critical_loss.again_after
+        steps.append(Step(LOSS, 0, 0.0, "critical loss"))
+        steps.append(Step(LOSS, 1, float(again), f"critical loss, {again} later still"))
+    if subject.kind == "Down":
+        steps.append(Step(DOWN, 0, float(rules.system_down.after), f"down for {rules.system_down.after}"))
+    if repeated:
+        often = f"it fired {rules.repeated_alerts.count} times within {rules.repeated_alerts.window}"
+        steps.append(Step(REPEATED, 0, 0.0, often))
+    return steps
+
+
+def following(settings: Settings, subject: Subject, step: Step) -> Step | None:
+    """Return the climb's next step: after the alert's own time, its severity's, then the policy's.
+
+    A warning without a time of its own and its severity's is told, and not taken further.
+    """
+    if step.rule != CLIMB:
+        return None
+    delay = settings.escalation.no_response
+    if step.level == 0:
+        alert = settings.alerts.get(subject.kind)
+        own = (alert and alert.escalate) or getattr(settings.severities, subject.severity).escalate
+        if own is None and (subject.severity != "critical" or not settings.escalation.levels):
+            return None
+        delay = delay if own is None else own
+    return Step(CLIMB, step.level + 1, float(delay), f"nobody has answered within {delay}")
+
+
+def ends_a_round(settings: Settings, step: Step) -> bool:
+    """Return whether a step of the climb comes after the last level: nobody is left to be told."""
+    return step.rule == CLIMB and step.level > len(settings.escalation.levels)
+
+
+def anew(settings: Settings) -> Step:
+    """Return the step by which another round begins."""
+    why = "nobody has answered in the round before"
+    return Step(CLIMB, 0, float(settings.escalation.no_response), why)
+
+
+def passed_on(settings: Settings, after: Step | None, reason: str) -> Step | None:
+    """Return the next step at once; that nobody is left after the opening is said at its time."""
+    if after is None or (after.level == 1 and not settings.escalation.levels):
+        return after
+    return Step(CLIMB, after.level, 0.0, reason)
+
+
+def telling(settings: Settings, subject: Subject, step: Step, now: datetime) -> Telling:
+    """Return whom a step tells. One person hears of one moment once, whatever roles are theirs."""
+    if step.is_opening:
+        return opening(settings, subject, now)
+    role, wanted, source = _role(settings, subject, step)
+    name = on_call(settings, role, now)
+    choice = _over(settings, subject.severity, wanted, source)
+    found = _reached(settings, name, choice.channels)
+    if not found and step.rule != CLIMB:  # nobody comes after: whatever there is, before silence
+        every = carrying(settings, subject.severity)
+        found = _reached(settings, name, every) or _shared(settings, name, every)
+        choice = Choice(every, f"{name} has no address over {', '.join(wanted) or 'any channel'}")
+    if not found:
+        reason = f"{name} has no address over {', '.join(wanted) or 'any channel'} that is set"
+        return Telling(name, (), reason)
+    beside = _told_beside(settings, subject, step, now)
+    left = _once(found, beside)
+    return Telling(name, left, choice.why, told_already=not left)
+
+
+def _role(settings: Settings, subject: Subject, step: Step) -> tuple[str, list[str], str]:
+    """Return whom a step is for, over which channels, and the path of the setting that says so."""
+    rules = settings.escalation
+    if step.rule == CLIMB:
+        level = rules.levels[step.level - 1]
+        return level.contact, list(level.channels), f"escalation.levels[{step.level - 1}]"
+    if step.is_notice:
+        spent = rules.spent_attempts
+        whose = spent.contact or first(settings, subject.bot)
+        return whose, list(spent.channels), "escalation.spent_attempts"
+    level = getattr(rules, step.rule)
+    return level.contact, list(level.channels), f"escalation.{step.rule}"
+
+
+def _reached(settings: Settings, name: str, channels: Iterable[str]) -> list[Recipient]:
+    """Return where a contact is reached; one without an address is whoever the channels' own reach."""
+    contact = settings.contacts[name]
+    if is_owner(contact):
+        return _shared(settings, name, channels)
+    return [
+        Recipient(channel, address, name if channel != "slack" else DESK)
+        for channel in channels
+        for address in (
+            own_addresses(settings, channel) if channel == "slack" else _of_contact(contact, channel)
+        )
+    ] + _by_apprise(contact, name)
+
+
+def _shared(settings: Settings, name: str, channels: Iterable[str]) -> list[Recipient]:
+    return [Recipient(channel, to, name) for channel in channels for to in own_addresses(settings, channel)]
+
+
+def _told_beside(
+    settings: Settings, subject: Subject, step: Step, now: datetime
+) -> frozenset[tuple[str, str]]:
+    """Return the places that other steps tell at the moment of this one."""
+    if step.rule == f"{NOTICE}: {NO_NEWS}":
+        return frozenset(one.place for one in opening(settings, subject, now).recipients)
+    if step.rule == CLIMB or step.is_notice:
+        return frozenset()
+    at = {
+        (one.rule, one.level): (index, after)
+        for index, (after, one) in enumerate(_moments(settings, subject))
+    }
+    index, moment = at.get((step.rule, step.level), (len(at), 0.0))
+    return frozenset(
+        one.place
+        for after, beside in list(_moments(settings, subject))[:index]
+        if abs(after - moment) < _SAME and not ends_a_round(settings, beside)
+        for one in telling(settings, subject, beside, now).recipients
+    )
+
+
+_SAME = 1e-6  # seconds: the waits of two settings are the same
+
+
+def _moments(settings: Settings, subject: Subject) -> Iterator[tuple[float, Step]]:
+    """Yield the steps of an incident that nobody answers, each with its time after the opening."""
+    beginning, *others = at_opening(settings, subject, repeated=True)
+    climbing: Step | None = beginning
+    after = 0.0
+    while climbing is not None and not ends_a_round(settings, climbing):
+        after += climbing.after
+        yield after, climbing
+        climbing = following(settings, subject, climbing)
+    for one in others:
+        yield one.after, one

@@ -1,0 +1,135 @@
+"""The whole plan of one alert: who is told, over what and when, if nobody answers; each with the reason."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from stack.settings.hours import maintained_until, quiet_end, quiet_until
+from stack.settings.model import Settings
+from stack.settings.plan import (
+    ESCALATED,
+    Recipient,
+    Subject,
+    at_opening,
+    by_alertmanager,
+    ends_a_round,
+    following,
+    of_alert,
+    opening,
+    passed_on,
+    telling,
+)
+
+ALERTMANAGER, ENGINE = "Alertmanager", "webhook_actions"
+WATCHDOG = "Watchdog"
+_FOR_EVER = timedelta(days=15)  # hours that repeat by the week have ended by then, or never do
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One person told over one channel; or, without a channel, why nobody is told then.
+
+    `after` is in seconds from the alert's firing, None for never; `sender` is the part that sends.
+    """
+
+    after: float | None
+    who: str
+    channel: str
+    address: str
+    sender: str
+    why: str
+
+
+def timetable(settings: Settings, subject: Subject, at: datetime, *, repeated: bool = False) -> list[Entry]:
+    """Return who is told of an alert of a bot that fires at a time and that nobody answers, in order.
+
+    It ends where it would begin anew. `repeated`: the alert has fired again and again.
+    """
+    entries = list(_alertmanagers(settings, subject, at))
+    if subject.severity in ESCALATED:
+        entries += _engines(settings, subject, at, repeated)
+    if not entries:
+        entries = [Entry(None, "nobody", "", "", "", _why_nobody(settings, subject))]
+    return sorted(entries, key=lambda one: float("inf") if one.after is None else one.after)
+
+
+def _why_nobody(settings: Settings, subject: Subject) -> str:
+    if subject.kind == WATCHDOG:
+        return "it always fires, for a dead man's switch; routing.watchdog_url_file names none"
+    return of_alert(settings, subject.kind, subject.severity).why
+
+
+def _alertmanagers(settings: Settings, subject: Subject, at: datetime) -> Iterator[Entry]:
+    if subject.kind == WATCHDOG and (file := settings.routing.watchdog_url_file):
+        yield Entry(0.0, "dead man's switch", "webhook", str(file), ALERTMANAGER, "routing.watchdog_url_file")
+    sent = by_alertmanager(settings, subject)
+    if not sent:
+        return
+    waits = "critical" if subject.severity == "meta" else subject.severity
+    begins = at + timedelta(seconds=getattr(settings.routing.group_wait, waits))
+    first = opening(settings, subject, begins)
+    told = [one for one in first.recipients if one.place in sent]
+    due, held = _free(settings, subject, begins, by_engine=False)
+    after = None if due is None else (due - at).total_seconds()
+    yield from _told(told, after, ALERTMANAGER, first.why + held)
+
+
+def _engines(settings: Settings, subject: Subject, at: datetime, repeated: bool) -> Iterator[Entry]:
+    waiting = [(at + timedelta(seconds=one.after), one) for one in at_opening(settings, subject, repeated)]
+    sent = by_alertmanager(settings, subject)
+    while waiting:
+        when, step = waiting.pop(min(range(len(waiting)), key=lambda index: waiting[index][0]))
+        if ends_a_round(settings, step):
+            again = f"{step.why}; all of it begins anew {settings.escalation.no_response} later"
+            yield Entry((when - at).total_seconds(), "nobody is left", "", "", "", again)
+            continue
+        due, held = _free(settings, subject, when, by_engine=True)
+        if due is None:
+            yield Entry(None, "nobody", "", "", "", f"{step.why}{held}")
+            continue
+        whom, after = telling(settings, subject, step, due), (due - at).total_seconds()
+        told = [one for one in whom.recipients if not (step.is_opening and one.place in sent)]
+        yield from _told(told, after, ENGINE, f"{step.why}; {whom.why}{held}")
+        after_it = following(settings, subject, step)
+        if not whom.recipients and not whom.told_already:
+            yield Entry(after, "nobody", "", "", "", f"{step.why}; but {whom.why}")
+            after_it = passed_on(settings, after_it, whom.why)
+        if after_it:
+            waiting.append((due + timedelta(seconds=after_it.after), after_it))
+
+
+def _told(recipients: list[Recipient], after: float | None, sender: str, why: str) -> Iterator[Entry]:
+    for one in recipients:
+        if after is None:
+            yield Entry(None, "nobody", "", "", "", why)
+            return
+        yield Entry(after, one.contact, one.channel, one.address, sender, why)
+
+
+def _free(
+    settings: Settings, subject: Subject, when: datetime, *, by_engine: bool
+) -> tuple[datetime | None, str]:
+    """Return when something may be sent that is due, None for never; and what holds it back."""
+    due, held = when, ""
+    while due - when < _FOR_EVER:
+        end, reason = _held_until(settings, subject, due, by_engine=by_engine)
+        if end is None:
+            return due, held
+        due, held = end, f", once {reason}"
+    return None, f"{held}, which never happens"
+
+
+def _held_until(
+    settings: Settings, subject: Subject, when: datetime, *, by_engine: bool
+) -> tuple[datetime | None, str]:
+    if end := maintained_until(settings, subject.bot, when):
+        return end, "maintenance is over"
+    if by_engine:
+        quiet = None if subject.severity == "critical" else quiet_until(settings, when)
+        return quiet, "escalation.quiet_hours are over"
+    hours = settings.routing.info_hours
+    if subject.severity != "info" or hours is None:
+        return None, ""
+    closed = hours.model_copy(update={"from_": hours.to, "to": hours.from_})
+    return quiet_end(closed, ZoneInfo(settings.timezone), when), "routing.info_hours begin"
