@@ -35,7 +35,7 @@ def look(settings: Settings, now: datetime | None = None) -> Findings:
     The simulated bot harms nobody: of it alone, and of links outside `production`, there are only warnings.
     """
     plans = _plans(settings, now or datetime.now(UTC))
-    silent = list(_silent(settings, plans)) + list(_unused(settings, plans))
+    silent = [*_silent(settings, plans), *_unused(settings, plans)]
     links = list(_links(settings))
     playing = set(settings.bots) <= ({DEMO} if settings.demo.enabled else set())
     errors = ([] if playing else silent) + (links if settings.profile == "production" else [])
@@ -63,7 +63,7 @@ def _plans(settings: Settings, now: datetime) -> Plans:
         for severity in severities_of(kind)
         for bot in (alike.values() or ("",))
     ]
-    return {one: timetable(settings, one, now, repeated=True) for one in subjects}
+    return {one: timetable(settings, one, now) for one in subjects}
 
 
 def _windows(settings: Settings, bot: str) -> tuple[int, ...]:
@@ -115,7 +115,7 @@ def _news(settings: Settings) -> Iterator[str]:
 
 def _unused(settings: Settings, plans: Plans) -> Iterator[str]:
     used = {entry.channel for entries in plans.values() for entry in entries}
-    used.update(settings.reports.channels)
+    used.update(settings.reports.channels, settings.escalation.repeated_alerts.channels)
     for channel in CHANNELS:
         if getattr(settings.channels, channel).enabled and channel not in used:
             yield (

@@ -14,6 +14,7 @@ CLOSED = Counter(
     registry=None,
 )
 
+_ANSWERS = (60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400)
 _SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800)
 
 
@@ -36,6 +37,18 @@ class Metrics:
         self.escalations = counter("nightdesk_escalations", "Incidents handed to a person.", ["severity"])
         self.exhausted = counter(
             "nightdesk_escalations_exhausted", "Incidents for which nobody is left to be told."
+        )
+        self.responses = counter(
+            "nightdesk_responses",
+            "Incidents by a person's first answer: within severities.*.respond, late, or never.",
+            ["severity", "outcome"],
+        )
+        self.to_response = Histogram(
+            "nightdesk_response_seconds",
+            "From an incident's opening to a person's first answer.",
+            ["severity"],
+            registry=self.registry,
+            buckets=_ANSWERS,
         )
         self.messages = counter(
             "nightdesk_messages",

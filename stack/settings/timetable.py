@@ -1,7 +1,7 @@
 """The whole plan of one alert: who is told, over what and when, if nobody answers; each with the reason."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -51,7 +51,17 @@ def timetable(settings: Settings, subject: Subject, at: datetime, *, repeated: b
         entries += _engines(settings, subject, at, repeated)
     if not entries:
         entries = [Entry(None, "nobody", "", "", "", _why_nobody(settings, subject))]
-    return sorted(entries, key=lambda one: float("inf") if one.after is None else one.after)
+    return sorted(_merged(entries), key=lambda one: float("inf") if one.after is None else one.after)
+
+
+def _merged(entries: list[Entry]) -> list[Entry]:
+    """Return what one part sends to one place at one time as one message, which it is."""
+    messages: dict[tuple[object, ...], Entry] = {}
+    for one in entries:
+        key = (one.after, one.channel, one.address, one.sender, "" if one.channel else one.why)
+        known = messages.get(key)
+        messages[key] = replace(known, why=f"{known.why}; and {one.why}") if known else one
+    return list(messages.values())
 
 
 def _why_nobody(settings: Settings, subject: Subject) -> str:

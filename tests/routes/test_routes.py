@@ -199,3 +199,20 @@ def test_paces_follow_the_settings(tmp_path: Path) -> None:
     assert found['severity="info"'] == "3m"
     assert (route["group_interval"], route["repeat_interval"]) == ("1m30s", "2h")
     assert route["group_by"] == ["alertname", "bot", "host", "endpoint"]
+
+
+def test_a_team_may_be_a_rota_whose_bots_stay_with_the_desk(tmp_path: Path) -> None:
+    file = write_settings(tmp_path, 9099, 2525)
+    given = yaml.safe_load(file.read_text())
+    given["bots"]["owned[1]"]["team"] = "turns"
+    week = {"start": "2026-01-05", "handover": "09:00", "contacts": ["anna"]}
+    given["escalation"] = {"rotas": {"turns": week}}
+    file.write_text(yaml.safe_dump(given))
+    labels = {"severity": "critical", "alertname": "TradingBotDown", "bot": "owned[1]"}
+    found = _receivers(_routes_of(load([file]), tmp_path), **labels)
+    assert found == "webhook_actions email slack telegram"
+
+
+def test_each_address_is_a_configuration_of_its_own(tmp_path: Path) -> None:
+    receivers = {one["name"]: one for one in yaml.safe_load(_rendered(tmp_path).read_text())["receivers"]}
+    assert [one["to"] for one in receivers["email"]["email_configs"]] == ["a@example.org", "b@example.org"]

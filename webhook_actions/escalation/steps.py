@@ -112,6 +112,9 @@ class Escalation:
         """End everything that was said or silenced about an incident, in the transaction that closes it."""
         await escalation_steps.cancel(connection, incident.id)
         answers = await acknowledgements.of(connection, incident.id)
+        late = (self._now() - incident.opened_at).total_seconds() > self._respond(incident)
+        if not answers and late and incident.severity in ESCALATED:
+            self._metrics.responses.labels(incident.severity, "never").inc()
         # A silence that outlived its incident would hide the next one.
         lifts = [Delivery(ALERTMANAGER, answer.silence) for answer in answers if answer.silence]
         await deliveries.write(connection, lifts)
@@ -144,9 +147,20 @@ class Escalation:
             await self._answered(connection, incident, "snoozed", by, comment, until=until)
         return done
 
+    def _respond(self, incident: Incident) -> float:
+        """Return the seconds within which somebody should have answered; never, for a foreign severity."""
+        wanted = getattr(self._settings.severities, incident.severity, None)
+        return float(wanted.respond) if wanted else float("inf")
+
     async def _answered(
         self, connection: Connection, incident: Incident, what: str, by: str, comment: str, **more: object
     ) -> None:
+        answers = await acknowledgements.of(connection, incident.id)
+        if len(answers) == 1:
+            after = (answers[0].at - incident.opened_at).total_seconds()
+            outcome = "within" if after <= self._respond(incident) else "late"
+            self._metrics.responses.labels(incident.severity, outcome).inc()
+            self._metrics.to_response.labels(incident.severity).observe(after)
         await self.outgoing.incident(connection, incident, what, by=by, comment=comment, **more)
         await self.outgoing.annotate(connection, incident, f"{what} by {by}. {comment}".strip(), what)
 

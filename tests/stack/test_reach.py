@@ -1,0 +1,146 @@
+"""`nightdesk check` refuses settings by which an alert reaches nobody, and says what nothing uses."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.settings.test_plan import BOT, ON
+from tests.stack.conftest import Desk
+
+TOKENS = {"tokens": {f"{name}_file": "t" for name in ("receive", "read", "act", "reload")}}
+LINKS = {"webhook_actions": "https://desk.example.org", "grafana": "https://graphs.example.org"}
+
+
+def checked(desk: Desk, *channels: str, **more: Any) -> tuple[int, str]:
+    (desk.root / "t").write_text("secret")
+    on = {name: {"enabled": True} | ON[name] for name in channels}
+    base = {"bots": {"mine": BOT}, "webhook_actions": TOKENS, "demo": {"enabled": False}, "links": LINKS}
+    desk.write(**(base | {"channels": on} | more))
+    done = desk.run("check")
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_the_first_set_up_with_email_only_is_told_over_it_of_everything(desk: Desk) -> None:
+    code, said = checked(desk, "email")
+    assert code == 0
+    assert "told over: email (critical, warning, info, meta)" in said
+    assert "warning" not in said.replace("critical, warning", "")
+
+
+def test_a_bot_that_nobody_would_hear_of_is_refused(desk: Desk) -> None:
+    code, said = checked(desk)
+    assert code == 2
+    assert "channels: none is enabled, so nobody would hear of any alert; set channels.email" in said
+
+
+def test_the_simulated_bot_alone_needs_nobody_and_check_says_so(desk: Desk) -> None:
+    code, said = checked(desk, bots={}, demo={"enabled": True, "token_file": "t"})
+    assert code == 0
+    assert "warning: channels: none is enabled" in said
+
+
+@pytest.mark.parametrize("channels", [("sms",), ("phone", "sms")])
+def test_what_says_that_nightdesk_is_broken_needs_a_channel_of_alertmanagers(
+    desk: Desk, channels: tuple[str, ...]
+) -> None:
+    code, said = checked(desk, *channels)
+    assert code == 2
+    assert "channels: what says that Nightdesk itself is broken is sent by Alertmanager" in said
+
+
+def test_maintenance_that_never_ends_is_refused(desk: Desk) -> None:
+    always = {"maintenance": [{"from": "00:00", "to": "00:00"}]}
+    code, said = checked(desk, "email", routing=always)
+    assert code == 2
+    assert "once maintenance is over, which never happens" in said
+
+
+def test_a_channel_that_nothing_is_sent_over_is_refused(desk: Desk) -> None:
+    severities = {name: {"channels": ["email"]} for name in ("critical", "warning", "info")}
+    everything = {"profile": "starter", "severities": severities}
+    level = {"contact": "administrator", "channels": ["email"]}
+    names = ("repeated_alerts", "system_down", "critical_loss", "spent_attempts")
+    escalation = {"levels": [level]} | dict.fromkeys(names, level)
+    code, said = checked(desk, "email", "slack", escalation=escalation, **everything)
+    assert code == 2
+    assert "channels.slack: is set, and nothing is sent over it; name it in severities" in said
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::]", "webhook_actions", "[::1]"])
+def test_links_that_no_phone_opens_are_warned_of_and_refused_in_production(desk: Desk, host: str) -> None:
+    links = LINKS | {"webhook_actions": f"http://{host}:9099"}
+    code, said = checked(desk, "email", links=links)
+    assert code == 0
+    line = f"links.webhook_actions: messages would link to http://{host}:9099, which no phone can open"
+    assert f"warning: {line}" in said
+    code, said = checked(desk, "email", links=links, profile="production")
+    assert code == 2
+    assert line in said
+
+
+@pytest.mark.parametrize("host", ["192.168.1.5", "desk.example.org", "desk.local", "100.64.0.7"])
+def test_links_that_a_phone_in_the_same_network_opens_are_fine(desk: Desk, host: str) -> None:
+    code, said = checked(
+        desk, "email", links=LINKS | {"webhook_actions": f"http://{host}:9099"}, profile="production"
+    )
+    assert (code, "links" in said) == (0, False), said
+
+
+def test_a_level_whose_person_has_no_address_over_its_channels_is_said(desk: Desk) -> None:
+    people = {"manager": {"email": ["boss@example.org"]}}
+    _, said = checked(desk, "email", "phone", "sms", contacts=people, profile="experienced")
+    assert "warning: escalation.levels[0]: manager has no address over phone, sms that is set" in said
+
+
+@pytest.mark.parametrize(
+    ("where", "line"),
+    [
+        (
+            {"channels": {"email": {"to": ["not an address"]}}},
+            "channels.email.to[0]: 'not an address' is not a mail address; write it as me@example.org",
+        ),
+        (
+            {"contacts": {"manager": {"email": ["boss"]}}},
+            "contacts.manager.email[0]: 'boss' is not a mail address; write it as me@example.org",
+        ),
+        (
+            {"contacts": {"manager": {"phone": ["0151 123"]}}},
+            "contacts.manager.phone[0]: '0151 123' is not a phone number; write it as +4915112345678",
+        ),
+        ({"channels": {"sms": {"to": ["+0"]}}}, "channels.sms.to[0]: '+0' is not a phone number"),
+        (
+            {"contacts": {"manager": {"telegram": ["12345"]}}},
+            "contacts.manager.telegram[0]: '12345' is not a Telegram chat; write its number without quotes",
+        ),
+        (
+            {"channels": {"telegram": {"chats": ["desk"]}}},
+            "channels.telegram.chats[0]: 'desk' is not a Telegram chat",
+        ),
+    ],
+)
+def test_what_is_no_address_is_refused_by_its_path(desk: Desk, where: dict[str, Any], line: str) -> None:
+    desk.write(**where)
+    done = desk.run("check")
+    assert done.returncode == 2
+    assert line in done.stderr
+
+
+def test_the_plan_is_printed_for_an_alert_of_a_bot_at_a_time(desk: Desk) -> None:
+    checked(desk, "email", "slack")
+    done = desk.run("alerts", "--who", "TradingBotDown", "--bot", "mine", "--at", "2026-12-24T03:00")
+    assert done.stderr == ""
+    head, _, title, columns, *lines = done.stdout.splitlines()
+    assert head == "profile starter, fired at 2026-12-24 03:00 UTC, nobody answers"
+    assert title == "critical: Down of every bot"
+    assert columns.split() == ["when", "who", "over", "address", "sent", "by", "why"]
+    assert lines[0].split()[:5] == ["at", "once", "administrator", "email", "me@example.org"]
+    wrong = desk.run("alerts", "--who", "Donw")
+    assert (wrong.returncode, "did you mean Down?" in wrong.stderr) == (2, True)
+
+
+def test_the_plan_is_printed_as_json(desk: Desk) -> None:
+    checked(desk, "email")
+    (found,) = json.loads(desk.run("alerts", "--who", "Down", "--json").stdout)
+    assert (found["severity"], found["alerts"], found["bots"]) == ("critical", ["Down"], ["mine"])
+    assert found["told"][0]["address"] == "me@example.org"
