@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from stack.render import ROOT, as_data, evaluate
-from stack.settings import Settings, load
+from stack.settings import Duration, Settings, load
+from stack.settings.plan import climbs
 
 SOURCE = ROOT / "prometheus/alerts.jsonnet"
 HEAD = """# Alerts
@@ -51,10 +52,11 @@ def table(settings: Settings) -> list[Row]:
 
 
 def _row(settings: Settings, rule: dict[str, Any]) -> Row:
-    pace = settings.alerts[rule["name"].removeprefix("TradingBot")]
     # Meta alerts have no severity to take from: people are told, and nothing else.
     severity = getattr(settings.severities, rule["severity"], None)
-    escalate = pace.escalate or (severity and severity.escalate)
+    name = rule["name"].removeprefix("TradingBot")
+    pace = settings.alerts[name]
+    following = climbs(settings, name, rule["severity"])
     channels = (severity.channels if severity else []) if pace.channels is None else pace.channels
     return Row(
         f"{rule['name']} {rule['about']}".strip(),
@@ -62,7 +64,7 @@ def _row(settings: Settings, rule: dict[str, Any]) -> Row:
         rule["limit"],
         rule["for"] or "at once",
         str(pace.cooldown) if pace.cooldown else "none",
-        str(escalate or "never"),
+        str(Duration(following.after)) if following else "never",
         ", ".join(channels) or "none",
         ", ".join(rule["actions"]) or "none",
     )

@@ -1,4 +1,4 @@
-"""`nightdesk alerts --who`, and docs/who.md: who is told of which alert, over what, when and why."""
+"""`nightdesk alerts --who`: who is told of which alert, over what, when and why."""
 
 import argparse
 import json
@@ -14,7 +14,7 @@ from stack.settings import Duration, Settings, SettingsError, severities_of
 from stack.settings.plan import APPRISE, Subject
 from stack.settings.timetable import Entry, timetable
 
-_HEAD = ("when", "who", "over", "address", "sent by", "why")
+HEAD = ("when", "who", "over", "address", "sent by", "why")
 _ORDER = ("critical", "warning", "info", "meta")
 Group = tuple[list[Subject], list[Entry]]
 
@@ -81,6 +81,11 @@ def _subjects(settings: Settings, alert: str, bot: str | None) -> list[Subject]:
     ]
 
 
+def every_subject(settings: Settings) -> list[Subject]:
+    """Return every alert that is on, of every bot."""
+    return _subjects(settings, "", None)
+
+
 def _title(settings: Settings, subjects: Sequence[Subject]) -> str:
     kinds = list(dict.fromkeys(one.kind for one in subjects))
     bots = list(dict.fromkeys(one.bot for one in subjects))
@@ -94,14 +99,26 @@ def _title(settings: Settings, subjects: Sequence[Subject]) -> str:
     return f"{subjects[0].severity}: {', '.join(kinds)} {of}".rstrip()
 
 
-def _cells(entry: Entry) -> tuple[str, ...]:
-    when = "never" if entry.after is None else str(Duration(entry.after)) if entry.after else "at once"
-    shown = Path(entry.address).name if entry.channel in (APPRISE, "webhook") else entry.address
-    return when, entry.who, entry.channel or "-", shown or "-", entry.sender or "-", entry.why
+def rows(entries: Sequence[Entry]) -> Iterator[tuple[str, ...]]:
+    """Yield a timetable as people read it, a cell for each column of HEAD: a row for one person at a time."""
+    messages: dict[tuple[object, ...], list[Entry]] = {}
+    for one in entries:
+        messages.setdefault((one.after, one.who, one.sender, one.why), []).append(one)
+    for same in messages.values():
+        one = same[0]
+        when = "never" if one.after is None else str(Duration(one.after)) if one.after else "at once"
+        over = ", ".join(dict.fromkeys(each.channel for each in same)) or "-"
+        address = ", ".join(dict.fromkeys(map(_shown, same))) or "-"
+        yield when, one.who, over, address, one.sender or "-", one.why
+
+
+def _shown(entry: Entry) -> str:
+    """Return an address; of a file with a secret its name."""
+    return Path(entry.address).name if entry.channel in (APPRISE, "webhook") else entry.address
 
 
 def _aligned(entries: Sequence[Entry]) -> Iterator[str]:
-    lines = [_HEAD, *map(_cells, entries)]
+    lines = [HEAD, *rows(entries)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     for line in lines:
         yield "  " + "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()

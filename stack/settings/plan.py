@@ -253,6 +253,12 @@ def following(settings: Settings, subject: Subject, step: Step) -> Step | None:
     return Step(CLIMB, step.level + 1, float(delay), f"nobody has answered within {delay}")
 
 
+def climbs(settings: Settings, kind: str, severity: str) -> Step | None:
+    """Return the step that comes after the first notice of an alert, None where it is not taken further."""
+    first_step = Step(CLIMB, 0, 0.0, "")
+    return following(settings, Subject(kind, "", severity), first_step) if severity in ESCALATED else None
+
+
 def ends_a_round(settings: Settings, step: Step) -> bool:
     """Return whether a step of the climb comes after the last level: nobody is left to be told."""
     return step.rule == CLIMB and step.level > len(settings.escalation.levels)

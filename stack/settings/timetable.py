@@ -30,7 +30,7 @@ _FOR_EVER = timedelta(days=15)  # hours that repeat by the week have ended by th
 class Entry:
     """One person told over one channel; or, without a channel, why nobody is told then.
 
-    `after` is in seconds from the alert's firing, None for never; `sender` is the part that sends.
+    `after` is in seconds, None for never; `sender` is the part of Nightdesk that sends.
     """
 
     after: float | None
@@ -44,6 +44,7 @@ class Entry:
 def timetable(settings: Settings, subject: Subject, at: datetime, *, repeated: bool = False) -> list[Entry]:
     """Return who is told of an alert of a bot that fires at a time and that nobody answers, in order.
 
+    Times count from the first notice: Alertmanager and the engine alike hear after routing.group_wait.
     It ends where it would begin anew. `repeated`: the alert has fired again and again.
     """
     entries = list(_alertmanagers(settings, subject, at))
@@ -76,11 +77,9 @@ def _alertmanagers(settings: Settings, subject: Subject, at: datetime) -> Iterat
     sent = by_alertmanager(settings, subject)
     if not sent:
         return
-    waits = "critical" if subject.severity == "meta" else subject.severity
-    begins = at + timedelta(seconds=getattr(settings.routing.group_wait, waits))
-    first = opening(settings, subject, begins)
+    due, held = _free(settings, subject, at, by_engine=False)
+    first = opening(settings, subject, due or at)
     told = [one for one in first.recipients if one.place in sent]
-    due, held = _free(settings, subject, begins, by_engine=False)
     after = None if due is None else (due - at).total_seconds()
     yield from _told(told, after, ALERTMANAGER, first.why + held)
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from stack import who_doc
 from stack.alerts import as_text, document, table
 from stack.render import ROOT
 from stack.settings import load
@@ -26,6 +27,11 @@ def test_the_document_is_current():
         line.split("]")[0].removeprefix("| [") for line in current.splitlines() if line.startswith("| [")
     }
     assert listed == NAMES
+
+
+def test_the_document_of_who_is_told_is_current():
+    current = (ROOT / "docs/who.md").read_text()
+    assert current == who_doc.document(), "run `python -m stack.who_doc > docs/who.md`"
 
 
 def test_the_table_follows_the_settings(tmp_path: Path):

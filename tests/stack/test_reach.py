@@ -62,7 +62,8 @@ def test_a_channel_that_nothing_is_sent_over_is_refused(desk: Desk) -> None:
     level = {"contact": "administrator", "channels": ["email"]}
     names = ("repeated_alerts", "system_down", "critical_loss", "spent_attempts")
     escalation = {"levels": [level]} | dict.fromkeys(names, level)
-    code, said = checked(desk, "email", "slack", escalation=escalation, **everything)
+    news = {name: {"channels": ["email"]} for name in ("MilestoneReached", "Suggestion")}
+    code, said = checked(desk, "email", "slack", escalation=escalation, alerts=news, **everything)
     assert code == 2
     assert "channels.slack: is set, and nothing is sent over it; name it in severities" in said
 
