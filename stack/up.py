@@ -13,7 +13,7 @@ from pathlib import Path
 
 from honcho.environ import parse_procfile
 
-from stack import drawdown, keys
+from stack import drawdown, keys, reach
 from stack.logfiles import ServiceLogs
 from stack.render import RenderError, render
 from stack.services import LocalService, local_services, shared_database
@@ -47,7 +47,8 @@ def up(arguments: argparse.Namespace) -> int:
         build = data / "build"
         keys.generate(settings)
         _refuse_without_secrets(settings)
-        for line in drawdown.unarmed(settings):
+        found = reach.look(settings)
+        for line in (*drawdown.unarmed(settings), *found.errors, *found.warnings):
             print(f"warning: {line}")
         options, extra = _options(arguments), list[LocalService]()
         if settings.services.webhook_actions.replicas and not settings.webhook_actions.database_url_file:

@@ -70,7 +70,8 @@ def trial(directory: Path, page: str, exporter: int, replaced: dict[str, str]) -
         assert there in written
         written = written.replace(there, here)
     ports = {"exporter": {"port": exporter}, "prometheus": {"port": free_port()}}
-    own = {"demo": {"enabled": False}, "services": ports}
+    mail = {"enabled": True, "host": "smtp.example.org", "from": "a@example.org", "to": ["b@example.org"]}
+    own = {"demo": {"enabled": False}, "services": ports, "channels": {"email": mail}}
     (directory / "monitoring.yaml").write_text(written + yaml.safe_dump(own))
     settings = load([directory / "monitoring.yaml"], speed=SPEED)
     generate(settings)

@@ -29,7 +29,7 @@ def test_a_channel_that_refuses_is_named_and_the_others_are_still_tested(tmp_pat
     overlay = tmp_path / "overlay.yaml"
     overlay.write_text(
         "channels: {email: {to: [nobody@example.org]}, telegram: {enabled: false},"
-        " sms: {enabled: true, account: a, token_file: telegram, from: '+1', to: ['+2']}}"
+        " sms: {enabled: true, account: a, token_file: telegram, from: '+15005550006', to: ['+15550000001']}}"
     )
     with running(tmp_path, overlay) as desk:
         results = dict(send_tests(desk.settings))

@@ -23,11 +23,15 @@ SOURCES: dict[str, dict[str, Any]] = {
                   "password_file": "secrets/my_bot_token"},
 }  # fmt: skip
 
+MAIL = {
+    "email": {"enabled": True, "host": "smtp.example.org", "from": "a@example.org", "to": ["b@example.org"]}
+}
+
 
 def checked(
     desk: Desk, bot: dict[str, Any], *words: str, **settings: Any
 ) -> subprocess.CompletedProcess[str]:
-    file = desk.write(bots={"my_bot": bot}, **settings)
+    file = desk.write(bots={"my_bot": bot}, channels=MAIL, **settings)
     generate(load([file]))
     (desk.root / "secrets/my_bot_token").write_text("token")
     return desk.run("check", *words)
@@ -117,7 +121,8 @@ def test_check_live_says_of_each_bot_whether_a_loss_would_be_seen(desk: Desk, pr
     )
     bot = {"source": SOURCES["freqtrade"]}
     services = {"prometheus": {"port": prometheus}}
-    desk.write(bots=dict.fromkeys(("my_bot", "lost", "blind", "down", "new"), bot), services=services)
+    bots = dict.fromkeys(("my_bot", "lost", "blind", "down", "new"), bot)
+    desk.write(bots=bots, services=services, channels=MAIL)
     generate(load([desk.root / "monitoring.yaml"]))
     (desk.root / "secrets/my_bot_token").write_text("token")
 

@@ -128,7 +128,7 @@ def test_what_is_no_address_is_refused_by_its_path(desk: Desk, where: dict[str, 
 
 
 def test_the_plan_is_printed_for_an_alert_of_a_bot_at_a_time(desk: Desk) -> None:
-    checked(desk, "email", "slack")
+    checked(desk, "email")
     done = desk.run("alerts", "--who", "TradingBotDown", "--bot", "mine", "--at", "2026-12-24T03:00")
     assert done.stderr == ""
     head, _, title, columns, *lines = done.stdout.splitlines()
