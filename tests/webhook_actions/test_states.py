@@ -83,6 +83,57 @@ async def test_what_cannot_be_started_again_is_tried_on_and_told(postgres: str, 
         assert bot.verbs().count("restart") == 1
 
 
+async def restarted_in_vain(s: Scene) -> None:
+    """Have every restart leave a bot silent, until nothing is left to try."""
+    s.bots["alpha"].silent, s.bots["alpha"].comes_back = True, "stopped"
+    s.prometheus.states["alpha"] = "none"
+    await s.fires("Down", "alpha")
+
+    async def is_handed_over() -> bool:
+        return (await s.incident("alpha", "Down")).handed_over_at is not None
+
+    await s.until(is_handed_over, "that nothing is left to try", within=60)
+
+
+async def test_a_bot_that_comes_up_stopped_once_every_restart_was_judged_is_started_again(
+    postgres: str, tmp_path: Path
+) -> None:
+    async with scene(postgres, "silent", tmp_path) as s:
+        bot = s.bots["alpha"]
+        await restarted_in_vain(s)
+        restarts = bot.verbs().count("restart")
+        bot.silent, s.prometheus.states["alpha"] = False, "stopped"
+        s.ends("Down", "alpha")
+        await s.until(lambda: bot.state == "running", "that it runs")
+        assert bot.verbs().count("restart") == restarts
+        s.prometheus.states["alpha"] = "running"
+
+        async def is_closed() -> bool:
+            return (await s.incident("alpha", "Down")).closed_at is not None
+
+        await s.until(is_closed, "that it is over", within=40)
+
+
+async def test_a_bot_that_a_kill_switch_leaves_stopped_after_the_verdict_is_told_again_and_again(
+    postgres: str, tmp_path: Path
+) -> None:
+    async with scene(postgres, "retold", tmp_path) as s:
+        bot = s.bots["alpha"]
+        await restarted_in_vain(s)
+        await s.commands.pause(ANNA, "")
+        bot.silent, s.prometheus.states["alpha"] = False, "stopped"
+        s.ends("Down", "alpha")
+
+        async def is_told_again() -> bool:
+            told = [why for why in await s.told("alpha") if "what it holds is unmanaged" in why]
+            return len(told) > 1
+
+        await s.until(is_told_again, "that people are told again", within=60)
+        assert (await s.incident("alpha", "Down")).closed_at is None
+        await s.commands.resume(ANNA)
+        await s.until(lambda: bot.state == "running", "that it runs", within=40)
+
+
 async def test_a_crash_between_stop_and_start_leaves_no_bot_stopped(postgres: str, tmp_path: Path) -> None:
     async with scene(postgres, "crash", tmp_path, start=False) as s:
         bot = s.bots["alpha"]
