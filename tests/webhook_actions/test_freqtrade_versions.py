@@ -141,6 +141,14 @@ def test_while_the_exchange_is_out_nothing_is_reloaded(make: Make) -> None:
     assert bot.retry_connection().done
 
 
+@pytest.mark.parametrize("skew", [-3600.0, -100.0, 100.0, 3600.0])
+def test_an_outage_is_told_from_one_that_is_over_by_the_bots_own_clock(make: Make, skew: float) -> None:
+    bot, double, wire = make("2026.9", exchange_out=True, skew=skew)
+    assert (bot.retry_connection().result, wire.posted) == (Result.RETRY, [])
+    double.was_out_until = 95.0  # though it has logged nothing since
+    assert bot.retry_connection().orders == 1
+
+
 def test_a_bot_that_its_owner_stopped_is_neither_reloaded_nor_restarted(make: Make) -> None:
     bot, _, wire = make("2026.9", state="stopped")
     assert bot.retry_connection().result is Result.CANNOT
