@@ -275,7 +275,7 @@ def own_time(logs: Logs | None, health: Health | None) -> float | None:
 
     It is that of its last record, or of its loop's last pass: a quiet log says nothing of the time.
     """
-    told = (logs and logs.last_at, health and health.last_process_ts)
+    told = (logs.last_at if logs else None, health.last_process_ts if health else None)
     return max((at for at in told if at is not None), default=None)
 
 

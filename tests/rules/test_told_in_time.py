@@ -35,7 +35,8 @@ def shown_after(settings: Settings, pace: float, out_at: float, limit: float) ->
 def test_a_person_hears_within_three_minutes_that_a_freqtrades_exchange_is_out(
     settings: Settings, rules: Path, pace: float
 ) -> None:
-    [rule] = [one for one in read(rules / "trading-bot-critical.yml") if one["labels"].get("pace") == "at_once"]
+    critical = read(rules / "trading-bot-critical.yml")
+    [rule] = [one for one in critical if one["labels"].get("pace") == "at_once"]
     assert "for" not in rule
     limit = float(rule["expr"].partition(">")[2])
     collection, routing = settings.collection, settings.routing

@@ -304,8 +304,11 @@ class Freqtrade(Double):
             self.max_open_trades = 0
 
     def _go_on(self) -> None:
-        """Let a reload go on: it loads the markets, and comes up as its configuration says."""
-        if self.state == "reload_config":
+        """Let a reload go on: it loads the markets, and comes up as its configuration says.
+
+        What it was told meanwhile is forgotten.
+        """
+        if self._reloads > 0:
             self._reloads -= 1
             if self._reloads <= 0:
                 self.state, self.max_open_trades = self.initial_state, 5

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 import yaml
 
 from clients.http import Answer, Ask, Request, Unsent
@@ -197,3 +198,18 @@ def test_the_api_and_the_run_form_say_what_a_bot_cannot_do(make_world: Make, old
     assert 'value="restart_bot"' not in shown
     assert 'value="check_network"' in shown
     assert "restart_bot: it has neither `control` nor `restart`" in words(shown)
+
+
+def test_a_request_for_what_a_bots_version_lacks_is_refused_before_anything_is_written(
+    make_world: Make, old_freqtrade: int
+) -> None:
+    old = FREQTRADE | {"url": f"http://127.0.0.1:{old_freqtrade}"}
+    world = make_world("alpha", bots={"alpha": {"source": old}})
+    world.start_engine()
+    world.deliver(world.alert("alpha"))
+    asked = {"action": "reduce_position_sizes", "confirm": "alpha"}
+    act = {"Authorization": "Bearer act-secret"}
+    refused = requests.post(world.url("/api/v1/incidents/1/run"), json=asked, headers=act, timeout=40)
+    assert refused.status_code == 409
+    assert "Freqtrade 2022.7 exits only whole trades" in refused.text
+    assert "asked" not in world.kinds("alpha")

@@ -117,6 +117,18 @@ def test_a_reload_leaves_a_bot_as_it_was_whatever_its_configuration_starts_it_as
     assert standing.enters == (before is Mode.RUNNING)
 
 
+@pytest.mark.parametrize("target", [CLOSED, STOPPED_ENTRIES])
+def test_a_pause_is_not_lost_in_a_reload(make: Make, target: Target) -> None:
+    bot, double, wire = make("2026.9")
+    double.serve("POST", "reload_config", None, None)
+    outcome = bot.bring_to(target)
+    assert (outcome.result, wire.posted) == (Result.RETRY, [])
+    while not bot.bring_to(target).done:
+        assert double.alive
+    for _ in range(5):  # looks in which a reload would come to its end
+        assert proof(bot, target).done
+
+
 @pytest.mark.parametrize("version", AROUND)
 @pytest.mark.parametrize("before", [Mode.RUNNING, Mode.PAUSED])
 def test_a_restart_leaves_a_bot_as_it_was(make: Make, version: str, before: Mode) -> None:

@@ -18,6 +18,7 @@ from webhook_actions.bots.nothing import NoAdapter
 from webhook_actions.bots.protocol import Guard, Mode
 from webhook_actions.engine.keeper import Keeper
 from webhook_actions.engine.threads import Threads
+from webhook_actions.escalation.steps import Escalation
 from webhook_actions.outcome import Outcome
 from webhook_actions.store import controls, holds, runs
 
@@ -181,6 +182,8 @@ async def test_a_halted_bot_that_is_started_is_made_flat_and_paused_again(
             return any(kind == "held" for kind, _ in await s.timeline("alpha"))
 
         await s.until(is_told, "the timeline")
+        heard = [why for why in await s.told("alpha") if "it was let trade, though halted" in why]
+        assert len(heard) == 1
         async with s.pool.connection() as connection:
             assert [halt.astray for halt in await holds.halts(connection)] == [False]
 
@@ -207,7 +210,8 @@ async def test_a_halted_bot_that_hangs_holds_back_the_look_at_no_other(postgres:
             adapter = Looked() if bot == "alpha" else Hangs()
             return BotControl(bot, key, adapter, adapter, Observer([], [], 1.0), 0, 5, 0.5)
 
-        keeper = Keeper(s.settings, s.pool, s.metrics, control, Threads(4), lambda: False)
+        escalation = Escalation(s.settings, s.pool, s.metrics)
+        keeper = Keeper(s.settings, s.pool, s.metrics, control, Threads(4), lambda: False, escalation)
 
         async def keep() -> None:
             while True:
@@ -317,6 +321,7 @@ async def test_while_the_exchange_is_out_a_freqtrade_that_lives_is_left_alone_an
         await s.until(is_told, "that a person is told why")
         assert recording.orders == []
         s.prometheus.exchange_out.clear()
+        recording.logs = recording.logs[:1]
         await s.until(lambda: recording.orders == [("reload_config", None)], "the reload")
 
 

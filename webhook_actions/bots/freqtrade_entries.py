@@ -59,6 +59,8 @@ class Entries:
         config = self.config()
         if isinstance(config, Outcome):
             return config
+        if config.state == "reload_config":  # it comes up as its configuration says, whatever it was told
+            return Outcome.retry("it reads its configuration, and would forget that its entries were stopped")
         if config.state == "paused" or (config.state == "stopped" and not to_exit):
             return Outcome.ok(f"it is {config.state}, and enters nothing")
         if self.locked(config):

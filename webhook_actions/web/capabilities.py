@@ -65,6 +65,11 @@ class Capabilities:
             await asyncio.wait(map(asyncio.wrap_future, asked), timeout=self._timeout)
         return {bot: self._last(bot) for bot in names}
 
+    async def lacks(self, bot: str, action: str) -> str | None:
+        """Return why a bot has no way to do an action, None where it has or nobody knows."""
+        told = await self.told([bot])
+        return next((each.why for each in told[bot].cannot if each.action == action), None)
+
     def close(self) -> None:
         """Ask nobody more; whoever is being asked is not waited for."""
         self._threads.shutdown(wait=False, cancel_futures=True)
