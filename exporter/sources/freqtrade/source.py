@@ -79,7 +79,7 @@ class FreqtradeSource:
         self._input = surroundings.input
         self._host = urlsplit(str(settings.url)).hostname or ""
         self._paced: dict[str, tuple[float, Answer | None]] = {}
-        self._history = History(self._trade_page)
+        self._history = History(self._trade_page, self._clock)
         self._rates = FrozenRates()
         self._failing = FailingCalls(surroundings.window)
 
