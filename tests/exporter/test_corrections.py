@@ -125,6 +125,7 @@ def test_corrections_that_cancel_each_other_out_are_found_within_a_day(tmp_path:
     ]
     recording.answers["profit"]["closed_trade_count"] = 1200
     made = first["close_profit_abs"]
+    corrected(recording, 3, made)  # to what it is, so that the sums are those of the trades
     with watched(recording, tmp_path, clock) as bot:
         before = bot.poll()
         for number, profit in ((3, made - 50.0), (4, made + 50.0)):
