@@ -4,6 +4,7 @@ A figure that is null, NaN or of another type is None, which is unknown; an entr
 others is none at all.
 """
 
+from itertools import pairwise
 from typing import Annotated
 
 from pydantic import Field
@@ -17,6 +18,9 @@ _CALLS = "freqtrade.exchange.common"  # which warns of calls that fail, and of n
 _FOR_GOOD = ("Giving up", "Could not load markets", "Could not reload markets", "nable to initialize markets")
 PASS = 5.0  # seconds between two passes of the loop: its default of internals.process_throttle_secs
 _FAILURES = ("WARNING", "ERROR", "CRITICAL")
+_LOOP = "freqtrade.worker"
+_GIVEN_UP = ("Giving up", ", retrying in ")  # a call; the pass, after which the loop sleeps half a minute
+_SLEEP = 60.0  # seconds within which it has failed again then, if the exchange is still out
 EVERY_PAIR = "*"
 
 _Milliseconds = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=0, le=1e14)]
@@ -222,16 +226,27 @@ class Logs(Answer):
 
     logs: list[Annotated[LogRecord | None, Lenient]]
 
+    @property
+    def last_at(self) -> float | None:
+        """The unix time of the last record, by the bot's clock."""
+        return next((record[1] / _MILLISECONDS for record in reversed(self.logs) if record), None)
+
     def failed_passes(self) -> set[int]:
         """Return the passes of the trading loop that logged a failed call to the exchange, by PASS seconds.
 
-        Passes rather than lines: one lost call writes one to six lines, an outage a thousand in 40 s.
+        Passes rather than lines: one lost call writes one to six lines, an outage a thousand in 40 s. After
+        a call that was given up the loop sleeps; where the next one fails too, so would have those between.
         """
-        return {
-            int(record[1] / _MILLISECONDS // PASS)
+        failed = [
+            (record[1] / _MILLISECONDS, any(words in record[4] for words in _GIVEN_UP))
             for record in self.logs
-            if record is not None and record[3] in _FAILURES and record[2].startswith(_EXCHANGE)
-        }
+            if record is not None and record[3] in _FAILURES and _is_of_exchange(record)
+        ]
+        passes = {int(at // PASS) for at, _ in failed}
+        for (at, given_up), (after, _) in pairwise(failed):
+            if given_up and after - at <= _SLEEP:
+                passes |= set(range(int(at // PASS), int(after // PASS)))
+        return passes
 
     def exchange_is_out(self, since: float) -> bool:
         """Return whether calls to the exchange failed after a unix time, for good or in several passes.
@@ -249,6 +264,19 @@ class Logs(Answer):
         for_good = any(words in record[4] for record in failed for words in _FOR_GOOD)
         passes = {record[1] / _MILLISECONDS // PASS for record in failed if record[2] == _CALLS}
         return for_good or len(passes) > 1
+
+
+def _is_of_exchange(record: LogRecord) -> bool:
+    return record[2].startswith(_EXCHANGE) or (record[2] == _LOOP and _GIVEN_UP[1] in record[4])
+
+
+def own_time(logs: Logs | None, health: Health | None) -> float | None:
+    """Return the unix time by a bot's own clock, which may be another than ours; None where it tells none.
+
+    It is that of its last record, or of its loop's last pass: a quiet log says nothing of the time.
+    """
+    told = (logs.last_at if logs else None, health.last_process_ts if health else None)
+    return max((at for at in told if at is not None), default=None)
 
 
 class Lock(Answer):

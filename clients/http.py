@@ -22,6 +22,7 @@ from stack.settings.web import Way
 DIRECT = Way()
 LARGEST = 10_000_000  # bytes of an answer
 OWN_LARGEST = 100_000_000  # of one by a part of the stack itself: 50,000 trades, a fleet
+_OWN = {"error", "detail", "known"}  # the members of an error of a bot's own API
 _PATIENCE = 5.0  # seconds beyond its total time after which even the loop itself is not waited for
 
 Cause = Literal["refused", "timeout", "way", "too_long", "unavailable"]
@@ -65,11 +66,15 @@ class Answer:
 
     @property
     def is_own(self) -> bool:
-        """Whether the API itself answered, not something on the way to it: with a JSON object."""
+        """Whether the API itself answered an error, not something on the way to it.
+
+        The bot API says `error`, FastAPI `detail`; proxies that speak JSON say other things, or more.
+        """
         try:
-            return isinstance(self.json(), dict)
+            said = self.json()
         except ValueError:
             return False
+        return isinstance(said, dict) and said.keys() <= _OWN
 
     def json(self) -> Any:  # noqa: ANN401 - whatever was answered
         """Return the body as JSON. Raises ValueError."""

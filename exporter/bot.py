@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from exporter.analytics.calls import CallWindow
 from exporter.analytics.curve import Baseline, Event, Transfer
 from exporter.analytics.ledger import Conventions, Ledger
+from exporter.capital import KeptCapital
 from exporter.catalogue import Sample, known, sample
 from exporter.past import Past
 from exporter.reading import STATES, Reading
@@ -15,15 +16,23 @@ from stack.settings import Bot
 class WatchedBot:
     """Keeps a bot's trades and what must be compared between polls; `window` (of rates) is seconds.
 
-    `past` is what was known of it before, by other settings.
+    `past` is what was known of it before, by other settings; `kept` has its capital of an earlier start.
     """
 
     def __init__(
-        self, settings: Bot, conventions: Conventions, window: float, past: Past | None = None
+        self,
+        settings: Bot,
+        conventions: Conventions,
+        window: float,
+        past: Past | None = None,
+        kept: KeptCapital | None = None,
     ) -> None:
         self._settings = settings
         self._ledger = Ledger(conventions, tuple(_events(settings)))
         self.past = past or Past()
+        self._kept = kept
+        if past is None and kept is not None:
+            self.past.capital = kept.read()
         self._calls = CallWindow(window)
         self._cap = conventions.symbols
         self._symbols: dict[str, None] = {}  # every symbol that was open, in the order met
@@ -81,7 +90,10 @@ class WatchedBot:
         if self.past.capital is not None or reading.equity is None:
             return self.past.capital
         made = (reading.profit_loss, reading.pnl.get("total"), self._ledger.profit, 0.0)
-        return reading.equity - moved - next(each for each in made if each is not None)
+        found = reading.equity - moved - next(each for each in made if each is not None)
+        if self._kept is not None:
+            self._kept.write(found)
+        return found
 
     def _moved(self, now: float) -> float:
         """Return the money that its owner says to have put in until a unix time, less what he took."""

@@ -133,7 +133,7 @@ METRICS: tuple[Metric, ...] = (
     _traded("max_consecutive_losses", "trades", "Longest run of losing trades, by closing time."),
     Metric("api_requests_total", COUNTER, "requests", API, "Calls of the bot to its exchange; outcome is ok or error.", ("outcome",), http="api.requests_ok_total, api.requests_error_total"),
     Metric("api_calls_per_minute", GAUGE, "requests/minute", API, "Calls of the bot to its exchange, over the last 5 minutes.", http="api, its increase"),
-    Metric("error_rate", GAUGE, "ratio", API, "Failed calls of all calls to the exchange over the last 5 minutes. Freqtrade counts no calls: there it is the share of the trading loop's passes (5 s) that logged a failed call.", http="api, its increase", freqtrade="/logs, WARNING and above of freqtrade.exchange"),
+    Metric("error_rate", GAUGE, "ratio", API, "Failed calls of all calls to the exchange over the last 5 minutes. Freqtrade counts no calls: there it is the share of the trading loop's passes (5 s) that logged a failed call, or would have while the loop slept after one.", http="api, its increase", freqtrade="/logs, WARNING and above of freqtrade.exchange"),
     Metric("response_time_seconds", HISTOGRAM, "seconds", API, "Time the exchange took to answer the bot.", http="api.response_seconds"),
     _model("model_loaded", "bool", "loaded", "1 when the model can predict."),
     _model("model_accuracy", "ratio", "accuracy", "Right predictions of all."),

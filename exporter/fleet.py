@@ -13,6 +13,7 @@ import psutil
 from clients.http import Http
 from exporter.analytics.ledger import Conventions
 from exporter.bot import WatchedBot
+from exporter.capital import KeptCapital
 from exporter.catalogue import COLLECT, Sample, sample
 from exporter.due import Due
 from exporter.exposition import Board, Lines, Part
@@ -100,7 +101,8 @@ class Fleet:
             self._data / "bots" / folder(name),
             float(bot.silent_after or collection.silent_after),
         )
-        watched = WatchedBot(bot, conventions, window, past)
+        kept = KeptCapital(surroundings.data, bot.source.place)
+        watched = WatchedBot(bot, conventions, window, past, kept)
         return BotPoller(name, bot, watched, self.board, surroundings)
 
     async def run(self) -> None:

@@ -52,7 +52,7 @@ def build(
     app.add_middleware(Guard, webhook=_WEBHOOK, limit=int(settings.webhook_actions.body_limit))
     app.add_exception_handler(RequestValidationError, refuse_unreadable)
     app.add_exception_handler(TooManyFailures, refuse_for_now)
-    commands = Commands(settings, pool, escalation, load_actions())
+    commands = Commands(settings, pool, escalation, load_actions(), lacks=capabilities.lacks)
     writes = RateLimit(settings.webhook_actions.page.writes)
     api.mount(app, settings, pool, commands, capabilities, tokens, writes)
     app.include_router(reports.routes(settings, pool, read))

@@ -83,7 +83,7 @@ def parts(
     )  # fmt: skip
     engine = Engine(settings, pool, actions, planner, verification, executor, escalation, metrics, now)
     reconciler = Reconciler(settings, pool, prometheus, alertmanager, verification, escalation, metrics, now)
-    keeper = Keeper(settings, pool, metrics, control, threads, lambda: executor.retired)
+    keeper = Keeper(settings, pool, metrics, control, threads, lambda: executor.retired, escalation, now)
     sends = sender(escalation)
     looks = DueLoop(engine.claim, engine.next_due, _LOOKS_AT_ONCE)
     steps = DueLoop(escalation.claim, escalation.next_due)

@@ -94,9 +94,25 @@ function(config)
       verify='trading_bot_pnl{$bot,window="day"} >= -%(daily_loss)s'
     ),
 
+    // Twice the limit is an outage, in which nothing may be started anew and a person has to know: it waits for nothing.
     alert.critical(
       'ApiErrorRate',
-      'max by (bot) (trading_bot_error_rate) > %(error_rate)s',
+      text.fill('max by (bot) (trading_bot_error_rate) > %s', 2 * limits.error_rate),
+      text.fill('errors > %s of API calls', promql.percent(2 * limits.error_rate)),
+      labels={ pace: 'at_once' },
+      wait=-duration.seconds(config.alerts.ApiErrorRate['for']),
+      summary='API errors of {{ $labels.bot }} at {{ $value | humanizePercentage }}: its exchange may be out',
+      problem='{{ $value | humanizePercentage }} of the API calls of {{ $labels.bot }} fail.',
+      todo="Look at the exchange's status page and at the bot's open positions there: they are unmanaged while it is out.",
+      verify=text.fill('trading_bot_error_rate{$bot} <= %s', 2 * limits.error_rate)
+    ),
+
+    alert.critical(
+      'ApiErrorRate',
+      |||
+        max by (bot) (trading_bot_error_rate) > %(error_rate)s
+        unless on (bot) ALERTS{alertname="TradingBotApiErrorRate",alertstate="firing",pace="at_once"}
+      |||,
       text.fill('errors > %s of API calls', promql.percent(limits.error_rate)),
       summary='API errors of {{ $labels.bot }} at {{ $value | humanizePercentage }}',
       problem=text.fill('{{ $value | humanizePercentage }} of the API calls of {{ $labels.bot }} fail; its limit is %s%.', (100 * limits.error_rate)),

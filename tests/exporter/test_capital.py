@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from exporter.analytics.curve import Transfer
+from exporter.capital import KeptCapital
 from exporter.landing import Row, page
 from tests.exporter.test_freqtrade import PACE, RECORDED_AT, Clock, settings
 from tests.exporter.test_http import NOW, STATE
@@ -92,6 +93,27 @@ def test_a_bot_that_tells_its_equity_is_measured_from_what_that_was_first(tmp_pa
     # The trades of before have their own highest: 150, then −70 and +20.
     assert value(calm, "drawdown_ratio") == pytest.approx(50 / 1050)
     assert value(lost, "drawdown_ratio") == pytest.approx(750 / 1050)
+
+
+def test_the_first_equity_that_was_seen_is_known_after_a_restart_of_the_exporter(tmp_path):
+    bot = ScriptedBot({}, [told(1, 150.0), told(2, -70.0), told(3, 20.0)])
+    found = []
+    with serve(bot) as url:
+        for equity in (1000.0, 300.0):
+            bot.state = without(*UNTOLD, equity=equity)
+            with watch(http_settings(url, tmp_path), data=tmp_path / "data") as watched:
+                found.append(value(watched.poll(), "drawdown_ratio"))
+    assert found == [pytest.approx(50 / 1050), pytest.approx(750 / 1050)]
+
+
+def test_what_was_kept_of_another_source_or_is_damaged_is_no_capital(tmp_path):
+    KeptCapital(tmp_path, "http://one").write(1000.0)
+    assert KeptCapital(tmp_path, "http://one").read() == 1000.0
+    assert KeptCapital(tmp_path, "http://two").read() is None
+    (tmp_path / "capital.json").write_text("{")
+    assert KeptCapital(tmp_path, "http://one").read() is None
+    (tmp_path / "full").write_text("no directory")
+    KeptCapital(tmp_path / "full", "http://one").write(1000.0)  # which is told in the log
 
 
 def test_a_bot_that_tells_its_profit_has_the_equity_that_follows_from_its_declared_capital(tmp_path):

@@ -117,6 +117,29 @@ def test_a_correction_that_lies_deep_in_freqtrades_history_is_found(tmp_path: Pa
     assert not [call for call in recording.calls[asked:] if "/trades" in call]
 
 
+def test_corrections_that_cancel_each_other_out_are_found_within_a_day(tmp_path: Path):
+    recording, clock = Recording(), Clock()
+    first = recording.trades[0]
+    recording.trades = [
+        first | {"trade_id": n, "close_timestamp": first["close_timestamp"] + n} for n in range(1, 1201)
+    ]
+    recording.answers["profit"]["closed_trade_count"] = 1200
+    made = first["close_profit_abs"]
+    corrected(recording, 3, made)  # to what it is, so that the sums are those of the trades
+    with watched(recording, tmp_path, clock) as bot:
+        before = bot.poll()
+        for number, profit in ((3, made - 50.0), (4, made + 50.0)):
+            corrected(recording, number, profit)
+        clock.now += 86_400
+        series = bot.poll()
+        asked = len(recording.calls)
+        clock.now += PACE
+        bot.poll()
+    assert value(before, "win_rate") == 1
+    assert value(series, "win_rate") == pytest.approx(1199 / 1200)
+    assert not [call for call in recording.calls[asked:] if "/trades" in call]
+
+
 def test_an_id_that_freqtrade_uses_again_corrects_nothing(tmp_path: Path):
     recording, clock = Recording(), Clock()
     again = recording.trades[6] | {"open_timestamp": 1795399295000, "close_timestamp": 1795399296000}

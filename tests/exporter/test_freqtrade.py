@@ -205,6 +205,15 @@ def test_one_failed_call_in_the_log_is_no_outage(recording, clock, tmp_path):
         assert value(bot.poll(), "error_rate") == pytest.approx(1 / 60)
 
 
+@pytest.mark.parametrize("skew", [-3600, -400, 400, 3600])
+def test_failed_calls_are_counted_by_the_bots_own_clock(recording, clock, tmp_path, skew):
+    clock.now += skew
+    with watched(recording, tmp_path, clock) as bot:
+        assert value(bot.poll(), "error_rate") == pytest.approx(1 / 60)
+        recording.outage = True
+        assert value(bot.poll(), "error_rate") > 0.05
+
+
 def test_an_outage_that_the_api_hides_shows_in_the_error_rate(recording, clock, tmp_path):
     recording.outage = True
     with watched(recording, tmp_path, clock) as bot:

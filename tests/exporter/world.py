@@ -19,6 +19,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from clients.http import Http
 from exporter.analytics.ledger import Conventions
 from exporter.bot import WatchedBot
+from exporter.capital import KeptCapital
 from exporter.catalogue import COLLECT
 from exporter.exposition import Board
 from exporter.poller import BotPoller
@@ -146,7 +147,9 @@ def watch(
             session = Http()
             around = Surroundings(session, timeout, WINDOW, clock, Input(cap), data, silent_after)
             conventions = Conventions(UTC, days_per_year=365, tail=365 * 86_400.0, symbols=cap)
-            return session, BotPoller(name, bot, WatchedBot(bot, conventions, WINDOW), board, around)
+            kept = KeptCapital(data, bot.source.place) if data.is_absolute() else None
+            watched = WatchedBot(bot, conventions, WINDOW, kept=kept)
+            return session, BotPoller(name, bot, watched, board, around)
 
         session, poller = runner.run(start())
         try:

@@ -29,6 +29,7 @@ class Limit:
     series: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     beside: Mapping[str, float] = field(default_factory=dict)
+    waits: bool = True  # as long as the alert's settings say
 
 
 def cases(settings: Settings) -> Iterator[Case]:
@@ -43,6 +44,8 @@ def _critical(settings: Settings) -> Iterator[Limit]:
     yield Limit("CriticalLoss", "drawdown_ratio", is_.critical_loss)
     yield Limit("LossLimit", "pnl", -is_.daily_loss, "below", series={"window": "day"})
     yield Limit("ApiErrorRate", "error_rate", is_.error_rate)
+    at_once = {"pace": "at_once"}
+    yield Limit("ApiErrorRate", "error_rate", 2 * is_.error_rate, labels=at_once, waits=False)
     yield Limit("HighMemoryUsage", "memory_usage_ratio", is_.memory_usage)
     yield Limit("HighCpuUsage", "cpu_usage_ratio", is_.cpu_usage)
     yield Limit("DataStale", "data_freshness_seconds", is_.data_age, series={"feed": "candles"})
@@ -95,7 +98,7 @@ def _suggestions(settings: Settings) -> Iterator[Limit]:
 def _around(settings: Settings, limit: Limit) -> Iterator[Case]:
     """Yield the cases around a limit: beyond it, at it, absent, not a number, better again."""
     alert, tick = limit.alert, settings.collection.evaluation_interval
-    wait, kept = settings.alerts[alert].for_, bridge(settings, alert)
+    wait, kept = settings.alerts[alert].for_ if limit.waits else 0.0, bridge(settings, alert)
     long = scrapes(settings, wait) + 1
     better = scrapes(settings, kept + settings.collection.trading.interval)
     worse = limit.limit + abs(limit.limit) * (0.001 if limit.worse == "above" else -0.001)

@@ -148,5 +148,10 @@ class Held:
                 and run.started_at > from_
             ):
                 last = run
-        seen_back = last is None or last.outcome == "done" or last.verdict == "verified"
-        return None if seen_back else last.before
+        return None if last is None or last.back_at is not None else last.before
+
+    async def runs__note_back(self, _: Any, ids: Any) -> None:
+        for id_ in ids:
+            row = self.t.runs[id_]
+            if row.state == "ended" and row.before is not None and row.back_at is None:
+                self.put("runs", id_, back_at=self.now())

@@ -251,7 +251,7 @@ class Memory(People):
 
     async def runs__go_on(self, _: Any, run: Run, lease: float) -> Lease:
         row = self.t.runs[run.id]
-        astray = row.state == "ended" and row.verdict is None and row.before is not None
+        astray = row.state == "ended" and row.before is not None
         if row.state not in ("wanted", "open") and not astray:
             raise LookupError(f"run {run.id} is neither wanted nor open")
         row = self.put(
@@ -261,6 +261,8 @@ class Memory(People):
             started_at=row.started_at or self.now(),
             attempts=row.attempts + 1,
             fence=row.fence + 1,
+            verdict=None,
+            judged_at=None,
             due_at=self.later(lease),
         )
         if not run.attempts:
@@ -327,6 +329,7 @@ class Memory(People):
             due_at=self.later(ending.pause),
             verdict=ending.verdict and str(ending.verdict),
             judged_at=self.now() if ending.verdict is not None else None,
+            back_at=self.now() if ending.back else None,
         )
         return True
 

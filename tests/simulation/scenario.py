@@ -72,6 +72,8 @@ def _event(seed: str, kind: str, bots: tuple[str, ...], alerts: list[str], lengt
         case "strike":
             chosen = dice.choice((*alerts, "CriticalLoss", "Down", "HighDrawdown"))
             given = {"bot": bot, "alert": chosen, "comes_back": dice.random() < 0.6}
+            if chosen == "Down" and not given["comes_back"]:
+                given["silent"] = round(random.Random(f"{seed} silent").uniform(60, 1500), 2)
         case "flap":
             given = {
                 "bot": bot,

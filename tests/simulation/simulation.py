@@ -187,13 +187,17 @@ class Simulation(Rules):
     async def happens(self, event: Event) -> None:
         await getattr(self, f"on_{event.kind}")(**event.given)
 
-    async def on_strike(self, bot: str, alert: str, comes_back: bool) -> None:
+    async def on_strike(self, bot: str, alert: str, comes_back: bool, silent: float | None = None) -> None:
         one = self.world.bots[bot]
         one.comes_back = comes_back
         if alert == "Down":
             one.up = False
         else:
             one.conditions.add(alert)
+        if silent is not None:  # for so long, whatever restarts it
+            await asyncio.sleep(silent)
+            if not one.up:
+                self.world.boots(one)
 
     async def on_flap(self, bot: str, alert: str, times: int) -> None:
         for _ in range(times):
@@ -205,7 +209,8 @@ class Simulation(Rules):
     async def on_end(self, bot: str) -> None:
         one = self.world.bots[bot]
         one.conditions.clear()
-        one.up, one.comes_back = True, True
+        one.comes_back = True
+        self.world.boots(one)
 
     async def on_stranger(self, seconds: float) -> None:
         self.world.strangers.add("stranger")

@@ -134,7 +134,8 @@ class Both:
                 found = await self.ask("runs.set_target", (theirs, target), (ours, target))
             case "end":
                 verdict = self.dice.choice((None, "verified"))
-                ending = Ending("done", "d", 1, 5.0, self.dice.choice((None, 1.0)), verdict)
+                back = self.dice.random() < 0.3
+                ending = Ending("done", "d", 1, 5.0, self.dice.choice((None, 1.0)), verdict, back)
                 found = await self.ask("runs.end", (theirs, ending), (ours, ending))
             case _:
                 one, other = self.dice.choice(self.incidents)
@@ -148,14 +149,16 @@ class Both:
         theirs, ours = self.dice.choice(self.runs)
         [real] = [r for r in await self.all_runs() if r.id == theirs]
         made = self.memory.t.runs[ours]
-        match self.dice.choice(("interrupt", "finish", "go_on")):
+        match self.dice.choice(("interrupt", "finish", "go_on", "note_back")):
             case "interrupt":
                 goes_on = self.dice.random() < 0.5
                 one = await MODULES["runs"].interrupt(self.connection, real, "w", 5.0, goes_on=goes_on)
                 assert one == await self.memory.runs__interrupt(None, made, "w", 5.0, goes_on=goes_on)
             case "finish":
                 await self.ask("runs.finish", (real, "stopped"), (made, "stopped"))
-            case "go_on" if real.state in ("wanted", "open"):
+            case "note_back":
+                await self.ask("runs.note_back", ([theirs],), ([ours],))
+            case "go_on" if real.state in ("wanted", "open") or (real.state == "ended" and real.before):
                 self.leases.append(await self.ask("runs.go_on", (real, 60.0), (made, 60.0)))
 
     async def all_runs(self) -> list[Any]:
@@ -249,7 +252,7 @@ class Both:
             made = self.memory.t.runs[dict(self.runs)[real.id]]
             for name in (*_SAME, "attempts", "orders", "fence", "target", "asked_by"):
                 assert getattr(real, name) == getattr(made, name), (name, real, made)
-            for name in ("due_at", "ended_at", "judged_at", "verify_until", "started_at"):
+            for name in ("due_at", "ended_at", "judged_at", "verify_until", "started_at", "back_at"):
                 assert (getattr(real, name) is None) == (getattr(made, name) is None), (name, real, made)
         astray = [
             await MODULES["runs"].left_astray(self.connection, "alpha", 3600.0),

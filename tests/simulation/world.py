@@ -39,6 +39,7 @@ class Bot:
     comes_back: bool = True
     faulty_until: float = -1.0  # its calls fail
     owner_stopped: bool = False
+    restarted: bool = False  # by Nightdesk, and silent since
     sold: Counter[str] = field(default_factory=Counter)
 
     def sample(self) -> dict[str, Any]:
@@ -132,6 +133,12 @@ class World:
             return Fault.NONE
         return self.random.choice(list(Fault))
 
+    def boots(self, bot: Bot) -> None:
+        """Have a bot answer again; one that was restarted may come up stopped, as its configuration says."""
+        if bot.restarted:
+            bot.double.state = self.random.choice(("running", "running", "stopped"))
+        bot.up, bot.restarted = True, False
+
     async def ask(self, bot: Bot, request: Request) -> Answer:
         """Carry a request to a bot; it may get lost, act late, or act although it answers an error."""
         path = urlsplit(request.url).path.rpartition("/api/v1/")[2]
@@ -171,9 +178,9 @@ class World:
 
     def serve(self, bot: Bot, method: str, path: str, body: Any, key: str | None) -> tuple[int, Any]:
         if path.endswith("control/restart"):
+            bot.restarted = True
             if bot.comes_back:
-                # Where its configuration says nothing, it comes up stopped.
-                bot.up, bot.double.state = True, self.random.choice(("running", "running", "stopped"))
+                self.boots(bot)
                 bot.conditions.discard("Down")
             return 200, {"done": True, "detail": "restarted"}
         if path.endswith(("retry_connection", "switch_endpoint", "reload_config")):

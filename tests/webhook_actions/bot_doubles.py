@@ -31,6 +31,7 @@ class Fault(StrEnum):
 
 
 SINCE = {  # the first release with a call, read from the packages of Freqtrade
+    "health": (2022, 2),
     "forceexit": (2022, 4),
     "forceexit with amount": (2022, 8),
     "stopentry": (2022, 8),
@@ -227,6 +228,8 @@ class Freqtrade(Double):
     max_open_trades: int = 5
     initial_state: str = "running"  # of its configuration
     exchange_out: bool = False
+    was_out_until: float = 0.0  # seconds ago, by its log
+    skew: float = 0.0  # seconds that its clock is ahead of ours
     alive: bool = True
     refuses: dict[str, int] = field(default_factory=dict)  # how often a call is answered with 503
     loses: set[str] = field(default_factory=set)  # calls that are carried out and answered with 502
@@ -265,6 +268,8 @@ class Freqtrade(Double):
                 return 200, {"locks": self.locks}
             case "status":
                 return 200, [self._shown(each) for each in self.held]
+            case "health" if self.has("health"):
+                return 200, {"last_process_ts": int(time.time() + self.skew)}
             case "logs":
                 return 200, {"logs": list(self._logged())}
         return 404, {"detail": "Not Found"}
@@ -299,8 +304,11 @@ class Freqtrade(Double):
             self.max_open_trades = 0
 
     def _go_on(self) -> None:
-        """Let a reload go on: it loads the markets, and comes up as its configuration says."""
-        if self.state == "reload_config":
+        """Let a reload go on: it loads the markets, and comes up as its configuration says.
+
+        What it was told meanwhile is forgotten.
+        """
+        if self._reloads > 0:
             self._reloads -= 1
             if self._reloads <= 0:
                 self.state, self.max_open_trades = self.initial_state, 5
@@ -308,12 +316,13 @@ class Freqtrade(Double):
 
     def _logged(self) -> Iterator[list[Any]]:
         """Yield records of the last minute: failed calls while the exchange is out."""
-        now = time.time()
+        now = time.time() + self.skew
         level, logger = (
             ("WARNING", "freqtrade.exchange.common") if self.exchange_out else ("INFO", "freqtrade")
         )
         for ago in range(50, -1, -5):
-            yield ["2026-01-01 00:00:00", (now - ago) * 1000, logger, level, "fetch_tickers() returned 500"]
+            at = now - self.was_out_until - ago
+            yield ["2026-01-01 00:00:00", at * 1000, logger, level, "fetch_tickers() returned 500"]
 
     def settle(self) -> None:
         """Let what waits be filled at the market, or cancelled where it is a limit, and Freqtrade see it."""

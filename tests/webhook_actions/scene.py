@@ -47,6 +47,7 @@ class PaperBot:
     acts: bool = False
     refuses: set[str] = field(default_factory=set)  # verbs that are answered with 503
     comes_back: str = "running"  # how a restart leaves it
+    silent: bool = False  # it answers nothing, though its restart is carried out
     enters: dict[str, float] = field(default_factory=dict)  # what it opens as a restart has it run
     slow: float = 0.0  # seconds before it carries out a call
     hangs: threading.Event | None = None  # until it says how it is
@@ -101,7 +102,10 @@ class Bots:
                 bot = bots.by_name[self.path.split("/")[1]]
                 if bot.hangs is not None:
                     bot.hangs.wait(60)
-                self.reply(200, bot.answer())
+                if bot.silent:
+                    self.close_connection = True
+                else:
+                    self.reply(200, bot.answer())
 
             def do_POST(self) -> None:
                 bot, verb = bots.by_name[self.path.split("/")[1]], self.path.split("/")[-1]
@@ -109,6 +113,8 @@ class Bots:
                 bot.received += 1
                 time.sleep(bot.slow)
                 status = bot.fails.pop(0) if bot.fails else 503 if verb in bot.refuses else 200
+                if bot.silent and verb != "restart":
+                    status = 0
                 if status == 200 or bot.acts:
                     bot.carry_out(verb, body, self.headers["Idempotency-Key"])
                 if status == 0:
@@ -164,7 +170,9 @@ class Told:
             bot = expression.partition('bot="')[2].partition('"')[0]
             state = self.states.get(bot)
             is_other = state is not None and state not in other[1].split("|")
-            return not is_other if expression.startswith("trading_bot_up") else is_other
+            if expression.startswith("trading_bot_up"):
+                return not is_other
+            return is_other and state in ("running", "paused", "stopped")
         return expression in self.gone
 
     def _ask(self) -> None:

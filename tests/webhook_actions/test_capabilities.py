@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 import yaml
 
 from clients.http import Answer, Ask, Request, Unsent
@@ -18,8 +19,9 @@ from tests.conftest import eventually
 from tests.webhook_actions.bot_doubles import Clock, Freqtrade, Held, Wire
 from tests.webhook_actions.conftest import Make
 from tests.webhook_actions.visitor import Visitor, words
+from tests.webhook_actions.world import World
 from webhook_actions.actions import load_actions
-from webhook_actions.bots import World
+from webhook_actions.bots import World as Reached
 from webhook_actions.web.capabilities import ASK_AGAIN, KEPT, Capabilities, Capability
 
 Load = Callable[[dict[str, Any]], Settings]
@@ -57,7 +59,7 @@ def freqtrade(version: str) -> tuple[Wire, list[str]]:
 
 
 def made(settings: Settings, ask: Ask, clock: Clock) -> Capabilities:
-    return Capabilities(settings, load_actions(), World(ask, clock.sleep, clock.read))
+    return Capabilities(settings, load_actions(), Reached(ask, clock.sleep, clock.read))
 
 
 def told(capabilities: Capabilities, bot: str = "alpha") -> Capability:
@@ -197,3 +199,38 @@ def test_the_api_and_the_run_form_say_what_a_bot_cannot_do(make_world: Make, old
     assert 'value="restart_bot"' not in shown
     assert 'value="check_network"' in shown
     assert "restart_bot: it has neither `control` nor `restart`" in words(shown)
+
+
+def test_a_request_for_what_a_bots_version_lacks_is_refused_before_anything_is_written(
+    make_world: Make, old_freqtrade: int
+) -> None:
+    old = FREQTRADE | {"url": f"http://127.0.0.1:{old_freqtrade}"}
+    world = make_world("alpha", bots={"alpha": {"source": old}})
+    world.start_engine()
+    world.deliver(world.alert("alpha"))
+    asked = {"action": "reduce_position_sizes", "confirm": "alpha"}
+    act = {"Authorization": "Bearer act-secret"}
+    refused = requests.post(world.url("/api/v1/incidents/1/run"), json=asked, headers=act, timeout=40)
+    assert refused.status_code == 409
+    assert "Freqtrade 2022.7 exits only whole trades" in refused.text
+    assert "asked" not in world.kinds("alpha")
+
+
+def test_a_bot_of_unknown_capital_is_told_on_its_entry_and_by_the_api(make_world: Make) -> None:
+    world = make_world("alpha")  # which is up, and of which Prometheus has no drawdown
+    world.start_prometheus()
+    eventually(lambda: query(world, 'trading_bot_up{bot="alpha"}'), what="a sample")
+    world.start_engine()
+    [alpha] = eventually(
+        lambda: [bot for bot in world.get("/api/v1/bots").json() if bot["blind"]], what="what it lacks"
+    )
+    assert "no drawdown alert can fire" in alpha["blind"]
+    world.deliver(world.alert("alpha"))
+    anna = Visitor(world)
+    anna.log_in()
+    assert "alpha: no drawdown alert can fire: its capital is unknown" in words(anna.get("/incidents/1").text)
+
+
+def query(world: World, expression: str) -> list[Any]:
+    url = f"http://127.0.0.1:{world.ports['prometheus']}/api/v1/query"
+    return requests.get(url, params={"query": expression}, timeout=10).json()["data"]["result"]

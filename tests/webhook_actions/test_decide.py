@@ -146,7 +146,7 @@ def test_a_bot_that_is_not_what_it_was_is_brought_back_whatever_else_holds_actio
     assert decide(facts(waiting)).until == NOW + MINUTE
     paused = decide(facts(left, holds=Holds(paused_by="anna")))
     assert isinstance(paused, Blocked)
-    assert (paused.kind, paused.until) == ("paused", None)
+    assert (paused.kind, paused.left) == ("paused", left)
 
 
 def test_a_bot_that_samples_show_astray_is_brought_back_before_its_run_is_judged() -> None:
@@ -154,6 +154,40 @@ def test_a_bot_that_samples_show_astray_is_brought_back_before_its_run_is_judged
     seen = Observed(verdicts={7: (Verdict.NOT_VERIFIED, "up == 1")}, astray=frozenset({7}))
     assert decide(facts(ended, observed=seen)).run == 7
     assert isinstance(decide(facts(ended, observed=replace(seen, astray=frozenset()))), Judge)
+
+
+def test_a_bot_that_comes_up_astray_after_the_verdict_is_brought_back_before_its_incident_closes() -> None:
+    judged = run(
+        before="running", outcome="retry", orders=1, verdict=Verdict.NOT_VERIFIED, judged_at=NOW - MINUTE
+    )
+    over = Observed(gone=True)
+    silent = decide(facts(judged, observed=over))
+    assert isinstance(silent, Wait)
+    assert "nobody has seen its bot running again" in silent.reason
+    astray = replace(over, astray=frozenset({judged.id}))
+    assert decide(facts(judged, observed=astray)).run == judged.id
+    handed = incident(handed_over_at=NOW - MINUTE)
+    fires = replace(astray, gone=False, fires=True)
+    assert decide(facts(judged, observed=fires, incident=handed)).run == judged.id
+    back = replace(judged, back_at=NOW)
+    assert isinstance(decide(facts(back, observed=over)), Close)
+    later = replace(back, id=9, incident=2)
+    assert isinstance(decide(facts(judged, bot_runs=(judged, later), observed=over)), Close)
+
+
+def test_people_are_told_again_and_again_of_a_bot_that_must_not_be_brought_back() -> None:
+    judged = run(before="running", orders=1, verdict=Verdict.NOT_VERIFIED, judged_at=NOW - MINUTE)
+    seen = Observed(gone=True, astray=frozenset({judged.id}))
+    dry = {"restart_bot": replace(RESTART, refusal="actions.dry_run is set")}
+    for known in (
+        facts(judged, observed=seen, actions=dry),
+        facts(judged, observed=seen, holds=Holds(paused_by="anna")),
+    ):
+        blocked = decide(known)
+        assert isinstance(blocked, Blocked)
+        assert blocked.left == judged
+        assert blocked.until is not None
+        assert "what it holds is unmanaged" in blocked.reason
 
 
 def test_nothing_disruptive_is_done_to_a_bot_that_is_not_what_it_was() -> None:

@@ -117,6 +117,18 @@ def test_a_reload_leaves_a_bot_as_it_was_whatever_its_configuration_starts_it_as
     assert standing.enters == (before is Mode.RUNNING)
 
 
+@pytest.mark.parametrize("target", [CLOSED, STOPPED_ENTRIES])
+def test_a_pause_is_not_lost_in_a_reload(make: Make, target: Target) -> None:
+    bot, double, wire = make("2026.9")
+    double.serve("POST", "reload_config", None, None)
+    outcome = bot.bring_to(target)
+    assert (outcome.result, wire.posted) == (Result.RETRY, [])
+    while not bot.bring_to(target).done:
+        assert double.alive
+    for _ in range(5):  # looks in which a reload would come to its end
+        assert proof(bot, target).done
+
+
 @pytest.mark.parametrize("version", AROUND)
 @pytest.mark.parametrize("before", [Mode.RUNNING, Mode.PAUSED])
 def test_a_restart_leaves_a_bot_as_it_was(make: Make, version: str, before: Mode) -> None:
@@ -139,6 +151,14 @@ def test_while_the_exchange_is_out_nothing_is_reloaded(make: Make) -> None:
     assert double.alive
     double.exchange_out = False
     assert bot.retry_connection().done
+
+
+@pytest.mark.parametrize("skew", [-3600.0, -100.0, 100.0, 3600.0])
+def test_an_outage_is_told_from_one_that_is_over_by_the_bots_own_clock(make: Make, skew: float) -> None:
+    bot, double, wire = make("2026.9", exchange_out=True, skew=skew)
+    assert (bot.retry_connection().result, wire.posted) == (Result.RETRY, [])
+    double.was_out_until = 95.0  # though it has logged nothing since
+    assert bot.retry_connection().orders == 1
 
 
 def test_a_bot_that_its_owner_stopped_is_neither_reloaded_nor_restarted(make: Make) -> None:

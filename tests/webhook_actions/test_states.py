@@ -18,6 +18,7 @@ from webhook_actions.bots.nothing import NoAdapter
 from webhook_actions.bots.protocol import Guard, Mode
 from webhook_actions.engine.keeper import Keeper
 from webhook_actions.engine.threads import Threads
+from webhook_actions.escalation.steps import Escalation
 from webhook_actions.outcome import Outcome
 from webhook_actions.store import controls, holds, runs
 
@@ -83,6 +84,57 @@ async def test_what_cannot_be_started_again_is_tried_on_and_told(postgres: str, 
         assert bot.verbs().count("restart") == 1
 
 
+async def restarted_in_vain(s: Scene) -> None:
+    """Have every restart leave a bot silent, until nothing is left to try."""
+    s.bots["alpha"].silent, s.bots["alpha"].comes_back = True, "stopped"
+    s.prometheus.states["alpha"] = "none"
+    await s.fires("Down", "alpha")
+
+    async def is_handed_over() -> bool:
+        return (await s.incident("alpha", "Down")).handed_over_at is not None
+
+    await s.until(is_handed_over, "that nothing is left to try", within=60)
+
+
+async def test_a_bot_that_comes_up_stopped_once_every_restart_was_judged_is_started_again(
+    postgres: str, tmp_path: Path
+) -> None:
+    async with scene(postgres, "silent", tmp_path) as s:
+        bot = s.bots["alpha"]
+        await restarted_in_vain(s)
+        restarts = bot.verbs().count("restart")
+        bot.silent, s.prometheus.states["alpha"] = False, "stopped"
+        s.ends("Down", "alpha")
+        await s.until(lambda: bot.state == "running", "that it runs")
+        assert bot.verbs().count("restart") == restarts
+        s.prometheus.states["alpha"] = "running"
+
+        async def is_closed() -> bool:
+            return (await s.incident("alpha", "Down")).closed_at is not None
+
+        await s.until(is_closed, "that it is over", within=40)
+
+
+async def test_a_bot_that_a_kill_switch_leaves_stopped_after_the_verdict_is_told_again_and_again(
+    postgres: str, tmp_path: Path
+) -> None:
+    async with scene(postgres, "retold", tmp_path) as s:
+        bot = s.bots["alpha"]
+        await restarted_in_vain(s)
+        await s.commands.pause(ANNA, "")
+        bot.silent, s.prometheus.states["alpha"] = False, "stopped"
+        s.ends("Down", "alpha")
+
+        async def is_told_again() -> bool:
+            told = [why for why in await s.told("alpha") if "what it holds is unmanaged" in why]
+            return len(told) > 1
+
+        await s.until(is_told_again, "that people are told again", within=60)
+        assert (await s.incident("alpha", "Down")).closed_at is None
+        await s.commands.resume(ANNA)
+        await s.until(lambda: bot.state == "running", "that it runs", within=40)
+
+
 async def test_a_crash_between_stop_and_start_leaves_no_bot_stopped(postgres: str, tmp_path: Path) -> None:
     async with scene(postgres, "crash", tmp_path, start=False) as s:
         bot = s.bots["alpha"]
@@ -130,6 +182,8 @@ async def test_a_halted_bot_that_is_started_is_made_flat_and_paused_again(
             return any(kind == "held" for kind, _ in await s.timeline("alpha"))
 
         await s.until(is_told, "the timeline")
+        heard = [why for why in await s.told("alpha") if "it was let trade, though halted" in why]
+        assert len(heard) == 1
         async with s.pool.connection() as connection:
             assert [halt.astray for halt in await holds.halts(connection)] == [False]
 
@@ -156,7 +210,8 @@ async def test_a_halted_bot_that_hangs_holds_back_the_look_at_no_other(postgres:
             adapter = Looked() if bot == "alpha" else Hangs()
             return BotControl(bot, key, adapter, adapter, Observer([], [], 1.0), 0, 5, 0.5)
 
-        keeper = Keeper(s.settings, s.pool, s.metrics, control, Threads(4), lambda: False)
+        escalation = Escalation(s.settings, s.pool, s.metrics)
+        keeper = Keeper(s.settings, s.pool, s.metrics, control, Threads(4), lambda: False, escalation)
 
         async def keep() -> None:
             while True:
@@ -266,6 +321,7 @@ async def test_while_the_exchange_is_out_a_freqtrade_that_lives_is_left_alone_an
         await s.until(is_told, "that a person is told why")
         assert recording.orders == []
         s.prometheus.exchange_out.clear()
+        recording.logs = recording.logs[:1]
         await s.until(lambda: recording.orders == [("reload_config", None)], "the reload")
 
 

@@ -1,10 +1,9 @@
 """Stops and allows Freqtrade's entries, by whatever its version has for that."""
 
-import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from clients.freqtrade import EVERY_PAIR, Config, Lock, Locks, Logs
+from clients.freqtrade import EVERY_PAIR, Config, Health, Lock, Locks, Logs, own_time
 from webhook_actions.bots.calls import Calls, said
 from webhook_actions.bots.freqtrade_versions import capabilities
 from webhook_actions.bots.protocol import Mode, mode_of
@@ -27,16 +26,14 @@ class Entries:
         calls: Calls,
         sleep: Callable[[float], None],
         clock: Callable[[], float],
-        wall: Callable[[], float] = time.time,
     ) -> None:
-        """`clock` measures seconds, `wall` is unix time."""
+        """`clock` measures seconds."""
         self._calls = calls
         self._sleep = sleep
         self._clock = clock
-        self._wall = wall
         # Looks, then a start, or a call for each way there is.
         self.longest_stop = (_STARTS + 4) * calls.timeout + _STARTS * _START_AGAIN
-        self.longest_reload = 3 * calls.timeout + _LOOKS * _LOOK_EVERY
+        self.longest_reload = 4 * calls.timeout + _LOOKS * _LOOK_EVERY
         self.longest_allow = 5 * calls.timeout + self.longest_reload + self.longest_stop
 
     def config(self) -> Config | Outcome:
@@ -62,6 +59,8 @@ class Entries:
         config = self.config()
         if isinstance(config, Outcome):
             return config
+        if config.state == "reload_config":  # it comes up as its configuration says, whatever it was told
+            return Outcome.retry("it reads its configuration, and would forget that its entries were stopped")
         if config.state == "paused" or (config.state == "stopped" and not to_exit):
             return Outcome.ok(f"it is {config.state}, and enters nothing")
         if self.locked(config):
@@ -110,7 +109,9 @@ class Entries:
         if isinstance(logs, Outcome):
             said = f"nothing is reloaded, since nobody knows whether its exchange is out: {logs.detail}"
             return replace(logs, detail=said)
-        if logs.exchange_is_out(self._wall() - _FAILING):
+        health = self._calls.get(Health, "health")  # the oldest one has none
+        now = own_time(logs, None if isinstance(health, Outcome) else health)
+        if now is not None and logs.exchange_is_out(now - _FAILING):
             return Outcome.retry(
                 f"its exchange is out: calls to it failed within {_FAILING:g}s, and a reload that cannot "
                 "load the markets ends the bot"

@@ -29,7 +29,7 @@ from webhook_actions.engine.decisions import (
     Wait,
 )
 from webhook_actions.store.runs import Run as ActionRun
-from webhook_actions.store.runs import State
+from webhook_actions.store.runs import State, last_change
 
 _NOT_RUN = (CANNOT, WOULD_HAVE, REFUSED, SPARED)
 _NEVER_AGAIN = (CANNOT, WOULD_HAVE, "failed")  # in the same incident, whoever asked
@@ -77,14 +77,19 @@ def _at_end(facts: Facts) -> Decision:
         return Wait(sees_all, "another Prometheus may not have seen it yet")
     if not facts.watched:
         return Close(f"{facts.incident.bot} is no longer watched")
+    last = last_change((*facts.runs, *facts.bot_runs))
+    if last is not None and last.incident == facts.incident.id and last.back_at is None:
+        why = f"it no longer fires, but since {last.action} nobody has seen its bot {last.before} again"
+        return Wait(facts.now + 3 * facts.look_again, why)
     return Close("it no longer fires, and a sample shows that its cause is gone")
 
 
 def _of_run(facts: Facts, run: ActionRun) -> Decision | None:
     """Return what a run needs, None where it is finished."""
-    if run.verdict is not None:
-        return None
     action = facts.actions.get(run.action)
+    if run.verdict is not None:
+        astray = run.id in facts.observed.astray and facts.watched
+        return _brought_back(facts, run, action) if astray else None
     match run.state:
         case State.WANTED:
             return _wanted(facts, run, action)
@@ -158,16 +163,18 @@ def _patience(facts: Facts, run: ActionRun) -> timedelta:
 def _brought_back(facts: Facts, run: ActionRun, action: PlannedAction | None) -> Decision:
     """Return what is done about a bot that a run left in another state than it found it in.
 
-    Only the kill switch holds that back: Nightdesk undoes its own harm whoever has the incident.
+    Only the kill switch holds that back, or settings: Nightdesk undoes its own harm whoever has the incident.
     """
+    left = f"the bot, {run.before} before {run.action}, is left as it is, and what it holds is unmanaged"
+    look_again = facts.now + 3 * facts.look_again
     if action is None or action.refusal is not None:
-        refusal = "there is no such action any more" if action is None else action.refusal
-        return Judge(run, Verdict.UNKNOWN, f"{refusal}, so the bot is left as it is; it was {run.before}")
+        why = f"{'there is no such action any more' if action is None else action.refusal}, so {left}"
+        if run.verdict is None:
+            return Judge(run, Verdict.UNKNOWN, why)
+        return Blocked("astray", look_again, why, run)
     if facts.holds.paused_by is not None:
-        why = (
-            f"all actions are paused by {facts.holds.paused_by}; before {run.action} the bot was {run.before}"
-        )
-        return Blocked("paused", None, why)
+        why = f"all actions are paused by {facts.holds.paused_by}, so {left}"
+        return Blocked("paused", look_again, why, run)
     if run.due_at is not None and facts.now < run.due_at:
         return Wait(run.due_at, f"{run.action}: the bot is not {run.before} again: {run.detail}")
     if wait := _conflict(facts, action, run.id):

@@ -82,6 +82,7 @@ class Observed:
     useless: Mapping[str, str] = field(default_factory=dict)  # by action: what says that it cannot help
     waits: Mapping[str, str] = field(default_factory=dict)  # by action: what says that it cannot work now
     astray: frozenset[int] = frozenset()  # runs that left their bot in another state than before
+    back: frozenset[int] = frozenset()  # runs whose bot does again what it did before
 
 
 @dataclass(frozen=True)
@@ -156,11 +157,15 @@ class Wait:
 
 @dataclass(frozen=True)
 class Blocked:
-    """Something holds back what would be done; a person hears of each `kind` once."""
+    """Something holds back what would be done; a person hears of each `kind` once.
+
+    Of a bot that a run has left in another state than before people hear again and again: `left` is that run.
+    """
 
     kind: str
     until: datetime | None
     reason: str
+    left: ActionRun | None = None
 
 
 @dataclass(frozen=True)

@@ -126,6 +126,7 @@ class Engine:
             for case in await facts.known(connection, ids, self._planner.remembers):
                 claim = by_id[case.incident.id]
                 if case.incident.fence == claim.fence and case.incident.closed_at is None:
+                    await self._note_back(connection, look, case)
                     case = self._confirmed(look, case, alerts.get(case.incident.id))
                     await self._move(connection, look, claim, case)
             await incidents.confirm(connection, look.confirmed)
@@ -135,6 +136,14 @@ class Engine:
             count()
         for attempt in look.attempts:
             self._executor.start(attempt)
+
+    @staticmethod
+    async def _note_back(connection: Connection, look: _Look, case: Known) -> None:
+        """Write which bots were seen to do again what they did before an action."""
+        seen = look.observed.get(case.incident.id)
+        if seen is not None and seen.back:
+            await runs.note_back(connection, sorted(seen.back))
+            look.changed.add(case.incident.bot)
 
     @staticmethod
     def _confirmed(look: _Look, case: Known, alert: FiringAlert | None) -> Known:
@@ -206,7 +215,12 @@ class Engine:
                     look.told.append((incident.id, "waiting", reason))
                 await self._unblocked(connection, incident)
                 return _due(until, reason)
-            case d.Blocked(kind=kind, until=until, reason=reason):
+            case d.Blocked(kind=kind, until=until, reason=reason, left=left):
+                if left is not None:
+                    since = (self._now() - (left.ended_at or left.created_at)).total_seconds()
+                    await self._escalation.target_not_reached(
+                        connection, incident, left.action, reason, since
+                    )
                 if kind != incident.blocked:
                     look.told.append((incident.id, "waiting", reason))
                     await self._escalation.blocked(connection, incident, kind, reason)

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from stack.settings import Settings
@@ -176,7 +176,7 @@ class Executor:
         detail, orders = f"{outcome.detail}; {back.detail}", outcome.orders + back.orders
         if back.done or isinstance(bot.mode(), Outcome):  # one that does not answer is seen by its samples
             both = Outcome(outcome.result if back.done else back.result, detail, orders=orders)
-            return self._ending(attempt, both, None), both
+            return replace(self._ending(attempt, both, None), back=back.done), both
         within = self._verification.within(attempt.incident.bot)
         ending = Ending(Result.RETRY, detail, orders, within, self._pause(attempt))
         return ending, Outcome.retry(detail, orders)

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 from stack.settings import Settings
 from webhook_actions.actions import Effect
@@ -10,6 +11,7 @@ from webhook_actions.bots import BotControl
 from webhook_actions.bots.protocol import Guard, Mode, OrderRefused, Standing, Target, orders_nothing, reached
 from webhook_actions.engine.executor import RETIRED
 from webhook_actions.engine.threads import Threads
+from webhook_actions.escalation.steps import Escalation
 from webhook_actions.metrics import Metrics
 from webhook_actions.outcome import Outcome, Result
 from webhook_actions.store import controls, holds, incidents, runs
@@ -38,6 +40,8 @@ class Keeper:
         control: Callable[[Settings, str, str, Guard], BotControl],
         threads: Threads,
         retired: Callable[[], bool],
+        escalation: Escalation,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """`retired` says whether nothing new may be ordered by this engine."""
         self._settings = settings
@@ -46,6 +50,8 @@ class Keeper:
         self._control = control
         self._threads = threads
         self._retired = retired
+        self._escalation = escalation
+        self._now = now
         self._looks: dict[str, asyncio.Task[None]] = {}  # by bot, those that are not over
         self._room = asyncio.Semaphore(_LOOKS_AT_ONCE)
 
@@ -138,7 +144,7 @@ class Keeper:
         self._metrics.actions.labels("hold", "done" if flat else "retry").inc()
         log.warning("a halted bot was trading", extra={"bot": halt.bot, "outcome": said})
         if flat or not halt.astray:
-            await self._tell(halt.incident, "held", said)
+            await self._tell(halt.incident, "held", said, halt)
 
     async def _undo(self, left: Control) -> None:
         """Undo on a bot what stopped its entries; what cannot be now is tried again, and says why."""
@@ -163,11 +169,16 @@ class Keeper:
             log.info("a bot was released", extra={"bot": left.bot, "outcome": outcome.detail})
             await self._tell(left.incident, "released", f"on the bot: {outcome.detail}")
 
-    async def _tell(self, incident: int | None, kind: str, text: str) -> None:
-        """Write into an incident's timeline, where the incident is still kept."""
+    async def _tell(self, id_: int | None, kind: str, text: str, halt: Halt | None = None) -> None:
+        """Write into the timeline of an incident that is still kept; of a halted bot people hear."""
         async with self._pool.transaction() as connection:
-            if incident is not None and await incidents.incident(connection, incident) is not None:
-                await incidents.tell(connection, incident, kind, text)
+            incident = None if id_ is None else await incidents.incident(connection, id_)
+            if incident is None:
+                return
+            await incidents.tell(connection, incident.id, kind, text)
+            if halt is not None:
+                since = max((self._now() - halt.since).total_seconds(), 0.0)
+                await self._escalation.held(connection, incident, text, since)
 
     def _guard(self, bot: str, released: Control | None = None) -> Guard:
         """Return what asks, in a thread, whether an order may still be sent to keep a bot."""

@@ -11,9 +11,8 @@ from webhook_actions.actions import Action, Effect
 from webhook_actions.bots.protocol import Mode
 from webhook_actions.engine.decisions import Observed, Verdict
 from webhook_actions.engine.facts import Known, Planner
-from webhook_actions.outcome import Result
 from webhook_actions.store.incidents import Incident
-from webhook_actions.store.runs import Run, State
+from webhook_actions.store.runs import Run, State, last_change
 
 # A proof that a bot's trading loop does what it did, for one that tells of it.
 _AS_BEFORE = (
@@ -123,13 +122,12 @@ class Verification:
         end = self._end(incident, alert)
         if end is not None and held[end] is None:
             return Observed(unreachable=f"Prometheus refuses the query {end}")
-        verdicts, astray = {}, set[int]()
+        verdicts = {}
         for run in case.runs:
             action = self._actions.get(run.action)
             if run.state == State.ENDED and run.verdict is None and action is not None:
                 verdicts[run.id] = await self._verdict(incident, alert, run, action)
-                if await self._is_astray(run):
-                    astray.add(run.id)
+        astray, back = await self._modes(case)
         useless = {
             name: expression for expression, name in self._useless(case).items() if alert and held[expression]
         }
@@ -138,7 +136,7 @@ class Verification:
             if alert and held[expression]:
                 waits |= dict.fromkeys(names, why)
         gone = True if end is None else bool(held[end])
-        return Observed(alert is not None, gone, None, verdicts, useless, waits, frozenset(astray))
+        return Observed(alert is not None, gone, None, verdicts, useless, waits, astray, back)
 
     async def _verdict(
         self, incident: Incident, alert: FiringAlert | None, run: Run, action: Action
@@ -155,15 +153,24 @@ class Verification:
             holds = await self._prometheus.holds(expression, since)
         return (Verdict.VERIFIED if holds else Verdict.NOT_VERIFIED), expression
 
-    async def _is_astray(self, run: Run) -> bool:
-        """Return whether samples show that a run left its bot in another state than before.
+    async def _modes(self, case: Known) -> tuple[frozenset[int], frozenset[int]]:
+        """Return the runs whose bot samples show in another state than before, and those that show it back.
 
-        One that was seen back as it was has been stopped by somebody else since.
+        Of the bot's last change that is asked over any verdict, until it was seen back: whoever stops the bot
+        from then on is somebody else.
         """
-        if run.before is None or run.outcome == Result.DONE or run.ended_at is None:
-            return False
-        since = run.ended_at + self._until_fresh
-        return await self._prometheus.holds(self._of_mode(_ASTRAY, run), since)
+        astray, back = set[int](), set[int]()
+        last = last_change((*case.runs, *case.bot_runs))
+        for run in case.runs:
+            if run.state != State.ENDED or run.before is None or run.back_at or run.ended_at is None:
+                continue
+            if run.verdict is None or (last is not None and run.id == last.id):
+                since = run.ended_at + self._until_fresh
+                if await self._prometheus.holds(self._of_mode(_AS_BEFORE, run), since):
+                    back.add(run.id)
+                elif await self._prometheus.holds(self._of_mode(_ASTRAY, run), since):
+                    astray.add(run.id)
+        return frozenset(astray), frozenset(back)
 
     def _of_mode(self, expression: str, run: Run) -> str:
         hung = float(self._settings.thresholds.critical.loop_hung_after)

@@ -84,6 +84,11 @@ class Escalation:
             again = int(since // float(self._settings.escalation.critical_loss.again_after))
             await self._notice(connection, incident, f"target {action}", why, level=again)
 
+    async def held(self, connection: Connection, incident: Incident, why: str, since: float) -> None:
+        """Tell that a halted bot was trading, and is held again; `since` seconds ago it was halted."""
+        again = int(since // float(self._settings.escalation.critical_loss.again_after))
+        await self._notice(connection, incident, "stopped hold", why, level=again)
+
     async def acted(
         self, connection: Connection, incident: Incident, action: Action, outcome: Outcome
     ) -> None:

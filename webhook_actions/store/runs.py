@@ -1,6 +1,6 @@
 """The store of action runs: what is asked for, what is under way, how it ended, and what proved it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from enum import StrEnum
@@ -29,7 +29,7 @@ class Run:
     `due_at` is the end of the lease of a running attempt, or when the next attempt is due. `orders` are those
     that reached the bot, or may have. `verdict` is None until the run is judged. `before` is what the bot's
     trading loop did before the first order of a run without a target, where that was known: it is to do so
-    again.
+    again, and `back_at` is when it was seen to.
     """
 
     id: int
@@ -54,6 +54,7 @@ class Run:
     due_at: datetime | None = None
     fence: int = 0
     before: str | None = None
+    back_at: datetime | None = None
     alert: str = ""  # of its incident
 
 
@@ -64,6 +65,12 @@ class Lease:
     run: int
     fence: int
     ends: datetime
+
+
+def last_change(runs: Iterable[Run]) -> Run | None:
+    """Return the newest of a bot's runs whose orders may have changed what its trading loop does."""
+    changed = (run for run in runs if run.before is not None and (run.orders or run.state == State.RUNNING))
+    return max(changed, key=lambda run: run.id, default=None)
 
 
 _COLUMNS = ", ".join(f"r.{field.name}" for field in fields(Run) if field.name != "alert")
@@ -127,16 +134,15 @@ async def begin(
 async def go_on(connection: Connection, run: Run, lease: float) -> Lease:
     """Commit to the next attempt of a run that is wanted or open. Call it with the bot locked.
 
-    One that has ended, and left its bot in another state than before, may be gone on with until it is judged.
+    One that has ended, and left its bot in another state than before, is gone on with also once it is judged.
     """
     updated = await connection.execute(
         """
         UPDATE runs SET state = 'running', started_at = coalesce(started_at, clock_timestamp()),
-            attempts = attempts + 1, fence = fence + 1,
+            attempts = attempts + 1, fence = fence + 1, verdict = NULL, judged_at = NULL,
             due_at = clock_timestamp() + make_interval(secs => %s)
-        WHERE id = %s AND (
-            state IN ('wanted', 'open') OR (state = 'ended' AND verdict IS NULL AND before IS NOT NULL)
-        ) RETURNING id, fence, due_at
+        WHERE id = %s AND (state IN ('wanted', 'open') OR (state = 'ended' AND before IS NOT NULL))
+        RETURNING id, fence, due_at
         """,
         [lease, run.id],
     )
@@ -213,6 +219,15 @@ async def set_before(connection: Connection, lease: Lease, before: str) -> bool:
     return written.rowcount > 0
 
 
+async def note_back(connection: Connection, ids: Sequence[int]) -> None:
+    """Write that the bots of runs that have ended were seen to do again what they did before."""
+    await connection.execute(
+        "UPDATE runs SET back_at = clock_timestamp() "
+        "WHERE id = ANY(%s) AND state = 'ended' AND before IS NOT NULL AND back_at IS NULL",
+        [list(ids)],
+    )
+
+
 async def left_astray(connection: Connection, bot: str, since: float) -> str | None:
     """Return what a bot did before Nightdesk last changed that, None where it was seen to do so again.
 
@@ -220,7 +235,7 @@ async def left_astray(connection: Connection, bot: str, since: float) -> str | N
     """
     found = await connection.execute(
         """
-        SELECT before, outcome = 'done' OR verdict = 'verified' FROM runs
+        SELECT before, back_at IS NOT NULL FROM runs
         WHERE bot = %s AND before IS NOT NULL AND (orders > 0 OR state = 'running')
             AND started_at > clock_timestamp() - make_interval(secs => %s) ORDER BY id DESC LIMIT 1
         """,
@@ -232,7 +247,10 @@ async def left_astray(connection: Connection, bot: str, since: float) -> str | N
 
 @dataclass(frozen=True)
 class Ending:
-    """How an attempt ended. `pause` is the seconds until the next one is due; None ends the run."""
+    """How an attempt ended. `pause` is the seconds until the next one is due; None ends the run.
+
+    It is `back` where its bot was seen to do again what it did before.
+    """
 
     outcome: str
     detail: str
@@ -240,6 +258,7 @@ class Ending:
     verify: float  # seconds within which its effect may show
     pause: float | None = None
     verdict: str | None = None  # where it can be given at once
+    back: bool = False
 
 
 async def end(connection: Connection, lease: Lease, ending: Ending) -> bool:
@@ -254,7 +273,7 @@ async def end(connection: Connection, lease: Lease, ending: Ending) -> bool:
                 clock_timestamp() + make_interval(secs => %(verify)s)
             ),
             due_at = clock_timestamp() + make_interval(secs => %(pause)s),
-            verdict = %(verdict)s,
+            verdict = %(verdict)s, back_at = CASE WHEN %(back)s THEN clock_timestamp() END,
             judged_at = CASE WHEN %(verdict)s::text IS NOT NULL THEN clock_timestamp() END
         WHERE id = %(run)s AND fence = %(fence)s AND state = 'running' RETURNING incident, action, attempts
         """,

@@ -75,6 +75,7 @@ class BotState:
     A bot is `releasing` until what a person released is undone on it; `detail` says why it is not yet.
     `adapter` is what it is acted on through, None where there is nothing. A `version` that is None is
     unknown, and `version_unknown` says why. `cannot` are the actions that this bot has no way to do.
+    `blind` says why no drawdown alert of it can fire.
     """
 
     bot: str
@@ -82,6 +83,7 @@ class BotState:
     version: str | None
     version_unknown: str | None
     cannot: tuple[Missing, ...]
+    blind: str | None = None
     halted: bool = False
     reason: str | None = None
     since: datetime | None = None
@@ -237,6 +239,7 @@ def _bot_state(bot: str, can: Capability, halt: Halt | None, left: Control | Non
         can.version,
         can.unknown,
         can.cannot,
+        can.blind,
         halted=halt is not None,
         reason=shown.reason if shown else None,
         since=shown.since if shown else None,

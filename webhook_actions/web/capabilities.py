@@ -5,9 +5,10 @@ import logging
 import threading
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from clients.http import Answer, Request, Unsent
+from clients.observer import Unanswered, for_bot
 from stack.settings import Settings
 from webhook_actions.actions import Action
 from webhook_actions.bots import BotControl, World, control
@@ -19,6 +20,8 @@ log = logging.getLogger(__name__)
 
 KEPT = 300.0  # seconds that a version counts
 ASK_AGAIN = 30.0  # seconds until a bot is asked again that did not tell its version
+_UNSEEN = 'max(trading_bot_up{bot="$bot"}) == 1 unless on () trading_bot_drawdown_ratio{bot="$bot"}'
+_BLIND = "no drawdown alert can fire: its capital is unknown; set starting_capital, or have it told"
 _AT_ONCE = 8  # bots that are asked at a time
 
 
@@ -32,12 +35,16 @@ class Missing:
 
 @dataclass(frozen=True)
 class Capability:
-    """What a bot is acted on through, None where nothing is; its version, or why that is `unknown`."""
+    """What a bot is acted on through, None where nothing is; its version, or why that is `unknown`.
+
+    `blind` says why no drawdown alert of it can fire, None where one can or nobody knows.
+    """
 
     adapter: str | None
     version: str | None
     unknown: str | None
     cannot: tuple[Missing, ...]
+    blind: str | None = None
 
 
 class Capabilities:
@@ -65,6 +72,11 @@ class Capabilities:
             await asyncio.wait(map(asyncio.wrap_future, asked), timeout=self._timeout)
         return {bot: self._last(bot) for bot in names}
 
+    async def lacks(self, bot: str, action: str) -> str | None:
+        """Return why a bot has no way to do an action, None where it has or nobody knows."""
+        told = await self.told([bot])
+        return next((each.why for each in told[bot].cannot if each.action == action), None)
+
     def close(self) -> None:
         """Ask nobody more; whoever is being asked is not waited for."""
         self._threads.shutdown(wait=False, cancel_futures=True)
@@ -85,12 +97,19 @@ class Capabilities:
 
     def _keep(self, bot: str) -> None:
         try:
-            found = self._look(bot, self._world)
+            found = replace(self._look(bot, self._world), blind=self._blind(bot))
         except Exception:
             log.exception("a bot's capabilities are unknown", extra={"bot": bot})
             raise
         kept = KEPT if found.version else ASK_AGAIN
         self._found[bot] = found, self._world.clock() + kept
+
+    def _blind(self, bot: str) -> str | None:
+        observer = control(self._settings, bot, "capabilities", orders_nothing, self._world).observer
+        try:
+            return _BLIND if observer.ask(for_bot(_UNSEEN, bot)) else None
+        except Unanswered:
+            return None
 
     def _look(self, bot: str, world: World) -> Capability:
         access = self._settings.bots[bot].control if bot in self._settings.bots else None

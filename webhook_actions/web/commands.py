@@ -1,7 +1,7 @@
 """What a person may do, on the page as by the API: each act checked, done, and written in the audit."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -18,6 +18,8 @@ from webhook_actions.store.database import Connection, Pool
 from webhook_actions.store.incidents import Incident
 
 log = logging.getLogger(__name__)
+
+Lacks = Callable[[str, str], Awaitable[str | None]]
 
 _EXPIRES = 120.0  # seconds after which a request that nobody could run is refused
 
@@ -72,12 +74,15 @@ class Commands:
         escalation: Escalation,
         actions: dict[str, Action],
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        lacks: Lacks | None = None,
     ) -> None:
+        """`lacks` returns why a bot has no way to do an action, None where it has or nobody knows."""
         self._settings = settings
         self._pool = pool
         self._escalation = escalation
         self._actions = actions
         self._now = now
+        self._lacks = lacks
         self.offers = tuple(self._offer(actions[name]) for name in sorted(actions))
 
     async def acknowledge(
@@ -132,6 +137,8 @@ class Commands:
             raise Refused(409, f"{incident.alert} is not about one bot: only what looks can be run for it")
         if action.effect is Effect.MONEY and confirm != incident.bot:
             raise Unconfirmed(name, incident.bot)
+        if incident.bot and self._lacks is not None and (why := await self._lacks(incident.bot, name)):
+            raise Refused(409, f"{incident.bot} cannot do {name}: {why}")
         async with self._pool.transaction() as connection:
             await incidents.lock_bots(connection, [incident.bot])
             if paused := await holds.paused(connection):

@@ -10,6 +10,7 @@ from clients.trading import Trade
 
 PAGE: Final = 500
 _FURTHEST: Final = 100_000  # newer Freqtrade answers 400 beyond; older trades than these are not read
+_ALL_AGAIN: Final = 86_400.0  # seconds after which all are read again, whatever /profit says
 _ROUNDING: Final = 1e-7  # /profit rounds its sums to eight decimals
 _Sums = tuple[int | None, float | None]  # closed trades and their profit, as /profit says them
 
@@ -27,9 +28,13 @@ class _Pages:
 class History:
     """Knows trades by id and opening time, since Freqtrade uses ids again after cancelled entries."""
 
-    def __init__(self, page: Callable[[int], Awaitable[TradePage | None]]) -> None:
+    def __init__(
+        self, page: Callable[[int], Awaitable[TradePage | None]], clock: Callable[[], float]
+    ) -> None:
         """`page` reads one page from an offset, by closing time, newest first where Freqtrade can."""
         self._page = page
+        self._clock = clock
+        self._all_read_at = float("-inf")
         self._profits: dict[tuple[int, float], float] = {}
         self._total = 0
         self._seen: _Sums | None = None
@@ -40,8 +45,12 @@ class History:
         Raises SourceError, after which the next update returns what this one would have.
         """
         now = (profit.closed_trade_count, profit.profit_closed_coin) if profit else None
-        if now is None or now == self._seen:
+        # Corrections that cancel each other out move no sum.
+        due = bool(self._profits) and self._clock() - self._all_read_at >= _ALL_AGAIN
+        if now is None or (now == self._seen and not due):
             return (), False
+        if due:
+            return await self._from_scratch(now)
         pages = await self._read(stop_at_known=bool(self._profits))
         if pages is None:
             return (), False
@@ -94,4 +103,6 @@ class History:
                 break
             if stop_at_known and pages.met_known:
                 break
+        if not stop_at_known:
+            self._all_read_at = self._clock()
         return pages

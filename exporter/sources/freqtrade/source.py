@@ -19,6 +19,7 @@ from clients.freqtrade import (
     System,
     TradeCount,
     TradePage,
+    own_time,
 )
 from clients.input import Answer, first_problem
 from clients.trading import Trade
@@ -78,7 +79,7 @@ class FreqtradeSource:
         self._input = surroundings.input
         self._host = urlsplit(str(settings.url)).hostname or ""
         self._paced: dict[str, tuple[float, Answer | None]] = {}
-        self._history = History(self._trade_page)
+        self._history = History(self._trade_page, self._clock)
         self._rates = FrozenRates()
         self._failing = FailingCalls(surroundings.window)
 
@@ -121,8 +122,9 @@ class FreqtradeSource:
         entries = said.entries
         filled = [entry for entry in entries or () if entry.amount]
         rates = {entry.pair: entry.current_rate for entry in filled}
-        failing = self._failing.ratio(said.logs, now) if said.logs and said.trading else None
-        healthy = failing is not None and not self._failing.recent(now)
+        bots_now = own_time(said.logs, said.health) or now
+        failing = self._failing.ratio(said.logs, bots_now) if said.logs and said.trading else None
+        healthy = failing is not None and not self._failing.recent(bots_now)
         age = self._rates.age(rates if said.trading else {}, now, healthy=healthy)
         return Reading(
             time=now,

@@ -12,7 +12,7 @@ class FailingCalls:
     """The share of the trading loop's passes that logged a failed call to the exchange.
 
     A healthy loop writes few lines or none, so a share of lines would page for a hiccup. What the bot's
-    buffer of 1000 lines has dropped meanwhile stays counted.
+    buffer of 1000 lines has dropped meanwhile stays counted. Times are all of the bot's own clock.
     """
 
     def __init__(self, window: float) -> None:
