@@ -13,6 +13,7 @@ from tests.webhook_actions.escalation.world import Ground, Mailbox, World, at_wo
 from webhook_actions.notify.links import Links
 
 ALONE = {"Down": {"escalate": "2h", "channels": ["sms"]}}
+ONE_NUMBER = {"sms": {"to": ["+15550000010"]}}  # the administrator's own
 ROOT = Path(__file__).parents[3]
 
 # A process that does nothing but send, on the database and settings of the test.
@@ -46,7 +47,7 @@ def test_a_message_that_fails_is_tried_again_and_all_of_it_recorded(play: Play, 
         assert world.metric("nightdesk_messages_total", channel="sms", outcome="sent") == 1
 
     fakes.answers["sms"] = [503, 429]
-    play(scene, speed=60, alerts=ALONE)
+    play(scene, speed=60, alerts=ALONE, channels=ONE_NUMBER)
     assert len(fakes.to("sms")) == 1
 
 
@@ -95,7 +96,7 @@ def test_a_process_killed_between_sending_and_writing_doubles_a_message_once_and
         assert fakes.tries == ["sms", "sms"]
 
     alone = {"HighCpuUsage": {"escalate": "2h", "channels": ["sms"]}}
-    settings = ground.settings(speed=60, alerts=alone)
+    settings = ground.settings(speed=60, alerts=alone, channels=ONE_NUMBER)
     play(scene, settings=settings, work=False)
 
 
@@ -124,7 +125,7 @@ def test_of_two_replicas_one_sends_each_message(play: Play, mailbox: Mailbox) ->
 def test_the_link_in_a_real_mail_says_who_may_answer_what(play: Play, mailbox: Mailbox) -> None:
     async def scene(world: World) -> None:
         incident = await world.fire("Down")
-        await world.said(incident, "told", "over email")
+        await world.said(incident, "told", "administrator over email")
         line = next(line for line in mailbox.text().splitlines() if "/i/" in line)
         invitation = Links(world.settings).read(line.rsplit("/", 1)[1], datetime.now(UTC))
         assert (invitation.incident, invitation.contact) == (incident.id, "administrator")
@@ -137,7 +138,7 @@ def test_what_hangs_does_not_hold_up_what_works(play: Play, fakes: Fakes, mailbo
         fakes.slow = 1.5
         await world.fires("Down", "slow")
         incident = await world.fire("HighCpuUsage", bot="quick")
-        await world.said(incident, "told", "over email")
+        await world.said(incident, "told", "administrator over email")
         assert fakes.to("sms") == []
         assert mailbox.to() == ["admin@example.org"]
 

@@ -28,8 +28,10 @@ def test_the_administrator_hears_at_opening_of_what_alertmanager_has_not_told_th
 ) -> None:
     async def scene(world: World) -> None:
         incident = await world.fire("Down")
-        await world.said(incident, "told", "over sms")
-        await world.said(incident, "told", "over email")
+        for who in ("administrator over sms", "administrator over email"):
+            await world.said(incident, "told", who)
+        for way in ("the desk over sms", "the desk over telegram"):
+            await world.said(incident, "told", way)
         assert (
             await world.said(incident, "told", "by Alertmanager")
             == "the desk by Alertmanager over email, telegram, slack"
@@ -173,7 +175,7 @@ def test_a_critical_loss_is_told_to_the_risk_manager_at_once_and_again(play: Pla
 def test_spent_attempts_are_told_to_the_administrator_at_once_and_once(play: Play, mailbox: Mailbox) -> None:
     async def scene(world: World) -> None:
         incident = await world.fire("HighCpuUsage")
-        await world.said(incident, "told", "over email")
+        await world.said(incident, "told", "administrator over email")
         for _ in range(2):
             await world.give_up(incident, "restart_bot: 3 attempts spent")
         line = await world.said(incident, "escalated")
