@@ -1,7 +1,6 @@
 """Plays seeds, and prints each broken rule with the shortest scenario that breaks it."""
 
 import argparse
-import logging
 import multiprocessing
 import os
 import sys
@@ -68,7 +67,6 @@ def play(seeds: range, options: argparse.Namespace) -> Iterator[Result]:
 
 
 def _quiet() -> None:
-    logging.disable(logging.CRITICAL)
     sys.unraisablehook = lambda _: None  # what waits for ever, as in a dead engine, resists being collected
 
 

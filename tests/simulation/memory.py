@@ -199,6 +199,9 @@ class Memory(People):
     async def incidents__forget(self, _: Any, age: float) -> None:
         """Nothing grows so old here."""
 
+    async def archive__forget(self, _: Any, age: float) -> None:
+        """No report is made here."""
+
     # runs
 
     def _with_alert(self, run: Run) -> Run:

@@ -9,6 +9,7 @@ from typing import Any
 
 from tests.simulation.memory import Memory
 from webhook_actions.engine import due
+from webhook_actions.report import archive
 from webhook_actions.store import (
     acknowledgements,
     audit,
@@ -23,6 +24,7 @@ from webhook_actions.store import (
 
 MODULES = {
     "acknowledgements": acknowledgements,
+    "archive": archive,
     "audit": audit,
     "controls": controls,
     "database": database,

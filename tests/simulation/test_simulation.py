@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.simulation.memory import Memory
+from tests.simulation.simulation import run
 from tests.simulation.substitution import MODULES
+from webhook_actions.engine import reconcile
 
 ROOT = Path(__file__).parents[2]
 SEEDS = 300
@@ -46,6 +48,11 @@ def test_the_same_seed_is_the_same_evening() -> None:
     assert first == second
 
 
+def test_a_defect_that_a_task_survives_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reconcile, "_needs_a_look", lambda *_: 1 / 0)
+    assert "ZeroDivisionError" in str(run(1).violation)
+
+
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_planted_fault_is_found(fault: str) -> None:
@@ -55,6 +62,7 @@ def test_a_planted_fault_is_found(fault: str) -> None:
 
 def test_the_memory_has_each_function_of_the_store_with_the_same_parameters() -> None:
     unused = {"deliveries__dead", "deliveries__send_again", "audit__entries"}  # of the page only
+    unused |= {f"archive__{name}" for name in ("with_incidents", "keep", "one", "listing")}  # of reports
     composed = {"acknowledgements__acknowledge", "acknowledgements__snooze", "acknowledgements__comment"}
     for module, real in MODULES.items():
         for name, function in vars(real).items():
