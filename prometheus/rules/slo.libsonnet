@@ -7,8 +7,9 @@ function(config)
   local sla = config.sla;
   local severe = { critical: alert.critical, warning: alert.warning };
   local actions(objective) = std.get(sla.actions, objective, sla.actions.default);
+  // What is wrong, as the objective puts it: the day's figure for one that is missed, the pace for a budget.
   local said = {
-    availability: 'did not answer for too long',
+    availability: 'answers too rarely',
     error_rate: 'has too many failing API calls',
     response_time: 'waits too long for the exchange',
     throughput: 'makes too few API calls',
@@ -26,7 +27,7 @@ function(config)
     subject=['bot', 'objective'],
     labels={ objective: objective },
     tried=actions(objective),
-    summary=text.fill('{{ $labels.bot }} %s', said[objective]),
+    summary=text.fill('{{ $labels.bot }} misses its objective: it %s', said[objective]),
     problem=text.fill('{{ $labels.bot }} %s: the objective {{ $labels.objective }} is missed.', said[objective]),
     todo=todo,
     verify='bot_objective:trading_bot_objective:met{$bot,$objective} == 1'
@@ -36,15 +37,21 @@ function(config)
   local burning(rate, objective) =
     local burn(window) =
       text.fill('bot_objective_window:trading_bot_error_budget:burn{objective="%s",window="%s"}', [objective, duration.format(window)]);
+    // Of a window that is known in part only, one missed scrape burns fast: the time that is missed has to be long too.
+    local budget = rate.factor * (1 - sla.availability) * duration.seconds(rate.long);
+    local missed = if rate.severity == 'critical' then std.max(budget, duration.seconds(sla.missed_minimum)) else budget;
+    local enough =
+      if objective != 'availability' then ''
+      else text.fill('\nand on (bot) bot_window:trading_bot_missed:seconds{window="%s"} >= %s', [duration.format(rate.long), missed]);
     severe[rate.severity](
       'ErrorBudgetBurn',
-      text.fill('%s > %s\nand on (bot) %s > %s', [burn(rate.long), rate.factor, burn(rate.short), rate.factor]),
+      text.fill('%s > %s\nand on (bot) %s > %s%s', [burn(rate.long), rate.factor, burn(rate.short), rate.factor, enough]),
       text.fill('burn > %s over %s and %s, for %s', [rate.factor, duration.format(rate.long), duration.format(rate.short), duration.format(rate['for'])]),
       subject=['bot', 'objective'],
       labels={ objective: objective, window: duration.format(rate.long) },
       wait=duration.seconds(rate['for']),
       tried=actions(objective),
-      summary=text.fill('{{ $labels.bot }} %s', said[objective]),
+      summary=text.fill('{{ $labels.bot }} spends its error budget {{ $value | printf "%.0f" }} times too fast: it %s', said[objective]),
       problem=text.fill('{{ $labels.bot }} %s: the error budget of {{ $labels.objective }} is spent {{ $value | printf "%.1f" }} times too fast over %s.', [said[objective], duration.format(rate.long)]),
       todo=todo,
       verify=text.fill('bot_objective_window:trading_bot_error_budget:burn{$bot,$objective,window="%s"} <= %s', [duration.format(rate.short), rate.factor])

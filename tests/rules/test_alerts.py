@@ -1,6 +1,7 @@
 """Each alert fires at its limit, is silent below it and where its series is absent, and resolves."""
 
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from tests.rules.case import BOT, Case, Series
 from tests.rules.cases import cases
 from tests.rules.design import NAMES, SEVERITY, condition
 from tests.rules.promtool import files, inputs, needed, read, run, write
+from webhook_actions.actions import Action, Effect, load_actions
 
 
 def test_every_alert_fires_and_is_silent_as_its_settings_say(
@@ -65,6 +67,47 @@ def test_every_rule_is_paced_by_the_settings_and_explained_by_a_runbook(
         assert ("verify" in says) == (labels["severity"] in ("critical", "warning"))
         assert says["summary"]
         assert says["description"]
+
+
+def test_the_more_severe_of_twins_never_gets_less_help_than_the_milder(
+    settings: Settings, rules: Path
+) -> None:
+    order, every = ("info", "warning", "critical"), load_actions()
+    plans = {
+        (rule["labels"]["condition"], rule["labels"]["severity"], _word(rule)): _help(settings, rule, every)
+        for rule in _alerts(rules)
+        if rule["labels"]["severity"] in order and rule["labels"].get("kind") != "suggestion"
+    }
+    less = {
+        (stronger, milder): plans[milder] - plans[stronger]
+        for stronger in plans
+        for milder in plans
+        if stronger[0] == milder[0] and order.index(stronger[1]) > order.index(milder[1])
+    }
+    assert less
+    assert {twins: lacks for twins, lacks in less.items() if lacks} == {}
+
+
+def _help(settings: Settings, rule: dict[str, Any], every: Mapping[str, Action]) -> set[str]:
+    """Return the actions against an alert that change something: to look, to note and to tell is no help."""
+    severity, objective = rule["labels"]["severity"], rule["labels"].get("objective")
+    own = settings.alerts[_word(rule)].actions
+    if objective is not None and own is None:
+        own = settings.sla.actions.get(objective, settings.sla.actions["default"])
+    names = getattr(settings.severities, severity).actions if own is None else own
+    return {name for name in names if every[name].effect is not Effect.OBSERVE}
+
+
+def test_no_two_alerts_say_the_same_in_their_summaries_unless_they_are_twins(rules: Path) -> None:
+    said: dict[str, set[str]] = {}
+    for alert in _alerts(rules):
+        said.setdefault(alert["annotations"]["summary"], set()).add(alert["labels"]["condition"])
+    assert {summary: about for summary, about in said.items() if len(about) > 1} == {}
+
+
+def test_an_alert_about_an_action_names_its_bot(rules: Path) -> None:
+    [failed] = [alert for alert in _alerts(rules) if _word(alert) == "ActionFailed"]
+    assert "$labels.bot" in failed["annotations"]["summary"]
 
 
 def test_what_is_said_of_a_bot_tells_its_figures(rules: Path) -> None:
