@@ -20,9 +20,21 @@ function(config)
   local objectives = [name for name in std.objectFields(said) if name != 'throughput' || sla.throughput.alert];
   local todo = 'See on the dashboard since when, and what changed then.';
 
+  // Where ApiErrorRate says it more precisely, or is about to, these only repeat it.
+  local said_already(objective) = if objective != 'error_rate' then '' else '\nunless on (bot) ALERTS{alertname=~"TradingBot(ApiErrorRate)"}';
+
+  // A missed scrape is no outage, and of a bot that was seen for a short while only a large share: the time that a bot
+  // did not answer has to be long as well.
+  local for_long(objective, window, budget=0) =
+    if objective != 'availability' then ''
+    else text.fill('\nand on (bot) bot_window:trading_bot_missed:seconds{window="%s"} >= %s', [
+      duration.format(window),
+      std.max(budget, duration.seconds(sla.missed_minimum)),
+    ]);
+
   local missed(objective) = alert.warning(
     'ObjectiveMissed',
-    text.fill('bot_objective:trading_bot_objective:met{objective="%s"} == 0', objective),
+    text.fill('bot_objective:trading_bot_objective:met{objective="%s"} == 0%s%s', [objective, for_long(objective, sla.window), said_already(objective)]),
     'an objective of sla is red',
     subject=['bot', 'objective'],
     labels={ objective: objective },
@@ -37,15 +49,10 @@ function(config)
   local burning(rate, objective) =
     local burn(window) =
       text.fill('bot_objective_window:trading_bot_error_budget:burn{objective="%s",window="%s"}', [objective, duration.format(window)]);
-    // Of a window that is known in part only, one missed scrape burns fast: the time that is missed has to be long too.
     local budget = rate.factor * (1 - sla.availability) * duration.seconds(rate.long);
-    local missed = if rate.severity == 'critical' then std.max(budget, duration.seconds(sla.missed_minimum)) else budget;
-    local enough =
-      if objective != 'availability' then ''
-      else text.fill('\nand on (bot) bot_window:trading_bot_missed:seconds{window="%s"} >= %s', [duration.format(rate.long), missed]);
     severe[rate.severity](
       'ErrorBudgetBurn',
-      text.fill('%s > %s\nand on (bot) %s > %s%s', [burn(rate.long), rate.factor, burn(rate.short), rate.factor, enough]),
+      text.fill('%s > %s\nand on (bot) %s > %s%s', [burn(rate.long), rate.factor, burn(rate.short), rate.factor, for_long(objective, rate.long, budget) + said_already(objective)]),
       text.fill('burn > %s over %s and %s, for %s', [rate.factor, duration.format(rate.long), duration.format(rate.short), duration.format(rate['for'])]),
       subject=['bot', 'objective'],
       labels={ objective: objective, window: duration.format(rate.long) },

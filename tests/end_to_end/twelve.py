@@ -1,4 +1,4 @@
-"""Twelve bots as the exporter would show them, and their control API, in one process that costs next to nothing."""
+"""Twelve bots as the exporter would show them, and their control API, in one process."""
 
 import json
 import threading
@@ -34,7 +34,7 @@ class Bot:
             yield "source_error,reason=refused", 1.0
             return
         now = time.time()
-        for name, value in (
+        yield from (
             ("state,state=running", 1.0), ("last_activity_timestamp_seconds", now),
             ("start_time_seconds", self.began), ("uptime_seconds", now - self.began),
             ("drawdown_ratio", self.drawdown), ("max_drawdown_ratio", self.drawdown),
@@ -43,8 +43,7 @@ class Bot:
             ("trades_total,outcome=lost", 20.0), ("trades_per_hour", 2.0), ("current_exposure", 100.0),
             ("active_positions,symbol=BTC/USDT", 1.0), ("memory_usage_ratio", 0.2),
             ("cpu_usage_ratio", 0.2), ("data_freshness_seconds,feed=candles", 0.0),
-        ):  # fmt: skip
-            yield name, value
+        )  # fmt: skip
         for outcome, count in self.calls.items():
             yield f"api_requests_total,outcome={outcome}", float(count)
 

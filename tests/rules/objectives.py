@@ -91,7 +91,7 @@ def _missed(settings: Settings) -> Iterator[Case]:
     alert, sla = "ObjectiveMissed", settings.sla
     wait, kept = settings.alerts[alert].for_, bridge(settings, alert)
     scrape = settings.collection.trading.interval
-    known = wait + 10 * SLOW
+    known = wait + (sla.requests_minimum + 10) * SLOW  # one event a scrape, where a bot tells no number
     long = scrapes(settings, known)
 
     def case(says: str, objective: str, series: Sequence[Series], at: float, fires: bool) -> Case:
@@ -113,6 +113,8 @@ def _missed(settings: Settings) -> Iterator[Case]:
     rate = "trading_bot_error_rate"
     yield case("too many errors", "error_rate", _bot(rate, [sla.error_rate * 1.01] * long), known, True)
     yield case("too few requests to tell", "error_rate", _few(settings, long), known, False)
+    precise = [*_bot(rate, [settings.thresholds.critical.error_rate * 1.01] * long)]
+    yield case("which ApiErrorRate says already", "error_rate", precise, known, False)
     yield case("few errors", "error_rate", _bot(rate, [sla.error_rate * 0.99] * long), known, False)
     down, up = [Series("trading_bot_up", [0.0] * long)], [Series("trading_bot_up", [1.0] * long)]
     blip = [Series("trading_bot_up", [0.0, *([1.0] * (long - 1))])]

@@ -165,7 +165,8 @@ class Keeper:
                 await controls.note(connection, left.id, why)
         if over or why != left.detail:  # each reason once
             cannot = outcome.result is Result.CANNOT  # so that the administrator hears of it
-            self._metrics.actions.labels(left.bot, "release", Result.FAILED if cannot else outcome.result).inc()
+            result = Result.FAILED if cannot else outcome.result
+            self._metrics.actions.labels(left.bot, "release", result).inc()
             log.info("a bot was released", extra={"bot": left.bot, "outcome": outcome.detail})
             await self._tell(left.incident, "released", f"on the bot: {outcome.detail}")
 
