@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from stack.render import ROOT, render
-from stack.settings import META, load, severities_of
+from stack.settings import META, Duration, load, severities_of
 from stack.settings.model import Settings
-from tests.rules.case import BOT, Case, Series
+from tests.rules.case import BOT, Case, Series, Value
 from tests.rules.cases import cases
 from tests.rules.design import NAMES, SEVERITY, condition
 from tests.rules.promtool import files, inputs, needed, read, run, write
@@ -173,6 +173,57 @@ def test_the_annotations_tell_the_bots_figures_and_what_is_unknown(
     file = rules / "trading-bot-critical.yml"
     pace = settings.collection.evaluation_interval
     tests = write(tmp_path / "tests.yml", [test], needed(file, rules.glob("*.yml")), pace)
+    assert run([tests]) == ""
+
+
+def test_a_summary_tells_of_the_period_that_ended_and_not_of_the_one_that_began(
+    settings: Settings, rules: Path, tmp_path: Path
+) -> None:
+    scrape = settings.collection.trading.interval
+    period, count = (
+        3600.0,
+        int(5400 // scrape),
+    )  # the summary of an hour, of which half an hour is of the new month
+    begin = count * scrape - period
+    total: list[Value] = [100.0 if index * scrape <= begin else 140.0 for index in range(count + 1)]
+    won: list[Value] = [10.0 if index * scrape <= begin else 14.0 for index in range(count + 1)]
+    of_bot = {"bot": "alpha"}
+    series = [
+        Series("nightdesk_report_due", [1.0] * (count + 1), {"period": "monthly"}, {}),
+        Series("nightdesk_report_start_timestamp_seconds", [begin] * (count + 1), {"period": "monthly"}, {}),
+        Series("trading_bot_up", [1.0] * (count + 1), {}, of_bot),
+        Series("trading_bot_up", [None] * (count - 1) + [1.0] * 2, {}, {"bot": "new"}),
+        Series("trading_bot_pnl", total, {"window": "total"}, of_bot),
+        Series("trading_bot_pnl", [2.0] * (count + 1), {"window": "month"}, of_bot),
+        Series("trading_bot_pnl", [7.0] * 2, {"window": "total"}, {"bot": "new"}),
+        Series("trading_bot_trades_total", won, {"outcome": "won"}, of_bot),
+    ]
+    test = {
+        "interval": str(scrape),
+        "input_series": inputs(series),
+        "alert_rule_test": [
+            {
+                "eval_time": str(Duration(count * scrape)),
+                "alertname": "TradingBotMonthlySummary",
+                "exp_alerts": [
+                    {
+                        "exp_labels": {"severity": "info", "condition": "monthly_summary"},
+                        "exp_annotations": {
+                            "summary": "The bots, monthly summary",
+                            "description": (
+                                f"Period: from 1970-01-01 00:{begin // 60:02.0f}:00 +0000 UTC\n"
+                                "Status: no alert fires\nBots up: 2 of 2\nDeals: 4\nWin rate: 100.0%\n"
+                                "alpha: P&L 40.00\nnew: P&L unknown\n"
+                            ),
+                            "runbook_url": "http://127.0.0.1:9099/docs/runbooks/TradingBotMonthlySummary.md",
+                            "dashboard_url": "http://127.0.0.1:3000/d/trading-bot",
+                        },
+                    }
+                ],
+            }
+        ],
+    }
+    tests = write(tmp_path / "tests.yml", [test], sorted(rules.glob("*.yml")), scrape)
     assert run([tests]) == ""
 
 
