@@ -19,7 +19,7 @@ class Due:
         self._zone = zone
 
     def samples(self, now: float) -> Iterator[Sample]:
-        """Yield 1 or 0 for each summary that is enabled, at this unix time; when its period began while due."""
+        """Yield 1 or 0 for each summary that is enabled, at a unix time; while due, when its period began."""
         daily, weekly, monthly = self._summaries.daily, self._summaries.weekly, self._summaries.monthly
         if daily.enabled:
             yield from self._summary("daily", daily.at, self._day(now, daily.at))

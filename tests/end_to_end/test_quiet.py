@@ -6,7 +6,7 @@ import subprocess
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,6 @@ class Scene:
     twelve: Twelve
     mailbox: Mailbox
     fakes: Fakes
-    heard: list[str] = field(default_factory=list)
 
     def counts(self) -> Counter[str]:
         """Return how many messages the receivers themselves took, by way."""
@@ -167,12 +166,11 @@ def test_three_faults_of_twelve_bots_are_a_dozen_mails_and_nobody_hears_of_a_bot
         twelve.bots[DOWN].up = False
         twelve.bots[LOSING].drawdown = 0.12
         twelve.bots[FAILING].failing = 0.2
-        wait(8 * MINUTE)
+        wait(8 * MINUTE)  # a person answers; until then nothing is left out
         for one in scene.incidents():
             scene.acknowledge(one["id"])
         wait(15 * MINUTE)
         told, heard = scene.messages(), scene.counts()
-        print("\n".join(told), heard, len(scene.incidents()))
         assert scene.about_the_well() == []
         assert {one["bot"] for one in scene.incidents()} == {DOWN, LOSING, FAILING}
         assert heard["email"] <= 12, told
