@@ -26,8 +26,8 @@ def test_from_the_sixth_incident_within_a_minute_one_message_and_one_call_tell_t
         return fakes.to("sms").count(ADMIN) >= count and fakes.to("phone").count(ADMIN) >= count
 
     play(scene, speed=60, escalation={"storm": {"incidents": 5, "within": "8m"}})
-    assert fakes.to("sms") == [ADMIN] * 6
-    assert fakes.to("phone") == [ADMIN] * 6
+    assert fakes.to("sms").count(ADMIN) == 6
+    assert fakes.to("phone").count(ADMIN) == 6
     listed = fakes.texts("sms")[-1]
     assert listed.startswith("[critical] 7 alerts\n")
     assert all(f"LossLimit of bot{number:02}" in listed for number in range(5, 12))
