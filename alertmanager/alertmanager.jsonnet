@@ -31,10 +31,11 @@ local to(receiver, suffix='') = {
 
 local matching(operator, names) = 'alertname%s"%s"' % [operator, std.join('|', ['TradingBot' + name for name in names])];
 
-// Nothing more is said of a group for as long as the cooldown of its alert, whether it ends and begins anew or not.
-// Alertmanager repeats on its ticks only, so five of them make a repeat that is never much too late.
-local paced(cooldown) = if cooldown <= routing.group_interval then {} else {
-  group_interval: duration.format(cooldown),
+// People hear of one alert of many bots in one message. Nothing more is said of it for as long as its cooldown, whether
+// it ends and begins anew or not; of a critical one not for so long, since the next bot's may not wait: its rule keeps it
+// firing over a flap. Alertmanager repeats on its ticks only, so five of them make a repeat that is never much too late.
+local paced(cooldown, severity) = if cooldown <= routing.group_interval then {} else {
+  [if severity != 'critical' then 'group_interval']: duration.format(cooldown),
   repeat_interval: duration.format(std.max(routing.repeat_interval, 5 * cooldown)),
 };
 
@@ -45,7 +46,7 @@ local to_channel(channel, severity, suffix='', extra={}) =
   local wanted = [name for name in ours if std.member(plan.channels[severity][name], channel)];
   local cooldowns = std.set([settings.alerts[name].cooldown for name in wanted]);
   [
-    to(channel, suffix) + paced(cooldown) + extra {
+    to(channel, suffix) + paced(cooldown, severity) + extra {
       matchers: [matching('=~', [name for name in wanted if settings.alerts[name].cooldown == cooldown])],
     }
     for cooldown in cooldowns
@@ -53,11 +54,13 @@ local to_channel(channel, severity, suffix='', extra={}) =
          to(channel, suffix) + extra + (if ours == [] then {} else { matchers: [matching('!~', ours)] }),
        ]);
 
+local by_bot = ['alertname', 'bot', 'host', 'endpoint'];
 local severity(name, suffix='', extra={}) = {
   receiver: 'webhook_actions',
   matchers: ['severity="%s"' % name],
   group_wait: duration.format(routing.group_wait[name]),
-  routes: [to('webhook_actions')] + std.flatMap(
+  local acting = { group_by: by_bot } + (if name == 'critical' then { group_wait: '0s' } else {}),
+  routes: [to('webhook_actions') + acting] + std.flatMap(
     function(channel) to_channel(channel, name, suffix, extra), channels
   ),
 };
@@ -91,6 +94,28 @@ local test = {
 local not_from_down = ['Down', 'CrashLooping', 'HighDrawdown', 'CriticalLoss', 'LossLimit'];
 // What an alert is about; a label that neither of two alerts has is equal too.
 local subject = ['bot', 'symbol', 'model', 'host', 'mountpoint', 'endpoint', 'objective'];
+// What says more precisely why an objective is missed, or its budget spent; only what is as severe silences it. The rate
+// of errors has that in its rules, since ApiErrorRate takes as long to fire.
+local precise = {
+  availability: { critical: ['CrashLooping'] },  // beside Down, which silences more
+  response_time: { critical: ['ApiResponseTimeCritical'], warning: ['ApiResponseTimeHigh'] },
+  data_age: { critical: ['DataStale'], warning: ['DataStaleWarning'] },
+};
+local instead_of(sources, targets, objective) = {
+  source_matchers: [matching('=~', sources)],
+  target_matchers: [matching('=~', targets), 'objective="%s"' % objective],
+  equal: ['bot'],
+};
+local instead_of_objectives = std.flatMap(
+  function(objective)
+    [instead_of(precise[objective].critical, ['ErrorBudgetBurn', 'ObjectiveMissed'], objective)] +
+    (if std.objectHas(precise[objective], 'warning') then [instead_of(precise[objective].warning, ['ObjectiveMissed'], objective)] else []),
+  std.objectFields(precise)
+) + [{
+  source_matchers: [matching('=~', ['ErrorBudgetBurn'])],
+  target_matchers: [matching('=~', ['ObjectiveMissed'])],
+  equal: ['bot', 'objective'],
+}];
 local outweighs(source, targets) = {
   source_matchers: ['severity="%s"' % source, 'condition!=""'],
   target_matchers: ['severity=~"%s"' % targets],
@@ -102,7 +127,7 @@ local outweighs(source, targets) = {
     templates: ['templates/*.tmpl'],
     route: {
       receiver: 'nobody',
-      group_by: ['alertname', 'bot', 'host', 'endpoint'],
+      group_by: ['alertname'],
       group_interval: duration.format(routing.group_interval),
       repeat_interval: duration.format(routing.repeat_interval),
       routes: [test] + watchdog + [severity('critical'), severity('warning'), severity('info', '-info', quiet.info), meta],
@@ -118,7 +143,7 @@ local outweighs(source, targets) = {
       },
       outweighs('critical', 'warning|info'),
       outweighs('warning', 'info'),
-    ],
+    ] + instead_of_objectives,
     [if quiet.all != [] then 'time_intervals']: quiet.all,
     receivers: receivers.all(settings),
   },

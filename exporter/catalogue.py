@@ -182,6 +182,7 @@ METRICS: tuple[Metric, ...] = (
     _logged("log_matches_total", "lines", "Lines that a pattern of `logs.patterns` matches; its named groups are labels too.", COUNTER, "event"),
     _logged("log_value", "as logged", "What the group `value` of a pattern of `logs.patterns` read; its other named groups are labels too.", HISTOGRAM, "event"),
     Metric("report_due", GAUGE, "bool", EXPORTER, "1 for ten minutes from the local time at which a summary is wanted (`summaries` of the settings), else 0.", ("period",), elsewhere="`summaries` and `timezone` of the settings", of_bot=False, prefix="nightdesk_"),
+    Metric("report_start_timestamp_seconds", GAUGE, "unix time", EXPORTER, "When the period began that a summary tells of, while that is due.", ("period",), elsewhere="`summaries` and `timezone` of the settings", of_bot=False, prefix="nightdesk_"),
     _own("poll_duration_seconds", "seconds", "Time that the last poll of the bot took.", "source"),
     _own("poll_success", "bool", "1 when the last poll of the bot succeeded; source is http, freqtrade, file or push.", "source"),
     _own("polls_total", "polls", "Polls of the bot; outcome is ok or the reason of the failure.", "source", "outcome", kind=COUNTER),

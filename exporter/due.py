@@ -19,23 +19,30 @@ class Due:
         self._zone = zone
 
     def samples(self, now: float) -> Iterator[Sample]:
-        """Yield 1 or 0 for each summary that is enabled, at this unix time."""
+        """Yield 1 or 0 for each summary that is enabled, at a unix time; while due, when its period began."""
         daily, weekly, monthly = self._summaries.daily, self._summaries.weekly, self._summaries.monthly
         if daily.enabled:
-            yield sample("report_due", self._due(now, daily.at), period="daily")
+            yield from self._summary("daily", daily.at, self._day(now, daily.at))
         if weekly.enabled:
-            yield sample("report_due", self._due(now, weekly.at, weekday=weekly.weekday), period="weekly")
+            yield from self._summary("weekly", weekly.at, self._day(now, weekly.at, weekday=weekly.weekday))
         if monthly.enabled:
-            yield sample("report_due", self._due(now, monthly.at, day=monthly.day), period="monthly")
+            yield from self._summary("monthly", monthly.at, self._day(now, monthly.at, day=monthly.day))
 
-    def _due(self, now: float, at: str, *, weekday: str | None = None, day: int | None = None) -> float:
-        """Return 1.0 within the ten minutes after the local time of a fitting day, also past midnight."""
+    def _summary(self, period: str, at: str, day: date | None) -> Iterator[Sample]:
+        yield sample("report_due", float(day is not None), period=period)
+        if day is not None:
+            yield sample(
+                "report_start_timestamp_seconds", self._moment(_before(period, day), at), period=period
+            )
+
+    def _day(self, now: float, at: str, *, weekday: str | None = None, day: int | None = None) -> date | None:
+        """Return the fitting day whose local time was within the last ten minutes, also past midnight."""
         here = datetime.fromtimestamp(now, self._zone)
         for each in (here.date(), (here - DUE_FOR).date()):
             fits = weekday in (None, _WEEKDAYS[each.weekday()]) and day in (None, each.day)
             if fits and 0 <= now - self._moment(each, at) < DUE_FOR.total_seconds():
-                return 1.0
-        return 0.0
+                return each
+        return None
 
     def _moment(self, day: date, at: str) -> float:
         """Return the unix time of a local time.
@@ -45,3 +52,10 @@ class Due:
         """
         hour, minute = map(int, at.split(":"))
         return datetime(day.year, day.month, day.day, hour, minute, tzinfo=self._zone).timestamp()
+
+
+def _before(period: str, day: date) -> date:
+    """Return the day on which the period began that ends on `day`: a day, a week or a month earlier."""
+    if period != "monthly":
+        return day - timedelta(days=7 if period == "weekly" else 1)
+    return (day.replace(day=1) - timedelta(days=1)).replace(day=day.day)

@@ -41,6 +41,9 @@ The rules:
 - `system_down`, `critical_loss` and `repeated_alerts` come beside the levels. `spent_attempts` says who
   hears that nothing is left to try: whoever is first, unless it names a contact.
 - A contact without any address is whoever reads the channels' own.
+- **A storm is one message.** Alertmanager tells of one alert of many bots in one message with a list. Whoever
+  the engine told of `escalation.storm.incidents` (5) `within` a minute hears of the next ones together: one
+  message with a list, one call.
 - **One person hears of one moment once**: an address that two roles share is told by the first of them, and
   what the opening has said already (no action helps, the administrator is to be told) goes only to whom it
   missed.

@@ -30,7 +30,9 @@ class Metrics:
         seconds = partial(Histogram, registry=self.registry, buckets=_SECONDS)
         self.webhooks = counter("nightdesk_webhooks", "Webhooks received, by how they ended.", ["outcome"])
         self.alerts = counter("nightdesk_alerts", "Alerts in webhooks, by what became of them.", ["outcome"])
-        self.actions = counter("nightdesk_actions", "Actions, by how they ended.", ["action", "outcome"])
+        self.actions = counter(
+            "nightdesk_actions", "Actions, by how they ended.", ["bot", "action", "outcome"]
+        )
         self.verdicts = counter(
             "nightdesk_action_verdicts", "Actions judged by samples.", ["action", "verdict"]
         )

@@ -31,6 +31,7 @@ from webhook_actions.metrics import Metrics
 from webhook_actions.notify import delivery
 from webhook_actions.notify.delivery import Sender
 from webhook_actions.notify.links import Links
+from webhook_actions.outgoing.trades import Trades
 from webhook_actions.store import escalation_steps, incidents, migrate
 from webhook_actions.store.database import CONNECT_SECONDS, GONE, DatabaseError, Pool
 from webhook_actions.web.capabilities import Capabilities
@@ -140,6 +141,7 @@ async def running(
 
         engine = parts(settings, pool, prometheus, alertmanager, metrics, threads, sender)
         engine.tasks["listener"] = lambda: listen(pool.address, engine.notice)
+        engine.tasks["trades"] = lambda: _tell_trades(settings, Trades(settings, pool))
         engine.tasks["schema"] = lambda: _watch_schema(pool, engine.executor)
         await reconsider(pool)
         tasks = tuple(
@@ -153,6 +155,12 @@ async def running(
         capabilities = Capabilities(settings, load_actions())
         stack.callback(capabilities.close)
         yield app.build(settings, pool, engine.escalation, capabilities, metrics, health, reload)
+
+
+async def _tell_trades(settings: Settings, trades: Trades) -> None:
+    while not is_cancelled():
+        await asyncio.sleep(float(settings.collection.trading.interval))
+        await trades.once()
 
 
 async def reconsider(pool: Pool) -> None:

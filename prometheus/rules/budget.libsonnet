@@ -10,7 +10,8 @@ function(config)
   local rarest = 120;
 
   // What is spent is bad events of all events. A bot that tells the rate of its errors and not their number (Freqtrade)
-  // has one event a scrape. p95 leaves one request in twenty to be slower.
+  // has one event a scrape, and enough of them in windows that hold so many. p95 leaves one request in twenty to be
+  // slower. A missed scrape is no outage: of availability the alerts ask for a time (`missed`).
   local objectives = {
     availability: {
       budget: 1 - sla.availability,
@@ -22,7 +23,7 @@ function(config)
       local uncounted = 'unless on (bot) trading_bot_api_requests_total',
       all: text.fill(|||
         sum by (bot) (max by (bot, outcome) (increase(trading_bot_api_requests_total[$range])))$enough
-        or max by (bot) (count_over_time(trading_bot_error_rate[$range])) %s
+        or max by (bot) (count_over_time(trading_bot_error_rate[$range])) %s$scrapes
       |||, uncounted),
       bad: text.fill(|||
         max by (bot) (increase(trading_bot_api_requests_total{outcome="error"}[$range]))
@@ -45,14 +46,22 @@ function(config)
   local is_long(window) = window > 6 * brick;
   local enough = text.fill(' >= %s', sla.requests_minimum);
   local events(kind) = text.fill('bot_objective:trading_bot_objective_%s_events:brick', kind);
-  local counted(name, kind, range, guard) = std.strReplace(
-    std.strReplace(objectives[name][kind], '$range', promql.range(range)), '$enough', guard
+  local scrapes(window) = if window < sla.requests_minimum * duration.seconds(config.collection.trading.interval) then '' else enough;
+  local counted(name, kind, range, guard, scrapes='') = std.foldl(
+    function(query, pair) std.strReplace(query, pair[0], pair[1]),
+    [['$range', promql.range(range)], ['$enough', guard], ['$scrapes', scrapes]],
+    objectives[name][kind]
   );
+  local sum(window, name, kind) = text.fill('sum_over_time(%s{objective="%s"}[%s])', [events(kind), name, duration.format(window)]);
+  // Each event is in as many bricks as are laid in the length of one; here it counts once. Those before the first brick
+  // was whole are all in the last one.
+  local once(window, name, kind) =
+    local laid = text.fill('%s{objective="%s"}', [events(kind), name]);
+    promql.max_by_bot([text.fill('%s / count_over_time(%s[%s])', [sum(window, name, kind), laid, duration.format(brick)]), laid]);
   local over(window, name, kind) =
-    if !is_long(window) then text.fill('(\n%s\n)', counted(name, kind, window, enough))
-    else
-      local sum = text.fill('sum_over_time(%s{objective="%s"}[%s])', [events(kind), name, duration.format(window)]);
-      if kind == 'all' then text.fill('(%s%s)', [sum, enough]) else sum;
+    if !is_long(window) then text.fill('(\n%s\n)', counted(name, kind, window, enough, scrapes(window)))
+    else if kind == 'all' then text.fill('(%s and on (bot) %s%s)', [sum(window, name, kind), once(window, name, kind), enough])
+    else sum(window, name, kind);
 
   local burn(window, name) = promql.record(
     'bot_objective_window:trading_bot_error_budget:burn',
@@ -64,6 +73,17 @@ function(config)
     ]),
     { objective: name, window: duration.format(window) }
   );
+  // Seconds within a window in which a bot is known not to have answered, whatever is unknown of the rest.
+  local missed(window) = promql.record(
+    'bot_window:trading_bot_missed:seconds',
+    text.fill('%s * (%s)\n%s', [
+      duration.seconds(config.collection.trading.interval),
+      if is_long(window) then once(window, 'availability', 'bad') else counted('availability', 'bad', window, ''),
+      promql.of_known_bots,
+    ]),
+    { window: duration.format(window) }
+  );
+  local judged = std.set([duration.seconds(sla.window)] + [duration.seconds(rate.long) for rate in sla.burn_rates]);
   local names = std.objectFields(objectives);
   local windows = std.set(
     [duration.seconds(sla.window)] +
@@ -86,7 +106,7 @@ function(config)
     {
       name: 'trading-bot-budget-' + duration.format(window),
       interval: duration.format(std.max(evaluation, std.min(window / 100, rarest))),
-      rules: [burn(window, name) for name in names],
+      rules: [burn(window, name) for name in names] + (if std.setMember(window, judged) then [missed(window)] else []),
     }
     for window in windows
   ]

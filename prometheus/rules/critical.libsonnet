@@ -16,6 +16,9 @@ function(config)
     (4 * limits.crash_loop_restarts + 1) * scrape
   ));
 
+  // Figures of a bot that is down are those that it had before.
+  local if_down = '{{ with query (printf `bot:trading_bot_up:max{bot=%q} == 0` $labels.bot) }} It is down: that is the last known.{{ end }}';
+
   [
     // `for` starts anew with every evaluation that sees no 0: one success resets the wait, and so does a scrape of the
     // exporter that fails, since unknown is not down (ExporterDown tells of that). This holds until the alert fires:
@@ -66,30 +69,30 @@ function(config)
 
     alert.critical(
       'HighDrawdown',
-      'max by (bot) (trading_bot_drawdown_ratio) > %(max_drawdown)s',
+      '(max by (bot) (trading_bot_drawdown_ratio) or bot:trading_bot_drawdown_ratio:known) > %(max_drawdown)s',
       text.fill('drawdown > %s', promql.percent(limits.max_drawdown)),
       summary='{{ $labels.bot }} is {{ $value | humanizePercentage }} below its peak',
-      problem=text.fill('The drawdown of {{ $labels.bot }} is {{ $value | humanizePercentage }}, its limit %s%.', (100 * limits.max_drawdown)),
+      problem=text.fill('The drawdown of {{ $labels.bot }} is {{ $value | humanizePercentage }}, its limit %s%.', (100 * limits.max_drawdown)) + if_down,
       todo='Decide whether its open positions still have a reason; make them smaller or close them.',
       verify='trading_bot_drawdown_ratio{$bot} <= %(max_drawdown)s'
     ),
 
     alert.critical(
       'CriticalLoss',
-      'max by (bot) (trading_bot_drawdown_ratio) > %(critical_loss)s',
+      '(max by (bot) (trading_bot_drawdown_ratio) or bot:trading_bot_drawdown_ratio:known) > %(critical_loss)s',
       text.fill('drawdown > %s', promql.percent(limits.critical_loss)),
       summary='{{ $labels.bot }} has lost {{ $value | humanizePercentage }} from its peak',
-      problem=text.fill('The drawdown of {{ $labels.bot }} is {{ $value | humanizePercentage }}, beyond the %s% at which everything is closed.', (100 * limits.critical_loss)),
+      problem=text.fill('The drawdown of {{ $labels.bot }} is {{ $value | humanizePercentage }}, beyond the %s% at which everything is closed.', (100 * limits.critical_loss)) + if_down,
       todo='See that it is flat at the exchange; let it trade again only once you know why it lost.',
       verify='trading_bot_drawdown_ratio{$bot} <= %(critical_loss)s'
     ),
 
     alert.critical(
       'LossLimit',
-      'max by (bot) (trading_bot_pnl{window="day"}) < -%(daily_loss)s',
+      '(max by (bot) (trading_bot_pnl{window="day"}) or bot:trading_bot_pnl_day:known) < -%(daily_loss)s',
       text.fill("day's P&L < -%s", limits.daily_loss),
       summary='{{ $labels.bot }} lost {{ $value | printf "%.2f" }} today',
-      problem=text.fill('The trades that {{ $labels.bot }} closed today made {{ $value | printf "%.2f" }}; it may lose %s a day.', limits.daily_loss),
+      problem=text.fill('The trades that {{ $labels.bot }} closed today made {{ $value | printf "%.2f" }}; it may lose %s a day.', limits.daily_loss) + if_down,
       todo='Let it enter nothing more today; look at what its losing trades have in common.',
       verify='trading_bot_pnl{$bot,window="day"} >= -%(daily_loss)s'
     ),

@@ -37,7 +37,7 @@ function(config)
       text.fill('sum(max by (bot, symbol, side) (trading_bot_trades_total{outcome="won"})) / (fleet:trading_bot_trades:sum >= %s)', config.thresholds.warning.win_rate_trades)
     ),
     record('fleet:trading_bot_active_positions:sum', 'sum(max by (bot, symbol) (trading_bot_active_positions))'),
-    record('fleet:trading_bot_drawdown_ratio:max', 'max(trading_bot_drawdown_ratio)'),
+    record('fleet:trading_bot_drawdown_ratio:max', 'max(bot:trading_bot_drawdown_ratio:known)'),
     record('fleet:trading_bot_error_rate:avg', text.fill('avg(%s)', of_bots('error_rate'))),
     record('fleet:trading_bot_api_requests:rate', 'sum(bot:trading_bot_api_requests:rate)'),
     record('fleet:trading_bot_health:avg', 'avg(bot:trading_bot_health:min)'),

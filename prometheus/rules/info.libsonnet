@@ -12,27 +12,38 @@ function(config)
   local quiet = if hours == null then 0 else (25 * 60 - (minutes(hours.to) - minutes(hours.from))) * 60;
 
   local fact(name, query, format) =
-    name + ': {{ with query `' + query + '` }}{{ . | first | value | ' + format + ' }}{{ else }}unknown{{ end }}';
+    name + ': {{ with query ' + query + ' }}{{ . | first | value | ' + format + ' }}{{ else }}unknown{{ end }}';
   // So many bots are listed: a message of Telegram holds 4096 characters.
   local listed = 15;
-  local summary(name, key, window, range) = if !config.summaries[key].enabled then null else alert.info(
-    name,
-    text.fill('max(nightdesk_report_due{period="%s"}) == 1', key),
-    text.fill('at its time: summaries.%s', key),
-    subject=[],
-    summary=text.fill('The bots, %s summary', key),
-    news=std.join('\n', [
-      fact('Bots up', 'fleet:trading_bot_up:sum', 'printf "%.0f"') + ' of ' +
-      '{{ with query `fleet:trading_bot_up:count` }}{{ . | first | value | printf "%.0f" }}{{ else }}unknown{{ end }}',
-      fact('Deals', text.fill('sum(increase(bot:trading_bot_trades:sum[%s]))', range), 'printf "%.0f"'),
-      fact('Win rate', '100 * fleet:trading_bot_win_rate:ratio', 'printf "%.1f%%"'),
-      fact('Firing alerts', 'count(ALERTS{alertstate="firing",severity=~"critical|warning"}) or vector(0)', 'printf "%.0f"'),
-      text.fill('{{ range query `topk(%(n)s, max by (bot) (trading_bot_pnl{window="%(w)s"}))` }}', { n: listed, w: window }) +
-      '{{ .Labels.bot }}: P&L {{ .Value | printf "%.2f" }}' +
-      '{{ with query (printf `max(trading_bot_sharpe_ratio{bot=%q})` .Labels.bot) }}, Sharpe {{ . | first | value | printf "%.2f" }}{{ end }}\n' +
-      '{{ end }}',
-    ]),
-  );
+  // All figures are of the period that ends now, as long as the exporter says that it is; of a bot that was not seen when
+  // it began, or is not seen now, the P&L is unknown.
+  local summary(name, key, usual) = if !config.summaries[key].enabled then null else
+    local start = text.fill('max(nightdesk_report_start_timestamp_seconds{period="%s"})', key);
+    local of_period(query) = '(printf `' + query + '` $for)';
+    local won = '100 * sum(increase(trading_bot_trades_total{outcome="won"}[%[1]s])) / (sum(increase(trading_bot_trades_total[%[1]s])) > 0)';
+    local made = 'max by (bot) (trading_bot_pnl{window="total"}) - max by (bot) (trading_bot_pnl{window="total"} offset %[1]s)';
+    alert.info(
+      name,
+      text.fill('max(nightdesk_report_due{period="%s"}) == 1', key),
+      text.fill('at its time: summaries.%s', key),
+      subject=[],
+      summary=text.fill('The bots, %s summary', key),
+      news=text.fill('{{ $for := "%s" }}{{ with query `time() - %s` }}{{ $for = . | first | value | printf "%.0fs" }}{{ end }}', [usual, start]) +
+           std.join('\n', [
+             text.fill('Period: {{ with query `%s` }}from {{ . | first | value | humanizeTimestamp }}{{ else }}the last %s{{ end }}', [start, usual]),
+             'Status: {{ with query `count(ALERTS{alertstate="firing",severity=~"critical|warning"})` }}' +
+             '{{ . | first | value | printf "%.0f" }} alerts fire{{ else }}no alert fires{{ end }}',
+             fact('Bots up', '`fleet:trading_bot_up:sum`', 'printf "%.0f"') + ' of ' +
+             '{{ with query `fleet:trading_bot_up:count` }}{{ . | first | value | printf "%.0f" }}{{ else }}unknown{{ end }}',
+             fact('Deals', of_period('sum(increase(bot:trading_bot_trades:sum[%[1]s]))'), 'printf "%.0f"'),
+             fact('Win rate', of_period(won), 'printf "%.1f%%"'),
+             text.fill('{{ range query (printf `topk(%s, ' + made + ')` $for) }}', listed) +
+             '{{ .Labels.bot }}: P&L {{ .Value | printf "%.2f" }}' +
+             '{{ with query (printf `max(trading_bot_sharpe_ratio{bot=%q})` .Labels.bot) }}, Sharpe {{ . | first | value | printf "%.2f" }}{{ end }}\n' +
+             '{{ end }}' +
+             text.fill('{{ range query (printf `topk(%s, bot:trading_bot_up:max unless on (bot) (' + made + '))` $for) }}{{ .Labels.bot }}: P&L unknown\n{{ end }}', listed),
+           ]),
+    );
 
   local suggestion(name, condition, expr, says) =
     local one = config.suggestions[name];
@@ -62,9 +73,9 @@ function(config)
   local step = duration.format(2 * duration.seconds(config.collection.trading.interval));
   local rearm = duration.format(config.milestones.rearm);
   [
-    summary('DailySummary', 'daily', 'day', '1d'),
-    summary('WeeklySummary', 'weekly', 'week', '7d'),
-    summary('MonthlySummary', 'monthly', 'month', '30d'),
+    summary('DailySummary', 'daily', '1d'),
+    summary('WeeklySummary', 'weekly', '7d'),
+    summary('MonthlySummary', 'monthly', '30d'),
     alert.info(
       'MilestoneReached',
       text.fill(|||

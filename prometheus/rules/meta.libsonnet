@@ -86,10 +86,10 @@ function(config)
 
     alert.meta(
       'ActionFailed',
-      text.fill('sum by (action) (%s) > 0', counted('nightdesk_actions_total', '{outcome=~"failed|retry"}')),
+      text.fill('sum by (bot, action) (%s) > 0', counted('nightdesk_actions_total', '{outcome=~"failed|retry"}')),
       'an action failed',
-      summary='The action {{ $labels.action }} failed',
-      problem='{{ $labels.action }} failed; the incident says why.',
+      summary='The action {{ $labels.action }}{{ with $labels.bot }} of {{ . }}{{ end }} failed',
+      problem='{{ $labels.action }}{{ with $labels.bot }} of {{ . }}{{ end }} failed; the incident says why.',
       todo='Open the incident on the on-call page; do by hand what Nightdesk could not.',
       path='/alerts'
     ),

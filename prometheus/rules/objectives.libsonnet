@@ -21,7 +21,8 @@ function(config)
       text.fill('1 - max by (bot) (bot_objective_window:trading_bot_error_budget:burn{objective="availability",window="%s"}) * %s', [window, 1 - sla.availability])
     ),
     record('bot:trading_bot_api_requests:peak', text.fill('max_over_time(bot:trading_bot_api_requests:rate[%s])', promql.range(sla.throughput.peak_over))),
-    met('availability', kept('availability')),
+    // Of a bot that was seen for a short while only, one missed scrape is a large share, and a short time.
+    met('availability', text.fill('max by (bot) (bot_window:trading_bot_missed:seconds{window="%s"}) <= bool %s', [window, (1 - sla.availability) * duration.seconds(sla.window)])),
     met('error_rate', kept('error_rate')),
     met('response_time', promql.min_by_bot([
       quantile('p50', sla.response_time.median),

@@ -4,6 +4,9 @@ local text = import '../text.libsonnet';
 
 function(config) {
   local interval(group) = duration.seconds(config.collection[group].interval),
+  local numbered(parts) = std.join('\n  or ', std.mapWithIndex(
+    function(index, part) text.fill('label_replace(%s, "part", "%s", "", "")', [part, index]), parts
+  )),
 
   // A range of these seconds, but of four scrapes at least: fewer miss what happens between two of them.
   range(seconds, group='trading'):: duration.format(std.max(duration.seconds(seconds), 4 * interval(group))),
@@ -26,9 +29,8 @@ function(config) {
   |||, [duration.seconds(config.thresholds.warning.trades_per_hour_after), $.resting]),
 
   // The smallest of the parts that are known: two parts of one bot have the same labels until each is numbered.
-  min_by_bot(parts):: text.fill('min by (bot) (\n  %s\n)', std.join('\n  or ', std.mapWithIndex(
-    function(index, part) text.fill('label_replace(%s, "part", "%s", "", "")', [part, index]), parts
-  ))),
+  min_by_bot(parts):: text.fill('min by (bot) (\n  %s\n)', numbered(parts)),
+  max_by_bot(parts):: text.fill('max by (bot) (\n  %s\n)', numbered(parts)),
 
   // How much a counter grew. `increase` does not see the first value of a counter that is born with it; that it was
   // born, and not merely not scraped, `seen` shows: a gauge that was there at the range's begin, joined `on` a label.

@@ -179,6 +179,13 @@ class SpentAttempts(Section):
     channels: list[Channel]
 
 
+class Storm(Section):
+    """From how many incidents within which time on a person hears of the next ones together."""
+
+    incidents: Count
+    within: Annotated[Duration, Between("10s", "10m")]
+
+
 class Escalation(Section):
     """Who is told, after how long without an answer, over which channels."""
 
@@ -191,6 +198,7 @@ class Escalation(Section):
     spent_attempts: SpentAttempts
     rotas: dict[str, Rota]
     quiet_hours: Hours | None
+    storm: Storm
     link_valid_for: Annotated[RealTime, Between("10m", "30d")]
     delivery: RetryPolicy
 

@@ -70,6 +70,7 @@ class Sla(Section):
 
     window: Annotated[Duration, Between("1h", "30d")]
     requests_minimum: Count
+    missed_minimum: Annotated[Duration, Between("1m", "1h")]
     availability: Annotated[float, Between(0.5, 0.99999), Plain]
     response_time: ResponseTimes
     error_rate: Ratio

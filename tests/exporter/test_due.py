@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from exporter.catalogue import Sample
 from exporter.due import Due
 from stack.settings.telling import Summaries
 
@@ -24,7 +25,11 @@ def due(**changes: dict[str, Any]) -> Due:
 
 
 def seen(due: Due, moment: datetime) -> dict[str, float]:
-    return {each.labels[0]: each.value for each in due.samples(moment.timestamp())}
+    return {each.labels[0]: each.value for each in _told(due, moment, "report_due")}
+
+
+def _told(due: Due, moment: datetime, name: str) -> list[Sample]:
+    return [each for each in due.samples(moment.timestamp()) if each.metric.name == name]
 
 
 def minutes(due: Due, period: str, day: datetime) -> list[datetime]:
@@ -43,6 +48,24 @@ def test_each_is_due_for_ten_minutes_at_its_local_time():
     assert seen(summaries, sunday + timedelta(seconds=600))["daily"] == 0
     assert seen(summaries, sunday + timedelta(days=1)) == {"daily": 1, "weekly": 0, "monthly": 0}
     assert seen(summaries, sunday + timedelta(days=7)) == {"daily": 1, "weekly": 1, "monthly": 0}
+
+
+@pytest.mark.parametrize(
+    ("now", "starts"),
+    [
+        ("2026-11-01T20:05", {"daily": "2026-10-31", "weekly": "2026-10-25", "monthly": "2026-10-01"}),
+        ("2026-03-01T20:00", {"daily": "2026-02-28", "weekly": "2026-02-22", "monthly": "2026-02-01"}),
+        ("2026-01-01T20:00", {"daily": "2025-12-31", "monthly": "2025-12-01"}),
+        ("2026-11-01T19:59", {}),
+    ],
+)
+def test_a_summary_tells_of_the_period_that_ends_when_it_is_due(now: str, starts: dict[str, str]):
+    found = _told(due(), datetime.fromisoformat(now).replace(tzinfo=BERLIN), "report_start_timestamp_seconds")
+    expected = {
+        period: datetime.fromisoformat(f"{day}T20:00").replace(tzinfo=BERLIN).timestamp()
+        for period, day in starts.items()
+    }
+    assert {each.labels[0]: each.value for each in found} == expected
 
 
 def test_one_that_is_switched_off_is_absent():

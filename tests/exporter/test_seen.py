@@ -29,6 +29,7 @@ OWN = {
     "process_threads",
     "process_open_fds",
     "report_due",
+    "report_start_timestamp_seconds",
     "poll_duration_seconds",
     "poll_success",
     "polls_total",

@@ -30,7 +30,7 @@ QUICK = (
     "ApiErrorRate",
     "HighVolatility",
 )  # alerts that may be told again after a second
-COOLDOWN = "15s"  # of LoopHung
+COOLDOWN = "15s"  # of ModelDrift
 WEEK = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 
 
@@ -130,7 +130,7 @@ def write_settings(directory: Path, http: int, smtp: int, **over: Any) -> Path:
     chats = {"chats": [CHAT, "@channel"], "api_url": f"http://127.0.0.1:{http}", "timeout": "5s"}
     settings = {
         "profile": "production",
-        "alerts": {name: {"cooldown": "1s"} for name in QUICK} | {"LoopHung": {"cooldown": COOLDOWN}},
+        "alerts": {name: {"cooldown": "1s"} for name in QUICK} | {"ModelDrift": {"cooldown": COOLDOWN}},
         "bots": {
             "owned[1]": {"source": source, "team": "anna"},
             "kept": {"source": source},
@@ -138,7 +138,7 @@ def write_settings(directory: Path, http: int, smtp: int, **over: Any) -> Path:
         "contacts": {"anna": {"email": ["anna@example.org"]}},
         "timezone": "Europe/Berlin",
         "routing": {
-            "group_wait": {"critical": "0s", "warning": "0s", "info": "0s"},
+            "group_wait": {"critical": "500ms", "warning": "0s", "info": "0s"},
             "group_interval": "1s",
             "repeat_interval": "1h",
             "watchdog_url_file": "watchdog",

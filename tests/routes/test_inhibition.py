@@ -50,7 +50,7 @@ def test_down_silences_what_follows_from_it_for_the_same_bot_only(
     silenced_anyway = desk.inhibited("well")
     assert desk.inhibited("dead") == expected | silenced_anyway
     assert not {f"TradingBot{name}" for name in (*META, "Down")} & desk.inhibited("dead")
-    assert silenced_anyway == _names([*OUTWEIGHED, "Suggestion"])
+    assert silenced_anyway == _names([*OUTWEIGHED, "Suggestion", "ErrorBudgetBurn", "ObjectiveMissed"])
 
 
 @pytest.mark.parametrize(("weaker", "stronger"), OUTWEIGHED.items())
@@ -87,6 +87,27 @@ def test_of_one_budget_the_faster_burn_silences_the_slower(
     assert desk.inhibited("burns") == set()
     desk.post(burning | {"objective": "availability", "severity": "critical", "window": "1h"})
     eventually(lambda: desk.inhibited("burns") == {"TradingBotErrorBudgetBurn"})
+
+
+@pytest.mark.parametrize(
+    ("says_why", "objective", "silenced"),
+    [
+        ("ApiResponseTimeCritical", "response_time", {"ErrorBudgetBurn", "ObjectiveMissed"}),
+        ("ApiResponseTimeHigh", "response_time", {"ObjectiveMissed"}),  # no warning silences what is critical
+        ("DataStale", "data_age", {"ErrorBudgetBurn", "ObjectiveMissed"}),
+        ("CrashLooping", "availability", {"ErrorBudgetBurn", "ObjectiveMissed"}),
+        ("ErrorBudgetBurn", "model_accuracy", {"ObjectiveMissed"}),
+    ],
+)
+def test_what_says_why_an_objective_is_missed_is_told_instead_of_that(
+    desk: Desk, labelled: dict[str, Mapping[str, str]], says_why: str, objective: str, silenced: set[str]
+) -> None:
+    bot = f"missed-{says_why}"
+    desk.post(labelled["ObjectiveMissed"] | {"objective": objective, "bot": bot})
+    desk.post(labelled["ErrorBudgetBurn"] | {"objective": objective, "bot": bot, "severity": "critical"})
+    if says_why != "ErrorBudgetBurn":
+        desk.post(labelled[says_why] | {"bot": bot})
+    eventually(lambda: desk.inhibited(bot) == _names(silenced))
 
 
 def _names(words: Iterable[str]) -> set[str]:

@@ -198,7 +198,10 @@ def test_paces_follow_the_settings(tmp_path: Path) -> None:
     assert found['severity="warning"'] == "40s"
     assert found['severity="info"'] == "3m"
     assert (route["group_interval"], route["repeat_interval"]) == ("1m30s", "2h")
-    assert route["group_by"] == ["alertname", "bot", "host", "endpoint"]
+    assert route["group_by"] == ["alertname"]
+    acting = [way for one in route["routes"] for way in one.get("routes", []) if "group_by" in way]
+    assert [way["receiver"] for way in acting] == ["webhook_actions"] * 3
+    assert acting[0]["group_wait"] == "0s", "what is critical is acted on at once"
 
 
 def test_a_team_may_be_a_rota_whose_bots_stay_with_the_desk(tmp_path: Path) -> None:

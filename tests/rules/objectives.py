@@ -58,10 +58,20 @@ def _burning(settings: Settings) -> Iterator[Case]:
         up = [Series("trading_bot_up", [1.0] * long)]
         yield case("does not answer", down, known, True, "availability")
         yield case("answers", up, known, False, "availability")
+        blips = [Series("trading_bot_up", [0.0, *([1.0] * (long - 2)), 0.0])]
+        yield case("misses a scrape now and then", blips, known, False, "availability")
         if rate.factor * 0.05 < 1:
             yield case("answers late", _calls(settings, long, late=1.0), known, True, "response_time")
         late = _calls(settings, long, late=min(rate.factor * 0.05 * 0.9, 0.9))
         yield case("late, within budget", late, known, False, "response_time")
+
+
+def _few(settings: Settings, count: int) -> list[Series]:
+    """Return requests that all fail, half as many as it takes to tell."""
+    few = settings.sla.requests_minimum / 2
+    made = rising(few / count, count)
+    ok = Series("trading_bot_api_requests_total", [0.0] * count, {"outcome": "ok"})
+    return [*_bot("trading_bot_api_requests_total", made, outcome="error"), ok]
 
 
 def _calls(settings: Settings, count: int, late: float) -> list[Series]:
@@ -81,7 +91,7 @@ def _missed(settings: Settings) -> Iterator[Case]:
     alert, sla = "ObjectiveMissed", settings.sla
     wait, kept = settings.alerts[alert].for_, bridge(settings, alert)
     scrape = settings.collection.trading.interval
-    known = wait + 10 * SLOW
+    known = wait + (sla.requests_minimum + 10) * SLOW  # one event a scrape, where a bot tells no number
     long = scrapes(settings, known)
 
     def case(says: str, objective: str, series: Sequence[Series], at: float, fires: bool) -> Case:
@@ -102,8 +112,13 @@ def _missed(settings: Settings) -> Iterator[Case]:
 
     rate = "trading_bot_error_rate"
     yield case("too many errors", "error_rate", _bot(rate, [sla.error_rate * 1.01] * long), known, True)
+    yield case("too few requests to tell", "error_rate", _few(settings, long), known, False)
+    precise = [*_bot(rate, [settings.thresholds.critical.error_rate * 1.01] * long)]
+    yield case("which ApiErrorRate says already", "error_rate", precise, known, False)
     yield case("few errors", "error_rate", _bot(rate, [sla.error_rate * 0.99] * long), known, False)
     down, up = [Series("trading_bot_up", [0.0] * long)], [Series("trading_bot_up", [1.0] * long)]
+    blip = [Series("trading_bot_up", [0.0, *([1.0] * (long - 1))])]
+    yield case("missed its first scrape", "availability", blip, known, False)
     yield case("does not answer", "availability", down, known, True)
     yield case("answers", "availability", up, known, False)
     yield case("slow", "response_time", _slow_calls(settings, long), known, True)

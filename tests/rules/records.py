@@ -135,6 +135,8 @@ def _signals(settings: Settings) -> Iterator[Recorded]:
     yield _bots("bot:trading_bot_up:max", {GOOD: 1, POOR: 0, STOPPED: 1})
     yield _bots("bot:trading_bot_trades:sum", {GOOD: 40, POOR: 3})
     yield _bots("bot:trading_bot_win_rate:settled", {GOOD: 0.75})  # three trades are none
+    yield _bots("bot:trading_bot_drawdown_ratio:known", {GOOD: 0.02, POOR: 0.3})
+    yield _bots("bot:trading_bot_pnl_day:known", {GOOD: 100.0})
     for name, share in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99)):
         yield _bots(f"bot:trading_bot_response_time_seconds:{name}", _quantiles(settings, share))
     yield _bots("bot:trading_bot_api_requests:rate", {GOOD: (OK + ERRORS) / scrape})
@@ -176,6 +178,10 @@ def _service_level(settings: Settings) -> Iterator[Recorded]:
         for bot, burn in bots.items()
     ]
     yield Recorded("bot_objective_window:trading_bot_error_budget:burn", tuple(samples))
+    long = {sla.window, *(rate.long for rate in sla.burn_rates)}
+    missed = {GOOD: 0.0, POOR: float(COUNT * scrape), STOPPED: 0.0}
+    of_windows = [({"bot": bot, "window": str(one)}, time) for one in long for bot, time in missed.items()]
+    yield Recorded("bot_window:trading_bot_missed:seconds", tuple(of_windows))
     yield from _events()
     yield _bots("bot:trading_bot_availability:ratio", {GOOD: 1.0, POOR: 0.0, STOPPED: 1.0})
     yield _bots("bot:trading_bot_api_requests:peak", {GOOD: (OK + ERRORS) / scrape})

@@ -149,7 +149,7 @@ def _actions(settings: Settings) -> Iterator[Case]:
     before = scrapes(settings, window) + 1
     engine = Series("up", [1.0] * (before * 5), {"job": "webhook_actions", "instance": "one:9099"}, NOTHING)
     for alert, name, labels, together in (
-        ("ActionFailed", "nightdesk_actions_total", {"action": BOT}, True),
+        ("ActionFailed", "nightdesk_actions_total", {"action": "restart_bot", "bot": BOT}, True),
         ("EngineTaskFailing", "nightdesk_task_restarts_total", {"task": BOT}, True),
         ("EscalationExhausted", "nightdesk_escalations_exhausted_total", {}, False),
     ):

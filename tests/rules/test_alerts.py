@@ -1,18 +1,20 @@
 """Each alert fires at its limit, is silent below it and where its series is absent, and resolves."""
 
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from stack.render import ROOT, render
-from stack.settings import META, load, severities_of
+from stack.settings import META, Duration, load, severities_of
 from stack.settings.model import Settings
-from tests.rules.case import BOT, Case, Series
+from tests.rules.case import BOT, Case, Series, Value
 from tests.rules.cases import cases
 from tests.rules.design import NAMES, SEVERITY, condition
 from tests.rules.promtool import files, inputs, needed, read, run, write
+from webhook_actions.actions import Action, Effect, load_actions
 
 
 def test_every_alert_fires_and_is_silent_as_its_settings_say(
@@ -65,6 +67,47 @@ def test_every_rule_is_paced_by_the_settings_and_explained_by_a_runbook(
         assert ("verify" in says) == (labels["severity"] in ("critical", "warning"))
         assert says["summary"]
         assert says["description"]
+
+
+def test_the_more_severe_of_twins_never_gets_less_help_than_the_milder(
+    settings: Settings, rules: Path
+) -> None:
+    order, every = ("info", "warning", "critical"), load_actions()
+    plans = {
+        (rule["labels"]["condition"], rule["labels"]["severity"], _word(rule)): _help(settings, rule, every)
+        for rule in _alerts(rules)
+        if rule["labels"]["severity"] in order and rule["labels"].get("kind") != "suggestion"
+    }
+    less = {
+        (stronger, milder): plans[milder] - plans[stronger]
+        for stronger in plans
+        for milder in plans
+        if stronger[0] == milder[0] and order.index(stronger[1]) > order.index(milder[1])
+    }
+    assert less
+    assert {twins: lacks for twins, lacks in less.items() if lacks} == {}
+
+
+def _help(settings: Settings, rule: dict[str, Any], every: Mapping[str, Action]) -> set[str]:
+    """Return the actions against an alert that change something: to look, to note and to tell is no help."""
+    severity, objective = rule["labels"]["severity"], rule["labels"].get("objective")
+    own = settings.alerts[_word(rule)].actions
+    if objective is not None and own is None:
+        own = settings.sla.actions.get(objective, settings.sla.actions["default"])
+    names = getattr(settings.severities, severity).actions if own is None else own
+    return {name for name in names if every[name].effect is not Effect.OBSERVE}
+
+
+def test_no_two_alerts_say_the_same_in_their_summaries_unless_they_are_twins(rules: Path) -> None:
+    said: dict[str, set[str]] = {}
+    for alert in _alerts(rules):
+        said.setdefault(alert["annotations"]["summary"], set()).add(alert["labels"]["condition"])
+    assert {summary: about for summary, about in said.items() if len(about) > 1} == {}
+
+
+def test_an_alert_about_an_action_names_its_bot(rules: Path) -> None:
+    [failed] = [alert for alert in _alerts(rules) if _word(alert) == "ActionFailed"]
+    assert "$labels.bot" in failed["annotations"]["summary"]
 
 
 def test_what_is_said_of_a_bot_tells_its_figures(rules: Path) -> None:
@@ -130,6 +173,57 @@ def test_the_annotations_tell_the_bots_figures_and_what_is_unknown(
     file = rules / "trading-bot-critical.yml"
     pace = settings.collection.evaluation_interval
     tests = write(tmp_path / "tests.yml", [test], needed(file, rules.glob("*.yml")), pace)
+    assert run([tests]) == ""
+
+
+def test_a_summary_tells_of_the_period_that_ended_and_not_of_the_one_that_began(
+    settings: Settings, rules: Path, tmp_path: Path
+) -> None:
+    scrape = settings.collection.trading.interval
+    period, count = (
+        3600.0,
+        int(5400 // scrape),
+    )  # the summary of an hour, of which half an hour is of the new month
+    begin = count * scrape - period
+    total: list[Value] = [100.0 if index * scrape <= begin else 140.0 for index in range(count + 1)]
+    won: list[Value] = [10.0 if index * scrape <= begin else 14.0 for index in range(count + 1)]
+    of_bot = {"bot": "alpha"}
+    series = [
+        Series("nightdesk_report_due", [1.0] * (count + 1), {"period": "monthly"}, {}),
+        Series("nightdesk_report_start_timestamp_seconds", [begin] * (count + 1), {"period": "monthly"}, {}),
+        Series("trading_bot_up", [1.0] * (count + 1), {}, of_bot),
+        Series("trading_bot_up", [None] * (count - 1) + [1.0] * 2, {}, {"bot": "new"}),
+        Series("trading_bot_pnl", total, {"window": "total"}, of_bot),
+        Series("trading_bot_pnl", [2.0] * (count + 1), {"window": "month"}, of_bot),
+        Series("trading_bot_pnl", [7.0] * 2, {"window": "total"}, {"bot": "new"}),
+        Series("trading_bot_trades_total", won, {"outcome": "won"}, of_bot),
+    ]
+    test = {
+        "interval": str(scrape),
+        "input_series": inputs(series),
+        "alert_rule_test": [
+            {
+                "eval_time": str(Duration(count * scrape)),
+                "alertname": "TradingBotMonthlySummary",
+                "exp_alerts": [
+                    {
+                        "exp_labels": {"severity": "info", "condition": "monthly_summary"},
+                        "exp_annotations": {
+                            "summary": "The bots, monthly summary",
+                            "description": (
+                                f"Period: from 1970-01-01 00:{begin // 60:02.0f}:00 +0000 UTC\n"
+                                "Status: no alert fires\nBots up: 2 of 2\nDeals: 4\nWin rate: 100.0%\n"
+                                "alpha: P&L 40.00\nnew: P&L unknown\n"
+                            ),
+                            "runbook_url": "http://127.0.0.1:9099/docs/runbooks/TradingBotMonthlySummary.md",
+                            "dashboard_url": "http://127.0.0.1:3000/d/trading-bot",
+                        },
+                    }
+                ],
+            }
+        ],
+    }
+    tests = write(tmp_path / "tests.yml", [test], sorted(rules.glob("*.yml")), scrape)
     assert run([tests]) == ""
 
 

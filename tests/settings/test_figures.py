@@ -142,11 +142,11 @@ LossLimit               1m  10m 20m  -                        stop_entries
 ApiErrorRate            2m  5m  15m  email,telegram           switch_api_endpoint,retry_connection
 HighMemoryUsage         2m  5m  10m  email,telegram           clear_cache,restart_bot
 HighCpuUsage            5m  5m  10m  email,telegram           reduce_processing,restart_bot
-ApiResponseTimeCritical 5m  5m  15m  -                        check_network
+ApiResponseTimeCritical 5m  5m  15m  -                        check_network,optimize_connections
 ApiResponseTimeHigh     5m  15m 30m  -                        optimize_connections
 DataStale               1m  5m  15m  -                        retry_connection
 DataStaleWarning        1m  5m  15m  -                        retry_connection
-ModelAccuracyCritical   15m 1h  2h   -                        stop_entries
+ModelAccuracyCritical   15m 1h  2h   -                        stop_entries,adjust_parameters
 ModelAccuracyLow        15m 1h  2h   -                        adjust_parameters
 NetworkLatencyCritical  2m  5m  15m  -                        check_network,optimize_connections
 HighLatency             5m  15m 30m  telegram                 check_network,optimize_connections

@@ -12,7 +12,7 @@ from webhook_actions.store.deliveries import ClaimedDelivery, Delivery
 from webhook_actions.store.escalation_steps import Due as DueStep
 from webhook_actions.store.escalation_steps import Opened
 
-_TOGETHER, _AT_A_TIME = 20, 100
+_TOGETHER, _AT_A_TIME = 500, 100
 
 
 class People(Held):
@@ -98,7 +98,24 @@ class People(Held):
         for id_ in ids:
             self.put("steps", id_, state=state)
 
-    async def escalation_steps__write_taken(self, _: Any, taken: Any) -> None:
+    async def escalation_steps__write_taken(self, _: Any, taken: Any, incidents: int, within: float) -> None:
+        before = set(self.t.messages)
+        await self._write_taken(taken)
+        new = [m for m in self.t.messages.values() if m.id not in before and m.step is not None]
+        since = self.later(-within)
+        for m in new:
+            lately = [
+                o
+                for o in self.t.messages.values()
+                if o.id in before and o.step is not None and o.state != "cancelled"
+                and (o.channel, o.address) == (m.channel, m.address) and o.written_at > since
+            ]  # fmt: skip
+            if len({o.incident for o in lately}) >= incidents:
+                gathered = [o.due_at for o in lately if o.state == "waiting" and not o.attempts]
+                at = max((at for at in gathered if at > self.now()), default=self.later(within))
+                self.put("messages", m.id, due_at=at)
+
+    async def _write_taken(self, taken: Any) -> None:
         for due, one in taken:
             if one is None:
                 self.put("steps", due.id, state="cancelled")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from stack.settings.plan import Step
+from stack.settings.plan import Recipient, Step
 from tests.simulation.memory import Memory
 from tests.simulation.substitution import MODULES
 from tests.webhook_actions.escalation.world import database
@@ -219,9 +219,12 @@ class Both:
             for each in (theirs, ours)
         ]
         assert said[0] == said[1]
-        taken = Taken("administrator", (), ("escalated", "to"))
+        taken = Taken("administrator", (Recipient("sms", "+1", "administrator"),), ("escalated", "to"))
+        storm = (2, 0.02)
         await self.ask(
-            "escalation_steps.write_taken", ([(s, taken) for s in theirs],), ([(s, taken) for s in ours],)
+            "escalation_steps.write_taken",
+            ([(s, taken) for s in theirs], *storm),
+            ([(s, taken) for s in ours], *storm),
         )
 
     async def send(self) -> None:

@@ -93,7 +93,7 @@ async def test_a_release_that_a_bot_cannot_carry_out_counts_as_failed_which_peop
 
         await s.until(is_over, "that it is left to a person")
         assert bot.state == "paused"
-        assert s.metrics.actions.labels("release", "failed")._value.get() == 1
+        assert s.metrics.actions.labels("alpha", "release", "failed")._value.get() == 1
 
 
 async def test_a_bot_that_its_release_stopped_half_way_is_started(postgres: str, tmp_path: Path) -> None:

@@ -209,7 +209,7 @@ class Engine:
                 action = self._actions.get(name)
                 effect = action.effect if action else Effect.OBSERVE
                 await runs.skip(connection, incident.id, incident.bot, name, effect, outcome, reason)
-                look.written.append(self._metrics.actions.labels(name, outcome).inc)
+                look.written.append(self._metrics.actions.labels(incident.bot, name, outcome).inc)
             case d.Wait(until=until, reason=reason, told=told):
                 if told and reason != incident.waits_for:
                     look.told.append((incident.id, "waiting", reason))
@@ -289,7 +289,7 @@ class Engine:
             await runs.finish(connection, run, verdict, d.REFUSED, decision.reason)
             await incidents.tell(connection, incident.id, d.REFUSED, text)
             await self._escalation.blocked(connection, incident, f"refused {run.id}", text)
-            look.written.append(self._metrics.actions.labels(run.action, d.REFUSED).inc)
+            look.written.append(self._metrics.actions.labels(incident.bot, run.action, d.REFUSED).inc)
             return
         await runs.finish(connection, run, verdict, d.SPARED if decision.spared else None)
         if verdict is d.Verdict.NONE:

@@ -141,7 +141,7 @@ class Executor:
             ending = self._ending(attempt, outcome, None)
         await self._write(attempt, ending, outcome)
         if ending.pause is None or attempt.attempts >= _PATIENT_ATTEMPTS:  # an order may take a moment
-            self._metrics.actions.labels(action.name, ending.outcome).inc()
+            self._metrics.actions.labels(incident.bot, action.name, ending.outcome).inc()
         log.info("acted", extra=about | {"outcome": ending.outcome, "reason": ending.detail})
 
     def _attempt(self, attempt: Attempt, bot: BotControl) -> tuple[Ending, Outcome]:

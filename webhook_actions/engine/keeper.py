@@ -141,7 +141,7 @@ class Keeper:
             async with self._pool.transaction() as connection:
                 await holds.settle(connection, halt.bot, flat=flat)
         said = f"it was let trade, though halted; {outcome.detail}; {proof.detail}"
-        self._metrics.actions.labels("hold", "done" if flat else "retry").inc()
+        self._metrics.actions.labels(halt.bot, "hold", "done" if flat else "retry").inc()
         log.warning("a halted bot was trading", extra={"bot": halt.bot, "outcome": said})
         if flat or not halt.astray:
             await self._tell(halt.incident, "held", said, halt)
@@ -165,7 +165,8 @@ class Keeper:
                 await controls.note(connection, left.id, why)
         if over or why != left.detail:  # each reason once
             cannot = outcome.result is Result.CANNOT  # so that the administrator hears of it
-            self._metrics.actions.labels("release", Result.FAILED if cannot else outcome.result).inc()
+            result = Result.FAILED if cannot else outcome.result
+            self._metrics.actions.labels(left.bot, "release", result).inc()
             log.info("a bot was released", extra={"bot": left.bot, "outcome": outcome.detail})
             await self._tell(left.incident, "released", f"on the bot: {outcome.detail}")
 

@@ -201,7 +201,8 @@ class Escalation:
                 )
                 for one in due
             ]
-            await escalation_steps.write_taken(connection, taken)
+            storm = self._settings.escalation.storm
+            await escalation_steps.write_taken(connection, taken, storm.incidents, float(storm.within))
         for one, step in taken:
             about = {"incident": one.incident, "alert": one.alert, "rule": one.rule, "level": one.level}
             if step and step.exhausted:

@@ -10,6 +10,7 @@ from webhook_actions.store.incidents import Incident
 from webhook_actions.store.runs import Run
 
 _SHORT = 480  # characters of an SMS, three of its parts; the link is never cut
+_WHOLE = 5  # incidents that a message tells in full; of the others it has a line each
 _SPOKEN = 3  # incidents that a call names; the others are counted
 
 
@@ -62,7 +63,11 @@ def compose(settings: Settings, told: Sequence[Told], page: str) -> Message:
         subject = f"[{worst}] {len(told)} alerts, first: {_summary(first)}"
         lines = "\n".join(_summary(one.incident) for one in told)
         short = _cut(f"[{worst}] {len(told)} alerts\n{lines}", _SHORT - len(page) - 1) + f"\n{page}"
-    text = "\n\n———\n\n".join(_block(settings, one) for one in told)
+    blocks = [_block(settings, one) for one in told[:_WHOLE]]
+    if rest_ := told[_WHOLE:]:
+        lines = "\n".join(f"{_summary(one.incident)}: {one.link}" for one in rest_)
+        blocks.append(f"And {len(rest_)} more, all of them at {page}\n{lines}")
+    text = "\n\n———\n\n".join(blocks)
     return Message(subject, text, short, _spoken(settings, told))
 
 

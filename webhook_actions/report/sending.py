@@ -13,7 +13,7 @@ def message(settings: Settings, report: Report) -> Message:
     """Return the message."""
     words, said = Words(report), text(report)
     headline = words.headline
-    subject = f"{words.title}: {words.value(headline)} {report.currency}"
+    subject = f"{words.title}, {words.day}: {words.value(headline)} {report.currency}"
     images = tuple(
         Attachment(f"{name}.png", "image/png", png) for name, png in charts(settings, report).items()
     )

@@ -32,6 +32,13 @@ class Words:
         return f"{start} – {end}, {self.report.zone}"
 
     @property
+    def status(self) -> str:
+        """How it stands at the period's end: what of its incidents is open still."""
+        still = [one.summary for one in self.report.incidents if one.closed_at is None]
+        more = f" and {len(still) - 2} more" if len(still) > 2 else ""
+        return f"still open: {'; '.join(still[:2])}{more}" if still else "nothing is open"
+
+    @property
     def day(self) -> str:
         """The last day of the period, as 2026-11-25."""
         return f"{datetime.fromtimestamp(self.report.end, self._zone):%Y-%m-%d}"
@@ -131,7 +138,7 @@ def text(report: Report) -> str:
     words = Words(report)
     headline = words.headline
     before = f" (before: {words.before(headline)})" if headline.before is not None else ""
-    lines = [words.title, words.span, ""]
+    lines = [words.title, words.span, f"Status: {words.status}", ""]
     lines.append(f"{headline.name}: {words.value(headline)} {report.currency}{before}")
     lines += [f"{figure.name}: {words.value(figure)}" for figure in words.key]
     if report.score.value is not None:

@@ -11,7 +11,7 @@ from stack.settings import RetryPolicy
 from webhook_actions.outcome import Outcome, Result
 from webhook_actions.store.database import Connection, notify
 
-_TOGETHER = 20  # incidents, at most, that one message tells of
+_TOGETHER = 500  # incidents, at most, that one message tells of
 
 
 @dataclass(frozen=True)

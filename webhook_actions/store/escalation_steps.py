@@ -152,8 +152,33 @@ async def next_due(connection: Connection) -> float | None:
     return row[0] if row else None
 
 
-async def write_taken(connection: Connection, taken: Sequence[tuple[Due, Taken | None]]) -> None:
-    """Write what taking steps means, None where nobody needs to be told any more, all in one transaction."""
+# Whoever was told of so many incidents lately hears of the next ones together, in one message.
+_GATHER = """
+WITH lately AS (
+    SELECT channel, address, count(DISTINCT incident) AS incidents, max(due_at) FILTER (
+        WHERE state = 'waiting' AND attempts = 0 AND due_at > clock_timestamp()) AS together_at
+    FROM deliveries
+    WHERE id > (SELECT max(id) FROM deliveries) - %(newest)s  -- those of a minute, without a look at all
+    AND step IS NOT NULL AND NOT step = ANY(%(steps)s) AND state <> 'cancelled'
+    AND written_at > clock_timestamp() - make_interval(secs => %(within)s)
+    GROUP BY channel, address
+)
+UPDATE deliveries d
+SET due_at = coalesce(together_at, clock_timestamp() + make_interval(secs => %(within)s))
+FROM lately l WHERE d.step = ANY(%(steps)s) AND d.state = 'waiting'
+AND (d.channel, d.address) = (l.channel, l.address) AND l.incidents >= %(incidents)s
+"""
+_NEWEST = 20_000
+
+
+async def write_taken(
+    connection: Connection, taken: Sequence[tuple[Due, Taken | None]], many: int, within: float
+) -> None:
+    """Write what taking steps means, None where nobody needs to be told any more, all in one transaction.
+
+    An address that `many` incidents or more were told to within so many seconds is told of these together,
+    as much later.
+    """
     postponed = [(one.postponed_to, due.id) for due, one in taken if one and one.postponed_to]
     if postponed:
         await connection.cursor().executemany(
@@ -168,6 +193,10 @@ async def write_taken(connection: Connection, taken: Sequence[tuple[Due, Taken |
         for to in one.addresses
     ]
     await deliveries.write(connection, written)
+    if written:
+        steps = [one.step for one in written]
+        storm = {"newest": _NEWEST, "steps": steps, "within": within, "incidents": many}
+        await connection.execute(_GATHER, storm)
     nexts = [(due.incident, due.round + one.exhausted, one.next) for due, one in done if one.next]
     await plan(connection, nexts)
     entries = [(due.incident, *one.entry) for due, one in done if one.entry]

@@ -174,9 +174,11 @@ class Fakes:
         if not headers["Content-Type"].startswith("application/json"):
             raise Refusal(400, "invalid_payload")
         message = json.loads(body)
-        if not message.get("text"):
+        attached = [one.get("fallback", "") for one in message.get("attachments", [])]
+        text = message.get("text") or "\n".join(attached)
+        if not text:
             raise Refusal(400, "no_text")
-        return Got("slack", message.get("channel", ""), message["text"]), 200, "ok"
+        return Got("slack", message.get("channel", ""), text), 200, "ok"
 
     def _grafana(self, headers: dict[str, str], body: str) -> tuple[Got, int, object]:
         self._may_fail("grafana")

@@ -1,15 +1,20 @@
 """Programs are told: webhooks that prove who sent them, a list of those that never arrived, annotations."""
 
+import asyncio
 import json
+import time
 
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
+from clients.exporter import Told
+from clients.trading import Trade
 from tests.webhook_actions.escalation.conftest import Play
 from tests.webhook_actions.escalation.fakes import Fakes, Got
 from tests.webhook_actions.escalation.world import Ground, World, until
 from webhook_actions.outcome import Outcome
 from webhook_actions.outgoing import WEBHOOK
+from webhook_actions.outgoing.trades import Trades
 from webhook_actions.store import deliveries
 
 QUIET = {"severities": {"critical": {"channels": []}, "warning": {"channels": []}}}
@@ -149,3 +154,39 @@ def test_actions_and_acknowledgements_are_annotations_in_grafana(play: Play, fak
         ("nightdesk,alpha,TradingBotDown,restart_bot", "restart_bot of alpha: done. restarted"),
         ("nightdesk,alpha,TradingBotDown,acknowledged", "acknowledged by anna. on it"),
     }
+
+
+def test_each_closed_trade_is_a_trading_event_once_whoever_looks_and_none_of_before(
+    play: Play, fakes: Fakes
+) -> None:
+    async def scene(world: World) -> None:
+        now = time.time()
+        closed = [_trade(now - 100, 5.0)]
+
+        def ask(*_: object) -> Told:
+            return Told(tuple(closed), 0, None)
+
+        engines = [Trades(world.settings, world.pool, ask) for _ in range(2)]
+        await engines[0].once()
+        closed += [_trade(now + 10, 1.5), _trade(now + 20, -2.25)]
+        await asyncio.gather(*(engine.once() for engine in engines))
+        await delivered(fakes, 2)
+        closed.append(_trade(now + 30, 3.0))
+        await asyncio.gather(*(engine.once() for engine in engines))
+        await delivered(fakes, 3)
+        assert await world.rows("SELECT count(*) FROM deliveries") == [(3,)]
+
+    source = {"type": "http", "url": "http://127.0.0.1:1", "token_file": "read"}
+    play(scene, bots={"alpha": {"source": source}}, channels=webhooks(fakes, "trading_events"))
+    told = [json.loads(one.text) for one in fakes.got if one.service == "webhook"]
+    assert {one["type"] for one in told} == {"trade.closed"}
+    assert sorted(one["data"]["profit"] for one in told) == [-2.25, 1.5, 3.0]
+    about = {"bot": "alpha", "symbol": "BTC/USDT", "side": "long", "currency": "USDT"}
+    assert all(about.items() <= one["data"].items() for one in told)
+
+
+def _trade(closed_at: float, profit: float) -> Trade:
+    return Trade(
+        key=closed_at, symbol="BTC/USDT", side="long", opened_at=closed_at - 60, closed_at=closed_at,
+        profit=profit, stake=None,
+    )  # fmt: skip

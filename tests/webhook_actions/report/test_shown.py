@@ -15,7 +15,7 @@ from tests.webhook_actions.report.made import empty, full
 from webhook_actions.report import Report
 from webhook_actions.report.html import page
 from webhook_actions.report.pdf import pdf
-from webhook_actions.report.words import text
+from webhook_actions.report.words import Words, text
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -84,6 +84,14 @@ def test_what_is_not_known_is_a_dash_and_never_a_zero(settings: Settings) -> Non
 @pytest.mark.parametrize("report", [full(), empty()], ids=["full", "empty"])
 def test_a_chat_can_carry_the_text_below_a_file(report: Report) -> None:
     assert len(text(report)) <= 1024
+
+
+def test_a_report_says_of_which_period_it_is_and_how_it_stands() -> None:
+    report, [ended] = full(), full().incidents
+    assert "Status: nothing is open" in text(report)
+    still = report.model_copy(update={"incidents": (ended.model_copy(update={"closed_at": None}),)})
+    assert f"Status: still open: {ended.summary}" in text(still)
+    assert f"{Words(report).span}\nStatus: " in text(report)
 
 
 @pytest.mark.parametrize(("report", "pages"), [(full(), range(2, 5)), (empty(), range(1, 2))])

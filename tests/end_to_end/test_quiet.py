@@ -1,0 +1,186 @@
+"""Twelve bots start well, then three have a fault each for 23 minutes: how much people hear of that."""
+
+import re
+import signal
+import subprocess
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+import yaml
+
+from stack.render import ROOT, render
+from stack.services import local_services
+from stack.settings import Settings, load
+from tests.chaos.fleet import wait
+from tests.conftest import binary, eventually, free_port
+from tests.end_to_end.twelve import BOTS, Twelve
+from tests.webhook_actions.escalation.fakes import ACCOUNT, SLACK_PATH, TWILIO_TOKEN, Fakes
+from tests.webhook_actions.escalation.world import Mailbox
+
+SPEED = 30
+MINUTE = 60 / SPEED
+DOWN, LOSING, FAILING = "bot-03", "bot-05", "bot-08"
+ADMINISTRATOR = {"email": ["desk@example.org"], "phone": ["+15550000010"]}
+_PARTS = ("prometheus", "alertmanager", "webhook_actions")
+
+
+@dataclass
+class Scene:
+    """The bots, what watches them, and the receivers of people."""
+
+    settings: Settings
+    twelve: Twelve
+    mailbox: Mailbox
+    fakes: Fakes
+
+    def counts(self) -> Counter[str]:
+        """Return how many messages the receivers themselves took, by way."""
+        taken = Counter(got.service for got in self.fakes.got)
+        return Counter(email=len(self.mailbox.mails)) + taken
+
+    def messages(self) -> list[str]:
+        """Return what they took: the subjects of mails, and the texts of the others."""
+        return [f"email: {mail['Subject']}" for mail in self.mailbox.mails] + [
+            f"{got.service}: {got.text}" for got in self.fakes.got
+        ]
+
+    def about_the_well(self) -> list[str]:
+        """Return the messages that name a bot which is well."""
+        well = re.compile("|".join(name for name in BOTS if name not in (DOWN, LOSING, FAILING)))
+        return [text for text in self.messages() if well.search(text)]
+
+    def incidents(self, state: str = "open") -> list[dict[str, Any]]:
+        """Return the incidents, as the engine's API tells them."""
+        token = self.settings.webhook_actions.tokens.read_file.read_text().strip()
+        url = f"{self.settings.services.webhook_actions.url}/api/v1/incidents?state={state}"
+        answer = requests.get(url, headers={"Authorization": f"Bearer {token}"}, timeout=10)
+        return list(answer.json()["incidents"])
+
+    def acknowledge(self, incident: int) -> None:
+        """Answer an incident, as its person does."""
+        token = self.settings.webhook_actions.tokens.act_file.read_text().strip()
+        url = f"{self.settings.services.webhook_actions.url}/api/v1/incidents/{incident}/acknowledge"
+        headers = {"Authorization": f"Bearer {token}"}
+        requests.post(url, json={"by": "anna"}, headers=headers, timeout=10).raise_for_status()
+
+
+@contextmanager
+def _running(directory: Path, twelve: Twelve) -> Iterator[Scene]:
+    for program in ("prometheus", "alertmanager"):
+        binary(program)
+    mailbox, fakes = Mailbox(), Fakes()
+    (directory / "twilio_token").write_text(TWILIO_TOKEN)
+    (directory / "slack_url").write_text(f"{fakes.url}{SLACK_PATH}")
+    for name in ("bot", "receive", "read", "act", "reload"):
+        (directory / f"{name}_token").write_text(f"{name}-secret")
+    config = directory / "monitoring.yaml"
+    with ExitStack() as started:
+        smtp = started.enter_context(mailbox.serving())
+        started.callback(fakes.close)
+        config.write_text(yaml.safe_dump(_settings(twelve, smtp, fakes)))
+        settings = load([config], speed=SPEED)
+        build = directory / "build"
+        render(settings, build)
+        options = ["--config", str(config), "--port-offset", "0", "--speed", str(SPEED)]
+        for part in local_services(settings, build, directory, options):
+            if part.name in _PARTS:
+                started.enter_context(_process(part.name, list(part.command), directory))
+        for part in local_services(settings, build, directory, options):
+            if part.name in _PARTS:
+                eventually(lambda url=part.health: _is_well(url), within=90, what=part.name)
+        yield Scene(settings, twelve, mailbox, fakes)
+
+
+@contextmanager
+def _process(name: str, command: list[str], directory: Path) -> Iterator[None]:
+    with (directory / f"{name}.log").open("wb") as log:
+        process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
+    try:
+        yield
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(60)
+
+
+def _is_well(url: str) -> bool:
+    try:
+        return requests.get(url, timeout=10).ok
+    except requests.RequestException:
+        return False
+
+
+def _settings(twelve: Twelve, smtp: int, fakes: Fakes) -> dict[str, Any]:
+    twilio = {
+        "enabled": True,
+        "account": ACCOUNT,
+        "token_file": "twilio_token",
+        "from": "+15005550006",
+        "to": ADMINISTRATOR["phone"],
+        "api_url": fakes.url,
+    }
+    email = {"enabled": True, "host": "127.0.0.1", "port": smtp, "starttls": False}
+    names = ("webhook_actions", "prometheus", "alertmanager", "blackbox_exporter", "grafana")
+    source = {"type": "http", "token_file": "bot_token"}
+    return {
+        "profile": "production",
+        "bots": {
+            name: {"source": source | {"url": f"http://127.0.0.1:{twelve.port}/{name}"}} for name in BOTS
+        },
+        "services": {name: {"port": free_port()} for name in names} | {"exporter": {"port": twelve.port}},
+        "collection": {"timeout": "500ms"},
+        # A machine that does other work as well skips evaluations that come thirty times as often.
+        "alerts": {"RuleEvaluationFailing": {"enabled": False}},
+        "webhook_actions": {
+            "tokens": {f"{name}_file": f"{name}_token" for name in ("receive", "read", "act", "reload")}
+        },
+        "contacts": {"administrator": ADMINISTRATOR, "manager": {"phone": ["+15550000020"]}},
+        "channels": {
+            "email": email | {"from": "nightdesk@example.org", "to": ADMINISTRATOR["email"]},
+            "sms": twilio,
+            "phone": twilio,
+            "slack": {"enabled": True, "url_file": "slack_url"},
+        },
+    }
+
+
+@pytest.mark.timeout(600)
+def test_three_faults_of_twelve_bots_are_a_dozen_mails_and_nobody_hears_of_a_bot_that_is_well(
+    tmp_path: Path,
+) -> None:
+    twelve = Twelve(calls=40)
+    for bot in twelve.bots.values():
+        bot.up = False  # each misses its first scrape
+    with _running(tmp_path, twelve) as scene:
+        eventually(lambda: _scraped(scene, "count(trading_bot_up == 0) == 12"), what="the first scrape")
+        for bot in twelve.bots.values():
+            bot.up = True
+        wait(12 * MINUTE)
+        assert scene.messages() == [], "the first start of bots that are well"
+
+        twelve.bots[DOWN].up = False
+        twelve.bots[LOSING].drawdown = 0.12
+        twelve.bots[FAILING].failing = 0.2
+        wait(8 * MINUTE)  # a person answers; until then nothing is left out
+        for one in scene.incidents():
+            scene.acknowledge(one["id"])
+        wait(15 * MINUTE)
+        told, heard = scene.messages(), scene.counts()
+        assert scene.about_the_well() == []
+        assert {one["bot"] for one in scene.incidents()} == {DOWN, LOSING, FAILING}
+        assert heard["email"] <= 12, told
+        assert heard["slack"] <= 6, told
+        assert heard["sms"] <= 2, told
+        assert heard["phone"] <= 2, told
+    twelve.close()
+
+
+def _scraped(scene: Scene, query: str) -> bool:
+    url = f"{scene.settings.services.prometheus.url}/api/v1/query"
+    answer = requests.get(url, params={"query": query}, timeout=10).json()
+    return bool(answer["data"]["result"])
