@@ -33,7 +33,7 @@ from webhook_actions.notify.delivery import Sender
 from webhook_actions.notify.links import Links
 from webhook_actions.outgoing.trades import Trades
 from webhook_actions.store import escalation_steps, incidents, migrate
-from webhook_actions.store.database import CONNECT_SECONDS, GONE, DatabaseError, Pool
+from webhook_actions.store.database import CONNECT_SECONDS, GONE, Clock, DatabaseError, Pool
 from webhook_actions.web.capabilities import Capabilities
 from webhook_actions.web.health import Fresh, writable
 
@@ -74,17 +74,19 @@ def parts(
     control: Control = control,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Parts:
-    """Return the parts of an engine, wired; nothing runs yet."""
-    actions = load_actions()
+    """Return the parts of an engine, wired; nothing runs yet. `now` is this machine's clock."""
+    actions, clock = load_actions(), Clock(now)
     planner = Planner(settings, actions)
     verification = Verification(settings, prometheus, actions, planner)
-    escalation = Escalation(settings, pool, metrics, now)
+    escalation = Escalation(settings, pool, metrics, clock)
     executor = Executor(
-        settings, pool, planner, verification, escalation, metrics, control, threads, now
+        settings, pool, planner, verification, escalation, metrics, control, threads, clock
     )  # fmt: skip
-    engine = Engine(settings, pool, actions, planner, verification, executor, escalation, metrics, now)
-    reconciler = Reconciler(settings, pool, prometheus, alertmanager, verification, escalation, metrics, now)
-    keeper = Keeper(settings, pool, metrics, control, threads, lambda: executor.retired, escalation, now)
+    engine = Engine(settings, pool, actions, planner, verification, executor, escalation, metrics, clock)
+    reconciler = Reconciler(
+        settings, pool, prometheus, alertmanager, verification, escalation, metrics, clock
+    )
+    keeper = Keeper(settings, pool, metrics, control, threads, lambda: executor.retired, escalation, clock)
     sends = sender(escalation)
     looks = DueLoop(engine.claim, engine.next_due, _LOOKS_AT_ONCE)
     steps = DueLoop(escalation.claim, escalation.next_due)

@@ -282,5 +282,8 @@ class People(Held):
         for wake in self.notified:
             wake()
 
+    async def database__now(self, _: Any) -> datetime:
+        return self.now()
+
     async def database__notify(self, _: Any) -> None:
         self._notify()

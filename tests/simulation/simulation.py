@@ -30,6 +30,7 @@ from webhook_actions.web.commands import Refused
 
 LENGTH, SETTLE = 2400.0, 1500.0  # seconds of trouble, and of calm after it
 ANNA = Caller("anna", "10.0.0.1")
+_DIES = ("GeneratorExit", "Event loop is closed")  # what is said where a task ends with its engine
 
 
 @dataclass
@@ -362,7 +363,7 @@ def _no_defects(made: Simulation) -> Iterator[None]:
     class Defects(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
             error = record.exc_info and record.exc_info[1]
-            dies = isinstance(error, (*GONE, Died)) or "GeneratorExit" in str(error)  # as its engine does
+            dies = isinstance(error, (*GONE, Died)) or any(word in str(error) for word in _DIES)
             if error and not dies:
                 made.broken(f"a defect: {record.getMessage()}: {error!r}")
 

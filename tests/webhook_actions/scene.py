@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -214,9 +214,9 @@ class Scene:
         self.commands = Commands(settings, pool, Escalation(settings, pool, self.metrics), load_actions())
         self._stack = stack
 
-    async def start(self, settings: Settings | None = None) -> "Engine":
-        """Start another engine, with other settings if given."""
-        engine = Engine(self, settings or self.settings)
+    async def start(self, settings: Settings | None = None, ahead: timedelta = timedelta(0)) -> "Engine":
+        """Start another engine, with other settings if given, and a clock that is ahead of the database's."""
+        engine = Engine(self, settings or self.settings, ahead)
         self.engines.append(engine)
         self._stack.push_async_callback(engine.stop)
         return engine
@@ -295,7 +295,7 @@ class Scene:
 class Engine:
     """One running engine of a scene."""
 
-    def __init__(self, scene: Scene, settings: Settings) -> None:
+    def __init__(self, scene: Scene, settings: Settings, ahead: timedelta) -> None:
         threads = Threads(32)
         self.parts: Parts = parts(
             settings,
@@ -305,6 +305,7 @@ class Engine:
             scene.metrics,
             threads,
             lambda _: NoSender(),
+            now=lambda: datetime.now(UTC) + ahead,
         )
         self._threads = threads
         tasks = [*self.parts.tasks.values(), lambda: listen(scene.pool.address, self.parts.notice)]

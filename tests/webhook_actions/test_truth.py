@@ -1,11 +1,16 @@
 """What decides comes from Prometheus and our own rules; many at once harm nothing."""
 
 import asyncio
+from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
+
+import pytest
 
 from clients.alertmanager import Suppression
 from tests.webhook_actions.scene import ANNA, Scene, verify
 from tests.webhook_actions.sequences import CLOSE, Play, flat, id_of, many, none
+from webhook_actions.engine.executor import Executor
 
 # 10: Prometheus is the truth
 
@@ -125,3 +130,31 @@ def test_a_stronger_target_replaces_a_weaker_one(play: Play) -> None:
         await s.until(lambda: none(s, "SELECT FROM runs WHERE verdict IS NULL"), what="verdicts")
 
     play(act, actions={"armed": ["close_all_positions", "reduce_position_sizes"]})
+
+
+def test_the_pause_between_two_tries_ends_its_growth_at_half_a_minute() -> None:
+    pauses = [Executor._pause(SimpleNamespace(attempts=attempts)) for attempts in (1, 2, 6, 5000)]  # type: ignore[arg-type]
+    assert pauses == [1.0, 2.0, 30.0, 30.0]
+
+
+# the clock: an engine whose own is wrong goes by the database's
+
+
+@pytest.mark.parametrize("ahead", [timedelta(minutes=10), timedelta(minutes=-10)])
+def test_an_engine_whose_clock_is_wrong_paces_a_target_and_runs_what_a_person_asks_for(
+    play: Play, ahead: timedelta
+) -> None:
+    async def act(s: Scene) -> None:
+        await s.start(ahead=ahead)
+        s.bots["alpha"].refuses = {"close_positions", "pause"}
+        await s.fires("CriticalLoss", "alpha")
+        await s.until(lambda: s.bots["alpha"].received >= 2, what="two tries")
+        await asyncio.sleep(1.5)
+        [(attempts,)] = await s.rows("SELECT max(attempts) FROM runs")
+        assert attempts <= 4, "each pause is longer than the one before"
+        await s.commands.run(ANNA, await id_of(s), "clear_cache", "")
+        await s.until(lambda: "clear_cache" in s.bots["alpha"].verbs(), what="the action by hand")
+        s.bots["alpha"].refuses = set()
+        await s.until(lambda: flat(s), what="flat", within=40)
+
+    play(act, start=False, actions=CLOSE)

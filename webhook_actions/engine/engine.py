@@ -21,7 +21,7 @@ from webhook_actions.escalation.steps import Escalation
 from webhook_actions.metrics import Metrics
 from webhook_actions.payload import severity_of
 from webhook_actions.store import holds, incidents, runs
-from webhook_actions.store.database import GONE, Connection, Pool
+from webhook_actions.store.database import GONE, Clock, Connection, Pool
 from webhook_actions.store.incidents import Claim, Due, Incident
 
 log = logging.getLogger(__name__)
@@ -62,7 +62,7 @@ class Engine:
         executor: Executor,
         escalation: Escalation,
         metrics: Metrics,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Clock,
     ) -> None:
         self._settings = settings
         self._pool = pool
@@ -72,7 +72,7 @@ class Engine:
         self._executor = executor
         self._escalation = escalation
         self._metrics = metrics
-        self._now = now
+        self._now = clock
         self._last_turns: dict[str, datetime] = {}  # by severity, of those that wait for room
         # What began to fire is seen by then.
         self._evaluated = timedelta(seconds=settings.collection.evaluation_interval)
@@ -116,6 +116,7 @@ class Engine:
     async def _look(self, claims: Sequence[Claim]) -> None:
         ids = [claim.incident for claim in claims]
         async with self._pool.connection() as connection:
+            await self._now.read(connection)
             cases = await facts.known(connection, ids, self._planner.remembers)
         asked = self._now()
         observed, alerts = await self._verification.observe(cases)

@@ -318,7 +318,7 @@ class Executor:
 
     @staticmethod
     def _pause(attempt: Attempt) -> float:
-        return float(min(_FIRST_PAUSE * 2 ** (attempt.attempts - 1), _LONGEST_PAUSE))
+        return min(_FIRST_PAUSE * 2.0 ** min(attempt.attempts - 1, 10), _LONGEST_PAUSE)
 
     async def _write(self, attempt: Attempt, ending: Ending, outcome: Outcome) -> None:
         """Write how an attempt ended, as long as its lease lasts; then whoever looks finds it interrupted."""

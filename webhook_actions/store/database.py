@@ -1,8 +1,10 @@
 """What the parts share of the database: its connections, and what it means that there is none."""
 
+import asyncio
 import select
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -47,6 +49,35 @@ class Pool(AsyncConnectionPool[Connection]):
         """Give a connection in a transaction, which is committed at the end, or rolled back by an error."""
         async with self.connection() as connection, connection.transaction():
             yield connection
+
+
+class Clock:
+    """The database's clock, as it was read last: what is due or expires is so by this clock alone."""
+
+    def __init__(self, own: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        """`own` is this machine's, which counts until the database's was read."""
+        self._own = own
+        self._read: tuple[datetime, float] | None = None
+
+    def __call__(self) -> datetime:
+        """Return the time: the one that was read, and the seconds that have passed since."""
+        if self._read is None:
+            return self._own()
+        then, at = self._read
+        return then + timedelta(seconds=asyncio.get_running_loop().time() - at)
+
+    async def read(self, connection: Connection) -> None:
+        """Read the database's clock."""
+        at = asyncio.get_running_loop().time()
+        self._read = await now(connection), at
+
+
+async def now(connection: Connection) -> datetime:
+    """Return the database's time."""
+    row = await (await connection.execute("SELECT clock_timestamp()")).fetchone()
+    if row is None:
+        raise TypeError("the database told no time")
+    return datetime.fromtimestamp(row[0].timestamp(), UTC)
 
 
 async def notify(connection: Connection) -> None:
