@@ -123,6 +123,8 @@ class Fakes:
             return Got(service, form["To"], form["Body"]), 201, {"sid": "SM1", "status": "queued"}
         if not ({"Twiml", "Url"} & form.keys()):
             raise error(400, 21205, "Url parameter is required.")
+        if len(form["Twiml"]) > 4000:
+            raise error(400, 21219, "'Twiml' exceeds 4000 characters.")
         document = ElementTree.fromstring(form["Twiml"])  # noqa: S314 - our own
         said = [say.text or "" for say in document.iter("Say")]
         return Got(service, form["To"], " ".join(said)), 201, {"sid": "CA1", "status": "queued"}
@@ -137,7 +139,7 @@ class Fakes:
             raise error(400, "Bad Request: there is no document in the request")
         parts = {part.get_param("name", header="content-disposition"): part for part in form.iter_parts()}
         document, caption = parts["document"], parts["caption"].get_payload(decode=True).decode()
-        if len(caption) > 1024:
+        if len(caption.encode("utf-16-le")) // 2 > 1024:
             raise error(400, "Bad Request: message caption is too long")
         if not document.get_payload(decode=True) or not document.get_filename():
             raise error(400, "Bad Request: file must be non-empty")
@@ -160,7 +162,7 @@ class Fakes:
         message = json.loads(body)
         if not message.get("text"):
             raise error(400, "Bad Request: message text is empty")
-        if len(message["text"]) > 4096:
+        if len(message["text"].encode("utf-16-le")) // 2 > 4096:
             raise error(400, "Bad Request: message is too long")
         chat = message.get("chat_id")
         if not isinstance(chat, int) and not str(chat).startswith("@"):
@@ -178,6 +180,8 @@ class Fakes:
         text = message.get("text") or "\n".join(attached)
         if not text:
             raise Refusal(400, "no_text")
+        if len(text) > 40_000:
+            raise Refusal(400, "msg_too_long")
         return Got("slack", message.get("channel", ""), text), 200, "ok"
 
     def _grafana(self, headers: dict[str, str], body: str) -> tuple[Got, int, object]:
