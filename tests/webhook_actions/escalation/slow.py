@@ -47,7 +47,8 @@ class SlowSMTP(SMTP):
     pause = 0.0
 
     async def push(self, status: Any) -> None:
-        await asyncio.sleep(self.pause)
+        if not str(status).startswith("250-"):  # of an answer of several lines
+            await asyncio.sleep(self.pause)
         await super().push(status)
 
 

@@ -30,7 +30,8 @@ from webhook_actions import payload
 from webhook_actions.engine.due import DueLoop, listen
 from webhook_actions.escalation.steps import Escalation
 from webhook_actions.metrics import Metrics
-from webhook_actions.notify.delivery import AT_ONCE, Sender
+from webhook_actions.notify import receipts
+from webhook_actions.notify.delivery import Sender
 from webhook_actions.notify.links import Links
 from webhook_actions.store import incidents, migrate
 from webhook_actions.store.database import Pool
@@ -182,7 +183,7 @@ class World:
         self.metrics = Metrics()
         self.links = Links(settings)
         self.escalation = Escalation(settings, pool, self.metrics)
-        self.sender = Sender(settings, pool, self.metrics, self.escalation.failed, self.links)
+        self.sender = Sender(settings, pool, self.metrics, self.escalation, self.links)
         self.fingerprints = iter(range(1_000_000))
 
     async def fires(self, word: str, *bots: str, severity: str = "critical") -> list[Incident]:
@@ -274,7 +275,8 @@ async def at_work(world: World) -> AsyncIterator[None]:
     """Take steps and send what is due, as an engine does."""
     loops = (
         DueLoop(world.escalation.claim, world.escalation.next_due),
-        DueLoop(world.sender.claim, world.sender.next_due, AT_ONCE),
+        DueLoop(world.sender.claim, world.sender.next_due, world.sender.at_once),
+        DueLoop(world.sender.receipts.claim, world.sender.receipts.next_due, receipts.AT_ONCE),
     )
 
     def notice() -> None:
