@@ -94,7 +94,9 @@ class Desk:
         return f"{self.settings.services.alertmanager.url}/api/v2"
 
 
-class _Mailbox:
+class Mailbox:
+    """Keeps mails; it refuses those to nobody."""
+
     def __init__(self, inbox: Inbox) -> None:
         self._inbox = inbox
 
@@ -165,7 +167,7 @@ def write_settings(directory: Path, http: int, smtp: int, **over: Any) -> Path:
 def running(directory: Path, overlay: Path | None = None) -> Iterator[Desk]:
     """Run Alertmanager on what `render` makes, with something at the end of each of its ways out."""
     inbox = Inbox()
-    mail = Controller(_Mailbox(inbox), hostname="127.0.0.1", port=free_port())
+    mail = Controller(Mailbox(inbox), hostname="127.0.0.1", port=free_port())
     http = ThreadingHTTPServer(("127.0.0.1", 0), handler(inbox))
     threading.Thread(target=http.serve_forever, daemon=True).start()
     mail.start()
