@@ -5,10 +5,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 
 from stack.settings import Settings
-from stack.settings.plan import ESCALATED, NO_NEWS, Step, at_opening
+from stack.settings.plan import ESCALATED, NO_NEWS, Step, at_opening, first
+from stack.settings.rota import on_call
 from webhook_actions.actions import Action
 from webhook_actions.escalation import policy, ways
-from webhook_actions.escalation.schedule import on_call
 from webhook_actions.metrics import Metrics
 from webhook_actions.notify import notices
 from webhook_actions.notify.silences import ALERTMANAGER
@@ -180,10 +180,9 @@ class Escalation:
         if delivery.step is None:
             return
         wakes = delivery.channel in ways.WAKING
-        if wakes and delivery.contact in self._settings.contacts:
-            contact = self._settings.contacts[delivery.contact]
+        if wakes:
             tried = await deliveries.of_step(connection, delivery.step, delivery.contact)
-            if more := ways.instead(self._settings, contact, tried):
+            if more := ways.instead(self._settings, delivery.contact, tried):
                 about = delivery.incident, delivery.step, delivery.contact
                 written = [Delivery(one.channel, one.address, *about) for one in more]
                 await deliveries.write(connection, written)
@@ -205,10 +204,10 @@ class Escalation:
         await self._tell_of(connection, outage, f"{outage.channel} works again", text)
 
     async def _tell_of(self, connection: Connection, outage: Outage, subject: str, text: str) -> None:
-        level = self._settings.escalation.spent_attempts
-        name = on_call(self._settings, level.contact, self._now())
+        role = self._settings.escalation.spent_attempts.contact or first(self._settings, "")
+        name = on_call(self._settings, role, self._now())
         failing = await outages.failing(connection)
-        left = ways.beside(self._settings, self._settings.contacts[name], outage.channel, failing)
+        left = ways.beside(self._settings, name, outage.channel, failing)
         if not left:
             about = {"channel": outage.channel, "contact": name}
             log.error(f"{subject}, and nobody can be told over another channel", extra=about)

@@ -190,7 +190,7 @@ class Sender:
             ended = [one for one, state in states if one.step is not None and state != "waiting"]
             await incidents.tell_all(
                 connection,
-                [(one.incident, *line) for one in ended if one.incident for line in _lines(one, outcome)],
+                [(one.incident, *_line(one, outcome)) for one in ended if one.incident],
             )
             for delivery, state in states:
                 if state == "failed":
@@ -199,7 +199,7 @@ class Sender:
                 final = any(state == "failed" for _, state in states)
                 await self._note(connection, batch[0], outcome, final=final)
         for delivery, state in states:
-            if state == "failed" or (state == "sent" and outcome.cause):
+            if state == "failed":
                 self._metrics.undelivered.labels(delivery.channel, outcome.cause or "other").inc()
             self._metrics.messages.labels(delivery.channel, "retried" if state == "waiting" else state).inc()
             about = {
@@ -242,8 +242,7 @@ class Sender:
         return usual
 
 
-def _lines(delivery: ClaimedDelivery, outcome: Outcome) -> list[tuple[str, str]]:
-    """Return the timeline's kinds and texts of whether someone was told: both, where only some were."""
+def _line(delivery: ClaimedDelivery, outcome: Outcome) -> tuple[str, str]:
+    """Return the timeline's kind and text of whether someone was told, without the address."""
     text = f"{delivery.contact} over {delivery.channel}"
-    told = [("told", text)] if outcome.done else []
-    return told + ([] if outcome.done and not outcome.cause else [("not_told", f"{text}: {outcome.detail}")])
+    return ("told", text) if outcome.done else ("not_told", f"{text}: {outcome.detail}")

@@ -72,15 +72,12 @@ class _Connection(smtplib.SMTP):
 
 
 def send(settings: Settings, address: str, message: Message) -> Outcome:
-    """Send a mail; refusals that SMTP calls permanent (5xx) are not tried again. The receipt is its answer.
-
-    Of several addresses, those that are refused are named, and the others get it.
-    """
+    """Send a mail; refusals that SMTP calls permanent (5xx) are final. The receipt is the server's answer."""
     config = settings.channels.email
     password = config.password_file.read_text(encoding="utf-8").strip() if config.password_file else ""
     server = _Connection(config)
     try:
-        refused = _talk(server, config, password, _mail(config, address, message))
+        _talk(server, config, password, _mail(config, address, message))
         server.leave()
     except smtplib.SMTPRecipientsRefused as error:
         code, reason = next(iter(error.recipients.values()))
@@ -94,24 +91,17 @@ def send(settings: Settings, address: str, message: Message) -> Outcome:
         return _broken(server, config, error)
     finally:
         server.drop()
-    if not refused:
-        return Outcome(Result.DONE, f"{config.host} took it", receipt=server.said)
-    named = "; ".join(f"{one}: {_text(*said, password)}" for one, said in refused.items())
-    return Outcome(
-        Result.DONE, f"{config.host} took it, but not for {named}", cause=REFUSED, receipt=server.said
-    )
+    return Outcome(Result.DONE, f"{config.host} took it", receipt=server.said)
 
 
-def _talk(
-    server: _Connection, config: Email, password: str, mail: EmailMessage
-) -> dict[str, tuple[int, bytes]]:
-    """Send, and return who was refused and with which answer. Raises OSError and SMTPException."""
+def _talk(server: _Connection, config: Email, password: str, mail: EmailMessage) -> None:
+    """Send to the one who is to get it. Raises OSError and SMTPException."""
     server.connect(config.host, config.port)
     if config.starttls and config.port != IMPLICIT_TLS:
         server.starttls(context=ssl.create_default_context())
     if config.username:
         server.login(config.username, password)
-    return server.send_message(mail)
+    server.send_message(mail)
 
 
 def _broken(server: _Connection, config: Email, error: Exception) -> Outcome:
@@ -149,10 +139,6 @@ def _put_images(page: MIMEPart, message: Message) -> None:
 
 
 def _refused(code: int, reason: bytes | str, password: str) -> Outcome:
-    detail = f"email: the server answered {_text(code, reason, password)}"
-    return Outcome.failed(detail, cause=REFUSED) if code >= 500 else Outcome.retry(detail, cause=REFUSED)
-
-
-def _text(code: int, reason: bytes | str, password: str) -> str:
     text = reason.decode(errors="replace") if isinstance(reason, bytes) else reason
-    return f"{code} {redacted(' '.join(text.split()), (password,))[:_LONGEST]}"
+    detail = f"email: the server answered {code}: {redacted(' '.join(text.split()), (password,))[:_LONGEST]}"
+    return Outcome.failed(detail, cause=REFUSED) if code >= 500 else Outcome.retry(detail, cause=REFUSED)

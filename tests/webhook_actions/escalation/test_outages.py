@@ -46,7 +46,8 @@ def test_an_address_that_is_refused_for_good_is_told_at_once_and_once(
             await world.said(incident, "not_told", "Twilio answered 400")
         await told(mailbox, "sms has failed once")
 
-    contacts = {"administrator": {"phone": ["+1"], "email": ["admin@example.org"]}}
+    fakes.answers["sms"] = [400] * 20
+    contacts = {"administrator": {"phone": ["+15550000010"], "email": ["admin@example.org"]}}
     play(scene, speed=60, alerts=ALONE, contacts=contacts, channels={"phone": {"enabled": False}})
     assert sum("has failed" in subject for subject in subjects(mailbox)) == 1
 
