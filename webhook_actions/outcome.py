@@ -23,8 +23,8 @@ class Outcome:
     came. What the bot, or something before it, surely let come to nothing does not count. `way_broken` says
     that something between us and the bot refused: the bot itself may be well.
 
-    Of a message: `cause` is the class of why it was not delivered, and `receipt` is what whoever took it knows
-    it by.
+    Of a message: `cause` is the class of why it was not delivered, and `receipt` is what it is known by to
+    whoever took it.
     """
 
     result: Result
