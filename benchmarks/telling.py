@@ -109,6 +109,8 @@ def settings_file(directory: Path, smtp: int, people: list[str]) -> Path:
         },
         "contacts": {"administrator": {"email": people}},
         "alerts": {"HighDrawdown": {"escalate": "2h", "channels": ["email"]}},
+        # As many messages as there can be: gathering a storm would be waited for, and send one.
+        "escalation": {"storm": {"incidents": 1_000_000, "within": "10s"}},
         "channels": {"email": mail},
     }
     file = directory / "monitoring.yaml"
