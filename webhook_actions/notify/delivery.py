@@ -94,21 +94,20 @@ class Sender:
 
         They are this process's for as long as that takes: another takes over within a lease of its death.
         """
-        renewing = asyncio.create_task(self._renew(batch))
         try:
-            await self._send_and_record(batch)
+            sending = asyncio.ensure_future(self._send_and_record(batch))
+            while not (await asyncio.wait({sending}, timeout=self._lease / _RENEWALS))[0]:
+                await self._renew(batch)
+            await sending
         finally:
-            renewing.cancel()
             self._lanes.leave(batch[0].channel, batch[0].address)
 
     async def _renew(self, batch: list[ClaimedDelivery]) -> None:
-        while True:
-            await asyncio.sleep(self._lease / _RENEWALS)
-            try:
-                async with self._reaching() as connection:
-                    await deliveries.renew(connection, batch, self._lease)
-            except GONE as error:
-                log.warning("a lease cannot be renewed yet", extra={"reason": str(error)})
+        try:
+            async with self._reaching() as connection:
+                await deliveries.renew(connection, batch, self._lease)
+        except GONE as error:
+            log.warning("a lease cannot be renewed yet", extra={"reason": str(error)})
 
     async def _send_and_record(self, batch: list[ClaimedDelivery]) -> None:
         for delivery in batch:
