@@ -25,7 +25,8 @@ local email(config, addresses) = {
       smarthost: '%(host)s:%(port)d' % config,
       from: config.from,
       to: address,
-      require_tls: config.starttls,
+      // Port 465 speaks TLS from the first byte, as Alertmanager knows, and has no STARTTLS that could be required.
+      require_tls: config.starttls && config.port != 465,
       [if config.username != '' then 'auth_username']: config.username,
       [if config.password_file != null then 'auth_password_file']: config.password_file,
       headers: { Subject: '{{ template "nightdesk.subject" . }}' },

@@ -33,7 +33,7 @@ Cause = Literal["refused", "timeout", "way", "too_long", "unavailable"]
 class Request:
     """What is asked; `total` is the seconds that it may take in all, `connect` those of a connection alone.
 
-    `largest` is the bytes of its answer.
+    `largest` is the bytes of its answer. What is sent is `json`, a `form`, or a `body` as it is.
     """
 
     method: str
@@ -42,6 +42,7 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict)
     json: object = None
     form: Mapping[str, str] | None = None
+    body: bytes | None = None
     way: Way = DIRECT
     largest: int = LARGEST
     connect: float | None = None
@@ -144,7 +145,7 @@ class Http:
                 request.method,
                 request.url,
                 json=request.json,
-                data=request.form,
+                data=request.form if request.body is None else request.body,
                 headers={"Accept-Encoding": "identity", **request.headers},
                 timeout=aiohttp.ClientTimeout(total=request.total, connect=request.connect),
                 ssl=request.way.context(),

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from stack import alerts, capabilities, drawdown, reach, who
 from stack.binaries import MissingBinary
-from stack.notify import send_tests
+from stack.notify import DELIVERED, SENT, NotifyError, send_tests
 from stack.oncall import NotDone, add_commands
 from stack.render import RenderError, render
 from stack.reports import add_command as add_report
@@ -76,13 +76,13 @@ def status(arguments: argparse.Namespace) -> int:
 
 def test_notify(arguments: argparse.Namespace) -> int:
     """Send one message over each channel that is set."""
-    sent = send_tests(from_arguments(arguments))
-    if not sent:
-        print("no channel is set; see channels in stack/defaults.yaml", file=sys.stderr)
-        return 1
+    settings = from_arguments(arguments)
+    given = [word for file in arguments.config or [] for word in ("--config", str(file))]
+    moved = ["--port-offset", str(arguments.port_offset), "--speed", str(arguments.speed)]
+    sent = send_tests(settings, [*given, *moved])
     for channel, outcome in sent:
         print(f"{channel}: {outcome}")
-    return 0 if all(outcome == "sent" for _, outcome in sent) else 1
+    return 0 if all(outcome in (SENT, DELIVERED) for _, outcome in sent) else 1
 
 
 def logs(arguments: argparse.Namespace) -> int:
@@ -109,7 +109,7 @@ def main(words: list[str] | None = None) -> int:
     except SettingsError as error:
         print(error, file=sys.stderr)
         return 2
-    except (RenderError, MissingBinary, CannotStart, Unreachable, NotDone) as error:
+    except (RenderError, MissingBinary, CannotStart, Unreachable, NotDone, NotifyError) as error:
         print(error, file=sys.stderr)
         return 1
 

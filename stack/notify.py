@@ -1,6 +1,10 @@
-"""Sends one test message over each channel that is set, through the running Alertmanager."""
+"""Sends one test message over each channel that is set: by Alertmanager, or as the engine does."""
 
+import json
+import subprocess
+import sys
 import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,7 +16,8 @@ from clients.parts import to_part
 from stack.settings import Settings
 from stack.settings.plan import of_alertmanager, own_addresses
 
-SENT = "sent"
+SENT, DELIVERED = "sent", "delivered"
+_BY_ALERTMANAGER = ("email", "telegram", "slack")
 _ASK_EVERY = 0.2  # seconds between two looks at Alertmanager's counters
 _ANSWER_WITHIN = 5.0  # seconds for one answer of Alertmanager, which is beside us
 
@@ -29,20 +34,35 @@ class _Counts:
     failed: float
 
 
-def send_tests(settings: Settings) -> list[tuple[str, str]]:
-    """Return (channel, "sent" or what went wrong) for each channel that is set, one after the other.
+def send_tests(settings: Settings, words: Sequence[str]) -> list[tuple[str, str]]:
+    """Return (channel, what became of it) for each channel that is set, one after the other.
 
-    Alertmanager tells nothing of a single message, so its counters before and after are compared, for as long
-    as the channel's own time-out. Raises NotifyError where no channel is set or Alertmanager is not reached.
+    `words` are the options by which a service is given these settings. Alertmanager tells nothing of a single
+    message, so its counters before and after are compared, for as long as the channel's own time-out. Raises
+    NotifyError where no channel is set or Alertmanager is not reached.
     """
-    enabled = [
-        name for name in ("email", "telegram", "slack", "sms", "phone") if _channel(settings, name).enabled
+    by_alertmanager = [
+        name for name in _BY_ALERTMANAGER if _channel(settings, name).enabled and _messages(settings, name)
     ]
-    if not enabled:
+    told = [(name, _test(settings, name)) for name in by_alertmanager]
+    told += _engine_tests(words)
+    if not told:
         raise NotifyError(
             "no channel is set; set channels.email (or telegram, slack, sms, phone) and enable it"
         )
-    return [(name, _test(settings, name)) for name in enabled]
+    return told
+
+
+def _engine_tests(words: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield (channel and address, what became of it) for what webhook_actions sends by itself."""
+    # A program of its own: the stack imports no service.
+    command = [sys.executable, "-m", "webhook_actions.notify.trial", *words]
+    ended = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+    if ended.returncode:
+        raise NotifyError(f"webhook_actions.notify.trial ended with {ended.returncode}")
+    for line in ended.stdout.splitlines():
+        one = json.loads(line)
+        yield f"{one['channel']} to {one['to']}", one["result"]
 
 
 def _channel(settings: Settings, name: str) -> Any:  # noqa: ANN401 - Email, Telegram, Twilio or Slack
@@ -51,8 +71,6 @@ def _channel(settings: Settings, name: str) -> Any:  # noqa: ANN401 - Email, Tel
 
 def _test(settings: Settings, channel: str) -> str:
     messages = _messages(settings, channel)
-    if not messages:
-        return "not tested: webhook_actions sends it by itself, not Alertmanager"
     url = settings.services.alertmanager.url
     before = _counts(settings, channel)
     answer = _ask(settings, "POST", "api/v2/alerts", [_alert(channel)])

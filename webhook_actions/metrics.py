@@ -62,6 +62,16 @@ class Metrics:
             "Messages sent again since a process died while it sent them: each may have arrived twice.",
             ["channel"],
         )
+        self.undelivered = counter(
+            "nightdesk_deliveries_failed",
+            "Messages that were not delivered and are not tried again, by the class of the reason.",
+            ["channel", "reason"],
+        )
+        self.receipts = counter(
+            "nightdesk_receipts",
+            "Messages of which it was asked whether they arrived.",
+            ["channel", "arrived"],
+        )
         self.closed = counter("nightdesk_incidents_closed", "Incidents closed.", ["severity"])
         self.reconciliations = counter(
             "nightdesk_reconciliations", "Comparisons with Prometheus, by how they ended.", ["outcome"]
@@ -92,6 +102,11 @@ class Metrics:
         )
         self.queued = gauge("nightdesk_queue_jobs", "Rows that are due, and that nobody has claimed.")
         self.queue_age = gauge("nightdesk_queue_age_seconds", "Age of the oldest row that is due.")
+        self.channel_age = gauge(
+            "nightdesk_delivery_queue_age_seconds",
+            "How long the oldest message that is due over a channel has waited for its turn.",
+            ["channel"],
+        )
 
     async def look(self, connection: Connection) -> None:
         """Set the gauges from the database, which all replicas share."""
@@ -114,3 +129,10 @@ class Metrics:
         if row:
             self.queued.set(row[0])
             self.queue_age.set(float(row[1]))
+        waiting = await connection.execute(
+            "SELECT channel, extract(epoch FROM clock_timestamp() - min(due_at))::float8 FROM deliveries "
+            "WHERE state IN ('waiting', 'sending') AND due_at <= clock_timestamp() GROUP BY channel"
+        )
+        self.channel_age.clear()
+        for channel, age in await waiting.fetchall():
+            self.channel_age.labels(channel).set(age)

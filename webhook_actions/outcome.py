@@ -22,6 +22,9 @@ class Outcome:
     `orders` counts what may have changed something at the bot: it was answered, or nobody knows whether it
     came. What the bot, or something before it, surely let come to nothing does not count. `way_broken` says
     that something between us and the bot refused: the bot itself may be well.
+
+    Of a message: `cause` is the class of why it was not delivered, and `receipt` is what it is known by to
+    whoever took it.
     """
 
     result: Result
@@ -29,6 +32,8 @@ class Outcome:
     reports: tuple[Report, ...] = ()
     orders: int = 0
     way_broken: bool = False
+    cause: str = ""
+    receipt: str = ""
 
     @property
     def done(self) -> bool:
@@ -41,14 +46,14 @@ class Outcome:
         return cls(Result.DONE, detail, orders=orders)
 
     @classmethod
-    def retry(cls, detail: str, orders: int = 0) -> "Outcome":
+    def retry(cls, detail: str, orders: int = 0, cause: str = "") -> "Outcome":
         """It failed, and may work later."""
-        return cls(Result.RETRY, detail, orders=orders)
+        return cls(Result.RETRY, detail, orders=orders, cause=cause)
 
     @classmethod
-    def failed(cls, detail: str, orders: int = 0) -> "Outcome":
+    def failed(cls, detail: str, orders: int = 0, cause: str = "") -> "Outcome":
         """It failed, and would again."""
-        return cls(Result.FAILED, detail, orders=orders)
+        return cls(Result.FAILED, detail, orders=orders, cause=cause)
 
     @classmethod
     def cannot(cls, detail: str, orders: int = 0) -> "Outcome":

@@ -28,7 +28,7 @@ from webhook_actions.engine.threads import Threads
 from webhook_actions.engine.verification import Verification
 from webhook_actions.escalation.steps import Escalation
 from webhook_actions.metrics import Metrics
-from webhook_actions.notify import delivery
+from webhook_actions.notify import receipts
 from webhook_actions.notify.delivery import Sender
 from webhook_actions.notify.links import Links
 from webhook_actions.outgoing.trades import Trades
@@ -90,7 +90,8 @@ def parts(
     sends = sender(escalation)
     looks = DueLoop(engine.claim, engine.next_due, _LOOKS_AT_ONCE)
     steps = DueLoop(escalation.claim, escalation.next_due)
-    deliveries = DueLoop(sends.claim, sends.next_due, delivery.AT_ONCE)
+    deliveries = DueLoop(sends.claim, sends.next_due, sends.at_once)
+    asked = DueLoop(sends.receipts.claim, sends.receipts.next_due, receipts.AT_ONCE)
 
     async def compare() -> None:
         while not is_cancelled():
@@ -109,10 +110,11 @@ def parts(
         "incidents": looks.run,
         "escalation": steps.run,
         "deliveries": deliveries.run,
+        "receipts": asked.run,
         "reconciler": compare,
         "keeper": keep,
     }
-    return Parts(tasks, executor, escalation, (looks, steps, deliveries))
+    return Parts(tasks, executor, escalation, (looks, steps, deliveries, asked))
 
 
 @asynccontextmanager
@@ -137,7 +139,7 @@ async def running(
         links = Links(settings)
 
         def sender(escalation: Escalation) -> Sender:
-            made = Sender(settings, pool, metrics, escalation.failed, links)
+            made = Sender(settings, pool, metrics, escalation, links)
             stack.callback(made.close)
             return made
 

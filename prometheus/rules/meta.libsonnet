@@ -8,6 +8,9 @@ function(config)
   // How many of a part do not answer while another does. One exporter is enough for ExporterDown: none stands in for it.
   local missing(part, selector) =
     text.fill('label_replace(sum(1 - up{%s}) > 0 and max(up{%s}) == 1, "part", "%s", "", "")', [selector, selector, part]);
+  local longest_wait = 60;  // seconds; a message has a minute until the next person is to hear of it
+  local not_reloaded(part, name, selector) =
+    text.fill('label_replace(min(%s{%s}) == 0, "part", "%s", "", "")', [name, selector, part]);
   local counted(name, selector='') = promql.grown(name + selector, range, 'instance', text.fill('up{%s}', engine));
 
   [
@@ -101,6 +104,42 @@ function(config)
       summary='The engine started {{ $labels.task }} again',
       problem='{{ $labels.task }} failed and was started again, after a pause that grows with each failure.',
       todo="Read webhook_actions' log for the reason.",
+      path='/alerts'
+    ),
+
+    // A call that nobody takes is no failure of ours: the next person hears of it.
+    alert.meta(
+      'DeliveriesFailing',
+      text.fill('sum by (channel) (%s) > 0', counted('nightdesk_deliveries_failed_total', '{reason!="unanswered"}')),
+      'messages were not delivered and are not tried again',
+      summary='Messages by {{ $labels.channel }} are not delivered',
+      problem='webhook_actions could not deliver {{ $value | printf "%.0f" }} messages by {{ $labels.channel }}, and does not try again.',
+      todo="Read the reason on the incident's timeline or in webhook_actions' log; try `nightdesk test-notify`.",
+      path='/alerts'
+    ),
+
+    alert.meta(
+      'DeliveriesWaiting',
+      text.fill('max by (channel) (nightdesk_delivery_queue_age_seconds) > %s', longest_wait),
+      'a message has waited for its turn for 60s',
+      summary='Messages by {{ $labels.channel }} wait',
+      problem='The oldest message by {{ $labels.channel }} has waited for its turn for {{ $value | humanizeDuration }}: those before it are not taken.',
+      todo='See whether the service of {{ $labels.channel }} answers, and how fast; other channels are not held up.',
+      path='/alerts'
+    ),
+
+    alert.meta(
+      'SettingsReloadFailed',
+      std.join('\nor ', [
+        not_reloaded('webhook_actions', 'nightdesk_config_last_reload_successful', engine),
+        not_reloaded('exporter', 'nightdesk_exporter_config_last_reload_successful', config.exporter_selector),
+        not_reloaded('alertmanager', 'alertmanager_config_last_reload_successful', config.alertmanager_selector),
+        not_reloaded('prometheus', 'prometheus_config_last_reload_successful', config.prometheus_selector),
+      ]),
+      'settings were changed and could not be read',
+      summary='{{ $labels.part }} goes on with old settings',
+      problem='{{ $labels.part }} could not read its settings anew: what you changed is not in force.',
+      todo='Run `nightdesk check`; the log of {{ $labels.part }} names path, value and the way out.',
       path='/alerts'
     ),
 

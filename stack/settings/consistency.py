@@ -41,6 +41,9 @@ META = (
     "RuleEvaluationFailing",
     "ActionFailed",
     "EngineTaskFailing",
+    "DeliveriesFailing",
+    "DeliveriesWaiting",
+    "SettingsReloadFailed",
     "EscalationExhausted",
 )
 _HIGHER_IS_WORSE = ("response_time", "data_age", "network_latency", "disk_usage", "memory_usage", "cpu_usage")

@@ -284,10 +284,10 @@ def telling(settings: Settings, subject: Subject, step: Step, now: datetime) -> 
     role, wanted, source = _role(settings, subject, step)
     name = on_call(settings, role, now)
     choice = _over(settings, subject.severity, wanted, source)
-    found = _reached(settings, name, choice.channels)
+    found = reached(settings, name, choice.channels)
     if not found and step.rule != CLIMB:  # nobody comes after: whatever there is, before silence
         every = carrying(settings, subject.severity)
-        found = _reached(settings, name, every) or _shared(settings, name, every)
+        found = reached(settings, name, every) or _shared(settings, name, every)
         choice = Choice(every, f"{name} has no address over {', '.join(wanted) or 'any channel'}")
     if not found:
         reason = f"{name} has no address over {', '.join(wanted) or 'any channel'} that is set"
@@ -311,7 +311,7 @@ def _role(settings: Settings, subject: Subject, step: Step) -> tuple[str, list[s
     return level.contact, list(level.channels), f"escalation.{step.rule}"
 
 
-def _reached(settings: Settings, name: str, channels: Iterable[str]) -> list[Recipient]:
+def reached(settings: Settings, name: str, channels: Iterable[str]) -> list[Recipient]:
     """Return where a contact is reached; one without an address is whoever the channels' own reach."""
     contact = settings.contacts[name]
     if is_owner(contact):

@@ -62,6 +62,12 @@ class Desk:
     settings: Settings
     inbox: Inbox
     build: Path
+    files: tuple[Path, ...]
+
+    @property
+    def words(self) -> list[str]:
+        """The options by which a program is given the settings."""
+        return [word for file in self.files for word in ("--config", str(file))]
 
     def post(self, labels: Mapping[str, str], *, ends_in: float = 300.0, **annotations: str) -> None:
         self.post_all([labels], ends_in=ends_in, **annotations)
@@ -94,7 +100,9 @@ class Desk:
         return f"{self.settings.services.alertmanager.url}/api/v2"
 
 
-class _Mailbox:
+class Mailbox:
+    """Keeps mails; it refuses those to nobody."""
+
     def __init__(self, inbox: Inbox) -> None:
         self._inbox = inbox
 
@@ -165,12 +173,13 @@ def write_settings(directory: Path, http: int, smtp: int, **over: Any) -> Path:
 def running(directory: Path, overlay: Path | None = None) -> Iterator[Desk]:
     """Run Alertmanager on what `render` makes, with something at the end of each of its ways out."""
     inbox = Inbox()
-    mail = Controller(_Mailbox(inbox), hostname="127.0.0.1", port=free_port())
+    mail = Controller(Mailbox(inbox), hostname="127.0.0.1", port=free_port())
     http = ThreadingHTTPServer(("127.0.0.1", 0), handler(inbox))
     threading.Thread(target=http.serve_forever, daemon=True).start()
     mail.start()
     file = write_settings(directory, http.server_address[1], mail.port)
-    settings = load([file, overlay] if overlay else [file])
+    files = (file, overlay) if overlay else (file,)
+    settings = load(files)
     render(settings, directory / "build")
     command = alertmanager_command(
         f"--config.file={directory}/build/alertmanager/alertmanager.yml",
@@ -182,7 +191,7 @@ def running(directory: Path, overlay: Path | None = None) -> Iterator[Desk]:
         process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
     try:
         eventually(lambda: _answers(settings), what="Alertmanager's start")
-        yield Desk(settings, inbox, directory / "build")
+        yield Desk(settings, inbox, directory / "build", files)
     finally:
         process.terminate()
         process.wait(timeout=20)

@@ -1,13 +1,16 @@
 """A real Alertmanager delivers to webhook_actions, by mail, over Telegram and Slack, and to the outside."""
 
 import re
+import subprocess
 from email.message import EmailMessage
 from pathlib import Path
+from ssl import PROTOCOL_TLS_SERVER, SSLContext
 
 import pytest
+from aiosmtpd.controller import Controller
 
 from tests.conftest import binary, eventually
-from tests.routes.desk import Desk, running
+from tests.routes.desk import Desk, Inbox, Mailbox, running
 
 BOT = 'a_b*c[d] <x> & "y"'
 FACTS = "No answer.\nP&L: -1234.57\nWin rate: 56.1%\nOpen positions: 3\nUptime: 5h 0m 0s"
@@ -95,6 +98,55 @@ def test_what_is_too_long_for_a_channel_arrives_shortened(desk: Desk, unit: str)
     desk.post_all(coins, summary=f"many {text}", **told)
     eventually(lambda: [text for text in inbox.telegram if f"many {unit}" in text and "40 alerts" in text])
     assert not inbox.refused
+
+
+def test_an_alert_arrives_by_telegram_however_long_its_links_are(desk: Desk) -> None:
+    inbox, url = desk.inbox, "https://example.org/" + "x&" * 1950
+    links = {"runbook_url": url, "dashboard_url": url}
+    desk.post(_labels("Down", "critical", "linked"), summary="linked far", **TOLD | links)
+    text = eventually(lambda: [one for one in inbox.telegram if "linked far" in one])[0]
+    assert FACTS in text
+    assert "/a/" in text, "the link to the on-call page is kept"
+    assert "Runbook" not in text, "half of a link leads nowhere"
+    assert not inbox.refused
+
+
+def test_one_refused_address_of_several_keeps_the_mail_from_no_other(tmp_path: Path) -> None:
+    binary("alertmanager")
+    overlay = tmp_path / "overlay.yaml"
+    overlay.write_text("channels: {email: {to: [a@example.org, nobody@example.org, b@example.org]}}")
+    with running(tmp_path, overlay) as desk:
+        desk.post(_labels("Down", "critical", "refused"), summary="refused", **TOLD)
+        eventually(
+            lambda: {str(mail["To"]) for mail in desk.inbox.mails} == {"a@example.org", "b@example.org"}
+        )
+
+
+def test_mail_to_port_465_goes_over_tls_from_the_first_byte(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    binary("alertmanager")
+    host = "127.0.46.5"  # this machine's, and no other test's
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", f"/CN={host}",
+         "-addext", f"subjectAltName=IP:{host}", "-keyout", tmp_path / "key", "-out", tmp_path / "cert"],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    context = SSLContext(PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "cert", tmp_path / "key")
+    inbox = Inbox()
+    server = Controller(Mailbox(inbox), hostname=host, port=465, ssl_context=context)
+    try:
+        server.start()
+    except PermissionError:
+        pytest.skip("only root may listen on port 465")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "cert"))
+    overlay = tmp_path / "overlay.yaml"
+    overlay.write_text(f"channels: {{email: {{host: {host}, port: 465, starttls: true}}}}")
+    with running(tmp_path, overlay) as desk:
+        desk.post(_labels("Down", "critical", "secret"), summary="secret", **TOLD)
+        eventually(lambda: "[critical] secret" in inbox.subjects())
+    server.stop()
 
 
 def test_an_alert_that_flaps_is_told_once_within_its_cooldown_and_its_end_after_it(desk: Desk) -> None:

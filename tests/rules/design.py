@@ -17,7 +17,7 @@ ALERTS: dict[str, tuple[str, ...]] = {
     "meta": (
         "Watchdog", "ExporterDown", "SourceUnauthorized", "WebhookActionsDown", "ReplicaDown",
         "AlertmanagerNotificationsFailing", "RuleEvaluationFailing", "ActionFailed", "EngineTaskFailing",
-        "EscalationExhausted",
+        "DeliveriesFailing", "DeliveriesWaiting", "SettingsReloadFailed", "EscalationExhausted",
     ),
 }  # fmt: skip
 NAMES = {name for names in ALERTS.values() for name in names}

@@ -18,6 +18,8 @@ def cases(settings: Settings) -> Iterator[Case]:
     yield from _unauthorized(settings)
     yield from _counters(settings)
     yield from _actions(settings)
+    yield from _waiting(settings)
+    yield from _reloads(settings)
     yield from _summaries(settings)
 
 
@@ -151,6 +153,7 @@ def _actions(settings: Settings) -> Iterator[Case]:
     for alert, name, labels, together in (
         ("ActionFailed", "nightdesk_actions_total", {"action": "restart_bot", "bot": BOT}, True),
         ("EngineTaskFailing", "nightdesk_task_restarts_total", {"task": BOT}, True),
+        ("DeliveriesFailing", "nightdesk_deliveries_failed_total", {"channel": BOT}, True),
         ("EscalationExhausted", "nightdesk_escalations_exhausted_total", {}, False),
     ):
         kept = bridge(settings, alert)
@@ -160,7 +163,8 @@ def _actions(settings: Settings) -> Iterator[Case]:
             *, alert: str = alert, name: str = name, labels: Mapping[str, str] = labels,
             together: bool = together,
         ) -> Case:  # fmt: skip
-            kind = {"outcome": outcome, "instance": "one:9099"} if labels else {"instance": "one:9099"}
+            what = "reason" if "channel" in labels else "outcome"
+            kind = {what: outcome, "instance": "one:9099"} if labels else {"instance": "one:9099"}
             subject = labels | {"instance": "one:9099"} if labels else NOTHING
             series = [Series(name, values, kind, subject), engine]
             return Case(alert, says, series, at, fires, labels, together=together)
@@ -172,8 +176,56 @@ def _actions(settings: Settings) -> Iterator[Case]:
         yield case("absent", [], at, False)
         if "action" in labels:
             yield case("done", [None] * before + [1.0] * 3, at, False, "done")
+        if "channel" in labels:
+            yield case("a call nobody took", [None] * before + [1.0] * 3, at, False, "unanswered")
         over = [1.0] * before + [2.0] * scrapes(settings, window + kept + 3 * scrape)
         yield case("resolves", over, at + window + kept + 2 * scrape, False)
+
+
+def _waiting(settings: Settings) -> Iterator[Case]:
+    alert, tick = "DeliveriesWaiting", settings.collection.evaluation_interval
+    wait, kept = settings.alerts[alert].for_, bridge(settings, alert)
+    scrape = settings.collection.trading.interval
+    long = scrapes(settings, wait)
+    labels = {"channel": BOT}
+
+    def case(says: str, ages: Sequence[Value], at: float, fires: bool) -> Case:
+        series = [Series("nightdesk_delivery_queue_age_seconds", ages, {}, labels)]
+        return Case(alert, says, series, at, fires, labels)
+
+    yield case("waits for too long", [61.0] * long, wait, True)
+    yield case("just below", [60.0] * long, wait + tick, False)
+    yield case("not long enough", [61.0] * long, wait - tick, False)
+    yield case("absent", [], wait + tick, False)
+    over: list[Value] = [61.0] * long + ["stale"]
+    yield case("resolves", over, long * scrape + kept + 2 * tick, False)
+
+
+def _reloads(settings: Settings) -> Iterator[Case]:
+    alert, tick = "SettingsReloadFailed", settings.collection.evaluation_interval
+    wait, kept = settings.alerts[alert].for_, bridge(settings, alert)
+    scrape = settings.collection.trading.interval
+    long = scrapes(settings, wait)
+    for part, name in (
+        ("webhook_actions", "nightdesk_config_last_reload_successful"),
+        ("exporter", "nightdesk_exporter_config_last_reload_successful"),
+        ("alertmanager", "alertmanager_config_last_reload_successful"),
+        ("prometheus", "prometheus_config_last_reload_successful"),
+    ):
+
+        def case(
+            says: str, one: Sequence[Value], at: float, fires: bool, part: str = part, name: str = name
+        ) -> Case:
+            well = Series(name, [1.0] * len(one), {"job": part, "instance": "well"}, NOTHING)
+            series = [Series(name, one, {"job": part, "instance": "one"}, NOTHING), well]
+            return Case(alert, f"{part}: {says}", series, at, fires, {"part": part}, together=False)
+
+        yield case("one of two could not", [0.0] * long, wait, True)
+        yield case("not long enough", [0.0] * long, wait - tick, False)
+        yield case("all could", [1.0] * long, wait + tick, False)
+        back = [0.0] * long + [1.0] * scrapes(settings, kept + scrape)
+        yield case("resolves", back, long * scrape + kept + tick, False)
+    yield Case(alert, "absent", UNRELATED, wait, False, {"part": "exporter"}, together=False)
 
 
 def _summaries(settings: Settings) -> Iterator[Case]:

@@ -51,8 +51,8 @@ class SimulatedObserver:
 class SimulatedSender(Sender):
     """Sends over the world's channels."""
 
-    def __init__(self, process: "Process", settings: Settings, metrics: Metrics, failed: Any) -> None:
-        super().__init__(settings, process, metrics, failed, process.sim.links)
+    def __init__(self, process: "Process", settings: Settings, metrics: Metrics, people: Any) -> None:
+        super().__init__(settings, process, metrics, people, process.sim.links)
         self._process = process
 
     async def _send(self, batch: Any) -> Outcome:
@@ -98,7 +98,7 @@ class Process:
         metrics = Metrics()
 
         def sender(escalation: Any) -> Any:
-            return SimulatedSender(life, settings, metrics, escalation.failed)
+            return SimulatedSender(life, settings, metrics, escalation)
 
         made = parts(
             settings,

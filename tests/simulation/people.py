@@ -5,17 +5,17 @@ from datetime import datetime
 from typing import Any
 
 from stack.settings.plan import CLIMB
-from tests.simulation.held import Held
-from tests.simulation.tables import Message, Step, Tables
+from tests.simulation.sent import Sending
+from tests.simulation.tables import Step, Tables
 from webhook_actions.store.acknowledgements import Acknowledgement
-from webhook_actions.store.deliveries import ClaimedDelivery, Delivery
+from webhook_actions.store.deliveries import Delivery
 from webhook_actions.store.escalation_steps import Due as DueStep
 from webhook_actions.store.escalation_steps import Opened
 
-_TOGETHER, _AT_A_TIME = 500, 100
+_AT_A_TIME = 100
 
 
-class People(Held):
+class People(Sending):
     """Half of the memory; `tests.simulation.memory` has the tables and the clock."""
 
     t: Tables
@@ -150,8 +150,9 @@ class People(Held):
             if s.incident == incident and s.state == "waiting" and chosen:
                 self.put("steps", s.id, state="cancelled")
 
-    async def escalation_steps__pass_on(self, _: Any, step: int, why: str) -> None:
-        if any(m.step == step and m.state != "failed" for m in self.t.messages.values()):
+    async def escalation_steps__pass_on(self, _: Any, step: int, why: str, but: Any = ()) -> None:
+        reached = (m for m in self.t.messages.values() if m.step == step and m.state != "failed")
+        if any(m.channel not in but for m in reached):
             return
         for n in list(self.t.steps.values()):
             same = n.incident == self.t.steps[step].incident and n.rule == CLIMB and n.level > 0
@@ -176,107 +177,6 @@ class People(Held):
         ):
             id_, at = self.id(), self.later(after)
             self.t.steps[id_] = Step(id_, s.incident, s.rule, s.level, s.round + 1, s.why, at)
-
-    # deliveries
-
-    async def deliveries__write(self, _: Any, batch: Any) -> None:
-        for one in batch:
-            key = (one.step, one.channel, one.address)
-            known = ((m.step, m.channel, m.address) for m in self.t.messages.values())
-            if one.step is not None and key in known:
-                continue
-            id_ = self.id()
-            self.t.messages[id_] = Message(
-                id_,
-                one.incident,
-                one.step,
-                one.contact,
-                one.channel,
-                one.address,
-                one.body,
-                self.now(),
-                self.now(),
-            )
-        if batch:
-            self._notify()
-
-    async def deliveries__claim(self, _: Any, lease: float) -> list[ClaimedDelivery]:
-        due = [
-            m
-            for m in self.t.messages.values()
-            if m.state in ("waiting", "sending") and m.due_at <= self.now()
-        ]
-        due.sort(key=lambda m: m.due_at)
-        if not due:
-            return []
-        first = due[0]
-        together = [
-            m
-            for m in due
-            if (m.channel, m.address) == (first.channel, first.address)
-            and (m.id == first.id or (first.step is not None and m.step is not None))
-        ][:_TOGETHER]
-        claimed = []
-        for m in sorted(together, key=lambda m: m.id):
-            again = m.state == "sending"
-            row = self.put(
-                "messages",
-                m.id,
-                state="sending",
-                attempts=m.attempts + 1,
-                interrupted=m.interrupted + again,
-                due_at=self.later(lease),
-            )
-            step = self.t.steps.get(m.step) if m.step is not None else None
-            wanted = step is None or step.rule.startswith("insist:") or self.unanswered(m.incident or 0)
-            claimed.append(
-                ClaimedDelivery(
-                    m.channel,
-                    m.address,
-                    m.incident,
-                    m.step,
-                    m.contact,
-                    m.body,
-                    m.id,
-                    row.attempts,
-                    again,
-                    wanted,
-                    step and step.why,
-                    m.written_at,
-                )
-            )
-        return claimed
-
-    async def deliveries__next_due(self, _: Any) -> float | None:
-        return self._seconds(m.due_at for m in self.t.messages.values() if m.state in ("waiting", "sending"))
-
-    async def deliveries__record(self, _: Any, batch: Any, outcome: Any, policy: Any) -> Any:
-        final = "sent" if outcome.done else "failed"
-        again = policy.retries if outcome.result == "retry" else 0
-        states = []
-        for one in batch:
-            m = self.t.messages[one.id]
-            if m.attempts != one.attempts or m.state != "sending":
-                continue
-            state = "waiting" if m.attempts <= again else final
-            self.put(
-                "messages",
-                m.id,
-                state=state,
-                outcome=outcome.detail,
-                due_at=self.later(float(policy.pause) * 2 ** (m.attempts - 1)),
-                sent_at=self.now() if final == "sent" else None,
-            )
-            states.append((one, state))
-        return states
-
-    async def deliveries__cancel(self, _: Any, batch: Any) -> None:
-        for one in batch:
-            if self.t.messages[one.id].state == "sending":
-                self.put("messages", one.id, state="cancelled")
-
-    async def deliveries__forget(self, _: Any, age: float) -> None:
-        """Nothing grows so old here."""
 
     def _notify(self) -> None:
         for wake in self.notified:

@@ -19,6 +19,8 @@ from webhook_actions.store import (
     escalation_steps,
     holds,
     incidents,
+    outages,
+    receipts,
     runs,
 )
 
@@ -32,6 +34,8 @@ MODULES = {
     "escalation_steps": escalation_steps,
     "holds": holds,
     "incidents": incidents,
+    "outages": outages,
+    "receipts": receipts,
     "runs": runs,
 }
 

@@ -42,6 +42,20 @@ class Message:
     interrupted: int = 0
     outcome: str | None = None
     sent_at: datetime | None = None
+    receipt: str | None = None
+    ask_at: datetime | None = None
+    arrived: str | None = None
+
+
+@dataclass(frozen=True)
+class OutageRow:
+    """A row of outages."""
+
+    channel: str
+    address: str
+    failures: int
+    reason: str
+    told: bool = False
 
 
 @dataclass(frozen=True)
@@ -86,6 +100,7 @@ class Tables:
     pauses: dict[int, tuple[str, str, datetime, datetime | None]] = field(default_factory=dict)
     steps: dict[int, Step] = field(default_factory=dict)
     messages: dict[int, Message] = field(default_factory=dict)
+    outages: dict[tuple[str, str], OutageRow] = field(default_factory=dict)
     answers: list[tuple[int, Acknowledgement]] = field(default_factory=list)
     audit: list[tuple[Any, ...]] = field(default_factory=list)
 

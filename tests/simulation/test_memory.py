@@ -13,10 +13,10 @@ from stack.settings.plan import Recipient, Step
 from tests.simulation.memory import Memory
 from tests.simulation.substitution import MODULES
 from tests.webhook_actions.escalation.world import database
-from webhook_actions.outcome import Outcome
+from webhook_actions.outcome import Outcome, Result
 from webhook_actions.payload import Alert
 from webhook_actions.store import migrate
-from webhook_actions.store.deliveries import Delivery
+from webhook_actions.store.deliveries import Delivery, Open
 from webhook_actions.store.embedded import EmbeddedPostgres
 from webhook_actions.store.escalation_steps import Taken
 from webhook_actions.store.incidents import Due
@@ -230,18 +230,61 @@ class Both:
     async def send(self) -> None:
         if self.incidents:
             one, other = self.dice.choice(self.incidents)
-            batch = [[Delivery("email", "a@b", incident)] for incident in (one, other)]
+            channel, address = self.dice.choice((("email", "a@b"), ("email", "c@d"), ("sms", "+1")))
+            batch = [[Delivery(channel, address, incident)] for incident in (one, other)]
             await self.ask("deliveries.write", (batch[0],), (batch[1],))
         await asyncio.sleep(0.002)
-        theirs, ours = await self.ask("deliveries.claim", (60.0,))
-        assert [(d.attempts, d.interrupted, d.wanted) for d in theirs] == [
-            (d.attempts, d.interrupted, d.wanted) for d in ours
+        full = self.dice.choice(([], ["email"]))
+        busy = self.dice.choice(([], [("email", "a@b")], [("sms", "+1")]))
+        open_ = Open(full, busy, self.dice.choice((True, False)))
+        later = await self.ask("deliveries.next_due", (open_,))
+        assert (later[0] is None) == (later[1] is None)
+        theirs, ours = await self.ask("deliveries.claim", (self.dice.choice((0.0, 60.0)), open_))
+        said = [
+            [(d.channel, d.address, d.attempts, d.interrupted, d.wanted) for d in each]
+            for each in (theirs, ours)
         ]
-        if theirs:
-            outcome = self.dice.choice((Outcome.ok("sent"), Outcome.failed("no"), Outcome.retry("later")))
+        assert said[0] == said[1]
+        if theirs and self.dice.random() < 0.8:
+            await self.ask("deliveries.renew", (theirs, 60.0), (ours, 60.0))
+            sent = Outcome(Result.DONE, "sent", receipt=f"SM{len(self.asked)}")
+            outcome = self.dice.choice((sent, Outcome.failed("no"), Outcome.retry("later")))
             policy = type("Policy", (), {"retries": 1, "pause": 100.0})
-            states = await self.ask("deliveries.record", (theirs, outcome, policy), (ours, outcome, policy))
+            ask = self.dice.choice((None, 0.0))
+            states = await self.ask(
+                "deliveries.record", (theirs, outcome, policy, ask), (ours, outcome, policy, ask)
+            )
             assert [state for _, state in states[0]] == [state for _, state in states[1]]
+
+    async def receive(self) -> None:
+        await asyncio.sleep(0.002)
+        theirs, ours = await self.ask("receipts.claim", (60.0,))
+        assert [(d.channel, d.address, d.receipt) for d in theirs] == [
+            (d.channel, d.address, d.receipt) for d in ours
+        ]
+        if theirs and self.dice.random() < 0.3:
+            await self.ask("receipts.ask_again", (theirs, 0.0), (ours, 0.0))
+        elif theirs:
+            arrived = self.dice.choice(("delivered", "undelivered", "unknown"))
+            for expected in (len(theirs), 0):
+                written = await self.ask("receipts.write", (theirs, arrived, "x"), (ours, arrived, "x"))
+                assert [len(each) for each in written] == [expected, expected]
+        waits = await self.ask("receipts.next_due", ())
+        assert (waits[0] is None) == (waits[1] is None)
+
+    async def break_down(self) -> None:
+        way = self.dice.choice((("email", "a@b"), ("email", "c@d"), ("sms", "+1")))
+        if self.dice.random() < 0.6:
+            final = self.dice.random() < 0.2
+            told = [
+                await MODULES["outages"].failed(self.connection, *way, "why", final=final),
+                await self.memory.outages__failed(None, *way, "why", final=final),
+            ]
+        else:
+            told = list(await self.ask("outages.ended", way))
+        assert told[0] == told[1]
+        failing = await self.ask("outages.failing", ())
+        assert failing[0] == failing[1]
 
     async def compare(self) -> None:
         """Compare all rows, but for times and ids."""
@@ -294,6 +337,8 @@ def test_both_stores_answer_alike(postgres: str, tmp_path: Path, seed: int) -> N
                     both.leave,
                     both.escalate,
                     both.send,
+                    both.receive,
+                    both.break_down,
                 )
                 for _ in range(120):
                     await both.dice.choice(works)()

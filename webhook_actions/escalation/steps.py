@@ -5,18 +5,21 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 
 from stack.settings import Settings
-from stack.settings.plan import ESCALATED, NO_NEWS, Step, at_opening
+from stack.settings.plan import ESCALATED, NO_NEWS, Step, at_opening, first
+from stack.settings.rota import on_call
 from webhook_actions.actions import Action
-from webhook_actions.escalation import policy
+from webhook_actions.escalation import policy, ways
 from webhook_actions.metrics import Metrics
+from webhook_actions.notify import notices
 from webhook_actions.notify.silences import ALERTMANAGER
 from webhook_actions.outcome import Outcome
 from webhook_actions.outgoing import Outgoing
 from webhook_actions.report import archive
-from webhook_actions.store import acknowledgements, deliveries, escalation_steps
+from webhook_actions.store import acknowledgements, deliveries, escalation_steps, outages
 from webhook_actions.store.database import Connection, Pool
 from webhook_actions.store.deliveries import ClaimedDelivery, Delivery
 from webhook_actions.store.incidents import Incident
+from webhook_actions.store.outages import Outage
 
 log = logging.getLogger(__name__)
 
@@ -170,11 +173,47 @@ class Escalation:
         await self.outgoing.annotate(connection, incident, f"{what} by {by}. {comment}".strip(), what)
 
     async def failed(self, connection: Connection, delivery: ClaimedDelivery) -> None:
-        """Pass on to the next person when nothing of a step could be delivered."""
-        if delivery.step is not None:
-            why = f"{delivery.contact} could not be reached"
-            await escalation_steps.pass_on(connection, delivery.step, why)
-            await escalation_steps.tell_again(connection, delivery.step, _TELL_AGAIN)
+        """Tell someone over another channel where an SMS or a call failed, else the next person.
+
+        That is the next person, too, where nothing of a step could be delivered.
+        """
+        if delivery.step is None:
+            return
+        wakes = delivery.channel in ways.WAKING
+        if wakes:
+            tried = await deliveries.of_step(connection, delivery.step, delivery.contact)
+            if more := ways.instead(self._settings, delivery.contact, tried):
+                about = delivery.incident, delivery.step, delivery.contact
+                written = [Delivery(one.channel, one.address, *about) for one in more]
+                await deliveries.write(connection, written)
+                return
+        why = f"{delivery.contact} could not be reached"
+        # A mail wakes nobody whom an SMS or a call was to wake.
+        await escalation_steps.pass_on(connection, delivery.step, why, ("email",) if wakes else ())
+        await escalation_steps.tell_again(connection, delivery.step, _TELL_AGAIN)
+
+    async def channel_fails(self, connection: Connection, outage: Outage) -> None:
+        """Tell the administrator over other channels that one fails."""
+        subject = f"{outage.channel} has failed {outage.failures} times: {outage.reason}"
+        text = f"{outage.channel} to {outage.address} fails. What is sent over it may not arrive."
+        await self._tell_of(connection, outage, subject.replace(" 1 times", " once"), text)
+
+    async def channel_is_back(self, connection: Connection, outage: Outage) -> None:
+        """Tell the administrator, over the same channels, that one works again."""
+        text = f"It had failed {outage.failures} times: {outage.reason}"
+        await self._tell_of(connection, outage, f"{outage.channel} works again", text)
+
+    async def _tell_of(self, connection: Connection, outage: Outage, subject: str, text: str) -> None:
+        role = self._settings.escalation.spent_attempts.contact or first(self._settings, "")
+        name = on_call(self._settings, role, self._now())
+        failing = await outages.failing(connection)
+        left = ways.beside(self._settings, name, outage.channel, failing)
+        if not left:
+            about = {"channel": outage.channel, "contact": name}
+            log.error(f"{subject}, and nobody can be told over another channel", extra=about)
+        body = notices.body(subject, text)
+        written = [Delivery(one.channel, one.address, contact=name, body=body) for one in left]
+        await deliveries.write(connection, written)
 
     async def claim(self) -> Callable[[], Awaitable[None]] | None:
         """Take the steps whose time has come; the transaction that takes them is all that there is to do."""

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from stack.settings import Settings
 from stack.settings.plan import APPRISE
 from webhook_actions.notify import apprise_urls, mail, slack, telegram, twilio
+from webhook_actions.notify.http import SETTINGS
 from webhook_actions.notify.message import Message
 from webhook_actions.outcome import Outcome
 
@@ -26,4 +27,4 @@ def send(settings: Settings, channel: str, address: str, message: Message) -> Ou
     try:
         return CHANNELS[channel](settings, address, message)
     except (OSError, UnicodeDecodeError) as error:
-        return Outcome.failed(f"{channel}: its secret cannot be read: {error}")
+        return Outcome.failed(f"{channel}: its secret cannot be read: {error}", cause=SETTINGS)

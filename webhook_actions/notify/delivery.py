@@ -2,25 +2,29 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+import math
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 from stack.settings import RetryPolicy, Settings
 from webhook_actions.metrics import Metrics
-from webhook_actions.notify import CHANNELS, send, silences
+from webhook_actions.notify import CHANNELS, notices, receipts, send, silences
+from webhook_actions.notify.lanes import Lanes
 from webhook_actions.notify.links import Links
 from webhook_actions.notify.message import Told, compose
+from webhook_actions.notify.receipts import People, Receipts
 from webhook_actions.outcome import Outcome
 from webhook_actions.outgoing import DATADOG, GRAFANA, NEWRELIC, WEBHOOK, datadog, grafana, newrelic, webhooks
 from webhook_actions.report import archive
-from webhook_actions.store import deliveries, escalation_steps, incidents
+from webhook_actions.store import deliveries, escalation_steps, incidents, outages
 from webhook_actions.store.database import GONE, Connection, Pool
-from webhook_actions.store.deliveries import ClaimedDelivery
+from webhook_actions.store.deliveries import ClaimedDelivery, Open
 
 log = logging.getLogger(__name__)
 
-AT_ONCE = 8  # messages on their way at the same time
+_RENEWALS = 4  # of a lease before it ends: some may be late
 _WRITE_AGAIN = 0.5  # seconds between two tries to write how sending ended
 _SILENCE_POLICY = {"retries": 8, "pause": 4.0}  # for some hours
 _PROGRAMS = {
@@ -31,42 +35,81 @@ _PROGRAMS = {
     silences.ALERTMANAGER: silences.lift,
 }
 
-Failed = Callable[[Connection, ClaimedDelivery], Awaitable[None]]
-
 
 class Sender:
     """Sends what is due. A crash between sending and writing so sends a delivery once more."""
 
     def __init__(
-        self, settings: Settings, pool: Pool, metrics: Metrics, failed: Failed, links: Links
+        self, settings: Settings, pool: Pool, metrics: Metrics, people: People, links: Links
     ) -> None:
-        """`failed` is told, in its transaction, of each delivery that will not be tried again."""
+        """`people` hear, in its transaction, of each delivery that will not be tried again."""
         self._settings = settings
         self._pool = pool
         self._metrics = metrics
-        self._failed = failed
+        self._people = people
         self._links = links
-        self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="deliveries")
-        longest = max(float(channel.timeout) for _, channel in settings.channels)
-        self._lease = longest + float(settings.webhook_actions.heartbeat)
+        self._lanes = Lanes(CHANNELS, _PROGRAMS, len(settings.channels.webhooks.endpoints))
+        self.at_once = self._lanes.at_once
+        self._threads = ThreadPoolExecutor(
+            self.at_once + receipts.AT_ONCE, thread_name_prefix="deliveries"
+        )  # started when needed: as many as may wait, so that none waits for another channel
+        self.receipts = Receipts(settings, pool, metrics, people, self._threads)
+        self._lease = float(settings.webhook_actions.heartbeat)
+        self._database_away = -math.inf  # when it last was
 
     async def claim(self) -> Callable[[], Awaitable[None]] | None:
-        """Claim the deliveries to one address that are due, and return what sends them."""
-        async with self._pool.connection() as connection:
-            batch = await deliveries.claim(connection, self._lease)
-        return (lambda: self._deliver(batch)) if batch else None
+        """Claim what is due to one address, over a channel that has room, and return what sends it."""
+        async with self._reaching() as connection:
+            batch = await deliveries.claim(connection, self._lease, self._open())
+        if not batch:
+            return None
+        self._lanes.take(batch[0].channel, batch[0].address)
+        return lambda: self._deliver(batch)
 
     async def next_due(self) -> float | None:
-        """Return the seconds until a delivery is due."""
-        async with self._pool.connection() as connection:
-            return await deliveries.next_due(connection)
+        """Return the seconds until a delivery is due over a channel that has room."""
+        async with self._reaching() as connection:
+            return await deliveries.next_due(connection, self._open())
+
+    def _open(self) -> Open:
+        # After an outage of the database whoever is alive writes what it sent, before others take that over.
+        returned = asyncio.get_running_loop().time() - self._database_away
+        return self._lanes.open(interrupted=returned > self._lease)
+
+    @asynccontextmanager
+    async def _reaching(self) -> AsyncIterator[Connection]:
+        try:
+            async with self._pool.connection() as connection:
+                yield connection
+        except GONE:
+            self._database_away = asyncio.get_running_loop().time()
+            raise
 
     def close(self) -> None:
         """Begin nothing more."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def _deliver(self, batch: list[ClaimedDelivery]) -> None:
-        """Send deliveries to one address as one message, and write what came of each."""
+        """Send deliveries to one address as one message, and write what came of each.
+
+        They are this process's for as long as that takes: another takes over within a lease of its death.
+        """
+        try:
+            sending = asyncio.ensure_future(self._send_and_record(batch))
+            while not (await asyncio.wait({sending}, timeout=self._lease / _RENEWALS))[0]:
+                await self._renew(batch)
+            await sending
+        finally:
+            self._lanes.leave(batch[0].channel, batch[0].address)
+
+    async def _renew(self, batch: list[ClaimedDelivery]) -> None:
+        try:
+            async with self._reaching() as connection:
+                await deliveries.renew(connection, batch, self._lease)
+        except GONE as error:
+            log.warning("a lease cannot be renewed yet", extra={"reason": str(error)})
+
+    async def _send_and_record(self, batch: list[ClaimedDelivery]) -> None:
         for delivery in batch:
             if delivery.interrupted:
                 self._metrics.interrupted.labels(delivery.channel).inc()
@@ -89,6 +132,10 @@ class Sender:
                 program = _PROGRAMS[first.channel]
                 return await self._in_thread(lambda: program(self._settings, first))
             if first.step is None and first.body is not None:
+                if notice := notices.message(first.body):
+                    return await self._in_thread(
+                        lambda: send(self._settings, first.channel, first.address, notice)
+                    )
                 return await self._send_report(first, first.body)
             message = compose(self._settings, await self._told(batch), self._links.page)
             return await self._in_thread(lambda: send(self._settings, first.channel, first.address, message))
@@ -96,7 +143,7 @@ class Sender:
             raise
         except Exception as error:  # one that no channel foresaw must not stop the others
             log.exception("a message could not be sent", extra={"channel": first.channel})
-            return Outcome.retry(f"raised {type(error).__name__}")
+            return Outcome.retry(f"raised {type(error).__name__}", cause="defect")
 
     async def _in_thread(self, function: Callable[[], Outcome]) -> Outcome:
         return await asyncio.get_running_loop().run_in_executor(self._threads, function)
@@ -105,7 +152,7 @@ class Sender:
         async with self._pool.connection() as connection:
             kept = await archive.one(connection, archive.id_of(body))
         if kept is None:
-            return Outcome.failed("the report is no longer kept")
+            return Outcome.failed("the report is no longer kept", cause="gone")
 
         def draw_and_send() -> Outcome:
             from webhook_actions.report.sending import message  # here: matplotlib takes a second and 50 MB
@@ -136,15 +183,23 @@ class Sender:
         async with self._pool.transaction() as connection:
             await deliveries.cancel(connection, [delivery for delivery in batch if not delivery.wanted])
             wanted = [delivery for delivery in batch if delivery.wanted]
-            states = await deliveries.record(connection, wanted, outcome, self._policy(batch[0].channel))
+            asked = batch[0].channel in receipts.ASKED and outcome.receipt
+            policy, ask_after = self._policy(batch[0].channel), receipts.FIRST if asked else None
+            states = await deliveries.record(connection, wanted, outcome, policy, ask_after)
             ended = [one for one, state in states if one.step is not None and state != "waiting"]
             await incidents.tell_all(
-                connection, [(one.incident, *_line(one, outcome)) for one in ended if one.incident]
+                connection,
+                [(one.incident, *_line(one, outcome)) for one in ended if one.incident],
             )
             for delivery, state in states:
                 if state == "failed":
-                    await self._failed(connection, delivery)
+                    await self._people.failed(connection, delivery)
+            if states and not asked:
+                final = any(state == "failed" for _, state in states)
+                await self._note(connection, batch[0], outcome, final=final)
         for delivery, state in states:
+            if state == "failed":
+                self._metrics.undelivered.labels(delivery.channel, outcome.cause or "other").inc()
             self._metrics.messages.labels(delivery.channel, "retried" if state == "waiting" else state).inc()
             about = {
                 "incident": delivery.incident,
@@ -152,6 +207,20 @@ class Sender:
                 "attempt": delivery.attempts,
             }
             log.info(f"message {state}", extra=about | {"reason": outcome.detail})
+
+    async def _note(
+        self, connection: Connection, one: ClaimedDelivery, outcome: Outcome, *, final: bool
+    ) -> None:
+        """Note whether a channel works, and tell people over the others when that changes."""
+        if one.channel not in CHANNELS:
+            return  # of what only programs miss, the metric and its alert tell
+        if outcome.done:
+            if ended := await outages.ended(connection, one.channel, one.address):
+                await self._people.channel_is_back(connection, ended)
+        elif outage := await outages.failed(
+            connection, one.channel, one.address, outcome.detail, final=final
+        ):
+            await self._people.channel_fails(connection, outage)
 
     def _policy(self, channel: str) -> RetryPolicy:
         """Return how often and after what pause sending over a channel is tried again."""

@@ -1,21 +1,16 @@
-"""One POST to someone else's service, and what its answer means for trying again."""
+"""One request to someone else's service, and what its answer means for trying again."""
 
 from collections.abc import Callable
-from typing import Any
 from urllib.parse import urlsplit
 
-import requests
+from clients.http import Answer, NoAnswer, Request, ask
+from webhook_actions.outcome import Outcome, Result
 
-from webhook_actions.outcome import Outcome
+REFUSED, TIMEOUT, UNREACHABLE, SETTINGS = "refused", "timeout", "unreachable", "settings"
 
 _AGAIN = (408, 425, 429)  # of the refusals, those that say "later"
 _LONGEST = 300  # characters of an answer that an outcome keeps
-_UNUSABLE = (
-    requests.exceptions.InvalidURL,
-    requests.exceptions.MissingSchema,
-    requests.exceptions.InvalidSchema,
-    requests.exceptions.InvalidHeader,
-)
+_NO_ADDRESS = "its address is not one"
 
 
 def for_now(status: int) -> bool:
@@ -23,41 +18,51 @@ def for_now(status: int) -> bool:
     return status in _AGAIN or status >= 500
 
 
-def post(
+def send_to(
     service: str,
-    url: str,
+    request: Request,
     *,
-    timeout: float,
     secrets: tuple[str, ...] = (),
-    reason: Callable[[requests.Response], str] = lambda answer: answer.text,
+    reason: Callable[[Answer], str] = lambda answer: answer.text,
     again: Callable[[int], bool] = for_now,
-    **request: Any,  # noqa: ANN401 - as requests.post takes them
+    receipt: Callable[[Answer], str] = lambda answer: "",
 ) -> Outcome:
-    """POST and return done, retry or failed; the outcome holds no secret, nor the URL, which may be one."""
+    """Ask and return done, retry or failed; the outcome holds no secret, nor the URL, which may be one."""
     try:
-        answer = requests.post(url, timeout=timeout, allow_redirects=False, **request)
-    except _UNUSABLE as error:
-        return Outcome.failed(f"{service}: its address cannot be used ({type(error).__name__})")
-    except requests.RequestException as error:
-        host = urlsplit(url).hostname
-        return Outcome.retry(f"{service} at {host} is not reached ({type(error).__name__})")
-    if answer.status_code < 300:
-        return Outcome.ok(f"{service} took it")
+        answer = ask(request)
+    except NoAnswer as error:
+        said = redacted(str(error), (request.url, *secrets))
+        if said == _NO_ADDRESS:
+            return Outcome.failed(f"{service}: {said}", cause=SETTINGS)
+        host = urlsplit(request.url).hostname
+        cause = TIMEOUT if error.cause == "timeout" else UNREACHABLE
+        return Outcome.retry(f"{service} at {host} is not reached: {said}", cause=cause)
+    if answer.ok:
+        return Outcome(Result.DONE, f"{service} took it", receipt=receipt(answer))
     said = redacted(reason(answer).strip(), secrets)[:_LONGEST]
-    detail = f"{service} answered {answer.status_code}: {said}"
-    return Outcome.retry(detail) if again(answer.status_code) else Outcome.failed(detail)
+    detail = f"{service} answered {answer.status}: {said}"
+    how = Outcome.retry if again(answer.status) else Outcome.failed
+    return how(detail, cause=REFUSED)
 
 
-def json_field(name: str) -> Callable[[requests.Response], str]:
-    """Return a reader of the field of a JSON answer that holds the reason, else of the answer's text."""
+def field(*names: str) -> Callable[[Answer], str]:
+    """Return a reader of a field within a JSON answer, else of nothing."""
 
-    def read(answer: requests.Response) -> str:
+    def read(answer: Answer) -> str:
         try:
-            return str(answer.json()[name])
-        except (requests.JSONDecodeError, KeyError, TypeError):
-            return answer.text
+            found = answer.json()
+            for name in names:
+                found = found[name]
+        except (ValueError, KeyError, TypeError):
+            return ""
+        return str(found)
 
     return read
+
+
+def field_or_text(name: str) -> Callable[[Answer], str]:
+    """Return a reader of the field of a JSON answer that holds the reason, else of the answer's text."""
+    return lambda answer: field(name)(answer) or answer.text
 
 
 def redacted(text: str, secrets: tuple[str, ...]) -> str:

@@ -1,49 +1,124 @@
 """Mail over SMTP."""
 
+import contextlib
 import smtplib
+import socket
 import ssl
+import threading
+import time
 from email.message import EmailMessage, MIMEPart
 from email.utils import formatdate, make_msgid
+from typing import Any
 
 from stack.settings import Settings
-from webhook_actions.notify.http import redacted
+from stack.settings.acting import Email
+from webhook_actions.notify.http import REFUSED, SETTINGS, TIMEOUT, UNREACHABLE, redacted
 from webhook_actions.notify.message import Message
-from webhook_actions.outcome import Outcome
+from webhook_actions.outcome import Outcome, Result
 
+IMPLICIT_TLS = 465  # of this port Alertmanager, too, knows that it speaks TLS from the first byte
+# A server may think for a while at each of a dozen steps. Given up in the midst, the mail might come twice.
+_TIMES = 4
 _LONGEST = 300  # characters of an answer that an outcome keeps
 
 
+class _Connection(smtplib.SMTP):
+    """A connection that is cut once its time is over; `said` is the server's answer to the text."""
+
+    def __init__(self, config: Email) -> None:
+        super().__init__(timeout=config.timeout)
+        self._config, self._ends = config, time.monotonic() + _TIMES * config.timeout
+        self._host = config.host  # by which smtplib checks the certificate
+        self._line: socket.socket | None = None
+        self._timer: threading.Timer | None = None
+        self.late = False
+        self.said = ""
+
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
+        plain = socket.create_connection((host, port), timeout)
+        self._line = plain.dup()  # the same connection, whoever wraps or closes the other
+        self._timer = threading.Timer(max(self._ends - time.monotonic(), 0), self._cut)
+        self._timer.daemon = True
+        self._timer.start()
+        if port == IMPLICIT_TLS:
+            return ssl.create_default_context().wrap_socket(plain, server_hostname=host)
+        return plain
+
+    def data(self, msg: Any) -> tuple[int, bytes]:  # noqa: ANN401 - smtplib's
+        """Send the text, and keep the answer."""
+        code, said = super().data(msg)
+        self.said = f"{code} {' '.join(said.decode(errors='replace').split())}"[:_LONGEST]
+        return code, said
+
+    def _cut(self) -> None:
+        self.late = True
+        with contextlib.suppress(OSError):  # it has ended by itself
+            if self._line:
+                self._line.shutdown(socket.SHUT_RDWR)
+
+    def leave(self) -> None:
+        """End. Whatever a server says to that, it has taken the mail or it has not."""
+        with contextlib.suppress(OSError, smtplib.SMTPException):
+            self.quit()
+        self.drop()
+
+    def drop(self) -> None:
+        """Close."""
+        if self._timer:
+            self._timer.cancel()
+        self.close()
+        if self._line:
+            self._line.close()
+
+
 def send(settings: Settings, address: str, message: Message) -> Outcome:
-    """Send a mail; refusals that SMTP calls permanent (5xx) are not tried again."""
+    """Send a mail; refusals that SMTP calls permanent (5xx) are final. The receipt is the server's answer."""
     config = settings.channels.email
     password = config.password_file.read_text(encoding="utf-8").strip() if config.password_file else ""
-    mail = EmailMessage()
-    mail["Subject"] = " ".join(message.subject.split())  # a header has one line
-    mail["From"], mail["To"] = config.from_, address
-    mail["Date"], mail["Message-ID"] = formatdate(localtime=True), make_msgid(domain="nightdesk")
-    _fill(mail, message)
+    server = _Connection(config)
     try:
-        with smtplib.SMTP(config.host, config.port, timeout=config.timeout) as server:
-            if config.starttls:
-                server.starttls(context=ssl.create_default_context())
-            if config.username:
-                server.login(config.username, password)
-            server.send_message(mail)
+        _talk(server, config, password, _mail(config, address, message))
+        server.leave()
     except smtplib.SMTPRecipientsRefused as error:
         code, reason = next(iter(error.recipients.values()))
         return _refused(code, reason, password)
     except smtplib.SMTPResponseException as error:
         return _refused(error.smtp_code, error.smtp_error, password)
     except smtplib.SMTPNotSupportedError as error:
-        return Outcome.failed(f"email: {config.host} cannot do what is set: {error}")
+        detail = f"email: {config.host} cannot do what is set: {error}"
+        return Outcome.failed(detail, cause=SETTINGS)
     except (OSError, smtplib.SMTPException) as error:
-        where = f"{config.host}:{config.port}"
-        return Outcome.retry(f"email: {where} is not reached: {type(error).__name__}: {error}")
-    return Outcome.ok(f"{config.host} took it")
+        return _broken(server, config, error)
+    finally:
+        server.drop()
+    return Outcome(Result.DONE, f"{config.host} took it", receipt=server.said)
 
 
-def _fill(mail: EmailMessage, message: Message) -> None:
-    """Put in the text, for who can show it the HTML with its images inside, and the files."""
+def _talk(server: _Connection, config: Email, password: str, mail: EmailMessage) -> None:
+    """Send to the one who is to get it. Raises OSError and SMTPException."""
+    server.connect(config.host, config.port)
+    if config.starttls and config.port != IMPLICIT_TLS:
+        server.starttls(context=ssl.create_default_context())
+    if config.username:
+        server.login(config.username, password)
+    server.send_message(mail)
+
+
+def _broken(server: _Connection, config: Email, error: Exception) -> Outcome:
+    where = f"{config.host}:{config.port}"
+    if server.late:
+        seconds = _TIMES * config.timeout
+        return Outcome.retry(f"email: {where} has not taken it within {seconds:g}s", cause=TIMEOUT)
+    cause = TIMEOUT if isinstance(error, TimeoutError) else UNREACHABLE
+    return Outcome.retry(f"email: {where} is not reached: {type(error).__name__}: {error}", cause=cause)
+
+
+def _mail(config: Email, address: str, message: Message) -> EmailMessage:
+    """Return the mail: text, for who can show it the HTML with its images inside, and the files."""
+    mail = EmailMessage()
+    mail["Subject"] = " ".join(message.subject.split())  # a header has one line
+    mail["From"], mail["To"] = config.from_, address
+    mail["Date"], mail["Message-ID"] = formatdate(localtime=True), make_msgid(domain="nightdesk")
     mail.set_content(message.text)
     if message.html is not None:
         mail.add_alternative(message.html, subtype="html")
@@ -52,6 +127,7 @@ def _fill(mail: EmailMessage, message: Message) -> None:
     for file in message.files:
         main, _, kind = file.kind.partition("/")
         mail.add_attachment(file.content, main, kind, filename=file.name)
+    return mail
 
 
 def _put_images(page: MIMEPart, message: Message) -> None:
@@ -65,4 +141,4 @@ def _put_images(page: MIMEPart, message: Message) -> None:
 def _refused(code: int, reason: bytes | str, password: str) -> Outcome:
     text = reason.decode(errors="replace") if isinstance(reason, bytes) else reason
     detail = f"email: the server answered {code}: {redacted(' '.join(text.split()), (password,))[:_LONGEST]}"
-    return Outcome.failed(detail) if code >= 500 else Outcome.retry(detail)
+    return Outcome.failed(detail, cause=REFUSED) if code >= 500 else Outcome.retry(detail, cause=REFUSED)

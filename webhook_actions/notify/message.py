@@ -6,10 +6,11 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from stack.settings import Settings
+from webhook_actions.notify.cut import cut
 from webhook_actions.store.incidents import Incident
 from webhook_actions.store.runs import Run
 
-_SHORT = 480  # characters of an SMS, three of its parts; the link is never cut
+_SHORT = 480  # characters of an SMS, three of its parts; its link is never cut
 _WHOLE = 5  # incidents that a message tells in full; of the others it has a line each
 _SPOKEN = 3  # incidents that a call names; the others are counted
 
@@ -57,12 +58,12 @@ def compose(settings: Settings, told: Sequence[Told], page: str) -> Message:
     if len(told) == 1:
         subject = f"[{first.severity}] {_summary(first)}"
         rest = f"\n{_deadline(settings, first)}\n{first.annotations.get('description', '')}"
-        short = _cut(subject + rest, _SHORT - len(told[0].link) - 1) + f"\n{told[0].link}"
+        short = _linked(subject + rest, told[0].link)
     else:
         worst = "critical" if any(one.incident.severity == "critical" for one in told) else first.severity
         subject = f"[{worst}] {len(told)} alerts, first: {_summary(first)}"
         lines = "\n".join(_summary(one.incident) for one in told)
-        short = _cut(f"[{worst}] {len(told)} alerts\n{lines}", _SHORT - len(page) - 1) + f"\n{page}"
+        short = _linked(f"[{worst}] {len(told)} alerts\n{lines}", page)
     blocks = [_block(settings, one) for one in told[:_WHOLE]]
     if rest_ := told[_WHOLE:]:
         lines = "\n".join(f"{_summary(one.incident)}: {one.link}" for one in rest_)
@@ -117,5 +118,8 @@ def _clock(settings: Settings, at: datetime) -> str:
     return f"{at.astimezone(ZoneInfo(settings.timezone)):%Y-%m-%d %H:%M:%S %Z}"
 
 
-def _cut(text: str, length: int) -> str:
-    return text if len(text) <= length else text[: length - 1] + "…"
+def _linked(text: str, link: str) -> str:
+    """Return a text for an SMS with its link, which is left out where it would leave no room."""
+    if len(link) > _SHORT // 2:
+        return cut(text, _SHORT)
+    return f"{cut(text, _SHORT - len(link) - 1)}\n{link}"

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from clients.alertmanager import Alertmanager, SilenceError
 from stack.settings import Settings
+from webhook_actions.notify.http import UNREACHABLE
 from webhook_actions.outcome import Outcome
 from webhook_actions.store.deliveries import Delivery
 from webhook_actions.store.incidents import Incident
@@ -37,5 +38,5 @@ def lift(settings: Settings, delivery: Delivery) -> Outcome:
     try:
         asyncio.run(alertmanager.lift(delivery.address))
     except SilenceError as error:
-        return Outcome.retry(str(error))
+        return Outcome.retry(str(error), cause=UNREACHABLE)
     return Outcome.ok("the silence is lifted")

@@ -1,30 +1,29 @@
 """A Slack incoming webhook, whose address is its secret."""
 
+from clients.http import Request
 from stack.settings import Settings
-from webhook_actions.notify.http import post
+from webhook_actions.notify.cut import fitting
+from webhook_actions.notify.http import SETTINGS, send_to
 from webhook_actions.notify.message import Message
 from webhook_actions.outcome import Outcome
+
+_LONGEST = 8000  # characters: Slack takes 40,000, of which one that is written out is five
 
 
 def send(settings: Settings, address: str, message: Message) -> Outcome:
     """Send to a Slack channel, as text in which nothing is formatting, a link or a mention."""
     config = settings.channels.slack
     if config.url_file is None:
-        return Outcome.failed("slack: channels.slack.url_file is not set")
+        return Outcome.failed("slack: channels.slack.url_file is not set", cause=SETTINGS)
     url = config.url_file.read_text(encoding="utf-8").strip()
-    return post(
-        "Slack",
-        url,
-        timeout=config.timeout,
-        secrets=(url,),
-        json={
-            "text": _plain(message.text),
-            "channel": address,
-            "username": config.username,
-            "icon_emoji": config.icon,
-            "mrkdwn": False,
-        },
-    )
+    body = {
+        "text": _plain(fitting(message.text, _LONGEST)),
+        "channel": address,
+        "username": config.username,
+        "icon_emoji": config.icon,
+        "mrkdwn": False,
+    }
+    return send_to("Slack", Request("POST", url, config.timeout, json=body), secrets=(url,))
 
 
 def _plain(text: str) -> str:

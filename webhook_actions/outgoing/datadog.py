@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from clients.http import Request
 from stack.settings import Settings
-from webhook_actions.notify.http import post
+from webhook_actions.notify.http import SETTINGS, send_to
 from webhook_actions.outcome import Outcome
 from webhook_actions.store.deliveries import ClaimedDelivery
 
@@ -38,13 +39,9 @@ def send(settings: Settings, delivery: ClaimedDelivery) -> Outcome:
     """Write the event that a delivery holds."""
     config = settings.integrations.datadog
     if config.api_key_file is None:
-        return Outcome.failed("integrations.datadog.api_key_file is not set")
+        return Outcome.failed("integrations.datadog.api_key_file is not set", cause=SETTINGS)
     key = config.api_key_file.read_text(encoding="utf-8").strip()
-    return post(
-        "Datadog",
-        f"{str(config.api_url).rstrip('/')}/api/v1/events",
-        timeout=config.timeout,
-        secrets=(key,),
-        data=(delivery.body or "").encode(),
-        headers={"DD-API-KEY": key, "Content-Type": "application/json"},
-    )
+    url = f"{str(config.api_url).rstrip('/')}/api/v1/events"
+    header = {"DD-API-KEY": key, "Content-Type": "application/json"}
+    body = (delivery.body or "").encode()
+    return send_to("Datadog", Request("POST", url, config.timeout, header, body=body), secrets=(key,))

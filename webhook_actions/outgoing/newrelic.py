@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from clients.http import Request
 from stack.settings import Settings
-from webhook_actions.notify.http import post
+from webhook_actions.notify.http import SETTINGS, send_to
 from webhook_actions.outcome import Outcome
 from webhook_actions.store.deliveries import ClaimedDelivery
 
@@ -29,13 +30,9 @@ def send(settings: Settings, delivery: ClaimedDelivery) -> Outcome:
     """Write the event that a delivery holds."""
     config = settings.integrations.newrelic
     if config.license_key_file is None:
-        return Outcome.failed("integrations.newrelic.license_key_file is not set")
+        return Outcome.failed("integrations.newrelic.license_key_file is not set", cause=SETTINGS)
     key = config.license_key_file.read_text(encoding="utf-8").strip()
-    return post(
-        "New Relic",
-        f"{str(config.events_url).rstrip('/')}/v1/accounts/{config.account}/events",
-        timeout=config.timeout,
-        secrets=(key,),
-        data=gzip.compress(f"[{delivery.body or ''}]".encode()),
-        headers={"Api-Key": key, "Content-Type": "application/json", "Content-Encoding": "gzip"},
-    )
+    url = f"{str(config.events_url).rstrip('/')}/v1/accounts/{config.account}/events"
+    header = {"Api-Key": key, "Content-Type": "application/json", "Content-Encoding": "gzip"}
+    body = gzip.compress(f"[{delivery.body or ''}]".encode())
+    return send_to("New Relic", Request("POST", url, config.timeout, header, body=body), secrets=(key,))

@@ -53,21 +53,49 @@ async def write(connection: Connection, batch: Sequence[Delivery]) -> None:
         await notify(connection)
 
 
+@dataclass(frozen=True)
+class Open:
+    """What may be claimed: not what goes over full channels, nor to full addresses of them.
+
+    `interrupted` says whether what another process had begun to send may be.
+    """
+
+    full: Sequence[str] = ()
+    full_addresses: Sequence[tuple[str, str]] = ()
+    interrupted: bool = True
+
+    @property
+    def values(self) -> dict[str, object]:
+        """As the queries name them."""
+        return {
+            "full": list(self.full),
+            "channels": [channel for channel, _ in self.full_addresses],
+            "addresses": [address for _, address in self.full_addresses],
+            "interrupted": self.interrupted,
+        }
+
+
+_IS_OPEN = """
+    state IN ('waiting', 'sending') AND (state = 'waiting' OR %(interrupted)s) AND channel <> ALL(%(full)s)
+    AND (channel, address) NOT IN (SELECT * FROM unnest(%(channels)s::text[], %(addresses)s::text[]))
+"""
+
 # What several steps want of one address at once is one message: forty bots down ring the phone once.
-_CLAIM = """
+_CLAIM = f"""
 WITH first AS (
     SELECT id, channel, address, step IS NOT NULL AS to_person FROM deliveries
-    WHERE state IN ('waiting', 'sending') AND due_at <= clock_timestamp()
+    WHERE {_IS_OPEN} AND due_at <= clock_timestamp()
     ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED
 ), together AS (
     SELECT o.id, o.state FROM deliveries o JOIN first f ON o.channel = f.channel AND o.address = f.address
         AND (o.id = f.id OR (f.to_person AND o.step IS NOT NULL))
-    WHERE o.state IN ('waiting', 'sending') AND o.due_at <= clock_timestamp()
-    ORDER BY o.due_at LIMIT %s FOR UPDATE OF o SKIP LOCKED
+    WHERE o.state IN ('waiting', 'sending') AND (o.state = 'waiting' OR %(interrupted)s)
+        AND o.due_at <= clock_timestamp()
+    ORDER BY o.due_at LIMIT %(together)s FOR UPDATE OF o SKIP LOCKED
 ), claimed AS (
     UPDATE deliveries o SET state = 'sending', attempts = attempts + 1,
         interrupted = interrupted + (t.state = 'sending')::int,
-        due_at = clock_timestamp() + make_interval(secs => %s)
+        due_at = clock_timestamp() + make_interval(secs => %(lease)s)
     FROM together t WHERE o.id = t.id
     RETURNING o.id, o.incident, o.step, o.contact, o.channel, o.address, o.body, o.attempts, o.written_at,
         t.state = 'sending' AS again
@@ -76,31 +104,49 @@ SELECT c.id, c.incident, c.step, c.contact, c.channel, c.address, c.body, c.atte
     c.written_at, s.why, c.step IS NULL OR s.rule LIKE 'insist:%%'
         OR coalesce(is_unanswered(c.incident), false) AS wanted
 FROM claimed c LEFT JOIN escalation_steps s ON s.id = c.step ORDER BY c.id
-"""
+"""  # noqa: S608 - ours
 
 
-async def next_due(connection: Connection) -> float | None:
-    """Return the seconds until the next delivery is due, None where none waits."""
-    found = await connection.execute(
-        "SELECT extract(epoch FROM min(due_at) - clock_timestamp())::float8 FROM deliveries "
-        "WHERE state IN ('waiting', 'sending')"
-    )
+async def next_due(connection: Connection, open_: Open) -> float | None:
+    """Return the seconds until the next delivery is due that may be claimed, None where none waits."""
+    query = f"""
+        SELECT extract(epoch FROM min(due_at) - clock_timestamp())::float8 FROM deliveries WHERE {_IS_OPEN}
+    """  # noqa: S608 - ours
+    found = await connection.execute(query.encode(), open_.values)
     row = await found.fetchone()
     return row[0] if row else None
 
 
-async def claim(connection: Connection, lease: float) -> list[ClaimedDelivery]:
-    """Return deliveries to one address that are due, for this process to send within `lease` seconds."""
+async def claim(connection: Connection, lease: float, open_: Open) -> list[ClaimedDelivery]:
+    """Return deliveries to one address that are due, this process's for `lease` seconds, or until renewed."""
     cursor = connection.cursor(row_factory=class_row(ClaimedDelivery))
-    return await (await cursor.execute(_CLAIM, [_TOGETHER, lease])).fetchall()
+    values = open_.values | {"together": _TOGETHER, "lease": lease}
+    return await (await cursor.execute(_CLAIM.encode(), values)).fetchall()
+
+
+async def renew(connection: Connection, batch: Sequence[ClaimedDelivery], lease: float) -> None:
+    """Have what is still being sent be this process's for `lease` seconds more."""
+    await connection.execute(
+        """
+        UPDATE deliveries o SET due_at = clock_timestamp() + make_interval(secs => %s)
+        FROM unnest(%s::bigint[], %s::integer[]) AS mine (id, attempts)
+        WHERE o.id = mine.id AND o.attempts = mine.attempts AND o.state = 'sending'
+        """,
+        [lease, [delivery.id for delivery in batch], [delivery.attempts for delivery in batch]],
+    )
 
 
 async def record(
-    connection: Connection, batch: Sequence[ClaimedDelivery], outcome: Outcome, policy: RetryPolicy
+    connection: Connection,
+    batch: Sequence[ClaimedDelivery],
+    outcome: Outcome,
+    policy: RetryPolicy,
+    ask_after: float | None = None,
 ) -> list[tuple[ClaimedDelivery, str]]:
     """Write how sending a message ended, and return its deliveries with their states.
 
     A retry waits twice as long as the one before; what another process has claimed since is left to it.
+    Whether what is sent arrives is asked in `ask_after` seconds, None for not at all.
     """
     final = "sent" if outcome.done else "failed"
     again = policy.retries if outcome.result is Result.RETRY else 0
@@ -109,13 +155,17 @@ async def record(
         UPDATE deliveries o SET outcome = %(detail)s,
             state = CASE WHEN o.attempts <= %(again)s THEN 'waiting' ELSE %(final)s END,
             due_at = clock_timestamp() + make_interval(secs => %(pause)s * 2 ^ (o.attempts - 1)),
-            sent_at = CASE WHEN %(final)s = 'sent' THEN clock_timestamp() END
+            sent_at = CASE WHEN %(final)s = 'sent' THEN clock_timestamp() END,
+            receipt = nullif(%(receipt)s, ''),
+            ask_at = clock_timestamp() + make_interval(secs => %(ask_after)s)
         FROM unnest(%(ids)s::bigint[], %(attempts)s::integer[]) AS mine (id, attempts)
         WHERE o.id = mine.id AND o.attempts = mine.attempts AND o.state = 'sending'
         RETURNING o.id, o.state
         """,
         {
             "detail": outcome.detail,
+            "receipt": outcome.receipt,
+            "ask_after": ask_after if outcome.done else None,
             "again": again,
             "final": final,
             "pause": float(policy.pause),
@@ -134,6 +184,18 @@ async def cancel(connection: Connection, batch: Sequence[ClaimedDelivery]) -> No
             "UPDATE deliveries SET state = 'cancelled' WHERE id = ANY(%s) AND state = 'sending'",
             [[delivery.id for delivery in batch]],
         )
+
+
+async def of_step(connection: Connection, step: int, contact: str) -> list[tuple[str, str]]:
+    """Return channel and state of what a step wants of a contact.
+
+    Of two deliveries that fail at once, each in its transaction, the second to ask sees both.
+    """
+    await connection.execute("SELECT FROM escalation_steps WHERE id = %s FOR UPDATE", [step])
+    found = await connection.execute(
+        "SELECT channel, state FROM deliveries WHERE step = %s AND contact = %s ORDER BY id", [step, contact]
+    )
+    return [(channel, state) for channel, state in await found.fetchall()]
 
 
 @dataclass(frozen=True)

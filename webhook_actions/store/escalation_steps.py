@@ -230,8 +230,11 @@ async def cancel(connection: Connection, incident: int, rule: str | None = None)
     )
 
 
-async def pass_on(connection: Connection, step: int, why: str) -> None:
-    """Have the next person told now, if none of this step's deliveries reached or may reach anyone."""
+async def pass_on(connection: Connection, step: int, why: str, but: Sequence[str] = ()) -> None:
+    """Have the next person told now, if none of this step's deliveries reached or may reach anyone.
+
+    Those over the channels `but` do not count.
+    """
     # Of two deliveries that fail at once, each in its transaction, the second to get this lock sees both.
     await connection.execute("SELECT FROM escalation_steps WHERE id = %s FOR UPDATE", [step])
     await connection.execute(
@@ -239,9 +242,10 @@ async def pass_on(connection: Connection, step: int, why: str) -> None:
         UPDATE escalation_steps n SET due_at = clock_timestamp(), why = %(why)s FROM escalation_steps s
         WHERE s.id = %(step)s AND n.incident = s.incident AND n.rule = %(rule)s AND n.level > 0
         AND n.state = 'waiting'
-        AND NOT EXISTS (SELECT FROM deliveries WHERE step = s.id AND state <> 'failed')
+        AND NOT EXISTS (SELECT FROM deliveries
+            WHERE step = s.id AND state <> 'failed' AND channel <> ALL(%(but)s))
         """,
-        {"step": step, "why": why, "rule": CLIMB},
+        {"step": step, "why": why, "rule": CLIMB, "but": list(but)},
     )
     await notify(connection)
 

@@ -46,6 +46,10 @@ class Fakes:
         self.files: list[tuple[str, bytes]] = []  # that Telegram took
         self.answers: dict[str, list[int]] = {}
         self.slow = 0.0  # seconds that an answer takes
+        self.statuses: dict[
+            str, list[str]
+        ] = {}  # by service, what each next one is before its last, which stays
+        self.became: dict[str, list[str]] = {}  # by Twilio's id
         fakes = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -61,6 +65,14 @@ class Fakes:
                 except Refusal as refusal:
                     status, answer = refusal.status, refusal.body
                 data = answer.encode() if isinstance(answer, str) else json.dumps(answer).encode()
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
+
+            def do_GET(self) -> None:
+                status, answer = fakes.tell(self.path, dict(self.headers))
+                data = json.dumps(answer).encode()
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(data)))
                 self.end_headers()
@@ -95,6 +107,27 @@ class Fakes:
         self._may_fail("webhook")
         return Got("webhook", path, body, headers), 204, ""
 
+    def tell(self, path: str, headers: dict[str, str]) -> tuple[int, object]:
+        """Tell what became of a message or a call (twilio.com/docs/messaging/api, .../voice/api)."""
+        parts = path.strip("/").split("/")
+        given = base64.b64decode(headers.get("Authorization", "").removeprefix("Basic ")).decode()
+        if given != f"{ACCOUNT}:{TWILIO_TOKEN}" or parts[2] != ACCOUNT:
+            return 401, {"code": 20003, "message": "Authenticate", "status": 401}
+        sid = parts[4].removesuffix(".json")
+        statuses = self.became.get(sid)
+        if statuses is None or parts[3] != {"S": "Messages", "C": "Calls"}[sid[0]]:
+            return 404, {"code": 20404, "message": "The requested resource was not found", "status": 404}
+        status = statuses.pop(0) if len(statuses) > 1 else statuses[0]
+        failed = status in ("undelivered", "failed")
+        code, why = (30003, "Unreachable destination handset") if failed else (None, None)
+        return 200, {"sid": sid, "status": status, "error_code": code, "error_message": why}
+
+    def _accepted(self, service: str) -> dict[str, str]:
+        sid = {"sms": "SM", "phone": "CA"}[service] + f"{len(self.became):032x}"
+        usual = {"sms": ["delivered"], "phone": ["completed"]}[service]
+        self.became[sid] = list(self.statuses.get(service, usual))
+        return {"sid": sid, "status": "queued"}
+
     def _may_fail(self, service: str) -> None:
         self.tries.append(service)
         if waiting := self.answers.get(service):
@@ -120,12 +153,14 @@ class Fakes:
         if service == "sms":
             if not 0 < len(form.get("Body", "")) <= 1600:
                 raise error(400, 21602, "Message body is required.")
-            return Got(service, form["To"], form["Body"]), 201, {"sid": "SM1", "status": "queued"}
+            return Got(service, form["To"], form["Body"]), 201, self._accepted(service)
         if not ({"Twiml", "Url"} & form.keys()):
             raise error(400, 21205, "Url parameter is required.")
+        if len(form["Twiml"]) > 4000:
+            raise error(400, 21219, "'Twiml' exceeds 4000 characters.")
         document = ElementTree.fromstring(form["Twiml"])  # noqa: S314 - our own
         said = [say.text or "" for say in document.iter("Say")]
-        return Got(service, form["To"], " ".join(said)), 201, {"sid": "CA1", "status": "queued"}
+        return Got(service, form["To"], " ".join(said)), 201, self._accepted(service)
 
     def _document(
         self, headers: dict[str, str], body: str, error: Callable[[int, str], Refusal]
@@ -137,7 +172,7 @@ class Fakes:
             raise error(400, "Bad Request: there is no document in the request")
         parts = {part.get_param("name", header="content-disposition"): part for part in form.iter_parts()}
         document, caption = parts["document"], parts["caption"].get_payload(decode=True).decode()
-        if len(caption) > 1024:
+        if len(caption.encode("utf-16-le")) // 2 > 1024:
             raise error(400, "Bad Request: message caption is too long")
         if not document.get_payload(decode=True) or not document.get_filename():
             raise error(400, "Bad Request: file must be non-empty")
@@ -160,7 +195,7 @@ class Fakes:
         message = json.loads(body)
         if not message.get("text"):
             raise error(400, "Bad Request: message text is empty")
-        if len(message["text"]) > 4096:
+        if len(message["text"].encode("utf-16-le")) // 2 > 4096:
             raise error(400, "Bad Request: message is too long")
         chat = message.get("chat_id")
         if not isinstance(chat, int) and not str(chat).startswith("@"):
@@ -178,6 +213,8 @@ class Fakes:
         text = message.get("text") or "\n".join(attached)
         if not text:
             raise Refusal(400, "no_text")
+        if len(text) > 40_000:
+            raise Refusal(400, "msg_too_long")
         return Got("slack", message.get("channel", ""), text), 200, "ok"
 
     def _grafana(self, headers: dict[str, str], body: str) -> tuple[Got, int, object]:

@@ -1,13 +1,8 @@
 """Each channel says what it should, as its service demands it, and lets no secret out when it fails."""
 
-import subprocess
 from datetime import UTC, datetime
-from pathlib import Path
-from ssl import PROTOCOL_TLS_SERVER, SSLContext
-from typing import Any
 
 import pytest
-from aiosmtpd.smtp import AuthResult
 
 from stack.settings import Settings
 from tests.webhook_actions.escalation.fakes import SLACK_PATH, TELEGRAM_TOKEN, TWILIO_TOKEN, Fakes
@@ -124,17 +119,6 @@ def test_a_refusal_is_tried_again_only_where_that_makes_sense(
     assert str(status) in outcome.detail
 
 
-@pytest.mark.parametrize(
-    ("answer", "result"), [("451 greylisted", Result.RETRY), ("550 no such user", Result.FAILED)]
-)
-def test_a_mail_servers_refusal_is_final_where_smtp_says_so(
-    ground: Ground, mailbox: Mailbox, answer: str, result: Result
-) -> None:
-    mailbox.refuse = [answer]
-    outcome = send(ground.settings(), "email", "boss@example.org", words(ground.settings()))
-    assert (outcome.result, answer.split()[1] in outcome.detail) == (result, True)
-
-
 def test_no_secret_leaves_with_an_error(ground: Ground, fakes: Fakes) -> None:
     (ground.directory / "twilio").write_text("wrong-canary-token")
     (ground.directory / "telegram").write_text("987:wrong-canary-token")
@@ -178,42 +162,3 @@ def test_any_service_of_apprise_can_be_a_contact_and_its_url_stays_secret(
     file.write_text("nothing://that-is-a-canary")
     outcome = send(settings, "apprise", str(file), words(settings))
     assert outcome.detail == "apprise: ntfy holds no URL that Apprise knows"
-
-
-def test_mail_goes_over_tls_with_a_login_where_that_is_set(
-    ground: Ground, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    certificate, key = _certificate(ground.directory)
-    context = SSLContext(PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
-
-    def login(_server: Any, _session: Any, _envelope: Any, _mechanism: str, given: Any) -> AuthResult:
-        known = given.login == b"desk" and given.password == b"mail-canary"
-        return AuthResult(success=known, handled=False)
-
-    (ground.directory / "mail").write_text("mail-canary\n")
-    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-    with mailbox.serving(
-        tls_context=context, require_starttls=True, authenticator=login, auth_required=True
-    ) as port:
-        tls = {"port": port, "starttls": True, "username": "desk", "password_file": "mail"}
-        settings = ground.settings(channels={"email": tls})
-        assert send(settings, "email", "boss@example.org", words(settings)).done
-        (ground.directory / "mail").write_text("wrong-canary\n")
-        outcome = send(settings, "email", "boss@example.org", words(settings))
-        assert outcome.result is Result.FAILED
-        assert "canary" not in outcome.detail
-        monkeypatch.delenv("SSL_CERT_FILE")
-        outcome = send(settings, "email", "boss@example.org", words(settings))
-        assert "CERTIFICATE_VERIFY_FAILED" in outcome.detail, "a server that cannot prove itself gets nothing"
-    assert len(mailbox.mails) == 1
-
-
-def _certificate(directory: Path) -> tuple[Path, Path]:
-    certificate, key = directory / "cert.pem", directory / "key.pem"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1",
-         "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(certificate)],
-        check=True, capture_output=True,
-    )  # fmt: skip
-    return certificate, key

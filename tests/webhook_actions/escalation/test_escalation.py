@@ -200,7 +200,8 @@ def test_who_cannot_be_reached_is_passed_over_at_once(play: Play, fakes: Fakes) 
     fakes.answers["phone"] = [400]
     levels = [{"contact": who, "channels": ["phone"]} for who in ("manager", "technical_lead")]
     slow = {"no_response": "2h", "levels": levels}
-    play(scene, alerts={"HighDrawdown": {"escalate": "10m"}}, escalation=slow)
+    no_sms = {"sms": {"enabled": False}}  # by which the manager would be reached instead
+    play(scene, alerts={"HighDrawdown": {"escalate": "10m"}}, escalation=slow, channels=no_sms)
     assert MANAGER not in fakes.to("phone")
 
 
@@ -213,7 +214,7 @@ def test_one_address_that_works_is_enough_not_to_pass_on(play: Play, fakes: Fake
 
     fakes.answers["phone"] = [400]
     play(scene, alerts={"HighDrawdown": {"escalate": "10m"}}, escalation={"no_response": "2h"})
-    assert fakes.to("sms")[-1] == MANAGER
+    assert fakes.to("sms").count(MANAGER) == 1
     assert fakes.to("phone") == []
 
 

@@ -30,7 +30,8 @@ from webhook_actions import payload
 from webhook_actions.engine.due import DueLoop, listen
 from webhook_actions.escalation.steps import Escalation
 from webhook_actions.metrics import Metrics
-from webhook_actions.notify.delivery import AT_ONCE, Sender
+from webhook_actions.notify import receipts
+from webhook_actions.notify.delivery import Sender
 from webhook_actions.notify.links import Links
 from webhook_actions.store import incidents, migrate
 from webhook_actions.store.database import Pool
@@ -58,6 +59,18 @@ class Mailbox:
     def __init__(self) -> None:
         self.mails: list[EmailMessage] = []
         self.refuse: list[str] = []
+        self.end = "221 Bye"
+
+    async def handle_QUIT(self, _server: Any, _session: Any, _envelope: Any) -> str:  # noqa: N802 - aiosmtpd's
+        return self.end
+
+    async def handle_RCPT(  # noqa: N802 - aiosmtpd's
+        self, _server: Any, _session: Any, envelope: Any, address: str, _options: list[str]
+    ) -> str:
+        if address.startswith("nobody@"):
+            return "550 no such mailbox"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
 
     async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802 - aiosmtpd's
         if self.refuse:
@@ -170,7 +183,7 @@ class World:
         self.metrics = Metrics()
         self.links = Links(settings)
         self.escalation = Escalation(settings, pool, self.metrics)
-        self.sender = Sender(settings, pool, self.metrics, self.escalation.failed, self.links)
+        self.sender = Sender(settings, pool, self.metrics, self.escalation, self.links)
         self.fingerprints = iter(range(1_000_000))
 
     async def fires(self, word: str, *bots: str, severity: str = "critical") -> list[Incident]:
@@ -262,7 +275,8 @@ async def at_work(world: World) -> AsyncIterator[None]:
     """Take steps and send what is due, as an engine does."""
     loops = (
         DueLoop(world.escalation.claim, world.escalation.next_due),
-        DueLoop(world.sender.claim, world.sender.next_due, AT_ONCE),
+        DueLoop(world.sender.claim, world.sender.next_due, world.sender.at_once),
+        DueLoop(world.sender.receipts.claim, world.sender.receipts.next_due, receipts.AT_ONCE),
     )
 
     def notice() -> None:

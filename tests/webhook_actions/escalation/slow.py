@@ -1,0 +1,59 @@
+"""Services that answer, but so slowly that whoever waits for each byte, or each step, waits for ever."""
+
+import asyncio
+import socketserver
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from aiosmtpd.smtp import SMTP
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n"
+
+
+@contextmanager
+def trickling(greeting: bytes = b"", pause: float = 0.2) -> Iterator[int]:
+    """Serve on a port whose answer is `greeting`, then a byte each `pause` seconds; give the port."""
+    over = threading.Event()
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            try:
+                self.request.sendall(greeting)
+                while not over.wait(pause):
+                    self.request.sendall(b"x")
+            except OSError:
+                pass  # whoever asked has gone
+
+    class Server(socketserver.ThreadingTCPServer):
+        daemon_threads = True
+        block_on_close = False
+
+    server = Server(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield server.server_address[1]
+    finally:
+        over.set()
+        server.shutdown()
+        server.server_close()
+
+
+class SlowSMTP(SMTP):
+    """A real SMTP server that takes its time before each of its answers."""
+
+    pause = 0.0
+
+    async def push(self, status: Any) -> None:
+        if not str(status).startswith("250-"):  # of an answer of several lines
+            await asyncio.sleep(self.pause)
+        await super().push(status)
+
+
+def took(send: Callable[[], object]) -> float:
+    """Return the seconds that sending took."""
+    began = time.monotonic()
+    send()
+    return time.monotonic() - began

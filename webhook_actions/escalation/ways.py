@@ -1,0 +1,45 @@
+"""Over which other ways someone is reached where one has failed."""
+
+from collections.abc import Collection, Sequence
+
+from stack.settings import Settings
+from stack.settings.plan import APPRISE, Recipient, own_addresses, reached
+
+WAKING = ("phone", "sms")  # what is meant to wake
+_IN_TURN = ("phone", "sms", "telegram", APPRISE, "email")
+
+
+def over(settings: Settings, name: str, channel: str) -> list[Recipient]:
+    """Return where a channel reaches a contact, or the desk; nobody, over one that is not enabled."""
+    if channel != APPRISE and not getattr(settings.channels, channel).enabled:
+        return []
+    if name not in settings.contacts:
+        own = () if channel == APPRISE else own_addresses(settings, channel)
+        return [Recipient(channel, address, name) for address in own]
+    asked = [] if channel == APPRISE else [channel]  # Apprise's URLs are always among the answer
+    return [one for one in reached(settings, name, asked) if one.channel == channel]
+
+
+def instead(settings: Settings, name: str, tried: Sequence[tuple[str, str]]) -> list[Recipient]:
+    """Return the addresses of the next channel for someone whom an SMS or a call has not reached.
+
+    `tried` are the channels that were told to, each with the state of its delivery. There is no next while
+    another that wakes has reached them, or may.
+    """
+    if any(channel in WAKING and state != "failed" for channel, state in tried):
+        return []
+    untried = (channel for channel in _IN_TURN if channel not in {one for one, _ in tried})
+    return next((found for channel in untried if (found := over(settings, name, channel))), [])
+
+
+def beside(
+    settings: Settings, name: str, failing: str, others: Collection[tuple[str, str]]
+) -> list[Recipient]:
+    """Return where someone hears that a channel fails: everywhere else that works.
+
+    The phone rings only where nothing else is left.
+    """
+    channels = [one for one in (*_IN_TURN, "slack") if one != failing]
+    known = [address for channel in channels for address in over(settings, name, channel)]
+    works = [one for one in known if one.place not in others]
+    return [one for one in works if one.channel != "phone"] or works

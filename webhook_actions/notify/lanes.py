@@ -1,0 +1,48 @@
+"""How much is under way over each channel and to each address, so that what hangs holds back no other."""
+
+from collections import Counter
+from collections.abc import Iterable
+
+from webhook_actions.outgoing import WEBHOOK
+from webhook_actions.store.deliveries import Open
+
+PEOPLE = 8  # messages at a time over one channel to people
+PROGRAM = (
+    4  # events at a time to one program; to a person it is one, so that what waits meanwhile goes together
+)
+
+
+class Lanes:
+    """Counts messages from their claim to their end."""
+
+    def __init__(self, people: Iterable[str], programs: Iterable[str], endpoints: int) -> None:
+        """`endpoints` are those of webhooks: each is a lane of its own."""
+        self._people = frozenset(people)
+        self.at_once = PEOPLE * len(self._people) + PROGRAM * (len(tuple(programs)) + endpoints)
+        self._channels = Counter[str]()
+        self._addresses = Counter[tuple[str, str]]()
+
+    def take(self, channel: str, address: str) -> None:
+        """Note that a message begins."""
+        self._channels[channel] += 1
+        self._addresses[channel, address] += 1
+
+    def leave(self, channel: str, address: str) -> None:
+        """Note that a message has ended."""
+        self._channels[channel] -= 1
+        self._addresses[channel, address] -= 1
+
+    def open(self, *, interrupted: bool) -> Open:
+        """Return what may be claimed."""
+        full = [channel for channel, count in self._channels.items() if count >= self._most(channel)]
+        busy = [
+            (channel, address)
+            for (channel, address), count in self._addresses.items()
+            if count >= (1 if channel in self._people else PROGRAM)
+        ]
+        return Open(full, busy, interrupted)
+
+    def _most(self, channel: str) -> int:
+        if channel == WEBHOOK:
+            return self.at_once
+        return PEOPLE if channel in self._people else PROGRAM

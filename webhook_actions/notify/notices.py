@@ -1,0 +1,23 @@
+"""Words to people that are of no incident, as a delivery holds them."""
+
+import json
+
+from webhook_actions.notify.cut import cut
+from webhook_actions.notify.message import Message
+
+_SHORT = 480  # characters of an SMS, three of its parts
+
+
+def body(subject: str, text: str) -> str:
+    """Return what a delivery holds."""
+    return json.dumps({"notice": {"subject": subject, "text": text}})
+
+
+def message(held: str) -> Message | None:
+    """Return the message that a delivery holds, None where it holds something else."""
+    found = json.loads(held).get("notice")
+    if found is None:
+        return None
+    subject, text = str(found["subject"]), str(found["text"])
+    short = cut(f"{subject}\n{text}", _SHORT)
+    return Message(subject, text, short, f"This is Nightdesk. {subject}.")

@@ -1,0 +1,65 @@
+"""Sends a test over each channel that Nightdesk sends by itself, and says what became of it.
+
+`python -m webhook_actions.notify.trial [--config FILE]` is the part of `nightdesk test-notify` that
+Alertmanager cannot do: SMS, phone, Telegram's `@channel` and Apprise. It prints a JSON object a message.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Iterator
+from itertools import chain
+
+from stack.settings import Settings, add_arguments, from_arguments
+from webhook_actions.notify import APPRISE, send, twilio
+from webhook_actions.notify.message import Message
+from webhook_actions.notify.receipts import ASKED, FIRST, judged
+
+_SUBJECT = "Nightdesk reaches you by {channel}"
+_TEXT = "A test that you asked for: no bot is in trouble, and there is nothing to do."
+_WAIT = 60.0  # seconds for a receipt
+
+
+def addresses(settings: Settings) -> Iterator[tuple[str, str]]:
+    """Yield (channel, address) of what is tested: of SMS and phone the owner's numbers, else a contact's."""
+    channels, contacts = settings.channels, settings.contacts.values()
+    for channel in ASKED:
+        config = getattr(channels, channel)
+        numbers = config.to or list(chain.from_iterable(one.phone for one in contacts))[:1]
+        yield from ((channel, number) for number in numbers if config.enabled)
+    if channels.telegram.enabled:
+        yield from (("telegram", chat) for chat in channels.telegram.chats if isinstance(chat, str))
+    files = dict.fromkeys(chain.from_iterable(one.apprise_files for one in contacts))
+    yield from ((APPRISE, str(file)) for file in files)
+
+
+def try_out(settings: Settings, channel: str, address: str, wait: float = _WAIT) -> str:
+    """Send a test and return "sent" or "delivered", else what went wrong."""
+    subject = _SUBJECT.format(channel=channel)
+    short = f"{subject}\n{_TEXT}"
+    outcome = send(settings, channel, address, Message(subject, short, short, f"{subject}. {_TEXT}"))
+    if not outcome.done:
+        return f"failed: {outcome.detail}"
+    if channel not in ASKED or not outcome.receipt:
+        return "sent"
+    began = time.monotonic()
+    while (age := time.monotonic() - began) < wait:
+        time.sleep(FIRST)
+        verdict = judged(twilio.status(settings, channel, outcome.receipt), age)
+        if verdict.arrived is not None:
+            return verdict.arrived if not verdict.cause else f"failed: {verdict.detail}"
+    return f"sent, but not known to have arrived within {wait:g}s"
+
+
+def main() -> None:
+    """Test each and print what became of it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    add_arguments(parser)
+    settings = from_arguments(parser.parse_args())
+    for channel, address in addresses(settings):
+        result = try_out(settings, channel, address)
+        print(json.dumps({"channel": channel, "to": address, "result": result}), flush=True)
+
+
+if __name__ == "__main__":
+    main()
