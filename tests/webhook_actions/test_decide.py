@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 
 from tests.webhook_actions.deciding import ACTIONS, MINUTE, NOW, RESTART, facts, incident, run, states
-from webhook_actions.engine.decide import decide, forbids
+from webhook_actions.engine.decide import decide
 from webhook_actions.engine.decisions import (
     CRITICAL_LOSS,
     DISRUPTIVE,
@@ -24,6 +24,7 @@ from webhook_actions.engine.decisions import (
     Verdict,
     Wait,
 )
+from webhook_actions.engine.orders import forbids
 from webhook_actions.store.runs import State
 
 
@@ -163,7 +164,7 @@ def test_a_bot_that_comes_up_astray_after_the_verdict_is_brought_back_before_its
     over = Observed(gone=True)
     silent = decide(facts(judged, observed=over))
     assert isinstance(silent, Wait)
-    assert "nobody has seen its bot running again" in silent.reason
+    assert "nobody has seen alpha running again" in silent.reason
     astray = replace(over, astray=frozenset({judged.id}))
     assert decide(facts(judged, observed=astray)).run == judged.id
     handed = incident(handed_over_at=NOW - MINUTE)
@@ -173,6 +174,16 @@ def test_a_bot_that_comes_up_astray_after_the_verdict_is_brought_back_before_its
     assert isinstance(decide(facts(back, observed=over)), Close)
     later = replace(back, id=9, incident=2)
     assert isinstance(decide(facts(judged, bot_runs=(judged, later), observed=over)), Close)
+
+
+def test_people_are_told_of_an_unseen_bot_that_is_no_longer_watched_before_its_incident_closes() -> None:
+    judged = run(before="running", orders=1, verdict=Verdict.NOT_VERIFIED, judged_at=NOW - MINUTE)
+    unwatched = facts(judged, observed=Observed(gone=True), watched=False)
+    told = decide(unwatched)
+    assert isinstance(told, GiveUp)
+    assert "alpha is no longer watched, and since restart_bot" in told.reason
+    over = replace(unwatched, incident=incident(handed_over_at=NOW))
+    assert isinstance(decide(over), Close)
 
 
 def test_people_are_told_again_and_again_of_a_bot_that_must_not_be_brought_back() -> None:

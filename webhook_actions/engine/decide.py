@@ -19,7 +19,6 @@ from webhook_actions.engine.decisions import (
     Decision,
     Facts,
     GiveUp,
-    Holds,
     Interrupt,
     Judge,
     PlannedAction,
@@ -28,6 +27,7 @@ from webhook_actions.engine.decisions import (
     Verdict,
     Wait,
 )
+from webhook_actions.engine.orders import forbids, maintained
 from webhook_actions.store.runs import Run as ActionRun
 from webhook_actions.store.runs import State, last_change
 
@@ -75,12 +75,15 @@ def _at_end(facts: Facts) -> Decision:
     sees_all = facts.incident.opened_at + facts.sees_all
     if facts.now < sees_all:
         return Wait(sees_all, "another Prometheus may not have seen it yet")
-    if not facts.watched:
-        return Close(f"{facts.incident.bot} is no longer watched")
-    last = last_change((*facts.runs, *facts.bot_runs))
+    last, bot = last_change((*facts.runs, *facts.bot_runs)), facts.incident.bot
     if last is not None and last.incident == facts.incident.id and last.back_at is None:
-        why = f"it no longer fires, but since {last.action} nobody has seen its bot {last.before} again"
-        return Wait(facts.now + 3 * facts.look_again, why)
+        unseen = f"since {last.action} nobody has seen {bot} {last.before} again"
+        if facts.watched:
+            return Wait(facts.now + 3 * facts.look_again, f"it no longer fires, but {unseen}")
+        if facts.incident.handed_over_at is None:
+            return GiveUp(f"{bot} is no longer watched, and {unseen}: what it holds is unmanaged")
+    if not facts.watched:
+        return Close(f"{bot} is no longer watched")
     return Close("it no longer fires, and a sample shows that its cause is gone")
 
 
@@ -117,25 +120,6 @@ def _wanted(facts: Facts, run: ActionRun, action: PlannedAction | None) -> Decis
     if wait := _conflict(facts, action, run.id):
         return wait
     return Run(run.action, f"{run.asked_by} asked for it", run.id, _weaker(facts, action, run.id))
-
-
-def forbids(holds: Holds, action: PlannedAction, kind: str, asked_by: str | None) -> str | None:
-    """Return why a committed action must not be ordered, None where it may; asked right before each order."""
-    if holds.paused_by is not None:
-        return f"all actions are paused by {holds.paused_by}"
-    if action.refusal is not None:
-        return action.refusal
-    if action.strength == CLOSES and not holds.halted:
-        return "the bot was released"
-    if asked_by is not None:
-        return None
-    if not action.armed:
-        return "it is no longer among actions.armed"
-    if holds.maintained_until is not None:
-        return _maintained(holds)
-    if action.effect == MONEY and holds.acknowledged_by is not None and kind != CRITICAL_LOSS:
-        return f"acknowledged by {holds.acknowledged_by}"
-    return None
 
 
 def _awaiting_proof(facts: Facts, run: ActionRun) -> Decision:
@@ -189,7 +173,7 @@ def _pursued(facts: Facts, run: ActionRun, action: PlannedAction | None) -> Deci
     if stop := _stops(facts, run, action):
         return Judge(run, *stop)
     if facts.holds.maintained_until is not None and run.asked_by is None:
-        return Blocked("maintenance", facts.holds.maintained_until, _maintained(facts.holds))
+        return Blocked("maintenance", facts.holds.maintained_until, maintained(facts.holds))
     if run.due_at is not None and facts.now < run.due_at:
         return Wait(run.due_at, f"{run.action}: its target is not reached: {run.detail}")
     if wait := _conflict(facts, action, run.id):
@@ -274,7 +258,7 @@ def _held_back(facts: Facts, action: PlannedAction) -> Decision | None:
             "paused", None, f"{action.name} is held back: all actions are paused by {holds.paused_by}"
         )
     if holds.maintained_until is not None:
-        return Blocked("maintenance", holds.maintained_until, _maintained(facts.holds))
+        return Blocked("maintenance", holds.maintained_until, maintained(facts.holds))
     if action.effect == MONEY and holds.acknowledged_by and facts.incident.kind != CRITICAL_LOSS:
         why = f"{action.name} is held back: acknowledged by {holds.acknowledged_by}"
         return Blocked("acknowledged", holds.acknowledged_until, why)
@@ -285,11 +269,6 @@ def _held_back(facts: Facts, action: PlannedAction) -> Decision | None:
     if rests_until and rests_until > facts.now:
         return Wait(rests_until, f"{action.name} rests until {rests_until:%H:%M:%S} UTC", told=True)
     return _conflict(facts, action, None)
-
-
-def _maintained(holds: Holds) -> str:
-    end = holds.maintained_until
-    return f"it is maintained until {end:%a %H:%M %Z}" if end else "it is maintained"
 
 
 def _conflict(facts: Facts, action: PlannedAction, own: int | None) -> Wait | None:

@@ -11,9 +11,9 @@ from stack.settings.hours import maintained_until
 from webhook_actions.actions import Action, Effect, Run
 from webhook_actions.bots import BotControl
 from webhook_actions.bots.protocol import Guard, Mode, OrderRefused, Standing, Target, orders_nothing, reached
-from webhook_actions.engine.decide import forbids
 from webhook_actions.engine.decisions import REFUSED, Holds, Verdict
 from webhook_actions.engine.facts import Planner
+from webhook_actions.engine.orders import forbids
 from webhook_actions.engine.threads import Threads
 from webhook_actions.engine.verification import Verification
 from webhook_actions.escalation.steps import Escalation
