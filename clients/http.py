@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
 from functools import cache
 from types import SimpleNamespace
 from typing import Any, Literal
@@ -50,10 +51,11 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """A status and the whole of a body."""
+    """A status and the whole of a body; `date` is when it was made, by its maker's clock, in unix time."""
 
     status: int
     body: bytes
+    date: float | None = None
 
     @property
     def ok(self) -> bool:
@@ -153,7 +155,8 @@ class Http:
                 allow_redirects=False,
                 trace_request_ctx=sent,
             ) as answer:
-                return Answer(answer.status, await _body(answer, request.largest))
+                made = _unix_time(answer.headers.get("Date"))
+                return Answer(answer.status, await _body(answer, request.largest), made)
         except aiohttp.ClientConnectorCertificateError as error:
             said = f"its certificate is not trusted: {error.certificate_error}"
             raise Unsent(said, "way") from None
@@ -203,6 +206,13 @@ def _told(error: aiohttp.ClientError | OSError | ValueError) -> tuple[str, Cause
             return f"its ca_file cannot be used: {error}"[:200], "way"
         case _:
             return f"{type(error).__name__}: {error}"[:200], "unavailable"
+
+
+def _unix_time(date: str | None) -> float | None:
+    try:
+        return parsedate_to_datetime(date).timestamp() if date else None
+    except ValueError:
+        return None
 
 
 async def _body(answer: aiohttp.ClientResponse, largest: int) -> bytes:

@@ -10,6 +10,8 @@ from exporter.sources.protocol import SourceError, Surroundings
 from stack.settings.bots import Answering
 
 BODY_LIMIT: Final = 64 * 1024 * 1024  # bytes: a bot that answers without end must not take the exporter along
+_EXACT: Final = 2.0  # seconds: an answer is dated to the second
+_DAY: Final = 86_400.0  # what is further off is no clock that is merely wrong
 WAY_BROKEN: Final = "the way to the bot is broken, not the bot: check its url, and what stands before it"
 
 
@@ -22,7 +24,10 @@ def read_secret(file: Path) -> str:
 
 
 class BotApi:
-    """GETs JSON from one bot; `authorization` gives the header's value anew for each call."""
+    """GETs JSON from one bot; `authorization` gives the header's value anew for each call.
+
+    `ahead` is by how many seconds the bot's clock was ahead of ours when it answered last.
+    """
 
     def __init__(self, bot: Answering, surroundings: Surroundings, authorization: Callable[[], str]) -> None:
         self._url = str(bot.url).rstrip("/")
@@ -30,6 +35,8 @@ class BotApi:
         self._http = surroundings.http
         self._timeout = surroundings.timeout
         self._authorization = authorization
+        self._clock = surroundings.clock
+        self.ahead = 0.0
 
     async def get(self, path: str, **query: str | int) -> object:
         """Return the answer's JSON. Raises SourceError with the reason, and the API's status of a refusal."""
@@ -44,6 +51,9 @@ class BotApi:
             if error.cause == "way":
                 raise SourceError("way", f"{said}; {WAY_BROKEN}") from None
             raise SourceError("parse" if error.cause == "too_long" else error.cause, said) from None
+        if answer.date is not None:
+            apart = answer.date - self._clock()
+            self.ahead = apart if _EXACT < abs(apart) < _DAY else 0.0
         if answer.status != 200:
             raise _refused(where, answer)
         try:

@@ -45,7 +45,7 @@ class HttpSource:
         if last is None or last > since:
             trades, since = await self._trades_after(since)
         self._since, self._revision = since, state.trades_revision
-        return reading(state, tuple(trades), self._clock(), restarted=restarted)
+        return reading(state, tuple(trades), self._clock(), restarted=restarted, ahead=self._api.ahead)
 
     async def _trades_after(self, since: int) -> tuple[list[Trade], int]:
         """Return the trades with a higher id, and the highest id."""

@@ -16,8 +16,13 @@ _TRENDS = ("up", "down", "sideways")
 _REGIMES = ("calm", "volatile", "trending")
 
 
-def reading(state: State, trades: tuple[Trade, ...], clock: float, *, restarted: bool = False) -> Reading:
-    """Return what the state and the trades that are new say; `clock` is the exporter's unix time."""
+def reading(
+    state: State, trades: tuple[Trade, ...], clock: float, *, restarted: bool = False, ahead: float = 0.0
+) -> Reading:
+    """Return what the state and the trades that are new say.
+
+    `clock` is the exporter's unix time, and the bot's clock was `ahead` of it when the bot said so.
+    """
     now = state.time if state.time is not None else clock
     realised, unrealised, api = state.profit_realised, state.profit_open, state.api
     counts = (api.requests_ok_total, api.requests_error_total) if api else (None, None)
@@ -26,7 +31,7 @@ def reading(state: State, trades: tuple[Trade, ...], clock: float, *, restarted:
         time=now,
         state=state.state,
         started_at=state.started_at,
-        last_activity_at=state.last_activity_at,
+        last_activity_at=None if state.last_activity_at is None else state.last_activity_at - ahead,
         starting_capital=state.starting_capital,
         equity=state.equity,
         equity_refused=state.equity is None and "equity" in state.model_fields_set,

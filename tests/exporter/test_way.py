@@ -6,6 +6,7 @@ import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from email.utils import formatdate
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,18 @@ def test_an_answer_that_trickles_ends_at_its_total_time(tmp_path: Path) -> None:
     with door(trickle) as bots, watch(bot(f"http://127.0.0.1:{bots.port}", tmp_path), timeout=0.5) as watched:
         assert watched.error() == "timeout"
     released.set()
+
+
+@pytest.mark.parametrize("ahead", [-600.0, 0.0, 600.0])
+def test_a_bot_whose_clock_is_wrong_is_as_active_as_it_says(tmp_path: Path, ahead: float) -> None:
+    now = 1_795_000_000.0
+    state = json.dumps({"state": "running", "last_activity_at": now + ahead - 7, "last_trade_id": 0}).encode()
+    date = f"Date: {formatdate(now + ahead, usegmt=True)}\r\nContent-Length: {len(state)}\r\n\r\n"
+    with door(OK + date.encode() + state) as bots:
+        settings = bot(f"http://127.0.0.1:{bots.port}", tmp_path)
+        with watch(settings, clock=lambda: now) as watched:
+            series = watched.poll()
+    assert value(series, "last_activity_timestamp_seconds") == now - 7
 
 
 @pytest.mark.parametrize(

@@ -118,7 +118,7 @@ class FreqtradeSource:
         )
 
     def _reading(self, said: _Answers, trades: tuple[Trade, ...], restarted: bool) -> Reading:
-        now = self._clock()
+        now, active = self._clock(), said.health.last_process_ts
         entries = said.entries
         filled = [entry for entry in entries or () if entry.amount]
         rates = {entry.pair: entry.current_rate for entry in filled}
@@ -130,7 +130,7 @@ class FreqtradeSource:
             time=now,
             state=_STATES.get(said.config.state),
             started_at=said.health.bot_startup_ts,
-            last_activity_at=said.health.last_process_ts,
+            last_activity_at=None if active is None else active - self._api.ahead,
             starting_capital=said.balance.starting_capital if said.balance else None,
             # It is what the bot holds now less its profits, unless its configuration fixes it.
             capital_has_transfers=said.config.available_capital is None,
