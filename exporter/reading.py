@@ -30,10 +30,11 @@ class Host:
 class Reading:
     """One answer of a source. None is unknown; money is in the stake currency, times are unix seconds.
 
-    `time` is the clock that the other times are of; `last_activity_at` is of ours. `trades` are new ones, and
-    known ones as they are now; where `history_restarted`, all there are. `pnl` is by window, `samples` need no
-    computing. `capital_has_transfers` says that `starting_capital` is what it would be if all that the owner
-    moved until now had been moved at the start, `equity_refused` that an equity was told which cannot be.
+    `time` is the clock that the other times are of; `last_activity_at` is of ours. `trades` are new ones,
+    and known ones as they are now; where `history_restarted`, all there are. `pnl` is by window, `samples`
+    need no computing. `capital_has_transfers` says that `starting_capital` is what it would be if all that
+    the owner moved until now had been moved at the start, `equity_refused` that an equity was told which
+    cannot be.
     """
 
     time: float
