@@ -4,6 +4,7 @@ import base64
 import re
 import threading
 from collections import Counter
+from collections.abc import Iterator
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,13 +15,12 @@ from aiosmtpd.controller import Controller
 from tests.conftest import free_port
 
 _LINK = re.compile(r"/i/([\w-]+)\.")
-_WHY = re.compile(r"^Why you: (.*)$", re.MULTILINE)
 
-Told = tuple[int, str, str]  # incident, contact, why
+Told = tuple[int, str]  # incident, contact
 
 
 class Mailbox:
-    """Counts, for each incident, contact and reason, the mails that tell of it."""
+    """Counts, for each incident and contact, the mails that tell of it."""
 
     def __init__(self) -> None:
         self.mails = 0
@@ -32,8 +32,7 @@ class Mailbox:
     async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802 - aiosmtpd's
         mail = message_from_bytes(envelope.content, policy=policy.default)
         assert isinstance(mail, EmailMessage)
-        for block in str(mail.get_content()).replace("\r", "").split("———"):
-            self.told[_told(block)] += 1
+        self.told.update(_told(str(mail.get_content())))
         self.mails += 1
         return "250 OK"
 
@@ -41,13 +40,12 @@ class Mailbox:
         self._server.stop()
 
 
-def _told(block: str) -> Told:
-    link, why = _LINK.search(block), _WHY.search(block)
-    assert link, block
-    assert why, block
-    payload = link[1] + "=" * (-len(link[1]) % 4)
-    incident, _, contact = base64.urlsafe_b64decode(payload).decode().split(" ", 2)
-    return int(incident), contact, why[1]
+def _told(text: str) -> Iterator[Told]:
+    """Yield what a mail tells of, in full or by a line: each has a link of its own."""
+    for payload in _LINK.findall(text):
+        padded = payload + "=" * (-len(payload) % 4)
+        incident, _, contact = base64.urlsafe_b64decode(padded).decode().split(" ", 2)
+        yield int(incident), contact
 
 
 class Receiver:

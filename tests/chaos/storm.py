@@ -265,9 +265,7 @@ class _Sky:
         """Count the messages that arrived twice, and those of them that no crash explains."""
         again = set(
             self.stage.rows(
-                "SELECT o.incident, o.contact, s.why FROM deliveries o "
-                "JOIN escalation_steps s ON s.id = o.step "
-                "WHERE o.interrupted > 0"
+                "SELECT incident, contact FROM deliveries WHERE step IS NOT NULL AND interrupted > 0"
             )
         )
         ids = {
@@ -277,17 +275,12 @@ class _Sky:
         sent = self.stage.rows(
             "SELECT DISTINCT incident FROM deliveries WHERE state = 'sent' AND step IS NOT NULL"
         )
-        # Of what is still so, people are told again in the same words: by a step of its own each time.
-        steps = Counter(
-            self.stage.rows(
-                "SELECT o.incident, o.contact, s.why FROM deliveries o "
-                "JOIN escalation_steps s ON s.id = o.step"
-            )
-        )
+        # Of what is still so, people are told again: by a step of its own each time.
+        steps = Counter(self.stage.rows("SELECT incident, contact FROM deliveries WHERE step IS NOT NULL"))
         mailed = {told for told, count in self.mailbox.told.items() if count > steps[told]}
         hooked = {id_ for id_, count in self.receiver.ids.items() if count > 1}
         unexplained = len(mailed - again) + len(hooked - ids)
-        told = {incident for incident, _, _ in self.mailbox.told}
+        told = {incident for incident, _ in self.mailbox.told}
         missing = [incident for (incident,) in sent if incident not in told]
         return [
             Finding(

@@ -39,7 +39,7 @@ def test_a_mail_has_the_report_in_it_with_its_charts_and_the_pdf(play: Play, mai
             return reports_of(mailbox)
 
         (mail,) = await until(look, within=60, what="the mail")
-        assert mail["Subject"] == "Weekly report: momentum: +742.16 USDT"
+        assert mail["Subject"] == "Weekly report: momentum, 2026-11-25: +742.16 USDT"
         assert "P&L: +742.16 USDT (before: \u2212103.40)" in mail.get_body(("plain",)).get_content()
         html = mail.get_body(("html",)).get_content()
         images = {part["Content-ID"]: part for part in mail.walk() if part.get_content_maintype() == "image"}
