@@ -308,7 +308,7 @@ _ENDS = (  # verified, escalated, acknowledged, closed by a good sample, or left
     "escalated_at IS NOT NULL",
     "EXISTS (SELECT FROM acknowledgements WHERE incident = i.id)",
     "closed_at IS NOT NULL",
-    "waits_for ~ ' waits for .* of incident '",
+    "coalesce(waits_for, '') ~ ' waits for .* of incident '",
 )
 _ENDED = " OR ".join(_ENDS)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from tests.simulation.people import People
 from tests.simulation.tables import Tables
+from webhook_actions.store import incidents
 from webhook_actions.store.incidents import Accepted, Claim, Incident, Open
 from webhook_actions.store.runs import Lease, Run
 
@@ -107,7 +108,8 @@ class Memory(People):
 
     async def incidents__claim(self, _: Any, limit: int, lease: float) -> list[Claim]:
         due = [one for one in self.open() if one.due_at and one.due_at <= self.now()]
-        due.sort(key=lambda one: (one.severity != "critical", one.due_at))
+        ahead = timedelta(seconds=incidents._AHEAD)
+        due.sort(key=lambda one: one.due_at - (ahead if one.severity == "critical" else timedelta(0)))
         ends = self.later(lease)
         claimed = [self.put("incidents", one.id, fence=one.fence + 1, due_at=ends) for one in due[:limit]]
         return [Claim(one.id, one.fence, one.due_at) for one in sorted(claimed, key=lambda one: one.id)]

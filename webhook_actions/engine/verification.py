@@ -91,12 +91,10 @@ class Verification:
         try:
             alerts = await self._alerts([case.incident for case in cases])
             held = await self._prometheus.which_hold(self._expressions(cases, alerts))
-            observed = {}
-            for case in cases:
-                observed[case.incident.id] = await self._observed(case, alerts, held)
+            seen = await asyncio.gather(*(self._observed(case, alerts, held) for case in cases))
         except Unreachable as error:
             return {case.incident.id: Observed(unreachable=str(error)) for case in cases}, {}
-        return observed, alerts
+        return {case.incident.id: one for case, one in zip(cases, seen, strict=True)}, alerts
 
     async def _alerts(self, wanted: Sequence[Incident]) -> dict[int, FiringAlert]:
         """Return the alert of each incident that fires: what was seen a moment ago suffices where it did."""

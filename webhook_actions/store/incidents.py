@@ -162,19 +162,24 @@ def _row(alert: Alert) -> dict[str, object]:
     }
 
 
-async def claim(connection: Connection, limit: int, lease: float) -> list[Claim]:
-    """Claim incidents that are due, the most urgent first; they are due again after `lease` seconds.
+_AHEAD = 30.0  # seconds that a critical incident is ahead of others
 
+
+async def claim(connection: Connection, limit: int, lease: float) -> list[Claim]:
+    """Claim incidents that are due, those that wait longest first; they are due again after `lease` seconds.
+
+    Critical ones come before others that have waited for half a minute less.
     Whoever was frozen for longer finds a higher fence, and writes nothing.
     """
     claimed = await connection.execute(
         """
         UPDATE incidents SET fence = fence + 1, due_at = clock_timestamp() + make_interval(secs => %s)
         WHERE id IN (SELECT id FROM incidents WHERE closed_at IS NULL AND due_at <= clock_timestamp()
-            ORDER BY severity <> 'critical', due_at LIMIT %s FOR UPDATE SKIP LOCKED)
+            ORDER BY due_at - CASE severity WHEN 'critical' THEN make_interval(secs => %s) ELSE '0' END
+            LIMIT %s FOR UPDATE SKIP LOCKED)
         RETURNING id, fence, due_at
         """,
-        [lease, limit],
+        [lease, _AHEAD, limit],
     )
     return [Claim(*row) for row in sorted(await claimed.fetchall())]
 

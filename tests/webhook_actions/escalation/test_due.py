@@ -45,6 +45,20 @@ def test_what_is_critical_is_claimed_first(play: Play) -> None:
     play(scene, work=False)
 
 
+def test_what_is_critical_lets_no_warning_wait_for_ever(play: Play) -> None:
+    async def scene(world: World) -> None:
+        warning = await world.fire("HighLatency", "alpha", "warning")
+        await world.fire("Down", "alpha", "critical")
+        async with world.pool.connection() as connection:
+            await connection.execute(
+                "UPDATE incidents SET due_at = due_at - interval '1 minute' WHERE id = %s", [warning.id]
+            )
+            [claim] = await incidents.claim(connection, 1, lease=60.0)
+        assert claim.incident == warning.id
+
+    play(scene, work=False)
+
+
 def test_an_incident_woken_while_it_is_looked_at_is_looked_at_again(play: Play) -> None:
     async def scene(world: World) -> None:
         incident = await world.fire("Down")
