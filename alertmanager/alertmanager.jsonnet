@@ -73,13 +73,13 @@ local meta = {
   routes: std.flatMap(function(channel) to_channel(channel, 'meta'), channels),
 };
 
-local watchdog = if routing.watchdog_url_file == null then [] else [{
+local watchdog = {
   receiver: 'watchdog',
   matchers: ['alertname="TradingBotWatchdog"'],
   group_wait: '0s',
   group_interval: duration.format(routing.watchdog_interval / 5),
   repeat_interval: duration.format(routing.watchdog_interval),
-}];
+};
 
 // `nightdesk test-notify`: each test is a group of its own, so that none waits for one before it.
 local test = {
@@ -130,7 +130,7 @@ local outweighs(source, targets) = {
       group_by: ['alertname'],
       group_interval: duration.format(routing.group_interval),
       repeat_interval: duration.format(routing.repeat_interval),
-      routes: [test] + watchdog + [severity('critical'), severity('warning'), severity('info', '-info', quiet.info), meta],
+      routes: [test, watchdog, severity('critical'), severity('warning'), severity('info', '-info', quiet.info), meta],
     },
     inhibit_rules: [
       {

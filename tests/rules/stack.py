@@ -11,7 +11,11 @@ UNRELATED = [Series("unrelated", [1.0])]
 
 def cases(settings: Settings) -> Iterator[Case]:
     """Yield all of them."""
-    yield Case("Watchdog", "fires whatever is there", UNRELATED, 0, True, NOTHING, together=False)
+    answers = [_scraped("exporter", [1.0])]
+    yield Case("Watchdog", "fires while the exporter is scraped", answers, 0, True, NOTHING, together=False)
+    silent = [_scraped("exporter", [0.0])]
+    yield Case("Watchdog", "is silent where it is not", silent, 0, False, NOTHING, together=False)
+    yield Case("Watchdog", "absent", UNRELATED, 0, False, NOTHING, together=False)
     yield from _exporter_down(settings)
     yield from _webhook_actions_down(settings)
     yield from _replica_down(settings)
