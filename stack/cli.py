@@ -9,6 +9,7 @@ from pathlib import Path
 
 from stack import alerts, capabilities, dead_man, drawdown, reach, who
 from stack.binaries import MissingBinary
+from stack.drill.command import add_command as add_drill
 from stack.notify import DELIVERED, SENT, NotifyError, send_tests
 from stack.oncall import NotDone, add_commands
 from stack.render import RenderError, render
@@ -161,6 +162,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add_commands(add, _duration)
     add_report(add)
+    add_drill(add)
     return parser
 
 

@@ -1,10 +1,10 @@
-"""The dead man's switch outside: what settings lack that lets somebody hear of the end of Nightdesk itself."""
+"""The dead man's switch outside: by it somebody hears of the end of Nightdesk itself."""
 
 from stack.settings import Settings
 
 _SAYS = (
-    "routing.watchdog_url_file: is not set: if this machine stops, nobody hears of it; write the address of a "
-    "dead man's switch outside into a file (docs/drill.md), or `none` if you want none"
+    "routing.watchdog_url_file: is not set: if this machine stops, nobody hears of it; write the address of "
+    "a dead man's switch outside into a file (docs/drill.md), or `none` if you want none"
 )
 
 

@@ -116,7 +116,8 @@ class Metrics:
     async def look(self, connection: Connection) -> None:
         """Set the gauges from the database, which all replicas share."""
         counts = await connection.execute(
-            "SELECT severity, count(*) FROM incidents WHERE closed_at IS NULL GROUP BY severity"
+            "SELECT severity, count(*) FROM incidents WHERE closed_at IS NULL AND NOT labels ? 'drill' "
+            "GROUP BY severity"
         )
         self.open.clear()
         for severity, count in await counts.fetchall():

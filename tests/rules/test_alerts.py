@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from stack.drill.cases import cases
+from stack.drill.cases.case import BOT, Case, Series, Value
 from stack.render import ROOT, render
 from stack.settings import META, Duration, load, severities_of
 from stack.settings.model import Settings
-from tests.rules.case import BOT, Case, Series, Value
-from tests.rules.cases import cases
 from tests.rules.design import NAMES, SEVERITY, condition
 from tests.rules.promtool import files, inputs, needed, read, run, write
 from webhook_actions.actions import Action, Effect, load_actions

@@ -1,4 +1,4 @@
-"""The dead man's switch outside is pinged only by a round trip: an old word, or one not written, does not ping."""
+"""The dead man's switch outside is pinged by a round trip only, not by an old word or one not written."""
 
 import time
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The end of the loop: the Watchdog's word is written, and only then is the dead man's switch outside told."""
+"""The end of the loop: the Watchdog's word is written, and only then the dead man's switch is told."""
 
 import logging
 import time

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from stack.drill.cases.case import BOT, Case, Series, Value, bridge, rising, scrapes
 from stack.settings import Settings
-from tests.rules.case import BOT, Case, Series, Value, bridge, rising, scrapes
 
 NOTHING: Mapping[str, str] = {}
 UNRELATED = [Series("unrelated", [1.0])]
@@ -169,7 +169,7 @@ def _actions(settings: Settings) -> Iterator[Case]:
         ) -> Case:  # fmt: skip
             what = "reason" if "channel" in labels else "outcome"
             kind = {what: outcome, "instance": "one:9099"} if labels else {"instance": "one:9099"}
-            subject = labels | {"instance": "one:9099"} if labels else NOTHING
+            subject = {**labels, "instance": "one:9099"} if labels else NOTHING
             series = [Series(name, values, kind, subject), engine]
             return Case(alert, says, series, at, fires, labels, together=together)
 
