@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from webhook_actions.hours import maintained_until
 
 from clients.prometheus import Firing, FiringAlert
 from stack.settings import Settings, load
 from stack.settings.drill import real_bot
+from stack.settings.hours import maintained_until
 from tests.webhook_actions.deciding import NOW, incident
 from webhook_actions.actions import load_actions
 from webhook_actions.engine import decisions as d
