@@ -1,6 +1,6 @@
 # What a developer and a user type. Every target sets up what it needs first, and may be run again at any time.
 .DEFAULT_GOAL := help
-.PHONY: help setup up render simulate simulate-mutants test test-chaos test-kills lint fmt bench lock audit clean
+.PHONY: help setup up render simulate simulate-mutants test test-chaos test-drill test-kills lint fmt bench lock audit clean
 
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
   $$python -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
@@ -61,6 +61,9 @@ bench: setup ## Run the benchmarks; each prints its table
 
 test-kills: setup ## Kill every part under a stream of alerts, alone and in pairs; prints what was lost (docs/ha.md)
 	$(BIN)/python benchmarks/kills.py $(ARGS)
+
+test-drill: setup ## Plant every fault into a running stack, and see that a drill finds it (fifteen minutes)
+	NIGHTDESK_EVERY_FAULT=1 $(BIN)/python -m pytest tests/drill $(ARGS)
 
 audit: setup ## Ask for known vulnerabilities of what is locked, write build/sbom.json, look for secrets in the files
 	@tools=$$(mktemp -d) && trap 'rm -rf "$$tools"' EXIT && mkdir -p build && \

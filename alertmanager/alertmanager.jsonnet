@@ -73,13 +73,13 @@ local meta = {
   routes: std.flatMap(function(channel) to_channel(channel, 'meta'), channels),
 };
 
-local watchdog = if routing.watchdog_url_file == null then [] else [{
+local watchdog = {
   receiver: 'watchdog',
   matchers: ['alertname="TradingBotWatchdog"'],
   group_wait: '0s',
   group_interval: duration.format(routing.watchdog_interval / 5),
   repeat_interval: duration.format(routing.watchdog_interval),
-}];
+};
 
 // `nightdesk test-notify`: each test is a group of its own, so that none waits for one before it.
 local test = {
@@ -93,7 +93,8 @@ local test = {
 // Money is lost by positions, not by silence; and what loops is not cured by what cures what is down.
 local not_from_down = ['Down', 'CrashLooping', 'HighDrawdown', 'CriticalLoss', 'LossLimit'];
 // What an alert is about; a label that neither of two alerts has is equal too.
-local subject = ['bot', 'symbol', 'model', 'host', 'mountpoint', 'endpoint', 'objective'];
+// A drill never outweighs what is in earnest, nor the other way round.
+local subject = ['drill', 'bot', 'symbol', 'model', 'host', 'mountpoint', 'endpoint', 'objective'];
 // What says more precisely why an objective is missed, or its budget spent; only what is as severe silences it. The rate
 // of errors has that in its rules, since ApiErrorRate takes as long to fire.
 local precise = {
@@ -104,7 +105,7 @@ local precise = {
 local instead_of(sources, targets, objective) = {
   source_matchers: [matching('=~', sources)],
   target_matchers: [matching('=~', targets), 'objective="%s"' % objective],
-  equal: ['bot'],
+  equal: ['bot', 'drill'],
 };
 local instead_of_objectives = std.flatMap(
   function(objective)
@@ -114,7 +115,7 @@ local instead_of_objectives = std.flatMap(
 ) + [{
   source_matchers: [matching('=~', ['ErrorBudgetBurn'])],
   target_matchers: [matching('=~', ['ObjectiveMissed'])],
-  equal: ['bot', 'objective'],
+  equal: ['bot', 'objective', 'drill'],
 }];
 local outweighs(source, targets) = {
   source_matchers: ['severity="%s"' % source, 'condition!=""'],
@@ -127,10 +128,10 @@ local outweighs(source, targets) = {
     templates: ['templates/*.tmpl'],
     route: {
       receiver: 'nobody',
-      group_by: ['alertname'],
+      group_by: ['alertname', 'drill'],
       group_interval: duration.format(routing.group_interval),
       repeat_interval: duration.format(routing.repeat_interval),
-      routes: [test] + watchdog + [severity('critical'), severity('warning'), severity('info', '-info', quiet.info), meta],
+      routes: [test, watchdog, severity('critical'), severity('warning'), severity('info', '-info', quiet.info), meta],
     },
     inhibit_rules: [
       {
@@ -139,7 +140,7 @@ local outweighs(source, targets) = {
           'severity=~"critical|warning"',
           matching('!~', not_from_down),
         ],
-        equal: ['bot'],
+        equal: ['bot', 'drill'],
       },
       outweighs('critical', 'warning|info'),
       outweighs('warning', 'info'),

@@ -6,7 +6,8 @@ function(settings)
   local owned(bot) = std.get(settings.plan.owned, bot, {});
   local usual = quiet.of_bot(null);
   // As Go's regular expressions read it, within the quotes of a matcher.
-  local quoted(name) = std.join('', [
+  // The bot, or its twin in a drill: stack/drill/scripts.py.
+  local quoted(name) = '(drill-[0-9]+-of-)?' + std.join('', [
     (if std.member('\\.+*?()|[]{}^$', char) then '\\' else '') + char
     for char in std.stringChars(name)
   ]);

@@ -4,14 +4,14 @@ local web = import '../prometheus/web.libsonnet';
 // Several webhook_actions are all told: each delivery is retried for itself, so one that hangs delays no other, and a
 // fingerprint that is told three times opens one incident. Where one address leads to any of them, as in Kubernetes,
 // settings name that address alone.
-local webhook_actions(settings) = {
+local webhook_actions(settings, name, path, send_resolved) = {
   local service = settings.services.webhook_actions,
   local asked = web(settings.web),
-  name: 'webhook_actions',
+  name: name,
   webhook_configs: [
     {
-      url: '%s://%s:%d/api/v1/alerts' % [asked.scheme, each.host, each.port],
-      send_resolved: true,
+      url: '%s://%s:%d/api/v1/%s' % [asked.scheme, each.host, each.port, path],
+      send_resolved: send_resolved,
       http_config: { authorization: { credentials_file: settings.webhook_actions.tokens.receive_file } } + asked.trust,
     }
     for each in if std.get(service, 'replicas', []) == [] then [service] else service.replicas
@@ -89,12 +89,13 @@ local resolved(receiver, send) = {
       [{ name: format % name } + resolved(receivers[name], send) for name in std.objectFields(receivers)];
     local people = $.people(settings);
     local desk = { [name]: people[name] for name in std.objectFields(people) if settings.plan.receivers[name].channel == name };
-    [{ name: 'nobody' }, webhook_actions(settings)] +
+    [
+      { name: 'nobody' },
+      webhook_actions(settings, 'webhook_actions', 'alerts', true),
+      // Whose word goes on to the dead man's switch outside only once it is written: docs/drill.md.
+      webhook_actions(settings, 'watchdog', 'watchdog', false),
+    ] +
     named(people, '%s', true) +
     named(people, '%s-info', false) +
-    named(desk, 'test-%s', false) +
-    (if settings.routing.watchdog_url_file == null then [] else [{
-       name: 'watchdog',
-       webhook_configs: [{ url_file: settings.routing.watchdog_url_file, send_resolved: false }],
-     }]),
+    named(desk, 'test-%s', false),
 }

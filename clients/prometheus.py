@@ -34,6 +34,11 @@ class FiringAlert:
     annotations: Mapping[str, str]
 
 
+def is_same_drill(some: Mapping[str, str], others: Mapping[str, str]) -> bool:
+    """Return whether labels are of one drill, or both of what is in earnest."""
+    return some.get("drill") == others.get("drill")
+
+
 class Firing:
     """The alerts that fire."""
 
@@ -57,7 +62,9 @@ class Firing:
         Alertmanager's alert has all labels of Prometheus's and the external labels besides.
         """
         for alert in self.about(labels):
-            if all(labels.get(name) == value for name, value in alert.labels.items() if name != "severity"):
+            if is_same_drill(alert.labels, labels) and all(
+                labels.get(name) == value for name, value in alert.labels.items() if name != "severity"
+            ):
                 return alert
         return None
 

@@ -18,6 +18,7 @@ from starlette.responses import Response
 from clients.http import Http
 from exporter import landing
 from exporter.catalogue import COLLECT
+from exporter.drill import Drill
 from exporter.fleet import Fleet
 from exporter.formats import choose, takes_gzip
 from exporter.intake import intake
@@ -51,6 +52,9 @@ def create_app(
     app.add_route("/healthz", watch.healthz, include_in_schema=False)
     app.add_route("/sd", watch.discover, include_in_schema=False)
     app.add_route("/-/reload", watch.reload, methods=["POST"], include_in_schema=False)
+    drill = Drill(watch.reload_token)
+    app.add_route("/drill", drill.show, include_in_schema=False)
+    app.add_route("/-/drill", drill.take, methods=["PUT"], include_in_schema=False)
     app.add_route("/", watch.index, include_in_schema=False)
     if web is not None:
         app.add_middleware(Guard, config=web)
@@ -111,7 +115,7 @@ class _Watch:
 
     async def reload(self, request: Request) -> Response:
         """Read the settings anew for whoever has the token of that; 422 says what is wrong with them."""
-        file = self._share.settings.webhook_actions.tokens.reload_file
+        file = self.reload_token()
         try:
             token = (await asyncio.to_thread(file.read_text, "utf-8")).strip()
         except (OSError, UnicodeDecodeError) as error:
@@ -135,6 +139,10 @@ class _Watch:
     def past(self, bot: str) -> Past:
         """Return the trades of a bot of this exporter. Raises KeyError."""
         return self.fleet.bots[bot].past
+
+    def reload_token(self) -> Path:
+        """Return the file with the token of whoever may have settings read anew, or drill."""
+        return self._share.settings.webhook_actions.tokens.reload_file
 
     def read_token(self) -> str:
         """Return the token of who may read. Raises OSError."""

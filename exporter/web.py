@@ -15,7 +15,7 @@ from stack.settings.web_config import WebConfig
 _HASHED_BYTES = 72  # of a password; bcrypt knows no more
 _REMEMBERED = 100  # right passwords: a hash is slow on purpose, a scrape should not be
 # What says nothing of the bots, and what has tokens of its own.
-_OPEN = ("/healthz", "/api/v1/bots/", "/-/reload")
+_OPEN = ("/healthz", "/api/v1/bots/", "/-/reload", "/-/drill")
 
 
 class _Users:

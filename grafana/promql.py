@@ -8,7 +8,7 @@ SIDE = 'side=~"$side"'
 OUTCOME = 'outcome=~"$outcome"'
 ENDPOINT = 'endpoint=~"$exchange"'
 # Watchdogs always fire, and info needs nobody. Alerts about the stack itself carry no bot.
-ALERTS = 'alertname!~".*Watchdog",severity!="info",bot=~"$bot|"'
+ALERTS = 'alertname!~".*Watchdog",severity!="info",bot=~"$bot|",drill=""'
 RATE = "$__rate_interval"
 
 

@@ -89,7 +89,7 @@ local prometheus = {
     // Tells their samples apart in a long-term store; each is told its own by its environment.
     [if several then 'external_labels']: { replica: '${NIGHTDESK_REPLICA}' },
   },
-  rule_files: ['rules/*.yml'],
+  rule_files: ['rules/*.yml', 'drill/*.yml'],
   alerting: {
     // To Alertmanager they are one: the same alert of two of them has one fingerprint.
     [if several then 'alert_relabel_configs']: [{ action: 'labeldrop', regex: 'replica' }],
@@ -108,6 +108,8 @@ local prometheus = {
       },
       job('alertmanager', services.alertmanager) + web.user,
       job('prometheus', services.prometheus) + web.user,
+      // Empty unless a drill runs; its series say by themselves of which job they are.
+      job('drill', services.exporter, 1) { metrics_path: '/drill', honor_labels: true } + web.user,
     ] + [probe(target) for target in settings.collection.probes],
   remote_write:
     [remote(store) for store in settings.storage.remote_write] +

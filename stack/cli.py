@@ -7,8 +7,9 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from stack import alerts, capabilities, drawdown, reach, who
+from stack import alerts, capabilities, dead_man, drawdown, reach, who
 from stack.binaries import MissingBinary
+from stack.drill.command import add_command as add_drill
 from stack.notify import DELIVERED, SENT, NotifyError, send_tests
 from stack.oncall import NotDone, add_commands
 from stack.render import RenderError, render
@@ -32,10 +33,14 @@ def check(arguments: argparse.Namespace) -> int:
     """Say whether the settings can be used, and what they watch."""
     settings = from_arguments(arguments)
     found = reach.look(settings)
-    if problems := missing_secrets(settings) + drawdown.unarmed(settings) + found.errors:
+    problems = missing_secrets(settings) + drawdown.unarmed(settings) + found.errors
+    switch = dead_man.missing(settings)
+    if switch and dead_man.refuses(settings):
+        problems.append(switch)
+    if problems:
         raise SettingsError(problems)
     print("\n".join(_overview(settings, found.used)))
-    for line in found.warnings:
+    for line in filter(None, [*found.warnings, switch]):
         print(f"warning: {line}")
     if arguments.live:
         print("\n".join(capabilities.live(settings)))
@@ -157,6 +162,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add_commands(add, _duration)
     add_report(add)
+    add_drill(add)
     return parser
 
 

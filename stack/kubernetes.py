@@ -5,6 +5,7 @@ from typing import Any
 
 import yaml
 
+from stack.drill.pace import SCRAPE
 from stack.settings import Duration, Settings
 
 _DESK = {"desk": "nightdesk"}  # deploy/kubernetes/prometheus.yaml selects it
@@ -14,7 +15,7 @@ def write_kubernetes(settings: Settings, build: Path) -> None:
     """Write `kubernetes/` below `build`, a kustomization for deploy/kubernetes, from what is there."""
     folder = build / "kubernetes"
     folder.mkdir()
-    rules = sorted((build / "prometheus/rules").glob("*.yml"))
+    rules = sorted((build / "prometheus").glob("*/*.yml"))
     pace = {"interval": str(settings.collection.evaluation_interval)}  # else the cluster's own would count
     groups = [
         pace | group for file in rules for group in yaml.safe_load(file.read_text(encoding="utf-8"))["groups"]
@@ -56,10 +57,11 @@ def _monitors(settings: Settings) -> list[dict[str, Any]]:
     groups = [
         _endpoint(job, pace) | {"params": {"collect[]": [group]}} for job, (group, pace) in paces.items()
     ]
+    drill = _endpoint("drill", SCRAPE) | {"path": "/drill", "honorLabels": True}
     token = {"authorization": {"credentials": {"name": "nightdesk", "key": "read_token"}}}
     web = _endpoint("prometheus", own) | {"port": "web"}
     return [
-        _monitor("exporter", {"app": "exporter"}, groups),
+        _monitor("exporter", {"app": "exporter"}, [*groups, drill]),
         _monitor("webhook-actions", {"app": "webhook-actions"}, [_endpoint("webhook_actions", own) | token]),
         _monitor("alertmanager", {"app": "alertmanager"}, [_endpoint("alertmanager", own)]),
         # The operator's own service before its Prometheus.

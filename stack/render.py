@@ -16,6 +16,8 @@ from exporter.catalogue import METRICS
 from grafana.build import build as build_dashboards
 from stack.binaries import MissingBinary, alertmanager_command, find
 from stack.datadog import write_datadog
+from stack.drill.pace import quick, stay
+from stack.drill.rules import drill_groups
 from stack.flags import write_flags
 from stack.influxdb import write_database
 from stack.kubernetes import write_kubernetes
@@ -95,6 +97,10 @@ def _write(settings: Settings, new: Path, out: Path) -> None:
             file = new / Path(source).parent / name
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(_text(content, source), encoding="utf-8")
+    for name, content in drill_rules(settings).items():
+        file = new / "prometheus" / name
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(_text(content, f"{SOURCES[0]} and stack/drill/rules.py"), encoding="utf-8")
     for template in sorted((ROOT / TEMPLATES).glob("*.tmpl")):
         text = _text(template.read_text(encoding="utf-8"), f"{TEMPLATES}/{template.name}")
         (new / TEMPLATES / template.name).write_text(text, encoding="utf-8")
@@ -107,6 +113,25 @@ def _write(settings: Settings, new: Path, out: Path) -> None:
     write_rotation(settings, new)
     write_kubernetes(settings, new)
     write_loki(settings, new)
+
+
+def drill_rules(settings: Settings) -> dict[str, Any]:
+    """Return by file the drill's rules: with shortened waits, over the synthetic bot's series."""
+    made = evaluate(ROOT / SOURCES[0], json.dumps(as_data(quick(settings))))
+    groups = [group for name, file in made.items() if name.startswith("rules/") for group in file["groups"]]
+    return {
+        f"drill/{group['name']}.yml": {"groups": [group]} for group in drill_groups(groups, stay(settings))
+    }
+
+
+def rendered(settings: Settings) -> dict[str, Any]:
+    """Return by file what Prometheus and Alertmanager read."""
+    data = json.dumps(as_data(settings))
+    return {
+        **evaluate(ROOT / SOURCES[0], data),
+        **evaluate(ROOT / SOURCES[1], data),
+        **drill_rules(settings),
+    }
 
 
 def evaluate(source: Path, data: str) -> Any:  # noqa: ANN401 - whatever the source makes
@@ -147,7 +172,7 @@ def _check(new: Path) -> list[str]:
     problems = []
     try:
         promtool = str(find("promtool"))
-        rules = sorted(str(file) for file in (prometheus / "rules").glob("*.yml"))
+        rules = sorted(str(file) for file in prometheus.glob("*/*.yml"))
         problems += _complaints(
             new, [promtool, "check", "config", "--syntax-only", f"{prometheus}/prometheus.yml"]
         )

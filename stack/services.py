@@ -56,6 +56,9 @@ def local_services(settings: Settings, build: Path, data: Path, options: Sequenc
     found.append(
         _single("blackbox_exporter", parts.blackbox_exporter, "/-/healthy", _blackbox(settings, build))
     )
+    if settings.drill.schedule is not None:
+        command = [sys.executable, "-m", "stack.cli", "drill", "--scheduled", *options, "--data", str(data)]
+        found.append(LocalService("drill", command, "127.0.0.1", 0, "", "", reloads=False))
     if program := shutil.which("grafana"):
         grafana = _single("grafana", parts.grafana, "/api/health", _grafana(Path(program), build, data))
         found.append(replace(grafana, reloads=False))  # it looks for new dashboards by itself

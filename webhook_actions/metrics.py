@@ -100,6 +100,11 @@ class Metrics:
         self.restarts = counter(
             "nightdesk_task_restarts", "Tasks of the engine that failed and were started again.", ["task"]
         )
+        self.round_trip = gauge(
+            "nightdesk_round_trip_timestamp_seconds",
+            "When the exporter was last seen of whose scrape a word went through rule, Alertmanager and "
+            "engine into the database, and outside.",
+        )
         self.queued = gauge("nightdesk_queue_jobs", "Rows that are due, and that nobody has claimed.")
         self.queue_age = gauge("nightdesk_queue_age_seconds", "Age of the oldest row that is due.")
         self.channel_age = gauge(
@@ -111,7 +116,8 @@ class Metrics:
     async def look(self, connection: Connection) -> None:
         """Set the gauges from the database, which all replicas share."""
         counts = await connection.execute(
-            "SELECT severity, count(*) FROM incidents WHERE closed_at IS NULL GROUP BY severity"
+            "SELECT severity, count(*) FROM incidents WHERE closed_at IS NULL AND NOT labels ? 'drill' "
+            "GROUP BY severity"
         )
         self.open.clear()
         for severity, count in await counts.fetchall():

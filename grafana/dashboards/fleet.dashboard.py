@@ -65,7 +65,7 @@ def _money_columns(look: Look) -> list[Column]:
     decimals = shown.decimals.ratio
     health = named_values({"0": ("unhealthy", look.bad), "1": ("healthy", look.good)})
     up = named_values({"0": ("down", look.bad), "1": ("up", look.good)})
-    firing = f'ALERTS{{alertstate="firing",severity!="info",{BOT}}}'
+    firing = f'ALERTS{{alertstate="firing",severity!="info",drill="",{BOT}}}'
     return [
         Column("Up", each("up"), mapping=up),
         Column("Health", each("bot:trading_bot_health:min"), mapping=health),

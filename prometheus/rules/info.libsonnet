@@ -31,7 +31,7 @@ function(config)
       news=text.fill('{{ $for := "%s" }}{{ with query `time() - %s` }}{{ $for = . | first | value | printf "%.0fs" }}{{ end }}', [usual, start]) +
            std.join('\n', [
              text.fill('Period: {{ with query `%s` }}from {{ . | first | value | humanizeTimestamp }}{{ else }}the last %s{{ end }}', [start, usual]),
-             'Status: {{ with query `count(ALERTS{alertstate="firing",severity=~"critical|warning"})` }}' +
+             'Status: {{ with query `count(ALERTS{alertstate="firing",severity=~"critical|warning",drill=""})` }}' +
              '{{ . | first | value | printf "%.0f" }} alerts fire{{ else }}no alert fires{{ end }}',
              fact('Bots up', '`fleet:trading_bot_up:sum`', 'printf "%.0f"') + ' of ' +
              '{{ with query `fleet:trading_bot_up:count` }}{{ . | first | value | printf "%.0f" }}{{ else }}unknown{{ end }}',

@@ -16,12 +16,13 @@ function(config)
   [
     alert.meta(
       'Watchdog',
-      'vector(1)',
-      'always',
+      // When the exporter last answered: webhook_actions refuses a word that is old, and pings outside for a new one only.
+      text.fill('max(timestamp(up{%s} == 1))', config.exporter_selector),
+      'always, while the exporter is scraped',
       summary='Alerts flow',
-      problem='Always firing. Where it stops arriving, Prometheus, Alertmanager or the way out is broken.',
+      problem='Always firing. Where it stops arriving, the exporter, Prometheus, Alertmanager, webhook_actions or its database is broken.',
       todo='None while it arrives.'
-    ),
+    ) + { annotations+: { seen_at: '{{ $value | printf "%.3f" }}' } },
 
     // One failing group is enough: while trading is not scraped no alert of a bot can fire, whatever else answers.
     alert.meta(

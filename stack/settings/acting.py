@@ -78,7 +78,7 @@ class Routing(Section):
     repeat_interval: Pace
     info_hours: Hours | None
     maintenance: list[Maintenance]
-    watchdog_url_file: SecretFile | None
+    watchdog_url_file: Literal["none"] | SecretFile | None
     watchdog_interval: Pace
 
 

@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from stack.settings.acting import Hours, Maintenance
+from stack.settings.drill import real_bot
 from stack.settings.model import Settings
 
 
@@ -16,7 +17,7 @@ def quiet_until(settings: Settings, now: datetime) -> datetime | None:
 
 def maintained_until(settings: Settings, bot: str, now: datetime) -> datetime | None:
     """Return when the maintenance of a bot that it is now ends, in UTC and after `now`; None outside it."""
-    return maintenance_end(settings.routing.maintenance, ZoneInfo(settings.timezone), bot, now)
+    return maintenance_end(settings.routing.maintenance, ZoneInfo(settings.timezone), real_bot(bot), now)
 
 
 def quiet_end(hours: Hours, zone: ZoneInfo, now: datetime) -> datetime | None:

@@ -78,7 +78,7 @@ def load(
         raise SettingsError(told) from None
     if problems := contradictions(settings):
         raise SettingsError(problems)
-    return settings if speed == 1.0 else _faster(settings, speed)
+    return settings if speed == 1.0 else faster(settings, speed)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -174,15 +174,16 @@ def _shift_ports(data: dict[str, Any], offset: int) -> None:
                 each["port"] += offset
 
 
-def _faster(value: Any, speed: float) -> Any:  # noqa: ANN401 - walks whatever the settings hold
+def faster(value: Any, speed: float) -> Any:  # noqa: ANN401 - walks whatever the settings hold
+    """Return settings, or a part of them, with every wait divided."""
     if isinstance(value, Duration):
         return type(value)(value / speed) if value.scaled else value
     if isinstance(value, BaseModel):
-        return value.model_copy(update={name: _faster(part, speed) for name, part in value})
+        return value.model_copy(update={name: faster(part, speed) for name, part in value})
     if isinstance(value, dict):
-        return {key: _faster(part, speed) for key, part in value.items()}
+        return {key: faster(part, speed) for key, part in value.items()}
     if isinstance(value, list):
-        return [_faster(part, speed) for part in value]
+        return [faster(part, speed) for part in value]
     return value
 
 

@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 from stack.settings.acting import Actions, Channels, Contact, Escalation, Routing, Timeout, Tokens
 from stack.settings.alerts import Alert, Colour, Milestones, Severities, Thresholds
 from stack.settings.bots import Bot, BotName, Demo, Url
+from stack.settings.drill import DrillPace
 from stack.settings.integrations import Integrations
 from stack.settings.services import Services
 from stack.settings.telling import Dashboards, Health, Logs, Performance, Reports, Sla, Suggestions, Summaries
@@ -223,6 +224,7 @@ class Settings(Section):
     routing: Routing
     contacts: dict[str, Contact]
     escalation: Escalation
+    drill: DrillPace
     actions: Actions
     health: Health
     sla: Sla

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from stack.settings.acting import Contact
+from stack.settings.drill import real_bot
 from stack.settings.model import Settings
 from stack.settings.rota import on_call
 
@@ -145,7 +146,7 @@ def _over(settings: Settings, severity: str, wanted: Iterable[str], source: str)
 
 def first(settings: Settings, bot: str) -> str:
     """Return who hears of a bot first: its team, else the first of the escalation; a contact or a rota."""
-    known = settings.bots.get(bot)
+    known = settings.bots.get(real_bot(bot))
     return (known and known.team) or settings.escalation.first
 
 
@@ -170,7 +171,7 @@ def shared_addresses(settings: Settings, bot: str, channel: str) -> tuple[str, .
 
     A rota takes turns, which Alertmanager cannot follow: then the desk hears as well.
     """
-    known = settings.bots.get(bot)
+    known = settings.bots.get(real_bot(bot))
     team = settings.contacts.get(known.team) if known and known.team else None
     theirs = _of_contact(team, channel) if team else ()
     sendable = of_alertmanager(channel, theirs) if channel in QUIET else theirs

@@ -77,7 +77,7 @@ def test_the_rules_of_the_operator_are_those_that_promtool_accepts(
         text=True,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    native = [yaml.safe_load(file.read_text()) for file in (built.parent / "prometheus/rules").glob("*.yml")]
+    native = [yaml.safe_load(file.read_text()) for file in (built.parent / "prometheus").glob("*/*.yml")]
     assert {group["name"] for group in rule["spec"]["groups"]} == {
         group["name"] for file in native for group in file["groups"]
     }

@@ -123,7 +123,7 @@ def test_prometheus_scrapes_each_enabled_group_at_its_own_interval(
     jobs = {job["job_name"]: job for job in config["scrape_configs"]}
     assert set(jobs) == {
         *("exporter-trading", "exporter-model", "exporter-system", "exporter-logs", "exporter"),
-        *("webhook_actions", "alertmanager", "prometheus", "probe-binance"),
+        *("webhook_actions", "alertmanager", "prometheus", "probe-binance", "drill"),
     }
     assert jobs["exporter-trading"]["params"] == {"collect[]": ["trading"]}
     assert jobs["exporter-trading"]["scrape_interval"] == "5s"

@@ -129,7 +129,6 @@ def write_settings(directory: Path, http: int, smtp: int, **over: Any) -> Path:
         "receive": RECEIVE_TOKEN,
         "telegram": TELEGRAM_TOKEN,
         "slack": f"http://127.0.0.1:{http}/slack",
-        "watchdog": f"http://127.0.0.1:{http}/watchdog",
     }
     for name, secret in secrets.items():
         (directory / name).write_text(secret)
@@ -149,7 +148,6 @@ def write_settings(directory: Path, http: int, smtp: int, **over: Any) -> Path:
             "group_wait": {"critical": "500ms", "warning": "0s", "info": "0s"},
             "group_interval": "1s",
             "repeat_interval": "1h",
-            "watchdog_url_file": "watchdog",
             "watchdog_interval": "5s",
             "info_hours": None,
             "maintenance": [{"bots": ["kept"], "weekdays": WEEK, "from": "00:00", "to": "00:00"}],

@@ -41,7 +41,7 @@ def handler(sent: Sent) -> type[BaseHTTPRequestHandler]:
         "/api/v1/alerts": _webhook_actions,
         f"/bot{TELEGRAM_TOKEN}/sendMessage": _telegram,
         "/slack": _slack,
-        "/watchdog": _watchdog,
+        "/api/v1/watchdog": _watchdog,
     }
 
     class Handler(BaseHTTPRequestHandler):
@@ -75,7 +75,9 @@ def _webhook_actions(sent: Sent, headers: Headers, body: bytes) -> bytes:
     return b"{}"
 
 
-def _watchdog(sent: Sent, _headers: Headers, body: bytes) -> bytes:
+def _watchdog(sent: Sent, headers: Headers, body: bytes) -> bytes:
+    if headers["Authorization"] != f"Bearer {RECEIVE_TOKEN}":
+        raise Refused(401, "{}")
     sent.watchdog.append(json.loads(body))
     return b"ok"
 

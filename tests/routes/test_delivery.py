@@ -235,7 +235,9 @@ def test_meta_alerts_reach_people_and_never_webhook_actions(desk: Desk) -> None:
     assert "TradingBotExporterDown" not in {alert for alert, _ in inbox.acted_on()}
 
 
-def test_the_watchdog_reaches_the_outside_and_only_that_again_and_again(desk: Desk) -> None:
+def test_the_watchdog_reaches_webhook_actions_own_address_for_it_and_nobody_else_again_and_again(
+    desk: Desk,
+) -> None:
     inbox = desk.inbox
     desk.post({"alertname": "TradingBotWatchdog", "severity": "meta"}, summary="Alerts flow")
     eventually(lambda: len(inbox.watchdog) >= 2, what="the second sign of life of the watchdog")

@@ -14,14 +14,14 @@ from typing import Any
 
 import yaml
 
+from stack.drill.cases.case import NUMBER, Case, Series, Value, slow_pace
 from stack.settings import Duration, Settings
 from tests.conftest import binary
-from tests.rules.case import NUMBER, Case, Series, Value
 from tests.rules.design import SEVERITY, condition
 
 # The labels of a rule, its alert's name among them, and its `verify`.
 Proof = tuple[dict[str, str], str]
-SLOW = Duration(60)  # between two evaluations of what takes hours
+SLOW = Duration(60)  # between two evaluations of recording rules over hours
 # Rules are evaluated after those that they stand on; promtool would take any order.
 ORDER = (
     "signals", "health", "budget-bricks", "budget-", "objectives", "performance", "milestones", "fleet",
@@ -98,7 +98,7 @@ def files(cases: Sequence[Case], settings: Settings, rules: Path, folder: Path) 
     written = []
     for file in every:
         alerts = {rule["alert"] for rule in read(file) if "alert" in rule}
-        for slow, pace in ((False, settings.collection.evaluation_interval), (True, SLOW)):
+        for slow, pace in ((False, settings.collection.evaluation_interval), (True, slow_pace(settings))):
             chosen = [case for case in cases if case.slow == slow and f"TradingBot{case.alert}" in alerts]
             if chosen:
                 tests = as_tests(chosen, settings, _proofs(file))

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from stack.drill.cases.case import Series, Value, rising
 from stack.settings import Settings
-from tests.rules.case import Series, Value, rising
 
 # One that does well, one that does badly and does not answer, one that its owner stopped.
 GOOD, POOR, STOPPED = 'a_b*c[d] "x"', "poor", "stopped"

@@ -16,6 +16,20 @@ def test_check_says_ok_and_what_is_watched(desk: Desk):
     assert "demo: http http://127.0.0.1:8081/" in told.stdout
 
 
+def test_check_warns_without_a_dead_mans_switch_and_in_production_refuses_unless_none_is_wanted(desk: Desk):
+    generate(load([desk.root / "monitoring.yaml"]))
+    lacks = "routing.watchdog_url_file: is not set"
+    told = desk.run("check")
+    assert (told.returncode, f"warning: {lacks}" in told.stdout) == (0, True)
+
+    desk.write(profile="production")
+    told = desk.run("check")
+    assert (told.returncode, lacks in told.stderr) == (2, True)
+    desk.write(profile="production", routing={"watchdog_url_file": "none"})
+    told = desk.run("check")
+    assert (told.returncode, lacks in told.stdout + told.stderr) == (0, False)
+
+
 def test_check_names_path_value_and_nearest_key_of_each_problem(desk: Desk):
     desk.write(thresholds={"critical": {"max_drawdown": 1.5}}, demon={"enabled": True})
     told = desk.run("check")

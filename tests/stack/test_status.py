@@ -1,6 +1,7 @@
 """The line of state, read from a real Prometheus that scrapes a bot's figures."""
 
 import http.server
+import json
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -25,12 +26,17 @@ groups:
     interval: 1s
     rules:
       - {alert: TradingBotDown, expr: 'trading_bot_up == 1', labels: {bot: demo}}
+      - {alert: TradingBotLoopHung, expr: 'trading_bot_up == 1', labels: {bot: drill-1, drill: x-1}}
       - {alert: TradingBotWatchdog, expr: vector(1)}
 """
 
 
+EARNEST: dict[str, object] = {"labels": {"bot": "demo"}}
+INCIDENTS = json.dumps({"incidents": [EARNEST, EARNEST, EARNEST, {"labels": {"drill": "x-1"}}]})
+
+
 class Figures(http.server.BaseHTTPRequestHandler):
-    """Plays the exporter, and webhook_actions with three open incidents for who has the read token."""
+    """Plays the exporter, and webhook_actions with four open incidents for who has the read token."""
 
     def do_GET(self) -> None:
         asked = urlsplit(self.path)
@@ -38,7 +44,7 @@ class Figures(http.server.BaseHTTPRequestHandler):
         if asked.path == "/metrics":
             self.answer(200, "text/plain; version=0.0.4", FIGURES)
         elif known and asked.path == "/api/v1/incidents" and "state=open" in asked.query:
-            self.answer(200, "application/json", '{"incidents": [{}, {}, {}]}')
+            self.answer(200, "application/json", INCIDENTS)
         else:
             self.answer(401, "application/json", "{}")
 

@@ -9,6 +9,8 @@ from webhook_actions.engine.decisions import (
     CLOSES,
     CRITICAL_LOSS,
     DISRUPTIVE,
+    DRILL,
+    DRY_RUN,
     MONEY,
     OBSERVE,
     REFUSED,
@@ -232,7 +234,8 @@ def _next(facts: Facts) -> Decision:
 def _barred(action: PlannedAction) -> Skip | None:
     """Return what settings say against an action, None where they let it run."""
     if action.refusal is not None:
-        return Skip(action.name, WOULD_HAVE if "dry_run" in action.refusal else CANNOT, action.refusal)
+        outcome = WOULD_HAVE if action.refusal in (DRILL, DRY_RUN) else CANNOT
+        return Skip(action.name, outcome, action.refusal)
     if not action.armed:
         return Skip(action.name, WOULD_HAVE, "it touches money and is not in actions.armed")
     return None

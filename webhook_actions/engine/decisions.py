@@ -10,6 +10,8 @@ from webhook_actions.store.runs import Run as ActionRun
 
 CANNOT = "cannot"  # this bot, adapter or Nightdesk has no way to do it
 WOULD_HAVE = "would_have"  # settings do not arm it
+DRILL = "it is a drill: no order is sent"
+DRY_RUN = "actions.dry_run is set"
 SPARED = "spared"  # it could not work, and counts as no attempt
 REFUSED = "refused"  # a person's request that is not carried out
 OBSERVE, DISRUPTIVE, MONEY = "observe", "disruptive", "money"  # effects of actions

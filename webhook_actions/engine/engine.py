@@ -210,7 +210,8 @@ class Engine:
                 action = self._actions.get(name)
                 effect = action.effect if action else Effect.OBSERVE
                 await runs.skip(connection, incident.id, incident.bot, name, effect, outcome, reason)
-                look.written.append(self._metrics.actions.labels(incident.bot, name, outcome).inc)
+                if not incident.drill:
+                    look.written.append(self._metrics.actions.labels(incident.bot, name, outcome).inc)
             case d.Wait(until=until, reason=reason, told=told):
                 if told and reason != incident.waits_for:
                     look.told.append((incident.id, "waiting", reason))
@@ -312,7 +313,8 @@ class Engine:
         closed = await incidents.close(connection, incident.id, reason, look.over_at)
         if closed:
             await self._escalation.closed(connection, closed)
-            look.written.append(self._metrics.closed.labels(incident.severity).inc)
+            if not incident.drill:
+                look.written.append(self._metrics.closed.labels(incident.severity).inc)
             about = {"incident": incident.id, "alert": incident.alert, "bot": incident.bot}
             look.written.append(partial(log.info, "closed", extra=about | {"reason": reason}))
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from stack.settings import Settings
 from stack.settings.hours import maintained_until
 from webhook_actions.actions import Action, Effect
-from webhook_actions.engine.decisions import Facts, Holds, Observed, PlannedAction
+from webhook_actions.engine.decisions import DRILL, DRY_RUN, Facts, Holds, Observed, PlannedAction
 from webhook_actions.store import acknowledgements, holds, incidents, runs
 from webhook_actions.store.acknowledgements import Acknowledgement
 from webhook_actions.store.database import Connection
@@ -142,9 +142,11 @@ class Planner:
 
     def _refusal(self, action: Action, incident: Incident) -> str | None:
         """Return why nobody may run an action for an incident, None where a person may."""
+        if incident.drill:
+            return DRILL
         looks_around = not incident.bot and action.effect is Effect.OBSERVE  # a host, an endpoint, all bots
         if incident.bot not in self._settings.bots and not looks_around:
             return f"{incident.bot or 'no bot'} is not among settings' bots"
         if self._settings.actions.dry_run and action.effect is not Effect.OBSERVE:
-            return "actions.dry_run is set"
+            return DRY_RUN
         return None

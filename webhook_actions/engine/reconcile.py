@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from clients.alertmanager import Alertmanager, NotReached, Suppression
-from clients.prometheus import Firing, FiringAlert, Prometheus, Unreachable
+from clients.prometheus import Firing, FiringAlert, Prometheus, Unreachable, is_same_drill
 from stack.settings import Settings
 from webhook_actions.engine.verification import Verification
 from webhook_actions.escalation.steps import Escalation
@@ -126,7 +126,8 @@ def _is_routed(alert: FiringAlert) -> bool:
 def _is_covered(alert: FiringAlert, covered: Firing) -> bool:
     """Return whether an open incident has all labels of an alert, whatever Alertmanager added to them."""
     return any(
-        all(one.labels.get(name) == value for name, value in alert.labels.items() if name != "severity")
+        is_same_drill(one.labels, alert.labels)
+        and all(one.labels.get(name) == value for name, value in alert.labels.items() if name != "severity")
         for one in covered.about(alert.labels)
     )
 

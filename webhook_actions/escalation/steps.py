@@ -245,9 +245,11 @@ class Escalation:
         for one, step in taken:
             about = {"incident": one.incident, "alert": one.alert, "rule": one.rule, "level": one.level}
             if step and step.exhausted:
-                self._metrics.exhausted.inc()
+                if not one.drill:
+                    self._metrics.exhausted.inc()
                 log.error("nobody has answered", extra=about)
             elif step and step.entry and step.entry[0] == "escalated":
-                self._metrics.escalations.labels(one.severity).inc()
+                if not one.drill:
+                    self._metrics.escalations.labels(one.severity).inc()
                 log.warning("escalated", extra=about | {"contact": step.contact, "reason": one.why})
         return len(due)

@@ -43,6 +43,7 @@ class Due:
     round: int
     why: str
     wanted: bool
+    drill: bool = False
 
     @property
     def subject(self) -> Subject:
@@ -85,6 +86,7 @@ async def opened(connection: Connection, ids: Sequence[int], window: float, coun
                 AND o.opened_at > statement_timestamp() - make_interval(secs => %(window)s)) END AS repeats
         FROM incidents i, LATERAL (SELECT count(*) AS times FROM incidents o
             WHERE o.alert = i.alert AND o.bot = i.bot
+            AND o.labels->>'drill' IS NOT DISTINCT FROM i.labels->>'drill'
             AND o.opened_at > statement_timestamp() - make_interval(secs => %(window)s)) fired
         WHERE i.id = ANY(%(ids)s) ORDER BY i.id
     """
@@ -134,7 +136,7 @@ async def due(connection: Connection) -> list[Due]:
     cursor = connection.cursor(row_factory=class_row(Due))
     query = """
         SELECT s.id, s.incident, i.alert, i.bot, i.severity, s.rule, s.level, s.round, s.why,
-            (s.rule LIKE 'insist:%%' OR is_unanswered(i.id)) AS wanted
+            (s.rule LIKE 'insist:%%' OR is_unanswered(i.id)) AS wanted, i.labels ? 'drill' AS drill
         FROM escalation_steps s JOIN incidents i ON i.id = s.incident
         WHERE s.state = 'waiting' AND s.due_at <= clock_timestamp()
         ORDER BY s.due_at LIMIT %s FOR NO KEY UPDATE OF s, i SKIP LOCKED

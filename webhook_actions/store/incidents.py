@@ -43,6 +43,11 @@ class Incident:
     confirmed: bool = False
 
     @property
+    def drill(self) -> bool:
+        """Whether it is a drill, for which no action is run."""
+        return "drill" in self.labels
+
+    @property
     def kind(self) -> str:
         """The alert's name as settings write it."""
         return self.alert.removeprefix("TradingBot")

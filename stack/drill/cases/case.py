@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from stack.settings import Settings
+from stack.settings import Duration, Settings
 
 # Cases share one storage, so the number of its case stands in the name of each case's bot, host or endpoint.
 NUMBER = "№"
@@ -47,11 +47,16 @@ def bridge(settings: Settings, alert: str) -> float:
     return min(settings.alerts[alert].cooldown, 300.0)
 
 
+def slow_pace(settings: Settings) -> Duration:
+    """Return the seconds between two evaluations of what takes hours."""
+    return Duration(4 * settings.collection.evaluation_interval)
+
+
 def scrapes(settings: Settings, seconds: float) -> int:
     """Return how many scrapes of a bot there are until `seconds` have passed."""
     return int(seconds // settings.collection.trading.interval) + 2
 
 
-def rising(step: float, count: int, start: float = 0.0) -> list[Value]:
+def rising(step: float, count: int, start: float = 0.0) -> list[float]:
     """Return a counter that grows by `step` a scrape."""
     return [start + step * index for index in range(count)]

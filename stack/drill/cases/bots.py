@@ -1,18 +1,16 @@
-"""What must fire and what must not, for each alert: written in the limits and paces of the settings."""
+"""Cases of the alerts of bots that more than one value decides."""
 
 from collections.abc import Iterator, Sequence
 
+from stack.drill.cases.case import BOT, OF_BOT, Case, Series, Value, bridge, rising, scrapes, slow_pace
 from stack.settings import Settings
-from tests.rules import limits, objectives, stack
-from tests.rules.case import BOT, OF_BOT, Case, Series, Value, bridge, rising, scrapes
 
 ENDPOINT = {"endpoint": "kraken №"}
 
 
 def cases(settings: Settings) -> Iterator[Case]:
-    """Yield all cases of the alerts of the rules that the settings switch on."""
-    every = (
-        *limits.cases(settings),
+    """Yield all of them."""
+    yield from (
         *_kept_while_down(settings),
         *_down(settings),
         *_crash_looping(settings),
@@ -24,11 +22,8 @@ def cases(settings: Settings) -> Iterator[Case]:
         *_log_errors(settings),
         *_health(settings),
         *_stopped(settings),
-        *objectives.cases(settings),
         *_milestones(settings),
-        *stack.cases(settings),
     )
-    yield from (case for case in every if settings.alerts[case.alert].enabled)
 
 
 def _down(settings: Settings) -> Iterator[Case]:
@@ -98,11 +93,11 @@ def _crash_looping(settings: Settings) -> Iterator[Case]:
     yield Case("CrashLooping", "one change less", [Series(name, seen)], last - scrape, fires=False)
 
     window = max(settings.thresholds.critical.crash_loop_window, (4 * changes + 1) * scrape)
-    quiet = seen + [1000.0 + 200 * changes] * scrapes(settings, 2 * window)
+    quiet = [*seen, *[1000.0 + 200 * changes] * scrapes(settings, 2 * window)]
     gone = last + window + bridge(settings, "CrashLooping") + 2 * scrape
     yield Case("CrashLooping", "resolves", [Series(name, quiet)], gone, fires=False)
 
-    once: list[Value] = [1000.0] * 8 + ["stale", None] + [2000.0] * scrapes(settings, window)
+    once: list[Value] = [*[1000.0] * 8, "stale", None, *[2000.0] * scrapes(settings, window)]
     yield Case("CrashLooping", "one ordinary restart", [Series(name, once)], 12 * scrape, fires=False)
     yield Case("CrashLooping", "absent", [Series("trading_bot_up", [0.0] * 9)], 8 * scrape, fires=False)
 
@@ -140,10 +135,15 @@ def _response_times(settings: Settings) -> Iterator[Case]:
         limit, wait = float(threshold), settings.alerts[alert].for_
         long = scrapes(settings, wait) + 3
 
-        def calls(fast: Sequence[Value], slow: Sequence[Value], limit: float = limit) -> list[Series]:
+        def calls(fast: Sequence[float], slow: Sequence[float], limit: float = limit) -> list[Series]:
             """All of the fast are within the limit, all of the slow beyond it."""
-            every = [(a or 0.0) + (b or 0.0) for a, b in zip(fast, slow, strict=True)]
-            bounds = {limit / 2: [0.0] * len(every), limit: fast, limit * 2: every, float("inf"): every}
+            every = [a + b for a, b in zip(fast, slow, strict=True)]
+            bounds: dict[float, Sequence[Value]] = {
+                limit / 2: [0.0] * len(every),
+                limit: fast,
+                limit * 2: every,
+                float("inf"): every,
+            }
             buckets = [
                 Series("trading_bot_response_time_seconds_bucket", counts, {"le": _le(bound)})
                 for bound, counts in bounds.items()
@@ -217,13 +217,13 @@ def _log_errors(settings: Settings) -> Iterator[Case]:
         ]
 
     quiet: list[Value] = [0.0] * hour
-    burst = quiet + rising(each * 1.2, long)
+    burst = [*quiet, *rising(each * 1.2, long)]
     usual = rising(each * 0.8, hour)
-    busy = usual + rising(each * 1.2, long, float(usual[-1] or 0))
+    busy = usual + rising(each * 1.2, long, usual[-1])
     yield Case(alert, "a burst after a quiet hour", log(burst), now, fires=True)
-    yield Case(alert, "fewer than count", log(quiet + rising(each * 0.8, long)), now, fires=False)
+    yield Case(alert, "fewer than count", log([*quiet, *rising(each * 0.8, long)]), now, fires=False)
     yield Case(alert, "many, as always", log(busy), now, fires=False)
-    born: list[Value] = [None] * hour + [limits_.error_burst_count * 2.0] * long
+    born: list[Value] = [*[None] * hour, *[limits_.error_burst_count * 2.0] * long]
     yield Case(alert, "the first errors ever", log(born), hour * scrape + wait, True, lasts=False)
     yield Case(alert, "absent", log([])[1:], now, fires=False)
     end = (hour + long) * scrape + window + kept + scrape
@@ -278,9 +278,10 @@ def _stopped(settings: Settings) -> Iterator[Case]:
 def _milestones(settings: Settings) -> Iterator[Case]:
     alert, scrape = "MilestoneReached", settings.collection.trading.interval
     hours = settings.routing.info_hours
-    assert hours is not None
-    minutes = [60 * int(time[:2]) + int(time[3:]) for time in (hours.from_, hours.to)]
-    hold = (25 * 60 - (minutes[1] - minutes[0])) * 60  # the night on which the clock is set back
+    hold = 0
+    if hours is not None:
+        minutes = [60 * int(time[:2]) + int(time[3:]) for time in (hours.from_, hours.to)]
+        hold = (25 * 60 - (minutes[1] - minutes[0])) * 60  # the night on which the clock is set back
     rearm = settings.milestones.rearm
     figures = {
         "daily_pnl": ("trading_bot_pnl", {"window": "day"}),
@@ -294,7 +295,7 @@ def _milestones(settings: Settings) -> Iterator[Case]:
     }
     for milestone, (name, kind) in figures.items():
         limit = float(getattr(settings.milestones, milestone))
-        labels = OF_BOT | {"milestone": milestone}
+        labels = {**OF_BOT, "milestone": milestone}
 
         def case(
             says: str, values: Sequence[Value], at: float, fires: bool,
@@ -303,7 +304,7 @@ def _milestones(settings: Settings) -> Iterator[Case]:
             return Case(alert, says, [Series(name, values, kind)], at, fires, labels, slow=True)
 
         below, above = limit * 0.99, limit
-        yield case("crosses", [below] * 5 + [above] * 3, 6 * scrape + 60, True)
+        yield case("crosses", [below] * 5 + [above] * 3, 6 * scrape + slow_pace(settings), True)
         yield case("just below", [below] * 8, 7 * scrape, False)
         yield case("was there when it was first seen", [above] * 8, 7 * scrape, False)
         yield case("absent", [], 7 * scrape, False)

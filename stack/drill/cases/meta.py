@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from stack.drill.cases.case import BOT, Case, Series, Value, bridge, rising, scrapes
 from stack.settings import Settings
-from tests.rules.case import BOT, Case, Series, Value, bridge, rising, scrapes
 
 NOTHING: Mapping[str, str] = {}
 UNRELATED = [Series("unrelated", [1.0])]
@@ -11,7 +11,11 @@ UNRELATED = [Series("unrelated", [1.0])]
 
 def cases(settings: Settings) -> Iterator[Case]:
     """Yield all of them."""
-    yield Case("Watchdog", "fires whatever is there", UNRELATED, 0, True, NOTHING, together=False)
+    answers = [_scraped("exporter", [1.0])]
+    yield Case("Watchdog", "fires while the exporter is scraped", answers, 0, True, NOTHING, together=False)
+    silent = [_scraped("exporter", [0.0])]
+    yield Case("Watchdog", "is silent where it is not", silent, 0, False, NOTHING, together=False)
+    yield Case("Watchdog", "absent", UNRELATED, 0, False, NOTHING, together=False)
     yield from _exporter_down(settings)
     yield from _webhook_actions_down(settings)
     yield from _replica_down(settings)
@@ -165,7 +169,7 @@ def _actions(settings: Settings) -> Iterator[Case]:
         ) -> Case:  # fmt: skip
             what = "reason" if "channel" in labels else "outcome"
             kind = {what: outcome, "instance": "one:9099"} if labels else {"instance": "one:9099"}
-            subject = labels | {"instance": "one:9099"} if labels else NOTHING
+            subject = {**labels, "instance": "one:9099"} if labels else NOTHING
             series = [Series(name, values, kind, subject), engine]
             return Case(alert, says, series, at, fires, labels, together=together)
 

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from stack.drill.cases.case import BOT, NUMBER, OF_BOT, Case, Series, bridge, scrapes
 from stack.settings import Settings
-from tests.rules.case import BOT, NUMBER, OF_BOT, Case, Series, bridge, scrapes
 
 MODEL = {"bot": BOT, "model": "trend"}
 SYMBOL = {"bot": BOT, "symbol": "BTC/USDT"}

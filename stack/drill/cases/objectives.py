@@ -2,9 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
+from stack.drill.cases.case import OF_BOT, Case, Series, Value, bridge, rising, scrapes, slow_pace
 from stack.settings import Duration, Settings
-from tests.rules.case import OF_BOT, Case, Series, Value, bridge, rising, scrapes
-from tests.rules.promtool import SLOW
 
 
 def cases(settings: Settings) -> Iterator[Case]:
@@ -14,7 +13,7 @@ def cases(settings: Settings) -> Iterator[Case]:
 
 
 def _slow(alert: str, says: str, series: Sequence[Series], at: float, fires: bool, **labels: str) -> Case:
-    return Case(alert, says, series, at, fires, OF_BOT | labels, slow=True)
+    return Case(alert, says, series, at, fires, {**OF_BOT, **labels}, slow=True)
 
 
 def _bot(name: str, values: Sequence[Value], **labels: str) -> list[Series]:
@@ -23,11 +22,11 @@ def _bot(name: str, values: Sequence[Value], **labels: str) -> list[Series]:
 
 
 def _burning(settings: Settings) -> Iterator[Case]:
-    alert, scrape = "ErrorBudgetBurn", settings.collection.trading.interval
+    alert, scrape, tick = "ErrorBudgetBurn", settings.collection.trading.interval, slow_pace(settings)
     kept = bridge(settings, alert)
     for rate in settings.sla.burn_rates:
         # Bricks hold enough after some evaluations: a bot of which little is known burns nothing.
-        known = rate.for_ + 30 * SLOW
+        known = rate.for_ + 30 * tick
         long = scrapes(settings, known)
 
         def case(
@@ -42,17 +41,17 @@ def _burning(settings: Settings) -> Iterator[Case]:
         errors = "trading_bot_error_rate"
         yield case("just too fast", _bot(errors, [limit * 1.001] * long), known, True)
         yield case("as fast as it may", _bot(errors, [limit * 0.999] * long), known, False)
-        yield case("not long enough", _bot(errors, [limit * 1.001] * long), rate.for_ - SLOW, False)
+        yield case("not long enough", _bot(errors, [limit * 1.001] * long), rate.for_ - tick, False)
         yield case("absent", _bot("unrelated", [1.0] * long), known, False)
         end = scrapes(settings, rate.short + kept + 10 * scrape)
-        over: list[Value] = [limit * 3] * long + [0.0] * end
-        at = long * scrape + rate.short + kept + 4 * SLOW
+        over: list[Value] = [*[limit * 3] * long, *[0.0] * end]
+        at = long * scrape + rate.short + kept + 4 * tick
         yield case("resolves", _bot(errors, over), at, False)
         removed = [
             Series(errors, [limit * 3] * long + ["stale"]),
             Series("trading_bot_up", [1.0] * long + ["stale"]),
         ]
-        yield case("removed from the settings", removed, long * scrape + kept + 3 * SLOW, False)
+        yield case("removed from the settings", removed, long * scrape + kept + 3 * tick, False)
 
         down = [Series("trading_bot_up", [0.0] * long)]
         up = [Series("trading_bot_up", [1.0] * long)]
@@ -90,8 +89,8 @@ def _calls(settings: Settings, count: int, late: float) -> list[Series]:
 def _missed(settings: Settings) -> Iterator[Case]:
     alert, sla = "ObjectiveMissed", settings.sla
     wait, kept = settings.alerts[alert].for_, bridge(settings, alert)
-    scrape = settings.collection.trading.interval
-    known = wait + (sla.requests_minimum + 10) * SLOW  # one event a scrape, where a bot tells no number
+    scrape, tick = settings.collection.trading.interval, slow_pace(settings)
+    known = wait + (sla.requests_minimum + 10) * tick  # one event a scrape, where a bot tells no number
     long = scrapes(settings, known)
 
     def case(says: str, objective: str, series: Sequence[Series], at: float, fires: bool) -> Case:
@@ -103,11 +102,11 @@ def _missed(settings: Settings) -> Iterator[Case]:
     ):
         bad, good = (limit, limit * 0.99) if objective == "data_age" else (limit, limit * 1.01)
         yield case("at its limit", objective, _bot(name, [bad] * long, **labels), known, True)
-        yield case("not long enough", objective, _bot(name, [bad] * long, **labels), wait - SLOW, False)
+        yield case("not long enough", objective, _bot(name, [bad] * long, **labels), wait - tick, False)
         yield case("within", objective, _bot(name, [good] * long, **labels), known, False)
         yield case("absent", objective, _bot("unrelated", [1.0] * long), known, False)
         back = [bad] * long + [good] * scrapes(settings, kept + scrape)
-        end = long * scrape + kept + 2 * SLOW
+        end = long * scrape + kept + 2 * tick
         yield case("resolves", objective, _bot(name, back, **labels), end, False)
 
     rate = "trading_bot_error_rate"
@@ -130,6 +129,6 @@ def _slow_calls(settings: Settings, count: int) -> list[Series]:
     """Return calls that all are slower than every quantile's objective."""
     name, limit = "trading_bot_response_time_seconds", float(settings.sla.response_time.p99)
     every = rising(100, count)
-    bounds = {repr(limit): [0.0] * count, repr(limit * 2): every, "+Inf": every}
+    bounds: dict[str, Sequence[Value]] = {repr(limit): [0.0] * count, repr(limit * 2): every, "+Inf": every}
     buckets = [Series(f"{name}_bucket", counts, {"le": le}) for le, counts in bounds.items()]
     return [*buckets, Series(f"{name}_count", every), Series("trading_bot_up", [1.0] * count)]

@@ -1,0 +1,122 @@
+"""The command `nightdesk drill`: one alert or all, now or at planned times; or what the last one came to."""
+
+import argparse
+import json
+import logging
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from stack.drill import report, schedule
+from stack.drill.progress import Patience
+from stack.drill.run import Drill, Result, Say, Wish
+from stack.oncall import NotDone
+from stack.render import ROOT, as_data, evaluate, rendered
+from stack.settings import Settings, add_arguments, from_arguments
+
+log = logging.getLogger(__name__)
+
+
+def drill(arguments: argparse.Namespace) -> int:
+    """Fire alerts of a synthetic bot, marked DRILL, and follow each to the person who acknowledges it."""
+    if arguments.last:
+        return _show(arguments.data)
+    settings = from_arguments(arguments)
+    if arguments.scheduled:
+        _serve(settings, arguments.data)
+    if bool(arguments.alert) == arguments.all:
+        raise NotDone(
+            "name an alert (--alert Down), or all of them (--all); --last shows what the last drill came to"
+        )
+    wish = Wish(_known(settings, arguments.alert), _bot(settings, arguments.bot), float(settings.drill.gap))
+    result = run(settings, wish, lambda text: print(text, flush=True))
+    report.keep(arguments.data, result)
+    print("\n".join(["", *report.lines(report.as_data(result))]))
+    return 1 if result.faults else 0
+
+
+def run(settings: Settings, wish: Wish, say: Say, patience: Patience | None = None) -> Result:
+    """Run a drill to its end and return what it came to."""
+    return Drill(settings, rendered(settings), alerts(settings), wish, patience or usual(settings)).go(say)
+
+
+def usual(settings: Settings) -> Patience:
+    """Return how long each hop may take with these settings."""
+    waits = settings.routing.group_wait
+    group = {name: float(getattr(waits, name)) for name in ("critical", "warning", "info")}
+    return Patience(answer=float(settings.drill.answer_within), group=group | {"meta": group["critical"]})
+
+
+def alerts(settings: Settings) -> list[tuple[str, str]]:
+    """Return the alerts that the settings switch on, each with its severities."""
+    rules = evaluate(ROOT / "prometheus/alerts.jsonnet", json.dumps(as_data(settings)))
+    return [(rule["name"].removeprefix("TradingBot"), rule["severity"]) for rule in rules]
+
+
+def _known(settings: Settings, alert: str | None) -> str | None:
+    """Return an alert's name as settings write it. Raises NotDone."""
+    if alert is None:
+        return None
+    name = alert.removeprefix("TradingBot")
+    if name not in settings.alerts or not settings.alerts[name].enabled:
+        raise NotDone(f"--alert: {alert} is none of the alerts that are on; `nightdesk alerts` lists them")
+    if name == "Watchdog":
+        raise NotDone("--alert: the Watchdog always fires; every drill looks at whether its word goes round")
+    return name
+
+
+def _bot(settings: Settings, bot: str | None) -> str | None:
+    """Return a bot's name. Raises NotDone for one that there is not."""
+    if bot is not None and bot not in settings.bots:
+        raise NotDone(f"--bot: {bot} is not in bots; known: {', '.join(sorted(settings.bots)) or 'none yet'}")
+    return bot
+
+
+def _show(data: Path) -> int:
+    kept = report.last(data)
+    if kept is None:
+        raise NotDone(f"no drill is kept in {data}; `nightdesk drill --all` runs one")
+    print("\n".join(report.lines(kept)))
+    return 1 if kept["faults"] else 0
+
+
+def _serve(settings: Settings, data: Path) -> None:
+    """Drill all alerts at each planned time, announced; never returns. Raises NotDone without a schedule."""
+    planned = settings.drill.schedule
+    if planned is None:
+        raise NotDone("drill.schedule: is not set, so no drill is planned")
+    while True:
+        due = schedule.next_due(planned, settings.timezone, datetime.now(UTC))
+        _sleep_until(due.timestamp() - float(settings.drill.announce))
+        schedule.announce(settings, due)
+        _sleep_until(due.timestamp())
+        try:
+            result = run(settings, Wish(gap=float(settings.drill.gap)), lambda text: print(text, flush=True))
+            report.keep(data, result)
+        except Exception:  # one drill that a defect ends must not end the next
+            log.exception("a drill was ended by a defect")
+            schedule.tell_failure(settings)
+            continue
+        print("\n".join(report.lines(report.as_data(result))), flush=True)
+        if result.faults:
+            schedule.tell_faults(settings, result)
+
+
+def _sleep_until(at: float) -> None:
+    while (left := at - time.time()) > 0:
+        time.sleep(min(left, 60.0))  # in pieces, since a clock may be set
+
+
+def add_command(add: Callable[[str, Callable[[argparse.Namespace], int]], argparse.ArgumentParser]) -> None:
+    """Add the command to `nightdesk`."""
+    drilling = add("drill", drill)
+    drilling.add_argument("--alert", metavar="NAME", help="one alert: Down, CriticalLoss, …")
+    drilling.add_argument("--all", action="store_true", help="every alert that is on, within 15 minutes")
+    drilling.add_argument("--bot", metavar="NAME", help="told to whoever would hear of this bot")
+    drilling.add_argument("--last", action="store_true", help="show what the last drill came to")
+    drilling.add_argument(
+        "--scheduled", action="store_true", help="drill at each time of drill.schedule, for ever"
+    )
+    drilling.add_argument("--data", type=Path, default=Path(".data"), metavar="DIR", help="default: .data")
+    add_arguments(drilling)

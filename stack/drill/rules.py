@@ -1,0 +1,89 @@
+"""The drill's rules: each alert of the settings once more, over the series of the synthetic bot alone.
+
+They are made from the same source as those in earnest, with shortened waits, and read metrics of names of
+their own: no rule in earnest, no dashboard and no report sees a series of the drill, and no rule of the drill
+sees a bot.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from stack.drill.pace import SCRAPE
+
+LABEL = "drill"  # which drill an alert belongs to; Nightdesk runs no action for an alert that has it
+ASKED = "drill_asked"  # 1 for each alert that is drilled now, with its name and severity
+MARK = "DRILL: "
+_SAID = "A drill: nothing is wrong, and no bot is touched.\n"
+_TODO = "Acknowledge this; do nothing else. In earnest: "
+_FRESH = "5s"
+_UNDRILLED = (
+    "TradingBotWatchdog",
+)  # it always fires; the dead man's switch outside is what it is drilled by
+# The names of all metrics that rules read: ours, and those of the parts that are watched.
+_METRIC = re.compile(r"\b(?=trading_bot_|nightdesk_|probe_|alertmanager_|prometheus_|up\{)")
+_NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
+Rule = dict[str, Any]
+
+
+def renamed(text: str) -> str:
+    """Return a query, or a text that holds queries, with the drill's metrics in place of those in earnest."""
+    return _METRIC.sub("drill_", text).replace("ALERTS{", f'ALERTS{{{LABEL}!="",')
+
+
+def drill_groups(groups: Iterable[Mapping[str, Any]], stay: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Return the groups of the drill, made from groups that `quick` settings make.
+
+    An alert stays as long as `stay` says of its severity: one of seconds has to outlast Alertmanager's wait.
+    """
+    made = []
+    every = [rule for group in groups for rule in group["rules"]]
+    wanted = _needed(every)
+    for group in groups:
+        rules = [
+            _drilled(rule, stay)
+            for rule in group["rules"]
+            if rule.get("alert") not in _UNDRILLED and ("alert" in rule or rule["record"] in wanted)
+        ]
+        if rules:
+            made.append({"name": f"drill-{group['name']}", "interval": str(SCRAPE), "rules": rules})
+    return made
+
+
+def _needed(rules: Iterable[Rule]) -> set[str]:
+    """Return the names of the recording rules that alerts read, and those that these read."""
+    records: dict[str, list[str]] = {}
+    read: list[str] = []
+    for rule in rules:
+        if "alert" in rule:
+            read += [rule["expr"], *rule["annotations"].values()]
+        else:
+            records.setdefault(rule["record"], []).append(rule["expr"])
+    needed: set[str] = set()
+    while read:
+        found = {*_NAME.findall(read.pop())} & records.keys() - needed
+        needed |= found
+        read += [expr for name in found for expr in records[name]]
+    return needed
+
+
+def _drilled(rule: Rule, stay: Mapping[str, str]) -> Rule:
+    expr = renamed(rule["expr"]).strip()
+    if "record" in rule:
+        return {**rule, "record": renamed(rule["record"]), "expr": expr}
+    asked = f'{ASKED}{{alert="{rule["alert"]}",severity="{rule["labels"]["severity"]}"}}'
+    # Adds the label that names the drill, and is silent unless this alert is asked for.
+    # What a drill before left behind, where its target was taken away meanwhile, is older than the range.
+    now = f"max by ({LABEL}) (last_over_time({asked}[{_FRESH}]))"
+    gated = f"(\n  {expr}\n)\n+ on () group_left ({LABEL}) 0 * {now}"
+    said = dict(_annotations(rule["annotations"]))
+    return {**rule, "expr": gated, "annotations": said, "keep_firing_for": stay[rule["labels"]["severity"]]}
+
+
+def _annotations(annotations: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Yield what the alert says; without `verify`, since what is drilled has no cause that could go."""
+    for name, text in annotations.items():
+        if name == "verify":
+            continue
+        before = {"summary": MARK, "description": _SAID, "recommended_actions": _TODO}.get(name, "")
+        yield name, before + renamed(text)

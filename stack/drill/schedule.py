@@ -1,0 +1,83 @@
+"""When a drill is due by itself, and what the channels are told of it before and after."""
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from clients.http import NoAnswer, ask
+from clients.parts import to_part
+from stack.drill.rules import MARK
+from stack.drill.run import Result
+from stack.settings import Settings
+from stack.settings.drill import Schedule
+
+_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_BY_ALERTMANAGER = ("email", "telegram", "slack")
+_WITHIN = 5.0  # seconds for Alertmanager's answer
+_SHOWN = 10  # faults that a message lists
+
+
+def next_due(planned: Schedule, zone: str, now: datetime) -> datetime:
+    """Return the next planned time after `now`, in UTC."""
+    here = now.astimezone(ZoneInfo(zone))
+    hour, minute = map(int, planned.at.split(":"))
+    days = (_DAYS.index(planned.weekday) - here.weekday()) % 7
+    due = (here + timedelta(days=days)).replace(hour=hour, minute=minute, second=0, microsecond=0)
+    if due <= here:
+        due += timedelta(days=7)
+    return due.astimezone(UTC)
+
+
+def announce(settings: Settings, due: datetime) -> None:
+    """Tell every channel that a drill comes."""
+    at = due.astimezone(ZoneInfo(settings.timezone))
+    _tell(
+        settings,
+        f"{MARK}all alerts are drilled at {at:%H:%M %Z}",
+        "Messages marked DRILL will come for some ten minutes. No bot is touched. Acknowledge one of them.",
+    )
+
+
+def tell_faults(settings: Settings, result: Result) -> None:
+    """Tell every channel what a drill has found: some of them may work."""
+    found = [text for _, text in result.faults]
+    more = f"\nand {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+    _tell(
+        settings,
+        f"The drill found {len(found)} faults",
+        "\n".join(found[:_SHOWN]) + more + "\n`nightdesk drill --last` shows the whole table.",
+    )
+
+
+def tell_failure(settings: Settings) -> None:
+    """Tell every channel that a drill was ended by a defect."""
+    _tell(
+        settings, "The drill was ended by a defect", "The log of `drill` says which; drill by hand meanwhile."
+    )
+
+
+def _tell(settings: Settings, summary: str, description: str) -> None:
+    """Have Alertmanager send a message over each of its channels that is set, as `test-notify` does."""
+    now = datetime.now(UTC)
+    alerts = [
+        {
+            "labels": {
+                "alertname": "TradingBotTestNotification",
+                "channel": channel,
+                "severity": "drill",
+                "sent": now.isoformat(),
+            },
+            "annotations": {"summary": summary, "description": description},
+            "startsAt": now.isoformat(),
+            "endsAt": (now + timedelta(minutes=1)).isoformat(),
+        }
+        for channel in _BY_ALERTMANAGER
+        if getattr(settings.channels, channel).enabled
+    ]
+    url = f"{settings.services.alertmanager.url}/api/v2/alerts"
+    try:
+        answer = ask(to_part(settings.web, "POST", url, _WITHIN, body=alerts))
+    except NoAnswer as error:
+        print(f"nobody could be told: Alertmanager at {url} does not answer: {error}", flush=True)
+        return
+    if not answer.ok:
+        print(f"nobody could be told: Alertmanager at {url} answers {answer.status}", flush=True)

@@ -1,0 +1,30 @@
+"""What settings say of drills: when one begins by itself, and how long an answer is waited for."""
+
+import re
+from typing import Annotated
+
+from stack.settings.telling import LocalTime, Weekday
+from stack.settings.types import Between, Duration, Section
+
+_TWIN = re.compile(r"drill-\d+-of-")
+
+
+def real_bot(name: str) -> str:
+    """Return the bot as whose twin a synthetic bot is drilled; any other name as it is."""
+    return _TWIN.sub("", name, count=1) if _TWIN.match(name) else name
+
+
+class Schedule(Section):
+    """When every alert is drilled, in the time zone of the settings."""
+
+    weekday: Weekday
+    at: LocalTime
+
+
+class DrillPace(Section):
+    """How a drill goes: `announce` before a planned one, `gap` between two alerts, and the answer."""
+
+    schedule: Schedule | None
+    announce: Annotated[Duration, Between("0s", "1d")]
+    gap: Annotated[Duration, Between("1s", "5m")]
+    answer_within: Annotated[Duration, Between("10s", "2h")]

@@ -1,0 +1,89 @@
+"""The end of the loop: the Watchdog's word is written, and only then the dead man's switch is told."""
+
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn
+
+from fastapi import APIRouter, Depends, HTTPException, Request
+
+from clients.http import NoAnswer, ask_once
+from clients.http import Request as Asked
+from stack.settings import Settings
+from webhook_actions import payload
+from webhook_actions.metrics import Metrics
+from webhook_actions.store.audit import Caller
+from webhook_actions.store.database import GONE, Pool
+from webhook_actions.web.health import writable
+
+log = logging.getLogger(__name__)
+
+PATH = "/api/v1/watchdog"
+_RESENT = 60.0  # seconds after which Prometheus tells Alertmanager anew of what goes on firing
+_SLACK = 30.0  # seconds for all that is under way
+_PING_WITHIN = 10.0  # seconds
+
+
+def routes(
+    settings: Settings,
+    pool: Pool,
+    metrics: Metrics,
+    receive: Callable[..., Caller],
+    now: Callable[[], float] = time.time,
+) -> APIRouter:
+    """Return the route that Alertmanager's receiver `watchdog` posts to.
+
+    Any answer but 200 leaves the switch unpinged: Alertmanager tries again, and counts it as failed.
+    """
+    router = APIRouter()
+    collection = settings.collection
+    freshest = float(collection.system.interval) + float(collection.evaluation_interval)
+    oldest = freshest + _RESENT + float(settings.routing.watchdog_interval) + _SLACK
+
+    @router.post(PATH, dependencies=[Depends(receive)])
+    async def round_trip(request: Request) -> dict[str, float]:
+        """Take the word that the loop went round; 503 where it is old, cannot be written or not passed on."""
+        seen_at = _seen_at(await request.body())
+        try:
+            async with pool.connection(timeout=5) as connection:
+                wrong = await writable(connection)
+        except GONE as error:
+            wrong = f"the database cannot be reached: {type(error).__name__}"
+        if wrong:
+            _fail(wrong)
+        age = now() - seen_at  # once it is written: a database may take long
+        if age > oldest:
+            _fail(f"the exporter was last seen {age:.0f} s ago, at most {oldest:.0f} are allowed")
+        if isinstance(settings.routing.watchdog_url_file, Path):
+            await _ping(settings.routing.watchdog_url_file)
+        metrics.round_trip.set(seen_at)
+        return {"seen_at": seen_at, "age_seconds": max(0.0, age)}
+
+    return router
+
+
+def _seen_at(body: bytes) -> float:
+    """Return when the exporter was last seen, in seconds. Raises HTTPException for any other webhook."""
+    try:
+        alerts, _ = payload.read(body)
+        return max(float(one.annotations["seen_at"]) for one in alerts if one.status == "firing")
+    except (payload.PayloadError, KeyError, ValueError) as error:
+        raise HTTPException(422, f"not the Watchdog's webhook: {error}") from None
+
+
+async def _ping(file: Path) -> None:
+    """Tell the switch outside. Raises HTTPException where it does not take it."""
+    try:
+        url = file.read_text(encoding="utf-8").strip()  # noqa: ASYNC240 - a line
+        answer = await ask_once(Asked("GET", url, _PING_WITHIN))
+    except (OSError, UnicodeDecodeError, NoAnswer) as error:
+        _fail(f"the dead man's switch is not reached: {type(error).__name__}")
+    if not answer.ok:
+        _fail(f"the dead man's switch answers {answer.status}")
+
+
+def _fail(why: str) -> NoReturn:
+    """Raise HTTPException; the address outside is a secret and never said."""
+    log.error("the dead man's switch is not told that all is well", extra={"reason": why})
+    raise HTTPException(503, why)
