@@ -149,7 +149,7 @@ class Memory(People):
     async def incidents__wake_all(self, _: Any, bot: str | None = None) -> None:
         for one in self.open():
             if bot is None or one.bot == bot:
-                self.put("incidents", one.id, due_at=self.now())
+                self.put("incidents", one.id, due_at=min(one.due_at or self.now(), self.now()))
         self._notify()
 
     async def incidents__confirm(self, _: Any, confirmed: Any) -> None:

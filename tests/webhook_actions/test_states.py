@@ -5,11 +5,11 @@ import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 
-from clients.observer import Observer, Sample
+from clients.observer import Observer
 from stack.settings import Settings
 from tests.freqtrade_replay import PASSWORD, USER, Recording, serve
 from tests.webhook_actions.scene import ANNA, Scene, scene, verify
@@ -345,42 +345,6 @@ async def test_a_reduction_that_an_old_freqtrade_cannot_do_is_refused_and_told(
         assert "Freqtrade 2022.7 exits only whole trades" in detail
         assert recording.orders == []
         assert [trade["pair"] for trade in recording.answers["status"]] == ["ADA/USDT", "ATOM/USDT"]
-
-
-@pytest.mark.parametrize(
-    ("samples", "mode"),
-    [
-        ([("running", 1.0)], "running"),
-        ([("stopped", 1.0)], "stopped"),
-        ([("reloading", 1.0)], "running"),
-        ([], "running"),
-    ],
-)
-def test_what_a_dead_bot_did_is_what_its_last_samples_say(
-    samples: list[tuple[str, float]], mode: str
-) -> None:
-    class Seen(Observer):
-        def ask(self, expression: str, at: float | None = None) -> tuple[Sample, ...]:
-            assert 'bot="alpha"' in expression
-            return tuple(Sample({"state": state}, value) for state, value in samples)
-
-    adapter = NoAdapter()
-    bot = BotControl("alpha", "run-1", adapter, adapter, Seen([], [], 1.0), 0, 5, 0.5)
-    assert bot.last_mode() == mode
-
-
-def test_a_bot_that_once_does_not_say_its_state_is_not_taken_to_be_back() -> None:
-    class Silent(NoAdapter):
-        said: ClassVar[list[Mode | Outcome]] = [Mode.STOPPED, Outcome.retry("GET state: 503"), Mode.STOPPED]
-
-        def mode(self) -> Mode | Outcome:
-            return self.said.pop(0)
-
-    adapter = Silent()
-    bot = BotControl("alpha", "run-1", adapter, adapter, Observer([], [], 1.0), 0, 5, 0.5)
-    back = bot.come_back(Mode.RUNNING)
-    assert not back.done
-    assert "503" in back.detail
 
 
 async def test_a_kill_switch_in_the_middle_only_puts_off_that_a_bot_is_brought_back(

@@ -258,7 +258,7 @@ async def wake(connection: Connection, ids: Sequence[int], after: float = 0.0) -
 async def wake_all(connection: Connection, bot: str | None = None) -> None:
     """Have every open incident, or every one of a bot, looked at now: what holds actions back has changed."""
     await connection.execute(
-        "UPDATE incidents SET due_at = clock_timestamp() "
+        "UPDATE incidents SET due_at = least(due_at, clock_timestamp()) "
         "WHERE closed_at IS NULL AND (%(bot)s::text IS NULL OR bot = %(bot)s)",
         {"bot": bot},
     )
