@@ -196,7 +196,7 @@ def test_paces_follow_the_settings(tmp_path: Path) -> None:
     assert found['severity="warning"'] == "40s"
     assert found['severity="info"'] == "3m"
     assert (route["group_interval"], route["repeat_interval"]) == ("1m30s", "2h")
-    assert route["group_by"] == ["alertname"]
+    assert route["group_by"] == ["alertname", "drill"]
     acting = [way for one in route["routes"] for way in one.get("routes", []) if "group_by" in way]
     assert [way["receiver"] for way in acting] == ["webhook_actions"] * 3
     assert acting[0]["group_wait"] == "0s", "what is critical is acted on at once"
