@@ -197,6 +197,8 @@ def verify(alert: str, bot: str) -> str:
 class NoSender:
     """Nothing is sent: what is told stands in the escalation steps."""
 
+    at_once = 1
+
     async def claim(self) -> None:
         return None
 
