@@ -73,11 +73,17 @@ class Desk:
         self.post_all([labels], ends_in=ends_in, **annotations)
 
     def post_all(
-        self, alerts: Iterable[Mapping[str, str]], *, ends_in: float = 300.0, **annotations: str
+        self,
+        alerts: Iterable[Mapping[str, str]],
+        *,
+        ends_in: float = 300.0,
+        began: float = 60.0,
+        **annotations: str,
     ) -> None:
+        """Give alerts to Alertmanager; what `began` longer ago than its group_wait waits for no others."""
         now = datetime.now(UTC)
         times = {
-            "startsAt": (now - timedelta(minutes=1)).isoformat(),
+            "startsAt": (now - timedelta(seconds=began)).isoformat(),
             "endsAt": (now + timedelta(seconds=ends_in)).isoformat(),
         }
         body = [times | {"labels": dict(labels), "annotations": annotations} for labels in alerts]

@@ -103,7 +103,7 @@ def test_what_is_too_long_for_a_channel_arrives_shortened(desk: Desk, unit: str)
 def test_an_alert_arrives_by_telegram_however_long_its_links_are(desk: Desk) -> None:
     inbox, url = desk.inbox, "https://example.org/" + "x&" * 1950
     links = {"runbook_url": url, "dashboard_url": url}
-    desk.post(_labels("Down", "critical", "linked"), summary="linked far", **TOLD | links)
+    desk.post(_labels("HighCpuUsage", "critical", "linked"), summary="linked far", **TOLD | links)
     text = eventually(lambda: [one for one in inbox.telegram if "linked far" in one])[0]
     assert FACTS in text
     assert "/a/" in text, "the link to the on-call page is kept"
@@ -178,7 +178,7 @@ def test_an_alert_that_flaps_is_told_once_within_its_cooldown_and_its_end_after_
 def test_one_alert_of_many_bots_is_one_message_with_a_list_and_each_is_acted_on(desk: Desk) -> None:
     inbox = desk.inbox
     bots = [f"storm-{number:02}" for number in range(12)]
-    desk.post_all([_labels("DataStale", "critical", bot) for bot in bots], summary="stale", **TOLD)
+    desk.post_all([_labels("DataStale", "critical", bot) for bot in bots], began=0.0, summary="stale", **TOLD)
     subject = "[critical] DataStale: 12 alerts, " + ", ".join(bots[:5]) + " and 7 more"
     eventually(lambda: subject in inbox.subjects())
     eventually(lambda: all(inbox.told("DataStale", bot) for bot in bots))

@@ -49,6 +49,7 @@ def test_a_vendored_mixin_has_every_rule_and_promtool_takes_them(tmp_path: Path)
 
 def test_who_vendors_the_mixin_changes_limits_and_selectors(tmp_path: Path) -> None:
     alerts = _alerts(_made(tmp_path, f"({MIXIN}{CHANGES}).prometheusAlerts"))
-    assert alerts["HighDrawdown"]["expr"] == "max by (bot) (trading_bot_drawdown_ratio) > 0.07"
+    known = "(max by (bot) (trading_bot_drawdown_ratio) or bot:trading_bot_drawdown_ratio:known)"
+    assert alerts["HighDrawdown"]["expr"] == f"{known} > 0.07"
     assert alerts["Down"]["for"] == "10m"
     assert 'up{job="bots"}' in alerts["ExporterDown"]["expr"]

@@ -14,9 +14,10 @@ LINKS = {"webhook_actions": "https://desk.example.org", "grafana": "https://grap
 
 def checked(desk: Desk, *channels: str, **more: Any) -> tuple[int, str]:
     (desk.root / "t").write_text("secret")
+    (desk.root / "switch").write_text("none")
     on = {name: {"enabled": True} | ON[name] for name in channels}
     base = {"bots": {"mine": BOT}, "webhook_actions": TOKENS, "demo": {"enabled": False}, "links": LINKS}
-    desk.write(**(base | {"channels": on} | more))
+    desk.write(**(base | {"channels": on, "routing": {"watchdog_url_file": "switch"}} | more))
     done = desk.run("check")
     return done.returncode, done.stdout + done.stderr
 
