@@ -178,7 +178,7 @@ def test_the_mixin_can_be_vendored_without_settings_and_changed_by_its_config() 
     groups = json.loads(_jsonnet.evaluate_snippet("test", code))["groups"]
     rules = {rule["alert"]: rule for group in groups for rule in group["rules"]}
     assert rules["TradingBotDown"]["for"] == "10m"
-    assert rules["TradingBotApiErrorRate"]["expr"].endswith("> 0.2")
+    assert "(trading_bot_error_rate) > 0.2" in rules["TradingBotApiErrorRate"]["expr"]
     assert "dashboard_url" not in rules["TradingBotDown"]["annotations"]
 
 

@@ -199,6 +199,10 @@ class NoSender:
 
     at_once = 1
 
+    @property
+    def receipts(self) -> "NoSender":
+        return self
+
     async def claim(self) -> None:
         return None
 
