@@ -270,7 +270,7 @@ def test_an_outage_of_prometheus_does_not_use_up_the_word_that_nothing_is_left(p
         blocked = "SELECT FROM incidents WHERE blocked = 'unreachable'"
         await s.until(lambda: many(s, blocked, 1), what="the outage")
         s.prometheus.away = None
-        spent = "SELECT FROM escalation_steps WHERE rule = 'notice: spent'"
+        spent = "SELECT FROM escalation_steps WHERE rule = 'notice: told'"  # nothing was to be tried
         await s.until(lambda: many(s, spent, 1), what="the administrator's message")
 
     play(act)
@@ -291,7 +291,7 @@ def test_what_only_looked_is_not_said_to_have_failed(play: Play) -> None:
         await s.fires("DiskUsageHigh", "alpha", severity="warning")
         handed = "SELECT FROM incidents WHERE handed_over_at IS NOT NULL"
         await s.until(lambda: many(s, handed, 1), what="the end of the plan")
-        [why] = [why for why in await s.told("alpha") if why.startswith("notice: spent")]
+        [why] = [why for why in await s.told("alpha") if why.startswith("notice: told")]
         assert "attempts spent" not in why
 
     play(act)
