@@ -171,7 +171,11 @@ class Rules:
                     left = bot.double.quantities()
                     self.broken(f"{name} holds {left} though CriticalLoss fires since {since:.0f}")
         for bot in self.world.bots.values():
-            if bot.double.state == "stopped" and not bot.owner_stopped:
+            given_up = (
+                f"{bot.name} is no longer watched, and since"  # its owner has taken it out, and was told
+            )
+            told = any(given_up in step.why for step in self.memory.t.steps.values())
+            if bot.double.state == "stopped" and not bot.owner_stopped and not told:
                 self.broken(f"{bot.name} was left stopped")
         for halt in self.memory.t.halts.values():
             bot = self.world.bots[halt.bot]

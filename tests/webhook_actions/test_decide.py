@@ -176,14 +176,15 @@ def test_a_bot_that_comes_up_astray_after_the_verdict_is_brought_back_before_its
     assert isinstance(decide(facts(judged, bot_runs=(judged, later), observed=over)), Close)
 
 
-def test_people_are_told_of_an_unseen_bot_that_is_no_longer_watched_before_its_incident_closes() -> None:
+def test_people_are_told_of_an_unseen_bot_that_is_no_longer_watched_as_its_incident_closes() -> None:
     judged = run(before="running", orders=1, verdict=Verdict.NOT_VERIFIED, judged_at=NOW - MINUTE)
     unwatched = facts(judged, observed=Observed(gone=True), watched=False)
-    told = decide(unwatched)
-    assert isinstance(told, GiveUp)
-    assert "alpha is no longer watched, and since restart_bot" in told.reason
-    over = replace(unwatched, incident=incident(handed_over_at=NOW))
-    assert isinstance(decide(over), Close)
+    for known in (unwatched, replace(unwatched, incident=incident(handed_over_at=NOW))):
+        over = decide(known)
+        assert isinstance(over, Close)
+        assert "alpha is no longer watched, and since restart_bot" in over.reason
+        assert over.left == judged
+    assert decide(facts(observed=Observed(gone=True), watched=False)).left is None
 
 
 def test_people_are_told_again_and_again_of_a_bot_that_must_not_be_brought_back() -> None:

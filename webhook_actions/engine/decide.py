@@ -82,8 +82,7 @@ def _at_end(facts: Facts) -> Decision:
         unseen = f"since {last.action} nobody has seen {bot} {last.before} again"
         if facts.watched:
             return Wait(facts.now + 3 * facts.look_again, f"it no longer fires, but {unseen}")
-        if facts.incident.handed_over_at is None:
-            return GiveUp(f"{bot} is no longer watched, and {unseen}: what it holds is unmanaged")
+        return Close(f"{bot} is no longer watched, and {unseen}: what it holds is unmanaged", last)
     if not facts.watched:
         return Close(f"{bot} is no longer watched")
     return Close("it no longer fires, and a sample shows that its cause is gone")

@@ -180,9 +180,13 @@ class GiveUp:
 
 @dataclass(frozen=True)
 class Close:
-    """It no longer fires, and a sample shows that its cause is gone."""
+    """It no longer fires, and a sample shows that its cause is gone.
+
+    `left` is a run that left its bot in another state than before, and is given up: people hear of it.
+    """
 
     reason: str
+    left: ActionRun | None = None
 
 
 Decision = Run | Judge | Interrupt | Skip | Wait | Blocked | GiveUp | Close

@@ -232,7 +232,9 @@ class Engine:
                 await incidents.hand_over(connection, incident.id)
                 await self._escalation.gave_up(connection, incident, reason, tried)
                 return _due(None, "it waits for a person")
-            case d.Close(reason=reason):
+            case d.Close(reason=reason, left=left):
+                if left is not None:
+                    await self._escalation.target_not_reached(connection, incident, left.action, reason, None)
                 await self._close(connection, look, incident, reason)
                 return _due(None, reason)
         return None
