@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import pytest
 import requests
@@ -93,7 +94,9 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     directory = tmp_path_factory.mktemp("seen")
     (directory / "token").write_text(TOKEN)
     ports = {"exporter": {"port": free_port()}, "demo_bot": {"port": free_port()}}
+    due = {"daily": {"at": f"{datetime.now(UTC):%H:%M}"}}  # for ten minutes from now, at any hour
     settings = {"demo": {"enabled": True, "token_file": "token"}, "services": ports}
+    settings |= {"summaries": due, "timezone": "UTC"}
     config = directory / "monitoring.yaml"
     config.write_text(yaml.safe_dump(settings))
     data = directory / "data"
