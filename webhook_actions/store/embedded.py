@@ -46,7 +46,7 @@ class EmbeddedPostgres:
     ) -> None:
         """`sockets` is where other processes find it, after a crash too; without, it is for this one.
 
-        `ended` is told, in a thread, each time that it ended by itself.
+        `ended` is told, in a thread, each time that it ended by itself, or did not start again.
         """
         self._data = directory.absolute()
         self._shared = sockets.absolute() if sockets else None
@@ -129,6 +129,7 @@ class EmbeddedPostgres:
                     process = self._launch(sockets)
                 except (DatabaseError, OSError) as error:
                     log.error("the embedded PostgreSQL did not start again", extra={"reason": str(error)})
+                    self._ended()
 
     def _launch(self, sockets: Path) -> subprocess.Popen[bytes] | None:
         """Start it and return it once it answers, None where it is to stop. Raises DatabaseError, OSError."""
