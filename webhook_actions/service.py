@@ -20,9 +20,9 @@ from webhook_actions.app import Reload
 from webhook_actions.bots import control
 from webhook_actions.engine.due import DueLoop, is_cancelled, listen, supervised
 from webhook_actions.engine.engine import Engine
-from webhook_actions.engine.executor import Control, Executor
+from webhook_actions.engine.executor import TARGETS_AT_ONCE, Control, Executor
 from webhook_actions.engine.facts import Planner
-from webhook_actions.engine.keeper import Keeper
+from webhook_actions.engine.keeper import BOTS_AT_ONCE, Keeper
 from webhook_actions.engine.reconcile import Reconciler
 from webhook_actions.engine.threads import Threads
 from webhook_actions.engine.verification import Verification
@@ -41,7 +41,6 @@ log = logging.getLogger(__name__)
 
 _CONNECTIONS = 12  # each is held for a statement or a short transaction, never while a bot is waited for
 _LOOKS_AT_ONCE = 4  # batches of incidents, so that one which waits for Prometheus holds up no other
-_THREADS = 96  # at most: for the actions that may run at a time; they are started when needed
 _SCHEMA_EVERY = 5.0  # seconds between two looks at whether a newer Nightdesk has taken over
 _STOP_SECONDS = 25.0  # a little longer than is left to an action that runs
 
@@ -134,7 +133,8 @@ async def running(
         prometheus = Prometheus(services.prometheus.urls, web)
         stack.push_async_callback(prometheus.close)
         alertmanager = Alertmanager(services.alertmanager.urls, web)
-        threads = Threads(_THREADS)
+        workers = settings.webhook_actions.workers
+        threads = Threads(TARGETS_AT_ONCE + BOTS_AT_ONCE + workers)  # so that none waits for another kind
         stack.callback(threads.close)
         links = Links(settings)
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from stack.drill.routes import WEBHOOK, Way
+from stack.drill.routes import WEBHOOK, MatchedRoute
 from stack.drill.scripts import Script
 from stack.drill.seen import Held, Incident, Seen
 
@@ -37,7 +37,7 @@ class Progress:
     """
 
     script: Script
-    ways: tuple[Way, ...]
+    routes: tuple[MatchedRoute, ...]
     started: float
     metric: float | None = None
     rule: float | None = None
@@ -57,7 +57,7 @@ class Progress:
     @property
     def wanted(self) -> tuple[str, ...]:
         """The integrations by which Alertmanager tells people."""
-        each = (name for way in self.ways for name in way.integrations if name != WEBHOOK)
+        each = (name for route in self.routes for name in route.integrations if name != WEBHOOK)
         return tuple(dict.fromkeys(each))
 
     @property
@@ -172,7 +172,7 @@ def _channels(one: Progress, since: float, within: float, now: float) -> Iterato
 
 def wrong(one: Progress) -> Iterator[str]:
     """Yield what is wrong however long one waits."""
-    held, planned = one.held, {way.receiver for way in one.ways}
+    held, planned = one.held, {route.receiver for route in one.routes}
     if held is not None:
         if held.receivers != planned:
             yield (

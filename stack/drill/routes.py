@@ -11,7 +11,7 @@ WEBHOOK = "webhook"  # the integration by which webhook_actions hears
 
 
 @dataclass(frozen=True)
-class Way:
+class MatchedRoute:
     """One receiver of an alert, its integrations, and the time intervals that may mute it."""
 
     receiver: str
@@ -19,7 +19,7 @@ class Way:
     intervals: frozenset[str]
 
 
-def ways(config: Mapping[str, Any], labels: Mapping[str, str]) -> list[Way]:
+def matched_routes(config: Mapping[str, Any], labels: Mapping[str, str]) -> list[MatchedRoute]:
     """Return the receivers of an alert with these labels, as Alertmanager finds them."""
     integrations = {
         one["name"]: tuple(
@@ -28,7 +28,8 @@ def ways(config: Mapping[str, Any], labels: Mapping[str, str]) -> list[Way]:
         for one in config["receivers"]
     }
     return [
-        Way(name, integrations[name], intervals) for name, intervals in _walk(config["route"], "", labels)
+        MatchedRoute(name, integrations[name], intervals)
+        for name, intervals in _walk(config["route"], "", labels)
     ]
 
 

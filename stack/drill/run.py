@@ -11,7 +11,7 @@ from typing import Any
 from stack.drill import before
 from stack.drill.pace import SCRAPE
 from stack.drill.progress import ESCALATED, Patience, Progress, advance, faults, is_done, late, said
-from stack.drill.routes import ways
+from stack.drill.routes import matched_routes
 from stack.drill.rules import LABEL
 from stack.drill.scripts import Script, scripts
 from stack.drill.seen import Parts, Seen, Silent
@@ -103,7 +103,7 @@ class Drill:
         labels = {"alertname": script.name, "severity": script.severity, LABEL: script.drill}
         bots = {bot for one in script.series if (bot := one.subject.get("bot"))}
         labels |= dict(zip(["bot"], bots, strict=False))
-        routes = tuple(ways(self._rendered["alertmanager.yml"], labels))
+        routes = tuple(matched_routes(self._rendered["alertmanager.yml"], labels))
         self._alerts.append(Progress(script, routes, now))
         with self._turn:
             self._playing[script.number] = (script, time.monotonic())

@@ -16,7 +16,7 @@ from exporter.drill import FORGOTTEN_AFTER
 from stack.drill import report
 from stack.drill.command import alerts
 from stack.drill.progress import Patience, Progress, advance, faults, is_done
-from stack.drill.routes import Way, ways
+from stack.drill.routes import MatchedRoute, matched_routes
 from stack.drill.rules import renamed
 from stack.drill.schedule import next_due
 from stack.drill.scripts import Script, scripts
@@ -172,14 +172,14 @@ def test_the_routes_are_read_as_amtool_reads_them(tmp_path: Path, profile: str) 
         {"alertname": "Theirs", "severity": "warning"},
         {"alertname": "Theirs"},
     ):
-        found = [way.receiver for way in ways(made["alertmanager.yml"], labels)]
+        found = [route.receiver for route in matched_routes(made["alertmanager.yml"], labels)]
         assert sorted(found) == sorted(_receivers(file, **labels).split()), labels
 
 
 def test_the_twin_of_a_bot_is_told_to_the_bots_team(tmp_path: Path) -> None:
     config = rendered(load([write_settings(tmp_path, 9099, 2525)]))["alertmanager.yml"]
     labels = {"alertname": "TradingBotDown", "severity": "critical", "bot": "drill-3-of-owned[1]"}
-    assert "email-of-anna" in [way.receiver for way in ways(config, labels)]
+    assert "email-of-anna" in [route.receiver for route in matched_routes(config, labels)]
 
 
 def test_the_next_drill_is_at_the_local_time_of_its_weekday_over_a_change_of_clocks() -> None:
@@ -193,13 +193,16 @@ def test_the_next_drill_is_at_the_local_time_of_its_weekday_over_a_change_of_clo
 
 
 SCRIPT = Script("Down", "critical", 1, "r", 5.0, (), alone=False)
-WAYS = (Way("webhook_actions", ("webhook",), frozenset()), Way("email", ("email",), frozenset()))
+ROUTES = (
+    MatchedRoute("webhook_actions", ("webhook",), frozenset()),
+    MatchedRoute("email", ("email",), frozenset()),
+)
 PATIENCE = Patience(metric=10, rule=10, alertmanager=10, engine=10, channel=10, answer=60)
 WHOLE = Held(frozenset({"webhook_actions", "email"}))
 
 
 def _after(*looks: Seen) -> Progress:
-    one = Progress(SCRIPT, WAYS, 0.0)
+    one = Progress(SCRIPT, ROUTES, 0.0)
     for at, seen in enumerate(looks, start=1):
         one = advance(one, seen, float(at))
     return one

@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 Control = Callable[[Settings, str, str, Guard], BotControl]
 
-_TARGETS_AT_ONCE = 64  # what reduces risk never waits for bots that hang in a restart
+TARGETS_AT_ONCE = 64  # what reduces risk never waits for bots that hang in a restart
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 30.0  # seconds between two attempts to reach a target
 _PATIENT_ATTEMPTS = 3  # an order may take a moment to be filled: people hear of a target after so many
 _WRITE_AGAIN = 0.5
@@ -89,7 +89,7 @@ class Executor:
         if self.retired:
             return False
         if action.target is not None:
-            return self._targets + begun < _TARGETS_AT_ONCE
+            return self._targets + begun < TARGETS_AT_ONCE
         return len(self._running) - self._targets + begun < self._settings.webhook_actions.workers
 
     def lease(self, bot: str, action: Action) -> float:

@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 _FLAT = Target(others=0.0, paused=True)
 _OVER = "it enters again: somebody has started it"
 _MARGIN = 1.0  # seconds
-_LOOKS_AT_ONCE = 16  # bots that hang leave threads to what closes the others
+BOTS_AT_ONCE = 16  # bots that hang leave threads to what closes the others
 _BEGUN = "its release has begun"
 
 
@@ -53,7 +53,7 @@ class Keeper:
         self._escalation = escalation
         self._now = now
         self._looks: dict[str, asyncio.Task[None]] = {}  # by bot, those that are not over
-        self._room = asyncio.Semaphore(_LOOKS_AT_ONCE)
+        self._room = asyncio.Semaphore(BOTS_AT_ONCE)
 
     async def once(self) -> None:
         """Look at each bot once; one that hangs holds back no other, and has its next look after it."""

@@ -8,7 +8,7 @@ from stack.settings import Settings
 from stack.settings.plan import ESCALATED, NO_NEWS, Step, at_opening, first
 from stack.settings.rota import on_call
 from webhook_actions.actions import Action
-from webhook_actions.escalation import policy, ways
+from webhook_actions.escalation import fallback, policy
 from webhook_actions.metrics import Metrics
 from webhook_actions.notify import notices
 from webhook_actions.notify.silences import ALERTMANAGER
@@ -179,10 +179,10 @@ class Escalation:
         """
         if delivery.step is None:
             return
-        wakes = delivery.channel in ways.WAKING
+        wakes = delivery.channel in fallback.WAKING
         if wakes:
             tried = await deliveries.of_step(connection, delivery.step, delivery.contact)
-            if more := ways.instead(self._settings, delivery.contact, tried):
+            if more := fallback.instead(self._settings, delivery.contact, tried):
                 about = delivery.incident, delivery.step, delivery.contact
                 written = [Delivery(one.channel, one.address, *about) for one in more]
                 await deliveries.write(connection, written)
@@ -207,7 +207,7 @@ class Escalation:
         role = self._settings.escalation.spent_attempts.contact or first(self._settings, "")
         name = on_call(self._settings, role, self._now())
         failing = await outages.failing(connection)
-        left = ways.beside(self._settings, name, outage.channel, failing)
+        left = fallback.beside(self._settings, name, outage.channel, failing)
         if not left:
             about = {"channel": outage.channel, "contact": name}
             log.error(f"{subject}, and nobody can be told over another channel", extra=about)

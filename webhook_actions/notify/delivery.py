@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from stack.settings import RetryPolicy, Settings
 from webhook_actions.metrics import Metrics
 from webhook_actions.notify import CHANNELS, notices, receipts, send, silences
-from webhook_actions.notify.lanes import Lanes
+from webhook_actions.notify.in_flight import InFlight
 from webhook_actions.notify.links import Links
 from webhook_actions.notify.message import Told, compose
 from webhook_actions.notify.receipts import People, Receipts
@@ -48,8 +48,8 @@ class Sender:
         self._metrics = metrics
         self._people = people
         self._links = links
-        self._lanes = Lanes(CHANNELS, _PROGRAMS, len(settings.channels.webhooks.endpoints))
-        self.at_once = self._lanes.at_once
+        self._in_flight = InFlight(CHANNELS, _PROGRAMS, len(settings.channels.webhooks.endpoints))
+        self.at_once = self._in_flight.at_once
         self._threads = ThreadPoolExecutor(
             self.at_once + receipts.AT_ONCE, thread_name_prefix="deliveries"
         )  # started when needed: as many as may wait, so that none waits for another channel
@@ -63,7 +63,7 @@ class Sender:
             batch = await deliveries.claim(connection, self._lease, self._open())
         if not batch:
             return None
-        self._lanes.take(batch[0].channel, batch[0].address)
+        self._in_flight.begin(batch[0].channel, batch[0].address)
         return lambda: self._deliver(batch)
 
     async def next_due(self) -> float | None:
@@ -74,7 +74,7 @@ class Sender:
     def _open(self) -> Open:
         # After an outage of the database whoever is alive writes what it sent, before others take that over.
         returned = asyncio.get_running_loop().time() - self._database_away
-        return self._lanes.open(interrupted=returned > self._lease)
+        return self._in_flight.open(interrupted=returned > self._lease)
 
     @asynccontextmanager
     async def _reaching(self) -> AsyncIterator[Connection]:
@@ -100,7 +100,7 @@ class Sender:
                 await self._renew(batch)
             await sending
         finally:
-            self._lanes.leave(batch[0].channel, batch[0].address)
+            self._in_flight.end(batch[0].channel, batch[0].address)
 
     async def _renew(self, batch: list[ClaimedDelivery]) -> None:
         try:

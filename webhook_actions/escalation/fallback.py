@@ -1,4 +1,4 @@
-"""Over which other ways someone is reached where one has failed."""
+"""Over which other channels someone is told where one has failed."""
 
 from collections.abc import Collection, Sequence
 

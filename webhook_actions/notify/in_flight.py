@@ -7,27 +7,25 @@ from webhook_actions.outgoing import WEBHOOK
 from webhook_actions.store.deliveries import Open
 
 PEOPLE = 8  # messages at a time over one channel to people
-PROGRAM = (
-    4  # events at a time to one program; to a person it is one, so that what waits meanwhile goes together
-)
+PROGRAM = 4  # events at a time to one program; a person gets one, so that what waits goes together
 
 
-class Lanes:
+class InFlight:
     """Counts messages from their claim to their end."""
 
     def __init__(self, people: Iterable[str], programs: Iterable[str], endpoints: int) -> None:
-        """`endpoints` are those of webhooks: each is a lane of its own."""
+        """`endpoints` are those of webhooks: each is sent to by itself."""
         self._people = frozenset(people)
         self.at_once = PEOPLE * len(self._people) + PROGRAM * (len(tuple(programs)) + endpoints)
         self._channels = Counter[str]()
         self._addresses = Counter[tuple[str, str]]()
 
-    def take(self, channel: str, address: str) -> None:
+    def begin(self, channel: str, address: str) -> None:
         """Note that a message begins."""
         self._channels[channel] += 1
         self._addresses[channel, address] += 1
 
-    def leave(self, channel: str, address: str) -> None:
+    def end(self, channel: str, address: str) -> None:
         """Note that a message has ended."""
         self._channels[channel] -= 1
         self._addresses[channel, address] -= 1
