@@ -4,6 +4,7 @@ Nothing of the environment counts, neither proxies nor .netrc: what a request sa
 """
 
 import asyncio
+import atexit
 import os
 import ssl
 import threading
@@ -106,8 +107,9 @@ Ask = Callable[[Request], Answer]
 
 def ask(request: Request) -> Answer:
     """Return the answer, from any thread. Raises Unsent and Lost."""
-    # A session is made on the one loop that all threads share, so that a total time is kept by one clock.
-    future = asyncio.run_coroutine_threadsafe(ask_once(request), _loop())
+    with _FIRST:  # threads that ask for it at once get the same
+        loop, http = _shared()
+    future = asyncio.run_coroutine_threadsafe(http.ask(request), loop)
     try:
         return future.result(request.total + _PATIENCE)
     except TimeoutError:
@@ -115,16 +117,23 @@ def ask(request: Request) -> Answer:
         raise Lost(f"no answer within {request.total:g}s", "timeout") from None
 
 
+_FIRST = threading.Lock()
+
+
 @cache
-def _loop() -> asyncio.AbstractEventLoop:
-    loop = asyncio.new_event_loop()
+def _shared() -> tuple[asyncio.AbstractEventLoop, "Http"]:
+    """Return the one loop of all threads, so that a total time is kept by one clock, and what asks on it.
+
+    Each request has a connection of its own: one that was kept may be gone, and a request lost on it.
+    """
+    loop, http = asyncio.new_event_loop(), Http(keep=False)
     threading.Thread(target=loop.run_forever, name="http", daemon=True).start()
-    return loop
+    atexit.register(lambda: asyncio.run_coroutine_threadsafe(http.aclose(), loop).result(_PATIENCE))
+    return loop, http
 
 
 async def ask_once(request: Request) -> Answer:
     """Return the answer, from within an event loop. Raises Unsent and Lost."""
-    # A connection of its own for each: one that was kept may be gone, and a request lost on it.
     async with aclosing(Http(keep=False)) as http:
         return await http.ask(request)
 

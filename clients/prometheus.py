@@ -148,15 +148,17 @@ class Prometheus:
                 raise error
         if len(failed) == len(answers):
             raise Unreachable("; ".join(map(str, failed)))
-        # What several say is one alert.
-        by_labels = {
-            frozenset(alert["labels"].items()): FiringAlert(alert["labels"], alert.get("annotations", {}))
+        alerts = [
+            FiringAlert(alert["labels"], alert.get("annotations", {}))
             for each in answers
             if not isinstance(each, BaseException)
             for alert in each["data"]["alerts"]
             if alert["state"] == "firing"
-        }
-        return Firing(by_labels.values())
+        ]
+        if len(answers) == 1:
+            return Firing(alerts)
+        # What several say is one alert.
+        return Firing({frozenset(alert.labels.items()): alert for alert in alerts}.values())
 
     async def holds(self, expression: str, since: datetime | None = None) -> bool:
         """Return whether the expression returns a sample, computed from samples newer than `since` if given.

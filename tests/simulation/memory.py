@@ -1,5 +1,6 @@
 """The store in memory: each function of webhook_actions/store that the engine calls, with the same result."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -106,16 +107,25 @@ class Memory(People):
         ignored = len(alerts) - len(opened) - repeated - len(resolved)
         return Accepted(tuple(opened), tuple(resolved), repeated, ignored)
 
-    async def incidents__claim(self, _: Any, limit: int, lease: float) -> list[Claim]:
-        due = [one for one in self.open() if one.due_at and one.due_at <= self.now()]
+    async def incidents__claim(self, _: Any, limit: int, lease: float, besides: Any = ()) -> list[Claim]:
         ahead = timedelta(seconds=incidents._AHEAD)
-        due.sort(key=lambda one: one.due_at - (ahead if one.severity == "critical" else timedelta(0)))
+        due = [
+            one for one in self.open() if one.due_at and one.due_at <= self.now() and one.bot not in besides
+        ]
+        turns = {one.id: one.due_at - (ahead if one.severity == "critical" else timedelta(0)) for one in due}
+        first = {one.bot: min(turns[other.id] for other in due if other.bot == one.bot) for one in due}
+        due.sort(key=lambda one: (first[one.bot], one.bot, turns[one.id]))
         ends = self.later(lease)
         claimed = [self.put("incidents", one.id, fence=one.fence + 1, due_at=ends) for one in due[:limit]]
-        return [Claim(one.id, one.fence, one.due_at) for one in sorted(claimed, key=lambda one: one.id)]
+        return [
+            Claim(one.id, one.fence, one.due_at, one.bot) for one in sorted(claimed, key=lambda one: one.id)
+        ]
 
-    async def incidents__next_due(self, _: Any) -> float | None:
-        return self._seconds(one.due_at for one in self.open() if one.due_at)
+    async def incidents__next_due(self, _: Any, besides: Any = ()) -> float | None:
+        return self._seconds(one.due_at for one in self.open() if one.due_at and one.bot not in besides)
+
+    async def incidents__open_of(self, _: Any, bots: Any) -> dict[tuple[str, str], int]:
+        return Counter((one.bot, one.alert) for one in self.open() if one.bot in bots)
 
     def _seconds(self, times: Any) -> float | None:
         first = min(times, default=None)
@@ -212,14 +222,19 @@ class Memory(People):
     async def runs__of_incidents(self, _: Any, ids: Any) -> list[Run]:
         return [self._with_alert(run) for run in self.t.runs.values() if run.incident in ids]
 
-    async def runs__of_bots(self, _: Any, bots: Any, since: float) -> list[Run]:
+    async def runs__of_bots(self, _: Any, bots: Any, since: float, incidents: Any = ()) -> list[Run]:
         from_ = self.later(-since)
         return [
             self._with_alert(run)
             for run in self.t.runs.values()
-            if run.bot in bots
-            and run.bot
-            and (run.verdict is None or run.created_at > from_ or (run.judged_at and run.judged_at > from_))
+            if run.incident in incidents
+            or (
+                run.bot in bots
+                and run.bot
+                and (
+                    run.verdict is None or run.created_at > from_ or (run.judged_at and run.judged_at > from_)
+                )
+            )
         ]
 
     async def runs__acted_on(self, _: Any, since: float) -> set[str]:

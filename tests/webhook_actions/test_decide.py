@@ -1,6 +1,7 @@
 """Every state of an incident leads to one decision, with a reason, and to no silent dead end."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from hypothesis import given, settings
@@ -229,6 +230,22 @@ def test_what_needs_the_exchange_waits_for_it_and_its_vain_attempt_is_spared() -
     )
     assert isinstance(decide(facts(*spared)), Run), "none of them counts"
     assert isinstance(decide(facts(actions=out, holds=Holds(paused_by="anna"))), Blocked)
+
+
+def test_incidents_of_one_alert_take_turns_at_a_bot_that_something_is_done_to() -> None:
+    busy = run(id=3, incident=2, state=State.RUNNING, due_at=NOW + MINUTE)
+    for count, seconds in ((1, 2), (5, 10), (500, 30)):
+        wait = decide(facts(bot_runs=(busy,), open_incidents=count))
+        assert isinstance(wait, Wait)
+        assert wait.until == NOW + timedelta(seconds=seconds)
+
+
+def test_what_has_just_begun_is_not_closed() -> None:
+    seen = Observed(gone=True, just_began=True)
+    waits = decide(facts(observed=seen))
+    assert isinstance(waits, Wait)
+    assert waits.until is not None
+    assert isinstance(decide(facts(observed=replace(seen, just_began=False))), Close)
 
 
 @settings(max_examples=1500, deadline=None)

@@ -5,11 +5,13 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from clients import http
 from clients.http import LARGEST, Lost, Request, Unsent, ask
 from stack.settings import load
 from tests.conftest import free_port
@@ -183,3 +185,18 @@ def test_neither_proxies_nor_netrc_of_the_environment_are_taken(
         assert ask(request(server.getsockname()[1])).body == b"{}"
         thread.join()
     assert b"authorization" not in heard[0].lower()
+
+
+def test_threads_that_ask_first_at_the_same_time_share_one_loop() -> None:
+    """A session that one of two loops had made answered nobody on the other."""
+    http._shared.cache_clear()
+    together = threading.Barrier(8)
+
+    def first(port: int) -> int:
+        together.wait()
+        return ask(Request("GET", f"http://127.0.0.1:{port}/", 5.0)).status
+
+    empty = OK + b"Content-Length: 0\r\n\r\n"
+    with listening(lambda connection: connection.sendall(empty)) as port, ThreadPoolExecutor(8) as threads:
+        assert set(threads.map(first, [port] * 8)) == {200}
+    assert http._shared.cache_info().currsize == 1

@@ -36,7 +36,8 @@ from webhook_actions.store.runs import State, last_change
 _NOT_RUN = (CANNOT, WOULD_HAVE, REFUSED, SPARED)
 _NEVER_AGAIN = (CANNOT, WOULD_HAVE, "failed")  # in the same incident, whoever asked
 _USELESS = "it cannot mend this"
-_BESIDE = timedelta(seconds=2)  # when to look again at a bot that something else is done to
+# When to look again at a bot that something else is done to; several incidents of one alert take turns.
+_BESIDE, _BESIDE_MANY = timedelta(seconds=2), timedelta(seconds=30)
 _RETRY_PROMETHEUS = timedelta(seconds=5)
 
 
@@ -74,6 +75,10 @@ def _at_end(facts: Facts) -> Decision:
     """Return what is done about an alert that no longer fires."""
     if not facts.observed.gone:
         return Wait(None, "it no longer fires, but no sample shows that its cause is gone")
+    if facts.observed.just_began:
+        return Wait(
+            facts.now + facts.look_again, "it has just begun, and Prometheus may not have seen it yet"
+        )
     sees_all = facts.incident.opened_at + facts.sees_all
     if facts.now < sees_all:
         return Wait(sees_all, "another Prometheus may not have seen it yet")
@@ -287,9 +292,8 @@ def _conflict(facts: Facts, action: PlannedAction, own: int | None) -> Wait | No
         under_way = (run.state == State.RUNNING or run.before is not None) and run.effect != OBSERVE
         stronger = strength >= action.strength if run.state == State.RUNNING else strength > action.strength
         if (action.targeted and strength and stronger) or (not action.targeted and under_way):
-            return Wait(
-                facts.now + _BESIDE, f"{action.name} waits for {run.action} of incident {run.incident}"
-            )
+            reason = f"{action.name} waits for {run.action} of incident {run.incident}"
+            return Wait(facts.now + min(_BESIDE * facts.open_incidents, _BESIDE_MANY), reason)
     return None
 
 

@@ -85,6 +85,7 @@ class Observed:
     waits: Mapping[str, str] = field(default_factory=dict)  # by action: what says that it cannot work now
     astray: frozenset[int] = frozenset()  # runs that left their bot in another state than before
     back: frozenset[int] = frozenset()  # runs whose bot does again what it did before
+    just_began: bool = False  # so lately that a delivery which is late would open it again once it is closed
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,7 @@ class Facts:
     attempts_window: timedelta = timedelta(hours=1)
     look_again: timedelta = timedelta(seconds=5)
     sees_all: timedelta = timedelta(0)  # after the opening, until every Prometheus has seen it
+    open_incidents: int = 1  # of its bot and alert, itself among them
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any
 
-from clients.prometheus import FiringAlert
 from stack.settings import Settings
 from webhook_actions.actions import Action, Effect
 from webhook_actions.bots.protocol import Mode, Target
@@ -16,7 +14,7 @@ from webhook_actions.engine import facts
 from webhook_actions.engine.decide import decide
 from webhook_actions.engine.executor import Attempt, Executor
 from webhook_actions.engine.facts import Known, Planner
-from webhook_actions.engine.verification import Verification
+from webhook_actions.engine.verification import Seen, Verification
 from webhook_actions.escalation.steps import Escalation
 from webhook_actions.metrics import Metrics
 from webhook_actions.payload import severity_of
@@ -38,12 +36,12 @@ _DECISIONS = 20  # decisions about one incident in one look; more is a defect, a
 class _Look:
     """One look at several incidents, in one transaction: what was seen, what begins, when each is due."""
 
-    observed: Mapping[int, d.Observed]
-    over_at: datetime  # what does not fire now, and began before, is over
-    changed: set[str] = field(default_factory=set)  # bots whose runs changed in this look
+    seen: Seen
+    known: dict[int, Known]  # of the incidents that are still to be decided about
+    changed: set[str] = field(default_factory=set)  # bots whose runs changed since that was read
     dues: list[Due] = field(default_factory=list)
     attempts: list[Attempt] = field(default_factory=list)
-    confirmed: list[Incident] = field(default_factory=list)
+    confirmed: dict[int, Incident] = field(default_factory=dict)
     acted_on: set[str] | None = None  # bots that count for the fleet limit, once that was asked
     told: list[tuple[int, str, str]] = field(default_factory=list)
     written: list[Callable[[], object]] = field(default_factory=list)  # what is counted once it is committed
@@ -73,22 +71,30 @@ class Engine:
         self._escalation = escalation
         self._metrics = metrics
         self._now = clock
+        self._looked_at: set[str] = set()  # bots; whoever looks at one locks it
         self._last_turns: dict[str, datetime] = {}  # by severity, of those that wait for room
-        # What began to fire is seen by then.
-        self._evaluated = timedelta(seconds=settings.collection.evaluation_interval)
 
     async def claim(self) -> Callable[[], Awaitable[None]] | None:
         """Claim incidents that are due, and return what looks at them; None where none is due."""
         if self._executor.retired:
             return None  # what another engine decides by newer settings
         async with self._pool.connection() as connection:
-            claims = await incidents.claim(connection, _AT_ONCE, _LEASE)
-        return (lambda: self.look(claims)) if claims else None
+            claims = await incidents.claim(connection, _AT_ONCE, _LEASE, self._looked_at)
+        bots = {claim.bot for claim in claims if claim.bot}
+        self._looked_at |= bots
+
+        async def look() -> None:
+            try:
+                await self.look(claims)
+            finally:
+                self._looked_at -= bots
+
+        return look if claims else None
 
     async def next_due(self) -> float | None:
         """Return the seconds until an incident is due."""
         async with self._pool.connection() as connection:
-            return await incidents.next_due(connection)
+            return await incidents.next_due(connection, self._looked_at)
 
     async def look(self, claims: Sequence[Claim]) -> None:
         """Do the next thing about each claimed incident. A defect that one meets holds up no other."""
@@ -118,19 +124,20 @@ class Engine:
         async with self._pool.connection() as connection:
             await self._now.read(connection)
             cases = await facts.known(connection, ids, self._planner.remembers)
-        asked = self._now()
-        observed, alerts = await self._verification.observe(cases)
-        by_id = {claim.incident: claim for claim in claims}
-        look = _Look(observed, asked - self._evaluated)
+        seen = await self._verification.observe(cases, self._now())
         async with self._pool.transaction() as connection:
             await incidents.lock_bots(connection, [case.incident.bot for case in cases])
-            for case in await facts.known(connection, ids, self._planner.remembers):
-                claim = by_id[case.incident.id]
-                if case.incident.fence == claim.fence and case.incident.closed_at is None:
-                    await self._note_back(connection, look, case)
-                    case = self._confirmed(look, case, alerts.get(case.incident.id))
-                    await self._move(connection, look, claim, case)
-            await incidents.confirm(connection, look.confirmed)
+            known = await facts.known(connection, ids, self._planner.remembers)
+            look = _Look(seen, {case.incident.id: case for case in known})
+            for case in known:
+                await self._note_back(connection, look, case)
+            counted = [claim for claim in claims if not await self._move(connection, look, claim)]
+            if counted:  # last, since whoever counts the fleet keeps every other engine from it
+                window = float(self._settings.actions.fleet.window)
+                look.acted_on = await runs.acted_on(connection, window)
+                for claim in counted:
+                    await self._move(connection, look, claim)
+            await incidents.confirm(connection, list(look.confirmed.values()))
             await incidents.tell_all(connection, look.told)
             await incidents.schedule(connection, look.dues)
         for count in look.written:
@@ -141,15 +148,25 @@ class Engine:
     @staticmethod
     async def _note_back(connection: Connection, look: _Look, case: Known) -> None:
         """Write which bots were seen to do again what they did before an action."""
-        seen = look.observed.get(case.incident.id)
+        seen = look.seen.observed.get(case.incident.id)
         if seen is not None and seen.back:
             await runs.note_back(connection, sorted(seen.back))
             look.changed.add(case.incident.bot)
 
+    async def _known(self, connection: Connection, look: _Look, id_: int) -> Known:
+        """Return what is known of an incident; where this look has changed its bot, as it is since then."""
+        bot = look.known[id_].incident.bot
+        if bot in look.changed:
+            cases = [case for case in look.known.values() if case.incident.bot == bot]
+            changed = await facts.with_runs(connection, cases, self._planner.remembers)
+            look.known |= {case.incident.id: case for case in changed}
+            look.changed.discard(bot)
+        return self._confirmed(look, look.known[id_])
+
     @staticmethod
-    def _confirmed(look: _Look, case: Known, alert: FiringAlert | None) -> Known:
+    def _confirmed(look: _Look, case: Known) -> Known:
         """Take what decides about an incident from Prometheus's rule, not from the webhook's sender."""
-        incident = case.incident
+        incident, alert = case.incident, look.seen.alerts.get(case.incident.id)
         if alert is None or incident.confirmed:
             return case
         confirmed = replace(
@@ -159,34 +176,40 @@ class Engine:
             annotations=dict(alert.annotations),
             confirmed=True,
         )
-        look.confirmed.append(confirmed)
+        look.confirmed[incident.id] = confirmed
         return replace(case, incident=confirmed)
 
-    async def _move(self, connection: Connection, look: _Look, claim: Claim, case: Known) -> None:
-        """Decide about an incident, and write each decision, until it has to wait."""
+    async def _move(self, connection: Connection, look: _Look, claim: Claim) -> bool:
+        """Decide about an incident, and write each decision, until it has to wait.
+
+        Return False where the fleet limit has to be asked first.
+        """
         for _ in range(_DECISIONS):
-            if case.incident.bot in look.changed:
-                [fresh] = await facts.known(connection, [case.incident.id], self._planner.remembers)
-                case = replace(fresh, incident=replace(fresh.incident, **_rule_of(case.incident)))
-            decision = await self._decision(connection, look, case)
+            case = await self._known(connection, look, claim.incident)
+            if case.incident.fence != claim.fence or case.incident.closed_at is not None:
+                return True
+            decision = self._decision(look, case)
+            if decision is None:
+                return False
             due = await self._apply(connection, look, case, decision)
             if due is not None:
                 look.dues.append(replace(due, claim=claim))
-                return
+                del look.known[claim.incident]
+                return True
             look.changed.add(case.incident.bot)
-        log.error("an incident did not come to rest", extra={"incident": case.incident.id})
+        log.error("an incident did not come to rest", extra={"incident": claim.incident})
         look.dues.append(Due(claim, self._now() + _FULL, "too many decisions at once"))
+        return True
 
-    async def _decision(self, connection: Connection, look: _Look, case: Known) -> d.Decision:
-        """Return the decision; whether the fleet limit allows it is asked only where that matters."""
-        observed = look.observed.get(case.incident.id, d.Observed(unreachable="it was not asked"))
+    def _decision(self, look: _Look, case: Known) -> d.Decision | None:
+        """Return the decision; None where it depends on the fleet limit, which was not asked yet."""
+        observed = look.seen.observed.get(case.incident.id, d.Observed(unreachable="it was not asked"))
         decision = decide(self._planner.facts(case, observed, self._now()))
         if isinstance(decision, d.Run) and decision.run is None:
             action = self._actions[decision.action]
             if action.effect is Effect.DISRUPTIVE and action.target is None:
                 if look.acted_on is None:
-                    window = float(self._settings.actions.fleet.window)
-                    look.acted_on = await runs.acted_on(connection, window)
+                    return None
                 spent = self._planner.fleet_is_spent(look.acted_on, case.incident.bot)
                 return decide(self._planner.facts(case, observed, self._now(), fleet_spent=spent))
         return decision
@@ -312,18 +335,13 @@ class Engine:
             await self._escalation.unblocked(connection, incident, incident.blocked)
 
     async def _close(self, connection: Connection, look: _Look, incident: Incident, reason: str) -> None:
-        closed = await incidents.close(connection, incident.id, reason, look.over_at)
+        closed = await incidents.close(connection, incident.id, reason, look.seen.over_at)
         if closed:
             await self._escalation.closed(connection, closed)
             if not incident.drill:
                 look.written.append(self._metrics.closed.labels(incident.severity).inc)
             about = {"incident": incident.id, "alert": incident.alert, "bot": incident.bot}
             look.written.append(partial(log.info, "closed", extra=about | {"reason": reason}))
-
-
-def _rule_of(incident: Incident) -> dict[str, Any]:
-    """Return what Prometheus's rule says of an incident's alert, which is written at the end of a look."""
-    return {name: getattr(incident, name) for name in ("severity", "labels", "annotations", "confirmed")}
 
 
 def _due(at: datetime | None, reason: str, blocked: str | None = None) -> Due:

@@ -27,30 +27,41 @@ class Known:
     bot_runs: tuple[Run, ...]
     acknowledgement: Acknowledgement | None
     paused_by: str | None
-    halted: bool
+    halted: bool = False
+    open_incidents: int = 1  # of its bot and alert
 
 
 async def known(connection: Connection, ids: Sequence[int], since: float) -> list[Known]:
     """Return what is known about incidents; of their bots the runs of the last `since` seconds."""
     found = await incidents.load(connection, ids)
-    of_incident, of_bot = defaultdict[int, list[Run]](list), defaultdict[str, list[Run]](list)
-    for run in await runs.of_incidents(connection, ids):
-        of_incident[run.incident].append(run)
-    for run in await runs.of_bots(connection, sorted({one.bot for one in found}), since):
-        of_bot[run.bot].append(run)
     answered = await acknowledgements.current(connection, ids)
     pause = await holds.paused(connection)
+    paused_by = pause.paused_by if pause else None
+    open_ = await incidents.open_of(connection, sorted({one.bot for one in found}))
+    cases = [
+        Known(one, (), (), answered.get(one.id), paused_by, open_incidents=open_.get((one.bot, one.alert), 0))
+        for one in found
+    ]
+    return await with_runs(connection, cases, since)
+
+
+async def with_runs(connection: Connection, cases: Sequence[Known], since: float) -> list[Known]:
+    """Return the cases with their runs, and whether their bots are halted, as the database has them now."""
+    of_incident, of_bot = defaultdict[int, list[Run]](list), defaultdict[str, list[Run]](list)
+    ids, bots = [case.incident.id for case in cases], sorted({case.incident.bot for case in cases})
+    for run in await runs.of_bots(connection, bots, since, ids):
+        of_incident[run.incident].append(run)
+        if run.bot:
+            of_bot[run.bot].append(run)
     halted = {halt.bot for halt in await holds.halts(connection)}
     return [
-        Known(
-            one,
-            tuple(of_incident[one.id]),
-            tuple(of_bot[one.bot]),
-            answered.get(one.id),
-            pause.paused_by if pause else None,
-            one.bot in halted,
+        replace(
+            case,
+            runs=tuple(of_incident[case.incident.id]),
+            bot_runs=tuple(of_bot[case.incident.bot]),
+            halted=case.incident.bot in halted,
         )
-        for one in found
+        for case in cases
     ]
 
 
@@ -133,6 +144,7 @@ class Planner:
             timedelta(seconds=float(self._settings.actions.attempts_window)),
             self._look_again,
             self._sees_all,
+            known.open_incidents,
         )
 
     def fleet_is_spent(self, acted_on: set[str], bot: str) -> bool:

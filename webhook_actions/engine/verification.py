@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from clients.observer import for_bot
 from clients.prometheus import Firing, FiringAlert, Prometheus, Unreachable
@@ -34,7 +35,42 @@ _EXCHANGE_OUT = (
 _PROBES_FAIL = "max($probes) == 0"
 # A probe that has not succeeded for a day says nothing of now.
 _PROBES = 'probe_success{job=~"probe-.+"} and max_over_time(probe_success{job=~"probe-.+"}[1d]) == 1'
-_FRESH = 1.0  # seconds for which an alert that was seen to fire need not be asked for again
+_AHEAD = timedelta(minutes=1)  # what begins later than that has a wrong clock
+_FRESH = 1.0  # seconds for which what fires need not be asked for again, where it is told quickly
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What is observed of each incident by its id, and the alert of each that fires.
+
+    What does not fire, and began before `over_at`, is over.
+    """
+
+    observed: Mapping[int, Observed]
+    alerts: Mapping[int, FiringAlert]
+    over_at: datetime
+
+
+@dataclass(frozen=True)
+class _Told:
+    """What fires, when that was asked by the event loop's clock, and the seconds that the answer took.
+
+    Thousands of alerts take long to tell: that must not be all that Prometheus and we do.
+    """
+
+    firing: Firing
+    began: float
+    took: float = 0.0
+
+    @property
+    def rests_until(self) -> float:
+        """When the next question may be asked."""
+        return self.began + 2 * self.took
+
+    @property
+    def serves_until(self) -> float:
+        """Until when what fires need not be asked for again."""
+        return self.began + max(_FRESH, 4 * self.took)
 
 
 class Verification:
@@ -53,9 +89,10 @@ class Verification:
         self._planner = planner
         # Until then a sample may hold what the exporter saw before an action had ended.
         self._until_fresh = timedelta(seconds=settings.collection.poll_interval)
+        # What began to fire is seen by then.
+        self._evaluated = timedelta(seconds=settings.collection.evaluation_interval)
         self._turn = asyncio.Lock()
-        self._firing = Firing(())
-        self._began = self._rests_until = float("-inf")
+        self._firing = _Told(Firing(()), float("-inf"))
 
     def within(self, bot: str) -> float:
         """Return the seconds that a proof may take: boot, two scrapes and an evaluation, unless set."""
@@ -74,36 +111,50 @@ class Verification:
 
     async def firing(self) -> Firing:
         """Return what fires, asked after this call; who asks at the same time shares the answer."""
+        return (await self._ask()).firing
+
+    async def _ask(self) -> _Told:
         loop = asyncio.get_running_loop()
         asked = loop.time()
         async with self._turn:
-            if self._began < asked:
-                # Thousands of alerts take long to tell: that must not be all that Prometheus and we do.
-                await asyncio.sleep(self._rests_until - loop.time())
+            if self._firing.began < asked:
+                await asyncio.sleep(self._firing.rests_until - loop.time())
                 began = loop.time()
-                self._firing = await self._prometheus.firing()
-                self._began, ended = began, loop.time()
-                self._rests_until = 2 * ended - began
+                firing = await self._prometheus.firing()
+                self._firing = _Told(firing, began, loop.time() - began)
             return self._firing
 
-    async def observe(self, cases: Sequence[Known]) -> tuple[dict[int, Observed], dict[int, FiringAlert]]:
-        """Return what is observed of each incident by its id, and the alert of each that fires."""
+    async def observe(self, cases: Sequence[Known], now: datetime) -> Seen:
+        """Return what is observed of incidents; `now` is by the clock of their times."""
+        began = asyncio.get_running_loop().time()
         try:
-            alerts = await self._alerts([case.incident for case in cases])
+            told = await self._told([case.incident for case in cases], now)
+            over_at = min(now, now + timedelta(seconds=told.began - began)) - self._evaluated
+            found = {one.incident.id: told.firing.find(one.incident.labels) for one in cases}
+            alerts = {id_: alert for id_, alert in found.items() if alert is not None}
             held = await self._prometheus.which_hold(self._expressions(cases, alerts))
             seen = await asyncio.gather(*(self._observed(case, alerts, held) for case in cases))
+            seen = [
+                replace(one, just_began=over_at < case.incident.starts_at < now + _AHEAD)
+                for case, one in zip(cases, seen, strict=True)
+            ]
         except Unreachable as error:
-            return {case.incident.id: Observed(unreachable=str(error)) for case in cases}, {}
-        return {case.incident.id: one for case, one in zip(cases, seen, strict=True)}, alerts
+            return Seen({case.incident.id: Observed(unreachable=str(error)) for case in cases}, {}, now)
+        observed = {case.incident.id: one for case, one in zip(cases, seen, strict=True)}
+        return Seen(observed, alerts, over_at)
 
-    async def _alerts(self, wanted: Sequence[Incident]) -> dict[int, FiringAlert]:
-        """Return the alert of each incident that fires: what was seen a moment ago suffices where it did."""
-        recent = asyncio.get_running_loop().time() - self._began < _FRESH
-        found = {one.id: self._firing.find(one.labels) for one in wanted} if recent else {}
-        if not found or None in found.values():
-            firing = await self.firing()
-            found = {one.id: firing.find(one.labels) for one in wanted}
-        return {id_: alert for id_, alert in found.items() if alert is not None}
+    async def _told(self, wanted: Sequence[Incident], now: datetime) -> _Told:
+        """Return what fires: as it was told a moment ago, where that says enough of what it lacks.
+
+        What began after it cannot be called over by it: a delivery that is late would open it again.
+        """
+        told, time = self._firing, asyncio.get_running_loop().time()
+        if time < told.serves_until:
+            over_at = now - timedelta(seconds=time - told.began) - self._evaluated
+            lacking = (one for one in wanted if told.firing.find(one.labels) is None)
+            if all(max(one.starts_at, one.delivered_at) < over_at for one in lacking):
+                return told
+        return await self._ask()
 
     def _expressions(self, cases: Sequence[Known], alerts: Mapping[int, FiringAlert]) -> set[str]:
         asked = set()

@@ -1,6 +1,6 @@
 """The store of incidents: what Alertmanager and Prometheus said, when each is due, and the timeline."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 
@@ -73,6 +73,7 @@ class Claim:
     incident: int
     fence: int
     lease_ends: datetime
+    bot: str = ""
 
 
 @dataclass(frozen=True)
@@ -170,30 +171,43 @@ def _row(alert: Alert) -> dict[str, object]:
 _AHEAD = 30.0  # seconds that a critical incident is ahead of others
 
 
-async def claim(connection: Connection, limit: int, lease: float) -> list[Claim]:
-    """Claim incidents that are due, those that wait longest first; they are due again after `lease` seconds.
+async def claim(
+    connection: Connection, limit: int, lease: float, besides: Collection[str] = ()
+) -> list[Claim]:
+    """Claim what is due, but for the bots `besides`; it is due again after `lease` seconds.
 
-    Critical ones come before others that have waited for half a minute less.
-    Whoever was frozen for longer finds a higher fence, and writes nothing.
+    Bots follow one another by the incident of each that waits longest, with all that is due of a bot: what
+    is decided about it together needs its history and its lock once. Critical incidents come before others
+    that have waited for half a minute less. Whoever was frozen for longer finds a higher fence, and writes
+    nothing.
     """
     claimed = await connection.execute(
         """
+        WITH due AS (
+            SELECT id, bot,
+                due_at - CASE severity WHEN 'critical' THEN make_interval(secs => %s) ELSE '0' END AS turn
+            FROM incidents
+            WHERE closed_at IS NULL AND due_at <= clock_timestamp() AND NOT bot = ANY(%s::text[])
+        ), next AS (
+            SELECT id FROM (SELECT id, turn, bot, min(turn) OVER (PARTITION BY bot) AS first FROM due) d
+            ORDER BY first, bot, turn LIMIT %s
+        )
         UPDATE incidents SET fence = fence + 1, due_at = clock_timestamp() + make_interval(secs => %s)
-        WHERE id IN (SELECT id FROM incidents WHERE closed_at IS NULL AND due_at <= clock_timestamp()
-            ORDER BY due_at - CASE severity WHEN 'critical' THEN make_interval(secs => %s) ELSE '0' END
-            LIMIT %s FOR UPDATE SKIP LOCKED)
-        RETURNING id, fence, due_at
+        WHERE id IN (SELECT id FROM incidents WHERE id IN (SELECT id FROM next)
+            AND closed_at IS NULL AND due_at <= clock_timestamp() FOR UPDATE SKIP LOCKED)
+        RETURNING id, fence, due_at, bot
         """,
-        [lease, _AHEAD, limit],
+        [_AHEAD, list(besides), limit, lease],
     )
     return [Claim(*row) for row in sorted(await claimed.fetchall())]
 
 
-async def next_due(connection: Connection) -> float | None:
-    """Return the seconds until the next incident is due, None when none waits for its time."""
+async def next_due(connection: Connection, besides: Collection[str] = ()) -> float | None:
+    """Return the seconds until the next incident is due, but those of the bots `besides`; None for none."""
     found = await connection.execute(
         "SELECT extract(epoch FROM min(due_at) - clock_timestamp())::float8 FROM incidents "
-        "WHERE closed_at IS NULL AND due_at IS NOT NULL"
+        "WHERE closed_at IS NULL AND due_at IS NOT NULL AND NOT bot = ANY(%s::text[])",
+        [list(besides)],
     )
     row = await found.fetchone()
     return row[0] if row else None
@@ -209,6 +223,15 @@ async def load(connection: Connection, ids: Sequence[int]) -> list[Incident]:
 async def incident(connection: Connection, id_: int) -> Incident | None:
     """Return the incident, None when there is no such one."""
     return next(iter(await load(connection, [id_])), None)
+
+
+async def open_of(connection: Connection, bots: Collection[str]) -> dict[tuple[str, str], int]:
+    """Return how many incidents of each bot and alert are open, where any is."""
+    found = await connection.execute(
+        "SELECT bot, alert, count(*) FROM incidents WHERE closed_at IS NULL AND bot = ANY(%s) GROUP BY 1, 2",
+        [list(bots)],
+    )
+    return {(bot, alert): count for bot, alert, count in await found.fetchall()}
 
 
 async def lock_bots(connection: Connection, bots: Iterable[str]) -> None:

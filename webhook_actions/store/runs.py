@@ -85,15 +85,20 @@ async def of_incidents(connection: Connection, incidents: Sequence[int]) -> list
     ).fetchall()
 
 
-async def of_bots(connection: Connection, bots: Sequence[str], since: float) -> list[Run]:
-    """Return the runs of bots that are unfinished, or were begun in the last `since` seconds, in order."""
+async def of_bots(
+    connection: Connection, bots: Sequence[str], since: float, incidents: Sequence[int] = ()
+) -> list[Run]:
+    """Return, in order, the runs of bots that are unfinished, or were begun in the last `since` seconds.
+
+    And all runs of `incidents`.
+    """
     cursor = connection.cursor(row_factory=class_row(Run))
     query = (
-        f"{_SELECT} WHERE r.bot = ANY(%s) AND r.bot <> '' AND (r.verdict IS NULL "
+        f"{_SELECT} WHERE r.incident = ANY(%s) OR r.bot = ANY(%s) AND r.bot <> '' AND (r.verdict IS NULL "
         "OR r.created_at > clock_timestamp() - make_interval(secs => %s) "
         "OR r.judged_at > clock_timestamp() - make_interval(secs => %s)) ORDER BY r.id"
     )
-    return await (await cursor.execute(query, [list(bots), since, since])).fetchall()
+    return await (await cursor.execute(query, [list(incidents), list(bots), since, since])).fetchall()
 
 
 async def acted_on(connection: Connection, since: float) -> set[str]:

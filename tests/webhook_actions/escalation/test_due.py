@@ -59,6 +59,27 @@ def test_what_is_critical_lets_no_warning_wait_for_ever(play: Play) -> None:
     play(scene, work=False)
 
 
+def test_all_that_is_due_of_a_bot_is_claimed_together_and_nothing_of_one_that_is_looked_at(
+    play: Play,
+) -> None:
+    async def scene(world: World) -> None:
+        first = await world.fire("Down", "alpha", "critical")
+        others = [await world.fire("HighLatency", "beta", "warning"), await world.fire("Down", "gamma")]
+        late = await world.fire("HighLatency", "alpha", "warning")
+        async with world.pool.connection() as connection:
+            claims = await incidents.claim(connection, 2, 60.0, besides=())
+            assert {claim.incident for claim in claims} == {first.id, late.id}
+            assert {claim.bot for claim in claims} == {"alpha"}
+            assert await incidents.claim(connection, 10, 60.0, besides=("beta", "gamma")) == []
+            due = await incidents.next_due(connection, besides=("beta", "gamma"))
+            assert due is not None
+            assert due > 0, "what is looked at keeps nobody awake"
+            claims = await incidents.claim(connection, 10, 60.0)
+            assert {claim.incident for claim in claims} == {other.id for other in others}
+
+    play(scene, work=False)
+
+
 def test_an_incident_woken_while_it_is_looked_at_is_looked_at_again(play: Play) -> None:
     async def scene(world: World) -> None:
         incident = await world.fire("Down")
