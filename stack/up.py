@@ -13,7 +13,7 @@ from pathlib import Path
 
 from honcho.environ import parse_procfile
 
-from stack import dead_man, drawdown, keys, reach
+from stack import dead_man, drawdown, keys, limits, reach
 from stack.logfiles import ServiceLogs
 from stack.render import RenderError, render
 from stack.services import LocalService, local_services, shared_database

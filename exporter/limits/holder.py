@@ -110,8 +110,12 @@ class Holder:
                 None if state is None else left(each.terms, state),
                 None if state is None else state.time,
                 self._gap(each, state),
-                state is not None and (each.limit.needs_capital or bool(self._has_capital)),
+                state is not None and (each.limit.needs_capital or self._stands_on_capital(state)),
             )
+
+    def _stands_on_capital(self, state: State) -> bool:
+        """Return whether the state's money is equity, and not only what was made from 0 on."""
+        return state.base != 0 if self._has_capital is None else self._has_capital
 
     def _gap(self, each: Rule, state: State | None) -> str:
         """Return what the limit lacks to be known for certain, with the way out; empty where nothing."""

@@ -14,14 +14,18 @@ from exporter.limits.arithmetic import State, Terms
 _log = logging.getLogger(__name__)
 
 
-class _Limit(BaseModel):
+class KeptLimit(BaseModel):
+    """A limit's state, and by what it was made."""
+
     measures: str
     state: State
 
 
-class _File(BaseModel):
+class KeptFile(BaseModel):
+    """The states of one bot's or account's limits by name; `place` is where their bots are found."""
+
     place: str
-    limits: dict[str, _Limit]
+    limits: dict[str, KeptLimit]
 
 
 def measures(terms: Terms) -> str:
@@ -36,13 +40,13 @@ class KeptStates:
         self._file = file
         self._turn = asyncio.Lock()
         self._marks: dict[str, tuple[float, Decimal]] = {}
-        self._last: _File | None = None
+        self._last: KeptFile | None = None
         self._failing = False
 
     def read(self, place: str, terms: Mapping[str, Terms]) -> dict[str, State]:
         """Return the states of these limits; `place` tells the sources of one bot or account from others."""
         try:
-            found = self._last or _File.model_validate_json(self._file.read_bytes())
+            found = self._last or KeptFile.model_validate_json(self._file.read_bytes())
         except FileNotFoundError:
             return {}
         except (OSError, ValidationError) as error:
@@ -58,8 +62,10 @@ class KeptStates:
 
     def note(self, place: str, terms: Mapping[str, Terms], states: Mapping[str, State]) -> None:
         """Take the states, for `write` and for whoever reads them in this process."""
-        limits = {name: _Limit(measures=measures(terms[name]), state=state) for name, state in states.items()}
-        self._last = _File(place=place, limits=limits)
+        limits = {
+            name: KeptLimit(measures=measures(terms[name]), state=state) for name, state in states.items()
+        }
+        self._last = KeptFile(place=place, limits=limits)
 
     async def write(self) -> None:
         """Write what was noted: over a crash of the exporter always, of the machine where a mark moved."""

@@ -136,7 +136,6 @@ def _signals(settings: Settings) -> Iterator[Recorded]:
     yield _bots("bot:trading_bot_trades:sum", {GOOD: 40, POOR: 3})
     yield _bots("bot:trading_bot_win_rate:settled", {GOOD: 0.75})  # three trades are none
     yield _bots("bot:trading_bot_drawdown_ratio:known", {GOOD: 0.02, POOR: 0.3})
-    yield _bots("bot:trading_bot_pnl_day:known", {GOOD: 100.0})
     for name, share in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99)):
         yield _bots(f"bot:trading_bot_response_time_seconds:{name}", _quantiles(settings, share))
     yield _bots("bot:trading_bot_api_requests:rate", {GOOD: (OK + ERRORS) / scrape})
