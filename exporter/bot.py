@@ -78,12 +78,18 @@ class WatchedBot:
         if profit is None and reading.equity is not None and capital is not None:
             profit = reading.equity - capital - moved
         days = {clock: clock.day(now) for clock in clocks}
-        made = {clock: self._ledger.closed_since(day) for clock, day in days.items()}
+        realised = reading.pnl.get("total", self._ledger.profit)
+        # Nothing was made yet, so nothing was today; else trades that nobody told may have made it.
+        none = 0.0 if realised == 0 else None
+        made = {
+            clock: self._ledger.closed_since(day) if self._ledger.trades else none
+            for clock, day in days.items()
+        }
         restarted, self._restarted = self._restarted, False
         return Figures(
             capital,
             moved,
-            reading.pnl.get("total", self._ledger.profit),
+            realised,
             profit,
             {clock: (days[clock], closed) for clock, closed in made.items() if closed is not None},
             restarted,

@@ -239,9 +239,9 @@ class Ledger:
             for window, first in first_days(today).items()
         }
 
-    def closed_since(self, start: float) -> float | None:
-        """Return the profit of the trades that closed since a unix time, None where none ever closed."""
-        return self._curve.profit_between(start, float("inf")) if self.trades else None
+    def closed_since(self, start: float) -> float:
+        """Return the profit of the trades that closed since a unix time."""
+        return self._curve.profit_between(start, float("inf"))
 
     def ratios(self, now: float) -> Ratios:
         """Return the figures of the daily equity returns up to yesterday; today is not over."""

@@ -148,6 +148,13 @@ def _trail(
     if terms.trails == "day_end" and seen.day > before.day:
         mark, unseen = _at_start(terms, before, seen)
         return max(before.mark, mark), unseen or before.unseen
+    if (
+        terms.kind == "daily"
+        and terms.mark == "balance"
+        and before.unseen
+        and seen.opened_at_balance is not None
+    ):
+        return seen.opened_at_balance, None  # trades that were told later say what the day began with
     return before.mark, before.unseen
 
 

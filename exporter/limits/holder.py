@@ -130,7 +130,7 @@ class Holder:
             return ""
         start, end = (self._time(at) for at in state.unseen)
         since = f"from {start} to {end}" if state.unseen[0] else f"before {end}"
-        return f"nothing was seen {since}, when its mark may have been higher; limits.known has what you know"
+        return f"nothing was seen {since}: its mark may be higher; write what you know of it as its `known`"
 
     def _time(self, moment: float) -> str:
         return datetime.fromtimestamp(moment, ZoneInfo(self.clock.zone)).strftime("%Y-%m-%d %H:%M:%S %Z")

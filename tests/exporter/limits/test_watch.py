@@ -133,6 +133,16 @@ def test_the_simplest_limit_knows_at_a_start_at_noon_what_trades_closed_in_the_m
     assert world.of("a", "threshold", SIMPLEST) is None  # of an unknown capital
 
 
+def test_trades_that_are_told_later_say_with_which_balance_the_day_began(tmp_path):
+    world = World(tmp_path, {"a": {}}, {"thresholds": {"critical": {"daily_loss": 300}}})
+    world.tell("a", NOON, made(0.0, capital=None, realised=1000.0))
+    assert world.of("a", "complete", SIMPLEST) == 0
+    lost = {UTC: (at(MIDNIGHT, "UTC"), -240.0)}
+    world.tell("a", "2026-03-02T12:01", made(0.0, capital=None, realised=1000.0, closed=lost))
+    assert world.of("a", "left", SIMPLEST) == 60
+    assert world.of("a", "complete", SIMPLEST) == 1
+
+
 def test_limits_of_its_own_take_the_place_of_the_simplest(tmp_path):
     world = World(tmp_path, {"a": {"starting_capital": 10_000, "limits": [DAILY]}})
     assert [each["limit"] for each in world.watch.as_json()] == ["daily"]
