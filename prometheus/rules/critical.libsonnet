@@ -95,7 +95,7 @@ function(config)
         >= on (bot, limit, account)
         (max by (bot, limit, account) (trading_bot_loss_limit_acts_at_ratio) or bot_limit:trading_bot_loss_limit_acts_at_ratio:known)
       |||,
-      text.fill("%s of a loss limit used, or daily_loss (%s) lost in the day's trades", [promql.percent(limits.loss_limit_used), limits.daily_loss]),
+      text.fill('%s of a loss limit used; of daily_loss (%s) all', [promql.percent(limits.loss_limit_used), limits.daily_loss]),
       subject=['bot', 'limit', 'account'],
       summary='{{ $labels.bot }} has used {{ $value | humanizePercentage }} of its loss limit {{ $labels.limit }}{{ if $labels.account }} of account {{ $labels.account }}{{ end }}',
       problem='Of the loss limit {{ $labels.limit }} of {{ if $labels.account }}account {{ $labels.account }}, which {{ $labels.bot }} trades,{{ else }}{{ $labels.bot }}{{ end }}' +
