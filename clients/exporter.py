@@ -48,7 +48,7 @@ def told_trades(settings: Settings, bot: str, start: float, end: float, timeout:
 
     Their keys are told apart within this answer only.
     """
-    url = f"{settings.services.exporter.watching(bot).url}/api/v1/bots/{quote(bot, safe='')}/trades"
+    url = f"{settings.exporter_of(bot).url}/api/v1/bots/{quote(bot, safe='')}/trades"
     token = settings.webhook_actions.tokens.read_file
     query = {"start": start} | ({"end": end} if math.isfinite(end) else {})
     try:

@@ -78,7 +78,7 @@ def first_seen(settings: Settings, bot: str, now: float) -> tuple[float, Mapping
         raise NotDone(f"{error}; `nightdesk up` starts it") from None
     labels = last[0].labels if last else {}
     own = {name: value for name, value in labels.items() if name not in ("__name__", "bot")}
-    known = own or {"instance": settings.services.exporter.watching(bot).address, "job": _JOB}
+    known = own or {"instance": settings.exporter_of(bot).address, "job": _JOB}
     return min((each.value for each in found), default=now), known
 
 

@@ -1,12 +1,13 @@
 """One watched bot: what it said and what follows from it, as samples."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from exporter.analytics.calls import CallWindow
 from exporter.analytics.curve import Baseline, Event, Transfer
 from exporter.analytics.ledger import Conventions, Ledger
 from exporter.capital import KeptCapital
 from exporter.catalogue import Sample, known, sample
+from exporter.limits.figures import Clock, Figures
 from exporter.past import Past
 from exporter.reading import STATES, Reading
 from exporter.sources import Input
@@ -36,6 +37,7 @@ class WatchedBot:
         self._calls = CallWindow(window)
         self._cap = conventions.symbols
         self._symbols: dict[str, None] = {}  # every symbol that was open, in the order met
+        self._restarted = False
 
     def take(self, reading: Reading, said: Input) -> list[Sample]:
         """Return the samples of a reading without what is unknown; note in `said` what is beyond the cap."""
@@ -58,6 +60,7 @@ class WatchedBot:
         if reading.history_restarted:
             if self._ledger.trades:
                 self.past.capital = None
+                self._restarted = True
             self._ledger.clear()
             self.past.clear()
         new, corrected = self.past.add(reading.trades)
@@ -67,6 +70,30 @@ class WatchedBot:
             self._ledger.correct(self.past.trades(), self.past.capital)
         self.past.capital = self._capital(reading)
         self._ledger.add((), self.past.capital)
+
+    def figures(self, reading: Reading, now: float, clocks: Collection[Clock]) -> Figures:
+        """Return what loss limits need of a reading just taken; `clocks` say when days begin."""
+        capital, moved = self.past.capital, self._moved(now)
+        profit = reading.profit_loss
+        if profit is None and reading.equity is not None and capital is not None:
+            profit = reading.equity - capital - moved
+        days = {clock: clock.day(now) for clock in clocks}
+        realised = reading.pnl.get("total", self._ledger.profit)
+        # Nothing was made yet, so nothing was today; else trades that nobody told may have made it.
+        none = 0.0 if realised == 0 else None
+        made = {
+            clock: self._ledger.closed_since(day) if self._ledger.trades else none
+            for clock, day in days.items()
+        }
+        restarted, self._restarted = self._restarted, False
+        return Figures(
+            capital,
+            moved,
+            realised,
+            profit,
+            {clock: (days[clock], closed) for clock, closed in made.items() if closed is not None},
+            restarted,
+        )
 
     def blind(self, samples: Iterable[Sample]) -> str:
         """Return why no drawdown alert can fire on samples of this bot, empty where one can."""

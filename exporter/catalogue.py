@@ -71,6 +71,12 @@ def _traded(
     return Metric(name, kind, unit, TRADING, meaning, labels, http=TRADES, freqtrade="/trades")
 
 
+def _limit(name: str, unit: str, meaning: str) -> Metric:
+    """Return a row of a loss limit; `account` is empty where it is the bot's own."""
+    says = "`limits` and `accounts` of the settings; docs/limits.md"
+    return Metric(f"loss_limit_{name}", GAUGE, unit, TRADING, meaning, ("limit", "account"), elsewhere=says)
+
+
 def _process(name: str, unit: str, meaning: str, kind: Literal["gauge", "counter"] = GAUGE) -> Metric:
     return Metric(name, kind, unit, SYSTEM, meaning, http=THIS_PROCESS, elsewhere=NAMED_PROCESS)
 
@@ -109,6 +115,13 @@ METRICS: tuple[Metric, ...] = (
     Metric("profit_loss", GAUGE, "money", TRADING, "Profit of closed trades and of open positions.", http="profit_realised + profit_open", freqtrade="/profit profit_all_coin"),
     Metric("pnl", GAUGE, "money", TRADING, "Profit of the trades closed in the window: this calendar day, week (from Monday) and month of the set `timezone`, or all.", ("window",), http="trades; total: profit_realised, else trades", freqtrade="/trades; before the first: /daily, /weekly, /monthly data[0].abs_profit (of UTC); total: /profit profit_closed_coin"),
     Metric("equity", GAUGE, "money", TRADING, "What the bot would have if it closed all positions now. A `starting_capital` of the bot's settings overrules what it tells.", http="equity; else starting_capital + profit_realised + profit_open", freqtrade="/balance starting_capital + /profit profit_all_coin"),
+    _limit("used_ratio", "ratio", "Share of a loss limit that is used up, 1 and more is the limit reached. While a bot does not answer it is the last known."),
+    _limit("left", "money", "What may still be lost until the limit is reached; below 0 beyond it."),
+    _limit("allowed", "money", "What may be lost from the mark that the limit is measured from."),
+    _limit("threshold", "money", "The equity (of a limit without `open_positions` the balance) at which the limit is reached."),
+    _limit("acts_at_ratio", "ratio", "The share of the limit at which LossLimit fires."),
+    _limit("complete", "bool", "0 while a figure that the limit rests on is unknown, or its mark may have been missed: what is shown is then the last known."),
+    _limit("known_timestamp_seconds", "unix time", "When that was known what the limit shows."),
     Metric("drawdown_ratio", GAUGE, "ratio", TRADING, "Fall of the equity now, open positions included, from the highest that closed trades had reached since `drawdown_baseline` of the bot's settings; what its owner put in or took out is no fall.", http="equity, profit_realised + profit_open, starting_capital (else the first equity), trades", freqtrade="as equity, /profit profit_all_coin, /trades"),
     _traded("max_drawdown_ratio", "ratio", "Deepest fall of the equity that closed trades made, from its highest before, whatever the baseline."),
     _traded("sharpe_ratio", "ratio", "Mean of the daily equity returns by their standard deviation, annualised by `days_per_year`; whole days only."),

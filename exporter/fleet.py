@@ -20,6 +20,7 @@ from exporter.exposition import Board, Lines, Part
 from exporter.formats import TEXT, Format
 from exporter.health import Judge, Vitals
 from exporter.landing import Row
+from exporter.limits.watch import LimitWatch
 from exporter.logs.watch import LogWatch
 from exporter.past import Past
 from exporter.poller import BotPoller
@@ -57,6 +58,7 @@ class Fleet:
         self._disk: float | None = None
         self._host = ThisHost()
         self._host_part: Part = {}
+        self.limits = LimitWatch(settings, data, self.board, clock)
         self._use(settings)
         self._logs = LogWatch(settings, data, self.board, clock)
 
@@ -103,7 +105,7 @@ class Fleet:
         )
         kept = KeptCapital(surroundings.data, bot.source.place)
         watched = WatchedBot(bot, conventions, window, past, kept)
-        return BotPoller(name, bot, watched, self.board, surroundings)
+        return BotPoller(name, bot, watched, self.board, surroundings, self.limits)
 
     async def run(self) -> None:
         """Poll everything for ever, the bots spread over the period."""
@@ -116,6 +118,7 @@ class Fleet:
         before = self._settings
         replaced = self._use(settings)
         await asyncio.gather(*(poller.stop(self._tasks.pop(poller.name)) for poller in replaced))
+        self.limits.use(settings)
         if _logs(before, self._data) != _logs(settings, self._data):
             await self._logs.stop(self._tasks.pop(_LOGS))
             self._logs.withdraw()

@@ -11,6 +11,8 @@ from exporter.bot import WatchedBot
 from exporter.catalogue import Sample, sample
 from exporter.exposition import Board, Lines, Owner, Part
 from exporter.health import Latency, Vitals, vitals
+from exporter.limits.figures import Figures
+from exporter.limits.watch import LimitWatch
 from exporter.process import usage_of
 from exporter.reading import Reading
 from exporter.sources import SourceError, Surroundings, connect
@@ -37,7 +39,13 @@ class BotPoller:
     """One bot: polls it and puts its rendered metrics on the board, from which a scrape takes them."""
 
     def __init__(
-        self, name: str, bot: Bot, watched: WatchedBot, board: Board, surroundings: Surroundings
+        self,
+        name: str,
+        bot: Bot,
+        watched: WatchedBot,
+        board: Board,
+        surroundings: Surroundings,
+        limits: LimitWatch,
     ) -> None:
         self.name = name
         self.host: tuple[str, Part] | None = None
@@ -45,6 +53,7 @@ class BotPoller:
         self.vitals: Vitals | None = None
         self.place = bot.source.place
         self._board = board
+        self._limits = limits
         self._cap = surroundings.input.cap
         self._lines, self._own_lines = Lines(self._cap, name), Lines(self._cap, name)
         self._watched = watched
@@ -88,14 +97,17 @@ class BotPoller:
             reading = await self.source.poll()
             usage = await self._use(reading.pid)
             # In a thread: a long history must not hold up the other bots.
-            samples = await asyncio.to_thread(self._figures, reading, usage)
+            samples, figures = await asyncio.to_thread(self._figures, reading, usage)
+            await self._limits.told(self.name, figures)
         except SourceError as error:
             if error.known is not None:
                 await asyncio.to_thread(self._watched.learn, error.known)
             self._failed(error.reason, error.detail, began)
+            await self._limits.told(self.name, None)
         except Exception as error:  # noqa: BLE001 - a defect met by one bot must not end the watch over it
             _log.exception("poll failed on a defect of the exporter", extra={"bot": self.name})
             self._failed("internal", f"{type(error).__name__}: {error}", began)
+            await self._limits.told(self.name, None)
         else:
             self._succeeded(reading, samples, began)
         self._warn()
@@ -108,11 +120,12 @@ class BotPoller:
         except TimeoutError:
             return []
 
-    def _figures(self, reading: Reading, usage: list[Sample]) -> list[Sample]:
+    def _figures(self, reading: Reading, usage: list[Sample]) -> tuple[list[Sample], Figures]:
         samples = self._watched.take(reading, self._input) + usage
         here = self._here or bool(usage)
-        self.vitals = vitals(samples, self._clock(), reading.time, self._latency, here=here)
-        return samples
+        now = self._clock()
+        self.vitals = vitals(samples, now, reading.time, self._latency, here=here)
+        return samples, self._watched.figures(reading, now, self._limits.clocks(self.name))
 
     def _succeeded(self, reading: Reading, samples: list[Sample], began: float) -> None:
         if self.status.error and self.status.polled_at is not None:

@@ -49,6 +49,7 @@ def create_app(
     # Starlette's own routes answer HEAD too.
     app.add_route("/metrics", watch.metrics, include_in_schema=False)
     app.add_route("/health", watch.health, include_in_schema=False)
+    app.add_route("/limits", watch.limits, include_in_schema=False)
     app.add_route("/healthz", watch.healthz, include_in_schema=False)
     app.add_route("/sd", watch.discover, include_in_schema=False)
     app.add_route("/-/reload", watch.reload, methods=["POST"], include_in_schema=False)
@@ -170,6 +171,10 @@ class _Watch:
         if problem:
             return PlainTextResponse(problem, status_code=400)
         return JSONResponse({"time": self.fleet.clock(), "bots": await self.fleet.health(bots)})
+
+    async def limits(self, _: Request) -> Response:
+        """Answer the loss limits of all bots and accounts, and what is left of each, as JSON."""
+        return JSONResponse({"time": self.fleet.clock(), "limits": self.fleet.limits.as_json()})
 
     async def healthz(self, _: Request) -> Response:
         """Answer whether the exporter does its work."""

@@ -14,14 +14,13 @@ class Share:
     def __init__(self, settings: Settings, here: Address) -> None:
         """`here` is this exporter's own address in the settings."""
         self.settings = settings
-        exporters = settings.services.exporter
-        mine = {name: bot for name, bot in settings.bots.items() if exporters.watching(name) == here}
+        mine = {name: bot for name, bot in settings.bots.items() if settings.exporter_of(name) == here}
         self.own = settings.model_copy(update={"bots": mine})
 
     def source(self, bot: str, find: Callable[[str], Source]) -> Source:
         """Return what `find` returns for a bot of this share. Raises KeyError and Elsewhere."""
         if bot in self.settings.bots and bot not in self.own.bots:
-            raise Elsewhere(self.settings.services.exporter.watching(bot).address)
+            raise Elsewhere(self.settings.exporter_of(bot).address)
         return find(bot)
 
     def targets(self) -> list[dict[str, Any]]:
@@ -30,10 +29,9 @@ class Share:
         Format: https://prometheus.io/docs/prometheus/latest/http_sd/. Prometheus 2 takes no brackets in a
         label's name, so a target asks for its bot by `bot`, not `bot[]`.
         """
-        exporters = self.settings.services.exporter
         return [
             {
-                "targets": [exporters.watching(name).address],
+                "targets": [self.settings.exporter_of(name).address],
                 "labels": {
                     "__param_bot": name,
                     "__meta_nightdesk_bot": name,

@@ -10,6 +10,8 @@ from pathlib import Path
 from stack import alerts, capabilities, dead_man, drawdown, reach, who
 from stack.binaries import MissingBinary
 from stack.drill.command import add_command as add_drill
+from stack.limits import add_command as add_limits
+from stack.limits import unarmed as without_capital
 from stack.notify import DELIVERED, SENT, NotifyError, send_tests
 from stack.oncall import NotDone, add_commands
 from stack.render import RenderError, render
@@ -34,6 +36,7 @@ def check(arguments: argparse.Namespace) -> int:
     settings = from_arguments(arguments)
     found = reach.look(settings)
     problems = missing_secrets(settings) + drawdown.unarmed(settings) + found.errors
+    problems += without_capital(settings)
     switch = dead_man.missing(settings)
     if switch and dead_man.refuses(settings):
         problems.append(switch)
@@ -161,6 +164,7 @@ def _parser() -> argparse.ArgumentParser:
         "--for", dest="duration", type=_duration, metavar="TIME", help="stop by itself after 30s, 5m, …"
     )
     add_commands(add, _duration)
+    add_limits(add)
     add_report(add)
     add_drill(add)
     return parser

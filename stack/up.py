@@ -13,7 +13,7 @@ from pathlib import Path
 
 from honcho.environ import parse_procfile
 
-from stack import dead_man, drawdown, keys, reach
+from stack import dead_man, drawdown, keys, limits, reach
 from stack.logfiles import ServiceLogs
 from stack.render import RenderError, render
 from stack.services import LocalService, local_services, shared_database
@@ -48,7 +48,13 @@ def up(arguments: argparse.Namespace) -> int:
         keys.generate(settings)
         _refuse_without_secrets(settings)
         found = reach.look(settings)
-        warnings = [*drawdown.unarmed(settings), *found.errors, *found.warnings, dead_man.missing(settings)]
+        warnings = [
+            *drawdown.unarmed(settings),
+            *limits.unarmed(settings),
+            *found.errors,
+            *found.warnings,
+            dead_man.missing(settings),
+        ]
         for line in filter(None, warnings):
             print(f"warning: {line}")
         options, extra = _options(arguments), list[LocalService]()

@@ -239,6 +239,10 @@ class Ledger:
             for window, first in first_days(today).items()
         }
 
+    def closed_since(self, start: float) -> float:
+        """Return the profit of the trades that closed since a unix time."""
+        return self._curve.profit_between(start, float("inf"))
+
     def ratios(self, now: float) -> Ratios:
         """Return the figures of the daily equity returns up to yesterday; today is not over."""
         today = self._local.of(now)

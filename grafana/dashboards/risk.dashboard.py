@@ -114,7 +114,7 @@ def _falls(look: Look) -> list[Panel]:
         ),
         look.lines(
             "P&L of the day over time",
-            "The line is the limit of LossLimit.",
+            "The line is daily_loss, the limit of bots that have none of their own.",
             [Query(each("pnl", where=('window="day"',)))],
             **look.money_of_bots(),
             empty="no trade closed",

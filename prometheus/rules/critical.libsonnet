@@ -87,14 +87,23 @@ function(config)
       verify='trading_bot_drawdown_ratio{$bot} <= %(critical_loss)s'
     ),
 
+    // Of an account each bot has a series of its own, since it is bots that can be kept from entering.
     alert.critical(
       'LossLimit',
-      '(max by (bot) (trading_bot_pnl{window="day"}) or bot:trading_bot_pnl_day:known) < -%(daily_loss)s',
-      text.fill("day's P&L < -%s", limits.daily_loss),
-      summary='{{ $labels.bot }} lost {{ $value | printf "%.2f" }} today',
-      problem=text.fill('The trades that {{ $labels.bot }} closed today made {{ $value | printf "%.2f" }}; it may lose %s a day.', limits.daily_loss) + if_down,
-      todo='Let it enter nothing more today; look at what its losing trades have in common.',
-      verify='trading_bot_pnl{$bot,window="day"} >= -%(daily_loss)s'
+      |||
+        (max by (bot, limit, account) (trading_bot_loss_limit_used_ratio) or bot_limit:trading_bot_loss_limit_used_ratio:known)
+        >= on (bot, limit, account)
+        (max by (bot, limit, account) (trading_bot_loss_limit_acts_at_ratio) or bot_limit:trading_bot_loss_limit_acts_at_ratio:known)
+      |||,
+      text.fill('%s of a loss limit used; of daily_loss (%s) all', [promql.percent(limits.loss_limit_used), limits.daily_loss]),
+      subject=['bot', 'limit', 'account'],
+      summary='{{ $labels.bot }} has used {{ $value | humanizePercentage }} of its loss limit {{ $labels.limit }}{{ if $labels.account }} of account {{ $labels.account }}{{ end }}',
+      problem='Of the loss limit {{ $labels.limit }} of {{ if $labels.account }}account {{ $labels.account }}, which {{ $labels.bot }} trades,{{ else }}{{ $labels.bot }}{{ end }}' +
+              ' {{ $value | humanizePercentage }} are used' +
+              '{{ with query (printf `trading_bot_loss_limit_left{bot=%q,limit=%q,account=%q}` $labels.bot $labels.limit $labels.account) }}; {{ . | first | value | printf "%.2f" }} are left{{ end }}.' +
+              '{{ with query (printf `trading_bot_loss_limit_complete{bot=%q,limit=%q,account=%q} == 0` $labels.bot $labels.limit $labels.account) }} That is the last known, or its mark was not seen whole: `nightdesk limits` says what is missing.{{ end }}' + if_down,
+      todo='Let it enter nothing more until the limit is free again; look at what its losing trades have in common.',
+      verify='max(trading_bot_loss_limit_used_ratio{$bot,$limit,$account}) < max(trading_bot_loss_limit_acts_at_ratio{$bot,$limit,$account})'
     ),
 
     // Twice the limit is an outage, in which nothing may be started anew and a person has to know: it waits for nothing.

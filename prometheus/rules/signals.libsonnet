@@ -14,18 +14,19 @@ function(config)
 
   // What a bot had lost before it went down is still lost while it is down, and while the exporter is: each evaluation
   // passes on what the one before knew, until the bot says otherwise.
-  local known(name, metric) =
-    local before = text.fill('bot:trading_bot_%s:known', name);
+  local known(level, name, labels=['bot']) =
+    local before = text.fill('%s:trading_bot_%s:known', [level, name]);
     record(before, text.fill(|||
-      max by (bot) (trading_bot_%(metric)s)
+      max by (%(labels)s) (trading_bot_%(name)s)
       or last_over_time(%(before)s[1h]) and on (bot) bot:trading_bot_up:max == 0
       or last_over_time(%(before)s[1h]) and on () min(up{%(exporter)s}) == 0
-    |||, { metric: metric, before: before, exporter: config.exporter_selector }));
+    |||, { labels: std.join(', ', labels), name: name, before: before, exporter: config.exporter_selector }));
 
   [
     record('bot:trading_bot_up:max', 'max by (bot) (trading_bot_up)'),
-    known('drawdown_ratio', 'drawdown_ratio'),
-    known('pnl_day', 'pnl{window="day"}'),
+    known('bot', 'drawdown_ratio'),
+    known('bot_limit', 'loss_limit_used_ratio', ['bot', 'limit', 'account']),
+    known('bot_limit', 'loss_limit_acts_at_ratio', ['bot', 'limit', 'account']),
     record('bot:trading_bot_trades:sum', 'sum by (bot) (max by (bot, symbol, side, outcome) (trading_bot_trades_total))'),
     // The win rate of three trades is no win rate.
     record(

@@ -8,7 +8,6 @@ from pydantic import AfterValidator, BeforeValidator, Field, StrictBool
 from pydantic_core import PydanticCustomError
 
 from stack.settings.alerts import Channel
-from stack.settings.bots import Url
 from stack.settings.telling import LocalTime, Weekday
 from stack.settings.types import (
     Between,
@@ -21,6 +20,7 @@ from stack.settings.types import (
     SecretFile,
     Section,
     TimeZone,
+    Url,
 )
 
 Pace = Annotated[Duration, Between("1s", "7d")]

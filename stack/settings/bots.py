@@ -8,18 +8,25 @@ from pydantic import (
     AfterValidator,
     AwareDatetime,
     Field,
-    HttpUrl,
-    PlainSerializer,
     StrictBool,
     StringConstraints,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
 
-from stack.settings.types import Between, FilePath, Number, RealTime, SecretFile, Section, without_credentials
+from stack.settings.limits import Day, LossLimit
+from stack.settings.types import (
+    Between,
+    FilePath,
+    Number,
+    RealTime,
+    SecretFile,
+    Section,
+    Url,
+    without_credentials,
+)
 from stack.settings.web import Way
 
-Url = Annotated[HttpUrl, PlainSerializer(str), AfterValidator(without_credentials)]
 DOCKER = "unix:///var/run/docker.sock"
 DockerUrl = Annotated[str, AfterValidator(without_credentials)]
 BotName = Annotated[str, StringConstraints(min_length=1, max_length=128)]
@@ -177,7 +184,7 @@ class Bot(Section):
 
     `starting_capital` is the equity before the first trade and before all `transfers`; it and `max_exposure`
     overrule what the bot says. `silent_after` is how long a bot of files or pushes may say nothing before it
-    counts as not answering.
+    counts as not answering. `limits` are held against losses of its days; without any, `daily_loss` is.
     """
 
     source: Source
@@ -188,6 +195,8 @@ class Bot(Section):
     transfers: tuple[Transfer, ...] = ()
     drawdown_baseline: Baseline | None = None
     max_exposure: Number | None = None
+    day: Day = Day()
+    limits: tuple[LossLimit, ...] = ()
     team: str | None = None
     logs: tuple[LogFile, ...] = ()
     process: BotProcess | None = None

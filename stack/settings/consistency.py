@@ -63,7 +63,7 @@ def contradictions(settings: Settings) -> list[str]:
     """Return a line for each contradiction, with its paths, values and the way out."""
     looks = (
         _twins, _paces, _collection, _known_actions, _known_contacts, _owners, _programs, _channels,
-        _burn_rates, _hours, _maintenance,
+        _burn_rates, _hours, _maintenance, _limits,
     )  # fmt: skip
     return [line for look in looks for line in look(settings)]
 
@@ -249,6 +249,31 @@ def _maintenance(settings: Settings) -> Iterator[str]:
             yield f"{path}: has a date and weekdays; leave one of them out"
         if window.to <= window.from_:
             yield f"{path}: from {window.from_} is not before to {window.to}; write two dates, one a window"
+
+
+def _limits(settings: Settings) -> Iterator[str]:
+    """Yield what is wrong with loss limits and with the accounts whose losses are added up."""
+    held = [(f"bots.{name}", bot.limits) for name, bot in settings.bots.items()]
+    held += [(f"accounts.{name}", tuple(account.limits)) for name, account in settings.accounts.items()]
+    for path, limits in held:
+        names = [limit.name for limit in limits]
+        for name in sorted({name for name in names if names.count(name) > 1}):
+            yield f"{path}.limits: two are named {name}; give each a name of its own"
+    owner: dict[str, str] = {}
+    for name, account in settings.accounts.items():
+        path, currencies = f"accounts.{name}.bots", dict[str, str]()
+        for bot in account.bots:
+            if bot not in settings.bots:
+                yield f"{path}: {bot} is not in bots; {_nearest(bot, set(settings.bots))}"
+                continue
+            if bot in owner:
+                twice = "twice" if owner[bot] == name else f"in accounts.{owner[bot]} too"
+                yield f"{path}: {bot} is named {twice}; its loss would count twice, so leave it in one"
+            owner[bot] = name
+            currencies.setdefault(settings.bots[bot].currency or settings.currency, bot)
+        if len(currencies) > 1:
+            told = ", ".join(f"{bot} in {currency}" for currency, bot in currencies.items())
+            yield f"{path}: money of two currencies is never added: {told}; write an account for each"
 
 
 def missing_secrets(settings: Settings) -> list[str]:

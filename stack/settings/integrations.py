@@ -5,8 +5,7 @@ from typing import Annotated
 from pydantic import Field, StrictBool
 
 from stack.settings.acting import RetryPolicy, Timeout
-from stack.settings.bots import Url
-from stack.settings.types import SecretFile, Section
+from stack.settings.types import SecretFile, Section, Url
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")]
 

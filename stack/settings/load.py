@@ -270,8 +270,8 @@ def _tag(annotation: Any) -> object:  # noqa: ANN401 - a type
 
 
 def _item(members: Sequence[Any]) -> Any:  # noqa: ANN401 - a type
-    """Return the type of the values of a dict or list, None for anything else."""
+    """Return the type of the values of a dict, list or tuple of any length, None for anything else."""
     for member in members:
-        if get_origin(member) in (dict, list):
-            return get_args(member)[-1]
+        if get_origin(member) in (dict, list, tuple):
+            return [part for part in get_args(member) if part is not ...][-1]
     return None

@@ -7,8 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, StrictBool, StringConstraints
 from pydantic_core import PydanticCustomError
 
-from stack.settings.bots import Url
-from stack.settings.types import Section
+from stack.settings.types import Section, Url
 
 _RESERVED = ("bot", "event", "le", "job", "instance")
 

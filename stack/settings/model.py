@@ -11,10 +11,11 @@ from pydantic_core import PydanticCustomError
 
 from stack.settings.acting import Actions, Channels, Contact, Escalation, Routing, Timeout, Tokens
 from stack.settings.alerts import Alert, Colour, Milestones, Severities, Thresholds
-from stack.settings.bots import Bot, BotName, Demo, Url
+from stack.settings.bots import Bot, BotName, Demo
 from stack.settings.drill import DrillPace
 from stack.settings.integrations import Integrations
-from stack.settings.services import Services
+from stack.settings.limits import Account
+from stack.settings.services import Address, Services
 from stack.settings.telling import Dashboards, Health, Logs, Performance, Reports, Sla, Suggestions, Summaries
 from stack.settings.types import (
     Between,
@@ -27,6 +28,7 @@ from stack.settings.types import (
     Section,
     Size,
     TimeZone,
+    Url,
     without_credentials,
 )
 from stack.settings.web import Web
@@ -209,6 +211,7 @@ class Settings(Section):
     days_per_year: Annotated[int, Between(200, 366), Plain]
     bots: dict[BotName, Bot]
     bots_directory: FilePath | None
+    accounts: dict[BotName, Account]
     demo: Demo
     collection: Collection
     storage: Storage
@@ -267,6 +270,11 @@ class Settings(Section):
             return f"{self.link('webhook_actions')}/docs/runbooks"
         link = str(getattr(self.links, service) or getattr(self.services, service).url).rstrip("/")
         return f"{self.web.scheme}:{link}" if link.startswith("//") else link
+
+    def exporter_of(self, bot: str) -> Address:
+        """Return the exporter that watches a bot; all bots of one account have the same."""
+        account = next((name for name, one in self.accounts.items() if bot in one.bots), None)
+        return self.services.exporter.watching(bot if account is None else f"account {account}")
 
     def bot_logs(self, data: Path | None = None) -> dict[str, tuple[Path, ...]]:
         """Return the logs of each bot that has any; the demo bot's is in `data` unless settings name it."""

@@ -15,6 +15,7 @@ from pydantic import (
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
     HttpUrl,
+    PlainSerializer,
     ValidationInfo,
 )
 from pydantic.json_schema import JsonSchemaValue
@@ -177,6 +178,7 @@ def _known_zone(name: str) -> str:
     return name
 
 
+Url = Annotated[HttpUrl, PlainSerializer(str), AfterValidator(without_credentials)]
 Plain = BeforeValidator(_plain_number)
 Number = Annotated[float, Plain]
 Ratio = Annotated[float, Between(0.0, 1.0), Plain]

@@ -139,9 +139,11 @@ def test_promtool_has_nothing_to_say_about_the_page(watched):
     assert (checked.returncode, checked.stdout, checked.stderr) == (0, b"", b"")
 
 
-def test_of_a_bot_that_is_gone_only_that_is_seen(watched):
+def test_of_a_bot_that_is_gone_only_that_is_seen_and_what_it_had_lost(watched):
     watched.bot.terminate()
     watched.bot.wait(30)
     eventually(lambda: "source_error" in watched.names(), what="the failed poll")
     of_bot = {metric.name for metric in METRICS if metric.of_bot and metric.group not in (LOGS, EXPORTER)}
-    assert watched.names() & of_bot == {"up", "source_error"}
+    seen = watched.names() & of_bot
+    assert {name for name in seen if not name.startswith("loss_limit_")} == {"up", "source_error"}
+    assert "loss_limit_used_ratio" in seen

@@ -127,6 +127,16 @@ class Watch:
         return reasons[0]
 
 
+class Unlimited:
+    """In place of the watch over loss limits, where a test is about none."""
+
+    def clocks(self, bot: str) -> tuple[()]:
+        return ()
+
+    async def told(self, bot: str, figures: object) -> None:
+        pass
+
+
 @contextmanager
 def watch(
     settings: dict[str, Any],
@@ -149,7 +159,7 @@ def watch(
             conventions = Conventions(UTC, days_per_year=365, tail=365 * 86_400.0, symbols=cap)
             kept = KeptCapital(data, bot.source.place) if data.is_absolute() else None
             watched = WatchedBot(bot, conventions, WINDOW, kept=kept)
-            return session, BotPoller(name, bot, watched, board, around)
+            return session, BotPoller(name, bot, watched, board, around, Unlimited())
 
         session, poller = runner.run(start())
         try:

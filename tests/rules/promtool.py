@@ -152,7 +152,9 @@ def _expectations(case: Case, proofs: Sequence[Proof]) -> Iterator[dict[str, Any
     fitting = [(len(rule), query) for rule, query in proofs if rule.items() <= labels.items()]
     _, proof = max(fitting, default=(0, ""))
     if proof and case.lasts and (case.fires or case.says == "resolves"):
-        here = re.sub(r'{{ printf "%q" \$labels\.(\w+) }}', lambda found: json.dumps(labels[found[1]]), proof)
+        here = re.sub(
+            r'{{ printf "%q" \$labels\.(\w+) }}', lambda found: json.dumps(labels.get(found[1], "")), proof
+        )
         gone = [] if case.fires else [{"labels": "{}", "value": 1}]
         yield {"expr": f"vector(1) and on () ({here})", "eval_time": time, "exp_samples": gone}
 

@@ -45,7 +45,8 @@ def _good(settings: Settings) -> Iterator[Series]:
         model_loaded__trend=1.0, model_accuracy__trend=0.9, model_accuracy__swing=0.85,
         prediction_confidence__trend=0.8, model_drift_score__trend=0.05,
         prediction_time_seconds__trend=0.05, active_positions__BTC=1.0, active_positions__ETH=2.0,
-        pnl__day=100.0, pnl__week=400.0, pnl__month=450.0,
+        pnl__day=100.0, pnl__week=400.0, pnl__month=450.0, loss_limit_used_ratio__daily=0.4,
+        loss_limit_acts_at_ratio__daily=0.8,
     )  # fmt: skip
     scrape = settings.collection.trading.interval
     yield _of(about, "last_activity_timestamp_seconds", rising(scrape, COUNT))
@@ -81,6 +82,8 @@ def _series(about: Mapping[str, str], **values: float) -> Iterator[Series]:
         "data_freshness_seconds": "feed",
         "active_positions": "symbol",
         "pnl": "window",
+        "loss_limit_used_ratio": "limit",
+        "loss_limit_acts_at_ratio": "limit",
         "state": "state",
     }
     for key, value in values.items():
@@ -136,7 +139,8 @@ def _signals(settings: Settings) -> Iterator[Recorded]:
     yield _bots("bot:trading_bot_trades:sum", {GOOD: 40, POOR: 3})
     yield _bots("bot:trading_bot_win_rate:settled", {GOOD: 0.75})  # three trades are none
     yield _bots("bot:trading_bot_drawdown_ratio:known", {GOOD: 0.02, POOR: 0.3})
-    yield _bots("bot:trading_bot_pnl_day:known", {GOOD: 100.0})
+    for name, known in (("used", 0.4), ("acts_at", 0.8)):
+        yield _each(f"bot_limit:trading_bot_loss_limit_{name}_ratio:known", "limit", {"daily": {GOOD: known}})
     for name, share in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99)):
         yield _bots(f"bot:trading_bot_response_time_seconds:{name}", _quantiles(settings, share))
     yield _bots("bot:trading_bot_api_requests:rate", {GOOD: (OK + ERRORS) / scrape})

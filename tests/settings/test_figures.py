@@ -29,7 +29,8 @@ FIGURES: dict[str, dict[str, Any]] = {
     },
     "thresholds.critical": {
         "down_after": "300s", "crash_loop_restarts": 3, "crash_loop_window": "15m", "loop_hung_after": "300s",
-        "max_drawdown": 0.10, "critical_loss": 0.15, "daily_loss": 1000, "error_rate": 0.05,
+        "max_drawdown": 0.10, "critical_loss": 0.15, "daily_loss": 1000, "loss_limit_used": 0.8,
+        "error_rate": 0.05,
         "memory_usage": 0.90, "cpu_usage": 0.95, "response_time": "5s", "data_age": "600s",
         "model_accuracy": 0.5, "network_latency": "2s", "disk_usage": 0.95,
     },

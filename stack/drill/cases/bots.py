@@ -11,7 +11,6 @@ ENDPOINT = {"endpoint": "kraken №"}
 def cases(settings: Settings) -> Iterator[Case]:
     """Yield all of them."""
     yield from (
-        *_kept_while_down(settings),
         *_down(settings),
         *_crash_looping(settings),
         *_loop_hung(settings),
@@ -46,39 +45,6 @@ def _down(settings: Settings) -> Iterator[Case]:
     back = [Series("trading_bot_up", [0.0] * long + [1.0] * scrapes(settings, kept + scrape))]
     yield Case("Down", "is kept while it may flap", back, long * scrape + kept - tick, True, lasts=False)
     yield Case("Down", "resolves", back, long * scrape + kept + tick, fires=False)
-
-
-def _kept_while_down(settings: Settings) -> Iterator[Case]:
-    """Yield the cases of losses: they are not made good by a bot that dies, or by its exporter."""
-    is_, scrape = settings.thresholds.critical, settings.collection.trading.interval
-    losses: tuple[tuple[str, str, float, dict[str, str]], ...] = (
-        ("HighDrawdown", "drawdown_ratio", is_.max_drawdown * 1.01, {}),
-        ("CriticalLoss", "drawdown_ratio", is_.critical_loss * 1.01, {}),
-        ("LossLimit", "pnl", -is_.daily_loss * 1.01, {"window": "day"}),
-    )
-    for alert, metric, lost, kind in losses:
-        kept = bridge(settings, alert)
-        long = scrapes(settings, settings.alerts[alert].for_) + 1
-        gone = scrapes(settings, kept) + 3
-        end = (long + gone) * scrape
-
-        def bot(
-            figures: Sequence[Value], up: Sequence[Value], metric: str = metric, kind: dict[str, str] = kind
-        ) -> list[Series]:
-            return [Series(f"trading_bot_{metric}", figures, kind), Series("trading_bot_up", up)]
-
-        silent: list[Value] = [lost] * long + ["stale"]
-        dead = bot(silent, [1.0] * long + [0.0] * gone)
-        yield Case(alert, "its bot died since", dead, end - scrape, fires=True)
-        exporter = Series("up", [1.0] * long + [0.0] * gone, {"job": "exporter"}, {})
-        unseen = [*bot(silent, [1.0] * long + ["stale"]), exporter]
-        yield Case(alert, "its exporter died since", unseen, end - scrape, fires=True, together=False)
-        back = bot(
-            [*silent, *([None] * (gone - 1)), *([0.0] * gone)], [1.0] * long + [0.0] * gone + [1.0] * gone
-        )
-        yield Case(alert, "resolves", back, end + kept + 2 * scrape, fires=False)
-        removed = bot(silent, [1.0] * long + ["stale"])
-        yield Case(alert, "removed from the settings", removed, end - scrape, fires=False)
 
 
 def _crash_looping(settings: Settings) -> Iterator[Case]:

@@ -42,7 +42,6 @@ def _critical(settings: Settings) -> Iterator[Limit]:
     is_ = settings.thresholds.critical
     yield Limit("HighDrawdown", "drawdown_ratio", is_.max_drawdown)
     yield Limit("CriticalLoss", "drawdown_ratio", is_.critical_loss)
-    yield Limit("LossLimit", "pnl", -is_.daily_loss, "below", series={"window": "day"})
     yield Limit("ApiErrorRate", "error_rate", is_.error_rate)
     at_once = {"pace": "at_once"}
     yield Limit("ApiErrorRate", "error_rate", 2 * is_.error_rate, labels=at_once, waits=False)

@@ -1,0 +1,226 @@
+"""The arithmetic of one loss limit: from what was seen, one observation after the other, to what is left."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Final, Literal
+
+GAP: Final = 300.0  # seconds without an observation that may hide something; polls come each minute
+_SATOSHI: Final = 8  # decimals to which money is exact: sums of binary fractions have noise behind them
+
+
+def money(value: float) -> Decimal:
+    """Return money that is exact to its eighth decimal."""
+    return Decimal(repr(round(float(value), _SATOSHI)))
+
+
+@dataclass(frozen=True)
+class Terms:
+    """One limit; `amount` is money or, where `is_ratio`, a share of the mark or of the capital.
+
+    `kind`, `trails`, `mark` and the rest are as in `stack.settings.limits`; `known` is a unix time and the
+    mark that a person knows of it.
+    """
+
+    kind: Literal["daily", "maximum"]
+    amount: Decimal
+    is_ratio: bool = False
+    of: Literal["mark", "capital"] = "mark"
+    mark: Literal["equity", "balance", "higher"] = "equity"
+    trails: Literal["never", "day_end", "intraday"] = "never"
+    open_positions: bool = True
+    locks_at: Decimal | None = None
+    follows_transfers: bool = True
+    known: tuple[float, Decimal] | None = None
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What was seen at a unix time of the day that began at `day`; None is unknown.
+
+    `capital` is the money before the first trade and all transfers, `moved` what was transferred since;
+    `balance` and `equity` have both in them. `opened_at_balance` is the balance when the day began, where
+    closed trades tell it.
+    """
+
+    time: float
+    day: float
+    capital: Decimal
+    moved: Decimal
+    balance: Decimal | None
+    equity: Decimal | None
+    opened_at_balance: Decimal | None = None
+
+
+@dataclass(frozen=True)
+class State:
+    """What has to be kept: the mark, what it was seen by, and the last observation that counted.
+
+    `base` is the capital, with what was transferred where the limit follows that, on which mark, balance and
+    equity stand. `unseen` is the last span, in unix time, in which the mark may have been missed; `known_at`
+    is when a person knew the mark that was taken last.
+    """
+
+    day: float
+    time: float
+    base: Decimal
+    mark: Decimal
+    balance: Decimal | None
+    equity: Decimal | None
+    unseen: tuple[float, float] | None = None
+    known_at: float | None = None
+
+
+@dataclass(frozen=True)
+class Left:
+    """What is left of a limit, in money but for `used`, a ratio: 1 and more is the limit reached.
+
+    `threshold` is where the limit lies, `allowed` how far below the mark it lay before it was locked.
+    """
+
+    mark: Decimal
+    threshold: Decimal
+    allowed: Decimal
+    now: Decimal
+    left: Decimal
+    used: Decimal
+    locked: bool
+
+
+def step(terms: Terms, state: State | None, seen: Observation) -> State | None:
+    """Return the state after an observation, the state before where it lacks what the limit needs."""
+    here, worth = _of(terms.mark, seen.balance, seen.equity), _measured(terms, seen.balance, seen.equity)
+    if here is None or worth is None:
+        return state
+    base = seen.capital + (seen.moved if terms.follows_transfers else Decimal(0))
+    before = None if state is None else _on(base, state)
+    day = seen.day if before is None else max(seen.day, before.day)
+    time = seen.time if before is None else max(seen.time, before.time)
+    if before is None or (day > before.day and terms.kind == "daily"):
+        mark, unseen = _begin(terms, before, seen, base, here)
+    else:
+        mark, unseen = _trail(terms, before, seen, here)
+    known_at = None if before is None else before.known_at
+    if terms.known is not None and terms.known[0] != known_at and terms.known[0] <= time:
+        known_at = terms.known[0]
+        mark, unseen = _told(terms, terms.known, seen, here, mark, unseen)
+    return State(day, time, base, mark, seen.balance, seen.equity, unseen, known_at)
+
+
+def left(terms: Terms, state: State) -> Left:
+    """Return what is left by the last observation that counted. Raises ValueError for other terms' state."""
+    now = _measured(terms, state.balance, state.equity)
+    if now is None:
+        raise ValueError(f"a state without what is measured: {state}")
+    base = state.base if terms.of == "capital" else state.mark
+    # Of a capital that is spent no share is left to lose.
+    allowed = max(Decimal(0), terms.amount * base) if terms.is_ratio else terms.amount
+    trailing = state.mark - allowed
+    locked_at = None if terms.locks_at is None else state.base + terms.locks_at
+    locked = locked_at is not None and trailing >= locked_at
+    threshold = locked_at if locked and locked_at is not None else trailing
+    rest = now - threshold
+    used = max(Decimal(0), 1 - rest / allowed) if allowed else Decimal(rest <= 0)
+    return Left(state.mark, threshold, allowed, now, rest, used, locked)
+
+
+def _begin(
+    terms: Terms, before: State | None, seen: Observation, base: Decimal, here: Decimal
+) -> tuple[Decimal, tuple[float, float] | None]:
+    """Return the mark of a new day or of a new limit, and the span in which it was not seen."""
+    if terms.kind == "daily":
+        return _at_start(terms, before, seen)
+    if terms.trails == "never":
+        return base, None
+    # It may have been higher before anybody looked, unless nothing was made yet.
+    traded = seen.balance != seen.capital + seen.moved
+    first = here if terms.trails == "intraday" else base
+    return max(base, first), ((0.0, seen.time) if traded else None)
+
+
+def _trail(
+    terms: Terms, before: State, seen: Observation, here: Decimal
+) -> tuple[Decimal, tuple[float, float] | None]:
+    """Return the mark as it moved with an observation, and the last span in which it was not seen."""
+    if terms.trails == "intraday":
+        gap = (before.time, seen.time) if seen.time - before.time > GAP else before.unseen
+        return max(before.mark, here), gap
+    if terms.trails == "day_end" and seen.day > before.day:
+        mark, unseen = _at_start(terms, before, seen)
+        return max(before.mark, mark), unseen or before.unseen
+    if (
+        terms.kind == "daily"
+        and terms.mark == "balance"
+        and before.unseen
+        and seen.opened_at_balance is not None
+    ):
+        return seen.opened_at_balance, None  # trades that were told later say what the day began with
+    return before.mark, before.unseen
+
+
+def _at_start(
+    terms: Terms, before: State | None, seen: Observation
+) -> tuple[Decimal, tuple[float, float] | None]:
+    """Return the mark at the start of the day that `seen` is the first of: the higher of what is around it.
+
+    A gap there is not bridged: the higher of its ends counts, and the gap is returned.
+    """
+    if seen.time == seen.day:
+        return _highest(terms, [(seen.balance, seen.equity)]), None
+    around = [(seen.time, seen.balance, seen.equity)]
+    if before is not None:
+        around.append((before.time, before.balance, before.equity))
+    near = [each for each in around if abs(each[0] - seen.day) <= GAP]
+    told, missed = seen.opened_at_balance, _misses_a_day(terms, before, seen)
+    counted = around if missed or not near else near
+    mark = _highest(terms, [(each[1] if told is None else told, each[2]) for each in counted])
+    if not missed and (near or (terms.mark == "balance" and told is not None)):
+        return mark, None
+    return mark, (seen.day if before is None else before.time, seen.time)
+
+
+def _misses_a_day(terms: Terms, before: State | None, seen: Observation) -> bool:
+    """Return whether a whole day went by unseen, whose end the mark may lack."""
+    return terms.kind == "maximum" and before is not None and seen.day - before.day > 1.5 * 86_400
+
+
+def _told(
+    terms: Terms, known: tuple[float, Decimal], seen: Observation, here: Decimal,
+    mark: Decimal, unseen: tuple[float, float] | None,
+) -> tuple[Decimal, tuple[float, float] | None]:  # fmt: skip
+    """Return the mark that a person knows, with what was seen since: of a day only its own is taken."""
+    at, value = known
+    if terms.kind == "daily":
+        return (value, None) if at >= seen.day else (mark, unseen)
+    gap = (at, seen.time) if terms.trails == "intraday" and seen.time - at > GAP else None
+    return (max(value, here) if terms.trails == "intraday" else value), gap
+
+
+def _on(base: Decimal, state: State) -> State:
+    """Return the state as it stands on another base: money moved in or out is neither made nor lost."""
+    moved = base - state.base
+    if not moved:
+        return state
+    return replace(
+        state,
+        base=base,
+        mark=state.mark + moved,
+        balance=None if state.balance is None else state.balance + moved,
+        equity=None if state.equity is None else state.equity + moved,
+    )
+
+
+def _highest(terms: Terms, seen: Iterable[tuple[Decimal | None, Decimal | None]]) -> Decimal:
+    return max(value for each in seen if (value := _of(terms.mark, *each)) is not None)
+
+
+def _of(mark: str, balance: Decimal | None, equity: Decimal | None) -> Decimal | None:
+    """Return what a mark is taken of, None where that is unknown."""
+    if mark == "higher":
+        return None if balance is None or equity is None else max(balance, equity)
+    return balance if mark == "balance" else equity
+
+
+def _measured(terms: Terms, balance: Decimal | None, equity: Decimal | None) -> Decimal | None:
+    """Return what is held against the limit, None where that is unknown."""
+    return equity if terms.open_positions else balance

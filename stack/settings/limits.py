@@ -1,0 +1,92 @@
+"""What settings say of loss limits: how much a bot or an account may lose, from what, by which day."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import AwareDatetime, Field, StrictBool, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
+
+from stack.settings.telling import LocalTime
+from stack.settings.types import Between, Number, Plain, Section, TimeZone
+
+LimitName = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+Amount = Annotated[float, Between(0.01, 1e12), Plain]
+Part = Annotated[float, Between(0.0001, 1.0), Plain]
+
+
+class Day(Section):
+    """When a day begins, and where; without a zone in that of all settings.
+
+    On the day of a clock change, a time that is left out is the first instant after the gap, and one that
+    comes twice is the first of them.
+    """
+
+    start: LocalTime = "00:00"
+    timezone: TimeZone | None = None
+
+
+class KnownMark(Section):
+    """The mark as a person knows it, best from the firm's own page: it replaces what was seen until then."""
+
+    at: AwareDatetime
+    mark: Number
+
+
+class LossLimit(Section):
+    """What may be lost from a mark: the day's start (`daily`), the capital or what trails it (`maximum`).
+
+    `money` or `ratio` (`of` the mark or the capital) is how much. `mark` says of what the mark is taken: the
+    equity, the balance (closed trades) or the higher of both. A mark that `trails` follows the highest of
+    `day_end` or `intraday`; where the limit has come to lie `locks_at` above the capital, it stays. Without
+    `open_positions` closed trades alone count as lost. What its owner puts in or takes out moves the limit
+    along where it `follows_transfers`; a firm's limit stays where it is. `acts_at` is the share at which the
+    alert fires, else `thresholds.critical.loss_limit_used`.
+    """
+
+    name: LimitName
+    kind: Literal["daily", "maximum"]
+    money: Amount | None = None
+    ratio: Part | None = None
+    of: Literal["mark", "capital"] = "mark"
+    mark: Literal["equity", "balance", "higher"] = "equity"
+    trails: Literal["never", "day_end", "intraday"] = "never"
+    open_positions: StrictBool = True
+    locks_at: Number | None = None
+    follows_transfers: StrictBool = True
+    acts_at: Annotated[float, Between(0.1, 1.0), Plain] | None = None
+    known: KnownMark | None = None
+
+    @model_validator(mode="after")
+    def _has_an_effect(self) -> Self:
+        for wrong, says in (
+            ((self.money is None) == (self.ratio is None), "write exactly one of money, ratio"),
+            (self.of == "capital" and self.ratio is None, "of: capital has no effect on money; remove it"),
+            (
+                self.kind == "daily" and self.trails == "day_end",
+                "trails: day_end has no effect, a daily limit begins anew each day; write never or intraday",
+            ),
+            (
+                self.kind == "maximum" and self.trails == "never" and self.mark != "equity",
+                f"mark: {self.mark} has no effect, what does not trail is of the capital; remove it",
+            ),
+            (
+                self.locks_at is not None and (self.kind == "daily" or self.trails == "never"),
+                f"locks_at: {self.locks_at} has no effect on what does not trail; remove it",
+            ),
+        ):
+            if wrong:
+                raise PydanticCustomError("effect", "{name}: {says}", {"name": self.name, "says": says})
+        return self
+
+    @property
+    def needs_capital(self) -> bool:
+        """Whether it cannot be computed of an unknown capital; what was lost since the day began can."""
+        return self.kind == "maximum" or self.ratio is not None
+
+
+class Account(Section):
+    """Bots that trade one account, whose losses are added up; `capital` is theirs together unless given."""
+
+    bots: Annotated[list[str], Field(min_length=1)]
+    capital: Number | None = None
+    day: Day = Day()
+    limits: Annotated[list[LossLimit], Field(min_length=1)]

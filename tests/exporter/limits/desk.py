@@ -1,0 +1,87 @@
+"""Plays what a bot or an account makes into a holder of limits, restarts it, and tells what is left."""
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from exporter.limits.arithmetic import Left
+from exporter.limits.figures import Clock, Figures
+from exporter.limits.holder import Holder, Standing, rule
+from exporter.limits.kept import KeptStates
+from stack.settings.limits import LossLimit
+
+SHARE = 0.8
+
+
+def at(text: str, zone: str) -> float:
+    """Return the unix time of a local time; one that ends in `b` is the second of two."""
+    second = text.endswith("b")
+    local = datetime.fromisoformat(text.rstrip("b")).replace(tzinfo=ZoneInfo(zone), fold=int(second))
+    return local.timestamp()
+
+
+@dataclass
+class Desk:
+    """One limit of one bot `a`, or of an account of several; `play` is one poll of all."""
+
+    limit: dict[str, Any]
+    folder: Path
+    capital: float | None = 100_000
+    zone: str = "UTC"
+    day: str = "00:00"
+    moved: float = 0.0
+    bots: tuple[str, ...] = ("a",)
+    holder: Holder = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.restart()
+
+    def restart(self) -> None:
+        """Begin anew from what is on the disk."""
+        kept = KeptStates(self.folder / "limits.json")
+        rules = [rule(LossLimit(**{"name": "it"} | self.limit), SHARE)]
+        account = "main" if len(self.bots) > 1 else ""
+        clock = Clock(self.day, self.zone)
+        self.holder = Holder("a", account, self.bots, rules, clock, kept, "here")
+
+    def play(self, when: str, balance: float, equity: float, **more: Any) -> Standing:
+        """Poll the only bot, which has so much; returns the limit."""
+        base = float(Decimal(repr(self.capital or 0)) + Decimal(repr(self.moved)))
+        made = Figures(self.capital, self.moved, balance - base, equity - base, **more)
+        return self.poll(when, {"a": made})
+
+    def poll(self, when: str, figures: dict[str, Figures | None]) -> Standing:
+        """Take what each bot said, and write it down."""
+        self.holder.take(figures, at(when, self.zone))
+        asyncio.run(self.holder.kept.write())
+        return self.standing()
+
+    def standing(self) -> Standing:
+        """Return the limit as it stands."""
+        [found] = self.holder.standings()
+        return found
+
+
+def known(found: Standing) -> Left:
+    """Return what is left, where it is known."""
+    assert found.left is not None
+    return found.left
+
+
+def marks(found: Standing) -> set[str]:
+    """Return in words what more there is to say of a limit than numbers."""
+    left = known(found)
+    return {
+        word
+        for word, so in {
+            "acts": left.used >= Decimal(repr(found.rule.acts_at)),
+            "reached": left.used >= 1,
+            "locked": left.locked,
+            "gap": bool(found.gap),
+        }.items()
+        if so
+    }
