@@ -77,6 +77,20 @@ def now_and_next(settings: Settings, name: str, now: datetime) -> NowAndNext:
     return NowAndNext(first.contact, first.instead_of, _first_person(others) if others else None)
 
 
+def changed(before: Settings, after: Settings, name: str, start: datetime, end: datetime) -> list[Shift]:
+    """Return the parts of a time in which somebody else is on call after a change than before it.
+
+    Each has whoever is so now, and `instead_of` whom.
+    """
+    was, now = shifts(before, name, start, end), shifts(after, name, start, end)
+    return [
+        Shift(one.contact, max(one.start, other.start), min(one.end, other.end), other.contact)
+        for one in now
+        for other in was
+        if one.contact != other.contact and max(one.start, other.start) < min(one.end, other.end)
+    ]
+
+
 def whole_shift(settings: Settings, name: str, now: datetime) -> Shift:
     """Return the shift that it is now, of one turn at most. Raises KeyError for a name that is no rota."""
     rota = settings.escalation.rotas[name]
@@ -91,6 +105,21 @@ def with_overrides(settings: Settings, made: Mapping[str, Sequence[Override]]) -
         for name, rota in settings.escalation.rotas.items()
     }
     return settings.model_copy(update={"escalation": settings.escalation.model_copy(update={"rotas": rotas})})
+
+
+def roles(settings: Settings) -> dict[str, list[str]]:
+    """Return every contact and rota that somebody is told as, each with the settings that name it."""
+    escalation = settings.escalation
+    named = {"escalation.first": escalation.first}
+    named |= {f"bots.{name}.team": bot.team for name, bot in settings.bots.items() if bot.team}
+    named |= {f"escalation.levels[{index}]": level.contact for index, level in enumerate(escalation.levels)}
+    for rule in ("repeated_alerts", "system_down", "critical_loss", "spent_attempts"):
+        if contact := getattr(escalation, rule).contact:
+            named[f"escalation.{rule}"] = contact
+    found: dict[str, list[str]] = {}
+    for path, name in named.items():
+        found.setdefault(name, []).append(path)
+    return found | {name: [] for name in escalation.rotas if name not in found}
 
 
 def zone_of(settings: Settings, rota: Rota) -> ZoneInfo:

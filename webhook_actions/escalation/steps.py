@@ -8,7 +8,7 @@ from stack.settings import Settings
 from stack.settings.plan import ESCALATED, NO_NEWS, Step, at_opening, first
 from stack.settings.rota import on_call
 from webhook_actions.actions import Action
-from webhook_actions.escalation import fallback, policy
+from webhook_actions.escalation import fallback, policy, schedule
 from webhook_actions.metrics import Metrics
 from webhook_actions.notify import notices
 from webhook_actions.notify.silences import ALERTMANAGER
@@ -205,7 +205,8 @@ class Escalation:
 
     async def _tell_of(self, connection: Connection, outage: Outage, subject: str, text: str) -> None:
         role = self._settings.escalation.spent_attempts.contact or first(self._settings, "")
-        name = on_call(self._settings, role, self._now())
+        now = self._now()
+        name = on_call(await schedule.in_force(connection, self._settings, now), role, now)
         failing = await outages.failing(connection)
         left = fallback.beside(self._settings, name, outage.channel, failing)
         if not left:
@@ -231,13 +232,9 @@ class Escalation:
         now = self._now()
         async with self._pool.transaction() as connection:
             due = await escalation_steps.due(connection)
+            settings = await schedule.in_force(connection, self._settings, now) if due else self._settings
             taken = [
-                (
-                    one,
-                    policy.take(self._settings, one.subject, one.step, one.round, now)
-                    if one.wanted
-                    else None,
-                )
+                (one, policy.take(settings, one.subject, one.step, one.round, now) if one.wanted else None)
                 for one in due
             ]
             storm = self._settings.escalation.storm

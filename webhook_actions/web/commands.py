@@ -36,6 +36,9 @@ class Done(StrEnum):
     RESUMED = "resumed"
     RELEASED = "released"
     SENT_AGAIN = "sent_again"
+    OVERRIDDEN = "overridden"  # of who is on call
+    SWAPPED = "swapped"
+    CANCELLED = "cancelled"
 
 
 class Refused(Exception):
