@@ -9,8 +9,8 @@ from typing import Any
 import yaml
 
 from stack.settings import Settings, load
-from stack.settings.timetable import Entry
-from stack.who import HEAD, every_subject, grouped, rows
+from stack.settings.timetable import HEAD, Entry, rows
+from stack.who import every_subject, grouped
 
 _WHEN = datetime(2026, 3, 10, 12, tzinfo=UTC)  # within hours at which news is sent
 _TEXT = """# Who is told, over what, when
