@@ -61,7 +61,7 @@ def build(
     app.include_router(schedule_api.reads(settings, pool, read))
     app.include_router(schedule_api.writes(schedules, api.paced(tokens.wants(Scope.ACT), writes)))
     app.include_router(watchdog.routes(settings, pool, metrics, receive))
-    page.mount(app, settings, pool, commands, capabilities, tokens, writes, failures)
+    page.mount(app, settings, pool, commands, schedules, capabilities, tokens, writes, failures)
 
     @app.get("/healthz")
     async def healthz() -> Response:

@@ -25,6 +25,11 @@ class People(Sending):
 
     # acknowledgements
 
+    async def incidents__respond(self, _: Any, id_: int) -> datetime | None:
+        if self.t.incidents[id_].responded_at is not None:
+            return None
+        return self.put("incidents", id_, responded_at=self.now()).responded_at
+
     def _answers(self, ids: Any) -> dict[int, Acknowledgement]:
         last = {incident: answer for incident, answer in self.t.answers if incident in ids}
         return {incident: answer for incident, answer in last.items() if answer.holds(self.now())}

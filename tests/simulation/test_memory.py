@@ -190,6 +190,8 @@ class Both:
                 given = ("ben", "", until, None)
                 found = await self.ask("acknowledgements._write", (one, *given), (other, *given))
                 assert found[0] == found[1]
+                first = await self.ask("incidents.respond", (one,), (other,))
+                assert (first[0] is None) == (first[1] is None)
 
     async def leave(self) -> None:
         match self.dice.choice(("leave", "release", "note", "remove")):
@@ -311,7 +313,7 @@ class Both:
             made = self.memory.t.incidents[dict(self.incidents)[real.id]]
             for name in ("severity", "notifications", "fence", "waits_for", "confirmed"):
                 assert getattr(real, name) == getattr(made, name), (name, real, made)
-            for name in ("due_at", "resolved_at", "closed_at"):
+            for name in ("due_at", "resolved_at", "closed_at", "responded_at"):
                 assert (getattr(real, name) is None) == (getattr(made, name) is None), (name, real, made)
         for real in await self.all_runs():
             made = self.memory.t.runs[dict(self.runs)[real.id]]
