@@ -81,3 +81,21 @@ def test_the_page_shows_who_would_be_told_of_an_alert_at_a_time_with_reasons(car
     for at_, wrong in (("soon", "soon is not a time"), ("", "")):
         assert wrong in carol.reads(f"/schedule?alert=HighDrawdown&at={at_}")
     assert "Dwn is no alert" in carol.reads("/schedule?alert=Dwn")
+
+
+def test_a_rota_of_one_and_no_rota_at_all_are_shown_too(tmp_path: Path) -> None:
+    alone = desk()
+    alone["escalation"]["rotas"]["desk"]["contacts"] = ["anna"]
+    for index, (settings, says) in enumerate(
+        ((alone, "Nobody else is in this rota"), ({}, "Nobody takes turns"))
+    ):
+        directory = tmp_path / str(index)
+        directory.mkdir()
+        world = World(directory, "alpha", **settings)
+        try:
+            world.start_engine()
+            visitor = Visitor(world, "somebody")
+            visitor.log_in()
+            assert says in visitor.reads("/schedule")
+        finally:
+            world.close()
