@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from stack import alerts, capabilities, dead_man, drawdown, reach, who
+from stack import alerts, capabilities, dead_man, drawdown, reach, schedule, who
 from stack.binaries import MissingBinary
 from stack.drill.command import add_command as add_drill
 from stack.limits import add_command as add_limits
@@ -69,7 +69,10 @@ def list_alerts(arguments: argparse.Namespace) -> int:
     """Print all alerts as the settings make them: limit, waits, channels, actions; or who is told of them."""
     settings = from_arguments(arguments)
     if arguments.who is not None or arguments.bot or arguments.at or arguments.json:
-        print(who.show(settings, arguments.who or "", arguments.bot, arguments.at, arguments.json))
+        known, missing = schedule.with_made(settings, arguments.at)
+        print(who.show(known, arguments.who or "", arguments.bot, arguments.at, arguments.json))
+        if missing:
+            print(missing, file=sys.stderr)
         return 0
     print(f"profile {settings.profile}")
     print("\n".join(alerts.as_text(alerts.table(settings))))
@@ -165,6 +168,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add_commands(add, _duration)
     add_limits(add)
+    schedule.add_command(add, _duration)
     add_report(add)
     add_drill(add)
     return parser

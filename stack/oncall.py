@@ -31,7 +31,7 @@ class OnCall:
     def incidents(self, state: str, text: str, limit: int) -> list[str]:
         """Return a block of lines for each incident, newest first."""
         query = {"state": state, "text": text, "limit": str(limit)}
-        found = self._ask("GET", "incidents", parameters=query)
+        found = self.ask("GET", "incidents", parameters=query)
         return [self._block(each) for each in found["incidents"]]
 
     def acknowledge(
@@ -42,32 +42,33 @@ class OnCall:
         body: dict[str, object] = {"comment": comment, "silence": silence and str(silence)}
         if snooze is not None:
             path, body = "snooze", {"comment": comment, "for": str(snooze), "silence": silence is not None}
-        return str(self._ask("POST", f"incidents/{incident}/{path}", body)["done"])
+        return str(self.ask("POST", f"incidents/{incident}/{path}", body)["done"])
 
     def run(self, incident: int, action: str, confirm: str) -> str:
         """Ask for an action now; returns what was done."""
         body = {"action": action, "confirm": confirm}
-        return str(self._ask("POST", f"incidents/{incident}/run", body)["done"])
+        return str(self.ask("POST", f"incidents/{incident}/run", body)["done"])
 
     def pause(self, reason: str) -> str:
         """Stop all actions; returns what was done."""
-        return str(self._ask("POST", "pause", {"reason": reason})["done"])
+        return str(self.ask("POST", "pause", {"reason": reason})["done"])
 
     def resume(self) -> str:
         """Let actions run again; returns what was done."""
-        return str(self._ask("POST", "resume", {})["done"])
+        return str(self.ask("POST", "resume", {})["done"])
 
     def release(self, bot: str) -> str:
         """Let a halted bot trade again; returns what was done."""
-        return str(self._ask("POST", f"bots/{quote(bot, safe='')}/release", {})["done"])
+        return str(self.ask("POST", f"bots/{quote(bot, safe='')}/release", {})["done"])
 
-    def _ask(
+    def ask(
         self,
         method: str,
         path: str,
         body: Mapping[str, object] | None = None,
         parameters: Mapping[str, str] | None = None,
     ) -> Any:  # noqa: ANN401 - JSON, by path
+        """Return what the API answers. Raises NotDone with its reason."""
         url, named = f"{self._url}/{path}", None if body is None else {**body, "by": getpass.getuser()}
         try:
             file = self._token_file

@@ -131,7 +131,7 @@ def _passed_over(settings: Settings) -> Iterator[str]:
         return
     for index, level in enumerate(escalation.levels):
         rota = escalation.rotas.get(level.contact)
-        for name in rota.contacts if rota else [level.contact]:
+        for name in rota.people if rota else [level.contact]:
             alone = level.model_copy(update={"contact": name})
             asked = settings.model_copy(
                 update={"escalation": escalation.model_copy(update={"levels": [alone]})}

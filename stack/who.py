@@ -6,15 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from difflib import get_close_matches
-from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from stack.settings import Duration, Settings, SettingsError, severities_of
-from stack.settings.plan import APPRISE, Subject
-from stack.settings.timetable import Entry, timetable
+from stack.settings import Settings, SettingsError, severities_of
+from stack.settings.plan import Subject
+from stack.settings.rota import to_moment
+from stack.settings.timetable import HEAD, Entry, rows, timetable
 
-HEAD = ("when", "who", "over", "address", "sent by", "why")
 _ORDER = ("critical", "warning", "info", "meta")
 Group = tuple[list[Subject], list[Entry]]
 
@@ -62,7 +61,10 @@ def _moment(settings: Settings, at: str | None) -> datetime:
         when = datetime.fromisoformat(at)
     except ValueError:
         raise SettingsError([f"--at: {at} is not a time; write it as 2026-12-24T03:00"]) from None
-    return when if when.tzinfo else when.replace(tzinfo=ZoneInfo(settings.timezone))
+    try:
+        return to_moment(when, ZoneInfo(settings.timezone))
+    except ValueError as error:
+        raise SettingsError([f"--at: {error}"]) from None
 
 
 def _subjects(settings: Settings, alert: str, bot: str | None) -> list[Subject]:
@@ -97,24 +99,6 @@ def _title(settings: Settings, subjects: Sequence[Subject]) -> str:
         else f"of {', '.join(bots)}"
     )
     return f"{subjects[0].severity}: {', '.join(kinds)} {of}".rstrip()
-
-
-def rows(entries: Sequence[Entry]) -> Iterator[tuple[str, ...]]:
-    """Yield a timetable as people read it, a cell for each column of HEAD: a row for one person at a time."""
-    messages: dict[tuple[object, ...], list[Entry]] = {}
-    for one in entries:
-        messages.setdefault((one.after, one.who, one.sender, one.why), []).append(one)
-    for same in messages.values():
-        one = same[0]
-        when = "never" if one.after is None else str(Duration(one.after)) if one.after else "at once"
-        over = ", ".join(dict.fromkeys(each.channel for each in same)) or "-"
-        address = ", ".join(dict.fromkeys(map(_shown, same))) or "-"
-        yield when, one.who, over, address, one.sender or "-", one.why
-
-
-def _shown(entry: Entry) -> str:
-    """Return an address; of a file with a secret its name."""
-    return Path(entry.address).name if entry.channel in (APPRISE, "webhook") else entry.address
 
 
 def _aligned(entries: Sequence[Entry]) -> Iterator[str]:

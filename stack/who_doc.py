@@ -9,8 +9,8 @@ from typing import Any
 import yaml
 
 from stack.settings import Settings, load
-from stack.settings.timetable import Entry
-from stack.who import HEAD, every_subject, grouped, rows
+from stack.settings.timetable import HEAD, Entry, rows
+from stack.who import every_subject, grouped
 
 _WHEN = datetime(2026, 3, 10, 12, tzinfo=UTC)  # within hours at which news is sent
 _TEXT = """# Who is told, over what, when
@@ -41,6 +41,8 @@ The rules:
 - `system_down`, `critical_loss` and `repeated_alerts` come beside the levels. `spent_attempts` says who
   hears that nothing is left to try: whoever is first, unless it names a contact.
 - A contact without any address is whoever reads the channels' own.
+- A rota is whoever is **on call** when a message is written: whose week it is, or [who stands
+  in](oncall.md#who-is-on-call), also as it was said at run time.
 - **A storm is one message.** Alertmanager tells of one alert of many bots in one message with a list. Whoever
   the engine told of `escalation.storm.incidents` (5) `within` a minute hears of the next ones together: one
   message with a list, one call.
@@ -68,10 +70,11 @@ reached from outside: [on-call page](oncall.md#who-may-log-in), [TLS](tls.md).
 
 ## How soon somebody answered
 
-`severities.*.respond` says within which time somebody should have acknowledged or snoozed an incident.
-`nightdesk_response_seconds` has the times to the first answer,
+`severities.*.respond` says within which time a person should have acknowledged or snoozed an incident, or
+asked for an action. `nightdesk_response_seconds` has the times to the first of these,
 `nightdesk_responses_total{severity,outcome}` counts them as `within` and `late`, and as `never` where an
-incident ended later than that and nobody had answered.
+incident ended later than that and nobody had answered; drills do not count. The dashboard *Nightdesk itself*
+and the reports show both.
 """
 _MAIL: dict[str, Any] = {
     "email": {"host": "smtp.example.org", "from": "desk@example.org", "to": ["me@example.org"]}

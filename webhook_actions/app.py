@@ -18,12 +18,13 @@ from webhook_actions.metrics import Metrics
 from webhook_actions.report import api as reports
 from webhook_actions.store import incidents
 from webhook_actions.store.database import GONE, Pool
-from webhook_actions.web import api, watchdog
+from webhook_actions.web import api, schedule_api, watchdog
 from webhook_actions.web.auth import Scope, Tokens
 from webhook_actions.web.capabilities import Capabilities
 from webhook_actions.web.commands import Commands
 from webhook_actions.web.guard import Guard, refuse_for_now, refuse_unreadable
 from webhook_actions.web.limit import OnceASecond, RateLimit, TooManyFailures
+from webhook_actions.web.schedules import Schedules
 
 log = logging.getLogger(__name__)
 log.addFilter(OnceASecond())  # others decide how often there is something to say
@@ -56,8 +57,11 @@ def build(
     writes = RateLimit(settings.webhook_actions.page.writes)
     api.mount(app, settings, pool, commands, capabilities, tokens, writes)
     app.include_router(reports.routes(settings, pool, read))
+    schedules = Schedules(settings, pool)
+    app.include_router(schedule_api.reads(settings, pool, read))
+    app.include_router(schedule_api.writes(schedules, api.paced(tokens.wants(Scope.ACT), writes)))
     app.include_router(watchdog.routes(settings, pool, metrics, receive))
-    page.mount(app, settings, pool, commands, capabilities, tokens, writes, failures)
+    page.mount(app, settings, pool, commands, schedules, capabilities, tokens, writes, failures)
 
     @app.get("/healthz")
     async def healthz() -> Response:

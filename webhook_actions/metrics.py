@@ -42,12 +42,12 @@ class Metrics:
         )
         self.responses = counter(
             "nightdesk_responses",
-            "Incidents by a person's first answer: within severities.*.respond, late, or never.",
+            "Incidents by a person's first answer or command: within severities.*.respond, late, or never.",
             ["severity", "outcome"],
         )
         self.to_response = Histogram(
             "nightdesk_response_seconds",
-            "From an incident's opening to a person's first answer.",
+            "From an incident's opening to a person's first answer or command.",
             ["severity"],
             registry=self.registry,
             buckets=_ANSWERS,

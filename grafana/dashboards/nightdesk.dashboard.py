@@ -5,7 +5,7 @@ from grafanalib.core import Panel
 from grafana.frame import frame
 from grafana.lacking import Dashboard, Stat, Step
 from grafana.look import Look
-from grafana.parts import BYTES, COUNT, NUMBER, SECONDS, Query, named_values
+from grafana.parts import BYTES, COUNT, NUMBER, RATIO, SECONDS, Query, named_values
 from grafana.promql import BOT, RATE
 
 UID = "trading-bot-nightdesk"
@@ -21,6 +21,7 @@ def dashboard(look: Look) -> Dashboard:
         *_exporter(look),
         *_prometheus(look),
         *_sending(look),
+        *_people(look),
     ]
     purpose = "Whether what watches the bots is well: exporter, Prometheus, Alertmanager and engine."
     return frame(look, UID, "Nightdesk itself", purpose, look.settings.dashboards.refresh, panels)
@@ -229,5 +230,44 @@ def _sending(look: Look) -> list[Panel]:
             empty="none yet",
             many=True,
             size="large",
+        ),
+    ]
+
+
+def _people(look: Look) -> list[Panel]:
+    """Return how soon people answer; critical and warning are what they are asked to answer."""
+    wanted = {name: getattr(look.settings.severities, name).respond for name in ("critical", "warning")}
+    said = ", ".join(f"{name} {length}" for name, length in wanted.items())
+    return [
+        look.lines(
+            "Time to the first answer",
+            f"Half of the incidents were answered, or acted on, by a person sooner. Wanted: {said}.",
+            [
+                Query(
+                    "histogram_quantile(0.5, sum by (severity, le) "
+                    "(increase(nightdesk_response_seconds_bucket[1d])))",
+                    "{{severity}}",
+                )
+            ],
+            unit=SECONDS,
+            empty="nothing was answered within a day",
+            many=True,
+            decimals=0,
+            limits=[Step(look.bad, float(wanted["critical"]))],
+            size="large",
+        ),
+        look.bars(
+            "Answered in time",
+            f"In the time shown: of incidents that people answered or should have, within {said}.",
+            [
+                Query(
+                    'sum by (severity) (increase(nightdesk_responses_total{outcome="within"}[$__range]))'
+                    " / sum by (severity) (increase(nightdesk_responses_total[$__range]))",
+                    "{{severity}}",
+                )
+            ],
+            unit=RATIO,
+            top=1.0,
+            empty="no incident to answer",
         ),
     ]

@@ -1,6 +1,6 @@
 """The typed model of monitoring.yaml, which every part of Nightdesk reads its settings from."""
 
-from stack.settings.acting import ActionLimit, Contact, Hours, Maintenance, RetryPolicy
+from stack.settings.acting import ActionLimit, Contact, Hours, Maintenance, Override, RetryPolicy, Rota
 from stack.settings.alerts import Alert, Severities
 from stack.settings.bots import (
     Bot,
@@ -46,10 +46,12 @@ __all__ = [
     "HttpBot",
     "LogPattern",
     "Maintenance",
+    "Override",
     "PushBot",
     "RealTime",
     "Replicated",
     "RetryPolicy",
+    "Rota",
     "Service",
     "Settings",
     "SettingsError",

@@ -1,7 +1,7 @@
 """What settings say of acting: routes, contacts, escalation, actions and the channels that carry words."""
 
 import re
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, StrictBool
@@ -24,6 +24,7 @@ from stack.settings.types import (
 )
 
 Pace = Annotated[Duration, Between("1s", "7d")]
+_YEARS = range(2000, 2200)
 
 
 def _as_text(value: object) -> object:
@@ -39,7 +40,21 @@ def _a_day(text: str) -> str:
         raise PydanticCustomError("day", allowed, {"day": text}) from None
 
 
+def _a_time(value: object) -> object:
+    """Read 2026-12-24T18:00, with an offset or without one, as a time; also where YAML has made one of it."""
+    try:
+        found = datetime.fromisoformat(value) if isinstance(value, str) and "T" in value else value
+    except ValueError:
+        found = value
+    if not isinstance(found, datetime) or found.year not in _YEARS:
+        allowed = "{time} is not a time; write it as 2026-12-24T18:00"
+        raise PydanticCustomError("day", allowed, {"time": str(value)})
+    return found
+
+
 Day = Annotated[str, BeforeValidator(_as_text), AfterValidator(_a_day)]
+# A time without an offset is of the time zone of what it is written for.
+DayTime = Annotated[datetime, BeforeValidator(_a_time)]
 Timeout = Annotated[RealTime, Between("100ms", "5m")]
 Retries = Annotated[int, Between(0, 10), Plain]
 
@@ -144,6 +159,14 @@ class Repeated(Level):
     window: Pace
 
 
+class Override(Section):
+    """Who stands in from one time to before another, by the rota's clocks; of several the last counts."""
+
+    from_: Annotated[DayTime, Field(alias="from")]
+    to: DayTime
+    contact: str
+
+
 class Rota(Section):
     """Contacts who take turns by the week, from `handover` on the day of `start`; the first begins then."""
 
@@ -151,6 +174,12 @@ class Rota(Section):
     start: Day
     handover: LocalTime
     contacts: Annotated[list[str], Field(min_length=1)]
+    overrides: tuple[Override, ...] = ()
+
+    @property
+    def people(self) -> list[str]:
+        """Everybody who is ever on call in it, each once."""
+        return list(dict.fromkeys([*self.contacts, *(one.contact for one in self.overrides)]))
 
 
 class RetryPolicy(Section):

@@ -10,6 +10,8 @@ from stack.settings.acting import Level, SpentAttempts
 from stack.settings.bots import CommandRestart
 from stack.settings.integrations import Datadog, NewRelic
 from stack.settings.model import Settings
+from stack.settings.overrides import wrong_with
+from stack.settings.rota import span, zone_of
 from stack.settings.types import Section
 from stack.settings.web import unusable
 
@@ -62,8 +64,8 @@ def severities_of(kind: str) -> tuple[str, ...]:
 def contradictions(settings: Settings) -> list[str]:
     """Return a line for each contradiction, with its paths, values and the way out."""
     looks = (
-        _twins, _paces, _collection, _known_actions, _known_contacts, _owners, _programs, _channels,
-        _burn_rates, _hours, _maintenance, _limits,
+        _twins, _paces, _collection, _known_actions, _known_contacts, _overrides, _owners, _programs,
+        _channels, _burn_rates, _hours, _maintenance, _limits,
     )  # fmt: skip
     return [line for look in looks for line in look(settings)]
 
@@ -156,6 +158,17 @@ def _known_contacts(settings: Settings) -> Iterator[str]:
             if contact not in settings.contacts:
                 near = _nearest(contact, set(settings.contacts))
                 yield f"escalation.rotas.{name}.contacts: {contact} is not in contacts; {near}"
+
+
+def _overrides(settings: Settings) -> Iterator[str]:
+    for name, rota in settings.escalation.rotas.items():
+        for index, one in enumerate(rota.overrides):
+            try:
+                wrong = wrong_with(settings, one.contact, span(one, zone_of(settings, rota)))
+            except ValueError as error:
+                wrong = str(error)
+            if wrong:
+                yield f"escalation.rotas.{name}.overrides[{index}]: {wrong}"
 
 
 def _owners(settings: Settings) -> Iterator[str]:

@@ -48,13 +48,13 @@ def _within(hours: Hours, zone: ZoneInfo, now: datetime) -> Iterator[tuple[date,
     today = now.astimezone(zone).date()
     for first in (today - timedelta(days=1), today):
         last = first + timedelta(days=1) if end <= start else first
-        ends = _moment(last, end, zone)
-        if _moment(first, start, zone) <= now < ends:
+        ends = moment(last, end, zone)
+        if moment(first, start, zone) <= now < ends:
             yield first, ends
 
 
-def _moment(day: date, clock: time, zone: ZoneInfo) -> datetime:
-    """Return when a clock of the zone shows this, in UTC: times of one zone do not compare as moments.
+def moment(day: date, clock: time, zone: ZoneInfo) -> datetime:
+    """Return when a clock of a zone shows this, in UTC: times of one zone do not compare as moments.
 
     A time that a change of the clocks repeats is its first; one that it skips is that much later.
     """

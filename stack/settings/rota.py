@@ -1,22 +1,196 @@
-"""Who is on call: rotas by the week, each in its time zone."""
+"""Who is on call: rotas by the week, each in its time zone, and who stands in for whom and when."""
 
-from datetime import datetime, timedelta
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import dropwhile, pairwise
 from zoneinfo import ZoneInfo
 
+from stack.settings.acting import Override, Rota
+from stack.settings.hours import moment
 from stack.settings.model import Settings
 
 _WEEK = timedelta(weeks=1)
 
 
-def on_call(settings: Settings, name: str, now: datetime) -> str:
-    """Return the contact that `name` means now: itself, or whose week it is in the rota of that name.
+@dataclass(frozen=True)
+class Shift:
+    """Who is on call from `start` to before `end`, in UTC.
 
-    Weeks change at the same time on the clock whether it is summer or winter.
+    `instead_of` is whose turn it would be without an override; '' where it is their own.
+    """
+
+    contact: str
+    start: datetime
+    end: datetime
+    instead_of: str = ""
+
+
+@dataclass(frozen=True)
+class NowAndNext:
+    """Who is on call now, instead of whom, and the shift of whoever is next; None where nobody else is."""
+
+    contact: str
+    instead_of: str = ""
+    next: Shift | None = None
+
+
+def on_call(settings: Settings, name: str, now: datetime) -> str:
+    """Return the contact that `name` means now: itself, or who is on call in the rota of that name.
+
+    That is whose week it is, or who stands in; of overrides at one time the last counts. Weeks change at
+    the same time on the clock whether it is summer or winter.
     """
     rota = settings.escalation.rotas.get(name)
+    return _holder(rota, zone_of(settings, rota), now)[0] if rota else name
+
+
+def shifts(settings: Settings, name: str, start: datetime, end: datetime) -> list[Shift]:
+    """Return who is on call from one time to another, without a gap; none where that is no time at all."""
+    rota = settings.escalation.rotas.get(name)
     if rota is None:
-        return name
-    zone = ZoneInfo(rota.timezone or settings.timezone)
-    start = datetime.fromisoformat(f"{rota.start}T{rota.handover}")
-    local = now.astimezone(zone).replace(tzinfo=None)
-    return rota.contacts[(local - start) // _WEEK % len(rota.contacts)]
+        return [Shift(name, start, end)] if start < end else []
+    zone = zone_of(settings, rota)
+    cuts = sorted({start, end, *(cut for cut in _cuts(rota, zone, start, end) if start < cut < end)})
+    found: list[Shift] = []
+    for begins, ends in pairwise(cuts):
+        who, turn = _holder(rota, zone, begins)
+        one = Shift(who, begins, ends, "" if who == turn else turn)
+        same = found and (found[-1].contact, found[-1].instead_of) == (one.contact, one.instead_of)
+        if same:
+            found[-1] = replace(found[-1], end=ends)
+        else:
+            found.append(one)
+    return found
+
+
+def now_and_next(settings: Settings, name: str, now: datetime) -> NowAndNext:
+    """Return who is on call now, and who takes over when; a contact is so for ever."""
+    rota = settings.escalation.rotas.get(name)
+    if rota is None:
+        return NowAndNext(name)
+    zone = zone_of(settings, rota)
+    last = max((span(one, zone)[1] for one in rota.overrides), default=now)
+    found = shifts(settings, name, now, max(last, now) + (len(rota.contacts) + 2) * _WEEK)
+    first = found[0]
+    others = list(dropwhile(lambda one: one.contact == first.contact, found))
+    return NowAndNext(first.contact, first.instead_of, _first_person(others) if others else None)
+
+
+def changed(before: Settings, after: Settings, name: str, start: datetime, end: datetime) -> list[Shift]:
+    """Return the parts of a time in which somebody else is on call after a change than before it.
+
+    Each has whoever is so now, and `instead_of` whom.
+    """
+    was, now = shifts(before, name, start, end), shifts(after, name, start, end)
+    return [
+        Shift(one.contact, max(one.start, other.start), min(one.end, other.end), other.contact)
+        for one in now
+        for other in was
+        if one.contact != other.contact and max(one.start, other.start) < min(one.end, other.end)
+    ]
+
+
+def whole_shift(settings: Settings, name: str, now: datetime) -> Shift:
+    """Return the shift that it is now, of one turn at most. Raises KeyError for a name that is no rota."""
+    rota = settings.escalation.rotas[name]
+    _, start, end = _turn(rota, zone_of(settings, rota), now)
+    return next(one for one in shifts(settings, name, start, end) if one.start <= now < one.end)
+
+
+def with_overrides(settings: Settings, made: Mapping[str, Sequence[Override]]) -> Settings:
+    """Return settings whose rotas have these overrides too, which count before those that they had."""
+    rotas = {
+        name: rota.model_copy(update={"overrides": (*rota.overrides, *made.get(name, ()))})
+        for name, rota in settings.escalation.rotas.items()
+    }
+    return settings.model_copy(update={"escalation": settings.escalation.model_copy(update={"rotas": rotas})})
+
+
+def roles(settings: Settings) -> dict[str, list[str]]:
+    """Return every contact and rota that somebody is told as, each with the settings that name it."""
+    escalation = settings.escalation
+    named = {"escalation.first": escalation.first}
+    named |= {f"bots.{name}.team": bot.team for name, bot in settings.bots.items() if bot.team}
+    named |= {f"escalation.levels[{index}]": level.contact for index, level in enumerate(escalation.levels)}
+    for rule in ("repeated_alerts", "system_down", "critical_loss", "spent_attempts"):
+        if contact := getattr(escalation, rule).contact:
+            named[f"escalation.{rule}"] = contact
+    found: dict[str, list[str]] = {}
+    for path, name in named.items():
+        found.setdefault(name, []).append(path)
+    return found | {name: [] for name in escalation.rotas if name not in found}
+
+
+def zone_of(settings: Settings, rota: Rota) -> ZoneInfo:
+    """Return the time zone in which a rota changes hands."""
+    return ZoneInfo(rota.timezone or settings.timezone)
+
+
+def span(override: Override, zone: ZoneInfo) -> tuple[datetime, datetime]:
+    """Return from when until when an override counts, in UTC. Raises ValueError, as `to_moment`."""
+    return to_moment(override.from_, zone), to_moment(override.to, zone)
+
+
+def to_moment(given: datetime, zone: ZoneInfo) -> datetime:
+    """Return a time in UTC: by its own offset, or as the clocks of a zone show it.
+
+    Raises ValueError for one that no clock there shows, or that it shows twice.
+    """
+    if given.tzinfo is not None:
+        return given.astimezone(UTC)
+    first, second = (given.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
+    if first == second:
+        return first
+    shown, written = first.astimezone(zone), f"{given:%Y-%m-%dT%H:%M}"
+    if shown.replace(tzinfo=None) != given:
+        raise ValueError(
+            f"{written} does not exist in {zone.key}, whose clocks skip it; write {shown:%H:%M} or another"
+        )
+    early, late = (one.astimezone(zone).isoformat(timespec="minutes") for one in (first, second))
+    raise ValueError(
+        f"{written} comes twice in {zone.key}; write {early} for its first, {late} for its second"
+    )
+
+
+def _holder(rota: Rota, zone: ZoneInfo, now: datetime) -> tuple[str, str]:
+    """Return who is on call now, and whose turn it is."""
+    turn = rota.contacts[_turn(rota, zone, now)[0] % len(rota.contacts)]
+    for one in reversed(rota.overrides):
+        start, end = span(one, zone)
+        if start <= now < end:
+            return one.contact, turn
+    return turn, turn
+
+
+def _turn(rota: Rota, zone: ZoneInfo, now: datetime) -> tuple[int, datetime, datetime]:
+    """Return the number of the turn that it is now, from 0, its beginning and its end in UTC."""
+    first, clock = date.fromisoformat(rota.start), time.fromisoformat(rota.handover)
+
+    def begins(number: int) -> datetime:
+        return moment(first + number * _WEEK, clock, zone)
+
+    number = (now.astimezone(zone).date() - first) // _WEEK
+    # On a hand-over's own day it is the clock's turn to say; of one that comes twice, the first.
+    while begins(number) > now:
+        number -= 1
+    while begins(number + 1) <= now:
+        number += 1
+    return number, begins(number), begins(number + 1)
+
+
+def _cuts(rota: Rota, zone: ZoneInfo, start: datetime, end: datetime) -> Iterator[datetime]:
+    """Yield when who is on call may change, at least every such time between two."""
+    for one in rota.overrides:
+        yield from span(one, zone)
+    cut = start
+    while cut < end:
+        _, _, cut = _turn(rota, zone, cut)
+        yield cut
+
+
+def _first_person(found: Sequence[Shift]) -> Shift:
+    """Return the first shift with those that follow it and are the same person's."""
+    first = found[0]
+    end = next((one.start for one in found if one.contact != first.contact), found[-1].end)
+    return replace(first, end=end)

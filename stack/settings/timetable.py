@@ -1,13 +1,15 @@
 """The whole plan of one alert: who is told, over what and when, if nobody answers; each with the reason."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from stack.settings.hours import maintained_until, quiet_end, quiet_until
 from stack.settings.model import Settings
 from stack.settings.plan import (
+    APPRISE,
     ESCALATED,
     Recipient,
     Subject,
@@ -20,9 +22,11 @@ from stack.settings.plan import (
     passed_on,
     telling,
 )
+from stack.settings.types import Duration
 
 ALERTMANAGER, ENGINE = "Alertmanager", "webhook_actions"
 WATCHDOG = "Watchdog"
+HEAD = ("when", "who", "over", "address", "sent by", "why")
 _FOR_EVER = timedelta(days=15)  # hours that repeat by the week have ended by then, or never do
 
 
@@ -53,6 +57,24 @@ def timetable(settings: Settings, subject: Subject, at: datetime, *, repeated: b
     if not entries:
         entries = [Entry(None, "nobody", "", "", "", _why_nobody(settings, subject))]
     return sorted(_merged(entries), key=lambda one: float("inf") if one.after is None else one.after)
+
+
+def rows(entries: Sequence[Entry]) -> Iterator[tuple[str, ...]]:
+    """Yield a timetable as people read it, a cell for each column of HEAD: a row for one person at a time."""
+    messages: dict[tuple[object, ...], list[Entry]] = {}
+    for one in entries:
+        messages.setdefault((one.after, one.who, one.sender, one.why), []).append(one)
+    for same in messages.values():
+        one = same[0]
+        when = "never" if one.after is None else str(Duration(one.after)) if one.after else "at once"
+        over = ", ".join(dict.fromkeys(each.channel for each in same)) or "-"
+        address = ", ".join(dict.fromkeys(map(_shown, same))) or "-"
+        yield when, one.who, over, address, one.sender or "-", one.why
+
+
+def _shown(entry: Entry) -> str:
+    """Return an address; of a file with a secret its name."""
+    return Path(entry.address).name if entry.channel in (APPRISE, "webhook") else entry.address
 
 
 def _merged(entries: list[Entry]) -> list[Entry]:

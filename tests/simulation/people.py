@@ -11,6 +11,7 @@ from webhook_actions.store.acknowledgements import Acknowledgement
 from webhook_actions.store.deliveries import Delivery
 from webhook_actions.store.escalation_steps import Due as DueStep
 from webhook_actions.store.escalation_steps import Opened
+from webhook_actions.store.overrides import Made
 
 _AT_A_TIME = 100
 
@@ -23,6 +24,11 @@ class People(Sending):
     notified: list[Callable[[], None]]
 
     # acknowledgements
+
+    async def incidents__respond(self, _: Any, id_: int) -> datetime | None:
+        if self.t.incidents[id_].responded_at is not None:
+            return None
+        return self.put("incidents", id_, responded_at=self.now()).responded_at
 
     def _answers(self, ids: Any) -> dict[int, Acknowledgement]:
         last = {incident: answer for incident, answer in self.t.answers if incident in ids}
@@ -47,6 +53,32 @@ class People(Sending):
 
     async def audit__write(self, _: Any, *what: Any, **more: Any) -> None:
         self.t.audit.append((self.now(), what, more))
+
+    # overrides
+
+    async def overrides__lock(self, _: Any) -> None:
+        """Transactions follow one another here."""
+
+    async def overrides__standing(self, _: Any, since: datetime) -> list[Made]:
+        return [one for one in self.t.overrides.values() if one.ends_at > max(one.starts_at, since)]
+
+    async def overrides__make(self, _: Any, rota: str, spans: Any, by: str) -> list[int]:
+        ids = [self.id() for _ in spans]
+        for id_, span in zip(ids, spans, strict=True):
+            swap = ids[0] if len(ids) > 1 else None
+            self.t.overrides[id_] = Made(id_, rota, *span, swap, by, self.now())
+        return ids
+
+    async def overrides__end(self, _: Any, id_: int, now: datetime) -> list[Made]:
+        known = self.t.overrides.get(id_)
+        ended = [
+            one
+            for one in await self.overrides__standing(None, now)
+            if one.id == id_ or (known and known.swap is not None and one.swap == known.swap)
+        ]
+        for one in ended:
+            self.put("overrides", one.id, ends_at=max(one.starts_at, now))
+        return ended
 
     # escalation steps
 

@@ -20,6 +20,7 @@ from webhook_actions.store import (
     holds,
     incidents,
     outages,
+    overrides,
     receipts,
     runs,
 )
@@ -35,6 +36,7 @@ MODULES = {
     "holds": holds,
     "incidents": incidents,
     "outages": outages,
+    "overrides": overrides,
     "receipts": receipts,
     "runs": runs,
 }

@@ -6,6 +6,7 @@ from typing import Any
 
 from webhook_actions.store.acknowledgements import Acknowledgement
 from webhook_actions.store.incidents import Incident
+from webhook_actions.store.overrides import Made
 from webhook_actions.store.runs import Run
 
 
@@ -101,6 +102,7 @@ class Tables:
     steps: dict[int, Step] = field(default_factory=dict)
     messages: dict[int, Message] = field(default_factory=dict)
     outages: dict[tuple[str, str], OutageRow] = field(default_factory=dict)
+    overrides: dict[int, Made] = field(default_factory=dict)
     answers: list[tuple[int, Acknowledgement]] = field(default_factory=list)
     audit: list[tuple[Any, ...]] = field(default_factory=list)
 

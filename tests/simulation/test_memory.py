@@ -44,6 +44,7 @@ class Both:
         self.leases: list[tuple[Any, Any]] = []
         self.claims: list[tuple[Any, Any]] = []
         self.asked: list[str] = []
+        self.overrides: list[tuple[int, int]] = []
 
     async def ask(
         self, name: str, real: tuple[Any, ...], made: tuple[Any, ...] | None = None
@@ -189,6 +190,8 @@ class Both:
                 given = ("ben", "", until, None)
                 found = await self.ask("acknowledgements._write", (one, *given), (other, *given))
                 assert found[0] == found[1]
+                first = await self.ask("incidents.respond", (one,), (other,))
+                assert (first[0] is None) == (first[1] is None)
 
     async def leave(self) -> None:
         match self.dice.choice(("leave", "release", "note", "remove")):
@@ -286,13 +289,31 @@ class Both:
         failing = await self.ask("outages.failing", ())
         assert failing[0] == failing[1]
 
+    async def stand_in(self) -> None:
+        now = datetime.now(UTC)
+        if self.dice.random() < 0.6:
+            begins = [now + timedelta(hours=self.dice.randint(-3, 3)) for _ in range(self.dice.randint(1, 2))]
+            spans = [("anna", begin, begin + timedelta(hours=2)) for begin in begins]
+            made = await self.ask("overrides.make", ("desk", spans, "ben"))
+            self.overrides += zip(*made, strict=True)
+        elif self.overrides:
+            theirs, ours = self.dice.choice(self.overrides)
+            ended = await self.ask("overrides.end", (theirs, now), (ours, now))
+            assert self.shown(ended[0]) == self.shown(ended[1])
+        standing = await self.ask("overrides.standing", (now,))
+        assert self.shown(standing[0]) == self.shown(standing[1])
+
+    @staticmethod
+    def shown(made: list[Any]) -> list[Any]:
+        return [(one.rota, one.contact, one.starts_at, one.ends_at, one.swap is None) for one in made]
+
     async def compare(self) -> None:
         """Compare all rows, but for times and ids."""
         for real in await MODULES["incidents"].load(self.connection, [one for one, _ in self.incidents]):
             made = self.memory.t.incidents[dict(self.incidents)[real.id]]
             for name in ("severity", "notifications", "fence", "waits_for", "confirmed"):
                 assert getattr(real, name) == getattr(made, name), (name, real, made)
-            for name in ("due_at", "resolved_at", "closed_at"):
+            for name in ("due_at", "resolved_at", "closed_at", "responded_at"):
                 assert (getattr(real, name) is None) == (getattr(made, name) is None), (name, real, made)
         for real in await self.all_runs():
             made = self.memory.t.runs[dict(self.runs)[real.id]]
@@ -339,6 +360,7 @@ def test_both_stores_answer_alike(postgres: str, tmp_path: Path, seed: int) -> N
                     both.send,
                     both.receive,
                     both.break_down,
+                    both.stand_in,
                 )
                 for _ in range(120):
                     await both.dice.choice(works)()

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from tests.conftest import eventually
 from tests.webhook_actions.chromium import Browser
+from tests.webhook_actions.rota import desk
 from tests.webhook_actions.test_browser import log_in
 from tests.webhook_actions.world import ROOT, World
 
@@ -20,7 +21,7 @@ LATE = {"summary": "p95 of beta's API at 2.4 s, over 2 s", "verify": "vector(1) 
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
-        world = World(Path(scratch), "alpha", "beta")
+        world = World(Path(scratch), "alpha", "beta", **desk())
         try:
             with Browser(Path(scratch) / "chromium") as browser:
                 shoot(world, browser)
@@ -44,6 +45,8 @@ def shoot(world: World, browser: Browser) -> None:
     browser.reads("the exchange is slow")
     browser.go(world.url("/"))
     browser.shoot(IMAGES / "oncall.png")
+    browser.go(world.url("/schedule"))
+    browser.shoot(IMAGES / "schedule.png", whole=False)
     browser.size(360, 740)
     browser.click("#kill-switch summary")
     browser.fill("#reason", "the exchange is in maintenance")

@@ -83,6 +83,11 @@ def test_what_the_first_release_left_undone_goes_on_but_no_order_by_hand(postgre
             left = "SELECT bot, before FROM controls WHERE removed_at IS NULL"
             assert await rows(pool, left) == [("alpha", None)], "its release is to undo the pause"
             assert await rows(pool, "SELECT FROM runs WHERE state = 'wanted'") == []
+            answered = (
+                "SELECT i.responded_at = min(a.at) FROM incidents i "
+                "JOIN acknowledgements a ON a.incident = i.id GROUP BY i.id"
+            )
+            assert set(await rows(pool, answered)) == {(True,)}, "it was answered then already"
             left = "SELECT relname FROM pg_class WHERE relname LIKE 'procrastinate%'"
             assert await rows(pool, left) == []
 

@@ -8,14 +8,14 @@ from stack.settings import Settings
 from stack.settings.plan import ESCALATED, NO_NEWS, Step, at_opening, first
 from stack.settings.rota import on_call
 from webhook_actions.actions import Action
-from webhook_actions.escalation import fallback, policy
+from webhook_actions.escalation import fallback, policy, schedule
 from webhook_actions.metrics import Metrics
 from webhook_actions.notify import notices
 from webhook_actions.notify.silences import ALERTMANAGER
 from webhook_actions.outcome import Outcome
 from webhook_actions.outgoing import Outgoing
 from webhook_actions.report import archive
-from webhook_actions.store import acknowledgements, deliveries, escalation_steps, outages
+from webhook_actions.store import acknowledgements, deliveries, escalation_steps, incidents, outages
 from webhook_actions.store.database import Connection, Pool
 from webhook_actions.store.deliveries import ClaimedDelivery, Delivery
 from webhook_actions.store.incidents import Incident
@@ -121,7 +121,8 @@ class Escalation:
         await escalation_steps.cancel(connection, incident.id)
         answers = await acknowledgements.of(connection, incident.id)
         late = (self._now() - incident.opened_at).total_seconds() > self._respond(incident)
-        if not answers and late and incident.severity in ESCALATED:
+        unanswered = incident.responded_at is None and incident.severity in ESCALATED
+        if unanswered and late and not incident.drill:
             self._metrics.responses.labels(incident.severity, "never").inc()
         # A silence that outlived its incident would hide the next one.
         lifts = [Delivery(ALERTMANAGER, answer.silence) for answer in answers if answer.silence]
@@ -155,6 +156,16 @@ class Escalation:
             await self._answered(connection, incident, "snoozed", by, comment, until=until)
         return done
 
+    async def responded(self, connection: Connection, incident: Incident) -> None:
+        """Write and count how soon a person answered an incident, or asked for an action: the first time."""
+        at = await incidents.respond(connection, incident.id)
+        if at is None or incident.drill:
+            return
+        after = (at - incident.opened_at).total_seconds()
+        outcome = "within" if after <= self._respond(incident) else "late"
+        self._metrics.responses.labels(incident.severity, outcome).inc()
+        self._metrics.to_response.labels(incident.severity).observe(after)
+
     def _respond(self, incident: Incident) -> float:
         """Return the seconds within which somebody should have answered; never, for a foreign severity."""
         wanted = getattr(self._settings.severities, incident.severity, None)
@@ -163,12 +174,7 @@ class Escalation:
     async def _answered(
         self, connection: Connection, incident: Incident, what: str, by: str, comment: str, **more: object
     ) -> None:
-        answers = await acknowledgements.of(connection, incident.id)
-        if len(answers) == 1:
-            after = (answers[0].at - incident.opened_at).total_seconds()
-            outcome = "within" if after <= self._respond(incident) else "late"
-            self._metrics.responses.labels(incident.severity, outcome).inc()
-            self._metrics.to_response.labels(incident.severity).observe(after)
+        await self.responded(connection, incident)
         await self.outgoing.incident(connection, incident, what, by=by, comment=comment, **more)
         await self.outgoing.annotate(connection, incident, f"{what} by {by}. {comment}".strip(), what)
 
@@ -205,7 +211,8 @@ class Escalation:
 
     async def _tell_of(self, connection: Connection, outage: Outage, subject: str, text: str) -> None:
         role = self._settings.escalation.spent_attempts.contact or first(self._settings, "")
-        name = on_call(self._settings, role, self._now())
+        now = self._now()
+        name = on_call(await schedule.in_force(connection, self._settings, now), role, now)
         failing = await outages.failing(connection)
         left = fallback.beside(self._settings, name, outage.channel, failing)
         if not left:
@@ -231,13 +238,9 @@ class Escalation:
         now = self._now()
         async with self._pool.transaction() as connection:
             due = await escalation_steps.due(connection)
+            settings = await schedule.in_force(connection, self._settings, now) if due else self._settings
             taken = [
-                (
-                    one,
-                    policy.take(self._settings, one.subject, one.step, one.round, now)
-                    if one.wanted
-                    else None,
-                )
+                (one, policy.take(settings, one.subject, one.step, one.round, now) if one.wanted else None)
                 for one in due
             ]
             storm = self._settings.escalation.storm

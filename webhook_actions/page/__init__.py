@@ -9,7 +9,7 @@ from fastapi.responses import RedirectResponse
 
 from stack.settings import Settings
 from webhook_actions.page import commands as command_forms
-from webhook_actions.page import incidents, manual, reports, signed_link
+from webhook_actions.page import incidents, manual, reports, schedule, signed_link
 from webhook_actions.page import login as login_page
 from webhook_actions.page.render import Pages
 from webhook_actions.store.database import Pool
@@ -18,6 +18,7 @@ from webhook_actions.web.capabilities import Capabilities
 from webhook_actions.web.commands import Commands
 from webhook_actions.web.limit import RateLimit
 from webhook_actions.web.login import Login, Session
+from webhook_actions.web.schedules import Schedules
 
 
 class _LoginWanted(Exception):
@@ -29,6 +30,7 @@ def mount(
     settings: Settings,
     pool: Pool,
     commands: Commands,
+    schedules: Schedules,
     capabilities: Capabilities,
     tokens: Tokens,
     writes: RateLimit,
@@ -50,9 +52,14 @@ def mount(
     app.include_router(manual.routes(pages))
     app.include_router(login_page.routes(commands, login, pages))
     app.include_router(signed_link.routes(settings, pool, commands, pages, writes))
-    app.include_router(incidents.routes(pool, pages, login, visitor))
-    app.include_router(reports.routes(settings, pool, pages, visitor, incidents.desktop(login)))
-    app.include_router(command_forms.routes(commands, pages, login, visitor, writes))
+    app.include_router(incidents.routes(settings, pool, pages, login, visitor))
+    desktop = incidents.desktop(login)
+    app.include_router(reports.routes(settings, pool, pages, visitor, desktop))
+    answered = command_forms.answering(pages, login, writes)
+    app.include_router(command_forms.routes(commands, pages, login, visitor, answered))
+    app.include_router(
+        schedule.routes(settings, pool, pages, visitor, incidents.desktop(login), schedules, answered)
+    )
 
 
 def _visitor(login: Login) -> Callable[[Request], Awaitable[Session]]:

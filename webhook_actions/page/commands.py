@@ -16,18 +16,11 @@ from webhook_actions.web.limit import RateLimit
 from webhook_actions.web.login import COOKIE, Login, Session
 
 Act = Callable[[Caller, Form], Awaitable[Done]]
+Answered = Callable[[Request, Session, Act], Awaitable[Response]]
 
 
-def routes(
-    commands: Commands,
-    pages: Pages,
-    login: Login,
-    visitor: Callable[[Request], Awaitable[Session]],
-    writes: RateLimit,
-) -> APIRouter:
-    """Return the routes."""
-    router = APIRouter(include_in_schema=False)
-    Visitor = Annotated[Session, Depends(visitor)]  # noqa: N806 - a type
+def answering(pages: Pages, login: Login, writes: RateLimit) -> Answered:
+    """Return what does an act that a form asks for."""
 
     async def answered(request: Request, session: Session, act: Act) -> Response:
         """Do an act that a form asks for, and lead back to where the form was."""
@@ -54,6 +47,20 @@ def routes(
         except Refused as error:
             return pages.show("refused.html", error.status, text=str(error), back=back)
         return RedirectResponse(f"{back}?said={said}", 303)
+
+    return answered
+
+
+def routes(
+    commands: Commands,
+    pages: Pages,
+    login: Login,
+    visitor: Callable[[Request], Awaitable[Session]],
+    answered: Answered,
+) -> APIRouter:
+    """Return the routes."""
+    router = APIRouter(include_in_schema=False)
+    Visitor = Annotated[Session, Depends(visitor)]  # noqa: N806 - a type
 
     @router.post("/incidents/{incident_id}/acknowledge")
     async def acknowledge(incident_id: Id, request: Request, session: Visitor) -> Response:

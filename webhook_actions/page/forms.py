@@ -1,17 +1,23 @@
 """Reads what a browser sends back: the fields of a form, and where to go after it."""
 
+from datetime import datetime
+from typing import TypeVar
 from urllib.parse import parse_qsl
 
 from fastapi import Request
 from pydantic import TypeAdapter, ValidationError
 
+from stack.settings.acting import DayTime
 from webhook_actions.web.api import Line, Snooze
 from webhook_actions.web.commands import Refused
+from webhook_actions.web.schedule_api import Length
 
 _MOST_FIELDS = 20
 _LINE, _SNOOZE = TypeAdapter[str](Line), TypeAdapter[float](Snooze)
+_DAY_TIME, _LENGTH = TypeAdapter[datetime](DayTime), TypeAdapter[float](Length)
 
 Form = dict[str, str]
+T = TypeVar("T")
 
 
 async def read(request: Request) -> Form:
@@ -25,16 +31,27 @@ async def read(request: Request) -> Form:
 
 def line(form: Form, name: str) -> str:
     """Return a field as one line of text, '' where it is not there. Raises Refused where it is too long."""
-    try:
-        return _LINE.validate_python(form.get(name, ""))
-    except ValidationError as error:
-        raise Refused(422, f"{name}: {error.errors()[0]['msg']}") from None
+    return _field(_LINE, form, name)
 
 
 def snooze(form: Form, name: str) -> float:
     """Return a field as seconds to snooze for. Raises Refused where it is no length of time."""
+    return _field(_SNOOZE, form, name)
+
+
+def day_time(form: Form, name: str) -> datetime | None:
+    """Return a field as a time, None where it is empty. Raises Refused where it is none."""
+    return _field(_DAY_TIME, form, name) if form.get(name) else None
+
+
+def length(form: Form, name: str) -> float | None:
+    """Return a field as seconds of a shift, None where it is empty. Raises Refused where it is no length."""
+    return _field(_LENGTH, form, name) if form.get(name) else None
+
+
+def _field(kind: TypeAdapter[T], form: Form, name: str) -> T:
     try:
-        return _SNOOZE.validate_python(form.get(name, ""))
+        return kind.validate_python(form.get(name, ""))
     except ValidationError as error:
         raise Refused(422, f"{name}: {error.errors()[0]['msg']}") from None
 

@@ -2,12 +2,16 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from typing import Annotated
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import RedirectResponse
 
+from stack.settings import Settings
+from stack.settings.rota import now_and_next
+from webhook_actions.escalation import schedule
 from webhook_actions.page.render import Desktop, Pages
 from webhook_actions.store import audit, controls, holds, search
 from webhook_actions.store.database import Connection, Pool
@@ -36,6 +40,7 @@ def desktop(login: Login) -> Callable[[Connection, Request, Session], Awaitable[
 
 
 def routes(
+    settings: Settings,
     pool: Pool,
     pages: Pages,
     login: Login,
@@ -54,8 +59,11 @@ def routes(
             found = await search.find(connection, worst)
             last = () if found.incidents else await _last_closed(connection)
             frame = await frame_of(connection, request, session)
+            at = datetime.now(UTC)
+            known = await schedule.in_force(connection, settings, at)
+        watch = now_and_next(known, settings.escalation.first, at)
         return await asyncio.to_thread(
-            pages.show_packed, request, "now.html", desk=frame, found=found, last=last
+            pages.show_packed, request, "now.html", desk=frame, found=found, last=last, watch=watch
         )
 
     @router.get("/incidents/{incident_id}")

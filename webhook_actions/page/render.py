@@ -82,6 +82,7 @@ class Pages:
             offers=commands.offers,
             capability=capabilities.known,
             length=words.length,
+            lengths=words.LENGTHS,
             snoozes=words.snoozes,
         )
         colours = {name: getattr(settings.severities, name).colour for name in words.SEVERITIES}

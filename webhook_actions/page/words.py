@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
+from zoneinfo import ZoneInfo
 
 from webhook_actions.store.holds import Pause
 from webhook_actions.store.runs import Run
@@ -48,6 +49,16 @@ def length(seconds: float) -> str:
             more = rest // step
             return f"{whole} {unit} {more} {finer}" if more and whole < 10 else f"{whole} {unit}"
     return f"{int(seconds)} s"
+
+
+def there(moment: datetime, zone: str) -> str:
+    """Return a time by the clocks of a zone."""
+    return f"{moment.astimezone(ZoneInfo(zone)):%a %d %b %H:%M}"
+
+
+def typed(moment: datetime, zone: str) -> str:
+    """Return a time by the clocks of a zone, as a form's field takes it."""
+    return f"{moment.astimezone(ZoneInfo(zone)):%Y-%m-%dT%H:%M}"
 
 
 def lasted(case: Case, clock: Clock) -> str:
@@ -133,6 +144,17 @@ def snoozes(clock: Clock) -> list[tuple[str, str]]:
     ]
 
 
+LENGTHS = (
+    ("1h", "1 hour"),
+    ("2h", "2 hours"),
+    ("4h", "4 hours"),
+    ("8h", "8 hours"),
+    ("12h", "12 hours"),
+    ("1d", "1 day"),
+    ("2d", "2 days"),
+    ("7d", "7 days"),
+)
+
 NOTICES = {
     Done.ACKNOWLEDGED: "Acknowledged: nobody else is woken for it.",
     Done.SNOOZED: "Snoozed: nobody else is woken until it ends.",
@@ -141,10 +163,15 @@ NOTICES = {
     Done.ASKED: "Asked for: the timeline tells how it goes.",
     Done.RESUMED: "Actions run again.",
     Done.RELEASED: "Released: what Nightdesk did to the bot is being undone.",
+    Done.OVERRIDDEN: "Changed: who is put on call or taken off gets a message.",
+    Done.SWAPPED: "Swapped: both get a message.",
+    Done.CANCELLED: "Taken back: who is put on call or taken off gets a message.",
 }
 
 FILTERS: dict[str, Callable[..., object]] = {
     "lasted": lasted,
+    "there": there,
+    "typed": typed,
     "severity": severity,
     "problem": problem,
     "web": web,

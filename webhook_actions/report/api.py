@@ -75,7 +75,7 @@ def routes(settings: Settings, pool: Pool, read: Callable[..., Caller]) -> APIRo
         except Unanswered as error:
             raise HTTPException(503, str(error)) from None
         async with pool.connection() as connection:
-            report = await archive.with_incidents(connection, report)
+            report = await archive.with_incidents(connection, settings, report)
         return await asyncio.to_thread(shown, settings, report, form)
 
     return router

@@ -9,7 +9,7 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from stack.settings import Settings
-from webhook_actions.report.model import Happened, Report
+from webhook_actions.report.model import Happened, Report, Responses
 from webhook_actions.store import deliveries, escalation_steps
 from webhook_actions.store.database import Connection
 from webhook_actions.store.deliveries import Delivery
@@ -32,8 +32,11 @@ class Kept:
     content: Report
 
 
-async def with_incidents(connection: Connection, report: Report) -> Report:
-    """Return a report with the incidents of its period, of its bot or of no single one, and what was done."""
+async def with_incidents(connection: Connection, settings: Settings, report: Report) -> Report:
+    """Return a report with the incidents of its period, of its bot or of no single one.
+
+    It has what was done about them, and how soon a person answered.
+    """
     start, end = (datetime.fromtimestamp(at, UTC) for at in (report.start, report.end))
     found = await connection.execute(
         "SELECT id FROM incidents WHERE bot IN (%s, '') AND severity = ANY(%s) AND opened_at < %s "
@@ -42,7 +45,33 @@ async def with_incidents(connection: Connection, report: Report) -> Report:
     )
     stories = await escalation_steps.with_runs(connection, [id_ for (id_,) in await found.fetchall()])
     happened = tuple(_happened(incident, tried) for incident, tried in stories)
-    return report.model_copy(update={"incidents": happened})
+    answered = await _responses(connection, settings, report.bot, start, end)
+    return report.model_copy(update={"incidents": happened, "responses": answered})
+
+
+async def _responses(
+    connection: Connection, settings: Settings, bot: str, start: datetime, end: datetime
+) -> tuple[Responses, ...]:
+    """Return how soon people answered what was opened in a time; what is still in time does not count."""
+    found = []
+    for severity in _TOLD:
+        wanted = float(getattr(settings.severities, severity).respond)
+        row = await connection.execute(
+            """
+            SELECT count(*) FILTER (WHERE after <= %(wanted)s), count(*) FILTER (WHERE after > %(wanted)s
+                OR (after IS NULL AND coalesce(closed_at, clock_timestamp()) - opened_at
+                    > make_interval(secs => %(wanted)s))),
+                percentile_cont(0.5) WITHIN GROUP (ORDER BY after)
+            FROM (SELECT opened_at, closed_at, extract(epoch FROM responded_at - opened_at)::float8 AS after
+                FROM incidents WHERE bot IN (%(bot)s, '') AND severity = %(severity)s
+                AND NOT labels ? 'drill' AND opened_at >= %(start)s AND opened_at < %(end)s) told
+            """,
+            {"wanted": wanted, "bot": bot, "severity": severity, "start": start, "end": end},
+        )
+        within, late, median = await row.fetchone() or (0, 0, None)
+        if within or late:
+            found.append(Responses(severity=severity, wanted=wanted, within=within, late=late, median=median))
+    return tuple(found)
 
 
 async def keep(
@@ -54,7 +83,7 @@ async def keep(
     """
     kept = []
     for report in reports:
-        complete = await with_incidents(connection, report)
+        complete = await with_incidents(connection, settings, report)
         row = await connection.execute(
             "INSERT INTO reports (bot, period, incident, content) VALUES (%s, %s, %s, %s) "
             "ON CONFLICT DO NOTHING RETURNING id, made_at",
@@ -164,6 +193,7 @@ def _happened(incident: Incident, tried: Sequence[Run]) -> Happened:
         opened_at=incident.opened_at.timestamp(),
         closed_at=incident.closed_at and incident.closed_at.timestamp(),
         done=tuple(_did(run) for run in tried),
+        answered_after=incident.responded_at and (incident.responded_at - incident.opened_at).total_seconds(),
     )
 
 

@@ -60,6 +60,20 @@ class Happened(_Said):
     opened_at: float
     closed_at: float | None
     done: tuple[str, ...]
+    answered_after: float | None = None  # seconds until a person answered or asked for an action
+
+
+class Responses(_Said):
+    """How soon people answered the incidents of a severity, of all bots, and within which time they should.
+
+    `late` counts also those that nobody has answered so long after; times are in seconds.
+    """
+
+    severity: str
+    wanted: float
+    within: int
+    late: int
+    median: float | None  # of those that were answered
 
 
 class Proposal(_Said):
@@ -106,6 +120,7 @@ class Report(_Said):
     equity: Points
     drawdown: Points
     incidents: tuple[Happened, ...] = ()
+    responses: tuple[Responses, ...] = ()
 
     def figure(self, name: str) -> Figure:
         """Return a figure by its name."""

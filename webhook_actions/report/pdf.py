@@ -149,7 +149,7 @@ def _incidents(paper: _Paper, report: Report, words: Words) -> None:
     rows = [
         (
             f"{words.moment(one.opened_at)}\n{one.severity}",
-            "\n".join((one.summary, *(one.done or ("nothing was done",)))),
+            "\n".join((one.summary, words.answered(one), *(one.done or ("nothing was done",)))),
             f"closed {words.moment(one.closed_at)}" if one.closed_at else "still open",
         )
         for one in report.incidents
@@ -158,6 +158,9 @@ def _incidents(paper: _Paper, report: Report, words: Words) -> None:
         paper.rows(rows, (2, 5, 2))
     else:
         paper.write_line("None: nothing critical and no warning.", 8.5, colour=_QUIET)
+    if report.responses:
+        paper.section("How soon people answered")
+        paper.rows([(one.severity, words.answers(one)) for one in report.responses], (2, 3), right=True)
 
 
 def _ends(report: Report, words: Words) -> Rows:

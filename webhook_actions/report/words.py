@@ -5,7 +5,17 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from webhook_actions.findings import percent, span
-from webhook_actions.report.model import Benchmark, Figure, Group, Objective, Proposal, Report, Unit
+from webhook_actions.report.model import (
+    Benchmark,
+    Figure,
+    Group,
+    Happened,
+    Objective,
+    Proposal,
+    Report,
+    Responses,
+    Unit,
+)
 
 UNKNOWN = "–"
 _KEY = ("Trades", "Win rate", "Equity", "Deepest drawdown", "Sharpe ratio", "Available")
@@ -113,6 +123,17 @@ class Words:
         """Return how long an objective was met."""
         return f"met {percent(objective.share)} of the time" + ("" if objective.met else ", not now")
 
+    def answers(self, one: Responses) -> str:
+        """Return how soon people answered the incidents of a severity."""
+        median = f", half of them in {span(one.median)}" if one.median is not None else ""
+        return f"{one.within} of {one.within + one.late} within {span(one.wanted)}{median}"
+
+    def answered(self, one: Happened) -> str:
+        """Return how soon a person answered an incident."""
+        return (
+            "nobody answered" if one.answered_after is None else f"answered after {span(one.answered_after)}"
+        )
+
     def proposal(self, proposal: Proposal) -> str:
         """Return a suggestion with the numbers that led to it."""
         limit = self.number(proposal.limit, proposal.unit)
@@ -147,5 +168,6 @@ def text(report: Report) -> str:
     lines += [f"Best: {words.group(group)}" for group in best]
     lines += [f"Worst: {words.group(group)}" for group in worst]
     lines.append(f"Incidents: {len(report.incidents) or 'none'}")
+    lines += [f"Answered, {one.severity}: {words.answers(one)}" for one in report.responses]
     lines += [f"Suggested: {words.proposal(proposal)}" for proposal in report.proposals[:1]]
     return "\n".join([*lines, *report.notes])

@@ -41,6 +41,7 @@ class Incident:
     waits_for: str | None = None
     blocked: str | None = None
     confirmed: bool = False
+    responded_at: datetime | None = None  # when a person first answered it, or asked for an action
 
     @property
     def drill(self) -> bool:
@@ -286,6 +287,17 @@ async def wake_all(connection: Connection, bot: str | None = None) -> None:
         {"bot": bot},
     )
     await notify(connection)
+
+
+async def respond(connection: Connection, id_: int) -> datetime | None:
+    """Write that a person answered an incident or asked for an action; return when, None if not first."""
+    found = await connection.execute(
+        "UPDATE incidents SET responded_at = clock_timestamp() WHERE id = %s AND responded_at IS NULL "
+        "RETURNING responded_at",
+        [id_],
+    )
+    row = await found.fetchone()
+    return row[0] if row else None
 
 
 async def confirm(connection: Connection, confirmed: Sequence[Incident]) -> None:

@@ -36,7 +36,7 @@ Key = Annotated[str | None, Header(max_length=200), AfterValidator(no_nul)]
 Snooze = Annotated[RealTime, Between("1m", "7d")]
 
 
-class _Body(BaseModel):
+class Body(BaseModel):
     """What any act may say."""
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
@@ -44,27 +44,27 @@ class _Body(BaseModel):
     by: Annotated[Line, Field(description="Who it is, for the timeline: the token does not say.")] = ""
 
 
-class _Acknowledge(_Body):
+class _Acknowledge(Body):
     comment: Line = ""
     silence: Annotated[Snooze | None, Field(description="Silence the alert in Alertmanager, so long.")] = None
 
 
-class _Comment(_Body):
+class _Comment(Body):
     text: Annotated[Line, StringConstraints(min_length=1)]
 
 
-class _Snooze(_Body):
+class _Snooze(Body):
     length: Annotated[Snooze, Field(alias="for")]
     comment: Line = ""
     silence: Annotated[bool, Field(description="Silence the alert in Alertmanager too.")] = False
 
 
-class _Run(_Body):
+class _Run(Body):
     action: Line
     confirm: Annotated[Line, Field(description="The bot's name, which an action on money wants.")] = ""
 
 
-class _Pause(_Body):
+class _Pause(Body):
     reason: Line = ""
 
 
@@ -110,7 +110,7 @@ class _Asked(_Said):
     run: int  # that carries the request out
 
 
-_WRONG: dict[int | str, dict[str, Any]] = {
+WRONG: dict[int | str, dict[str, Any]] = {
     code: {"description": text}
     for code, text in (
         (401, "Without the token of the scope"),
@@ -148,10 +148,10 @@ def mount(
     for kind in GONE:
         app.add_exception_handler(kind, unavailable)
     app.include_router(_reads(settings, pool, commands, capabilities, tokens.wants(Scope.READ)))
-    app.include_router(_writes(commands, _paced(tokens.wants(Scope.ACT), writes)))
+    app.include_router(_writes(commands, paced(tokens.wants(Scope.ACT), writes)))
 
 
-def _paced(act: Callable[..., Caller], writes: RateLimit) -> Callable[..., Caller]:
+def paced(act: Callable[..., Caller], writes: RateLimit) -> Callable[..., Caller]:
     """Return a dependency that lets whoever may act pass, and not too often."""
 
     def check(caller: Annotated[Caller, Depends(act)]) -> Caller:
@@ -171,7 +171,7 @@ def _reads(
     capabilities: Capabilities,
     read: Callable[..., Caller],
 ) -> APIRouter:
-    router = APIRouter(prefix="/api/v1", dependencies=[Depends(read)], responses=_WRONG)
+    router = APIRouter(prefix="/api/v1", dependencies=[Depends(read)], responses=WRONG)
 
     @router.get("/incidents")
     async def list_incidents(
@@ -250,7 +250,7 @@ def _bot_state(bot: str, can: Capability, halt: Halt | None, left: Control | Non
 
 
 def _writes(commands: Commands, act: Callable[..., Caller]) -> APIRouter:
-    router = APIRouter(prefix="/api/v1", responses=_WRONG)
+    router = APIRouter(prefix="/api/v1", responses=WRONG)
     By = Annotated[Caller, Depends(act)]  # noqa: N806 - a type
 
     @router.post("/incidents/{incident_id}/acknowledge")
@@ -286,17 +286,17 @@ def _writes(commands: Commands, act: Callable[..., Caller]) -> APIRouter:
         return _Said(done=await commands.pause(caller.named(body.by), body.reason))
 
     @router.post("/resume")
-    async def resume(body: _Body, caller: By) -> _Said:
+    async def resume(body: Body, caller: By) -> _Said:
         """Let actions run again."""
         return _Said(done=await commands.resume(caller.named(body.by)))
 
     @router.post("/bots/{bot}/release")
-    async def release(bot: Annotated[Line, Path(min_length=1)], body: _Body, caller: By) -> _Said:
+    async def release(bot: Annotated[Line, Path(min_length=1)], body: Body, caller: By) -> _Said:
         """Let a bot trade again that was halted, or whose entries were stopped, and undo that on the bot."""
         return _Said(done=await commands.release(caller.named(body.by), bot))
 
     @router.post("/dead-letters/{letter}/send")
-    async def send_again(letter: Id, body: _Body, caller: By) -> _Said:
+    async def send_again(letter: Id, body: Body, caller: By) -> _Said:
         """Have an event tried again from the start, under the same webhook-id."""
         return _Said(done=await commands.send_again(caller.named(body.by), letter))
 

@@ -36,6 +36,9 @@ class Done(StrEnum):
     RESUMED = "resumed"
     RELEASED = "released"
     SENT_AGAIN = "sent_again"
+    OVERRIDDEN = "overridden"  # of who is on call
+    SWAPPED = "swapped"
+    CANCELLED = "cancelled"
 
 
 class Refused(Exception):
@@ -147,6 +150,7 @@ class Commands:
             run = await runs.want(
                 connection, incident.id, incident.bot, name, action.effect, caller.who, once, _EXPIRES
             )
+            await self._escalation.responded(connection, incident)
             await self._write(connection, caller, "run", incident, name)
             await incidents.wake(connection, [incident.id])
         return run

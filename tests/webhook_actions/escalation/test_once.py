@@ -1,17 +1,23 @@
 """One person hears of one moment once, whatever roles are theirs; how soon somebody answered is counted."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tests.webhook_actions.escalation.conftest import Play
 from tests.webhook_actions.escalation.fakes import Fakes
 from tests.webhook_actions.escalation.world import Mailbox, World, until
+from webhook_actions.actions import load_actions
+from webhook_actions.store import incidents
+from webhook_actions.store.audit import Caller
+from webhook_actions.web.commands import Commands
 
 SOON = 1.5  # seconds in which what is due at once has happened
 ONE = "+15550000010"
 OWNER: dict[str, Any] = {"contacts": {"administrator": {"email": [], "phone": []}}}
 FAR = {"escalate": "2h"}
+HOUR = timedelta(hours=1)
 
 
 async def give_up(world: World, word: str, why: str, *, tried: bool) -> None:
@@ -79,12 +85,11 @@ def test_spent_attempts_are_told_to_whose_turn_it_is_where_a_rota_is_first(
 def test_the_first_answer_is_counted_against_what_respond_asks_for(play: Play) -> None:
     async def scene(world: World) -> None:
         quick, slow, alone = [await world.fire("LoopHung", bot) for bot in ("alpha", "beta", "gamma")]
+        slow, alone = (replace(one, opened_at=one.opened_at - HOUR) for one in (slow, alone))
         await world.acknowledge(quick)
         await world.acknowledge(quick, by="ben")
-        await asyncio.sleep(0.7)  # longer than respond: 5m at this speed are half a second
         async with world.pool.transaction() as connection:
-            until_then = datetime.now(UTC) + timedelta(hours=1)
-            assert await world.escalation.snoozed(connection, slow, "anna", until_then)
+            assert await world.escalation.snoozed(connection, slow, "anna", datetime.now(UTC) + HOUR)
         await world.close(alone)
         counted = {
             outcome: world.metric("nightdesk_responses_total", severity="critical", outcome=outcome)
@@ -93,4 +98,47 @@ def test_the_first_answer_is_counted_against_what_respond_asks_for(play: Play) -
         assert counted == {"within": 1, "late": 1, "never": 1}
         assert world.metric("nightdesk_response_seconds_count", severity="critical") == 2
 
-    play(scene, alerts={"LoopHung": FAR}, severities={"critical": {"respond": "5m"}})
+    play(scene, speed=1, work=False, severities={"critical": {"respond": "5m"}})
+
+
+def test_an_action_that_a_person_asks_for_is_an_answer_too_and_only_the_first_counts(play: Play) -> None:
+    async def scene(world: World) -> None:
+        commands = Commands(world.settings, world.pool, world.escalation, load_actions())
+        incident = await world.fire("LoopHung", "alpha")
+        await commands.run(Caller("anna", "10.0.0.1"), incident.id, "check_network", "")
+        assert world.metric("nightdesk_responses_total", severity="critical", outcome="within") == 1
+        [(at,)] = await world.rows("SELECT responded_at FROM incidents WHERE id = %s", incident.id)
+        await world.acknowledge(incident)
+        await commands.run(Caller("ben", "10.0.0.2"), incident.id, "check_network", "")
+        assert await world.rows("SELECT responded_at FROM incidents WHERE id = %s", incident.id) == [(at,)]
+        assert world.metric("nightdesk_response_seconds_count", severity="critical") == 1
+
+    play(scene, speed=1, work=False, severities={"critical": {"respond": "5m"}})
+
+
+def test_what_was_answered_by_an_action_alone_is_not_counted_as_never_answered(play: Play) -> None:
+    async def scene(world: World) -> None:
+        commands = Commands(world.settings, world.pool, world.escalation, load_actions())
+        incident = await world.fire("LoopHung", "alpha")
+        await commands.run(Caller("anna", "10.0.0.1"), incident.id, "check_network", "")
+        async with world.pool.transaction() as connection:
+            closed = await incidents.close(connection, incident.id, "proven")
+            assert closed
+            long_ago = replace(closed, opened_at=closed.opened_at - HOUR)
+            await world.escalation.closed(connection, long_ago)
+        assert world.metric("nightdesk_responses_total", severity="critical", outcome="never") == 0
+
+    play(scene, speed=1, work=False, severities={"critical": {"respond": "5m"}})
+
+
+def test_a_drill_counts_in_no_response_time(play: Play) -> None:
+    async def scene(world: World) -> None:
+        incident = await world.fire("LoopHung", "alpha")
+        await world.rows('UPDATE incidents SET labels = labels || \'{"drill": "7"}\' RETURNING id')
+        async with world.pool.connection() as connection:
+            drilled = await incidents.incident(connection, incident.id)
+        assert drilled
+        await world.acknowledge(drilled)
+        assert world.metric("nightdesk_response_seconds_count", severity="critical") == 0
+
+    play(scene, work=False, alerts={"LoopHung": FAR})

@@ -109,6 +109,7 @@ def test_a_report_is_kept_once_with_the_incidents_of_its_period(play: Play) -> N
         down = await world.fire("Down", bot="ghost")
         now = down.opened_at.timestamp()
         mine = empty().model_copy(update={"start": now - 60, "end": now + 60})
+        await world.acknowledge(down)
         await world.fire("Down", bot="other")
         id_ = await report_to(world, mine)
         async with world.pool.transaction() as connection:
@@ -117,6 +118,10 @@ def test_a_report_is_kept_once_with_the_incidents_of_its_period(play: Play) -> N
             assert await archive.listing(connection, "nobody", None, 10) == []
         assert [happened.id for happened in kept.content.incidents] == [down.id]
         assert kept.content.incidents[0].summary == "Down of ghost"
+        assert kept.content.incidents[0].answered_after is not None
+        [answers] = kept.content.responses
+        assert (answers.severity, answers.within + answers.late) == ("critical", 1)
+        assert answers.median == pytest.approx(kept.content.incidents[0].answered_after)
 
     play(scene, work=False, reports={"channels": []}, **QUIET)
 

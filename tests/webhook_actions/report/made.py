@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from clients.trading import Trade
 from webhook_actions.report import Period, Report
 from webhook_actions.report import trades as told
-from webhook_actions.report.model import Benchmark, Figure, Happened, Objective, Part, Proposal
+from webhook_actions.report.model import Benchmark, Figure, Happened, Objective, Part, Proposal, Responses
 
 ZONE = ZoneInfo("Europe/Berlin")
 END = datetime(2026, 11, 25, 20, 0, tzinfo=ZONE)
@@ -91,9 +91,10 @@ def full() -> Report:
                 id=7, alert="TradingBotDown", severity="critical",
                 summary="momentum is down: <no sign of life>",
                 opened_at=start + 90_000, closed_at=start + 90_180,
-                done=("restart_bot: proven to have helped",),
+                done=("restart_bot: proven to have helped",), answered_after=95.0,
             ),
         ),
+        responses=(Responses(severity="critical", wanted=300.0, within=3, late=1, median=95.0),),
     )  # fmt: skip
 
 

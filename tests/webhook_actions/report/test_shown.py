@@ -13,7 +13,7 @@ from stack.settings import Settings, load
 from stack.settings.load import DEFAULTS
 from tests.webhook_actions.report.made import empty, full
 from webhook_actions.report import Report
-from webhook_actions.report.html import page
+from webhook_actions.report.html import html, page
 from webhook_actions.report.pdf import pdf
 from webhook_actions.report.words import Words, text
 
@@ -92,6 +92,17 @@ def test_a_report_says_of_which_period_it_is_and_how_it_stands() -> None:
     still = report.model_copy(update={"incidents": (ended.model_copy(update={"closed_at": None}),)})
     assert f"Status: still open: {ended.summary}" in text(still)
     assert f"{Words(report).span}\nStatus: " in text(report)
+
+
+def test_a_report_says_how_soon_people_answered_against_what_is_wanted(settings: Settings) -> None:
+    assert "Answered, critical: 3 of 4 within 5.0 m, half of them in 1.6 m" in text(full())
+    shown = html(settings, full(), {})
+    assert "How soon people answered" in shown
+    assert "; answered after 1.6 m" in shown
+    assert "How soon people answered" not in html(settings, empty(), {})
+    unanswered = full().incidents[0].model_copy(update={"answered_after": None})
+    shown = html(settings, full().model_copy(update={"incidents": (unanswered,)}), {})
+    assert "; nobody answered" in shown
 
 
 @pytest.mark.parametrize(("report", "pages"), [(full(), range(2, 5)), (empty(), range(1, 2))])
