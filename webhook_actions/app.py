@@ -12,7 +12,6 @@ from starlette.requests import ClientDisconnect
 
 from stack.settings import Settings
 from webhook_actions import page, payload
-from webhook_actions.actions import load_actions
 from webhook_actions.escalation.steps import Escalation
 from webhook_actions.metrics import Metrics
 from webhook_actions.report import api as reports
@@ -38,6 +37,7 @@ _PROBLEMS = 20  # that an answer lists
 def build(
     settings: Settings,
     pool: Pool,
+    commands: Commands,
     escalation: Escalation,
     capabilities: Capabilities,
     metrics: Metrics,
@@ -52,7 +52,6 @@ def build(
     app.add_middleware(Guard, webhook=_WEBHOOK, limit=int(settings.webhook_actions.body_limit))
     app.add_exception_handler(RequestValidationError, refuse_unreadable)
     app.add_exception_handler(TooManyFailures, refuse_for_now)
-    commands = Commands(settings, pool, escalation, load_actions(), lacks=capabilities.lacks)
     writes = RateLimit(settings.webhook_actions.page.writes)
     api.mount(app, settings, pool, commands, capabilities, tokens, writes)
     app.include_router(reports.routes(settings, pool, read))

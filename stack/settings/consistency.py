@@ -163,7 +163,7 @@ def _owners(settings: Settings) -> Iterator[str]:
     rotas = [settings.escalation.rotas[name].contacts for name in teams if name in settings.escalation.rotas]
     for name in sorted(teams.union(*rotas)):
         contact = settings.contacts.get(name)
-        if contact and not any(addresses for _, addresses in contact):
+        if contact and not contact.has_address:
             yield (
                 f"contacts.{name}: owns bots and has no address; "
                 f"write one below contacts.{name}.email, phone, telegram or apprise_files"

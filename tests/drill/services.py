@@ -21,7 +21,7 @@ class Services(Fakes):
         first = path.strip("/").split("/")[0]
         if first == "2010-04-01" and "twilio" in self.revoked:
             raise Refusal(401, {"code": 20003, "message": "Authenticate", "status": 401})
-        if first.startswith("bot"):
+        if first.startswith("bot") and path.endswith("/sendMessage"):
             got, status, _ = super().take(path, headers, self._chat(body))
             chat = {"id": CHAT, "type": "private"}  # Alertmanager takes it for granted
             return got, status, {"ok": True, "result": {"message_id": 1, "date": 1, "chat": chat}}
