@@ -100,10 +100,7 @@ class TelegramDouble:
         if not 0 <= said.get("timeout", 0) <= 50 or not isinstance(said.get("allowed_updates", []), list):
             raise self._error(400, "Bad Request: wrong timeout or allowed_updates")
         if self.webhook:
-            raise self._error(
-                409,
-                "Conflict: can't use getUpdates method while webhook is active; use deleteWebhook to delete the webhook first",
-            )
+            raise self._error(409, _HOOKED)
         mine = object()
         with self._lock:
             self.asked.append(said.get("offset"))
@@ -115,10 +112,7 @@ class TelegramDouble:
             while not self.updates and self._asking is mine and (left := deadline - time.monotonic()) > 0:
                 self._lock.wait(left)
             if self._asking is not mine:
-                raise self._error(
-                    409,
-                    "Conflict: terminated by other getUpdates request; make sure that only one bot instance is running",
-                )
+                raise self._error(409, _TERMINATED)
             self._asking = None
             return list(self.updates)[:100]
 
@@ -171,10 +165,7 @@ class TelegramDouble:
                 raise self._error(400, "Bad Request: can't parse inline keyboard button: row is empty")
             for button in row:
                 if not button.get("text") or len({"callback_data", "url"} & button.keys()) != 1:
-                    raise self._error(
-                        400,
-                        "Bad Request: can't parse inline keyboard button: Text buttons are unallowed in the inline keyboard",
-                    )
+                    raise self._error(400, "Bad Request: can't parse inline keyboard button")
                 if "callback_data" in button and not 1 <= len(button["callback_data"].encode()) <= 64:
                     raise self._error(400, "Bad Request: BUTTON_DATA_INVALID")
 
