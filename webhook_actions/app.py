@@ -56,7 +56,7 @@ def build(
     api.mount(app, settings, pool, commands, capabilities, tokens, writes)
     app.include_router(reports.routes(settings, pool, read))
     app.include_router(watchdog.routes(settings, pool, metrics, receive))
-    page.mount(app, settings, pool, commands, capabilities, tokens, writes, failures)
+    page.mount(app, settings, pool, commands, capabilities, tokens, writes, failures, metrics)
 
     @app.get("/healthz")
     async def healthz() -> Response:

@@ -6,6 +6,7 @@ from pathlib import Path
 from tests.conftest import eventually
 from tests.webhook_actions.chromium import Browser
 from tests.webhook_actions.test_browser import log_in
+from tests.webhook_actions.test_signed_page import link
 from tests.webhook_actions.world import ROOT, World
 
 IMAGES = ROOT / "docs/img"
@@ -15,12 +16,17 @@ DOWN = {
     "runbook_url": "https://example.org/runbooks/TradingBotDown.md",
     "dashboard_url": "https://example.org/d/trading-bot",
 }
+HELD = [
+    {"symbol": "BTC/USDT", "side": "long", "size": 0.05, "price": 100_000.0, "profit": -182.4},
+    {"symbol": "ETH/USDT", "side": "long", "size": 1.2, "price": 3_000.0, "profit": 41.7},
+]
 LATE = {"summary": "p95 of beta's API at 2.4 s, over 2 s", "verify": "vector(1) == 2"}
 
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
-        world = World(Path(scratch), "alpha", "beta")
+        roles = {"administrator": {"email": ["anna@example.org"], "role": "operator"}}
+        world = World(Path(scratch), "alpha", "beta", contacts=roles)
         try:
             with Browser(Path(scratch) / "chromium") as browser:
                 shoot(world, browser)
@@ -33,6 +39,7 @@ def shoot(world: World, browser: Browser) -> None:
     world.start_prometheus()
     world.start_engine()
     world.bots.by_name["alpha"].comes_back = False
+    world.bots.by_name["alpha"].positions = HELD
     world.goes_down("alpha")
     late = {"alertname": "TradingBotApiResponseTimeHigh", "bot": "beta", "severity": "warning"}
     world.deliver(world.alert("alpha", annotations=DOWN), world.alert("beta", labels=late, annotations=LATE))
@@ -44,7 +51,11 @@ def shoot(world: World, browser: Browser) -> None:
     browser.reads("the exchange is slow")
     browser.go(world.url("/"))
     browser.shoot(IMAGES / "oncall.png")
+    browser.size(390, 844)
+    browser.go(link(world, "administrator"))
+    browser.shoot(IMAGES / "link-phone.png")
     browser.size(360, 740)
+    browser.go(world.url("/"))
     browser.click("#kill-switch summary")
     browser.fill("#reason", "the exchange is in maintenance")
     browser.click("#kill-switch button")

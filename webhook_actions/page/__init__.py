@@ -8,6 +8,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import RedirectResponse
 
 from stack.settings import Settings
+from webhook_actions.metrics import Metrics
 from webhook_actions.page import commands as command_forms
 from webhook_actions.page import incidents, manual, reports, signed_link
 from webhook_actions.page import login as login_page
@@ -33,6 +34,7 @@ def mount(
     tokens: Tokens,
     writes: RateLimit,
     failures: RateLimit,
+    metrics: Metrics,
 ) -> None:
     """Add the pages to the application."""
     login, pages = Login(settings, tokens, failures), Pages(settings, commands, capabilities)
@@ -49,7 +51,7 @@ def mount(
 
     app.include_router(manual.routes(pages))
     app.include_router(login_page.routes(commands, login, pages))
-    app.include_router(signed_link.routes(settings, pool, commands, pages, writes))
+    app.include_router(signed_link.routes(settings, pool, commands, capabilities, metrics, pages, writes))
     app.include_router(incidents.routes(pool, pages, login, visitor))
     app.include_router(reports.routes(settings, pool, pages, visitor, incidents.desktop(login)))
     app.include_router(command_forms.routes(commands, pages, login, visitor, writes))
