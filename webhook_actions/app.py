@@ -17,7 +17,7 @@ from webhook_actions.metrics import Metrics
 from webhook_actions.report import api as reports
 from webhook_actions.store import incidents
 from webhook_actions.store.database import GONE, Pool
-from webhook_actions.web import api, watchdog
+from webhook_actions.web import api, phone, watchdog
 from webhook_actions.web.auth import Scope, Tokens
 from webhook_actions.web.capabilities import Capabilities
 from webhook_actions.web.commands import Commands
@@ -56,6 +56,7 @@ def build(
     api.mount(app, settings, pool, commands, capabilities, tokens, writes)
     app.include_router(reports.routes(settings, pool, read))
     app.include_router(watchdog.routes(settings, pool, metrics, receive))
+    app.include_router(phone.routes(settings, pool, commands, metrics))
     page.mount(app, settings, pool, commands, capabilities, tokens, writes, failures, metrics)
 
     @app.get("/healthz")

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from tests.webhook_actions.escalation.fakes import Fakes, Got, Refusal
+from tests.webhook_actions.escalation.fakes import Fakes, Got, Refusal, ntfy_actions
 
 CHAT = -100123
 TOPIC = "nightdesk-canary-topic"
@@ -28,6 +28,7 @@ class Services(Fakes):
         if first == "services":
             return self._incoming(path, body)
         if self._is_ntfy(path, body):
+            ntfy_actions(headers)
             return self._publish(path, body)
         return super().take(path, headers, body)
 

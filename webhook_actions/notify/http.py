@@ -49,11 +49,14 @@ def send_to(
 
 def retry_after(answer: Answer) -> float | None:
     """Return the seconds that a refusal asks to be left alone for: by its header, or as Telegram says it."""
-    said = answer.retry_after
-    if said is None:
-        told = field("parameters", "retry_after")(answer)
-        said = float(told) if told.isascii() and told.isdigit() else None
-    return None if said is None else min(said, LONGEST_WAIT)
+    if answer.retry_after is not None:
+        return min(answer.retry_after, LONGEST_WAIT)
+    return seconds(field("parameters", "retry_after")(answer))
+
+
+def seconds(told: str) -> float | None:
+    """Return seconds as a service writes them, at most LONGEST_WAIT; None where it is no number."""
+    return min(float(told), LONGEST_WAIT) if told.isascii() and told.isdigit() else None
 
 
 def field(*names: str) -> Callable[[Answer], str]:

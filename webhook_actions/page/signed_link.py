@@ -22,7 +22,7 @@ from webhook_actions.store.database import Pool
 from webhook_actions.web.api import Key
 from webhook_actions.web.auth import address
 from webhook_actions.web.capabilities import Capabilities
-from webhook_actions.web.commands import Commands, Refused, Unconfirmed
+from webhook_actions.web.commands import Commands, Done, Refused, Unconfirmed
 from webhook_actions.web.limit import RateLimit
 
 
@@ -68,7 +68,7 @@ def routes(
             may={str(right) for right in rights},
             paused=paused,
             held=await capabilities.standing(case.bot) if case.bot and not case.closed_at else None,
-            said=words.notice(request.query_params.get("said", "")),
+            said=_news(request.query_params.get("said", "")),
         )
 
     @router.post("/i/{token}")
@@ -93,3 +93,8 @@ def routes(
         return RedirectResponse(f"/i/{token}?said={said}", 303)
 
     return router
+
+
+def _news(done: str) -> str:
+    """Return what was just done, where the page does not say it anyway: who has it stands there."""
+    return "" if done in (Done.ACKNOWLEDGED, Done.SNOOZED) else words.notice(done)

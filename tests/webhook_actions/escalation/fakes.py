@@ -40,6 +40,31 @@ class Refusal(Exception):
         self.status, self.body = status, body
 
 
+def _check_gather(document: ElementTree.Element) -> None:
+    """Refuse what Twilio would not carry out: https://www.twilio.com/docs/voice/twiml/gather."""
+    for gather in document.iter("Gather"):
+        known = {"action", "method", "numDigits", "timeout", "input", "finishOnKey"}
+        assert set(gather.keys()) <= known
+        assert gather.get("method") == "POST"
+        assert {child.tag for child in gather} <= {"Say", "Pause", "Play"}
+
+
+def ntfy_actions(headers: dict[str, str]) -> list[dict[str, object]]:
+    """Return the buttons of a message to ntfy, as strict as https://docs.ntfy.sh/publish/#action-buttons."""
+    found = json.loads(headers.get("X-Actions", "[]"))
+    refused = {"code": 40018, "http": 400, "error": "invalid request: actions invalid"}
+    usual, more = {"action", "label", "url", "clear"}, {"method", "headers", "body"}
+    for one in found:
+        fits = one.get("action") in ("view", "http") and one.get("label") and one.get("url")
+        if not fits or one.keys() - usual - (more if one["action"] == "http" else set()):
+            raise Refusal(400, refused)
+        if one.get("body") and one.get("method", "POST") == "GET":
+            raise Refusal(400, refused)
+    if len(found) > 3:
+        raise Refusal(400, refused)
+    return list(found)
+
+
 def _telegrams_error(status: int, description: str) -> Refusal:
     return Refusal(status, {"ok": False, "error_code": status, "description": description})
 
@@ -53,6 +78,9 @@ class Fakes:
         self.files: list[tuple[str, bytes]] = []  # that Telegram took
         self.answers: dict[str, list[int]] = {}
         self.telegram = TelegramDouble(_telegrams_error)
+        self.buttons: list[dict[str, object]] = []  # of the last message to ntfy
+        self.twiml: list[str] = []  # of calls
+        self.retry_after: str | None = None  # a header of what refuses
         self.slow = 0.0  # seconds that an answer takes
         self.statuses: dict[
             str, list[str]
@@ -75,6 +103,8 @@ class Fakes:
                 data = answer.encode() if isinstance(answer, str) else json.dumps(answer).encode()
                 with contextlib.suppress(BrokenPipeError):  # who asked has gone
                     self.send_response(status)
+                    if status == 429 and fakes.retry_after:
+                        self.send_header("Retry-After", fakes.retry_after)
                     self.send_header("Content-Length", str(len(data)))
                     self.end_headers()
                     self.wfile.write(data)
@@ -113,6 +143,14 @@ class Fakes:
             return self._slack(path, headers, body)
         if path == "/api/annotations":
             return self._grafana(headers, body)
+        if path == "/" and '"topic"' in body:
+            self._may_fail("ntfy")
+            self.buttons = ntfy_actions(headers)
+            return (
+                Got("ntfy", json.loads(body)["topic"], json.loads(body).get("message", "")),
+                200,
+                {"id": "x"},
+            )
         self._may_fail("webhook")
         return Got("webhook", path, body, headers), 204, ""
 
@@ -168,7 +206,9 @@ class Fakes:
         if len(form["Twiml"]) > 4000:
             raise error(400, 21219, "'Twiml' exceeds 4000 characters.")
         document = ElementTree.fromstring(form["Twiml"])  # noqa: S314 - our own
+        _check_gather(document)
         said = [say.text or "" for say in document.iter("Say")]
+        self.twiml.append(form["Twiml"])
         return Got(service, form["To"], " ".join(said)), 201, self._accepted(service)
 
     def _document(
