@@ -213,6 +213,9 @@ def _channels(settings: Settings) -> Iterator[str]:
             if getattr(channels, name).enabled and not value:
                 yield f"channels.{name}.{key}: is not set; set it, or channels.{name}.enabled to false"
 
+    if (address := channels.phone.answer_url) and address.scheme != "https":
+        yield f"channels.phone.answer_url: {address} is not https, and anybody between could read the keys"
+
 
 def _burn_rates(settings: Settings) -> Iterator[str]:
     for index, burn in enumerate(settings.sla.burn_rates):

@@ -24,10 +24,9 @@ _RIGHTS = {"viewer": frozenset[Right](), "responder": _RESPONDER, "operator": fr
 
 def role_of(settings: Settings, name: str) -> str | None:
     """Return the role of a contact, or of the desk; None for whoever settings do not name."""
-    if name == DESK:
-        return settings.escalation.desk_role
-    contact = settings.contacts.get(name)
-    return contact.role if contact else None
+    if contact := settings.contacts.get(name):
+        return contact.role
+    return settings.escalation.desk_role if name == DESK else None
 
 
 def rights_of(settings: Settings, name: str) -> frozenset[Right]:

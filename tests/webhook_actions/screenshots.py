@@ -25,8 +25,8 @@ LATE = {"summary": "p95 of beta's API at 2.4 s, over 2 s", "verify": "vector(1) 
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
-        roles = {"administrator": {"email": ["anna@example.org"], "role": "operator"}}
-        world = World(Path(scratch), "alpha", "beta", contacts=roles)
+        people = {"administrator": {"email": ["anna@example.org"], "role": "operator"}}
+        world = World(Path(scratch), "alpha", "beta", contacts=people)
         try:
             with Browser(Path(scratch) / "chromium") as browser:
                 shoot(world, browser)
@@ -44,6 +44,9 @@ def shoot(world: World, browser: Browser) -> None:
     late = {"alertname": "TradingBotApiResponseTimeHigh", "bot": "beta", "severity": "warning"}
     world.deliver(world.alert("alpha", annotations=DOWN), world.alert("beta", labels=late, annotations=LATE))
     eventually(lambda: world.incident("alpha")["handed_over_at"], within=60, what="giving up")
+    browser.size(390, 844)
+    browser.go(link(world, "administrator"))
+    browser.shoot(IMAGES / "link-phone.png", whole=False)
     browser.size(1100, 800)
     log_in(browser, world)
     browser.fill("#incident-2 input[name=comment]", "the exchange is slow")
@@ -51,11 +54,7 @@ def shoot(world: World, browser: Browser) -> None:
     browser.reads("the exchange is slow")
     browser.go(world.url("/"))
     browser.shoot(IMAGES / "oncall.png")
-    browser.size(390, 844)
-    browser.go(link(world, "administrator"))
-    browser.shoot(IMAGES / "link-phone.png")
     browser.size(360, 740)
-    browser.go(world.url("/"))
     browser.click("#kill-switch summary")
     browser.fill("#reason", "the exchange is in maintenance")
     browser.click("#kill-switch button")
