@@ -53,6 +53,7 @@ class Presses:
         self._buttons = Buttons(settings, links)
         self._answers = Answers(settings, commands, metrics, "telegram")
         self._poller = uuid4().hex
+        self._pause = _AFTER_FAILURE  # seconds; it doubles with each failure
         self._pace = RateLimit(settings.webhook_actions.page.writes)
 
     async def run(self) -> None:
@@ -81,6 +82,7 @@ class Presses:
         except (NoAnswer, Refusal) as error:
             return self._not_told(bot, error)
         self._metrics.polls.labels("answered").inc()
+        self._pause = _AFTER_FAILURE
         async with self._pool.connection() as connection:
             await telegram_polls.answered(connection, bot.number, self._poller)
         stale = turn.silent_for is not None and turn.silent_for > _STALE
@@ -93,8 +95,9 @@ class Presses:
         outcome = "conflict" if status == 409 else "refused" if status else "unreachable"
         self._metrics.polls.labels(outcome).inc()
         log.warning("Telegram does not tell what was pressed", extra={"reason": bot.redacted(str(error))})
-        wait = (error.retry_after if isinstance(error, Refusal) else None) or _AFTER_FAILURE
-        return min(wait, _LONGEST_PAUSE)
+        asked = (error.retry_after if isinstance(error, Refusal) else None) or 0.0
+        wait, self._pause = max(self._pause, asked), min(2 * self._pause, _LONGEST_PAUSE)
+        return wait
 
     async def _take(self, bot: Bot, raw: dict[str, object], *, stale: bool) -> None:
         """Take one update and do it; what is wrong with it costs no other."""

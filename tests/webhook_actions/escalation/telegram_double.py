@@ -29,6 +29,7 @@ class TelegramDouble:
         self.toasts: dict[str, str] = {}  # by press
         self.updates: list[dict[str, Any]] = []  # that are not confirmed yet
         self.asked: list[int | None] = []  # the offsets
+        self.conflicts = 0
         self.webhook = False  # whether one is set, which makes getUpdates fail
         self._error = error
         self._next_update, self._presses = 1000, 0
@@ -112,6 +113,7 @@ class TelegramDouble:
             while not self.updates and self._asking is mine and (left := deadline - time.monotonic()) > 0:
                 self._lock.wait(left)
             if self._asking is not mine:
+                self.conflicts += 1
                 raise self._error(409, _TERMINATED)
             self._asking = None
             return list(self.updates)[:100]

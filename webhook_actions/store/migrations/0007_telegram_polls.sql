@@ -8,3 +8,6 @@ CREATE TABLE telegram_polls (
     next_update bigint, -- from which update on nothing was taken
     updated_at timestamptz -- when the last one was taken
 );
+
+-- By which a press or a key finds what its message told of.
+CREATE INDEX deliveries_by_receipt ON deliveries (receipt) WHERE receipt IS NOT NULL;
