@@ -14,6 +14,7 @@ _PATIENCE = 10.0  # seconds at most for any answer: another engine takes over so
 _TOAST = 200  # characters of what is shown above the chat
 _BRIEF = 100  # characters that are read before they vanish; more stays until it is confirmed
 _LONGEST = 4096
+_TOO_OLD = 400  # what is answered of a press that was waited for too long
 
 
 class Chat(BaseModel):
@@ -99,14 +100,16 @@ class Bot:
         found = await self._call("getUpdates", wanted, self.longest)
         return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
 
-    async def answer(self, callback: str, text: str) -> None:
-        """Say something to whoever pressed a button; the button rests then."""
-        said = {
-            "callback_query_id": callback,
-            "text": cut(text, _TOAST),
-            "show_alert": len(text) > _TOAST // 2,
-        }
-        await self._call("answerCallbackQuery", said, self._timeout)
+    async def answer(self, callback: str, text: str) -> bool:
+        """Say something to whoever pressed a button, which rests then; False where they wait no more."""
+        said = {"callback_query_id": callback, "text": cut(text, _TOAST), "show_alert": len(text) > _BRIEF}
+        try:
+            await self._call("answerCallbackQuery", said, self._timeout)
+        except Refusal as refusal:
+            if refusal.status != _TOO_OLD:
+                raise
+            return False
+        return True
 
     async def edit(self, place: Said, line: str, keyboard: dict[str, object]) -> None:
         """Write a line below a message, and other buttons; where its text is not told, beside it."""

@@ -8,7 +8,7 @@ import hmac
 import logging
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlsplit
 from xml.sax.saxutils import escape
 
 from fastapi import APIRouter, Request, Response
@@ -39,6 +39,14 @@ def signature(token: str, url: str, fields: Iterable[tuple[str, str]]) -> str:
     return base64.b64encode(hmac.digest(token.encode(), said.encode(), "sha1")).decode()
 
 
+def is_signed(token: str, url: str, fields: Iterable[tuple[str, str]], given: str) -> bool:
+    """Return whether Twilio signed a request; it signs the address with its port or without."""
+    host, fields = urlsplit(url).netloc, tuple(fields)
+    bare = host.rpartition(":")[0] or host
+    signed = (signature(token, url.replace(host, one, 1), fields) for one in (host, bare, f"{bare}:443"))
+    return any(hmac.compare_digest(given.encode(), one.encode()) for one in signed)
+
+
 def routes(settings: Settings, pool: Pool, commands: Commands, metrics: Metrics) -> APIRouter:
     """Return the route, none where settings name no address by which Twilio reaches it."""
     router = APIRouter(include_in_schema=False)
@@ -57,8 +65,8 @@ def routes(settings: Settings, pool: Pool, commands: Commands, metrics: Metrics)
         except ValueError:
             fields = []
         secret = token_file.read_text(encoding="utf-8").strip()
-        expected = signature(secret, answer_address(settings, token), fields)
-        if not hmac.compare_digest(request.headers.get("X-Twilio-Signature", "").encode(), expected.encode()):
+        given = request.headers.get("X-Twilio-Signature", "")
+        if not is_signed(secret, answer_address(settings, token), fields, given):
             answers.count("forged")
             log.warning("a key was told by somebody else than Twilio", extra={"address": address(request)})
             return Response("not signed by Twilio\n", 403, media_type="text/plain")

@@ -149,7 +149,8 @@ class Presses:
         except (LinkError, Refused) as error:
             if isinstance(error, LinkError) and not stale:
                 self._answers.count("invalid")
-            await bot.answer(pressed.id, f"Nothing was done: {error}")
+            if not await bot.answer(pressed.id, f"Nothing was done: {error}"):
+                await bot.say(place.chat.id, {"text": f"Nothing was done: {error}"})
             return
         await bot.answer(pressed.id, said)
         await bot.edit(place, said, await self._keyboard(place, name, press.act, press.incident))

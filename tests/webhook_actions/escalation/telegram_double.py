@@ -30,6 +30,7 @@ class TelegramDouble:
         self.updates: list[dict[str, Any]] = []  # that are not confirmed yet
         self.asked: list[int | None] = []  # the offsets
         self.conflicts = 0
+        self.expired = set[str]()  # presses that nobody waits for any more
         self.webhook = False  # whether one is set, which makes getUpdates fail
         self._error = error
         self._next_update, self._presses = 1000, 0
@@ -147,7 +148,7 @@ class TelegramDouble:
 
     def _answer(self, said: dict[str, Any]) -> bool:
         id_ = said["callback_query_id"]
-        if id_ in self.toasts or not str(id_).startswith(_PRESSED):
+        if id_ in self.toasts or id_ in self.expired or not str(id_).startswith(_PRESSED):
             raise self._error(400, f"Bad Request: {_TOO_OLD}")
         if len(said.get("text", "")) > 200:
             raise self._error(400, "Bad Request: MESSAGE_TOO_LONG")

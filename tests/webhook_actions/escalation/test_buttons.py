@@ -292,12 +292,29 @@ def test_what_was_pressed_while_no_engine_listened_for_long_is_not_done_later(
         async with polling(world):
             await until(lambda: _polled(world))
         await world.rows("UPDATE telegram_polls SET asked_at = now() - interval '3 minutes' RETURNING 1")
-        late = fakes.telegram.press(sent, "Acknowledge", ANNA)
+        fakes.telegram.expired.add(fakes.telegram.press(sent, "Acknowledge", ANNA))
         async with polling(world):
-            assert "did not hear of it in time; press it again" in await toast(fakes, late)
+            await until(lambda: _says(fakes, "did not hear of it in time; press it again"))
             again = fakes.telegram.press(sent, "Acknowledge", ANNA)
             assert (await toast(fakes, again)).startswith("Acknowledged")
         assert len(await acts(world)) == 1
+
+    play(scene, **PEOPLE)
+
+
+async def _says(fakes: Fakes, words: str) -> bool:
+    return any(words in one["text"] for one in fakes.telegram.messages.values())
+
+
+def test_an_answer_that_nobody_waits_for_any_more_keeps_no_words_from_the_message(
+    play: Play, fakes: Fakes
+) -> None:
+    async def scene(world: World) -> None:
+        await world.fire("Down")
+        sent = await message(fakes)
+        fakes.telegram.expired.add(fakes.telegram.press(sent, "Acknowledge", ANNA))
+        async with polling(world):
+            await until(lambda: _says(fakes, "Acknowledged by administrator (Telegram)"))
 
     play(scene, **PEOPLE)
 

@@ -43,6 +43,14 @@ def test_the_signature_is_the_one_of_twilios_own_documentation() -> None:
     assert phone.signature("12345", url, fields.items()) == "L/OH5YylLD5NRKLltdqwSvS0BnU="
 
 
+@pytest.mark.parametrize("signed_for", ["desk.example.org", "desk.example.org:443", "desk.example.org:8443"])
+def test_the_port_may_be_signed_or_not(signed_for: str) -> None:
+    key = {"Digits": "1"}.items()
+    given = phone.signature("12345", f"https://{signed_for}/phone/x", key)
+    assert phone.is_signed("12345", "https://desk.example.org:8443/phone/x", key, given)
+    assert not phone.is_signed("12345", "https://desk.example.org:8443/phone/y", key, given)
+
+
 class _Server(uvicorn.Server):
     """Leaves signals to the test."""
 
