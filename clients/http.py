@@ -52,11 +52,15 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """A status and the whole of a body; `date` is when it was made, by its maker's clock, in unix time."""
+    """A status and the whole of a body; `date` is when it was made, by its maker's clock, in unix time.
+
+    `retry_after` is the seconds after which to ask again, where it says so in seconds.
+    """
 
     status: int
     body: bytes
     date: float | None = None
+    retry_after: float | None = None
 
     @property
     def ok(self) -> bool:
@@ -165,7 +169,9 @@ class Http:
                 trace_request_ctx=sent,
             ) as answer:
                 made = _unix_time(answer.headers.get("Date"))
-                return Answer(answer.status, await _body(answer, request.largest), made)
+                after = answer.headers.get("Retry-After", "")
+                wait = float(after) if after.isascii() and after.isdigit() else None
+                return Answer(answer.status, await _body(answer, request.largest), made, wait)
         except aiohttp.ClientConnectorCertificateError as error:
             said = f"its certificate is not trusted: {error.certificate_error}"
             raise Unsent(said, "way") from None

@@ -12,13 +12,12 @@ from starlette.requests import ClientDisconnect
 
 from stack.settings import Settings
 from webhook_actions import page, payload
-from webhook_actions.actions import load_actions
 from webhook_actions.escalation.steps import Escalation
 from webhook_actions.metrics import Metrics
 from webhook_actions.report import api as reports
 from webhook_actions.store import incidents
 from webhook_actions.store.database import GONE, Pool
-from webhook_actions.web import api, schedule_api, watchdog
+from webhook_actions.web import api, phone, schedule_api, watchdog
 from webhook_actions.web.auth import Scope, Tokens
 from webhook_actions.web.capabilities import Capabilities
 from webhook_actions.web.commands import Commands
@@ -39,6 +38,7 @@ _PROBLEMS = 20  # that an answer lists
 def build(
     settings: Settings,
     pool: Pool,
+    commands: Commands,
     escalation: Escalation,
     capabilities: Capabilities,
     metrics: Metrics,
@@ -53,7 +53,6 @@ def build(
     app.add_middleware(Guard, webhook=_WEBHOOK, limit=int(settings.webhook_actions.body_limit))
     app.add_exception_handler(RequestValidationError, refuse_unreadable)
     app.add_exception_handler(TooManyFailures, refuse_for_now)
-    commands = Commands(settings, pool, escalation, load_actions(), lacks=capabilities.lacks)
     writes = RateLimit(settings.webhook_actions.page.writes)
     api.mount(app, settings, pool, commands, capabilities, tokens, writes)
     app.include_router(reports.routes(settings, pool, read))
@@ -61,7 +60,8 @@ def build(
     app.include_router(schedule_api.reads(settings, pool, read))
     app.include_router(schedule_api.writes(schedules, api.paced(tokens.wants(Scope.ACT), writes)))
     app.include_router(watchdog.routes(settings, pool, metrics, receive))
-    page.mount(app, settings, pool, commands, schedules, capabilities, tokens, writes, failures)
+    app.include_router(phone.routes(settings, pool, commands, metrics))
+    page.mount(app, settings, pool, commands, schedules, capabilities, tokens, writes, failures, metrics)
 
     @app.get("/healthz")
     async def healthz() -> Response:

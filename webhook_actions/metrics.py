@@ -72,6 +72,14 @@ class Metrics:
             "Messages of which it was asked whether they arrived.",
             ["channel", "arrived"],
         )
+        self.answers = counter(
+            "nightdesk_answers",
+            "Answers from phones (buttons, keys, signed links), by what came of them.",
+            ["way", "outcome"],
+        )
+        self.polls = counter(
+            "nightdesk_telegram_polls", "Times that Telegram was asked what was pressed.", ["outcome"]
+        )
         self.closed = counter("nightdesk_incidents_closed", "Incidents closed.", ["severity"])
         self.reconciliations = counter(
             "nightdesk_reconciliations", "Comparisons with Prometheus, by how they ended.", ["outcome"]

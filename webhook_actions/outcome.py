@@ -24,7 +24,7 @@ class Outcome:
     that something between us and the bot refused: the bot itself may be well.
 
     Of a message: `cause` is the class of why it was not delivered, and `receipt` is what it is known by to
-    whoever took it.
+    whoever took it. `retry_after` is the seconds that whoever refused it asked to be left alone for.
     """
 
     result: Result
@@ -34,6 +34,7 @@ class Outcome:
     way_broken: bool = False
     cause: str = ""
     receipt: str = ""
+    retry_after: float = 0.0
 
     @property
     def done(self) -> bool:

@@ -35,7 +35,9 @@ from webhook_actions.outgoing.trades import Trades
 from webhook_actions.store import escalation_steps, incidents, migrate
 from webhook_actions.store.database import CONNECT_SECONDS, GONE, Clock, DatabaseError, Pool
 from webhook_actions.web.capabilities import Capabilities
+from webhook_actions.web.commands import Commands
 from webhook_actions.web.health import Fresh, writable
+from webhook_actions.web.telegram import Presses
 
 log = logging.getLogger(__name__)
 
@@ -147,6 +149,13 @@ async def running(
         engine.tasks["listener"] = lambda: listen(pool.address, engine.notice)
         engine.tasks["trades"] = lambda: _tell_trades(settings, Trades(settings, pool))
         engine.tasks["schema"] = lambda: _watch_schema(pool, engine.executor)
+        capabilities = Capabilities(settings, load_actions())
+        stack.callback(capabilities.close)
+        commands = Commands(
+            settings, pool, engine.escalation, load_actions(), lacks=capabilities.lacks
+        )  # fmt: skip
+        if settings.channels.telegram.enabled and settings.channels.telegram.buttons:
+            engine.tasks["telegram"] = Presses(settings, pool, commands, metrics, links).run
         await reconsider(pool)
         tasks = tuple(
             asyncio.create_task(
@@ -156,9 +165,7 @@ async def running(
         )
         stack.push_async_callback(_stop, engine, tasks)
         health = _health(pool)
-        capabilities = Capabilities(settings, load_actions())
-        stack.callback(capabilities.close)
-        yield app.build(settings, pool, engine.escalation, capabilities, metrics, health, reload)
+        yield app.build(settings, pool, commands, engine.escalation, capabilities, metrics, health, reload)
 
 
 async def _tell_trades(settings: Settings, trades: Trades) -> None:

@@ -136,13 +136,22 @@ PhoneNumber = Annotated[
 Chat = Annotated[int | str, BeforeValidator(_a_chat)]
 
 
+Role = Literal["viewer", "responder", "operator"]
+
+
 class Contact(Section):
-    """The addresses a person is reached at."""
+    """The addresses a person is reached at, and what they may do from a message: by buttons and links."""
 
     email: tuple[MailAddress, ...] = ()
     phone: tuple[PhoneNumber, ...] = ()
     telegram: tuple[Chat, ...] = ()
     apprise_files: tuple[SecretFile, ...] = ()
+    role: Role = "responder"
+
+    @property
+    def has_address(self) -> bool:
+        """Whether there is any."""
+        return any((self.email, self.phone, self.telegram, self.apprise_files))
 
 
 class Level(Section):
@@ -229,6 +238,7 @@ class Escalation(Section):
     quiet_hours: Hours | None
     storm: Storm
     link_valid_for: Annotated[RealTime, Between("10m", "30d")]
+    desk_role: Role
     delivery: RetryPolicy
 
 
@@ -299,6 +309,7 @@ class Telegram(Section):
     enabled: StrictBool
     token_file: SecretFile | None
     chats: list[Chat]
+    buttons: StrictBool
     timeout: Timeout
     retries: Retries
     api_url: Url
@@ -314,6 +325,12 @@ class Twilio(Section):
     to: list[PhoneNumber]
     timeout: Timeout
     api_url: Url
+
+
+class Phone(Twilio):
+    """Phone calls; `answer_url` is where Twilio reaches webhook_actions to tell which key was pressed."""
+
+    answer_url: Url | None
 
 
 class Slack(Section):
@@ -359,7 +376,7 @@ class Channels(Section):
     email: Email
     telegram: Telegram
     sms: Twilio
-    phone: Twilio
+    phone: Phone
     slack: Slack
     webhooks: Webhooks
     grafana: Grafana

@@ -176,7 +176,7 @@ def _owners(settings: Settings) -> Iterator[str]:
     rotas = [settings.escalation.rotas[name].contacts for name in teams if name in settings.escalation.rotas]
     for name in sorted(teams.union(*rotas)):
         contact = settings.contacts.get(name)
-        if contact and not any(addresses for _, addresses in contact):
+        if contact and not contact.has_address:
             yield (
                 f"contacts.{name}: owns bots and has no address; "
                 f"write one below contacts.{name}.email, phone, telegram or apprise_files"
@@ -225,6 +225,9 @@ def _channels(settings: Settings) -> Iterator[str]:
         for key, value in values.items():
             if getattr(channels, name).enabled and not value:
                 yield f"channels.{name}.{key}: is not set; set it, or channels.{name}.enabled to false"
+
+    if (address := channels.phone.answer_url) and address.scheme != "https":
+        yield f"channels.phone.answer_url: {address} is not https, and anybody between could read the keys"
 
 
 def _burn_rates(settings: Settings) -> Iterator[str]:

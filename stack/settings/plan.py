@@ -163,7 +163,7 @@ def _of_contact(contact: Contact, channel: str) -> tuple[str, ...]:
 
 def is_owner(contact: Contact) -> bool:
     """Return whether a contact has no address of its own: then it is whoever the channels' own reach."""
-    return not any(addresses for _, addresses in contact)
+    return not contact.has_address
 
 
 def shared_addresses(settings: Settings, bot: str, channel: str) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from tests.webhook_actions.escalation.fakes import Fakes, Got, Refusal
+from tests.webhook_actions.escalation.fakes import Fakes, Got, Refusal, ntfy_actions
 
 CHAT = -100123
 TOPIC = "nightdesk-canary-topic"
@@ -21,13 +21,14 @@ class Services(Fakes):
         first = path.strip("/").split("/")[0]
         if first == "2010-04-01" and "twilio" in self.revoked:
             raise Refusal(401, {"code": 20003, "message": "Authenticate", "status": 401})
-        if first.startswith("bot"):
+        if first.startswith("bot") and path.endswith("/sendMessage"):
             got, status, _ = super().take(path, headers, self._chat(body))
             chat = {"id": CHAT, "type": "private"}  # Alertmanager takes it for granted
             return got, status, {"ok": True, "result": {"message_id": 1, "date": 1, "chat": chat}}
         if first == "services":
             return self._incoming(path, body)
         if self._is_ntfy(path, body):
+            ntfy_actions(headers)
             return self._publish(path, body)
         return super().take(path, headers, body)
 

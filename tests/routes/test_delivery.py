@@ -111,6 +111,21 @@ def test_an_alert_arrives_by_telegram_however_long_its_links_are(desk: Desk) -> 
     assert not inbox.refused
 
 
+def test_an_alert_arrives_by_telegram_however_long_the_address_of_the_on_call_page_is(tmp_path: Path) -> None:
+    binary("alertmanager")
+    overlay = tmp_path / "overlay.yaml"
+    overlay.write_text(f"links: {{webhook_actions: 'https://desk.example.org/{'x&' * 1000}'}}")
+    with running(tmp_path, overlay) as desk:
+        inbox, text = desk.inbox, "<" * 3000
+        desk.post(_labels("Down", "critical", "far"), summary="far away", description=text)
+        coins = [_labels("LowWinRate", "warning", "near") | {"symbol": f"COIN{n}/USDT"} for n in range(40)]
+        desk.post_all(coins, summary=f"many {text}", description=text)
+        for words in ("far away", "40 alerts"):
+            found = eventually(lambda words=words: [one for one in inbox.telegram if words in one])
+            assert "On-call page" not in found[0], "half of a link leads nowhere"
+        assert not inbox.refused
+
+
 def test_one_refused_address_of_several_keeps_the_mail_from_no_other(tmp_path: Path) -> None:
     binary("alertmanager")
     overlay = tmp_path / "overlay.yaml"

@@ -119,7 +119,7 @@ class Sending(Held):
                 m.id,
                 state=state,
                 outcome=outcome.detail,
-                due_at=self.later(float(policy.pause) * 2 ** (m.attempts - 1)),
+                due_at=self.later(max(float(policy.pause) * 2 ** (m.attempts - 1), outcome.retry_after)),
                 sent_at=self.now() if final == "sent" else None,
                 receipt=outcome.receipt or None,
                 ask_at=self.later(ask_after) if outcome.done else None,

@@ -251,7 +251,8 @@ class Both:
         if theirs and self.dice.random() < 0.8:
             await self.ask("deliveries.renew", (theirs, 60.0), (ours, 60.0))
             sent = Outcome(Result.DONE, "sent", receipt=f"SM{len(self.asked)}")
-            outcome = self.dice.choice((sent, Outcome.failed("no"), Outcome.retry("later")))
+            asked = Outcome(Result.RETRY, "much later", retry_after=300.0)
+            outcome = self.dice.choice((sent, Outcome.failed("no"), Outcome.retry("later"), asked))
             policy = type("Policy", (), {"retries": 1, "pause": 100.0})
             ask = self.dice.choice((None, 0.0))
             states = await self.ask(

@@ -7,6 +7,7 @@ from tests.conftest import eventually
 from tests.webhook_actions.chromium import Browser
 from tests.webhook_actions.rota import desk
 from tests.webhook_actions.test_browser import log_in
+from tests.webhook_actions.test_signed_page import link
 from tests.webhook_actions.world import ROOT, World
 
 IMAGES = ROOT / "docs/img"
@@ -16,12 +17,18 @@ DOWN = {
     "runbook_url": "https://example.org/runbooks/TradingBotDown.md",
     "dashboard_url": "https://example.org/d/trading-bot",
 }
+HELD = [
+    {"symbol": "BTC/USDT", "side": "long", "size": 0.05, "price": 100_000.0, "profit": -182.4},
+    {"symbol": "ETH/USDT", "side": "long", "size": 1.2, "price": 3_000.0, "profit": 41.7},
+]
 LATE = {"summary": "p95 of beta's API at 2.4 s, over 2 s", "verify": "vector(1) == 2"}
 
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
-        world = World(Path(scratch), "alpha", "beta", **desk())
+        given = desk()
+        given["contacts"] = {name: one | {"role": "operator"} for name, one in given["contacts"].items()}
+        world = World(Path(scratch), "alpha", "beta", **given)
         try:
             with Browser(Path(scratch) / "chromium") as browser:
                 shoot(world, browser)
@@ -34,10 +41,14 @@ def shoot(world: World, browser: Browser) -> None:
     world.start_prometheus()
     world.start_engine()
     world.bots.by_name["alpha"].comes_back = False
+    world.bots.by_name["alpha"].positions = HELD
     world.goes_down("alpha")
     late = {"alertname": "TradingBotApiResponseTimeHigh", "bot": "beta", "severity": "warning"}
     world.deliver(world.alert("alpha", annotations=DOWN), world.alert("beta", labels=late, annotations=LATE))
     eventually(lambda: world.incident("alpha")["handed_over_at"], within=60, what="giving up")
+    browser.size(390, 844)
+    browser.go(link(world, "anna"))
+    browser.shoot(IMAGES / "link-phone.png", whole=False)
     browser.size(1100, 800)
     log_in(browser, world)
     browser.fill("#incident-2 input[name=comment]", "the exchange is slow")

@@ -39,6 +39,7 @@ class Bot:
     status: int = 200  # of a restart
     pause: float = 0.0  # seconds a restart takes
     error: str | None = None  # reason of source_error
+    positions: list[dict[str, Any]] | None = None  # None: it does not say
     restarts: list[str] = field(default_factory=list)  # their idempotency keys
 
 
@@ -54,7 +55,9 @@ class Bots:
                 if self.path == "/metrics":
                     return self.reply(200, world.exposition(), "text/plain")
                 bot = world.by_name[self.path.split("/")[1]]
-                return self.reply(200 if bot.answers else 503, b'{"state": "running"}')
+                held = {} if bot.positions is None else {"open_positions": bot.positions}
+                answer = json.dumps({"state": "running", **held}).encode()
+                return self.reply(200 if bot.answers else 503, answer)
 
             def do_POST(self) -> None:
                 bot = world.by_name[self.path.split("/")[1]]

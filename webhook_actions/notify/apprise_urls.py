@@ -8,9 +8,11 @@ from base64 import b64encode
 from pathlib import Path
 
 from stack.settings import Settings
-from webhook_actions.notify.http import REFUSED, SETTINGS, TIMEOUT, redacted
+from stack.settings.roles import Right, rights_of
+from webhook_actions.notify.buttons import SNOOZE
+from webhook_actions.notify.http import REFUSED, SETTINGS, TIMEOUT, redacted, seconds
 from webhook_actions.notify.message import Message
-from webhook_actions.outcome import Outcome
+from webhook_actions.outcome import Outcome, Result
 
 _PROGRAM = Path(__file__).with_name("apprise_program.py")
 _SECONDS = 30.0  # for the start of the program and all that it does
@@ -28,7 +30,15 @@ def send(settings: Settings, address: str, message: Message) -> Outcome:
         {"name": one.name, "kind": one.kind, "content": b64encode(one.content).decode()}
         for one in message.files
     ]
-    told = json.dumps({"url": url, "title": message.subject, "body": message.text, "files": files})
+    told = json.dumps(
+        {
+            "url": url,
+            "title": message.subject,
+            "body": message.text,
+            "files": files,
+            "actions": _ntfy_buttons(settings, message),
+        }
+    )
     # -P: of the program's own directory nothing is imported in place of Python's modules.
     command = [sys.executable, "-P", str(_PROGRAM)]
     try:
@@ -47,4 +57,33 @@ def send(settings: Settings, address: str, message: Message) -> Outcome:
     parts = sorted(re.split(r"[/:@?&=,]", url), key=len, reverse=True)
     said = " ".join(answer["said"].split())
     detail = redacted(said, (url, *(part for part in parts if len(part) > _HARMLESS)))
-    return Outcome.retry(f"{answer['service']}: {detail}"[:_LONGEST], cause=REFUSED)
+    wait = seconds(answer["retry_after"]) or 0.0
+    return Outcome(Result.RETRY, f"{answer['service']}: {detail}"[:_LONGEST], cause=REFUSED, retry_after=wait)
+
+
+def _ntfy_buttons(settings: Settings, message: Message) -> list[dict[str, object]]:
+    """Return what ntfy shows below a message about one incident: the page, and answers by its signed link.
+
+    https://docs.ntfy.sh/publish/#action-buttons: three at most.
+    """
+    if len(message.incidents) != 1 or not message.link:
+        return []
+    rights = rights_of(settings, message.contact)
+    look: dict[str, object] = {"action": "view", "label": "Open", "url": message.link}
+    answers = [
+        ("Acknowledge", Right.ACKNOWLEDGE, ""),
+        ("Snooze 1 h", Right.SNOOZE, f"&for={SNOOZE / 60:.0f}m"),
+    ]
+    return [look] + [
+        {
+            "action": "http",
+            "label": label,
+            "url": message.link,
+            "method": "POST",
+            "headers": {"Content-Type": "application/x-www-form-urlencoded"},
+            "body": f"act={right}{more}",
+            "clear": True,
+        }
+        for label, right, more in answers
+        if right in rights
+    ]

@@ -175,6 +175,7 @@ class Sender:
                 tried,
                 wanted[incident.id].why or "",
                 self._links.url(incident.id, wanted[incident.id].contact, now),
+                wanted[incident.id].contact,
             )
             for incident, tried in found
         ]

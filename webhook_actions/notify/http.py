@@ -10,6 +10,7 @@ REFUSED, TIMEOUT, UNREACHABLE, SETTINGS = "refused", "timeout", "unreachable", "
 
 _AGAIN = (408, 425, 429)  # of the refusals, those that say "later"
 _LONGEST = 300  # characters of an answer that an outcome keeps
+LONGEST_WAIT = 900.0  # seconds: whoever asks to be left alone for longer is asked again all the same
 _NO_ADDRESS = "its address is not one"
 
 
@@ -41,8 +42,21 @@ def send_to(
         return Outcome(Result.DONE, f"{service} took it", receipt=receipt(answer))
     said = redacted(reason(answer).strip(), secrets)[:_LONGEST]
     detail = f"{service} answered {answer.status}: {said}"
-    how = Outcome.retry if again(answer.status) else Outcome.failed
-    return how(detail, cause=REFUSED)
+    if not again(answer.status):
+        return Outcome.failed(detail, cause=REFUSED)
+    return Outcome(Result.RETRY, detail, cause=REFUSED, retry_after=retry_after(answer) or 0.0)
+
+
+def retry_after(answer: Answer) -> float | None:
+    """Return the seconds that a refusal asks to be left alone for: by its header, or as Telegram says it."""
+    if answer.retry_after is not None:
+        return min(answer.retry_after, LONGEST_WAIT)
+    return seconds(field("parameters", "retry_after")(answer))
+
+
+def seconds(told: str) -> float | None:
+    """Return seconds as a service writes them, at most LONGEST_WAIT; None where it is no number."""
+    return min(float(told), LONGEST_WAIT) if told.isascii() and told.isdigit() else None
 
 
 def field(*names: str) -> Callable[[Answer], str]:

@@ -39,12 +39,12 @@ class Links:
         """Return the address by which a contact may see an incident, and by a POST acknowledge it."""
         until = int(now.timestamp() + self._valid)
         payload = _encoded(f"{incident} {until} {contact}".encode())
-        return f"{self._page}/i/{payload}.{self._mac(payload)}"
+        return f"{self._page}/i/{payload}.{self.mac(payload)}"
 
     def read(self, token: str, now: datetime) -> Invitation:
         """Return what the last part of a link's path says. Raises LinkError."""
         payload, _, mac = token.partition(".")
-        if not hmac.compare_digest(mac.encode(), self._mac(payload).encode()):
+        if not hmac.compare_digest(mac.encode(), self.mac(payload).encode()):
             raise LinkError("this link was not made by this Nightdesk, or its act token has changed since")
         try:
             incident, until, contact = _decoded(payload).split(" ", 2)
@@ -62,7 +62,8 @@ class Links:
         """The address of the on-call page."""
         return self._page
 
-    def _mac(self, payload: str) -> str:
+    def mac(self, payload: str) -> str:
+        """Return the signature of a text, of 22 letters that a URL takes."""
         return _encoded(hmac.digest(self._key, payload.encode(), hashlib.sha256)[:_MAC_BYTES])
 
 

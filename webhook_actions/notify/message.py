@@ -31,12 +31,18 @@ class Attachment:
 
 @dataclass(frozen=True)
 class Message:
-    """The same in four lengths; a report also as HTML with its images, and as files."""
+    """The same in four lengths; a report also as HTML with its images, and as files.
+
+    `incidents` are those that it tells of, and `link` is the signed one of the first, by which to answer.
+    """
 
     subject: str
     text: str
     short: str
     spoken: str
+    incidents: tuple[int, ...] = ()
+    contact: str = ""  # whom it is for
+    link: str = ""
     html: str | None = None
     images: tuple[Attachment, ...] = ()
     files: tuple[Attachment, ...] = ()
@@ -50,6 +56,7 @@ class Told:
     runs: Sequence[Run]
     why: str
     link: str
+    contact: str = ""
 
 
 def compose(settings: Settings, told: Sequence[Told], page: str) -> Message:
@@ -69,7 +76,8 @@ def compose(settings: Settings, told: Sequence[Told], page: str) -> Message:
         lines = "\n".join(f"{_summary(one.incident)}: {one.link}" for one in rest_)
         blocks.append(f"And {len(rest_)} more, all of them at {page}\n{lines}")
     text = "\n\n———\n\n".join(blocks)
-    return Message(subject, text, short, _spoken(settings, told))
+    about = tuple(one.incident.id for one in told)
+    return Message(subject, text, short, _spoken(settings, told), about, told[0].contact, told[0].link)
 
 
 def _block(settings: Settings, told: Told) -> str:

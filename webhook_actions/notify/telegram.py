@@ -1,12 +1,16 @@
 """A Telegram bot's messages, as plain text: names may hold what its markups would take for formatting."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from uuid import uuid4
 
 from clients.http import Request
 from stack.settings import Settings
+from stack.settings.roles import of_chat, rights_of
+from webhook_actions.notify.buttons import ALL, WANTS, Act, Buttons
 from webhook_actions.notify.cut import cut, fitting
 from webhook_actions.notify.http import SETTINGS, field, field_or_text, send_to
+from webhook_actions.notify.links import Links
 from webhook_actions.notify.message import Attachment, Message
 from webhook_actions.outcome import Outcome
 
@@ -29,11 +33,8 @@ def send(settings: Settings, address: str, message: Message) -> Outcome:
         kind, body = _form(fields, "document", message.files[0])
         request = Request("POST", f"{api}/sendDocument", config.timeout, {"Content-Type": kind}, body=body)
     else:
-        said = {
-            "chat_id": chat,
-            "text": fitting(message.text, _LONGEST),
-            "link_preview_options": {"is_disabled": True},
-        }
+        about = {"chat_id": chat, "link_preview_options": {"is_disabled": True}}
+        said = about | words(settings, chat, message)
         request = Request("POST", f"{api}/sendMessage", config.timeout, json=said)
     return send_to(
         "Telegram",
@@ -42,6 +43,28 @@ def send(settings: Settings, address: str, message: Message) -> Outcome:
         reason=field_or_text("description"),
         receipt=field("result", "message_id"),
     )
+
+
+def words(settings: Settings, chat: int | str, message: Message) -> dict[str, object]:
+    """Return text and buttons of a message; none in a public `@channel`, which anybody may read and press.
+
+    Raises OSError for a token that signs them and cannot be read.
+    """
+    said: dict[str, object] = {"text": fitting(message.text, _LONGEST)}
+    name = None if isinstance(chat, str) else of_chat(settings, chat, chat, closed=True)
+    if (
+        isinstance(chat, str)
+        or name is None
+        or not (message.incidents and settings.channels.telegram.buttons)
+    ):
+        return said
+    rights = rights_of(settings, name)
+    acts = [act for act in (Act.ACKNOWLEDGE, Act.SNOOZE, Act.PAUSE) if WANTS[act] in rights]
+    if acts:
+        about = message.incidents[0] if len(message.incidents) == 1 else ALL
+        buttons = Buttons(settings, Links(settings))
+        said["reply_markup"] = buttons.keyboard(chat, about, acts, datetime.now(UTC))
+    return said
 
 
 def _form(fields: Mapping[str, str], name: str, file: Attachment) -> tuple[str, bytes]:

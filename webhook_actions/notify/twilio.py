@@ -1,7 +1,7 @@
 """SMS and phone calls by Twilio, and what became of them."""
 
 from dataclasses import dataclass
-from xml.sax.saxutils import escape
+from xml.sax.saxutils import escape, quoteattr
 
 from clients.http import NoAnswer, Request, ask
 from stack.settings import Settings
@@ -13,6 +13,8 @@ from webhook_actions.notify.message import Message
 from webhook_actions.outcome import Outcome
 
 _SAID = 350  # characters: twice, with each written out as up to five, they are within Twilio's 4,000
+_LONGEST = 4000  # characters of TwiML that Twilio takes
+_KEYS = "Press 1 to acknowledge, or 2 to be told again in an hour."
 _RINGS = 30  # seconds; Twilio's own 60 would be all the time in which the next is to hear of it
 _RESOURCES = {"sms": "Messages", "phone": "Calls"}
 
@@ -31,10 +33,29 @@ def send_sms(settings: Settings, address: str, message: Message) -> Outcome:
 
 
 def call(settings: Settings, address: str, message: Message) -> Outcome:
-    """Call, and say it twice. The receipt is Twilio's id of the call."""
-    say = f"<Say>{escape(cut(message.spoken, _SAID))}</Say>"
-    twiml = f'<Response><Pause length="1"/>{say}<Pause length="1"/>{say}</Response>'
+    """Call, and say it twice; a key answers where Twilio can reach us. The receipt is the call's id."""
+    twiml = _twiml(message.spoken)
+    if message.link and settings.channels.phone.answer_url:
+        keys = _with_keys(message.spoken, answer_address(settings, message.link.rpartition("/")[2]))
+        # The words alone wake as well: an address that is too long costs the key, not the call.
+        twiml = keys if len(keys) <= _LONGEST else twiml
     return _post(settings, "phone", address, {"Twiml": twiml, "Timeout": str(_RINGS)})
+
+
+def answer_address(settings: Settings, token: str) -> str:
+    """Return where Twilio tells which key was pressed, by the token of a signed link."""
+    return f"{str(settings.channels.phone.answer_url).rstrip('/')}/phone/{token}"
+
+
+def _twiml(spoken: str) -> str:
+    say = f"<Say>{escape(cut(spoken, _SAID))}</Say>"
+    return f'<Response><Pause length="1"/>{say}<Pause length="1"/>{say}</Response>'
+
+
+def _with_keys(spoken: str, where: str) -> str:
+    say = f"<Say>{escape(cut(spoken, _SAID))} {_KEYS}</Say>"
+    gather = f'<Gather action={quoteattr(where)} method="POST" numDigits="1" timeout="8">'
+    return f'<Response><Pause length="1"/>{gather}{say}<Pause length="1"/>{say}</Gather></Response>'
 
 
 def status(settings: Settings, channel: str, receipt: str) -> Status:

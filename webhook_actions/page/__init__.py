@@ -8,6 +8,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import RedirectResponse
 
 from stack.settings import Settings
+from webhook_actions.metrics import Metrics
 from webhook_actions.page import commands as command_forms
 from webhook_actions.page import incidents, manual, reports, schedule, signed_link
 from webhook_actions.page import login as login_page
@@ -35,6 +36,7 @@ def mount(
     tokens: Tokens,
     writes: RateLimit,
     failures: RateLimit,
+    metrics: Metrics,
 ) -> None:
     """Add the pages to the application."""
     login, pages = Login(settings, tokens, failures), Pages(settings, commands, capabilities)
@@ -51,15 +53,13 @@ def mount(
 
     app.include_router(manual.routes(pages))
     app.include_router(login_page.routes(commands, login, pages))
-    app.include_router(signed_link.routes(settings, pool, commands, pages, writes))
+    app.include_router(signed_link.routes(settings, pool, commands, capabilities, metrics, pages, writes))
     app.include_router(incidents.routes(settings, pool, pages, login, visitor))
     desktop = incidents.desktop(login)
     app.include_router(reports.routes(settings, pool, pages, visitor, desktop))
     answered = command_forms.answering(pages, login, writes)
     app.include_router(command_forms.routes(commands, pages, login, visitor, answered))
-    app.include_router(
-        schedule.routes(settings, pool, pages, visitor, incidents.desktop(login), schedules, answered)
-    )
+    app.include_router(schedule.routes(settings, pool, pages, visitor, desktop, schedules, answered))
 
 
 def _visitor(login: Login) -> Callable[[Request], Awaitable[Session]]:

@@ -33,16 +33,8 @@ def answering(pages: Pages, login: Login, writes: RateLimit) -> Answered:
                 raise Refused(429, f"Too much at once; go on in {int(wait) + 1} s.")
             said = await act(caller, form)
         except Unconfirmed as unconfirmed:
-            return pages.show(
-                "confirm.html",
-                unconfirmed.status,
-                action=line(form, "action"),
-                key=line(form, "key"),
-                target=request.url.path,
-                csrf=login.csrf(session),
-                back=back,
-                bot=unconfirmed.bot,
-                wrong=line(form, "confirm"),
+            return pages.confirm(
+                unconfirmed, form, target=request.url.path, back=back, csrf=login.csrf(session)
             )
         except Refused as error:
             return pages.show("refused.html", error.status, text=str(error), back=back)

@@ -13,10 +13,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from stack.settings import Settings
 from webhook_actions.page import words
+from webhook_actions.page.forms import Form, line
 from webhook_actions.store.controls import Control
 from webhook_actions.store.holds import Halt, Pause
 from webhook_actions.web.capabilities import Capabilities
-from webhook_actions.web.commands import Commands
+from webhook_actions.web.commands import Commands, Unconfirmed
 
 _QUICK = 3  # of gzip's nine levels
 _HERE = Path(__file__).parent
@@ -50,7 +51,7 @@ class Desktop:
     @property
     def notice(self) -> str:
         """What was just done, '' where nothing was."""
-        return next((text for done, text in words.NOTICES.items() if done == self.said), "")
+        return words.notice(self.said)
 
 
 class Pages:
@@ -97,6 +98,22 @@ class Pages:
         """Return a page."""
         clock = words.Clock(self._zone, self._now())
         return HTMLResponse(self._environment.get_template(template).render(clock=clock, **content), status)
+
+    def confirm(
+        self, unconfirmed: Unconfirmed, form: Form, *, target: str, back: str, csrf: str = ""
+    ) -> HTMLResponse:
+        """Return the page that asks for the bot's name, with which the form is sent once more."""
+        kept = {name: line(form, name) for name in ("act", "action", "key") if name in form}
+        return self.show(
+            "confirm.html",
+            unconfirmed.status,
+            kept=kept | {"csrf": csrf, "back": back},
+            action=line(form, "action"),
+            target=target,
+            back=back,
+            bot=unconfirmed.bot,
+            wrong=line(form, "confirm"),
+        )
 
     def show_packed(self, request: Request, template: str, **content: object) -> HTMLResponse:
         """Return a page compressed, where the browser takes that.

@@ -1,4 +1,7 @@
-"""The signed links of Nightdesk's own messages: whoever got one sees its incident, and may answer it."""
+"""The signed links of Nightdesk's own messages: whoever got one sees its incident, and may answer it.
+
+Nobody need log in: a link is for one person and one incident, for a while, and does what their role lets.
+"""
 
 from datetime import UTC, datetime
 
@@ -6,14 +9,20 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
 from stack.settings import Settings
-from webhook_actions.notify.links import LinkError, Links
-from webhook_actions.page.forms import line, read
+from stack.settings.roles import Right, rights_of, role_of
+from webhook_actions.metrics import Metrics
+from webhook_actions.notify.links import Invitation, LinkError, Links
+from webhook_actions.page import words
+from webhook_actions.page.forms import read
 from webhook_actions.page.render import Pages
-from webhook_actions.store import search
+from webhook_actions.page.signed_acts import acts
+from webhook_actions.store import holds, search
 from webhook_actions.store.audit import Caller
 from webhook_actions.store.database import Pool
+from webhook_actions.web.api import Key
 from webhook_actions.web.auth import address
-from webhook_actions.web.commands import Commands, Refused
+from webhook_actions.web.capabilities import Capabilities
+from webhook_actions.web.commands import Commands, Done, Refused, Unconfirmed
 from webhook_actions.web.limit import RateLimit
 
 
@@ -21,39 +30,71 @@ def routes(
     settings: Settings,
     pool: Pool,
     commands: Commands,
+    capabilities: Capabilities,
+    metrics: Metrics,
     pages: Pages,
     writes: RateLimit,
 ) -> APIRouter:
     """Return the routes."""
     router = APIRouter(include_in_schema=False)
-    links = Links(settings)
+    links, known = Links(settings), acts(settings, commands)
+
+    def invited(token: str) -> Invitation:
+        """Return what a link allows. Raises LinkError."""
+        invitation = links.read(token, datetime.now(UTC))
+        if role_of(settings, invitation.contact) is None:
+            raise LinkError(f"{invitation.contact} is not among the contacts any more")
+        return invitation
 
     @router.get("/i/{token}")
-    async def look(token: str) -> Response:
+    async def look(token: str, request: Request) -> Response:
         """Show the incident. Previews of links come here, so nothing is changed."""
         try:
-            invitation = links.read(token, datetime.now(UTC))
+            invitation = invited(token)
         except LinkError as error:
             return pages.show("refused.html", 403, text=str(error), back="/")
         async with pool.connection() as connection:
             case = await search.one(connection, invitation.incident)
+            paused = await holds.paused(connection)
         if case is None:
             return pages.show("refused.html", 404, text="This incident is no longer kept.", back="/")
-        return pages.show("invited.html", case=case, contact=invitation.contact, token=token)
+        rights = rights_of(settings, invitation.contact)
+        return pages.show(
+            "invited.html",
+            case=case,
+            contact=invitation.contact,
+            role=role_of(settings, invitation.contact),
+            token=token,
+            may={str(right) for right in rights},
+            paused=paused,
+            held=await capabilities.standing(case.bot) if case.bot and not case.closed_at else None,
+            said=_news(request.query_params.get("said", "")),
+        )
 
     @router.post("/i/{token}")
-    async def answer(token: str, request: Request) -> Response:
-        """Acknowledge the incident as the one whom the link was sent to."""
+    async def answer(token: str, request: Request, idempotency_key: Key = None) -> Response:
+        """Do what the form, or an app, asks for as the one whom the link was sent to."""
         try:
             if wait := writes.take(address(request)):
                 raise Refused(429, f"Too much at once; go on in {int(wait) + 1} s.")
-            invitation = links.read(token, datetime.now(UTC))
+            invitation, form = invited(token), await read(request)
+            act = known.get(form.get("act", Right.ACKNOWLEDGE))
+            if act is None:
+                raise Refused(422, f"There is no such act; there are {', '.join(known)}.")
             caller = Caller(f"{invitation.contact} (link)", address(request))
-            await commands.acknowledge(caller, invitation.incident, line(await read(request), "comment"))
-        except LinkError as error:
-            return pages.show("refused.html", 403, text=str(error), back="/")
-        except Refused as error:
-            return pages.show("refused.html", error.status, text=str(error), back=f"/i/{token}")
-        return RedirectResponse(f"/i/{token}", 303)
+            said = await act(caller, invitation, form, idempotency_key)
+        except Unconfirmed as unconfirmed:
+            return pages.confirm(unconfirmed, form, target=f"/i/{token}", back=f"/i/{token}")
+        except (LinkError, Refused) as error:
+            metrics.answers.labels("link", "invalid" if isinstance(error, LinkError) else "refused").inc()
+            status, back = (error.status, f"/i/{token}") if isinstance(error, Refused) else (403, "/")
+            return pages.show("refused.html", status, text=str(error), back=back)
+        metrics.answers.labels("link", "done").inc()
+        return RedirectResponse(f"/i/{token}?said={said}", 303)
 
     return router
+
+
+def _news(done: str) -> str:
+    """Return what was just done, where the page does not say it anyway: who has it stands there."""
+    return "" if done in (Done.ACKNOWLEDGED, Done.SNOOZED) else words.notice(done)

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
+from clients.trading import Position
+from webhook_actions.bots.protocol import Standing
+from webhook_actions.outcome import Outcome
 from webhook_actions.store.holds import Pause
 from webhook_actions.store.runs import Run
 from webhook_actions.store.search import Case, Entry
@@ -168,6 +171,21 @@ NOTICES = {
     Done.CANCELLED: "Taken back: who is put on call or taken off gets a message.",
 }
 
+
+def notice(done: str) -> str:
+    """Return what was just done in a sentence, '' where nothing was."""
+    return next((text for one, text in NOTICES.items() if one == done), "")
+
+
+def positions(held: Standing | Outcome | None) -> list[Position] | str:
+    """Return what a bot holds, or why that is unknown; '' where no bot was asked."""
+    if held is None:
+        return ""
+    if isinstance(held, Outcome):
+        return held.detail
+    return "it does not say" if held.positions is None else list(held.positions)
+
+
 FILTERS: dict[str, Callable[..., object]] = {
     "lasted": lasted,
     "there": there,
@@ -179,4 +197,5 @@ FILTERS: dict[str, Callable[..., object]] = {
     "untold": untold,
     "answer": answer,
     "doing": doing,
+    "positions": positions,
 }

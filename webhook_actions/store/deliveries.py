@@ -145,7 +145,8 @@ async def record(
 ) -> list[tuple[ClaimedDelivery, str]]:
     """Write how sending a message ended, and return its deliveries with their states.
 
-    A retry waits twice as long as the one before; what another process has claimed since is left to it.
+    A retry waits twice as long as the one before, and at least as long as whoever refused it asked for; what
+    another process has claimed since is left to it.
     Whether what is sent arrives is asked in `ask_after` seconds, None for not at all.
     """
     final = "sent" if outcome.done else "failed"
@@ -154,7 +155,8 @@ async def record(
         """
         UPDATE deliveries o SET outcome = %(detail)s,
             state = CASE WHEN o.attempts <= %(again)s THEN 'waiting' ELSE %(final)s END,
-            due_at = clock_timestamp() + make_interval(secs => %(pause)s * 2 ^ (o.attempts - 1)),
+            due_at = clock_timestamp()
+                + make_interval(secs => greatest(%(pause)s * 2 ^ (o.attempts - 1), %(wait)s)),
             sent_at = CASE WHEN %(final)s = 'sent' THEN clock_timestamp() END,
             receipt = nullif(%(receipt)s, ''),
             ask_at = clock_timestamp() + make_interval(secs => %(ask_after)s)
@@ -169,6 +171,7 @@ async def record(
             "again": again,
             "final": final,
             "pause": float(policy.pause),
+            "wait": outcome.retry_after,
             "ids": [delivery.id for delivery in batch],
             "attempts": [delivery.attempts for delivery in batch],
         },
@@ -184,6 +187,16 @@ async def cancel(connection: Connection, batch: Sequence[ClaimedDelivery]) -> No
             "UPDATE deliveries SET state = 'cancelled' WHERE id = ANY(%s) AND state = 'sending'",
             [[delivery.id for delivery in batch]],
         )
+
+
+async def incidents_of(connection: Connection, channel: str, address: str, receipt: str) -> list[int]:
+    """Return the incidents that one message told of, by its receipt; none once that is forgotten."""
+    found = await connection.execute(
+        "SELECT DISTINCT incident FROM deliveries WHERE channel = %s AND address = %s AND receipt = %s "
+        "AND incident IS NOT NULL ORDER BY incident",
+        [channel, address, receipt],
+    )
+    return [incident for (incident,) in await found.fetchall()]
 
 
 async def of_step(connection: Connection, step: int, contact: str) -> list[tuple[str, str]]:

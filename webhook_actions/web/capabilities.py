@@ -1,4 +1,4 @@
-"""What each bot can do, by its adapter and by the version that it says it runs: for the API and the page."""
+"""What each bot can do, by its adapter and by the version that it says it runs, and what it holds."""
 
 import asyncio
 import logging
@@ -13,7 +13,7 @@ from stack.settings import Settings
 from webhook_actions.actions import Action
 from webhook_actions.bots import BotControl, World, control
 from webhook_actions.bots.nothing import NO_WAY, NoAdapter
-from webhook_actions.bots.protocol import orders_nothing
+from webhook_actions.bots.protocol import Standing, orders_nothing
 from webhook_actions.outcome import Outcome, Result
 
 log = logging.getLogger(__name__)
@@ -23,6 +23,8 @@ ASK_AGAIN = 30.0  # seconds until a bot is asked again that did not tell its ver
 _UNSEEN = 'max(trading_bot_up{bot="$bot"}) == 1 unless on () trading_bot_drawdown_ratio{bot="$bot"}'
 _BLIND = "no drawdown alert can fire: its capital is unknown; set starting_capital, or have it told"
 _AT_ONCE = 8  # bots that are asked at a time
+_HELD = 5.0  # seconds that what a bot holds counts: a page that is loaded again asks no bot
+_IMPATIENT = 3.0  # seconds, at most, that a page waits for what a bot holds
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,7 @@ class Capabilities:
         self._lock = threading.Lock()
         self._found: dict[str, tuple[Capability, float]] = {}  # with the time until which it counts
         self._asked: dict[str, Future[None]] = {}
+        self._standing: dict[str, tuple[Future[Standing | Outcome], float]] = {}  # with when it was asked
 
     def known(self, bot: str) -> Capability:
         """Return at once what is known; a bot whose answer is old is being asked again from now on."""
@@ -71,6 +74,27 @@ class Capabilities:
         if asked := self._ask(names):
             await asyncio.wait(map(asyncio.wrap_future, asked), timeout=self._timeout)
         return {bot: self._last(bot) for bot in names}
+
+    async def standing(self, bot: str) -> Standing | Outcome:
+        """Return where a bot stands and what it holds; an Outcome with why, where it does not say at once."""
+        with self._lock:
+            asked, at = self._standing.get(bot, (None, 0.0))
+            now = self._world.clock()
+            if asked is None or (asked.done() and now - at > _HELD):
+                asked = self._threads.submit(self._stands, bot)
+                self._standing[bot] = asked, now
+        patience = min(self._timeout, _IMPATIENT)
+        done, _ = await asyncio.wait({asyncio.wrap_future(asked)}, timeout=patience)
+        return asked.result() if done else Outcome.retry(f"it has not answered within {patience:g}s")
+
+    def _stands(self, bot: str) -> Standing | Outcome:
+        try:
+            return control(
+                self._settings, bot, "capabilities", orders_nothing, self._world
+            ).adapter.standing()
+        except Exception as error:
+            log.exception("what a bot holds is unknown", extra={"bot": bot})
+            return Outcome.failed(f"a defect of Nightdesk: {type(error).__name__}")
 
     async def lacks(self, bot: str, action: str) -> str | None:
         """Return why a bot has no way to do an action, None where it has or nobody knows."""

@@ -1,6 +1,7 @@
 """Twilio, Telegram, Slack, Grafana and a receiver of webhooks on one port, as strict as the real ones."""
 
 import base64
+import contextlib
 import json
 import re
 import threading
@@ -11,6 +12,8 @@ from email import message_from_bytes, policy
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs
 from xml.etree import ElementTree
+
+from tests.webhook_actions.escalation.telegram_double import TelegramDouble, read
 
 ACCOUNT, TWILIO_TOKEN = "AC0123456789abcdef0123456789abcdef", "twilio-canary-token"
 TELEGRAM_TOKEN = "123456789:telegram-canary-token"
@@ -37,6 +40,35 @@ class Refusal(Exception):
         self.status, self.body = status, body
 
 
+def _check_gather(document: ElementTree.Element) -> None:
+    """Refuse what Twilio would not carry out: https://www.twilio.com/docs/voice/twiml/gather."""
+    for gather in document.iter("Gather"):
+        known = {"action", "method", "numDigits", "timeout", "input", "finishOnKey"}
+        assert set(gather.keys()) <= known
+        assert gather.get("method") == "POST"
+        assert {child.tag for child in gather} <= {"Say", "Pause", "Play"}
+
+
+def ntfy_actions(headers: dict[str, str]) -> list[dict[str, object]]:
+    """Return the buttons of a message to ntfy, as strict as https://docs.ntfy.sh/publish/#action-buttons."""
+    found = json.loads(headers.get("X-Actions", "[]"))
+    refused = {"code": 40018, "http": 400, "error": "invalid request: actions invalid"}
+    usual, more = {"action", "label", "url", "clear"}, {"method", "headers", "body"}
+    for one in found:
+        fits = one.get("action") in ("view", "http") and one.get("label") and one.get("url")
+        if not fits or one.keys() - usual - (more if one["action"] == "http" else set()):
+            raise Refusal(400, refused)
+        if one.get("body") and one.get("method", "POST") == "GET":
+            raise Refusal(400, refused)
+    if len(found) > 3:
+        raise Refusal(400, refused)
+    return list(found)
+
+
+def _telegrams_error(status: int, description: str) -> Refusal:
+    return Refusal(status, {"ok": False, "error_code": status, "description": description})
+
+
 class Fakes:
     """The services. `answers` holds, by service, statuses to answer with before it works again."""
 
@@ -45,6 +77,10 @@ class Fakes:
         self.tries: list[str] = []
         self.files: list[tuple[str, bytes]] = []  # that Telegram took
         self.answers: dict[str, list[int]] = {}
+        self.telegram = TelegramDouble(_telegrams_error)
+        self.buttons: list[dict[str, object]] = []  # of the last message to ntfy
+        self.twiml: list[str] = []  # of calls
+        self.retry_after: str | None = None  # a header of what refuses
         self.slow = 0.0  # seconds that an answer takes
         self.statuses: dict[
             str, list[str]
@@ -65,10 +101,13 @@ class Fakes:
                 except Refusal as refusal:
                     status, answer = refusal.status, refusal.body
                 data = answer.encode() if isinstance(answer, str) else json.dumps(answer).encode()
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(data)))
-                self.end_headers()
-                self.wfile.write(data)
+                with contextlib.suppress(BrokenPipeError):  # who asked has gone
+                    self.send_response(status)
+                    if status == 429 and fakes.retry_after:
+                        self.send_header("Retry-After", fakes.retry_after)
+                    self.send_header("Content-Length", str(len(data)))
+                    self.end_headers()
+                    self.wfile.write(data)
 
             def do_GET(self) -> None:
                 status, answer = fakes.tell(self.path, dict(self.headers))
@@ -104,6 +143,14 @@ class Fakes:
             return self._slack(path, headers, body)
         if path == "/api/annotations":
             return self._grafana(headers, body)
+        if path == "/" and '"topic"' in body:
+            self._may_fail("ntfy")
+            self.buttons = ntfy_actions(headers)
+            return (
+                Got("ntfy", json.loads(body)["topic"], json.loads(body).get("message", "")),
+                200,
+                {"id": "x"},
+            )
         self._may_fail("webhook")
         return Got("webhook", path, body, headers), 204, ""
 
@@ -159,7 +206,9 @@ class Fakes:
         if len(form["Twiml"]) > 4000:
             raise error(400, 21219, "'Twiml' exceeds 4000 characters.")
         document = ElementTree.fromstring(form["Twiml"])  # noqa: S314 - our own
+        _check_gather(document)
         said = [say.text or "" for say in document.iter("Say")]
+        self.twiml.append(form["Twiml"])
         return Got(service, form["To"], " ".join(said)), 201, self._accepted(service)
 
     def _document(
@@ -181,26 +230,27 @@ class Fakes:
         return Got("telegram", chat, caption), 200, {"ok": True, "result": {"message_id": 1}}
 
     def _telegram(self, path: list[str], headers: dict[str, str], body: str) -> tuple[Got, int, object]:
-        self._may_fail("telegram")
-
-        def error(status: int, description: str) -> Refusal:
-            return Refusal(status, {"ok": False, "error_code": status, "description": description})
+        error = _telegrams_error
+        if path[1].startswith("send"):
+            self._may_fail("telegram")
 
         if path[0] != f"bot{TELEGRAM_TOKEN}":
             raise error(401, f"Unauthorized: {path[0]}")  # as a proxy might, with the token in its answer
         if path[1] == "sendDocument":
             return self._document(headers, body, error)
-        if path[1] != "sendMessage" or not headers["Content-Type"].startswith("application/json"):
+        if not headers["Content-Type"].startswith("application/json"):
             raise error(404, "Not Found")
-        message = json.loads(body)
-        if not message.get("text"):
-            raise error(400, "Bad Request: message text is empty")
-        if len(message["text"].encode("utf-16-le")) // 2 > 4096:
-            raise error(400, "Bad Request: message is too long")
-        chat = message.get("chat_id")
-        if not isinstance(chat, int) and not str(chat).startswith("@"):
-            raise error(400, "Bad Request: chat not found")
-        return Got("telegram", str(chat), message["text"]), 200, {"ok": True, "result": {"message_id": 1}}
+        said = read(body)
+        result = self.telegram.take(path[1], said)
+        return (
+            Got(
+                "telegram" if path[1] == "sendMessage" else path[1],
+                str(said.get("chat_id", "")),
+                said.get("text", ""),
+            ),
+            200,
+            result,
+        )
 
     def _slack(self, path: str, headers: dict[str, str], body: str) -> tuple[Got, int, object]:
         self._may_fail("slack")

@@ -4,10 +4,12 @@ from datetime import UTC, datetime
 
 import pytest
 
+from clients.http import Answer
 from stack.settings import Settings
 from tests.webhook_actions.escalation.fakes import SLACK_PATH, TELEGRAM_TOKEN, TWILIO_TOKEN, Fakes
 from tests.webhook_actions.escalation.world import FACTS, Ground, Mailbox
 from webhook_actions.notify import send
+from webhook_actions.notify.http import retry_after
 from webhook_actions.notify.message import Message, Told, compose
 from webhook_actions.outcome import Result
 from webhook_actions.store.incidents import Incident
@@ -162,3 +164,67 @@ def test_any_service_of_apprise_can_be_a_contact_and_its_url_stays_secret(
     file.write_text("nothing://that-is-a-canary")
     outcome = send(settings, "apprise", str(file), words(settings))
     assert outcome.detail == "apprise: ntfy holds no URL that Apprise knows"
+
+
+def ntfy(ground: Ground, fakes: Fakes, more: str = "") -> str:
+    file = ground.directory / "ntfy"
+    file.write_text(f"ntfy://anna:ntfy-canary@127.0.0.1:{fakes.port}/desk-canary{more}\n")
+    return str(file)
+
+
+def told(*numbers: int, contact: str = "manager") -> list[Told]:
+    return [Told(incident(number), (), "it fires", f"{LINK}{number}", contact) for number in numbers]
+
+
+def test_ntfy_shows_buttons_that_open_the_signed_page_and_answer_by_it(ground: Ground, fakes: Fakes) -> None:
+    settings = ground.settings()
+    message = compose(settings, told(1), PAGE)
+    assert send(settings, "apprise", ntfy(ground, fakes), message).done
+    look, acknowledge, snooze = fakes.buttons
+    assert look == {"action": "view", "label": "Open", "url": f"{LINK}1"}
+    assert acknowledge == {
+        "action": "http",
+        "label": "Acknowledge",
+        "url": f"{LINK}1",
+        "method": "POST",
+        "headers": {"Content-Type": "application/x-www-form-urlencoded"},
+        "body": "act=acknowledge",
+        "clear": True,
+    }
+    assert (snooze["label"], snooze["body"]) == ("Snooze 1 h", "act=snooze&for=60m")
+
+
+def test_ntfy_gets_only_the_buttons_that_its_reader_may_press(ground: Ground, fakes: Fakes) -> None:
+    settings = ground.settings(contacts={"vera": {"phone": ["+15550000060"], "role": "viewer"}})
+    to = ntfy(ground, fakes)
+    assert send(settings, "apprise", to, compose(settings, told(1, contact="vera"), PAGE)).done
+    assert [one["label"] for one in fakes.buttons] == ["Open"]
+    assert send(settings, "apprise", to, compose(settings, told(1, 2), PAGE)).done
+    assert fakes.buttons == []
+
+
+@pytest.mark.parametrize(
+    ("channel", "asked", "waits"),
+    [
+        ("slack", "30", 30),
+        ("telegram", "31", 31),
+        ("apprise", "32", 32),
+        ("slack", "86400", 900),
+        ("sms", None, 0),
+    ],
+)
+def test_who_is_asked_to_leave_a_service_alone_waits_for_so_long_at_most_a_quarter_of_an_hour(
+    ground: Ground, fakes: Fakes, channel: str, asked: str | None, waits: float
+) -> None:
+    fakes.answers = {name: [429] for name in ("slack", "telegram", "ntfy", "sms")}
+    fakes.retry_after = asked
+    settings = ground.settings()
+    to = {"slack": "#desk", "telegram": "1", "apprise": ntfy(ground, fakes)}.get(channel, "+15550000020")
+    outcome = send(settings, channel, to, compose(settings, told(1), PAGE))
+    assert (outcome.result, outcome.retry_after) == (Result.RETRY, waits)
+
+
+def test_telegram_says_in_its_answer_for_how_long_it_is_to_be_left_alone() -> None:
+    said = b'{"ok": false, "error_code": 429, "parameters": {"retry_after": 34}}'
+    assert retry_after(Answer(429, said)) == 34
+    assert retry_after(Answer(429, b"slow down")) is None

@@ -143,3 +143,23 @@ def test_what_hangs_does_not_hold_up_what_works(play: Play, fakes: Fakes, mailbo
         assert mailbox.to() == ["admin@example.org"]
 
     play(scene, speed=60, alerts=ALONE)
+
+
+def test_a_service_that_asks_to_be_left_alone_is_not_tried_before(play: Play, fakes: Fakes) -> None:
+    async def scene(world: World) -> None:
+        incident = await world.fire("Down")
+        query = (
+            "SELECT extract(epoch FROM due_at - clock_timestamp())::float8 FROM deliveries "
+            "WHERE incident = %s AND state = 'waiting' AND attempts = 1"
+        )
+
+        async def waits() -> float | None:
+            found = await world.rows(query, incident.id)
+            return found[0][0] if found else None
+
+        assert 500 < (await until(waits, what="a retry") or 0.0) <= 600
+
+    fakes.answers["sms"] = [429]
+    fakes.retry_after = "600"
+    play(scene, speed=60, alerts=ALONE, channels=ONE_NUMBER)
+    assert len(fakes.to("sms")) == 0

@@ -1,0 +1,51 @@
+"""Who may do what about an incident from a message: pure functions of settings."""
+
+from enum import StrEnum
+
+from stack.settings.model import Settings
+from stack.settings.plan import DESK
+
+
+class Right(StrEnum):
+    """What a person may do; an action by its effect."""
+
+    ACKNOWLEDGE = "acknowledge"
+    SNOOZE = "snooze"
+    PAUSE = "pause"
+    RESUME = "resume"
+    OBSERVE = "observe"
+    DISRUPTIVE = "disruptive"
+    MONEY = "money"
+
+
+_RESPONDER = frozenset({Right.ACKNOWLEDGE, Right.SNOOZE, Right.PAUSE, Right.OBSERVE})
+_RIGHTS = {"viewer": frozenset[Right](), "responder": _RESPONDER, "operator": frozenset(Right)}
+
+
+def role_of(settings: Settings, name: str) -> str | None:
+    """Return the role of a contact, or of the desk; None for whoever settings do not name."""
+    if contact := settings.contacts.get(name):
+        return contact.role
+    return settings.escalation.desk_role if name == DESK else None
+
+
+def rights_of(settings: Settings, name: str) -> frozenset[Right]:
+    """Return what a contact, or the desk, may do; nothing for whoever settings do not name."""
+    return _RIGHTS.get(role_of(settings, name) or "viewer", frozenset())
+
+
+def of_chat(settings: Settings, chat: int, user: int, *, closed: bool) -> str | None:
+    """Return who acts that presses a button in a Telegram chat: a contact, the desk, or None for nobody.
+
+    A person is known by a chat of their own, whose number is theirs. In a group of settings everybody acts
+    for whom the group is; where a group is not `closed`, as anybody may join it, only known persons act.
+    """
+    places = {name: contact.telegram for name, contact in settings.contacts.items()}
+    own = settings.channels.telegram.chats
+    if chat not in own and not any(chat in chats for chats in places.values()):
+        return None
+    if person := next((name for name, chats in places.items() if user in chats), None):
+        return person
+    if user == chat or closed:
+        return next((name for name, chats in places.items() if chat in chats), DESK)
+    return None

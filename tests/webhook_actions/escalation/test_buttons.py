@@ -1,0 +1,407 @@
+"""Buttons below Telegram's messages: who is known acts once, as their role lets them; nobody else does."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from stack.settings import Settings
+from tests.webhook_actions.escalation.conftest import Play
+from tests.webhook_actions.escalation.fakes import TELEGRAM_TOKEN, Fakes
+from tests.webhook_actions.escalation.world import Ground, World, until
+from webhook_actions.actions import load_actions
+from webhook_actions.notify import telegram
+from webhook_actions.notify.buttons import ALL, Act, Buttons
+from webhook_actions.notify.links import LinkError, Links
+from webhook_actions.notify.message import Message
+from webhook_actions.notify.telegram_bot import Bot
+from webhook_actions.store import audit, holds
+from webhook_actions.web.commands import Commands
+from webhook_actions.web.telegram import Presses
+
+ANNA, BEN, VERA, STRANGER, GROUP = 501, 502, 503, 666, -100123
+NOW = datetime(2026, 1, 5, 3, 0, tzinfo=UTC)
+PEOPLE: dict[str, Any] = {
+    "contacts": {
+        "administrator": {"telegram": [ANNA], "role": "operator", "email": [], "phone": []},
+        "ben": {"telegram": [BEN]},
+        "vera": {"telegram": [VERA], "role": "viewer"},
+    },
+    "channels": {"telegram": {"chats": [GROUP]}},
+    "alerts": {"Down": {"channels": ["telegram"], "escalate": "2h"}},
+}
+
+
+def presses(world: World) -> Presses:
+    commands = Commands(world.settings, world.pool, world.escalation, load_actions())
+    return Presses(world.settings, world.pool, commands, world.metrics, world.links)
+
+
+@asynccontextmanager
+async def polling(world: World) -> AsyncIterator[None]:
+    task = asyncio.create_task(presses(world).run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
+
+
+async def message(fakes: Fakes, chat: int = ANNA) -> dict[str, Any]:
+    async def look() -> dict[str, Any] | None:
+        return next((one for (to, _), one in fakes.telegram.messages.items() if to == str(chat)), None)
+
+    return await until(look, what=f"a message to {chat}") or {}
+
+
+async def toast(fakes: Fakes, press: str) -> str:
+    async def look() -> str | None:
+        return fakes.telegram.toasts.get(press)
+
+    return await until(look, what="an answer to the press") or ""
+
+
+async def acts(world: World) -> list[tuple[str, str, int | None]]:
+    async with world.pool.connection() as connection:
+        found = await audit.entries(connection, before=None, limit=50)
+    return [(one.act, one.who, one.incident) for one in found]
+
+
+def test_a_button_holds_what_it_does_in_64_bytes_for_its_chat_alone_and_for_a_while(ground: Ground) -> None:
+    settings = ground.settings()
+    buttons = Buttons(settings, Links(settings))
+    rows = buttons.keyboard(-(2**52), 2**63 - 1, Act, NOW)["inline_keyboard"]
+    assert [[one["text"] for one in row] for row in rows] == [
+        ["Acknowledge", "Snooze 1 h"],
+        ["Pause all actions"],
+        ["Let actions run again"],
+    ]
+    data = rows[0][0]["callback_data"]
+    assert max(len(one["callback_data"].encode()) for row in rows for one in row) <= 64
+    pressed = buttons.read(data, -(2**52), NOW + timedelta(hours=23))
+    assert (pressed.act, pressed.incident) == (Act.ACKNOWLEDGE, 2**63 - 1)
+    for wrong, chat, at in (
+        (data, -(2**52), NOW + timedelta(days=1)),
+        (data, 7, NOW),
+        (data.replace("a.", "p.", 1), -(2**52), NOW),
+        (data[:-1], -(2**52), NOW),
+        ("", 7, NOW),
+        ("é.\ud800.x", 7, NOW),
+    ):
+        with pytest.raises(LinkError):
+            buttons.read(wrong, chat, at)
+
+
+def test_a_press_acknowledges_and_the_message_says_who_did_it(play: Play, fakes: Fakes) -> None:
+    async def scene(world: World) -> None:
+        incident = await world.fire("Down")
+        async with polling(world):
+            sent = await message(fakes)
+            told = await toast(fakes, fakes.telegram.press(sent, "Acknowledge", ANNA))
+            assert told.startswith("Acknowledged by administrator (Telegram), ")
+            await until(lambda: _edited(sent, told), what="the message's new words")
+            assert [[b["text"] for b in row] for row in sent["reply_markup"]["inline_keyboard"]] == [
+                ["Pause all actions"]
+            ]
+        assert await world.timeline(incident, "acknowledged") == ["by administrator (Telegram)"]
+        assert await acts(world) == [("acknowledge", "administrator (Telegram)", incident.id)]
+        assert world.metric("nightdesk_answers_total", way="telegram", outcome="done") == 1
+
+    play(scene, **PEOPLE)
+
+
+async def _edited(sent: dict[str, Any], line: str) -> bool:
+    return bool(sent["text"].endswith(line))
+
+
+def test_a_press_snoozes_pauses_and_lets_actions_run_again(play: Play, fakes: Fakes) -> None:
+    async def scene(world: World) -> None:
+        incident = await world.fire("Down")
+        async with polling(world):
+            sent = await message(fakes)
+            for says, done in (
+                ("Pause", "All actions paused by administrator"),
+                ("Let actions", "Actions let run again by administrator"),
+                ("Snooze", "Snoozed for an hour by administrator"),
+            ):
+                told = await toast(fakes, fakes.telegram.press(sent, says, ANNA))
+                assert told.startswith(done), told
+                await until(lambda told=told: _edited(sent, told))  # type: ignore[misc]
+        assert [act for act, _, _ in await acts(world)] == ["snooze", "resume", "pause"]
+        assert len(await world.timeline(incident, "snoozed")) == 1
+
+    play(scene, **PEOPLE)
+
+
+def test_one_press_answers_all_that_a_message_tells_of(play: Play, fakes: Fakes) -> None:
+    async def scene(world: World) -> None:
+        found = await world.fires("Down", *(f"bot{number}" for number in range(7)))
+        async with polling(world):
+            sent = await message(fakes)
+            assert sent["reply_markup"]["inline_keyboard"][0][0]["text"] == "Acknowledge all"
+            await toast(fakes, fakes.telegram.press(sent, "Acknowledge", ANNA))
+            for incident in found:
+                await world.said(incident, "acknowledged", "administrator")
+
+    play(scene, **PEOPLE)
+
+
+def _plain(fakes: Fakes, sent: dict[str, Any], act: Act, settings: Settings, chat: int) -> str:
+    rows = Buttons(settings, Links(settings)).keyboard(chat, 1, [act], datetime.now(UTC))
+    return rows["inline_keyboard"][0][0]["callback_data"]
+
+
+CHATS: list[tuple[int, dict[str, Any], int, str | None]] = [
+    (GROUP, {}, STRANGER, "Mallory for the desk (Telegram)"),  # who was let into the group acts for it
+    (GROUP, {}, ANNA, "administrator (Telegram)"),
+    (GROUP, {"username": "open_to_all"}, STRANGER, None),
+    (GROUP, {"type": "channel"}, STRANGER, None),
+    (GROUP, {"username": "open_to_all"}, BEN, "ben (Telegram)"),
+    (STRANGER, {}, STRANGER, None),
+    (-100999, {}, ANNA, None),  # a group of nobody's, with somebody known in it
+]
+
+
+@pytest.mark.parametrize(("chat", "more", "user", "who"), CHATS)
+def test_only_a_chat_of_settings_acts_and_in_an_open_one_only_whom_they_name(
+    play: Play, fakes: Fakes, chat: int, more: dict[str, Any], user: int, who: str | None
+) -> None:
+    async def scene(world: World) -> None:
+        await world.fire("Down")
+        kind = "private" if chat > 0 else "supergroup"
+        place = {"message_id": 9, "date": 1, "text": "it fires", "chat": {"id": chat, "type": kind}}
+        data = _plain(fakes, place, Act.ACKNOWLEDGE, world.settings, chat)
+        async with polling(world):
+            name = {"first_name": "Mallory"} if user == STRANGER else {}
+            told = await toast(fakes, fakes.telegram.press_data(place, data, user, **more, **name))
+        assert told.startswith(f"Acknowledged by {who}" if who else "Nothing was done")
+        assert [by for _, by, _ in await acts(world)] == ([who] if who else [])
+        unknown = world.metric("nightdesk_answers_total", way="telegram", outcome="unknown")
+        assert unknown == (0 if who else 1)
+
+    play(scene, **PEOPLE)
+
+
+def test_a_stranger_who_writes_and_presses_a_lot_is_logged_once_a_second(
+    play: Play, fakes: Fakes, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scene(world: World) -> None:
+        for _ in range(90):
+            fakes.telegram.write(STRANGER, "/open", STRANGER)
+        async with polling(world):
+            counted = {"way": "telegram", "outcome": "unknown"}
+            await until(lambda: _counted(world, 90, counted))
+        assert not fakes.telegram.messages
+
+    play(scene, work=False, **PEOPLE)
+    assert len([one for one in caplog.records if "somebody unknown" in one.message]) <= 10
+
+
+async def _counted(world: World, count: int, labels: dict[str, str]) -> bool:
+    return world.metric("nightdesk_answers_total", **labels) == count
+
+
+@pytest.mark.parametrize(("user", "act"), [(VERA, Act.PAUSE), (VERA, Act.ACKNOWLEDGE), (BEN, Act.RESUME)])
+def test_a_role_limits_what_a_person_may_press(play: Play, fakes: Fakes, user: int, act: Act) -> None:
+    async def scene(world: World) -> None:
+        await world.fire("Down")
+        place = {"message_id": 9, "date": 1, "text": "it fires", "chat": {"id": user, "type": "private"}}
+        data = _plain(fakes, place, act, world.settings, user)
+        async with polling(world):
+            told = await toast(fakes, fakes.telegram.press_data(place, data, user))
+        assert told.startswith("Nothing was done: Not allowed: ")
+        assert f"may not {act.name.lower()}" in told
+        assert await acts(world) == []
+
+    play(scene, **PEOPLE)
+
+
+def test_a_viewer_and_a_public_channel_get_no_buttons(ground: Ground) -> None:
+    settings = ground.settings(**PEOPLE)
+    message = Message("s", "text", "", "", (7,), "vera", "https://desk/i/x")
+    assert "reply_markup" not in telegram.words(settings, VERA, message)
+    assert "reply_markup" not in telegram.words(settings, "@desk", message)
+    assert "reply_markup" in telegram.words(settings, BEN, message)
+
+
+@pytest.mark.parametrize("wrong", ["forged", "expired", "another chat's"])
+def test_a_button_that_is_forged_expired_or_of_another_chat_does_nothing(
+    play: Play, fakes: Fakes, wrong: str
+) -> None:
+    async def scene(world: World) -> None:
+        await world.fire("Down")
+        buttons = Buttons(world.settings, world.links)
+        then = datetime.now(UTC) - timedelta(days=2 if wrong == "expired" else 0)
+        chat = BEN if wrong == "another chat's" else ANNA
+        [[made, _]] = buttons.keyboard(chat, 1, [Act.ACKNOWLEDGE, Act.SNOOZE], then)["inline_keyboard"]
+        data = made["callback_data"]
+        if wrong == "forged":
+            data = data[:-4] + "AAAA"
+        place = {"message_id": 9, "date": 1, "text": "it fires", "chat": {"id": ANNA, "type": "private"}}
+        async with polling(world):
+            told = await toast(fakes, fakes.telegram.press_data(place, data, ANNA))
+        assert told.startswith("Nothing was done: this button was")
+        assert await acts(world) == []
+        assert world.metric("nightdesk_answers_total", way="telegram", outcome="invalid") == 1
+
+    play(scene, **PEOPLE)
+
+
+def test_a_press_that_is_told_again_is_done_once_also_after_a_restart(play: Play, fakes: Fakes) -> None:
+    async def scene(world: World) -> None:
+        await world.fire("Down")
+        sent = await message(fakes)
+        async with polling(world):
+            press = fakes.telegram.press(sent, "Pause", ANNA)
+            [update] = list(fakes.telegram.updates)
+            await toast(fakes, press)
+            await until(lambda: _confirmed(fakes, update["update_id"]), what="an offset beyond it")
+        replayed = {key: value for key, value in update.items() if key != "update_id"}
+        async with world.pool.transaction() as connection:
+            assert await holds.resume(connection, "a person")
+        fakes.telegram.asked.clear()
+        async with polling(world):  # another engine, as after a restart
+            await until(lambda: _confirmed(fakes, update["update_id"]))
+            fakes.telegram.updates.clear()
+            fakes.telegram.tell(replayed, update["update_id"])
+            # What the server keeps below the offset it drops; one that tells it all the same is not believed.
+            engine = presses(world)
+            await engine._take(_bot(world), {"update_id": update["update_id"], **replayed}, stale=False)
+        assert [act for act, _, _ in await acts(world)] == ["pause"]
+
+    play(scene, **PEOPLE)
+
+
+def _bot(world: World) -> Any:
+    return Bot(world.settings)
+
+
+async def _confirmed(fakes: Fakes, update: int) -> bool:
+    return update + 1 in fakes.telegram.asked
+
+
+def test_what_was_pressed_while_no_engine_listened_for_long_is_not_done_later(
+    play: Play, fakes: Fakes
+) -> None:
+    async def scene(world: World) -> None:
+        await world.fire("Down")
+        sent = await message(fakes)
+        async with polling(world):
+            await until(lambda: _polled(world))
+        await world.rows("UPDATE telegram_polls SET asked_at = now() - interval '3 minutes' RETURNING 1")
+        fakes.telegram.expired.add(fakes.telegram.press(sent, "Acknowledge", ANNA))
+        async with polling(world):
+            await until(lambda: _says(fakes, "did not hear of it in time; press it again"))
+            again = fakes.telegram.press(sent, "Acknowledge", ANNA)
+            assert (await toast(fakes, again)).startswith("Acknowledged")
+        assert len(await acts(world)) == 1
+
+    play(scene, **PEOPLE)
+
+
+async def _says(fakes: Fakes, words: str) -> bool:
+    return any(words in one["text"] for one in fakes.telegram.messages.values())
+
+
+def test_an_answer_that_nobody_waits_for_any_more_keeps_no_words_from_the_message(
+    play: Play, fakes: Fakes
+) -> None:
+    async def scene(world: World) -> None:
+        await world.fire("Down")
+        sent = await message(fakes)
+        fakes.telegram.expired.add(fakes.telegram.press(sent, "Acknowledge", ANNA))
+        async with polling(world):
+            await until(lambda: _says(fakes, "Acknowledged by administrator (Telegram)"))
+
+    play(scene, **PEOPLE)
+
+
+async def _polled(world: World) -> bool:
+    return bool(await world.rows("SELECT 1 FROM telegram_polls WHERE asked_at IS NOT NULL"))
+
+
+def test_of_several_engines_one_asks_and_another_goes_on_when_it_ends(play: Play, fakes: Fakes) -> None:
+    async def scene(world: World) -> None:
+        await world.fire("Down")
+        sent = await message(fakes)
+        async with polling(world):
+            await until(lambda: _polled(world))
+            async with polling(world), polling(world):
+                told = await toast(fakes, fakes.telegram.press(sent, "Pause", ANNA))
+                assert told.startswith("All actions paused")
+        async with polling(world):
+            told = await toast(fakes, fakes.telegram.press(sent, "Let actions", ANNA))
+            assert told.startswith("Actions let run again")
+        assert world.metric("nightdesk_telegram_polls_total", outcome="conflict") == 0
+
+    play(scene, **PEOPLE)
+
+
+def test_an_engine_that_lost_its_turn_takes_nothing(play: Play, fakes: Fakes) -> None:
+    async def scene(world: World) -> None:
+        frozen, other = presses(world), presses(world)
+        await frozen.once()
+        await world.rows("UPDATE telegram_polls SET lease_ends = now() RETURNING 1")
+        await other.once()
+        await frozen._take(_bot(world), {"update_id": 5000, "message": {}}, stale=False)
+        assert world.metric("nightdesk_answers_total", way="telegram", outcome="repeated") == 1
+
+    play(scene, work=False, **PEOPLE)
+
+
+def test_a_webhook_of_the_same_bot_is_named_as_what_keeps_presses_away(
+    play: Play, fakes: Fakes, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scene(world: World) -> None:
+        fakes.telegram.webhook = True
+        assert await presses(world).once() > 0
+        assert world.metric("nightdesk_telegram_polls_total", outcome="conflict") == 1
+
+    play(scene, work=False, **PEOPLE)
+    [line] = [one for one in caplog.records if "does not tell what was pressed" in one.message]
+    assert "deleteWebhook" in line.reason  # type: ignore[attr-defined]
+    assert TELEGRAM_TOKEN not in line.reason  # type: ignore[attr-defined]
+
+
+def test_whoever_says_open_in_a_known_chat_is_told_what_is_open_with_its_buttons(
+    play: Play, fakes: Fakes
+) -> None:
+    async def scene(world: World) -> None:
+        incident = await world.fire("Down")
+        async with polling(world):
+            fakes.telegram.write(BEN, "/open@nightdesk_bot", BEN)
+            sent = await message(fakes, BEN)
+            assert "Down of alpha" in sent["text"]
+            await toast(fakes, fakes.telegram.press(sent, "Acknowledge", BEN))
+        assert await world.timeline(incident, "acknowledged") == ["by ben (Telegram)"]
+
+    play(scene, work=False, **PEOPLE)
+
+
+def test_an_update_of_an_unexpected_shape_costs_no_other(play: Play, fakes: Fakes) -> None:
+    async def scene(world: World) -> None:
+        await world.fire("Down")
+        sent = await message(fakes)
+        fakes.telegram.tell({"callback_query": {"id": 7}})
+        fakes.telegram.tell({"message": "words"})
+        press = fakes.telegram.press(sent, "Acknowledge", ANNA)
+        async with polling(world):
+            assert (await toast(fakes, press)).startswith("Acknowledged")
+        assert world.metric("nightdesk_answers_total", way="telegram", outcome="unreadable") == 2
+
+    play(scene, **PEOPLE)
+
+
+def test_all_of_a_message_is_nothing_once_it_is_forgotten(play: Play, fakes: Fakes) -> None:
+    async def scene(world: World) -> None:
+        place = {"message_id": 9, "date": 1, "text": "x", "chat": {"id": ANNA, "type": "private"}}
+        buttons = Buttons(world.settings, world.links)
+        rows = buttons.keyboard(ANNA, ALL, [Act.ACKNOWLEDGE], datetime.now(UTC))["inline_keyboard"]
+        async with polling(world):
+            told = await toast(fakes, fakes.telegram.press_data(place, rows[0][0]["callback_data"], ANNA))
+        assert "not known any more" in told
+
+    play(scene, work=False, **PEOPLE)

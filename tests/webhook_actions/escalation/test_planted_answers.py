@@ -1,0 +1,130 @@
+"""Each check before an answer is taken out once: the attack that it stops then gets through, and is seen."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tests.webhook_actions.escalation import test_phone_key as phone_key
+from tests.webhook_actions.escalation.conftest import Play
+from tests.webhook_actions.escalation.fakes import Fakes
+from tests.webhook_actions.escalation.test_buttons import ANNA, PEOPLE, STRANGER, VERA, acts, presses
+from tests.webhook_actions.escalation.world import World
+from webhook_actions.notify import twilio
+from webhook_actions.notify.buttons import Act, Buttons, Press
+from webhook_actions.notify.telegram_bot import Bot
+
+Plant = Callable[[pytest.MonkeyPatch], None]
+
+
+def by_anybody(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("webhook_actions.web.telegram.of_chat", lambda *_, **__: "administrator")
+
+
+def unsigned(patch: pytest.MonkeyPatch) -> None:
+    def read(_: Buttons, data: str, *__: object) -> Press:
+        act, incident, *_rest = data.split(".")
+        return Press(Act(act), int(incident))
+
+    patch.setattr(Buttons, "read", read)
+
+
+def without_end(patch: pytest.MonkeyPatch) -> None:
+    read = Buttons.read
+    long_ago = datetime(2020, 1, 1, tzinfo=UTC)
+    patch.setattr(Buttons, "read", lambda self, data, chat, _: read(self, data, chat, long_ago))
+
+
+def whatever_role(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("webhook_actions.web.answers.allow", lambda *_: None)
+
+
+def taken_again(patch: pytest.MonkeyPatch) -> None:
+    async def take(*_: object) -> bool:
+        return True
+
+    patch.setattr("webhook_actions.store.telegram_polls.take", take)
+
+
+def by_any_signature(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("webhook_actions.web.phone.hmac.compare_digest", lambda *_: True)
+
+
+async def press(world: World, data: str, user: int = ANNA, number: int = 7, chat: int | None = None) -> None:
+    """Have one engine take a press, as Telegram tells of it."""
+    place = {"id": chat or user, "type": "private"}
+    query = {
+        "id": "query1",
+        "from": {"id": user, "first_name": "Mallory"},
+        "message": {"message_id": 9, "date": 1, "chat": place, "text": "it fires"},
+        "data": data,
+    }
+    engine = presses(world)
+    await engine.once()  # so that it has the turn
+    await engine._take(Bot(world.settings), {"update_id": number, "callback_query": query}, stale=False)
+
+
+def button(world: World, chat: int, act: Act = Act.ACKNOWLEDGE, age: timedelta = timedelta(0)) -> str:
+    then = datetime.now(UTC) - age
+    rows = Buttons(world.settings, world.links).keyboard(chat, 1, [act], then)["inline_keyboard"]
+    return rows[0][0]["callback_data"]
+
+
+async def a_stranger(world: World) -> None:
+    await press(world, button(world, STRANGER), STRANGER)
+
+
+async def a_forger(world: World) -> None:
+    await press(world, button(world, ANNA)[:-4] + "AAAA")
+
+
+async def a_latecomer(world: World) -> None:
+    await press(world, button(world, ANNA, age=timedelta(days=2)))
+
+
+async def a_viewer(world: World) -> None:
+    await press(world, button(world, VERA, Act.PAUSE), VERA)
+
+
+async def a_replay(world: World) -> None:
+    await world.rows(
+        "INSERT INTO telegram_polls (bot, next_update, updated_at) VALUES ('123456789', 8, now()) RETURNING 1"
+    )
+    await press(world, button(world, ANNA), number=7)
+
+
+async def a_caller(world: World) -> None:
+    link = world.links.url(1, "administrator", datetime.now(UTC)).rpartition("/")[2]
+    await phone_key.press(world, twilio.answer_address(world.settings, link), "1", token="not Twilio's")
+
+
+ATTACKS: list[Any] = [
+    pytest.param(a_stranger, by_anybody, id="unknown chat"),
+    pytest.param(a_forger, unsigned, id="forged button"),
+    pytest.param(a_latecomer, without_end, id="expired button"),
+    pytest.param(a_viewer, whatever_role, id="wrong role"),
+    pytest.param(a_replay, taken_again, id="replayed update"),
+    pytest.param(a_caller, by_any_signature, id="forged Twilio signature"),
+]
+
+
+@pytest.mark.parametrize("planted", [False, True], ids=["as it is", "planted"])
+@pytest.mark.parametrize(("attack", "plant"), ATTACKS)
+def test_an_attack_gets_through_only_where_its_check_is_taken_out(
+    play: Play,
+    fakes: Fakes,
+    monkeypatch: pytest.MonkeyPatch,
+    attack: Callable[[World], Any],
+    plant: Plant,
+    planted: bool,
+) -> None:
+    async def scene(world: World) -> None:
+        await world.fire("Down")
+        await attack(world)
+        assert bool(await acts(world)) == planted
+
+    if planted:
+        plant(monkeypatch)
+    channels = PEOPLE["channels"] | phone_key.ONE["channels"]
+    play(scene, work=False, **PEOPLE | {"channels": channels})
