@@ -14,7 +14,7 @@ from tests.webhook_actions.escalation.fakes import TELEGRAM_TOKEN, Fakes
 from tests.webhook_actions.escalation.world import Ground, World, until
 from webhook_actions.actions import load_actions
 from webhook_actions.notify import telegram
-from webhook_actions.notify.buttons import ALL, Act, Buttons
+from webhook_actions.notify.buttons import Act, Buttons
 from webhook_actions.notify.links import LinkError, Links
 from webhook_actions.notify.message import Message
 from webhook_actions.notify.telegram_bot import Bot
@@ -377,31 +377,5 @@ def test_whoever_says_open_in_a_known_chat_is_told_what_is_open_with_its_buttons
             assert "Down of alpha" in sent["text"]
             await toast(fakes, fakes.telegram.press(sent, "Acknowledge", BEN))
         assert await world.timeline(incident, "acknowledged") == ["by ben (Telegram)"]
-
-    play(scene, work=False, **PEOPLE)
-
-
-def test_an_update_of_an_unexpected_shape_costs_no_other(play: Play, fakes: Fakes) -> None:
-    async def scene(world: World) -> None:
-        await world.fire("Down")
-        sent = await message(fakes)
-        fakes.telegram.tell({"callback_query": {"id": 7}})
-        fakes.telegram.tell({"message": "words"})
-        press = fakes.telegram.press(sent, "Acknowledge", ANNA)
-        async with polling(world):
-            assert (await toast(fakes, press)).startswith("Acknowledged")
-        assert world.metric("nightdesk_answers_total", way="telegram", outcome="unreadable") == 2
-
-    play(scene, **PEOPLE)
-
-
-def test_all_of_a_message_is_nothing_once_it_is_forgotten(play: Play, fakes: Fakes) -> None:
-    async def scene(world: World) -> None:
-        place = {"message_id": 9, "date": 1, "text": "x", "chat": {"id": ANNA, "type": "private"}}
-        buttons = Buttons(world.settings, world.links)
-        rows = buttons.keyboard(ANNA, ALL, [Act.ACKNOWLEDGE], datetime.now(UTC))["inline_keyboard"]
-        async with polling(world):
-            told = await toast(fakes, fakes.telegram.press_data(place, rows[0][0]["callback_data"], ANNA))
-        assert "not known any more" in told
 
     play(scene, work=False, **PEOPLE)
