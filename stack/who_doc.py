@@ -47,6 +47,14 @@ The rules:
 - **One person hears of one moment once**: an address that two roles share is told by the first of them, and
   what the opening has said already (no action helps, the administrator is to be told) goes only to whom it
   missed.
+- **Who is called hears of all of it.** When a level is told of one incident, it hears in the same message
+  and call of every other that would have reached it within `no_response`, and that nobody has answered. A
+  later message to an address carries at its end what that address was told of before and nobody has
+  answered. `system_down` rings the phone of an address that has the first notice already, and sends it
+  nothing else twice. So three faults of twelve bots within minutes of one another that nobody answers cost,
+  in the profile `production`, three SMS and two calls in 23 minutes: an SMS each for the two that send one,
+  since neither waits for the other; a call for the bot that stays down; and an SMS and a call to the
+  manager about all three. With an answer at minute eight: two SMS, no call.
 - Alertmanager sends email, Telegram chats that are numbers, and Slack; webhook_actions sends the rest, and
   all that depends on time or answers. Alerts of severity `meta` say that a part of Nightdesk is broken and
   never depend on webhook_actions.

@@ -54,7 +54,7 @@ def test_a_message_that_fails_is_tried_again_and_all_of_it_recorded(play: Play, 
 def test_a_message_that_keeps_failing_ends_and_says_why(play: Play, fakes: Fakes) -> None:
     async def scene(world: World) -> None:
         incident = await world.fire("Down")
-        line = await world.said(incident, "not_told")
+        line = await world.said(incident, "not_told", "administrator")
         assert line == "administrator over sms: Twilio answered 503: sms is out of order"
         first = "SELECT state, attempts FROM deliveries WHERE incident = %s ORDER BY id LIMIT 1"
         assert await world.rows(first, incident.id) == [("failed", 3)]
