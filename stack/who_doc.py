@@ -40,6 +40,9 @@ The rules:
   address over its channels is passed over at once; `check` warns of it.
 - `system_down`, `critical_loss` and `repeated_alerts` come beside the levels. `spent_attempts` says who
   hears that nothing is left to try: whoever is first, unless it names a contact.
+- **Quiet hours** (`escalation.quiet_hours`) put warnings off, in Alertmanager and in the engine; what is over
+  by their end is not told. Critical alerts and `meta` do not wait; news has `routing.info_hours`. Hours are
+  what the clock in `timezone` shows: twice where a change of the clocks repeats it.
 - A contact without any address is whoever reads the channels' own.
 - **A storm is one message.** Alertmanager tells of one alert of many bots in one message with a list. Whoever
   the engine told of `escalation.storm.incidents` (5) `within` a minute hears of the next ones together: one

@@ -18,6 +18,7 @@ NOTICE, INSIST = "notice", "insist"  # begin the rules that tell what cannot be 
 NO_NEWS = "told"  # the kind of a notice of what the opening has said: for whoever has not heard that
 
 ESCALATED = ("critical", "warning")  # the engine tells of these; info and meta are Alertmanager's alone
+PUT_OFF = ("warning",)  # by quiet hours; news have hours of their own, and meta says that Nightdesk is broken
 APPRISE = "apprise"  # the channel of a contact's apprise_files
 CHANNELS = ("phone", "sms", "telegram", "email", "slack")
 QUIET = ("email", "telegram", "slack")  # read when one looks; the others ring
