@@ -11,7 +11,7 @@ local routing = settings.routing;
 // Each made once: a function's object is made anew by every call.
 local quiet = intervals(settings);
 local owned = owners(settings);
-local of_nobody = quiet.muted(quiet.of_bot(null));
+local of_nobody = quiet.of_bot(null);
 local word(rule) = rule.alert[std.length('TradingBot'):];
 // Severity and name of each; rules may share a name, and a route asks for the name only.
 local rules = std.set([
@@ -22,12 +22,12 @@ local rules = std.set([
 local plan = settings.plan;
 local channels = [name for name in std.objectFields(plan.receivers) if plan.receivers[name].channel == name];
 
-// What is below a severity's route: the bots of others, and nobody at all while everything is maintained.
-local to(receiver, suffix='') = {
+// What is below a severity's route: the bots of others, and nobody at all while everything is maintained, or `held`.
+local to(receiver, suffix='', held=[]) = {
   receiver: receiver + suffix,
   continue: true,
-  routes: [route { receiver+: suffix } for route in owned.routes(receiver)],
-} + of_nobody;
+  routes: [route { receiver+: suffix } for route in owned.routes(receiver, held)],
+} + quiet.muted(of_nobody + held);
 
 local matching(operator, names) = 'alertname%s"%s"' % [operator, std.join('|', ['TradingBot' + name for name in names])];
 
@@ -42,16 +42,17 @@ local paced(cooldown, severity) = if cooldown <= routing.group_interval then {} 
 // Routes to a channel for the alerts of one severity that want it, a route for each cooldown; and one for alerts of
 // foreign rules, which get the severity's defaults.
 local to_channel(channel, severity, suffix='', extra={}) =
+  local held = quiet.of_severity(severity);
   local ours = [rule[1] for rule in rules if rule[0] == severity];
   local wanted = [name for name in ours if std.member(plan.channels[severity][name], channel)];
   local cooldowns = std.set([settings.alerts[name].cooldown for name in wanted]);
   [
-    to(channel, suffix) + paced(cooldown, severity) + extra {
+    to(channel, suffix, held) + paced(cooldown, severity) + extra {
       matchers: [matching('=~', [name for name in wanted if settings.alerts[name].cooldown == cooldown])],
     }
     for cooldown in cooldowns
   ] + (if !std.member(plan.foreign[severity], channel) then [] else [
-         to(channel, suffix) + extra + (if ours == [] then {} else { matchers: [matching('!~', ours)] }),
+         to(channel, suffix, held) + extra + (if ours == [] then {} else { matchers: [matching('!~', ours)] }),
        ]);
 
 local by_bot = ['alertname', 'bot', 'host', 'endpoint'];

@@ -1,4 +1,5 @@
-// The time intervals of alertmanager.yml: when info is sent to people, and when maintenance keeps everyone quiet.
+// The time intervals of alertmanager.yml: when info is sent to people, when warnings wait, and when maintenance keeps
+// everyone quiet.
 local weekdays = ['sunday', 'monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday'];
 local next(day) = weekdays[(std.find(day, weekdays)[0] + 1) % std.length(weekdays)];
 local midnight = '24:00';
@@ -19,9 +20,13 @@ function(settings)
       (if one.to == '00:00' then [] else [within('00:00', one.to, [next(day) for day in one.weekdays])]);
 
   local hours = settings.routing.info_hours;
+  local night = settings.escalation.quiet_hours;
   local windows = settings.routing.maintenance;
   {
     local name(index) = 'maintenance-%d' % (index + 1),
+
+    // The names of what keeps people from hearing of a severity.
+    of_severity(severity):: if std.member(settings.plan.put_off, severity) then ['quiet'] else [],
 
     // The names of the windows of these bots: of one bot, or (none given) of what has no bot.
     of_bot(bot):: [
@@ -35,6 +40,7 @@ function(settings)
 
     all:
       (if hours == null then [] else [{ name: 'info', time_intervals: [within(hours.from, hours.to, [])] }]) +
+      (if night == null then [] else [{ name: 'quiet', time_intervals: window(night { weekdays: [], date: null }) }]) +
       [
         { name: name(index), time_intervals: window(windows[index]) }
         for index in std.range(0, std.length(windows) - 1)

@@ -18,8 +18,8 @@ function(settings)
     if owned(name) != {} || quiet.of_bot(name) != usual
   ];
   {
-    // Routes below one to `receiver`: to what takes its place for a team's bots, muted as its bots are.
-    routes(receiver)::
+    // Routes below one to `receiver`: to what takes its place for a team's bots, muted as its bots are, and by `held`.
+    routes(receiver, held=[])::
       local here = [[one[0], std.get(one[1], receiver, receiver), one[2]] for one in special];
       local unlike = [one for one in here if one[1] != receiver || one[2] != usual];
       local key(one) = one[1:];
@@ -27,7 +27,7 @@ function(settings)
         {
           receiver: one[1],
           matchers: ['bot=~%s' % std.escapeStringJson(std.join('|', [each[0] for each in unlike if key(each) == key(one)]))],
-        } + quiet.muted(one[2])
+        } + quiet.muted(one[2] + held)
         for one in std.uniq(std.sort(unlike, key), key)
       ],
   }

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict, deque
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal, NotRequired, TypeVar
@@ -132,9 +132,15 @@ def told(url: str, answer: Answer, kind: TypeAdapter[_Data]) -> _Data:
 class Prometheus:
     """One Prometheus, or several that see the same: what any of them says fires, fires."""
 
-    def __init__(self, urls: Iterable[str], web: Web) -> None:
-        """`web` is how it is asked. Raises OSError for a password that cannot be read."""
+    def __init__(
+        self, urls: Iterable[str], web: Web, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        """`web` is how it is asked, `now` the clock by which samples are newer than something else.
+
+        Raises OSError for a password that cannot be read.
+        """
         self._urls = deque(urls)
+        self._now = now
         self._way, self._login = web.way, web.login()
         self._http = Http()
 
@@ -167,7 +173,7 @@ class Prometheus:
         """
         parameters = {"query": expression}
         if since is not None:
-            age = (datetime.now(UTC) - since).total_seconds()
+            age = (self._now() - since).total_seconds()
             if age <= 0:
                 return False
             parameters["lookback_delta"] = f"{age:.3f}"

@@ -1,7 +1,7 @@
 """What Alertmanager is told of the plan: its receivers, and which alert of which bot goes to which."""
 
 from stack.settings import Settings
-from stack.settings.plan import carrying, of_alert, of_alertmanager, own_addresses, shared_addresses
+from stack.settings.plan import PUT_OFF, carrying, of_alert, of_alertmanager, own_addresses, shared_addresses
 
 SEVERITIES = ("critical", "warning", "info", "meta")
 _CHANNELS = ("email", "slack", "telegram")
@@ -13,6 +13,7 @@ def routes(settings: Settings) -> dict[str, object]:
     `receivers`: by name the channel and the addresses; those of the desk are named as their channels.
     `channels`: by severity and alert the channels; `foreign`: by severity those of other people's rules.
     `owned`: by bot and channel the receiver that takes the place of the desk's.
+    `put_off`: the severities that wait for the end of quiet hours.
     """
     able = [channel for channel in _CHANNELS if channel in carrying(settings, "meta")]
 
@@ -34,6 +35,7 @@ def routes(settings: Settings) -> dict[str, object]:
         "channels": {one: {kind: chosen(kind, one) for kind in settings.alerts} for one in SEVERITIES},
         "foreign": {one: chosen("", one) for one in SEVERITIES},
         "owned": owned,
+        "put_off": [one for one in SEVERITIES if one in PUT_OFF and settings.escalation.quiet_hours],
     }
 
 

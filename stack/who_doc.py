@@ -40,6 +40,9 @@ The rules:
   address over its channels is passed over at once; `check` warns of it.
 - `system_down`, `critical_loss` and `repeated_alerts` come beside the levels. `spent_attempts` says who
   hears that nothing is left to try: whoever is first, unless it names a contact.
+- **Quiet hours** (`escalation.quiet_hours`) put warnings off, in Alertmanager and in the engine; what is over
+  by their end is not told. Critical alerts and `meta` do not wait; news has `routing.info_hours`. Hours are
+  what the clock in `timezone` shows: twice where a change of the clocks repeats it.
 - A contact without any address is whoever reads the channels' own.
 - A rota is whoever is **on call** when a message is written: whose week it is, or [who stands
   in](oncall.md#who-is-on-call), also as it was said at run time.
@@ -49,6 +52,14 @@ The rules:
 - **One person hears of one moment once**: an address that two roles share is told by the first of them, and
   what the opening has said already (no action helps, the administrator is to be told) goes only to whom it
   missed.
+- **Who is called hears of all of it.** When a level is told of one incident, it hears in the same message
+  and call of every other that would have reached it within `no_response`, and that nobody has answered. A
+  later message to an address carries at its end what that address was told of before and nobody has
+  answered. `system_down` rings the phone of an address that has the first notice already, and sends it
+  nothing else twice. So three faults of twelve bots within minutes of one another that nobody answers cost,
+  in the profile `production`, three SMS and two calls in 23 minutes: an SMS each for the two that send one,
+  since neither waits for the other; a call for the bot that stays down; and an SMS and a call to the
+  manager about all three. With an answer at minute eight: two SMS, no call.
 - Alertmanager sends email, Telegram chats that are numbers, and Slack; webhook_actions sends the rest, and
   all that depends on time or answers. Alerts of severity `meta` say that a part of Nightdesk is broken and
   never depend on webhook_actions.

@@ -5,7 +5,6 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 import psycopg
 from fastapi import FastAPI
@@ -72,11 +71,11 @@ def parts(
     metrics: Metrics,
     threads: Threads,
     sender: Callable[[Escalation], Sender],
+    clock: Clock,
     control: Control = control,
-    now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Parts:
-    """Return the parts of an engine, wired; nothing runs yet. `now` is this machine's clock."""
-    actions, clock = load_actions(), Clock(now)
+    """Return the parts of an engine, wired; nothing runs yet."""
+    actions = load_actions()
     planner = Planner(settings, actions)
     verification = Verification(settings, prometheus, actions, planner)
     escalation = Escalation(settings, pool, metrics, clock)
@@ -132,7 +131,8 @@ async def running(
         pool = await _pool(settings, embedded, stack)
         await migrate.migrate(pool)
         web, services = settings.web, settings.services
-        prometheus = Prometheus(services.prometheus.urls, web)
+        clock = Clock()
+        prometheus = Prometheus(services.prometheus.urls, web, clock)
         stack.push_async_callback(prometheus.close)
         alertmanager = Alertmanager(services.alertmanager.urls, web)
         workers = settings.webhook_actions.workers
@@ -145,7 +145,7 @@ async def running(
             stack.callback(made.close)
             return made
 
-        engine = parts(settings, pool, prometheus, alertmanager, metrics, threads, sender)
+        engine = parts(settings, pool, prometheus, alertmanager, metrics, threads, sender, clock)
         engine.tasks["listener"] = lambda: listen(pool.address, engine.notice)
         engine.tasks["trades"] = lambda: _tell_trades(settings, Trades(settings, pool))
         engine.tasks["schema"] = lambda: _watch_schema(pool, engine.executor)

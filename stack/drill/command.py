@@ -5,7 +5,7 @@ import json
 import logging
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from stack.drill import report, schedule
@@ -24,7 +24,7 @@ def drill(arguments: argparse.Namespace) -> int:
         return _show(arguments.data)
     settings = from_arguments(arguments)
     if arguments.scheduled:
-        _serve(settings, arguments.data)
+        serve(settings, arguments.data)
     if bool(arguments.alert) == arguments.all:
         raise NotDone(
             "name an alert (--alert Down), or all of them (--all); --last shows what the last drill came to"
@@ -81,16 +81,21 @@ def _show(data: Path) -> int:
     return 1 if kept["faults"] else 0
 
 
-def _serve(settings: Settings, data: Path) -> None:
+def serve(
+    settings: Settings,
+    data: Path,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    sleep: Callable[[float], None] = time.sleep,
+) -> None:
     """Drill all alerts at each planned time, announced; never returns. Raises NotDone without a schedule."""
     planned = settings.drill.schedule
     if planned is None:
         raise NotDone("drill.schedule: is not set, so no drill is planned")
     while True:
-        due = schedule.next_due(planned, settings.timezone, datetime.now(UTC))
-        _sleep_until(due.timestamp() - float(settings.drill.announce))
+        due = schedule.next_due(planned, settings.timezone, now())
+        _sleep_until(due - timedelta(seconds=float(settings.drill.announce)), now, sleep)
         schedule.announce(settings, due)
-        _sleep_until(due.timestamp())
+        _sleep_until(due, now, sleep)
         try:
             result = run(settings, Wish(gap=float(settings.drill.gap)), lambda text: print(text, flush=True))
             report.keep(data, result)
@@ -103,9 +108,9 @@ def _serve(settings: Settings, data: Path) -> None:
             schedule.tell_faults(settings, result)
 
 
-def _sleep_until(at: float) -> None:
-    while (left := at - time.time()) > 0:
-        time.sleep(min(left, 60.0))  # in pieces, since a clock may be set
+def _sleep_until(at: datetime, now: Callable[[], datetime], sleep: Callable[[float], None]) -> None:
+    while (left := (at - now()).total_seconds()) > 0:
+        sleep(min(left, 60.0))  # in pieces, since a clock may be set
 
 
 def add_command(add: Callable[[str, Callable[[argparse.Namespace], int]], argparse.ArgumentParser]) -> None:

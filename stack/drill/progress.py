@@ -12,7 +12,8 @@ _OF_ENGINE = (*ESCALATED, "info")  # what webhook_actions hears of
 _LOOKS = 2.0  # seconds by which a look may see an alert later than Alertmanager has it
 _ANSWERS = ("acknowledged", "snoozed")
 _UNTOLD = ("not_told", "unreachable")
-_NEWS = "info"  # the time interval outside of which Alertmanager holds news back, as planned
+# By which time intervals Alertmanager holds back what is of a severity, as planned.
+_PLANNED = {"info": {"info"}, "warning": {"quiet"}}
 _BROKEN = "<error expanding template"
 
 
@@ -62,9 +63,9 @@ class Progress:
 
     @property
     def postponed(self) -> bool:
-        """Whether Alertmanager holds it back as settings planned: news outside of their hours."""
+        """Whether Alertmanager holds it back as settings planned: news, and warnings in quiet hours."""
         muted = self.held.muted if self.held else frozenset()
-        return self.severity == "info" and bool(muted) and muted <= {_NEWS}
+        return bool(muted) and muted <= _PLANNED.get(self.severity, set())
 
     @property
     def is_told(self) -> bool:

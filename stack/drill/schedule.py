@@ -1,6 +1,6 @@
 """When a drill is due by itself, and what the channels are told of it before and after."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from clients.http import NoAnswer, ask
@@ -17,14 +17,15 @@ _SHOWN = 10  # faults that a message lists
 
 
 def next_due(planned: Schedule, zone: str, now: datetime) -> datetime:
-    """Return the next planned time after `now`, in UTC."""
-    here = now.astimezone(ZoneInfo(zone))
-    hour, minute = map(int, planned.at.split(":"))
-    days = (_DAYS.index(planned.weekday) - here.weekday()) % 7
-    due = (here + timedelta(days=days)).replace(hour=hour, minute=minute, second=0, microsecond=0)
-    if due <= here:
-        due += timedelta(days=7)
-    return due.astimezone(UTC)
+    """Return the next planned time after `now`, in UTC: its first, where the clocks are put back."""
+    where, clock = ZoneInfo(zone), time.fromisoformat(planned.at)
+    today = now.astimezone(where).date()
+    days = (_DAYS.index(planned.weekday) - today.weekday()) % 7
+    found = (
+        datetime.combine(today + timedelta(days=more), clock, where).astimezone(UTC)
+        for more in (days, days + 7)
+    )
+    return next(due for due in found if due > now)
 
 
 def announce(settings: Settings, due: datetime) -> None:

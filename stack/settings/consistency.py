@@ -323,7 +323,7 @@ def _secret_files(value: object, path: str) -> Iterator[tuple[str, Path]]:
         parts = enumerate(value)
     for key, part in parts:
         where = f"{path}[{key}]" if isinstance(key, int) else f"{path}.{key}".lstrip(".")
-        if isinstance(part, Path) and str(key).endswith("_file"):
+        if isinstance(part, Path) and (str(key).endswith("_file") or path.endswith("_files")):
             yield where, part
         else:
             yield from _secret_files(part, where)

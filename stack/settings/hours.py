@@ -1,7 +1,8 @@
 """Hours at which little is said, or nothing is sent or done: quiet hours, and maintenance."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, time, timedelta
+from functools import partial
 from zoneinfo import ZoneInfo
 
 from stack.settings.acting import Hours, Maintenance
@@ -22,7 +23,7 @@ def maintained_until(settings: Settings, bot: str, now: datetime) -> datetime | 
 
 def quiet_end(hours: Hours, zone: ZoneInfo, now: datetime) -> datetime | None:
     """Return the end of the hours that it is now, in UTC; None outside them."""
-    return max((end for _, end in _within(hours, zone, now)), default=None)
+    return _end(zone, now, lambda local: _began(hours, local) is not None, hours)
 
 
 def maintenance_end(
@@ -30,27 +31,24 @@ def maintenance_end(
 ) -> datetime | None:
     """Return the last end of the windows for a bot that it is now, in UTC; None outside all of them."""
     ends = [
-        end
+        _end(zone, now, partial(_is_within, window), window)
         for window in windows
         if not window.bots or bot in window.bots
-        for day, end in _within(window, zone, now)
-        if _begins_on(window, day)
     ]
-    return max(ends, default=None)
+    return max((end for end in ends if end is not None), default=None)
 
 
-def _within(hours: Hours, zone: ZoneInfo, now: datetime) -> Iterator[tuple[date, datetime]]:
-    """Give the day on which the hours began that it is now, and their end in UTC.
+def _began(hours: Hours, local: datetime) -> date | None:
+    """Return the day on which the hours began that the clock shows; None where it shows others.
 
-    Two days give some where a change of the clocks lengthens the one before.
+    As Alertmanager's intervals: what a change of the clocks repeats comes twice, what it skips never.
     """
-    start, end = time.fromisoformat(hours.from_), time.fromisoformat(hours.to)
-    today = now.astimezone(zone).date()
-    for first in (today - timedelta(days=1), today):
-        last = first + timedelta(days=1) if end <= start else first
-        ends = moment(last, end, zone)
-        if moment(first, start, zone) <= now < ends:
-            yield first, ends
+    start, end, shown = time.fromisoformat(hours.from_), time.fromisoformat(hours.to), local.time()
+    if start < end:
+        return local.date() if start <= shown < end else None
+    if shown >= start:
+        return local.date()
+    return local.date() - timedelta(days=1) if shown < end else None
 
 
 def moment(day: date, clock: time, zone: ZoneInfo) -> datetime:
@@ -61,7 +59,40 @@ def moment(day: date, clock: time, zone: ZoneInfo) -> datetime:
     return datetime.combine(day, clock, zone).astimezone(UTC)
 
 
-def _begins_on(window: Maintenance, day: date) -> bool:
+def _end(
+    zone: ZoneInfo, now: datetime, is_within: Callable[[datetime], bool], hours: Hours
+) -> datetime | None:
+    """Return the next moment, in UTC, at which the clock of the zone shows none of these hours; None now."""
+    local = now.astimezone(zone)
+    began = _began(hours, local)
+    if began is None or not is_within(local):
+        return None
+    day = began + timedelta(days=1) if hours.to <= hours.from_ else began
+    clock = time.fromisoformat(hours.to)
+    ends = [datetime.combine(day, clock.replace(fold=fold), zone).astimezone(UTC) for fold in (0, 1)]
+    ends.append(_change(zone, now, max(ends)))
+    return min(end for end in ends if end > now and _began(hours, end.astimezone(zone)) != began)
+
+
+def _change(zone: ZoneInfo, now: datetime, until: datetime) -> datetime:
+    """Return when, within a day, the clocks of a zone change; `until` where they do not."""
+    before, after = now.astimezone(UTC), until
+    if now.astimezone(zone).utcoffset() == until.astimezone(zone).utcoffset():
+        return until
+    while after - before > _SECOND:
+        half = before + (after - before) / 2
+        same = half.astimezone(zone).utcoffset() == now.astimezone(zone).utcoffset()
+        before, after = (half, after) if same else (before, half)
+    return after.replace(second=0, microsecond=0)  # they change at whole minutes
+
+
+def _is_within(window: Maintenance, local: datetime) -> bool:
+    day = _began(window, local)
+    if day is None:
+        return False
     if window.date is not None:
         return day.isoformat() == window.date
     return not window.weekdays or f"{day:%A}".lower() in window.weekdays
+
+
+_SECOND = timedelta(seconds=1)

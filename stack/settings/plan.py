@@ -18,6 +18,7 @@ NOTICE, INSIST = "notice", "insist"  # begin the rules that tell what cannot be 
 NO_NEWS = "told"  # the kind of a notice of what the opening has said: for whoever has not heard that
 
 ESCALATED = ("critical", "warning")  # the engine tells of these; info and meta are Alertmanager's alone
+PUT_OFF = ("warning",)  # by quiet hours; news have hours of their own, and meta says that Nightdesk is broken
 APPRISE = "apprise"  # the channel of a contact's apprise_files
 CHANNELS = ("phone", "sms", "telegram", "email", "slack")
 QUIET = ("email", "telegram", "slack")  # read when one looks; the others ring
@@ -293,9 +294,19 @@ def telling(settings: Settings, subject: Subject, step: Step, now: datetime) -> 
     if not found:
         reason = f"{name} has no address over {', '.join(wanted) or 'any channel'} that is set"
         return Telling(name, (), reason)
-    beside = _told_beside(settings, subject, step, now)
-    left = _once(found, beside)
+    left = _once(found, _told_beside(settings, subject, step, now))
+    if step.rule == DOWN:
+        left = _news(left, opening(settings, subject, now))
     return Telling(name, left, choice.why, told_already=not left)
+
+
+def _news(found: tuple[Recipient, ...], said: Telling) -> tuple[Recipient, ...]:
+    """Return who is told what was said before: the phone rings again, nothing else says the same twice.
+
+    Where that leaves nobody, all of them.
+    """
+    heard = {one.place for one in said.recipients}
+    return tuple(one for one in found if one.channel == "phone" or one.place not in heard) or found
 
 
 def _role(settings: Settings, subject: Subject, step: Step) -> tuple[str, list[str], str]:

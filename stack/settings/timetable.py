@@ -11,6 +11,7 @@ from stack.settings.model import Settings
 from stack.settings.plan import (
     APPRISE,
     ESCALATED,
+    PUT_OFF,
     Recipient,
     Subject,
     at_opening,
@@ -99,7 +100,7 @@ def _alertmanagers(settings: Settings, subject: Subject, at: datetime) -> Iterat
     sent = by_alertmanager(settings, subject)
     if not sent:
         return
-    due, held = _free(settings, subject, at, by_engine=False)
+    due, held = _free(settings, subject, at)
     first = opening(settings, subject, due or at)
     told = [one for one in first.recipients if one.place in sent]
     after = None if due is None else (due - at).total_seconds()
@@ -115,7 +116,7 @@ def _engines(settings: Settings, subject: Subject, at: datetime, repeated: bool)
             again = f"{step.why}; all of it begins anew {settings.escalation.no_response} later"
             yield Entry((when - at).total_seconds(), "nobody is left", "", "", "", again)
             continue
-        due, held = _free(settings, subject, when, by_engine=True)
+        due, held = _free(settings, subject, when)
         if due is None:
             yield Entry(None, "nobody", "", "", "", f"{step.why}{held}")
             continue
@@ -138,27 +139,22 @@ def _told(recipients: list[Recipient], after: float | None, sender: str, why: st
         yield Entry(after, one.contact, one.channel, one.address, sender, why)
 
 
-def _free(
-    settings: Settings, subject: Subject, when: datetime, *, by_engine: bool
-) -> tuple[datetime | None, str]:
+def _free(settings: Settings, subject: Subject, when: datetime) -> tuple[datetime | None, str]:
     """Return when something may be sent that is due, None for never; and what holds it back."""
     due, held = when, ""
     while due - when < _FOR_EVER:
-        end, reason = _held_until(settings, subject, due, by_engine=by_engine)
+        end, reason = _held_until(settings, subject, due)
         if end is None:
             return due, held
         due, held = end, f", once {reason}"
     return None, f"{held}, which never happens"
 
 
-def _held_until(
-    settings: Settings, subject: Subject, when: datetime, *, by_engine: bool
-) -> tuple[datetime | None, str]:
+def _held_until(settings: Settings, subject: Subject, when: datetime) -> tuple[datetime | None, str]:
     if end := maintained_until(settings, subject.bot, when):
         return end, "maintenance is over"
-    if by_engine:
-        quiet = None if subject.severity == "critical" else quiet_until(settings, when)
-        return quiet, "escalation.quiet_hours are over"
+    if subject.severity in PUT_OFF:
+        return quiet_until(settings, when), "escalation.quiet_hours are over"
     hours = settings.routing.info_hours
     if subject.severity != "info" or hours is None:
         return None, ""

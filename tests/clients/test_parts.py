@@ -5,6 +5,7 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ class Part(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.status, self.body = 200, b"{}"
         self.asked: list[tuple[str, str]] = []
+        self.bodies: list[str] = []
 
     @property
     def port(self) -> int:
@@ -43,7 +45,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: Part
 
     def do_GET(self) -> None:
-        self.rfile.read(int(self.headers["Content-Length"] or 0))
+        self.server.bodies.append(self.rfile.read(int(self.headers["Content-Length"] or 0)).decode())
         self.server.asked.append((self.path, self.headers["Authorization"] or ""))
         self.send_response(self.server.status)
         self.end_headers()
@@ -155,6 +157,25 @@ async def holds(made: Settings) -> bool:
         return await prometheus.holds("x")
     finally:
         await prometheus.close()
+
+
+def test_what_is_newer_is_so_by_the_clock_that_is_given_whatever_this_machines_own_shows(
+    tmp_path: Path,
+) -> None:
+    theirs = datetime.now(UTC) + timedelta(hours=1)  # the database's
+
+    async def newer(made: Settings) -> bool:
+        prometheus = Prometheus(made.services.prometheus.urls, made.web, lambda: theirs)
+        try:
+            return await prometheus.holds("x", theirs - timedelta(seconds=5))
+        finally:
+            await prometheus.close()
+
+    with serving() as part:
+        part.body = answer("vector", {"metric": {"bot": "b"}, "value": [1.0, "2.5"]})
+        assert asyncio.run(newer(settings(tmp_path, "prometheus", part.port)))
+        [sent] = part.bodies
+        assert parse_qs(sent)["lookback_delta"] == ["5.000"]
 
 
 def test_an_alertmanager_that_redirects_or_is_away_is_not_reached(tmp_path: Path) -> None:

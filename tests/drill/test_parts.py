@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -13,11 +13,12 @@ import requests
 import yaml
 
 from exporter.drill import FORGOTTEN_AFTER
-from stack.drill import report
+from stack.drill import command, report, schedule
 from stack.drill.command import alerts
 from stack.drill.progress import Patience, Progress, advance, faults, is_done
 from stack.drill.routes import MatchedRoute, matched_routes
 from stack.drill.rules import renamed
+from stack.drill.run import Result
 from stack.drill.schedule import next_due
 from stack.drill.scripts import Script, scripts
 from stack.drill.seen import Entry, Held, Incident, Seen
@@ -190,6 +191,67 @@ def test_the_next_drill_is_at_the_local_time_of_its_weekday_over_a_change_of_clo
     assert due == datetime(2026, 3, 29, 9, tzinfo=UTC)  # summer time has begun
     assert due.astimezone(ZoneInfo(berlin)).hour == 11
     assert next_due(planned, berlin, due) == datetime(2026, 4, 5, 9, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("weekday", "at", "now", "due"),
+    [
+        ("sunday", "02:30", "2026-03-29T00:10", "2026-03-29T01:30"),  # 02:30 is skipped: that much later
+        ("sunday", "02:30", "2026-10-25T00:10", "2026-10-25T00:30"),  # the first of the two
+        ("sunday", "02:30", "2026-10-25T00:45", "2026-11-01T01:30"),
+        ("sunday", "02:30", "2026-10-25T01:10", "2026-11-01T01:30"),  # not again at the second of the two
+        ("sunday", "00:00", "2026-02-28T22:59", "2026-02-28T23:00"),  # at midnight, at a month's end
+        ("sunday", "00:00", "2026-02-28T23:00", "2026-03-07T23:00"),
+        ("thursday", "03:15", "2026-12-31T02:14", "2026-12-31T02:15"),
+        ("thursday", "03:15", "2026-12-31T02:16", "2027-01-07T02:15"),
+    ],
+)
+def test_a_planned_drill_comes_once_at_night_at_a_months_end_and_as_the_clocks_change(
+    weekday: str, at: str, now: str, due: str
+) -> None:
+    planned = Schedule.model_validate({"weekday": weekday, "at": at})
+    moment = datetime.fromisoformat(f"{now}+00:00")
+    assert next_due(planned, "Europe/Berlin", moment) == datetime.fromisoformat(f"{due}+00:00")
+
+
+def test_a_planned_drill_is_announced_before_it_comes_and_its_faults_are_told_after_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "monitoring.yaml"
+    planned = {"schedule": {"weekday": "sunday", "at": "02:30"}, "announce": "15m"}
+    file.write_text(yaml.safe_dump({"timezone": "Europe/Berlin", "drill": planned}))
+    at, done = [datetime(2026, 10, 24, 12, tzinfo=UTC)], list[tuple[str, str]]()
+
+    def note(what: str) -> None:
+        done.append((what, f"{at[0]:%m-%d %H:%M}"))
+
+    def sleep(seconds: float) -> None:
+        at[0] += timedelta(seconds=seconds)
+        if at[0] > datetime(2026, 11, 2, tzinfo=UTC):
+            raise KeyboardInterrupt
+
+    def drilled(*_: object) -> Result:
+        note("drilled")
+        at[0] += timedelta(minutes=11)
+        if len(done) > 4:
+            raise ValueError("a defect")
+        return Result("20261025-003000", at[0], 660.0, (), ((0, "channel: email delivered nothing"),))
+
+    monkeypatch.setattr(schedule, "announce", lambda _, due: note(f"announced for {due:%H:%M}"))
+    monkeypatch.setattr(schedule, "tell_faults", lambda *_: note("told of faults"))
+    monkeypatch.setattr(schedule, "tell_failure", lambda _: note("told of a defect"))
+    monkeypatch.setattr(command, "run", drilled)
+    with pytest.raises(KeyboardInterrupt):
+        command.serve(load([file]), tmp_path, lambda: at[0], sleep)
+    assert done == [
+        ("announced for 00:30", "10-25 00:15"),
+        ("drilled", "10-25 00:30"),
+        ("told of faults", "10-25 00:41"),
+        ("announced for 01:30", "11-01 01:15"),
+        ("drilled", "11-01 01:30"),
+        ("told of a defect", "11-01 01:41"),
+    ]
+    assert (tmp_path / "drills").exists(), "what it came to is kept"
 
 
 SCRIPT = Script("Down", "critical", 1, "r", 5.0, (), alone=False)

@@ -63,7 +63,9 @@ class Twelve:
                 if url.path == "/metrics":
                     group = parse_qs(url.query).get("collect[]", [""])[0]
                     return self.reply(200, fleet.page() if group == "trading" else "", "text/plain")
-                bot = fleet.bots[url.path.split("/")[1]]
+                bot = fleet.bots.get(url.path.split("/")[1])
+                if bot is None:  # the exporter's drill, and whatever else is no bot
+                    return self.reply(404, "", "text/plain")
                 return self.reply(200 if bot.up else 503, json.dumps(_state(bot)), "application/json")
 
             def do_POST(self) -> None:

@@ -96,9 +96,9 @@ class Desk:
         return {alert["labels"]["alertname"] for alert in alerts if alert["status"]["inhibitedBy"]}
 
     def muted(self, bot: str) -> list[str]:
-        """Return the time intervals that mute the groups of a bot."""
+        """Return the time intervals that mute groups with alerts of a bot."""
         groups = requests.get(f"{self._api}/alerts/groups", timeout=5).json()
-        alerts = [alert for group in groups if group["labels"].get("bot") == bot for alert in group["alerts"]]
+        alerts = [one for group in groups for one in group["alerts"] if one["labels"].get("bot") == bot]
         return sorted({name for alert in alerts for name in alert["status"].get("mutedBy", [])})
 
     @property

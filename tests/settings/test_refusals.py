@@ -255,7 +255,8 @@ def test_secret_files_that_are_missing_or_empty_are_named_and_those_of_what_is_o
     settings: Load, tmp_path: Path
 ) -> None:
     telegram = "{enabled: true, token_file: telegram, chats: [1]}"
-    chosen = settings(f"{{channels: {{telegram: {telegram}}}, bots: {{one: {{{SOURCE}}}}}}}")
+    people = "contacts: {manager: {apprise_files: [ntfy_url]}}"
+    chosen = settings(f"{{channels: {{telegram: {telegram}}}, {people}, bots: {{one: {{{SOURCE}}}}}}}")
     (tmp_path / "secrets").mkdir()
     (tmp_path / "secrets/read_token").write_text("abc\n", encoding="utf-8")
     (tmp_path / "secrets/act_token").write_text(" \n", encoding="utf-8")
@@ -267,6 +268,7 @@ def test_secret_files_that_are_missing_or_empty_are_named_and_those_of_what_is_o
     assert "cannot be read (FileNotFoundError)" in lines["webhook_actions.tokens.receive_file"]
     assert "cannot be read (UnicodeDecodeError)" in lines["channels.telegram.token_file"]
     assert "cannot be read (FileNotFoundError)" in lines["bots.one.source.token_file"]
+    assert "ntfy_url cannot be read" in lines.pop("contacts.manager.apprise_files[0]")
     named = [path for path in lines if not path.startswith("bots.one.")]
     assert set(named) == {
         "webhook_actions.tokens.act_file",

@@ -24,6 +24,7 @@ from webhook_actions.outcome import Outcome
 from webhook_actions.payload import Alert
 from webhook_actions.service import Parts, parts, reconsider
 from webhook_actions.store import incidents
+from webhook_actions.store.database import Clock
 from webhook_actions.store.runs import Lease
 from webhook_actions.web.commands import Commands
 
@@ -108,8 +109,8 @@ class Process:
             metrics,
             GreenThreads(),
             sender,
+            Clock(life.now),
             life.control,
-            life.now,
         )
 
         async def begin() -> None:

@@ -111,9 +111,25 @@ class People(Sending):
         self.t.steps[id_] = Step(id_, incident, CLIMB, 0, last + 1, why, at)
 
     async def escalation_steps__due(self, _: Any) -> list[DueStep]:
-        due = [s for s in self.t.steps.values() if s.state == "waiting" and s.due_at <= self.now()]
+        return self._first([s for s in self._waiting() if s.due_at <= self.now()])
+
+    async def escalation_steps__coming(self, _: Any, beside: Any, within: float) -> list[DueStep]:
+        levels, ids, until = {one.level for one in beside}, {one.id for one in beside}, self.later(within)
+        return self._first(
+            [
+                s
+                for s in self._waiting()
+                if s.rule == CLIMB and s.level in levels and not s.postponed and s.id not in ids
+                and s.due_at <= until and self.unanswered(s.incident)
+            ]
+        )  # fmt: skip
+
+    def _waiting(self) -> list[Step]:
+        return [s for s in self.t.steps.values() if s.state == "waiting"]
+
+    def _first(self, steps: list[Step]) -> list[DueStep]:
         found = []
-        for s in sorted(due, key=lambda s: s.due_at)[:_AT_A_TIME]:
+        for s in sorted(steps, key=lambda s: s.due_at)[:_AT_A_TIME]:
             one = self.t.incidents[s.incident]
             wanted = s.rule.startswith("insist:") or self.unanswered(one.id)
             found.append(
@@ -125,10 +141,6 @@ class People(Sending):
 
     async def escalation_steps__next_due(self, _: Any) -> float | None:
         return self._seconds(s.due_at for s in self.t.steps.values() if s.state == "waiting")
-
-    async def escalation_steps___set(self, _: Any, state: str, ids: Any) -> None:
-        for id_ in ids:
-            self.put("steps", id_, state=state)
 
     async def escalation_steps__write_taken(self, _: Any, taken: Any, incidents: int, within: float) -> None:
         before = set(self.t.messages)
@@ -154,7 +166,7 @@ class People(Sending):
             elif one.postponed_to:
                 self.put("steps", due.id, due_at=one.postponed_to, postponed=True)
             else:
-                self.put("steps", due.id, state="taken")
+                self.put("steps", due.id, state="taken", why=due.why)
                 await self.deliveries__write(
                     None,
                     [

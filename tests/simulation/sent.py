@@ -86,9 +86,24 @@ class Sending(Held):
                     wanted,
                     step and step.why,
                     m.written_at,
+                    step is not None
+                    and not step.rule.startswith(("notice: ", "insist: "))
+                    and (step.rule, step.level) != ("climb", 0),
                 )
             )
         return claimed
+
+    async def deliveries__unanswered(self, _: Any, address: str, but: Any) -> list[tuple[int, str]]:
+        told = {
+            m.incident: m.contact
+            for m in reversed(list(self.t.messages.values()))
+            if m.address == address and m.step is not None and m.state == "sent"
+        }
+        return [
+            (id_, told[id_])
+            for id_ in sorted(one for one in told if one is not None)
+            if id_ not in but and self.unanswered(id_)
+        ][:_TOGETHER]
 
     async def deliveries__next_due(self, _: Any, open_: Any) -> float | None:
         return self._seconds(m.due_at for m in self.t.messages.values() if self._is_open(m, open_))

@@ -222,6 +222,10 @@ class Both:
             for each in (theirs, ours)
         ]
         assert said[0] == said[1]
+        near = self.dice.choice((-1.0, 60.0))
+        soon = await self.ask("escalation_steps.coming", (theirs[:1], near), (ours[:1], near))
+        levels = [sorted((s.rule, s.level) for s in each) for each in soon]
+        assert levels[0] == levels[1]
         taken = Taken("administrator", (Recipient("sms", "+1", "administrator"),), ("escalated", "to"))
         storm = (2, 0.02)
         await self.ask(
@@ -244,10 +248,14 @@ class Both:
         assert (later[0] is None) == (later[1] is None)
         theirs, ours = await self.ask("deliveries.claim", (self.dice.choice((0.0, 60.0)), open_))
         said = [
-            [(d.channel, d.address, d.attempts, d.interrupted, d.wanted) for d in each]
+            [(d.channel, d.address, d.attempts, d.interrupted, d.wanted, d.insists) for d in each]
             for each in (theirs, ours)
         ]
         assert said[0] == said[1]
+        if theirs:
+            known, telling = dict(self.incidents), [[d.incident for d in each] for each in (theirs, ours)]
+            still = await self.ask("deliveries.unanswered", ("+1", telling[0]), ("+1", telling[1]))
+            assert [(known[one], who) for one, who in still[0]] == still[1]
         if theirs and self.dice.random() < 0.8:
             await self.ask("deliveries.renew", (theirs, 60.0), (ours, 60.0))
             sent = Outcome(Result.DONE, "sent", receipt=f"SM{len(self.asked)}")

@@ -27,7 +27,7 @@ from webhook_actions.payload import Alert
 from webhook_actions.service import Parts, parts
 from webhook_actions.store import incidents, migrate
 from webhook_actions.store.audit import Caller
-from webhook_actions.store.database import Pool, notify
+from webhook_actions.store.database import Clock, Pool, notify
 from webhook_actions.web.commands import Commands
 
 SPEED = 60  # a minute is a second
@@ -311,7 +311,7 @@ class Engine:
             scene.metrics,
             threads,
             lambda _: NoSender(),
-            now=lambda: datetime.now(UTC) + ahead,
+            Clock(lambda: datetime.now(UTC) + ahead),
         )
         self._threads = threads
         tasks = [*self.parts.tasks.values(), lambda: listen(scene.pool.address, self.parts.notice)]

@@ -104,14 +104,20 @@ def test_maintenance_of_a_weekday_begins_on_it(
     assert day in days
 
 
-def test_a_time_that_comes_twice_is_its_first_and_one_that_is_skipped_as_much_later() -> None:
+def test_hours_are_what_the_clock_shows_twice_where_it_shows_them_twice() -> None:
     berlin = ZoneInfo("Europe/Berlin")
-    first, second = datetime(2026, 10, 25, 0, 15, tzinfo=UTC), datetime(2026, 10, 25, 1, 15, tzinfo=UTC)
-    assert quiet_end(hours("22:00", "02:30"), berlin, first) == datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
-    assert quiet_end(hours("22:00", "02:30"), berlin, second) is None
-    assert quiet_end(hours("02:10", "02:20"), berlin, first) == datetime(2026, 10, 25, 0, 20, tzinfo=UTC)
-    skipped = datetime(2026, 3, 29, 1, 15, tzinfo=UTC)  # 03:15
-    assert quiet_end(hours("22:00", "02:30"), berlin, skipped) == datetime(2026, 3, 29, 1, 30, tzinfo=UTC)
+
+    def end(begin: str, end: str, *utc: int) -> str | None:
+        until = quiet_end(hours(begin, end), berlin, datetime(2026, *utc, tzinfo=UTC))
+        return until and f"{until:%d %H:%M}"
+
+    assert end("22:00", "02:30", 10, 25, 0, 15) == "25 00:30"
+    assert end("22:00", "02:30", 10, 25, 0, 45) is None
+    assert end("22:00", "02:30", 10, 25, 1, 15) == "25 01:30", "the clock shows 02:15 once more"
+    assert end("02:30", "05:00", 10, 25, 0, 45) == "25 01:00", "the clock goes back to before they begin"
+    assert end("22:00", "02:30", 3, 29, 0, 45) == "29 01:00", "02:30 is skipped: 03:00 follows 01:59"
+    assert end("22:00", "02:30", 3, 29, 1, 15) is None
+    assert end("02:10", "02:50", 3, 29, 1, 0) is None, "the clock never shows them"
 
 
 def test_the_last_end_of_several_windows_counts_for_the_bots_that_they_name() -> None:

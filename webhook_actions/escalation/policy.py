@@ -8,6 +8,7 @@ from stack.settings.hours import maintained_until, quiet_until
 from stack.settings.plan import (
     INSIST,
     NOTICE,
+    PUT_OFF,
     Recipient,
     Step,
     Subject,
@@ -36,7 +37,7 @@ def take(settings: Settings, subject: Subject, step: Step, round_: int, now: dat
     if ends_a_round(settings, step):
         said = ("exhausted", f"nobody is left to be told, so it begins anew: {step.why}")
         return Taken(entry=said, next=anew(settings), exhausted=True)
-    quiet = None if subject.severity == "critical" else quiet_until(settings, now)
+    quiet = quiet_until(settings, now) if subject.severity in PUT_OFF else None
     if end := maintained_until(settings, subject.bot, now) or quiet:
         return Taken(postponed_to=end)
     whom, after = telling(settings, subject, step, now), following(settings, subject, step)

@@ -2,10 +2,11 @@
 
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from stack.settings import Settings
-from stack.settings.plan import ESCALATED, NO_NEWS, Step, at_opening, first
+from stack.settings.plan import CLIMB, ESCALATED, NO_NEWS, Step, at_opening, first
 from stack.settings.rota import on_call
 from webhook_actions.actions import Action
 from webhook_actions.escalation import fallback, policy, schedule
@@ -18,6 +19,7 @@ from webhook_actions.report import archive
 from webhook_actions.store import acknowledgements, deliveries, escalation_steps, incidents, outages
 from webhook_actions.store.database import Connection, Pool
 from webhook_actions.store.deliveries import ClaimedDelivery, Delivery
+from webhook_actions.store.escalation_steps import Due, Taken
 from webhook_actions.store.incidents import Incident
 from webhook_actions.store.outages import Outage
 
@@ -239,10 +241,8 @@ class Escalation:
         async with self._pool.transaction() as connection:
             due = await escalation_steps.due(connection)
             settings = await schedule.in_force(connection, self._settings, now) if due else self._settings
-            taken = [
-                (one, policy.take(settings, one.subject, one.step, one.round, now) if one.wanted else None)
-                for one in due
-            ]
+            taken = [(one, _take(settings, one, now) if one.wanted else None) for one in due]
+            taken += await self._together(connection, settings, taken, now)
             storm = self._settings.escalation.storm
             await escalation_steps.write_taken(connection, taken, storm.incidents, float(storm.within))
         for one, step in taken:
@@ -256,3 +256,26 @@ class Escalation:
                     self._metrics.escalations.labels(one.severity).inc()
                 log.warning("escalated", extra=about | {"contact": step.contact, "reason": one.why})
         return len(due)
+
+    async def _together(
+        self,
+        connection: Connection,
+        settings: Settings,
+        taken: Sequence[tuple[Due, Taken | None]],
+        now: datetime,
+    ) -> list[tuple[Due, Taken]]:
+        """Take what would soon reach those who are told now as the next level: they hear of all at once."""
+        levels = [due for due, one in taken if one and one.addresses and due.rule == CLIMB and due.level]
+        if not levels:
+            return []
+        soon = float(settings.escalation.no_response)
+        found = [
+            replace(one, why="told with others that nobody has answered")
+            for one in await escalation_steps.coming(connection, levels, soon)
+        ]
+        along = [(one, _take(settings, one, now)) for one in found]
+        return [(due, one) for due, one in along if one.addresses]
+
+
+def _take(settings: Settings, due: Due, now: datetime) -> Taken:
+    return policy.take(settings, due.subject, due.step, due.round, now)

@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 
 _RENEWALS = 4  # of a lease before it ends: some may be late
 _WRITE_AGAIN = 0.5  # seconds between two tries to write how sending ended
+_STILL = "you were told, and nobody has answered yet"
 _SILENCE_POLICY = {"retries": 8, "pause": 4.0}  # for some hours
 _PROGRAMS = {
     WEBHOOK: webhooks.send,
@@ -164,20 +165,24 @@ class Sender:
         return await self._in_thread(draw_and_send)
 
     async def _told(self, batch: Sequence[ClaimedDelivery]) -> list[Told]:
-        """Return what a message tells of, an incident once; a contact's own link with each."""
-        wanted = {delivery.incident: delivery for delivery in batch}
+        """Return what a message tells of, an incident once; a contact's own link with each.
+
+        One that insists tells also, at its end, of what its address has not answered before.
+        """
+        wanted = {one.incident: (one.contact, one.why or "") for one in batch if one.incident is not None}
+        news = len(wanted)
         async with self._pool.connection() as connection:
-            found = await escalation_steps.with_runs(connection, [id_ for id_ in wanted if id_ is not None])
+            if any(one.insists for one in batch):
+                for id_, contact in await deliveries.unanswered(connection, batch[0].address, list(wanted)):
+                    wanted[id_] = contact, _STILL
+            found = await escalation_steps.with_runs(connection, list(wanted))
+        others = set(list(wanted)[news:])
+        found.sort(key=lambda one: one[0].id in others)
         now = datetime.now(UTC)
         return [
-            Told(
-                incident,
-                tried,
-                wanted[incident.id].why or "",
-                self._links.url(incident.id, wanted[incident.id].contact, now),
-                wanted[incident.id].contact,
-            )
+            Told(incident, tried, why, self._links.url(incident.id, contact, now), contact)
             for incident, tried in found
+            for contact, why in [wanted[incident.id]]
         ]
 
     async def _record(self, batch: Sequence[ClaimedDelivery], outcome: Outcome) -> None:

@@ -19,6 +19,7 @@ from webhook_actions.outcome import Outcome, Result
 IMPLICIT_TLS = 465  # of this port Alertmanager, too, knows that it speaks TLS from the first byte
 # A server may think for a while at each of a dozen steps. Given up in the midst, the mail might come twice.
 _TIMES = 4
+_LEAST = 0.05  # seconds for an address of a server that has many
 _LONGEST = 300  # characters of an answer that an outcome keeps
 
 
@@ -35,7 +36,7 @@ class _Connection(smtplib.SMTP):
         self.said = ""
 
     def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
-        plain = socket.create_connection((host, port), timeout)
+        plain = self._reach(host, port, timeout)
         self._line = plain.dup()  # the same connection, whoever wraps or closes the other
         self._timer = threading.Timer(max(self._ends - time.monotonic(), 0), self._cut)
         self._timer.daemon = True
@@ -43,6 +44,28 @@ class _Connection(smtplib.SMTP):
         if port == IMPLICIT_TLS:
             return ssl.create_default_context().wrap_socket(plain, server_hostname=host)
         return plain
+
+    def _reach(self, host: str, port: int, timeout: float) -> socket.socket:
+        """Return a connection to the first address of a host that answers; all share half of the time.
+
+        Raises OSError.
+        """
+        until = self._ends - _TIMES * timeout / 2
+        found = socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)
+        for index, (family, kind, protocol, _, place) in enumerate(found):
+            share = (until - time.monotonic()) / (len(found) - index)
+            line = socket.socket(family, kind, protocol)
+            try:
+                line.settimeout(min(timeout, max(share, _LEAST)))
+                line.connect(place)
+            except OSError:
+                line.close()
+                if index == len(found) - 1:
+                    raise
+            else:
+                line.settimeout(timeout)
+                return line
+        raise OSError(f"{host} has no address")
 
     def data(self, msg: Any) -> tuple[int, bytes]:  # noqa: ANN401 - smtplib's
         """Send the text, and keep the answer."""

@@ -36,6 +36,7 @@ class ClaimedDelivery(Delivery):
     wanted: bool = True  # nobody has answered yet; always true where no person is told
     why: str | None = None
     written_at: datetime | None = None
+    insists: bool = False  # its step comes after the opening, for want of an answer
 
 
 async def write(connection: Connection, batch: Sequence[Delivery]) -> None:
@@ -102,7 +103,9 @@ WITH first AS (
 )
 SELECT c.id, c.incident, c.step, c.contact, c.channel, c.address, c.body, c.attempts, c.again AS interrupted,
     c.written_at, s.why, c.step IS NULL OR s.rule LIKE 'insist:%%'
-        OR coalesce(is_unanswered(c.incident), false) AS wanted
+        OR coalesce(is_unanswered(c.incident), false) AS wanted,
+    coalesce(s.rule NOT LIKE 'notice:%%' AND s.rule NOT LIKE 'insist:%%'
+        AND (s.rule, s.level) <> ('climb', 0), false) AS insists
 FROM claimed c LEFT JOIN escalation_steps s ON s.id = c.step ORDER BY c.id
 """  # noqa: S608 - ours
 
@@ -122,6 +125,24 @@ async def claim(connection: Connection, lease: float, open_: Open) -> list[Claim
     cursor = connection.cursor(row_factory=class_row(ClaimedDelivery))
     values = open_.values | {"together": _TOGETHER, "lease": lease}
     return await (await cursor.execute(_CLAIM.encode(), values)).fetchall()
+
+
+async def unanswered(connection: Connection, address: str, but: Sequence[int]) -> list[tuple[int, str]]:
+    """Return the other open incidents that an address was told of and nobody has answered: id and contact.
+
+    A drill's are left out where `but`, the incidents that are told of anyway, has none of a drill, and so on.
+    """
+    found = await connection.execute(
+        """
+        SELECT DISTINCT ON (i.id) i.id, d.contact FROM incidents i JOIN deliveries d ON d.incident = i.id
+        WHERE i.closed_at IS NULL AND i.id <> ALL(%(but)s) AND is_unanswered(i.id)
+        AND d.address = %(address)s AND d.step IS NOT NULL AND d.state = 'sent'
+        AND (i.labels ? 'drill') IN (SELECT labels ? 'drill' FROM incidents WHERE id = ANY(%(but)s))
+        ORDER BY i.id LIMIT %(together)s
+        """,
+        {"address": address, "but": list(but), "together": _TOGETHER},
+    )
+    return [(incident, contact) for incident, contact in await found.fetchall()]
 
 
 async def renew(connection: Connection, batch: Sequence[ClaimedDelivery], lease: float) -> None:

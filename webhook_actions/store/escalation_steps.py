@@ -131,17 +131,43 @@ async def again(connection: Connection, incident: int, at: datetime, why: str) -
     )
 
 
+_STEPS = """
+    SELECT s.id, s.incident, i.alert, i.bot, i.severity, s.rule, s.level, s.round, s.why,
+        (s.rule LIKE 'insist:%%' OR is_unanswered(i.id)) AS wanted, i.labels ? 'drill' AS drill
+    FROM escalation_steps s JOIN incidents i ON i.id = s.incident
+    WHERE s.state = 'waiting'
+"""
+
+
 async def due(connection: Connection) -> list[Due]:
     """Return steps that are due, locked with their incidents, so that their taker waits for nobody."""
     cursor = connection.cursor(row_factory=class_row(Due))
-    query = """
-        SELECT s.id, s.incident, i.alert, i.bot, i.severity, s.rule, s.level, s.round, s.why,
-            (s.rule LIKE 'insist:%%' OR is_unanswered(i.id)) AS wanted, i.labels ? 'drill' AS drill
-        FROM escalation_steps s JOIN incidents i ON i.id = s.incident
-        WHERE s.state = 'waiting' AND s.due_at <= clock_timestamp()
+    query = f"""{_STEPS} AND s.due_at <= clock_timestamp()
         ORDER BY s.due_at LIMIT %s FOR NO KEY UPDATE OF s, i SKIP LOCKED
     """
-    return await (await cursor.execute(query, [_AT_A_TIME])).fetchall()
+    return await (await cursor.execute(query.encode(), [_AT_A_TIME])).fetchall()
+
+
+async def coming(connection: Connection, beside: Sequence[Due], within: float) -> list[Due]:
+    """Return the steps of the climb that would tell the same level as these do, `within` seconds from now.
+
+    They are locked with their incidents. What is answered is left out; a drill goes with drills only.
+    """
+    cursor = connection.cursor(row_factory=class_row(Due))
+    query = f"""{_STEPS} AND s.rule = %(climb)s AND NOT s.postponed AND s.id <> ALL(%(ids)s)
+        AND (s.level, i.labels ? 'drill') IN (SELECT * FROM unnest(%(levels)s::integer[], %(drills)s::bool[]))
+        AND s.due_at <= clock_timestamp() + make_interval(secs => %(within)s) AND is_unanswered(i.id)
+        ORDER BY s.due_at LIMIT %(most)s FOR NO KEY UPDATE OF s, i SKIP LOCKED
+    """  # noqa: S608 - ours
+    values = {
+        "climb": CLIMB,
+        "ids": [one.id for one in beside],
+        "levels": [one.level for one in beside],
+        "drills": [one.drill for one in beside],
+        "within": within,
+        "most": _AT_A_TIME,
+    }
+    return await (await cursor.execute(query.encode(), values)).fetchall()
 
 
 async def next_due(connection: Connection) -> float | None:
@@ -187,8 +213,8 @@ async def write_taken(
             "UPDATE escalation_steps SET due_at = %s, postponed = true WHERE id = %s", postponed
         )
     done = [(due, one) for due, one in taken if one and not one.postponed_to]
-    await _set(connection, "taken", [due.id for due, _ in done])
-    await _set(connection, "cancelled", [due.id for due, one in taken if one is None])
+    await _end(connection, "taken", [due for due, _ in done])
+    await _end(connection, "cancelled", [due for due, one in taken if one is None])
     written = [
         Delivery(to.channel, to.address, due.incident, due.id, to.contact)
         for due, one in done
@@ -216,10 +242,12 @@ async def with_runs(connection: Connection, ids: Sequence[int]) -> list[tuple[In
     return [(one, [run for run in tried if run.incident == one.id]) for one in found]
 
 
-async def _set(connection: Connection, state: str, ids: Sequence[int]) -> None:
-    if ids:
+async def _end(connection: Connection, state: str, steps: Sequence[Due]) -> None:
+    if steps:
         await connection.execute(
-            "UPDATE escalation_steps SET state = %s WHERE id = ANY(%s)", [state, list(ids)]
+            "UPDATE escalation_steps s SET state = %s, why = e.why "
+            "FROM unnest(%s::bigint[], %s::text[]) AS e (id, why) WHERE s.id = e.id",
+            [state, [one.id for one in steps], [one.why for one in steps]],
         )
 
 

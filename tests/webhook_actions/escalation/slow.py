@@ -1,11 +1,12 @@
 """Services that answer, but so slowly that whoever waits for each byte, or each step, waits for ever."""
 
 import asyncio
+import socket
 import socketserver
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from aiosmtpd.smtp import SMTP
@@ -39,6 +40,21 @@ def trickling(greeting: bytes = b"", pause: float = 0.2) -> Iterator[int]:
         over.set()
         server.shutdown()
         server.server_close()
+
+
+@contextmanager
+def deaf(addresses: Sequence[str], port: int) -> Iterator[None]:
+    """Have a port of these addresses answer nobody, as a host that is off: whoever connects waits."""
+    with ExitStack() as held:
+        for address in addresses:
+            server = held.enter_context(socket.socket())
+            server.bind((address, port))
+            server.listen(0)
+            for _ in range(3):  # more than wait in line
+                client = held.enter_context(socket.socket())
+                client.setblocking(False)
+                client.connect_ex((address, port))
+        yield
 
 
 class SlowSMTP(SMTP):

@@ -1,6 +1,8 @@
 """Sending ends: whatever answers a byte or a step at a time holds up no other, and gets one message once."""
 
 import re
+import socket
+from typing import Any
 
 import pytest
 from aiosmtpd.controller import Controller
@@ -9,7 +11,7 @@ from aiosmtpd.smtp import SMTP
 from tests.conftest import free_port
 from tests.webhook_actions.escalation.conftest import Play
 from tests.webhook_actions.escalation.fakes import Fakes
-from tests.webhook_actions.escalation.slow import HEAD, SlowSMTP, took, trickling
+from tests.webhook_actions.escalation.slow import HEAD, SlowSMTP, deaf, took, trickling
 from tests.webhook_actions.escalation.test_channels import words
 from tests.webhook_actions.escalation.test_outgoing import QUIET, endpoint
 from tests.webhook_actions.escalation.world import Ground, Mailbox, World, until
@@ -118,3 +120,25 @@ def test_a_mail_server_that_takes_its_time_for_each_step_gets_a_mail_once(
         )
     finally:
         server.stop()
+
+
+def test_a_mail_server_most_of_whose_addresses_are_dead_gets_the_mail_within_its_time(
+    ground: Ground, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dead = [f"127.0.0.{number}" for number in range(2, 14)]
+    real = socket.getaddrinfo
+
+    def resolved(host: Any, *given: Any, **more: Any) -> Any:
+        every = [*dead, "127.0.0.1"] if host == "mail.example.org" else [host]
+        return [one for address in every for one in real(address, *given, **more)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolved)
+    server = {"host": "mail.example.org", "timeout": "1s"}
+    settings = ground.settings(speed=1, channels={"email": server})
+    outcomes = []
+    with deaf(dead, ground.smtp):
+        seconds = took(lambda: outcomes.append(send(settings, "email", "a@b.org", words(settings))))
+    [outcome] = outcomes
+    assert outcome.done, outcome
+    assert mailbox.to() == ["a@b.org"]
+    assert seconds < len(dead), "each does not get the whole time-out"
