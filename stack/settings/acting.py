@@ -278,7 +278,6 @@ class Actions(Section):
     programs: dict[str, Annotated[list[str], Field(min_length=1)]]
     fleet: Fleet
     attempts_window: Pace
-    longest_pause: Annotated[Duration, Between("1s", "10m")]
     verify_within: Pace | None
     limits: dict[str, ActionLimit]
     restart: RestartPace

@@ -336,7 +336,6 @@ def _settings(mailbox: Mailbox, receiver: Receiver) -> dict[str, Any]:
             "armed": _MONEY,
             "fleet": {"bots": 1000, "ratio": 1.0},  # the limit has a scene of its own
             "restart": {"wait": "0s", "boot": "2s"},
-            "longest_pause": "5m",
             "verify_within": "10m",
             "attempts_window": "1d",
         },

@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 Control = Callable[[Settings, str, str, Guard], BotControl]
 
 TARGETS_AT_ONCE = 64  # what reduces risk never waits for bots that hang in a restart
-_FIRST_PAUSE = 1.0  # seconds between two attempts to reach a target; then twice as long each time
+_FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 30.0  # seconds between two attempts to reach a target
 _PATIENT_ATTEMPTS = 3  # an order may take a moment to be filled: people hear of a target after so many
 _WRITE_AGAIN = 0.5
 RETIRED = "the settings were read anew, or Nightdesk stops"
@@ -316,9 +316,9 @@ class Executor:
             return Ending(Result.FAILED, outcome.detail, orders, within)
         return Ending(REFUSED, outcome.detail, 0, within, None, Verdict.NONE)
 
-    def _pause(self, attempt: Attempt) -> float:
-        longest = float(self._settings.actions.longest_pause)
-        return min(_FIRST_PAUSE * 2.0 ** min(attempt.attempts - 1, 10), longest)
+    @staticmethod
+    def _pause(attempt: Attempt) -> float:
+        return min(_FIRST_PAUSE * 2.0 ** min(attempt.attempts - 1, 10), _LONGEST_PAUSE)
 
     async def _write(self, attempt: Attempt, ending: Ending, outcome: Outcome) -> None:
         """Write how an attempt ended, as long as its lease lasts; then whoever looks finds it interrupted."""
