@@ -20,6 +20,7 @@ _DAYS = "both bots are watched for minutes: whole days of trades are wanted"
 _NONE_SAYS = "neither bot says it"
 _WELL = "all is well, and the panel says so"
 _WAITS = "windows of days are summed from bricks that are minutes apart even here"
+_UNANSWERED = "no person answers an incident here"
 _NOT_SET = "nothing of that is set in this stack"
 # Dashboard, panel and query of what is empty here, and why; each may be, none must.
 RIGHTLY_EMPTY = {
@@ -28,8 +29,10 @@ RIGHTLY_EMPTY = {
     "logs: Matches of own patterns A": _NOT_SET,
     "model: Time of a prediction B": _NONE_SAYS,
     "model: Time of a prediction C": _NONE_SAYS,
+    "nightdesk: Answered in time A": _UNANSWERED,
     "nightdesk: Refused input A": _WELL,
     "nightdesk: Sent by Alertmanager B": _WELL,
+    "nightdesk: Time to the first answer A": _UNANSWERED,
     "overview: Status A": _WELL,
     "overview: Health B": _WELL,
     "overview: Sharpe ratio A": _DAYS,
