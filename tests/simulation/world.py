@@ -178,7 +178,7 @@ class World:
 
     def serve(self, bot: Bot, method: str, path: str, body: Any, key: str | None) -> tuple[int, Any]:
         if path.endswith("control/restart"):
-            bot.restarted = True
+            bot.restarted, bot.up = True, False
             if bot.comes_back:
                 self.boots(bot)
                 bot.conditions.discard("Down")
