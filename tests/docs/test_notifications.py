@@ -83,7 +83,7 @@ def test_the_urls_of_the_page_are_those_that_apprise_knows() -> None:
     text = (ROOT / PAGE).read_text()
     for url, service in {
         "ntfy://nightdesk-8d1f0c2e7a": "NotifyNtfy",
-        "ntfys://USER:PASSWORD@ntfy.example.org/TOPIC": "NotifyNtfy",
+        "ntfys://ntfy.example.org/TOPIC?token=TOKEN": "NotifyNtfy",
         "pover://USERKEY@APPTOKEN": "NotifyPushover",
         "hassio://homeassistant.local/TOKEN": "NotifyHomeAssistant",
     }.items():
