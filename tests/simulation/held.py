@@ -80,7 +80,7 @@ class Held:
         for row in self._left(bot):
             self.put("controls", row.id, released_by=None, detail=None)
 
-    async def controls__left(self, _: Any) -> list[Control]:
+    async def controls__left(self, _: Any, bot: str | None = None) -> list[Control]:
         return sorted(
             (
                 Control(
@@ -93,7 +93,7 @@ class Held:
                     row.released_by,
                     row.detail,
                 )
-                for row in self._left()
+                for row in self._left(bot)
             ),
             key=lambda control: control.bot,
         )

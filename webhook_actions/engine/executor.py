@@ -221,7 +221,7 @@ class Executor:
         """Return what the bot is to do now: one whose entries are stopped meanwhile stays without them."""
         async with self._pool.connection() as connection:
             stopped = await holds.is_halted(connection, bot) or any(
-                left.bot == bot and left.released_by is None for left in await controls.left(connection)
+                left.released_by is None for left in await controls.left(connection, bot)
             )
         return Mode.PAUSED if before is Mode.RUNNING and stopped else before
 
@@ -253,7 +253,7 @@ class Executor:
         incident = attempt.incident
         async with self._pool.transaction() as connection:
             held = await runs.set_target(connection, attempt.lease, target.to_json())
-            ours = any(left.bot == incident.bot for left in await controls.left(connection))
+            ours = bool(await controls.left(connection, incident.bot))
             if held and (before is not Mode.PAUSED or (target.paused and ours)):
                 why = f"{attempt.action.name} for {incident.alert}"
                 known = None if isinstance(before, Outcome) else before

@@ -38,14 +38,14 @@ async def leave(connection: Connection, bot: str, incident: int, reason: str, be
     )
 
 
-async def left(connection: Connection) -> list[Control]:
-    """Return what is left on bots, or is still to be undone there."""
+async def left(connection: Connection, bot: str | None = None) -> list[Control]:
+    """Return what is left on bots, or on one of them, or is still to be undone there."""
     cursor = connection.cursor(row_factory=class_row(Control))
     query = (
         "SELECT id, bot, reason, since, incident, before, released_by, detail FROM controls "
-        "WHERE removed_at IS NULL ORDER BY bot"
+        "WHERE removed_at IS NULL AND (%(bot)s::text IS NULL OR bot = %(bot)s) ORDER BY bot"
     )
-    return await (await cursor.execute(query)).fetchall()
+    return await (await cursor.execute(query, {"bot": bot})).fetchall()
 
 
 async def release(connection: Connection, bot: str, by: str) -> bool:
