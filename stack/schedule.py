@@ -19,11 +19,11 @@ def oncall(arguments: argparse.Namespace) -> int:
     """Say who is on call now and next, and who stands in; or put somebody else on call."""
     desk = OnCall(from_arguments(arguments))
     at = {"at": arguments.at} if arguments.at else {}
-    roles, stand_ins = (desk.ask("GET", path, parameters=at) for path in ("oncall", "overrides"))
+    roles, overrides = (desk.ask("GET", path, parameters=at) for path in ("oncall", "overrides"))
     for role in roles:
         print(_role(role))
-    for one in stand_ins:
-        print(_stand_in(one, {role["role"]: role["zone"] for role in roles}))
+    for one in overrides:
+        print(_override_line(one, {role["role"]: role["zone"] for role in roles}))
     return 0
 
 
@@ -115,7 +115,7 @@ def _role(role: Mapping[str, Any]) -> str:
     return f"{role['role']}{named}{': ' if who else ''}{who}{instead}{then}"
 
 
-def _stand_in(one: Mapping[str, Any], zones: Mapping[str, str]) -> str:
+def _override_line(one: Mapping[str, Any], zones: Mapping[str, str]) -> str:
     zone = zones.get(one["rota"], "UTC")
     swapped = f", of swap {one['swap']}" if one["swap"] else ""
     lost = f"; does not count: {one['forgotten']}" if one["forgotten"] else ""

@@ -59,7 +59,7 @@ class People(Sending):
     async def overrides__lock(self, _: Any) -> None:
         """Transactions follow one another here."""
 
-    async def overrides__standing(self, _: Any, since: datetime) -> list[Made]:
+    async def overrides__not_over(self, _: Any, since: datetime) -> list[Made]:
         return [one for one in self.t.overrides.values() if one.ends_at > max(one.starts_at, since)]
 
     async def overrides__make(self, _: Any, rota: str, spans: Any, by: str) -> list[int]:
@@ -73,7 +73,7 @@ class People(Sending):
         known = self.t.overrides.get(id_)
         ended = [
             one
-            for one in await self.overrides__standing(None, now)
+            for one in await self.overrides__not_over(None, now)
             if one.id == id_ or (known and known.swap is not None and one.swap == known.swap)
         ]
         for one in ended:

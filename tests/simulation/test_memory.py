@@ -298,7 +298,7 @@ class Both:
         failing = await self.ask("outages.failing", ())
         assert failing[0] == failing[1]
 
-    async def stand_in(self) -> None:
+    async def override(self) -> None:
         now = datetime.now(UTC)
         if self.dice.random() < 0.6:
             begins = [now + timedelta(hours=self.dice.randint(-3, 3)) for _ in range(self.dice.randint(1, 2))]
@@ -309,8 +309,8 @@ class Both:
             theirs, ours = self.dice.choice(self.overrides)
             ended = await self.ask("overrides.end", (theirs, now), (ours, now))
             assert self.shown(ended[0]) == self.shown(ended[1])
-        standing = await self.ask("overrides.standing", (now,))
-        assert self.shown(standing[0]) == self.shown(standing[1])
+        found = await self.ask("overrides.not_over", (now,))
+        assert self.shown(found[0]) == self.shown(found[1])
 
     @staticmethod
     def shown(made: list[Any]) -> list[Any]:
@@ -369,7 +369,7 @@ def test_both_stores_answer_alike(postgres: str, tmp_path: Path, seed: int) -> N
                     both.send,
                     both.receive,
                     both.break_down,
-                    both.stand_in,
+                    both.override,
                 )
                 for _ in range(120):
                     await both.dice.choice(works)()

@@ -1,4 +1,4 @@
-"""Who is on call, over the API and by command: now, next, stand-ins, swaps, and who would be told."""
+"""Who is on call, over the API and by command: now, next, overrides, swaps, and who would be told."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -104,7 +104,7 @@ def test_by_command_shifts_are_swapped_shown_and_given_back(world: World) -> Non
     assert (wrong.returncode, wrong.stderr) == (1, "bne is not in contacts; did you mean ben?\n")
 
 
-def test_the_plan_by_command_goes_by_stand_ins_too_and_says_where_it_cannot_know_them(world: World) -> None:
+def test_the_plan_by_command_goes_by_overrides_too_and_says_where_it_cannot_know_them(world: World) -> None:
     nightdesk(world, "oncall", "override", "desk", "carol", "--for", "2h")
     plan = nightdesk(world, "alerts", "--who", "HighDrawdown", "--bot", "alpha")
     assert "carol@example.org" in plan.stdout

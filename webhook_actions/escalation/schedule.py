@@ -27,7 +27,7 @@ async def in_force(connection: Connection, settings: Settings, since: datetime) 
     """
     if not settings.escalation.rotas:
         return settings
-    return over(settings, await overrides.standing(connection, since))
+    return over(settings, await overrides.not_over(connection, since))
 
 
 def over(settings: Settings, made: Sequence[Made]) -> Settings:

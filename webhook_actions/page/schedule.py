@@ -1,4 +1,4 @@
-"""The page of who is on call: now and next, what is to come, stand-ins and swaps, and who would be told."""
+"""The page of who is on call: now and next, what is to come, overrides and swaps, and who would be told."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -16,7 +16,7 @@ from webhook_actions.store.database import Connection, Pool
 from webhook_actions.web.api import Line
 from webhook_actions.web.commands import Done, Refused
 from webhook_actions.web.login import Session
-from webhook_actions.web.schedule_api import moment, on_call, previews, standing
+from webhook_actions.web.schedule_api import moment, on_call, previews, settings_and_overrides
 from webhook_actions.web.schedules import Schedules
 
 
@@ -41,11 +41,11 @@ def routes(
         asked: dict[str, Any] = {"alert": alert, "bot": bot, "at": at, "wrong": "", "plans": []}
         async with pool.connection() as connection:
             frame = await desktop(connection, request, session)
-            known, stand_ins = await standing(settings, connection, now)
+            known, overrides = await settings_and_overrides(settings, connection, now)
             if alert:
                 try:
                     when = moment(settings, day_time({"at": at}, "at"))
-                    then, _ = await standing(settings, connection, when)
+                    then, _ = await settings_and_overrides(settings, connection, when)
                     asked["plans"] = [
                         (one, _steps(one.told, when)) for one in previews(then, alert, bot, when)
                     ]
@@ -55,7 +55,7 @@ def routes(
             "schedule.html",
             desk=frame,
             roles=on_call(known, now),
-            stand_ins=stand_ins,
+            overrides=overrides,
             contacts=list(settings.contacts),
             asked=asked,
         )

@@ -30,7 +30,7 @@ async def lock(connection: Connection) -> None:
     await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('overrides', 0))")
 
 
-async def standing(connection: Connection, since: datetime) -> list[Made]:
+async def not_over(connection: Connection, since: datetime) -> list[Made]:
     """Return the overrides that are not over at a time, in the order in which they were made."""
     cursor = connection.cursor(row_factory=class_row(Made))
     query = _COLUMNS + b"WHERE ends_at > greatest(starts_at, %s) ORDER BY id"

@@ -47,7 +47,7 @@ class Role:
 
 
 @dataclass(frozen=True)
-class StandIn:
+class MadeOverride:
     """An override that a person made; `forgotten` says why it counts no more, where it does not."""
 
     id: int
@@ -87,13 +87,13 @@ class _Swap(Body):
     ] = None
 
 
-async def standing(
+async def settings_and_overrides(
     settings: Settings, connection: Connection, since: datetime
-) -> tuple[Settings, list[StandIn]]:
+) -> tuple[Settings, list[MadeOverride]]:
     """Return settings with the overrides that are not over at a time, and these."""
-    made = await overrides.standing(connection, since)
+    made = await overrides.not_over(connection, since)
     shown = [
-        StandIn(
+        MadeOverride(
             one.id,
             one.rota,
             one.contact,
@@ -159,21 +159,21 @@ def reads(settings: Settings, pool: Pool, read: Callable[..., Caller]) -> APIRou
         """Return who is on call at a time, now without one: in each role who it is, who is next, and when."""
         when = moment(settings, at)
         async with pool.connection() as connection:
-            known, _ = await standing(settings, connection, when)
+            known, _ = await settings_and_overrides(settings, connection, when)
         return on_call(known, when)
 
     @router.get("/overrides")
-    async def stand_ins(at: DayTime | None = None) -> list[StandIn]:
+    async def made_overrides(at: DayTime | None = None) -> list[MadeOverride]:
         """Return the overrides made at run time that are not over at a time; the last made counts first."""
         async with pool.connection() as connection:
-            return (await standing(settings, connection, moment(settings, at)))[1]
+            return (await settings_and_overrides(settings, connection, moment(settings, at)))[1]
 
     @router.get("/preview")
     async def preview(alert: Line, bot: Line = "", at: DayTime | None = None) -> list[Preview]:
         """Return who would be told of an alert that fires at a time, and when, while nobody answers."""
         when = moment(settings, at)
         async with pool.connection() as connection:
-            known, _ = await standing(settings, connection, when)
+            known, _ = await settings_and_overrides(settings, connection, when)
         return previews(known, alert, bot, when)
 
     return router
