@@ -36,7 +36,8 @@ _PROBES_FAIL = "max($probes) == 0"
 # A probe that has not succeeded for a day says nothing of now.
 _PROBES = 'probe_success{job=~"probe-.+"} and max_over_time(probe_success{job=~"probe-.+"}[1d]) == 1'
 _AHEAD = timedelta(minutes=1)  # what begins later than that has a wrong clock
-_FRESH = 1.0  # seconds for which what fires need not be asked for again, where it is told quickly
+# Seconds for which what fires need not be asked for again: at least, and at most where it takes long to tell.
+_FRESH, _STALE = 1.0, 5.0
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ class _Told:
     @property
     def serves_until(self) -> float:
         """Until when what fires need not be asked for again."""
-        return self.began + max(_FRESH, 4 * self.took)
+        return self.began + min(max(_FRESH, 4 * self.took), _STALE)
 
 
 class Verification:
@@ -126,10 +127,10 @@ class Verification:
 
     async def observe(self, cases: Sequence[Known], now: datetime) -> Seen:
         """Return what is observed of incidents; `now` is by the clock of their times."""
-        began = asyncio.get_running_loop().time()
+        time = asyncio.get_running_loop().time()
         try:
-            told = await self._told([case.incident for case in cases], now)
-            over_at = min(now, now + timedelta(seconds=told.began - began)) - self._evaluated
+            told = await self._told([case.incident for case in cases], now, time)
+            over_at = self._over_at(told, now, time)
             found = {one.incident.id: told.firing.find(one.incident.labels) for one in cases}
             alerts = {id_: alert for id_, alert in found.items() if alert is not None}
             held = await self._prometheus.which_hold(self._expressions(cases, alerts))
@@ -143,18 +144,25 @@ class Verification:
         observed = {case.incident.id: one for case, one in zip(cases, seen, strict=True)}
         return Seen(observed, alerts, over_at)
 
-    async def _told(self, wanted: Sequence[Incident], now: datetime) -> _Told:
+    async def _told(self, wanted: Sequence[Incident], now: datetime, time: float) -> _Told:
         """Return what fires: as it was told a moment ago, where that says enough of what it lacks.
 
         What began after it cannot be called over by it: a delivery that is late would open it again.
         """
-        told, time = self._firing, asyncio.get_running_loop().time()
+        told = self._firing
         if time < told.serves_until:
-            over_at = now - timedelta(seconds=time - told.began) - self._evaluated
+            over_at = self._over_at(told, now, time)
             lacking = (one for one in wanted if told.firing.find(one.labels) is None)
             if all(max(one.starts_at, one.delivered_at) < over_at for one in lacking):
                 return told
         return await self._ask()
+
+    def _over_at(self, told: _Told, now: datetime, time: float) -> datetime:
+        """Return when at the latest that began which is over since an answer lacks it.
+
+        `now` and `time` are one moment, by the clock of incidents and by the event loop's.
+        """
+        return now - timedelta(seconds=max(time - told.began, 0.0)) - self._evaluated
 
     def _expressions(self, cases: Sequence[Known], alerts: Mapping[int, FiringAlert]) -> set[str]:
         asked = set()
