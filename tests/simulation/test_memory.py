@@ -198,7 +198,8 @@ class Both:
             case "leave" if self.incidents:
                 one, other = self.dice.choice(self.incidents)
                 given = ("why", self.dice.choice((None, "running")))
-                await self.ask("controls.leave", ("alpha", one, *given), ("alpha", other, *given))
+                bot = self.dice.choice(BOTS)
+                await self.ask("controls.leave", (bot, one, *given), (bot, other, *given))
             case "release":
                 found = await self.ask("controls.release", ("alpha", "anna"))
                 assert found[0] == found[1]
@@ -338,8 +339,14 @@ class Both:
         halts = [await MODULES["holds"].halts(self.connection), await self.memory.holds__halts(None)]
         left = [await MODULES["controls"].left(self.connection), await self.memory.controls__left(None)]
         assert [(h.bot, h.astray) for h in halts[0]] == [(h.bot, h.astray) for h in halts[1]]
-        shown = [[(c.bot, c.before, c.released_by, c.detail) for c in each] for each in left]
-        assert shown[0] == shown[1]
+        of_one = [
+            await MODULES["controls"].left(self.connection, "alpha"),
+            await self.memory.controls__left(None, "alpha"),
+        ]
+        for each in of_one:
+            assert {control.bot for control in each} <= {"alpha"}
+        shown = [[(c.bot, c.before, c.released_by, c.detail) for c in each] for each in (*left, *of_one)]
+        assert (shown[0], shown[2]) == (shown[1], shown[3])
         theirs = await MODULES["acknowledgements"].current(
             self.connection, [one for one, _ in self.incidents]
         )
