@@ -1,6 +1,7 @@
 """One simulated evening: a scenario from a seed, the engines in it, and what must hold all the time."""
 
 import asyncio
+import gc
 import itertools
 import logging
 import random
@@ -329,6 +330,7 @@ class Simulation(Rules):
 
 def run(seed: int, events: list[Event] | None = None, engines: int | None = None) -> Result:
     """Play a seed's scenario, or one of given events, to its end or its first violation."""
+    _forget_others()
     chosen = random.Random(f"{seed} shape")
     count = chosen.choice((1, 2, 2, 3))
     planned = drawn(seed, BOTS, sorted(SEVERITIES), LENGTH) if events is None else events
@@ -376,6 +378,13 @@ def _no_defects(made: Simulation) -> Iterator[None]:
     finally:
         logger.handlers, logger.propagate = known, True
         logger.setLevel(level)
+
+
+def _forget_others() -> None:
+    """Collect what seeds before have left, which else logs its end amid this one."""
+    logging.disable(logging.CRITICAL)
+    gc.collect()
+    logging.disable(logging.NOTSET)
 
 
 def _dispose(made: Simulation) -> None:

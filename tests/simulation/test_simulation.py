@@ -1,6 +1,8 @@
 """The simulator in CI: fixed seeds, the same trace twice, and faults that it has to find."""
 
+import gc
 import inspect
+import logging
 import os
 import re
 import subprocess
@@ -51,6 +53,26 @@ def test_the_same_seed_is_the_same_evening() -> None:
 def test_a_defect_that_a_task_survives_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reconcile, "_needs_a_look", lambda *_: 1 / 0)
     assert "ZeroDivisionError" in str(run(1).violation)
+
+
+class _Remains:
+    """What a dead engine leaves: once it is collected, a task that was waiting logs an error."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+    def __del__(self) -> None:
+        try:
+            raise RuntimeError("no running event loop")
+        except RuntimeError:
+            logging.getLogger("webhook_actions").exception("a task failed")
+
+
+def test_what_the_seed_before_has_left_is_no_defect_of_this_one() -> None:
+    gc.disable()  # so that it is not collected here
+    _Remains()
+    gc.enable()
+    assert run(1).violation is None
 
 
 @pytest.mark.timeout(600)
