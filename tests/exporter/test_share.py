@@ -47,12 +47,12 @@ def test_a_replica_that_settings_do_not_name_is_refused(tmp_path: Path):
 
 @pytest.fixture(scope="module")
 def second(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Exporter, dict[str, object]]]:
-    """The second of two exporters, and the bots of both: enough push that some are the other's."""
+    """The second of two exporters, and the bots of both: enough of each source that each has some."""
     port = free_port()
     replicas = [{"host": "127.0.0.1", "port": 9}, {"host": "127.0.0.1", "port": port}]
     with serve(ScriptedBot(STATE)) as url:
-        bots: dict[str, object] = {name: http(url) for name in BOTS[:6]}
-        bots |= {name: {"source": {"type": "push", "token_file": "token"}} for name in BOTS[6:40]}
+        bots: dict[str, object] = {name: http(url) for name in BOTS[:20]}
+        bots |= {name: {"source": {"type": "push", "token_file": "token"}} for name in BOTS[20:40]}
         directory = tmp_path_factory.mktemp("second")
         services = {"services": {"exporter": {"port": port, "replicas": replicas}}}
         with running(directory, bots, replica=2, port=port, **services) as exporter:
