@@ -14,6 +14,7 @@ log = logging.getLogger(__name__)
 
 LONGEST = 2000  # characters of all findings: what a message can carry
 _MINUTE, _HOUR, _DAY = 60.0, 3600.0, 86_400.0
+_SUMMARIES = ("DailySummary", "WeeklySummary", "MonthlySummary")
 
 Look = Callable[[BotControl, Incident], Iterable[str]]
 
@@ -61,10 +62,11 @@ def noted(kind: str, incident: Incident) -> Outcome:
     return Outcome.ok(f"{kind}: {text}")
 
 
-def reported(bot: BotControl, period: str) -> Outcome:
-    """Return the reports of a day, week or month, in a few words."""
+def reported(bot: BotControl, period: str, incident: Incident) -> Outcome:
+    """Return the reports of a day, week or month, up to a summary's set time or to now."""
+    due_at = incident.starts_at if incident.kind in _SUMMARIES else None
     try:
-        reports = bot.reporter(bot.observer, period, bot.name)
+        reports = bot.reporter(bot.observer, period, bot.name, due_at)
     except Unanswered as error:
         return Outcome.retry(str(error))
     lines = [f"{report.bot}, {report.period}: {_made(report)}" for report in reports]

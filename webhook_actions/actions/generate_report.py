@@ -12,4 +12,4 @@ _MONTHLY = "MonthlySummary"
 @action("generate_report", effect=Effect.OBSERVE)
 def generate_report(bot: BotControl, incident: Incident) -> Outcome:
     """Report the last day, or month, of the bot or of each: kept on the on-call page, sent to `reports`."""
-    return reported(bot, "month" if incident.kind == _MONTHLY else "day")
+    return reported(bot, "month" if incident.kind == _MONTHLY else "day", incident)

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from clients.http import Ask, ask
 from clients.observer import Observer, Sample, Unanswered, for_bot
@@ -25,7 +26,7 @@ _LOCKED = (Mode.PAUSED, Mode.RUNNING)  # what is wanted, and what its trading lo
 _MEASURING = 5  # time-outs that endpoints take, measured at once, in steps
 
 
-def _none(_observer: Observer, _period: str, _bot: str) -> tuple[Report, ...]:
+def _none(_observer: Observer, _period: str, _bot: str, _due_at: datetime | None) -> tuple[Report, ...]:
     return ()
 
 
@@ -34,7 +35,8 @@ class BotControl:
     """A bot as one try of an action sees it: `key` names the try, `restart_wait` and `boot` are seconds.
 
     `keep` is the share of each position that is left by a reduction. `reporter` computes the reports of a
-    day, week or month, of a bot or, without a name, of each; it raises Unanswered.
+    day, week or month, of a bot or, without a name, of each: up to the summary that was due at a time, or up
+    to now; it raises Unanswered.
     """
 
     name: str
@@ -45,7 +47,7 @@ class BotControl:
     restart_wait: float
     boot: float
     keep: float
-    reporter: Callable[[Observer, str, str], tuple[Report, ...]] = _none
+    reporter: Callable[[Observer, str, str, datetime | None], tuple[Report, ...]] = _none
     sleep: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.monotonic  # seconds
 

@@ -21,9 +21,17 @@ class Reporter:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
 
-    def __call__(self, observer: Observer, period_name: str, bot: str) -> tuple[Report, ...]:
-        """Return a bot's report, or each bot's without a name, of a day, week or month. Raises Unanswered."""
-        period = Period.due(self._settings, period_name, datetime.now(UTC))
+    def __call__(
+        self, observer: Observer, period_name: str, bot: str, due_at: datetime | None
+    ) -> tuple[Report, ...]:
+        """Return a bot's report, or each bot's without a name, of a day, week or month. Raises Unanswered.
+
+        The period ends at the set time of the summary that was due at `due_at`, without one it ends now.
+        """
+        if due_at is not None:
+            period = Period.due(self._settings, period_name, due_at)
+        else:
+            period = Period.parse(period_name, datetime.now(ZoneInfo(self._settings.timezone)))
         return tuple(
             compute(self._settings, observer, name, period)
             for name in ([bot] if bot else self._settings.bots)

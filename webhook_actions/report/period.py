@@ -58,7 +58,7 @@ class Period:
 
     @classmethod
     def due(cls, settings: Settings, name: str, now: datetime) -> "Period":
-        """Return the day, week or month up to its summary's set time where that was just now, else to now."""
+        """Return the day, week or month up to its summary's set time if that was just before, else to now."""
         here = now.astimezone(ZoneInfo(settings.timezone))
         summaries = settings.summaries
         at = {"day": summaries.daily, "week": summaries.weekly, "month": summaries.monthly}[name].at

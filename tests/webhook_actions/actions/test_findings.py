@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from time import sleep
@@ -25,6 +26,7 @@ from webhook_actions.bots import BotControl
 from webhook_actions.bots.freqtrade import FreqtradeAdapter
 from webhook_actions.findings import LONGEST, message, span, told
 from webhook_actions.outcome import Result
+from webhook_actions.report.compute import Reporter
 from webhook_actions.store.incidents import Incident
 
 Make = Callable[..., Incident]
@@ -291,6 +293,23 @@ def test_a_report_tells_the_period_of_a_bot(demo: Watched, incident: Make, name:
     assert (report.bot, report.period) == ("demo", "day" if name == "generate_report" else "week")
     assert report.figure("Trades").value > 0
     assert re.match(rf"demo, {report.period}: P&L [+-][\d,.]+ USDT \(Nightdesk has seen", outcome.detail)
+
+
+def test_a_report_that_no_summary_asked_for_ends_now_though_a_summary_was_due_just_before(
+    demo: Watched, incident: Make
+) -> None:
+    now = datetime.now(UTC)
+    due = (now - timedelta(minutes=5)).replace(second=0, microsecond=0)
+    daily = demo.settings.summaries.daily.model_copy(update={"at": f"{due:%H:%M}"})
+    summaries = demo.settings.summaries.model_copy(update={"daily": daily})
+    settings = demo.settings.model_copy(update={"summaries": summaries, "timezone": "UTC"})
+    bot = replace(demo.control(), reporter=Reporter(settings))
+    ends = [
+        datetime.fromtimestamp(ACTIONS["generate_report"].run(bot, incident(alert)).reports[0].end, UTC)
+        for alert in ("TradingBotDown", "TradingBotDailySummary")
+    ]
+    assert ends[0] >= now
+    assert ends[1] == due
 
 
 def test_a_summary_that_is_about_no_bot_reports_all_and_the_month(demo: Watched, incident: Make) -> None:

@@ -56,7 +56,7 @@ def test_the_month_before_a_month_is_a_month() -> None:
 @pytest.mark.parametrize(
     ("now", "end"), [("2026-11-25T20:04", "2026-11-25T20:00"), ("2026-11-26T00:05", "2026-11-26T00:05")]
 )
-def test_a_summary_ends_at_its_set_time_and_what_is_asked_for_later_ends_now(
+def test_a_summary_ends_at_its_set_time_or_now_where_that_is_long_ago(
     now: str, end: str, tmp_path: Path
 ) -> None:
     config = tmp_path / "monitoring.yaml"
