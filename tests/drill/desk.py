@@ -36,6 +36,7 @@ class Post:
 
     def __init__(self) -> None:
         self.subjects: list[str] = []
+        self.recipients: set[str] = set()
 
     async def handle_MAIL(  # noqa: N802 - aiosmtpd's
         self, _server: Any, _session: Any, envelope: Any, address: str, _options: Any
@@ -48,6 +49,7 @@ class Post:
     async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802
         mail = message_from_bytes(envelope.content, policy=policy.default)
         self.subjects.append(str(mail["Subject"]))
+        self.recipients.update(envelope.rcpt_tos)
         return "250 OK"
 
 
@@ -59,8 +61,11 @@ def authenticate(_server: Any, _session: Any, _envelope: Any, _mechanism: str, d
 class Desk:
     """The running parts, and what a test does to them. `settings` are those that the person has written."""
 
-    def __init__(self, directory: Path, services: Services, smtp: int, speed: float = SPEED) -> None:
-        self.directory, self.outside, self.smtp, self.speed = directory, services, smtp, speed
+    def __init__(
+        self, directory: Path, services: Services, post: Post, smtp: int, speed: float = SPEED, **more: Any
+    ) -> None:
+        self.directory, self.outside, self.post = directory, services, post
+        self.smtp, self.speed = smtp, speed
         self.config = directory / "monitoring.yaml"
         self._ports = {name: free_port() for name in (*PARTS, "blackbox_exporter", "grafana", "demo_bot")}
         for name, secret in {
@@ -72,7 +77,7 @@ class Desk:
             "bot": "bot-secret",
         }.items():
             (directory / name).write_text(secret)
-        self.config.write_text(yaml.safe_dump(self.written()))
+        self.config.write_text(yaml.safe_dump(self.written() | more))
         self.settings = load([self.config], speed=speed)
         generate(self.settings)
         self.build = directory / "data/build"
@@ -232,7 +237,7 @@ class Desk:
 
 
 @contextmanager
-def running(directory: Path, speed: float = SPEED) -> Iterator[Desk]:
+def running(directory: Path, speed: float = SPEED, **more: Any) -> Iterator[Desk]:
     services, post = Services(), Post()
     port = free_port()
     mail = Controller(
@@ -245,8 +250,7 @@ def running(directory: Path, speed: float = SPEED) -> Iterator[Desk]:
         auth_exclude_mechanism=["LOGIN"],  # whose prompts Alertmanager words otherwise
     )
     mail.start()
-    desk = Desk(directory, services, port, speed)
-    desk.post = post  # type: ignore[attr-defined]
+    desk = Desk(directory, services, post, port, speed, **more)
     try:
         desk.start()
         yield desk
