@@ -3,6 +3,7 @@
 import io
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from matplotlib.axes import Axes
@@ -16,6 +17,7 @@ from webhook_actions.report.model import Group, Points, Report
 
 _WIDTH, _HEIGHT, _DPI = 6.0, 2.1, 200  # of a mail that is 600 pixels wide, sharp on a phone
 _ROW, _MOST = 0.3, 10  # inches of a symbol's bar, and how many symbols are drawn
+_MISSING = 1.5  # steps between two points that are no longer neighbours
 _INK, _QUIET, _GRID = "#1f2430", "#697080", "#e4e7ec"
 
 
@@ -58,34 +60,45 @@ def _png(draw: Callable[[Axes], None], height: float = _HEIGHT) -> bytes:
     return out.getvalue()
 
 
-def _times(axes: Axes, points: Points, zone: ZoneInfo) -> tuple[list[float], list[float]]:
+def unbroken(points: Points) -> tuple[Points, ...]:
+    """Return the pieces of a line that was asked for in equal steps: where a point is missing, one ends."""
+    if not points:
+        return ()
+    step = min((after[0] - before[0] for before, after in pairwise(points)), default=0.0)
+    starts = [
+        place for place in range(1, len(points)) if points[place][0] - points[place - 1][0] > _MISSING * step
+    ]
+    return tuple(points[start:end] for start, end in pairwise([0, *starts, len(points)]))
+
+
+def _plot(axes: Axes, points: Points, zone: ZoneInfo, colour: str, base: float) -> None:
+    """Draw a line, and fill down to a base what is under it; an outage is a hole in both."""
     locator = AutoDateLocator(tz=zone, maxticks=7)
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(ConciseDateFormatter(locator, tz=zone, show_offset=False))
     axes.grid(axis="y", color=_GRID)
     axes.margins(x=0)
-    times: list[float] = [date2num(datetime.fromtimestamp(at, zone)) for at, _ in points]
     axes.xaxis_date(zone)
-    return times, [value for _, value in points]
+    for piece in unbroken(points):
+        times: list[float] = [date2num(datetime.fromtimestamp(at, zone)) for at, _ in piece]
+        values = [value for _, value in piece]
+        axes.plot(times, values, color=colour, linewidth=1.6)
+        axes.fill_between(times, values, base, color=colour, alpha=0.12, linewidth=0)
 
 
 def _line(axes: Axes, points: Points, zone: ZoneInfo, colour: str, *, money: bool) -> None:
-    times, values = _times(axes, points, zone)
-    axes.plot(times, values, color=colour, linewidth=1.6)
-    low, high = min(values), max(values)
+    low, high = min(value for _, value in points), max(value for _, value in points)
     room = (high - low) * 0.08 or abs(high) * 0.01 or 1.0
+    _plot(axes, points, zone, colour, low - room)
     axes.set_ylim(low - room, high + room)
-    axes.fill_between(times, values, low - room, color=colour, alpha=0.12, linewidth=0)
     if money:
         digits = 2 if high - low < 10 else 0
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.{digits}f}"))
 
 
 def _drawdown(axes: Axes, points: Points, zone: ZoneInfo, colour: str, limit: float) -> None:
-    times, values = _times(axes, points, zone)
-    axes.plot(times, values, color=colour, linewidth=1.4)
-    axes.fill_between(times, values, 0, color=colour, alpha=0.15, linewidth=0)
-    deepest = max(values)
+    _plot(axes, points, zone, colour, 0.0)
+    deepest = max(value for _, value in points)
     if deepest > limit / 2:  # else the limit would flatten what there is to see
         axes.axhline(limit, color=colour, linestyle=(0, (4, 3)), linewidth=1)
     axes.set_ylim(max(deepest, limit if deepest > limit / 2 else 0.0) * 1.1 or 0.01, 0)

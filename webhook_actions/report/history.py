@@ -1,5 +1,6 @@
 """What Prometheus knows of a bot in a period: the same series that the dashboards show, at the same times."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -51,8 +52,12 @@ class History:
         return {sample.labels.get(label, ""): sample.value for sample in self.ask(expression)}
 
     def ask(self, expression: str, at: float | None = None) -> tuple[Sample, ...]:
-        """Return the samples of an expression at the period's end, or at another time."""
-        moment = self.period.end.timestamp() if at is None else at
+        """Return the samples of an expression at the period's end, or at another time.
+
+        Rounded up to a whole second: a subquery steps in whole seconds, and would miss a sample that was taken
+        at a fraction of that very second.
+        """
+        moment = self.period.end.timestamp() if at is None else math.ceil(at)
         text = for_bot(expression, self.bot).replace("$range", f"{max(1, round(self.period.seconds))}s")
         return self.observer.ask(text, moment)
 
