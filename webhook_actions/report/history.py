@@ -54,8 +54,8 @@ class History:
     def ask(self, expression: str, at: float | None = None) -> tuple[Sample, ...]:
         """Return the samples of an expression at the period's end, or at another time.
 
-        Rounded up to a whole second: a subquery steps in whole seconds, and would miss a sample that was taken
-        at a fraction of that very second.
+        Rounded up to a whole second: a subquery steps in whole seconds, and would miss a sample that was
+        taken at a fraction of that very second.
         """
         moment = self.period.end.timestamp() if at is None else math.ceil(at)
         text = for_bot(expression, self.bot).replace("$range", f"{max(1, round(self.period.seconds))}s")

@@ -1,4 +1,4 @@
-"""What a report asks of a real Prometheus, at the edges of what it knows: blocks of a fixed day are its past."""
+"""What a report asks of a real Prometheus, at the edges of what that knows of a fixed day."""
 
 import subprocess
 from collections.abc import Iterator
