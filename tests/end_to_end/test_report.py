@@ -29,19 +29,19 @@ def mails(stack: Stack, subject: str) -> list[EmailMessage]:
     return [mail for mail in stack.mailbox.mails if mail["Subject"].startswith(subject)]
 
 
-def test_the_daily_report_of_each_bot_arrives_with_its_charts(stack: Stack) -> None:
-    for bot in ("demo", "recorded"):
-        (mail,) = eventually(lambda bot=bot: mails(stack, f"Daily report: {bot}"), within=240, what=bot)
-        images = {part.get_filename() for part in mail.walk() if part.get_content_maintype() == "image"}
-        said = mail.get_body(("plain",)).get_content()
-        assert {"equity.png", "drawdown.png"} <= images, said
-        (paper,) = mail.iter_attachments()
-        assert paper.get_payload(decode=True).startswith(b"%PDF-")
-        assert f"Daily report: {bot}" in mail.get_body(("html",)).get_content()
+def test_the_daily_report_of_all_bots_arrives_as_one_mail_with_their_charts(stack: Stack) -> None:
+    (mail,) = eventually(lambda: mails(stack, "Daily report: 2 bots"), within=240, what="the report")
+    images = {part.get_filename() for part in mail.walk() if part.get_content_maintype() == "image"}
+    said = mail.get_body(("plain",)).get_content()
+    assert {f"{place}-{name}.png" for place in (0, 1) for name in ("equity", "drawdown")} <= images, said
+    (paper,) = mail.iter_attachments()
+    assert paper.get_payload(decode=True).startswith(b"%PDF-")
+    shown = mail.get_body(("html",)).get_content()
+    assert all(f"Daily report: {bot}" in shown for bot in ("demo", "recorded"))
 
 
 def test_a_report_says_what_the_dashboards_say(stack: Stack) -> None:
-    eventually(lambda: mails(stack, "Daily report: recorded"), within=240, what="the report")
+    eventually(lambda: mails(stack, "Daily report: 2 bots"), within=240, what="the report")
     listed = reported(stack, "reports?bot=recorded").json()[0]
     report = reported(stack, f"reports/{listed['id']}").json()
     figures = {figure["name"]: figure["value"] for figure in report["figures"]}
@@ -56,7 +56,9 @@ def test_a_report_says_what_the_dashboards_say(stack: Stack) -> None:
     # Trades are the exporter's: what they made is how far the counter of money went.
     at = {"query": 'max(trading_bot_pnl{bot="recorded",window="total"})', "time": report["end"]}
     total = requests.get(f"{url}/api/v1/query", params=at, timeout=10).json()["data"]["result"][0]["value"]
-    month = reported(stack, "bots/recorded/report?period=month").json()
+    answer = reported(stack, "bots/recorded/report?period=month")
+    assert answer.ok, answer.text
+    month = answer.json()
     closed = {figure["name"]: figure["value"] for figure in month["figures"]}
     assert closed["Closed trades' P&L"] == pytest.approx(float(total[1]))
     assert closed["Trades"] == stack.value('sum(trading_bot_trades_total{bot="recorded"})')

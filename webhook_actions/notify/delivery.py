@@ -151,16 +151,15 @@ class Sender:
 
     async def _send_report(self, delivery: ClaimedDelivery, body: str) -> Outcome:
         async with self._pool.connection() as connection:
-            kept = await archive.one(connection, archive.id_of(body))
-        if kept is None:
+            kept = await archive.of_body(connection, body)
+        if not kept:
             return Outcome.failed("the report is no longer kept", cause="gone")
 
         def draw_and_send() -> Outcome:
             from webhook_actions.report.sending import message  # here: matplotlib takes a second and 50 MB
 
-            return send(
-                self._settings, delivery.channel, delivery.address, message(self._settings, kept.content)
-            )
+            told = message(self._settings, [one.content for one in kept])
+            return send(self._settings, delivery.channel, delivery.address, told)
 
         return await self._in_thread(draw_and_send)
 

@@ -1,15 +1,16 @@
 """The store of reports, and the deliveries by which each goes to people and programs."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from stack.settings import Settings
-from webhook_actions.report.model import Happened, Report, Responses
+from webhook_actions.report.model import Done, Happened, Report, Responses, WakeUps
 from webhook_actions.store import deliveries, escalation_steps
 from webhook_actions.store.database import Connection
 from webhook_actions.store.deliveries import Delivery
@@ -35,7 +36,7 @@ class Kept:
 async def with_incidents(connection: Connection, settings: Settings, report: Report) -> Report:
     """Return a report with the incidents of its period, of its bot or of no single one.
 
-    It has what was done about them, and how soon a person answered.
+    It has what was done about them and whether it helped, how soon a person answered, and who was woken.
     """
     start, end = (datetime.fromtimestamp(at, UTC) for at in (report.start, report.end))
     found = await connection.execute(
@@ -46,7 +47,47 @@ async def with_incidents(connection: Connection, settings: Settings, report: Rep
     stories = await escalation_steps.with_runs(connection, [id_ for (id_,) in await found.fetchall()])
     happened = tuple(_happened(incident, tried) for incident, tried in stories)
     answered = await _responses(connection, settings, report.bot, start, end)
-    return report.model_copy(update={"incidents": happened, "responses": answered})
+    found_of_runs = {
+        "done": await _done(connection, report.bot, start, end),
+        "wake_ups": await _wake_ups(connection, report.zone, start, end),
+    }
+    return report.model_copy(update={"incidents": happened, "responses": answered} | found_of_runs)
+
+
+async def _done(connection: Connection, bot: str, start: datetime, end: datetime) -> tuple[Done, ...]:
+    """Return what was done in a time, the most frequent first; what only looks or tells is not."""
+    found = await connection.execute(
+        """
+        SELECT action, count(*), count(*) FILTER (WHERE verdict = 'verified'),
+            count(*) FILTER (WHERE verdict = 'not_verified')
+        FROM runs WHERE bot = %s AND effect <> 'observe' AND started_at >= %s AND started_at < %s
+        GROUP BY action ORDER BY count(*) DESC, action
+        """,
+        [bot, start, end],
+    )
+    rows = await found.fetchall()
+    return tuple(
+        Done(action=action, times=times, helped=helped, not_helped=not_helped)
+        for action, times, helped, not_helped in rows
+    )
+
+
+async def _wake_ups(connection: Connection, zone: str, start: datetime, end: datetime) -> WakeUps:
+    """Return who was woken in a time; a message about several incidents counts once, a drill's never."""
+    found = await connection.execute(
+        """
+        SELECT count(*) FILTER (WHERE channel = 'phone'), count(*) FILTER (WHERE channel = 'sms'),
+            count(*) FILTER (WHERE at >= '22:00' OR at < '07:00')
+        FROM (SELECT DISTINCT d.channel, d.address, coalesce(d.receipt, d.id::text),
+                (d.sent_at AT TIME ZONE %s)::time AS at
+            FROM deliveries d JOIN incidents i ON i.id = d.incident AND NOT i.labels ? 'drill'
+            WHERE d.channel IN ('phone', 'sms') AND d.state = 'sent'
+                AND d.sent_at >= %s AND d.sent_at < %s) woken
+        """,
+        [zone, start, end],
+    )
+    calls, sms, at_night = await found.fetchone() or (0, 0, 0)
+    return WakeUps(calls=calls, sms=sms, at_night=at_night)
 
 
 async def _responses(
@@ -91,11 +132,7 @@ async def keep(
         )
         if written := await row.fetchone():
             kept.append(Kept(written[0], written[1], report.bot, report.period, complete))
-    worst_first = sorted(kept, key=lambda one: _made(one.content))
-    written = [
-        delivery for one in worst_first[: settings.reports.sent] for delivery in _deliveries(settings, one)
-    ]
-    await deliveries.write(connection, written)
+    await deliveries.write(connection, _deliveries(settings, [one.id for one in kept]))
     return kept
 
 
@@ -138,9 +175,14 @@ def summary(kept: Kept) -> dict[str, object]:
     return said | {"id": kept.id}
 
 
-def id_of(body: str) -> int:
-    """Return the report that a delivery's body names."""
-    return int(json.loads(body)["report"])
+async def of_body(connection: Connection, body: str) -> list[Kept]:
+    """Return the reports that a delivery's body names and that are still kept."""
+    return await _find(connection, "WHERE id = ANY(%s)", [_ids(json.loads(body))])
+
+
+def _ids(body: dict[str, Any]) -> list[int]:
+    """Return what a body names; one that an earlier release wrote names a single `report`."""
+    return [int(body["report"])] if "report" in body else [int(each) for each in body["reports"]]
 
 
 async def _find(connection: Connection, where: str, values: Sequence[object]) -> list[Kept]:
@@ -161,8 +203,9 @@ class _Row:
     content: object
 
 
-def _deliveries(settings: Settings, kept: Kept) -> Iterator[Delivery]:
-    body = json.dumps({"report": kept.id})
+def _deliveries(settings: Settings, reports: Sequence[int]) -> list[Delivery]:
+    """Return one delivery to each address, of all reports."""
+    body = json.dumps({"reports": list(reports)})
     channels, wanted = settings.channels, settings.reports
     addresses: dict[tuple[str, str], None] = {}  # each once, however many ways name it
     if "email" in wanted.channels and channels.email.enabled:
@@ -176,12 +219,7 @@ def _deliveries(settings: Settings, kept: Kept) -> Iterator[Delivery]:
         if channels.telegram.enabled:
             addresses |= {("telegram", str(chat)): None for chat in contact.telegram}
         addresses |= {(APPRISE, str(file)): None for file in contact.apprise_files}
-    for channel, address in addresses:
-        yield Delivery(channel, address, body=body)
-
-
-def _made(report: Report) -> float:
-    return report.figure("P&L").value or 0.0
+    return [Delivery(channel, address, body=body) for channel, address in addresses] if reports else []
 
 
 def _happened(incident: Incident, tried: Sequence[Run]) -> Happened:

@@ -76,6 +76,26 @@ class Responses(_Said):
     median: float | None  # of those that were answered
 
 
+class Done(_Said):
+    """What Nightdesk did with an action: how often, and how often it was proven to have helped, or was not.
+
+    The others failed, were stopped, taken over or replaced, or nobody knows what became of them.
+    """
+
+    action: str
+    times: int
+    helped: int
+    not_helped: int
+
+
+class WakeUps(_Said):
+    """How often people were called or got an SMS, about any bot; `at_night` is from 22:00 to 07:00."""
+
+    calls: int
+    sms: int
+    at_night: int
+
+
 class Proposal(_Said):
     """Something to think about, with the number that led to it and its limit."""
 
@@ -121,6 +141,8 @@ class Report(_Said):
     drawdown: Points
     incidents: tuple[Happened, ...] = ()
     responses: tuple[Responses, ...] = ()
+    done: tuple[Done, ...] = ()
+    wake_ups: WakeUps | None = None
 
     def figure(self, name: str) -> Figure:
         """Return a figure by its name."""

@@ -11,6 +11,7 @@ from fpdf.fonts import FontFace
 
 from stack.settings import Settings
 from webhook_actions.report.charts import charts
+from webhook_actions.report.desk import Desk
 from webhook_actions.report.model import Report
 from webhook_actions.report.words import Words, best_and_worst, plain
 
@@ -23,8 +24,37 @@ Rows = Sequence[Sequence[str]]
 
 
 def pdf(settings: Settings, report: Report) -> bytes:
-    """Return the pages."""
-    paper, words = _Paper(report), Words(report)
+    """Return the pages of one bot."""
+    words = Words(report)
+    paper = _Paper(words.title, words.span)
+    _sheet(paper, settings, words)
+    return bytes(paper.output())
+
+
+def desk_pdf(settings: Settings, desk: Desk) -> bytes:
+    """Return a page of all bots, and one or more of each that has its own."""
+    paper = _Paper(desk.title, desk.span)
+    paper.add_page()
+    paper.write_line(desk.title, 17, bold=True)
+    paper.write_line(desk.span, 8.5, colour=_QUIET)
+    paper.write_line(f"Status: {desk.status}", 8.5, colour=_QUIET)
+    paper.ln(3)
+    for total in desk.totals:
+        tone = {"won": _WON, "lost": _LOST}.get(desk.tone(total), _INK)
+        paper.write_line(desk.total(total), 20, bold=True, colour=tone)
+    if desk.wake_ups is not None:
+        paper.write_line(f"Calls and SMS: {desk.wake_ups}", 8.5, colour=_QUIET)
+    paper.section("Bots, the worst first")
+    heading = ("Bot", "P&L", "deepest drawdown", "trades", "win rate", "")
+    paper.rows([heading, *(desk.row(report) for report in desk.reports)], (3, 3, 2, 1, 2, 4))
+    for report in desk.pages:
+        _sheet(paper, settings, Words(report))
+    return bytes(paper.output())
+
+
+def _sheet(paper: "_Paper", settings: Settings, words: Words) -> None:
+    """Write the pages of a bot."""
+    report = words.report
     paper.add_page()
     _head(paper, words)
     _charts(paper, settings, report, words)
@@ -39,18 +69,17 @@ def pdf(settings: Settings, report: Report) -> bytes:
     figures = [(one.name, words.value(one), words.before(one)) for one in report.figures]
     paper.rows([("", "this period", "before"), *figures], (3, 1, 1), right=True)
     _judged(paper, report, words)
-    return bytes(paper.output())
 
 
 class _Paper(FPDF):
     """A4 pages with the report's name and the number at the foot."""
 
-    def __init__(self, report: Report) -> None:
+    def __init__(self, title: str, span: str) -> None:
         super().__init__()
-        self._foot = f"Nightdesk · {Words(report).title} · {Words(report).span}"
+        self._foot = f"Nightdesk · {title} · {span}"
         self.set_margins(_MARGIN, _MARGIN)
         self.set_auto_page_break(auto=True, margin=_MARGIN)
-        self.set_title(Words(report).title)
+        self.set_title(title)
         self.add_font("DejaVu", "", _FONTS / "DejaVuSans.ttf")
         self.add_font("DejaVu", "B", _FONTS / "DejaVuSans-Bold.ttf")
 
@@ -158,6 +187,9 @@ def _incidents(paper: _Paper, report: Report, words: Words) -> None:
         paper.rows(rows, (2, 5, 2))
     else:
         paper.write_line("None: nothing critical and no warning.", 8.5, colour=_QUIET)
+    if report.done:
+        paper.section("What Nightdesk did")
+        paper.rows([(plain(one.action), words.did(one)) for one in report.done], (2, 3), right=True)
     if report.responses:
         paper.section("How soon people answered")
         paper.rows([(one.severity, words.answers(one)) for one in report.responses], (2, 3), right=True)

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 from webhook_actions.findings import percent, span
 from webhook_actions.report.model import (
     Benchmark,
+    Done,
     Figure,
     Group,
     Happened,
@@ -15,11 +16,12 @@ from webhook_actions.report.model import (
     Report,
     Responses,
     Unit,
+    WakeUps,
 )
 
 UNKNOWN = "–"
 _KEY = ("Trades", "Win rate", "Equity", "Deepest drawdown", "Sharpe ratio", "Available")
-_NAMES = {"day": "Daily report", "week": "Weekly report", "month": "Monthly report"}
+NAMES = {"day": "Daily report", "week": "Weekly report", "month": "Monthly report"}
 _SIGNED = ("P&L", "P&L since the start", "Closed trades' P&L", "Mean trade", "Best trade", "Worst trade")
 
 
@@ -33,7 +35,7 @@ class Words:
     @property
     def title(self) -> str:
         """The bot and the kind of report."""
-        return f"{_NAMES.get(self.report.period, 'Report')}: {self.report.bot}"
+        return f"{NAMES.get(self.report.period, 'Report')}: {self.report.bot}"
 
     @property
     def span(self) -> str:
@@ -128,6 +130,21 @@ class Words:
         median = f", half of them in {span(one.median)}" if one.median is not None else ""
         return f"{one.within} of {one.within + one.late} within {span(one.wanted)}{median}"
 
+    def did(self, one: Done) -> str:
+        """Return how often an action was run, and whether it helped."""
+        told = {
+            "proven to have helped": one.helped,
+            "not proven to": one.not_helped,
+            "without a proof": one.times - one.helped - one.not_helped,
+        }
+        return f"{one.times} times: {', '.join(f'{count} {what}' for what, count in told.items() if count)}"
+
+    def woken(self, one: WakeUps) -> str:
+        """Return how often people were woken."""
+        night = f", {one.at_night} of them at night" if one.at_night else ""
+        calls = "1 call" if one.calls == 1 else f"{one.calls} calls"
+        return f"{calls}, {one.sms} SMS{night}" if one.calls or one.sms else "none"
+
     def answered(self, one: Happened) -> str:
         """Return how soon a person answered an incident."""
         return (
@@ -168,6 +185,9 @@ def text(report: Report) -> str:
     lines += [f"Best: {words.group(group)}" for group in best]
     lines += [f"Worst: {words.group(group)}" for group in worst]
     lines.append(f"Incidents: {len(report.incidents) or 'none'}")
+    lines += [f"Done: {one.action} {words.did(one)}" for one in report.done]
+    if report.wake_ups is not None:
+        lines.append(f"Calls and SMS, all bots: {words.woken(report.wake_ups)}")
     lines += [f"Answered, {one.severity}: {words.answers(one)}" for one in report.responses]
-    lines += [f"Suggested: {words.proposal(proposal)}" for proposal in report.proposals[:1]]
+    lines += [f"Suggested: {words.proposal(proposal)}" for proposal in report.proposals]
     return "\n".join([*lines, *report.notes])

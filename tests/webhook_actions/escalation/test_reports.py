@@ -1,5 +1,6 @@
 """A report reaches whom it should: by mail with charts, by Telegram with the PDF, by Apprise, by webhook."""
 
+from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 
 import pytest
@@ -13,6 +14,7 @@ from tests.webhook_actions.report.made import empty, full
 from webhook_actions.actions import load_actions
 from webhook_actions.outcome import Outcome, Result
 from webhook_actions.report import archive
+from webhook_actions.report.model import Done, WakeUps
 
 PNG, PDF = b"\x89PNG\r\n\x1a\n", b"%PDF-"
 
@@ -126,7 +128,47 @@ def test_a_report_is_kept_once_with_the_incidents_of_its_period(play: Play) -> N
     play(scene, work=False, reports={"channels": []}, **QUIET)
 
 
-def test_of_many_bots_those_that_lost_most_are_sent_and_all_are_kept(play: Play) -> None:
+def test_a_report_counts_what_was_done_and_who_was_woken_in_its_period(play: Play) -> None:
+    async def scene(world: World) -> None:
+        down = await world.fire("Down", bot="ghost")
+        other = await world.fire("Down", bot="other")
+        drill = await world.fire("Down", bot="drilled")
+        at = datetime(2026, 10, 25, 0, 30, tzinfo=UTC)  # 02:30 in Berlin, which shows it again an hour later
+        run = "INSERT INTO runs (incident, bot, action, effect, state, verdict, started_at) VALUES "
+        told = "INSERT INTO deliveries (incident, channel, address, state, receipt, sent_at) VALUES "
+        async with world.pool.transaction() as connection:
+            label = 'UPDATE incidents SET labels = labels || \'{"drill": "7"}\' WHERE id = %s'
+            await connection.execute(label, [drill.id])
+            for incident, bot, effect, verdict, when in (
+                (down, "ghost", "disruptive", "verified", at),
+                (down, "ghost", "disruptive", "not_verified", at + timedelta(hours=23)),
+                (down, "ghost", "observe", "none", at),
+                (other, "other", "disruptive", "verified", at),
+                (down, "ghost", "disruptive", "verified", at - timedelta(days=2)),
+            ):
+                values = [incident.id, bot, "restart_bot", effect, "ended", verdict, when]
+                await connection.execute(f"{run} (%s, %s, %s, %s, %s, %s, %s)".encode(), values)
+            for incident, channel, state, receipt, when in (
+                (down, "sms", "sent", "one", at),
+                (other, "sms", "sent", "one", at),  # the same message
+                (other, "phone", "sent", "two", at + timedelta(hours=5, minutes=45)),
+                (other, "phone", "failed", "three", at),
+                (drill, "phone", "sent", "four", at),
+                (down, "email", "sent", "five", at),
+                (down, "sms", "sent", "six", at - timedelta(days=2)),
+            ):
+                sent = [incident.id, channel, "+1", state, receipt, when]
+                await connection.execute(f"{told} (%s, %s, %s, %s, %s, %s)".encode(), sent)
+            start, end = at - timedelta(hours=1), at + timedelta(hours=24)
+            about = empty().model_copy(update={"start": start.timestamp(), "end": end.timestamp()})
+            report = await archive.with_incidents(connection, world.settings, about)
+        assert report.done == (Done(action="restart_bot", times=2, helped=1, not_helped=1),)
+        assert report.wake_ups == WakeUps(calls=1, sms=1, at_night=1)
+
+    play(scene, work=False, **QUIET)
+
+
+def test_of_many_bots_one_mail_tells_and_each_report_is_kept(play: Play, mailbox: Mailbox) -> None:
     def earned(bot: str, amount: float) -> object:
         first, *rest = full().figures
         figures = (first.model_copy(update={"value": amount}), *rest)
@@ -137,11 +179,26 @@ def test_of_many_bots_those_that_lost_most_are_sent_and_all_are_kept(play: Play)
         async with world.pool.transaction() as connection:
             kept = await archive.listing(connection, "", None, 10)
         assert {one.bot for one in kept} == {"a", "b", "c"}
-        sent = await world.rows("SELECT body FROM deliveries WHERE channel = 'email' AND step IS NULL")
-        bots = {one.id: one.bot for one in kept}
-        assert [bots[archive.id_of(body)] for (body,) in sent] == ["b", "c"]
 
-    play(scene, work=False, reports={"channels": ["email"], "sent": 2}, **QUIET)
+        async def look() -> list[EmailMessage]:
+            return reports_of(mailbox)
+
+        [mail] = await until(look, within=60, what="the mail")
+        assert mail["Subject"] == "Weekly report: 3 bots, 2026-11-25: \u22121.00 USDT"
+        (paper,) = mail.iter_attachments()
+        assert paper.get_filename() == "desk-week-2026-11-25.pdf"
+
+    play(scene, reports={"channels": ["email"], "sent": 2}, **QUIET)
+
+
+def test_a_delivery_that_an_earlier_release_wrote_still_names_its_report(play: Play) -> None:
+    async def scene(world: World) -> None:
+        await report_to(world, full())
+        async with world.pool.transaction() as connection:
+            [kept] = await archive.listing(connection, "", None, 10)
+            assert await archive.of_body(connection, f'{{"report": {kept.id}}}') == [kept]
+
+    play(scene, work=False, reports={"channels": []}, **QUIET)
 
 
 @pytest.mark.parametrize("channel", ["email", "telegram"])

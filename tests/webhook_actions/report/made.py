@@ -7,7 +7,17 @@ from zoneinfo import ZoneInfo
 from clients.trading import Trade
 from webhook_actions.report import Period, Report
 from webhook_actions.report import trades as told
-from webhook_actions.report.model import Benchmark, Figure, Happened, Objective, Part, Proposal, Responses
+from webhook_actions.report.model import (
+    Benchmark,
+    Done,
+    Figure,
+    Happened,
+    Objective,
+    Part,
+    Proposal,
+    Responses,
+    WakeUps,
+)
 
 ZONE = ZoneInfo("Europe/Berlin")
 END = datetime(2026, 11, 25, 20, 0, tzinfo=ZONE)
@@ -95,6 +105,8 @@ def full() -> Report:
             ),
         ),
         responses=(Responses(severity="critical", wanted=300.0, within=3, late=1, median=95.0),),
+        done=(Done(action="restart_bot", times=4, helped=2, not_helped=1),),
+        wake_ups=WakeUps(calls=1, sms=3, at_night=2),
     )  # fmt: skip
 
 

@@ -105,6 +105,14 @@ def test_a_report_says_how_soon_people_answered_against_what_is_wanted(settings:
     assert "; nobody answered" in shown
 
 
+def test_a_report_says_what_was_done_whether_it_helped_and_who_was_woken(settings: Settings) -> None:
+    did = "4 times: 2 proven to have helped, 1 not proven to, 1 without a proof"
+    assert f"Done: restart_bot {did}" in text(full())
+    assert "Calls and SMS, all bots: 1 call, 3 SMS, 2 of them at night" in text(full())
+    assert did in html(settings, full(), {})
+    assert "What Nightdesk did" not in html(settings, empty(), {})
+
+
 @pytest.mark.parametrize(("report", "pages"), [(full(), range(2, 5)), (empty(), range(1, 2))])
 def test_the_pdf_has_its_pages_and_its_figures(
     settings: Settings, report: Report, pages: range, tmp_path: Path

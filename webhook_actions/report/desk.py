@@ -1,0 +1,136 @@
+"""The reports of several bots as one: the worst first, and what they made together in each currency."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from webhook_actions.report.model import Happened, Report
+from webhook_actions.report.words import NAMES, UNKNOWN, Words
+
+_CHAT = 1000  # characters: what Telegram shows below a file is 1024
+
+
+@dataclass(frozen=True)
+class Total:
+    """What the bots of a currency made; `unknown` are those of which that is not known."""
+
+    currency: str
+    made: float
+    bots: int
+    unknown: int
+
+
+def worst_first(reports: Sequence[Report]) -> list[Report]:
+    """Return the bots with something open first, in them and after them those that lost the largest share.
+
+    A share is the P&L by the equity that there was before. What is not known stands before what is.
+    """
+    return sorted(reports, key=lambda report: (not _open(report), _share(report)))
+
+
+def _open(report: Report) -> bool:
+    return any(one.closed_at is None for one in report.incidents if one.severity == "critical")
+
+
+def _share(report: Report) -> float:
+    made, equity = report.figure("P&L").value, report.figure("Equity").value
+    if made is None:
+        return -math.inf
+    if equity is None or equity - made <= 0:
+        return math.copysign(1.0, made)
+    return made / (equity - made)
+
+
+class Desk:
+    """Several bots' reports of one period, in words. `pages` is how many have a page of their own."""
+
+    def __init__(self, reports: Sequence[Report], pages: int) -> None:
+        """`reports` holds two at least, all of one period."""
+        self.reports = worst_first(reports)
+        self.pages = self.reports[:pages]
+        self._words = Words(self.reports[0])
+
+    @property
+    def title(self) -> str:
+        """The kind of report, and of how many bots."""
+        return f"{NAMES.get(self.reports[0].period, 'Report')}: {len(self.reports)} bots"
+
+    @property
+    def span(self) -> str:
+        """From when to when, in the owner's time zone."""
+        return self._words.span
+
+    @property
+    def day(self) -> str:
+        """The last day of the period, as 2026-11-25."""
+        return self._words.day
+
+    @property
+    def totals(self) -> list[Total]:
+        """What was made by currency, which is never added to another; that of most bots stands first."""
+        found = []
+        for currency in dict.fromkeys(report.currency for report in self.reports):
+            made = [each.figure("P&L").value for each in self.reports if each.currency == currency]
+            known = [value for value in made if value is not None]
+            found.append(Total(currency, math.fsum(known), len(made), len(made) - len(known)))
+        return sorted(found, key=lambda total: (total.unknown - total.bots, total.currency))
+
+    @property
+    def incidents(self) -> list[Happened]:
+        """What is open still, each once, though several bots have it."""
+        every = {one.id: one for report in self.reports for one in report.incidents if one.closed_at is None}
+        return sorted(every.values(), key=lambda one: (one.severity != "critical", one.opened_at))
+
+    @property
+    def wake_ups(self) -> str | None:
+        """How often people were woken, None where that was not counted: each report tells of all bots."""
+        counted = self.reports[0].wake_ups
+        return None if counted is None else self._words.woken(counted)
+
+    @property
+    def status(self) -> str:
+        """How it stands at the period's end."""
+        names = [one.summary for one in self.incidents]
+        more = f" and {len(names) - 2} more" if len(names) > 2 else ""
+        return f"still open: {'; '.join(names[:2])}{more}" if names else "nothing is open"
+
+    def amount(self, total: Total) -> str:
+        """Return what was made in a currency."""
+        known = total.unknown < total.bots
+        return f"{self._words.money(total.made) if known else UNKNOWN} {total.currency}"
+
+    def tone(self, total: Total) -> str:
+        """Return `won` or `lost`, '' for neither, and where a bot's part of a gain is not known."""
+        return "" if total.unknown and total.made >= 0 else self._words.tone(total.made)
+
+    def total(self, total: Total) -> str:
+        """Return what was made in a currency, and of how many bots that is not known."""
+        unknown = f", {total.unknown} of {total.bots} bots not known" if total.unknown else ""
+        return f"{self.amount(total)}{unknown}"
+
+    @property
+    def made(self) -> str:
+        """What was made in all currencies."""
+        return "; ".join(self.total(total) for total in self.totals)
+
+    def row(self, report: Report) -> tuple[str, ...]:
+        """Return a bot's name, P&L, deepest drawdown, trades, win rate and state."""
+        words, names = Words(report), ("P&L", "Deepest drawdown", "Trades", "Win rate")
+        known = {figure.name: words.value(figure) for figure in report.figures}
+        made, fall, trades, won = (known.get(name, words.number(None, "count")) for name in names)
+        return report.bot, f"{made} {report.currency}", fall, trades, won, words.status
+
+    def text(self) -> str:
+        """Return it as a chat shows it: as many bots as there is room for, a line each."""
+        head = [self.title, self.span, f"Status: {self.status}", f"P&L: {self.made}"]
+        head += [f"Calls and SMS: {self.wake_ups}", ""] if self.wake_ups is not None else [""]
+        lines = [
+            f"{bot}: {made}, drawdown {fall}, {trades} trades"
+            for bot, made, fall, trades, _, _ in map(self.row, self.reports)
+        ]
+        for left_out in range(len(lines)):
+            rest = [f"{left_out} more in the file"] if left_out else []
+            said = "\n".join([*head, *lines[: len(lines) - left_out], *rest])
+            if len(said) <= _CHAT:
+                return said
+        return "\n".join(head)[:_CHAT]
