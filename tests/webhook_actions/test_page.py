@@ -171,10 +171,31 @@ def test_the_worst_stands_first_and_many_are_counted(anna: Visitor) -> None:
         alert["labels"]["severity"] = ("critical", "warning", "info")[n % 3]
     world.deliver(*alerts)
     page = anna.get("/").text
-    _, *shown = page.split('class="panel incident ')
-    assert [each.split('"')[0] for each in shown] == ["critical"] * 20 + ["warning"] * 20 + ["info"] * 10
-    assert "60 open incidents" in words(page)
+    shown = re.findall(r'class="panel incident (\w+)" id="(group|incident)-', page)
+    groups = [severity for severity, kind in shown if kind == "group"]
+    assert groups == ["critical", "warning", "info"]
+    singles = [severity for severity, kind in shown if kind == "incident"]
+    assert singles == ["critical"] * 20 + ["warning"] * 20 + ["info"] * 10
+    assert "40 open incidents" in words(page), "news wants nobody"
     assert "The worst 50 of 60" in words(page)
+
+
+def test_what_nobody_has_stands_before_what_somebody_has(anna: Visitor) -> None:
+    world = anna.world
+    late = {"alertname": "TradingBotHighLatency", "severity": "warning"}
+    world.deliver(world.alert("alpha"), world.alert("beta", labels=late))
+    order = r'id="(incident-\d)"'
+    assert re.findall(order, anna.get("/").text) == ["incident-1", "incident-2"]
+    anna.send("/incidents/1/acknowledge")
+    assert re.findall(order, anna.get("/").text) == ["incident-2", "incident-1"]
+
+
+def test_one_open_incident_is_unfolded_and_several_are_a_line_each(anna: Visitor) -> None:
+    world = anna.world
+    world.deliver(world.alert("alpha"))
+    assert 'id="incident-1" open>' in anna.get("/").text
+    world.deliver(world.alert("beta"))
+    assert " open>" not in anna.get("/").text
 
 
 def test_only_the_page_that_shows_nothing_of_the_request_is_compressed(anna: Visitor) -> None:

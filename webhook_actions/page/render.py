@@ -12,7 +12,7 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from stack.settings import Settings
-from webhook_actions.page import words
+from webhook_actions.page import lines, words
 from webhook_actions.page.forms import Form, line
 from webhook_actions.store.controls import Control
 from webhook_actions.store.holds import Halt, Pause
@@ -21,7 +21,12 @@ from webhook_actions.web.commands import Commands, Unconfirmed
 
 _QUICK = 3  # of gzip's nine levels
 _HERE = Path(__file__).parent
-_KINDS = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+_KINDS = {
+    ".css": "text/css",
+    ".js": "text/javascript",
+    ".svg": "image/svg+xml",
+    ".webmanifest": "application/manifest+json",
+}
 
 
 @dataclass(frozen=True)
@@ -45,7 +50,12 @@ class Desktop:
 
     @property
     def open(self) -> int:
-        """The number of open incidents."""
+        """The number of open incidents that may want a person; news wants none."""
+        return self.all_open - self.counts.get("info", 0)
+
+    @property
+    def all_open(self) -> int:
+        """The number of open incidents, news among them."""
         return sum(self.counts.values())
 
     @property
@@ -73,7 +83,7 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._environment.filters.update(words.FILTERS)
+        self._environment.filters.update(words.FILTERS | lines.FILTERS)
         self._environment.globals.update(
             zone=settings.timezone,
             bots=sorted(settings.bots),

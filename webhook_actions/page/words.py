@@ -110,6 +110,8 @@ def doing(case: Case, paused: Pause | None, clock: Clock) -> str:
         return "Resolved, says Alertmanager; it is closed once a sample shows it."
     if paused is not None:
         return "Nothing: all actions are paused."
+    if case.severity == "info":
+        return "News: nothing is to be done."
     if case.handed_over_at is not None:
         return "Nothing is left that Nightdesk may try: it waits for a person."
     if case.waits_for:

@@ -29,10 +29,11 @@ class Entry:
 
 @dataclass(frozen=True)
 class Case(Incident):
-    """An incident with its action runs, and its timeline."""
+    """An incident with its action runs, its timeline, and whether somebody has it."""
 
     runs: tuple[Run, ...] = field(kw_only=True)
     timeline: tuple[Entry, ...] = field(kw_only=True)
+    answered: bool = field(kw_only=True)  # somebody has it, or has snoozed it for a time that is not over
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,10 @@ class Found:
 _STATES = {"open": "closed_at IS NULL", "closed": "closed_at IS NOT NULL"}
 _TEXT = """(concat_ws(' ', alert, bot, close_reason, annotations->>'summary', annotations->>'description')
     ILIKE %(like)s OR EXISTS (SELECT FROM timeline e WHERE e.incident = i.id AND e.text ILIKE %(like)s))"""
-_WORST_FIRST = "array_position(ARRAY['critical', 'warning', 'info'], severity) NULLS LAST, id DESC"
+# What somebody has stands after what nobody has: its last answer has no end, or one that is to come.
+_WORST_FIRST = """severity = 'info', (SELECT coalesce(until > clock_timestamp(), true) FROM acknowledgements a
+    WHERE a.incident = i.id ORDER BY a.id DESC LIMIT 1) IS TRUE,
+    array_position(ARRAY['critical', 'warning', 'info'], severity) NULLS LAST, id DESC"""
 
 
 async def find(connection: Connection, wanted: Filter) -> Found:
@@ -107,7 +111,7 @@ async def _first(connection: Connection, condition: str, value: object) -> Case 
 
 
 async def _cases(connection: Connection, incidents: Sequence[Incident]) -> tuple[Case, ...]:
-    """Return incidents with their runs and timelines, in two queries for all of them."""
+    """Return incidents with all that belongs to each, in three queries for all of them."""
     ids = [incident.id for incident in incidents]
     of_runs, timelines = defaultdict[int, list[Run]](list), defaultdict[int, list[Entry]](list)
     for run in await runs.of_incidents(connection, ids):
@@ -116,8 +120,15 @@ async def _cases(connection: Connection, incidents: Sequence[Incident]) -> tuple
     query = "SELECT incident, at, kind, text FROM timeline WHERE incident = ANY(%s) ORDER BY id"
     for entry in await (await cursor.execute(query, [ids])).fetchall():
         timelines[entry.incident].append(entry)
+    asked = await connection.execute("SELECT id FROM unnest(%s::bigint[]) id WHERE is_unanswered(id)", [ids])
+    unanswered = {id_ for (id_,) in await asked.fetchall()}
     return tuple(
-        Case(**vars(incident), runs=tuple(of_runs[incident.id]), timeline=tuple(timelines[incident.id]))
+        Case(
+            **vars(incident),
+            runs=tuple(of_runs[incident.id]),
+            timeline=tuple(timelines[incident.id]),
+            answered=incident.closed_at is None and incident.id not in unanswered,
+        )
         for incident in incidents
     )
 

@@ -23,6 +23,7 @@ function replace(now, next) {
   for (const typed of now.querySelectorAll("input[name=comment]")) {
     if (typed.value) return; // begun and left for a moment
   }
+  if (now.matches("details")) next.open = now.open;
   if (now.isEqualNode(next)) return;
   const focused = now.contains(document.activeElement) ? [...now.querySelectorAll("a, button, summary")].indexOf(document.activeElement) : -1;
   now.replaceWith(next);
