@@ -7,7 +7,7 @@ import requests
 
 from tests.webhook_actions.world import World
 
-PAGES = ("/", "/schedule", "/history", "/audit", "/incidents/1", "/a/f-alpha")
+PAGES = ("/", "/bots", "/schedule", "/history", "/audit", "/incidents/1", "/a/f-alpha")
 
 
 class Visitor:

@@ -9,8 +9,8 @@ from fastapi.responses import RedirectResponse
 
 from stack.settings import Settings
 from webhook_actions.metrics import Metrics
+from webhook_actions.page import bots, incidents, manual, reports, schedule, signed_link
 from webhook_actions.page import commands as command_forms
-from webhook_actions.page import incidents, manual, reports, schedule, signed_link
 from webhook_actions.page import login as login_page
 from webhook_actions.page.render import Pages
 from webhook_actions.store.database import Pool
@@ -56,6 +56,7 @@ def mount(
     app.include_router(signed_link.routes(settings, pool, commands, capabilities, metrics, pages, writes))
     app.include_router(incidents.routes(settings, pool, pages, login, visitor))
     desktop = incidents.desktop(login)
+    app.include_router(bots.routes(settings, pool, pages, visitor, desktop))
     app.include_router(reports.routes(settings, pool, pages, visitor, desktop))
     answered = command_forms.answering(pages, login, writes)
     app.include_router(command_forms.routes(commands, pages, login, visitor, answered))

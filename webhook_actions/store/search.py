@@ -103,6 +103,14 @@ async def count_open(connection: Connection) -> dict[str, int]:
     return dict(await counted.fetchall())
 
 
+async def count_open_by_bot(connection: Connection) -> dict[str, int]:
+    """Return the number of open incidents of each bot, news left out."""
+    counted = await connection.execute(
+        "SELECT bot, count(*) FROM incidents WHERE closed_at IS NULL AND severity <> 'info' GROUP BY bot"
+    )
+    return dict(await counted.fetchall())
+
+
 async def _first(connection: Connection, condition: str, value: object) -> Case | None:
     query = sql.SQL("SELECT {} FROM incidents WHERE {} ORDER BY closed_at DESC NULLS FIRST LIMIT 1")
     cursor = connection.cursor(row_factory=class_row(Incident))

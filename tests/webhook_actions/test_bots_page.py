@@ -1,0 +1,75 @@
+"""The page of the bots: the worst first, and what is not known is a dash, never a zero."""
+
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from stack.settings import Settings, load
+from tests.webhook_actions.visitor import Visitor, words
+from webhook_actions.page.bots import rows
+from webhook_actions.page.render import Desktop
+from webhook_actions.store.controls import Control
+from webhook_actions.store.holds import Halt
+
+NOW = datetime(2026, 3, 29, 1, 30, tzinfo=UTC)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    config = tmp_path / "monitoring.yaml"
+    bot = {"source": {"type": "push", "token_file": "token"}, "starting_capital": 1000}
+    config.write_text(yaml.safe_dump({"bots": dict.fromkeys(("a", "b", "c", "d"), bot)}))
+    return load([config])
+
+
+def desk(**more: Any) -> Desktop:
+    given = {"halted": [], "left": [], "paused": None} | more
+    return Desktop(who="anna", csrf="", path="/bots", said="", counts={}, **given)
+
+
+def test_the_worst_bot_stands_first(settings: Settings) -> None:
+    figures = {
+        "up": {"a": 1.0, "b": 1.0, "c": 0.0, "d": 1.0},
+        "drawdown": {"a": 0.01, "b": 0.09, "c": 0.0, "d": 0.02},
+    }
+    found = rows(settings, figures, desk(), {"d": 2}, {})
+    assert [row.bot for row in found] == ["c", "d", "b", "a"]
+    assert [row.state for row in found] == ["down", "up", "up", "up"]
+
+
+def test_a_bot_of_which_nothing_is_known_is_unknown_and_stands_before_those_that_are_well(
+    settings: Settings,
+) -> None:
+    found = rows(settings, {"up": {"a": 1.0, "b": 1.0, "d": 1.0}}, desk(), {}, {})
+    assert (found[0].bot, found[0].state) == ("c", "unknown")
+
+
+def test_what_nightdesk_left_on_a_bot_is_its_state_unless_it_is_down(settings: Settings) -> None:
+    left = [Control(n, bot, "loss limit", NOW) for n, bot in enumerate("abd")]
+    halted = [Halt("b", "critical loss", NOW)]
+    up = {"up": {"a": 1.0, "b": 1.0, "c": 1.0, "d": 0.0}}
+    found = rows(settings, up, desk(left=left, halted=halted), {}, {})
+    assert {row.bot: row.state for row in found} == {
+        "a": "entries stopped",
+        "b": "halted",
+        "c": "up",
+        "d": "down",
+    }
+
+
+def test_without_prometheus_the_page_says_so_and_shows_no_zero(anna: Visitor) -> None:
+    page = anna.get("/bots").text
+    assert "Prometheus does not answer" in words(page)
+    assert set(re.findall(r"<dd[^>]*>([^\s<]+)", page)) == {"–"}
+    assert "Nightdesk did nothing to it in the last day." in words(page)
+
+
+def test_the_open_incidents_of_a_bot_are_linked(anna: Visitor) -> None:
+    anna.world.deliver(anna.world.alert("alpha"))
+    page = anna.get("/bots").text
+    assert "1 open" in words(page)
+    assert 'href="/history?state=open&amp;bot=alpha"' in page

@@ -1,0 +1,107 @@
+"""The page of the bots: how each stands by Prometheus, what Nightdesk left on it, and what it did last."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from clients.observer import Observer, Unanswered
+from stack.settings import Settings
+from webhook_actions.page.render import Desktop, Pages
+from webhook_actions.store import runs, search
+from webhook_actions.store.database import Connection, Pool
+from webhook_actions.store.runs import Run
+from webhook_actions.web.login import Session
+
+_DAY = 86_400.0  # seconds in which an action is told as the last one
+# What a bot that is down said in the last hour is still told, as what was known last; its day may be over.
+_ASKED = {
+    "up": "max by (bot) (trading_bot_up)",
+    "equity": "max by (bot) (last_over_time(trading_bot_equity[1h]))",
+    "today": 'max by (bot) (trading_bot_pnl_all{window="day"})',
+    "drawdown": "max by (bot) (last_over_time(trading_bot_drawdown_ratio[1h]))",
+    "positions": "sum by (bot) (last_over_time(trading_bot_active_positions[1h]))",
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """A bot on the page. Money is in `currency`, drawdown and its limit are ratios; None is not known."""
+
+    bot: str
+    state: str
+    currency: str
+    figures: Mapping[str, float] = field(default_factory=dict)
+    limit: float = 0.0
+    open: int = 0
+    last: Run | None = None
+
+    @property
+    def worst(self) -> tuple[bool, bool, float, str]:
+        """By which the page is ordered: what is not well, what has incidents, the deepest drawdown."""
+        return self.state == "up", not self.open, -self.figures.get("drawdown", 0.0), self.bot
+
+
+def rows(
+    settings: Settings,
+    figures: Mapping[str, Mapping[str, float]],
+    desk: Desktop,
+    opened: Mapping[str, int],
+    last: Mapping[str, Run],
+) -> list[Row]:
+    """Return the bots of the settings, the worst first. `figures` has the values of each by name."""
+    left = {control.bot: "entries stopped" for control in desk.left} | {h.bot: "halted" for h in desk.halted}
+    found = []
+    for bot, watched in settings.bots.items():
+        known = {name: values[bot] for name, values in figures.items() if bot in values}
+        up = {1.0: "up", 0.0: "down"}.get(known.get("up", -1.0), "unknown")
+        found.append(
+            Row(
+                bot=bot,
+                state=left.get(bot, "up") if up == "up" else up,
+                currency=watched.currency or settings.currency,
+                figures=known,
+                limit=settings.thresholds.critical.max_drawdown,
+                open=opened.get(bot, 0),
+                last=last.get(bot),
+            )
+        )
+    return sorted(found, key=lambda row: row.worst)
+
+
+def routes(
+    settings: Settings,
+    pool: Pool,
+    pages: Pages,
+    visitor: Callable[[Request], Awaitable[Session]],
+    desktop: Callable[[Connection, Request, Session], Awaitable[Desktop]],
+) -> APIRouter:
+    """Return the route."""
+    router = APIRouter(include_in_schema=False)
+    observer = Observer.of(settings)
+
+    @router.get("/bots")
+    async def bots(request: Request, session: Annotated[Session, Depends(visitor)]) -> Response:
+        figures, silent = await asyncio.to_thread(_ask, observer)
+        async with pool.connection() as connection:
+            desk = await desktop(connection, request, session)
+            opened = await search.count_open_by_bot(connection)
+            done = await runs.of_bots(connection, list(settings.bots), _DAY)
+        last = {run.bot: run for run in done if run.started_at is not None and run.effect != "observe"}
+        found = rows(settings, figures, desk, opened, last)
+        return await asyncio.to_thread(pages.show, "bots.html", desk=desk, rows=found, silent=silent)
+
+    return router
+
+
+def _ask(observer: Observer) -> tuple[dict[str, dict[str, float]], str]:
+    """Return the figures by name and bot, and why Prometheus did not tell them, '' where it did."""
+    try:
+        return {
+            name: {sample.labels.get("bot", ""): sample.value for sample in observer.ask(expression)}
+            for name, expression in _ASKED.items()
+        }, ""
+    except Unanswered as error:
+        return {}, str(error)
