@@ -40,8 +40,28 @@ def test_the_manuals_links_between_its_pages_hold_and_nothing_else_is_served(sti
         page = requests.get(still.url(f"/docs/{name}"), timeout=20)
         for link in re.findall(r'href="([^":#]+)["#]', page.text.partition("<main")[2]):
             assert requests.get(urljoin(page.url, link), timeout=20).ok, (name, link)
-    for name in ("..%2fmonitoring.yaml", "../secrets/act_token", "%2e%2e/pyproject.toml", "img", ""):
+    for name in ("..%2fmonitoring.yaml", "../secrets/act_token", "%2e%2e/pyproject.toml", "img"):
         assert requests.get(still.url(f"/docs/{name}"), timeout=20).status_code == 404, name
+
+
+def test_the_manual_has_a_list_of_its_pages_and_each_leads_back(still: World) -> None:
+    listed = requests.get(still.url("/docs/"), timeout=10).text
+    names = re.findall(r'href="(/docs/[^"]+)"', listed)
+    assert len(names) > 50
+    assert "/docs/runbooks/TradingBotDown.md" in names
+    assert requests.get(still.url("/docs"), timeout=10).text == listed
+    assert 'href="/docs/"' in requests.get(still.url(names[0]), timeout=10).text
+
+
+def test_a_browser_gets_a_page_where_there_is_none_and_a_program_gets_json(still: World) -> None:
+    browser = {"Accept": "text/html,application/xhtml+xml"}
+    for path in ("/nowhere", "/docs/nothing.md", "/static/none.js"):
+        answer = requests.get(still.url(path), headers=browser, timeout=10)
+        assert (answer.status_code, answer.headers["Content-Type"]) == (404, "text/html; charset=utf-8"), path
+        assert "There is nothing here" in answer.text
+    for path, headers in (("/nowhere", {}), ("/api/v1/nowhere", browser)):
+        answer = requests.get(still.url(path), headers=headers, timeout=10)
+        assert (answer.status_code, answer.json()) == (404, {"detail": "Not Found"})
 
 
 def test_with_nothing_open_the_page_says_so_and_what_it_cannot_know(anna: Visitor) -> None:
