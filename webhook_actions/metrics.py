@@ -136,7 +136,8 @@ class Metrics:
             """
             SELECT bot, severity, coalesce(
                 (SELECT CASE WHEN until IS NULL OR until > clock_timestamp() THEN "by" END
-                 FROM acknowledgements WHERE incident = incidents.id ORDER BY id DESC LIMIT 1), '') AS by, count(*)
+                 FROM acknowledgements WHERE incident = incidents.id ORDER BY id DESC LIMIT 1), ''),
+                count(*)
             FROM incidents WHERE closed_at IS NULL AND NOT labels ? 'drill' GROUP BY 1, 2, 3
             """
         )
