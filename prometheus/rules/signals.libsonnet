@@ -14,17 +14,27 @@ function(config)
 
   // What a bot had lost before it went down is still lost while it is down, and while the exporter is: each evaluation
   // passes on what the one before knew, until the bot says otherwise.
-  local known(level, name, labels=['bot']) =
+  local kept(level, name, now) =
     local before = text.fill('%s:trading_bot_%s:known', [level, name]);
     record(before, text.fill(|||
-      max by (%(labels)s) (trading_bot_%(name)s)
+      %(now)s
       or last_over_time(%(before)s[1h]) and on (bot) bot:trading_bot_up:max == 0
       or last_over_time(%(before)s[1h]) and on () min(up{%(exporter)s}) == 0
-    |||, { labels: std.join(', ', labels), name: name, before: before, exporter: config.exporter_selector }));
+    |||, { now: now, before: before, exporter: config.exporter_selector }));
+  local known(level, name, labels=['bot']) =
+    kept(level, name, text.fill('max by (%s) (trading_bot_%s)', [std.join(', ', labels), name]));
 
   [
     record('bot:trading_bot_up:max', 'max by (bot) (trading_bot_up)'),
     known('bot', 'drawdown_ratio'),
+    known('bot', 'equity'),
+    known('bot', 'profit_loss'),
+    known('bot', 'current_exposure'),
+    known('bot_window', 'pnl', ['bot', 'window']),
+    // Positions are added up first: of a symbol that was closed an hour of samples would bring it back.
+    kept('bot', 'active_positions', 'sum by (bot) (max by (bot, symbol) (trading_bot_active_positions))'),
+    kept('bot', 'trades', 'sum by (bot) (max by (bot, symbol, side, outcome) (trading_bot_trades_total))'),
+    kept('bot', 'answered_timestamp_seconds', 'max by (bot) (nightdesk_exporter_last_success_timestamp_seconds)'),
     known('bot_limit', 'loss_limit_used_ratio', ['bot', 'limit', 'account']),
     known('bot_limit', 'loss_limit_acts_at_ratio', ['bot', 'limit', 'account']),
     record('bot:trading_bot_trades:sum', 'sum by (bot) (max by (bot, symbol, side, outcome) (trading_bot_trades_total))'),

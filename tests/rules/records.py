@@ -50,6 +50,7 @@ def _good(settings: Settings) -> Iterator[Series]:
     )  # fmt: skip
     scrape = settings.collection.trading.interval
     yield _of(about, "last_activity_timestamp_seconds", rising(scrape, COUNT))
+    yield Series("nightdesk_exporter_last_success_timestamp_seconds", [1000.0] * COUNT, {}, about)
     for outcome, count in (("won", 30.0), ("lost", 10.0)):
         yield _of(about, "trades_total", [count] * COUNT, outcome=outcome, symbol="BTC", side="long")
     yield _of(about, "api_requests_total", rising(OK, COUNT, 1e6), outcome="ok")
@@ -139,6 +140,14 @@ def _signals(settings: Settings) -> Iterator[Recorded]:
     yield _bots("bot:trading_bot_trades:sum", {GOOD: 40, POOR: 3})
     yield _bots("bot:trading_bot_win_rate:settled", {GOOD: 0.75})  # three trades are none
     yield _bots("bot:trading_bot_drawdown_ratio:known", {GOOD: 0.02, POOR: 0.3})
+    yield _bots("bot:trading_bot_equity:known", {GOOD: 10500, POOR: 900})
+    yield _bots("bot:trading_bot_profit_loss:known", {GOOD: 500, POOR: -100})
+    yield _bots("bot:trading_bot_current_exposure:known", {GOOD: 1000})
+    yield _bots("bot:trading_bot_active_positions:known", {GOOD: 3})
+    yield _bots("bot:trading_bot_trades:known", {GOOD: 40, POOR: 3})
+    yield _bots("bot:trading_bot_answered_timestamp_seconds:known", {GOOD: 1000})
+    made = {"day": {GOOD: 100.0}, "week": {GOOD: 400.0}, "month": {GOOD: 450.0}}
+    yield _each("bot_window:trading_bot_pnl:known", "window", made)
     for name, known in (("used", 0.4), ("acts_at", 0.8)):
         yield _each(f"bot_limit:trading_bot_loss_limit_{name}_ratio:known", "limit", {"daily": {GOOD: known}})
     for name, share in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99)):
