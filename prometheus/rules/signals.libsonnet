@@ -5,6 +5,7 @@ function(config)
   local promql = (import 'promql.libsonnet')(config);
   local record = promql.record;
   local range = promql.rate_range();
+  local of_position = ['bot', 'symbol', 'side'];
 
   // Below that many requests a quantile is no more than the slowest of them.
   local quantile(name, share) = record('bot:trading_bot_response_time_seconds:' + name, text.fill(|||
@@ -14,19 +15,22 @@ function(config)
 
   // What a bot had lost before it went down is still lost while it is down, and while the exporter is: each evaluation
   // passes on what the one before knew, until the bot says otherwise.
-  local known(level, name, labels=['bot']) =
+  local known(level, name, labels=['bot'], worst='max') =
     local before = text.fill('%s:trading_bot_%s:known', [level, name]);
     record(before, text.fill(|||
-      max by (%(labels)s) (trading_bot_%(name)s)
+      %(worst)s by (%(labels)s) (trading_bot_%(name)s)
       or last_over_time(%(before)s[1h]) and on (bot) bot:trading_bot_up:max == 0
       or last_over_time(%(before)s[1h]) and on () min(up{%(exporter)s}) == 0
-    |||, { labels: std.join(', ', labels), name: name, before: before, exporter: config.exporter_selector }));
+    |||, { worst: worst, labels: std.join(', ', labels), name: name, before: before, exporter: config.exporter_selector }));
 
   [
     record('bot:trading_bot_up:max', 'max by (bot) (trading_bot_up)'),
     known('bot', 'drawdown_ratio'),
     known('bot_limit', 'loss_limit_used_ratio', ['bot', 'limit', 'account']),
     known('bot_limit', 'loss_limit_acts_at_ratio', ['bot', 'limit', 'account']),
+    known('bot_position', 'position_unprotected', of_position),
+    known('bot_position', 'position_liquidation_distance_ratio', of_position, 'min'),
+    known('bot_position', 'position_margin_ratio', of_position),
     record('bot:trading_bot_trades:sum', 'sum by (bot) (max by (bot, symbol, side, outcome) (trading_bot_trades_total))'),
     // The win rate of three trades is no win rate.
     record(
