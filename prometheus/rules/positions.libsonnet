@@ -52,7 +52,7 @@ function(config)
         'no live stop known',
         subject=of_position,
         held=true,
-        summary='{{ $labels.bot }} holds {{ $labels.symbol }} {{ $labels.side }} without a stop',
+        summary='{{ $labels.bot }} holds {{ $labels.symbol }} {{ $labels.side }} without a known stop',
         problem='No live stop is known for ' + the_position + ': none is told, it is on the wrong side of the price or behind the liquidation, or its bot is stopped.',
         todo='Set a stop at the exchange, or close it.',
         verify='max(trading_bot_position_unprotected{$bot,$symbol,$side}) == 0' + or_closed
