@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from clients.freqtrade import OpenTrade
 from clients.input import Input
 from clients.trading import Position, WaitingOrder
 from exporter.positions import of_orders, of_positions
@@ -289,3 +290,28 @@ def test_a_stop_order_at_the_exchange_is_no_order_that_is_stuck(recording, clock
     recording.answers["status"] = [recording.answers["status"][0] | {"orders": [stop]}]
     with watched(recording, tmp_path, clock) as bot:
         assert "order_age_seconds" not in names(bot.poll())
+
+
+@pytest.mark.parametrize(
+    ("open_rate", "rate", "liquidation", "risky"),
+    [
+        (100.0, 104.9, 110.0, False),
+        (100.0, 105.1, 110.0, True),  # more than half the way
+        (100.0, 112.0, 110.0, True),
+        (100.0, 105.1, None, False),
+        (None, 105.1, 110.0, None),
+    ],
+)
+def test_a_freqtrade_position_near_its_liquidation_is_risky(
+    open_rate: float | None, rate: float, liquidation: float | None, risky: bool | None
+) -> None:
+    trade = OpenTrade(
+        trade_id=1,
+        pair="ADA/USDT",
+        is_short=True,
+        open_rate=open_rate,
+        current_rate=rate,
+        liquidation_price=liquidation,
+        stake_amount=100.0,
+    )
+    assert trade.is_risky(100.0) is risky
