@@ -13,6 +13,7 @@ from clients.trading import Position, WaitingOrder
 from exporter.positions import of_orders, of_positions
 from tests.exporter.test_freqtrade import Clock, watched
 from tests.exporter.test_http import NOW, STATE
+from tests.exporter.world import HELD as OF_API
 from tests.exporter.world import ScriptedBot, Series, http_settings, names, own, serve, value, watch
 from tests.freqtrade_replay import Recording
 
@@ -155,7 +156,7 @@ def test_of_the_waiting_orders_of_a_symbol_the_oldest_counts() -> None:
 
 
 SHORTED = {"side": "short", "size": -0.5, "stop_price": 104.0, "liquidation_price": 110.0}
-TOLD: dict[str, Any] = STATE["open_positions"][0] | SHORTED
+TOLD: dict[str, Any] = OF_API | SHORTED
 
 
 def polled(bot: Any, tmp_path: Any, **settings: Any) -> Series:

@@ -176,24 +176,26 @@ def test_the_annotations_tell_the_bots_figures_and_what_is_unknown(
     assert run([tests]) == ""
 
 
+HELD: dict[tuple[str, str], dict[str, float]] = {
+    ("BTC/USDT", "long"): {
+        "value": 1234.5,
+        "profit": -12.345,
+        "stop_distance_ratio": 0.0125,
+        "liquidation_distance_ratio": 0.03,
+    },
+    ("ETH/USDT", "short"): {"value": 500.0},
+    ("SOL/USDT", "long"): {"value": 400.0, "profit": 3.0},
+    ("ADA/USDT", "long"): {"value": 1.0, "profit": 1.0},  # the fourth
+}
+
+
 def test_what_is_critical_tells_the_largest_positions_of_its_bot(
     settings: Settings, rules: Path, tmp_path: Path
 ) -> None:
-    figures: dict[tuple[str, str], dict[str, float]] = {
-        ("BTC/USDT", "long"): {
-            "value": 1234.5,
-            "profit": -12.345,
-            "stop_distance_ratio": 0.0125,
-            "liquidation_distance_ratio": 0.03,
-        },
-        ("ETH/USDT", "short"): {"value": 500.0},
-        ("SOL/USDT", "long"): {"value": 400.0, "profit": 3.0},
-        ("ADA/USDT", "long"): {"value": 1.0, "profit": 1.0},  # the fourth
-    }
     wait = settings.thresholds.critical.down_after
     scrapes = int(wait // settings.collection.trading.interval) + 2
     series = [Series("trading_bot_up", [1.0] * scrapes)]
-    for (symbol, side), told in figures.items():
+    for (symbol, side), told in HELD.items():
         of = {"symbol": symbol, "side": side}
         series += [Series(f"trading_bot_position_{name}", [v] * scrapes, of) for name, v in told.items()]
     expected = (
