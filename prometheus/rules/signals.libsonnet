@@ -5,6 +5,7 @@ function(config)
   local promql = (import 'promql.libsonnet')(config);
   local record = promql.record;
   local range = promql.rate_range();
+  local of_position = ['bot', 'symbol', 'side'];
 
   // Below that many requests a quantile is no more than the slowest of them.
   local quantile(name, share) = record('bot:trading_bot_response_time_seconds:' + name, text.fill(|||
@@ -21,8 +22,8 @@ function(config)
       or last_over_time(%(before)s[1h]) and on (bot) bot:trading_bot_up:max == 0
       or last_over_time(%(before)s[1h]) and on () min(up{%(exporter)s}) == 0
     |||, { now: now, before: before, exporter: config.exporter_selector }));
-  local known(level, name, labels=['bot']) =
-    kept(level, name, text.fill('max by (%s) (trading_bot_%s)', [std.join(', ', labels), name]));
+  local known(level, name, labels=['bot'], worst='max') =
+    kept(level, name, text.fill('%s by (%s) (trading_bot_%s)', [worst, std.join(', ', labels), name]));
 
   [
     record('bot:trading_bot_up:max', 'max by (bot) (trading_bot_up)'),
@@ -37,6 +38,9 @@ function(config)
     kept('bot', 'answered_timestamp_seconds', 'max by (bot) (nightdesk_exporter_last_success_timestamp_seconds)'),
     known('bot_limit', 'loss_limit_used_ratio', ['bot', 'limit', 'account']),
     known('bot_limit', 'loss_limit_acts_at_ratio', ['bot', 'limit', 'account']),
+    known('bot_position', 'position_unprotected', of_position),
+    known('bot_position', 'position_liquidation_distance_ratio', of_position, 'min'),
+    known('bot_position', 'position_margin_ratio', of_position),
     record('bot:trading_bot_trades:sum', 'sum by (bot) (max by (bot, symbol, side, outcome) (trading_bot_trades_total))'),
     // The win rate of three trades is no win rate.
     record(

@@ -22,6 +22,7 @@ CRITICAL = (
     "HighDrawdown",
     "CriticalLoss",
     "LossLimit",
+    "LiquidationNear",
     "ApiErrorRate",
     "HighMemoryUsage",
     "HighCpuUsage",

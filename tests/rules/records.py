@@ -46,7 +46,8 @@ def _good(settings: Settings) -> Iterator[Series]:
         prediction_confidence__trend=0.8, model_drift_score__trend=0.05,
         prediction_time_seconds__trend=0.05, active_positions__BTC=1.0, active_positions__ETH=2.0,
         pnl__day=100.0, pnl__week=400.0, pnl__month=450.0, loss_limit_used_ratio__daily=0.4,
-        loss_limit_acts_at_ratio__daily=0.8,
+        loss_limit_acts_at_ratio__daily=0.8, position_unprotected__BTC=0.0,
+        position_liquidation_distance_ratio__BTC=0.4, position_margin_ratio__BTC=0.1,
     )  # fmt: skip
     scrape = settings.collection.trading.interval
     yield _of(about, "last_activity_timestamp_seconds", rising(scrape, COUNT))
@@ -86,6 +87,9 @@ def _series(about: Mapping[str, str], **values: float) -> Iterator[Series]:
         "loss_limit_used_ratio": "limit",
         "loss_limit_acts_at_ratio": "limit",
         "state": "state",
+        "position_unprotected": "symbol",
+        "position_liquidation_distance_ratio": "symbol",
+        "position_margin_ratio": "symbol",
     }
     for key, value in values.items():
         name, _, of = key.partition("__")
@@ -150,6 +154,9 @@ def _signals(settings: Settings) -> Iterator[Recorded]:
     yield _each("bot_window:trading_bot_pnl:known", "window", made)
     for name, known in (("used", 0.4), ("acts_at", 0.8)):
         yield _each(f"bot_limit:trading_bot_loss_limit_{name}_ratio:known", "limit", {"daily": {GOOD: known}})
+    for name, told in (("unprotected", 0.0), ("liquidation_distance_ratio", 0.4), ("margin_ratio", 0.1)):
+        known_position = f"bot_position:trading_bot_position_{name}:known"
+        yield _each(known_position, "symbol", {"BTC": {GOOD: told}})
     for name, share in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99)):
         yield _bots(f"bot:trading_bot_response_time_seconds:{name}", _quantiles(settings, share))
     yield _bots("bot:trading_bot_api_requests:rate", {GOOD: (OK + ERRORS) / scrape})

@@ -71,6 +71,20 @@ def test_with_nothing_open_the_page_says_so_and_what_it_cannot_know(anna: Visito
     assert "hears only what Prometheus and Alertmanager say" in said
 
 
+def test_an_open_incident_shows_what_its_bot_holds_with_stop_and_liquidation(anna: Visitor) -> None:
+    world = anna.world
+    held = {"side": "short", "size": 0.5, "price": 100.0, "profit": -12.5, "liquidation_price": 103.0}
+    world.bots.by_name["alpha"].positions = [
+        {"symbol": "BTC/USDT", "stop_price": 102.0} | held,
+        {"symbol": "ETH/USDT", "stop_price": 99.0} | held,
+    ]
+    world.deliver(world.alert("alpha"))
+    said = anna.reads("/incidents/1")
+    assert "Positions of alpha" in said
+    assert "BTC/USDT short 0.5 -12.50 102 (2.0%) 103 (3.0%)" in said
+    assert "ETH/USDT short 0.5 -12.50 99, beyond it 103 (3.0%)" in said
+
+
 def test_an_incident_is_shown_with_its_words_and_acknowledged_with_a_comment(anna: Visitor) -> None:
     world = anna.world
     annotations = {"summary": "alpha <b>is</b> down", "runbook_url": "javascript:alert(1)"}

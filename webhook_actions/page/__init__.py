@@ -64,7 +64,7 @@ def mount(
     app.include_router(manual.routes(pages))
     app.include_router(login_page.routes(commands, login, pages))
     app.include_router(signed_link.routes(settings, pool, commands, capabilities, metrics, pages, writes))
-    app.include_router(incidents.routes(settings, pool, pages, login, visitor))
+    app.include_router(incidents.routes(settings, pool, pages, login, visitor, capabilities))
     desktop = incidents.desktop(login)
     app.include_router(bots.routes(settings, pool, pages, visitor, desktop))
     app.include_router(reports.routes(settings, pool, pages, visitor, desktop))
