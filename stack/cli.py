@@ -156,13 +156,8 @@ def _parser() -> argparse.ArgumentParser:
     running = add("up", up)
     add_arguments(running)
     running.add_argument("--data", type=Path, default=Path(".data"), metavar="DIR", help="default: .data")
-    running.add_argument("--ha", action="store_true", help="several of each part; what ends is started again")
-    running.add_argument(
-        "--replica",
-        type=int,
-        metavar="N",
-        help="of several machines, what runs on the Nth; what ends is started again",
-    )
+    running.add_argument("--ha", action="store_true", help="several of each part")
+    running.add_argument("--replica", type=int, metavar="N", help="of several machines, what runs on the Nth")
     running.add_argument(
         "--for", dest="duration", type=_duration, metavar="TIME", help="stop by itself after 30s, 5m, …"
     )

@@ -19,6 +19,7 @@ from stack.render import RenderError, render
 from stack.services import LocalService, local_services, shared_database
 from stack.settings import DEFAULT_CONFIG, Settings, SettingsError, from_arguments, missing_secrets
 from stack.status import Status, read_status
+from stack.tell import tell
 from stack.watch import NotReloaded, Screen, Watch, answers
 
 HA = Path(__file__).parent / "ha.yaml"
@@ -32,11 +33,10 @@ class CannotStart(Exception):
 
 
 def up(arguments: argparse.Namespace) -> int:
-    """Run the stack until a signal, the end of `--for` or the end of a service; return the exit code.
+    """Run the stack until a signal or the end of `--for`; SIGHUP has it read the settings anew.
 
-    SIGHUP renders anew and has all parts read what they read.
-
-    Raises SettingsError, RenderError, MissingBinary and CannotStart before anything is started.
+    What ends is started again. Raises SettingsError, RenderError, MissingBinary and CannotStart before
+    anything is started.
     """
     if arguments.ha:
         arguments.config = [*(arguments.config or [DEFAULT_CONFIG]), HA]
@@ -77,9 +77,8 @@ def up(arguments: argparse.Namespace) -> int:
         commands = parse_procfile(procfile.read_text(encoding="utf-8")).processes
         logs = ServiceLogs(data / "logs", settings.logs)
         health = {one.name: partial(answers, one.health, settings.web) for one in services if one.health}
-        several = arguments.ha or arguments.replica is not None
         now = _Now(settings, arguments, build, [one.name for one in services if one.reloads])
-        watch = Watch(commands, health, logs, Screen(sys.stdout), reload=now.reload, revive=several)
+        watch = Watch(commands, health, logs, Screen(sys.stdout), reload=now.reload, tell=now.tell)
         return watch.run(addresses(services, logs), now.status, arguments.duration)
 
 
@@ -95,6 +94,10 @@ class _Now:
     def status(self) -> Status:
         """Return the state of the stack. Raises Unreachable."""
         return read_status(self._settings)
+
+    def tell(self, summary: str, description: str) -> None:
+        """Tell every channel of Alertmanager. Raises NobodyTold."""
+        tell(self._settings, "meta", summary, description)
 
     def reload(self) -> Iterable[str]:
         """Render what the files say now, and return who reads it. Raises NotReloaded."""

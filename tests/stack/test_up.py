@@ -4,7 +4,6 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
 
 import psutil
 import pytest
@@ -15,26 +14,8 @@ from stack.binaries import MissingBinary, find
 from stack.keys import generate
 from stack.services import local_services
 from stack.settings import load
-from tests.conftest import binary, eventually, free_port
+from tests.conftest import binary, eventually
 from tests.stack.conftest import Desk
-
-PORTS = [8000, 8081, 9099, 9090, 9093, 9115, 3000]
-
-
-@pytest.fixture
-def offset() -> Iterator[int]:
-    """Return a --port-offset at which every port of the stack is free."""
-    for _ in range(100):
-        candidate = free_port() % 12_000 + 10_000  # below the ports that connections are made from
-        if all(_free(port + candidate) for port in PORTS):
-            yield candidate
-            return
-    pytest.fail("no offset with free ports")
-
-
-def _free(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) != 0
 
 
 def test_a_port_in_use_is_named_with_its_service_and_the_way_out(desk: Desk, offset: int):
