@@ -42,7 +42,6 @@ def up(arguments: argparse.Namespace) -> int:
         arguments.config = [*(arguments.config or [DEFAULT_CONFIG]), HA]
     settings = from_arguments(arguments)
     data: Path = arguments.data.absolute()
-    data.mkdir(parents=True, exist_ok=True)
     with only_one(data):
         build = data / "build"
         keys.generate(settings)
@@ -120,7 +119,14 @@ def _refuse_without_secrets(settings: Settings) -> None:
 @contextmanager
 def only_one(data: Path) -> Iterator[None]:
     """Hold the data directory for one stack. Raises CannotStart where another has it."""
-    with (data / "up.lock").open("a+") as lock:
+    try:
+        data.mkdir(parents=True, exist_ok=True)
+        file = (data / "up.lock").open("a+")
+    except OSError as error:
+        raise CannotStart(
+            f"{error.filename}: {error.strerror}; give it a directory that you may write: --data DIR"
+        ) from None
+    with file as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -1,5 +1,6 @@
 """`nightdesk up` with the real services, and what it refuses before anything is started."""
 
+import json
 import signal
 import socket
 import subprocess
@@ -103,7 +104,13 @@ def test_the_whole_stack_comes_up_is_seen_takes_new_settings_and_leaves_nothing(
         settings = load([desk.root / "monitoring.yaml"], port_offset=offset)
         targets = f"{settings.services.prometheus.url}/api/v1/targets"
         eventually(lambda: _all_up(targets), within=90, what="the scrape of every target")
-        assert desk.run("status", "--port-offset", str(offset)).stdout.startswith("demo up running")
+        told = desk.run("status", "--port-offset", str(offset))
+        assert told.stdout.startswith("demo up running")
+        parts = "exporter runs | prometheus runs | alertmanager runs | webhook_actions runs\n"
+        assert (told.returncode, told.stdout.splitlines(keepends=True)[-1]) == (0, parts)
+        listed = json.loads(desk.run("bots", "--json", "--port-offset", str(offset)).stdout)
+        assert [(one["name"], one["state"], one["source"]) for one in listed] == [("demo", "running", "http")]
+        assert "demo  running" in desk.run("bots", "--port-offset", str(offset)).stdout
 
         other = desk.run("up", "--port-offset", str(offset + 1))
         assert other.returncode == 1
