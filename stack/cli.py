@@ -12,6 +12,7 @@ from pathlib import Path
 
 from stack import alerts, capabilities, dead_man, drawdown, reach, schedule, state, who
 from stack.binaries import MissingBinary
+from stack.doctor.command import add_command as add_doctor
 from stack.drill.command import add_command as add_drill
 from stack.limits import add_command as add_limits
 from stack.limits import unarmed as without_capital
@@ -185,6 +186,7 @@ def _parser() -> tuple[argparse.ArgumentParser, Collection[str]]:
     schedule.add_command(add, _duration)
     add_report(add)
     add_drill(add)
+    add_doctor(add)
     return parser, commands.choices
 
 

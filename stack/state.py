@@ -23,11 +23,13 @@ _TIMEOUT = 3.0  # seconds; a part on the same machine answers within millisecond
 
 @dataclass(frozen=True)
 class Part:
-    """One process of the stack; `problem` is None where it is well."""
+    """One process of the stack; `problem` is None where it is well, else it `said` something, or nothing."""
 
     name: str
     url: str
     problem: str | None
+    answers: bool = True
+    said: str = ""
 
     def __str__(self) -> str:
         return f"{self.name} {self.problem or 'runs'}"
@@ -49,10 +51,11 @@ def _part(settings: Settings, name: str, address: Address) -> Part:
     try:
         answer = ask(to_part(settings.web, "GET", url, _TIMEOUT))
     except NoAnswer as error:
-        return Part(name, address.url, f"does NOT answer at {address.url} ({error})")
-    return Part(
-        name, address.url, None if answer.ok else f"is NOT well at {address.url}: HTTP {answer.status}"
-    )
+        return Part(name, address.url, f"does NOT answer at {address.url} ({error})", answers=False)
+    if answer.ok:
+        return Part(name, address.url, None)
+    said = " ".join(answer.text.split())[:200]
+    return Part(name, address.url, f"is NOT well at {address.url}: HTTP {answer.status}", said=said)
 
 
 def status(arguments: argparse.Namespace) -> int:

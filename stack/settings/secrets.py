@@ -24,7 +24,7 @@ def own_secrets(settings: Settings) -> list[Path]:
 def missing_secrets(settings: Settings) -> list[str]:
     """Return a line for each secret file that settings name and that is empty, or cannot be read or used."""
     named: dict[Path, str] = {}
-    for path, file in _secret_files(settings, ""):
+    for path, file in secret_files(settings, ""):
         named.setdefault(file, path)
     own, lines = own_secrets(settings), []
     for file, path in named.items():
@@ -51,7 +51,7 @@ def _way_out(path: str, own: bool) -> str:
     return "write the secret into it, which nobody but you knows"
 
 
-def _secret_files(value: object, path: str) -> Iterator[tuple[str, Path]]:
+def secret_files(value: object, path: str) -> Iterator[tuple[str, Path]]:
     """Yield the path in the settings and the Path of each secret of an enabled part."""
     if getattr(value, "enabled", True) is False:
         return
@@ -65,4 +65,4 @@ def _secret_files(value: object, path: str) -> Iterator[tuple[str, Path]]:
         if isinstance(part, Path) and (str(key).endswith("_file") or path.endswith("_files")):
             yield where, part
         else:
-            yield from _secret_files(part, where)
+            yield from secret_files(part, where)

@@ -1,9 +1,11 @@
 """Each part of a real stack is killed: it comes back, or people are told, and the others run on."""
 
+import json
 import signal
 import socket
 import subprocess
 import time
+from collections.abc import Callable
 
 import psutil
 import requests
@@ -35,7 +37,8 @@ def test_each_part_that_is_killed_comes_back_and_what_cannot_is_told_while_the_o
         eventually(
             lambda: desk.run(*asked).stdout.startswith("demo up running"), within=60, what="a watched bot"
         )
-        _the_exporter_cannot_be_started(stack, settings)
+        eventually(lambda: not _red(desk, offset), within=90, what="a stack that the doctor finds well")
+        _the_exporter_cannot_be_started(stack, settings, lambda: _red(desk, offset))
         assert "exporter was ended by SIGKILL" in (desk.root / ".data/logs/nightdesk.log").read_text()
         stack.send_signal(signal.SIGTERM)
         stack.communicate(timeout=60)
@@ -46,13 +49,24 @@ def test_each_part_that_is_killed_comes_back_and_what_cannot_is_told_while_the_o
             stack.communicate(timeout=60)
 
 
-def _the_exporter_cannot_be_started(stack: "subprocess.Popen[str]", settings: Settings) -> None:
+def _red(desk: Desk, offset: int) -> set[str]:
+    """Return what the doctor finds broken."""
+    told = desk.run("doctor", "--json", "--port-offset", str(offset), "--speed", "10")
+    found = {one["about"] for one in json.loads(told.stdout) if one["level"] == "red"}
+    assert told.returncode == (1 if found else 0)
+    return found
+
+
+def _the_exporter_cannot_be_started(
+    stack: "subprocess.Popen[str]", settings: Settings, red: Callable[[], set[str]]
+) -> None:
     """Something else takes its port: Alertmanager is told, the terminal too, and it comes back at last."""
     port = settings.services.exporter.port
     _leader(stack.pid, port).kill()
     with _taken(port):
         _until(stack, "times in a row: exporter ended with exit code 1")
         eventually(lambda: "TradingBotExporterDown" in _alerts(settings), within=60, what="ExporterDown")
+        assert {"part exporter", "targets of Prometheus"} <= red()
         assert stack.poll() is None
     _until(stack, "exporter is healthy again")
 
