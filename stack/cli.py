@@ -21,6 +21,7 @@ from stack.oncall import NotDone, add_commands
 from stack.render import RenderError, render
 from stack.reports import add_command as add_report
 from stack.schema import user_schema
+from stack.service import add_command as add_service
 from stack.settings import (
     Duration,
     Settings,
@@ -187,6 +188,7 @@ def _parser() -> tuple[argparse.ArgumentParser, Collection[str]]:
     add_report(add)
     add_drill(add)
     add_doctor(add)
+    add_service(add)
     return parser, commands.choices
 
 
