@@ -23,6 +23,7 @@ from stack.reports import add_command as add_report
 from stack.schema import user_schema
 from stack.service import add_command as add_service
 from stack.settings import (
+    DEFAULT_CONFIG,
     Duration,
     Settings,
     SettingsError,
@@ -52,7 +53,7 @@ def check(arguments: argparse.Namespace) -> int:
     if switch and dead_man.refuses(settings):
         problems.append(switch)
     if problems:
-        raise SettingsError(problems)
+        raise SettingsError(problems, arguments.config or [DEFAULT_CONFIG])
     print("\n".join(_overview(settings, found.used)))
     for line in filter(None, [*found.warnings, switch]):
         print(f"warning: {line}")

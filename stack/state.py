@@ -74,7 +74,7 @@ def status(arguments: argparse.Namespace) -> int:
         )
     else:
         print(found or f"bots unknown: {unknown}")
-        print(" | ".join(map(str, running)))
+        print(("\n" if any(one.problem for one in running) else " | ").join(map(str, running)))
     well = found is not None and all(bot.up for bot in found.bots)
     return 0 if well and not any(one.problem for one in running) else 1
 

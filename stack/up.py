@@ -45,7 +45,7 @@ def up(arguments: argparse.Namespace) -> int:
     with only_one(data):
         build = data / "build"
         keys.generate(settings)
-        _refuse_without_secrets(settings)
+        _refuse_without_secrets(settings, arguments)
         found = reach.look(settings)
         warnings = [
             *drawdown.unarmed(settings),
@@ -103,7 +103,7 @@ class _Now:
         try:
             settings = from_arguments(self._arguments)
             keys.generate(settings)
-            _refuse_without_secrets(settings)
+            _refuse_without_secrets(settings, self._arguments)
             render(settings, self._build)
         except (SettingsError, RenderError, OSError) as error:
             raise NotReloaded(str(error)) from error
@@ -111,9 +111,9 @@ class _Now:
         return self._readers
 
 
-def _refuse_without_secrets(settings: Settings) -> None:
+def _refuse_without_secrets(settings: Settings, arguments: argparse.Namespace) -> None:
     if missing := missing_secrets(settings):
-        raise SettingsError(missing)
+        raise SettingsError(missing, arguments.config or [DEFAULT_CONFIG])
 
 
 @contextmanager

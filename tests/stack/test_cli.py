@@ -49,6 +49,16 @@ def test_check_names_a_secret_that_is_missing(desk: Desk):
     assert "make setup" in told.stderr
 
 
+def test_check_names_the_line_of_a_secret_of_the_users_and_does_not_advise_make_setup(desk: Desk):
+    bot = "{source: {type: http, url: 'http://127.0.0.1:1', token_file: mine}, starting_capital: 1}"
+    (desk.root / "monitoring.yaml").write_text(f"bots:\n  b: {bot}\n")
+    generate(load([desk.root / "monitoring.yaml"]))
+    told = desk.run("check")
+    named = f"monitoring.yaml:2: bots.b.source.token_file: {desk.root}/mine does not exist; write the secret"
+    assert (told.returncode, told.stderr.splitlines()[0].startswith(named)) == (2, True)
+    assert "make setup" not in told.stderr
+
+
 def test_check_of_a_file_that_is_not_there_names_it(desk: Desk):
     told = desk.run("check", "--config", "nowhere.yaml")
     assert told.returncode == 2
