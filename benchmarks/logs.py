@@ -18,10 +18,10 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from exporter.logs.failures import Context
 from exporter.logs.follow import Follower
 from exporter.logs.patterns import PATTERNS, SYSTEM, Table
 from exporter.logs.reading import Reading, visited
-from exporter.logs.failures import Context
 from exporter.logs.scanner import Scanner
 from exporter.logs.tally import Tally
 

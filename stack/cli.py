@@ -16,6 +16,7 @@ from stack.notify import DELIVERED, SENT, NotifyError, send_tests
 from stack.oncall import NotDone, add_commands
 from stack.render import RenderError, render
 from stack.reports import add_command as add_report
+from stack.rotation import run as rotate
 from stack.schema import user_schema
 from stack.settings import (
     Duration,
@@ -166,6 +167,10 @@ def _parser() -> argparse.ArgumentParser:
     running.add_argument(
         "--for", dest="duration", type=_duration, metavar="TIME", help="stop by itself after 30s, 5m, …"
     )
+    rotating = add("rotate", rotate)
+    add_arguments(rotating)
+    rotating.add_argument("--data", type=Path, default=Path(".data"), metavar="DIR", help="default: .data")
+    rotating.add_argument("--once", action="store_true", help="look once, instead of every minute")
     add_commands(add, _duration)
     add_limits(add)
     schedule.add_command(add, _duration)

@@ -19,6 +19,7 @@ from stack.status import Status, Unreachable
 
 HEALTHY_WITHIN = 120.0  # seconds for all services together: a busy machine starts a dozen in a minute
 _ASK_EVERY = 0.25  # seconds between two looks at a service that is not healthy yet
+_UPKEEP_EVERY = 60.0  # seconds
 _REFRESH = 2.0  # seconds between two readings of the state
 
 
@@ -27,6 +28,13 @@ class Healthy:
     """A service that answered for the first time."""
 
     name: str
+
+
+@dataclass(frozen=True)
+class Word:
+    """What a person must know."""
+
+    text: str
 
 
 @dataclass(frozen=True)
@@ -81,14 +89,17 @@ class Watch:
         screen: Screen,
         *,
         reload: Callable[[], Iterable[str]] = tuple,
+        upkeep: Callable[[], Iterable[str]] = tuple,
         revive: bool = False,
     ) -> None:
-        """`reload` reads the settings anew and returns who is to be told by SIGHUP; it may raise NotReloaded.
+        """`upkeep` is done over and over and returns what a person must know of it.
+
+        `reload` reads the settings anew and returns who is to be told by SIGHUP; it may raise NotReloaded.
 
         `revive` starts again what ends by itself, instead of stopping all.
         """
         self._events: SimpleQueue[Any] = SimpleQueue()
-        self._reload, self._revive = reload, revive
+        self._reload, self._upkeep, self._revive = reload, upkeep, revive
         self._processes = Processes(commands, self._events, revive=revive)
         self._names, self._health = list(commands), health
         self._logs, self._screen = logs, screen
@@ -104,6 +115,7 @@ class Watch:
         with self._signals():
             self._processes.start()
             threading.Thread(target=self._follow, args=(read,), daemon=True).start()
+            threading.Thread(target=self._keep_up, daemon=True).start()
             try:
                 return self._loop(welcome, ends)
             finally:
@@ -134,6 +146,8 @@ class Watch:
                     self._screen.say(f"  {name} is healthy")
                     if not waiting:
                         self._screen.say(welcome)
+                case Word(text):
+                    self._screen.say(text)
                 case Status() if not waiting:
                     self._screen.show(event)
                 case Ended() if self._revive:
@@ -181,6 +195,13 @@ class Watch:
                 self._events.put(read())
             except Unreachable as error:
                 self._events.put(Line("nightdesk", str(error)))
+
+    def _keep_up(self) -> None:
+        while True:
+            for text in self._upkeep():
+                self._events.put(Word(text))
+            if self._over.wait(_UPKEEP_EVERY):
+                return
 
     @contextmanager
     def _signals(self) -> Iterator[None]:

@@ -1,4 +1,4 @@
-"""Says which lines are one failure: the line that tells it, and those behind it that are no record of their own.
+"""Says which lines are one failure: the line that tells it, and those behind it that are no records.
 
 A line of a logger (with a time, or a level as only loggers write it) has all lines up to the next record.
 A printed one has only what belongs to it by its shape: indented lines, a traceback, what asyncio adds.
@@ -19,13 +19,14 @@ _LONGEST: Final = 1000  # lines of one record; a log of which we know no record 
 _WORDS = rb"(?:TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|EXCEPTION|CRITICAL|FATAL|NETWORK)\b"
 _MONTH = rb"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
 _TIME = (
-    rb"(?:\d{4}[-/.]\d\d[-/.]\d\d[T _]\d\d:|\d\d[-/.]\d\d[-/.]\d{2,4},?[T _]\d\d:|\d{1,2}:\d\d:\d\d|\d{10,13}\b"
+    rb"(?:\d{4}[-/.]\d\d[-/.]\d\d[T _]\d\d:|\d\d[-/.]\d\d[-/.]\d{2,4},?[T _]\d\d:|\d{1,2}:\d\d:\d\d"
+    rb"|\d{10,13}\b"
     rb"|(?:[A-Z][a-z]{2},? )?%b +\d{1,2},? |\d\d/%b/\d{4}:)" % (_MONTH, _MONTH)
 )
 # As only loggers write: keys and values, a level in brackets, with a logger's name or a number.
 _LOGGER = (
-    rb"[IWEF]\d{4} \d\d:|(?:TRAC|DEBU|INFO)\[\d|(?:trce|dbug|info): |(?:time|ts|t|level|lvl|severity)=|[\[(]%b"
-    rb"|%b:(?:[\w.]+:| (?:[EFW]\d{4} |[\w.]*\[\d))" % (_WORDS, _WORDS)
+    rb"[IWEF]\d{4} \d\d:|(?:TRAC|DEBU|INFO)\[\d|(?:trce|dbug|info): |(?:time|ts|t|level|lvl|severity)="
+    rb"|[\[(]%b|%b:(?:[\w.]+:| (?:[EFW]\d{4} |[\w.]*\[\d))" % (_WORDS, _WORDS)
 )
 _RECORD = rb"[\[(<]?%b|%b|[ \t]?%b[\]: \t|-]|\[[\w .:@/-]+\] |\{ ?\"|<\d|\d+\.\d+\.\d+\.\d+ " % (
     _TIME,
@@ -35,8 +36,8 @@ _RECORD = rb"[\[(<]?%b|%b|[ \t]?%b[\]: \t|-]|\[[\w .:@/-]+\] |\{ ?\"|<\d|\d+\.\d
 _LOGGED = re.compile(rb"(?:[\[(<]|[ \t]?%b[\]: \t|-]{1,8}\[?)?(?:%b|%b)" % (_WORDS, _TIME, _LOGGER))
 _BEHIND_A_LOGGED_LINE = re.compile(rb"(?:(?!%b)[^\n]*\n){0,%d}+" % (_RECORD, _LONGEST))
 _BEHIND_A_PRINTED_LINE = re.compile(
-    rb"(?:(?:[ \t]|(?:future|task|handle|protocol|transport): |NoneType: None\n)(?!%b)[^\n]*\n|\n(?=[ \t])){0,%d}+"
-    % (_RECORD, _LONGEST)
+    rb"(?:(?:[ \t]|(?:future|task|handle|protocol|transport): |NoneType: None\n)(?!%b)[^\n]*\n"
+    rb"|\n(?=[ \t])){0,%d}+" % (_RECORD, _LONGEST)
 )
 _TRACEBACK = re.compile(rb"[ \t|+]*(?:Exception Group )?Traceback \(most")
 _FRAMES = re.compile(rb"(?:(?:[ \t>][^\n]*)?\n)*+")
@@ -55,8 +56,8 @@ _IS_RECORD = re.compile(_RECORD)
 class Context:
     """What a block must know of the lines before it.
 
-    `failed`: they end in a failure that a traceback right behind belongs to. `left`: so many lines more belong
-    to it unless they are records. `logged`, `warned`: a logger wrote the last one, it was a warning.
+    `failed`: they end in a failure that a traceback right behind belongs to. `left`: so many lines more
+    belong to it unless they are records. `logged`, `warned`: a logger wrote the last one, it was a warning.
     """
 
     phase: Phase = OUTSIDE
@@ -69,7 +70,7 @@ class Context:
 class Failure:
     """The failure that lines of a block belong to, as far as it was read.
 
-    Up to `owned` all lines are its own, and a traceback that begins there; up to `skipped` they are a traceback.
+    Up to `owned` all lines are its own, and a traceback that begins there; up to `skipped` they are one.
     """
 
     def __init__(self, block: bytes, context: Context) -> None:
@@ -87,7 +88,7 @@ class Failure:
         """Go behind the traceback that a line begins; return whether it belongs to the failure."""
         first = _TRACEBACK.match(self._block, start) is not None
         # All lines of a group's traceback are indented.
-        phase = TOLD if first and self._block.startswith((b" ", b"\t"), start) else FRAMES
+        phase: Phase = TOLD if first and self._block.startswith((b" ", b"\t"), start) else FRAMES
         self.skipped, self._phase = end_of_traceback(self._block, end + 1, phase)
         own = first and start <= self.owned
         if own:
@@ -95,7 +96,7 @@ class Failure:
         return own
 
     def begin(self, start: int, end: int, *, traceback: bool) -> None:
-        """Begin the failure that a line tells; it may be the first of a traceback that no other line tells of."""
+        """Begin the failure that a line tells, which may be the first of a traceback."""
         behind = max(end + 1, self.skipped)
         if _IS_RECORD.match(self._block, behind):
             self.owned = -1

@@ -49,7 +49,7 @@ def line_time(raw: bytes, zone: tzinfo, now: float) -> float | None:
 
 
 def told(block: bytes, start: int, end: int) -> str:
-    """Return what the line between two places says, with the lines behind it where it does not say what failed."""
+    """Return what a line says, with lines behind it where it does not say what failed."""
     text = message(block[start : min(end, start + _LONGEST_JSON)])
     return _with_exception(text, block, start, end) if _VAGUE.search(text) else text
 
@@ -78,7 +78,7 @@ def fold(text: str) -> str:
 
 @lru_cache(4096)
 def _folded(raw: bytes) -> str:
-    """Return the folded message of a line, empty where digits are left in it, or it does not say what failed."""
+    """Return the folded message, empty where digits are left in it or it does not say what failed."""
     text = message(raw)
     words = fold(text)
     return "" if _VAGUE.search(text) or _DIGIT.search(words) else words

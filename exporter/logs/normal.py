@@ -45,7 +45,8 @@ _LEVEL = r"(?:TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|EXCEPTION|CRITICAL|FATA
 _SENDER = rf"(?!{_LEVEL})[\w.:-]+ (?!{_LEVEL})[^\s\[\]:]+"
 _SYSLOG = (
     rf"(?:<\d{{1,3}}>)?(?:{_MONTH} [ \d]\d {_CLOCK}(?:\.\d+)? {_SENDER}(?:\[\d+\])?:"
-    rf"|(?:{_DATE}T{_CLOCK}(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)?|{_DAY} {_DATE} {_CLOCK}(?:\.\d+)?(?: [A-Z]{{3,5}}| [+-]\d\d)?)"
+    rf"|(?:{_DATE}T{_CLOCK}(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)?"
+    rf"|{_DAY} {_DATE} {_CLOCK}(?:\.\d+)?(?: [A-Z]{{3,5}}| [+-]\d\d)?)"
     rf" {_SENDER}\[\d+\]:"
     rf"|\[ *\d+\.\d{{6}}\] {_SENDER}(?:\[\d+\])?:)(?: |$)"
     r"|<\d{1,3}>1 \S+ \S+ \S+ \S+ \S+ (?:-|(?:\[[^\]\n]*\])+)(?: |$)"

@@ -41,7 +41,8 @@ def _level(*words: str) -> str:
         rf"^[^\n]{{0,160}}(?:\b(?:{upper}):|\[(?:{upper})\]|\((?:{upper})\):|[-|] ?(?:{upper}) *[-|:])"
     )
     bare = rf"^ ?(?:{upper})[ \t]"
-    key = r'(?:\b(?:level|levelname|level_name|log_level|loglevel|severity|lvl)|@l|"(?:Level|LogLevel|Severity))'
+    names = r"\b(?:level|levelname|level_name|log_level|loglevel|severity|lvl)"
+    key = rf'(?:{names}|@l|"(?:Level|LogLevel|Severity))'
     keyed = rf'{key}"?[ \t]?[:=][ \t]?"?(?:{any_case})\b'
     return f"{after_time}|{delimited}|{bare}|{keyed}"
 

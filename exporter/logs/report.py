@@ -8,9 +8,9 @@ from typing import Final
 
 import re2
 
+from exporter.logs.failures import Context
 from exporter.logs.lines import fold, line_time, told
 from exporter.logs.patterns import Kind, Table
-from exporter.logs.failures import Context
 from exporter.logs.scanner import Scanner
 from exporter.logs.tally import OTHER
 

@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Final
 
+from exporter.logs.failures import Context
 from exporter.logs.follow import Follower
 from exporter.logs.mark import Mark
-from exporter.logs.failures import Context
 from exporter.logs.tally import Tally
 
 _log = logging.getLogger(__name__)

@@ -10,10 +10,10 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from exporter.logs.content import Content
+from exporter.logs.failures import Context
 from exporter.logs.lines import fold, line_time, message
 from exporter.logs.patterns import PATTERNS, Pattern, Table
 from exporter.logs.report import Event, Position, Reader
-from exporter.logs.failures import Context
 from exporter.logs.scanner import Scanner
 from exporter.logs.times import read_time
 

@@ -34,6 +34,7 @@ GROUP = """\
     | MemoryError: out of memory
     +------------------------------------
 """
+CHAINED = "\nDuring handling of the above exception, another exception occurred:\n\n"
 LOGURU = """\
 Traceback (most recent call last):
 
@@ -46,11 +47,14 @@ Traceback (most recent call last):
 
 ConnectionError: Connection refused
 """
-FUTURE = "future: <Task finished name='Task-2' coro=<run() done> exception=ConnectionError('Connection refused')>\n"
+FUTURE = "future: <Task name='Task-2' coro=<run()> exception=ConnectionError('Connection refused')>\n"
 TEXT = (
     'OSError: HTTP status is 504. Response is {\n  "message": "Endpoint request timed out"\n}\nAPI error 5\n'
 )
-JAVA = "java.net.ConnectException: Connection refused\n\tat x.Y.z(Y.java:1)\nCaused by: java.io.IOException: API error\n"
+JAVA = (
+    "java.net.ConnectException: Connection refused\n\tat x.Y.z(Y.java:1)\n"
+    "Caused by: java.io.IOException: API error\n"
+)
 HTML = "ccxt.NetworkError: binance GET https://x 503 <html>\n<head>Failed to serve</head>\n[API error]\n{\n"
 
 
@@ -69,7 +73,7 @@ def events(text: str, *users: Pattern) -> list[Event]:
         FAILS + JAVA,
         FAILS + HTML,
         FAILS + "Traceback (most recent call last):\n  File 1\n" + TEXT,
-        FAILS + TRACEBACK + "\nDuring handling of the above exception, another exception occurred:\n\n" + TRACEBACK,
+        FAILS + TRACEBACK + CHAINED + TRACEBACK,
         FAILS.replace("odd", "Task exception was never retrieved") + FUTURE + TRACEBACK,
         "ERROR:asyncio:Task exception was never retrieved\n" + FUTURE + TRACEBACK,
         "Task exception was never retrieved\n" + FUTURE + TRACEBACK,
@@ -136,7 +140,7 @@ def test_a_log_of_no_records_behind_a_failure_is_counted_again():
         (LOGURU, "ConnectionError: Connection refused"),
         ("Task exception was never retrieved\n" + FUTURE + TRACEBACK,
          "Task exception was never retrieved ConnectionError: Connection refused"),
-        (FAILS.replace("odd", "Unable to exit:") + TRACEBACK, "Unable to exit: ConnectionError: Connection refused"),
+        (FAILS.replace("odd", "No exit:") + TRACEBACK, "No exit: ConnectionError: Connection refused"),
         (FAILS + TRACEBACK, "odd"),
     ],
 )  # fmt: skip

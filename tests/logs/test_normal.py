@@ -1,4 +1,4 @@
-"""Lines are read as the bot wrote them, whoever wrote the file, and levels of the common loggers are known."""
+"""Lines are read as the bot wrote them, whoever wrote the file; levels of common loggers are known."""
 
 import json
 from datetime import UTC, datetime
@@ -85,8 +85,8 @@ SAYS = b"2026-03-01 02:01:00,000 - bot - ERROR - order rejected"
 )
 def test_what_others_put_before_a_line_is_no_part_of_it(prefix: bytes):
     assert normal(prefix + SAYS + b"\n") == SAYS + b"\n"
-    text = b"".join(prefix + line + b"\n" for line in (SAYS, b"Traceback (most recent call last):", b"  File 1",
-                                                      b"ConnectionError: refused"))  # fmt: skip
+    told = (SAYS, b"Traceback (most recent call last):", b"  File 1", b"ConnectionError: refused")
+    text = b"".join(prefix + line + b"\n" for line in told)
     assert [each.message for each in events(text)] == ["order rejected"]
 
 
