@@ -1,4 +1,4 @@
-"""logrotate, or we ourselves, rotate a log that is written and followed: no line is lost, none comes twice."""
+"""logrotate, or our own rotation, rotates a log that is written and followed: each line is read once."""
 
 import itertools
 import os
