@@ -18,6 +18,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from exporter.logs.content import count_lines
 from exporter.logs.failures import Context
 from exporter.logs.follow import Follower
 from exporter.logs.patterns import PATTERNS, SYSTEM, Table
@@ -107,7 +108,7 @@ def count(log: Path) -> Counter[str]:
     tally = Tally(table, cap=50, top=20)
     scanner, reading, context = Scanner(table, visited(table)), Reading(table, tally, time.time), Context()
     for block in Follower(log).blocks(sys.maxsize):
-        tally.lines += block.count(b"\n")
+        tally.lines += count_lines(block)
         tally.add(scanner.scan(block, context, reading.visit))
     events: Counter[str] = Counter()
     for kind, found in tally.events.items():
