@@ -20,6 +20,7 @@ from stack.notify import DELIVERED, SENT, NotifyError, send_tests
 from stack.oncall import NotDone, add_commands
 from stack.render import RenderError, render
 from stack.reports import add_command as add_report
+from stack.rotation import run as rotate
 from stack.schema import user_schema
 from stack.service import add_command as add_service
 from stack.settings import (
@@ -183,6 +184,10 @@ def _parser() -> tuple[argparse.ArgumentParser, Collection[str]]:
     add_arguments(rendering)
     rendering.add_argument("--out", type=Path, default=Path("build"), metavar="DIR", help="default: build")
     _add_up(add("up", up))
+    rotating = add("rotate", rotate)
+    add_arguments(rotating)
+    rotating.add_argument("--data", type=Path, default=Path(".data"), metavar="DIR", help="default: .data")
+    rotating.add_argument("--once", action="store_true", help="look once, instead of every minute")
     add_commands(add, _duration)
     add_limits(add)
     schedule.add_command(add, _duration)

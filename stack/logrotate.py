@@ -10,10 +10,7 @@ _DAY = 86_400
 
 
 def write_rotation(settings: Settings, build: Path) -> None:
-    """Write `logrotate/bots.conf` and `compose/logging.env` below `build`.
-
-    logrotate must be run often enough to see the size, for instance hourly by cron or a systemd timer.
-    """
+    """Write `logrotate/bots.conf` and `compose/logging.env` below `build`."""
     for name, text in (
         ("logrotate/bots.conf", logrotate(settings)),
         ("compose/logging.env", docker_options(settings)),
@@ -24,12 +21,22 @@ def write_rotation(settings: Settings, build: Path) -> None:
 
 
 def logrotate(settings: Settings) -> str:
-    """Return the logrotate configuration of all bots' logs. The demo bot rotates its own."""
-    paths = [str(path) for bot in settings.bots.values() for path in bot.logs]
-    if not paths:
-        return "# No bot has logs; name them with bots.NAME.logs.\n"
+    """Return the logrotate configuration of all bots' logs, and which have none that it rotates."""
+    watched = settings.bot_logs(Path())  # wherever the demo bot's is
+    own = [name for name in watched if not settings.bots[name].logs]
+    without = [name for name in settings.bots if name not in watched]
+    said = [f"# {name} rotates its log by itself.\n" for name in own]
+    if without:
+        said.append(f"# Without logs: {', '.join(without)}; name them with bots.NAME.logs.\n")
+    if not (paths := _named(settings)):
+        return "".join(said) or "# There are no bots.\n"
     lines = "".join(f"  {line}\n" for line in _directives(settings))
-    return "\n".join(f'"{path}"' for path in dict.fromkeys(paths)) + " {\n" + lines + "}\n"
+    return "".join(said) + "\n".join(f'"{path}"' for path in paths) + " {\n" + lines + "}\n"
+
+
+def rotated_logs(settings: Settings) -> tuple[Path, ...]:
+    """Return the logs that Nightdesk rotates, none where `logs.rotate` leaves that to another."""
+    return _named(settings) if settings.logs.rotate else ()
 
 
 def docker_options(settings: Settings) -> str:
@@ -41,6 +48,10 @@ def docker_options(settings: Settings) -> str:
         f"NIGHTDESK_LOG_FILES={logs.keep_files}\n"
         f"NIGHTDESK_LOG_COMPRESS={str(logs.compress).lower()}\n"
     )
+
+
+def _named(settings: Settings) -> tuple[Path, ...]:
+    return tuple(dict.fromkeys(path for bot in settings.bots.values() for path in bot.logs))
 
 
 def _directives(settings: Settings) -> Iterator[str]:

@@ -16,6 +16,7 @@ from honcho.environ import parse_procfile
 from stack import dead_man, drawdown, keys, limits, reach
 from stack.logfiles import ServiceLogs
 from stack.render import RenderError, render
+from stack.rotation import Rotation, find_logrotate
 from stack.services import LocalService, local_services, shared_database
 from stack.settings import DEFAULT_CONFIG, Settings, SettingsError, from_arguments, missing_secrets
 from stack.status import Status, read_status
@@ -77,7 +78,16 @@ def up(arguments: argparse.Namespace) -> int:
         logs = ServiceLogs(data / "logs", settings.logs)
         health = {one.name: partial(answers, one.health, settings.web) for one in services if one.health}
         now = _Now(settings, arguments, build, [one.name for one in services if one.reloads])
-        watch = Watch(commands, health, logs, Screen(sys.stdout), reload=now.reload, tell=now.tell)
+        rotation = Rotation(now.settings, data / "rotation", find_logrotate())
+        watch = Watch(
+            commands,
+            health,
+            logs,
+            Screen(sys.stdout),
+            reload=now.reload,
+            tell=now.tell,
+            upkeep=rotation.turn,
+        )
         return watch.run(addresses(services, logs), now.status, arguments.duration)
 
 
@@ -89,6 +99,10 @@ class _Now:
     ) -> None:
         self._settings, self._arguments = settings, arguments
         self._build, self._readers = build, readers
+
+    def settings(self) -> Settings:
+        """Return them."""
+        return self._settings
 
     def status(self) -> Status:
         """Return the state of the stack. Raises Unreachable."""

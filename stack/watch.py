@@ -23,6 +23,7 @@ HEALTHY_WITHIN = 120.0  # seconds for all services together: a busy machine star
 LOUD = 5  # ends without a steady run between, from which on it is said loudly, and people are told
 _TELL_EVERY = 60  # ends, about an hour of them, until people are told again
 _ASK_EVERY = 0.25  # seconds between two looks at a service that is not healthy yet
+_UPKEEP_EVERY = 60.0  # seconds
 _REFRESH = 2.0  # seconds between two readings of the state
 
 
@@ -34,10 +35,10 @@ class Healthy:
 
 
 @dataclass(frozen=True)
-class Untold:
-    """A message that reached nobody, and why."""
+class Word:
+    """What a person must know."""
 
-    reason: str
+    text: str
 
 
 @dataclass(frozen=True)
@@ -93,13 +94,16 @@ class Watch:
         *,
         reload: Callable[[], Iterable[str]] = tuple,
         tell: Callable[[str, str], None] = lambda _summary, _description: None,
+        upkeep: Callable[[], Iterable[str]] = tuple,
     ) -> None:
-        """`reload` reads the settings anew and returns who is to be told by SIGHUP; it may raise NotReloaded.
+        """`upkeep` is done over and over and returns what a person must know of it.
+
+        `reload` reads the settings anew and returns who is to be told by SIGHUP; it may raise NotReloaded.
 
         `tell` brings a summary and a description to people; it may raise NobodyTold.
         """
         self._events: SimpleQueue[Any] = SimpleQueue()
-        self._reload, self._tell = reload, tell
+        self._reload, self._tell, self._upkeep = reload, tell, upkeep
         self._processes = Processes(commands, self._events)
         self._health, self._down = health, dict.fromkeys(health)
         self._logs, self._screen = logs, screen
@@ -116,6 +120,7 @@ class Watch:
         with self._signals():
             self._processes.start()
             threading.Thread(target=self._follow, args=(read,), daemon=True).start()
+            threading.Thread(target=self._keep_up, daemon=True).start()
             try:
                 return self._loop(welcome, ends)
             finally:
@@ -144,6 +149,8 @@ class Watch:
                     self._logs.write(name, text)
                 case Healthy(name):
                     self._is_healthy(name)
+                case Word(text):
+                    self._note(text)
                 case Status():
                     self._unreachable = ""
                     self._screen.show(event)
@@ -152,8 +159,6 @@ class Watch:
                     self._note(f"the state is unknown: {event}")
                 case Ended():
                     self._has_ended(event)
-                case Untold(reason):
-                    self._note(reason)
                 case Reload():
                     self._pass_on()
                 case Stop(reason):
@@ -194,7 +199,7 @@ class Watch:
                 f"all else runs on. The last lines of {self._logs.file(ended.name)}:\n{last}",
             )
         except NobodyTold as error:
-            self._events.put(Untold(str(error)))
+            self._events.put(Word(str(error)))
 
     def _outcome(self) -> int:
         """Return the exit code of a run that had its time."""
@@ -244,6 +249,13 @@ class Watch:
             except Unreachable as error:
                 self._events.put(error)
             due = time.monotonic() + _REFRESH
+
+    def _keep_up(self) -> None:
+        while True:
+            for text in self._upkeep():
+                self._events.put(Word(text))
+            if self._over.wait(_UPKEEP_EVERY):
+                return
 
     @contextmanager
     def _signals(self) -> Iterator[None]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from exporter.logs.content import UNREADABLE, Content
+from exporter.logs.content import UNREADABLE, Content, count_lines
 from exporter.logs.follow import Follower
 from exporter.logs.patterns import Table
 from exporter.logs.printing import Progress, event_json, event_line, summary_json, summary_text
@@ -40,7 +40,7 @@ class Run:
     def take(self, path: Path, block: bytes) -> None:
         """Count a block and tell its events."""
         at = self._positions.setdefault(path, Position(str(path)))
-        self._summary.lines += block.count(b"\n")
+        self._summary.lines += count_lines(block)
         for event in self._reader.events(block, at):
             if self._since is None or (event.time is not None and event.time >= self._since):
                 self._summary.add(event)

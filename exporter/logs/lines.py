@@ -2,49 +2,72 @@
 
 import json
 import re
-from dataclasses import dataclass
 from datetime import tzinfo
+from functools import lru_cache
 from typing import Any, Final
 
+from exporter.logs.failures import end_of_logged, end_of_printed_traceback, exception
 from exporter.logs.times import read_time
 
 _LONGEST: Final = 2000  # bytes of a line that are looked at for a message
+_LONGEST_JSON: Final = 64 * 1024  # and of one of JSON, which is read whole
+_REMEMBERED: Final = 500  # bytes of a line whose folded message is remembered
 _FOLDED: Final = 120  # characters of a folded message
+_WORDS = "DEBUG|INFO|NOTICE|WARNING|WARN|ERROR|EXCEPTION|CRITICAL|FATAL|PANIC|NETWORK"
 _LEVEL = re.compile(
-    r"^.{0,160}?(?:\[|\b)(?:DEBUG|INFO|NOTICE|WARNING|WARN|ERROR|EXCEPTION|CRITICAL|FATAL)\b[\]:|\-\t ]+"
+    rf"^.{{0,160}}?(?:[\[(]|\b)(?:{_WORDS})\b(?: \(\d+\):)?[\])(:|\-\t ]+"
+    r"(?:[\w.<>]+:[\w<>]+:\d+ - )?"  # loguru's place in the code
 )
+_LOGGERS = re.compile(
+    r"^[A-Z]+: (?:[EFW]\d{4} [\d:.]+ +\d+ \S+:\d+\] |\[\d+\] *)"  # glog's, logrus's head
+)
+_PAIRS = re.compile(r'(?:^|\s)msg=(?:"((?:[^"\\]|\\.)*)"|(\S+))')
 _TIME = re.compile(r"^[\[(]?\d{4}[-/.]\d\d[-/.]\d\d[T _][\d:.,]+(?:Z|[+-]\d\d:?\d\d)?[\])]?[\s:|-]*")
-_MESSAGE_KEYS = ("message", "msg", "event", "text")
-_TIME_KEYS = ("time", "timestamp", "asctime", "@timestamp", "ts", "datetime")
+_MESSAGE_KEYS = ("message", "msg", "event", "text", "Message", "@m", "@mt", "MessageTemplate", "log")
+_NESTED_KEYS = ("record", "fields", "err", "error")  # loguru, tracing, pino
+_TIME_KEYS = ("time", "timestamp", "asctime", "@timestamp", "ts", "datetime", "Timestamp", "@t")
 _IDS = re.compile(
     r"(?<![0-9A-Za-z])(?:0x)?(?=[a-fA-F]*\d)[0-9a-fA-F]{8,}(?:-[0-9a-fA-F]{4,}){0,4}(?![0-9A-Za-z])"
     r"|[-+]?(?<![A-Za-z])\d+(?:[.,:]\d+)*"
 )
+_DIGIT = re.compile(r"\d")
+_SAME_DIGITS = bytes.maketrans(b"23456789", b"11111111")
 
 
-@dataclass(frozen=True)
-class Line:
-    """What a line says; `time` is unix seconds, None where it says none."""
-
-    time: float | None
-    message: str
+# Says that something failed, and leaves what to the lines behind it.
+_VAGUE = re.compile(
+    r"^$|:$|^(?:\+ Exception Group )?Traceback \(most|was never retrieved$|^[\w.]+\[[\d#]+\]$"
+)
 
 
-def read_line(raw: bytes, zone: tzinfo, now: float) -> Line:
-    """Return what a line says, whatever its encoding; a line of JSON says it in its fields."""
-    text = raw[:_LONGEST].decode("utf-8", "replace").rstrip()
+def line_time(raw: bytes, zone: tzinfo, now: float) -> float | None:
+    """Return when a line says that it was written, None where it does not; one of JSON says it in a field."""
+    text = _text(raw)
     if text.startswith("{") and (fields := _fields(raw)) is not None:
-        told = next((str(fields[key]) for key in _TIME_KEYS if key in fields), "")
-        message = next((str(fields[key]) for key in _MESSAGE_KEYS if key in fields), text)
-        return Line(read_time(told, zone, now), message)
-    return Line(read_time(text, zone, now), _message(text))
+        text = next((str(fields[key]) for key in _TIME_KEYS if key in fields), "")
+    return read_time(text, zone, now)
+
+
+def told(block: bytes, start: int, end: int) -> str:
+    """Return what a line says, with lines behind it where it does not say what failed."""
+    text = message(block[start : min(end, start + _LONGEST_JSON)])
+    return _with_exception(text, block, start, end) if _VAGUE.search(text) else text
+
+
+def folded(block: bytes, start: int, end: int) -> str:
+    """Return `told` with numbers and ids folded. Lines that differ in digits only are read once."""
+    raw = block[start : min(end, start + _LONGEST_JSON)]
+    # Digits matter where they are an escape or the beginning of a hexadecimal number.
+    same = len(raw) <= _REMEMBERED and b"\\" not in raw and b"0x" not in raw
+    text = _folded(raw.translate(_SAME_DIGITS)) if same else ""
+    return text or fold(told(block, start, end))
 
 
 def message(raw: bytes) -> str:
     """Return what a line says without its time and level."""
-    text = raw[:_LONGEST].decode("utf-8", "replace").rstrip()
+    text = _text(raw)
     if text.startswith("{") and (fields := _fields(raw)) is not None:
-        return next((str(fields[key]) for key in _MESSAGE_KEYS if key in fields), text)
+        return _of_fields(fields) or text
     return _message(text)
 
 
@@ -53,9 +76,45 @@ def fold(text: str) -> str:
     return _IDS.sub("#", text)[:_FOLDED]
 
 
+@lru_cache(4096)
+def _folded(raw: bytes) -> str:
+    """Return the folded message, empty where digits are left in it or it does not say what failed."""
+    text = message(raw)
+    words = fold(text)
+    return "" if _VAGUE.search(text) or _DIGIT.search(words) else words
+
+
+def _with_exception(text: str, block: bytes, start: int, end: int) -> str:
+    if "Traceback (most" in text:
+        return _text(exception(block, start, end_of_printed_traceback(block, end + 1))) or text
+    if text.endswith("]"):  # .NET's category
+        following = _text(block[end + 1 : block.find(b"\n", end + 1)])
+        return following.strip() if following.startswith(" ") else text
+    return f"{text} {_text(exception(block, end + 1, end_of_logged(block, end + 1)))}".strip()
+
+
+def _text(raw: bytes) -> str:
+    return raw[:_LONGEST].decode("utf-8", "replace").rstrip()
+
+
 def _message(text: str) -> str:
+    if found := _LOGGERS.match(text):
+        return text[found.end() :] or text
+    if pair := _PAIRS.search(text):
+        return (pair[1] or pair[2] or text).replace('\\"', '"')
     found = _LEVEL.match(text) or _TIME.match(text)
-    return text[found.end() :] or text if found else text
+    return (text[found.end() :] or text if found else text).strip()
+
+
+def _of_fields(fields: dict[str, Any]) -> str:
+    """Return the message among the fields of a line of JSON, empty where there is none."""
+    inner = [each for key in _NESTED_KEYS if isinstance(each := fields.get(key), dict)]
+    # loguru's `text` is the whole line with its time, its `record` has the message alone.
+    for each in (*inner, fields) if "record" in fields else (fields, *inner):
+        for key in _MESSAGE_KEYS:
+            if isinstance(text := each.get(key), str) and text:
+                return text.strip()
+    return ""
 
 
 def _fields(raw: bytes) -> dict[str, Any] | None:

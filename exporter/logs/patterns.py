@@ -9,6 +9,7 @@ ERROR: Final = "error"
 PERFORMANCE: Final = "performance"
 TRADING: Final = "trading"
 SYSTEM: Final = "system"
+WARNINGS: Final = "warning"
 
 
 @dataclass(frozen=True)
@@ -30,14 +31,19 @@ def _level(*words: str) -> str:
     """Return the expression of a line whose level is one of the words, in all shapes that are out there.
 
     `ERROR: m`, `2026-11-23 01:12:17,041 - name - ERROR - m`, `… ERROR name: m`, `[ERROR] m`, `| ERROR | m`,
-    `level=error msg=m`, `{"level": "error", "message": "m"}`.
+    `(ERROR): m`, `level=error msg=m`, `{"level": "error", "message": "m"}`. Other spellings of a level are
+    put into words before (normal.py).
     """
     upper = "|".join(words)
     any_case = "|".join(f"{word}|{word.lower()}|{word.capitalize()}" for word in words)
-    after_time = rf"^[^\n]{{0,120}}[0-9Z)\]][ \t]+(?:{upper})[: \t]"
-    delimited = rf"^[^\n]{{0,160}}(?:\b(?:{upper}):|\[(?:{upper})\]|[-|] ?(?:{upper}) *[-|:])"
-    bare = rf"^(?:{upper})[ \t]"
-    keyed = rf"\b(?:level|levelname|severity|lvl)\"?[ \t]?[:=][ \t]?\"?(?:{any_case})\b"
+    after_time = rf"^[^\n]{{0,120}}[0-9Z)\]][ \t]+(?:{upper})[: \t\]]"
+    delimited = (
+        rf"^[^\n]{{0,160}}(?:\b(?:{upper}):|\[(?:{upper})\]|\((?:{upper})\):|[-|] ?(?:{upper}) *[-|:])"
+    )
+    bare = rf"^ ?(?:{upper})[ \t]"
+    names = r"\b(?:level|levelname|level_name|log_level|loglevel|severity|lvl)"
+    key = rf'(?:{names}|@l|"(?:Level|LogLevel|Severity))'
+    keyed = rf'{key}"?[ \t]?[:=][ \t]?"?(?:{any_case})\b'
     return f"{after_time}|{delimited}|{bare}|{keyed}"
 
 
@@ -89,17 +95,19 @@ PATTERNS: tuple[Pattern, ...] = (
         "connection_error",
         ERROR,
         "error",
-        r"\bconnection ?error\b|\bconnection (?:refused|reset|aborted|lost)\b|\bnetworkerror\b",
+        r"\bconnection ?error\b|\bconnection (?:refused|reset|aborted|lost)\b|\bnetworkerror\b"
+        rf"|(?-i:{_level('NETWORK')})",  # Hummingbot's level of failures of the network
     ),
     Pattern("api_error", ERROR, "error", r"\bapi error\b|\b(?:exchange|temporary)error\b"),
     Pattern("failed_to", ERROR, "error", r"\bfailed to\b"),
-    Pattern("exception", ERROR, "error", _level("EXCEPTION"), exact=True),
-    Pattern("critical", ERROR, "critical", _level("CRITICAL", "FATAL"), exact=True),
+    Pattern(
+        "exception", ERROR, "error", _level("EXCEPTION") + r"|\bexception was never retrieved\b", exact=True
+    ),
+    Pattern("critical", ERROR, "critical", _level("CRITICAL", "FATAL", "PANIC"), exact=True),
     Pattern("error", ERROR, "error", _level("ERROR"), exact=True),
 )
 TRACEBACK = Pattern("exception", ERROR, "error", r"\bTraceback \(most recent call last\):", exact=True)
-# No event of its own: it says how grave another one is.
-WARNING = Pattern("warning", "", "warning", _level("WARNING", "WARN"), exact=True)
+WARNING = Pattern("warning", WARNINGS, "warning", _level("WARNING", "WARN"), exact=True)
 
 
 @dataclass(frozen=True)
@@ -123,8 +131,11 @@ class Table:
         self.users = tuple(users)
         self.rows = (*self.users, *patterns, TRACEBACK, WARNING)
         self._kinds: dict[int, Kind | None] = {}
+        self._failed: dict[int, bool] = {}
         self.traceback = 1 << self.rows.index(TRACEBACK)
         self.warning = 1 << self.rows.index(WARNING)
+        # Rows that count also on a line that belongs to a failure: they are no failure by themselves.
+        self.apart = (1 << len(self.users)) - 1 | self.bits(categories=(TRADING,))
         self._levels = {
             row.severity: 1 << place for place, row in enumerate(self.rows) if row.event == row.severity
         }
@@ -152,7 +163,12 @@ class Table:
                 None,
             )
             severity: Severity = told or row.severity  # type: ignore[assignment]
-            self._kinds[bits] = (
-                None if row is WARNING or not bits else Kind(row.category, row.event, severity)
-            )
+            self._kinds[bits] = Kind(row.category, row.event, severity) if bits else None
         return self._kinds[bits]
+
+    def failed(self, bits: int) -> bool:
+        """Return whether a line with these bits says that something went wrong."""
+        if bits not in self._failed:
+            kind = self.kind(bits)
+            self._failed[bits] = kind is not None and kind.failed
+        return self._failed[bits]

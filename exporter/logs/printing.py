@@ -6,10 +6,16 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, tzinfo
 from typing import Any, Final, TextIO
 
-from exporter.logs.patterns import ERROR, PERFORMANCE, SYSTEM, TRADING
+from exporter.logs.patterns import ERROR, PERFORMANCE, SYSTEM, TRADING, WARNINGS
 from exporter.logs.report import Event, Summary
 
-HEADINGS: Final = {ERROR: "Errors", PERFORMANCE: "Performance", TRADING: "Trading", SYSTEM: "System"}
+HEADINGS: Final = {
+    ERROR: "Errors",
+    WARNINGS: "Warnings",
+    PERFORMANCE: "Performance",
+    TRADING: "Trading",
+    SYSTEM: "System",
+}
 _BARS: Final = " ▁▂▃▄▅▆▇█"
 _WIDTH: Final = 60  # columns of the histogram
 _TOP: Final = 10

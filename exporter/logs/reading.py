@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import re2
 
-from exporter.logs.lines import fold, message
+from exporter.logs.lines import folded
 from exporter.logs.patterns import ERROR, SYSTEM, Pattern, Table
 from exporter.logs.tally import Distribution, Match, Tally
 from stack.settings import LogPattern
@@ -56,9 +56,8 @@ class Reading:
                     bits &= ~bit
         if bits & self._slow and (told := self._slow_value.search(line.decode("utf-8", "replace"))):
             self._tally.slow.add(float(told[VALUE]) * _SECONDS[told["unit"]])
-        kind = self._table.kind(bits) if bits else None
-        if kind is not None and kind.failed:
-            self._tally.messages.add(fold(message(line)), self._now())
+        if bits and self._table.failed(bits):
+            self._tally.messages.add(folded(block, start, end), self._now())
         return bits
 
     def _match(self, row: Pattern, found: Any) -> None:  # noqa: ANN401 - re2 has no types

@@ -8,9 +8,10 @@ from typing import Final
 
 import re2
 
-from exporter.logs.lines import fold, read_line
+from exporter.logs.failures import Context
+from exporter.logs.lines import fold, line_time, told
 from exporter.logs.patterns import Kind, Table
-from exporter.logs.scanner import Context, Scanner
+from exporter.logs.scanner import Scanner
 from exporter.logs.tally import OTHER
 
 _MESSAGES: Final = 10_000  # different messages that are counted by their words
@@ -45,27 +46,33 @@ class Reader:
     def events(self, block: bytes, at: "Position") -> list[Event]:
         """Return the events of the next block of whole lines, and move the place behind it."""
         found: list[Event] = []
-        counted_to = 0
+        counted_to, first = 0, at.line
+        written: list[bytes] = []
 
-        def visit(bits: int, _: bytes, start: int, end: int) -> int:
-            nonlocal counted_to
-            raw = block[start : min(end, start + _LONGEST)]
+        def visit(bits: int, shown: bytes, start: int, end: int) -> int:
+            nonlocal counted_to, written
+            raw = shown[start : min(end, start + _LONGEST)]
             bits = self._without_strangers(bits, raw)
             kind = self._table.kind(bits) if bits else None
             if kind is None:
                 return bits
-            at.line += block.count(b"\n", counted_to, start)
+            at.line += shown.count(b"\n", counted_to, start)
             counted_to = start
-            line = read_line(raw, self._zone, self._now())
-            at.time = line.time if line.time is not None else at.time
-            found.append(
-                Event(at.file, at.line + 1, at.time, kind, line.message, self._value(kind, line.message))
-            )
+            time = self._time(raw)
+            if time is None and shown is not block:  # it stood in what is not the bot's own of the line
+                written = written or block.split(b"\n")
+                time = self._time(written[at.line - first][:_LONGEST])
+            at.time = time if time is not None else at.time
+            said = told(shown, start, end)
+            found.append(Event(at.file, at.line + 1, at.time, kind, said, self._value(kind, said)))
             return bits
 
         self._scanner.scan(block, at.context, visit)
-        at.line += block.count(b"\n", counted_to)
+        at.line = first + block.count(b"\n")
         return found
+
+    def _time(self, raw: bytes) -> float | None:
+        return line_time(raw, self._zone, self._now())
 
     def _without_strangers(self, bits: int, raw: bytes) -> int:
         for bit, expression in self._users:

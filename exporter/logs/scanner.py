@@ -5,23 +5,18 @@ Hyperscan reports for each pattern the ends of the lines that match it, so Pytho
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import hyperscan
 
+from exporter.logs.failures import Context, Failure
+from exporter.logs.normal import CHANGED, normal
 from exporter.logs.patterns import Table
-from exporter.logs.tracebacks import FRAMES, OUTSIDE, Phase, end_of_traceback
 
 Visit = Callable[[int, bytes, int, int], int]
-"""Given the bits of a line, the block and the line's start and end, returns the bits that it really has."""
+"""Given the bits of a line, the block and the line's start and end, returns the bits that it really has.
 
-
-@dataclass
-class Context:
-    """What a block must know of the lines before: inside a traceback, or behind a line that may own one."""
-
-    phase: Phase = OUTSIDE
-    failed: bool = False
+The block is the one to be scanned as the bot wrote it: of as many lines, which may be shorter.
+"""
 
 
 class Scanner:
@@ -31,52 +26,70 @@ class Scanner:
         self._table = table
         self._visited = visited
         self._bits = [1 << place for place in range(len(table.rows))]
+        rows = [whole_line(row.expression).encode() for row in table.rows]
+        flags = [
+            hyperscan.HS_FLAG_MULTILINE | (0 if row.exact else hyperscan.HS_FLAG_CASELESS)
+            for row in table.rows
+        ]
+        once = hyperscan.HS_FLAG_MULTILINE | hyperscan.HS_FLAG_SINGLEMATCH
         self._database = hyperscan.Database()
         self._database.compile(
-            expressions=[whole_line(row.expression).encode() for row in table.rows],
-            ids=list(range(len(table.rows))),
-            flags=[
-                hyperscan.HS_FLAG_MULTILINE | (0 if row.exact else hyperscan.HS_FLAG_CASELESS)
-                for row in table.rows
-            ],
+            expressions=rows + [each.encode() for each in CHANGED],
+            ids=list(range(len(rows) + len(CHANGED))),
+            flags=flags + [once] * len(CHANGED),
         )
 
     def scan(self, block: bytes, context: Context, visit: Visit) -> Counter[int]:
         """Return how many events of a block of whole lines have which bits; updates the context."""
         counts: Counter[int] = Counter()
-        skipped, context.phase = end_of_traceback(block, 0, context.phase)
-        before, before_bits = (-1, self._table.traceback) if context.failed else (-2, 0)
-        for end, bits in self._lines(block):
-            if end < skipped:
+        lines = self._lines(block)
+        if lines is None:
+            block = normal(block)
+            lines = self._lines(block, normalised=True) or []
+        failure = Failure(block, context)
+        before, before_bits = -1, self._table.warning if context.warned else 0
+        for end, bits in lines:
+            if end < failure.skipped:
                 continue
-            if bits & self._table.traceback:
-                start = block.rfind(b"\n", 0, end) + 1
-                if block.startswith(b"Traceback", start):
-                    head = before_bits if before == start - 1 else 0
-                    bits = 0 if self._failed(head) else bits | head & self._table.warning
-                skipped, context.phase = end_of_traceback(block, end + 1, FRAMES)
+            start = block.rfind(b"\n", 0, end) + 1
+            traceback = bool(bits & self._table.traceback)
+            if traceback:
+                own = failure.traceback(start, end)
+                bits = 0 if own else bits | (before_bits & self._table.warning if before == start - 1 else 0)
+            else:
+                own = start < failure.owned
+                if own:
+                    bits = bits & self._table.apart if block[start] not in b" \t" else 0
             if bits & self._visited:
-                bits = visit(bits, block, block.rfind(b"\n", 0, end) + 1, end)
+                bits = visit(bits, block, start, end)
             if bits:
                 counts[bits] += 1
+                if not own and self._table.failed(bits):
+                    failure.begin(start, end, traceback=traceback)
             before, before_bits = end, bits
-        context.failed = before == len(block) - 1 and self._failed(before_bits)
+        failure.leave(context)
+        context.warned = before == len(block) - 1 and bool(before_bits & self._table.warning)
         return counts
 
-    def _lines(self, block: bytes) -> list[tuple[int, int]]:
-        """Return the end and the bits of each line that matches anything, in their order."""
+    def _lines(self, block: bytes, *, normalised: bool = False) -> list[tuple[int, int]] | None:
+        """Return the end and the bits of each line that matches anything, in their order.
+
+        None where lines are to be normalised first.
+        """
         lines: dict[int, int] = {}
-        bits = self._bits
+        bits, rows = self._bits, len(self._bits)
 
-        def found(pattern: int, _: int, end: int, __: int, ___: object) -> None:
-            lines[end] = lines.get(end, 0) | bits[pattern]
+        def found(pattern: int, _: int, end: int, __: int, ___: object) -> bool | None:
+            if pattern < rows:
+                lines[end] = lines.get(end, 0) | bits[pattern]
+                return None
+            return not normalised
 
-        self._database.scan(block, found)
+        try:
+            self._database.scan(block, found)
+        except hyperscan.ScanTerminated:
+            return None
         return list(lines.items())
-
-    def _failed(self, bits: int) -> bool:
-        kind = self._table.kind(bits) if bits else None
-        return kind is not None and kind.failed
 
 
 def whole_line(expression: str) -> str:

@@ -3,13 +3,13 @@
 import json
 import logging
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Final
 
+from exporter.logs.failures import Context
 from exporter.logs.follow import Follower
 from exporter.logs.mark import Mark
-from exporter.logs.scanner import Context
 from exporter.logs.tally import Tally
 
 _log = logging.getLogger(__name__)
@@ -68,8 +68,7 @@ def _log_state(each: Followed) -> dict[str, Any] | None:
     return {
         "mark": asdict(mark),
         "skipping": each.follower.skipping,
-        "phase": each.context.phase,
-        "failed": each.context.failed,
+        **asdict(each.context),
     }
 
 
@@ -77,4 +76,5 @@ def _followed(path: Path, state: dict[str, Any] | None) -> Followed:
     if state is None:
         return Followed(Follower(path), Context())
     follower = Follower(path, Mark(**state["mark"]), skipping=state["skipping"])
-    return Followed(follower, Context(state["phase"], state["failed"]))
+    known = {each.name: state[each.name] for each in fields(Context) if each.name in state}
+    return Followed(follower, Context(**known))

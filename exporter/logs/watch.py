@@ -10,7 +10,7 @@ from typing import Final
 
 from exporter.catalogue import Sample, sample
 from exporter.exposition import Board, Lines, Owner
-from exporter.logs.content import UNREADABLE
+from exporter.logs.content import UNREADABLE, count_lines
 from exporter.logs.patterns import Table
 from exporter.logs.reading import Reading, user_rows, visited
 from exporter.logs.scanner import Scanner
@@ -63,7 +63,7 @@ class BotLogs:
         try:
             for block in each.follower.blocks(_TURN):
                 size += len(block)
-                self._tally.lines += block.count(b"\n")
+                self._tally.lines += count_lines(block)
                 self._tally.add(self._scanner.scan(block, each.context, self._reading.visit))
         except UNREADABLE as error:
             self._fail(path, error)

@@ -289,7 +289,7 @@ class Settings(Section):
         terminal = sys.stderr.isatty()
         plain = {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}
         structured = {
-            "()": "pythonjsonlogger.json.JsonFormatter",
+            "()": "stack.settings.json_lines.JsonLines",
             "format": "%(asctime)s %(levelname)s %(name)s %(message)s",
             "rename_fields": {"asctime": "time", "levelname": "level", "name": "logger"},
         }

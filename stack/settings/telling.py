@@ -277,6 +277,7 @@ class Dashboards(Section):
 class Logs(Section):
     """How long log files are kept: the stricter of number and age."""
 
+    rotate: StrictBool
     rotate_size: Annotated[Size, Between("1MB", "10GB")]
     rotate_daily: StrictBool
     keep_files: Annotated[int, Between(1, 100), Plain]

@@ -14,7 +14,7 @@ from tests.compose.conftest import ROOT, Compose
 
 SERVICES = (
     "render", "demo_bot", "exporter", "webhook_actions", "prometheus", "alertmanager", "blackbox_exporter",
-    "grafana", "postgres", "docker-proxy", "loki", "alloy",
+    "grafana", "postgres", "docker-proxy", "loki", "alloy", "rotate",
 )  # fmt: skip
 MORE = (
     "exporter_2",

@@ -10,10 +10,11 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from exporter.logs.content import Content
-from exporter.logs.lines import fold, read_line
+from exporter.logs.failures import Context
+from exporter.logs.lines import fold, line_time, message
 from exporter.logs.patterns import PATTERNS, Pattern, Table
 from exporter.logs.report import Event, Position, Reader
-from exporter.logs.scanner import Context, Scanner
+from exporter.logs.scanner import Scanner
 from exporter.logs.times import read_time
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
@@ -50,7 +51,7 @@ def test_the_recorded_freqtrade_log_has_the_events_that_a_search_by_hand_finds()
             counts[event.kind.event] = counts.get(event.kind.event, 0) + 1
     assert counts == {
         "order_placed": 41, "trade_executed": 44, "position_closed": 20, "stop_loss": 2, "take_profit": 2,
-        "api_error": 1, "connection_error": 36, "exception": 1,
+        "api_error": 1, "connection_error": 36, "exception": 1, "warning": 2,
     }  # fmt: skip
 
 
@@ -149,8 +150,8 @@ def test_numbers_and_ids_of_messages_are_folded():
 
 
 def test_a_line_of_json_says_its_message_and_time():
-    line = read_line(json.dumps({"ts": 1795396337, "msg": "é"}).encode(), UTC, NOW)
-    assert (line.time, line.message) == (1795396337, "é")
+    line = json.dumps({"ts": 1795396337, "msg": "é"}).encode()
+    assert (line_time(line, UTC, NOW), message(line)) == (1795396337, "é")
 
 
 def test_rubbish_is_read_without_an_error():

@@ -112,4 +112,12 @@ def test_logrotate_gets_the_figures_of_the_settings(tmp_path: Path):
 
 
 def test_without_bots_logs_nothing_is_rotated(tmp_path: Path):
-    assert "{" not in logrotate(settings(tmp_path, []))
+    text = logrotate(settings(tmp_path, []))
+    assert "{" not in text
+    assert text == "# Without logs: mine; name them with bots.NAME.logs.\n"
+
+
+def test_the_demo_bots_log_is_watched_and_rotated_by_itself(tmp_path: Path):
+    (tmp_path / "monitoring.yaml").write_text("demo: {enabled: true}")
+    text = logrotate(load([tmp_path / "monitoring.yaml"]))
+    assert text == "# demo rotates its log by itself.\n"

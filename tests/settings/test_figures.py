@@ -123,6 +123,7 @@ FIGURES: dict[str, dict[str, Any]] = {
         "webhooks.timeout": "10s",
     },
     "logs": {
+        "rotate": True,
         "rotate_size": Size(100_000_000), "rotate_daily": True, "keep_files": 10, "keep_for": "30d",
         "compress": True, "suffix": ".%Y%m%d_%H%M%S",
     },

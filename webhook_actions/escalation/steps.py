@@ -246,7 +246,8 @@ class Escalation:
             storm = self._settings.escalation.storm
             await escalation_steps.write_taken(connection, taken, storm.incidents, float(storm.within))
         for one, step in taken:
-            about = {"incident": one.incident, "alert": one.alert, "rule": one.rule, "level": one.level}
+            about = {"incident": one.incident, "alert": one.alert, "rule": one.rule}
+            about["escalation_level"] = one.level
             if step and step.exhausted:
                 if not one.drill:
                     self._metrics.exhausted.inc()

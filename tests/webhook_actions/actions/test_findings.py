@@ -263,7 +263,9 @@ def test_what_keeps_a_bot_from_entering_is_told(demo: Watched, incident: Make) -
         assert f"\n{line}" in text
 
 
-def test_the_log_is_reviewed_by_event_with_what_was_usual(demo: Watched, incident: Make) -> None:
+def test_the_log_is_reviewed_by_what_it_says_and_by_event_with_what_was_usual(
+    demo: Watched, incident: Make
+) -> None:
     def line(event: str, severity: str, value: float) -> str:
         labels = f'bot="scripted",category="api",event="{event}",severity="{severity}"'
         return f"trading_bot_log_events_total{{{labels}}} {value}"
@@ -272,6 +274,9 @@ def test_the_log_is_reviewed_by_event_with_what_was_usual(demo: Watched, inciden
         demo.scripted[:] = [line("timeout", "ERROR", errors), line("slow", "WARNING", warnings)]
         demo.scripted.append(line("trade", "INFO", 10 * errors))
         demo.scripted.append(f'trading_bot_log_lines_total{{bot="scripted"}} {12 * errors}')
+        if errors:
+            said = 'bot="scripted",message="order # was rejected: no funds"'
+            demo.scripted.append(f"trading_bot_log_messages_total{{{said}}} {errors}")
         seen = 'sum(trading_bot_log_events_total{bot="scripted",event="timeout"})'
         eventually(lambda: demo.value(seen) == errors, what="the counter")
 
@@ -279,10 +284,11 @@ def test_the_log_is_reviewed_by_event_with_what_was_usual(demo: Watched, inciden
     tell(40, 5)
     text = found(demo, incident, "review_error_logs", bot="scripted")
     lines = text.splitlines()
-    assert re.match(r"ERROR api timeout: \d\d within 15 m, 0 in the hour before$", lines[0]), text
-    assert lines[1].startswith("WARNING api slow: ")
-    assert lines[2].startswith("lines of the log within 15 m: ")
-    assert len(lines) == 3
+    assert lines[0] == "order # was rejected: no funds: 40 within 15 m, 0 in the hour before"
+    assert re.match(r"ERROR api timeout: \d\d within 15 m, 0 in the hour before$", lines[1]), text
+    assert lines[2].startswith("WARNING api slow: ")
+    assert lines[3].startswith("lines of the log within 15 m: ")
+    assert len(lines) == 4
 
 
 @pytest.mark.parametrize("name", ["generate_report", "generate_weekly_report"])
