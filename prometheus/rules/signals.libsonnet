@@ -1,5 +1,6 @@
 // Recording rules of what other rules ask for more than once: a bot's trades, its response times, an endpoint's latency.
 // Two exporters that scrape one bot say everything twice: each series is taken once, by `max`, before it is added up.
+local duration = import '../duration.libsonnet';
 local text = import '../text.libsonnet';
 function(config)
   local promql = (import 'promql.libsonnet')(config);
@@ -12,21 +13,40 @@ function(config)
     and on (bot) max by (bot) (increase(trading_bot_response_time_seconds_count[%s])) >= %s
   |||, [share, range, range, config.sla.requests_minimum]));
 
-  // What a bot had lost before it went down is still lost while it is down, and while the exporter is: each evaluation
-  // passes on what the one before knew, until the bot says otherwise.
-  local known(level, name, labels=['bot']) =
-    local before = text.fill('%s:trading_bot_%s:known', [level, name]);
-    record(before, text.fill(|||
-      max by (%(labels)s) (trading_bot_%(name)s)
-      or last_over_time(%(before)s[1h]) and on (bot) bot:trading_bot_up:max == 0
-      or last_over_time(%(before)s[1h]) and on () min(up{%(exporter)s}) == 0
-    |||, { labels: std.join(', ', labels), name: name, before: before, exporter: config.exporter_selector }));
+  // What a bot had lost is still lost while nothing newer is known of it: it is down, it tells no more of it, or the
+  // exporter is down. Each evaluation passes on what the one before knew, and when that was, until that is too old.
+  // `while` is there as long as the bot, or the limit, is one of the settings.
+  local known(level, names, labels, time, while) =
+    local of = std.join(', ', labels);
+    local fill(template, values) = text.fill(template, {
+      of: of,
+      at: text.fill('%s:trading_bot_%s:known_timestamp_seconds', [level, names[0]]),
+      longest: duration.seconds(config.thresholds.critical.loss_known_for),
+      while: while,
+      exporter: config.exporter_selector,
+    } + values);
+    local kept(name, metric, within) = record(name, fill(|||
+      (
+        max by (%(of)s) (%(metric)s)
+        or last_over_time(%(name)s[1h]) and on (%(of)s) %(while)s
+        or last_over_time(%(name)s[1h]) and on () min(up{%(exporter)s}) == 0
+      ) %(within)s
+    |||, { name: name, metric: metric, within: within }));
+    [kept(fill('%(at)s', {}), time, fill('>= time() - %(longest)s', {}))] + [
+      kept(text.fill('%s:trading_bot_%s:known', [level, name]), 'trading_bot_' + name, fill('and on (%(of)s) %(at)s', {}))
+      for name in names
+    ];
 
+  [record('bot:trading_bot_up:max', 'max by (bot) (trading_bot_up)')] +
+  known('bot', ['drawdown_ratio'], ['bot'], 'timestamp(trading_bot_drawdown_ratio)', 'bot:trading_bot_up:max') +
+  known(
+    'bot_limit',
+    ['loss_limit_used_ratio', 'loss_limit_acts_at_ratio'],
+    ['bot', 'limit', 'account'],
+    'trading_bot_loss_limit_known_timestamp_seconds',
+    'trading_bot_loss_limit_acts_at_ratio'
+  ) +
   [
-    record('bot:trading_bot_up:max', 'max by (bot) (trading_bot_up)'),
-    known('bot', 'drawdown_ratio'),
-    known('bot_limit', 'loss_limit_used_ratio', ['bot', 'limit', 'account']),
-    known('bot_limit', 'loss_limit_acts_at_ratio', ['bot', 'limit', 'account']),
     record('bot:trading_bot_trades:sum', 'sum by (bot) (max by (bot, symbol, side, outcome) (trading_bot_trades_total))'),
     // The win rate of three trades is no win rate.
     record(

@@ -194,6 +194,37 @@ function(config)
       verify='trading_bot_risk_utilization_ratio{$bot} <= %(risk_utilization)s'
     ),
 
+    // Unknown is never safe: an alert of a loss that cannot be known waits in vain.
+    alert.warning(
+      'LimitUnknown',
+      |||
+        max by (bot, limit, account) (trading_bot_loss_limit_complete) == 0
+        and on (bot) bot:trading_bot_up:max == 1
+      |||,
+      'it is up, and what is left of a loss limit is not known for certain',
+      subject=['bot', 'limit', 'account'],
+      summary='What is left of the loss limit {{ $labels.limit }}{{ if $labels.account }} of account {{ $labels.account }}{{ end }} of {{ $labels.bot }} is not known',
+      problem='LossLimit of {{ $labels.bot }} goes by what was known' +
+              '{{ with query (printf `time() - max(trading_bot_loss_limit_known_timestamp_seconds{bot=%q,limit=%q,account=%q})` $labels.bot $labels.limit $labels.account) }} {{ . | first | value | humanizeDuration }} ago{{ else }}: nothing{{ end }}.',
+      todo='`nightdesk limits` says what is missing: a bot of the account that does not answer, a figure that it does not tell, or a mark that nobody saw, which you write as `known`.',
+      verify='max(trading_bot_loss_limit_complete{$bot,$limit,$account}) == 1'
+    ),
+    alert.warning(
+      'LimitUnknown',
+      |||
+        bot:trading_bot_drawdown_ratio:known
+        and on (bot) bot:trading_bot_up:max == 1
+        unless on (bot) trading_bot_drawdown_ratio
+      |||,
+      'it is up, and tells no more what its drawdown is made of',
+      labels={ scope: 'drawdown' },
+      summary='The drawdown of {{ $labels.bot }} is not known any more',
+      problem='{{ $labels.bot }} is up, and tells neither its equity nor its open profit. HighDrawdown and CriticalLoss go by its last drawdown, {{ $value | humanizePercentage }}' +
+              '{{ with query (printf `time() - bot:trading_bot_drawdown_ratio:known_timestamp_seconds{bot=%q}` $labels.bot) }}, of {{ . | first | value | humanizeDuration }} ago{{ end }}.',
+      todo='See whether its exchange is out: a Freqtrade knows no rates then. Look at its open positions at the exchange.',
+      verify='trading_bot_drawdown_ratio{$bot} >= 0'
+    ),
+
     // Compared with the time before it, of which it is no part; where nothing is known of that, the count alone decides.
     alert.warning(
       'LogErrorBurst',

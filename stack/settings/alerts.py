@@ -47,6 +47,7 @@ class CriticalThresholds(Section):
     critical_loss: Annotated[float, Between(0.10, 0.50), Plain]
     daily_loss: Annotated[float, Between(0.0, 1e12), Plain]
     loss_limit_used: Annotated[float, Between(0.1, 1.0), Plain]
+    loss_known_for: Annotated[Duration, Between("10m", "90d")]
     error_rate: Annotated[float, Between(0.01, 0.20), Plain]
     memory_usage: Annotated[float, Between(0.70, 0.95), Plain]
     cpu_usage: Annotated[float, Between(0.80, 0.98), Plain]

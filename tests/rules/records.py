@@ -46,7 +46,7 @@ def _good(settings: Settings) -> Iterator[Series]:
         prediction_confidence__trend=0.8, model_drift_score__trend=0.05,
         prediction_time_seconds__trend=0.05, active_positions__BTC=1.0, active_positions__ETH=2.0,
         pnl__day=100.0, pnl__week=400.0, pnl__month=450.0, loss_limit_used_ratio__daily=0.4,
-        loss_limit_acts_at_ratio__daily=0.8,
+        loss_limit_acts_at_ratio__daily=0.8, loss_limit_known_timestamp_seconds__daily=1.0,
     )  # fmt: skip
     scrape = settings.collection.trading.interval
     yield _of(about, "last_activity_timestamp_seconds", rising(scrape, COUNT))
@@ -84,6 +84,7 @@ def _series(about: Mapping[str, str], **values: float) -> Iterator[Series]:
         "pnl": "window",
         "loss_limit_used_ratio": "limit",
         "loss_limit_acts_at_ratio": "limit",
+        "loss_limit_known_timestamp_seconds": "limit",
         "state": "state",
     }
     for key, value in values.items():
@@ -139,6 +140,10 @@ def _signals(settings: Settings) -> Iterator[Recorded]:
     yield _bots("bot:trading_bot_trades:sum", {GOOD: 40, POOR: 3})
     yield _bots("bot:trading_bot_win_rate:settled", {GOOD: 0.75})  # three trades are none
     yield _bots("bot:trading_bot_drawdown_ratio:known", {GOOD: 0.02, POOR: 0.3})
+    last = (COUNT - 1) * scrape
+    yield _bots("bot:trading_bot_drawdown_ratio:known_timestamp_seconds", {GOOD: last, POOR: last})
+    at = "bot_limit:trading_bot_loss_limit_used_ratio:known_timestamp_seconds"
+    yield _each(at, "limit", {"daily": {GOOD: 1.0}})
     for name, known in (("used", 0.4), ("acts_at", 0.8)):
         yield _each(f"bot_limit:trading_bot_loss_limit_{name}_ratio:known", "limit", {"daily": {GOOD: known}})
     for name, share in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99)):
