@@ -24,6 +24,7 @@ class Position:
     stop_price: float
     target_price: float
     expires_at: float
+    entry_price_requested: float | None = None  # unknown of one that an earlier version opened
 
     @property
     def stake(self) -> float:
@@ -59,6 +60,8 @@ class ClosedTrade:
     closed_at: float
     profit: float
     fees: float
+    entry_price_requested: float | None = None
+    exit_price_requested: float | None = None
 
 
 class Book:
@@ -94,18 +97,34 @@ class Book:
         stop: float,
         target: float,
         until: float,
+        requested: float | None = None,
     ) -> Position:
-        """Put `stake` into a new position at `price`; `stop` and `target` are prices, `until` a unix time."""
+        """Put `stake` into a new position at `price`; `stop` and `target` are prices, `until` a unix time.
+
+        `requested` is the price that was asked for.
+        """
         self.last_position_id += 1
         fee = stake * FEE_RATIO
         position = Position(
-            self.last_position_id, symbol, side, stake / price, price, fee, now, stop, target, until
+            self.last_position_id,
+            symbol,
+            side,
+            stake / price,
+            price,
+            fee,
+            now,
+            stop,
+            target,
+            until,
+            requested,
         )
         self.positions[position.id] = position
         self.cash -= stake + fee
         return position
 
-    def close(self, position_id: int, price: float, now: float, share: float = 1.0) -> ClosedTrade:
+    def close(
+        self, position_id: int, price: float, now: float, share: float = 1.0, requested: float | None = None
+    ) -> ClosedTrade:
         """Close `share` of a position (1 is all of it) at `price`; raises KeyError where it is not open."""
         position = self.positions[position_id]
         closed = position.part(share)
@@ -131,6 +150,8 @@ class Book:
             closed_at=now,
             profit=profit,
             fees=closed.entry_fee + exit_fee,
+            entry_price_requested=closed.entry_price_requested,
+            exit_price_requested=requested,
         )
 
     def equity(self, prices: Mapping[str, float]) -> float:

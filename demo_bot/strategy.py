@@ -18,6 +18,7 @@ class Order:
     side: Side
     stake: float
     fill_at: float
+    price: float  # as it was when the order was placed
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from stack.settings import Settings
 
 HOME = "overview"
 # For a first bot: what it earns, what it risks, whether it runs, what fires.
-SIMPLE = ("overview", "performance", "risk", "system", "alerts")
+SIMPLE = ("overview", "performance", "risk", "money", "system", "alerts")
 _SUFFIX = ".dashboard.py"
 _FOLDER = Path(__file__).parent / "dashboards"
 

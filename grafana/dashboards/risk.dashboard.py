@@ -5,16 +5,15 @@ from grafanalib.core import Panel
 from grafana.frame import frame
 from grafana.lacking import Dashboard, Stat, Step
 from grafana.look import Look
-from grafana.parts import RATIO, Query, named_values
+from grafana.parts import RATIO, Query
 from grafana.promql import each
-from grafana.tables import Column, table
 
 UID = "trading-bot-risk"
 
 
 def dashboard(look: Look) -> Dashboard:
     """Return the dashboard."""
-    panels = [*_gauges(look), *_now(look), *_falls(look), _limits(look), *_stakes(look)]
+    panels = [*_gauges(look), *_now(look), *_falls(look), *_stakes(look)]
     purpose = "How far the bots have fallen, how much is at stake, and how close both are to their limits."
     pace = look.settings.dashboards.widgets.risk.refresh
     return frame(look, UID, "Risk", purpose, pace, panels)
@@ -122,32 +121,6 @@ def _falls(look: Look) -> list[Panel]:
             limits=[Step(look.bad, -critical.daily_loss)],
         ),
     ]
-
-
-def _limits(look: Look) -> Panel:
-    decimals, labels = look.settings.dashboards.decimals, ("limit", "account")
-    certain = named_values({"0": ("not for certain", look.warn), "1": ("known", look.good)})
-    columns = [
-        Column(
-            "Used",
-            each("loss_limit_used_ratio", *labels),
-            RATIO,
-            decimals.ratio,
-            look.at_most(look.settings.thresholds.critical.loss_limit_used, 1),
-            top=1,
-        ),
-        Column("Left", each("loss_limit_left", *labels), look.money_unit(), decimals.money),
-        Column("Reached at", each("loss_limit_threshold", *labels), look.money_unit(), decimals.money),
-        Column("Acts at", each("loss_limit_acts_at_ratio", *labels), RATIO, 0),
-        Column("Known", each("loss_limit_complete", *labels), mapping=certain),
-        Column("Of", f"1000 * {each('loss_limit_known_timestamp_seconds', *labels)}", "dateTimeFromNow"),
-    ]
-    rows = {"bot": "Bot", "limit": "Limit", "account": "Account"}
-    words = (
-        "Most used up first. LossLimit fires at the share at which a limit acts. While a bot is down "
-        "it goes by what was known last, which is as old as the last column says."
-    )
-    return table(look, "Loss limits", words, rows, columns, empty="no limit known", first="Used")
 
 
 def _stakes(look: Look) -> list[Panel]:

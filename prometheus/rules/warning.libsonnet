@@ -194,6 +194,30 @@ function(config)
       verify='trading_bot_risk_utilization_ratio{$bot} <= %(risk_utilization)s'
     ),
 
+    // Compared with the bot's own past: what a fill costs depends on what it trades. Both sides need enough fills.
+    alert.warning(
+      'SlippageHigh',
+      |||
+        max by (bot, leg) (trading_bot_slippage_mean_basis_points{span="recent"})
+        > %(slippage_factor)s * clamp_min(max by (bot, leg) (trading_bot_slippage_mean_basis_points{span="before"}), 0) + %(slippage_margin)s
+        and on (bot, leg) max by (bot, leg) (trading_bot_slippage_fills{span="recent"}) >= %(slippage_fills)s
+        and on (bot, leg) max by (bot, leg) (trading_bot_slippage_fills{span="before"}) >= %(slippage_fills)s
+      |||,
+      text.fill('fills of the last %s slip more than %s times those before and %s basis points, from %s fills', [
+        time(config.collection.slippage_recent),
+        limits.slippage_factor,
+        limits.slippage_margin,
+        limits.slippage_fills,
+      ]),
+      subject=['bot', 'leg'],
+      summary='The {{ $labels.leg }} fills of {{ $labels.bot }} slip by {{ $value | printf "%.1f" }} basis points',
+      problem=text.fill('Orders of {{ $labels.bot }} ({{ $labels.leg }}) were filled {{ $value | printf "%.1f" }} basis points worse than asked for, the mean of the last %s', time(config.collection.slippage_recent)) +
+              '{{ with query (printf `max(trading_bot_slippage_mean_basis_points{bot=%q,leg=%q,span="before"})` $labels.bot $labels.leg) }}; before that {{ . | first | value | printf "%.1f" }}{{ end }}' +
+              '{{ with query (printf `max(trading_bot_slippage_cost{bot=%q,window="day"})` $labels.bot) }}. Slippage cost {{ . | first | value | printf "%.2f" }} today{{ end }}.',
+      todo='Compare symbols, hours and order types: a thin book, orders that grew, market orders where limits stood, a slow way to the exchange.',
+      verify='max(trading_bot_slippage_mean_basis_points{$bot,$leg,span="recent"}) <= %(slippage_factor)s * clamp_min(max(trading_bot_slippage_mean_basis_points{$bot,$leg,span="before"}), 0) + %(slippage_margin)s'
+    ),
+
     // Unknown is never safe: an alert of a loss that cannot be known waits in vain.
     alert.warning(
       'LimitUnknown',

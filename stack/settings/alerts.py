@@ -77,6 +77,9 @@ class WarningThresholds(Section):
     prediction_confidence: Annotated[float, Between(0.4, 0.8), Plain]
     data_quality: Annotated[float, Between(0.5, 0.9), Plain]
     risk_utilization: Ratio
+    slippage_factor: Annotated[float, Between(1.0, 100.0), Plain]
+    slippage_margin: Annotated[float, Between(0.1, 1000.0), Plain]
+    slippage_fills: Count
     error_burst_factor: Annotated[float, Between(1.0, 1000.0), Plain]
     error_burst_count: Count
     error_burst_baseline: Annotated[Duration, Between("1h", "7d")]

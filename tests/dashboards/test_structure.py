@@ -122,14 +122,14 @@ def test_a_variable_is_shown_where_a_panel_asks_for_it_and_carried_on_everywhere
         assert (link["includeVars"], link["keepTime"], link["tags"]) == (True, True, dashboard["tags"])
 
 
-def test_all_twelve_exist_for_every_profile_and_the_first_bot_gets_the_simple_ones(tmp_path: Path) -> None:
+def test_all_thirteen_exist_for_every_profile_and_the_first_bot_gets_the_simple_ones(tmp_path: Path) -> None:
     provisioned = {}
     for profile in ("starter", "experienced", "production"):
         settings = settings_of(tmp_path, profile=profile)
-        assert len(every_of(settings)) == 12
+        assert len(every_of(settings)) == 13
         provisioned[profile] = list(dashboards(settings, HELPS))
-    assert provisioned["starter"] == ["alerts", "overview", "performance", "risk", "system"]
-    assert len(provisioned["experienced"]) == len(provisioned["production"]) == 12
+    assert provisioned["starter"] == ["alerts", "money", "overview", "performance", "risk", "system"]
+    assert len(provisioned["experienced"]) == len(provisioned["production"]) == 13
 
 
 def test_what_happened_is_marked_on_all_lines(every: list[dict[str, Any]], tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ ALERTS: dict[str, tuple[str, ...]] = {
         "LowWinRate", "ModelDrift", "HighLatency", "LowTradingActivity", "HighVolatility", "DiskUsageHigh",
         "ApiResponseTimeHigh", "MemoryUsageHigh", "CpuUsageHigh", "LowPredictionConfidence",
         "LowDataQuality", "ModelAccuracyLow", "RiskUtilizationHigh", "LogErrorBurst", "HealthUnhealthy",
-        "ObjectiveMissed", "DataStaleWarning", "LimitUnknown",
+        "ObjectiveMissed", "DataStaleWarning", "LimitUnknown", "SlippageHigh",
     ),
     "info": ("DailySummary", "WeeklySummary", "MonthlySummary", "MilestoneReached", "Suggestion"),
     "slo": ("ErrorBudgetBurn",),
