@@ -52,9 +52,9 @@ class Stack:
         return [(each["alertname"], each.get("bot", "")) for each in labels]
 
     def says(self, alert: str, bot: str) -> str:
-        """Return the description of an alert that Alertmanager holds."""
-        url = f"{self.settings.services.alertmanager.url}/api/v2/alerts"
-        held = requests.get(url, timeout=10).json()
+        """Return the description of an alert as Prometheus makes it now."""
+        url = f"{self.settings.services.prometheus.url}/api/v1/alerts"
+        held = requests.get(url, timeout=10).json()["data"]["alerts"]
         found = {(each["labels"]["alertname"], each["labels"].get("bot")): each for each in held}
         return str(found[alert, bot]["annotations"]["description"])
 
