@@ -17,11 +17,12 @@ from clients.input import (
     NeededId,
     NeededTime,
     Positive,
+    Price,
     Ratio,
     Real,
     Time,
 )
-from clients.trading import Leg, Position, Trade, slippage
+from clients.trading import Leg, Position, Trade, WaitingOrder, slippage
 
 STATES = ("running", "paused", "stopped")
 
@@ -35,12 +36,42 @@ class OpenPosition(Answer):
     price: Real = None
     profit: Real = None
     risky: Annotated[bool | None, Lenient] = None
+    stop_price: Price = None
+    stop_at_exchange: Annotated[bool | None, Lenient] = None
+    liquidation_price: Price = None
+    leverage: Price = None
+    margin_ratio: Positive = None
+    funding_paid: Real = None
+    opened_at: Time = None
 
-    def position(self) -> Position:
-        """Return it as a plain value."""
+    def position(self, *, managed: bool = True) -> Position:
+        """Return it as a plain value; of a bot that does not manage it only the exchange's stop is live."""
         size = None if self.size is None else abs(self.size)
-        value = None if size is None or self.price is None else size * self.price
-        return Position(self.symbol, self.side or "", value, self.profit, size, self.risky)
+        at_exchange = bool(self.stop_at_exchange)
+        return Position(
+            symbol=self.symbol,
+            side=self.side or "",
+            value=None if size is None or self.price is None else size * self.price,
+            profit=self.profit,
+            quantity=size,
+            risky=self.risky,
+            price=self.price,
+            stop=self.stop_price if managed or at_exchange else None,
+            stop_at_exchange=at_exchange,
+            liquidation=self.liquidation_price,
+            leverage=self.leverage,
+            margin_ratio=self.margin_ratio,
+            funding_paid=self.funding_paid,
+            opened_at=self.opened_at,
+        )
+
+
+class OpenOrder(Answer):
+    """An order at the exchange; one that `rests` is meant to stay there, as a stop or a take-profit."""
+
+    symbol: Label
+    placed_at: NeededTime
+    rests: Annotated[bool | None, Lenient] = None
 
 
 class Times(Answer):
@@ -164,10 +195,30 @@ class State(Measured):
     max_exposure: Positive = None
     open_positions: Annotated[list[Annotated[OpenPosition | None, Lenient]] | None, Lenient] = None
     pending_orders: Count = None
+    open_orders: Annotated[list[Annotated[OpenOrder | None, Lenient]] | None, Lenient] = None
     trades_closed: Count = None
     last_trade_id: Count = None
     trades_revision: Count = None
     process: Annotated[_Process | None, Lenient] = None
+
+    @property
+    def positions(self) -> tuple[Position, ...] | None:
+        """The positions that hold something; None where one cannot be read: more may be held then."""
+        known = [each for each in self.open_positions or () if each is not None]
+        return self.readable_positions if known == self.open_positions else None
+
+    @property
+    def readable_positions(self) -> tuple[Position, ...]:
+        """Those of them that can be read."""
+        managed = self.state != "stopped"
+        known = [each for each in self.open_positions or () if each is not None and each.size != 0]
+        return tuple(each.position(managed=managed) for each in known)
+
+    @property
+    def waiting_orders(self) -> tuple[WaitingOrder, ...]:
+        """The orders that can be read, and are not meant to rest."""
+        known = [each for each in self.open_orders or () if each is not None and not each.rests]
+        return tuple(WaitingOrder(each.symbol, each.placed_at) for each in known)
 
 
 class ClosedTrade(Answer):

@@ -9,8 +9,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from clients.input import Answer, Count, Label, Lenient, Needed, NeededId, Positive, Real
-from clients.trading import Leg, Position, Side, Trade, slippage
+from clients.input import Answer, Count, Label, Lenient, Needed, NeededId, Positive, Price, Real
+from clients.trading import Leg, Position, Side, Trade, WaitingOrder, slippage
 
 _MILLISECONDS = 1000.0
 _EXCHANGE = "freqtrade.exchange"  # loggers of its calls
@@ -23,8 +23,12 @@ _GIVEN_UP = ("Giving up", ", retrying in ")  # a call; the pass, after which the
 _SLEEP = 60.0  # seconds within which it has failed again then, if the exchange is still out
 EVERY_PAIR = "*"
 
+_STOP = "stoploss"  # the side of an order that is a stop loss, at the exchange
+_NO_STOP = -0.99  # a loss of all but a hundredth: how strategies say that they want no stop
+
 _Milliseconds = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=0, le=1e14)]
 _Seconds = Annotated[Annotated[float, Field(strict=True, allow_inf_nan=False, ge=0, le=1e11)] | None, Lenient]
+_Moment = Annotated[_Milliseconds | None, Lenient]
 _Percent = Annotated[Annotated[Needed, Field(ge=0, le=100)] | None, Lenient]
 
 
@@ -98,6 +102,7 @@ class PlacedOrder(Answer):
     is_open: bool | None = False
     ft_order_side: str | None = ""  # buy, sell or stoploss
     order_type: str | None = None
+    order_timestamp: _Moment = None
 
 
 class OpenTrade(Answer):
@@ -111,7 +116,14 @@ class OpenTrade(Answer):
     stake_amount: Real = None
     profit_abs: Real = None
     profit_ratio: Real = None
+    open_rate: Price = None
+    open_timestamp: _Moment = None
+    open_fill_timestamp: _Moment = None
+    stop_loss_abs: Price = None
     stop_loss_ratio: Real = None
+    liquidation_price: Price = None
+    leverage: Price = None
+    funding_fees: Real = None  # what it gained by funding, below 0 what it paid
     has_open_orders: bool | None = False
     orders: list[PlacedOrder] | None = None  # older ones do not list them
 
@@ -152,9 +164,9 @@ class OpenTrade(Answer):
         return "buy" if self.is_short else "sell"
 
     def is_risky(self, mean_stake: float | None) -> bool | None:
-        """Return whether it is over half the way to its stop loss, or over twice as large as the mean.
+        """Return whether it is half the way to its stop loss or liquidation, or twice as large as the mean.
 
-        None where the way, or the mean, is unknown and the other says nothing.
+        None where a way, or the mean, is unknown and the others say nothing.
         """
         sizes = self.stake_amount is not None and mean_stake is not None
         large = self.stake_amount > 2 * mean_stake if sizes else None  # type: ignore[operator]
@@ -164,12 +176,49 @@ class OpenTrade(Answer):
             near = None
         else:
             near = self.profit_ratio < min(self.stop_loss_ratio, 0) / 2
-        return True if large or near else None if None in (large, near) else False
+        signs = (large, near, self._nears_liquidation)
+        return True if any(signs) else None if None in signs else False
 
-    def position(self, mean_stake: float | None) -> Position:
-        """Return it as a position."""
-        value = 0.0 if self.amount == 0 else self.stake_amount
-        return Position(self.pair, self.side, value, self.profit_abs, self.amount, self.is_risky(mean_stake))
+    @property
+    def _nears_liquidation(self) -> bool | None:
+        if self.liquidation_price is None:
+            return False
+        if self.open_rate is None or self.current_rate is None:
+            return None
+        way, left = self.open_rate - self.liquidation_price, self.current_rate - self.liquidation_price
+        return left < way / 2 if way > 0 else left > way / 2
+
+    def position(self, mean_stake: float | None, *, managed: bool = True, ahead: float = 0.0) -> Position:
+        """Return it as a position; of a bot that does not manage it, only the exchange's stop is live.
+
+        The bot's clock is `ahead` of ours by as many seconds.
+        """
+        opened = self.open_fill_timestamp or self.open_timestamp
+        at_exchange = any(order.ft_order_side == _STOP for order in self._waiting)
+        none = self.stop_loss_ratio is not None and self.stop_loss_ratio <= _NO_STOP
+        return Position(
+            symbol=self.pair,
+            side=self.side,
+            value=0.0 if self.amount == 0 else self.stake_amount,
+            profit=self.profit_abs,
+            quantity=self.amount,
+            risky=self.is_risky(mean_stake),
+            price=self.current_rate,
+            stop=self.stop_loss_abs if at_exchange or (managed and not none) else None,
+            stop_at_exchange=at_exchange,
+            liquidation=self.liquidation_price,
+            leverage=self.leverage,
+            funding_paid=None if self.funding_fees is None else 0.0 - self.funding_fees,
+            opened_at=None if opened is None else opened / _MILLISECONDS - ahead,
+        )
+
+    def waiting_orders(self, ahead: float) -> tuple[WaitingOrder, ...]:
+        """Return its orders that wait to be filled, other than its stop loss; `ahead` as above."""
+        return tuple(
+            WaitingOrder(self.pair, order.order_timestamp / _MILLISECONDS - ahead)
+            for order in self._waiting
+            if order.ft_order_side != _STOP and order.order_timestamp is not None
+        )
 
 
 def mean_stake(trades: list[OpenTrade]) -> float | None:

@@ -163,6 +163,7 @@ _Finite = Annotated[
 ]
 Real = Annotated[_Finite | None, Lenient]
 Positive = Annotated[Annotated[_Finite, Field(ge=0)] | None, Lenient]
+Price = Annotated[Annotated[_Finite, Field(gt=0)] | None, Lenient]
 Ratio = Annotated[Annotated[_Finite, Field(ge=0, le=1)] | None, Lenient]
 Time = Annotated[Annotated[_Finite, Field(ge=0, le=_LATEST_TIME)] | None, Lenient]
 Flag = Annotated[Annotated[_Finite, Field(ge=0, le=1)] | None, BeforeValidator(_flag), Lenient]

@@ -94,6 +94,27 @@ class Drawdown(NoArguments):
     """Of the equity now."""
 
 
+class Unprotected(NoArguments):
+    """A position without a stop."""
+
+
+class LiquidationNear(NoArguments):
+    """How near the position is to its liquidation."""
+
+    distance: Annotated[float, Field(gt=0, le=0.5)] = 0.02
+    """Of the price now."""
+
+
+class FundingDrain(NoArguments):
+    """How much the position has paid."""
+
+    ratio: Annotated[float, Field(gt=0, le=0.5)] = 0.02
+    """Of its value."""
+
+
+Peril = Unprotected | LiquidationNear | FundingDrain
+
+
 class Drift(NoArguments):
     """How far the market has left what the model was trained on."""
 
@@ -158,7 +179,7 @@ VERBS = {
     "switch_endpoint": Verb(
         "Use another endpoint of the exchange. Ends API errors and slow answers.", SwitchEndpoint
     ),
-    "retry_connection": Verb("Connect to the exchange anew. Ends API errors and frozen feeds."),
+    "retry_connection": Verb("Connect to the exchange anew. Ends API errors, frozen feeds and stuck orders."),
     "optimize_connections": Verb(
         "Keep connections open and use the fastest. Ends slow answers, halves normal ones."
     ),
@@ -169,6 +190,7 @@ VERBS = {
 }
 
 _RESTART = "by DELETE or a restart"
+_CLOSED = "when the position is closed, by close_positions"
 FAULTS = {
     "crash": Fault(
         "The trading process dies by SIGKILL now.", "by start or restart", by_supervisor=True, momentary=True
@@ -192,6 +214,19 @@ FAULTS = {
         Drawdown,
         momentary=True,
     ),
+    "unprotected": Fault(
+        "A position is opened without a stop, and held.", _CLOSED, Unprotected, momentary=True
+    ),
+    "liquidation_near": Fault(
+        "A leveraged position is opened close to its liquidation, and held.",
+        _CLOSED,
+        LiquidationNear,
+        momentary=True,
+    ),
+    "funding_drain": Fault(
+        "A position is opened, pays funding, and is held.", _CLOSED, FundingDrain, momentary=True
+    ),
+    "stuck_orders": Fault("Orders are placed and never filled.", f"{_RESTART}, retry_connection, pause"),
     "drift": Fault("The models' predictions go bad.", f"{_RESTART}, retrain_model", Drift),
     "stale_data": Fault("Market data freezes while calls succeed.", f"{_RESTART}, retry_connection"),
     "memory_growth": Fault("Memory grows.", f"{_RESTART}, clear_cache", MemoryGrowth),

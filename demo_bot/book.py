@@ -12,7 +12,10 @@ FEE_RATIO = 0.000002
 
 @dataclass(frozen=True)
 class Position:
-    """An open position; times are unix seconds, money in the bot's currency, `size` in units of the coin."""
+    """An open position; times are unix seconds, money in the bot's currency, `size` in units of the coin.
+
+    A `stop_price` of 0 is no stop.
+    """
 
     id: int
     symbol: str
@@ -24,6 +27,9 @@ class Position:
     stop_price: float
     target_price: float
     expires_at: float
+    leverage: float = 1.0
+    liquidation_price: float | None = None
+    funding_paid: float = 0.0
     entry_price_requested: float | None = None  # unknown of one that an earlier version opened
 
     @property
@@ -36,12 +42,13 @@ class Position:
         return (price - self.entry_price) * self.size * (1 if self.side == "long" else -1)
 
     def profit(self, price: float) -> float:
-        """Return the open profit at a price, less the fee that was already paid."""
-        return self.gain(price) - self.entry_fee
+        """Return the open profit at a price, less the fee and the funding that were already paid."""
+        return self.gain(price) - self.entry_fee - self.funding_paid
 
     def part(self, share: float) -> "Position":
-        """Return the same position with `share` of its size and of its paid fee."""
-        return replace(self, size=self.size * share, entry_fee=self.entry_fee * share)
+        """Return the same position with `share` of its size and of what was paid for it."""
+        fee, funding = self.entry_fee * share, self.funding_paid * share
+        return replace(self, size=self.size * share, entry_fee=fee, funding_paid=funding)
 
 
 @dataclass(frozen=True)
@@ -83,7 +90,7 @@ class Book:
         self.last_trade_id = last_trade_id
         self.last_position_id = last_position_id
         self.positions = {position.id: position for position in positions}
-        tied = sum(position.stake + position.entry_fee for position in self.positions.values())
+        tied = sum(each.stake + each.entry_fee + each.funding_paid for each in self.positions.values())
         self.cash = starting_capital + realised - tied
 
     def open(
@@ -97,30 +104,29 @@ class Book:
         stop: float,
         target: float,
         until: float,
+        leverage: float = 1.0,
+        liquidation: float | None = None,
         requested: float | None = None,
     ) -> Position:
-        """Put `stake` into a new position at `price`; `stop` and `target` are prices, `until` a unix time.
+        """Put `stake` into a new position at `price`; `stop` and others are prices, `until` a unix time.
 
         `requested` is the price that was asked for.
         """
         self.last_position_id += 1
         fee = stake * FEE_RATIO
         position = Position(
-            self.last_position_id,
-            symbol,
-            side,
-            stake / price,
-            price,
-            fee,
-            now,
-            stop,
-            target,
-            until,
-            requested,
-        )
+            self.last_position_id, symbol, side, stake / price, price, fee, now, stop, target, until,
+            leverage, liquidation, entry_price_requested=requested,
+        )  # fmt: skip
         self.positions[position.id] = position
         self.cash -= stake + fee
         return position
+
+    def pay_funding(self, position_id: int, amount: float) -> None:
+        """Pay the holders of the other side; raises KeyError where the position is not open."""
+        position = self.positions[position_id]
+        self.positions[position_id] = replace(position, funding_paid=position.funding_paid + amount)
+        self.cash -= amount
 
     def close(
         self, position_id: int, price: float, now: float, share: float = 1.0, requested: float | None = None
@@ -149,7 +155,7 @@ class Book:
             opened_at=closed.opened_at,
             closed_at=now,
             profit=profit,
-            fees=closed.entry_fee + exit_fee,
+            fees=closed.entry_fee + closed.funding_paid + exit_fee,
             entry_price_requested=closed.entry_price_requested,
             exit_price_requested=requested,
         )

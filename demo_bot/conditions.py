@@ -15,6 +15,7 @@ class Conditions:
     slow_api: SlowApi | None = None
     drift: Drift | None = None
     stale_data: NoArguments | None = None
+    stuck_orders: NoArguments | None = None
     memory_growth: MemoryGrowth | None = None
     log_errors: LogErrors | None = None
     worse_fills: WorseFills | None = None

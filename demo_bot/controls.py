@@ -68,8 +68,8 @@ def switch_endpoint(bot: Simulation, wanted: SwitchEndpoint) -> str:
 
 
 def retry_connection(bot: Simulation) -> str:
-    """Connect anew, which also subscribes to the feeds anew."""
-    bot.conditions.api_errors = bot.conditions.stale_data = None
+    """Connect anew, which also subscribes to the feeds anew and learns what became of orders."""
+    bot.conditions.api_errors = bot.conditions.stale_data = bot.conditions.stuck_orders = None
     return f"connected to {bot.exchange.endpoint}"
 
 

@@ -29,6 +29,27 @@ class OpenPosition(Message):
     risky: bool
     """Whether it is near its stop, or far larger than usual, as the bot sees it."""
     opened_at: float
+    stop_price: float | None = None
+    """Of a live stop: at the exchange, or one that the running bot acts on itself. Left out where none is."""
+    stop_at_exchange: bool | None = None
+    """Whether the stop is an order at the exchange, which outlives the bot."""
+    liquidation_price: float | None = None
+    """At which the exchange closes the position; left out where it has none."""
+    leverage: float | None = None
+    """The position's value by the money that is put up for it; 1 without borrowed money."""
+    margin_ratio: float | None = None
+    """The maintenance margin by the margin that is left: at 1 the exchange liquidates; OKX shows 1 / that."""
+    funding_paid: float | None = None
+    """In money since it was opened, below 0 where it was received; part of `profit`."""
+
+
+class OpenOrder(Message):
+    """An order that waits at the exchange."""
+
+    symbol: str
+    placed_at: float
+    rests: bool | None = None
+    """Whether it is meant to stay there, as a stop or a take-profit: its age is no trouble then."""
 
 
 class ResponseSeconds(Message):
@@ -123,6 +144,7 @@ class State(Message):
     max_exposure: float | None = None
     open_positions: list[OpenPosition] | None = None
     pending_orders: int | None = None
+    open_orders: list[OpenOrder] | None = None
     trades_closed: int | None = None
     last_trade_id: int | None = None
     """0 before the first trade."""

@@ -7,7 +7,16 @@ from statistics import pstdev
 
 from demo_bot.book import Position
 from demo_bot.indicators import read
-from demo_bot.messages import ApiUse, MarketState, ModelState, OpenPosition, Process, ResponseSeconds, State
+from demo_bot.messages import (
+    ApiUse,
+    MarketState,
+    ModelState,
+    OpenOrder,
+    OpenPosition,
+    Process,
+    ResponseSeconds,
+    State,
+)
 from demo_bot.simulation import FRESH_SECONDS, Simulation
 from demo_bot.strategy import is_risky
 from demo_bot.walk import Series
@@ -33,6 +42,7 @@ def state(bot: Simulation, *, started_at: float, currency: str, pid: int) -> Sta
         max_exposure=bot.style.max_exposure(equity),
         open_positions=[_position(position, bot) for position in bot.book.positions.values()],
         pending_orders=len(bot.pending),
+        open_orders=[OpenOrder(symbol=each.symbol, placed_at=each.placed_at) for each in bot.pending],
         trades_closed=bot.book.last_trade_id,
         last_trade_id=bot.book.last_trade_id,
         api=_api(bot),
@@ -56,6 +66,11 @@ def _position(position: Position, bot: Simulation) -> OpenPosition:
         profit=position.profit(price),
         risky=is_risky(position, price, bot.style, bot.book.equity(bot.prices)),
         opened_at=position.opened_at,
+        stop_price=position.stop_price or None,
+        stop_at_exchange=False if position.stop_price else None,
+        liquidation_price=position.liquidation_price,
+        leverage=position.leverage,
+        funding_paid=position.funding_paid,
     )
 
 

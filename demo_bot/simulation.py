@@ -15,6 +15,7 @@ from demo_bot.walk import Walk
 POLL_SECONDS = 1.0  # at most: a bot that enters more often polls as often
 FRESH_SECONDS = 10.0  # no entry on a price that is older
 FILL_POLLS = (0.2, 1.0)  # how long an order waits, in times between polls
+FOR_EVER = 10 * 365 * 86_400.0  # seconds
 HOLD_PACES = 4.0  # how long a position is held, in mean times between entries
 
 
@@ -83,12 +84,14 @@ class Simulation:
         self.pending.clear()
         stake = self.book.equity(self.prices) / 3
         doomed = self.rng.sample(sorted(self.prices), 2)
-        far = self.now + 10 * 365 * 86400
+        far = self.now + FOR_EVER
         fallen = []
         for symbol in doomed:
             price = self.prices[symbol]
             fallen.append(
-                self.book.open(symbol, "long", stake, price, self.now, stop=0, target=price, until=far)
+                self.book.open(
+                    symbol, "long", stake, price, self.now, stop=price / 10, target=price, until=far
+                )
             )
             self.walk.gap(symbol, -1.5 * ratio)
             self.prices[symbol] = self.walk.prices[symbol]
@@ -156,6 +159,7 @@ class Simulation:
             symbol,
             "long" if rises else "short",
             stake,
+            self.now,
             self.now + self.rng.uniform(*FILL_POLLS) * self.poll_seconds,
             self.prices[symbol],
         )
@@ -163,6 +167,8 @@ class Simulation:
         self._say(f"Order placed: {order.side} {symbol}, stake {stake:.2f} at {self.prices[symbol]:.6g}")
 
     def _fill(self) -> None:
+        if self.conditions.stuck_orders:
+            return
         for order in [order for order in self.pending if order.fill_at <= self.now]:
             self.pending.remove(order)
             price = self._filled(self.prices[order.symbol], bought=order.side == "long")

@@ -7,16 +7,19 @@ from typing import Literal
 from demo_bot.book import Position, Side
 from demo_bot.walk import VOLATILITY
 
+LIQUIDATION_NEAR = 0.05  # of the price
+
 ExitReason = Literal["stop loss", "take profit", "holding time"]
 
 
 @dataclass(frozen=True)
 class Order:
-    """An entry that waits to be filled at the unix time `fill_at`."""
+    """An entry that waits since one unix time to be filled at another."""
 
     symbol: str
     side: Side
     stake: float
+    placed_at: float
     fill_at: float
     price: float  # as it was when the order was placed
 
@@ -92,6 +95,14 @@ def exit_reason(position: Position, price: float, now: float) -> ExitReason | No
 
 
 def is_risky(position: Position, price: float, style: Style, equity: float) -> bool:
-    """Return whether a position has lost over a third of a stop, or is over twice the size of an entry."""
-    lost = -position.profit(price) / position.stake
-    return lost > style.stop_ratio / 3 or position.size * price > 2 * style.stake(equity)
+    """Return whether a position has lost over a third of a stop, is near its liquidation, or very large.
+
+    Large is over twice the size of an entry.
+    """
+    lost, end = -position.profit(price) / position.stake, position.liquidation_price
+    large = position.size * price > 2 * style.stake(equity)
+    return (
+        lost > style.stop_ratio / 3
+        or large
+        or (end is not None and abs(price - end) < LIQUIDATION_NEAR * price)
+    )

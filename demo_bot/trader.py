@@ -15,12 +15,21 @@ from random import Random
 from typing import Any
 
 from demo_bot import report
-from demo_bot.arguments import FAULTS, VERBS, Drawdown, MemoryGrowth
+from demo_bot.arguments import (
+    FAULTS,
+    VERBS,
+    Drawdown,
+    FundingDrain,
+    LiquidationNear,
+    MemoryGrowth,
+    Unprotected,
+)
 from demo_bot.channel import Answer, Ask, AskControl, AskFault, AskTrades, Line, Question
 from demo_bot.conditions import Event
 from demo_bot.controls import Refused, carry_out
 from demo_bot.journal import Journal, JournalError, Snapshot, recover
 from demo_bot.lock import HeldError, hold
+from demo_bot.perils import imperil
 from demo_bot.simulation import Simulation
 from demo_bot.walk import Walk
 
@@ -138,10 +147,13 @@ class Trader:
 
     def _switch(self, asked: AskFault) -> None:
         given = None if asked.arguments is None else FAULTS[asked.name].arguments(**asked.arguments)
-        if isinstance(given, Drawdown):
-            self._bot.crash_market(given.ratio)
-        else:
-            setattr(self._bot.conditions, asked.name, given)
+        match given:
+            case Drawdown():
+                self._bot.crash_market(given.ratio)
+            case Unprotected() | LiquidationNear() | FundingDrain():
+                imperil(self._bot, given)
+            case _:
+                setattr(self._bot.conditions, asked.name, given)
         self._keep()
 
     def _keep(self) -> None:

@@ -11,6 +11,7 @@ from exporter.catalogue import Sample, known, sample
 from exporter.limits.figures import Clock, Figures
 from exporter.marks import OpenMarks
 from exporter.past import Past
+from exporter.positions import of_orders, of_positions
 from exporter.reading import STATES, Reading
 from exporter.sources import Input
 from stack.settings import Bot
@@ -53,6 +54,8 @@ class WatchedBot:
             *self._loop(reading),
             *self._money(reading),
             *self._positions(reading),
+            *of_positions(reading.positions, reading.time, said, stops=self._settings.stops),
+            *of_orders(reading.orders, reading.time),
             *self._history(reading.time),
             *self._ratios(reading.time),
             *self._execution(reading.time),

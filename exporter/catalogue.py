@@ -90,6 +90,13 @@ def _limit(name: str, unit: str, meaning: str) -> Metric:
     return Metric(f"loss_limit_{name}", GAUGE, unit, TRADING, meaning, ("limit", "account"), elsewhere=says)
 
 
+def _position(name: str, unit: str, http: str, freqtrade: str, meaning: str) -> Metric:
+    """Return a row of the open positions of a symbol and side: where they are several, of the worst of them."""
+    labels = ("symbol", "side")
+    where = f"/status {freqtrade}" if freqtrade else ""
+    return Metric(f"position_{name}", GAUGE, unit, TRADING, meaning, labels, f"open_positions.{http}", where)
+
+
 def _process(name: str, unit: str, meaning: str, kind: Literal["gauge", "counter"] = GAUGE) -> Metric:
     return Metric(name, kind, unit, SYSTEM, meaning, http=THIS_PROCESS, elsewhere=NAMED_PROCESS)
 
@@ -151,6 +158,16 @@ METRICS: tuple[Metric, ...] = (
     _traded("last_trade_timestamp_seconds", "unix time", "When a trade last closed; one of the future has not."),
     Metric("active_positions", GAUGE, "positions", TRADING, "Open positions; 0 for a symbol that was open before.", ("symbol",), http="open_positions", freqtrade="/status entries with amount > 0"),
     Metric("pending_orders", GAUGE, "orders", TRADING, "Orders waiting at the exchange.", http="pending_orders", freqtrade="/status orders[].is_open"),
+    Metric("order_age_seconds", GAUGE, "seconds", TRADING, "Age of a symbol's oldest order that waits to be filled; one that is meant to rest, as a stop or a take-profit, is left out.", ("symbol",), http="time − open_orders.placed_at, without `rests`", freqtrade="now − /status orders[].order_timestamp of open ones that are no stop loss"),
+    _position("value", "money", "size × price", "amount × current_rate", "Open positions at the price now, together."),
+    _position("profit", "money", "profit", "profit_abs", "Their profit at the price now, together."),
+    _position("unprotected", "bool", "stop_price, stop_at_exchange", "stop_loss_abs; an open stop loss of orders[] is at the exchange", "1 where no live stop is known: none is told, it is on the wrong side of the price, it lies behind the liquidation, or only a bot that is stopped would act on it. Absent with `stops: false` in the bot's settings."),
+    _position("stop_distance_ratio", "ratio", "price, stop_price", "current_rate, stop_loss_abs", "How far the price may go against the position until its live stop, as a share of the price."),
+    _position("liquidation_distance_ratio", "ratio", "price, liquidation_price", "current_rate, liquidation_price", "How far the price may go against the position until it is liquidated, as a share of the price; below 0 beyond that."),
+    _position("leverage", "times", "leverage", "leverage", "Value of the position by the money that is put up for it."),
+    _position("margin_ratio", "ratio", "margin_ratio", "", "Maintenance margin by the margin that is left: at 1 the exchange liquidates. OKX shows its inverse, 300% there is 0.33."),
+    _position("funding_paid", "money", "funding_paid", "−funding_fees", "Funding paid since the position was opened, together; below 0 where it was received."),
+    _position("age_seconds", "seconds", "opened_at", "open_fill_timestamp, else open_timestamp", "Since the position was opened."),
     _traded("position_size_avg", "money", "Mean stake of a closed trade, of those whose stake is known."),
     _traded("position_duration_avg_seconds", "seconds", "Mean time from opening to closing of a closed trade."),
     Metric("current_exposure", GAUGE, "money", TRADING, "Money in open positions.", http="exposure", freqtrade="/count total_stake"),

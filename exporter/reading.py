@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from clients.trading import Trade
+from clients.trading import Position, Trade, WaitingOrder
 from exporter.catalogue import Sample
 
 STATES = ("running", "paused", "stopped", "reloading")
@@ -32,9 +32,9 @@ class Reading:
 
     `time` is the clock that the other times are of; `last_activity_at` is of ours. `trades` are new ones,
     and known ones as they are now; where `history_restarted`, all there are. `pnl` is by window, `samples`
-    need no computing. `capital_has_transfers` says that `starting_capital` is what it would be if all that
-    the owner moved until now had been moved at the start, `equity_refused` that an equity was told which
-    cannot be.
+    need no computing; `positions` and `orders` are those that can be read. `capital_has_transfers` says that
+    `starting_capital` is what it would be if all that the owner moved until now had been moved at the start,
+    `equity_refused` that an equity was told which cannot be.
     """
 
     time: float
@@ -51,6 +51,8 @@ class Reading:
     max_exposure: float | None = None
     open_symbols: tuple[str, ...] | None = None
     pending_orders: int | None = None
+    positions: tuple[Position, ...] = ()
+    orders: tuple[WaitingOrder, ...] = ()
     data_ages: Mapping[str, float] = field(default_factory=dict)
     api: ApiCalls | None = None
     error_rate: float | None = None

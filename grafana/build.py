@@ -10,13 +10,12 @@ import yaml
 from grafanalib._gen import DashboardEncoder
 
 from grafana import provisioning
+from grafana.boards import chosen
 from grafana.lacking import Dashboard
 from grafana.look import Look
 from stack.settings import Settings
 
 HOME = "overview"
-# For a first bot: what it earns, what it risks, whether it runs, what fires.
-SIMPLE = ("overview", "performance", "risk", "money", "system", "alerts")
 _SUFFIX = ".dashboard.py"
 _FOLDER = Path(__file__).parent / "dashboards"
 
@@ -40,12 +39,10 @@ def build(settings: Settings, helps: Mapping[str, str], out: Path) -> None:
 
 def dashboards(settings: Settings, helps: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     """Return the JSON of each dashboard of the set whose widget is enabled, by the name of its file."""
-    shown, look = settings.dashboards, Look(settings, helps)
-    found = {}
+    look, found = Look(settings, helps), {}
     for file in sorted(_FOLDER.glob(f"*{_SUFFIX}")):
         name = file.name.removesuffix(_SUFFIX)
-        widget = getattr(shown.widgets, name, None)
-        if (shown.set == "all" or name in SIMPLE) and (widget is None or widget.enabled):
+        if chosen(settings, name):
             found[name] = json.loads(json.dumps(_load(file, look), cls=DashboardEncoder))
     return found
 

@@ -1,47 +1,95 @@
-"""Firing alerts as a number and as a table, which two dashboards have."""
+"""What is wrong now: open incidents, firing alerts as a number and as a table, which two dashboards have."""
 
 from grafana.lacking import Stat, Step, Table
 from grafana.look import Look, Size
-from grafana.parts import SECONDS, Query, named_values, override
+from grafana.parts import SECONDS, Query, named_values, override, painted_query
 from grafana.promql import ALERTS
 from grafana.tables import Column, table
+
+FIRES = f'ALERTS{{alertstate="firing",{ALERTS}}}'
+# Rules that are evaluated have a watchdog that fires: where there is none, nobody knows what fires.
+_WATCHED = 'count(ALERTS{alertname=~".*Watchdog"})'
+ANY_BOT = 'bot=~"$bot|"'  # what is about no bot is about all
+OPEN = f'max by (bot, severity, acknowledged_by) (nightdesk_incidents_open{{severity!="info",{ANY_BOT}%s}})'
+
+
+def incidents(look: Look) -> Stat:
+    """Return how many incidents are open, and who has them."""
+    every, held = (OPEN % f',acknowledged_by{which}""' for which in ("=", "!="))
+    nobodys = OPEN % ',acknowledged_by="",severity="critical"'
+    critical = f"count({nobodys})"
+    none = f'0 * (max(up{{job="webhook_actions"}}) == 1) unless on () count({OPEN % ""})'
+    return look.stat(
+        "Open incidents",
+        "And who acknowledged them; of severity info none, which need nobody. A click opens the page.",
+        [
+            Query(f"sum({every}) and on () {critical}", "nobody has, critical among them"),
+            Query(f"sum({every}) unless on () {critical}", "nobody has"),
+            Query(f"sum by (acknowledged_by) ({held})", "{{acknowledged_by}} has"),
+            Query(none, "none open"),
+        ],
+        empty="not known",
+        steps=[Step(look.calm)],
+        overrides=[
+            painted_query("A", look.bad),
+            painted_query("B", look.warn),
+            painted_query("D", look.good),
+        ],
+        text="value_and_name",
+        to=f"{look.settings.link('webhook_actions')}/",
+    )
 
 
 def how_many(look: Look) -> Stat:
     """Return the number of alerts that fire now."""
+    critical, others = (
+        f'count(max by (alertname, bot) ({FIRES} and ALERTS{{severity{which}"critical"}}))'
+        for which in ("=", "!=")
+    )
     return look.stat(
         "Firing alerts",
-        "Alerts that need someone: critical, warning, and those about Nightdesk itself.",
-        [Query(f'count(max by (alertname, bot) (ALERTS{{alertstate="firing",{ALERTS}}}))', "firing")],
-        empty="none",
-        steps=[Step(look.bad)],
+        "Alerts that need someone: critical, and others: warnings and those about Nightdesk itself.",
+        [
+            Query(critical, "critical"),
+            Query(others, "others"),
+            Query(f"0 * {_WATCHED} unless on () count({FIRES})", "none fires"),
+        ],
+        empty="not known",
+        overrides=[
+            painted_query("A", look.bad),
+            painted_query("B", look.warn),
+            painted_query("C", look.good),
+        ],
+        text="value_and_name",
     )
 
 
 def firing(look: Look, size: Size) -> Table:
-    """Return what fires now, and for how long its condition has held; each alert links to its runbook."""
-    severities = named_values({"critical": ("critical", look.bad), "warning": ("warning", look.warn)})
+    """Return what fires now, critical and newest first, and for how long; each alert links to its runbook."""
+    severities = named_values(
+        {
+            "critical": ("critical", look.bad),
+            "meta": ("Nightdesk", look.warn),
+            "warning": ("warning", look.warn),
+        }
+    )
     runbooks = look.settings.link("runbooks")
-    runbook = {"title": "Runbook", "url": f"{runbooks}/${{__value.raw}}.md", "targetBlank": True}
+    runbook = {"title": "Runbook", "url": f"{runbooks}/TradingBot${{__value.raw}}.md", "targetBlank": True}
+    ages = f"time() - ALERTS_FOR_STATE{{{ALERTS}}} and ignoring (alertstate) {FIRES}"
+    held = f"max by (alertname, bot, severity) ({ages})"
+    short = f'label_replace({held}, "alert", "$1", "alertname", "(?:TradingBot)?(.*)")'
     return table(
         look,
         "Alerts",
-        "What fires now, and for how long its condition has held. An alert links to its runbook.",
-        {"alertname": "Alert", "bot": "Bot", "severity": "Severity"},
-        [
-            Column(
-                "For",
-                f"max by (alertname, bot, severity) (time() - ALERTS_FOR_STATE{{{ALERTS}}}"
-                f' and ignoring (alertstate) ALERTS{{alertstate="firing",{ALERTS}}})',
-                SECONDS,
-                0,
-            )
-        ],
+        "What fires now, critical first, and for how long its condition has held. Alerts link to runbooks.",
+        {"severity": "Severity", "alert": "Alert", "bot": "Bot"},
+        [Column("For", f"max by (severity, alert, bot) ({short})", SECONDS, 0)],
         overrides=[
-            override("Severity", mappings=[severities], custom__displayMode="color-text"),
-            override("Alert", links=[runbook]),
+            override("Severity", mappings=[severities], custom__displayMode="color-text", custom__width=80),
+            override("Alert", links=[runbook], custom__minWidth=120),
+            override("For", custom__width=80),
         ],
         empty="nothing fires",
-        first="For",
+        first={"Severity": False, "For": False},
         size=size,
     )

@@ -1,12 +1,13 @@
 """What surrounds the panels of a dashboard: the grid, variables, annotations, links and times."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from grafanalib import core
 
+from grafana.grid import Row, laid, panels_of
 from grafana.lacking import Dashboard, Json, TimePicker, Variable
-from grafana.look import COLUMNS, Look
+from grafana.look import Look
 from grafana.parts import DATASOURCE
 from grafana.promql import ALERTS, BOT, RATE, increase
 from stack.settings import Duration
@@ -16,9 +17,9 @@ _DEPLOYED = "deployment"  # the tag under which a pipeline tells Grafana of a de
 
 
 def frame(
-    look: Look, uid: str, title: str, description: str, pace: Duration, panels: Sequence[core.Panel]
+    look: Look, uid: str, title: str, description: str, pace: Duration, panels: Sequence[core.Panel | Row]
 ) -> Dashboard:
-    """Return the dashboard of these panels, laid out in their order and refreshed at a pace."""
+    """Return the dashboard of these panels and rows, laid out in their order and refreshed at a pace."""
     shown = look.settings.dashboards
     paces = {shown.refresh, *(one.refresh for _, one in shown.widgets)}
     zone = look.settings.timezone
@@ -27,9 +28,9 @@ def frame(
         title=title,
         description=description,
         tags=[TAG],
-        panels=list(_flow(panels)),
-        templating=core.Templating(list=_variables(panels)),
-        annotations=core.Annotations(list=_annotations(look)),
+        panels=laid(panels),
+        templating=core.Templating(list=_variables(look, panels_of(panels))),
+        annotations=core.Annotations(list=_annotations(look, panels_of(panels))),
         links=_links(look),
         refresh=_seconds(pace),
         time=core.Time(f"now-{span(shown.default_range)}", "now"),
@@ -43,21 +44,9 @@ def frame(
     )
 
 
-def _flow(panels: Iterable[core.Panel]) -> Iterator[core.Panel]:
-    """Yield the panels placed from left to right, a new shelf where the row is full."""
-    x = y = shelf = 0
-    for panel in panels:
-        place = panel.gridPos
-        if x + place.w > COLUMNS:
-            x, y, shelf = 0, y + shelf, 0
-        place.x, place.y = x, y
-        x, shelf = x + place.w, max(shelf, place.h)
-        yield panel
-
-
-def _variables(panels: Sequence[core.Panel]) -> list[Variable]:
+def _variables(look: Look, panels: Sequence[core.Panel]) -> list[Variable]:
     """Return all variables; those that no panel asks for are hidden, and links still carry them on."""
-    asked = [target.expr for panel in panels for target in panel.targets]
+    asked = _asked(panels)
     of_symbols = f'{{__name__=~"trading_bot_(active_positions|trades_total|market_rsi)",{BOT}}}'
     chosen = {
         "bot": ("Bot", "label_values(trading_bot_up, bot)"),
@@ -65,9 +54,17 @@ def _variables(panels: Sequence[core.Panel]) -> list[Variable]:
         "exchange": ("Exchange", "label_values(trading_bot_network_latency_seconds, endpoint)"),
         "side": ("Side", f"label_values(trading_bot_trades_total{{{BOT}}}, side)"),
         "outcome": ("Outcome", f"label_values(trading_bot_trades_total{{{BOT}}}, outcome)"),
+        "host": ("Host", "label_values(trading_bot_host_cpu_usage_ratio, host)"),
+        "part": ("Part", "label_values(up, job)"),
     }
     return [
-        Variable(name="datasource", label="Data source", type="datasource", query="prometheus"),
+        Variable(
+            name="datasource",
+            label="Data source",
+            type="datasource",
+            query="prometheus",
+            hide=core.HIDE_VARIABLE if len(look.settings.services.prometheus.urls) < 2 else core.SHOW,
+        ),
         *(
             Variable(
                 name=name,
@@ -85,31 +82,29 @@ def _variables(panels: Sequence[core.Panel]) -> list[Variable]:
     ]
 
 
-def _annotations(look: Look) -> list[Json]:
-    """Return what is marked on all lines: alerts, actions, starts and deployments, trainings."""
-    grown = increase("nightdesk_actions_total", RATE, begin=f" offset {RATE}")
+def _asked(panels: Sequence[core.Panel]) -> list[str]:
+    return [target.expr for panel in panels for target in panel.targets]
+
+
+def _annotations(look: Look, panels: Sequence[core.Panel]) -> list[Json]:
+    """Return what can be marked on all lines; at first it is the times at which something critical fired."""
+    grown = increase(f"nightdesk_actions_total{{{BOT}}}", RATE, begin=f" offset {RATE}")
     actions = (
-        _tagged("Actions", look.settings.severities.info.colour, TAG)
+        _tagged("Actions", look.calm, TAG)
         if look.settings.channels.grafana.enabled
         else _marked(
             "Actions",
-            look.settings.severities.info.colour,
+            look.calm,
             f"sum by (action, outcome) {grown} > 0",
             title="{{action}}",
             text="{{outcome}}",
         )
     )
-    lines = look.settings.dashboards.colours.lines
-    return [
-        _marked(
-            "Alerts",
-            look.bad,
-            f'max by (alertname, bot, severity) (ALERTS{{alertstate="firing",{ALERTS}}})',
-            title="{{alertname}}",
-            text="{{bot}} {{severity}}",
-        ),
+    # One series, so that alerts that overlap are one region.
+    critical = f'max(ALERTS{{alertstate="firing",{ALERTS},severity="critical"}})'
+    every = [
+        _marked("Critical alert", look.bad, critical, title="Something critical fired", enable=True),
         actions,
-        _tagged("Deployments", look.good, _DEPLOYED),
         _marked(
             "Starts",
             look.good,
@@ -117,14 +112,17 @@ def _annotations(look: Look) -> list[Json]:
             title="{{bot}} started",
             useValueForTime=True,
         ),
-        _marked(
-            "Retraining",
-            lines.accuracy,
-            f"max by (bot, model) (trading_bot_model_last_retraining_timestamp_seconds{{{BOT}}}) * 1000",
-            title="{{model}} of {{bot}} trained",
-            useValueForTime=True,
-        ),
+        _tagged("Deployments", look.good, _DEPLOYED),
     ]
+    trainings = _marked(
+        "Trainings",
+        look.colours.lines.accuracy,
+        f"max by (bot, model) (trading_bot_model_last_retraining_timestamp_seconds{{{BOT}}}) * 1000",
+        title="{{model}} of {{bot}} trained",
+        useValueForTime=True,
+    )
+    of_models = any("trading_bot_model_" in expr for expr in _asked(panels))
+    return [*every, trainings] if of_models else every
 
 
 def _marked(name: str, colour: str, expr: str, *, title: str, text: str = "", **more: object) -> Json:
@@ -132,7 +130,7 @@ def _marked(name: str, colour: str, expr: str, *, title: str, text: str = "", **
     return {
         "name": name,
         "datasource": DATASOURCE,
-        "enable": True,
+        "enable": False,
         "iconColor": colour,
         "expr": expr,
         "step": "60s",
@@ -148,7 +146,7 @@ def _tagged(name: str, colour: str, tag: str) -> Json:
     return {
         "name": name,
         "datasource": {"type": "grafana", "uid": "-- Grafana --"},
-        "enable": True,
+        "enable": False,
         "iconColor": colour,
         "target": target,
     }

@@ -88,6 +88,16 @@ class Kind(_Panel, _AnyKind):
     """
 
 
+class RowHead(core.RowPanel):  # type: ignore[misc]  # grafanalib has no types
+    """The head of a row; it holds the panels of one that is folded."""
+
+    def to_json_data(self) -> Json:
+        """Return Grafana's JSON."""
+        kept = ("id", "type", "title", "collapsed", "panels", "gridPos", "repeat")
+        written = super().to_json_data()
+        return {key: written[key] for key in kept if written[key] is not None}
+
+
 class Target(core.Target):  # type: ignore[misc]  # grafanalib has no types
     """A PromQL query; a range unless it is instant."""
 

@@ -1,117 +1,34 @@
 """How every dashboard looks: panels in the colours, sizes and decimals of the settings."""
 
-import json
-import re
-import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from string import ascii_uppercase
 from typing import Literal
 
-from grafanalib import core
-
 from grafana.lacking import Json, Kind, Stat, StateTimeline, Step, TimeSeries
-from grafana.parts import COUNT, DATASOURCE, RATIO, Pace, Query, override, painted, targets
-from grafana.promql import BOT
-from stack.settings import Settings
+from grafana.outline import Outline
+from grafana.outline import Size as Size
+from grafana.parts import (
+    COUNT,
+    NEUTRAL,
+    Pace,
+    Query,
+    money_axis,
+    override,
+    painted,
+    targets,
+    unknown,
+)
+from grafana.parts import money as money_in
+from grafana.promql import Worst, counted_beside, extreme, left_behind
 
-COLUMNS, _UNITS = 24, 8  # Grafana's grid, and that of settings.dashboards.sizes
-_UNIT_HEIGHT = 4  # rows of 30 pixels: a unit is then about as high as it is wide
+MOST_LINES = 8  # that eyes can tell apart on one chart
+# How many values a label can have; what is not here has no bound.
+_VALUES = {"outcome": 3, "side": 2, "severity": 4, "source": 3, "confidence": 2, "objective": 6}
 _REDUCED: Json = {"calcs": ["lastNotNull"], "fields": "", "values": False}
 
-Size = Literal["small", "medium", "large", "xlarge", "full"]
 
-
-@dataclass(frozen=True)
-class Look:
-    """Makes panels in the colours, sizes, decimals and units of the settings.
-
-    `helps` is what each metric means, by its full name: what a panel says of itself ends with that.
-    """
-
-    settings: Settings
-    helps: Mapping[str, str]
-
-    @property
-    def alone(self) -> bool:
-        """Whether one bot is watched, so that no series needs its name."""
-        return len(self.settings.bots) < 2
-
-    def who(self, *rest: str) -> str:
-        """Return the name of a series: its bot, unless that is the only one, and the rest."""
-        return " ".join(rest if self.alone and rest else ("{{bot}}", *rest))
-
-    def currencies(self) -> dict[str, str]:
-        """Return each currency with the matchers of its bots: money of two currencies is never added up."""
-        bots: dict[str, list[str]] = {}
-        for name, bot in self.settings.bots.items():
-            bots.setdefault(bot.currency or self.settings.currency, []).append(re.escape(name))
-        if len(bots) < 2:
-            return {next(iter(bots), self.settings.currency): BOT}
-        return {
-            currency: f"{BOT},bot=~{json.dumps('|'.join(names), ensure_ascii=False)}"
-            for currency, names in bots.items()
-        }
-
-    def money_unit(self) -> str:
-        """Return the unit of money where a bot has no currency of its own; exact, never rounded to K."""
-        return f"suffix:{next(iter(self.currencies()))}"
-
-    def money_of_bots(self) -> Json:
-        """Return unit and decimals of the money of series that begin with the name of a bot."""
-        others = {
-            name: f"suffix:{bot.currency or self.settings.currency}"
-            for name, bot in self.settings.bots.items()
-        }
-        return {
-            "unit": self.money_unit(),
-            "decimals": self.settings.dashboards.decimals.money,
-            "overrides": [
-                override(f"/^{re.escape(name)}( |$)/", "byRegexp", unit=unit)
-                for name, unit in others.items()
-                if unit != self.money_unit()
-            ],
-        }
-
-    @property
-    def ratio(self) -> Json:
-        """Unit and decimals of what is 0 to 1."""
-        return {"unit": RATIO, "decimals": self.settings.dashboards.decimals.ratio}
-
-    @property
-    def good(self) -> str:
-        """The colour of what is as it should be."""
-        return self.settings.success_colour
-
-    @property
-    def warn(self) -> str:
-        """The colour of a warning."""
-        return self.settings.severities.warning.colour
-
-    @property
-    def bad(self) -> str:
-        """The colour of what is critical."""
-        return self.settings.severities.critical.colour
-
-    @property
-    def calm(self) -> str:
-        """The colour of what is neither good nor bad."""
-        return self.settings.severities.info.colour
-
-    def scale(self, kind: Literal["usage", "risk"]) -> list[Step]:
-        """Return the steps of a gauge: colours of a scale, no alert's limits."""
-        low, middle, high = getattr(self.settings.dashboards.gauge_steps, kind)
-        return [Step(self.good), Step(self.good, low), Step(self.warn, middle), Step(self.bad, high)]
-
-    def at_most(self, warning: float | None, critical: float | None = None) -> list[Step]:
-        """Return the steps of what is good below its limits."""
-        found = [Step(self.good)]
-        found += [Step(self.warn, warning)] if warning is not None else []
-        return [*found, Step(self.bad, critical)] if critical is not None else found
-
-    def at_least(self, warning: float, critical: float | None = None) -> list[Step]:
-        """Return the steps of what is good from its limits on."""
-        below = [Step(self.warn)] if critical is None else [Step(self.bad), Step(self.warn, critical)]
-        return [*below, Step(self.good, warning)]
+class Look(Outline):
+    """Makes panels in the colours, sizes, decimals and units of the settings."""
 
     def money(
         self,
@@ -122,12 +39,26 @@ class Look:
         empty: str,
         steps: Sequence[Step] = (),
         size: Size = "medium",
+        to: str | None = None,
     ) -> Stat:
-        """Return a sum of money now, one for each currency; `expr` has `%s` where the matchers go."""
-        sums = [
-            Query(f"sum(max by (bot) ({expr % matchers}))", currency)
-            for currency, matchers in self.currencies().items()
-        ]
+        """Return a sum of money now, one for each currency; `expr` has `%s` where the matchers go.
+
+        What is last known of bots that do not answer is part of it, and its name says of how many.
+        """
+        sums, units = list[Query](), list[Json]()
+        for currency, matchers in self.currencies().items():
+            of_bots = f"max by (bot) ({expr.replace('%s', matchers)})"
+            units += [
+                override(ref, "byFrameRefID", unit=money_in(currency))
+                for ref in ascii_uppercase[len(sums) : len(sums) + 2]
+            ]
+            sums += [
+                Query(f"sum({of_bots}) unless on () {left_behind(of_bots)}", currency),
+                Query(
+                    counted_beside(f"sum({of_bots})", down=left_behind(of_bots), of=f"count({of_bots})"),
+                    "{{down}} of {{of}} bots last known",
+                ),
+            ]
         return self.stat(
             title,
             words,
@@ -136,8 +67,10 @@ class Look:
             decimals=self.settings.dashboards.decimals.money,
             empty=empty,
             steps=steps,
-            overrides=[override(currency, unit=f"suffix:{currency}") for currency in self.currencies()],
+            overrides=units,
+            text="value_and_name",
             size=size,
+            to=to,
         )
 
     def stat(
@@ -154,20 +87,31 @@ class Look:
         mapping: Json | None = None,
         text: Literal["value", "value_and_name"] = "value",
         size: Size = "small",
+        to: str | None = None,
     ) -> Stat:
-        """Return a panel of the value now; `empty` is what it says when nothing is known."""
+        """Return a panel of the value now; `empty` is what it says when nothing is known.
+
+        `to` is the address that a click opens.
+        """
+        links = [{"title": "Open", "url": to}] if to else []
         return Stat(
-            **self.common(title, words, queries, size, steps),
+            **self.common(title, words, queries, size, steps or [Step(NEUTRAL)]),
             targets=list(targets(queries, instant=True)),
             format=unit,
             decimals=decimals,
             noValue=empty,
             reduceCalc="lastNotNull",
             graphMode="none",
+            orientation="horizontal",  # one below the other, each as wide as the panel
             textMode=text,
             color={"mode": "thresholds"},
-            mappings=[mapping] if mapping else [],
+            mappings=[*([mapping] if mapping else []), unknown(empty)],
             overrides=list(overrides),
+            extraJson={
+                # Names above values, which else have a third of the width.
+                "options": {"wideLayout": False, "text": {"titleSize": 13} if text != "value" else {}},
+                "fieldConfig": {"defaults": {"links": links}},
+            },
         )
 
     def gauge(
@@ -188,7 +132,7 @@ class Look:
         return Kind(
             kind="gauge",
             **self.common(title, words, queries, size, steps),
-            **self._shown(queries, options, unit=unit, decimals=decimals, empty=empty, top=top),
+            **self.shown(queries, options, unit=unit, decimals=decimals, empty=empty, top=top),
         )
 
     def bars(
@@ -202,15 +146,16 @@ class Look:
         steps: Sequence[Step] = (),
         decimals: int | None = None,
         top: float | None = None,
+        floor: float | None = 0,
         overrides: Sequence[Json] = (),
         size: Size = "large",
     ) -> Kind:
-        """Return a horizontal bar for each value now."""
+        """Return a horizontal bar for each value now, from `floor` on: None where there may be losses."""
         options: Json = {"reduceOptions": _REDUCED, "orientation": "horizontal", "displayMode": "basic"}
         return Kind(
             kind="bargauge",
             **self.common(title, words, queries, size, steps),
-            **self._shown(queries, options, unit=unit, decimals=decimals, empty=empty, top=top),
+            **self.shown(queries, options, unit=unit, decimals=decimals, empty=empty, top=top, floor=floor),
             overrides=list(overrides),
         )
 
@@ -226,7 +171,7 @@ class Look:
         size: Size = "large",
     ) -> Kind:
         """Return the shares of a whole; `colours` by name, else those of the settings in turn."""
-        pie = self.settings.dashboards.colours.pie
+        pie = self.colours.pie
         fixed = colours or {query.legend: pie[at % len(pie)] for at, query in enumerate(queries)}
         legend: Json = {"displayMode": "list", "placement": "bottom", "showLegend": True}
         options: Json = {
@@ -235,7 +180,7 @@ class Look:
             "legend": legend | {"values": ["value", "percent"]},
             "tooltip": {"mode": "single", "sort": "none"},
         }
-        common = self._shown(queries, options, unit=unit, decimals=0, empty=empty)
+        common = self.shown(queries, options, unit=unit, decimals=0, empty=empty)
         common["defaults"] |= {"color": {"mode": "palette-classic"}}
         return Kind(
             kind="piechart",
@@ -271,7 +216,7 @@ class Look:
         return Kind(
             kind="heatmap",
             **self.common(title, words, [query], size, pace=pace),
-            **self._shown([query], options, unit=unit, decimals=0, empty=empty, instant=False),
+            **self.shown([query], options, unit=unit, decimals=0, empty=empty, instant=False),
         )
 
     def lines(
@@ -289,29 +234,33 @@ class Look:
         columns: bool = False,
         decimals: int | None = None,
         overrides: Sequence[Json] = (),
+        worst: Worst = "highest",
         pace: Pace = Pace(),  # noqa: B008 - frozen
         size: Size = "xlarge",
     ) -> TimeSeries:
         """Return lines (or stacked columns) over time, the limits drawn and always within sight.
 
-        One bot's line has `colour`; several bots, or `many` lines of one, need a colour each.
+        One bot's line has `colour`; several bots, or `many` lines of one, need a colour each. Where there
+        may be more lines than eyes can follow, the `worst` are drawn. `decimals`, which ratios and money
+        bring, are left to Grafana: fixed ones repeat the labels of an axis.
         """
-        colours = self.settings.dashboards.colours
+        del decimals
         bounds = [step.value for step in limits if step.value is not None]
         scale = {"axisSoftMin": min(0, *bounds) * 1.1, "axisSoftMax": max(0, *bounds) * 1.1} if bounds else {}
-        defaults: Json = {"noValue": empty, "custom": scale}
+        defaults: Json = {"noValue": empty, "custom": scale} | ({"min": 0} if columns else {})
         if self.alone and not many:
-            fixed = colour or (colours.bars if columns else colours.lines.default)
+            fixed = colour or (self.colours.bars if columns else self.colours.lines.default)
             defaults["color"] = {"mode": "fixed", "fixedColor": fixed}
+        drawn, few = self._few(queries, worst)
+        words = f"{words} {few}".strip()
         return TimeSeries(
             **self.common(title, words, queries, size, [Step("transparent"), *limits], pace),
-            targets=list(targets(queries)),
+            targets=list(targets(drawn)),
             unit=unit,
-            valueDecimals=decimals,
             drawStyle="bars" if columns else "line",
             barAlignment=1 if columns else 0,  # a column stands for what follows its point
             stacking={"mode": "normal", "group": "A"} if columns else {},
-            lineWidth=colours.bar_width if columns else colours.line_width,
+            lineWidth=self.colours.bar_width if columns else self.colours.line_width,
             lineInterpolation="smooth" if filled else "linear",
             fillOpacity=80 if columns else 10 if filled else 0,
             showPoints="never",
@@ -321,6 +270,46 @@ class Look:
             overrides=list(overrides),
             extraJson={"fieldConfig": {"defaults": defaults}},
         )
+
+    def _few(self, queries: Sequence[Query], worst: Worst) -> tuple[Sequence[Query], str]:
+        """Return the queries, cut to the worst lines where there may be too many, and what that says."""
+        many = {**_VALUES, "bot": len(self.settings.bots)}
+        if sum(query.lines(many) for query in queries) <= MOST_LINES:
+            return queries, ""
+        each = MOST_LINES // len(queries)
+        cut = [Query(extreme(query.expr, each, worst), query.legend) for query in queries]
+        return cut, f"The {each} {worst} now."
+
+    def money_lines(
+        self,
+        title: str,
+        words: str,
+        queries: Sequence[Query],
+        *,
+        empty: str,
+        worst: Worst = "lowest",
+        many: bool = False,
+        limits: Sequence[Step] = (),
+        filled: bool = False,
+        size: Size = "xlarge",
+    ) -> list[TimeSeries]:
+        """Return a chart of money for each currency; each query has `%s` where the matchers go."""
+        currencies = self.currencies()
+        return [
+            self.lines(
+                title if len(currencies) < 2 else f"{title}, {currency}",
+                words,
+                [Query(query.expr.replace("%s", matchers), query.legend) for query in queries],
+                unit=money_axis(currency),
+                empty=empty,
+                worst=worst,
+                many=many,
+                limits=limits,
+                filled=filled,
+                size=size,
+            )
+            for currency, matchers in currencies.items()
+        ]
 
     def states(
         self,
@@ -339,60 +328,3 @@ class Look:
             mappings=[mapping],
             extraJson={"fieldConfig": {"defaults": {"noValue": empty, "unit": "short"}}},
         )
-
-    def _shown(
-        self,
-        queries: Sequence[Query],
-        options: Json,
-        *,
-        unit: str,
-        decimals: int | None,
-        empty: str,
-        top: float | None = None,
-        instant: bool = True,
-    ) -> Json:
-        defaults: Json = {
-            "unit": unit,
-            "decimals": decimals,
-            "noValue": empty,
-            "color": {"mode": "thresholds"},
-        }
-        if top is not None:
-            defaults |= {"min": 0, "max": top}
-        found = list(targets(queries, instant=instant))
-        return {"targets": found, "options": options, "defaults": defaults}
-
-    def common(
-        self,
-        title: str,
-        words: str,
-        queries: Sequence[Query],
-        size: Size,
-        steps: Sequence[Step] = (),
-        pace: Pace = Pace(),  # noqa: B008 - frozen
-    ) -> Json:
-        cells = (
-            [_UNITS, self.settings.dashboards.sizes.xlarge[1]]
-            if size == "full"
-            else getattr(self.settings.dashboards.sizes, size)
-        )
-        return {
-            "title": title,
-            "description": self._described(words, queries),
-            "id": zlib.crc32(title.encode()) % 1_000_000 + 1,  # a panel keeps its links wherever it is moved
-            "dataSource": DATASOURCE,
-            "thresholds": list(steps) or [Step(self.settings.dashboards.colours.lines.default)],
-            "maxDataPoints": None,
-            "interval": pace.step,
-            "timeFrom": pace.back,
-            "gridPos": core.GridPos(w=cells[0] * COLUMNS // _UNITS, h=cells[1] * _UNIT_HEIGHT, x=0, y=0),
-        }
-
-    def _described(self, words: str, queries: Sequence[Query]) -> str:
-        """Return what is said of a panel and what each metric that it shows means."""
-        named = re.findall(r"\b(?:trading_bot|nightdesk)_\w+", " ".join(query.expr for query in queries))
-        bare = [re.sub(r"_(bucket|sum|count)$", "", name) for name in named]
-        meant = {name: self.helps[name] for name in bare if name in self.helps}
-        if len(meant) < 2:
-            return "\n\n".join([text for text in (words, *meant.values()) if text])
-        return "\n".join([words, "", *(f"- `{name}`: {meaning}" for name, meaning in meant.items())]).strip()

@@ -1,15 +1,23 @@
 """Pieces of PromQL that the dashboards share: what is chosen above a dashboard, and each series once."""
 
+import re
 from collections.abc import Sequence
+from typing import Literal
 
 BOT = 'bot=~"$bot"'  # what every query of a bot's metrics selects by
 SYMBOL = 'symbol=~"$symbol"'
 SIDE = 'side=~"$side"'
 OUTCOME = 'outcome=~"$outcome"'
 ENDPOINT = 'endpoint=~"$exchange"'
+HOST = 'host=~"$host"'
+PART = 'job=~"$part"'  # what Prometheus scrapes
 # Watchdogs always fire, and info needs nobody. Alerts about the stack itself carry no bot.
 ALERTS = 'alertname!~".*Watchdog",severity!="info",bot=~"$bot|",drill=""'
 RATE = "$__rate_interval"
+
+_QUOTED = r"""[^{}"']|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'"""
+_SELECTOR = re.compile(rf"([a-zA-Z_:][\w:]*\{{(?:{_QUOTED})*\}})(\[[^\]]+\])?( offset -?[\w$]+)?")
+Worst = Literal["highest", "lowest"]
 
 
 def of(metric: str, *matchers: str) -> str:
@@ -79,3 +87,41 @@ def coded(metric: str, label: str, values: Sequence[str], *labels: str, where: S
 
     known = [f"{code} * {held(f'{label}={value!r}')}" for code, value in enumerate(values)]
     return "\nor ".join([*known, f"-1 * {held()}"])
+
+
+def known(metric: str, *, where: Sequence[str] = (), level: str = "bot") -> str:
+    """Return a figure by bot as it is, or was when the bot was last heard of."""
+    return f"max by (bot) ({of(f'{level}:trading_bot_{metric}:known', *where)})"
+
+
+def left_behind(of_bots: str) -> str:
+    """Return of how many bots a figure is known that do not answer now: nothing where all do."""
+    return f"count({of_bots} unless on (bot) {each('up')} == 1)"
+
+
+def counted_beside(value: str, **counts: str) -> str:
+    """Return a value with counts as its labels; nothing where one of them is nothing."""
+    return value + "".join(
+        f' * on () group_left ({label}) count_values("{label}", {count})' for label, count in counts.items()
+    )
+
+
+def extreme(expr: str, most: int, worst: Worst) -> str:
+    """Return the series of a range that are the worst at its end, the same over all of it.
+
+    Of a series that has ended it is the last of the range that counts.
+    """
+
+    def at_end(found: re.Match[str]) -> str:
+        selector, span, offset = (part or "" for part in found.groups())
+        if span:
+            return f"{selector}{span} @ end(){offset}"
+        return f"last_over_time({selector}[$__range] @ end(){offset})"
+
+    pick = "topk" if worst == "highest" else "bottomk"
+    return f"({expr}) and {pick}({most}, {_SELECTOR.sub(at_end, expr)})"
+
+
+def weeks_before(expr: str, weeks: int) -> str:
+    """Return the same so many weeks before, each series as the mean of its hour."""
+    return _SELECTOR.sub(lambda found: f"avg_over_time({found[1]}[1h] offset {weeks}w)", expr)

@@ -8,7 +8,9 @@ from grafanalib import core
 
 from grafana.lacking import Json, Step, Table
 from grafana.look import Look, Size
-from grafana.parts import NUMBER, Query, override, targets
+from grafana.parts import NEUTRAL, NUMBER, Query, override, targets, unknown
+
+_NARROWEST = 80  # pixels: a dozen columns are within sight on a laptop
 
 
 @dataclass(frozen=True)
@@ -36,12 +38,16 @@ def table(
     columns: Sequence[Column],
     *,
     empty: str,
-    first: str,
+    first: str | Mapping[str, bool],
     falling: bool = True,
     overrides: Sequence[Json] = (),
     size: Size = "full",
 ) -> Table:
-    """Return a table: a row a value of the labels `rows` (name → title), sorted by `first`."""
+    """Return a table: a row a value of the labels `rows` (name → title), sorted by `first`.
+
+    That is a column, or several in the order in which they count, and whether each of them falls.
+    """
+    order = {first: falling} if isinstance(first, str) else first
     values = [f"Value #{ref}" for ref, _ in zip(ascii_uppercase, columns, strict=False)]
     values = values if len(columns) > 1 else ["Value"]  # as Grafana names the result of one query
     pairs = list(zip(values, columns, strict=True))
@@ -54,25 +60,28 @@ def table(
     }
     queries = [Query(column.expr, "") for column in columns]
     return Table(
-        **look.common(title, words, queries, size),
+        **look.common(title, words, queries, size, [Step(NEUTRAL)]),
         targets=list(targets(queries, instant=True, table=True)),
         transformations=[{"id": "merge", "options": {}}, {"id": "organize", "options": organize}],
-        overrides=[*(_cell(column) for column in columns), *overrides],
-        sortBy=[core.TableSortByField(displayName=first, desc=falling)],
+        overrides=[
+            *(override(title, noValue="–") for title in rows.values()),
+            *(_cell(column) for column in columns),
+            *overrides,
+        ],
+        sortBy=[core.TableSortByField(displayName=name, desc=falls) for name, falls in order.items()],
         unit="short",
-        extraJson={"fieldConfig": {"defaults": {"noValue": empty}}},
+        extraJson={"fieldConfig": {"defaults": {"noValue": empty, "custom": {"minWidth": _NARROWEST}}}},
     )
 
 
 def _cell(column: Column) -> Json:
     """Return how the cells of a column are written and coloured."""
     if column.label:
-        return override(column.title, noValue="")
-    properties: Json = {"unit": column.unit}
+        return override(column.title, noValue="–")
+    properties: Json = {"unit": column.unit, "noValue": "–"}
     if column.decimals is not None:
         properties["decimals"] = column.decimals
-    if column.mapping:
-        properties["mappings"] = [column.mapping]
+    properties["mappings"] = [*([column.mapping] if column.mapping else []), unknown("–")]
     if column.steps:
         properties["thresholds"] = {"mode": "absolute", "steps": list(column.steps)}
     if column.top is not None:

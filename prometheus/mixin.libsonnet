@@ -23,9 +23,10 @@ local group(name, rules, interval=null) =
   },
 
   prometheusAlerts+:: {
+    local positions = (import 'rules/positions.libsonnet')($._config),
     groups+: [
-      group('trading-bot-critical', (import 'rules/critical.libsonnet')($._config)),
-      group('trading-bot-warning', (import 'rules/warning.libsonnet')($._config)),
+      group('trading-bot-critical', (import 'rules/critical.libsonnet')($._config) + positions.critical),
+      group('trading-bot-warning', (import 'rules/warning.libsonnet')($._config) + positions.warning),
       group('trading-bot-slo', (import 'rules/slo.libsonnet')($._config)),
       group('trading-bot-info', (import 'rules/info.libsonnet')($._config)),
       group('trading-bot-meta', (import 'rules/meta.libsonnet')($._config)),

@@ -4,11 +4,15 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from difflib import get_close_matches
+from importlib.metadata import version
+from inspect import cleandoc
 from pathlib import Path
 
-from stack import alerts, capabilities, dead_man, drawdown, reach, schedule, who
+from stack import alerts, capabilities, dead_man, drawdown, reach, schedule, state, who
 from stack.binaries import MissingBinary
+from stack.doctor.command import add_command as add_doctor
 from stack.drill.command import add_command as add_drill
 from stack.limits import add_command as add_limits
 from stack.limits import unarmed as without_capital
@@ -17,7 +21,9 @@ from stack.oncall import NotDone, add_commands
 from stack.render import RenderError, render
 from stack.reports import add_command as add_report
 from stack.schema import user_schema
+from stack.service import add_command as add_service
 from stack.settings import (
+    DEFAULT_CONFIG,
     Duration,
     Settings,
     SettingsError,
@@ -25,10 +31,16 @@ from stack.settings import (
     from_arguments,
     missing_secrets,
 )
-from stack.status import Unreachable, read_status
+from stack.status import Unreachable
 from stack.up import CannotStart, up
 
 Command = Callable[[argparse.Namespace], int]
+EXITS = (
+    "Exit code: 0 it is done, and all is well; 1 it could not be done, or something is not well; "
+    "2 the settings or the words are wrong; 141 whoever reads the output has closed it."
+)
+_BROKEN_PIPE = 141  # as a shell reports it
+_SAME = {"oncall": "on-call"}  # what it was called before
 
 
 def check(arguments: argparse.Namespace) -> int:
@@ -41,7 +53,7 @@ def check(arguments: argparse.Namespace) -> int:
     if switch and dead_man.refuses(settings):
         problems.append(switch)
     if problems:
-        raise SettingsError(problems)
+        raise SettingsError(problems, arguments.config or [DEFAULT_CONFIG])
     print("\n".join(_overview(settings, found.used)))
     for line in filter(None, [*found.warnings, switch]):
         print(f"warning: {line}")
@@ -79,12 +91,6 @@ def list_alerts(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def status(arguments: argparse.Namespace) -> int:
-    """Say how the bots are, what fires and what is open, once."""
-    print(read_status(from_arguments(arguments)))
-    return 0
-
-
 def test_notify(arguments: argparse.Namespace) -> int:
     """Send one message over each channel that is set."""
     settings = from_arguments(arguments)
@@ -108,29 +114,55 @@ def backfill(arguments: argparse.Namespace) -> int:
 
 
 def main(words: list[str] | None = None) -> int:
-    """Run `nightdesk`; return its exit code: 2 for settings that cannot be used, 1 for anything else."""
+    """Run `nightdesk`; return its exit code, as EXITS says."""
     words = sys.argv[1:] if words is None else words
+    words = [*map(_SAME.get, words[:1], words[:1]), *words[1:]]
     for name, elsewhere in (("logs", logs), ("backfill", backfill)):
         if words[:1] == [name]:
             return elsewhere(argparse.Namespace(words=words[1:]))
-    arguments = _parser().parse_args(words)
-    command: Command = arguments.command
     try:
-        return command(arguments)
+        code = _run(words)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever reads has read enough, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _BROKEN_PIPE
     except SettingsError as error:
         print(error, file=sys.stderr)
         return 2
     except (RenderError, MissingBinary, CannotStart, Unreachable, NotDone, NotifyError) as error:
         print(error, file=sys.stderr)
         return 1
+    except OSError as error:
+        print(f"{error.filename or 'nightdesk'}: {error.strerror or error}", file=sys.stderr)
+        return 1
+    return code
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="nightdesk", description=__doc__)
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+def _run(words: list[str]) -> int:
+    parser, commands = _parser()
+    if words and not words[0].startswith("-") and words[0] not in commands:
+        near = get_close_matches(words[0], commands, n=1)
+        hint = f"did you mean {near[0]}?" if near else "`nightdesk` lists them"
+        print(f"{words[0]}: is no command of nightdesk; {hint}", file=sys.stderr)
+        return 2
+    arguments = parser.parse_args(words)
+    command: Command | None = arguments.command
+    if command is None:
+        parser.print_help()
+        return 0
+    return command(arguments)
+
+
+def _parser() -> tuple[argparse.ArgumentParser, Collection[str]]:
+    """Return what reads the words, and the commands that there are."""
+    parser = argparse.ArgumentParser(prog="nightdesk", description=__doc__, epilog=EXITS)
+    parser.add_argument("--version", action="version", version=f"nightdesk {version('nightdesk')}")
+    parser.set_defaults(command=None)
+    commands = parser.add_subparsers(metavar="COMMAND")
 
     def add(name: str, command: Command) -> argparse.ArgumentParser:
-        one = commands.add_parser(name, help=command.__doc__, description=command.__doc__)
+        says = cleandoc(command.__doc__ or "").partition("Raises ")[0].strip()  # the rest is for developers
+        one = commands.add_parser(name, help=says.partition("\n\n")[0], description=says, epilog=EXITS)
         one.set_defaults(command=command)
         return one
 
@@ -145,33 +177,30 @@ def _parser() -> argparse.ArgumentParser:
     listing = add("alerts", list_alerts)
     add_arguments(listing)
     who.add_options(listing)
-    for name, command in (
-        ("status", status),
-        ("test-notify", test_notify),
-    ):
-        add_arguments(add(name, command))
+    state.add_commands(add)
+    add_arguments(add("test-notify", test_notify))
     rendering = add("render", render_build)
     add_arguments(rendering)
     rendering.add_argument("--out", type=Path, default=Path("build"), metavar="DIR", help="default: build")
-    running = add("up", up)
-    add_arguments(running)
-    running.add_argument("--data", type=Path, default=Path(".data"), metavar="DIR", help="default: .data")
-    running.add_argument("--ha", action="store_true", help="several of each part; what ends is started again")
-    running.add_argument(
-        "--replica",
-        type=int,
-        metavar="N",
-        help="of several machines, what runs on the Nth; what ends is started again",
-    )
-    running.add_argument(
-        "--for", dest="duration", type=_duration, metavar="TIME", help="stop by itself after 30s, 5m, …"
-    )
+    _add_up(add("up", up))
     add_commands(add, _duration)
     add_limits(add)
     schedule.add_command(add, _duration)
     add_report(add)
     add_drill(add)
-    return parser
+    add_doctor(add)
+    add_service(add)
+    return parser, commands.choices
+
+
+def _add_up(running: argparse.ArgumentParser) -> None:
+    add_arguments(running)
+    running.add_argument("--data", type=Path, default=Path(".data"), metavar="DIR", help="default: .data")
+    running.add_argument("--ha", action="store_true", help="several of each part")
+    running.add_argument("--replica", type=int, metavar="N", help="of several machines, what runs on the Nth")
+    running.add_argument(
+        "--for", dest="duration", type=_duration, metavar="TIME", help="stop by itself after 30s, 5m, …"
+    )
 
 
 def _duration(text: str) -> Duration:

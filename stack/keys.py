@@ -8,21 +8,14 @@ import sys
 import tempfile
 from pathlib import Path
 
-from stack.settings import PushBot, Settings, SettingsError, add_arguments, from_arguments
+from stack.settings import Settings, SettingsError, add_arguments, from_arguments, own_secrets
 
 _SOCKET = Path("/var/run/docker.sock")
 
 
 def generate(settings: Settings) -> list[Path]:
     """Write the tokens that the settings name and that do not exist; return the new files."""
-    tokens = settings.webhook_actions.tokens
-    files = [tokens.receive_file, tokens.read_file, tokens.act_file, tokens.reload_file]
-    if settings.demo.enabled:
-        files.append(settings.demo.token_file)
-    if settings.web.auth.enabled:
-        files.append(settings.web.auth.password_file)
-    files += [bot.source.token_file for bot in settings.bots.values() if isinstance(bot.source, PushBot)]
-    return [file for file in files if _write(file, secrets.token_urlsafe(32))]
+    return [file for file in own_secrets(settings) if _write(file, secrets.token_urlsafe(32))]
 
 
 def generate_for_compose(root: Path) -> list[Path]:

@@ -45,7 +45,7 @@ def send_tests(settings: Settings, words: Sequence[str]) -> list[tuple[str, str]
         name for name in _BY_ALERTMANAGER if _channel(settings, name).enabled and _messages(settings, name)
     ]
     told = [(name, _test(settings, name)) for name in by_alertmanager]
-    told += _engine_tests(words)
+    told += by_engine(words)
     if not told:
         raise NotifyError(
             "no channel is set; set channels.email (or telegram, slack, sms, phone) and enable it"
@@ -53,8 +53,11 @@ def send_tests(settings: Settings, words: Sequence[str]) -> list[tuple[str, str]
     return told
 
 
-def _engine_tests(words: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Yield (channel and address, what became of it) for what webhook_actions sends by itself."""
+def by_engine(words: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield (channel and address, what became of it) for what webhook_actions sends, or with --look asks.
+
+    Raises NotifyError.
+    """
     # A program of its own: the stack imports no service.
     command = [sys.executable, "-m", "webhook_actions.notify.trial", *words]
     ended = subprocess.run(command, stdout=subprocess.PIPE, text=True)

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
-from clients.http import NoAnswer, ask
+from clients.http import Answer, NoAnswer, ask
 from clients.parts import to_part
 from stack.settings import Duration, Settings, add_arguments, from_arguments
 
@@ -49,6 +49,11 @@ class OnCall:
         body = {"action": action, "confirm": confirm}
         return str(self.ask("POST", f"incidents/{incident}/run", body)["done"])
 
+    def run_on(self, bot: str, action: str, confirm: str) -> str:
+        """Ask for an action on a bot now, whether it has an incident or not; returns what was done."""
+        body = {"action": action, "confirm": confirm}
+        return str(self.ask("POST", f"bots/{quote(bot, safe='')}/run", body)["done"])
+
     def pause(self, reason: str) -> str:
         """Stop all actions; returns what was done."""
         return str(self.ask("POST", "pause", {"reason": reason})["done"])
@@ -74,16 +79,15 @@ class OnCall:
             file = self._token_file
             asked = to_part(self._web, method, url, _TIMEOUT, token_file=file, query=parameters, body=named)
             answer = ask(asked)
-            said = answer.json()
+            if not answer.ok:
+                raise NotDone(reason(answer))
+            return answer.json()
         except OSError as error:
-            raise NotDone(f"{self._token_file}: {error.strerror}; `make setup` writes it") from None
+            raise NotDone(f"{self._token_file}: {error.strerror}; `nightdesk up` writes it") from None
         except (NoAnswer, ValueError):
             raise NotDone(
                 f"webhook_actions at {self._url} does not answer; `nightdesk up` starts it"
             ) from None
-        if not answer.ok:
-            raise NotDone(_reason(said))
-        return said
 
     def _block(self, incident: Mapping[str, Any]) -> str:
         """Return an incident in a few lines: what it is, and the end of its timeline."""
@@ -117,9 +121,14 @@ def ack(arguments: argparse.Namespace) -> int:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run an action on an incident's bot now; `nightdesk incidents` shows how it goes."""
+    """Run an action now, on an incident's bot or any other; `nightdesk incidents` shows how it goes."""
+    *incident, action = arguments.words
+    if len(incident) != (0 if arguments.bot else 1) or not all(map(str.isdecimal, incident)):
+        raise NotDone("say `nightdesk run INCIDENT ACTION`, or `nightdesk run ACTION --bot BOT`")
     desk = OnCall(from_arguments(arguments))
-    return _say(f"{arguments.action}: {desk.run(arguments.incident, arguments.action, arguments.confirm)}")
+    if arguments.bot:
+        return _say(f"{action}: {desk.run_on(arguments.bot, action, arguments.confirm)}")
+    return _say(f"{action}: {desk.run(int(incident[0]), action, arguments.confirm)}")
 
 
 def pause(arguments: argparse.Namespace) -> int:
@@ -147,8 +156,13 @@ def add_commands(
         "--silence", type=duration, metavar="TIME", help="silence Alertmanager too; a snooze's length counts"
     )
     running = add("run", run)
-    running.add_argument("incident", type=int, help="its number, as `nightdesk incidents` shows it")
-    running.add_argument("action", help="restart_bot, check_network, …")
+    running.add_argument(
+        "words",
+        nargs="+",
+        metavar="[INCIDENT] ACTION",
+        help="an incident's number, as `nightdesk incidents` shows it; restart_bot, check_network, …",
+    )
+    running.add_argument("--bot", metavar="BOT", help="instead of an incident: there need be none")
     running.add_argument(
         "--confirm",
         default="",
@@ -168,8 +182,12 @@ def _say(text: str) -> int:
     return 0
 
 
-def _reason(said: object) -> str:
+def reason(answer: Answer) -> str:
     """Return why something was refused, from an answer of the API."""
+    try:
+        said = answer.json()
+    except ValueError:
+        return f"HTTP {answer.status}: {answer.text.strip()[:300]}"
     detail = said.get("detail") if isinstance(said, dict) else None
     if isinstance(detail, list):  # of a request that is none: FastAPI's list of what is wrong
         return "; ".join(str(each.get("msg", each)) for each in detail)

@@ -1,4 +1,4 @@
-"""Runs the processes of a Procfile until one of them ends or somebody says stop, and leaves none behind."""
+"""Runs the processes of a Procfile until told to stop, starts again what ends, and leaves none behind."""
 
 import ctypes
 import os
@@ -16,7 +16,9 @@ from honcho.process import Popen
 
 STOP_WITHIN = 15.0  # seconds: the embedded PostgreSQL writes its last checkpoint in them
 _LAST_WORDS = 0.5  # seconds to read on after the end, since something left behind may hold the pipe open
-_REVIVE_AFTER = 1.0  # seconds
+_FIRST_WAIT = 1.0  # seconds until the first start after an end; each further one waits twice as long
+_LONGEST_WAIT = 60.0  # seconds
+_STEADY = 300.0  # seconds after which a process has proven that it runs, and its ends are counted anew
 _KILL_AFTER = 3.0  # seconds for what a service left behind
 _PR_SET_CHILD_SUBREAPER = 36
 
@@ -31,12 +33,20 @@ class Line:
 
 @dataclass(frozen=True)
 class Ended:
-    """A process that is no more; `code` as subprocess has it, negative for a signal."""
+    """A process that is no more.
+
+    `code` is as subprocess has it, negative for a signal, None for one that could not be started at all;
+    `times` counts its ends without a steady run between, `wait` is in how many seconds it is started again.
+    """
 
     name: str
-    code: int
+    code: int | None
+    times: int
+    wait: float
 
     def __str__(self) -> str:
+        if self.code is None:
+            return f"{self.name} could not be started"
         if self.code >= 0:
             return f"{self.name} ended with exit code {self.code}"
         return f"{self.name} was ended by {signal.Signals(-self.code).name}"
@@ -45,12 +55,9 @@ class Ended:
 class Processes:
     """The processes of a Procfile. What they print and how they end arrives in `events`."""
 
-    def __init__(
-        self, commands: Mapping[str, str], events: "SimpleQueue[Any]", *, revive: bool = False
-    ) -> None:
-        """`revive` starts again what ends by itself."""
+    def __init__(self, commands: Mapping[str, str], events: "SimpleQueue[Any]") -> None:
+        """What ends by itself is started again, the sooner the better it ran before."""
         self._events = events
-        self._revive = revive
         self._stopping = threading.Event()
         self._children: dict[str, Popen] = {}
         # One thread a process, for as long as it lives: Linux takes the death of the thread that started a
@@ -67,15 +74,15 @@ class Processes:
             thread.start()
 
     def signal(self, name: str, number: signal.Signals) -> None:
-        """Send a signal to one; one that has just ended will read everything at its next start."""
-        self._children[name].send_signal(number)
+        """Send a signal to one; one that does not run will read everything at its next start."""
+        if child := self._children.get(name):
+            child.send_signal(number)
 
     def stop(self, within: float = STOP_WITHIN) -> None:
         """Ask each to end (SIGTERM), wait, then end what is left, whatever it started included."""
         self._stopping.set()
-        for (
-            child
-        ) in self._children.values():  # the leaders only: each knows in which order its own should end
+        # The leaders only: each knows in which order its own should end.
+        for child in list(self._children.values()):
             child.terminate()
         deadline = time.monotonic() + within
         for thread in self._threads:
@@ -89,20 +96,42 @@ class Processes:
             psutil.wait_procs(left, timeout=_KILL_AFTER)
 
     def _run(self, name: str, command: str) -> None:
-        while True:
+        times = 0
+        while not self._stopping.is_set():
+            started = time.monotonic()
+            code = self._once(name, command)
+            times = 1 if time.monotonic() - started >= _STEADY else times + 1
+            wait = back_off(times)
+            self._events.put(Ended(name, code, times, wait))
+            self._stopping.wait(wait)
+
+    def _once(self, name: str, command: str) -> int | None:
+        """Run a process to its end and return its exit code; None where the system has no room for it."""
+        try:
             child = Popen(command)  # honcho's: a session of its own, all output in one pipe
-            self._children[name] = child
-            reader = threading.Thread(target=self._read, args=(name, child.stdout), daemon=True)
-            reader.start()
-            code = child.wait()
-            reader.join(_LAST_WORDS)
-            self._events.put(Ended(name, code))
-            if not self._revive or self._stopping.wait(_REVIVE_AFTER):
-                return
+        except OSError as error:
+            self._events.put(Line(name, f"cannot be started: {error}"))
+            return None
+        self._children[name] = child
+        if self._stopping.is_set():  # `stop` may have looked before we had it
+            child.terminate()
+        reader = threading.Thread(target=self._read, args=(name, child.stdout), daemon=True)
+        reader.start()
+        code: int = child.wait()
+        reader.join(_LAST_WORDS)
+        return code
 
     def _read(self, name: str, output: IO[bytes]) -> None:
         for line in output:
             self._events.put(Line(name, line.decode("utf-8", "replace").rstrip("\r\n")))
+
+
+def back_off(times: int) -> float:
+    """Return the seconds until a process is started again that has ended so many times."""
+    wait = _FIRST_WAIT
+    for _ in range(min(times, 10) - 1):  # ten doublings are far beyond the longest wait
+        wait *= 2
+    return min(_LONGEST_WAIT, wait)
 
 
 def _adopt_orphans() -> None:

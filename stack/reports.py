@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from clients.http import NoAnswer, ask
 from clients.parts import to_part
-from stack.oncall import NotDone
+from stack.oncall import NotDone, reason
 from stack.settings import Settings, add_arguments, from_arguments
 
 _FORMS = ("text", "html", "pdf", "json")
@@ -25,9 +25,9 @@ def fetch(settings: Settings, bot: str, period: str, form: str) -> bytes:
     except NoAnswer:
         raise NotDone(f"webhook_actions at {url} does not answer; `nightdesk up` starts it") from None
     except OSError as error:
-        raise NotDone(f"{file}: {error.strerror}; `make setup` writes it") from None
+        raise NotDone(f"{file}: {error.strerror}; `nightdesk up` writes it") from None
     if not answer.ok:
-        raise NotDone(f"no report: {answer.text.strip()[:300]}")
+        raise NotDone(f"no report: {reason(answer)}")
     return answer.body
 
 

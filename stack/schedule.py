@@ -1,4 +1,4 @@
-"""The command `nightdesk oncall`: who is on call now and next, and who stands in for whom."""
+"""The command `nightdesk on-call`: who is on call now and next, and who stands in for whom."""
 
 import argparse
 from collections import defaultdict
@@ -67,7 +67,7 @@ def with_made(settings: Settings, at: str | None) -> tuple[Settings, str]:
 
 def add_command(add: Add, duration: Callable[[str], Duration]) -> None:
     """Add the command to `nightdesk`."""
-    asking = add("oncall", oncall)
+    asking = add("on-call", oncall)
     add_arguments(asking)
     asking.add_argument("--at", metavar="TIME", help="at another time than now: 2026-12-24T18:00")
     acts = asking.add_subparsers(metavar="ACT")
@@ -87,7 +87,7 @@ def add_command(add: Add, duration: Callable[[str], Duration]) -> None:
     swapping.add_argument("--with", dest="with_", required=True, metavar="TIME", help="in the other's shift")
     for one, otherwise in ((overriding, "instead of --to"), (swapping, "of both; default: the whole shifts")):
         one.add_argument("--for", dest="length", type=duration, metavar="LENGTH", help=f"1h, 1d; {otherwise}")
-    ending.add_argument("override", type=int, help="its number, as `nightdesk oncall` shows it")
+    ending.add_argument("override", type=int, help="its number, as `nightdesk on-call` shows it")
 
 
 def _change(arguments: argparse.Namespace, path: str, body: Mapping[str, object]) -> int:

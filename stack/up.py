@@ -19,6 +19,7 @@ from stack.render import RenderError, render
 from stack.services import LocalService, local_services, shared_database
 from stack.settings import DEFAULT_CONFIG, Settings, SettingsError, from_arguments, missing_secrets
 from stack.status import Status, read_status
+from stack.tell import tell
 from stack.watch import NotReloaded, Screen, Watch, answers
 
 HA = Path(__file__).parent / "ha.yaml"
@@ -32,21 +33,19 @@ class CannotStart(Exception):
 
 
 def up(arguments: argparse.Namespace) -> int:
-    """Run the stack until a signal, the end of `--for` or the end of a service; return the exit code.
+    """Run the stack until a signal or the end of `--for`; SIGHUP has it read the settings anew.
 
-    SIGHUP renders anew and has all parts read what they read.
-
-    Raises SettingsError, RenderError, MissingBinary and CannotStart before anything is started.
+    What ends is started again. Raises SettingsError, RenderError, MissingBinary and CannotStart before
+    anything is started.
     """
     if arguments.ha:
         arguments.config = [*(arguments.config or [DEFAULT_CONFIG]), HA]
     settings = from_arguments(arguments)
     data: Path = arguments.data.absolute()
-    data.mkdir(parents=True, exist_ok=True)
     with only_one(data):
         build = data / "build"
         keys.generate(settings)
-        _refuse_without_secrets(settings)
+        _refuse_without_secrets(settings, arguments)
         found = reach.look(settings)
         warnings = [
             *drawdown.unarmed(settings),
@@ -77,9 +76,8 @@ def up(arguments: argparse.Namespace) -> int:
         commands = parse_procfile(procfile.read_text(encoding="utf-8")).processes
         logs = ServiceLogs(data / "logs", settings.logs)
         health = {one.name: partial(answers, one.health, settings.web) for one in services if one.health}
-        several = arguments.ha or arguments.replica is not None
         now = _Now(settings, arguments, build, [one.name for one in services if one.reloads])
-        watch = Watch(commands, health, logs, Screen(sys.stdout), reload=now.reload, revive=several)
+        watch = Watch(commands, health, logs, Screen(sys.stdout), reload=now.reload, tell=now.tell)
         return watch.run(addresses(services, logs), now.status, arguments.duration)
 
 
@@ -96,12 +94,16 @@ class _Now:
         """Return the state of the stack. Raises Unreachable."""
         return read_status(self._settings)
 
+    def tell(self, summary: str, description: str) -> None:
+        """Tell every channel of Alertmanager. Raises NobodyTold."""
+        tell(self._settings, "meta", summary, description)
+
     def reload(self) -> Iterable[str]:
         """Render what the files say now, and return who reads it. Raises NotReloaded."""
         try:
             settings = from_arguments(self._arguments)
             keys.generate(settings)
-            _refuse_without_secrets(settings)
+            _refuse_without_secrets(settings, self._arguments)
             render(settings, self._build)
         except (SettingsError, RenderError, OSError) as error:
             raise NotReloaded(str(error)) from error
@@ -109,15 +111,22 @@ class _Now:
         return self._readers
 
 
-def _refuse_without_secrets(settings: Settings) -> None:
+def _refuse_without_secrets(settings: Settings, arguments: argparse.Namespace) -> None:
     if missing := missing_secrets(settings):
-        raise SettingsError(missing)
+        raise SettingsError(missing, arguments.config or [DEFAULT_CONFIG])
 
 
 @contextmanager
 def only_one(data: Path) -> Iterator[None]:
     """Hold the data directory for one stack. Raises CannotStart where another has it."""
-    with (data / "up.lock").open("a+") as lock:
+    try:
+        data.mkdir(parents=True, exist_ok=True)
+        file = (data / "up.lock").open("a+")
+    except OSError as error:
+        raise CannotStart(
+            f"{error.filename}: {error.strerror}; give it a directory that you may write: --data DIR"
+        ) from None
+    with file as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -1,4 +1,4 @@
-"""Watches processes for a person: waits until all are healthy, shows the state, says why it ended."""
+"""Watches processes for a person: waits until all are healthy, shows the state, says what ended."""
 
 import shutil
 import signal
@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from queue import Empty, SimpleQueue
 from typing import Any, TextIO
 
@@ -16,8 +17,11 @@ from stack.logfiles import ServiceLogs
 from stack.processes import Ended, Line, Processes
 from stack.settings.web import Web
 from stack.status import Status, Unreachable
+from stack.tell import NobodyTold
 
 HEALTHY_WITHIN = 120.0  # seconds for all services together: a busy machine starts a dozen in a minute
+LOUD = 5  # ends without a steady run between, from which on it is said loudly, and people are told
+_TELL_EVERY = 60  # ends, about an hour of them, until people are told again
 _ASK_EVERY = 0.25  # seconds between two looks at a service that is not healthy yet
 _REFRESH = 2.0  # seconds between two readings of the state
 
@@ -27,6 +31,13 @@ class Healthy:
     """A service that answered for the first time."""
 
     name: str
+
+
+@dataclass(frozen=True)
+class Untold:
+    """A message that reached nobody, and why."""
+
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -81,24 +92,25 @@ class Watch:
         screen: Screen,
         *,
         reload: Callable[[], Iterable[str]] = tuple,
-        revive: bool = False,
+        tell: Callable[[str, str], None] = lambda _summary, _description: None,
     ) -> None:
         """`reload` reads the settings anew and returns who is to be told by SIGHUP; it may raise NotReloaded.
 
-        `revive` starts again what ends by itself, instead of stopping all.
+        `tell` brings a summary and a description to people; it may raise NobodyTold.
         """
         self._events: SimpleQueue[Any] = SimpleQueue()
-        self._reload, self._revive = reload, revive
-        self._processes = Processes(commands, self._events, revive=revive)
-        self._names, self._health = list(commands), health
+        self._reload, self._tell = reload, tell
+        self._processes = Processes(commands, self._events)
+        self._health, self._down = health, dict.fromkeys(health)
         self._logs, self._screen = logs, screen
-        self._over = threading.Event()
+        self._over, self._welcomed = threading.Event(), threading.Event()
+        self._unreachable = ""
 
     def run(self, welcome: str, read: Callable[[], Status], duration: float | None) -> int:
-        """Start all, say `welcome` once all are healthy, show what `read` returns, stop all.
+        """Start all, say `welcome` once all are healthy, show what `read` returns, stop all when asked to.
 
-        Returns 0 when it was asked to stop (a signal, or `duration` seconds after the start), 1 when a
-        process ended by itself or did not become healthy.
+        What ends is started again. Returns 0 for a signal; after `duration` seconds 1 where a process is not
+        healthy.
         """
         ends = time.monotonic() + duration if duration is not None else None
         with self._signals():
@@ -114,14 +126,15 @@ class Watch:
                 self._logs.close()
 
     def _loop(self, welcome: str, ends: float | None) -> int:
-        waiting, give_up = dict.fromkeys(self._health), time.monotonic() + HEALTHY_WITHIN
-        self._screen.say(f"waiting for {', '.join(self._health)}")
+        give_up = time.monotonic() + HEALTHY_WITHIN
+        if self._health:
+            self._screen.say(f"waiting for {', '.join(self._health)}")
         while True:
             now = time.monotonic()
             if ends is not None and now >= ends:
-                return 0
-            if waiting and now >= give_up:
-                return self._failed(next(iter(waiting)), f"not healthy within {HEALTHY_WITHIN:.0f} s")
+                return self._outcome()
+            if not self._welcomed.is_set() and (not self._down or now >= give_up):
+                self._greet(welcome)
             try:
                 event = self._events.get(timeout=_ASK_EVERY)
             except Empty:
@@ -130,38 +143,86 @@ class Watch:
                 case Line(name, text):
                     self._logs.write(name, text)
                 case Healthy(name):
-                    del waiting[name]
-                    self._screen.say(f"  {name} is healthy")
-                    if not waiting:
-                        self._screen.say(welcome)
-                case Status() if not waiting:
+                    self._is_healthy(name)
+                case Status():
+                    self._unreachable = ""
                     self._screen.show(event)
-                case Ended() if self._revive:
-                    self._screen.say(f"{event}; it is started again")
-                case Ended(name):
-                    return self._failed(name, str(event))
+                case Unreachable() if str(event) != self._unreachable:
+                    self._unreachable = str(event)
+                    self._note(f"the state is unknown: {event}")
+                case Ended():
+                    self._has_ended(event)
+                case Untold(reason):
+                    self._note(reason)
                 case Reload():
                     self._pass_on()
                 case Stop(reason):
                     self._screen.say(reason)
                     return 0
 
+    def _greet(self, welcome: str) -> None:
+        for name in self._down:
+            self._note(self._with_last_lines(name, f"{name} is not healthy after {HEALTHY_WITHIN:.0f} s"))
+        self._screen.say(welcome)
+        self._welcomed.set()
+
+    def _is_healthy(self, name: str) -> None:
+        if name not in self._down:
+            return
+        del self._down[name]
+        if self._welcomed.is_set():
+            self._note(f"{name} is healthy again")
+        else:
+            self._screen.say(f"  {name} is healthy")
+
+    def _has_ended(self, ended: Ended) -> None:
+        """Say that a process ended, the louder the more often."""
+        if ended.name in self._health:
+            self._down[ended.name] = None
+        loud = "" if ended.times < LOUD else f"WARNING, {ended.times} times in a row: "
+        said = f"{loud}{ended} and is started again in {ended.wait:.0f} s, all else runs on"
+        self._note(self._with_last_lines(ended.name, said))
+        if ended.times == LOUD or ended.times % _TELL_EVERY == 0:
+            threading.Thread(target=self._tell_people, args=(ended,), daemon=True).start()
+
+    def _tell_people(self, ended: Ended) -> None:
+        last = "\n".join(self._logs.last(ended.name))
+        try:
+            self._tell(
+                f"{ended.name} fails again and again",
+                f"{ended}, {ended.times} times in a row. It is started again, at least once a minute; "
+                f"all else runs on. The last lines of {self._logs.file(ended.name)}:\n{last}",
+            )
+        except NobodyTold as error:
+            self._events.put(Untold(str(error)))
+
+    def _outcome(self) -> int:
+        """Return the exit code of a run that had its time."""
+        for name in self._down:
+            self._note(self._with_last_lines(name, f"{name} is not healthy"))
+        return 1 if self._down else 0
+
+    def _note(self, text: str) -> None:
+        """Say something that is worth keeping: with its time, and in a log too."""
+        now = datetime.now().astimezone()
+        self._screen.say(f"{now:%H:%M:%S} {text}")
+        self._logs.write("nightdesk", f"{now.isoformat(timespec='seconds')} {text}")
+
+    def _with_last_lines(self, name: str, said: str) -> str:
+        return "\n    ".join(
+            [f"{said}; its last lines, from {self._logs.file(name)}:", *self._logs.last(name)]
+        )
+
     def _pass_on(self) -> None:
         """Read the settings anew and have every part read what follows from them."""
         try:
             told = list(self._reload())
         except NotReloaded as error:
-            self._screen.say(f"the settings stay as they were: {error}")
+            self._note(f"the settings stay as they were: {error}")
             return
         for name in told:
             self._processes.signal(name, signal.SIGHUP)
-        self._screen.say(f"the settings were read anew, and by {', '.join(told)}")
-
-    def _failed(self, name: str, reason: str) -> int:
-        self._drain()
-        lines = [f"{reason}; its last lines, from {self._logs.file(name)}:", *self._logs.last(name)]
-        self._screen.say("\n    ".join(lines))
-        return 1
+        self._note(f"the settings were read anew, and by {', '.join(told)}")
 
     def _drain(self) -> None:
         while not self._events.empty():
@@ -170,17 +231,19 @@ class Watch:
                 self._logs.write(event.name, event.text)
 
     def _follow(self, read: Callable[[], Status]) -> None:
-        """Report each service that becomes healthy, then the state over and over."""
-        waiting = dict(self._health)
-        while waiting and not self._over.wait(_ASK_EVERY):
-            for name in [name for name, answers in waiting.items() if answers()]:
-                del waiting[name]
-                self._events.put(Healthy(name))
-        while not self._over.wait(_REFRESH):
+        """Report each service that becomes healthy, and once all were the state over and over."""
+        due = 0.0
+        while not self._over.wait(_ASK_EVERY):
+            for name in list(self._down):
+                if self._health[name]():
+                    self._events.put(Healthy(name))
+            if not self._welcomed.is_set() or time.monotonic() < due:
+                continue
             try:
                 self._events.put(read())
             except Unreachable as error:
-                self._events.put(Line("nightdesk", str(error)))
+                self._events.put(error)
+            due = time.monotonic() + _REFRESH
 
     @contextmanager
     def _signals(self) -> Iterator[None]:
@@ -203,5 +266,5 @@ def answers(url: str, web: Web) -> bool:
     """Return whether what listens there is well."""
     try:
         return ask(to_part(web, "GET", url, 2.0)).ok
-    except NoAnswer:
+    except (NoAnswer, OSError):  # OSError: the password cannot be read, which whoever asks next says
         return False

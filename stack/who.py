@@ -56,7 +56,7 @@ def grouped(settings: Settings, subjects: Sequence[Subject], when: datetime) -> 
 
 def _moment(settings: Settings, at: str | None) -> datetime:
     if at is None:
-        return datetime.now(UTC)
+        return datetime.now(UTC).replace(microsecond=0)
     try:
         when = datetime.fromisoformat(at)
     except ValueError:

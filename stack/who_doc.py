@@ -83,7 +83,7 @@ reached from outside: [on-call page](oncall.md#who-may-log-in), [TLS](tls.md).
 
 `severities.*.respond` says within which time a person should have acknowledged or snoozed an incident, or
 asked for an action. `nightdesk_response_seconds` has the times to the first of these,
-`nightdesk_responses_total{severity,outcome}` counts them as `within` and `late`, and as `never` where an
+`nightdesk_responses_total{bot,severity,outcome}` counts them as `within` and `late`, and as `never` where an
 incident ended later than that and nobody had answered; drills do not count. The dashboard *Nightdesk itself*
 and the reports show both.
 """

@@ -34,21 +34,23 @@ class Metrics:
             "nightdesk_actions", "Actions, by how they ended.", ["bot", "action", "outcome"]
         )
         self.verdicts = counter(
-            "nightdesk_action_verdicts", "Actions judged by samples.", ["action", "verdict"]
+            "nightdesk_action_verdicts", "Actions judged by samples.", ["bot", "action", "verdict"]
         )
-        self.escalations = counter("nightdesk_escalations", "Incidents handed to a person.", ["severity"])
+        self.escalations = counter(
+            "nightdesk_escalations", "Incidents handed to a person.", ["bot", "severity"]
+        )
         self.exhausted = counter(
             "nightdesk_escalations_exhausted", "Incidents for which nobody is left to be told."
         )
         self.responses = counter(
             "nightdesk_responses",
             "Incidents by a person's first answer or command: within severities.*.respond, late, or never.",
-            ["severity", "outcome"],
+            ["bot", "severity", "outcome"],
         )
         self.to_response = Histogram(
             "nightdesk_response_seconds",
             "From an incident's opening to a person's first answer or command.",
-            ["severity"],
+            ["bot", "severity"],
             registry=self.registry,
             buckets=_ANSWERS,
         )
@@ -80,7 +82,7 @@ class Metrics:
         self.polls = counter(
             "nightdesk_telegram_polls", "Times that Telegram was asked what was pressed.", ["outcome"]
         )
-        self.closed = counter("nightdesk_incidents_closed", "Incidents closed.", ["severity"])
+        self.closed = counter("nightdesk_incidents_closed", "Incidents closed.", ["bot", "severity"])
         self.reconciliations = counter(
             "nightdesk_reconciliations", "Comparisons with Prometheus, by how they ended.", ["outcome"]
         )
@@ -93,13 +95,20 @@ class Metrics:
             "When settings were last read with success.",
         )
         self.to_action = seconds(
-            "nightdesk_alert_to_action_seconds", "From an incident's opening to the start of an action."
+            "nightdesk_alert_to_action_seconds",
+            "From an incident's opening to the start of an action.",
+            ["bot"],
         )
         self.to_verified = seconds(
             "nightdesk_alert_to_verified_seconds",
             "From an incident's opening to the proof that an action helped.",
+            ["bot"],
         )
-        self.open = gauge("nightdesk_incidents_open", "Open incidents.", ["severity"])
+        self.open = gauge(
+            "nightdesk_incidents_open",
+            "Open incidents, and who has acknowledged them: nobody where that is empty.",
+            ["bot", "severity", "acknowledged_by"],
+        )
         self.blocked = counter(
             "nightdesk_actions_blocked",
             "Times that something began to hold an incident's actions back.",
@@ -124,12 +133,17 @@ class Metrics:
     async def look(self, connection: Connection) -> None:
         """Set the gauges from the database, which all replicas share."""
         counts = await connection.execute(
-            "SELECT severity, count(*) FROM incidents WHERE closed_at IS NULL AND NOT labels ? 'drill' "
-            "GROUP BY severity"
+            """
+            SELECT bot, severity, coalesce(
+                (SELECT CASE WHEN until IS NULL OR until > clock_timestamp() THEN "by" END
+                 FROM acknowledgements WHERE incident = incidents.id ORDER BY id DESC LIMIT 1), ''),
+                count(*)
+            FROM incidents WHERE closed_at IS NULL AND NOT labels ? 'drill' GROUP BY 1, 2, 3
+            """
         )
         self.open.clear()
-        for severity, count in await counts.fetchall():
-            self.open.labels(severity).set(count)
+        for bot, severity, by, count in await counts.fetchall():
+            self.open.labels(bot, severity, by).set(count)
         due = await connection.execute(
             """
             SELECT count(*), coalesce(extract(epoch FROM clock_timestamp() - min(due_at)), 0) FROM (

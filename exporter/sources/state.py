@@ -41,6 +41,8 @@ def reading(
         max_exposure=state.max_exposure,
         open_symbols=_symbols(positions),
         pending_orders=state.pending_orders,
+        positions=state.readable_positions,
+        orders=state.waiting_orders,
         data_ages={
             feed: max(0.0, now - time) for feed, time in (state.feeds or {}).items() if time is not None
         },

@@ -3,6 +3,7 @@
 from grafanalib.core import Panel
 
 from grafana.frame import frame, span
+from grafana.grid import Row
 from grafana.lacking import Dashboard, Kind, Stat, Step
 from grafana.look import Look
 from grafana.parts import COUNT, NUMBER, SECONDS, Pace, Query, painted
@@ -15,7 +16,12 @@ LABELS = ("symbol", "side", "outcome")
 
 def dashboard(look: Look) -> Dashboard:
     """Return the dashboard."""
-    panels = [*_now(look), *_places(look), *_trades(look), *_shares(look), _by_hour(look), *_positions(look)]
+    panels = [
+        *_now(look),
+        Row("Trades", [*_trades(look), *_pace(look)]),
+        Row("By side, symbol and hour", [*_shares(look), _by_hour(look)]),
+        Row("Positions and orders", [*_places(look), *_positions(look)]),
+    ]
     purpose = "How much the bots trade, when, for how long and with how much."
     pace = look.settings.dashboards.widgets.activity.refresh
     return frame(look, UID, "Trading activity", purpose, pace, panels)
@@ -93,8 +99,9 @@ def _places(look: Look) -> list[Stat]:
 
 
 def _trades(look: Look) -> list[Panel]:
-    colours = look.settings.dashboards.colours
+    colours = look.colours
     hourly, daily = (traded(hours, where=CHOSEN) for hours in (1, 24))
+    sides = {"long": colours.lines.default, "short": colours.lines.accuracy}
     outcomes = {"won": colours.won, "lost": colours.lost, "even": look.calm}
     return [
         look.lines(
@@ -102,7 +109,6 @@ def _trades(look: Look) -> list[Panel]:
             "Closed trades of each hour, of all chosen bots.",
             [Query(f"round(sum by (outcome) ({hourly}))", "{{outcome}}")],
             unit=COUNT,
-            decimals=0,
             empty="no trade closed",
             columns=True,
             many=True,
@@ -114,10 +120,10 @@ def _trades(look: Look) -> list[Panel]:
             "Closed trades of each day of UTC, today so far, of all chosen bots.",
             [Query(f"round(sum by (side) ({daily}))", "{{side}}")],
             unit=COUNT,
-            decimals=0,
             empty="no trade closed",
             columns=True,
             many=True,
+            overrides=[painted(name, colour) for name, colour in sides.items()],
             pace=Pace("1d", span(max(look.settings.dashboards.ranges))),
         ),
     ]
@@ -134,13 +140,14 @@ def _shares(look: Look) -> list[Panel]:
             [Query(f"sum({trades})", side) for side, trades in sides.items()],
             unit=COUNT,
             empty="no trade closed",
+            colours={"long": look.colours.lines.default, "short": look.colours.lines.accuracy},
         ),
         look.bars(
             "Trades by symbol",
-            "Of all chosen bots.",
+            "Of all chosen bots; the eight that are traded most.",
             [
                 Query(
-                    f"sort_desc(sum by (symbol) ({each('trades_total', *LABELS, where=CHOSEN)}))",
+                    f"topk(8, sum by (symbol) ({each('trades_total', *LABELS, where=CHOSEN)}))",
                     "{{symbol}}",
                 )
             ],
@@ -161,17 +168,17 @@ def _by_hour(look: Look) -> Kind:
     )
 
 
-def _positions(look: Look) -> list[Panel]:
-    activity = look.settings.dashboards.colours.lines.activity
+def _pace(look: Look) -> list[Panel]:
+    activity = look.colours.lines.activity
     return [
         look.lines(
             "Trades per hour over time",
             "The line is the alert's limit.",
             [Query(each("trades_per_hour"))],
             unit=NUMBER,
-            decimals=1,
             empty="no trade closed",
             colour=activity,
+            worst="lowest",
             limits=[Step(look.warn, look.settings.thresholds.warning.trades_per_hour)],
         ),
         look.lines(
@@ -182,29 +189,32 @@ def _positions(look: Look) -> list[Panel]:
             empty="no trade closed",
             colour=activity,
         ),
-        look.lines(
+    ]
+
+
+def _positions(look: Look) -> list[Panel]:
+    activity = look.colours.lines.activity
+    return [
+        *look.money_lines(
             "Position size",
-            "",
-            [Query(each("position_size_avg"))],
-            **look.money_of_bots(),
+            "Mean stake of a closed trade.",
+            [Query("max by (bot) (trading_bot_position_size_avg{%s})")],
             empty="no stake known",
-            colour=activity,
+            worst="highest",
         ),
         look.lines(
-            "Open positions by symbol",
-            "",
-            [Query(each("active_positions", "symbol", where=(SYMBOL,)), look.who("{{symbol}}"))],
+            "Open positions over time",
+            "Of the chosen symbols together.",
+            [Query(f"sum by (bot) ({each('active_positions', 'symbol', where=(SYMBOL,))})")],
             unit=COUNT,
-            decimals=0,
             empty="none known",
-            many=True,
+            colour=activity,
         ),
         look.lines(
             "Pending orders over time",
             "",
             [Query(each("pending_orders"))],
             unit=COUNT,
-            decimals=0,
             empty="none known",
             colour=activity,
         ),

@@ -2,12 +2,13 @@
 
 from grafanalib.core import Panel
 
-from grafana.firing import firing, how_many
+from grafana.firing import ANY_BOT, FIRES, OPEN, firing, how_many, incidents
 from grafana.frame import frame
+from grafana.grid import Row
 from grafana.lacking import Dashboard, Stat, Step
 from grafana.look import Look
-from grafana.parts import COUNT, NUMBER, SECONDS, Pace, Query, named_values, painted
-from grafana.promql import ALERTS, RATE, increase
+from grafana.parts import COUNT, SECONDS, Pace, Query, named_values, painted
+from grafana.promql import increase
 
 UID = "trading-bot-alerts"
 SPAN = "$__range"
@@ -17,12 +18,8 @@ def dashboard(look: Look) -> Dashboard:
     """Return the dashboard."""
     panels = [
         *_now(look),
-        *_counts(look),
-        firing(look, "xlarge"),
-        *_alerts(look),
-        *_outcomes(look),
-        *_actions(look),
-        *_people(look),
+        Row("What fires", [firing(look, "xlarge"), *_alerts(look)]),
+        Row("What was done, and whether it helped", [*_counts(look), *_outcomes(look), *_actions(look)]),
     ]
     purpose = "What fired, what was done about it, whether it helped, and whom it reached."
     return frame(look, UID, "Alerts and actions", purpose, look.settings.dashboards.refresh, panels)
@@ -30,19 +27,19 @@ def dashboard(look: Look) -> Dashboard:
 
 def _counted(metric: str, *labels: str) -> str:
     """Return how much a counter of the engine grew in the time shown; replicas each count what they did."""
-    found = increase(f"nightdesk_{metric}_total", SPAN, begin=f" offset {SPAN}")
+    found = increase(f"nightdesk_{metric}_total{{{ANY_BOT}}}", SPAN, begin=f" offset {SPAN}")
     return f"sum by ({', '.join(labels)}) {found}"
 
 
 def _hourly(metric: str, label: str) -> Query:
     """Return how much a counter grew in the hour that begins at each point."""
-    found = increase(f"nightdesk_{metric}_total", "1h", begin="", end=" offset -1h")
+    found = increase(f"nightdesk_{metric}_total{{{ANY_BOT}}}", "1h", begin="", end=" offset -1h")
     return Query(f"round(sum by ({label}) {found})", f"{{{{{label}}}}}")
 
 
 def _mean(metric: str) -> str:
     total, count = (
-        f"sum({increase(f'nightdesk_{metric}_{part}', SPAN, begin=f' offset {SPAN}')})"
+        f"sum({increase(f'nightdesk_{metric}_{part}{{{ANY_BOT}}}', SPAN, begin=f' offset {SPAN}')})"
         for part in ("sum", "count")
     )
     return f"{total} / ({count} > 0)"
@@ -50,14 +47,21 @@ def _mean(metric: str) -> str:
 
 def _now(look: Look) -> list[Stat]:
     return [
+        incidents(look),
+        how_many(look),
         look.stat(
-            "Open incidents",
-            "Of severity info none: they need nobody. A reply on the on-call page stops the climb.",
-            [Query('sum(max by (severity) (nightdesk_incidents_open{severity!="info"}))', "open")],
+            "Escalations",
+            "Incidents handed to a person in the time shown.",
+            [Query(f"round({_counted('escalations')})", "escalations")],
             empty="none",
             steps=[Step(look.good), Step(look.warn, 1)],
         ),
-        how_many(look),
+        look.stat(
+            "Incidents closed",
+            "In the time shown.",
+            [Query(f"round({_counted('incidents_closed')})", "closed")],
+            empty="none",
+        ),
     ]
 
 
@@ -65,9 +69,6 @@ def _counts(look: Look) -> list[Stat]:
     in_span = "In the time shown."
     counts = {
         "Actions": ("actions", "none", ()),
-        "Escalations": ("escalations", "none", [Step(look.good), Step(look.warn, 1)]),
-        "Nobody answered": ("escalations_exhausted", "never", [Step(look.good), Step(look.bad, 1)]),
-        "Incidents closed": ("incidents_closed", "none", ()),
     }
     times = {
         "Alert to action": (
@@ -108,15 +109,17 @@ def _counts(look: Look) -> list[Stat]:
 
 
 def _alerts(look: Look) -> list[Panel]:
-    states = named_values({"1": ("firing", look.bad)})
+    states = named_values({"1": ("warning", look.warn), "2": ("critical", look.bad)})
+    fires = f'2 * max by (alertname, bot) ({FIRES} and ALERTS{{severity="critical"}})'
+    fires = f"{fires} or max by (alertname, bot) ({FIRES})"
     return [
         look.states(
             "Alerts over time",
             "When each alert fired.",
             [
                 Query(
-                    f'max by (alertname, bot) (ALERTS{{alertstate="firing",{ALERTS}}})',
-                    look.who("{{alertname}}") if look.alone else "{{alertname}} {{bot}}",
+                    f'label_replace({fires}, "alert", "$1", "alertname", "(?:TradingBot)?(.*)")',
+                    "{{alert}} {{bot}}",
                 )
             ],
             states,
@@ -124,22 +127,10 @@ def _alerts(look: Look) -> list[Panel]:
             size="xlarge",
         ),
         look.lines(
-            "Alerts by what became of them",
-            "Alerts that Alertmanager told of in each hour.",
-            [_hourly("alerts", "outcome")],
-            unit=COUNT,
-            decimals=0,
-            empty="none told",
-            columns=True,
-            many=True,
-            pace=Pace("1h"),
-        ),
-        look.lines(
             "Open incidents over time",
             "By severity.",
-            [Query("max by (severity) (nightdesk_incidents_open)", "{{severity}}")],
+            [Query(f"sum by (severity) ({OPEN % ''})", "{{severity}}")],
             unit=COUNT,
-            decimals=0,
             empty="none open",
             many=True,
             overrides=[painted("critical", look.bad), painted("warning", look.warn)],
@@ -148,7 +139,13 @@ def _alerts(look: Look) -> list[Panel]:
 
 
 def _ended(look: Look) -> dict[str, str]:
-    return {"done": look.good, "failed": look.bad, "retry": look.warn}
+    return {
+        "done": look.good,
+        "failed": look.bad,
+        "refused": look.bad,
+        "retry": look.warn,
+        "would_have": look.calm,
+    }
 
 
 def _outcomes(look: Look) -> list[Panel]:
@@ -182,7 +179,8 @@ def _outcomes(look: Look) -> list[Panel]:
 
 
 def _actions(look: Look) -> list[Panel]:
-    proven = "sum by (le) (increase(nightdesk_alert_to_verified_seconds_bucket[1h]))"
+    buckets = f"nightdesk_alert_to_verified_seconds_bucket{{{ANY_BOT}}}"
+    proven = f"sum by (le) {increase(buckets, '1h', begin=' offset 1h')}"
     quantiles = [
         Query(f"histogram_quantile({share}, {proven}) >= 0", f"p{share * 100:g}") for share in (0.5, 0.95)
     ]
@@ -192,34 +190,17 @@ def _actions(look: Look) -> list[Panel]:
             "By how they ended.",
             [_hourly("actions", "outcome")],
             unit=COUNT,
-            decimals=0,
             empty="no action",
             columns=True,
             many=True,
             overrides=[painted(name, colour) for name, colour in _ended(look).items()],
             pace=Pace("1h"),
-            size="large",
         ),
-        look.lines(
-            "Alert to proof over time",
-            "From an incident's opening to the proof that an action helped, over the hour before.",
-            quantiles,
-            unit=SECONDS,
-            decimals=0,
-            empty="nothing proven",
-            many=True,
-        ),
-    ]
-
-
-def _people(look: Look) -> list[Panel]:
-    return [
         look.lines(
             "Escalations per hour",
             "Incidents handed to a person.",
             [_hourly("escalations", "severity")],
             unit=COUNT,
-            decimals=0,
             empty="none",
             columns=True,
             many=True,
@@ -227,17 +208,11 @@ def _people(look: Look) -> list[Panel]:
             pace=Pace("1h"),
         ),
         look.lines(
-            "Messages",
-            "Of the engine to people and programs, a minute, by channel and what became of a try.",
-            [
-                Query(
-                    f"60 * sum by (channel, outcome) (rate(nightdesk_messages_total[{RATE}]))",
-                    "{{channel}} {{outcome}}",
-                )
-            ],
-            unit=NUMBER,
-            decimals=1,
-            empty="none sent",
+            "Alert to proof over time",
+            "From an incident's opening to the proof that an action helped, over the hour before.",
+            quantiles,
+            unit=SECONDS,
+            empty="nothing proven",
             many=True,
         ),
     ]

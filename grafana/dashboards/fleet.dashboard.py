@@ -2,11 +2,13 @@
 
 from grafanalib.core import Panel
 
+from grafana.bots import alive, state, states
 from grafana.frame import frame
+from grafana.grid import Row
 from grafana.lacking import Dashboard, Step, Table
 from grafana.look import Look
 from grafana.parts import COUNT, NUMBER, RATIO, Query, named_values, override
-from grafana.promql import BOT, each
+from grafana.promql import BOT, each, known
 from grafana.tables import Column, table
 
 UID = "trading-bot-fleet"
@@ -14,32 +16,35 @@ UID = "trading-bot-fleet"
 
 def dashboard(look: Look) -> Dashboard:
     """Return the dashboard."""
-    panels = [*_together(look), _bots(look), *_over_time(look)]
+    panels = [
+        *_together(look),
+        Row("All bots, the worst first", [_bots(look)]),
+        Row("Over time", _over_time(look)),
+    ]
     purpose = "All bots in one table, the worst first, and what they come to together."
     return frame(look, UID, "Fleet", purpose, look.settings.dashboards.refresh, panels)
 
 
 def _together(look: Look) -> list[Panel]:
-    colours = look.settings.dashboards.colours
     trades = each("trades_total", "symbol", "side", "outcome")
     won = each("trades_total", "symbol", "side", where=('outcome="won"',))
     return [
-        look.stat(
-            "Bots",
-            "Chosen bots, and those whose source answers.",
-            [Query(f"count({each('up')})", "watched"), Query(f"sum({each('up')})", "up")],
-            empty="no bot known",
-            text="value_and_name",
-            size="medium",
-        ),
+        alive(look),
         look.money(
             "P&L",
             "Of all chosen bots.",
-            "trading_bot_profit_loss{%s}",
+            "bot:trading_bot_profit_loss:known{%s}",
             empty="no P&L known",
-            steps=[Step(colours.lost), Step(colours.won, 0)],
+            steps=look.earned,
+            size="small",
         ),
-        look.money("Equity", "Of all chosen bots.", "trading_bot_equity{%s}", empty="no equity known"),
+        look.money(
+            "Equity",
+            "Of all chosen bots.",
+            "bot:trading_bot_equity:known{%s}",
+            empty="no equity known",
+            size="small",
+        ),
         look.stat(
             "Win rate",
             "Of all trades of all chosen bots.",
@@ -64,10 +69,9 @@ def _money_columns(look: Look) -> list[Column]:
     limits, shown = look.settings.thresholds, look.settings.dashboards
     decimals = shown.decimals.ratio
     health = named_values({"0": ("unhealthy", look.bad), "1": ("healthy", look.good)})
-    up = named_values({"0": ("down", look.bad), "1": ("up", look.good)})
     firing = f'ALERTS{{alertstate="firing",severity!="info",drill="",{BOT}}}'
     return [
-        Column("Up", each("up"), mapping=up),
+        Column("State", state(), mapping=states(look)),
         Column("Health", each("bot:trading_bot_health:min"), mapping=health),
         Column(
             "Alerts",
@@ -78,10 +82,10 @@ def _money_columns(look: Look) -> list[Column]:
         ),
         Column(
             "Drawdown",
-            each("drawdown_ratio"),
+            known("drawdown_ratio"),
             RATIO,
             decimals,
-            look.at_most(limits.critical.max_drawdown, limits.critical.critical_loss),
+            look.at_most(None, limits.critical.max_drawdown),
             top=limits.critical.critical_loss,
         ),
         Column("Risk used", each("risk_utilization_ratio"), RATIO, decimals, look.scale("risk"), top=1),
@@ -89,10 +93,9 @@ def _money_columns(look: Look) -> list[Column]:
         *(
             Column(
                 f"P&L {currency}",
-                f"max by (bot) (trading_bot_profit_loss{{{matchers}}})",
-                f"suffix:{currency}",
+                f"max by (bot) (bot:trading_bot_profit_loss:known{{{matchers}}})",
+                COUNT,
                 shown.decimals.money,
-                [Step(shown.colours.lost), Step(shown.colours.won, 0)],
             )
             for currency, matchers in look.currencies().items()
         ),
@@ -103,7 +106,7 @@ def _machine_columns(look: Look) -> list[Column]:
     decimals = look.settings.dashboards.decimals.ratio
     usage = {title: each(f"{name}_usage_ratio") for title, name in (("CPU", "cpu"), ("Memory", "memory"))}
     return [
-        Column("Trades per hour", each("trades_per_hour"), NUMBER, 1),
+        Column("Trades/h", each("trades_per_hour"), NUMBER, 1),
         Column(
             "Error rate",
             each("error_rate"),
@@ -122,7 +125,10 @@ def _machine_columns(look: Look) -> list[Column]:
 
 
 def _bots(look: Look) -> Table:
-    words = "Each chosen bot, the deepest drawdown first; any column sorts. An empty cell is not known."
+    words = (
+        "Each chosen bot, those that do not answer first, then by drawdown; any column sorts. "
+        "P&L and drawdown of a bot that is down are the last known. An empty cell is not known."
+    )
     alone = {"title": "This bot alone", "url": "/d/trading-bot?var-bot=${__value.raw}&${__url_time_range}"}
     return table(
         look,
@@ -131,18 +137,17 @@ def _bots(look: Look) -> Table:
         {"bot": "Bot"},
         [*_money_columns(look), *_machine_columns(look)],
         empty="–",
-        first="Drawdown",
+        first={"State": False, "Drawdown": True},
         overrides=[override("Bot", links=[alone])],
     )
 
 
 def _over_time(look: Look) -> list[Panel]:
     return [
-        look.lines(
+        *look.money_lines(
             "P&L of each bot",
-            "",
-            [Query(each("profit_loss"))],
-            **look.money_of_bots(),
+            "Of a bot that is down the last known.",
+            [Query("max by (bot) (bot:trading_bot_profit_loss:known{%s})")],
             empty="no P&L known",
             filled=True,
         ),
@@ -155,15 +160,11 @@ def _over_time(look: Look) -> list[Panel]:
         ),
         look.bars(
             "Drawdown by bot",
-            "The ten deepest.",
-            [Query(f"topk(10, {each('drawdown_ratio')})")],
-            unit=RATIO,
-            decimals=look.settings.dashboards.decimals.ratio,
+            "The eight deepest; red from the limit of HighDrawdown.",
+            [Query(f"topk(8, {known('drawdown_ratio')})")],
+            **look.ratio,
             empty="no drawdown known",
-            steps=look.at_most(
-                look.settings.thresholds.critical.max_drawdown,
-                look.settings.thresholds.critical.critical_loss,
-            ),
+            steps=look.at_most(None, look.settings.thresholds.critical.max_drawdown),
             top=look.settings.thresholds.critical.critical_loss,
         ),
     ]

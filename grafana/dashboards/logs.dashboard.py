@@ -3,9 +3,10 @@
 from grafanalib.core import Panel
 
 from grafana.frame import frame
+from grafana.grid import Row
 from grafana.lacking import Dashboard, Logs, Step, Table, Target
 from grafana.look import Look
-from grafana.parts import BYTES, COUNT, NUMBER, SECONDS, Query, painted
+from grafana.parts import BYTES, COUNT, NUMBER, SECONDS, Query, override, painted
 from grafana.promql import BOT, grown, quantile, rate
 from grafana.provisioning import LOKI
 from grafana.tables import Column, table
@@ -18,9 +19,19 @@ NONE = "no log watched"
 
 def dashboard(look: Look) -> Dashboard:
     """Return the dashboard."""
-    panels = [*_now(look), *_over_time(look), *_most(look), *_reading(look), *_lines(look)]
+    panels = [
+        *_now(look),
+        Row("Events", [*_over_time(look), *_most(look)]),
+        Row("Reading", _reading(look)),
+        Row("Lines", _lines(look)),
+    ]
     purpose = "What the bots' logs say, by event and by words, and whether reading keeps up."
     return frame(look, UID, "Logs", purpose, look.settings.dashboards.refresh, panels)
+
+
+def _over(look: Look) -> str:
+    """Return the time over which rates are taken: logs may be asked for more rarely than the rest."""
+    return f"{4 * round(look.settings.collection.logs.interval)}s"
 
 
 def _now(look: Look) -> list[Panel]:
@@ -68,14 +79,13 @@ def _now(look: Look) -> list[Panel]:
 
 def _over_time(look: Look) -> list[Panel]:
     severities = {"critical": look.bad, "error": look.bad, "warning": look.warn, "info": look.calm}
-    minute = rate("log_events_total", *EVENT)
+    minute = rate("log_events_total", *EVENT, over=_over(look))
     return [
         look.lines(
             "Events by severity",
             "A minute, of all chosen bots.",
             [Query(f"60 * sum by (severity) ({minute})", "{{severity}}")],
             unit=NUMBER,
-            decimals=1,
             empty="no event logged",
             many=True,
             overrides=[painted(name, colour) for name, colour in severities.items()],
@@ -85,16 +95,14 @@ def _over_time(look: Look) -> list[Panel]:
             "A minute, of all chosen bots.",
             [Query(f"60 * sum by (category) ({minute})", "{{category}}")],
             unit=NUMBER,
-            decimals=1,
             empty="no event logged",
             many=True,
         ),
         look.lines(
             "Lines per minute",
             "",
-            [Query(f"60 * {rate('log_lines_total')}")],
+            [Query(f"60 * {rate('log_lines_total', over=_over(look))}")],
             unit=NUMBER,
-            decimals=1,
             empty=NONE,
         ),
     ]
@@ -121,6 +129,11 @@ def _most(look: Look) -> list[Table]:
             [Column("Count", f"{told} > 0", COUNT, 0)],
             empty="no failure logged",
             first="Count",
+            overrides=[
+                override("Bot", custom__width=120),
+                override("Count", custom__width=90),
+                override("Message", custom__wrapText=True),
+            ],
         ),
     ]
 
@@ -134,14 +147,24 @@ def _reading(look: Look) -> list[Panel]:
             unit=BYTES,
             empty=NONE,
         ),
-        look.lines(
-            "Matches of own patterns",
-            "A minute, of the patterns of `logs.patterns`.",
-            [Query(f"60 * {rate('log_matches_total', 'event')}", look.who("{{event}}"))],
-            unit=NUMBER,
-            decimals=1,
-            empty="no pattern matched",
-            many=True,
+        *(
+            [
+                look.lines(
+                    "Matches of own patterns",
+                    "A minute, of the patterns of `logs.patterns`.",
+                    [
+                        Query(
+                            f"60 * {rate('log_matches_total', 'event', over=_over(look))}",
+                            look.who("{{event}}"),
+                        )
+                    ],
+                    unit=NUMBER,
+                    empty="no pattern matched",
+                    many=True,
+                )
+            ]
+            if look.settings.logs.patterns
+            else []
         ),
     ]
 

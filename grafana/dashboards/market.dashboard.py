@@ -6,20 +6,24 @@ from typing import Any
 from grafanalib.core import Panel
 
 from grafana.frame import frame
+from grafana.grid import Row
 from grafana.lacking import Dashboard, Json, StateTimeline, Step
 from grafana.look import Look
-from grafana.parts import NUMBER, Query, named_values
-from grafana.promql import SYMBOL, coded, each, of
+from grafana.parts import COUNT, NUMBER, RATIO, Query, named_values
+from grafana.promql import SYMBOL, coded, each
 
 UID = "trading-bot-market"
 NONE = "no market told"
+_GREY = "#7f8c8d"  # of what moves nowhere: seen on dark and on light
+_NAME = "{{bot}}"  # the row names the symbol
 TRENDS = ("up", "sideways", "down")
 REGIMES = ("calm", "trending", "volatile")
 
 
 def dashboard(look: Look) -> Dashboard:
     """Return the dashboard."""
-    panels = [*_now(look), *_moods(look), *_movement(look), *_indicators(look), *_liquidity(look)]
+    symbol = [*_moods(look), *_movement(look), *_indicators(look), *_liquidity(look)]
+    panels = [*_now(look), Row("$symbol", symbol, each="symbol")]
     purpose = "What the bots see of the symbols that they trade."
     pace = look.settings.dashboards.widgets.market.refresh
     return frame(look, UID, "Market", purpose, pace, panels)
@@ -35,8 +39,8 @@ def _now(look: Look) -> list[Panel]:
     return [
         look.bars(
             "Volatility",
-            "Most volatile first; orange from the alert's limit.",
-            [Query(f"sort_desc({_of('volatility_ratio')})", look.who("{{symbol}}"))],
+            "The eight most volatile; orange from the alert's limit.",
+            [Query(f"topk(8, {_of('volatility_ratio')})", look.who("{{symbol}}"))],
             **look.ratio,
             empty=NONE,
             steps=calm,
@@ -44,30 +48,42 @@ def _now(look: Look) -> list[Panel]:
         ),
         look.bars(
             "Change over 24 hours",
-            "Of the price.",
-            [Query(f"sort_desc({change})", look.who("{{symbol}}"))],
+            "Of the price: the four that rose most and the four that fell most.",
+            [Query(f"sort_desc(topk(4, {change}) or bottomk(4, {change}))", look.who("{{symbol}}"))],
             **look.ratio,
             empty=NONE,
-            steps=[
-                Step(look.settings.dashboards.colours.lost),
-                Step(look.settings.dashboards.colours.won, 0),
-            ],
+            steps=[Step(look.colours.lines.accuracy), Step(look.calm, 0)],
+            floor=None,
         ),
-        look.bars(
-            "Volume of 24 hours",
-            "",
-            [Query(f"sort_desc({_of('volume_24h')})", look.who("{{symbol}}"))],
-            **look.money_of_bots(),
-            empty=NONE,
-        ),
+        *_volumes(look),
         look.bars(
             "Liquidity",
-            "",
-            [Query(f"sort_desc({_of('liquidity_score')})", look.who("{{symbol}}"))],
+            "The eight least liquid.",
+            [Query(f"bottomk(8, {_of('liquidity_score')})", look.who("{{symbol}}"))],
             **look.ratio,
             empty=NONE,
             top=1,
         ),
+    ]
+
+
+def _volumes(look: Look) -> list[Panel]:
+    currencies = look.currencies()
+    return [
+        look.bars(
+            "Volume of 24 hours" if len(currencies) < 2 else f"Volume of 24 hours, {currency}",
+            "The eight largest.",
+            [
+                Query(
+                    f"topk(8, max by (bot, symbol) (trading_bot_market_volume_24h{{{matchers},{SYMBOL}}}))",
+                    look.who("{{symbol}}"),
+                )
+            ],
+            unit=COUNT,
+            decimals=0,
+            empty=NONE,
+        )
+        for currency, matchers in currencies.items()
     ]
 
 
@@ -77,23 +93,23 @@ def _moods(look: Look) -> list[StateTimeline]:
         return named_values(named | {"-1": ("other", look.calm)})
 
     kinds = {
-        "Trend": ("trend", TRENDS, (look.good, look.calm, look.bad)),
-        "Regime": ("regime", REGIMES, (look.good, look.calm, look.warn)),
+        "Trend": (
+            "trend",
+            TRENDS,
+            ("rising", "sideways", "falling"),
+            (look.calm, _GREY, look.colours.lines.accuracy),
+        ),
+        "Regime": ("regime", REGIMES, REGIMES, (_GREY, look.calm, look.warn)),
     }
     return [
         look.states(
             title,
             "",
-            [
-                Query(
-                    coded(f"market_{label}", label, values, "symbol", where=(SYMBOL,)), look.who("{{symbol}}")
-                )
-            ],
-            names(values, colours),
+            [Query(coded(f"market_{label}", label, values, "symbol", where=(SYMBOL,)), _NAME)],
+            names(words, colours),
             empty=NONE,
-            size="xlarge",
         )
-        for title, (label, values, colours) in kinds.items()
+        for title, (label, values, words, colours) in kinds.items()
     ]
 
 
@@ -109,7 +125,7 @@ def _lines(
     return look.lines(
         title,
         words,
-        [Query(_of(metric, *matchers), look.who("{{symbol}}"))],
+        [Query(_of(metric, *matchers), _NAME)],
         empty=NONE,
         many=True,
         limits=limits,
@@ -121,37 +137,23 @@ def _movement(look: Look) -> list[Panel]:
     limit = Step(look.warn, look.settings.thresholds.warning.volatility)
     words = "The line is the alert's limit."
     return [
-        _lines(look, "Volatility over time", "volatility_ratio", words=words, limits=[limit], **look.ratio),
-        _lines(look, "Change over 1 hour", "price_change_ratio", 'window="1h"', **look.ratio),
+        _lines(look, "Volatility over time", "volatility_ratio", words=words, limits=[limit], unit=RATIO),
+        _lines(look, "Change over 1 hour", "price_change_ratio", 'window="1h"', unit=RATIO),
     ]
 
 
 def _indicators(look: Look) -> list[Panel]:
-    usual = f"max by (bot, symbol) (stddev_over_time({of('market_macd', SYMBOL)}[$__range]))"
+    words = "0% is the lower band, 100% the upper."
     return [
-        _lines(look, "RSI", "rsi", unit=NUMBER, decimals=1),
-        look.lines(
-            "MACD",
-            "In its own standard deviations over the time shown: in prices, one symbol hides the others.",
-            [Query(f"{_of('macd')} / {usual}", look.who("{{symbol}}"))],
-            unit=NUMBER,
-            decimals=1,
-            empty=NONE,
-            many=True,
-        ),
-        _lines(
-            look,
-            "Bollinger position",
-            "bollinger_position",
-            words="0% is the lower band, 100% the upper.",
-            **look.ratio,
-        ),
-        _lines(look, "Support and resistance", "support_resistance_strength", **look.ratio),
+        _lines(look, "RSI", "rsi", unit=NUMBER),
+        _lines(look, "MACD", "macd", words="In the price of the symbol.", unit=NUMBER),
+        _lines(look, "Bollinger position", "bollinger_position", words=words, unit=RATIO),
+        _lines(look, "Support and resistance", "support_resistance_strength", unit=RATIO),
     ]
 
 
 def _liquidity(look: Look) -> list[Panel]:
     return [
-        _lines(look, "Volume over time", "volume_24h", **look.money_of_bots()),
-        _lines(look, "Change of the volume", "volume_change_24h_ratio", **look.ratio),
+        _lines(look, "Volume over time", "volume_24h", words="In the currency of its bot.", unit="short"),
+        _lines(look, "Change of the volume", "volume_change_24h_ratio", unit=RATIO),
     ]

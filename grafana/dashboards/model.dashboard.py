@@ -3,9 +3,10 @@
 from grafanalib.core import Panel
 
 from grafana.frame import frame
+from grafana.grid import Row
 from grafana.lacking import Dashboard, Stat, Step
 from grafana.look import Look
-from grafana.parts import COUNT, NUMBER, SECONDS, Query, named_values
+from grafana.parts import COUNT, NUMBER, RATIO, SECONDS, Query, named_values
 from grafana.promql import each, quantile
 
 UID = "trading-bot-model"
@@ -14,13 +15,11 @@ NONE = "no model"
 
 def dashboard(look: Look) -> Dashboard:
     """Return the dashboard."""
+    charts = [*_over_time(look), *_predicting(look), *_data(look)]
     panels = [
         *_quality(look),
-        *_ages(look),
-        *_state(look),
-        *_over_time(look),
-        *_predicting(look),
-        *_data(look),
+        Row("Predictions and trainings", [*_ages(look), *_counts(look), *_state(look)]),
+        Row("Models" if look.alone else "Models of $bot", charts, each=None if look.alone else "bot"),
     ]
     purpose = "How well the bots' models predict, and whether they see what they were trained on."
     pace = look.settings.dashboards.widgets.model.refresh
@@ -88,9 +87,7 @@ def _ages(look: Look) -> list[Stat]:
     ]
 
 
-def _state(look: Look) -> list[Panel]:
-    loaded = named_values({"0": ("not loaded", look.bad), "1": ("loaded", look.good)})
-    drifting = named_values({"0": ("no drift", look.good), "1": ("drift", look.warn)})
+def _counts(look: Look) -> list[Panel]:
     return [
         look.stat(
             "Trainings",
@@ -108,6 +105,13 @@ def _state(look: Look) -> list[Panel]:
             text="value_and_name",
             size="medium",
         ),
+    ]
+
+
+def _state(look: Look) -> list[Panel]:
+    loaded = named_values({"0": ("not loaded", look.bad), "1": ("loaded", look.good)})
+    drifting = named_values({"0": ("no drift", look.good), "1": ("drift", look.warn)})
+    return [
         look.states("Loaded", "", [Query(_of("model_loaded"), look.who("{{model}}"))], loaded, empty=NONE),
         look.states(
             "Drift detected",
@@ -121,14 +125,14 @@ def _state(look: Look) -> list[Panel]:
 
 def _over_time(look: Look) -> list[Panel]:
     limits = look.settings.thresholds
-    purple = look.settings.dashboards.colours.lines.accuracy
-    name = look.who("{{model}}")
+    purple = look.colours.lines.accuracy
+    name = "{{model}}"
     return [
         look.lines(
             "Accuracy over time",
             "The lines are the alerts' limits.",
             [Query(_of("model_accuracy"), name)],
-            **look.ratio,
+            unit=RATIO,
             empty=NONE,
             colour=purple,
             limits=[
@@ -144,7 +148,7 @@ def _over_time(look: Look) -> list[Panel]:
                 Query(_of("model_recall"), f"{name} recall"),
                 Query(_of("model_f1_score"), f"{name} F1"),
             ],
-            **look.ratio,
+            unit=RATIO,
             empty=NONE,
             many=True,
         ),
@@ -153,7 +157,6 @@ def _over_time(look: Look) -> list[Panel]:
             "The line is the alert's limit.",
             [Query(_of("model_drift_score"), name)],
             unit=NUMBER,
-            decimals=3,
             empty=NONE,
             colour=purple,
             limits=[Step(look.warn, limits.warning.drift_score)],
@@ -163,7 +166,7 @@ def _over_time(look: Look) -> list[Panel]:
 
 def _predicting(look: Look) -> list[Panel]:
     limits, benchmarks = look.settings.thresholds.warning, look.settings.performance.benchmarks
-    name = look.who("{{model}}")
+    name = "{{model}}"
     # The group's own scrapes are rarer than those that $__rate_interval is made for.
     over = f"{4 * round(look.settings.collection.model.interval)}s"
     durations = [
@@ -178,7 +181,7 @@ def _predicting(look: Look) -> list[Panel]:
                 Query(_of("prediction_confidence"), f"{name} confidence"),
                 Query(_of("prediction_uncertainty"), f"{name} uncertainty"),
             ],
-            **look.ratio,
+            unit=RATIO,
             empty=NONE,
             many=True,
             limits=[Step(look.warn, limits.prediction_confidence)],
@@ -197,14 +200,13 @@ def _predicting(look: Look) -> list[Panel]:
             "",
             [Query(_of("predictions_per_hour"), name)],
             unit=COUNT,
-            decimals=0,
             empty=NONE,
         ),
     ]
 
 
 def _data(look: Look) -> list[Panel]:
-    name = look.who("{{model}}")
+    name = "{{model}}"
     return [
         look.lines(
             "Quality of the input",
@@ -214,7 +216,7 @@ def _data(look: Look) -> list[Panel]:
                 Query(_of("missing_data_ratio"), f"{name} missing"),
                 Query(_of("outlier_ratio"), f"{name} outliers"),
             ],
-            **look.ratio,
+            unit=RATIO,
             empty=NONE,
             many=True,
             limits=[Step(look.warn, look.settings.thresholds.warning.data_quality)],

@@ -2,11 +2,13 @@
 
 from grafanalib.core import Panel
 
+from grafana.firing import ANY_BOT
 from grafana.frame import frame
-from grafana.lacking import Dashboard, Stat, Step
+from grafana.grid import Row
+from grafana.lacking import Dashboard, Json, Stat, Step
 from grafana.look import Look
-from grafana.parts import BYTES, COUNT, NUMBER, RATIO, SECONDS, Query, named_values
-from grafana.promql import BOT, RATE
+from grafana.parts import BYTES, COUNT, NUMBER, RATIO, SECONDS, Pace, Query, named_values, override
+from grafana.promql import BOT, PART, RATE, increase
 
 UID = "trading-bot-nightdesk"
 POLLS = "nightdesk_exporter"
@@ -17,11 +19,11 @@ def dashboard(look: Look) -> Dashboard:
     panels = [
         *_failures(look),
         *_sizes(look),
-        *_targets(look),
-        *_exporter(look),
-        *_prometheus(look),
-        *_sending(look),
-        *_people(look),
+        Row("Parts", _targets(look)),
+        Row("Polls of bots", _exporter(look)),
+        Row("Prometheus", _prometheus(look)),
+        Row("Messages and webhooks", _sending(look)),
+        Row("People", _people(look)),
     ]
     purpose = "Whether what watches the bots is well: exporter, Prometheus, Alertmanager and engine."
     return frame(look, UID, "Nightdesk itself", purpose, look.settings.dashboards.refresh, panels)
@@ -37,7 +39,7 @@ def _failures(look: Look) -> list[Stat]:
         look.stat(
             "Targets down",
             "What Prometheus asks for metrics and gets no answer from.",
-            [Query("count(up == 0) or 0 * count(up)", "down")],
+            [Query(f"count(up{{{PART}}} == 0) or 0 * count(up{{{PART}}})", "down")],
             empty="nothing is scraped",
             steps=none_is_good,
             size="medium",
@@ -46,10 +48,11 @@ def _failures(look: Look) -> list[Stat]:
             look.stat(
                 title,
                 words,
-                [Query(f"sum(increase({metric}[$__range]))", title.lower())],
+                [Query(f"sum(increase({metric}{{{PART}}}[$__range]))", title.lower())],
                 decimals=0,
                 empty="not known",
                 steps=none_is_good,
+                size="medium",
             )
             for title, (metric, words) in failures.items()
         ),
@@ -61,26 +64,26 @@ def _sizes(look: Look) -> list[Stat]:
         look.stat(
             "Series",
             "In the head of Prometheus.",
-            [Query("max(prometheus_tsdb_head_series)", "series")],
+            [Query(f"max(prometheus_tsdb_head_series{{{PART}}})", "series")],
             empty="not known",
         ),
         look.stat(
             "Storage",
             "Blocks of Prometheus on disk; what is younger than two hours is not among them.",
-            [Query("max(prometheus_tsdb_storage_blocks_bytes)", "blocks")],
+            [Query(f"max(prometheus_tsdb_storage_blocks_bytes{{{PART}}})", "blocks")],
             unit=BYTES,
             empty="not known",
         ),
         look.stat(
             "Jobs waiting",
             "Jobs of the engine that are due and not running.",
-            [Query("max(nightdesk_queue_jobs)", "waiting")],
+            [Query(f"max(nightdesk_queue_jobs{{{PART}}})", "waiting")],
             empty="engine not known",
         ),
         look.stat(
             "Oldest job",
             "Age of the oldest job of the engine that is due.",
-            [Query("max(nightdesk_queue_age_seconds)", "age")],
+            [Query(f"max(nightdesk_queue_age_seconds{{{PART}}})", "age")],
             unit=SECONDS,
             decimals=0,
             empty="engine not known",
@@ -93,7 +96,7 @@ def _targets(look: Look) -> list[Panel]:
         look.states(
             "Targets",
             "When each part answered Prometheus.",
-            [Query("min by (job) (up)", "{{job}}")],
+            [Query(f"min by (job) (up{{{PART}}})", "{{job}}")],
             named_values({"0": ("down", look.bad), "1": ("up", look.good)}),
             empty="nothing is scraped",
             size="xlarge",
@@ -101,7 +104,7 @@ def _targets(look: Look) -> list[Panel]:
         look.lines(
             "Time of a scrape",
             "How long each part took to answer Prometheus.",
-            [Query("max by (job) (scrape_duration_seconds)", "{{job}}")],
+            [Query(f"max by (job) (scrape_duration_seconds{{{PART}}})", "{{job}}")],
             unit=SECONDS,
             empty="nothing is scraped",
             many=True,
@@ -110,8 +113,8 @@ def _targets(look: Look) -> list[Panel]:
             "Memory of the parts",
             "Resident.",
             [
-                Query("max by (job) (process_resident_memory_bytes)", "{{job}}"),
-                Query("max(nightdesk_exporter_resident_memory_bytes)", "exporter"),
+                Query(f"max by (job) (process_resident_memory_bytes{{{PART}}})", "{{job}}"),
+                Query(f"max(nightdesk_exporter_resident_memory_bytes{{{PART}}})", "exporter"),
             ],
             unit=BYTES,
             empty="not known",
@@ -135,9 +138,9 @@ def _exporter(look: Look) -> list[Panel]:
             "A minute, of all chosen bots.",
             [Query(f"60 * sum by (outcome) (rate({POLLS}_polls_total{{{BOT}}}[{RATE}]))", "{{outcome}}")],
             unit=NUMBER,
-            decimals=1,
             empty="no bot polled",
             many=True,
+            overrides=_outcomes(look),
         ),
         look.lines(
             "Since a poll succeeded",
@@ -157,7 +160,6 @@ def _exporter(look: Look) -> list[Panel]:
                 )
             ],
             unit=COUNT,
-            decimals=0,
             empty="nothing refused",
             many=True,
             size="large",
@@ -166,14 +168,15 @@ def _exporter(look: Look) -> list[Panel]:
 
 
 def _prometheus(look: Look) -> list[Panel]:
+    seconds = f"prometheus_rule_group_last_duration_seconds{{{PART}}}"
     return [
         look.lines(
             "Time of rules",
-            "The ten slowest groups of rules.",
+            "Of the groups of rules.",
             [
                 Query(
-                    "topk(10, max by (rule_group) (label_replace(prometheus_rule_group_last_duration_seconds,"
-                    ' "rule_group", "$1", "rule_group", ".*;(.*)")))',
+                    f"max by (rule_group) (label_replace({seconds},"
+                    ' "rule_group", "$1", "rule_group", ".*;(.*)"))',
                     "{{rule_group}}",
                 )
             ],
@@ -184,90 +187,158 @@ def _prometheus(look: Look) -> list[Panel]:
         look.lines(
             "Samples a second",
             "Taken by Prometheus.",
-            [Query(f"sum(rate(prometheus_tsdb_head_samples_appended_total[{RATE}]))", "samples")],
+            [Query(f"sum(rate(prometheus_tsdb_head_samples_appended_total{{{PART}}}[{RATE}]))", "samples")],
             unit=NUMBER,
-            decimals=0,
             empty="not known",
         ),
     ]
 
 
 def _sending(look: Look) -> list[Panel]:
+    sent = f"rate(alertmanager_notifications%s{{{PART}}}[{RATE}])"
     return [
         look.lines(
             "Sent by Alertmanager",
             "Messages a minute, by integration; those that failed beside them.",
             [
                 Query(
-                    f"60 * sum by (integration) (rate(alertmanager_notifications_total[{RATE}])) > 0",
+                    f"60 * sum by (integration) ({sent % '_total'}) > 0",
                     "{{integration}}",
                 ),
                 Query(
-                    f"60 * sum by (integration) (rate(alertmanager_notifications_failed_total[{RATE}])) > 0",
+                    f"60 * sum by (integration) ({sent % '_failed_total'}) > 0",
                     "{{integration}} failed",
                 ),
             ],
             unit=NUMBER,
-            decimals=1,
             empty="nothing sent",
             many=True,
+            overrides=_outcomes(look),
         ),
         look.lines(
             "Webhooks received",
             "By the engine, a minute, by how they ended.",
-            [Query(f"60 * sum by (outcome) (rate(nightdesk_webhooks_total[{RATE}]))", "{{outcome}}")],
+            [
+                Query(
+                    f"60 * sum by (outcome) (rate(nightdesk_webhooks_total{{{PART}}}[{RATE}]))", "{{outcome}}"
+                )
+            ],
             unit=NUMBER,
-            decimals=1,
             empty="none received",
             many=True,
+            overrides=_outcomes(look),
+        ),
+        look.lines(
+            "Messages",
+            "Of the engine to people and programs, a minute, by channel and what became of a try.",
+            [
+                Query(
+                    f"60 * sum by (channel, outcome) (rate(nightdesk_messages_total{{{PART}}}[{RATE}]))",
+                    "{{channel}} {{outcome}}",
+                )
+            ],
+            unit=NUMBER,
+            empty="none sent",
+            many=True,
+            overrides=_outcomes(look),
+        ),
+        look.lines(
+            "Alerts by what became of them",
+            "Alerts that Alertmanager told of in each hour.",
+            [Query(f"round(sum by (outcome) {_alerts()})", "{{outcome}}")],
+            unit=COUNT,
+            empty="none told",
+            columns=True,
+            many=True,
+            overrides=_outcomes(look),
+            pace=Pace("1h"),
         ),
         look.lines(
             "Comparisons with Prometheus",
             "Of the engine's incidents, a minute, by how they ended.",
-            [Query(f"60 * sum by (outcome) (rate(nightdesk_reconciliations_total[{RATE}]))", "{{outcome}}")],
+            [
+                Query(
+                    f"60 * sum by (outcome) (rate(nightdesk_reconciliations_total{{{PART}}}[{RATE}]))",
+                    "{{outcome}}",
+                )
+            ],
             unit=NUMBER,
-            decimals=1,
             empty="none yet",
             many=True,
+            overrides=_outcomes(look),
             size="large",
         ),
     ]
+
+
+def _outcomes(look: Look) -> list[Json]:
+    """Return the colours of what went well, what failed and what is tried again, by the end of its name."""
+    ends = {
+        "ok|accepted|done|resolved|sent|delivered": look.good,
+        "failed|refused|malformed|unauthorized|unavailable": look.bad,
+        "opened|found|retried|unreachable|timeout": look.warn,
+        "repeated|ignored": look.calm,
+    }
+    return [
+        override(f"/(^| )({names})$/", "byRegexp", color={"mode": "fixed", "fixedColor": colour})
+        for names, colour in ends.items()
+    ]
+
+
+def _alerts() -> str:
+    """Return how many alerts were told of in the hour that begins at each point."""
+    return increase(f"nightdesk_alerts_total{{{PART}}}", "1h", begin="", end=" offset -1h")
+
+
+def _grown(selector: str, span: str) -> str:
+    """Return how much a counter of the engine grew in a time that ends now."""
+    return increase(f"nightdesk_{selector}", span, begin=f" offset {span}")
 
 
 def _people(look: Look) -> list[Panel]:
     """Return how soon people answer; critical and warning are what they are asked to answer."""
     wanted = {name: getattr(look.settings.severities, name).respond for name in ("critical", "warning")}
     said = ", ".join(f"{name} {length}" for name, length in wanted.items())
+    never = _grown(f"escalations_exhausted_total{{{PART}}}", "$__range")
+    answers = f"response_seconds_bucket{{{ANY_BOT}}}"
     return [
+        look.stat(
+            "Nobody answered",
+            "In the time shown: incidents for which nobody was left to be told.",
+            [Query(f"round(sum({never}))", "times")],
+            empty="engine not known",
+            steps=[Step(look.good), Step(look.bad, 1)],
+        ),
+        look.stat(
+            "Answered in time",
+            f"In the time shown: of incidents that people answered or should have, within {said}.",
+            [
+                Query(
+                    " / ".join(
+                        f"sum by (severity) {_grown(f'responses_total{{{matchers}}}', '$__range')}"
+                        for matchers in (f'outcome="within",{ANY_BOT}', ANY_BOT)
+                    ),
+                    "{{severity}}",
+                )
+            ],
+            unit=RATIO,
+            decimals=0,
+            text="value_and_name",
+            empty="no incident to answer",
+        ),
         look.lines(
             "Time to the first answer",
             f"Half of the incidents were answered, or acted on, by a person sooner. Wanted: {said}.",
             [
                 Query(
-                    "histogram_quantile(0.5, sum by (severity, le) "
-                    "(increase(nightdesk_response_seconds_bucket[1d])))",
+                    f"histogram_quantile(0.5, sum by (severity, le) {_grown(answers, '1d')})",
                     "{{severity}}",
                 )
             ],
             unit=SECONDS,
             empty="nothing was answered within a day",
             many=True,
-            decimals=0,
             limits=[Step(look.bad, float(wanted["critical"]))],
             size="large",
-        ),
-        look.bars(
-            "Answered in time",
-            f"In the time shown: of incidents that people answered or should have, within {said}.",
-            [
-                Query(
-                    'sum by (severity) (increase(nightdesk_responses_total{outcome="within"}[$__range]))'
-                    " / sum by (severity) (increase(nightdesk_responses_total[$__range]))",
-                    "{{severity}}",
-                )
-            ],
-            unit=RATIO,
-            top=1.0,
-            empty="no incident to answer",
         ),
     ]

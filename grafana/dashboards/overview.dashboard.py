@@ -1,63 +1,88 @@
-"""The overview: what the bots earn, whether they run, and what is wrong, on one page."""
+"""The overview: is the money safe, are the bots alive, must someone act; then what lies behind it."""
 
 from grafanalib.core import Panel
 
-from grafana.firing import firing, how_many
+from grafana import usual
+from grafana.boards import leads_to
+from grafana.bots import SINCE, alive, since, state, states
+from grafana.firing import FIRES, firing, how_many, incidents
 from grafana.frame import frame
+from grafana.grid import Row
 from grafana.lacking import Dashboard, Stat, Step, Table
 from grafana.look import Look
-from grafana.parts import COUNT, NUMBER, RATIO, Query, named_values, painted
-from grafana.promql import each
+from grafana.parts import COUNT, NUMBER, RATIO, SECONDS, Query, named_values, override, painted
+from grafana.promql import BOT, each, known
 from grafana.tables import Column, table
+from grafana.today import pnl_today
 
 UID = "trading-bot"
-HOURS = "suffix:h"
 
 
 def dashboard(look: Look) -> Dashboard:
     """Return the dashboard."""
-    tiles = [*_trades_now(look), *_risks_now(look), *_verdicts(look)]
-    panels = [*_money_now(look), *tiles, *_over_time(look), _each_bot(look)]
-    purpose = "What the bots earn, whether they run, and what is wrong."
+    every = [] if look.alone else [_each_bot(look)]
+    rows = [
+        Row("Money", [*_made(look), *_money_over_time(look)]),
+        Row(
+            "Alerts and incidents", [how_many(look), *_verdicts(look), firing(look, size="xlarge"), _up(look)]
+        ),
+        Row("Bots, the worst first", [*every, *_figures(look)]),
+        Row("Trends", _trends(look)),
+        usual.row(look),
+    ]
+    purpose = "Is the money safe, are the bots alive, must someone act; then what lies behind the answers."
     pace = look.settings.dashboards.widgets.overview.refresh
-    return frame(look, UID, "Trading bots", purpose, pace, panels)
+    return frame(look, UID, "Trading bots", purpose, pace, [*_answers(look), *rows])
 
 
-def _money_now(look: Look) -> list[Stat]:
-    colours = look.settings.dashboards.colours
-    earned = [Step(colours.lost), Step(colours.won, 0)]
-    loss = -look.settings.thresholds.critical.daily_loss
-    status = look.stat(
-        "Status",
-        "Bots by state. A bot is down when its source does not answer, not when its owner stopped it.",
-        [
-            Query(f"count({each('up')} == 0)", "down"),
-            Query(f"count by (state) ({each('state', 'state')} == 1)", "{{state}}"),
-        ],
-        empty="no bot known",
-        steps=[Step(look.warn)],
-        overrides=[painted("down", look.bad), painted("running", look.good)],
-        text="value_and_name",
-        size="medium",
-    )
+def _answers(look: Look) -> list[Stat]:
+    """Return what can be read in five seconds, each a link to what lies behind it."""
+    limit = look.settings.thresholds.critical.max_drawdown
     return [
-        status,
+        alive(look),
+        incidents(look),
         look.money(
-            "P&L", "Of all chosen bots.", "trading_bot_profit_loss{%s}", empty="no P&L known", steps=earned
+            "Equity now",
+            "Of all chosen bots, open positions included.",
+            "bot:trading_bot_equity:known{%s}",
+            empty="no equity known",
+            size="small",
+            to=leads_to(look.settings, "performance"),
         ),
-        look.money(
-            "P&L today",
-            "Of all chosen bots; red beyond one bot's daily loss limit.",
-            'trading_bot_pnl{window="day",%s}',
-            empty="no P&L known",
-            steps=[Step(look.bad), Step(look.warn, loss), Step(colours.won, 0)],
+        pnl_today(look),
+        look.stat(
+            "Drawdown",
+            "Of several bots the deepest; red from the limit of HighDrawdown.",
+            [
+                Query(
+                    f"topk(1, {known('drawdown_ratio')})",
+                    look.who(f"limit {limit:.0%}") if look.alone else f"{{{{bot}}}}, limit {limit:.0%}",
+                )
+            ],
+            **look.ratio,
+            empty="not known",
+            steps=look.at_most(None, limit),
+            text="value_and_name",
+            to=leads_to(look.settings, "risk"),
         ),
-        look.money("Equity", "Of all chosen bots.", "trading_bot_equity{%s}", empty="no equity known"),
     ]
 
 
-def _trades_now(look: Look) -> list[Stat]:
+def _made(look: Look) -> list[Stat]:
     return [
+        look.money(
+            "P&L",
+            "Of closed trades and open positions, of all chosen bots.",
+            "bot:trading_bot_profit_loss:known{%s}",
+            empty="no P&L known",
+            steps=look.earned,
+        ),
+        look.money(
+            "Exposure",
+            "Money in open positions of all chosen bots.",
+            "bot:trading_bot_current_exposure:known{%s}",
+            empty="no exposure known",
+        ),
         look.stat(
             "Win rate",
             "Of several bots the lowest.",
@@ -66,64 +91,34 @@ def _trades_now(look: Look) -> list[Stat]:
             empty="no trade closed",
             steps=look.at_least(look.settings.thresholds.warning.win_rate),
             text="value_and_name",
-        ),
-        look.stat(
-            "Active positions",
-            "Of all chosen bots.",
-            [Query(f"sum({each('active_positions', 'symbol')})", "open")],
-            empty="none known",
-        ),
-        look.stat(
-            "Uptime",
-            "Of several bots the shortest.",
-            [Query(f"bottomk(1, {each('uptime_seconds')}) / 3600")],
-            unit=HOURS,
-            decimals=look.settings.dashboards.decimals.ratio,
-            empty="not running",
-            text="value_and_name",
+            size="medium",
         ),
         look.stat(
             "Total trades",
-            "Of all chosen bots.",
-            [Query(f"sum({each('trades_total', 'symbol', 'side', 'outcome')})", "closed")],
+            "Closed trades of all chosen bots; of those that are down as last known.",
+            [Query(f"sum({known('trades')})", "closed")],
             empty="no trade closed",
+            size="medium",
         ),
     ]
 
 
-def _risks_now(look: Look) -> list[Stat]:
-    critical, benchmarks = look.settings.thresholds.critical, look.settings.performance.benchmarks
-    highest = "Of several bots the highest; red from the alert's limit."
+def _money_over_time(look: Look) -> list[Panel]:
+    last = "Of a bot that is down the last known."
     return [
-        look.stat(
-            "Sharpe ratio",
-            "Of several bots the lowest.",
-            [Query(f"bottomk(1, {each('sharpe_ratio')})")],
-            unit=NUMBER,
-            decimals=2,
-            empty="too few days",
-            steps=look.at_least(benchmarks.min_sharpe_ratio),
-            text="value_and_name",
+        *look.money_lines(
+            "Equity over time",
+            last,
+            [Query("max by (bot) (bot:trading_bot_equity:known{%s})")],
+            empty="no equity known",
         ),
-        look.stat(
-            "Drawdown",
-            highest,
-            [Query(f"topk(1, {each('drawdown_ratio')})")],
-            **look.ratio,
-            empty="not known",
-            steps=look.at_most(None, critical.max_drawdown),
-            text="value_and_name",
+        *look.money_lines(
+            "P&L over time",
+            last,
+            [Query("max by (bot) (bot:trading_bot_profit_loss:known{%s})")],
+            empty="no P&L known",
+            filled=True,
         ),
-        look.stat(
-            "Error rate",
-            highest,
-            [Query(f"topk(1, {each('error_rate')})")],
-            **look.ratio,
-            empty="not known",
-            steps=look.at_most(None, critical.error_rate),
-            text="value_and_name",
-        ),
-        how_many(look),
     ]
 
 
@@ -138,10 +133,18 @@ def _verdicts(look: Look) -> list[Stat]:
         empty="no check known",
         overrides=[painted("healthy", look.good), painted("unhealthy", look.bad)],
         text="value_and_name",
-        size="medium",
+    )
+    errors = look.stat(
+        "Error rate",
+        "Failed calls to the exchange; of several bots the highest; red from the alert's limit.",
+        [Query(f"topk(1, {each('error_rate')})")],
+        **look.ratio,
+        empty="not known",
+        steps=look.at_most(None, look.settings.thresholds.critical.error_rate),
+        text="value_and_name",
     )
     if not look.settings.performance.tracking.enabled:
-        return [health]
+        return [health, errors]
     score = look.stat(
         "Performance score",
         "Weighted mean of win rate, Sharpe ratio, drawdown, P&L, activity, errors and uptime, as "
@@ -150,34 +153,59 @@ def _verdicts(look: Look) -> list[Stat]:
         **look.ratio,
         empty="not known",
         text="value_and_name",
-        size="medium",
     )
-    return [health, score]
+    return [health, errors, score]
 
 
-def _over_time(look: Look) -> list[Panel]:
-    critical, colours = look.settings.thresholds.critical, look.settings.dashboards.colours
+def _figures(look: Look) -> list[Stat]:
     return [
-        look.lines(
-            "Equity over time", "", [Query(each("equity"))], empty="no equity known", **look.money_of_bots()
+        look.stat(
+            "Active positions",
+            "Of all chosen bots; of those that are down as last known.",
+            [Query(f"sum({known('active_positions')})", "open")],
+            empty="none known",
         ),
-        look.lines(
-            "P&L over time",
-            "",
-            [Query(each("profit_loss"))],
-            empty="no P&L known",
-            filled=True,
-            **look.money_of_bots(),
+        look.stat(
+            "Sharpe ratio",
+            "Whole days only: today does not count yet. Of several bots the lowest.",
+            [Query(f"bottomk(1, {each('sharpe_ratio')})")],
+            unit=NUMBER,
+            decimals=2,
+            empty="too few days",
+            text="value_and_name",
         ),
-        firing(look, size="large"),
+        look.stat(
+            "Uptime",
+            "Of several bots the shortest.",
+            [Query(f"bottomk(1, {each('uptime_seconds')})")],
+            unit=SECONDS,
+            empty="not known",
+            text="value_and_name",
+        ),
+    ]
+
+
+def _up(look: Look) -> Panel:
+    return look.states(
+        "Up",
+        "",
+        [Query(each("up"))],
+        named_values({"0": ("down", look.bad), "1": ("up", look.good)}),
+        empty="no bot known",
+    )
+
+
+def _trends(look: Look) -> list[Panel]:
+    critical = look.settings.thresholds.critical
+    return [
         look.lines(
             "Drawdown over time",
             "The line is the alert's limit.",
-            [Query(each("drawdown_ratio"))],
+            [Query(known("drawdown_ratio"))],
             empty="no drawdown known",
             limits=[Step(look.bad, critical.max_drawdown)],
-            colour=colours.lines.drawdown,
-            **look.ratio,
+            colour=look.colours.lines.drawdown,
+            unit=RATIO,
         ),
         look.lines(
             "API error rate",
@@ -185,51 +213,41 @@ def _over_time(look: Look) -> list[Panel]:
             [Query(each("error_rate"))],
             empty="no API calls known",
             limits=[Step(look.bad, critical.error_rate)],
-            colour=colours.lines.drawdown,
-            **look.ratio,
-        ),
-        look.states(
-            "Up",
-            "",
-            [Query(each("up"))],
-            named_values({"0": ("down", look.bad), "1": ("up", look.good)}),
-            empty="no bot known",
+            colour=look.colours.lines.drawdown,
+            unit=RATIO,
         ),
     ]
 
 
 def _each_bot(look: Look) -> Table:
     limits, shown = look.settings.thresholds, look.settings.dashboards
-    up = named_values({"0": ("down", look.bad), "1": ("up", look.good)})
-    trades = f"sum by (bot) ({each('trades_total', 'symbol', 'side', 'outcome')})"
+    of_bots = f"{FIRES} and ALERTS{{{BOT}}}"
     columns = [
-        Column("Up", each("up"), mapping=up),
-        Column("State", f"{each('state', 'state')} == 1", label="state"),
+        Column("State", state(), mapping=states(look)),
+        Column("Silent since", since(), SINCE),
+        Column(
+            "Alerts", f"count by (bot) (max by (alertname, bot) ({of_bots}))", COUNT, 0, [Step(look.warn)]
+        ),
+        Column(
+            "Drawdown",
+            known("drawdown_ratio"),
+            RATIO,
+            shown.decimals.ratio,
+            look.at_most(None, limits.critical.max_drawdown),
+        ),
         *(
             Column(
                 f"P&L {currency}",
-                f"max by (bot) (trading_bot_profit_loss{{{matchers}}})",
-                f"suffix:{currency}",
+                f"max by (bot) (bot:trading_bot_profit_loss:known{{{matchers}}})",
+                COUNT,
                 shown.decimals.money,
             )
             for currency, matchers in look.currencies().items()
         ),
+        Column("Positions", known("active_positions"), COUNT),
+        Column("Trades", known("trades"), COUNT),
         Column(
-            "Win rate",
-            each("win_rate"),
-            RATIO,
-            shown.decimals.ratio,
-            look.at_least(limits.warning.win_rate),
-        ),
-        Column("Positions", f"sum by (bot) ({each('active_positions', 'symbol')})", COUNT),
-        Column("Trades", trades, COUNT),
-        Column("Sharpe ratio", each("sharpe_ratio"), NUMBER, 2),
-        Column(
-            "Drawdown",
-            each("drawdown_ratio"),
-            RATIO,
-            shown.decimals.ratio,
-            look.at_most(None, limits.critical.max_drawdown),
+            "Win rate", each("win_rate"), RATIO, shown.decimals.ratio, look.at_least(limits.warning.win_rate)
         ),
         Column(
             "Error rate",
@@ -238,7 +256,15 @@ def _each_bot(look: Look) -> Table:
             shown.decimals.ratio,
             look.at_most(None, limits.critical.error_rate),
         ),
-        Column("Uptime", f"{each('uptime_seconds')} / 3600", HOURS, shown.decimals.ratio),
+        Column("Uptime", each("uptime_seconds"), SECONDS),
     ]
-    words = "Each chosen bot, the deepest drawdown first. An empty cell is not known."
-    return table(look, "Bots", words, {"bot": "Bot"}, columns, empty="–", first="Drawdown")
+    words = (
+        "Each chosen bot, those that do not answer first, then by drawdown; their drawdown, P&L, "
+        "positions and trades are the last known. An empty cell is not known."
+    )
+    alone = {"title": "This bot alone", "url": f"/d/{UID}?var-bot=${{__value.raw}}&${{__url_time_range}}"}
+    first = {"State": False, "Drawdown": True}
+    links = [override("Bot", links=[alone])]
+    return table(
+        look, "Each bot", words, {"bot": "Bot"}, columns, empty="no bot known", first=first, overrides=links
+    )

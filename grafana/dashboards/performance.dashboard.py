@@ -3,9 +3,10 @@
 from grafanalib.core import Panel
 
 from grafana.frame import frame, span
+from grafana.grid import Row
 from grafana.lacking import Dashboard, Kind, Stat, Step
 from grafana.look import Look
-from grafana.parts import COUNT, NUMBER, RATIO, Pace, Query, named_values, override
+from grafana.parts import COUNT, NUMBER, RATIO, Pace, Query, money, named_values
 from grafana.promql import each, traded
 from grafana.tables import Column, table
 
@@ -15,35 +16,47 @@ WINDOWS = {"day": "today", "week": "this week", "month": "this month"}
 
 def dashboard(look: Look) -> Dashboard:
     """Return the dashboard."""
-    panels = [*_made(look), *_ratios(look), *_over_time(look), _by_symbol(look), _won_and_lost(look)]
     performance = look.settings.performance
-    panels += _score(look) if performance.tracking.enabled else []
-    panels += [_benchmarks(look)] if performance.benchmark_comparison else []
+    scores = _score(look) if performance.tracking.enabled else []
+    benchmarks = [_benchmarks(look)] if performance.benchmark_comparison else []
+    closed, whole_days = _ratios(look)
+    panels = [
+        *_made(look),
+        Row("Over time", _over_time(look)),
+        Row("Ratios of closed trades", [*closed, _expectancy(look)]),
+        Row("Ratios of whole days, without today", whole_days),
+        Row("Where it came from", [*_by_symbol(look), _won_and_lost(look)]),
+        Row("Score and benchmarks", [*scores, *benchmarks]),
+    ]
     purpose = "What the bots made, when, in what, and how that compares with what was hoped for."
     pace = look.settings.dashboards.widgets.performance.refresh
     return frame(look, UID, "Performance", purpose, pace, panels)
 
 
 def _made(look: Look) -> list[Stat]:
-    colours = look.settings.dashboards.colours
-    steps = [Step(colours.lost), Step(colours.won, 0)]
-    every = "Of all chosen bots."
     return [
-        look.money("P&L", every, "trading_bot_profit_loss{%s}", empty="no P&L known", steps=steps),
+        look.money(
+            "P&L",
+            "Of closed trades and open positions, of all chosen bots.",
+            "bot:trading_bot_profit_loss:known{%s}",
+            empty="no P&L known",
+            steps=look.earned,
+        ),
         *(
             look.money(
-                f"P&L {name}",
-                every,
-                f'trading_bot_pnl{{window="{window}",%s}}',
+                f"Closed {name}",
+                "Of closed trades alone, of all chosen bots.",
+                f'bot_window:trading_bot_pnl:known{{window="{window}",%s}}',
                 empty="no trade closed",
-                steps=steps,
+                steps=look.earned,
             )
             for window, name in WINDOWS.items()
         ),
     ]
 
 
-def _ratios(look: Look) -> list[Stat]:
+def _ratios(look: Look) -> tuple[list[Stat], list[Stat]]:
+    """Return the ratios of closed trades, and those of whole days."""
     benchmarks = look.settings.performance.benchmarks
     first = look.stat(
         "Win rate",
@@ -74,36 +87,39 @@ def _ratios(look: Look) -> list[Stat]:
         )
         for title, (metric, empty, steps) in figures.items()
     ]
-    expectancy = look.stat(
+    return [first, *others[3:]], others[:3]
+
+
+def _expectancy(look: Look) -> Stat:
+    return look.stat(
         "Expectancy",
-        "",
-        [Query(each("expectancy"))],
+        "Mean profit of a closed trade. Of several bots the lowest.",
+        [
+            Query(f"bottomk(1, max by (bot) (trading_bot_expectancy{{{matchers}}}))")
+            for matchers in look.currencies().values()
+        ],
         **look.money_of_bots(),
         empty="no trade closed",
-        steps=[Step(look.settings.dashboards.colours.lost), Step(look.settings.dashboards.colours.won, 0)],
-        text="value" if look.alone else "value_and_name",
-        size="medium",
+        steps=look.earned,
+        text="value_and_name",
     )
-    return [first, *others, expectancy]
 
 
 def _over_time(look: Look) -> list[Panel]:
     shown = look.settings.dashboards
     return [
-        look.lines(
+        *look.money_lines(
             "P&L over time",
-            "",
-            [Query(each("profit_loss"))],
+            "Of a bot that is down the last known.",
+            [Query("max by (bot) (bot:trading_bot_profit_loss:known{%s})")],
             empty="no P&L known",
             filled=True,
-            **look.money_of_bots(),
         ),
         look.lines(
             "Trades per day",
             "Closed trades of each day of UTC, today so far.",
             [Query(f"round(sum by (bot) ({traded(24)}))")],
             unit=COUNT,
-            decimals=0,
             empty="no trade closed",
             columns=True,
             pace=Pace("1d", span(max(shown.ranges))),
@@ -114,35 +130,41 @@ def _over_time(look: Look) -> list[Panel]:
             [Query(each("win_rate"))],
             empty="no trade closed",
             limits=[Step(look.warn, look.settings.thresholds.warning.win_rate)],
-            **look.ratio,
+            worst="lowest",
+            unit=RATIO,
         ),
     ]
 
 
-def _by_symbol(look: Look) -> Kind:
-    colours = look.settings.dashboards.colours
-    queries = [
-        Query(
-            f"sort_desc(sum by (symbol) (max by (bot, symbol) (trading_bot_symbol_pnl{{{matchers}}})))",
-            "{{symbol}}",
+def _by_symbol(look: Look) -> list[Kind]:
+    currencies = look.currencies()
+    return [
+        look.bars(
+            "Closed P&L by symbol" if len(currencies) < 2 else f"Closed P&L by symbol, {currency}",
+            "Of all chosen bots: the four that made most and the four that made least.",
+            [
+                Query(
+                    _most(f"sum by (symbol) (max by (bot, symbol) (trading_bot_symbol_pnl{{{matchers}}}))"),
+                    "{{symbol}}",
+                )
+            ],
+            unit=money(currency),
+            decimals=look.settings.dashboards.decimals.money,
+            empty="no trade closed",
+            steps=[Step(look.colours.lost), Step(look.colours.won, 0)],
+            floor=None,
         )
-        for matchers in look.currencies().values()
+        for currency, matchers in currencies.items()
     ]
-    units = zip("ABCDEFGH", look.currencies(), strict=False)
-    return look.bars(
-        "P&L by symbol",
-        "Of all chosen bots.",
-        queries,
-        unit=look.money_unit(),
-        decimals=look.settings.dashboards.decimals.money,
-        empty="no trade closed",
-        steps=[Step(colours.lost), Step(colours.won, 0)],
-        overrides=[override(ref, "byFrameRefID", unit=f"suffix:{currency}") for ref, currency in units],
-    )
+
+
+def _most(expr: str) -> str:
+    """Return the largest gains and losses, the best first."""
+    return f"sort_desc(topk(4, {expr}) or bottomk(4, {expr}))"
 
 
 def _won_and_lost(look: Look) -> Kind:
-    colours = look.settings.dashboards.colours
+    colours = look.colours
     trades = f"sum by (outcome) ({each('trades_total', 'symbol', 'side', 'outcome')})"
     return look.pie(
         "Won and lost",
@@ -159,8 +181,8 @@ def _score(look: Look) -> list[Panel]:
     return [
         look.bars(
             "Parts of the score",
-            "Each part of the score as 0 to 100%; what is unknown is left out, and so is its weight.",
-            [Query(part, look.who("{{part}}"))],
+            "The eight lowest, each as 0 to 100%; what is unknown is left out, and so is its weight.",
+            [Query(f"bottomk(8, {part})", look.who("{{part}}"))],
             **look.ratio,
             empty="not known",
             steps=look.at_least(2 / 3, 1 / 3),
@@ -170,7 +192,8 @@ def _score(look: Look) -> list[Panel]:
             "Performance score",
             "Weighted mean of its parts.",
             [Query(each("bot:trading_bot_performance:score"))],
-            **look.ratio,
+            unit=RATIO,
+            worst="lowest",
             empty="not known",
         ),
     ]

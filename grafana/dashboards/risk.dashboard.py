@@ -3,25 +3,31 @@
 from grafanalib.core import Panel
 
 from grafana.frame import frame
+from grafana.grid import Row
 from grafana.lacking import Dashboard, Stat, Step
 from grafana.look import Look
 from grafana.parts import RATIO, Query
-from grafana.promql import each
+from grafana.promql import each, known
+from grafana.today import TODAY, pnl_today
 
 UID = "trading-bot-risk"
 
 
 def dashboard(look: Look) -> Dashboard:
     """Return the dashboard."""
-    panels = [*_gauges(look), *_now(look), *_falls(look), *_stakes(look)]
+    panels = [
+        *_gauges(look),
+        Row("Drawdown and the day", _falls(look)),
+        Row("What is at stake", _stakes(look)),
+        Row("Tails, runs and the deepest fall", [*_now(look), _tails(look)]),
+    ]
     purpose = "How far the bots have fallen, how much is at stake, and how close both are to their limits."
     pace = look.settings.dashboards.widgets.risk.refresh
     return frame(look, UID, "Risk", purpose, pace, panels)
 
 
 def _gauges(look: Look) -> list[Panel]:
-    thresholds, colours = look.settings.thresholds, look.settings.dashboards.colours
-    loss = -thresholds.critical.daily_loss
+    critical = look.settings.thresholds.critical
     return [
         look.gauge(
             "Risk used",
@@ -30,54 +36,50 @@ def _gauges(look: Look) -> list[Panel]:
             **look.ratio,
             empty="no limit known",
             steps=look.scale("risk"),
+            size="small",
         ),
         look.stat(
             "Drawdown",
-            "Of several bots the deepest; orange and red from the alerts' limits.",
-            [Query(f"topk(1, {each('drawdown_ratio')})")],
+            "Of several bots the deepest; red from the limit of HighDrawdown.",
+            [Query(f"topk(1, {known('drawdown_ratio')})")],
             **look.ratio,
             empty="not known",
-            steps=look.at_most(thresholds.critical.max_drawdown, thresholds.critical.critical_loss),
+            steps=look.at_most(None, critical.max_drawdown),
             text="value_and_name",
-            size="medium",
         ),
+        pnl_today(look),
         look.money(
-            "P&L today",
-            "Of all chosen bots; red beyond one bot's daily loss limit.",
-            'trading_bot_pnl{window="day",%s}',
-            empty="no trade closed",
-            steps=[Step(look.bad), Step(look.warn, loss), Step(colours.won, 0)],
-        ),
-        look.money(
-            "Exposure", "Of all chosen bots.", "trading_bot_current_exposure{%s}", empty="no exposure known"
+            "Exposure",
+            "Of all chosen bots.",
+            "bot:trading_bot_current_exposure:known{%s}",
+            empty="no exposure known",
+            size="small",
         ),
     ]
 
 
 def _now(look: Look) -> list[Stat]:
-    few = {"0.95": "under 20 days", "0.99": "under 100 days"}
     tails = {"Value at risk": "value_at_risk", "Shortfall": "expected_shortfall"}
     daily = [
         look.stat(
-            f"{name} {float(confidence):.0%}",
-            "Of several bots the largest.",
-            [Query(f"topk(1, {each(metric, where=(f'confidence={confidence!r}',))})")],
+            name,
+            "Loss of a day as a share of the equity, by confidence; of several bots the largest.",
+            [
+                Query(f"topk(1, {each(metric, where=(f'confidence={confidence!r}',))})", words)
+                for confidence, words in (("0.95", look.who("95%")), ("0.99", look.who("99%")))
+            ],
             **look.ratio,
-            empty=empty,
+            empty="under 20 days",
             text="value_and_name",
         )
         for name, metric in tails.items()
-        for confidence, empty in few.items()
     ]
     deepest = look.stat(
-        "Deepest fall",
-        "Of closed trades; of several bots the deepest; orange and red from the alerts' limits.",
+        "Deepest closed fall",
+        "Of closed trades alone, of all time: the drawdown now, open positions included, may be deeper.",
         [Query(f"topk(1, {each('max_drawdown_ratio')})")],
         **look.ratio,
         empty="not known",
-        steps=look.at_most(
-            look.settings.thresholds.critical.max_drawdown, look.settings.thresholds.critical.critical_loss
-        ),
         text="value_and_name",
     )
     runs = [
@@ -90,84 +92,76 @@ def _now(look: Look) -> list[Stat]:
         )
         for name, metric in {"wins": "max_consecutive_wins", "losses": "max_consecutive_losses"}.items()
     ]
-    open_positions = look.stat(
-        "Open positions",
-        "Of all chosen bots.",
-        [Query(f"sum({each('active_positions', 'symbol')})", "open")],
-        empty="none known",
-    )
-    return [*daily, deepest, *runs, open_positions]
+    return [*daily, deepest, *runs]
 
 
 def _falls(look: Look) -> list[Panel]:
     critical = look.settings.thresholds.critical
-    red = look.settings.dashboards.colours.lines.drawdown
     return [
         look.lines(
             "Drawdown over time",
             "The lines are the limits of HighDrawdown and CriticalLoss.",
-            [Query(each("drawdown_ratio"))],
-            **look.ratio,
+            [Query(known("drawdown_ratio"))],
+            unit=RATIO,
             empty="no drawdown known",
-            colour=red,
-            limits=[Step(look.warn, critical.max_drawdown), Step(look.bad, critical.critical_loss)],
+            colour=look.colours.lines.drawdown,
+            limits=[Step(look.bad, critical.max_drawdown), Step(look.bad, critical.critical_loss)],
         ),
-        look.lines(
-            "P&L of the day over time",
-            "The line is daily_loss, the limit of bots that have none of their own.",
-            [Query(each("pnl", where=('window="day"',)))],
-            **look.money_of_bots(),
-            empty="no trade closed",
+        *look.money_lines(
+            "P&L today over time",
+            "Closed since midnight, and what open positions stood at. The line is daily_loss, the "
+            "limit of bots that have none of their own.",
+            [Query(TODAY)],
+            empty="no P&L known",
             limits=[Step(look.bad, -critical.daily_loss)],
         ),
     ]
 
 
 def _stakes(look: Look) -> list[Panel]:
-    warning = look.settings.thresholds.warning
-    tails = [
-        Query(each(metric, "confidence"), look.who(name, "{{confidence}}"))
-        for name, metric in {"at risk": "value_at_risk", "shortfall": "expected_shortfall"}.items()
-    ]
+    warning, critical = look.settings.thresholds.warning, look.settings.thresholds.critical
     return [
-        look.lines(
+        *look.money_lines(
             "Exposure against its limit",
-            "",
+            "Of a bot that is down the last known.",
             [
-                Query(each("current_exposure"), look.who("exposure")),
-                Query(each("max_exposure"), look.who("limit")),
+                Query("max by (bot) (bot:trading_bot_current_exposure:known{%s})", look.who("exposure")),
+                Query("max by (bot) (trading_bot_max_exposure{%s})", look.who("limit")),
             ],
-            **look.money_of_bots(),
             empty="no exposure known",
             many=True,
+            worst="highest",
         ),
         look.lines(
             "Risk used over time",
             "The line is the alert's limit.",
             [Query(each("risk_utilization_ratio"))],
-            **look.ratio,
+            unit=RATIO,
             empty="no limit known",
             limits=[Step(look.warn, warning.risk_utilization)],
         ),
-        look.lines(
-            "Value at risk and shortfall",
-            "Losses of a day, as shares of the equity.",
-            tails,
-            **look.ratio,
-            empty="too few days",
-            many=True,
-        ),
         look.bars(
             "Drawdown by bot",
-            "Deepest first.",
-            [Query(f"sort_desc({each('drawdown_ratio')})")],
-            unit=RATIO,
-            decimals=look.settings.dashboards.decimals.ratio,
+            "The eight deepest; red from the limit of HighDrawdown.",
+            [Query(f"topk(8, {known('drawdown_ratio')})")],
+            **look.ratio,
             empty="no drawdown known",
-            steps=look.at_most(
-                look.settings.thresholds.critical.max_drawdown,
-                look.settings.thresholds.critical.critical_loss,
-            ),
-            top=look.settings.thresholds.critical.critical_loss,
+            steps=look.at_most(None, critical.max_drawdown),
+            top=critical.critical_loss,
         ),
     ]
+
+
+def _tails(look: Look) -> Panel:
+    tails = [
+        Query(each(metric, "confidence"), look.who(name, "{{confidence}}"))
+        for name, metric in {"at risk": "value_at_risk", "shortfall": "expected_shortfall"}.items()
+    ]
+    return look.lines(
+        "Value at risk and shortfall",
+        "Losses of a day, as shares of the equity.",
+        tails,
+        unit=RATIO,
+        empty="too few days",
+        many=True,
+    )

@@ -3,9 +3,10 @@
 from grafanalib.core import Panel
 
 from grafana.frame import frame
+from grafana.grid import Row
 from grafana.lacking import Dashboard, Stat, Step
 from grafana.look import Look
-from grafana.parts import NUMBER, RATIO, SECONDS, Query, named_values
+from grafana.parts import NEUTRAL, NUMBER, RATIO, SECONDS, Query, named_values, override
 from grafana.promql import each, quantile
 from grafana.tables import Column, table
 
@@ -17,7 +18,15 @@ BURN = "bot_objective_window:trading_bot_error_budget:burn"
 
 def dashboard(look: Look) -> Dashboard:
     """Return the dashboard."""
-    panels = [*_now(look), _objectives(look), *_over_time(look), *_calls(look)]
+    panels = [
+        *_now(look),
+        Row("Objectives, the missed first", [_objectives(look)]),
+        Row(
+            "Over time" if look.alone else "$bot",
+            [*_over_time(look), *_calls(look)],
+            each=None if look.alone else "bot",
+        ),
+    ]
     purpose = "Which objectives are met, how much of each error budget is left, and how fast it is spent."
     return frame(look, UID, "Service level", purpose, look.settings.dashboards.refresh, panels)
 
@@ -40,7 +49,13 @@ def _left(look: Look) -> str:
 def _now(look: Look) -> list[Panel]:
     sla, decimals = look.settings.sla, look.settings.dashboards.decimals.ratio
     return [
-        _objective_tiles(look),
+        look.stat(
+            "Missed now",
+            "Objectives of all chosen bots that are missed at the moment.",
+            [Query(f"count({_met(look)} == 0) or 0 * count({_met(look)})", "missed")],
+            empty=UNKNOWN,
+            steps=[Step(look.good), Step(look.bad, 1)],
+        ),
         look.stat(
             "Availability",
             f"Over {sla.window}. Of several bots the lowest; green from the objective.",
@@ -50,7 +65,6 @@ def _now(look: Look) -> list[Panel]:
             empty=UNKNOWN,
             steps=[Step(look.bad), Step(look.good, sla.availability)],
             text="value_and_name",
-            size="medium",
         ),
         look.stat(
             "Objectives met",
@@ -61,20 +75,18 @@ def _now(look: Look) -> list[Panel]:
             empty=UNKNOWN,
             steps=[Step(look.bad), Step(look.good, 1)],
             text="value_and_name",
-            size="medium",
         ),
-        _requests(look),
-        look.bars(
-            "Error budget left",
-            f"Of what may go wrong in {sla.window}.",
-            [Query(_left(look), look.who("{{objective}}"))],
+        look.stat(
+            "Least budget left",
+            f"Of what may go wrong in {sla.window}; the objective and bot with the least.",
+            [Query(f"bottomk(1, {_left(look)})", look.who("{{objective}}"))],
             unit=RATIO,
             decimals=0,
             empty=UNKNOWN,
             steps=[Step(look.bad), Step(look.warn, 0.1), Step(look.good, 0.5)],
-            top=1,
-            size="xlarge",
+            text="value_and_name",
         ),
+        _requests(look),
     ]
 
 
@@ -82,39 +94,26 @@ def _requests(look: Look) -> Stat:
     sla = look.settings.sla
     return look.stat(
         "Requests",
-        f"A second, the peak of {sla.throughput.peak_over} beside it. "
+        f"A second, and the peak of {sla.throughput.peak_over}; of several bots the busiest. "
         f"Wished for: {sla.throughput.average:g}, {sla.throughput.peak:g} at the peak.",
         [
-            Query(f"sum({each('bot:trading_bot_api_requests:rate')})", "now"),
+            Query(f"max({each('bot:trading_bot_api_requests:rate')})", "now"),
             Query(f"max({each('bot:trading_bot_api_requests:peak')})", "peak"),
         ],
         unit="reqps",
         decimals=2,
         empty=UNKNOWN,
         text="value_and_name",
-        size="medium",
-    )
-
-
-def _objective_tiles(look: Look) -> Stat:
-    return look.stat(
-        "Objectives",
-        "Green is met, red is missed.",
-        [Query(_met(look), look.who("{{objective}}"))],
-        unit=NUMBER,
-        empty=UNKNOWN,
-        steps=[Step(look.bad), Step(look.good, 1)],
-        mapping=named_values(_verdicts(look)),
-        text="value_and_name",
-        size="xlarge",
     )
 
 
 def _objectives(look: Look) -> Panel:
+    # An objective that nothing is known of stands behind those that are met.
+    verdicts = _verdicts(look) | {"2": ("not known", NEUTRAL)}
     columns = [
-        Column("Verdict", _met(look), mapping=named_values(_verdicts(look))),
+        Column("Now", f"{_met(look)} or 2 + 0 * {_left(look)}", mapping=named_values(verdicts)),
         Column(
-            "Budget left",
+            f"Budget left of {look.settings.sla.window}",
             _left(look),
             RATIO,
             0,
@@ -135,12 +134,14 @@ def _objectives(look: Look) -> Panel:
     return table(
         look,
         "Objectives of each bot",
-        "Missed first. A burn of 1 spends exactly what is allowed; red from the alert's factor. "
+        "Missed first. `Now` is the moment, the budget is all that went wrong in its window: one may be "
+        "missed with much of its budget left, and met with none. A burn of 1 spends exactly what is allowed; "
+        "red from the alert's factor. "
         "Objectives without events have no budget.",
         {"bot": "Bot", "objective": "Objective"},
         columns,
         empty="–",
-        first="Verdict",
+        first="Now",
         falling=False,
     )
 
@@ -154,7 +155,7 @@ def _over_time(look: Look) -> list[Panel]:
         look.states(
             "Objectives over time",
             "When each was met.",
-            [Query(_met(look), look.who("{{objective}}"))],
+            [Query(_met(look), "{{objective}}")],
             named_values(_verdicts(look)),
             empty=UNKNOWN,
             size="xlarge",
@@ -162,18 +163,18 @@ def _over_time(look: Look) -> list[Panel]:
         look.lines(
             "Budget left over time",
             f"Of what may go wrong in {look.settings.sla.window}.",
-            [Query(_left(look), look.who("{{objective}}"))],
+            [Query(_left(look), "{{objective}}")],
             unit=RATIO,
-            decimals=0,
             empty=UNKNOWN,
             many=True,
+            overrides=[override(".*", "byRegexp", min=0, max=1)],
+            worst="lowest",
         ),
         look.lines(
             f"Burn over {fastest}",
             "How many times too fast the budget is spent; the lines are the alerts' factors.",
-            [Query(each(BURN, "objective", where=(f'window="{fastest}"',)), look.who("{{objective}}"))],
+            [Query(each(BURN, "objective", where=(f'window="{fastest}"',)), "{{objective}}")],
             unit=NUMBER,
-            decimals=1,
             empty=UNKNOWN,
             many=True,
             limits=[Step(colour, factor) for factor, colour in sorted(limits.items())],
@@ -199,9 +200,8 @@ def _calls(look: Look) -> list[Panel]:
         look.lines(
             "Errors a second",
             "Where they were seen: in calls to the exchange, in the log.",
-            [Query(each("bot_source:trading_bot_errors:rate", "source"), look.who("{{source}}"))],
+            [Query(each("bot_source:trading_bot_errors:rate", "source"), "{{source}}")],
             unit=NUMBER,
-            decimals=3,
             empty="no errors known",
             many=True,
             size="large",

@@ -2,6 +2,7 @@
 local duration = import '../duration.libsonnet';
 local text = import '../text.libsonnet';
 local facts = import 'facts.libsonnet';
+local largest = import 'held.libsonnet';
 
 // A cause that comes and goes is one alert, not twenty: it stays up for its cooldown, but never longer than this,
 // so that an incident does not stay open long after its end.
@@ -52,16 +53,16 @@ function(config)
   local bridge(cooldown) = std.min(cooldown, longest_bridge);
   // Something needs someone. `%(name)s` in the queries is thresholds.<severity>.name (durations in seconds); `wait` is
   // added to the alert's own `for`; `subject` are the labels that `expr` keeps, `labels` those that tell rules of one
-  // name apart; `tried` is what Nightdesk does where
-  // the alert's own actions do not say it; `verify` holds once the cause is gone, long before the alert resolves.
+  // name apart; `tried` is what Nightdesk does where the alert's own actions do not say it; where `held`, the bot's
+  // largest positions are told; `verify` holds once the cause is gone, long before the alert resolves.
   local trouble(severity) =
     local filled = text.filler(std.mapWithKey(function(_, limit) duration.seconds(limit), config.thresholds[severity]));
-    function(name, expr, limit, summary, problem, todo, verify, subject=['bot'], condition=snake(name), labels={}, wait=0, tried=null)
+    function(name, expr, limit, summary, problem, todo, verify, subject=['bot'], condition=snake(name), labels={}, wait=0, tried=null, held=severity == 'critical')
       local ladder = if tried == null then actions(name, severity) else tried;
       local advice = if ladder == [] then '' else 'Nightdesk tries ' + std.join(', then ', ladder) + ', as far as settings allow. ';
       alert(severity, name, filled(expr), limit, ladder, wait, bridge, { condition: condition } + labels, {
         summary: summary,
-        description: problem + (if std.member(subject, 'bot') then '\n' + facts else ''),
+        description: problem + (if std.member(subject, 'bot') then '\n' + facts + (if held then largest else '') else ''),
         recommended_actions: advice + todo,
         verify: of_subject(filled(verify), subject),
         dashboard_url: dashboard(subject),

@@ -17,10 +17,11 @@ function(config)
     listed[0] + std.escapeStringJson(std.join('|', listed[1]));
   local currencies = std.set([config.currency] + [currency(config.bots[name]) for name in std.objectFields(config.bots)]);
 
-  local money(metric, selector='') = [
+  // The last known of a bot that is down: its money has not left.
+  local money(metric, known, selector=[]) = [
     record(
       text.fill('currency:trading_bot_%s:sum', metric),
-      text.fill('sum(max by (bot) (trading_bot_%s{%s}))', [metric, std.join(',', [matcher(code)] + (if selector == '' then [] else [selector]))]),
+      text.fill('sum(max by (bot) (%s{%s}))', [known, std.join(',', [matcher(code)] + selector)]),
       { currency: code }
     )
     for code in currencies
@@ -31,12 +32,12 @@ function(config)
     record('fleet:trading_bot_up:count', 'count(bot:trading_bot_up:max)'),
     record('fleet:trading_bot_up:sum', 'sum(bot:trading_bot_up:max)'),
     record('state:trading_bot_state:sum', 'sum by (state) (max by (bot, state) (trading_bot_state))'),
-    record('fleet:trading_bot_trades:sum', 'sum(bot:trading_bot_trades:sum)'),
+    record('fleet:trading_bot_trades:sum', 'sum(bot:trading_bot_trades:known)'),
     record(
       'fleet:trading_bot_win_rate:ratio',
-      text.fill('sum(max by (bot, symbol, side) (trading_bot_trades_total{outcome="won"})) / (fleet:trading_bot_trades:sum >= %s)', config.thresholds.warning.win_rate_trades)
+      text.fill('sum(max by (bot, symbol, side) (trading_bot_trades_total{outcome="won"})) / (sum(bot:trading_bot_trades:sum) >= %s)', config.thresholds.warning.win_rate_trades)
     ),
-    record('fleet:trading_bot_active_positions:sum', 'sum(max by (bot, symbol) (trading_bot_active_positions))'),
+    record('fleet:trading_bot_active_positions:sum', 'sum(bot:trading_bot_active_positions:known)'),
     record('fleet:trading_bot_drawdown_ratio:max', 'max(bot:trading_bot_drawdown_ratio:known)'),
     record('fleet:trading_bot_error_rate:avg', text.fill('avg(%s)', of_bots('error_rate'))),
     record('fleet:trading_bot_api_requests:rate', 'sum(bot:trading_bot_api_requests:rate)'),
@@ -44,5 +45,8 @@ function(config)
     record('fleet:trading_bot_objective:met_ratio', 'avg(bot:trading_bot_objective:met_ratio)'),
     record('fleet:trading_bot_performance:score', 'avg(bot:trading_bot_performance:score)'),
   ] +
-  money('profit_loss') + money('equity') + money('current_exposure') +
-  [rule { record: 'currency:trading_bot_pnl_day:sum' } for rule in money('pnl', 'window="day"')]
+  std.flatMap(
+    function(metric) money(metric, text.fill('bot:trading_bot_%s:known', metric)),
+    ['profit_loss', 'equity', 'current_exposure']
+  ) +
+  money('pnl_day', 'bot_window:trading_bot_pnl:known', ['window="day"'])

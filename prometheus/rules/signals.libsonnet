@@ -6,6 +6,7 @@ function(config)
   local promql = (import 'promql.libsonnet')(config);
   local record = promql.record;
   local range = promql.rate_range();
+  local of_position = ['bot', 'symbol', 'side'];
 
   // Below that many requests a quantile is no more than the slowest of them.
   local quantile(name, share) = record('bot:trading_bot_response_time_seconds:' + name, text.fill(|||
@@ -16,7 +17,7 @@ function(config)
   // What a bot had lost is still lost while nothing newer is known of it: it is down, it tells no more of it, or the
   // exporter is down. Each evaluation passes on what the one before knew, and when that was, until that is too old.
   // `while` is there as long as the bot, or the limit, is one of the settings.
-  local known(level, names, labels, time, while) =
+  local losses(level, names, labels, time, while) =
     local of = std.join(', ', labels);
     local fill(template, values) = text.fill(template, {
       of: of,
@@ -25,21 +26,33 @@ function(config)
       while: while,
       exporter: config.exporter_selector,
     } + values);
-    local kept(name, metric, within) = record(name, fill(|||
+    local carried(name, metric, within) = record(name, fill(|||
       (
         max by (%(of)s) (%(metric)s)
         or last_over_time(%(name)s[1h]) and on (%(of)s) %(while)s
         or last_over_time(%(name)s[1h]) and on () min(up{%(exporter)s}) == 0
       ) %(within)s
     |||, { name: name, metric: metric, within: within }));
-    [kept(fill('%(at)s', {}), time, fill('>= time() - %(longest)s', {}))] + [
-      kept(text.fill('%s:trading_bot_%s:known', [level, name]), 'trading_bot_' + name, fill('and on (%(of)s) %(at)s', {}))
+    [carried(fill('%(at)s', {}), time, fill('>= time() - %(longest)s', {}))] + [
+      carried(text.fill('%s:trading_bot_%s:known', [level, name]), 'trading_bot_' + name, fill('and on (%(of)s) %(at)s', {}))
       for name in names
     ];
 
+  // What a bot had before it went down is still lost while it is down, and while the exporter is: each evaluation
+  // passes on what the one before knew, until the bot says otherwise.
+  local kept(level, name, now) =
+    local before = text.fill('%s:trading_bot_%s:known', [level, name]);
+    record(before, text.fill(|||
+      %(now)s
+      or last_over_time(%(before)s[1h]) and on (bot) bot:trading_bot_up:max == 0
+      or last_over_time(%(before)s[1h]) and on () min(up{%(exporter)s}) == 0
+    |||, { now: now, before: before, exporter: config.exporter_selector }));
+  local known(level, name, labels=['bot'], worst='max') =
+    kept(level, name, text.fill('%s by (%s) (trading_bot_%s)', [worst, std.join(', ', labels), name]));
+
   [record('bot:trading_bot_up:max', 'max by (bot) (trading_bot_up)')] +
-  known('bot', ['drawdown_ratio'], ['bot'], 'timestamp(trading_bot_drawdown_ratio)', 'bot:trading_bot_up:max') +
-  known(
+  losses('bot', ['drawdown_ratio'], ['bot'], 'timestamp(trading_bot_drawdown_ratio)', 'bot:trading_bot_up:max') +
+  losses(
     'bot_limit',
     ['loss_limit_used_ratio', 'loss_limit_acts_at_ratio'],
     ['bot', 'limit', 'account'],
@@ -47,6 +60,17 @@ function(config)
     'trading_bot_loss_limit_acts_at_ratio'
   ) +
   [
+    known('bot', 'equity'),
+    known('bot', 'profit_loss'),
+    known('bot', 'current_exposure'),
+    known('bot_window', 'pnl', ['bot', 'window']),
+    // Positions are added up first: of a symbol that was closed an hour of samples would bring it back.
+    kept('bot', 'active_positions', 'sum by (bot) (max by (bot, symbol) (trading_bot_active_positions))'),
+    kept('bot', 'trades', 'sum by (bot) (max by (bot, symbol, side, outcome) (trading_bot_trades_total))'),
+    kept('bot', 'answered_timestamp_seconds', 'max by (bot) (nightdesk_exporter_last_success_timestamp_seconds)'),
+    known('bot_position', 'position_unprotected', of_position),
+    known('bot_position', 'position_liquidation_distance_ratio', of_position, 'min'),
+    known('bot_position', 'position_margin_ratio', of_position),
     record('bot:trading_bot_trades:sum', 'sum by (bot) (max by (bot, symbol, side, outcome) (trading_bot_trades_total))'),
     // The win rate of three trades is no win rate.
     record(

@@ -3,16 +3,13 @@
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from clients.http import NoAnswer, ask
-from clients.parts import to_part
 from stack.drill.rules import MARK
 from stack.drill.run import Result
 from stack.settings import Settings
 from stack.settings.drill import Schedule
+from stack.tell import NobodyTold, tell
 
 _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-_BY_ALERTMANAGER = ("email", "telegram", "slack")
-_WITHIN = 5.0  # seconds for Alertmanager's answer
 _SHOWN = 10  # faults that a message lists
 
 
@@ -57,28 +54,7 @@ def tell_failure(settings: Settings) -> None:
 
 
 def _tell(settings: Settings, summary: str, description: str) -> None:
-    """Have Alertmanager send a message over each of its channels that is set, as `test-notify` does."""
-    now = datetime.now(UTC)
-    alerts = [
-        {
-            "labels": {
-                "alertname": "TradingBotTestNotification",
-                "channel": channel,
-                "severity": "drill",
-                "sent": now.isoformat(),
-            },
-            "annotations": {"summary": summary, "description": description},
-            "startsAt": now.isoformat(),
-            "endsAt": (now + timedelta(minutes=1)).isoformat(),
-        }
-        for channel in _BY_ALERTMANAGER
-        if getattr(settings.channels, channel).enabled
-    ]
-    url = f"{settings.services.alertmanager.url}/api/v2/alerts"
     try:
-        answer = ask(to_part(settings.web, "POST", url, _WITHIN, body=alerts))
-    except NoAnswer as error:
-        print(f"nobody could be told: Alertmanager at {url} does not answer: {error}", flush=True)
-        return
-    if not answer.ok:
-        print(f"nobody could be told: Alertmanager at {url} answers {answer.status}", flush=True)
+        tell(settings, "drill", summary, description)
+    except NobodyTold as error:
+        print(error, flush=True)

@@ -13,7 +13,7 @@ from stack.settings.bots import (
     PushBot,
     Source,
 )
-from stack.settings.consistency import META, contradictions, missing_secrets, severities_of
+from stack.settings.consistency import META, contradictions, severities_of
 from stack.settings.load import (
     DEFAULT_CONFIG,
     SettingsError,
@@ -25,6 +25,7 @@ from stack.settings.load import (
 )
 from stack.settings.logs import LogPattern
 from stack.settings.model import Settings
+from stack.settings.secrets import missing_secrets, own_secrets
 from stack.settings.services import Address, Replicated, Service
 from stack.settings.types import Duration, RealTime, Size
 
@@ -64,6 +65,7 @@ __all__ = [
     "from_arguments",
     "load",
     "missing_secrets",
+    "own_secrets",
     "replica_of",
     "severities_of",
 ]

@@ -47,6 +47,8 @@ class CriticalThresholds(Section):
     critical_loss: Annotated[float, Between(0.10, 0.50), Plain]
     daily_loss: Annotated[float, Between(0.0, 1e12), Plain]
     loss_limit_used: Annotated[float, Between(0.1, 1.0), Plain]
+    liquidation_distance: Annotated[float, Between(0.001, 0.5), Plain]
+    margin_ratio: Annotated[float, Between(0.05, 0.95), Plain]
     loss_known_for: Annotated[Duration, Between("10m", "90d")]
     error_rate: Annotated[float, Between(0.01, 0.20), Plain]
     memory_usage: Annotated[float, Between(0.70, 0.95), Plain]
@@ -77,6 +79,8 @@ class WarningThresholds(Section):
     prediction_confidence: Annotated[float, Between(0.4, 0.8), Plain]
     data_quality: Annotated[float, Between(0.5, 0.9), Plain]
     risk_utilization: Ratio
+    order_age: Annotated[Duration, Between("30s", "7d")]
+    funding_paid: Annotated[float, Between(0.0001, 0.5), Plain]
     slippage_factor: Annotated[float, Between(1.0, 100.0), Plain]
     slippage_margin: Annotated[float, Between(0.1, 1000.0), Plain]
     slippage_fills: Count

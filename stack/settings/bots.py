@@ -184,7 +184,8 @@ class Bot(Section):
 
     `starting_capital` is the equity before the first trade and before all `transfers`; it and `max_exposure`
     overrule what the bot says. `silent_after` is how long a bot of files or pushes may say nothing before it
-    counts as not answering. `limits` are held against losses of its days; without any, `daily_loss` is.
+    counts as not answering. `stops: false` is of a bot that sets none on purpose: none is missed there.
+    `limits` are held against losses of its days; without any, `daily_loss` is.
     """
 
     source: Source
@@ -195,6 +196,7 @@ class Bot(Section):
     transfers: tuple[Transfer, ...] = ()
     drawdown_baseline: Baseline | None = None
     max_exposure: Number | None = None
+    stops: StrictBool = True
     day: Day = Day()
     limits: tuple[LossLimit, ...] = ()
     team: str | None = None

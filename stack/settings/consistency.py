@@ -1,7 +1,7 @@
 """What single values cannot show: settings that contradict each other or name what nothing defines."""
 
 import importlib.util
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,6 @@ from stack.settings.integrations import Datadog, NewRelic
 from stack.settings.model import Settings
 from stack.settings.overrides import wrong_with
 from stack.settings.rota import span, zone_of
-from stack.settings.types import Section
-from stack.settings.web import unusable
 
 CRITICAL = (
     "Down",
@@ -22,6 +20,7 @@ CRITICAL = (
     "HighDrawdown",
     "CriticalLoss",
     "LossLimit",
+    "LiquidationNear",
     "ApiErrorRate",
     "HighMemoryUsage",
     "HighCpuUsage",
@@ -50,7 +49,6 @@ META = (
 )
 _HIGHER_IS_WORSE = ("response_time", "data_age", "network_latency", "disk_usage", "memory_usage", "cpu_usage")
 _LOWER_IS_WORSE = ("model_accuracy",)
-_OWN = "`make setup` writes Nightdesk's own"
 
 
 def severities_of(kind: str) -> tuple[str, ...]:
@@ -290,43 +288,6 @@ def _limits(settings: Settings) -> Iterator[str]:
         if len(currencies) > 1:
             told = ", ".join(f"{bot} in {currency}" for currency, bot in currencies.items())
             yield f"{path}: money of two currencies is never added: {told}; write an account for each"
-
-
-def missing_secrets(settings: Settings) -> list[str]:
-    """Return a line for each secret file that settings name and that is empty, or cannot be read or used."""
-    named: dict[Path, str] = {}
-    for path, file in _secret_files(settings, ""):
-        named.setdefault(file, path)
-    lines = []
-    for file, path in named.items():
-        way_out = "docs/tls.md says how it is made" if path.startswith("web.tls.") else _OWN
-        try:
-            if not file.read_text(encoding="utf-8").strip():
-                lines.append(f"{path}: {file} is empty; write the secret into it")
-        except (OSError, UnicodeDecodeError) as error:
-            reason = type(error).__name__
-            lines.append(f"{path}: {file} cannot be read ({reason}); {way_out}")
-            continue
-        if path.startswith("bots.") and path.endswith(".ca_file") and (problem := unusable(file)):
-            lines.append(f"{path}: {problem}")
-    return lines + settings.web.problems()
-
-
-def _secret_files(value: object, path: str) -> Iterator[tuple[str, Path]]:
-    """Yield the path in the settings and the Path of each secret of an enabled part."""
-    if getattr(value, "enabled", True) is False:
-        return
-    parts: Iterable[tuple[object, object]] = ()
-    if isinstance(value, (Section, dict)):
-        parts = value.items() if isinstance(value, dict) else value
-    elif isinstance(value, (list, tuple)):
-        parts = enumerate(value)
-    for key, part in parts:
-        where = f"{path}[{key}]" if isinstance(key, int) else f"{path}.{key}".lstrip(".")
-        if isinstance(part, Path) and (str(key).endswith("_file") or path.endswith("_files")):
-            yield where, part
-        else:
-            yield from _secret_files(part, where)
 
 
 def strangers(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> list[str]:

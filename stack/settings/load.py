@@ -15,6 +15,7 @@ from pydantic_core import ErrorDetails
 
 from stack.settings.consistency import contradictions, strangers
 from stack.settings.model import Settings
+from stack.settings.places import located
 from stack.settings.services import Address, Replicated
 from stack.settings.types import Duration
 
@@ -40,11 +41,14 @@ class _OnceLoader(yaml.SafeLoader):
 
 
 class SettingsError(Exception):
-    """Settings that cannot be used; `problems` holds a line for each, with path, value and way out."""
+    """Settings that cannot be used; `problems` holds a line for each, with path, value and way out.
 
-    def __init__(self, problems: Sequence[str]) -> None:
+    The text names file and line, too, where a setting is written in one of `files`.
+    """
+
+    def __init__(self, problems: Sequence[str], files: Sequence[Path] = ()) -> None:
         self.problems = list(problems)
-        super().__init__("\n".join(self.problems))
+        super().__init__("\n".join(located(self.problems, files) if files else self.problems))
 
 
 def load(
@@ -59,6 +63,14 @@ def load(
     if not 0 < speed < math.inf:
         raise SettingsError([f"--speed: {speed:g} is not a number above 0"])
     files = [Path(path) for path in paths]
+    try:
+        settings = _load(files, port_offset)
+    except SettingsError as error:
+        raise SettingsError(error.problems, files) from None
+    return settings if speed == 1.0 else faster(settings, speed)
+
+
+def _load(files: Sequence[Path], port_offset: int) -> Settings:
     given: dict[str, Any] = {}
     for file in files:
         given = _over(given, _read(file))
@@ -78,7 +90,7 @@ def load(
         raise SettingsError(told) from None
     if problems := contradictions(settings):
         raise SettingsError(problems)
-    return settings if speed == 1.0 else faster(settings, speed)
+    return settings
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -156,6 +168,10 @@ def _add_bots(data: dict[str, Any], root: Path) -> None:
     place = dict.fromkeys(bots, "bots")
     for file in sorted(directory.glob("[!.]*.yaml")):
         found = _read(file)
+        if isinstance(inner := found.get("bots"), dict) and "source" not in inner:
+            raise SettingsError(
+                [f"{file}: bots: is not wanted in a file of bots_directory, which holds only bots; remove it"]
+            )
         if twice := [name for name in found if name in place]:
             raise SettingsError(
                 [f"{file}: {name} is in {place[name]} already; name it once" for name in twice]
@@ -215,6 +231,10 @@ def _line(detail: ErrorDetails) -> str:
         return f"{path}.type: {detail['ctx']['tag']!r} is not one of {detail['ctx']['expected_tags']}"
     if detail["type"] == "union_tag_not_found":
         return f"{path}.type: is missing"
+    if detail["type"] in ("dict_type", "model_type", "model_attributes_type"):
+        if detail["input"] is None:
+            return f"{path}: has nothing below it; write `key: value` below it, or remove it"
+        return f"{path}: must hold keys and values, not a single value or a list"
     if isinstance(
         detail["input"], (dict, list)
     ):  # a whole block may hold what someone wrongly wrote in clear

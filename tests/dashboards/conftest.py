@@ -50,6 +50,26 @@ SERIES: dict[str, float] = {
     'trading_bot_error_rate{bot="my.bot"}': 0.0,
     'trading_bot_uptime_seconds{bot="demo"}': 90_000,
     'trading_bot_uptime_seconds{bot="my.bot"}': 7200,
+    'bot:trading_bot_equity:known{bot="demo"}': 11234.5,
+    'bot:trading_bot_equity:known{bot="my.bot"}': 1.75,
+    'bot:trading_bot_profit_loss:known{bot="demo"}': 1234.5,
+    'bot:trading_bot_profit_loss:known{bot="my.bot"}': -0.25,
+    'bot_window:trading_bot_pnl:known{bot="demo",window="day"}': 12.25,
+    'bot_window:trading_bot_pnl:known{bot="demo",window="total"}': 1200,
+    'bot_window:trading_bot_pnl:known{bot="my.bot",window="day"}': -0.125,
+    'bot_window:trading_bot_pnl:known{bot="my.bot",window="total"}': -0.5,
+    'bot:trading_bot_drawdown_ratio:known{bot="demo"}': 0.025,
+    'bot:trading_bot_drawdown_ratio:known{bot="my.bot"}': 0.125,
+    'bot:trading_bot_active_positions:known{bot="demo"}': 3,
+    'bot:trading_bot_active_positions:known{bot="my.bot"}': 0,
+    'bot:trading_bot_trades:known{bot="demo"}': 80,
+    'bot:trading_bot_trades:known{bot="my.bot"}': 8,
+    'bot:trading_bot_answered_timestamp_seconds:known{bot="gone"}': END - 7200,
+    'up{job="webhook_actions"}': 1,
+    'nightdesk_incidents_open{bot="my.bot",severity="critical",acknowledged_by=""}': 2,
+    'nightdesk_incidents_open{bot="demo",severity="warning",acknowledged_by=""}': 1,
+    'nightdesk_incidents_open{bot="demo",severity="critical",acknowledged_by="anna"}': 1,
+    'nightdesk_incidents_open{bot="demo",severity="info",acknowledged_by=""}': 4,
     'bot:trading_bot_health:min{bot="demo"}': 1,
     'bot:trading_bot_health:min{bot="my.bot"}': 0,
     'bot:trading_bot_performance:score{bot="demo"}': 0.75,
@@ -68,7 +88,10 @@ SERIES: dict[str, float] = {
 def settings_of(folder: Path, **changes: Any) -> Settings:
     """Return the defaults with two bots of two currencies, and the changes."""
     source = {"type": "http", "url": "http://127.0.0.1:1", "token_file": "token"}
-    bots = {"demo": {"source": source}, "my.bot": {"source": source, "currency": "BTC"}}
+    bots = {
+        "demo": {"source": source, "logs": ["/var/log/demo.log"]},
+        "my.bot": {"source": source, "currency": "BTC"},
+    }
     file = folder / "monitoring.yaml"
     file.write_text(yaml.safe_dump({"bots": bots} | changes), encoding="utf-8")
     return load([file])

@@ -37,7 +37,7 @@ class View:
         """Return the query with Grafana's variables filled in, as regular expressions."""
         text = expr.replace("$__rate_interval", self.rate).replace("$__range", f"{back:.0f}s")
         return re.sub(
-            r"\$(bot|symbol|exchange|side|outcome)\b", lambda at: self.chosen.get(at[1], ".+"), text
+            r"\$(bot|symbol|exchange|side|outcome|host|part)\b", lambda at: self.chosen.get(at[1], ".+"), text
         )
 
 
@@ -72,8 +72,11 @@ def every(settings: Settings) -> dict[str, dict[str, Any]]:
 
 
 def panels(dashboard: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the panels of a dashboard that show something."""
-    return [panel for panel in dashboard["panels"] if panel["type"] != "row"]
+    """Return the panels of a dashboard that show something, those in folded rows too."""
+    found = list[dict[str, Any]]()
+    for panel in dashboard["panels"]:
+        found += panel["panels"] if panel["type"] == "row" else [panel]
+    return found
 
 
 def ask(url: str, path: str, **parameters: object) -> Any:

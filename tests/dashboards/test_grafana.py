@@ -73,7 +73,7 @@ def grafana(prometheus: str, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 def test_grafana_loads_every_dashboard_and_its_home_page(grafana: Grafana, tmp_path: Path) -> None:
     build(settings_of(tmp_path, dashboards={"set": "all"}), HELPS, tmp_path / "out")
     written = {json.loads(file.read_text())["uid"] for file in (tmp_path / "out/dashboards").glob("*.json")}
-    assert len(written) == 12
+    assert len(written) == 13
 
     def folders() -> dict[str, str]:
         return {one["uid"]: one["folderUid"] for one in grafana.get("/api/search?type=dash-db")}

@@ -42,6 +42,7 @@ NOT_IN_SCHEMA = {
     "annotations.list.titleFormat",
     "annotations.list.textFormat",
     "annotations.list.useValueForTime",
+    "panels.options.wideLayout",  # of Grafana 10.3
     "templating.list.definition",
     "timepicker.quick_ranges.display",  # of Grafana 12
     "timepicker.quick_ranges.from",
@@ -58,7 +59,7 @@ def every(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 def test_no_panels_overlap_or_leave_the_grid(every: list[dict[str, Any]]) -> None:
     for dashboard in every:
-        places = [panel["gridPos"] for panel in dashboard["panels"]]
+        places = [panel["gridPos"] for panel in dashboard["panels"] if panel["type"] != "row"]
         assert all(one["x"] >= 0 and one["x"] + one["w"] <= 24 for one in places)
         for one, other in itertools.combinations(places, 2):
             apart_x = one["x"] + one["w"] <= other["x"] or other["x"] + other["w"] <= one["x"]
@@ -100,7 +101,7 @@ def test_every_query_asks_the_chosen_data_source_and_the_chosen_bots(every: list
 def test_all_bots_are_chosen_at_first_and_several_can_be(every: list[dict[str, Any]]) -> None:
     for dashboard in every:
         chosen = {one["name"]: one for one in dashboard["templating"]["list"] if one["type"] == "query"}
-        assert list(chosen) == ["bot", "symbol", "exchange", "side", "outcome"]
+        assert list(chosen) == ["bot", "symbol", "exchange", "side", "outcome", "host", "part"]
         for one in chosen.values():
             assert (one["includeAll"], one["multi"], one["allValue"]) == (True, True, ".+")
             assert one["current"]["value"] == ["$__all"]
@@ -113,10 +114,10 @@ def test_a_variable_is_shown_where_a_panel_asks_for_it_and_carried_on_everywhere
         name: [one["name"] for one in dashboard["templating"]["list"] if one["hide"] == 0]
         for name, dashboard in every_of(settings).items()
     }
-    assert shown["activity"] == ["datasource", "bot", "symbol", "side", "outcome"]
-    assert shown["market"] == ["datasource", "bot", "symbol"]
-    assert shown["system"] == ["datasource", "bot", "exchange"]
-    assert shown["risk"] == ["datasource", "bot"]
+    assert shown["activity"] == ["bot", "symbol", "side", "outcome"]
+    assert shown["market"] == ["bot", "symbol"]
+    assert shown["system"] == ["bot", "exchange", "host"]
+    assert shown["risk"] == ["bot"]
     for dashboard in every_of(settings).values():
         (link,) = (one for one in dashboard["links"] if one["type"] == "dashboards")
         assert (link["includeVars"], link["keepTime"], link["tags"]) == (True, True, dashboard["tags"])
@@ -128,14 +129,27 @@ def test_all_thirteen_exist_for_every_profile_and_the_first_bot_gets_the_simple_
         settings = settings_of(tmp_path, profile=profile)
         assert len(every_of(settings)) == 13
         provisioned[profile] = list(dashboards(settings, HELPS))
-    assert provisioned["starter"] == ["alerts", "money", "overview", "performance", "risk", "system"]
+    simple = ["alerts", "money", "overview", "performance", "positions", "risk", "system"]
+    assert provisioned["starter"] == simple
     assert len(provisioned["experienced"]) == len(provisioned["production"]) == 13
 
 
-def test_what_happened_is_marked_on_all_lines(every: list[dict[str, Any]], tmp_path: Path) -> None:
+def test_what_no_bot_can_tell_has_no_board(tmp_path: Path) -> None:
+    source = {"type": "freqtrade", "url": "http://127.0.0.1:1", "username": "x", "password_file": "token"}
+    freqtrade = settings_of(tmp_path, bots={"a": {"source": source}}, demo={"enabled": False})
+    assert {"logs", "model", "market"} & every_of(freqtrade).keys() == set()
+    assert "performance" in every_of(freqtrade)
+
+
+def test_only_times_at_which_something_critical_fired_are_marked_until_more_is_asked_for(
+    every: list[dict[str, Any]], tmp_path: Path
+) -> None:
     for dashboard in every:
         marked = {one["name"]: one for one in dashboard["annotations"]["list"]}
-        assert list(marked) == ["Alerts", "Actions", "Deployments", "Starts", "Retraining"]
+        assert [name for name, one in marked.items() if one["enable"]] == ["Critical alert"]
+        assert marked["Critical alert"]["expr"].startswith("max(ALERTS{"), "one series is one region"
+        assert list(marked)[:4] == ["Critical alert", "Actions", "Starts", "Deployments"]
+        assert ("Trainings" in marked) == (dashboard["uid"] == "trading-bot-model")
         assert marked["Deployments"]["target"]["tags"] == ["deployment"]
         assert "nightdesk_actions_total" in marked["Actions"]["expr"]
     told = settings_of(tmp_path, channels={"grafana": {"enabled": True, "token_file": "token"}})
@@ -219,11 +233,12 @@ def test_theme_ranges_refresh_and_sizes_follow_the_settings(tmp_path: Path) -> N
     assert overview["refresh"] == "120s"
     assert overview["refresh"] in overview["timepicker"]["refresh_intervals"]
     assert overview["timezone"] == "Europe/Berlin"
-    place = _panel(overview, "Win rate")["gridPos"]
-    assert (place["w"], place["h"]) == (6, 8)
+    place = _panel(overview, "Performance score")["gridPos"]
+    assert place["h"] == 8
+    assert place["w"] >= 6, "and what the shelf has left"
     assert _panel(overview, "P&L")["fieldConfig"]["defaults"]["decimals"] == 4
     assert _panel(overview, "Win rate")["fieldConfig"]["defaults"]["decimals"] == 0
-    assert _panel(overview, "Equity over time")["fieldConfig"]["defaults"]["custom"]["lineWidth"] == 5
+    assert _panel(overview, "Equity over time, BTC")["fieldConfig"]["defaults"]["custom"]["lineWidth"] == 5
 
 
 def test_the_default_range_is_a_day_written_as_grafanas_own_list_has_it(overview: dict[str, Any]) -> None:
@@ -232,10 +247,12 @@ def test_the_default_range_is_a_day_written_as_grafanas_own_list_has_it(overview
 
 
 def test_money_is_in_the_currency_of_its_bot(overview: dict[str, Any]) -> None:
-    panel = _panel(overview, "Equity over time")
-    assert panel["fieldConfig"]["defaults"]["unit"] == "suffix:USDT"
-    assert {"id": "unit", "value": "suffix:BTC"} in _override(panel, r"/^my\.bot( |$)/")
-    assert {"id": "unit", "value": "suffix:BTC"} in _override(_panel(overview, "P&L"), "BTC")
+    for currency in ("USDT", "BTC"):
+        panel = _panel(overview, f"Equity over time, {currency}")
+        assert panel["fieldConfig"]["defaults"]["unit"] == f"suffix:{currency}"
+        assert panel["fieldConfig"]["overrides"] == [], "one currency a scale"
+    units = [_override(_panel(overview, "P&L"), ref)[0]["value"] for ref in "ABCD"]
+    assert [unit.split(":")[2] for unit in units] == [" USDT", " USDT", " BTC", " BTC"]
 
 
 def test_one_bot_has_the_colour_of_its_kind_and_several_have_one_each(
@@ -270,7 +287,7 @@ def test_the_overview_has_the_uid_that_links_name(overview: dict[str, Any], sett
 
 
 def _panel(dashboard: dict[str, Any], title: str) -> dict[str, Any]:
-    (panel,) = (one for one in dashboard["panels"] if one["title"] == title)
+    (panel,) = (one for one in panels(dashboard) if one["title"] == title)
     return panel
 
 

@@ -172,6 +172,58 @@ def test_a_drawdown_takes_real_money_by_closed_trades_and_open_loss(bot: Bot) ->
     assert bot.state()["profit_open"] > -0.01 * before["equity"]
 
 
+def opened(bot: Bot, fault: str, arguments: dict[str, float] | None = None) -> dict[str, Any]:
+    """Return the position that a fault opens in a bot that enters nothing else."""
+    bot.done("pause")
+    before = {position["id"] for position in bot.state()["open_positions"]}
+    bot.fault(fault, arguments)
+    found: list[dict[str, Any]] = bot.state()["open_positions"]
+    [position] = [each for each in found if each["id"] not in before]
+    return position
+
+
+def test_an_unprotected_position_has_no_stop_and_others_have_one(bot: Bot) -> None:
+    assert "stop_price" not in opened(bot, "unprotected")
+    position = opened(bot, "funding_drain")
+    assert position["stop_price"] < position["price"]
+    assert position["leverage"] == 1
+    assert "liquidation_price" not in position
+
+
+def test_a_position_near_its_liquidation_is_risky_and_closed_as_such(bot: Bot) -> None:
+    position = opened(bot, "liquidation_near", {"distance": 0.03})
+    assert position["liquidation_price"] == pytest.approx(0.97 * position["entry_price"])
+    assert position["liquidation_price"] < position["stop_price"] < position["price"]
+    assert position["leverage"] == pytest.approx(1 / 0.035)
+    assert position["risky"]
+    bot.done("close_positions", {"scope": "risky"})
+    assert position["id"] not in {each["id"] for each in bot.state()["open_positions"]}
+
+
+def test_funding_is_paid_out_of_the_equity_and_is_part_of_the_profit(bot: Bot) -> None:
+    position = opened(bot, "funding_drain", {"ratio": 0.1})
+    assert position["funding_paid"] == pytest.approx(0.1 * position["stake"])
+    assert position["profit"] == pytest.approx(-0.1 * position["stake"], rel=0.1)
+    bot.done("close_positions", {"scope": "all"})
+    closed = [trade for trade in bot.trades() if trade["fees"] > 0.09 * trade["stake"]]
+    assert closed[-1]["profit"] == pytest.approx(-closed[-1]["fees"], rel=0.1)
+    state = bot.state()
+    whole = state["starting_capital"] + state["profit_realised"] + state["profit_open"]
+    assert state["equity"] == pytest.approx(whole)
+
+
+def test_stuck_orders_wait_until_the_connection_is_retried(bot: Bot) -> None:
+    bot.done("close_positions", {"scope": "all"})
+    bot.fault("stuck_orders")
+    first = eventually(lambda: bot.state()["open_orders"])[0]
+    time.sleep(1.5)
+    assert first in bot.state()["open_orders"]
+    assert not bot.state()["open_positions"]
+    bot.done("retry_connection")
+    assert bot.is_on("stuck_orders") is False
+    eventually(lambda: first not in bot.state()["open_orders"])
+
+
 def slips(trade: dict[str, Any]) -> tuple[float | None, float]:
     """Return by how many basis points entry and exit of a trade of the bot were worse than asked for."""
     ahead = 1 if trade["side"] == "long" else -1
@@ -204,6 +256,7 @@ def test_a_restart_ends_the_faults_of_the_trading_process(bot: Bot) -> None:
         "slow_api",
         "drift",
         "stale_data",
+        "stuck_orders",
         "memory_growth",
         "log_errors",
         "worse_fills",
@@ -221,6 +274,7 @@ def test_a_restart_ends_the_faults_of_the_trading_process(bot: Bot) -> None:
         ("api_errors", {"share": 0}),
         ("api_errors", {"share": "much"}),
         ("drawdown", {"ratio": 0.9}),
+        ("liquidation_near", {"distance": 0}),
         ("memory_growth", {"megabytes": 10**9}),
         ("crash", {"now": True}),
         ("slow_api", [1]),

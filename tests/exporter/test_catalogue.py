@@ -136,6 +136,7 @@ def test_the_column_of_the_bot_api_is_what_that_source_yields(tmp_path):
 
 def test_the_column_of_freqtrade_is_what_that_source_yields(tmp_path):
     recording = Recording()
+    recording.answers["status"][0] |= {"liquidation_price": 0.1}  # the recorded bot trades spot
     first = recording.trades[0]
     day = 86_400_000
     recording.trades = [

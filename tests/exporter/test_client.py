@@ -31,7 +31,15 @@ def exporter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
 def test_what_a_bot_tells_reaches_prometheus(exporter: Desk):
     file = exporter.directory / "one"
     with Bot(exporter.url, "one", token_file=file, interval=0.05) as bot:
-        bot.state(state="running", equity=Decimal("1000.5"), open_positions=[{"symbol": "BTC/USDT"}])
+        held = {
+            "symbol": "BTC/USDT",
+            "side": "long",
+            "size": Decimal("0.5"),
+            "price": 100.0,
+            "stop_price": 96,
+        }
+        order = {"symbol": "ETH/USDT", "placed_at": datetime.now(UTC)}
+        bot.state(state="running", equity=Decimal("1000.5"), open_positions=[held], open_orders=[order])
         bot.trade(**closed(1, 5.0, closed_at=datetime.now(UTC)))
         bot.model("entry", accuracy=0.75)
         bot.market("BTC/USDT", rsi=60)
@@ -46,6 +54,9 @@ def test_what_a_bot_tells_reaches_prometheus(exporter: Desk):
     assert bot.last_error is None
     series = exporter.until("one", lambda found: value(found, "equity") is not None)
     assert value(series, "equity") == 1000.5
+    assert value(series, "position_value", symbol="BTC/USDT", side="long") == 50
+    assert value(series, "position_unprotected", symbol="BTC/USDT", side="long") == 0
+    assert (value(series, "order_age_seconds", symbol="ETH/USDT") or 0) < 60
     assert won(series) == 1
     assert value(series, "model_accuracy", model="entry") == 0.75
     assert value(series, "market_rsi", symbol="BTC/USDT") == 60

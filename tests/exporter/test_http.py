@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from exporter.poller import BotPoller
-from tests.exporter.world import ScriptedBot, http_settings, names, own, serve, value, watch
+from tests.exporter.world import HELD, ScriptedBot, http_settings, names, own, serve, value, watch
 
 NOW = 1_800_000_000.0
 STATE: dict[str, Any] = {
@@ -23,7 +23,8 @@ STATE: dict[str, Any] = {
     "profit_open": -20.0,
     "exposure": 500.0,
     "max_exposure": 2000.0,
-    "open_positions": [{"id": 4, "symbol": "BTC/USDT"}, {"id": 5, "symbol": "BTC/USDT"}],
+    "open_positions": [HELD, {"id": 5, "symbol": "BTC/USDT"}],
+    "open_orders": [{"symbol": "BTC/USDT", "placed_at": NOW - 300}],
     "pending_orders": 2,
     "trades_closed": 3,
     "last_trade_id": 3,
@@ -356,11 +357,10 @@ def test_a_hundred_thousand_symbols_are_capped_counted_and_logged(bot, tmp_path,
     for name, each in (("market_rsi", 1), ("market_trend", 3), ("active_positions", 1)):
         assert len([found for found, _ in series if found == f"trading_bot_{name}"]) == 500 * each
     assert value(series, "data_freshness_seconds", feed="S000499") is not None
-    for what in ("market", "feeds", "active_positions"):
-        assert own(series, "over_cap", what=what) == 99_500
-    cut = [record for record in caplog.records if "max_symbols" in record.getMessage()]
-    assert len(cut) == 3
-    assert {record.bot for record in cut} == {"b"}
+    parts = ("market", "feeds", "active_positions", "positions")
+    assert {own(series, "over_cap", what=what) for what in parts} == {99_500}
+    cut = [record.bot for record in caplog.records if "max_symbols" in record.getMessage()]
+    assert cut == 4 * ["b"]
 
 
 def test_an_answer_without_end_is_cut_off(bot, tmp_path, monkeypatch):

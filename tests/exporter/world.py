@@ -28,6 +28,12 @@ from stack.settings import Bot
 
 TOKEN = "a-token"
 WINDOW = 300.0
+# A position as the bot API tells it, opened ten minutes before the time of the tests.
+HELD: dict[str, Any] = {
+    "id": 4, "symbol": "BTC/USDT", "side": "long", "size": 0.5, "price": 100.0, "profit": -5.0,
+    "stop_price": 96.0, "liquidation_price": 90.0, "leverage": 10, "margin_ratio": 0.25,
+    "funding_paid": -0.5, "opened_at": 1_799_999_400.0,
+}  # fmt: skip
 Series = Mapping[tuple[str, frozenset[tuple[str, str]]], float]
 
 

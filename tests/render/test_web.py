@@ -102,7 +102,7 @@ def test_a_missing_certificate_is_named_with_the_way_out(both: Settings, tmp_pat
     said = missing_secrets(both)
     for name in ("cert", "key", "ca"):
         assert any(
-            line.startswith(f"web.tls.{name}_file: {tmp_path}/secrets/tls/{name}.pem cannot be read")
+            line.startswith(f"web.tls.{name}_file: {tmp_path}/secrets/tls/{name}.pem does not exist")
             and "docs/tls.md" in line
             for line in said
         )

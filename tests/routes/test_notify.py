@@ -7,6 +7,7 @@ import pytest
 
 from stack.notify import NotifyError, send_tests
 from stack.settings import load
+from stack.tell import tell
 from tests.conftest import binary, eventually, free_port
 from tests.routes.desk import Desk, running
 from tests.webhook_actions.escalation.fakes import ACCOUNT, TWILIO_TOKEN, Fakes
@@ -29,6 +30,13 @@ def test_one_message_goes_over_each_channel_and_none_is_acted_on(desk: Desk) -> 
     subjects = [subject for subject in desk.inbox.subjects() if subject.startswith("[test]")]
     assert subjects == ["[test] Nightdesk reaches you by email"] * 2
     assert "TradingBotTestNotification" not in {alert for alert, _ in desk.inbox.acted_on()}
+
+
+def test_what_nightdesk_says_by_itself_goes_over_each_channel_of_alertmanager(desk: Desk) -> None:
+    tell(desk.settings, "meta", "exporter fails again and again", "It ended with exit code 1.")
+    subject = "[meta] exporter fails again and again"
+    eventually(lambda: subject in desk.inbox.subjects(), what="the mail")
+    eventually(lambda: any(subject in text for text in desk.inbox.telegram), what="the chat's message")
 
 
 def _tests(desk: Desk) -> list[str]:

@@ -2,15 +2,16 @@
 
 ALERTS: dict[str, tuple[str, ...]] = {
     "critical": (
-        "Down", "CrashLooping", "LoopHung", "HighDrawdown", "CriticalLoss", "LossLimit", "ApiErrorRate",
-        "HighMemoryUsage", "HighCpuUsage", "ApiResponseTimeCritical", "DataStale", "ModelAccuracyCritical",
-        "NetworkLatencyCritical", "DiskUsageCritical",
+        "Down", "CrashLooping", "LoopHung", "HighDrawdown", "CriticalLoss", "LossLimit", "LiquidationNear",
+        "ApiErrorRate", "HighMemoryUsage", "HighCpuUsage", "ApiResponseTimeCritical", "DataStale",
+        "ModelAccuracyCritical", "NetworkLatencyCritical", "DiskUsageCritical",
     ),
     "warning": (
         "LowWinRate", "ModelDrift", "HighLatency", "LowTradingActivity", "HighVolatility", "DiskUsageHigh",
         "ApiResponseTimeHigh", "MemoryUsageHigh", "CpuUsageHigh", "LowPredictionConfidence",
         "LowDataQuality", "ModelAccuracyLow", "RiskUtilizationHigh", "LogErrorBurst", "HealthUnhealthy",
-        "ObjectiveMissed", "DataStaleWarning", "LimitUnknown", "SlippageHigh",
+        "ObjectiveMissed", "DataStaleWarning", "PositionUnprotected", "OrderStuck", "FundingDrain",
+        "LimitUnknown", "SlippageHigh",
     ),
     "info": ("DailySummary", "WeeklySummary", "MonthlySummary", "MilestoneReached", "Suggestion"),
     "slo": ("ErrorBudgetBurn",),

@@ -46,10 +46,13 @@ def _good(settings: Settings) -> Iterator[Series]:
         prediction_confidence__trend=0.8, model_drift_score__trend=0.05,
         prediction_time_seconds__trend=0.05, active_positions__BTC=1.0, active_positions__ETH=2.0,
         pnl__day=100.0, pnl__week=400.0, pnl__month=450.0, loss_limit_used_ratio__daily=0.4,
-        loss_limit_acts_at_ratio__daily=0.8, loss_limit_known_timestamp_seconds__daily=1.0,
+        loss_limit_acts_at_ratio__daily=0.8, position_unprotected__BTC=0.0,
+        position_liquidation_distance_ratio__BTC=0.4, position_margin_ratio__BTC=0.1,
+        loss_limit_known_timestamp_seconds__daily=1.0,
     )  # fmt: skip
     scrape = settings.collection.trading.interval
     yield _of(about, "last_activity_timestamp_seconds", rising(scrape, COUNT))
+    yield Series("nightdesk_exporter_last_success_timestamp_seconds", [1000.0] * COUNT, {}, about)
     for outcome, count in (("won", 30.0), ("lost", 10.0)):
         yield _of(about, "trades_total", [count] * COUNT, outcome=outcome, symbol="BTC", side="long")
     yield _of(about, "api_requests_total", rising(OK, COUNT, 1e6), outcome="ok")
@@ -86,6 +89,9 @@ def _series(about: Mapping[str, str], **values: float) -> Iterator[Series]:
         "loss_limit_acts_at_ratio": "limit",
         "loss_limit_known_timestamp_seconds": "limit",
         "state": "state",
+        "position_unprotected": "symbol",
+        "position_liquidation_distance_ratio": "symbol",
+        "position_margin_ratio": "symbol",
     }
     for key, value in values.items():
         name, _, of = key.partition("__")
@@ -140,12 +146,23 @@ def _signals(settings: Settings) -> Iterator[Recorded]:
     yield _bots("bot:trading_bot_trades:sum", {GOOD: 40, POOR: 3})
     yield _bots("bot:trading_bot_win_rate:settled", {GOOD: 0.75})  # three trades are none
     yield _bots("bot:trading_bot_drawdown_ratio:known", {GOOD: 0.02, POOR: 0.3})
+    yield _bots("bot:trading_bot_equity:known", {GOOD: 10500, POOR: 900})
+    yield _bots("bot:trading_bot_profit_loss:known", {GOOD: 500, POOR: -100})
+    yield _bots("bot:trading_bot_current_exposure:known", {GOOD: 1000})
+    yield _bots("bot:trading_bot_active_positions:known", {GOOD: 3})
+    yield _bots("bot:trading_bot_trades:known", {GOOD: 40, POOR: 3})
+    yield _bots("bot:trading_bot_answered_timestamp_seconds:known", {GOOD: 1000})
+    made = {"day": {GOOD: 100.0}, "week": {GOOD: 400.0}, "month": {GOOD: 450.0}}
+    yield _each("bot_window:trading_bot_pnl:known", "window", made)
     last = (COUNT - 1) * scrape
     yield _bots("bot:trading_bot_drawdown_ratio:known_timestamp_seconds", {GOOD: last, POOR: last})
     at = "bot_limit:trading_bot_loss_limit_used_ratio:known_timestamp_seconds"
     yield _each(at, "limit", {"daily": {GOOD: 1.0}})
     for name, known in (("used", 0.4), ("acts_at", 0.8)):
         yield _each(f"bot_limit:trading_bot_loss_limit_{name}_ratio:known", "limit", {"daily": {GOOD: known}})
+    for name, told in (("unprotected", 0.0), ("liquidation_distance_ratio", 0.4), ("margin_ratio", 0.1)):
+        known_position = f"bot_position:trading_bot_position_{name}:known"
+        yield _each(known_position, "symbol", {"BTC": {GOOD: told}})
     for name, share in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99)):
         yield _bots(f"bot:trading_bot_response_time_seconds:{name}", _quantiles(settings, share))
     yield _bots("bot:trading_bot_api_requests:rate", {GOOD: (OK + ERRORS) / scrape})

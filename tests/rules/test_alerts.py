@@ -178,6 +178,84 @@ def test_the_annotations_tell_the_bots_figures_and_what_is_unknown(
     assert run([tests]) == ""
 
 
+HELD: dict[tuple[str, str], dict[str, float]] = {
+    ("BTC/USDT", "long"): {
+        "value": 1234.5,
+        "profit": -12.345,
+        "stop_distance_ratio": 0.0125,
+        "liquidation_distance_ratio": 0.03,
+    },
+    ("ETH/USDT", "short"): {"value": 500.0},
+    ("SOL/USDT", "long"): {"value": 400.0, "profit": 3.0},
+    ("ADA/USDT", "long"): {"value": 1.0, "profit": 1.0},  # the fourth
+}
+
+
+def test_what_is_critical_tells_the_largest_positions_of_its_bot(
+    settings: Settings, rules: Path, tmp_path: Path
+) -> None:
+    wait = settings.thresholds.critical.down_after
+    scrapes = int(wait // settings.collection.trading.interval) + 2
+    series = [Series("trading_bot_up", [1.0] * scrapes)]
+    for (symbol, side), told in HELD.items():
+        of = {"symbol": symbol, "side": side}
+        series += [Series(f"trading_bot_position_{name}", [v] * scrapes, of) for name, v in told.items()]
+    expected = (
+        f"A move of 3% liquidates the long position of {BOT} in BTC/USDT; its limit is 5%.\n"
+        "P&L: unknown\nWin rate: unknown\nOpen positions: unknown\nUptime: unknown\n"
+        "BTC/USDT long: 1234.50, P&L -12.35, stop 1.25%, liquidation 3%\n"
+        "ETH/USDT short: 500.00, P&L unknown, stop unknown, liquidation unknown\n"
+        "SOL/USDT long: 400.00, P&L 3.00, stop unknown, liquidation unknown"
+    )
+    name = "TradingBotLiquidationNear"
+    [rule] = [
+        rule
+        for rule in read(rules / "trading-bot-critical.yml")
+        if rule["alert"] == name and "scope" not in rule["labels"]
+    ]
+    of_alert = {"bot": BOT, "symbol": "BTC/USDT", "side": "long"}
+    test = {
+        "interval": str(settings.collection.trading.interval),
+        "input_series": inputs(series),
+        "promql_expr_test": [],
+        "alert_rule_test": [
+            {
+                "eval_time": str(type(wait)(settings.collection.trading.interval)),
+                "alertname": name,
+                "exp_alerts": [
+                    {
+                        "exp_labels": rule["labels"] | of_alert,
+                        "exp_annotations": _filled(rule["annotations"]) | {"description": expected},
+                    }
+                ],
+            }
+        ],
+    }
+    file = rules / "trading-bot-critical.yml"
+    pace = settings.collection.evaluation_interval
+    tests = write(tmp_path / "tests.yml", [test], needed(file, rules.glob("*.yml")), pace)
+    assert run([tests]) == ""
+
+
+def _filled(annotations: Mapping[str, str]) -> dict[str, str]:
+    """Return annotations of an alert about BOT, as LiquidationNear writes them at 3%."""
+    quoted = BOT.replace("\\", "\\\\").replace('"', '\\"')
+    values = {
+        '{{ printf "%q" $labels.bot }}': f'"{quoted}"',
+        '{{ printf "%q" $labels.symbol }}': '"BTC/USDT"',
+        '{{ printf "%q" $labels.side }}': '"long"',
+        "{{ $labels.bot | urlquery }}": "a_b%2Ac%5Bd%5D+%22x%22+%E2%84%96",
+        "{{ $labels.bot }}": BOT,
+        "{{ $labels.symbol }}": "BTC/USDT",
+        "{{ $labels.side }}": "long",
+        "{{ $value | humanizePercentage }}": "3%",
+    }
+    found = dict(annotations)
+    for written, value in values.items():
+        found = {name: text.replace(written, value) for name, text in found.items()}
+    return found
+
+
 def test_a_summary_tells_of_the_period_that_ended_and_not_of_the_one_that_began(
     settings: Settings, rules: Path, tmp_path: Path
 ) -> None:

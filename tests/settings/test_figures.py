@@ -140,6 +140,7 @@ LoopHung                1m  5m  10m  email,telegram           restart_bot
 HighDrawdown            1m  10m 20m  email,sms,telegram       reduce_position_sizes,close_risky_positions
 CriticalLoss            0s  5m  5m   phone,sms,email          close_all_positions
 LossLimit               1m  10m 20m  -                        stop_entries
+LiquidationNear         0s  5m  10m  -                        close_risky_positions,reduce_position_sizes
 ApiErrorRate            2m  5m  15m  email,telegram           switch_api_endpoint,retry_connection
 HighMemoryUsage         2m  5m  10m  email,telegram           clear_cache,restart_bot
 HighCpuUsage            5m  5m  10m  email,telegram           reduce_processing,restart_bot
@@ -162,6 +163,9 @@ CpuUsageHigh            10m 30m 1h   -                        -
 LowPredictionConfidence 15m 1h  2h   -                        review_strategy
 LowDataQuality          15m 1h  2h   -                        check_market_conditions
 RiskUtilizationHigh     5m  30m 1h   -                        stop_entries
+PositionUnprotected     2m  15m 30m  -                        -
+OrderStuck              0s  15m 30m  -                        retry_connection
+FundingDrain            5m  1h  2h   -                        review_strategy
 LimitUnknown            15m 1h  2h   -                        -
 SlippageHigh            5m  1h  2h   -                        check_market_conditions,review_strategy
 LogErrorBurst           2m  15m 30m  -                        review_error_logs

@@ -265,10 +265,12 @@ def test_secret_files_that_are_missing_or_empty_are_named_and_those_of_what_is_o
     assert lines["webhook_actions.tokens.act_file"].endswith(
         "/secrets/act_token is empty; write the secret into it"
     )
-    assert "cannot be read (FileNotFoundError)" in lines["webhook_actions.tokens.receive_file"]
+    own = lines["webhook_actions.tokens.receive_file"]
+    assert own.endswith("does not exist; `nightdesk up` or `make setup` writes it")
     assert "cannot be read (UnicodeDecodeError)" in lines["channels.telegram.token_file"]
-    assert "cannot be read (FileNotFoundError)" in lines["bots.one.source.token_file"]
-    assert "ntfy_url cannot be read" in lines.pop("contacts.manager.apprise_files[0]")
+    yours = lines["bots.one.source.token_file"]
+    assert yours.endswith("token does not exist; write the secret into it, which nobody but you knows")
+    assert "ntfy_url does not exist" in lines.pop("contacts.manager.apprise_files[0]")
     named = [path for path in lines if not path.startswith("bots.one.")]
     assert set(named) == {
         "webhook_actions.tokens.act_file",

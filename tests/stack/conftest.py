@@ -1,13 +1,18 @@
 """Fixtures of the stack's tests: a desk of its own, with settings in a directory that nothing else uses."""
 
+import socket
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import yaml
+
+from tests.conftest import free_port
+
+PORTS = [8000, 8081, 9099, 9090, 9093, 9115, 3000]
 
 
 @dataclass(frozen=True)
@@ -37,3 +42,19 @@ def desk(tmp_path: Path) -> Desk:
     desk = Desk(tmp_path)
     desk.write()
     return desk
+
+
+@pytest.fixture
+def offset() -> Iterator[int]:
+    """Return a --port-offset at which every port of the stack is free."""
+    for _ in range(100):
+        candidate = free_port() % 12_000 + 10_000  # below the ports that connections are made from
+        if all(_free(port + candidate) for port in PORTS):
+            yield candidate
+            return
+    pytest.fail("no offset with free ports")
+
+
+def _free(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0

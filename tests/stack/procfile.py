@@ -1,4 +1,6 @@
-"""Runs the Procfile of a directory as `nightdesk up` does: DIRECTORY [--for SECONDS] [NAME=HEALTH_URL …]."""
+"""Runs the Procfile of a directory as `nightdesk up` does: DIRECTORY [--for SECONDS] [NAME=HEALTH_URL …].
+
+What people are told is printed."""
 
 import sys
 from functools import partial
@@ -12,6 +14,10 @@ from stack.status import Status
 from stack.watch import Screen, Watch, answers
 
 
+def told(summary: str, _description: str) -> None:
+    print("TOLD", summary, flush=True)
+
+
 def main(directory: Path, words: list[str]) -> int:
     settings = load([directory / "monitoring.yaml"])
     commands = parse_procfile((directory / "Procfile").read_text()).processes
@@ -19,7 +25,9 @@ def main(directory: Path, words: list[str]) -> int:
     given = dict(word.split("=", 1) for word in words if "=" in word)
     health = {name: partial(answers, url, settings.web) for name, url in given.items()}
     logs = ServiceLogs(directory / "logs", settings.logs)
-    watch = Watch(commands, health, logs, Screen(sys.stdout))
+    watch = Watch(
+        commands, health, logs, Screen(sys.stdout), tell=lambda summary, _: print("TOLD", summary, flush=True)
+    )
     return watch.run("all are well", lambda: Status((), (), 0), duration)
 
 

@@ -1,6 +1,9 @@
 """The command `nightdesk`, as a person types it."""
 
 import json
+from importlib.metadata import version
+
+import pytest
 
 from stack.keys import generate
 from stack.schema import user_schema
@@ -46,17 +49,83 @@ def test_check_names_a_secret_that_is_missing(desk: Desk):
     assert "make setup" in told.stderr
 
 
+def test_check_names_the_line_of_a_secret_of_the_users_and_does_not_advise_make_setup(desk: Desk):
+    bot = "{source: {type: http, url: 'http://127.0.0.1:1', token_file: mine}, starting_capital: 1}"
+    (desk.root / "monitoring.yaml").write_text(f"bots:\n  b: {bot}\n")
+    generate(load([desk.root / "monitoring.yaml"]))
+    told = desk.run("check")
+    named = f"monitoring.yaml:2: bots.b.source.token_file: {desk.root}/mine does not exist; write the secret"
+    assert (told.returncode, told.stderr.splitlines()[0].startswith(named)) == (2, True)
+    assert "make setup" not in told.stderr
+
+
 def test_check_of_a_file_that_is_not_there_names_it(desk: Desk):
     told = desk.run("check", "--config", "nowhere.yaml")
     assert told.returncode == 2
     assert "nowhere.yaml: no such file" in told.stderr
 
 
-def test_status_without_a_stack_names_what_does_not_answer(desk: Desk):
-    told = desk.run("status", "--port-offset", "20000")
+def test_status_without_a_stack_names_each_part_that_does_not_answer(desk: Desk, offset: int):
+    told = desk.run("status", "--port-offset", str(offset))
+    assert (told.returncode, told.stderr) == (1, "")
+    assert f"bots unknown: prometheus at http://127.0.0.1:{9090 + offset}" in told.stdout
+    for part, port in (
+        ("exporter", 8000),
+        ("prometheus", 9090),
+        ("alertmanager", 9093),
+        ("webhook_actions", 9099),
+    ):
+        assert f"{part} does NOT answer at http://127.0.0.1:{port + offset}" in told.stdout
+
+
+def test_without_a_command_the_help_is_shown(desk: Desk):
+    told = desk.run()
+    assert (told.returncode, told.stderr) == (0, "")
+    assert "on-call" in told.stdout
+    assert "Exit code: 0 it is done" in " ".join(told.stdout.split())
+
+
+def test_the_version_is_said(desk: Desk):
+    told = desk.run("--version")
+    assert (told.returncode, told.stdout) == (0, f"nightdesk {version('nightdesk')}\n")
+
+
+@pytest.mark.parametrize(
+    ("word", "hint"),
+    [("chekc", "did you mean check?"), ("statsu", "did you mean status?"), ("zzz", "`nightdesk` lists them")],
+)
+def test_a_command_that_there_is_not_is_told_with_the_nearest(desk: Desk, word: str, hint: str):
+    told = desk.run(word)
+    assert (told.returncode, told.stdout) == (2, "")
+    assert told.stderr == f"{word}: is no command of nightdesk; {hint}\n"
+
+
+def test_help_tells_a_person_nothing_of_exceptions(desk: Desk):
+    commands = desk.run().stdout
+    named = ["up", "check", "status", "run", "on-call", "drill", "report", "alerts", "incidents", "bots"]
+    for name in named:
+        assert f"    {name} " in commands
+        told = desk.run(name, "--help")
+        assert told.returncode == 0
+        assert "Raises" not in told.stdout + commands
+
+
+def test_a_data_directory_that_may_not_be_written_is_named_with_the_way_out(desk: Desk):
+    (desk.root / ".data").write_text("a file is in the way, as another user's directory would be")
+    told = desk.run("up")
     assert told.returncode == 1
-    assert "prometheus at http://127.0.0.1:29090" in told.stderr
+    assert told.stderr.startswith(f"{desk.root}/.data: ")
+    assert "--data DIR" in told.stderr
     assert "Traceback" not in told.stderr
+
+
+def test_check_names_file_and_line(desk: Desk):
+    (desk.root / "monitoring.yaml").write_text("demo:\n  enabled: true\nthresholds:\n  criticl: {}\n")
+    told = desk.run("check")
+    assert told.returncode == 2
+    assert told.stderr.startswith(
+        "monitoring.yaml:4: thresholds.criticl: is not a setting; did you mean critical?"
+    )
 
 
 def test_test_notify_without_a_channel_says_so(desk: Desk):

@@ -1,10 +1,10 @@
 """`nightdesk up` with the real services, and what it refuses before anything is started."""
 
+import json
 import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
 
 import psutil
 import pytest
@@ -15,26 +15,8 @@ from stack.binaries import MissingBinary, find
 from stack.keys import generate
 from stack.services import local_services
 from stack.settings import load
-from tests.conftest import binary, eventually, free_port
+from tests.conftest import binary, eventually
 from tests.stack.conftest import Desk
-
-PORTS = [8000, 8081, 9099, 9090, 9093, 9115, 3000]
-
-
-@pytest.fixture
-def offset() -> Iterator[int]:
-    """Return a --port-offset at which every port of the stack is free."""
-    for _ in range(100):
-        candidate = free_port() % 12_000 + 10_000  # below the ports that connections are made from
-        if all(_free(port + candidate) for port in PORTS):
-            yield candidate
-            return
-    pytest.fail("no offset with free ports")
-
-
-def _free(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) != 0
 
 
 def test_a_port_in_use_is_named_with_its_service_and_the_way_out(desk: Desk, offset: int):
@@ -122,7 +104,13 @@ def test_the_whole_stack_comes_up_is_seen_takes_new_settings_and_leaves_nothing(
         settings = load([desk.root / "monitoring.yaml"], port_offset=offset)
         targets = f"{settings.services.prometheus.url}/api/v1/targets"
         eventually(lambda: _all_up(targets), within=90, what="the scrape of every target")
-        assert desk.run("status", "--port-offset", str(offset)).stdout.startswith("demo up running")
+        told = desk.run("status", "--port-offset", str(offset))
+        assert told.stdout.startswith("demo up running")
+        parts = "exporter runs | prometheus runs | alertmanager runs | webhook_actions runs\n"
+        assert (told.returncode, told.stdout.splitlines(keepends=True)[-1]) == (0, parts)
+        listed = json.loads(desk.run("bots", "--json", "--port-offset", str(offset)).stdout)
+        assert [(one["name"], one["state"], one["source"]) for one in listed] == [("demo", "running", "http")]
+        assert "demo  running" in desk.run("bots", "--port-offset", str(offset)).stdout
 
         other = desk.run("up", "--port-offset", str(offset + 1))
         assert other.returncode == 1

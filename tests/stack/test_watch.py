@@ -1,4 +1,4 @@
-"""A Procfile's processes are started together, watched, and stopped together, leaving nothing behind."""
+"""A Procfile's processes are started together and stopped together; what ends is started again."""
 
 import io
 import os
@@ -7,10 +7,13 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from queue import SimpleQueue
 
 import psutil
 import pytest
 
+from stack import processes
+from stack.processes import back_off
 from stack.status import BotState, Status
 from stack.watch import Screen
 from tests.conftest import eventually, free_port
@@ -48,30 +51,96 @@ def pid(file: Path) -> int:
     return int(eventually(lambda: file.exists() and file.read_text().strip(), what=str(file)))
 
 
+def pids(file: Path) -> list[int]:
+    """Return the ids that processes wrote into a file, one a line."""
+    return [int(line) for line in file.read_text().split()] if file.exists() else []
+
+
+def stopped(runner: "subprocess.Popen[str]") -> str:
+    """Stop a runner and return what it said at last."""
+    runner.send_signal(signal.SIGTERM)
+    return runner.communicate(timeout=30)[0]
+
+
 def gone(process: int) -> bool:
     return not psutil.pid_exists(process) or psutil.Process(process).status() == psutil.STATUS_ZOMBIE
 
 
-def test_the_end_of_one_is_told_with_code_and_last_lines_and_stops_the_others(start: Start, desk: Desk):
-    other = desk.root / "other"
+def test_one_that_ends_is_told_with_code_and_last_lines_and_comes_back_while_others_run(
+    start: Start, desk: Desk
+):
+    steady, broken = desk.root / "steady", desk.root / "broken"
     runner = start(
-        f"steady: echo $$ > {other}; exec sleep 600",
-        f"broken: while [ ! -s {other} ]; do sleep 0.1; done; echo the reason; exit 7",
+        f"steady: echo $$ >> {steady}; exec sleep 600",
+        f"broken: echo $$ >> {broken}; test $(wc -l < {broken}) -gt 1 && exec sleep 600; echo why; exit 7",
     )
-    told, _ = runner.communicate(timeout=30)
-    assert runner.returncode == 1
-    assert "broken ended with exit code 7" in told
-    assert "    the reason" in told
+    eventually(lambda: len(pids(broken)) == 2, what="the second start")
+    assert len(pids(steady)) == 1
+    assert not gone(pids(steady)[0])
+    assert not gone(pids(broken)[1])
+    told = stopped(runner)
+    assert runner.returncode == 0
+    assert "broken ended with exit code 7 and is started again in 1 s" in told
+    assert "    why" in told
     assert str(desk.root / "logs/broken.log") in told
-    assert gone(pid(other))
+    assert "broken ended with exit code 7" in (desk.root / "logs/nightdesk.log").read_text()
+    assert "TOLD" not in told
 
 
-def test_one_that_a_signal_ended_is_told_by_its_name(start: Start, desk: Desk):
-    runner = start(f"killed: echo $$ > {desk.root / 'pid'}; exec sleep 600")
-    os.kill(pid(desk.root / "pid"), signal.SIGKILL)
+def test_one_that_a_signal_ended_is_told_by_its_name_and_is_said_to_be_healthy_again(
+    start: Start, desk: Desk
+):
+    file, port = desk.root / "pid", free_port()
+    runner = start(
+        f"killed: cd {desk.root}; echo $$ >> {file}; {SERVER} {port}",
+        words=(f"killed=http://127.0.0.1:{port}/",),
+    )
+    assert "all are well" in next(line for line in runner.stdout if "all are" in line)
+    os.kill(pids(file)[0], signal.SIGKILL)
+    said = [next(line for line in runner.stdout if "killed" in line) for _ in range(2)]
+    assert "killed was ended by SIGKILL" in said[0]
+    while "healthy" not in said[-1]:
+        said.append(next(runner.stdout))
+    assert "killed is healthy again" in said[-1]
+    stopped(runner)
+    assert len(pids(file)) == 2
+
+
+def test_one_that_fails_again_and_again_is_said_loudly_and_people_are_told_once(start: Start):
+    runner = start("broken: exit 7", "steady: exec sleep 600")
+    told = [next(line for line in runner.stdout if "broken" in line)]
+    while "TOLD" not in told[-1]:
+        told.append(next(runner.stdout))
+    loud = [line for line in told if "WARNING, 5 times in a row: broken ended" in line]
+    assert len(loud) == 1
+    assert told[-1].strip() == "TOLD broken fails again and again"
+    assert "TOLD" not in stopped(runner)
+
+
+def test_what_never_becomes_healthy_is_a_failure_of_a_run_that_had_its_time(start: Start):
+    runner = start("deaf: exec sleep 600", words=("--for", "2", f"deaf=http://127.0.0.1:{free_port()}/"))
     told, _ = runner.communicate(timeout=30)
     assert runner.returncode == 1
-    assert "killed was ended by SIGKILL" in told
+    assert "deaf is not healthy" in told
+
+
+def test_the_waits_between_starts_grow_to_a_minute():
+    assert [back_off(times) for times in (1, 2, 3, 4, 5, 6, 7, 8, 5000)] == [1, 2, 4, 8, 16, 32, 60, 60, 60]
+
+
+def test_a_process_that_the_system_has_no_room_for_is_tried_again(monkeypatch: pytest.MonkeyPatch):
+    def full(_command: str) -> None:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    events: SimpleQueue[object] = SimpleQueue()
+    monkeypatch.setattr(processes, "Popen", full)
+    unlucky = processes.Processes({"unlucky": "true"}, events)
+    unlucky.start()
+    seen = [events.get(timeout=10) for _ in range(4)]
+    unlucky.stop()
+    assert seen[1::2] == [processes.Ended("unlucky", None, 1, 1.0), processes.Ended("unlucky", None, 2, 2.0)]
+    assert "Resource temporarily unavailable" in str(seen[0])
+    assert str(seen[1]) == "unlucky could not be started"
 
 
 @pytest.mark.parametrize("asked", [signal.SIGINT, signal.SIGTERM])
@@ -109,12 +178,11 @@ def test_what_a_service_left_behind_in_a_session_of_its_own_is_stopped_too(start
 def test_the_end_is_noticed_although_a_child_of_the_service_lives_on(start: Start, desk: Desk):
     child = desk.root / "child"
     runner = start(
-        f"parent: sh -c 'echo $$ > {child}; exec sleep 600' & while [ ! -s {child} ]; do :; done; exit 3"
+        f"parent: sh -c 'echo $$ >> {child}; exec sleep 600' & while [ ! -s {child} ]; do :; done; exit 3"
     )
-    told, _ = runner.communicate(timeout=30)
-    assert runner.returncode == 1
-    assert "parent ended with exit code 3" in told
-    assert gone(pid(child))
+    assert "parent ended with exit code 3" in next(line for line in runner.stdout if "parent" in line)
+    stopped(runner)
+    assert all(map(gone, pids(child)))
 
 
 def test_a_service_that_will_not_end_is_killed(desk: Desk):

@@ -27,8 +27,9 @@ def test_a_bot_that_is_down_is_restarted_proven_and_its_incident_closed(world: W
     untold = {"unreachable", "exhausted"}  # no channel is set here, so nobody is left at once
     done = [kind for kind in world.kinds("alpha") if kind not in untold]
     assert done == ["opened", "acting", "done", "verified", "resolved", "closed"]
-    assert world.metric('nightdesk_action_verdicts_total{action="restart_bot",verdict="verified"}') == 1
-    assert world.metric("nightdesk_alert_to_verified_seconds_count") == 1
+    judged = 'action="restart_bot",bot="alpha",verdict="verified"'
+    assert world.metric(f"nightdesk_action_verdicts_total{{{judged}}}") == 1
+    assert world.metric('nightdesk_alert_to_verified_seconds_count{bot="alpha"}') == 1
 
 
 def test_an_incident_stays_open_while_any_of_several_prometheus_says_that_its_alert_fires(

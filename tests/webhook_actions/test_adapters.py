@@ -335,7 +335,7 @@ def test_figures_that_are_null_or_nan_are_unknown(tmp_path: Path) -> None:
         b'[{"symbol": "BTC", "side": "long", "size": NaN, "price": 1, "profit": null}]}'
     )
     standing = HttpAdapter(access, 0.5, free, ask=lambda _: Answer(200, said)).standing()
-    assert standing == Standing("running", (Position("BTC", "long", None, None, None, None),), None)
+    assert standing == Standing("running", (Position("BTC", "long", None, None, price=1.0),), None)
 
 
 def test_a_state_that_cannot_be_read_is_told_with_its_place(tmp_path: Path) -> None:

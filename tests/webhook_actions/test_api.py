@@ -35,6 +35,7 @@ WRITES = {
     "/api/v1/pause": {},
     "/api/v1/resume": {},
     "/api/v1/bots/alpha/release": {},
+    "/api/v1/bots/alpha/run": {"action": "restart_bot"},
     "/api/v1/dead-letters/1/send": {},
     "/api/v1/rotas/desk/override": {"contact": "manager", "for": "1h"},
     "/api/v1/rotas/desk/swap": {"from": "2026-12-24T09:00", "with": "2026-12-31T09:00"},

@@ -81,7 +81,7 @@ def test_all_is_reached_and_done_by_the_keyboard_and_the_focus_is_seen(
     browser.reads("All actions are paused")
 
 
-@pytest.mark.parametrize("path", ["/", "/history", "/audit", "/incidents/1", "/login", "/nowhere"])
+@pytest.mark.parametrize("path", ["/", "/bots", "/history", "/audit", "/incidents/1", "/login", "/nowhere"])
 def test_on_a_phone_nothing_is_cut_off_and_what_is_touched_is_large(
     browser: Browser, phone_world: World, path: str
 ) -> None:

@@ -53,6 +53,76 @@ def test_an_action_is_run_and_money_wants_the_bots_name(world: World) -> None:
     assert nightdesk(world, "pause", "--release", "alpha").stdout == "alpha: released\n"
 
 
+def test_an_action_is_run_on_a_bot_that_has_no_incident_and_nobody_is_woken_for_it(world: World) -> None:
+    refused = nightdesk(world, "run", "close_positions", "--bot", "alpha")
+    assert (refused.returncode, world.incidents()) == (1, [])
+    assert "confirm it with the bot's name, alpha" in refused.stderr
+    told = nightdesk(world, "run", "close_positions", "--bot", "alpha", "--confirm", "alpha")
+    assert told.stdout == "close_positions: asked\n"
+    eventually(lambda: world.get("/api/v1/bots").json()[0]["halted"], what="the halt")
+    assert world.incident("alpha")["alert"] == "TradingBotRequested"
+
+
+def test_a_request_on_a_bot_closes_once_it_is_proven_and_wakes_nobody(world: World) -> None:
+    assert nightdesk(world, "run", "restart_bot", "--bot", "alpha").stdout == "restart_bot: asked\n"
+    eventually(lambda: world.bots.by_name["alpha"].restarts, what="the restart")
+    eventually(lambda: world.incident("alpha")["closed_at"], within=60, what="the end of the request")
+    assert not {"escalated", "notified", "exhausted"} & set(world.kinds("alpha"))
+
+
+def test_a_request_for_a_bot_whose_prometheus_is_gone_is_run_all_the_same(quiet: World) -> None:
+    assert nightdesk(quiet, "run", "restart_bot", "--bot", "alpha").stdout == "restart_bot: asked\n"
+    eventually(lambda: quiet.bots.by_name["alpha"].restarts, what="the restart")
+
+
+def test_a_request_that_cannot_be_meant_is_refused(quiet: World) -> None:
+    usage = "say `nightdesk run INCIDENT ACTION`, or `nightdesk run ACTION --bot BOT`"
+    for words, reason in (
+        (("restart_bot", "--bot", "beta"), "there is no bot beta; known: alpha"),
+        (("fly", "--bot", "alpha"), "fly is no action; there are"),
+        (("restart_bot",), usage),
+        (("1", "restart_bot", "--bot", "alpha"), usage),
+    ):
+        told = nightdesk(quiet, "run", *words)
+        assert (told.returncode, quiet.incidents()) == (1, [])
+        assert reason in told.stderr
+
+
+def test_the_kill_switch_holds_back_a_request_on_a_bot(quiet: World) -> None:
+    nightdesk(quiet, "pause")
+    told = nightdesk(quiet, "run", "restart_bot", "--bot", "alpha")
+    assert "all actions are paused by" in told.stderr
+    assert quiet.incidents() == []
+
+
+def test_incidents_that_are_read_by_a_program_that_has_read_enough_are_no_fault(quiet: World) -> None:
+    for number in range(40):
+        text = "as long as a pipe takes before it is full " * 80
+        quiet.deliver(quiet.alert("alpha", fingerprint=f"{number:016x}", annotations={"summary": text}))
+    command = [
+        sys.executable,
+        "-m",
+        "stack.cli",
+        "incidents",
+        "--limit",
+        "100",
+        "--config",
+        str(quiet.config),
+    ]
+    piped = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    piped.stdout.readline()
+    piped.stdout.close()
+    assert piped.stderr.read() == b""
+    assert piped.wait() == 141
+
+
+def test_a_report_that_is_refused_says_why_in_words(quiet: World) -> None:
+    told = nightdesk(quiet, "report", "--bot", "beta")
+    assert told.returncode == 1
+    assert told.stderr.startswith("no report: ")
+    assert "{" not in told.stderr
+
+
 def test_all_actions_are_paused_and_resumed(quiet: World) -> None:
     assert nightdesk(quiet, "pause", "--reason", "maintenance").stdout == "all actions: paused\n"
     assert quiet.get("/api/v1/pause").json()["reason"] == "maintenance"

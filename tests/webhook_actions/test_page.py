@@ -40,8 +40,28 @@ def test_the_manuals_links_between_its_pages_hold_and_nothing_else_is_served(sti
         page = requests.get(still.url(f"/docs/{name}"), timeout=20)
         for link in re.findall(r'href="([^":#]+)["#]', page.text.partition("<main")[2]):
             assert requests.get(urljoin(page.url, link), timeout=20).ok, (name, link)
-    for name in ("..%2fmonitoring.yaml", "../secrets/act_token", "%2e%2e/pyproject.toml", "img", ""):
+    for name in ("..%2fmonitoring.yaml", "../secrets/act_token", "%2e%2e/pyproject.toml", "img"):
         assert requests.get(still.url(f"/docs/{name}"), timeout=20).status_code == 404, name
+
+
+def test_the_manual_has_a_list_of_its_pages_and_each_leads_back(still: World) -> None:
+    listed = requests.get(still.url("/docs/"), timeout=10).text
+    names = re.findall(r'href="(/docs/[^"]+)"', listed)
+    assert len(names) > 50
+    assert "/docs/runbooks/TradingBotDown.md" in names
+    assert requests.get(still.url("/docs"), timeout=10).text == listed
+    assert 'href="/docs/"' in requests.get(still.url(names[0]), timeout=10).text
+
+
+def test_a_browser_gets_a_page_where_there_is_none_and_a_program_gets_json(still: World) -> None:
+    browser = {"Accept": "text/html,application/xhtml+xml"}
+    for path in ("/nowhere", "/docs/nothing.md", "/static/none.js"):
+        answer = requests.get(still.url(path), headers=browser, timeout=10)
+        assert (answer.status_code, answer.headers["Content-Type"]) == (404, "text/html; charset=utf-8"), path
+        assert "There is nothing here" in answer.text
+    for path, headers in (("/nowhere", {}), ("/api/v1/nowhere", browser)):
+        answer = requests.get(still.url(path), headers=headers, timeout=10)
+        assert (answer.status_code, answer.json()) == (404, {"detail": "Not Found"})
 
 
 def test_with_nothing_open_the_page_says_so_and_what_it_cannot_know(anna: Visitor) -> None:
@@ -49,6 +69,20 @@ def test_with_nothing_open_the_page_says_so_and_what_it_cannot_know(anna: Visito
     assert "Nothing is open" in said
     assert "It watches alpha, beta." in said
     assert "hears only what Prometheus and Alertmanager say" in said
+
+
+def test_an_open_incident_shows_what_its_bot_holds_with_stop_and_liquidation(anna: Visitor) -> None:
+    world = anna.world
+    held = {"side": "short", "size": 0.5, "price": 100.0, "profit": -12.5, "liquidation_price": 103.0}
+    world.bots.by_name["alpha"].positions = [
+        {"symbol": "BTC/USDT", "stop_price": 102.0} | held,
+        {"symbol": "ETH/USDT", "stop_price": 99.0} | held,
+    ]
+    world.deliver(world.alert("alpha"))
+    said = anna.reads("/incidents/1")
+    assert "Positions of alpha" in said
+    assert "BTC/USDT short 0.5 -12.50 102 (2.0%) 103 (3.0%)" in said
+    assert "ETH/USDT short 0.5 -12.50 99, beyond it 103 (3.0%)" in said
 
 
 def test_an_incident_is_shown_with_its_words_and_acknowledged_with_a_comment(anna: Visitor) -> None:

@@ -91,21 +91,21 @@ def test_by_command_shifts_are_swapped_shown_and_given_back(world: World) -> Non
     assert ", then ben\n" in shown
     now = datetime.now(UTC)
     given, taken = (f"{now + timedelta(days=day):%Y-%m-%dT12:00}" for day in (1, 8))
-    done = nightdesk(world, "oncall", "swap", "desk", "--from", given, "--with", taken, "--for", "1d")
+    done = nightdesk(world, "on-call", "swap", "desk", "--from", given, "--with", taken, "--for", "1d")
     assert done.stdout.startswith("swapped: override 1, 2\n  ben instead of anna, "), done.stderr
     assert "anna instead of ben" in done.stdout
     assert (
         "desk (escalation.first): ben instead of anna, until"
-        in nightdesk(world, "oncall", "--at", given).stdout
+        in nightdesk(world, "on-call", "--at", given).stdout
     )
-    assert "override 2 of desk: anna, " in nightdesk(world, "oncall").stdout
-    assert nightdesk(world, "oncall", "cancel", "2").stdout.startswith("cancelled: override 1, 2\n")
-    wrong = nightdesk(world, "oncall", "override", "desk", "bne", "--for", "1h")
+    assert "override 2 of desk: anna, " in nightdesk(world, "on-call").stdout
+    assert nightdesk(world, "on-call", "cancel", "2").stdout.startswith("cancelled: override 1, 2\n")
+    wrong = nightdesk(world, "on-call", "override", "desk", "bne", "--for", "1h")
     assert (wrong.returncode, wrong.stderr) == (1, "bne is not in contacts; did you mean ben?\n")
 
 
 def test_the_plan_by_command_goes_by_overrides_too_and_says_where_it_cannot_know_them(world: World) -> None:
-    nightdesk(world, "oncall", "override", "desk", "carol", "--for", "2h")
+    nightdesk(world, "on-call", "override", "desk", "carol", "--for", "2h")
     plan = nightdesk(world, "alerts", "--who", "HighDrawdown", "--bot", "alpha")
     assert "carol@example.org" in plan.stdout
     assert plan.stderr == ""

@@ -54,12 +54,19 @@ def test_looking_at_a_link_does_nothing_whatever_it_asks_for(desk: World) -> Non
 
 def test_it_shows_what_is_wrong_first_then_what_to_press_runbook_and_positions(desk: World) -> None:
     desk.bots.by_name["alpha"].positions = [
-        {"symbol": "BTC/USDT", "side": "long", "size": 0.5, "price": 100.0, "profit": -12.5}
+        {
+            "symbol": "BTC/USDT",
+            "side": "long",
+            "size": 0.5,
+            "price": 100.0,
+            "profit": -12.5,
+            "stop_price": 98.0,
+        }
     ]
     page = requests.get(link(desk, "anna"), timeout=20).text
     read = words(page)
     order = ["alpha is down", "Acknowledge as anna", "Snooze…", "Run an action…", "Pause all actions…"]
-    order += ["Positions of alpha", "BTC/USDT long 0.5 -12.50", "Runbook"]
+    order += ["Positions of alpha", "BTC/USDT long 0.5 -12.50 98 (2.0%) none known", "Runbook"]
     assert sorted(order, key=read.index) == order, read
     assert 'href="https://example.org/runbooks/Down.md"' in page
 

@@ -171,7 +171,8 @@ class FreqtradeAdapter:
         if isinstance(trades, Outcome):
             return trades
         mean = mean_stake(trades)
-        positions = tuple(trade.position(mean) for trade in trades)
+        managed = config.state != "stopped"
+        positions = tuple(trade.position(mean, managed=managed) for trade in trades)
         entering = sum(trade.is_entering for trade in trades)
         return Standing(config.state, positions, entering, locked=self._entries.locked(config))
 

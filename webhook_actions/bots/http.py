@@ -175,11 +175,7 @@ def _standing(state: State | Outcome) -> Standing | Outcome:
         return state
     if state.state is None:
         return Outcome.failed("GET state: state cannot be read; see docs/bot-api.md")
-    held = state.open_positions
-    positions = None
-    if held is not None and None not in held:
-        positions = tuple(each.position() for each in held if each is not None and each.size != 0)
-    return Standing(state.state, positions, state.pending_orders)
+    return Standing(state.state, state.positions, state.pending_orders)
 
 
 def summed(done: list[Outcome]) -> Outcome:

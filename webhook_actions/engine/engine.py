@@ -322,13 +322,13 @@ class Engine:
         if verdict is d.Verdict.NONE:
             return
         await incidents.tell(connection, incident.id, verdict, text)
-        look.written.append(self._metrics.verdicts.labels(run.action, verdict).inc)
+        look.written.append(self._metrics.verdicts.labels(incident.bot, run.action, verdict).inc)
         given_up = run.target is not None or verdict is d.Verdict.UNKNOWN  # it is left as it is
         if given_up and verdict is not d.Verdict.VERIFIED:
             await self._escalation.target_not_reached(connection, incident, run.action, decision.reason, None)
         if verdict is d.Verdict.VERIFIED:
             took = (self._now() - incident.opened_at).total_seconds()
-            look.written.append(partial(self._metrics.to_verified.observe, took))
+            look.written.append(partial(self._metrics.to_verified.labels(incident.bot).observe, took))
 
     async def _unblocked(self, connection: Connection, incident: Incident) -> None:
         if incident.blocked is not None:
@@ -339,7 +339,7 @@ class Engine:
         if closed:
             await self._escalation.closed(connection, closed)
             if not incident.drill:
-                look.written.append(self._metrics.closed.labels(incident.severity).inc)
+                look.written.append(self._metrics.closed.labels(incident.bot, incident.severity).inc)
             about = {"incident": incident.id, "alert": incident.alert, "bot": incident.bot}
             look.written.append(partial(log.info, "closed", extra=about | {"reason": reason}))
 

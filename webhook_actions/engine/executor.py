@@ -125,7 +125,8 @@ class Executor:
     async def _carry_out(self, attempt: Attempt) -> None:
         incident, action = attempt.incident, attempt.action
         about = {"incident": incident.id, "alert": incident.alert, "bot": incident.bot, "action": action.name}
-        self._metrics.to_action.observe(max((self.now() - incident.opened_at).total_seconds(), 0.0))
+        waited = max((self.now() - incident.opened_at).total_seconds(), 0.0)
+        self._metrics.to_action.labels(incident.bot).observe(waited)
         log.info("acting", extra=about | {"run": attempt.lease.run, "attempt": attempt.attempts})
         guard = _Guard(self, attempt)
         bot = self._control(self._settings, incident.bot, f"run-{attempt.lease.run}", guard)
@@ -348,8 +349,9 @@ class Executor:
             await incidents.tell(
                 connection, incident.id, Verdict.VERIFIED, f"{name}: proven by the bot itself"
             )
-            self._metrics.verdicts.labels(name, Verdict.VERIFIED).inc()
-            self._metrics.to_verified.observe((self.now() - incident.opened_at).total_seconds())
+            self._metrics.verdicts.labels(incident.bot, name, Verdict.VERIFIED).inc()
+            took = (self.now() - incident.opened_at).total_seconds()
+            self._metrics.to_verified.labels(incident.bot).observe(took)
         elif not over and attempt.attempts >= (_PATIENT_ATTEMPTS if attempt.action.target else 2):
             since = (self.now() - attempt.began).total_seconds()
             await self._escalation.target_not_reached(connection, incident, name, ending.detail, since)

@@ -125,7 +125,7 @@ class Escalation:
         late = (self._now() - incident.opened_at).total_seconds() > self._respond(incident)
         unanswered = incident.responded_at is None and incident.severity in ESCALATED
         if unanswered and late and not incident.drill:
-            self._metrics.responses.labels(incident.severity, "never").inc()
+            self._metrics.responses.labels(incident.bot, incident.severity, "never").inc()
         # A silence that outlived its incident would hide the next one.
         lifts = [Delivery(ALERTMANAGER, answer.silence) for answer in answers if answer.silence]
         await deliveries.write(connection, lifts)
@@ -165,8 +165,8 @@ class Escalation:
             return
         after = (at - incident.opened_at).total_seconds()
         outcome = "within" if after <= self._respond(incident) else "late"
-        self._metrics.responses.labels(incident.severity, outcome).inc()
-        self._metrics.to_response.labels(incident.severity).observe(after)
+        self._metrics.responses.labels(incident.bot, incident.severity, outcome).inc()
+        self._metrics.to_response.labels(incident.bot, incident.severity).observe(after)
 
     def _respond(self, incident: Incident) -> float:
         """Return the seconds within which somebody should have answered; never, for a foreign severity."""
@@ -253,7 +253,7 @@ class Escalation:
                 log.error("nobody has answered", extra=about)
             elif step and step.entry and step.entry[0] == "escalated":
                 if not one.drill:
-                    self._metrics.escalations.labels(one.severity).inc()
+                    self._metrics.escalations.labels(one.bot, one.severity).inc()
                 log.warning("escalated", extra=about | {"contact": step.contact, "reason": one.why})
         return len(due)
 

@@ -6,6 +6,7 @@ import socket
 import ssl
 import threading
 import time
+from collections.abc import Callable
 from email.message import EmailMessage, MIMEPart
 from email.utils import formatdate, make_msgid
 from typing import Any
@@ -97,10 +98,21 @@ class _Connection(smtplib.SMTP):
 def send(settings: Settings, address: str, message: Message) -> Outcome:
     """Send a mail; refusals that SMTP calls permanent (5xx) are final. The receipt is the server's answer."""
     config = settings.channels.email
+    mail = _mail(config, address, message)
+    return _talk(config, lambda server: server.send_message(mail))
+
+
+def log_in(settings: Settings) -> Outcome:
+    """Log in as for a mail, and send none."""
+    return _talk(settings.channels.email, lambda server: server.noop())
+
+
+def _talk(config: Email, then: Callable[[_Connection], object]) -> Outcome:
     password = config.password_file.read_text(encoding="utf-8").strip() if config.password_file else ""
     server = _Connection(config)
     try:
-        _talk(server, config, password, _mail(config, address, message))
+        _open(server, config, password)
+        then(server)
         server.leave()
     except smtplib.SMTPRecipientsRefused as error:
         code, reason = next(iter(error.recipients.values()))
@@ -117,14 +129,13 @@ def send(settings: Settings, address: str, message: Message) -> Outcome:
     return Outcome(Result.DONE, f"{config.host} took it", receipt=server.said)
 
 
-def _talk(server: _Connection, config: Email, password: str, mail: EmailMessage) -> None:
-    """Send to the one who is to get it. Raises OSError and SMTPException."""
+def _open(server: _Connection, config: Email, password: str) -> None:
+    """Connect and log in. Raises OSError and SMTPException."""
     server.connect(config.host, config.port)
     if config.starttls and config.port != IMPLICIT_TLS:
         server.starttls(context=ssl.create_default_context())
     if config.username:
         server.login(config.username, password)
-    server.send_message(mail)
 
 
 def _broken(server: _Connection, config: Email, error: Exception) -> Outcome:

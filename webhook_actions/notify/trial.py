@@ -1,7 +1,8 @@
 """Sends a test over each channel that Nightdesk sends by itself, and says what became of it.
 
 `python -m webhook_actions.notify.trial [--config FILE]` is the part of `nightdesk test-notify` that
-Alertmanager cannot do: SMS, phone, Telegram's `@channel` and Apprise. It prints a JSON object a message.
+Alertmanager cannot do: SMS, phone, Telegram's `@channel` and Apprise. It prints a JSON object a message. With
+`--look` it sends nothing, and says for `nightdesk doctor` whether each channel would take one.
 """
 
 import argparse
@@ -12,6 +13,7 @@ from itertools import chain
 
 from stack.settings import Settings, add_arguments, from_arguments
 from webhook_actions.notify import APPRISE, send, twilio
+from webhook_actions.notify.look import look
 from webhook_actions.notify.message import Message
 from webhook_actions.notify.receipts import ASKED, FIRST, judged
 
@@ -55,7 +57,13 @@ def main() -> None:
     """Test each and print what became of it."""
     parser = argparse.ArgumentParser(description=__doc__)
     add_arguments(parser)
-    settings = from_arguments(parser.parse_args())
+    parser.add_argument("--look", action="store_true", help="send nothing")
+    arguments = parser.parse_args()
+    settings = from_arguments(arguments)
+    if arguments.look:
+        for channel, asked, result in look(settings):
+            print(json.dumps({"channel": channel, "to": asked, "result": result}), flush=True)
+        return
     for channel, address in addresses(settings):
         result = try_out(settings, channel, address)
         print(json.dumps({"channel": channel, "to": address, "result": result}), flush=True)

@@ -73,6 +73,14 @@ def status(settings: Settings, channel: str, receipt: str) -> Status:
     return Status(word, " ".join(part for part in (code, text) if part not in ("", "None")))
 
 
+def account(settings: Settings, channel: str) -> Outcome:
+    """Ask for the account, as its token is good for that. Raises OSError for one that cannot be read."""
+    config = _config(settings, channel)
+    header = _login(config)
+    request = Request("GET", f"{_api(config)}.json", config.timeout, header)
+    return send_to("Twilio", request, secrets=(header["Authorization"],), reason=field_or_text("message"))
+
+
 def _post(settings: Settings, channel: str, address: str, fields: dict[str, str]) -> Outcome:
     config = _config(settings, channel)
     if config.token_file is None:

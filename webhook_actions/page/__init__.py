@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from urllib.parse import urlencode
 
-from fastapi import FastAPI, Request, Response
-from fastapi.responses import RedirectResponse
+from fastapi import FastAPI, HTTPException, Request, Response
+from fastapi.responses import JSONResponse, RedirectResponse
 
 from stack.settings import Settings
 from webhook_actions.metrics import Metrics
@@ -20,6 +20,8 @@ from webhook_actions.web.commands import Commands
 from webhook_actions.web.limit import RateLimit
 from webhook_actions.web.login import Login, Session
 from webhook_actions.web.schedules import Schedules
+
+_NO_SUCH_PATH = "Not Found"  # as Starlette says it
 
 
 class _LoginWanted(Exception):
@@ -51,10 +53,18 @@ def mount(
             return pages.show("onward.html", target=target)
         return RedirectResponse(target, 303)
 
+    @app.exception_handler(404)
+    async def nowhere(request: Request, error: HTTPException) -> Response:
+        browses = "text/html" in request.headers.get("Accept", "")
+        if not browses or request.url.path.startswith("/api/"):
+            return JSONResponse({"detail": error.detail}, 404)
+        text = "" if error.detail == _NO_SUCH_PATH else error.detail
+        return pages.show("nowhere.html", 404, text=text or f"{request.url.path} is no page of Nightdesk.")
+
     app.include_router(manual.routes(pages))
     app.include_router(login_page.routes(commands, login, pages))
     app.include_router(signed_link.routes(settings, pool, commands, capabilities, metrics, pages, writes))
-    app.include_router(incidents.routes(settings, pool, pages, login, visitor))
+    app.include_router(incidents.routes(settings, pool, pages, login, visitor, capabilities))
     desktop = incidents.desktop(login)
     app.include_router(bots.routes(settings, pool, pages, visitor, desktop))
     app.include_router(reports.routes(settings, pool, pages, visitor, desktop))

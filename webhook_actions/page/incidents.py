@@ -16,6 +16,7 @@ from webhook_actions.page.render import Desktop, Pages
 from webhook_actions.store import audit, controls, holds, search
 from webhook_actions.store.database import Connection, Pool
 from webhook_actions.web.api import Before, Id, Line
+from webhook_actions.web.capabilities import Capabilities
 from webhook_actions.web.login import Login, Session
 
 _OPEN_SHOWN, _HISTORY_SHOWN, _ACTS_SHOWN = 50, 30, 50
@@ -45,6 +46,7 @@ def routes(
     pages: Pages,
     login: Login,
     visitor: Callable[[Request], Awaitable[Session]],
+    capabilities: Capabilities,
 ) -> APIRouter:
     """Return the routes."""
     router = APIRouter(include_in_schema=False)
@@ -73,7 +75,8 @@ def routes(
             frame = await frame_of(connection, request, session)
         if case is None:
             return pages.show("message.html", 404, desk=frame, text=f"There is no incident {incident_id}.")
-        return pages.show("incident.html", desk=frame, case=case)
+        held = await capabilities.standing(case.bot) if case.bot and not case.closed_at else None
+        return pages.show("incident.html", desk=frame, case=case, held=held)
 
     @router.get("/a/{fingerprint}")
     async def by_fingerprint(fingerprint: Line, request: Request, session: Visitor) -> Response:

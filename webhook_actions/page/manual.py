@@ -17,7 +17,13 @@ _DOCS = Path(__file__).parents[2] / "docs"
 def routes(pages: Pages) -> APIRouter:
     """Return the pages of the manual, below /docs as in the repository, so that links between them hold."""
     router = APIRouter()
-    files = {str(file.relative_to(_DOCS)): file for file in _DOCS.rglob("*.md")}
+    files = {str(file.relative_to(_DOCS)): file for file in sorted(_DOCS.rglob("*.md"))}
+
+    @router.get("/docs", include_in_schema=False)
+    @router.get("/docs/", include_in_schema=False)
+    def contents() -> Response:
+        titles = {name: _title(file.read_text(encoding="utf-8")) for name, file in files.items()}
+        return pages.show("contents.html", titles=titles)
 
     @router.get("/docs/{name:path}", include_in_schema=False)
     def page(name: str) -> Response:
@@ -26,6 +32,10 @@ def routes(pages: Pages) -> APIRouter:
         text = files[name].read_text(encoding="utf-8")
         content = markdown.markdown(text, extensions=["tables", "fenced_code"])
         # Ours, so its HTML is shown as it is.
-        return pages.show("manual.html", title=text.partition("\n")[0].lstrip("# "), content=Markup(content))  # noqa: S704
+        return pages.show("manual.html", title=_title(text), content=Markup(content))  # noqa: S704
 
     return router
+
+
+def _title(text: str) -> str:
+    return text.partition("\n")[0].lstrip("# ")

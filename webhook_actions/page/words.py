@@ -188,6 +188,15 @@ def positions(held: Standing | Outcome | None) -> list[Position] | str:
     return "it does not say" if held.positions is None else list(held.positions)
 
 
+def level(price: float | None, distance: float | None) -> str:
+    """Return a stop or a liquidation price with how far the price is from it, as a share of the price."""
+    if price is None:
+        return "none known"
+    if distance is None:
+        return f"{price:.6g}"
+    return f"{price:.6g} ({distance:.1%})" if distance >= 0 else f"{price:.6g}, beyond it"
+
+
 FILTERS: dict[str, Callable[..., object]] = {
     "lasted": lasted,
     "there": there,
@@ -200,4 +209,5 @@ FILTERS: dict[str, Callable[..., object]] = {
     "answer": answer,
     "doing": doing,
     "positions": positions,
+    "level": level,
 }

@@ -226,6 +226,13 @@ async def incident(connection: Connection, id_: int) -> Incident | None:
     return next(iter(await load(connection, [id_])), None)
 
 
+async def open_by(connection: Connection, fingerprint: str) -> Incident | None:
+    """Return the open incident with a fingerprint."""
+    query = "SELECT id FROM incidents WHERE fingerprint = %s AND closed_at IS NULL"
+    row = await (await connection.execute(query, [fingerprint])).fetchone()
+    return await incident(connection, row[0]) if row else None
+
+
 async def open_of(connection: Connection, bots: Collection[str]) -> dict[tuple[str, str], int]:
     """Return how many incidents of each bot and alert are open, where any is."""
     found = await connection.execute(

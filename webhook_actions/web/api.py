@@ -280,6 +280,18 @@ def _writes(commands: Commands, act: Callable[..., Caller]) -> APIRouter:
         run = await commands.run(who, incident_id, body.action, body.confirm, idempotency_key)
         return _Asked(done=Done.ASKED, run=run)
 
+    @router.post("/bots/{bot}/run", status_code=202)
+    async def run_on(
+        bot: Annotated[Line, Path(min_length=1)], body: _Run, caller: By, idempotency_key: Key = None
+    ) -> _Asked:
+        """Run an action on a bot now, without an incident: the request opens one of its own.
+
+        The same Idempotency-Key is the same run; so is, without a key, an action that is unfinished.
+        """
+        who = caller.named(body.by)
+        run = await commands.run_on(who, bot, body.action, body.confirm, idempotency_key)
+        return _Asked(done=Done.ASKED, run=run)
+
     @router.post("/pause")
     async def pause(body: _Pause, caller: By) -> _Said:
         """Stop all actions: the kill switch."""

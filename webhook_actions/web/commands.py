@@ -9,9 +9,11 @@ from enum import StrEnum
 from clients.alertmanager import SilenceError
 from stack.settings import Settings
 from webhook_actions.actions import Action, Effect
+from webhook_actions.engine.reconcile import fingerprint
 from webhook_actions.escalation.steps import Escalation
 from webhook_actions.notify import silences
 from webhook_actions.outgoing import WEBHOOK
+from webhook_actions.payload import Alert
 from webhook_actions.store import acknowledgements, audit, controls, deliveries, holds, incidents, runs
 from webhook_actions.store.audit import Caller
 from webhook_actions.store.database import Connection, Pool
@@ -20,6 +22,8 @@ from webhook_actions.store.incidents import Incident
 log = logging.getLogger(__name__)
 
 Lacks = Callable[[str, str], Awaitable[str | None]]
+
+REQUESTED = "TradingBotRequested"  # what an incident is about that a person's request opened
 
 _EXPIRES = 120.0  # seconds after which a request that nobody could run is refused
 
@@ -132,27 +136,64 @@ class Commands:
 
         The same `key` of the same incident and action is the same run; so is one that is unfinished.
         """
-        action = self._actions.get(name)
-        if action is None:
-            raise Refused(404, f"{name} is no action; there are {', '.join(self._actions)}")
+        action = self._action(name)
         incident = await self._open(incident_id)
         if not incident.bot and action.effect is not Effect.OBSERVE:
             raise Refused(409, f"{incident.alert} is not about one bot: only what looks can be run for it")
-        if action.effect is Effect.MONEY and confirm != incident.bot:
-            raise Unconfirmed(name, incident.bot)
-        if incident.bot and self._lacks is not None and (why := await self._lacks(incident.bot, name)):
-            raise Refused(409, f"{incident.bot} cannot do {name}: {why}")
+        await self._refuse_unfit(action, incident.bot, confirm)
         async with self._pool.transaction() as connection:
-            await incidents.lock_bots(connection, [incident.bot])
-            if paused := await holds.paused(connection):
-                raise Refused(409, f"all actions are paused by {paused.paused_by}; resume them first")
+            await self._lock(connection, incident.bot)
             once = key and f"{incident.id} {name} {key}"
-            run = await runs.want(
-                connection, incident.id, incident.bot, name, action.effect, caller.who, once, _EXPIRES
-            )
+            run = await self._want(connection, caller, incident, action, once)
             await self._escalation.responded(connection, incident)
-            await self._write(connection, caller, "run", incident, name)
-            await incidents.wake(connection, [incident.id])
+        return run
+
+    async def run_on(self, caller: Caller, bot: str, name: str, confirm: str, key: str | None = None) -> int:
+        """Ask for an action on a bot now, and return its run, as `run` does for an incident.
+
+        The request is an incident of its own: nobody is told of it, and it closes once the bot is well.
+        """
+        action = self._action(name)
+        if bot not in self._settings.bots:
+            raise Refused(404, f"there is no bot {bot}; known: {', '.join(sorted(self._settings.bots))}")
+        await self._refuse_unfit(action, bot, confirm)
+        labels = {"alertname": REQUESTED, "bot": bot, "severity": "info"}
+        alert = Alert.firing(labels, {"summary": f"asked for, on {bot}"}, self._now(), fingerprint(labels))
+        async with self._pool.transaction() as connection:
+            await self._lock(connection, bot)
+            await incidents.accept(connection, [alert])
+            incident = await incidents.open_by(connection, alert.fingerprint)
+            if incident is None:  # the database's clock is ahead of ours, and the last request just over
+                raise Refused(409, f"the last request on {bot} has just ended; ask again")
+            once = key and f"bot {bot} {name} {key}"
+            return await self._want(connection, caller, incident, action, once)
+
+    def _action(self, name: str) -> Action:
+        if action := self._actions.get(name):
+            return action
+        raise Refused(404, f"{name} is no action; there are {', '.join(self._actions)}")
+
+    async def _refuse_unfit(self, action: Action, bot: str, confirm: str) -> None:
+        """Raise Refused where money is not confirmed, or a bot has no way to do an action."""
+        if action.effect is Effect.MONEY and confirm != bot:
+            raise Unconfirmed(action.name, bot)
+        if bot and self._lacks is not None and (why := await self._lacks(bot, action.name)):
+            raise Refused(409, f"{bot} cannot do {action.name}: {why}")
+
+    async def _lock(self, connection: Connection, bot: str) -> None:
+        """Lock a bot, and raise Refused while all actions are paused."""
+        await incidents.lock_bots(connection, [bot])
+        if paused := await holds.paused(connection):
+            raise Refused(409, f"all actions are paused by {paused.paused_by}; resume them first")
+
+    async def _want(
+        self, connection: Connection, caller: Caller, incident: Incident, action: Action, once: str | None
+    ) -> int:
+        run = await runs.want(
+            connection, incident.id, incident.bot, action.name, action.effect, caller.who, once, _EXPIRES
+        )
+        await self._write(connection, caller, "run", incident, action.name)
+        await incidents.wake(connection, [incident.id])
         return run
 
     async def pause(self, caller: Caller, reason: str) -> Done:

@@ -19,10 +19,11 @@ from clients.freqtrade import (
     System,
     TradeCount,
     TradePage,
+    mean_stake,
     own_time,
 )
 from clients.input import Answer, first_problem
-from clients.trading import Trade
+from clients.trading import Position, Trade
 from exporter.reading import STATES, Host, Reading
 from exporter.sources.client import BotApi, read_secret
 from exporter.sources.freqtrade.history import PAGE, History
@@ -61,11 +62,26 @@ class _Answers:
         return self.config.state in ("running", "paused")
 
     @property
+    def managed(self) -> bool:
+        """Whether its open positions are: a stop that is not at the exchange lives in the loop alone."""
+        return self.config.state != "stopped"
+
+    @property
+    def readable(self) -> list[OpenTrade]:
+        """The open trades that can be read, filled or not."""
+        return [each for each in (self.status.trades if self.status else ()) if each]
+
+    @property
     def entries(self) -> list[OpenTrade] | None:
         """The open trades, filled or not; None where one of them, or how much it holds, cannot be read."""
         told = self.status.trades if self.status else [None]
-        known = [each for each in told if each and each.amount is not None]
+        known = [each for each in self.readable if each.amount is not None]
         return known if len(known) == len(told) else None
+
+    def positions(self, ahead: float) -> tuple[Position, ...]:
+        """Return what is held, as far as it can be read; the bot's clock is `ahead` of ours."""
+        mean, held = mean_stake(self.readable), [each for each in self.readable if each.amount != 0]
+        return tuple(each.position(mean, managed=self.managed, ahead=ahead) for each in held)
 
 
 @source(FreqtradeBot)
@@ -125,6 +141,7 @@ class FreqtradeSource:
         bots_now = own_time(said.logs, said.health) or now
         failing = self._failing.ratio(said.logs, bots_now) if said.logs and said.trading else None
         healthy = failing is not None and not self._failing.recent(bots_now)
+        ahead = self._api.ahead
         age = self._rates.age(rates if said.trading else {}, now, healthy=healthy)
         return Reading(
             time=now,
@@ -139,6 +156,8 @@ class FreqtradeSource:
             exposure=said.count.total_stake if said.count else None,
             open_symbols=None if entries is None else tuple(entry.pair for entry in filled),
             pending_orders=_pending(entries),
+            positions=said.positions(ahead),
+            orders=tuple(order for each in said.readable for order in each.waiting_orders(ahead)),
             data_ages={} if age is None else {"rates": age},
             error_rate=failing,
             host=_usage(self._host, said.system),

@@ -9,6 +9,7 @@ from stack.settings import Settings
 
 MODEL = {"bot": BOT, "model": "trend"}
 SYMBOL = {"bot": BOT, "symbol": "BTC/USDT"}
+POSITION = SYMBOL | {"side": "long"}
 HOST = {"host": f"box {NUMBER}"}
 DISK = HOST | {"mountpoint": "/var"}
 ENDPOINT = {"endpoint": f"binance {NUMBER}"}
@@ -42,6 +43,10 @@ def _critical(settings: Settings) -> Iterator[Limit]:
     is_ = settings.thresholds.critical
     yield Limit("HighDrawdown", "drawdown_ratio", is_.max_drawdown)
     yield Limit("CriticalLoss", "drawdown_ratio", is_.critical_loss)
+    near = is_.liquidation_distance
+    yield Limit("LiquidationNear", "position_liquidation_distance_ratio", near, "below", POSITION)
+    margin = {"scope": "margin"}
+    yield Limit("LiquidationNear", "position_margin_ratio", is_.margin_ratio, subject=POSITION, labels=margin)
     yield Limit("ApiErrorRate", "error_rate", is_.error_rate)
     at_once = {"pace": "at_once"}
     yield Limit("ApiErrorRate", "error_rate", 2 * is_.error_rate, labels=at_once, waits=False)
@@ -73,6 +78,9 @@ def _warning(settings: Settings) -> Iterator[Limit]:
     yield Limit("LowPredictionConfidence", "prediction_confidence", confidence, "below", MODEL)
     yield Limit("LowDataQuality", "data_quality_score", is_.data_quality, "below", MODEL)
     yield Limit("RiskUtilizationHigh", "risk_utilization_ratio", is_.risk_utilization)
+    yield Limit("OrderStuck", "order_age_seconds", is_.order_age, subject=SYMBOL)
+    worth = {"position_value": 1.0}
+    yield Limit("FundingDrain", "position_funding_paid", is_.funding_paid, subject=POSITION, beside=worth)
     activity = {"uptime_seconds": is_.trades_per_hour_after + 1}
     yield Limit("LowTradingActivity", "trades_per_hour", is_.trades_per_hour, "below", beside=activity)
 

@@ -142,3 +142,27 @@ def test_a_drill_counts_in_no_response_time(play: Play) -> None:
         assert world.metric("nightdesk_response_seconds_count", severity="critical") == 0
 
     play(scene, work=False, alerts={"LoopHung": FAR})
+
+
+def test_open_incidents_are_counted_by_who_has_them(play: Play) -> None:
+    async def scene(world: World) -> None:
+        fired = [await world.fire("LoopHung", bot) for bot in ("alpha", "beta", "gamma")]
+        held, snoozed, _ = fired
+        await world.acknowledge(held, by="anna")
+        async with world.pool.transaction() as connection:
+            late = datetime.now(UTC) - HOUR
+            assert await world.escalation.snoozed(connection, snoozed, "ben", late)
+        async with world.pool.connection() as connection:
+            await world.metrics.look(connection)
+        assert {
+            (bot, by): world.metric("nightdesk_incidents_open", bot=bot, acknowledged_by=by)
+            for bot, by in (("alpha", "anna"), ("alpha", ""), ("beta", "ben"), ("beta", ""), ("gamma", ""))
+        } == {
+            ("alpha", "anna"): 1,
+            ("alpha", ""): 0,
+            ("beta", "ben"): 0,  # a snooze that is over holds no more
+            ("beta", ""): 1,
+            ("gamma", ""): 1,
+        }
+
+    play(scene, speed=1, work=False)

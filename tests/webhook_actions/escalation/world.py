@@ -244,7 +244,9 @@ class World:
         return (await until(look, what=f"{kind} {part}")) or ""
 
     def metric(self, name: str, **labels: str) -> float:
-        return self.metrics.registry.get_sample_value(name, labels) or 0.0
+        """Return the sum of the samples that have these labels, whatever their others."""
+        samples = (sample for metric in self.metrics.registry.collect() for sample in metric.samples)
+        return sum(one.value for one in samples if one.name == name and labels.items() <= one.labels.items())
 
 
 @asynccontextmanager

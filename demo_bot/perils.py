@@ -1,0 +1,31 @@
+"""Opens positions that are in danger, for whoever wants to see what Nightdesk makes of them."""
+
+import logging
+
+from demo_bot.arguments import FundingDrain, LiquidationNear, Peril, Unprotected
+from demo_bot.simulation import FOR_EVER, Simulation
+
+_MARGIN = 0.005  # of a position's value, which the exchange wants to be left
+
+
+def imperil(bot: Simulation, peril: Peril) -> None:
+    """Open a long position in such a danger, in a symbol that is held least; no target or time closes it."""
+    held = [position.symbol for position in bot.book.positions.values()]
+    symbol = min(sorted(bot.prices), key=held.count)
+    price, stake = bot.prices[symbol], bot.style.stake(bot.book.equity(bot.prices))
+    leverage, liquidation, stop = 1.0, None, price / 2
+    match peril:
+        case Unprotected():
+            stop = 0.0
+        case LiquidationNear(distance=distance):
+            leverage, liquidation = 1 / (distance + _MARGIN), price * (1 - distance)
+            stop = price * (1 - 0.95 * distance)  # behind the liquidation it would be none
+    position = bot.book.open(
+        symbol, "long", stake, price, bot.now,
+        stop=stop, target=10 * price, until=bot.now + FOR_EVER, leverage=leverage, liquidation=liquidation,
+    )  # fmt: skip
+    if isinstance(peril, FundingDrain):
+        bot.book.pay_funding(position.id, peril.ratio * stake)
+    bot.positions_changed = True
+    text = f"Position opened in danger: long {symbol} at {price:.6g} (position {position.id})"
+    bot.diary.note("trader", logging.WARNING, text)

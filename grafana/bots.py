@@ -1,0 +1,71 @@
+"""Whether the bots are alive: their states from the worst to the best, as a tile and as cells of a table."""
+
+from grafana.boards import leads_to
+from grafana.lacking import Json, Stat
+from grafana.look import Look
+from grafana.parts import Query, named_values, override, painted_query
+from grafana.promql import coded, counted_beside, each, known
+
+OTHER, FIRST, RUNNING, UP = 1, 2, 5, 6  # 0 is down: it does not answer
+_STATES = ("stopped", "paused", "reloading", "running")
+SINCE = "time:ddd HH:mm"
+
+
+def state() -> str:
+    """Return the state of each bot as a number, the worst first; one that tells none and answers is up."""
+    told = coded("state", "state", _STATES)
+    return (
+        f"0 * ({each('up')} == 0)\n"
+        f"or on (bot) {FIRST} + (({told}) >= 0)\n"
+        f"or on (bot) {OTHER} + 0 * ({told})\n"
+        f"or on (bot) {UP} * ({each('up')} == 1)"
+    )
+
+
+def states(look: Look) -> Json:
+    """Return the names and colours of the states."""
+    shown = {
+        0: ("down", look.bad),
+        OTHER: ("in another state", look.warn),
+        FIRST: ("stopped", look.warn),
+        FIRST + 1: ("paused", look.warn),
+        FIRST + 2: ("reloading", look.calm),
+        RUNNING: ("running", look.good),
+        UP: ("up", look.good),
+    }
+    return named_values({str(code): named for code, named in shown.items()})
+
+
+def since() -> str:
+    """Return when each bot that is down answered last, in milliseconds."""
+    return f"1000 * ({known('answered_timestamp_seconds')} and on (bot) ({each('up')} == 0))"
+
+
+def alive(look: Look) -> Stat:
+    """Return how many bots are up, and the worst of them: of one bot its state."""
+    up, every = f"sum({each('up')})", f"count({each('up')})"
+    several = f"and on () ({every} > 1)"
+    silent = f"bottomk(1, {since()})"
+    bad = f"({state()}) < {RUNNING} unless on () {silent}"
+    worst = f"bottomk(1, ({bad}) or on (bot) (({state()}) and on () ({every} == 1)))"
+    name = "up of {{of}} bots"
+    return look.stat(
+        "Bots",
+        "How many answer, and the one in the worst state. A bot is down when its source does not answer, "
+        "not when its owner stopped it. Money of a bot that is down is what was last known.",
+        [
+            Query(counted_beside(f"(({up} == {every}) {several})", of=every), name),
+            Query(counted_beside(f"(({up} < {every}) {several})", of=every), name),
+            Query(worst),
+            Query(silent, "{{bot}} is down since"),
+        ],
+        empty="no bot known",
+        overrides=[
+            painted_query("A", look.good),
+            painted_query("B", look.bad),
+            override("C", "byFrameRefID", mappings=[states(look)]),
+            override("D", "byFrameRefID", unit=SINCE, color={"mode": "fixed", "fixedColor": look.bad}),
+        ],
+        text="value_and_name",
+        to=leads_to(look.settings, "fleet", "system"),
+    )

@@ -1,0 +1,28 @@
+"""What was made today, open positions included, which several dashboards show."""
+
+from grafana.boards import leads_to
+from grafana.lacking import Stat, Step
+from grafana.look import Look
+from grafana.parts import NEUTRAL
+
+_CLOSED = 'max by (bot) (bot_window:trading_bot_pnl:known{window="%s",%%s})'
+# All that was made less what closed trades made is what open positions stand at.
+TODAY = (
+    f"{_CLOSED % 'day'} + on (bot) max by (bot) (bot:trading_bot_profit_loss:known{{%s}})"
+    f" - on (bot) {_CLOSED % 'total'}"
+)
+
+
+def pnl_today(look: Look) -> Stat:
+    """Return the tile."""
+    loss = -look.settings.thresholds.critical.daily_loss
+    return look.money(
+        "P&L today",
+        "Of all chosen bots: what was closed since midnight and what open positions stand at now; of a "
+        "bot that is down as last known. Red beyond one bot's daily loss limit.",
+        TODAY,
+        empty="no P&L known",
+        steps=[Step(look.bad), Step(NEUTRAL, loss), Step(look.colours.won, 0)],
+        size="small",
+        to=leads_to(look.settings, "risk", "performance"),
+    )

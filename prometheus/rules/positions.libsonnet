@@ -1,0 +1,83 @@
+// Alerts about what a bot holds and has ordered, one for each position or symbol, by severity.
+local duration = import '../duration.libsonnet';
+local text = import '../text.libsonnet';
+
+function(config)
+  local alert = (import 'alert.libsonnet')(config);
+  local promql = (import 'promql.libsonnet')(config);
+  local critical = config.thresholds.critical;
+  local warning = config.thresholds.warning;
+  local of_position = ['bot', 'symbol', 'side'];
+  local the_position = 'the {{ $labels.side }} position of {{ $labels.bot }} in {{ $labels.symbol }}';
+
+  // What it was when the bot, or the exporter, went down: a position is not safe because nobody sees it.
+  local worst(by, metric) = text.fill(
+    '(%s by (bot, symbol, side) (trading_bot_position_%s) or bot_position:trading_bot_position_%s:known)', [by, metric, metric]
+  );
+  // Of a position that is closed there is no figure; that it is, only the count of the symbol's positions says.
+  local or_closed = ' or max(trading_bot_active_positions{$bot,$symbol}) == 0';
+  local near_liquidation = worst('min', 'liquidation_distance_ratio') + text.fill(' < %s', critical.liquidation_distance);
+
+  {
+    critical: [
+      alert.critical(
+        'LiquidationNear',
+        near_liquidation,
+        text.fill('less than %s from liquidation', promql.percent(critical.liquidation_distance)),
+        subject=of_position,
+        summary='{{ $labels.bot }} is {{ $value | humanizePercentage }} from the liquidation of {{ $labels.symbol }} {{ $labels.side }}',
+        problem='A move of {{ $value | humanizePercentage }} liquidates ' + the_position + text.fill('; its limit is %s.', promql.percent(critical.liquidation_distance)),
+        todo='Close a part of it or add margin before the exchange closes all of it at its price.',
+        verify='min(trading_bot_position_liquidation_distance_ratio{$bot,$symbol,$side}) >= %(liquidation_distance)s' + or_closed
+      ),
+      // Where the account backs several positions the price of one says little: then its margin tells.
+      alert.critical(
+        'LiquidationNear',
+        worst('max', 'margin_ratio') + text.fill(' > %s', critical.margin_ratio) +
+        ' unless on (bot, symbol, side) ' + near_liquidation,
+        text.fill('margin ratio > %s', critical.margin_ratio),
+        subject=of_position,
+        labels={ scope: 'margin' },
+        summary='{{ $labels.bot }} has used {{ $value | humanizePercentage }} of the margin of {{ $labels.symbol }} {{ $labels.side }}',
+        problem='The exchange wants {{ $value | humanizePercentage }} of the margin that is left for ' + the_position + '; at 100% it liquidates.',
+        todo='Close a part of it or add margin before the exchange closes all of it at its price.',
+        verify='max(trading_bot_position_margin_ratio{$bot,$symbol,$side}) <= %(margin_ratio)s' + or_closed
+      ),
+    ],
+
+    warning: [
+      alert.warning(
+        'PositionUnprotected',
+        worst('max', 'unprotected') + ' == 1',
+        'no live stop known',
+        subject=of_position,
+        held=true,
+        summary='{{ $labels.bot }} holds {{ $labels.symbol }} {{ $labels.side }} without a known stop',
+        problem='No live stop is known for ' + the_position + ': none is told, it is on the wrong side of the price or behind the liquidation, or its bot is stopped.',
+        todo='Set a stop at the exchange, or close it.',
+        verify='max(trading_bot_position_unprotected{$bot,$symbol,$side}) == 0' + or_closed
+      ),
+      alert.warning(
+        'OrderStuck',
+        'max by (bot, symbol) (trading_bot_order_age_seconds) > %(order_age)s',
+        text.fill('order waits for longer than %s', duration.format(warning.order_age)),
+        subject=['bot', 'symbol'],
+        held=true,
+        summary='An order of {{ $labels.bot }} in {{ $labels.symbol }} waits for {{ $value | humanizeDuration }}',
+        problem='An order of {{ $labels.bot }} in {{ $labels.symbol }} has waited for {{ $value | humanizeDuration }} to be filled.',
+        todo='Look at the order at the exchange: if the bot has forgotten it, cancel it there.',
+        verify='(max(trading_bot_order_age_seconds{$bot,$symbol}) or 0 * max(trading_bot_pending_orders{$bot})) <= %(order_age)s'
+      ),
+      alert.warning(
+        'FundingDrain',
+        'max by (bot, symbol, side) (trading_bot_position_funding_paid) / max by (bot, symbol, side) (trading_bot_position_value) > %(funding_paid)s',
+        text.fill('funding paid > %s of the position', promql.percent(warning.funding_paid)),
+        subject=of_position,
+        held=true,
+        summary='Funding has cost {{ $labels.bot }} {{ $value | humanizePercentage }} of {{ $labels.symbol }} {{ $labels.side }}',
+        problem='Since it was opened ' + the_position + ' has paid {{ $value | humanizePercentage }} of its value in funding.',
+        todo='See whether what it is held for is still worth its price; another venue may pay where this one takes.',
+        verify='max(trading_bot_position_funding_paid{$bot,$symbol,$side}) / max(trading_bot_position_value{$bot,$symbol,$side}) <= %(funding_paid)s' + or_closed
+      ),
+    ],
+  }

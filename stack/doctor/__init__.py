@@ -1,0 +1,1 @@
+"""What `nightdesk doctor` looks at: all that has to be well for people to be told and bots helped."""

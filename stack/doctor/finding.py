@@ -1,0 +1,43 @@
+"""What a check found: green, yellow or red, and the way out."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Level(StrEnum):
+    """How bad it is: red is broken now, yellow is a risk or unknown."""
+
+    GREEN = "green"
+    YELLOW = "yellow"
+    RED = "red"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at; `way_out` is what to do where it is not green."""
+
+    level: Level
+    about: str
+    says: str
+    way_out: str = ""
+
+
+def green(about: str, says: str) -> Finding:
+    """Return that something is well."""
+    return Finding(Level.GREEN, about, says)
+
+
+def yellow(about: str, says: str, way_out: str) -> Finding:
+    """Return that something is a risk, or unknown."""
+    return Finding(Level.YELLOW, about, says, way_out)
+
+
+def red(about: str, says: str, way_out: str) -> Finding:
+    """Return that something is broken."""
+    return Finding(Level.RED, about, says, way_out)
+
+
+def of_problem(level: Level, about: str, problem: str) -> Finding:
+    """Return a finding of a line that ends with its way out, after its last semicolon."""
+    says, _, way_out = problem.rpartition("; ")
+    return Finding(level, about, says or way_out, way_out if says else "")

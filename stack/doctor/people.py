@@ -1,0 +1,101 @@
+"""Looks at what brings word to people: settings, channels, rules, the drill, the switch outside."""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from stack import dead_man, reach
+from stack.doctor.finding import Finding, Level, green, of_problem, red, yellow
+from stack.drill import before, report
+from stack.drill.seen import Parts
+from stack.notify import DELIVERED, SENT, NotifyError, by_engine, send_tests
+from stack.render import rendered
+from stack.settings import Settings, missing_secrets
+
+_OLD = timedelta(days=35)  # a drill a month, and some days
+_VALID = ("valid", SENT, DELIVERED)
+_HEARD = {  # by the first word of what `before` finds
+    "rule": "rules in force",
+    "scrape": "targets of Prometheus",
+    "silence": "silences",
+    "loop": "the loop to the outside watchdog",
+}
+
+
+def told(settings: Settings) -> Iterator[Finding]:
+    """All secrets are there, and every alert reaches somebody."""
+    missing, found = missing_secrets(settings), reach.look(settings)
+    yield from (of_problem(Level.RED, "secrets", line) for line in missing)
+    if not missing:
+        yield green("secrets", "are all there")
+    yield from (of_problem(Level.RED, "who is told", line) for line in found.errors)
+    yield from (of_problem(Level.YELLOW, "who is told", line) for line in found.warnings)
+    if not found.errors and not found.warnings:
+        over = ", ".join(found.used) or "no channel"
+        yield green("who is told", f"every alert reaches somebody, over {over}")
+
+
+def channels(settings: Settings, words: Sequence[str], send: bool) -> Iterator[Finding]:
+    """Each channel takes our token: asked without sending, or by a message with `send`.
+
+    `words` are the options by which a service is given these settings.
+    """
+    try:
+        asked = send_tests(settings, words) if send else list(by_engine([*words, "--look"]))
+    except NotifyError as error:
+        yield red("channels", str(error), "`nightdesk test-notify` tries them alone")
+        return
+    if not asked:
+        yield yellow("channels", "none is set, so nobody is told", "set channels.email, telegram or slack")
+    for channel, outcome in asked:
+        if outcome in _VALID:
+            yield green(f"channel {channel}", outcome)
+        elif outcome.startswith(("unknown", "not confirmed", "sent, but")):
+            yield yellow(f"channel {channel}", outcome, "`nightdesk doctor --send` sends a message")
+        else:
+            yield red(
+                f"channel {channel}", outcome, f"correct channels.{channel.partition(' ')[0]} or its secret"
+            )
+
+
+def loop(settings: Settings) -> Iterator[Finding]:
+    """All rules are in force, all targets answer, no silence was forgotten, and the loop goes round."""
+    problems = before.look(settings, Parts(settings), rendered(settings))
+    for line in problems:
+        kind, _, says = line.partition(": ")
+        level = Level.YELLOW if kind == "silence" else Level.RED
+        if kind in _HEARD:
+            yield of_problem(level, _HEARD[kind], says)
+        else:
+            yield of_problem(level, "the loop", line)
+    if not problems:
+        for about in _HEARD.values():
+            yield green(about, "as the settings say")
+
+
+def drill(data: Path, now: datetime | None = None) -> Iterator[Finding]:
+    """The last drill is not old, and found nothing."""
+    kept = report.last(data)
+    if kept is None:
+        yield yellow("drill", f"none is kept in {data}", "`nightdesk drill --all`, which touches no bot")
+        return
+    age = (now or datetime.now(UTC)) - datetime.fromisoformat(kept["began"])
+    if kept["faults"]:
+        says = f"the last one, {age.days} days ago, found {len(kept['faults'])} faults"
+        yield red("drill", says, "`nightdesk drill --last` shows them")
+    elif age > _OLD:
+        yield yellow("drill", f"the last one was {age.days} days ago", "`nightdesk drill --all`")
+    else:
+        yield green("drill", f"{age.days} days ago, without a fault")
+
+
+def watchdog(settings: Settings) -> Iterator[Finding]:
+    """Somebody outside hears of the end of this machine."""
+    if missing := dead_man.missing(settings):
+        yield of_problem(
+            Level.RED if dead_man.refuses(settings) else Level.YELLOW, "outside watchdog", missing
+        )
+    elif settings.routing.watchdog_url_file == "none":
+        yield green("outside watchdog", "none is wanted (routing.watchdog_url_file: none)")
+    else:
+        yield green("outside watchdog", f"pinged at the address in {settings.routing.watchdog_url_file}")

@@ -1,0 +1,89 @@
+"""Cases of positions: without a stop, near their liquidation while nobody sees them, closed."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from stack.drill.cases.case import OF_BOT, Case, Series, Value, bridge, scrapes
+from stack.drill.cases.limits import POSITION, SYMBOL
+from stack.settings import Settings
+
+_UNPROTECTED = "trading_bot_position_unprotected"
+
+
+def cases(settings: Settings) -> Iterator[Case]:
+    """Yield all of them."""
+    yield from _unprotected(settings)
+    yield from _kept_while_down(settings)
+    yield from _closed(settings)
+
+
+def _held(values: Sequence[Value], up: Sequence[Value], name: str = _UNPROTECTED) -> list[Series]:
+    return [Series(name, values, {}, POSITION), Series("trading_bot_up", up)]
+
+
+def _unprotected(settings: Settings) -> Iterator[Case]:
+    alert, tick = "PositionUnprotected", settings.collection.evaluation_interval
+    scrape, wait = settings.collection.trading.interval, settings.alerts[alert].for_
+    kept, long = bridge(settings, alert), scrapes(settings, wait) + 1
+    better = scrapes(settings, kept + scrape)
+    up = [1.0] * (long + better)
+
+    def case(says: str, values: Sequence[Value], at: float, fires: bool) -> Case:
+        return Case(alert, says, _held(values, up), at, fires, POSITION)
+
+    yield case("no live stop is known", [1.0] * long, wait, True)
+    yield case("not for long enough", [1.0] * long, wait - tick, False)
+    yield case("protected", [0.0] * long, wait + tick, False)
+    stops = Series("trading_bot_position_value", [50.0] * long, {}, POSITION)
+    yield Case(alert, "absent, of a bot that sets none", [stops], wait + tick, False, POSITION)
+    yield case("resolves", [1.0] * long + [0.0] * better, long * scrape + kept + tick, False)
+
+
+def _kept_while_down(settings: Settings) -> Iterator[Case]:
+    """Yield the cases of a bot that dies: what it holds is in the same danger."""
+    is_, scrape = settings.thresholds.critical, settings.collection.trading.interval
+    dangers: tuple[tuple[str, str, float, Mapping[str, str]], ...] = (
+        ("PositionUnprotected", _UNPROTECTED, 1.0, POSITION),
+        (
+            "LiquidationNear",
+            "trading_bot_position_liquidation_distance_ratio",
+            is_.liquidation_distance * 0.99,
+            POSITION,
+        ),
+        (
+            "LiquidationNear",
+            "trading_bot_position_margin_ratio",
+            is_.margin_ratio * 1.01,
+            {**POSITION, "scope": "margin"},
+        ),
+    )
+    for alert, name, value, labels in dangers:
+        long = scrapes(settings, settings.alerts[alert].for_) + 1
+        gone = scrapes(settings, bridge(settings, alert)) + 3
+        silent: list[Value] = [value] * long + ["stale"]
+        dead = _held(silent, [1.0] * long + [0.0] * gone, name)
+        end = (long + gone - 1) * scrape
+        yield Case(alert, "its bot died since", dead, end, True, labels)
+        alive = _held(silent, [1.0] * (long + gone), name)
+        yield Case(alert, "resolves", alive, end, False, labels, lasts=False)
+
+
+def _closed(settings: Settings) -> Iterator[Case]:
+    """Yield the cases of what is gone, which has no figure: `verify` holds all the same."""
+    is_, scrape = settings.thresholds, settings.collection.trading.interval
+    near = "trading_bot_position_liquidation_distance_ratio"
+    close = is_.critical.liquidation_distance / 2
+    flat = ("trading_bot_active_positions", SYMBOL)
+    none = ("trading_bot_pending_orders", OF_BOT)
+    late = 2.0 * is_.warning.order_age
+    gone_by: tuple[tuple[str, str, float, Mapping[str, str], tuple[str, Mapping[str, str]]], ...] = (
+        ("PositionUnprotected", _UNPROTECTED, 1.0, POSITION, flat),
+        ("LiquidationNear", near, close, POSITION, flat),
+        ("OrderStuck", "trading_bot_order_age_seconds", late, SYMBOL, none),
+    )
+    for alert, name, value, subject, (count, counted) in gone_by:
+        long = scrapes(settings, settings.alerts[alert].for_) + 1
+        gone = scrapes(settings, bridge(settings, alert)) + 3
+        held = Series(name, [value] * long + ["stale"], {}, subject)
+        left = Series(count, [1.0] * long + [0.0] * gone, {}, counted)
+        up = Series("trading_bot_up", [1.0] * (long + gone))
+        yield Case(alert, "resolves", [held, left, up], (long + gone - 1) * scrape, False, subject)

@@ -1,0 +1,169 @@
+"""The command `nightdesk service`: systemd units that run `nightdesk up` after reboot and logout."""
+
+import argparse
+import os
+import pwd
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from stack.oncall import NotDone
+from stack.settings import DEFAULT_CONFIG, Settings, add_arguments, from_arguments, own_secrets
+
+_SYSTEM = Path("/etc/systemd/system")
+# What needs no namespace of files, which a user's own manager may not make everywhere (Ubuntu 24.04).
+_HARDENED = (
+    "NoNewPrivileges=yes", "RestrictSUIDSGID=yes", "RestrictRealtime=yes", "RestrictNamespaces=yes",
+    "LockPersonality=yes", "SystemCallArchitectures=native",
+    "RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK", "UMask=0077",
+)  # fmt: skip
+_HARDENED_SYSTEM = (
+    "CapabilityBoundingSet=", "ProtectSystem=strict", "ProtectHome=read-only", "PrivateTmp=yes",
+    "PrivateDevices=yes", "ProtectKernelTunables=yes", "ProtectKernelModules=yes", "ProtectKernelLogs=yes",
+    "ProtectControlGroups=yes", "ProtectClock=yes", "ProtectHostname=yes",
+)  # fmt: skip
+_RAISING = ("sudo", "doas", "su", "pkexec", "runuser")
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A unit and its manager: the system's, which runs it as `user`, or the user's own (`user` is None)."""
+
+    name: str
+    user: str | None
+
+    @property
+    def file(self) -> Path:
+        """Where the unit is written."""
+        own = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "systemd/user"
+        return (_SYSTEM if self.user else own) / f"{self.name}.service"
+
+    def systemctl(self, *words: str) -> None:
+        """Have systemd do something. Raises NotDone."""
+        _run(["systemctl", *([] if self.user else ["--user"]), *words])
+
+
+def unit_text(settings: Settings, arguments: argparse.Namespace, user: str | None) -> str:
+    """Return the unit that runs `nightdesk up` with the same options, from the same directory."""
+    files = [file.absolute() for file in arguments.config or [DEFAULT_CONFIG]]
+    data: Path = arguments.data.absolute()
+    command = [str(Path(sys.prefix) / "bin/nightdesk"), "up", "--data", str(data)]
+    command += [word for file in files for word in ("--config", str(file))]
+    command += ["--port-offset", str(arguments.port_offset)] if arguments.port_offset else []
+    hardened = [] if raising(settings) else [*_HARDENED]
+    if user and hardened:
+        # Secrets that are absent are generated, so their directories are written to, too.
+        written = dict.fromkeys([data, *(file.parent for file in own_secrets(settings))])
+        hardened += [*_HARDENED_SYSTEM, *(f"ReadWritePaths={_quoted(f'-{path}')}" for path in written)]
+    lines = [
+        "# Written by `nightdesk service install`; `nightdesk service remove` takes it away.",
+        "[Unit]",
+        "Description=Nightdesk watches trading bots",
+        *(["Wants=network-online.target", "After=network-online.target"] if user else []),
+        "StartLimitIntervalSec=0",
+        "",
+        "[Service]",
+        *([f"User={user}"] if user else []),
+        f"WorkingDirectory={str(files[0].parent).replace('%', '%%')}",
+        f"ExecStart={' '.join(_quoted(word).replace('$', '$$') for word in command)}",
+        "ExecReload=/bin/kill -HUP $MAINPID",
+        "Restart=always",
+        "RestartSec=5",
+        "KillMode=mixed",
+        "TimeoutStopSec=60",
+        f"Environment={_quoted('PATH=' + os.environ.get('PATH', os.defpath))}",
+        *hardened,
+        "",
+        "[Install]",
+        f"WantedBy={'multi-user.target' if user else 'default.target'}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def raising(settings: Settings) -> list[str]:
+    """Return the programs of the settings that become another user, which no hardened unit lets them do."""
+    programs = settings.actions.programs.items()
+    return [name for name, command in programs if Path(command[0]).name in _RAISING]
+
+
+def service(arguments: argparse.Namespace) -> int:
+    """Install a systemd service that runs `nightdesk up` after reboot and logout, or remove it."""
+    for program in ("systemctl", "loginctl"):
+        if shutil.which(program) is None:
+            raise NotDone(
+                f"{program} is not on PATH: this system has no systemd; run `nightdesk up` by its own"
+            )
+    unit = Unit(arguments.name, _owner(arguments) if arguments.system else None)
+    return _remove(unit) if arguments.act == "remove" else _install(unit, arguments)
+
+
+def _install(unit: Unit, arguments: argparse.Namespace) -> int:
+    settings = from_arguments(arguments)
+    data: Path = arguments.data
+    if unit.user is None:
+        data.mkdir(parents=True, exist_ok=True)
+    elif not data.is_dir():
+        raise NotDone(
+            f"{data.absolute()}: make it, and give it to {unit.user}: it is what the service may write"
+        )
+    unit.file.parent.mkdir(parents=True, exist_ok=True)
+    unit.file.write_text(unit_text(settings, arguments, unit.user), encoding="utf-8")
+    print(f"wrote {unit.file}")
+    if names := raising(settings):
+        print(
+            f"warning: it is not hardened: actions.programs.{', '.join(names)} could not become another user"
+        )
+    if unit.user is None:  # else a logout ends it, and a reboot does not begin it
+        _run(["loginctl", "enable-linger", pwd.getpwuid(os.getuid()).pw_name])
+    unit.systemctl("daemon-reload")
+    unit.systemctl("enable", unit.file.name)
+    unit.systemctl("restart", unit.file.name)
+    scope = "" if unit.user else "--user "
+    print(f"it runs; `journalctl {scope}-u {unit.name}` shows what it says, `nightdesk doctor` how all is")
+    return 0
+
+
+def _remove(unit: Unit) -> int:
+    if not unit.file.is_file():
+        raise NotDone(f"{unit.file}: no such file, so there is nothing to remove")
+    unit.systemctl("disable", "--now", unit.file.name)
+    unit.file.unlink()
+    unit.systemctl("daemon-reload")
+    print(f"stopped it and removed {unit.file}; settings, secrets and data stay")
+    return 0
+
+
+def _owner(arguments: argparse.Namespace) -> str:
+    """Return whom a system service runs as. Raises NotDone."""
+    user = arguments.run_as or os.environ.get("SUDO_USER") or "root"
+    if user == "root":
+        raise NotDone("--as: name the user whom Nightdesk is to run as; root is more than it needs")
+    return str(user)
+
+
+def _run(command: Sequence[str]) -> None:
+    ended = subprocess.run(command, capture_output=True, text=True)
+    if ended.returncode:
+        raise NotDone(f"`{' '.join(command)}` failed: {ended.stderr.strip() or ended.returncode}")
+
+
+def _quoted(word: str) -> str:
+    """Return a word as a unit's line takes it, whatever is in it; `$` counts in ExecStart alone."""
+    escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
+    return f'"{escaped}"'
+
+
+def add_command(add: Callable[[str, Callable[[argparse.Namespace], int]], argparse.ArgumentParser]) -> None:
+    """Add the command to `nightdesk`."""
+    serving = add("service", service)
+    serving.add_argument("act", choices=("install", "remove"))
+    serving.add_argument("--system", action="store_true", help="of the whole system (as root); else your own")
+    serving.add_argument("--as", dest="run_as", metavar="USER", help="whom a system service runs as")
+    serving.add_argument(
+        "--name", default="nightdesk", metavar="NAME", help="of the unit; default: nightdesk"
+    )
+    serving.add_argument("--data", type=Path, default=Path(".data"), metavar="DIR", help="default: .data")
+    add_arguments(serving)

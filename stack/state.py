@@ -1,0 +1,128 @@
+"""The commands `nightdesk status` and `nightdesk bots`: how all is, for a person or as JSON."""
+
+import argparse
+import json
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+
+from clients.http import NoAnswer, ask
+from clients.parts import to_part
+from clients.webhook_actions import Bot, Untold, told_bots
+from stack.settings import Address, Settings, add_arguments, from_arguments
+from stack.status import BotState, Status, Unreachable, read_status
+
+_HEALTH = {
+    "exporter": "/healthz",
+    "prometheus": "/-/ready",
+    "alertmanager": "/-/ready",
+    "webhook_actions": "/healthz",
+}
+_TIMEOUT = 3.0  # seconds; a part on the same machine answers within milliseconds
+
+
+@dataclass(frozen=True)
+class Part:
+    """One process of the stack; `problem` is None where it is well, else it `said` something, or nothing."""
+
+    name: str
+    url: str
+    problem: str | None
+    answers: bool = True
+    said: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.problem or 'runs'}"
+
+
+def parts(settings: Settings) -> list[Part]:
+    """Return how each process of the parts is that alerts depend on."""
+    found: list[tuple[str, Address]] = [
+        (name if number == 1 else f"{name}-{number}", one)
+        for name in _HEALTH
+        for number, one in enumerate(getattr(settings.services, name).all, start=1)
+    ]
+    with ThreadPoolExecutor(len(found)) as pool:
+        return list(pool.map(lambda each: _part(settings, *each), found))
+
+
+def _part(settings: Settings, name: str, address: Address) -> Part:
+    url = address.url + _HEALTH[name.partition("-")[0]]
+    try:
+        answer = ask(to_part(settings.web, "GET", url, _TIMEOUT))
+    except NoAnswer as error:
+        return Part(name, address.url, f"does NOT answer at {address.url} ({error})", answers=False)
+    if answer.ok:
+        return Part(name, address.url, None)
+    said = " ".join(answer.text.split())[:200]
+    return Part(name, address.url, f"is NOT well at {address.url}: HTTP {answer.status}", said=said)
+
+
+def status(arguments: argparse.Namespace) -> int:
+    """Say once how the bots are, what fires, what is open and which parts run; 1 where any of it is down."""
+    settings = from_arguments(arguments)
+    running = parts(settings)
+    try:
+        found, unknown = read_status(settings), None
+    except Unreachable as error:
+        found, unknown = None, str(error)
+    if arguments.json:
+        print(
+            json.dumps(
+                {"bots": None, **(asdict(found) if found else {}), "parts": list(map(asdict, running))}
+            )
+        )
+    else:
+        print(found or f"bots unknown: {unknown}")
+        print(("\n" if any(one.problem for one in running) else " | ").join(map(str, running)))
+    well = found is not None and all(bot.up for bot in found.bots)
+    return 0 if well and not any(one.problem for one in running) else 1
+
+
+def bots(arguments: argparse.Namespace) -> int:
+    """List the bots: how each is, what it earned, what it runs and what cannot be done to it."""
+    settings = from_arguments(arguments)
+    found = read_status(settings)
+    try:
+        told, unknown = told_bots(settings), ""
+    except Untold as error:
+        told, unknown = {}, str(error)
+    if arguments.json:
+        print(json.dumps([_as_data(settings, one, told) for one in found.bots]))
+    else:
+        print("\n".join(_table(settings, found, told)))
+        if unknown:
+            print(f"what the bots run and cannot do is unknown: {unknown}")
+    return 0
+
+
+def _table(settings: Settings, found: Status, told: Mapping[str, Bot]) -> Iterator[str]:
+    rows = [("bot", "state", "earned", "source and version", "what it cannot do")]
+    for one in found.bots:
+        state = "not seen yet" if one.up is None else one.state or "up" if one.up else "DOWN"
+        earned = "unknown" if one.profit_loss is None else f"{one.profit_loss:+,.2f} {one.currency}"
+        bot, source = told.get(one.name), settings.bots[one.name].source.type
+        runs = f"{source} {bot.version or 'of unknown version'}" if bot else source
+        cannot = ", ".join(each.action for each in bot.cannot) or "nothing is missing" if bot else "unknown"
+        rows.append((one.name, state, earned, runs, cannot))
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    for row in rows:
+        yield "  ".join([*(f"{cell:{width}}" for cell, width in zip(row, widths, strict=False)), row[-1]])
+
+
+def _as_data(settings: Settings, one: BotState, told: Mapping[str, Bot]) -> dict[str, object]:
+    bot = told.get(one.name)
+    return {
+        **asdict(one),
+        "source": settings.bots[one.name].source.type,
+        "version": bot and bot.version,
+        "cannot": [each.action for each in bot.cannot] if bot else None,
+    }
+
+
+def add_commands(add: Callable[[str, Callable[[argparse.Namespace], int]], argparse.ArgumentParser]) -> None:
+    """Add the commands to `nightdesk`."""
+    for name, command in (("status", status), ("bots", bots)):
+        one = add(name, command)
+        one.add_argument("--json", action="store_true", help="for programs")
+        add_arguments(one)

@@ -1,0 +1,123 @@
+"""One colour has one meaning, can be read in its theme, and calm is never red."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from grafana.palette import CANVAS, FIGURE, TEXT, Palette, contrast, luminance, readable
+from grafana.parts import NEUTRAL
+from tests.dashboards.conftest import settings_of
+from tests.dashboards.reading import every, panels
+
+THEMES = ("dark", "light")
+WRITTEN = {"stat", "table"}  # panels whose colours are those of text
+
+
+@pytest.fixture(scope="module", params=THEMES)
+def theme(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def boards(theme: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+    return every(settings_of(tmp_path_factory.mktemp("settings"), dashboards={"theme": theme}))
+
+
+def colours(panel: dict[str, Any]) -> set[str]:
+    """Return all colours that a panel may show, but for Grafana's own."""
+    return set(re.findall(r'"(#[0-9a-f]{6})"', json.dumps(panel["fieldConfig"]).lower()))
+
+
+def tiles(boards: dict[str, dict[str, Any]], *kinds: str) -> Iterator[dict[str, Any]]:
+    """Yield the panels of these kinds of all boards."""
+    yield from (panel for board in boards.values() for panel in panels(board) if panel["type"] in kinds)
+
+
+def test_contrast_is_that_of_wcag() -> None:
+    assert contrast("#000000", "#ffffff") == pytest.approx(21)
+    assert contrast("#777777", "#ffffff") == pytest.approx(4.48, abs=0.01)
+    assert luminance("#ff0000") == pytest.approx(0.2126)
+
+
+def test_text_can_be_read_and_figures_can_be_seen_in_their_theme(
+    boards: dict[str, dict[str, Any]], theme: str
+) -> None:
+    poor = {
+        (board, panel["title"], colour)
+        for board, dashboard in boards.items()
+        for panel in panels(dashboard)
+        for colour in colours(panel)
+        if contrast(colour, CANVAS[theme]) < (TEXT if panel["type"] in WRITTEN else FIGURE)
+    }
+    assert poor == set()
+
+
+def test_a_colour_that_can_be_read_stays_as_the_settings_have_it() -> None:
+    assert readable("#2ecc71", "dark", TEXT) == "#2ecc71"
+    assert contrast("#2ecc71", CANVAS["light"]) < FIGURE
+    assert contrast(readable("#2ecc71", "light", TEXT), CANVAS["light"]) >= TEXT
+
+
+def test_no_value_is_told_in_the_colour_of_text(boards: dict[str, dict[str, Any]]) -> None:
+    for panel in tiles(boards, "stat", "gauge", "bargauge"):
+        defaults = panel["fieldConfig"]["defaults"]
+        (unknown,) = (one["options"] for one in defaults["mappings"] if one["type"] == "special")
+        assert unknown["match"] == "null+nan", panel["title"]
+        assert unknown["result"]["color"] == NEUTRAL, panel["title"]
+        assert unknown["result"]["text"] == defaults["noValue"], panel["title"]
+
+
+def test_a_figure_that_nothing_is_said_against_is_never_red(
+    boards: dict[str, dict[str, Any]], theme: str, tmp_path: Path
+) -> None:
+    bad = Palette(settings_of(tmp_path, dashboards={"theme": theme})).bad
+    for panel in tiles(boards, "stat"):
+        steps = panel["fieldConfig"]["defaults"]["thresholds"]["steps"]
+        assert len(steps) > 1 or steps[0]["color"] != bad, panel["title"]
+
+
+def test_cells_of_what_is_not_known_have_no_colour_of_their_own(boards: dict[str, dict[str, Any]]) -> None:
+    for panel in tiles(boards, "table"):
+        for rule in panel["fieldConfig"]["overrides"]:
+            said = {one["id"]: one["value"] for one in rule["properties"]}
+            if "thresholds" in said:
+                (unknown,) = (one for one in said["mappings"] if one["type"] == "special")
+                assert unknown["options"]["result"] == {"text": "–", "color": NEUTRAL, "index": 99}
+
+
+def test_each_meaning_has_one_colour_on_all_boards(
+    boards: dict[str, dict[str, Any]], theme: str, tmp_path: Path
+) -> None:
+    look = Palette(settings_of(tmp_path, dashboards={"theme": theme}))
+    meant = {
+        "down": {look.bad}, "critical": {look.bad}, "unhealthy": {look.bad}, "up": {look.good},
+        "running": {look.good}, "healthy": {look.good}, "warning": {look.warn}, "paused": {look.warn},
+    }  # fmt: skip
+    shown: dict[str, set[str]] = {}
+    for board in boards.values():
+        for panel in panels(board):
+            for text, colour in re.findall(
+                r'"text": "(\w+)", "color": "(#\w+)"', json.dumps(panel["fieldConfig"])
+            ):
+                shown.setdefault(text, set()).add(colour)
+    assert {name: shown[name] for name in meant} == meant
+
+
+def test_what_went_well_and_what_failed_have_the_colours_of_that(
+    boards: dict[str, dict[str, Any]], theme: str, tmp_path: Path
+) -> None:
+    look = Palette(settings_of(tmp_path, dashboards={"theme": theme}))
+    meant = {"resolved": look.good, "refused": look.bad, "opened": look.warn, "telegram failed": look.bad}
+    charts = ("Alerts by what became of them", "Polls by outcome", "Webhooks received", "Messages")
+    for panel in (one for one in panels(boards["nightdesk"]) if one["title"] in charts):
+        painted = {
+            name: rule["properties"][0]["value"]["fixedColor"]
+            for rule in panel["fieldConfig"]["overrides"]
+            for name in meant
+            if re.search(rule["matcher"]["options"].strip("/"), name)
+        }
+        assert painted == meant, panel["title"]

@@ -1,0 +1,149 @@
+"""What the boards say of money in an incident is what the bots themselves would say, all of them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.dashboards.conftest import END, serving, settings_of
+from tests.dashboards.reading import Reading, View, every, read
+
+
+@dataclass(frozen=True)
+class Account:
+    """What a bot had when it last answered; `down` is for how many seconds it has not."""
+
+    equity: float
+    profit: float
+    closed_today: float
+    closed: float
+    drawdown: float
+    positions: int
+    exposure: float
+    trades: int
+    currency: str = "USDT"
+    down: int = 0
+
+
+BOTS = {
+    "calm": Account(10_134.0, 134.0, 12.0, 130.0, 0.01, 2, 300.0, 1_333),
+    "silent": Account(10_000.4, -0.4, -3.0, 1.6, 0.02, 1, 150.0, 2_257, down=1200),
+    "fallen": Account(7_950.0, -2_050.0, -1_900.0, -1_950.0, 0.205, 4, 800.0, 400),
+    "euro": Account(5_010.0, 10.0, 4.0, 8.0, 0.0, 1, 100.0, 55, currency="EUR"),
+}
+SCRAPED = ("equity", "profit_loss", "drawdown_ratio", "current_exposure")
+
+
+def told(name: str, bot: Account) -> Iterator[tuple[str, float]]:
+    """Yield the series of a bot that the rules keep while it is down, and their values."""
+    kept = {
+        "equity": bot.equity, "profit_loss": bot.profit, "drawdown_ratio": bot.drawdown,
+        "current_exposure": bot.exposure, "active_positions": bot.positions, "trades": bot.trades,
+        "answered_timestamp_seconds": END - bot.down,
+    }  # fmt: skip
+    for figure, value in kept.items():
+        yield f'bot:trading_bot_{figure}:known{{bot="{name}"}}', value
+        if not bot.down and figure in SCRAPED:
+            yield f'trading_bot_{figure}{{bot="{name}"}}', value
+    for window, value in {"day": bot.closed_today, "total": bot.closed}.items():
+        yield f'bot_window:trading_bot_pnl:known{{bot="{name}",window="{window}"}}', value
+    yield f'trading_bot_up{{bot="{name}"}}', float(not bot.down)
+    if not bot.down:
+        yield f'trading_bot_state{{bot="{name}",state="running"}}', 1
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Reading]]:
+    """Return the readings of every board, by `board: panel`."""
+    folder = tmp_path_factory.mktemp("incident")
+    source = {"type": "http", "url": "http://127.0.0.1:1", "token_file": "token"}
+    bots = {name: {"source": source, "currency": bot.currency} for name, bot in BOTS.items()}
+    boards = every(settings_of(folder, bots=bots, demo={"enabled": False}))
+    samples = {
+        series: [(at, value) for at in range(END - 300, END + 1, 60)]
+        for name, bot in BOTS.items()
+        for series, value in told(name, bot)
+    }
+    found: dict[str, list[Reading]] = {}
+    with serving(samples, folder) as url:
+        for name in ("overview", "fleet", "performance", "risk"):
+            for one in read(url, boards[name], View(END, back=300)):
+                found.setdefault(f"{name}: {one.panel}", []).append(one)
+    return found
+
+
+def total(currency: str, figure: str) -> float:
+    """Return the sum of a figure over the accounts of a currency."""
+    return float(sum(getattr(bot, figure) for bot in BOTS.values() if bot.currency == currency))
+
+
+def today(currency: str) -> float:
+    """Return what was closed today and what open positions stand at."""
+    return total(currency, "closed_today") + total(currency, "profit") - total(currency, "closed")
+
+
+@pytest.mark.parametrize(
+    ("panel", "figure"),
+    [
+        ("overview: Equity now", "equity"),
+        ("overview: P&L", "profit"),
+        ("overview: Exposure", "exposure"),
+        ("fleet: Equity", "equity"),
+        ("fleet: P&L", "profit"),
+        ("performance: P&L", "profit"),
+        ("performance: Closed today", "closed_today"),
+        ("risk: Exposure", "exposure"),
+    ],
+)
+def test_no_tile_pretends_that_the_money_of_a_bot_that_is_down_is_gone(
+    shown: dict[str, list[Reading]], panel: str, figure: str
+) -> None:
+    fresh_usdt, known_usdt, fresh_eur, known_eur = shown[panel]
+    assert known_usdt.only() == pytest.approx(total("USDT", figure))
+    assert known_usdt.by("down").keys() == {"1"}, "and says how many bots' money is the last known"
+    assert known_usdt.by("of").keys() == {"3"}
+    assert fresh_eur.only() == pytest.approx(total("EUR", figure))
+    assert (fresh_usdt.values, known_eur.values) == ({}, {})
+
+
+@pytest.mark.parametrize("panel", ["overview: P&L today", "risk: P&L today"])
+def test_todays_money_counts_what_is_open(shown: dict[str, list[Reading]], panel: str) -> None:
+    known = [one.only() for one in shown[panel] if one.values]
+    assert known == [pytest.approx(today("USDT")), pytest.approx(today("EUR"))]
+
+
+def test_the_deepest_drawdown_and_the_silent_bot_are_named(shown: dict[str, list[Reading]]) -> None:
+    assert shown["overview: Drawdown"][0].by("bot") == {"fallen": 0.205}
+    assert shown["risk: Drawdown"][0].by("bot") == {"fallen": 0.205}
+    _, lacking, _, silent = shown["overview: Bots"]
+    assert lacking.by("of") == {"4": 3}
+    assert silent.by("bot") == {"silent": 1000 * (END - 1200)}
+
+
+def test_counts_keep_what_a_bot_that_is_down_had(shown: dict[str, list[Reading]]) -> None:
+    assert shown["overview: Total trades"][0].only() == sum(bot.trades for bot in BOTS.values())
+    assert shown["overview: Active positions"][0].only() == sum(bot.positions for bot in BOTS.values())
+
+
+@pytest.mark.parametrize(
+    ("panel", "currency"),
+    [("overview: Equity over time, USDT", "USDT"), ("overview: Equity over time, EUR", "EUR")],
+)
+def test_a_chart_of_money_has_the_bots_of_its_currency_alone(
+    shown: dict[str, list[Reading]], panel: str, currency: str
+) -> None:
+    expected = {name: bot.equity for name, bot in BOTS.items() if bot.currency == currency}
+    assert shown[panel][0].by("bot") == expected
+
+
+def test_the_tables_cells_are_the_accounts_figures(shown: dict[str, list[Any]]) -> None:
+    cells = [one.by("bot") for one in shown["overview: Each bot"]]
+    for figure in ("drawdown", "positions", "trades"):
+        assert {name: getattr(bot, figure) for name, bot in BOTS.items()} in cells, figure
+
+
+def test_a_stack_without_any_bot_has_a_board_too(tmp_path: Path) -> None:
+    boards = every(settings_of(tmp_path, bots={}, demo={"enabled": False}))
+    assert boards["overview"]["panels"]

@@ -1,0 +1,1 @@
+"""What `nightdesk doctor` finds: for each check a fault is planted, and seen."""
