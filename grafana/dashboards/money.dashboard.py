@@ -3,6 +3,7 @@
 from grafanalib.core import Panel
 
 from grafana.frame import frame, span
+from grafana.grid import Row
 from grafana.lacking import Dashboard
 from grafana.look import Look
 from grafana.parts import NUMBER, RATIO, Query, named_values
@@ -24,7 +25,12 @@ UID = "trading-bot-money"
 
 def dashboard(look: Look) -> Dashboard:
     """Return the dashboard."""
-    panels = [_limits(look), _made(look), *_tails(look), *_fills(look)]
+    panels = [
+        _limits(look),
+        _made(look),
+        Row("What a bad day costs", _tails(look)),
+        Row("What fills cost", _fills(look)),
+    ]
     purpose = "What is left of each loss limit, what was made, and what orders cost to be filled."
     pace = look.settings.dashboards.widgets.risk.refresh
     return frame(look, UID, "Money", purpose, pace, panels)
@@ -87,15 +93,16 @@ def _tails(look: Look) -> list[Panel]:
         EXPECTED_SHORTFALL: "What such a day loses on average, of the equity as it is now.",
     }
     return [
-        look.lines(
+        panel
+        for name, metric in figures.items()
+        for panel in look.money_lines(
             f"{name} in money",
             words[name],
-            [Query(each(metric, "confidence"), look.who("{{confidence}}"))],
-            **look.money_of_bots(),
+            [Query(f"max by (bot, confidence) (trading_bot_{metric}{{%s}})", look.who("{{confidence}}"))],
             empty="too few days",
             many=True,
+            worst="highest",
         )
-        for name, metric in figures.items()
     ]
 
 
@@ -117,12 +124,15 @@ def _fills(look: Look) -> list[Panel]:
             empty="no requested price known",
             many=True,
         ),
-        look.lines(
+        *look.money_lines(
             f"{SLIPPAGE_COST} and {FEES.lower()} of the day",
             "Of the trades that closed since midnight; both are in the P&L already.",
-            [Query(each(metric, where=("window='day'",)), look.who(name)) for name, metric in costs.items()],
-            **look.money_of_bots(),
+            [
+                Query(f"max by (bot) (trading_bot_{metric}{{window='day',%s}})", look.who(name))
+                for name, metric in costs.items()
+            ],
             empty="no requested price known",
             many=True,
+            worst="highest",
         ),
     ]
