@@ -62,7 +62,7 @@ def live(end: int) -> Iterator[tuple[int, list[Sample]]]:
     rng, begin = Random(7), end - WEEK - BEFORE  # noqa: S311 - a market, no secret
     walk = Walk(rng, begin, "USDT")
     bot = Simulation(rng, walk, Book(CAPITAL), PACE, begin)
-    conventions = Conventions(ZoneInfo("UTC"), settings.days_per_year, 365.0 * DAY, 500)
+    conventions = Conventions(ZoneInfo("UTC"), settings.days_per_year, 365.0 * DAY, 500, DAY, 30.0 * DAY)
     watched = WatchedBot(settings.bots["demo"], conventions, float(settings.collection.rate_window))
     said, started = Input(500), float(begin)
     untold: list[ClosedTrade] = []

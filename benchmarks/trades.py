@@ -39,7 +39,7 @@ def main() -> None:
     )
     parser.add_argument("--trades", type=int, default=1_000_000)
     count = parser.parse_args().trades
-    ledger = Ledger(Conventions(ZoneInfo("Europe/Berlin"), DAYS_PER_YEAR, TAIL, 500))
+    ledger = Ledger(Conventions(ZoneInfo("Europe/Berlin"), DAYS_PER_YEAR, TAIL, 500, 86_400.0, 30 * 86_400.0))
     replayed, held = replay(ledger, made(count))
     rows = list(made(count))
     library = of_library(rows)

@@ -22,7 +22,7 @@ from clients.input import (
     Real,
     Time,
 )
-from clients.trading import Position, Trade, WaitingOrder
+from clients.trading import Leg, Position, Trade, WaitingOrder, slippage
 
 STATES = ("running", "paused", "stopped")
 
@@ -231,6 +231,12 @@ class ClosedTrade(Answer):
     closed_at: NeededTime
     profit: Needed
     stake: Positive = None
+    size: Positive = None
+    entry_price: Positive = None
+    entry_price_requested: Positive = None
+    exit_price: Positive = None
+    exit_price_requested: Positive = None
+    fees: Real = None
     corrected_at: Time = None
 
     @model_validator(mode="after")
@@ -246,7 +252,13 @@ class ClosedTrade(Answer):
     def closed(self) -> Trade:
         """Return it as a plain value."""
         key = (self.id, self.opened_at)
-        return Trade(key, self.symbol, self.side, self.opened_at, self.closed_at, self.profit, self.stake)
+        slipped = slippage(
+            self.side,
+            Leg(self.entry_price_requested, self.entry_price, self.size),
+            Leg(self.exit_price_requested, self.exit_price, self.size),
+        )
+        times = (self.opened_at, self.closed_at)
+        return Trade(key, self.symbol, self.side, *times, self.profit, self.stake, slipped, self.fees)
 
 
 class TradePage(Answer):

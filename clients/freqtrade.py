@@ -10,7 +10,7 @@ from typing import Annotated
 from pydantic import Field
 
 from clients.input import Answer, Count, Label, Lenient, Needed, NeededId, Positive, Price, Real
-from clients.trading import Position, Trade, WaitingOrder
+from clients.trading import Leg, Position, Side, Trade, WaitingOrder, slippage
 
 _MILLISECONDS = 1000.0
 _EXCHANGE = "freqtrade.exchange"  # loggers of its calls
@@ -235,7 +235,10 @@ class Status(Answer):
 
 
 class ClosedTrade(Answer):
-    """An entry of /trades. Ids are used again after cancelled entries: the key has the opening time too."""
+    """An entry of /trades. Ids are used again after cancelled entries: the key has the opening time too.
+
+    Of several entries `open_rate` is the mean and `open_rate_requested` the last one's; so it is with exits.
+    """
 
     trade_id: NeededId
     pair: Label
@@ -244,19 +247,46 @@ class ClosedTrade(Answer):
     close_timestamp: _Milliseconds
     close_profit_abs: Needed
     stake_amount: Positive = None
+    amount: Positive = None
+    open_rate: Positive = None
+    open_rate_requested: Positive = None
+    close_rate: Positive = None
+    close_rate_requested: Positive = None
+    nr_of_successful_entries: Count = None
+    nr_of_successful_exits: Count = None
+    fee_open: Real = None
+    fee_close: Real = None
 
     def closed(self) -> Trade:
         """Return it as a plain value."""
         opened = self.open_timestamp / _MILLISECONDS
+        side: Side = "short" if self.is_short else "long"
+        entered = self.open_rate_requested if self.nr_of_successful_entries == 1 else None
+        left = self.close_rate_requested if self.nr_of_successful_exits == 1 else None
         return Trade(
             key=(self.trade_id, opened),
             symbol=self.pair,
-            side="short" if self.is_short else "long",
+            side=side,
             opened_at=opened,
             closed_at=self.close_timestamp / _MILLISECONDS,
             profit=self.close_profit_abs,
             stake=self.stake_amount,
+            slippage=slippage(
+                side, Leg(entered, self.open_rate, self.amount), Leg(left, self.close_rate, self.amount)
+            ),
+            fees=self._fees,
         )
+
+    @property
+    def _fees(self) -> float | None:
+        """The money of both fees, by their ratios: an exchange may take them in another coin."""
+        legs = ((self.fee_open, self.open_rate), (self.fee_close, self.close_rate))
+        paid = [
+            ratio * rate * self.amount
+            for ratio, rate in legs
+            if ratio is not None and rate is not None and self.amount is not None
+        ]
+        return sum(paid) if len(paid) == len(legs) else None
 
 
 class TradePage(Answer):

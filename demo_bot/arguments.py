@@ -136,6 +136,13 @@ class LogErrors(NoArguments):
     """Error lines; every fifth carries a traceback."""
 
 
+class WorseFills(NoArguments):
+    """How much worse orders are filled."""
+
+    basis_points: Annotated[float, Field(gt=0, le=1000)] = 50
+    """Of the price that was asked for."""
+
+
 @dataclass(frozen=True)
 class Verb:
     """What a control verb does, its arguments, and whether supervisor or trading process does it."""
@@ -224,4 +231,7 @@ FAULTS = {
     "stale_data": Fault("Market data freezes while calls succeed.", f"{_RESTART}, retry_connection"),
     "memory_growth": Fault("Memory grows.", f"{_RESTART}, clear_cache", MemoryGrowth),
     "log_errors": Fault("Error lines and tracebacks flood the log.", _RESTART, LogErrors),
+    "worse_fills": Fault(
+        "Entries and exits are filled at worse prices than asked for.", _RESTART, WorseFills
+    ),
 }

@@ -30,6 +30,7 @@ class Position:
     leverage: float = 1.0
     liquidation_price: float | None = None
     funding_paid: float = 0.0
+    entry_price_requested: float | None = None  # unknown of one that an earlier version opened
 
     @property
     def stake(self) -> float:
@@ -66,6 +67,8 @@ class ClosedTrade:
     closed_at: float
     profit: float
     fees: float
+    entry_price_requested: float | None = None
+    exit_price_requested: float | None = None
 
 
 class Book:
@@ -103,13 +106,17 @@ class Book:
         until: float,
         leverage: float = 1.0,
         liquidation: float | None = None,
+        requested: float | None = None,
     ) -> Position:
-        """Put `stake` into a new position at `price`; `stop` and others are prices, `until` a unix time."""
+        """Put `stake` into a new position at `price`; `stop` and others are prices, `until` a unix time.
+
+        `requested` is the price that was asked for.
+        """
         self.last_position_id += 1
         fee = stake * FEE_RATIO
         position = Position(
             self.last_position_id, symbol, side, stake / price, price, fee, now, stop, target, until,
-            leverage, liquidation,
+            leverage, liquidation, entry_price_requested=requested,
         )  # fmt: skip
         self.positions[position.id] = position
         self.cash -= stake + fee
@@ -121,7 +128,9 @@ class Book:
         self.positions[position_id] = replace(position, funding_paid=position.funding_paid + amount)
         self.cash -= amount
 
-    def close(self, position_id: int, price: float, now: float, share: float = 1.0) -> ClosedTrade:
+    def close(
+        self, position_id: int, price: float, now: float, share: float = 1.0, requested: float | None = None
+    ) -> ClosedTrade:
         """Close `share` of a position (1 is all of it) at `price`; raises KeyError where it is not open."""
         position = self.positions[position_id]
         closed = position.part(share)
@@ -147,6 +156,8 @@ class Book:
             closed_at=now,
             profit=profit,
             fees=closed.entry_fee + closed.funding_paid + exit_fee,
+            entry_price_requested=closed.entry_price_requested,
+            exit_price_requested=requested,
         )
 
     def equity(self, prices: Mapping[str, float]) -> float:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 
-from demo_bot.arguments import ApiErrors, Drift, LogErrors, MemoryGrowth, NoArguments, SlowApi
+from demo_bot.arguments import ApiErrors, Drift, LogErrors, MemoryGrowth, NoArguments, SlowApi, WorseFills
 
 
 @dataclass
@@ -18,6 +18,7 @@ class Conditions:
     stuck_orders: NoArguments | None = None
     memory_growth: MemoryGrowth | None = None
     log_errors: LogErrors | None = None
+    worse_fills: WorseFills | None = None
 
     def active(self) -> Iterator[tuple[str, NoArguments]]:
         """Yield the name and the arguments of each fault that is on."""

@@ -175,6 +175,10 @@ class Trade(Message):
     profit: float
     """After all fees."""
     fees: float
+    entry_price_requested: float | None = None
+    """What the entry's order asked for; null where that is not known any more."""
+    exit_price_requested: float | None = None
+    """What the exit's order asked for."""
 
 
 class Trades(Message):

@@ -101,7 +101,9 @@ class Simulation:
         self._settle(fallen[0], "stop loss")
 
     def _settle(self, position: Position, reason: str, share: float = 1.0) -> None:
-        trade = self.book.close(position.id, self.prices[position.symbol], self.now, share)
+        asked = self.prices[position.symbol]
+        filled = self._filled(asked, bought=position.side == "short")
+        trade = self.book.close(position.id, filled, self.now, share, requested=asked)
         self.closed.append(trade)
         self.positions_changed = True
         self._say(
@@ -159,6 +161,7 @@ class Simulation:
             stake,
             self.now,
             self.now + self.rng.uniform(*FILL_POLLS) * self.poll_seconds,
+            self.prices[symbol],
         )
         self.pending.append(order)
         self._say(f"Order placed: {order.side} {symbol}, stake {stake:.2f} at {self.prices[symbol]:.6g}")
@@ -168,17 +171,22 @@ class Simulation:
             return
         for order in [order for order in self.pending if order.fill_at <= self.now]:
             self.pending.remove(order)
-            price = self.prices[order.symbol]
+            price = self._filled(self.prices[order.symbol], bought=order.side == "long")
             bounds = self.style.bounds(order.side, price, self.now)
             position = self.book.open(
                 order.symbol, order.side, order.stake, price, self.now,
-                stop=bounds.stop, target=bounds.target, until=bounds.until,
+                stop=bounds.stop, target=bounds.target, until=bounds.until, requested=order.price,
             )  # fmt: skip
             self.positions_changed = True
             self._say(
                 f"Position opened: {order.side} {order.symbol}, size {position.size:.6g} at {price:.6g} "
                 f"(position {position.id})"
             )
+
+    def _filled(self, price: float, *, bought: bool) -> float:
+        """Return the price at which an order is filled."""
+        worse = self.conditions.worse_fills
+        return price if worse is None else price * (1 + (1 if bought else -1) * worse.basis_points / 10_000)
 
     def _flood_log(self, elapsed: float) -> None:
         flood = self.conditions.log_errors

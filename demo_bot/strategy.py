@@ -21,6 +21,7 @@ class Order:
     stake: float
     placed_at: float
     fill_at: float
+    price: float  # as it was when the order was placed
 
 
 @dataclass(frozen=True)

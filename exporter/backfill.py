@@ -32,7 +32,8 @@ _STEP: Final = 240.0  # seconds between two samples: Prometheus looks back 300 f
 # What Prometheus still changes; blocks must not reach into it (its documentation, "Backfilling").
 _HEAD: Final = 3 * 3600.0
 _TIMEOUT: Final = 60.0
-_UNKNOWN: Final = ("up",)  # of a past that nobody watched
+# Of a past that nobody watched; what was open then is not 0.
+_UNKNOWN: Final = ("up", "pnl_open", "pnl_all", "pnl_ratio")
 _JOB: Final = "exporter-trading"
 
 
@@ -145,6 +146,8 @@ def _watched(settings: Settings, bot: str) -> WatchedBot:
         zone=ZoneInfo(settings.timezone),
         days_per_year=settings.days_per_year,
         tail=collection.var_window,
+        recent=collection.slippage_recent,
+        before=collection.slippage_before,
         symbols=collection.max_symbols,
     )
     return WatchedBot(settings.bots[bot], conventions, float(collection.rate_window))

@@ -1,13 +1,15 @@
 """One watched bot: what it said and what follows from it, as samples."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from exporter.analytics.calls import CallWindow
 from exporter.analytics.curve import Baseline, Event, Transfer
 from exporter.analytics.ledger import Conventions, Ledger
+from exporter.analytics.made import Made, made
 from exporter.capital import KeptCapital
 from exporter.catalogue import Sample, known, sample
 from exporter.limits.figures import Clock, Figures
+from exporter.marks import OpenMarks
 from exporter.past import Past
 from exporter.positions import of_orders, of_positions
 from exporter.reading import STATES, Reading
@@ -28,11 +30,13 @@ class WatchedBot:
         window: float,
         past: Past | None = None,
         kept: KeptCapital | None = None,
+        marks: OpenMarks | None = None,
     ) -> None:
         self._settings = settings
         self._ledger = Ledger(conventions, tuple(_events(settings)))
         self.past = past or Past()
         self._kept = kept
+        self._marks = marks or OpenMarks(conventions.zone)
         if past is None and kept is not None:
             self.past.capital = kept.read()
         self._calls = CallWindow(window)
@@ -54,6 +58,7 @@ class WatchedBot:
             *of_orders(reading.orders, reading.time),
             *self._history(reading.time),
             *self._ratios(reading.time),
+            *self._execution(reading.time),
             *self._api(reading),
             *reading.samples,
         ]
@@ -66,6 +71,7 @@ class WatchedBot:
                 self._restarted = True
             self._ledger.clear()
             self.past.clear()
+            self._marks.clear()
         new, corrected = self.past.add(reading.trades)
         # Of a ledger that has none, all that was known before its settings changed are new.
         self._ledger.add(new if self._ledger.trades else self.past.trades(), self.past.capital)
@@ -143,20 +149,18 @@ class WatchedBot:
 
     def _money(self, reading: Reading) -> Iterator[Sample]:
         yield from known("profit_loss", reading.profit_loss)
-        # Freqtrade's own days are of UTC; its total has trades that are too old to be told.
-        windows = dict(reading.pnl) | self._ledger.pnl(reading.time)
-        for window, profit in windows.items():
-            yield from known("pnl", profit, window=window)
-        if "total" not in windows:
-            yield from known("pnl", self._ledger.profit, window="total")
-        equity, made = reading.equity, reading.profit_loss
+        yield from self._made(reading)
+        equity, profit = reading.equity, reading.profit_loss
         told = equity is not None or reading.equity_refused
-        if not told and self.past.capital is not None and made is not None:
-            equity = self.past.capital + self._moved(reading.time) + made
+        if not told and self.past.capital is not None and profit is not None:
+            equity = self.past.capital + self._moved(reading.time) + profit
         if equity is not None:
             yield sample("equity", equity)
+            for confidence, (at_risk, shortfall) in self._ledger.ratios(reading.time).tails:
+                yield sample("value_at_risk_money", at_risk * equity, confidence=confidence)
+                yield sample("expected_shortfall_money", shortfall * equity, confidence=confidence)
             yield from known(
-                "drawdown_ratio", self._ledger.drawdown(reading.time, equity, made, reading.exposure)
+                "drawdown_ratio", self._ledger.drawdown(reading.time, equity, profit, reading.exposure)
             )
         limit = self._settings.max_exposure
         if limit is None:
@@ -165,6 +169,29 @@ class WatchedBot:
         yield from known("max_exposure", limit)
         if reading.exposure is not None and limit:
             yield from known("risk_utilization_ratio", reading.exposure / limit)
+
+    def _made(self, reading: Reading) -> Iterator[Sample]:
+        # Freqtrade's own days are of UTC; its total has trades that are too old to be told.
+        closed = dict(reading.pnl) | self._ledger.pnl(reading.time)
+        if "total" not in closed and self._ledger.profit is not None:
+            closed["total"] = self._ledger.profit
+        for window, profit in closed.items():
+            yield sample("pnl", profit, window=window)
+        for each in self._by_window(reading, closed):
+            yield from known("pnl_open", each.open, window=each.window)
+            yield from known("pnl_all", each.all, window=each.window)
+            for counts, ratio in each.ratios():
+                yield sample("pnl_ratio", ratio, window=each.window, counts=counts)
+
+    def _by_window(self, reading: Reading, closed: Mapping[str, float]) -> tuple[Made, ...]:
+        total, now, capital = closed.get("total"), reading.time, self.past.capital
+        put_in = None if capital is None else capital + self._moved(now)
+        if reading.profit_loss is None or total is None:
+            return made(closed, None, {}, put_in)
+        unrealised = reading.profit_loss - total
+        nothing_yet = not self._ledger.trades and total == unrealised == 0
+        self._marks.take(now, unrealised, nothing_yet=nothing_yet)
+        return made(closed, unrealised, self._marks.changed(now, unrealised), put_in)
 
     def _positions(self, reading: Reading) -> Iterator[Sample]:
         if reading.open_symbols is not None:
@@ -206,6 +233,16 @@ class WatchedBot:
         for confidence, (at_risk, shortfall) in ratios.tails:
             yield from known("value_at_risk", at_risk, confidence=confidence)
             yield from known("expected_shortfall", shortfall, confidence=confidence)
+
+    def _execution(self, now: float) -> Iterator[Sample]:
+        for fills in self._ledger.execution.fills(now):
+            about = {"leg": fills.leg, "span": fills.span}
+            yield sample("slippage_fills", fills.count, **about)
+            yield sample("slippage_mean_basis_points", fills.mean, **about)
+            yield sample("slippage_p95_basis_points", fills.p95, **about)
+        for name, windows in self._ledger.costs(now).items():
+            for window, money in windows.items():
+                yield sample(name, money, window=window)
 
     def _api(self, reading: Reading) -> Iterator[Sample]:
         yield from known("error_rate", reading.error_rate)

@@ -71,6 +71,19 @@ def _traded(
     return Metric(name, kind, unit, TRADING, meaning, labels, http=TRADES, freqtrade="/trades")
 
 
+def _filled(name: str, unit: str, meaning: str, *labels: str) -> Metric:
+    """Return a row of slippage, which a trade tells by the prices that it asked for."""
+    http = "trades: entry_price, entry_price_requested, exit_price, exit_price_requested, size"
+    freqtrade = "/trades open_rate, open_rate_requested, close_rate, close_rate_requested, amount; of one entry or exit, not of several"
+    return Metric(f"slippage_{name}", GAUGE, unit, TRADING, meaning, labels, http=http, freqtrade=freqtrade)
+
+
+def _made(name: str, unit: str, meaning: str, *labels: str) -> Metric:
+    http = "as pnl, profit_realised + profit_open"
+    freqtrade = "as pnl, /profit profit_all_coin − profit_closed_coin"
+    return Metric(name, GAUGE, unit, TRADING, meaning, labels, http=http, freqtrade=freqtrade)
+
+
 def _limit(name: str, unit: str, meaning: str) -> Metric:
     """Return a row of a loss limit; `account` is empty where it is the bot's own."""
     says = "`limits` and `accounts` of the settings; docs/limits.md"
@@ -121,6 +134,9 @@ METRICS: tuple[Metric, ...] = (
     _traded("win_rate", "ratio", "Closed trades that made money, of all closed trades."),
     Metric("profit_loss", GAUGE, "money", TRADING, "Profit of closed trades and of open positions.", http="profit_realised + profit_open", freqtrade="/profit profit_all_coin"),
     Metric("pnl", GAUGE, "money", TRADING, "Profit of the trades closed in the window: this calendar day, week (from Monday) and month of the set `timezone`, or all.", ("window",), http="trades; total: profit_realised, else trades", freqtrade="/trades; before the first: /daily, /weekly, /monthly data[0].abs_profit (of UTC); total: /profit profit_closed_coin"),
+    _made("pnl_open", "money", "Profit of open positions: `total` as it is now, of a window what it has moved by since that began; absent where nobody saw the begin, within 5 minutes.", "window"),
+    _made("pnl_all", "money", "`pnl` and `pnl_open` together: what the bot made in the window; its `total` is `profit_loss`.", "window"),
+    _made("pnl_ratio", "ratio", "`pnl` (counts closed), `pnl_open` (open) and `pnl_all` (all), of what closed trades had left when the window began, with all that was transferred until now.", "window", "counts"),
     Metric("equity", GAUGE, "money", TRADING, "What the bot would have if it closed all positions now. A `starting_capital` of the bot's settings overrules what it tells.", http="equity; else starting_capital + profit_realised + profit_open", freqtrade="/balance starting_capital + /profit profit_all_coin"),
     _limit("used_ratio", "ratio", "Share of a loss limit that is used up, 1 and more is the limit reached. While a bot does not answer it is the last known."),
     _limit("left", "money", "What may still be lost until the limit is reached; below 0 beyond it."),
@@ -159,8 +175,15 @@ METRICS: tuple[Metric, ...] = (
     Metric("risk_utilization_ratio", GAUGE, "ratio", TRADING, "Current of maximum exposure.", http="exposure / max_exposure"),
     _traded("value_at_risk", "ratio", "Loss of a day, as a share of the equity, that the daily returns of `collection.var_window` exceeded in 1 − confidence of the days; absent before 1 / (1 − confidence) days.", "confidence"),
     _traded("expected_shortfall", "ratio", "Mean loss of the worst 1 − confidence of those days.", "confidence"),
+    _traded("value_at_risk_money", "money", "`value_at_risk` of the equity as it is now.", "confidence"),
+    _traded("expected_shortfall_money", "money", "`expected_shortfall` of the equity as it is now.", "confidence"),
     _traded("max_consecutive_wins", "trades", "Longest run of winning trades, by closing time."),
     _traded("max_consecutive_losses", "trades", "Longest run of losing trades, by closing time."),
+    _filled("fills", "fills", "Fills of the closed trades that tell what price was asked for; leg is entry or exit, span recent (`collection.slippage_recent`) or before (`collection.slippage_before`, which precedes it).", "leg", "span"),
+    _filled("mean_basis_points", "basis points", "Mean slippage of those fills. Of what was bought (filled − requested) / requested, of what was sold (requested − filled) / requested: positive is worse for the bot.", "leg", "span"),
+    _filled("p95_basis_points", "basis points", "The slippage that one fill in twenty of those exceeds.", "leg", "span"),
+    _filled("cost", "money", "What slippage cost, ± (filled − requested) × size, of the trades closed in the window, of those fills whose slippage and size are known; below 0 it gained.", "window"),
+    _traded("fees_paid", "money", "Fees of the trades closed in the window, of those that tell them; they are in `pnl` already.", "window"),
     Metric("api_requests_total", COUNTER, "requests", API, "Calls of the bot to its exchange; outcome is ok or error.", ("outcome",), http="api.requests_ok_total, api.requests_error_total"),
     Metric("api_calls_per_minute", GAUGE, "requests/minute", API, "Calls of the bot to its exchange, over the last 5 minutes.", http="api, its increase"),
     Metric("error_rate", GAUGE, "ratio", API, "Failed calls of all calls to the exchange over the last 5 minutes. Freqtrade counts no calls: there it is the share of the trading loop's passes (5 s) that logged a failed call, or would have while the loop slept after one.", http="api, its increase", freqtrade="/logs, WARNING and above of freqtrade.exchange"),

@@ -151,6 +151,7 @@ class Bot:
     def trade(self, **fields: Any) -> None:  # noqa: ANN401 - as above
         """Tell a trade that has closed: id, symbol, side, opened_at, closed_at, profit, best also stake.
 
+        With size, entry_price, entry_price_requested, exit_price and exit_price_requested it tells slippage.
         Tell it again whole with corrected_at, a unix time, where it turned out otherwise.
         """
         copied = _copied(fields)

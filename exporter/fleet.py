@@ -22,6 +22,7 @@ from exporter.health import Judge, Vitals
 from exporter.landing import Row
 from exporter.limits.watch import LimitWatch
 from exporter.logs.watch import LogWatch
+from exporter.marks import OpenMarks
 from exporter.past import Past
 from exporter.poller import BotPoller
 from exporter.reloads import Reloads
@@ -92,6 +93,8 @@ class Fleet:
             zone=ZoneInfo(self._settings.timezone),
             days_per_year=self._settings.days_per_year,
             tail=collection.var_window,
+            recent=collection.slippage_recent,
+            before=collection.slippage_before,
             symbols=collection.max_symbols,
         )
         surroundings = Surroundings(
@@ -104,7 +107,8 @@ class Fleet:
             float(bot.silent_after or collection.silent_after),
         )
         kept = KeptCapital(surroundings.data, bot.source.place)
-        watched = WatchedBot(bot, conventions, window, past, kept)
+        marks = OpenMarks(conventions.zone, surroundings.data, bot.source.place)
+        watched = WatchedBot(bot, conventions, window, past, kept, marks)
         return BotPoller(name, bot, watched, self.board, surroundings, self.limits)
 
     async def run(self) -> None:

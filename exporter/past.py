@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Depends, HTTPException, Query
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from clients.trading import Side, Trade
+from clients.trading import Side, Slippage, Trade
 
 _MOST: Final = 50_000  # trades of one answer
 _BEARER = HTTPBearer(auto_error=False)
@@ -41,7 +41,9 @@ class Past:
         """Forget all trades: the bot's history began anew."""
         self._rows: dict[tuple[int, float], int] = {}  # the place of each trade
         self._closed, self._opened, self._profits = array("d"), array("d"), array("d")
-        self._stakes = array("d")  # NaN where it is unknown
+        # NaN where it is unknown: the stake, and what it slipped and paid.
+        self._stakes, self._fees = array("d"), array("d")
+        self._entries, self._exits, self._costs = array("d"), array("d"), array("d")
         self._kinds = array("L")  # places in `_names`
         self._names: list[tuple[str, Side]] = []
         self._places: dict[tuple[str, Side], int] = {}
@@ -55,6 +57,10 @@ class Past:
             self._opened,
             self._profits,
             self._stakes,
+            self._fees,
+            self._entries,
+            self._exits,
+            self._costs,
             self._closed,
         )
         for trade in trades:
@@ -78,11 +84,14 @@ class Past:
         if kind not in self._places:
             self._places[kind] = len(self._names)
             self._names.append(kind)
-        stake = math.nan if trade.stake is None else trade.stake
-        return self._places[kind], trade.opened_at, trade.profit, stake, trade.closed_at
+        slipped = trade.slippage
+        unsure = (trade.stake, trade.fees, slipped.entry, slipped.exit, slipped.cost)
+        told = (math.nan if each is None else each for each in unsure)
+        return self._places[kind], trade.opened_at, trade.profit, *told, trade.closed_at
 
     def _trade(self, key: tuple[int, float], place: int) -> Trade:
-        return Trade(key=key, **self._row(place))
+        slipped = Slippage(*(_known(of[place]) for of in (self._entries, self._exits, self._costs)))
+        return Trade(key=key, **self._row(place), slippage=slipped, fees=_known(self._fees[place]))
 
     def between(self, start: float, end: float) -> Span:
         """Return the trades that closed from one unix time until before another; of many, the newest."""
@@ -98,8 +107,12 @@ class Past:
             "opened_at": self._opened[place],
             "closed_at": self._closed[place],
             "profit": self._profits[place],
-            "stake": None if math.isnan(self._stakes[place]) else self._stakes[place],
+            "stake": _known(self._stakes[place]),
         }
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else value
 
 
 def past_trades(past_of: Callable[[str], Past], read_token: Callable[[], str]) -> APIRouter:

@@ -3,7 +3,7 @@
 from stack.settings import Settings
 
 # For a first bot: what it earns, what it risks, whether it runs, what fires.
-SIMPLE = ("overview", "performance", "risk", "positions", "system", "alerts")
+SIMPLE = ("overview", "performance", "risk", "money", "positions", "system", "alerts")
 UIDS = {
     "performance": "trading-bot-performance",
     "risk": "trading-bot-risk",

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable, Iterable
 
 from clients.observer import Unanswered
+from stack.settings.names import PNL
 from webhook_actions.bots import BotControl
 from webhook_actions.outcome import Outcome, Result
 from webhook_actions.report import Report
@@ -74,8 +75,8 @@ def reported(bot: BotControl, period: str, incident: Incident) -> Outcome:
 
 
 def _made(report: Report) -> str:
-    profit = report.figure("P&L").value
-    said = f"P&L {money(profit)} {report.currency}" if profit is not None else "P&L not known"
+    profit = report.figure(PNL).value
+    said = f"{PNL} {money(profit)} {report.currency}" if profit is not None else f"{PNL} not known"
     return " ".join([said, *(f"({note})" for note in report.notes)])
 
 

@@ -12,6 +12,7 @@ from clients.trading import Trade
 from exporter.analytics.curve import Curve, Event, Outcome, Transfer, outcome
 from exporter.analytics.daily import Moves, Ratios, ratios, returns
 from exporter.analytics.days import LocalDays, first_days
+from exporter.analytics.execution import Execution
 
 OTHER: Final = "other"
 _DAY: Final = 86_400.0
@@ -24,12 +25,15 @@ class Conventions:
 
     Calendar days are those of `zone`. `tail` is the window of value at risk in seconds, whole days of which
     count. `symbols` is how many are counted by name, the last of them as `other` for all further ones.
+    `recent` seconds of fills are compared with the `before` seconds that precede them.
     """
 
     zone: tzinfo
     days_per_year: int
     tail: float
     symbols: int
+    recent: float
+    before: float
 
 
 class Ledger:
@@ -58,6 +62,7 @@ class Ledger:
         self._symbols: dict[str, str] = {}  # what each is counted as
         self._local = LocalDays(self._conventions.zone)
         self._days: dict[int, float] = {}  # profit by day
+        self.execution = Execution(self._conventions.recent, self._conventions.before)
         self._won = 0
         self._stake = self._duration = 0.0
         self._stakes = self._durations = 0
@@ -104,6 +109,7 @@ class Ledger:
         self.profits[name] = self.profits.get(name, 0.0) + profit
         day = self._local.of(trade.closed_at)
         self._days[day] = self._days.get(day, 0.0) + profit
+        self.execution.add(trade, day)
         if self._ratios is not None and day < self._ratios[0]:
             self._ratios = None
         if trade.opened_at < self._first_opened:
@@ -238,6 +244,12 @@ class Ledger:
             window: sum(self._days.get(day, 0.0) for day in range(first, today + 1))
             for window, first in first_days(today).items()
         }
+
+    def costs(self, now: float) -> dict[str, dict[str, float]]:
+        """Return `slippage_cost` and `fees_paid` of the same windows and in all."""
+        today = self._local.of(now)
+        windows = {window: range(first, today + 1) for window, first in first_days(today).items()}
+        return self.execution.costs(windows)
 
     def closed_since(self, start: float) -> float:
         """Return the profit of the trades that closed since a unix time."""

@@ -16,8 +16,16 @@ function(config)
     (4 * limits.crash_loop_restarts + 1) * scrape
   ));
 
-  // Figures of a bot that is down are those that it had before.
-  local if_down = '{{ with query (printf `bot:trading_bot_up:max{bot=%q} == 0` $labels.bot) }} It is down: that is the last known.{{ end }}';
+  // What is lost stays lost while nothing newer is known; the message says how old that is.
+  local if_old(age, of) = '{{ with query (printf `' + age + '` ' + of + ') }} That was known {{ . | first | value | humanizeDuration }} ago, and nothing newer is.{{ end }}';
+  local if_drawdown_is_old = if_old(
+    'time() - bot:trading_bot_drawdown_ratio:known_timestamp_seconds{bot=%q} unless on (bot) trading_bot_drawdown_ratio',
+    '$labels.bot',
+  );
+  local if_limit_is_old = if_old(
+    'time() - bot_limit:trading_bot_loss_limit_used_ratio:known_timestamp_seconds{bot=%q,limit=%q,account=%q} > ' + 2 * scrape,
+    '$labels.bot $labels.limit $labels.account',
+  );
 
   [
     // `for` starts anew with every evaluation that sees no 0: one success resets the wait, and so does a scrape of the
@@ -72,7 +80,7 @@ function(config)
       '(max by (bot) (trading_bot_drawdown_ratio) or bot:trading_bot_drawdown_ratio:known) > %(max_drawdown)s',
       text.fill('drawdown > %s', promql.percent(limits.max_drawdown)),
       summary='{{ $labels.bot }} is {{ $value | humanizePercentage }} below its peak',
-      problem=text.fill('The drawdown of {{ $labels.bot }} is {{ $value | humanizePercentage }}, its limit %s%.', (100 * limits.max_drawdown)) + if_down,
+      problem=text.fill('The drawdown of {{ $labels.bot }} is {{ $value | humanizePercentage }}, its limit %s%.', (100 * limits.max_drawdown)) + if_drawdown_is_old,
       todo='Decide whether its open positions still have a reason; make them smaller or close them.',
       verify='trading_bot_drawdown_ratio{$bot} <= %(max_drawdown)s'
     ),
@@ -82,7 +90,7 @@ function(config)
       '(max by (bot) (trading_bot_drawdown_ratio) or bot:trading_bot_drawdown_ratio:known) > %(critical_loss)s',
       text.fill('drawdown > %s', promql.percent(limits.critical_loss)),
       summary='{{ $labels.bot }} has lost {{ $value | humanizePercentage }} from its peak',
-      problem=text.fill('The drawdown of {{ $labels.bot }} is {{ $value | humanizePercentage }}, beyond the %s% at which everything is closed.', (100 * limits.critical_loss)) + if_down,
+      problem=text.fill('The drawdown of {{ $labels.bot }} is {{ $value | humanizePercentage }}, beyond the %s% at which everything is closed.', (100 * limits.critical_loss)) + if_drawdown_is_old,
       todo='See that it is flat at the exchange; let it trade again only once you know why it lost.',
       verify='trading_bot_drawdown_ratio{$bot} <= %(critical_loss)s'
     ),
@@ -91,7 +99,11 @@ function(config)
     alert.critical(
       'LossLimit',
       |||
-        (max by (bot, limit, account) (trading_bot_loss_limit_used_ratio) or bot_limit:trading_bot_loss_limit_used_ratio:known)
+        (
+          max by (bot, limit, account) (trading_bot_loss_limit_used_ratio)
+          and on (bot, limit, account) time() - trading_bot_loss_limit_known_timestamp_seconds <= %(loss_known_for)s
+          or bot_limit:trading_bot_loss_limit_used_ratio:known
+        )
         >= on (bot, limit, account)
         (max by (bot, limit, account) (trading_bot_loss_limit_acts_at_ratio) or bot_limit:trading_bot_loss_limit_acts_at_ratio:known)
       |||,
@@ -101,7 +113,7 @@ function(config)
       problem='Of the loss limit {{ $labels.limit }} of {{ if $labels.account }}account {{ $labels.account }}, which {{ $labels.bot }} trades,{{ else }}{{ $labels.bot }}{{ end }}' +
               ' {{ $value | humanizePercentage }} are used' +
               '{{ with query (printf `trading_bot_loss_limit_left{bot=%q,limit=%q,account=%q}` $labels.bot $labels.limit $labels.account) }}; {{ . | first | value | printf "%.2f" }} are left{{ end }}.' +
-              '{{ with query (printf `trading_bot_loss_limit_complete{bot=%q,limit=%q,account=%q} == 0` $labels.bot $labels.limit $labels.account) }} That is the last known, or its mark was not seen whole: `nightdesk limits` says what is missing.{{ end }}' + if_down,
+              '{{ with query (printf `trading_bot_loss_limit_complete{bot=%q,limit=%q,account=%q} == 0` $labels.bot $labels.limit $labels.account) }} Its mark was not seen whole, or it is not known now: `nightdesk limits` says what is missing.{{ end }}' + if_limit_is_old,
       todo='Let it enter nothing more until the limit is free again; look at what its losing trades have in common.',
       verify='max(trading_bot_loss_limit_used_ratio{$bot,$limit,$account}) < max(trading_bot_loss_limit_acts_at_ratio{$bot,$limit,$account})'
     ),

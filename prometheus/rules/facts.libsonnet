@@ -1,4 +1,6 @@
 // The bot's figures as lines of a description: the last known within the hour, since a bot that is down shows none.
+local names = std.parseYaml(importstr '../../stack/names.yaml');
+
 local fact(name, queries, format) =
   name + ': ' +
   std.join('', ['{{ with query (printf `' + query + '` $labels.bot) }}{{ . | first | value | ' + format + ' }}{{ else }}' for query in queries]) +
@@ -10,7 +12,8 @@ local fact(name, queries, format) =
 local positions = '(sum(max by (symbol) (trading_bot_active_positions{bot=%[1]q})) or 0 * max(trading_bot_current_exposure{bot=%[1]q}))';
 
 std.join('\n', [
-  fact('P&L', ['last_over_time(trading_bot_profit_loss{bot=%q}[1h])'], 'printf "%.2f"'),
+  fact(names.pnl, ['last_over_time(trading_bot_profit_loss{bot=%q}[1h])'], 'printf "%.2f"') +
+  '{{ with query (printf `last_over_time(trading_bot_pnl_open{bot=%q,window="total"}[1h])` $labels.bot) }} (' + names.pnl_open + ': {{ . | first | value | printf "%.2f" }}){{ end }}',
   fact('Win rate', ['100 * last_over_time(trading_bot_win_rate{bot=%q}[1h])'], 'printf "%.1f%%"'),
   // All this is evaluated with the rule as long as it fires: an hour of sums is asked for only where there is none now.
   fact('Open positions', [positions, 'last_over_time(' + positions + '[1h:1m])'], 'printf "%.0f"'),

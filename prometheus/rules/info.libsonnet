@@ -1,5 +1,6 @@
 // Information: summaries at their time, milestones once per crossing, suggestions that nothing acts on.
 local duration = import '../duration.libsonnet';
+local names = std.parseYaml(importstr '../../stack/names.yaml');
 local text = import '../text.libsonnet';
 
 function(config)
@@ -16,7 +17,7 @@ function(config)
   // So many bots are listed: a message of Telegram holds 4096 characters.
   local listed = 15;
   // All figures are of the period that ends now, as long as the exporter says that it is; of a bot that was not seen when
-  // it began, or is not seen now, the P&L is unknown.
+  // it began, or is not seen now, what it made is unknown.
   local summary(name, key, usual) = if !config.summaries[key].enabled then null else
     local start = text.fill('max(nightdesk_report_start_timestamp_seconds{period="%s"})', key);
     local of_period(query) = '(printf `' + query + '` $for)';
@@ -38,10 +39,10 @@ function(config)
              fact('Deals', of_period('sum(increase(bot:trading_bot_trades:sum[%[1]s]))'), 'printf "%.0f"'),
              fact('Win rate', of_period(won), 'printf "%.1f%%"'),
              text.fill('{{ range query (printf `topk(%s, ' + made + ')` $for) }}', listed) +
-             '{{ .Labels.bot }}: P&L {{ .Value | printf "%.2f" }}' +
+             '{{ .Labels.bot }}: ' + names.pnl_closed + ' {{ .Value | printf "%.2f" }}' +
              '{{ with query (printf `max(trading_bot_sharpe_ratio{bot=%q})` .Labels.bot) }}, Sharpe {{ . | first | value | printf "%.2f" }}{{ end }}\n' +
              '{{ end }}' +
-             text.fill('{{ range query (printf `topk(%s, bot:trading_bot_up:max unless on (bot) (' + made + '))` $for) }}{{ .Labels.bot }}: P&L unknown\n{{ end }}', listed),
+             text.fill('{{ range query (printf `topk(%s, bot:trading_bot_up:max unless on (bot) (' + made + '))` $for) }}{{ .Labels.bot }}: ' + names.pnl_closed + ' unknown\n{{ end }}', listed),
            ]),
     );
 

@@ -1,5 +1,6 @@
 // Recording rules of what other rules ask for more than once: a bot's trades, its response times, an endpoint's latency.
 // Two exporters that scrape one bot say everything twice: each series is taken once, by `max`, before it is added up.
+local duration = import '../duration.libsonnet';
 local text = import '../text.libsonnet';
 function(config)
   local promql = (import 'promql.libsonnet')(config);
@@ -13,7 +14,31 @@ function(config)
     and on (bot) max by (bot) (increase(trading_bot_response_time_seconds_count[%s])) >= %s
   |||, [share, range, range, config.sla.requests_minimum]));
 
-  // What a bot had lost before it went down is still lost while it is down, and while the exporter is: each evaluation
+  // What a bot had lost is still lost while nothing newer is known of it: it is down, it tells no more of it, or the
+  // exporter is down. Each evaluation passes on what the one before knew, and when that was, until that is too old.
+  // `while` is there as long as the bot, or the limit, is one of the settings.
+  local losses(level, names, labels, time, while) =
+    local of = std.join(', ', labels);
+    local fill(template, values) = text.fill(template, {
+      of: of,
+      at: text.fill('%s:trading_bot_%s:known_timestamp_seconds', [level, names[0]]),
+      longest: duration.seconds(config.thresholds.critical.loss_known_for),
+      while: while,
+      exporter: config.exporter_selector,
+    } + values);
+    local carried(name, metric, within) = record(name, fill(|||
+      (
+        max by (%(of)s) (%(metric)s)
+        or last_over_time(%(name)s[1h]) and on (%(of)s) %(while)s
+        or last_over_time(%(name)s[1h]) and on () min(up{%(exporter)s}) == 0
+      ) %(within)s
+    |||, { name: name, metric: metric, within: within }));
+    [carried(fill('%(at)s', {}), time, fill('>= time() - %(longest)s', {}))] + [
+      carried(text.fill('%s:trading_bot_%s:known', [level, name]), 'trading_bot_' + name, fill('and on (%(of)s) %(at)s', {}))
+      for name in names
+    ];
+
+  // What a bot had before it went down is still lost while it is down, and while the exporter is: each evaluation
   // passes on what the one before knew, until the bot says otherwise.
   local kept(level, name, now) =
     local before = text.fill('%s:trading_bot_%s:known', [level, name]);
@@ -25,9 +50,16 @@ function(config)
   local known(level, name, labels=['bot'], worst='max') =
     kept(level, name, text.fill('%s by (%s) (trading_bot_%s)', [worst, std.join(', ', labels), name]));
 
+  [record('bot:trading_bot_up:max', 'max by (bot) (trading_bot_up)')] +
+  losses('bot', ['drawdown_ratio'], ['bot'], 'timestamp(trading_bot_drawdown_ratio)', 'bot:trading_bot_up:max') +
+  losses(
+    'bot_limit',
+    ['loss_limit_used_ratio', 'loss_limit_acts_at_ratio'],
+    ['bot', 'limit', 'account'],
+    'trading_bot_loss_limit_known_timestamp_seconds',
+    'trading_bot_loss_limit_acts_at_ratio'
+  ) +
   [
-    record('bot:trading_bot_up:max', 'max by (bot) (trading_bot_up)'),
-    known('bot', 'drawdown_ratio'),
     known('bot', 'equity'),
     known('bot', 'profit_loss'),
     known('bot', 'current_exposure'),
@@ -36,8 +68,6 @@ function(config)
     kept('bot', 'active_positions', 'sum by (bot) (max by (bot, symbol) (trading_bot_active_positions))'),
     kept('bot', 'trades', 'sum by (bot) (max by (bot, symbol, side, outcome) (trading_bot_trades_total))'),
     kept('bot', 'answered_timestamp_seconds', 'max by (bot) (nightdesk_exporter_last_success_timestamp_seconds)'),
-    known('bot_limit', 'loss_limit_used_ratio', ['bot', 'limit', 'account']),
-    known('bot_limit', 'loss_limit_acts_at_ratio', ['bot', 'limit', 'account']),
     known('bot_position', 'position_unprotected', of_position),
     known('bot_position', 'position_liquidation_distance_ratio', of_position, 'min'),
     known('bot_position', 'position_margin_ratio', of_position),

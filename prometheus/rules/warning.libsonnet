@@ -194,6 +194,61 @@ function(config)
       verify='trading_bot_risk_utilization_ratio{$bot} <= %(risk_utilization)s'
     ),
 
+    // Compared with the bot's own past: what a fill costs depends on what it trades. Both sides need enough fills.
+    alert.warning(
+      'SlippageHigh',
+      |||
+        max by (bot, leg) (trading_bot_slippage_mean_basis_points{span="recent"})
+        > %(slippage_factor)s * clamp_min(max by (bot, leg) (trading_bot_slippage_mean_basis_points{span="before"}), 0) + %(slippage_margin)s
+        and on (bot, leg) max by (bot, leg) (trading_bot_slippage_fills{span="recent"}) >= %(slippage_fills)s
+        and on (bot, leg) max by (bot, leg) (trading_bot_slippage_fills{span="before"}) >= %(slippage_fills)s
+      |||,
+      text.fill('fills of the last %s slip more than %s times those before and %s basis points, from %s fills', [
+        time(config.collection.slippage_recent),
+        limits.slippage_factor,
+        limits.slippage_margin,
+        limits.slippage_fills,
+      ]),
+      subject=['bot', 'leg'],
+      summary='The {{ $labels.leg }} fills of {{ $labels.bot }} slip by {{ $value | printf "%.1f" }} basis points',
+      problem=text.fill('Orders of {{ $labels.bot }} ({{ $labels.leg }}) were filled {{ $value | printf "%.1f" }} basis points worse than asked for, the mean of the last %s', time(config.collection.slippage_recent)) +
+              '{{ with query (printf `max(trading_bot_slippage_mean_basis_points{bot=%q,leg=%q,span="before"})` $labels.bot $labels.leg) }}; before that {{ . | first | value | printf "%.1f" }}{{ end }}' +
+              '{{ with query (printf `max(trading_bot_slippage_cost{bot=%q,window="day"})` $labels.bot) }}. Slippage cost {{ . | first | value | printf "%.2f" }} today{{ end }}.',
+      todo='Compare symbols, hours and order types: a thin book, orders that grew, market orders where limits stood, a slow way to the exchange.',
+      verify='max(trading_bot_slippage_mean_basis_points{$bot,$leg,span="recent"}) <= %(slippage_factor)s * clamp_min(max(trading_bot_slippage_mean_basis_points{$bot,$leg,span="before"}), 0) + %(slippage_margin)s'
+    ),
+
+    // Unknown is never safe: an alert of a loss that cannot be known waits in vain.
+    alert.warning(
+      'LimitUnknown',
+      |||
+        max by (bot, limit, account) (trading_bot_loss_limit_complete) == 0
+        and on (bot) bot:trading_bot_up:max == 1
+      |||,
+      'it is up, and what is left of a loss limit is not known for certain',
+      subject=['bot', 'limit', 'account'],
+      summary='What is left of the loss limit {{ $labels.limit }}{{ if $labels.account }} of account {{ $labels.account }}{{ end }} of {{ $labels.bot }} is not known',
+      problem='LossLimit of {{ $labels.bot }} goes by what was known' +
+              '{{ with query (printf `time() - max(trading_bot_loss_limit_known_timestamp_seconds{bot=%q,limit=%q,account=%q})` $labels.bot $labels.limit $labels.account) }} {{ . | first | value | humanizeDuration }} ago{{ else }}: nothing{{ end }}.',
+      todo='`nightdesk limits` says what is missing: a bot of the account that does not answer, a figure that it does not tell, or a mark that nobody saw, which you write as `known`.',
+      verify='max(trading_bot_loss_limit_complete{$bot,$limit,$account}) == 1'
+    ),
+    alert.warning(
+      'LimitUnknown',
+      |||
+        bot:trading_bot_drawdown_ratio:known
+        and on (bot) bot:trading_bot_up:max == 1
+        unless on (bot) trading_bot_drawdown_ratio
+      |||,
+      'it is up, and tells no more what its drawdown is made of',
+      labels={ scope: 'drawdown' },
+      summary='The drawdown of {{ $labels.bot }} is not known any more',
+      problem='{{ $labels.bot }} is up, and tells neither its equity nor its open profit. HighDrawdown and CriticalLoss go by its last drawdown, {{ $value | humanizePercentage }}' +
+              '{{ with query (printf `time() - bot:trading_bot_drawdown_ratio:known_timestamp_seconds{bot=%q}` $labels.bot) }}, of {{ . | first | value | humanizeDuration }} ago{{ end }}.',
+      todo='See whether its exchange is out: a Freqtrade knows no rates then. Look at its open positions at the exchange.',
+      verify='trading_bot_drawdown_ratio{$bot} >= 0'
+    ),
+
     // Compared with the time before it, of which it is no part; where nothing is known of that, the count alone decides.
     alert.warning(
       'LogErrorBurst',

@@ -49,6 +49,7 @@ class CriticalThresholds(Section):
     loss_limit_used: Annotated[float, Between(0.1, 1.0), Plain]
     liquidation_distance: Annotated[float, Between(0.001, 0.5), Plain]
     margin_ratio: Annotated[float, Between(0.05, 0.95), Plain]
+    loss_known_for: Annotated[Duration, Between("10m", "90d")]
     error_rate: Annotated[float, Between(0.01, 0.20), Plain]
     memory_usage: Annotated[float, Between(0.70, 0.95), Plain]
     cpu_usage: Annotated[float, Between(0.80, 0.98), Plain]
@@ -80,6 +81,9 @@ class WarningThresholds(Section):
     risk_utilization: Ratio
     order_age: Annotated[Duration, Between("30s", "7d")]
     funding_paid: Annotated[float, Between(0.0001, 0.5), Plain]
+    slippage_factor: Annotated[float, Between(1.0, 100.0), Plain]
+    slippage_margin: Annotated[float, Between(0.1, 1000.0), Plain]
+    slippage_fills: Count
     error_burst_factor: Annotated[float, Between(1.0, 1000.0), Plain]
     error_burst_count: Count
     error_burst_baseline: Annotated[Duration, Between("1h", "7d")]

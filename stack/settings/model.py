@@ -81,6 +81,8 @@ class Collection(Section):
     silent_after: Annotated[RealTime, Between("5s", "1d")]
     rate_window: Annotated[Duration, Between("1m", "1h")]
     var_window: Annotated[RealTime, Between("20d", "3650d")]
+    slippage_recent: Annotated[Duration, Between("10m", "30d")]
+    slippage_before: Annotated[Duration, Between("10m", "365d")]
     max_symbols: Count
     probes: list[Probe]
 

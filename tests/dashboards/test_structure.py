@@ -123,14 +123,15 @@ def test_a_variable_is_shown_where_a_panel_asks_for_it_and_carried_on_everywhere
         assert (link["includeVars"], link["keepTime"], link["tags"]) == (True, True, dashboard["tags"])
 
 
-def test_all_thirteen_exist_for_every_profile_and_the_first_bot_gets_the_simple_ones(tmp_path: Path) -> None:
+def test_all_fourteen_exist_for_every_profile_and_the_first_bot_gets_the_simple_ones(tmp_path: Path) -> None:
     provisioned = {}
     for profile in ("starter", "experienced", "production"):
         settings = settings_of(tmp_path, profile=profile)
-        assert len(every_of(settings)) == 13
+        assert len(every_of(settings)) == 14
         provisioned[profile] = list(dashboards(settings, HELPS))
-    assert provisioned["starter"] == ["alerts", "overview", "performance", "positions", "risk", "system"]
-    assert len(provisioned["experienced"]) == len(provisioned["production"]) == 13
+    simple = ["alerts", "money", "overview", "performance", "positions", "risk", "system"]
+    assert provisioned["starter"] == simple
+    assert len(provisioned["experienced"]) == len(provisioned["production"]) == 14
 
 
 def test_what_no_bot_can_tell_has_no_board(tmp_path: Path) -> None:

@@ -224,6 +224,32 @@ def test_stuck_orders_wait_until_the_connection_is_retried(bot: Bot) -> None:
     eventually(lambda: first not in bot.state()["open_orders"])
 
 
+def slips(trade: dict[str, Any]) -> tuple[float | None, float]:
+    """Return by how many basis points entry and exit of a trade of the bot were worse than asked for."""
+    ahead = 1 if trade["side"] == "long" else -1
+    asked, left = trade["entry_price_requested"], trade["exit_price_requested"]
+    entry = None if asked is None else ahead * (trade["entry_price"] / asked - 1) * 10_000
+    return entry, ahead * (1 - trade["exit_price"] / left) * 10_000
+
+
+def test_worse_fills_cost_what_was_asked_for_less_on_either_leg_and_side(bot: Bot) -> None:
+    bot.fault("worse_fills", {"basis_points": 80})
+    known = max((trade["id"] for trade in bot.trades()), default=0)
+
+    def after() -> list[dict[str, Any]]:
+        return [each for each in bot.trades() if each["id"] > known]
+
+    def sides() -> set[str]:
+        return {trade["side"] for trade in after() if (slips(trade)[0] or 0) > 40}
+
+    eventually(lambda: sides() == {"long", "short"}, what="trades of both sides entered at worse prices")
+    assert all(slips(trade)[1] == pytest.approx(80, abs=1e-6) for trade in after())
+    state = bot.state()
+    assert state["equity"] == pytest.approx(
+        state["starting_capital"] + state["profit_realised"] + state["profit_open"]
+    )
+
+
 def test_a_restart_ends_the_faults_of_the_trading_process(bot: Bot) -> None:
     for name in (
         "api_errors",
@@ -233,6 +259,7 @@ def test_a_restart_ends_the_faults_of_the_trading_process(bot: Bot) -> None:
         "stuck_orders",
         "memory_growth",
         "log_errors",
+        "worse_fills",
         "loop_hang",
     ):
         bot.fault(name)

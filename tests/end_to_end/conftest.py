@@ -51,6 +51,13 @@ class Stack:
         labels = [alert["labels"] for alert in requests.get(url, timeout=10).json()]
         return [(each["alertname"], each.get("bot", "")) for each in labels]
 
+    def says(self, alert: str, bot: str) -> str:
+        """Return the description of an alert as Prometheus makes it now."""
+        url = f"{self.settings.services.prometheus.url}/api/v1/alerts"
+        held = requests.get(url, timeout=10).json()["data"]["alerts"]
+        found = {(each["labels"]["alertname"], each["labels"].get("bot")): each for each in held}
+        return str(found[alert, bot]["annotations"]["description"])
+
     def incidents(self, alert: str, bot: str) -> list[dict[str, Any]]:
         """Return the incidents of one alert of one bot, oldest first."""
         token = self.settings.webhook_actions.tokens.read_file.read_text().strip()

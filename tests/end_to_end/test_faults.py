@@ -22,6 +22,7 @@ from tests.webhook_actions.chromium import Browser
 from tests.webhook_actions.escalation.fakes import ACCOUNT, TWILIO_TOKEN, Fakes
 from tests.webhook_actions.escalation.world import Mailbox
 
+FILLS = 3  # from which slippage is judged
 ADMINISTRATOR = "+15550000010"
 
 
@@ -106,7 +107,9 @@ def _settings(smtp: int, fakes: Fakes) -> dict[str, Any]:
             "restart": {"boot": "4s"},
             "armed": ["close_all_positions"],
         },
-        "collection": {"timeout": "500ms"},
+        # A bot that closes a trade in five seconds has a past soon.
+        "collection": {"timeout": "500ms", "slippage_recent": "1h"},
+        "thresholds": {"warning": {"slippage_fills": FILLS, "slippage_margin": 30}},
         "sla": {"requests_minimum": 1},  # of a window that is as much shorter as the others
         "contacts": {"administrator": {"email": ["admin@example.org"], "phone": [ADMINISTRATOR]}},
         "escalation": {
@@ -157,6 +160,22 @@ def test_a_fault_leads_to_its_action_and_that_is_proven_or_a_person_hears(
             )
     finally:
         desk.demo("DELETE", f"faults/{fault}")
+
+
+@pytest.mark.timeout(600)
+def test_orders_that_are_filled_worse_than_before_are_told_and_looked_into(desk: Desk) -> None:
+    past = 'min(trading_bot_slippage_fills{span="before"})'
+    eventually(lambda: (desk.value(past) or 0) >= FILLS, within=240, what="a past of the fills")
+    assert desk.acted("SlippageHigh", "check_market_conditions") is None
+    desk.fault("worse_fills", basis_points=300)
+    try:
+        eventually(
+            lambda: desk.acted("SlippageHigh", "check_market_conditions"), within=120, what="the action"
+        )
+        [cost] = desk.query('trading_bot_slippage_cost{window="day"}')
+        assert cost[1] > 0
+    finally:
+        desk.demo("DELETE", "faults/worse_fills")
 
 
 @pytest.mark.timeout(600)

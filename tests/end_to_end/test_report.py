@@ -60,7 +60,7 @@ def test_a_report_says_what_the_dashboards_say(stack: Stack) -> None:
     assert answer.ok, answer.text
     month = answer.json()
     closed = {figure["name"]: figure["value"] for figure in month["figures"]}
-    assert closed["Closed trades' P&L"] == pytest.approx(float(total[1]))
+    assert closed["P&L of closed trades"] == pytest.approx(float(total[1]))
     assert closed["Trades"] == stack.value('sum(trading_bot_trades_total{bot="recorded"})')
 
 

@@ -1,5 +1,6 @@
 """Each fault of the demo bot fires the alert that is meant for it, as Alertmanager holds it."""
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -37,6 +38,27 @@ def test_a_fault_of_the_demo_bot_fires_its_alert(stack: Stack, fault: str, alert
 
     # An action that is still due would mend the next fault before it is seen.
     eventually(over, within=120, what=f"the end of {alerts}")
+
+
+def test_a_loss_is_not_resolved_by_a_bot_that_dies_and_its_age_is_said(stack: Stack) -> None:
+    loss = ("TradingBotCriticalLoss", "demo")
+    assert stack.demo("POST", "faults/drawdown", {"ratio": 0.3}).ok
+    eventually(lambda: loss in stack.alertmanager(), within=60, what="the alert of the loss")
+    assert stack.demo("POST", "faults/stay_down").ok
+    try:
+        assert stack.demo("POST", "faults/crash").ok
+        eventually(lambda: ("TradingBotDown", "demo") in stack.alertmanager(), within=120, what="Down")
+        bridge = stack.settings.alerts["CriticalLoss"].cooldown
+        until = time.monotonic() + 4 * bridge
+        while time.monotonic() < until:
+            assert loss in stack.alertmanager()
+            time.sleep(0.5)
+        assert "ago, and nothing newer is." in stack.says(*loss)
+        [incident] = [one for one in stack.incidents(*loss) if not one["closed_at"]]
+        assert incident["alert"] == loss[0]
+    finally:
+        assert stack.demo("DELETE", "faults/stay_down").ok
+        stack.demo("POST", "control/start")
 
 
 def test_memory_that_grows_is_seen_on_a_host_that_is_too_large_to_fill(stack: Stack) -> None:

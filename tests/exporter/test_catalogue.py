@@ -118,8 +118,9 @@ def test_families_are_contiguous_and_explained_once_however_many_bots_there_are(
 
 
 def test_the_column_of_the_bot_api_is_what_that_source_yields(tmp_path):
+    asked = {"entry_price_requested": 99.0, "exit_price_requested": 111.0}
     days = [
-        trade(n, 10.0 * (-1) ** n, opened_at=NOW - n * 86_400, closed_at=NOW - n * 86_400)
+        trade(n, 10.0 * (-1) ** n, opened_at=NOW - n * 86_400, closed_at=NOW - n * 86_400) | asked
         for n in range(1, 121)
     ]
     bot = ScriptedBot(STATE | {"last_trade_id": 120}, days)

@@ -96,7 +96,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     ports = {"exporter": {"port": free_port()}, "demo_bot": {"port": free_port()}}
     due = {"daily": {"at": f"{datetime.now(UTC):%H:%M}"}}  # for ten minutes from now, at any hour
     settings = {"demo": {"enabled": True, "token_file": "token"}, "services": ports}
-    settings |= {"summaries": due, "timezone": "UTC"}
+    settings |= {"summaries": due, "timezone": "UTC", "routing": {"info_hours": None}}
     config = directory / "monitoring.yaml"
     config.write_text(yaml.safe_dump(settings))
     data = directory / "data"

@@ -40,7 +40,7 @@ def ledger(
     symbols: int = 500,
     tail: float = 365 * DAY,
 ) -> Ledger:
-    found = Ledger(Conventions(ZoneInfo(zone), 365, tail, symbols), events)
+    found = Ledger(Conventions(ZoneInfo(zone), 365, tail, symbols, DAY, 30 * DAY), events)
     found.add(trades, capital)
     return found
 

@@ -162,7 +162,9 @@ def watch(
         async def start() -> tuple[Http, BotPoller]:
             session = Http()
             around = Surroundings(session, timeout, WINDOW, clock, Input(cap), data, silent_after)
-            conventions = Conventions(UTC, days_per_year=365, tail=365 * 86_400.0, symbols=cap)
+            conventions = Conventions(
+                UTC, 365, tail=365 * 86_400.0, symbols=cap, recent=86_400.0, before=30 * 86_400.0
+            )
             kept = KeptCapital(data, bot.source.place) if data.is_absolute() else None
             watched = WatchedBot(bot, conventions, WINDOW, kept=kept)
             return session, BotPoller(name, bot, watched, board, around, Unlimited())

@@ -11,6 +11,7 @@ ALERTS: dict[str, tuple[str, ...]] = {
         "ApiResponseTimeHigh", "MemoryUsageHigh", "CpuUsageHigh", "LowPredictionConfidence",
         "LowDataQuality", "ModelAccuracyLow", "RiskUtilizationHigh", "LogErrorBurst", "HealthUnhealthy",
         "ObjectiveMissed", "DataStaleWarning", "PositionUnprotected", "OrderStuck", "FundingDrain",
+        "LimitUnknown", "SlippageHigh",
     ),
     "info": ("DailySummary", "WeeklySummary", "MonthlySummary", "MilestoneReached", "Suggestion"),
     "slo": ("ErrorBudgetBurn",),

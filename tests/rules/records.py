@@ -48,6 +48,7 @@ def _good(settings: Settings) -> Iterator[Series]:
         pnl__day=100.0, pnl__week=400.0, pnl__month=450.0, loss_limit_used_ratio__daily=0.4,
         loss_limit_acts_at_ratio__daily=0.8, position_unprotected__BTC=0.0,
         position_liquidation_distance_ratio__BTC=0.4, position_margin_ratio__BTC=0.1,
+        loss_limit_known_timestamp_seconds__daily=1.0,
     )  # fmt: skip
     scrape = settings.collection.trading.interval
     yield _of(about, "last_activity_timestamp_seconds", rising(scrape, COUNT))
@@ -86,6 +87,7 @@ def _series(about: Mapping[str, str], **values: float) -> Iterator[Series]:
         "pnl": "window",
         "loss_limit_used_ratio": "limit",
         "loss_limit_acts_at_ratio": "limit",
+        "loss_limit_known_timestamp_seconds": "limit",
         "state": "state",
         "position_unprotected": "symbol",
         "position_liquidation_distance_ratio": "symbol",
@@ -152,6 +154,10 @@ def _signals(settings: Settings) -> Iterator[Recorded]:
     yield _bots("bot:trading_bot_answered_timestamp_seconds:known", {GOOD: 1000})
     made = {"day": {GOOD: 100.0}, "week": {GOOD: 400.0}, "month": {GOOD: 450.0}}
     yield _each("bot_window:trading_bot_pnl:known", "window", made)
+    last = (COUNT - 1) * scrape
+    yield _bots("bot:trading_bot_drawdown_ratio:known_timestamp_seconds", {GOOD: last, POOR: last})
+    at = "bot_limit:trading_bot_loss_limit_used_ratio:known_timestamp_seconds"
+    yield _each(at, "limit", {"daily": {GOOD: 1.0}})
     for name, known in (("used", 0.4), ("acts_at", 0.8)):
         yield _each(f"bot_limit:trading_bot_loss_limit_{name}_ratio:known", "limit", {"daily": {GOOD: known}})
     for name, told in (("unprotected", 0.0), ("liquidation_distance_ratio", 0.4), ("margin_ratio", 0.1)):

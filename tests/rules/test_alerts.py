@@ -134,6 +134,7 @@ def test_the_annotations_tell_the_bots_figures_and_what_is_unknown(
         Series("trading_bot_up", [1.0] + [0.0] * scrapes),
         Series("trading_bot_source_error", [None] + [1.0] * scrapes, {"reason": reason}),
         Series("trading_bot_profit_loss", [-1234.567, *gone]),
+        Series("trading_bot_pnl_open", [-34.5, *gone], {"window": "total"}),
         Series("trading_bot_uptime_seconds", [18000.0, *gone]),
         Series("trading_bot_active_positions", [2.0, *gone], {"symbol": "BTC/USDT"}),
         Series("trading_bot_active_positions", [1.0, *gone], {"symbol": "ETH/USDT"}),
@@ -143,7 +144,8 @@ def test_the_annotations_tell_the_bots_figures_and_what_is_unknown(
         "summary": f"{BOT} shows no sign of life",
         "description": (
             f"No answer from {BOT} for {wait} ({reason}).{why} Last known:\n"
-            "P&L: -1234.57\nWin rate: unknown\nOpen positions: 3\nUptime: 5h 0m 0s"
+            "P&L: -1234.57 (P&L of open positions: -34.50)\nWin rate: unknown\n"
+            "Open positions: 3\nUptime: 5h 0m 0s"
         ),
         "recommended_actions": (
             "Nightdesk tries restart_bot, then close_positions, as far as settings allow. "
@@ -291,7 +293,7 @@ def test_a_summary_tells_of_the_period_that_ended_and_not_of_the_one_that_began(
                             "description": (
                                 f"Period: from 1970-01-01 00:{begin // 60:02.0f}:00 +0000 UTC\n"
                                 "Status: no alert fires\nBots up: 2 of 2\nDeals: 4\nWin rate: 100.0%\n"
-                                "alpha: P&L 40.00\nnew: P&L unknown\n"
+                                "alpha: P&L of closed trades 40.00\nnew: P&L of closed trades unknown\n"
                             ),
                             "runbook_url": "http://127.0.0.1:9099/docs/runbooks/TradingBotMonthlySummary.md",
                             "dashboard_url": "http://127.0.0.1:3000/d/trading-bot",

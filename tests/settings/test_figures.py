@@ -167,6 +167,8 @@ RiskUtilizationHigh     5m  30m 1h   -                        stop_entries
 PositionUnprotected     2m  15m 30m  -                        -
 OrderStuck              0s  15m 30m  -                        retry_connection
 FundingDrain            5m  1h  2h   -                        review_strategy
+LimitUnknown            15m 1h  2h   -                        -
+SlippageHigh            5m  1h  2h   -                        check_market_conditions,review_strategy
 LogErrorBurst           2m  15m 30m  -                        review_error_logs
 ErrorBudgetBurn         0s  1h  -    -                        -
 HealthUnhealthy         5m  15m 30m  -                        notify_admin

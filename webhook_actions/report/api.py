@@ -11,6 +11,7 @@ from fastapi import APIRouter, Depends, HTTPException, Path, Query, Response
 
 from clients.observer import Observer, Unanswered
 from stack.settings import Settings
+from stack.settings.names import PNL
 from webhook_actions.report import Period, PeriodError, Report, archive
 from webhook_actions.report.compute import compute
 from webhook_actions.store.audit import Caller
@@ -92,7 +93,7 @@ def listed(kept: archive.Kept) -> Listed:
         end=datetime.fromtimestamp(report.end, zone),
         made_at=kept.made_at,
         currency=report.currency,
-        profit=report.figure("P&L").value,
+        profit=report.figure(PNL).value,
     )
 
 

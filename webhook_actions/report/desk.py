@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from stack.settings.names import PNL
 from webhook_actions.report.model import Happened, Report
 from webhook_actions.report.words import NAMES, UNKNOWN, Words
 
@@ -33,7 +34,7 @@ def _open(report: Report) -> bool:
 
 
 def _share(report: Report) -> float:
-    made, equity = report.figure("P&L").value, report.figure("Equity").value
+    made, equity = report.figure(PNL).value, report.figure("Equity").value
     if made is None:
         return -math.inf
     if equity is None or equity - made <= 0:
@@ -70,7 +71,7 @@ class Desk:
         """What was made by currency, which is never added to another; that of most bots stands first."""
         found = []
         for currency in dict.fromkeys(report.currency for report in self.reports):
-            made = [each.figure("P&L").value for each in self.reports if each.currency == currency]
+            made = [each.figure(PNL).value for each in self.reports if each.currency == currency]
             known = [value for value in made if value is not None]
             found.append(Total(currency, math.fsum(known), len(made), len(made) - len(known)))
         return sorted(found, key=lambda total: (total.unknown - total.bots, total.currency))
@@ -115,14 +116,14 @@ class Desk:
 
     def row(self, report: Report) -> tuple[str, ...]:
         """Return a bot's name, P&L, deepest drawdown, trades, win rate and state."""
-        words, names = Words(report), ("P&L", "Deepest drawdown", "Trades", "Win rate")
+        words, names = Words(report), (PNL, "Deepest drawdown", "Trades", "Win rate")
         known = {figure.name: words.value(figure) for figure in report.figures}
         made, fall, trades, won = (known.get(name, words.number(None, "count")) for name in names)
         return report.bot, f"{made} {report.currency}", fall, trades, won, words.status
 
     def text(self) -> str:
         """Return it as a chat shows it: as many bots as there is room for, a line each."""
-        head = [self.title, self.span, f"Status: {self.status}", f"P&L: {self.made}"]
+        head = [self.title, self.span, f"Status: {self.status}", f"{PNL}: {self.made}"]
         head += [f"Calls and SMS: {self.wake_ups}", ""] if self.wake_ups is not None else [""]
         lines = [
             f"{bot}: {made}, drawdown {fall}, {trades} trades"

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from clients.observer import Observer, Sample, for_bot
+from stack.settings.names import PNL
 from webhook_actions.report.model import Figure, Points, Unit
 from webhook_actions.report.period import Period
 
@@ -15,7 +16,7 @@ _FINEST = 1.0  # seconds between two of them
 _LAST = 'max(last_over_time(trading_bot_%s{bot="$bot"}[$range]))'
 _OVER = 'max(%s_over_time(trading_bot_%s{bot="$bot"}[$range]))'
 _AT_END: tuple[tuple[str, Unit, str, str | None], ...] = (
-    ("P&L since the start", "money", _LAST % "profit_loss", "high"),
+    (f"{PNL} since the start", "money", _LAST % "profit_loss", "high"),
     ("Equity", "money", _LAST % "equity", "high"),
     ("Win rate since the start", "ratio", _LAST % "win_rate", "high"),
     ("Sharpe ratio", "number", _LAST % "sharpe_ratio", "high"),
@@ -85,7 +86,7 @@ class History:
 
 def figures(now: History, before: History) -> list[Figure]:
     """Return the figures that come from Prometheus, of a period and of the one before."""
-    found = [Figure(name="P&L", unit="money", value=now.made(), before=before.made(), best="high")]
+    found = [Figure(name=PNL, unit="money", value=now.made(), before=before.made(), best="high")]
     for name, unit, expression, best in _AT_END:
         values = {"value": now.number(expression), "before": before.number(expression)}
         found.append(Figure.model_validate({"name": name, "unit": unit, "best": best, **values}))

@@ -10,6 +10,7 @@ from fpdf.enums import TableBordersLayout, XPos, YPos
 from fpdf.fonts import FontFace
 
 from stack.settings import Settings
+from stack.settings.names import PNL, PNL_CLOSED
 from webhook_actions.report.charts import charts
 from webhook_actions.report.desk import Desk
 from webhook_actions.report.model import Report
@@ -45,7 +46,7 @@ def desk_pdf(settings: Settings, desk: Desk) -> bytes:
     if desk.wake_ups is not None:
         paper.write_line(f"Calls and SMS: {desk.wake_ups}", 8.5, colour=_QUIET)
     paper.section("Bots, the worst first")
-    heading = ("Bot", "P&L", "deepest drawdown", "trades", "win rate", "")
+    heading = ("Bot", PNL, "deepest drawdown", "trades", "win rate", "")
     paper.rows([heading, *(desk.row(report) for report in desk.reports)], (3, 3, 2, 1, 2, 4))
     for report in desk.pages:
         _sheet(paper, settings, Words(report))
@@ -146,7 +147,7 @@ def _charts(paper: _Paper, settings: Settings, report: Report, words: Words) -> 
     for name, title in over_time.items():
         if name in drawn:
             _beside(paper, {title: drawn[name]}, paper.epw)
-    others = {"trades": "Trades", "symbols": f"P&L by symbol, {report.currency}"}
+    others = {"trades": "Trades", "symbols": f"{PNL_CLOSED} by symbol, {report.currency}"}
     _beside(paper, {title: drawn[name] for name, title in others.items() if name in drawn}, _SIDE)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, tzinfo
 
 from clients.trading import Trade
+from stack.settings.names import PNL_CLOSED
 from webhook_actions.report.model import Figure, Group
 from webhook_actions.report.period import Period
 
@@ -26,7 +27,7 @@ def figures(now: Sequence[Trade], before: Sequence[Trade]) -> list[Figure]:
         return Figure.model_validate({"name": name, "unit": unit, "best": best, **values})
 
     return [
-        row("Closed trades' P&L", "money", _profit, "high"),
+        row(PNL_CLOSED, "money", _profit, "high"),
         row("Trades", "count", len, None),
         row("Win rate", "ratio", _win_rate, "high"),
         row("Mean trade", "money", lambda these: _profit(these) / len(these) if these else None, "high"),

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from stack.settings.names import PNL, PNL_CLOSED
 from webhook_actions.findings import percent, span
 from webhook_actions.report.model import (
     Benchmark,
@@ -22,7 +23,8 @@ from webhook_actions.report.model import (
 UNKNOWN = "–"
 _KEY = ("Trades", "Win rate", "Equity", "Deepest drawdown", "Sharpe ratio", "Available")
 NAMES = {"day": "Daily report", "week": "Weekly report", "month": "Monthly report"}
-_SIGNED = ("P&L", "P&L since the start", "Closed trades' P&L", "Mean trade", "Best trade", "Worst trade")
+_CLOSED = (PNL_CLOSED, "Closed trades' P&L")  # as reports that an earlier version kept call it
+_SIGNED = (PNL, f"{PNL} since the start", *_CLOSED, "Mean trade", "Best trade", "Worst trade")
 
 
 class Words:
@@ -58,8 +60,8 @@ class Words:
     @property
     def headline(self) -> Figure:
         """What everybody looks for first: the P&L with open positions, else that of closed trades."""
-        first = self.report.figure("P&L")
-        closed = [figure for figure in self.report.figures if figure.name == "Closed trades' P&L"]
+        first = self.report.figure(PNL)
+        closed = [figure for figure in self.report.figures if figure.name in _CLOSED]
         return closed[0] if first.value is None and closed else first
 
     @property

@@ -1,0 +1,138 @@
+"""Money: what is left of each loss limit, what was made, and what orders cost to be filled."""
+
+from grafanalib.core import Panel
+
+from grafana.frame import frame, span
+from grafana.grid import Row
+from grafana.lacking import Dashboard
+from grafana.look import Look
+from grafana.parts import NUMBER, RATIO, Query, named_values
+from grafana.promql import each
+from grafana.tables import Column, table
+from stack.settings.names import (
+    EXPECTED_SHORTFALL,
+    FEES,
+    PNL,
+    PNL_CLOSED,
+    PNL_OPEN,
+    SLIPPAGE,
+    SLIPPAGE_COST,
+    VALUE_AT_RISK,
+)
+
+UID = "trading-bot-money"
+
+
+def dashboard(look: Look) -> Dashboard:
+    """Return the dashboard."""
+    panels = [
+        _limits(look),
+        _made(look),
+        Row("What a bad day costs", _tails(look)),
+        Row("What fills cost", _fills(look)),
+    ]
+    purpose = "What is left of each loss limit, what was made, and what orders cost to be filled."
+    pace = look.settings.dashboards.widgets.risk.refresh
+    return frame(look, UID, "Money", purpose, pace, panels)
+
+
+def _limits(look: Look) -> Panel:
+    decimals, labels = look.settings.dashboards.decimals, ("limit", "account")
+    certain = named_values({"0": ("not for certain", look.warn), "1": ("known", look.good)})
+    columns = [
+        Column(
+            "Used",
+            each("loss_limit_used_ratio", *labels),
+            RATIO,
+            decimals.ratio,
+            look.at_most(look.settings.thresholds.critical.loss_limit_used, 1),
+            top=1,
+        ),
+        Column("Left", each("loss_limit_left", *labels), look.money_unit(), decimals.money),
+        Column("Reached at", each("loss_limit_threshold", *labels), look.money_unit(), decimals.money),
+        Column("Acts at", each("loss_limit_acts_at_ratio", *labels), RATIO, 0),
+        Column("Known", each("loss_limit_complete", *labels), mapping=certain),
+        Column("Of", f"1000 * {each('loss_limit_known_timestamp_seconds', *labels)}", "dateTimeFromNow"),
+    ]
+    rows = {"bot": "Bot", "limit": "Limit", "account": "Account"}
+    words = (
+        "Most used up first. LossLimit fires at the share at which a limit acts. While a bot is down "
+        "it goes by what was known last, which is as old as the last column says."
+    )
+    return table(look, "Loss limits", words, rows, columns, empty="no limit known", first="Used")
+
+
+def _made(look: Look) -> Panel:
+    decimals = look.settings.dashboards.decimals
+    columns = [
+        Column(title, each(metric, "window"), look.money_unit(), decimals.money)
+        for title, metric in {PNL_CLOSED: "pnl", PNL_OPEN: "pnl_open", PNL: "pnl_all"}.items()
+    ]
+    ratios = {"of the balance": "all", "of closed trades, of the balance": "closed"}
+    columns += [
+        Column(
+            f"{PNL} {title}",
+            each("pnl_ratio", "window", where=(f"counts={counts!r}",)),
+            RATIO,
+            decimals.ratio,
+        )
+        for title, counts in ratios.items()
+    ]
+    words = (
+        "By calendar day, week, month and in all. Of a window open positions count by what they moved since "
+        "it began: unknown where nobody saw that. The balance is what closed trades had left when it began."
+    )
+    rows = {"bot": "Bot", "window": "Window"}
+    return table(look, f"{PNL}, closed and open", words, rows, columns, empty="not known", first=PNL)
+
+
+def _tails(look: Look) -> list[Panel]:
+    figures = {VALUE_AT_RISK: "value_at_risk_money", EXPECTED_SHORTFALL: "expected_shortfall_money"}
+    words = {
+        VALUE_AT_RISK: "What a day loses more than in 5% and 1% of the days, of the equity as it is now.",
+        EXPECTED_SHORTFALL: "What such a day loses on average, of the equity as it is now.",
+    }
+    return [
+        panel
+        for name, metric in figures.items()
+        for panel in look.money_lines(
+            f"{name} in money",
+            words[name],
+            [Query(f"max by (bot, confidence) (trading_bot_{metric}{{%s}})", look.who("{{confidence}}"))],
+            empty="too few days",
+            many=True,
+            worst="highest",
+        )
+    ]
+
+
+def _fills(look: Look) -> list[Panel]:
+    recent = span(look.settings.collection.slippage_recent)
+    mean = [
+        Query(each("slippage_mean_basis_points", "leg", where=(f"span={one!r}",)), look.who("{{leg}}", name))
+        for one, name in (("recent", f"mean {recent}"), ("before", "mean before"))
+    ]
+    worst = each("slippage_p95_basis_points", "leg", where=("span='recent'",))
+    costs = {SLIPPAGE_COST: "slippage_cost", FEES: "fees_paid"}
+    return [
+        look.lines(
+            SLIPPAGE,
+            "Basis points of the price that was asked for, of closed trades; above 0 is worse for the bot.",
+            [*mean, Query(worst, look.who("{{leg}}", f"p95 {recent}"))],
+            unit=NUMBER,
+            decimals=1,
+            empty="no requested price known",
+            many=True,
+        ),
+        *look.money_lines(
+            f"{SLIPPAGE_COST} and {FEES.lower()} of the day",
+            "Of the trades that closed since midnight; both are in the P&L already.",
+            [
+                Query(f"max by (bot) (trading_bot_{metric}{{window='day',%s}})", look.who(name))
+                for name, metric in costs.items()
+            ],
+            empty="no requested price known",
+            many=True,
+            worst="highest",
+        ),
+    ]

@@ -1,0 +1,17 @@
+"""What figures are called wherever people read them: stack/names.yaml, which the rules read too."""
+
+from pathlib import Path
+from typing import Final
+
+import yaml
+
+_TABLE: Final[dict[str, str]] = yaml.safe_load((Path(__file__).parents[1] / "names.yaml").read_text("utf-8"))
+
+PNL: Final = _TABLE["pnl"]
+PNL_CLOSED: Final = _TABLE["pnl_closed"]
+PNL_OPEN: Final = _TABLE["pnl_open"]
+VALUE_AT_RISK: Final = _TABLE["value_at_risk"]
+EXPECTED_SHORTFALL: Final = _TABLE["expected_shortfall"]
+SLIPPAGE: Final = _TABLE["slippage"]
+SLIPPAGE_COST: Final = _TABLE["slippage_cost"]
+FEES: Final = _TABLE["fees_paid"]
