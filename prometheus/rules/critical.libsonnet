@@ -16,8 +16,7 @@ function(config)
     (4 * limits.crash_loop_restarts + 1) * scrape
   ));
 
-  // Figures of a bot that is down are those that it had before.
-  local if_down = '{{ with query (printf `bot:trading_bot_up:max{bot=%q} == 0` $labels.bot) }} It is down: that is the last known.{{ end }}';
+  local if_down = promql.if_down('bot:trading_bot_up:max{bot=%q} == 0');
 
   [
     // `for` starts anew with every evaluation that sees no 0: one success resets the wait, and so does a scrape of the
@@ -75,35 +74,6 @@ function(config)
       problem=text.fill('The drawdown of {{ $labels.bot }} is {{ $value | humanizePercentage }}, its limit %s%.', (100 * limits.max_drawdown)) + if_down,
       todo='Decide whether its open positions still have a reason; make them smaller or close them.',
       verify='trading_bot_drawdown_ratio{$bot} <= %(max_drawdown)s'
-    ),
-
-    alert.critical(
-      'CriticalLoss',
-      '(max by (bot) (trading_bot_drawdown_ratio) or bot:trading_bot_drawdown_ratio:known) > %(critical_loss)s',
-      text.fill('drawdown > %s', promql.percent(limits.critical_loss)),
-      summary='{{ $labels.bot }} has lost {{ $value | humanizePercentage }} from its peak',
-      problem=text.fill('The drawdown of {{ $labels.bot }} is {{ $value | humanizePercentage }}, beyond the %s% at which everything is closed.', (100 * limits.critical_loss)) + if_down,
-      todo='See that it is flat at the exchange; let it trade again only once you know why it lost.',
-      verify='trading_bot_drawdown_ratio{$bot} <= %(critical_loss)s'
-    ),
-
-    // Of an account each bot has a series of its own, since it is bots that can be kept from entering.
-    alert.critical(
-      'LossLimit',
-      |||
-        (max by (bot, limit, account) (trading_bot_loss_limit_used_ratio) or bot_limit:trading_bot_loss_limit_used_ratio:known)
-        >= on (bot, limit, account)
-        (max by (bot, limit, account) (trading_bot_loss_limit_acts_at_ratio) or bot_limit:trading_bot_loss_limit_acts_at_ratio:known)
-      |||,
-      text.fill('%s of a loss limit used; of daily_loss (%s) all', [promql.percent(limits.loss_limit_used), limits.daily_loss]),
-      subject=['bot', 'limit', 'account'],
-      summary='{{ $labels.bot }} has used {{ $value | humanizePercentage }} of its loss limit {{ $labels.limit }}{{ if $labels.account }} of account {{ $labels.account }}{{ end }}',
-      problem='Of the loss limit {{ $labels.limit }} of {{ if $labels.account }}account {{ $labels.account }}, which {{ $labels.bot }} trades,{{ else }}{{ $labels.bot }}{{ end }}' +
-              ' {{ $value | humanizePercentage }} are used' +
-              '{{ with query (printf `trading_bot_loss_limit_left{bot=%q,limit=%q,account=%q}` $labels.bot $labels.limit $labels.account) }}; {{ . | first | value | printf "%.2f" }} are left{{ end }}.' +
-              '{{ with query (printf `trading_bot_loss_limit_complete{bot=%q,limit=%q,account=%q} == 0` $labels.bot $labels.limit $labels.account) }} That is the last known, or its mark was not seen whole: `nightdesk limits` says what is missing.{{ end }}' + if_down,
-      todo='Let it enter nothing more until the limit is free again; look at what its losing trades have in common.',
-      verify='max(trading_bot_loss_limit_used_ratio{$bot,$limit,$account}) < max(trading_bot_loss_limit_acts_at_ratio{$bot,$limit,$account})'
     ),
 
     // Twice the limit is an outage, in which nothing may be started anew and a person has to know: it waits for nothing.

@@ -15,6 +15,16 @@ function(config) {
   // A bot that was taken out of the settings leaves no `up` behind; what ranges still know of it is no news.
   of_known_bots:: 'and on (bot) bot:trading_bot_up:max',
 
+  // What the guard saw last, also where a busy machine has just failed a scrape or two of it.
+  guard(name, subject='')::
+    local series = text.fill('trading_bot_guard_%s', name) + (if subject == '' then '' else '{' + subject + '}');
+    local failed = duration.format(5 * duration.seconds(config.collection.guard.interval));
+    text.fill('(%(s)s or last_over_time(%(s)s[%(r)s]))', { s: series, r: failed }),
+  guarded(name, labels='bot'):: text.fill('max by (%s) %s', [labels, $.guard(name)]),
+
+  // In an alert's text, where `down` holds of its bot: figures of a bot that is down are those that it had before.
+  if_down(down):: '{{ with query (printf `' + down + '` $labels.bot) }} It is down: that is the last known.{{ end }}',
+
   stopped:: 'max by (bot) (trading_bot_state{state="stopped"}) == 1',
   resting:: 'max by (bot) (trading_bot_state{state=~"paused|stopped"}) == 1',
 

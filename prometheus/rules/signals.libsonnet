@@ -24,10 +24,14 @@ function(config)
     |||, { now: now, before: before, exporter: config.exporter_selector }));
   local known(level, name, labels=['bot'], worst='max') =
     kept(level, name, text.fill('%s by (%s) (trading_bot_%s)', [worst, std.join(', ', labels), name]));
+  // The guard may have seen what no scrape of trading did.
+  local guarded(level, name, labels=['bot']) =
+    local by = std.join(', ', labels);
+    kept(level, name, text.fill('%s\nor max by (%s) (trading_bot_%s)', [promql.guarded(name, by), by, name]));
 
   [
     record('bot:trading_bot_up:max', 'max by (bot) (trading_bot_up)'),
-    known('bot', 'drawdown_ratio'),
+    guarded('bot', 'drawdown_ratio'),
     known('bot', 'equity'),
     known('bot', 'profit_loss'),
     known('bot', 'current_exposure'),
@@ -36,7 +40,7 @@ function(config)
     kept('bot', 'active_positions', 'sum by (bot) (max by (bot, symbol) (trading_bot_active_positions))'),
     kept('bot', 'trades', 'sum by (bot) (max by (bot, symbol, side, outcome) (trading_bot_trades_total))'),
     kept('bot', 'answered_timestamp_seconds', 'max by (bot) (nightdesk_exporter_last_success_timestamp_seconds)'),
-    known('bot_limit', 'loss_limit_used_ratio', ['bot', 'limit', 'account']),
+    guarded('bot_limit', 'loss_limit_used_ratio', ['bot', 'limit', 'account']),
     known('bot_limit', 'loss_limit_acts_at_ratio', ['bot', 'limit', 'account']),
     known('bot_position', 'position_unprotected', of_position),
     known('bot_position', 'position_liquidation_distance_ratio', of_position, 'min'),
