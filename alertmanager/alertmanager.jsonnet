@@ -39,18 +39,24 @@ local paced(cooldown, severity) = if cooldown <= routing.group_interval then {} 
   repeat_interval: duration.format(std.max(routing.repeat_interval, 5 * cooldown)),
 };
 
+// Money waits for nothing: the first bot's message leaves at once, and what others have lost since in the next one.
+local money = ['CriticalLoss', 'LossLimit'];
+local at_once = { group_wait: '0s', group_interval: duration.format(std.max(routing.group_wait.critical, 1)) };
+
 // Routes to a channel for the alerts of one severity that want it, a route for each cooldown; and one for alerts of
 // foreign rules, which get the severity's defaults.
 local to_channel(channel, severity, suffix='', extra={}) =
   local held = quiet.of_severity(severity);
   local ours = [rule[1] for rule in rules if rule[0] == severity];
   local wanted = [name for name in ours if std.member(plan.channels[severity][name], channel)];
-  local cooldowns = std.set([settings.alerts[name].cooldown for name in wanted]);
+  // A route for each cooldown, and for money one of its own beside it.
+  local pace(name) = [settings.alerts[name].cooldown, if std.member(money, name) then 1 else 0];
+  local ways = std.set([pace(name) for name in wanted]);
   [
-    to(channel, suffix, held) + paced(cooldown, severity) + extra {
-      matchers: [matching('=~', [name for name in wanted if settings.alerts[name].cooldown == cooldown])],
+    to(channel, suffix, held) + paced(way[0], severity) + (if way[1] == 1 then at_once else {}) + extra {
+      matchers: [matching('=~', [name for name in wanted if pace(name) == way])],
     }
-    for cooldown in cooldowns
+    for way in ways
   ] + (if !std.member(plan.foreign[severity], channel) then [] else [
          to(channel, suffix, held) + extra + (if ours == [] then {} else { matchers: [matching('!~', ours)] }),
        ]);

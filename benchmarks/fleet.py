@@ -80,8 +80,10 @@ def _trade(number: int, now: float) -> dict[str, object]:
 
 
 @contextmanager
-def stack(directory: Path, bots: int, url: str, offset: int) -> Iterator[tuple[Settings, psutil.Process]]:
-    """Run `nightdesk up` over the bots; gives its settings and process."""
+def stack(
+    directory: Path, bots: int, url: str, offset: int, **more: object
+) -> Iterator[tuple[Settings, psutil.Process]]:
+    """Run `nightdesk up` over the bots, with `more` settings; gives its settings and process."""
     directory.mkdir()
     (directory / "token").write_text("a-token")
     source = {"type": "http", "token_file": "token"}
@@ -89,7 +91,7 @@ def stack(directory: Path, bots: int, url: str, offset: int) -> Iterator[tuple[S
         "bots": {f"bot{number}": {"source": source | {"url": f"{url}/{number}"}} for number in range(bots)}
     }
     config = directory / "monitoring.yaml"
-    config.write_text(yaml.safe_dump(settings))
+    config.write_text(yaml.safe_dump(settings | more))
     options = ["--config", str(config), "--data", str(directory / "data"), "--port-offset", str(offset)]
     with (directory / "up.log").open("w") as log:
         up = subprocess.Popen([sys.executable, "-m", "stack.cli", "up", *options], stdout=log)
@@ -107,9 +109,9 @@ def value(settings: Settings, expression: str) -> float:
     return float(found[0]["value"][1]) if found else float("nan")
 
 
-def wait(done: Callable[[], bool]) -> None:
+def wait(done: Callable[[], bool], within: float = SEEN_WITHIN) -> None:
     """Wait until all bots are seen."""
-    until = time.monotonic() + SEEN_WITHIN
+    until = time.monotonic() + within
     while time.monotonic() < until:
         try:
             if done():
@@ -117,7 +119,7 @@ def wait(done: Callable[[], bool]) -> None:
         except (requests.RequestException, KeyError):
             pass
         time.sleep(1)
-    sys.exit(f"not all bots were seen within {SEEN_WITHIN:g} s")
+    sys.exit(f"not all bots were seen within {within:g} s")
 
 
 def spent(up: psutil.Process) -> dict[str, tuple[float, float]]:

@@ -115,6 +115,8 @@ class OpenTrade(Answer):
     current_rate: Real = None
     stake_amount: Real = None
     profit_abs: Real = None
+    realized_profit: Real = None  # of the part that was sold already; older ones sell in whole
+    total_profit_abs: Real = None
     profit_ratio: Real = None
     open_rate: Price = None
     open_timestamp: _Moment = None
@@ -131,6 +133,15 @@ class OpenTrade(Answer):
     def side(self) -> str:
         """`long` or `short`."""
         return "short" if self.is_short else "long"
+
+    @property
+    def whole_profit(self) -> float | None:
+        """Its profit, of what was sold and of what is held, None where that is unknown."""
+        if self.amount == 0:
+            return 0.0
+        if self.total_profit_abs is not None or self.profit_abs is None:
+            return self.total_profit_abs
+        return self.profit_abs + (self.realized_profit or 0.0)
 
     @property
     def is_entering(self) -> bool:

@@ -1,6 +1,7 @@
 """One watched bot: what it said and what follows from it, as samples."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
 
 from exporter.analytics.calls import CallWindow
 from exporter.analytics.curve import Baseline, Event, Transfer
@@ -82,27 +83,35 @@ class WatchedBot:
 
     def figures(self, reading: Reading, now: float, clocks: Collection[Clock]) -> Figures:
         """Return what loss limits need of a reading just taken; `clocks` say when days begin."""
-        capital, moved = self.past.capital, self._moved(now)
-        profit = reading.profit_loss
-        if profit is None and reading.equity is not None and capital is not None:
-            profit = reading.equity - capital - moved
+        made_in_all = self.made(reading, now)
         days = {clock: clock.day(now) for clock in clocks}
-        realised = reading.pnl.get("total", self._ledger.profit)
         # Nothing was made yet, so nothing was today; else trades that nobody told may have made it.
-        none = 0.0 if realised == 0 else None
+        none = 0.0 if made_in_all.realised == 0 else None
         made = {
             clock: self._ledger.closed_since(day) if self._ledger.trades else none
             for clock, day in days.items()
         }
         restarted, self._restarted = self._restarted, False
-        return Figures(
-            capital,
-            moved,
-            realised,
-            profit,
-            {clock: (days[clock], closed) for clock, closed in made.items() if closed is not None},
-            restarted,
-        )
+        closed = {clock: (days[clock], profit) for clock, profit in made.items() if profit is not None}
+        return replace(made_in_all, closed=closed, restarted=restarted)
+
+    def made(self, reading: Reading, now: float) -> Figures:
+        """Return what a reading, which need not be taken, says that the bot made since its start."""
+        capital, moved = self.past.capital, self._moved(now)
+        profit = reading.profit_loss
+        if profit is None and reading.equity is not None and capital is not None:
+            profit = reading.equity - capital - moved
+        return Figures(capital, moved, reading.pnl.get("total", self._ledger.profit), profit)
+
+    def glance(self, reading: Reading) -> list[Sample]:
+        """Return the money of a reading that is not taken: what it is compared with stays as it is."""
+        equity, drawdown = self._worth(reading)
+        positions = reading.open_symbols
+        return [
+            *known("guard_equity", equity),
+            *known("guard_drawdown_ratio", drawdown),
+            *known("guard_open_positions", None if positions is None else len(positions)),
+        ]
 
     def blind(self, samples: Iterable[Sample]) -> str:
         """Return why no drawdown alert can fire on samples of this bot, empty where one can."""
@@ -150,18 +159,13 @@ class WatchedBot:
     def _money(self, reading: Reading) -> Iterator[Sample]:
         yield from known("profit_loss", reading.profit_loss)
         yield from self._made(reading)
-        equity, profit = reading.equity, reading.profit_loss
-        told = equity is not None or reading.equity_refused
-        if not told and self.past.capital is not None and profit is not None:
-            equity = self.past.capital + self._moved(reading.time) + profit
+        equity, drawdown = self._worth(reading)
+        yield from known("drawdown_ratio", drawdown)
         if equity is not None:
             yield sample("equity", equity)
             for confidence, (at_risk, shortfall) in self._ledger.ratios(reading.time).tails:
                 yield sample("value_at_risk_money", at_risk * equity, confidence=confidence)
                 yield sample("expected_shortfall_money", shortfall * equity, confidence=confidence)
-            yield from known(
-                "drawdown_ratio", self._ledger.drawdown(reading.time, equity, profit, reading.exposure)
-            )
         limit = self._settings.max_exposure
         if limit is None:
             limit = reading.max_exposure
@@ -192,6 +196,16 @@ class WatchedBot:
         nothing_yet = not self._ledger.trades and total == unrealised == 0
         self._marks.take(now, unrealised, nothing_yet=nothing_yet)
         return made(closed, unrealised, self._marks.changed(now, unrealised), put_in)
+
+    def _worth(self, reading: Reading) -> tuple[float | None, float | None]:
+        """Return the equity and its fall from the highest, None for what is unknown."""
+        equity, made = reading.equity, reading.profit_loss
+        told = equity is not None or reading.equity_refused
+        if not told and self.past.capital is not None and made is not None:
+            equity = self.past.capital + self._moved(reading.time) + made
+        if equity is None:
+            return None, None
+        return equity, self._ledger.drawdown(reading.time, equity, made, reading.exposure)
 
     def _positions(self, reading: Reading) -> Iterator[Sample]:
         if reading.open_symbols is not None:

@@ -14,6 +14,7 @@ MODEL: Final = "model"
 MARKET: Final = "market"
 SYSTEM: Final = "system"
 LOGS: Final = "logs"
+GUARD: Final = "guard"
 EXPORTER: Final = "exporter"
 
 # What `collect[]` may name, and the groups it serves.
@@ -24,7 +25,10 @@ COLLECT: dict[str, tuple[str, ...]] = {
     SYSTEM: (SYSTEM,),
     LOGS: (LOGS,),
     EXPORTER: (EXPORTER,),
+    GUARD: (GUARD,),
 }
+# What is served where nothing is named: the guard's are others' figures, only newer.
+USUAL = tuple(name for name in COLLECT if name != GUARD)
 
 TRADES = "trades"
 THIS_HOST = "psutil, of the host that the exporter runs on"
@@ -95,6 +99,13 @@ def _position(name: str, unit: str, http: str, freqtrade: str, meaning: str) -> 
     labels = ("symbol", "side")
     where = f"/status {freqtrade}" if freqtrade else ""
     return Metric(f"position_{name}", GAUGE, unit, TRADING, meaning, labels, f"open_positions.{http}", where)
+
+
+def _guard(name: str, unit: str, meaning: str, *labels: str) -> Metric:
+    """Return a row of what money alerts read, some seconds old at most."""
+    return Metric(
+        f"guard_{name}", GAUGE, unit, GUARD, meaning, labels, elsewhere="`collection.guard`; docs/guard.md"
+    )
 
 
 def _process(name: str, unit: str, meaning: str, kind: Literal["gauge", "counter"] = GAUGE) -> Metric:
@@ -234,6 +245,13 @@ METRICS: tuple[Metric, ...] = (
     _logged("log_messages_total", "events", "Failures by what they say, numbers and ids folded; beyond `logs.top_messages` of them as `other`.", COUNTER, "message"),
     _logged("log_matches_total", "lines", "Lines that a pattern of `logs.patterns` matches; its named groups are labels too.", COUNTER, "event"),
     _logged("log_value", "as logged", "What the group `value` of a pattern of `logs.patterns` read; its other named groups are labels too.", HISTOGRAM, "event"),
+    _guard("up", "bool", "1 when the bot answered when it was last asked for its money; 0 while the others of this group are the last known."),
+    _guard("known_timestamp_seconds", "unix time", "When the others of this group were known."),
+    _guard("equity", "money", "As `trading_bot_equity`."),
+    _guard("drawdown_ratio", "ratio", "As `trading_bot_drawdown_ratio`; CriticalLoss reads it."),
+    _guard("open_positions", "positions", "Open positions of all symbols."),
+    _guard("loss_limit_used_ratio", "ratio", "As `trading_bot_loss_limit_used_ratio`; LossLimit reads it.", "limit", "account"),
+    _guard("loss_limit_left", "money", "As `trading_bot_loss_limit_left`.", "limit", "account"),
     Metric("report_due", GAUGE, "bool", EXPORTER, "1 for ten minutes from the local time at which a summary is wanted (`summaries` of the settings), else 0.", ("period",), elsewhere="`summaries` and `timezone` of the settings", of_bot=False, prefix="nightdesk_"),
     Metric("report_start_timestamp_seconds", GAUGE, "unix time", EXPORTER, "When the period began that a summary tells of, while that is due.", ("period",), elsewhere="`summaries` and `timezone` of the settings", of_bot=False, prefix="nightdesk_"),
     _own("poll_duration_seconds", "seconds", "Time that the last poll of the bot took.", "source"),
@@ -304,7 +322,8 @@ def table() -> str:
         "<!-- Written by `python -m exporter.catalogue`; change exporter/catalogue.py instead. -->",
         "",
         "What a source cannot know is absent, never zero. Ratios are 0 to 1, money is in the bot's stake currency.",
-        "`collect[]=trading` serves the groups trading and api; every other group has its own name.",
+        "`collect[]=trading` serves the groups trading and api; every other group has its own name. What names none gets",
+        "all but guard, which has figures of trading that are newer.",
         "",
     ]
     for group in dict.fromkeys(metric.group for metric in METRICS):

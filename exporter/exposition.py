@@ -25,17 +25,16 @@ class Board:
 
     def __init__(self) -> None:
         self._columns: dict[str, dict[Owner, bytes]] = {metric.name: {} for metric in METRICS}
-        self._owners: dict[str | None, set[Owner]] = {}
+        self._owners: dict[str | None, dict[Owner, frozenset[str]]] = {}  # and what each said
 
     def publish(self, owner: Owner, part: Part) -> None:
         """Replace all that the owner said before."""
-        self._owners.setdefault(owner.bot, set()).add(owner)
-        for name, column in self._columns.items():
-            lines = part.get(name)
-            if lines is not None:
-                column[owner] = lines
-            elif owner in column:
-                del column[owner]
+        before = self._owners.setdefault(owner.bot, {}).get(owner, frozenset())
+        for name in before - part.keys():
+            del self._columns[name][owner]
+        for name, lines in part.items():
+            self._columns[name][owner] = lines
+        self._owners[owner.bot][owner] = frozenset(part)
 
     def forget(self, bot: str) -> None:
         """Drop all that was said of a bot."""

@@ -14,7 +14,7 @@ from clients.http import Http
 from exporter.analytics.ledger import Conventions
 from exporter.bot import WatchedBot
 from exporter.capital import KeptCapital
-from exporter.catalogue import COLLECT, Sample, sample
+from exporter.catalogue import COLLECT, USUAL, Sample, sample
 from exporter.due import Due
 from exporter.exposition import Board, Lines, Part
 from exporter.formats import TEXT, Format
@@ -109,7 +109,8 @@ class Fleet:
         kept = KeptCapital(surroundings.data, bot.source.place)
         marks = OpenMarks(conventions.zone, surroundings.data, bot.source.place)
         watched = WatchedBot(bot, conventions, window, past, kept, marks)
-        return BotPoller(name, bot, watched, self.board, surroundings, self.limits)
+        guard = collection.guard.interval if collection.guard.enabled else None
+        return BotPoller(name, bot, watched, self.board, surroundings, self.limits, guard)
 
     async def run(self) -> None:
         """Poll everything for ever, the bots spread over the period."""
@@ -154,11 +155,11 @@ class Fleet:
             self._host_part = Lines(len(samples)).render(samples)[0]
 
     def metrics(self, collect: Sequence[str] = (), bots: Sequence[str] = (), form: Format = TEXT) -> bytes:
-        """Return the metrics of the named groups and bots, of all where none is named.
+        """Return the metrics of the named groups and bots; where none is named, the usual groups of all bots.
 
         Raises KeyError for a group or a bot that there is not.
         """
-        groups = [group for name in collect or COLLECT for group in COLLECT[name]]
+        groups = [group for name in collect or USUAL for group in COLLECT[name]]
         chosen = [self.bots[name] for name in dict.fromkeys(bots)] if bots else list(self.bots.values())
         hosts = {bot.host[0]: bot.host[1] for bot in reversed(chosen) if bot.host is not None}
         if bots:

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from exporter.bot import WatchedBot
 from exporter.catalogue import Sample, sample
 from exporter.exposition import Board, Lines, Owner, Part
+from exporter.guard import BotGuard
 from exporter.health import Latency, Vitals, vitals
 from exporter.limits.figures import Figures
 from exporter.limits.watch import LimitWatch
+from exporter.pace import paced
 from exporter.process import usage_of
 from exporter.reading import Reading
 from exporter.sources import SourceError, Surroundings, connect
@@ -46,7 +48,9 @@ class BotPoller:
         board: Board,
         surroundings: Surroundings,
         limits: LimitWatch,
+        guard_period: float | None = None,
     ) -> None:
+        """`guard_period` is the seconds between two looks at its money; without it that is not published."""
         self.name = name
         self.host: tuple[str, Part] | None = None
         self.status = Status("unknown", "not polled yet", None)
@@ -71,16 +75,23 @@ class BotPoller:
         self._succeeded_at: float | None = None
         self._warned: set[str] = set()
         self._turn = asyncio.Lock()
+        self._computing = asyncio.Lock()  # of what is known of the bot, which a poll changes in a thread
+        self.guard = BotGuard(name, self.source, watched, limits, board, self._computing, self._clock)
+        self._guard_period, self._looks = guard_period, bot.guard
 
     async def run(self, delay: float, period: float) -> None:
         """Poll for ever, first after `delay` seconds; a poll longer than the period skips what it missed."""
-        due = asyncio.get_running_loop().time() + delay
-        while True:
-            await asyncio.sleep(max(0.0, due - asyncio.get_running_loop().time()))
-            async with self._turn:
-                await self.poll()
-            late = max(0.0, asyncio.get_running_loop().time() - due)
-            due += period * (1 + late // period)
+        async with asyncio.TaskGroup() as both:
+            both.create_task(paced(self._poll_in_turn, delay, period))
+            if self._guard_period is None:
+                self.guard.withdraw()
+            elif self._looks:
+                share = delay / period
+                both.create_task(paced(self.guard.look, share * self._guard_period, self._guard_period))
+
+    async def _poll_in_turn(self) -> None:
+        async with self._turn:
+            await self.poll()
 
     async def stop(self, running: asyncio.Task[None]) -> None:
         """End what `run` does, between two polls: the thread of one under way would go on, unseen."""
@@ -97,11 +108,13 @@ class BotPoller:
             reading = await self.source.poll()
             usage = await self._use(reading.pid)
             # In a thread: a long history must not hold up the other bots.
-            samples, figures = await asyncio.to_thread(self._figures, reading, usage)
+            async with self._computing:
+                samples, figures = await asyncio.to_thread(self._figures, reading, usage)
             await self._limits.told(self.name, figures)
         except SourceError as error:
             if error.known is not None:
-                await asyncio.to_thread(self._watched.learn, error.known)
+                async with self._computing:
+                    await asyncio.to_thread(self._watched.learn, error.known)
             self._failed(error.reason, error.detail, began)
             await self._limits.told(self.name, None)
         except Exception as error:  # noqa: BLE001 - a defect met by one bot must not end the watch over it
@@ -135,6 +148,8 @@ class BotPoller:
         self.host = _host(reading)
         self.status = Status(reading.state or "unknown", "", self._succeeded_at, self._watched.blind(samples))
         self._publish(samples, began, success=True)
+        if self._guard_period is not None:
+            self.guard.seen(reading)
 
     def _failed(self, reason: str, detail: str, began: float) -> None:
         if self.status.error != f"{reason}: {detail}":
@@ -144,6 +159,8 @@ class BotPoller:
         self.vitals = Vitals(self._clock(), up=False)
         self.status = Status("unknown", f"{reason}: {detail}", self._clock())
         self._publish([sample("up", 0), sample("source_error", 1, reason=reason)], began, success=False)
+        if self._guard_period is not None:
+            self.guard.lost()
 
     def _publish(self, samples: list[Sample], began: float, *, success: bool) -> None:
         part, beyond = self._lines.render(samples)

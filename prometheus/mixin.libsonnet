@@ -24,7 +24,11 @@ local group(name, rules, interval=null) =
 
   prometheusAlerts+:: {
     local positions = (import 'rules/positions.libsonnet')($._config),
+    local guard = $._config.collection.guard,
+    local evaluation = duration.seconds($._config.collection.evaluation_interval),
+    local guard_pace = if guard.enabled then std.min(duration.seconds(guard.interval) / 2, evaluation) else null,
     groups+: [
+      group('trading-bot-guard', (import 'rules/guard.libsonnet')($._config), guard_pace),
       group('trading-bot-critical', (import 'rules/critical.libsonnet')($._config) + positions.critical),
       group('trading-bot-warning', (import 'rules/warning.libsonnet')($._config) + positions.warning),
       group('trading-bot-slo', (import 'rules/slo.libsonnet')($._config)),

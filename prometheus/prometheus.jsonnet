@@ -14,6 +14,8 @@ local addresses(service) = [address(each) for each in all(service)];
 local several = std.length(all(services.prometheus)) > 1;
 local groups = { [name]: settings.collection[name] for name in ['trading', 'model', 'market', 'system', 'logs'] };
 
+// As Guard.scrape of stack/settings/model.py: the waits for the look, the scrape and the evaluation add up.
+local guard_pace = 0.75 * settings.collection.guard.interval;
 // The stack's own parts, and the probes, are watched at the pace of what is shown quickest.
 local own_pace = settings.collection.system.interval;
 // /metrics answers from memory: what takes longer than Prometheus's own default is dead, and never longer than a pace.
@@ -53,8 +55,12 @@ local queue(config, shards) = {
   min_backoff: duration.format(config.retry_delay),
   max_backoff: duration.format(std.max(config.retry_delay, settings.storage.queue.longest_delay)),
 };
+// What the guard sees others see as well, only later: long-term stores need not have it each second.
 local sent = {
-  write_relabel_configs: [{ source_labels: ['__name__'], regex: settings.storage.sent, action: 'keep' }],
+  write_relabel_configs: [
+    { source_labels: ['__name__'], regex: settings.storage.sent, action: 'keep' },
+    { source_labels: ['__name__'], regex: 'trading_bot_guard_.+', action: 'drop' },
+  ],
 };
 
 local influxdb(store) = sent + authorization(store) {
@@ -101,6 +107,7 @@ local prometheus = {
       for name in std.objectFields(groups)
       if groups[name].enabled
     ] + [
+    ] + (if settings.collection.guard.enabled then [exporter('guard', guard_pace, 'exporter-guard')] else []) + [
       exporter('exporter', own_pace, 'exporter'),
       // It has tokens instead of users.
       job('webhook_actions', services.webhook_actions) {

@@ -10,7 +10,7 @@ from importlib.metadata import version
 from inspect import cleandoc
 from pathlib import Path
 
-from stack import alerts, capabilities, dead_man, drawdown, reach, schedule, state, who
+from stack import alerts, capabilities, dead_man, drawdown, guard, reach, schedule, state, who
 from stack.binaries import MissingBinary
 from stack.doctor.command import add_command as add_doctor
 from stack.drill.command import add_command as add_drill
@@ -56,7 +56,7 @@ def check(arguments: argparse.Namespace) -> int:
     if problems:
         raise SettingsError(problems, arguments.config or [DEFAULT_CONFIG])
     print("\n".join(_overview(settings, found.used)))
-    for line in filter(None, [*found.warnings, switch]):
+    for line in filter(None, [*found.warnings, *guard.slow(settings), switch]):
         print(f"warning: {line}")
     if arguments.live:
         print("\n".join(capabilities.live(settings)))

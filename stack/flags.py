@@ -2,13 +2,23 @@
 
 from pathlib import Path
 
-from stack.settings import Settings
+from stack.settings import Duration, Settings
 from stack.web import CLUSTER, gossips_by_tls
 
 # Twice the longest cooldown and repeat_interval that settings accept: what Alertmanager has forgotten
 # sending, it sends again.
 ALERTMANAGER_RETENTION = "336h"
+# What fired while no Alertmanager was known is dropped, and told again only so long after. Alertmanager
+# forgets what fires four such delays after the last word: shorter ones would say "resolved" while Prometheus
+# is started anew.
+SHORTEST_RESEND = 15.0  # seconds
+_SOONER = 0.001  # seconds: a delay as long as the pace of evaluations skips every second of them
 GOSSIP = 1  # above its port, Alertmanager talks to the others
+
+
+def resend_delay(settings: Settings) -> Duration:
+    """Return how long Prometheus waits before it tells of a firing alert again: until the next evaluation."""
+    return Duration(max(settings.collection.evaluation_interval, SHORTEST_RESEND) - _SOONER)
 
 
 def write_flags(settings: Settings, build: Path, out: Path) -> None:
@@ -22,6 +32,7 @@ def write_flags(settings: Settings, build: Path, out: Path) -> None:
             f"--storage.tsdb.retention.time={settings.storage.retention}",
             f"--web.external-url={settings.link('prometheus')}/",
             "--web.route-prefix=/",
+            f"--rules.alert.resend-delay={resend_delay(settings)}",
         ],
         "alertmanager": [f"--data.retention={ALERTMANAGER_RETENTION}"],
     }

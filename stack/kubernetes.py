@@ -54,6 +54,8 @@ def _monitors(settings: Settings) -> list[dict[str, Any]]:
     own = settings.collection.system.interval
     paces = {f"exporter-{name}": (name, group.interval) for name, group in settings.collection.groups.items()}
     paces["exporter"] = ("exporter", own)
+    if settings.collection.guard.enabled:
+        paces["exporter-guard"] = ("guard", settings.collection.guard.scrape)
     groups = [
         _endpoint(job, pace) | {"params": {"collect[]": [group]}} for job, (group, pace) in paces.items()
     ]

@@ -23,6 +23,7 @@ from stack.status import Status, read_status
 from stack.tell import tell
 from stack.watch import NotReloaded, Screen, Watch, answers
 
+_PROMETHEUS = "prometheus"
 HA = Path(__file__).parent / "ha.yaml"
 _SHARED = (
     "webhook_actions.database_url_file: is not set; machines share one PostgreSQL, which is yours: docs/ha.md"
@@ -118,11 +119,18 @@ class _Now:
             settings = from_arguments(self._arguments)
             keys.generate(settings)
             _refuse_without_secrets(settings, self._arguments)
+            before = _files(self._build / _PROMETHEUS)
             render(settings, self._build)
+            same = _files(self._build / _PROMETHEUS) == before
         except (SettingsError, RenderError, OSError) as error:
             raise NotReloaded(str(error)) from error
         self._settings = settings
-        return self._readers
+        # Prometheus drops alerts for seconds after each reload, until it knows its Alertmanagers again.
+        return [name for name in self._readers if not (same and name.partition("-")[0] == _PROMETHEUS)]
+
+
+def _files(directory: Path) -> dict[Path, bytes]:
+    return {file: file.read_bytes() for file in directory.rglob("*") if file.is_file()}
 
 
 def _refuse_without_secrets(settings: Settings, arguments: argparse.Namespace) -> None:

@@ -34,7 +34,8 @@ The rules:
   and to those that `escalation.first` has there, a contact or a rota. A bot's `team` takes the place of
   both where it has an address; a team that is a rota is told beside the desk, since Alertmanager cannot
   follow turns.
-- `routing.group_wait` after the alert has fired, the first notice leaves: *at once* below.
+- `routing.group_wait` after the alert has fired, the first notice leaves: *at once* below. That of
+  CriticalLoss and LossLimit waits for nothing.
 - **Without an answer** `escalation.levels` follow, after the alert's `escalate`, else its severity's, else
   `no_response`; then all of it begins anew. A warning without either time is told once. A level without an
   address over its channels is passed over at once; `check` warns of it.

@@ -41,6 +41,7 @@ from webhook_actions.web.telegram import Presses
 log = logging.getLogger(__name__)
 
 _CONNECTIONS = 12  # each is held for a statement or a short transaction, never while a bot is waited for
+_FORGET_EVERY = 60.0  # seconds
 _LOOKS_AT_ONCE = 4  # batches of incidents, so that one which waits for Prometheus holds up no other
 _SCHEMA_EVERY = 5.0  # seconds between two looks at whether a newer Nightdesk has taken over
 _STOP_SECONDS = 25.0  # a little longer than is left to an action that runs
@@ -98,6 +99,11 @@ def parts(
             await asyncio.sleep(float(settings.webhook_actions.reconcile_interval))
             await reconciler.once()
 
+    async def forget() -> None:
+        while not is_cancelled():
+            await asyncio.sleep(_FORGET_EVERY)
+            await reconciler.forget()
+
     async def keep() -> None:
         try:
             while not is_cancelled():
@@ -112,6 +118,7 @@ def parts(
         "deliveries": deliveries.run,
         "receipts": asked.run,
         "reconciler": compare,
+        "history": forget,
         "keeper": keep,
     }
     return Parts(tasks, executor, escalation, (looks, steps, deliveries, asked))

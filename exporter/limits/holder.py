@@ -101,6 +101,23 @@ class Holder:
                 self._states[each.limit.name] = state
         self.kept.note(self._place, self._terms, self._states)
 
+    def glance(self, figures: Mapping[str, Figures | None], now: float) -> Iterator[tuple[str, Left]]:
+        """Yield what is left of each limit, by figures between two observations: nothing is kept of them.
+
+        A day that no observation has begun is not begun here: its mark needs the trades of the one before.
+        """
+        known = [found for bot in self.bots if (found := figures.get(bot)) is not None]
+        seen = None
+        if len(known) == len(self.bots):
+            seen, has_capital = observe(known, self.clock, now, self._capital)
+        for each in self._rules:
+            state = self._states.get(each.limit.name)
+            if state is None:
+                continue
+            if seen and seen.day == state.day and (has_capital or not each.limit.needs_capital):
+                state = step(each.terms, state, seen) or state
+            yield each.limit.name, left(each.terms, state)
+
     def standings(self) -> Iterator[Standing]:
         """Yield each limit as it stands; one that cannot be known now as it was known last."""
         for each in self._rules:

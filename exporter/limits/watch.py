@@ -24,6 +24,7 @@ class LimitWatch:
     def __init__(self, settings: Settings, data: Path, board: Board, clock: Callable[[], float]) -> None:
         self._data, self._board, self._now = data, board, clock
         self._figures: dict[str, Figures | None] = {}
+        self._newest: dict[str, Figures | None] = {}  # those of glances too
         self._files: dict[Path, KeptStates] = {}
         self._lines: dict[str, Lines] = {}
         self.use(settings)
@@ -31,6 +32,7 @@ class LimitWatch:
     def use(self, settings: Settings) -> None:
         """Go on with other settings: a limit that they leave as it was goes on from where it stands."""
         self._figures = {bot: found for bot, found in self._figures.items() if bot in settings.bots}
+        self._newest = dict(self._figures)
         self._lines = {bot: Lines(settings.collection.max_symbols, bot) for bot in settings.bots}
         share = settings.thresholds.critical.loss_limit_used
         self._holders = [*_of_bots(settings, self, share), *_of_accounts(settings, self, share)]
@@ -50,7 +52,7 @@ class LimitWatch:
 
     async def told(self, bot: str, figures: Figures | None) -> None:
         """Take what a bot said at a poll, None where it did not answer."""
-        self._figures[bot] = figures
+        self._figures[bot] = self._newest[bot] = figures
         concerned = self._of.get(bot, [])
         for holder in concerned:
             holder.take(self._figures, self._now())
@@ -60,6 +62,15 @@ class LimitWatch:
             self._publish(each)
         for holder in concerned:
             await holder.kept.write()
+
+    def glance(self, bot: str, figures: Figures) -> Iterator[Sample]:
+        """Yield what is left of a bot's limits by what it said between two polls."""
+        self._newest[bot] = figures
+        for holder in self._of.get(bot, ()):
+            for name, found in holder.glance(self._newest, self._now()):
+                about = {"limit": name, "account": holder.account}
+                yield sample("guard_loss_limit_used_ratio", float(found.used), **about)
+                yield sample("guard_loss_limit_left", float(found.left), **about)
 
     def _publish(self, bot: str) -> None:
         samples = [

@@ -28,6 +28,7 @@ class FileSource:
         self._around = surroundings
         self._tail = None if settings.trades is None else Tail(settings.trades)
         self._good: tuple[float, State] | None = None
+        self._glanced = 0  # when the state was written that a glance had last
         self._fresh: list[Trade] = []  # those that no reading has had yet
 
     async def poll(self) -> Reading:
@@ -40,6 +41,18 @@ class FileSource:
             known = Reading(time=now, trades=trades)
             raise SourceError(error.reason, error.detail, known=known) from None
         return reading(state, trades, now)
+
+    async def glance(self) -> Reading | None:
+        """Return its money where the state was written anew since the last glance. Raises SourceError."""
+        try:
+            written = (await asyncio.to_thread(self._state_file.stat)).st_mtime_ns
+        except OSError as error:
+            raise SourceError("unavailable", f"{self._state_file}: {error.strerror or error}") from None
+        if written == self._glanced:
+            return None
+        state = await self._state_now()
+        self._glanced = written
+        return reading(state, (), self._around.clock())
 
     async def _state_now(self) -> State:
         """Return the state with its age. Raises SourceError where it cannot be read or is too old."""

@@ -10,7 +10,7 @@ from clients.trading import Trade
 from exporter.reading import Reading
 from exporter.sources.client import BotApi, read_secret
 from exporter.sources.protocol import SourceError, Surroundings, source
-from exporter.sources.state import reading
+from exporter.sources.state import money, reading
 from stack.settings import HttpBot
 
 _PAGE = 1000
@@ -46,6 +46,10 @@ class HttpSource:
             trades, since = await self._trades_after(since)
         self._since, self._revision = since, state.trades_revision
         return reading(state, tuple(trades), self._clock(), restarted=restarted, ahead=self._api.ahead)
+
+    async def glance(self) -> Reading:
+        """Return its money now. Raises SourceError."""
+        return money(await self._api.get("/api/v1/state"), self._clock())
 
     async def _trades_after(self, since: int) -> tuple[list[Trade], int]:
         """Return the trades with a higher id, and the highest id."""

@@ -39,6 +39,13 @@ class Source(Protocol):
         """Return what the bot says now. Raises SourceError; what it refused of the answer is in `Input`."""
         ...
 
+    async def glance(self) -> Reading | None:
+        """Return its money as it is now, in the cheapest way; None where it said nothing new.
+
+        Raises SourceError. What a poll has to compare with the poll before is left to that.
+        """
+        ...
+
 
 @dataclass(frozen=True)
 class Surroundings:

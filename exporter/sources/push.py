@@ -67,7 +67,7 @@ class PushSource:
         self._corrected: dict[tuple[int, float], float] = {}  # when, of those that were corrected
         self._fresh: list[Trade] = []  # those that no reading has had yet
         self._said: dict[Kept, tuple[float, Measured]] = {}  # with when it came, unix time
-        self._heard_at = float("-inf")
+        self._heard_at = self._glanced_at = float("-inf")
         self._found = Input(surroundings.input.cap)  # since the last poll
 
     def allows(self, authorization: str) -> bool:
@@ -102,6 +102,13 @@ class PushSource:
             detail = f"{heard}; a bot is silent after {limit:g} s (silent_after)"
             raise SourceError("timeout", detail, known=self._known(now))
         return reading(self._whole(now), self._new(), now)
+
+    async def glance(self) -> Reading | None:
+        """Return its money as it was pushed since the last glance, None where nothing was."""
+        if self._heard_at == self._glanced_at:
+            return None
+        self._glanced_at, now = self._heard_at, self._around.clock()
+        return reading(self._whole(now), (), now)
 
     def _new(self) -> tuple[Trade, ...]:
         trades, self._fresh = tuple(self._fresh), []

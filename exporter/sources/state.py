@@ -10,8 +10,12 @@ from clients.input import Input, problems
 from clients.trading import Trade
 from exporter.catalogue import Histogram, Sample, known, sample
 from exporter.reading import ApiCalls, Reading
+from exporter.sources.protocol import SourceError
 
 AHEAD: Final = 86_400.0  # seconds that a bot's clock may be ahead: a local time sent as UTC is less
+_MONEY: Final = (
+    "time", "starting_capital", "equity", "profit_realised", "profit_open", "exposure", "open_positions",
+)  # fmt: skip
 _TRENDS = ("up", "down", "sideways")
 _REGIMES = ("calm", "volatile", "trending")
 
@@ -52,6 +56,14 @@ def reading(
         history_restarted=restarted,
         samples=tuple(_samples(state)),
     )
+
+
+def money(data: object, clock: float) -> Reading:
+    """Return what a state says of money alone; what is refused of it, polls tell. Raises SourceError."""
+    if not isinstance(data, dict):
+        raise SourceError("parse", "/api/v1/state: is no object; see docs/bot-api.md")
+    state = State.model_validate({name: data[name] for name in _MONEY if name in data})
+    return reading(state, (), clock)
 
 
 def _symbols(positions: list[OpenPosition | None] | None) -> tuple[str, ...] | None:

@@ -16,17 +16,6 @@ function(config)
     (4 * limits.crash_loop_restarts + 1) * scrape
   ));
 
-  // What is lost stays lost while nothing newer is known; the message says how old that is.
-  local if_old(age, of) = '{{ with query (printf `' + age + '` ' + of + ') }} That was known {{ . | first | value | humanizeDuration }} ago, and nothing newer is.{{ end }}';
-  local if_drawdown_is_old = if_old(
-    'time() - bot:trading_bot_drawdown_ratio:known_timestamp_seconds{bot=%q} unless on (bot) trading_bot_drawdown_ratio',
-    '$labels.bot',
-  );
-  local if_limit_is_old = if_old(
-    'time() - bot_limit:trading_bot_loss_limit_used_ratio:known_timestamp_seconds{bot=%q,limit=%q,account=%q} > ' + 2 * scrape,
-    '$labels.bot $labels.limit $labels.account',
-  );
-
   [
     // `for` starts anew with every evaluation that sees no 0: one success resets the wait, and so does a scrape of the
     // exporter that fails, since unknown is not down (ExporterDown tells of that). This holds until the alert fires:
@@ -80,42 +69,9 @@ function(config)
       '(max by (bot) (trading_bot_drawdown_ratio) or bot:trading_bot_drawdown_ratio:known) > %(max_drawdown)s',
       text.fill('drawdown > %s', promql.percent(limits.max_drawdown)),
       summary='{{ $labels.bot }} is {{ $value | humanizePercentage }} below its peak',
-      problem=text.fill('The drawdown of {{ $labels.bot }} is {{ $value | humanizePercentage }}, its limit %s%.', (100 * limits.max_drawdown)) + if_drawdown_is_old,
+      problem=text.fill('The drawdown of {{ $labels.bot }} is {{ $value | humanizePercentage }}, its limit %s%.', (100 * limits.max_drawdown)) + promql.if_drawdown_is_old,
       todo='Decide whether its open positions still have a reason; make them smaller or close them.',
       verify='trading_bot_drawdown_ratio{$bot} <= %(max_drawdown)s'
-    ),
-
-    alert.critical(
-      'CriticalLoss',
-      '(max by (bot) (trading_bot_drawdown_ratio) or bot:trading_bot_drawdown_ratio:known) > %(critical_loss)s',
-      text.fill('drawdown > %s', promql.percent(limits.critical_loss)),
-      summary='{{ $labels.bot }} has lost {{ $value | humanizePercentage }} from its peak',
-      problem=text.fill('The drawdown of {{ $labels.bot }} is {{ $value | humanizePercentage }}, beyond the %s% at which everything is closed.', (100 * limits.critical_loss)) + if_drawdown_is_old,
-      todo='See that it is flat at the exchange; let it trade again only once you know why it lost.',
-      verify='trading_bot_drawdown_ratio{$bot} <= %(critical_loss)s'
-    ),
-
-    // Of an account each bot has a series of its own, since it is bots that can be kept from entering.
-    alert.critical(
-      'LossLimit',
-      |||
-        (
-          max by (bot, limit, account) (trading_bot_loss_limit_used_ratio)
-          and on (bot, limit, account) time() - trading_bot_loss_limit_known_timestamp_seconds <= %(loss_known_for)s
-          or bot_limit:trading_bot_loss_limit_used_ratio:known
-        )
-        >= on (bot, limit, account)
-        (max by (bot, limit, account) (trading_bot_loss_limit_acts_at_ratio) or bot_limit:trading_bot_loss_limit_acts_at_ratio:known)
-      |||,
-      text.fill('%s of a loss limit used; of daily_loss (%s) all', [promql.percent(limits.loss_limit_used), limits.daily_loss]),
-      subject=['bot', 'limit', 'account'],
-      summary='{{ $labels.bot }} has used {{ $value | humanizePercentage }} of its loss limit {{ $labels.limit }}{{ if $labels.account }} of account {{ $labels.account }}{{ end }}',
-      problem='Of the loss limit {{ $labels.limit }} of {{ if $labels.account }}account {{ $labels.account }}, which {{ $labels.bot }} trades,{{ else }}{{ $labels.bot }}{{ end }}' +
-              ' {{ $value | humanizePercentage }} are used' +
-              '{{ with query (printf `trading_bot_loss_limit_left{bot=%q,limit=%q,account=%q}` $labels.bot $labels.limit $labels.account) }}; {{ . | first | value | printf "%.2f" }} are left{{ end }}.' +
-              '{{ with query (printf `trading_bot_loss_limit_complete{bot=%q,limit=%q,account=%q} == 0` $labels.bot $labels.limit $labels.account) }} Its mark was not seen whole, or it is not known now: `nightdesk limits` says what is missing.{{ end }}' + if_limit_is_old,
-      todo='Let it enter nothing more until the limit is free again; look at what its losing trades have in common.',
-      verify='max(trading_bot_loss_limit_used_ratio{$bot,$limit,$account}) < max(trading_bot_loss_limit_acts_at_ratio{$bot,$limit,$account})'
     ),
 
     // Twice the limit is an outage, in which nothing may be started anew and a person has to know: it waits for nothing.

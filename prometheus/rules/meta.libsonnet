@@ -88,6 +88,18 @@ function(config)
       path='/rules'
     ),
 
+    // A start or a reload may drop some, which are told again seconds later: what counts is that it goes on. Another
+    // Prometheus tells of it; where there is but one, so does the Watchdog, which then stops.
+    alert.meta(
+      'AlertsDropped',
+      text.fill('sum(increase(prometheus_notifications_dropped_total{%s}[%s])) > 0', [config.prometheus_selector, range]),
+      'alerts do not reach Alertmanager',
+      summary='Alerts do not reach Alertmanager',
+      problem=text.fill('Prometheus dropped {{ $value | printf "%.0f" }} notices of alerts within %s: it knows no Alertmanager, or none takes them. Until they arrive nobody is told.', range),
+      todo="Look at Prometheus's page of status for the Alertmanagers that it knows, and at its log for why they refuse.",
+      path='/status'
+    ),
+
     alert.meta(
       'ActionFailed',
       text.fill('sum by (bot, action) (%s) > 0', counted('nightdesk_actions_total', '{outcome=~"failed|retry"}')),

@@ -15,6 +15,29 @@ function(config) {
   // A bot that was taken out of the settings leaves no `up` behind; what ranges still know of it is no news.
   of_known_bots:: 'and on (bot) bot:trading_bot_up:max',
 
+  // What the guard saw last, also where a busy machine has just failed a scrape or two of it.
+  guard(name, subject='')::
+    local series = text.fill('trading_bot_guard_%s', name) + (if subject == '' then '' else '{' + subject + '}');
+    local failed = duration.format(5 * duration.seconds(config.collection.guard.interval));
+    text.fill('(%(s)s or last_over_time(%(s)s[%(r)s]))', { s: series, r: failed }),
+  // Of a bot that is down the guard's figures stay; they count until other rules have recorded them.
+  guarded(name, labels='bot')::
+    local recorded = duration.format(4 * duration.seconds(config.collection.evaluation_interval));
+    text.fill('max by (%s) (%s and on (bot) max_over_time(trading_bot_guard_up[%s]) == 1)', [labels, $.guard(name), recorded]),
+  newest(name, labels='bot'):: text.fill('%s\nor max by (%s) (trading_bot_%s)', [$.guarded(name, labels), labels, name]),
+  newest_time(name):: text.fill(
+    'max by (bot) (timestamp(trading_bot_guard_%(name)s) and on (bot) trading_bot_guard_up == 1 or timestamp(trading_bot_%(name)s))',
+    { name: name }
+  ),
+
+  // In an alert's text: what is lost stays lost while nothing newer is known; the message says how old that is.
+  if_old(age, of):: '{{ with query (printf `' + age + '` ' + of + ') }} That was known {{ . | first | value | humanizeDuration }} ago, and nothing newer is.{{ end }}',
+  if_drawdown_is_old:: $.if_old(
+    'time() - bot:trading_bot_drawdown_ratio:known_timestamp_seconds{bot=%q}' +
+    ' unless on (bot) trading_bot_drawdown_ratio unless on (bot) trading_bot_guard_up == 1',
+    '$labels.bot',
+  ),
+
   stopped:: 'max by (bot) (trading_bot_state{state="stopped"}) == 1',
   resting:: 'max by (bot) (trading_bot_state{state=~"paused|stopped"}) == 1',
 

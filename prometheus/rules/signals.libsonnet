@@ -16,7 +16,8 @@ function(config)
 
   // What a bot had lost is still lost while nothing newer is known of it: it is down, it tells no more of it, or the
   // exporter is down. Each evaluation passes on what the one before knew, and when that was, until that is too old.
-  // `while` is there as long as the bot, or the limit, is one of the settings.
+  // `while` is there as long as the bot, or the limit, is one of the settings. The guard may have seen what no scrape of
+  // trading did.
   local losses(level, names, labels, time, while) =
     local of = std.join(', ', labels);
     local fill(template, values) = text.fill(template, {
@@ -26,15 +27,15 @@ function(config)
       while: while,
       exporter: config.exporter_selector,
     } + values);
-    local carried(name, metric, within) = record(name, fill(|||
+    local carried(name, now, within) = record(name, fill(|||
       (
-        max by (%(of)s) (%(metric)s)
+        %(now)s
         or last_over_time(%(name)s[1h]) and on (%(of)s) %(while)s
         or last_over_time(%(name)s[1h]) and on () min(up{%(exporter)s}) == 0
       ) %(within)s
-    |||, { name: name, metric: metric, within: within }));
+    |||, { name: name, now: now, within: within }));
     [carried(fill('%(at)s', {}), time, fill('>= time() - %(longest)s', {}))] + [
-      carried(text.fill('%s:trading_bot_%s:known', [level, name]), 'trading_bot_' + name, fill('and on (%(of)s) %(at)s', {}))
+      carried(text.fill('%s:trading_bot_%s:known', [level, name]), promql.newest(name, of), fill('and on (%(of)s) %(at)s', {}))
       for name in names
     ];
 
@@ -49,14 +50,13 @@ function(config)
     |||, { now: now, before: before, exporter: config.exporter_selector }));
   local known(level, name, labels=['bot'], worst='max') =
     kept(level, name, text.fill('%s by (%s) (trading_bot_%s)', [worst, std.join(', ', labels), name]));
-
   [record('bot:trading_bot_up:max', 'max by (bot) (trading_bot_up)')] +
-  losses('bot', ['drawdown_ratio'], ['bot'], 'timestamp(trading_bot_drawdown_ratio)', 'bot:trading_bot_up:max') +
+  losses('bot', ['drawdown_ratio'], ['bot'], promql.newest_time('drawdown_ratio'), 'bot:trading_bot_up:max') +
   losses(
     'bot_limit',
     ['loss_limit_used_ratio', 'loss_limit_acts_at_ratio'],
     ['bot', 'limit', 'account'],
-    'trading_bot_loss_limit_known_timestamp_seconds',
+    'max by (bot, limit, account) (trading_bot_loss_limit_known_timestamp_seconds)',
     'trading_bot_loss_limit_acts_at_ratio'
   ) +
   [

@@ -186,6 +186,7 @@ class Bot(Section):
     overrule what the bot says. `silent_after` is how long a bot of files or pushes may say nothing before it
     counts as not answering. `stops: false` is of a bot that sets none on purpose: none is missed there.
     `limits` are held against losses of its days; without any, `daily_loss` is.
+    Without `guard` its polls alone tell its money: it cannot be asked as often as `collection.guard` says.
     """
 
     source: Source
@@ -204,6 +205,7 @@ class Bot(Section):
     process: BotProcess | None = None
     boot: RealTime | None = None
     silent_after: Annotated[RealTime, Between("5s", "1d")] | None = None
+    guard: StrictBool = True
 
 
 class Demo(Section):

@@ -40,6 +40,7 @@ META = (
     "ReplicaDown",
     "AlertmanagerNotificationsFailing",
     "RuleEvaluationFailing",
+    "AlertsDropped",
     "ActionFailed",
     "EngineTaskFailing",
     "DeliveriesFailing",

@@ -61,6 +61,23 @@ class Group(Section):
     interval: Interval
 
 
+class Guard(Section):
+    """How often bots are asked for what money alerts read; it is seen in 2.25 times that, at worst."""
+
+    enabled: StrictBool
+    interval: Annotated[RealTime, Between("1s", "30s")]
+
+    @property
+    def scrape(self) -> Duration:
+        """Between two scrapes of it, each of which may take as long on a busy machine."""
+        return Duration(0.75 * self.interval)
+
+    @property
+    def evaluation(self) -> Duration:
+        """Between two evaluations of the rules that read it."""
+        return Duration(0.5 * self.interval)
+
+
 class Probe(Section):
     """An exchange endpoint whose latency blackbox_exporter measures."""
 
@@ -76,6 +93,7 @@ class Collection(Section):
     market: Group
     system: Group
     logs: Group
+    guard: Guard
     evaluation_interval: Interval
     timeout: Timeout
     silent_after: Annotated[RealTime, Between("5s", "1d")]

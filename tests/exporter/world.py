@@ -34,6 +34,7 @@ HELD: dict[str, Any] = {
     "stop_price": 96.0, "liquidation_price": 90.0, "leverage": 10, "margin_ratio": 0.25,
     "funding_paid": -0.5, "opened_at": 1_799_999_400.0,
 }  # fmt: skip
+GROUPS = [group for groups in COLLECT.values() for group in groups]
 Series = Mapping[tuple[str, frozenset[tuple[str, str]]], float]
 
 
@@ -119,10 +120,14 @@ class Watch:
     def poll(self) -> Series:
         """Poll once and return the bot's series by name and labels, without the label `bot`."""
         self.runner.run(self.poller.poll())
-        groups = [group for groups in COLLECT.values() for group in groups]
         host = [self.poller.host[1]] if self.poller.host else []
-        self.text = self.board.page(groups, also=host).decode()
+        self.text = self.board.page(GROUPS, also=host).decode()
         return parsed(self.text)
+
+    def look(self) -> Series:
+        """Look once at the bot's money, as between two polls, and return the series."""
+        self.runner.run(self.poller.guard.look())
+        return parsed(self.board.page(GROUPS).decode())
 
     def error(self) -> str:
         """Poll once and return why it failed."""
@@ -142,6 +147,9 @@ class Unlimited:
     async def told(self, bot: str, figures: object) -> None:
         pass
 
+    def glance(self, bot: str, figures: object) -> tuple[()]:
+        return ()
+
 
 @contextmanager
 def watch(
@@ -153,8 +161,9 @@ def watch(
     name: str = "b",
     data: Path = Path("nowhere"),
     silent_after: float = 60.0,
+    guard: float | None = None,
 ) -> Iterator[Watch]:
-    """Watch the bot of these settings; `clock` is the exporter's."""
+    """Watch the bot of these settings, its money too where `guard`; `clock` is the exporter's."""
     bot = Bot.model_validate(settings)
     board = Board()
     with asyncio.Runner() as runner:
@@ -167,7 +176,7 @@ def watch(
             )
             kept = KeptCapital(data, bot.source.place) if data.is_absolute() else None
             watched = WatchedBot(bot, conventions, WINDOW, kept=kept)
-            return session, BotPoller(name, bot, watched, board, around, Unlimited())
+            return session, BotPoller(name, bot, watched, board, around, Unlimited(), guard)
 
         session, poller = runner.run(start())
         try:

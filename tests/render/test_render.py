@@ -3,6 +3,7 @@
 import json
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import _jsonnet
 import pytest
@@ -10,7 +11,8 @@ import yaml
 
 from stack import render as renderer
 from stack.binaries import MissingBinary
-from stack.render import ROOT, RenderError, as_data, render
+from stack.flags import write_flags
+from stack.render import ROOT, RenderError, as_data, render, rendered
 from stack.settings import Duration, Settings, load
 from tests.conftest import binary
 
@@ -123,6 +125,7 @@ def test_prometheus_scrapes_each_enabled_group_at_its_own_interval(
     jobs = {job["job_name"]: job for job in config["scrape_configs"]}
     assert set(jobs) == {
         *("exporter-trading", "exporter-model", "exporter-system", "exporter-logs", "exporter"),
+        "exporter-guard",
         *("webhook_actions", "alertmanager", "prometheus", "probe-binance", "drill"),
     }
     assert jobs["exporter-trading"]["params"] == {"collect[]": ["trading"]}
@@ -138,6 +141,39 @@ def test_prometheus_scrapes_each_enabled_group_at_its_own_interval(
     assert me["basic_auth"]["username"] == "me"
     assert bearer["authorization"] == {"credentials_file": str(tmp_path / "secrets/one")}
     assert influxdb["url"] == "http://127.0.0.1:8086/api/v1/prom/write?db=trading_metrics"
+
+
+def test_what_money_alerts_read_is_scraped_and_evaluated_more_often_than_it_is_looked_at(
+    tmp_path: Path,
+) -> None:
+    def made(text: str) -> tuple[dict[str, Any], dict[str, Any]]:
+        (tmp_path / "monitoring.yaml").write_text(text)
+        files = rendered(load([tmp_path / "monitoring.yaml"]))
+        (group,) = files["rules/trading-bot-guard.yml"]["groups"]
+        jobs = {job["job_name"]: job for job in files["prometheus.yml"]["scrape_configs"]}
+        return group, jobs
+
+    group, jobs = made("collection: {guard: {interval: 3s}}")
+    job = jobs["exporter-guard"]
+    paces = job["scrape_interval"], job["scrape_timeout"], group["interval"]
+    assert paces == ("2s250ms", "2s250ms", "1s500ms")
+    assert job["params"] == {"collect[]": ["guard"]}
+    assert {rule["alert"] for rule in group["rules"]} == {"TradingBotCriticalLoss", "TradingBotLossLimit"}
+    group, _ = made("collection: {guard: {interval: 30s}, evaluation_interval: 5s}")
+    assert group["interval"] == "5s", "never more rarely than all others"
+    group, jobs = made("collection: {guard: {enabled: false}}")
+    assert "exporter-guard" not in jobs
+    assert "interval" not in group
+
+
+def test_prometheus_tells_of_what_fires_at_each_evaluation_and_is_not_forgotten_while_it_starts(
+    tmp_path: Path,
+) -> None:
+    for pace, delay in (("15s", "14s999ms"), ("1m", "59s999ms"), ("1s", "14s999ms")):
+        (tmp_path / "monitoring.yaml").write_text(f"collection: {{evaluation_interval: {pace}}}")
+        write_flags(load([tmp_path / "monitoring.yaml"]), tmp_path / "build", tmp_path / "build")
+        flags = (tmp_path / "build/prometheus/flags").read_text().splitlines()
+        assert f"--rules.alert.resend-delay={delay}" in flags
 
 
 def test_a_drills_speed_shortens_every_wait_to_parts_of_a_second(tmp_path: Path) -> None:

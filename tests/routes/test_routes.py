@@ -202,6 +202,18 @@ def test_paces_follow_the_settings(tmp_path: Path) -> None:
     assert acting[0]["group_wait"] == "0s", "what is critical is acted on at once"
 
 
+def test_money_waits_for_no_other_and_what_is_lost_since_is_in_the_next_message(tmp_path: Path) -> None:
+    route = yaml.safe_load(_rendered(tmp_path).read_text())["route"]
+    (critical,) = [one for one in route["routes"] if one["matchers"] == ['severity="critical"']]
+    ways = {str(way.get("matchers")): way for way in critical["routes"] if "matchers" in way}
+    money = [way for which, way in ways.items() if "LossLimit" in which or "CriticalLoss" in which]
+    money = [way for way in money if "!~" not in str(way["matchers"])]
+    assert len(money) >= 2
+    assert {(way["group_wait"], way["group_interval"]) for way in money} == {("0s", "1s")}
+    (down,) = [way for which, way in ways.items() if "TradingBotDown" in which and "!~" not in which][:1]
+    assert "group_wait" not in down
+
+
 def test_a_team_may_be_a_rota_whose_bots_stay_with_the_desk(tmp_path: Path) -> None:
     file = write_settings(tmp_path, 9099, 2525)
     given = yaml.safe_load(file.read_text())

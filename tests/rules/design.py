@@ -17,8 +17,9 @@ ALERTS: dict[str, tuple[str, ...]] = {
     "slo": ("ErrorBudgetBurn",),
     "meta": (
         "Watchdog", "ExporterDown", "SourceUnauthorized", "WebhookActionsDown", "ReplicaDown",
-        "AlertmanagerNotificationsFailing", "RuleEvaluationFailing", "ActionFailed", "EngineTaskFailing",
-        "DeliveriesFailing", "DeliveriesWaiting", "SettingsReloadFailed", "EscalationExhausted",
+        "AlertmanagerNotificationsFailing", "RuleEvaluationFailing", "AlertsDropped", "ActionFailed",
+        "EngineTaskFailing", "DeliveriesFailing", "DeliveriesWaiting", "SettingsReloadFailed",
+        "EscalationExhausted",
     ),
 }  # fmt: skip
 NAMES = {name for names in ALERTS.values() for name in names}

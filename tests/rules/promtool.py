@@ -25,7 +25,7 @@ SLOW = Duration(60)  # between two evaluations of recording rules over hours
 # Rules are evaluated after those that they stand on; promtool would take any order.
 ORDER = (
     "signals", "health", "budget-bricks", "budget-", "objectives", "performance", "milestones", "fleet",
-    "critical", "warning", "slo", "info", "meta",
+    "guard", "critical", "warning", "slo", "info", "meta",
 )  # fmt: skip
 
 

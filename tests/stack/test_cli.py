@@ -33,6 +33,20 @@ def test_check_warns_without_a_dead_mans_switch_and_in_production_refuses_unless
     assert (told.returncode, lacks in told.stdout + told.stderr) == (0, False)
 
 
+def test_check_says_of_which_bots_a_loss_is_seen_late(desk: Desk):
+    email = {"enabled": True, "host": "127.0.0.1", "from": "a@b.example", "to": ["c@d.example"]}
+    channels = {"email": email}
+    rare = {"source": {"type": "file", "state": "s"}, "starting_capital": 1.0}
+    desk.write(channels=channels, bots={"rare": rare | {"guard": False}})
+    generate(load([desk.root / "monitoring.yaml"]))
+    warning = "bots.rare.guard: false: a loss of rare may be seen 17s500ms late"
+    assert warning in desk.run("check").stdout
+    desk.write(channels=channels, bots={"rare": rare})
+    assert "seen" not in desk.run("check").stdout
+    desk.write(collection={"guard": {"enabled": False}})
+    assert "collection.guard.enabled: false: a loss may be seen 1m30s late" in desk.run("check").stdout
+
+
 def test_check_names_path_value_and_nearest_key_of_each_problem(desk: Desk):
     desk.write(thresholds={"critical": {"max_drawdown": 1.5}}, demon={"enabled": True})
     told = desk.run("check")

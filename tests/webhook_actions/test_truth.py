@@ -72,6 +72,24 @@ def test_an_alert_that_fires_without_an_incident_gets_one_unless_it_is_held_back
     play(act, "alpha", "beta", "gamma", actions=CLOSE, webhook_actions=_quick())
 
 
+def test_what_no_webhook_told_of_is_opened_within_seconds_where_it_is_critical_and_else_once_it_may_have_come(
+    play: Play,
+) -> None:
+    async def act(s: Scene) -> None:
+        fired_at = asyncio.get_running_loop().time()
+        await s.fires("LowWinRate", "alpha", severity="warning", told=False)
+        await s.fires("CriticalLoss", "alpha", told=False)
+        await s.until(lambda: flat(s, "alpha"), what="acting on the critical one")
+        assert await s.incident("alpha", "LowWinRate") is None
+        await s.until(
+            lambda: many(s, "SELECT FROM incidents WHERE alert ~ 'LowWinRate'", 1), what="the other"
+        )
+        took, routing = asyncio.get_running_loop().time() - fired_at, s.settings.routing
+        assert took > routing.group_wait.warning + routing.group_interval
+
+    play(act, actions=CLOSE, routing={"group_wait": {"warning": "2m"}})
+
+
 # 12: what decides comes from our own rules
 
 

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from clients.alertmanager import Alertmanager, NotReached, Suppression
 from clients.prometheus import Firing, FiringAlert, Prometheus, Unreachable, is_same_drill
@@ -53,10 +53,10 @@ class Reconciler:
         self._escalation = escalation
         self._metrics = metrics
         self._now = now
-        self._seen = set[str]()  # orphans of the comparison before: a webhook may have been under way
+        self._seen = dict[str, datetime]()  # since when which alerts fire without an incident
 
     async def once(self) -> None:
-        """Compare once, and delete what is over for long."""
+        """Compare once."""
         try:
             firing = await self._verification.firing()
             async with self._pool.transaction() as connection:
@@ -68,6 +68,9 @@ class Reconciler:
             log.warning("nothing reconciled: Prometheus cannot be asked", extra={"reason": str(error)})
         else:
             self._metrics.reconciliations.labels("done").inc()
+
+    async def forget(self) -> None:
+        """Delete what is over for long."""
         async with self._pool.transaction() as connection:
             history = float(self._settings.webhook_actions.history)
             await incidents.forget(connection, history)
@@ -75,11 +78,11 @@ class Reconciler:
             await archive.forget(connection, float(self._settings.reports.keep))
 
     async def _open(self, firing: Firing, open_: Sequence[Open]) -> None:
-        """Open incidents for alerts that fired at the comparison before as well, and that nobody told of."""
+        """Open incidents for alerts that fire for longer than a webhook takes to tell of them."""
         covered = Firing(FiringAlert(one.labels, {}) for one in open_)
         orphans = [alert for alert in firing if _is_routed(alert) and not _is_covered(alert, covered)]
         if not orphans:
-            self._seen = set()
+            self._seen = {}
             return
         try:
             suppressed = await self._alertmanager.suppressions()
@@ -93,11 +96,22 @@ class Reconciler:
             for orphan in _named(orphans, suppressed)
             if not _is_meant(suppressed.get(orphan.fingerprint), ours)
         ]
-        known, self._seen = self._seen, {orphan.fingerprint for orphan in due}
-        due = [orphan for orphan in due if orphan.fingerprint in known]
+        now = self._now()
+        known, self._seen = self._seen, {one.fingerprint: self._seen.get(one.fingerprint, now) for one in due}
+        due = [
+            one
+            for one in due
+            if one.fingerprint in known and now - known[one.fingerprint] >= self._patience(one)
+        ]
         for at in range(0, len(due), _AT_ONCE):
             async with self._pool.transaction() as connection:
                 await self._accept(connection, due[at : at + _AT_ONCE])
+
+    def _patience(self, orphan: Orphan) -> timedelta:
+        """Return for how long its webhook may be under way; that of what is critical waits for nothing."""
+        routing, severity = self._settings.routing, orphan.alert.labels["severity"]
+        waits = {"warning": routing.group_wait.warning, "info": routing.group_wait.info}
+        return timedelta(seconds=waits[severity] + routing.group_interval if severity in waits else 0.0)
 
     async def _accept(self, connection: Connection, orphans: Sequence[Orphan]) -> None:
         now = self._now()

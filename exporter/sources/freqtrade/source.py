@@ -27,6 +27,7 @@ from clients.trading import Position, Trade
 from exporter.reading import STATES, Host, Reading
 from exporter.sources.client import BotApi, read_secret
 from exporter.sources.freqtrade.history import PAGE, History
+from exporter.sources.freqtrade.money import OpenMoney
 from exporter.sources.freqtrade.watch import FailingCalls, FrozenRates
 from exporter.sources.protocol import SourceError, Surroundings, source
 from stack.settings import FreqtradeBot
@@ -74,9 +75,7 @@ class _Answers:
     @property
     def entries(self) -> list[OpenTrade] | None:
         """The open trades, filled or not; None where one of them, or how much it holds, cannot be read."""
-        told = self.status.trades if self.status else [None]
-        known = [each for each in self.readable if each.amount is not None]
-        return known if len(known) == len(told) else None
+        return _entries(self.status)
 
     def positions(self, ahead: float) -> tuple[Position, ...]:
         """Return what is held, as far as it can be read; the bot's clock is `ahead` of ours."""
@@ -96,6 +95,7 @@ class FreqtradeSource:
         self._host = urlsplit(str(settings.url)).hostname or ""
         self._paced: dict[str, tuple[float, Answer | None]] = {}
         self._history = History(self._trade_page, self._clock)
+        self._money = OpenMoney()
         self._rates = FrozenRates()
         self._failing = FailingCalls(surroundings.window)
 
@@ -103,7 +103,17 @@ class FreqtradeSource:
         """Return what the bot says now. Raises SourceError."""
         answers = await self._ask()
         trades, restarted = await self._history.update(answers.profit)
-        return self._reading(answers, trades, restarted)
+        reading = self._reading(answers, trades, restarted)
+        self._money.told(answers.profit, answers.entries, reading)
+        return reading
+
+    async def glance(self) -> Reading | None:
+        """Return its money by its open trades, which cost it little to tell. Raises SourceError."""
+        try:
+            status = Status.model_validate({"trades": await self._api.get(f"{_ROOT}/status")})
+        except ValidationError as error:
+            raise SourceError("parse", f"{_ROOT}/status: {first_problem(error)}") from None
+        return self._money.now(_entries(status), self._clock())
 
     async def _ask(self) -> _Answers:
         try:
@@ -209,6 +219,12 @@ class FreqtradeSource:
 
 def _basic(settings: FreqtradeBot) -> str:
     return basic(settings.username, read_secret(settings.password_file))
+
+
+def _entries(status: Status | None) -> list[OpenTrade] | None:
+    told = status.trades if status else [None]
+    known = [each for each in told if each and each.amount is not None]
+    return known if len(known) == len(told) else None
 
 
 def _pending(entries: list[OpenTrade] | None) -> int | None:

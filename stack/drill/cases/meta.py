@@ -126,18 +126,18 @@ def _counters(settings: Settings) -> Iterator[Case]:
         ("AlertmanagerNotificationsFailing", notifications, "integration", "alertmanager"),
         ("RuleEvaluationFailing", "prometheus_rule_evaluation_failures", "rule_group", "prometheus"),
         ("RuleEvaluationFailing", "prometheus_rule_group_iterations_missed", "rule_group", "prometheus"),
+        ("AlertsDropped", "prometheus_notifications_dropped", "", "prometheus"),
     ):  # fmt: skip
         wait, kept = settings.alerts[alert].for_, bridge(settings, alert)
         long = scrapes(settings, wait) + 2
-        labels = {label: BOT}
+        labels = {label: BOT} if label else {}
 
         def case(
             says: str, values: Sequence[Value], at: float, fires: bool,
             alert: str = alert, name: str = name, job: str = job, labels: dict[str, str] = labels,
         ) -> Case:  # fmt: skip
-            return Case(
-                alert, says, [Series(f"{name}_total", values, {"job": job}, labels)], at, fires, labels
-            )
+            series = [Series(f"{name}_total", values, {"job": job}, labels or NOTHING)]
+            return Case(alert, says, series, at, fires, labels, together=bool(labels))
 
         growing = rising(1, long)
         yield case("grows", growing, wait + scrape, True)

@@ -1,0 +1,83 @@
+"""Looks at one bot's money every few seconds, apart from its polls: what the money alerts read."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from exporter.bot import WatchedBot
+from exporter.catalogue import sample
+from exporter.exposition import Board, Lines, Owner, Part
+from exporter.limits.watch import LimitWatch
+from exporter.reading import Reading
+from exporter.sources import Source, SourceError
+
+_log = logging.getLogger(__name__)
+_TOO_MANY = 429
+_LIMITS = 1000  # series of a metric: people write limits, not bots
+REST = 60.0  # seconds in which a bot that said "too many requests" is left to its polls
+
+
+class BotGuard:
+    """One bot's figures of the group guard; while it does not answer they are those that it had last."""
+
+    def __init__(
+        self,
+        name: str,
+        source: Source,
+        watched: WatchedBot,
+        limits: LimitWatch,
+        board: Board,
+        computing: asyncio.Lock,
+        clock: Callable[[], float],
+    ) -> None:
+        """`computing` is held while what is known of the bot changes."""
+        self._name, self._owner = name, Owner(name, "guard")
+        self._source, self._watched, self._limits = source, watched, limits
+        self._board, self._clock = board, clock
+        self._computing = computing
+        self._lines, self._up = Lines(_LIMITS, name), Lines(1, name)
+        self._last: Part = {}
+        self._rests_until = float("-inf")
+
+    async def look(self) -> None:
+        """Look once, from the first poll that the bot answered on."""
+        if not self._last or self._clock() < self._rests_until:
+            return
+        try:
+            reading = await self._source.glance()
+        except SourceError as error:
+            if error.status == _TOO_MANY:
+                self._rests_until = self._clock() + REST
+                _log.warning("asked too often; for %g s by polls alone", REST, extra={"bot": self._name})
+            else:
+                self.lost()
+        except Exception:  # noqa: BLE001 - a defect met by one bot must not end the watch over it
+            _log.exception("a look failed on a defect of the exporter", extra={"bot": self._name})
+            self.lost()
+        else:
+            if reading is not None:
+                async with self._computing:
+                    self.seen(reading)
+
+    def seen(self, reading: Reading) -> None:
+        """Publish what a look or a poll has seen."""
+        now = self._clock()
+        samples = [
+            sample("guard_known_timestamp_seconds", now),
+            *self._watched.glance(reading),
+            *self._limits.glance(self._name, self._watched.made(reading, now)),
+        ]
+        self._last = self._lines.render(samples)[0]
+        self._publish(up=True)
+
+    def lost(self) -> None:
+        """Publish that the bot does not answer, and what was known last."""
+        self._publish(up=False)
+
+    def _publish(self, *, up: bool) -> None:
+        answers, _ = self._up.render([sample("guard_up", float(up))])
+        self._board.publish(self._owner, {**self._last, **answers})
+
+    def withdraw(self) -> None:
+        """Publish nothing more: others look at the bot, or nobody does."""
+        self._board.publish(self._owner, {})

@@ -1,0 +1,64 @@
+// Money alerts: evaluated each second or so, over what the exporter's guard saw seconds ago. A bot that it does not
+// look at has the usual series, and one that is down those that it had before.
+local duration = import '../duration.libsonnet';
+local text = import '../text.libsonnet';
+
+function(config)
+  local alert = (import 'alert.libsonnet')(config);
+  local promql = (import 'promql.libsonnet')(config);
+  local limits = config.thresholds.critical;
+  local if_limit_is_old = promql.if_old(
+    'time() - bot_limit:trading_bot_loss_limit_used_ratio:known_timestamp_seconds{bot=%q,limit=%q,account=%q} > ' +
+    2 * duration.seconds(config.collection.trading.interval),
+    '$labels.bot $labels.limit $labels.account',
+  );
+
+  // What proves that the cause is gone: never what was known last of a bot that is down, nor a poll from before the
+  // breach, which may be as old as a poll and a scrape of trading take.
+  local proof(name, subject) = text.fill(
+    '(max(%(seen)s and on (bot) %(up)s == 1)' +
+    ' or max(trading_bot_%(name)s{%(of)s}) unless on () last_over_time(trading_bot_guard_%(name)s{%(of)s}[%(polled)s]))',
+    {
+      seen: promql.guard(name, subject),
+      up: promql.guard('up', '$bot'),
+      name: name,
+      of: subject,
+      polled: duration.format(2 * duration.seconds(config.collection.trading.interval)),
+    }
+  );
+
+  [
+    alert.critical(
+      'CriticalLoss',
+      '(' + promql.newest('drawdown_ratio') + '\nor bot:trading_bot_drawdown_ratio:known) > %(critical_loss)s',
+      text.fill('drawdown > %s', promql.percent(limits.critical_loss)),
+      summary='{{ $labels.bot }} has lost {{ $value | humanizePercentage }} from its peak',
+      problem=text.fill('The drawdown of {{ $labels.bot }} is {{ $value | humanizePercentage }}, beyond the %s% at which everything is closed.', (100 * limits.critical_loss)) +
+              '{{ with query (printf `trading_bot_guard_equity{bot=%q}` $labels.bot) }} Its equity is {{ . | first | value | printf "%.2f" }}.{{ end }}' +
+              '{{ with query (printf `trading_bot_guard_open_positions{bot=%q}` $labels.bot) }} Positions open now: {{ . | first | value | printf "%.0f" }}.{{ end }}' + promql.if_drawdown_is_old,
+      todo='See that it is flat at the exchange; let it trade again only once you know why it lost.',
+      verify=proof('drawdown_ratio', '$bot') + ' <= %(critical_loss)s'
+    ),
+
+    // Of an account each bot has a series of its own, since it is bots that can be kept from entering.
+    alert.critical(
+      'LossLimit',
+      '(' + promql.newest('loss_limit_used_ratio', 'bot, limit, account') + |||
+
+        and on (bot, limit, account) time() - trading_bot_loss_limit_known_timestamp_seconds <= %(loss_known_for)s
+        or bot_limit:trading_bot_loss_limit_used_ratio:known
+        )
+        >= on (bot, limit, account)
+        (max by (bot, limit, account) (trading_bot_loss_limit_acts_at_ratio) or bot_limit:trading_bot_loss_limit_acts_at_ratio:known)
+      |||,
+      text.fill('%s of a loss limit used; of daily_loss (%s) all', [promql.percent(limits.loss_limit_used), limits.daily_loss]),
+      subject=['bot', 'limit', 'account'],
+      summary='{{ $labels.bot }} has used {{ $value | humanizePercentage }} of its loss limit {{ $labels.limit }}{{ if $labels.account }} of account {{ $labels.account }}{{ end }}',
+      problem='Of the loss limit {{ $labels.limit }} of {{ if $labels.account }}account {{ $labels.account }}, which {{ $labels.bot }} trades,{{ else }}{{ $labels.bot }}{{ end }}' +
+              ' {{ $value | humanizePercentage }} are used' +
+              '{{ with query (printf `max(trading_bot_guard_loss_limit_left{bot=%[1]q,limit=%[2]q,account=%[3]q}) or max(trading_bot_loss_limit_left{bot=%[1]q,limit=%[2]q,account=%[3]q})` $labels.bot $labels.limit $labels.account) }}; {{ . | first | value | printf "%.2f" }} are left{{ end }}.' +
+              '{{ with query (printf `trading_bot_loss_limit_complete{bot=%q,limit=%q,account=%q} == 0` $labels.bot $labels.limit $labels.account) }} Its mark was not seen whole, or it is not known now: `nightdesk limits` says what is missing.{{ end }}' + if_limit_is_old,
+      todo='Let it enter nothing more until the limit is free again; look at what its losing trades have in common.',
+      verify=proof('loss_limit_used_ratio', '$bot,$limit,$account') + ' < max(trading_bot_loss_limit_acts_at_ratio{$bot,$limit,$account})'
+    ),
+  ]

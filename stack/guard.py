@@ -1,0 +1,21 @@
+"""Says how late a loss of each bot may be seen, where that is more than seconds."""
+
+from collections.abc import Iterator
+
+from stack.settings import Duration, PushBot, Settings
+
+
+def slow(settings: Settings) -> Iterator[str]:
+    """Yield a line for each bot whose losses are seen by its polls alone."""
+    collection = settings.collection
+    if not collection.guard.enabled:
+        late = collection.poll_interval + collection.trading.interval + collection.evaluation_interval
+        yield f"collection.guard.enabled: false: a loss may be seen {Duration(late)} late, of every bot"
+        return
+    late = collection.poll_interval + collection.guard.scrape + collection.guard.evaluation
+    for name, bot in settings.bots.items():
+        if not bot.guard and not isinstance(bot.source, PushBot):
+            yield (
+                f"bots.{name}.guard: false: a loss of {name} may be seen {Duration(late)} late, by its polls "
+                "alone; one that pushes its state (docs/push.md) is seen within seconds"
+            )
