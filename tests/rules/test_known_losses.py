@@ -1,5 +1,6 @@
 """What was lost stays known while nothing newer is, says how old it is, and is forgotten in the end."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ def ten_minutes(tmp_path_factory: pytest.TempPathFactory) -> tuple[Settings, Pat
     (folder / "monitoring.yaml").write_text("thresholds: {critical: {loss_known_for: 10m}}")
     settings = load([folder / "monitoring.yaml"])
     render(settings, folder / "build")
-    return settings, folder / "build/prometheus/rules/trading-bot-critical.yml"
+    return settings, folder / "build/prometheus/rules/trading-bot-guard.yml"
 
 
 def dead(scrapes: int) -> list[Series]:
@@ -31,12 +32,27 @@ def dead(scrapes: int) -> list[Series]:
     ]
 
 
+def guarded(scrapes: int) -> list[Series]:
+    """Return a bot whose loss the guard alone saw, and goes on showing."""
+    answers = [1.0] * TOLD + [0.0] * (scrapes - TOLD)
+    return [
+        Series("trading_bot_up", answers),
+        Series("trading_bot_guard_up", answers),
+        Series("trading_bot_guard_drawdown_ratio", [0.2] * scrapes),
+    ]
+
+
+@pytest.mark.parametrize("bot", [dead, guarded])
 @pytest.mark.parametrize(("after", "fires"), [(10 * MINUTE, True), (16 * MINUTE, False)])
 def test_a_loss_is_known_as_long_as_the_settings_say_and_its_alert_a_bridge_longer(
-    ten_minutes: tuple[Settings, Path], tmp_path: Path, after: float, fires: bool
+    ten_minutes: tuple[Settings, Path],
+    tmp_path: Path,
+    after: float,
+    fires: bool,
+    bot: Callable[[int], list[Series]],
 ) -> None:
     settings, file = ten_minutes
-    case = Case("CriticalLoss", "kept", dead(30), (TOLD - 1) * MINUTE + after, fires)
+    case = Case("CriticalLoss", "kept", bot(30), (TOLD - 1) * MINUTE + after, fires)
     tests = as_tests([case], settings, [])
     rules = needed(file, file.parent.glob("*.yml"))
     assert run([write(tmp_path / "tests.yml", tests, rules, settings.collection.evaluation_interval)]) == ""
