@@ -21,13 +21,16 @@ HELD = [
     {"symbol": "BTC/USDT", "side": "long", "size": 0.05, "price": 100_000.0, "profit": -182.4},
     {"symbol": "ETH/USDT", "side": "long", "size": 1.2, "price": 3_000.0, "profit": 41.7},
 ]
-LATE = {"summary": "p95 of beta's API at 2.4 s, over 2 s", "verify": "vector(1) == 2"}
+ALSO_DOWN = {"summary": "beta is down: no sign of life for 6m", "verify": 'trading_bot_up{bot="beta"} == 1'}
 
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         given = desk()
         given["contacts"] = {name: one | {"role": "operator"} for name, one in given["contacts"].items()}
+        tokens = {f"{name}_file": f"{name}_token" for name in ("receive", "read", "act", "reload")}
+        # The alerts come by webhook alone, with their words.
+        given["webhook_actions"] = {"tokens": tokens, "heartbeat": "1s", "reconcile_interval": "10m"}
         world = World(Path(scratch), "alpha", "beta", **given)
         try:
             with Browser(Path(scratch) / "chromium") as browser:
@@ -40,22 +43,27 @@ def shoot(world: World, browser: Browser) -> None:
     IMAGES.mkdir(exist_ok=True)
     world.start_prometheus()
     world.start_engine()
-    world.bots.by_name["alpha"].comes_back = False
+    for bot in ("alpha", "beta"):
+        world.bots.by_name[bot].comes_back = False
     world.bots.by_name["alpha"].positions = HELD
     world.goes_down("alpha")
-    late = {"alertname": "TradingBotApiResponseTimeHigh", "bot": "beta", "severity": "warning"}
-    world.deliver(world.alert("alpha", annotations=DOWN), world.alert("beta", labels=late, annotations=LATE))
+    world.goes_down("beta")
+    world.deliver(world.alert("alpha", annotations=DOWN), world.alert("beta", annotations=ALSO_DOWN))
     eventually(lambda: world.incident("alpha")["handed_over_at"], within=60, what="giving up")
     browser.size(390, 844)
     browser.go(link(world, "anna"))
     browser.shoot(IMAGES / "link-phone.png", whole=False)
     browser.size(1100, 800)
     log_in(browser, world)
+    browser.click("#incident-2 > summary")
     browser.fill("#incident-2 input[name=comment]", "the exchange is slow")
     browser.click("#incident-2 button.main")
-    browser.reads("the exchange is slow")
+    browser.reads("acknowledged")
     browser.go(world.url("/"))
+    browser.click("#cards > details:first-child > summary")
     browser.shoot(IMAGES / "oncall.png")
+    browser.go(world.url("/bots"))
+    browser.shoot(IMAGES / "bots.png", whole=False)
     browser.go(world.url("/schedule"))
     browser.shoot(IMAGES / "schedule.png", whole=False)
     browser.size(360, 740)
