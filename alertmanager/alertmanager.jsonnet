@@ -40,7 +40,7 @@ local paced(cooldown, severity) = if cooldown <= routing.group_interval then {} 
 };
 
 // Money waits for nothing: the first bot's message leaves at once, and what others have lost since in the next one.
-local money = ['CriticalLoss', 'LossLimit'];
+local money = ['CriticalLoss', 'LossLimit', 'LiquidationNear'];
 local at_once = { group_wait: '0s', group_interval: duration.format(std.max(routing.group_wait.critical, 1)) };
 
 // Routes to a channel for the alerts of one severity that want it, a route for each cooldown; and one for alerts of

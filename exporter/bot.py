@@ -12,7 +12,7 @@ from exporter.catalogue import Sample, known, sample
 from exporter.limits.figures import Clock, Figures
 from exporter.marks import OpenMarks
 from exporter.past import Past
-from exporter.positions import of_orders, of_positions
+from exporter.positions import of_dangers, of_orders, of_positions
 from exporter.reading import STATES, Reading
 from exporter.sources import Input
 from stack.settings import Bot
@@ -111,6 +111,7 @@ class WatchedBot:
             *known("guard_equity", equity),
             *known("guard_drawdown_ratio", drawdown),
             *known("guard_open_positions", None if positions is None else len(positions)),
+            *of_dangers(reading.positions),
         ]
 
     def blind(self, samples: Iterable[Sample]) -> str:

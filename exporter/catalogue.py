@@ -251,6 +251,8 @@ METRICS: tuple[Metric, ...] = (
     _guard("drawdown_ratio", "ratio", "As `trading_bot_drawdown_ratio`; CriticalLoss reads it."),
     _guard("open_positions", "positions", "Open positions of all symbols."),
     _guard("loss_limit_used_ratio", "ratio", "As `trading_bot_loss_limit_used_ratio`; LossLimit reads it.", "limit", "account"),
+    _guard("position_liquidation_distance_ratio", "ratio", "As `trading_bot_position_liquidation_distance_ratio`; LiquidationNear reads it.", "symbol", "side"),
+    _guard("position_margin_ratio", "ratio", "As `trading_bot_position_margin_ratio`; LiquidationNear reads it.", "symbol", "side"),
     _guard("loss_limit_left", "money", "As `trading_bot_loss_limit_left`.", "limit", "account"),
     Metric("report_due", GAUGE, "bool", EXPORTER, "1 for ten minutes from the local time at which a summary is wanted (`summaries` of the settings), else 0.", ("period",), elsewhere="`summaries` and `timezone` of the settings", of_bot=False, prefix="nightdesk_"),
     Metric("report_start_timestamp_seconds", GAUGE, "unix time", EXPORTER, "When the period began that a summary tells of, while that is due.", ("period",), elsewhere="`summaries` and `timezone` of the settings", of_bot=False, prefix="nightdesk_"),

@@ -22,6 +22,11 @@ _LARGEST: dict[str, _Of] = {
     "position_margin_ratio": lambda each: each.margin_ratio,
 }
 
+_DANGERS: tuple[tuple[str, dict[str, _Of], Callable[..., float | None]], ...] = (
+    ("position_liquidation_distance_ratio", _SMALLEST, min),
+    ("position_margin_ratio", _LARGEST, max),
+)
+
 
 def of_positions(positions: Sequence[Position], now: float, said: Input, *, stops: bool) -> Iterator[Sample]:
     """Yield the figures of each symbol and side: of several positions their sum, or the worst of them.
@@ -34,9 +39,7 @@ def of_positions(positions: Sequence[Position], now: float, said: Input, *, stop
             said.reject(
                 "wrong_side", f"{each.key}: the stop {each.stop:g} is beyond the price {each.price:g}"
             )
-    groups: dict[tuple[str, str], list[Position]] = {}
-    for each in sorted(positions, key=_danger):
-        groups.setdefault((each.symbol, each.side), []).append(each)
+    groups = _groups(positions)
     symbols = list(dict.fromkeys(symbol for symbol, _ in groups))
     if len(symbols) > said.cap:
         said.over_cap["positions"] = len(symbols) - said.cap
@@ -44,6 +47,16 @@ def of_positions(positions: Sequence[Position], now: float, said: Input, *, stop
     for (symbol, side), group in groups.items():
         if symbol in told:
             yield from _figures(group, now, stops=stops, symbol=symbol, side=side)
+
+
+def of_dangers(positions: Sequence[Position]) -> Iterator[Sample]:
+    """Yield how near each symbol and side is to its liquidation, for the guard, those in danger first."""
+    for (symbol, side), group in _groups(positions).items():
+        for name, figures, worst in _DANGERS:
+            found = worst(
+                (value for each in group if (value := figures[name](each)) is not None), default=None
+            )
+            yield from known(f"guard_{name}", found, symbol=symbol, side=side)
 
 
 def of_orders(orders: Iterable[WaitingOrder], now: float) -> Iterator[Sample]:
@@ -69,6 +82,14 @@ def _figures(group: Sequence[Position], now: float, *, stops: bool, **labels: st
     if stops:
         unprotected = any(not each.is_protected for each in group)
         yield sample("position_unprotected", float(unprotected), **labels)
+
+
+def _groups(positions: Iterable[Position]) -> dict[tuple[str, str], list[Position]]:
+    """Return the positions by symbol and side, those in danger first."""
+    groups: dict[tuple[str, str], list[Position]] = {}
+    for each in sorted(positions, key=_danger):
+        groups.setdefault((each.symbol, each.side), []).append(each)
+    return groups
 
 
 def _danger(position: Position) -> tuple[bool, float, float]:

@@ -28,8 +28,8 @@ local group(name, rules, interval=null) =
     local evaluation = duration.seconds($._config.collection.evaluation_interval),
     local guard_pace = if guard.enabled then std.min(duration.seconds(guard.interval) / 2, evaluation) else null,
     groups+: [
-      group('trading-bot-guard', (import 'rules/guard.libsonnet')($._config), guard_pace),
-      group('trading-bot-critical', (import 'rules/critical.libsonnet')($._config) + positions.critical),
+      group('trading-bot-guard', (import 'rules/guard.libsonnet')($._config) + positions.guard, guard_pace),
+      group('trading-bot-critical', (import 'rules/critical.libsonnet')($._config)),
       group('trading-bot-warning', (import 'rules/warning.libsonnet')($._config) + positions.warning),
       group('trading-bot-slo', (import 'rules/slo.libsonnet')($._config)),
       group('trading-bot-info', (import 'rules/info.libsonnet')($._config)),

@@ -13,20 +13,6 @@ function(config)
     '$labels.bot $labels.limit $labels.account',
   );
 
-  // What proves that the cause is gone: never what was known last of a bot that is down, nor a poll from before the
-  // breach, which may be as old as a poll and a scrape of trading take.
-  local proof(name, subject) = text.fill(
-    '(max(%(seen)s and on (bot) %(up)s == 1)' +
-    ' or max(trading_bot_%(name)s{%(of)s}) unless on () last_over_time(trading_bot_guard_%(name)s{%(of)s}[%(polled)s]))',
-    {
-      seen: promql.guard(name, subject),
-      up: promql.guard('up', '$bot'),
-      name: name,
-      of: subject,
-      polled: duration.format(2 * duration.seconds(config.collection.trading.interval)),
-    }
-  );
-
   [
     alert.critical(
       'CriticalLoss',
@@ -37,7 +23,7 @@ function(config)
               '{{ with query (printf `trading_bot_guard_equity{bot=%q}` $labels.bot) }} Its equity is {{ . | first | value | printf "%.2f" }}.{{ end }}' +
               '{{ with query (printf `trading_bot_guard_open_positions{bot=%q}` $labels.bot) }} Positions open now: {{ . | first | value | printf "%.0f" }}.{{ end }}' + promql.if_drawdown_is_old,
       todo='See that it is flat at the exchange; let it trade again only once you know why it lost.',
-      verify=proof('drawdown_ratio', '$bot') + ' <= %(critical_loss)s'
+      verify=promql.proof('drawdown_ratio', '$bot') + ' <= %(critical_loss)s'
     ),
 
     // Of an account each bot has a series of its own, since it is bots that can be kept from entering.
@@ -59,6 +45,6 @@ function(config)
               '{{ with query (printf `max(trading_bot_guard_loss_limit_left{bot=%[1]q,limit=%[2]q,account=%[3]q}) or max(trading_bot_loss_limit_left{bot=%[1]q,limit=%[2]q,account=%[3]q})` $labels.bot $labels.limit $labels.account) }}; {{ . | first | value | printf "%.2f" }} are left{{ end }}.' +
               '{{ with query (printf `trading_bot_loss_limit_complete{bot=%q,limit=%q,account=%q} == 0` $labels.bot $labels.limit $labels.account) }} Its mark was not seen whole, or it is not known now: `nightdesk limits` says what is missing.{{ end }}' + if_limit_is_old,
       todo='Let it enter nothing more until the limit is free again; look at what its losing trades have in common.',
-      verify=proof('loss_limit_used_ratio', '$bot,$limit,$account') + ' < max(trading_bot_loss_limit_acts_at_ratio{$bot,$limit,$account})'
+      verify=promql.proof('loss_limit_used_ratio', '$bot,$limit,$account') + ' < max(trading_bot_loss_limit_acts_at_ratio{$bot,$limit,$account})'
     ),
   ]

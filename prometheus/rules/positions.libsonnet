@@ -14,12 +14,19 @@ function(config)
   local worst(by, metric) = text.fill(
     '(%s by (bot, symbol, side) (trading_bot_position_%s) or bot_position:trading_bot_position_%s:known)', [by, metric, metric]
   );
+  // The guard sees a liquidation coming before the next scrape does.
+  local newest(by, metric) = text.fill(
+    '(%s or bot_position:trading_bot_position_%s:known)',
+    [promql.newest('position_' + metric, std.join(', ', of_position), by), metric]
+  );
   // Of a position that is closed there is no figure; that it is, only the count of the symbol's positions says.
   local or_closed = ' or max(trading_bot_active_positions{$bot,$symbol}) == 0';
-  local near_liquidation = worst('min', 'liquidation_distance_ratio') + text.fill(' < %s', critical.liquidation_distance);
+  local held = '$bot,$symbol,$side';
+  local or_closed_since(metric) = or_closed + ' unless on () ' + promql.guard('position_' + metric, held);
+  local near_liquidation = newest('min', 'liquidation_distance_ratio') + text.fill(' < %s', critical.liquidation_distance);
 
   {
-    critical: [
+    guard: [
       alert.critical(
         'LiquidationNear',
         near_liquidation,
@@ -28,12 +35,12 @@ function(config)
         summary='{{ $labels.bot }} is {{ $value | humanizePercentage }} from the liquidation of {{ $labels.symbol }} {{ $labels.side }}',
         problem='A move of {{ $value | humanizePercentage }} liquidates ' + the_position + text.fill('; its limit is %s.', promql.percent(critical.liquidation_distance)),
         todo='Close a part of it or add margin before the exchange closes all of it at its price.',
-        verify='min(trading_bot_position_liquidation_distance_ratio{$bot,$symbol,$side}) >= %(liquidation_distance)s' + or_closed
+        verify=promql.proof('position_liquidation_distance_ratio', held, 'min') + ' >= %(liquidation_distance)s' + or_closed_since('liquidation_distance_ratio')
       ),
       // Where the account backs several positions the price of one says little: then its margin tells.
       alert.critical(
         'LiquidationNear',
-        worst('max', 'margin_ratio') + text.fill(' > %s', critical.margin_ratio) +
+        newest('max', 'margin_ratio') + text.fill(' > %s', critical.margin_ratio) +
         ' unless on (bot, symbol, side) ' + near_liquidation,
         text.fill('margin ratio > %s', critical.margin_ratio),
         subject=of_position,
@@ -41,7 +48,7 @@ function(config)
         summary='{{ $labels.bot }} has used {{ $value | humanizePercentage }} of the margin of {{ $labels.symbol }} {{ $labels.side }}',
         problem='The exchange wants {{ $value | humanizePercentage }} of the margin that is left for ' + the_position + '; at 100% it liquidates.',
         todo='Close a part of it or add margin before the exchange closes all of it at its price.',
-        verify='max(trading_bot_position_margin_ratio{$bot,$symbol,$side}) <= %(margin_ratio)s' + or_closed
+        verify=promql.proof('position_margin_ratio', held) + ' <= %(margin_ratio)s' + or_closed_since('margin_ratio')
       ),
     ],
 

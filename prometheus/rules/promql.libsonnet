@@ -21,13 +21,29 @@ function(config) {
     local failed = duration.format(5 * duration.seconds(config.collection.guard.interval));
     text.fill('(%(s)s or last_over_time(%(s)s[%(r)s]))', { s: series, r: failed }),
   // Of a bot that is down the guard's figures stay; they count until other rules have recorded them.
-  guarded(name, labels='bot')::
+  guarded(name, labels='bot', worst='max')::
     local recorded = duration.format(4 * duration.seconds(config.collection.evaluation_interval));
-    text.fill('max by (%s) (%s and on (bot) max_over_time(trading_bot_guard_up[%s]) == 1)', [labels, $.guard(name), recorded]),
-  newest(name, labels='bot'):: text.fill('%s\nor max by (%s) (trading_bot_%s)', [$.guarded(name, labels), labels, name]),
+    text.fill('%s by (%s) (%s and on (bot) max_over_time(trading_bot_guard_up[%s]) == 1)', [worst, labels, $.guard(name), recorded]),
+  newest(name, labels='bot', worst='max')::
+    text.fill('%s\nor %s by (%s) (trading_bot_%s)', [$.guarded(name, labels, worst), worst, labels, name]),
   newest_time(name):: text.fill(
     'max by (bot) (timestamp(trading_bot_guard_%(name)s) and on (bot) trading_bot_guard_up == 1 or timestamp(trading_bot_%(name)s))',
     { name: name }
+  ),
+
+  // What proves that the cause is gone: never what was known last of a bot that is down, nor a poll from before the
+  // breach, which may be as old as a poll and a scrape of trading take.
+  proof(name, subject, worst='max'):: text.fill(
+    '(%(worst)s(%(seen)s and on (bot) %(up)s == 1)' +
+    ' or %(worst)s(trading_bot_%(name)s{%(of)s}) unless on () last_over_time(trading_bot_guard_%(name)s{%(of)s}[%(polled)s]))',
+    {
+      worst: worst,
+      seen: $.guard(name, subject),
+      up: $.guard('up', '$bot'),
+      name: name,
+      of: subject,
+      polled: duration.format(2 * interval('trading')),
+    }
   ),
 
   // In an alert's text: what is lost stays lost while nothing newer is known; the message says how old that is.

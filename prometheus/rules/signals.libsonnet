@@ -50,6 +50,8 @@ function(config)
     |||, { now: now, before: before, exporter: config.exporter_selector }));
   local known(level, name, labels=['bot'], worst='max') =
     kept(level, name, text.fill('%s by (%s) (trading_bot_%s)', [worst, std.join(', ', labels), name]));
+  local endangered(name, worst) = kept('bot_position', name, promql.newest(name, std.join(', ', of_position), worst));
+
   [record('bot:trading_bot_up:max', 'max by (bot) (trading_bot_up)')] +
   losses('bot', ['drawdown_ratio'], ['bot'], promql.newest_time('drawdown_ratio'), 'bot:trading_bot_up:max') +
   losses(
@@ -69,8 +71,8 @@ function(config)
     kept('bot', 'trades', 'sum by (bot) (max by (bot, symbol, side, outcome) (trading_bot_trades_total))'),
     kept('bot', 'answered_timestamp_seconds', 'max by (bot) (nightdesk_exporter_last_success_timestamp_seconds)'),
     known('bot_position', 'position_unprotected', of_position),
-    known('bot_position', 'position_liquidation_distance_ratio', of_position, 'min'),
-    known('bot_position', 'position_margin_ratio', of_position),
+    endangered('position_liquidation_distance_ratio', 'min'),
+    endangered('position_margin_ratio', 'max'),
     record('bot:trading_bot_trades:sum', 'sum by (bot) (max by (bot, symbol, side, outcome) (trading_bot_trades_total))'),
     // The win rate of three trades is no win rate.
     record(

@@ -13,7 +13,7 @@ from tests.end_to_end.conftest import Stack
 # What the overview shows of one bot, by the report's figure of the same.
 SHOWN = {
     "P&L since the start": "P&L",
-    "Equity": "Equity",
+    "Equity": "Equity now",
     "Win rate since the start": "Win rate",
     "Sharpe ratio": "Sharpe ratio",
 }

@@ -29,8 +29,12 @@ SEEN = {
     "guard_equity",
     "guard_drawdown_ratio",
     "guard_open_positions",
+    "guard_position_liquidation_distance_ratio",
 }
-HELD = {"symbol": "BTC/USDT", "side": "long", "size": 1.0, "price": 100.0, "profit": 0.0}
+HELD = {
+    "symbol": "BTC/USDT", "side": "long", "size": 1.0, "price": 100.0, "profit": 0.0,
+    "liquidation_price": 80.0,
+}  # fmt: skip
 
 
 def money(made: float, **more: object) -> dict[str, Any]:
@@ -69,6 +73,21 @@ def test_a_loss_is_seen_between_two_polls_and_what_polls_say_stays_as_it_was(des
     assert (value(seen, "equity"), value(seen, "drawdown_ratio")) == (1000, 0)
     assert bot.calls == ["/api/v1/state"]
     assert {name for name in names(seen) if name.startswith("guard_")} == SEEN
+
+
+def test_the_nearest_liquidation_of_a_symbol_and_side_is_seen_between_two_polls(desk, bot):
+    def near(series: Series) -> float | None:
+        return value(series, "guard_position_liquidation_distance_ratio", symbol="BTC/USDT", side="long")
+
+    assert near(desk.poll()) == pytest.approx(0.2)
+    bot.state = money(0.0, open_positions=[HELD, HELD | {"liquidation_price": 97.0, "margin_ratio": 0.4}])
+    seen = desk.look()
+    assert near(seen) == pytest.approx(0.03)
+    assert value(seen, "guard_position_margin_ratio", symbol="BTC/USDT", side="long") == 0.4
+    bot.state = money(0.0, open_positions=[HELD | {"liquidation_price": 0.0}])
+    assert near(desk.look()) is None, "a price of 0 is not known, and not far away"
+    bot.state = money(0.0, open_positions=[])
+    assert near(desk.look()) is None
 
 
 def test_nothing_is_looked_at_before_the_first_poll_that_was_answered(desk, bot):

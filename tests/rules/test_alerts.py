@@ -210,7 +210,7 @@ def test_what_is_critical_tells_the_largest_positions_of_its_bot(
     name = "TradingBotLiquidationNear"
     [rule] = [
         rule
-        for rule in read(rules / "trading-bot-critical.yml")
+        for rule in read(rules / "trading-bot-guard.yml")
         if rule["alert"] == name and "scope" not in rule["labels"]
     ]
     of_alert = {"bot": BOT, "symbol": "BTC/USDT", "side": "long"}

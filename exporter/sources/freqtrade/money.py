@@ -45,4 +45,5 @@ class OpenMoney:
             pnl=self._reading.pnl,
             exposure=self._reading.exposure,
             open_symbols=tuple(each.pair for each in entries if each.amount),
+            positions=tuple(each.position(None) for each in entries if each.amount),
         )

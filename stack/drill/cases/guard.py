@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from stack.drill.cases.case import OF_BOT, Case, Series, Value, bridge, rising, scrapes
+from stack.drill.cases.limits import POSITION
 from stack.drill.cases.losses import OF_ACCOUNT
 from stack.settings import Settings
 
@@ -12,10 +13,14 @@ def cases(settings: Settings) -> Iterator[Case]:
     limits = settings.thresholds.critical
     yield from _seen(settings, "CriticalLoss", "drawdown_ratio", limits.critical_loss * 1.01, OF_BOT)
     yield from _seen(settings, "LossLimit", "loss_limit_used_ratio", limits.loss_limit_used, OF_ACCOUNT)
+    near = limits.liquidation_distance * 0.99
+    yield from _seen(
+        settings, "LiquidationNear", "position_liquidation_distance_ratio", near, POSITION, well=0.5
+    )
 
 
 def _seen(
-    settings: Settings, alert: str, figure: str, lost: float, subject: Mapping[str, str]
+    settings: Settings, alert: str, figure: str, lost: float, subject: Mapping[str, str], well: float = 0.0
 ) -> Iterator[Case]:
     scrape, kept = settings.collection.trading.interval, bridge(settings, alert)
     wait = settings.alerts[alert].for_
@@ -40,13 +45,13 @@ def _seen(
             series.append(Series("trading_bot_loss_limit_known_timestamp_seconds", known, {}, subject))
         return Case(alert, f"guard: {says}", series, at, fires, subject)
 
-    whole, well, up = [lost] * long, [0.0] * long, [1.0] * long
-    yield case("seen before any poll", whole, well, up, wait, True)
-    yield case("good again before any poll", well, whole, up, wait + scrape, False)
+    whole, good, up = [lost] * long, [well] * long, [1.0] * long
+    yield case("seen before any poll", whole, good, up, wait, True)
+    yield case("good again before any poll", good, whole, up, wait + scrape, False)
     dead = up + [0.0] * later
-    gone: list[Value] = [*well, "stale"]
+    gone: list[Value] = [*good, "stale"]
     yield case("its bot died before any poll", whole + [lost] * later, gone, dead, end, True)
-    better = [lost] * long + [0.0] * later
+    better = [lost] * long + [well] * later
     yield case(
         "resolves, whatever a poll saw last", better, [lost] * (long + later), up + [1.0] * later, end, False
     )
