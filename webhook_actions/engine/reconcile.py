@@ -53,6 +53,7 @@ class Reconciler:
         self._escalation = escalation
         self._metrics = metrics
         self._now = now
+        self._unreachable = False  # when it was asked last
         self._seen = dict[str, datetime]()  # since when which alerts fire without an incident
 
     async def once(self) -> None:
@@ -65,9 +66,14 @@ class Reconciler:
             await self._open(firing, open_)
         except Unreachable as error:
             self._metrics.reconciliations.labels("unreachable").inc()
-            log.warning("nothing reconciled: Prometheus cannot be asked", extra={"reason": str(error)})
+            if not self._unreachable:  # once an outage: it is asked again within seconds
+                log.warning("nothing reconciled: Prometheus cannot be asked", extra={"reason": str(error)})
+            self._unreachable = True
         else:
             self._metrics.reconciliations.labels("done").inc()
+            if self._unreachable:
+                log.info("reconciled again: Prometheus can be asked")
+            self._unreachable = False
 
     async def forget(self) -> None:
         """Delete what is over for long."""
