@@ -84,7 +84,10 @@ def test_a_planted_fault_is_found(fault: str) -> None:
 
 def test_the_memory_has_each_function_of_the_store_with_the_same_parameters() -> None:
     unused = {"deliveries__dead", "deliveries__send_again", "audit__entries"}  # of the page only
-    unused |= {"deliveries__incidents_of"}  # of answers from Telegram and the phone
+    unused |= {
+        "deliveries__incidents_of",
+        "incidents__open_by",
+    }  # answers from a phone, requests without an alert
     unused |= {f"archive__{name}" for name in ("with_incidents", "keep", "one", "of_body", "listing")}
     composed = {"acknowledgements__acknowledge", "acknowledgements__snooze", "acknowledgements__comment"}
     for module, real in MODULES.items():
