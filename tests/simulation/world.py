@@ -77,6 +77,7 @@ class World:
         self.samples: tuple[float, dict[str, dict[str, Any]]] = (-1.0, {})
         self.strangers: set[str] = set()
         self.firing_since: dict[tuple[str, str], float] = {}
+        self.ended_at: dict[tuple[str, str], float] = {}  # when what fires no longer did so last
         self.prometheus_away_until = -1.0
         self.channels_away_until = -1.0
         self.orders: list[Sent] = []
@@ -94,6 +95,7 @@ class World:
             (kind, name) for name, sample in self.samples[1].items() for kind in sample["conditions"]
         } | {("Down", name) for name in self.strangers}
         firing = {one for one in firing if one[0] == "Down" or one[1] not in self._unseen()}
+        self.ended_at |= dict.fromkeys(sorted(self.firing_since.keys() - firing), now)
         self.firing_since = {one: self.firing_since.get(one, now) for one in sorted(firing)}
 
     def _unseen(self) -> set[str]:

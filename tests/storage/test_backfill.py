@@ -203,7 +203,7 @@ def _shows(settings: Settings, bot: str, at: float, did: Traded) -> None:
     between("Total trades", len(closed), len(later))
     made = [sum(t["profit"] for t in these) for these in (closed, later)]
     between("P&L", *made)
-    between("Equity", *(did.capital + each for each in made))
+    between("Equity now", *(did.capital + each for each in made))
     between("Win rate", *(sum(t["profit"] > 0 for t in these) / len(these) for these in (closed, later)))
     assert shown.get("Uptime", []) == [], "nobody watched it then"
 
