@@ -4,7 +4,7 @@ from grafana.boards import leads_to
 from grafana.lacking import Json, Stat
 from grafana.look import Look
 from grafana.parts import Query, named_values, override, painted_query
-from grafana.promql import coded, counted_beside, each, known
+from grafana.promql import coded, counted_beside, each, of
 
 OTHER, FIRST, RUNNING, UP = 1, 2, 5, 6  # 0 is down: it does not answer
 _STATES = ("stopped", "paused", "reloading", "running")
@@ -38,7 +38,8 @@ def states(look: Look) -> Json:
 
 def since() -> str:
     """Return when each bot that is down answered last, in milliseconds."""
-    return f"1000 * ({known('answered_timestamp_seconds')} and on (bot) ({each('up')} == 0))"
+    answered = f"max by (bot) ({of('bot:trading_bot_answered_timestamp_seconds:known')})"
+    return f"1000 * ({answered} and on (bot) ({each('up')} == 0))"
 
 
 def alive(look: Look) -> Stat:

@@ -89,9 +89,26 @@ def coded(metric: str, label: str, values: Sequence[str], *labels: str, where: S
     return "\nor ".join([*known, f"-1 * {held()}"])
 
 
-def known(metric: str, *, where: Sequence[str] = (), level: str = "bot") -> str:
-    """Return a figure by bot as it is, or was when the bot was last heard of."""
-    return f"max by (bot) ({of(f'{level}:trading_bot_{metric}:known', *where)})"
+_SUMS = {
+    "trades": each("trades_total", "symbol", "side", "outcome"),
+    "active_positions": each("active_positions", "symbol"),
+}
+
+
+def known(metric: str) -> str:
+    """Return a figure by bot as it is, or was when the bot was last heard of.
+
+    Of a past that was filled in, or seen by an earlier release, nothing is recorded: then as the bot told it.
+    """
+    told = f"sum by (bot) ({_SUMS[metric]})" if metric in _SUMS else each(metric)
+    return f"max by (bot) ({of(f'bot:trading_bot_{metric}:known')} or on (bot) {told})"
+
+
+def known_money(metric: str, window: str | None = None) -> str:
+    """Return an amount as `known` does, of a window; `%s` stands where the matchers of a currency go."""
+    level, where = ("bot", "%s") if window is None else ("bot_window", f'window="{window}",%s')
+    told = f"max by (bot) (trading_bot_{metric}{{{where}}})"
+    return f"({level}:trading_bot_{metric}:known{{{where}}} or on (bot) {told})"
 
 
 def left_behind(of_bots: str) -> str:

@@ -4,13 +4,11 @@ from grafana.boards import leads_to
 from grafana.lacking import Stat, Step
 from grafana.look import Look
 from grafana.parts import NEUTRAL
+from grafana.promql import known_money
 
-_CLOSED = 'max by (bot) (bot_window:trading_bot_pnl:known{window="%s",%%s})'
+_CLOSED = {window: f"max by (bot) {known_money('pnl', window)}" for window in ("day", "total")}
 # All that was made less what closed trades made is what open positions stand at.
-TODAY = (
-    f"{_CLOSED % 'day'} + on (bot) max by (bot) (bot:trading_bot_profit_loss:known{{%s}})"
-    f" - on (bot) {_CLOSED % 'total'}"
-)
+TODAY = f"{_CLOSED['day']} + on (bot) max by (bot) {known_money('profit_loss')} - on (bot) {_CLOSED['total']}"
 
 
 def pnl_today(look: Look) -> Stat:

@@ -8,7 +8,7 @@ from grafana.grid import Row
 from grafana.lacking import Dashboard, Step, Table
 from grafana.look import Look
 from grafana.parts import COUNT, NUMBER, RATIO, Query, named_values, override
-from grafana.promql import BOT, each, known
+from grafana.promql import BOT, each, known, known_money
 from grafana.tables import Column, table
 
 UID = "trading-bot-fleet"
@@ -33,7 +33,7 @@ def _together(look: Look) -> list[Panel]:
         look.money(
             "P&L",
             "Of all chosen bots.",
-            "bot:trading_bot_profit_loss:known{%s}",
+            known_money("profit_loss"),
             empty="no P&L known",
             steps=look.earned,
             size="small",
@@ -41,7 +41,7 @@ def _together(look: Look) -> list[Panel]:
         look.money(
             "Equity",
             "Of all chosen bots.",
-            "bot:trading_bot_equity:known{%s}",
+            known_money("equity"),
             empty="no equity known",
             size="small",
         ),
@@ -93,7 +93,7 @@ def _money_columns(look: Look) -> list[Column]:
         *(
             Column(
                 f"P&L {currency}",
-                f"max by (bot) (bot:trading_bot_profit_loss:known{{{matchers}}})",
+                f"max by (bot) {known_money('profit_loss')}".replace("%s", matchers),
                 COUNT,
                 shown.decimals.money,
             )
@@ -147,7 +147,7 @@ def _over_time(look: Look) -> list[Panel]:
         *look.money_lines(
             "P&L of each bot",
             "Of a bot that is down the last known.",
-            [Query("max by (bot) (bot:trading_bot_profit_loss:known{%s})")],
+            [Query(f"max by (bot) {known_money('profit_loss')}")],
             empty="no P&L known",
             filled=True,
         ),

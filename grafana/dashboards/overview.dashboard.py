@@ -11,7 +11,7 @@ from grafana.grid import Row
 from grafana.lacking import Dashboard, Stat, Step, Table
 from grafana.look import Look
 from grafana.parts import COUNT, NUMBER, RATIO, SECONDS, Query, named_values, override, painted
-from grafana.promql import BOT, each, known
+from grafana.promql import BOT, each, known, known_money
 from grafana.tables import Column, table
 from grafana.today import pnl_today
 
@@ -44,7 +44,7 @@ def _answers(look: Look) -> list[Stat]:
         look.money(
             "Equity now",
             "Of all chosen bots, open positions included.",
-            "bot:trading_bot_equity:known{%s}",
+            known_money("equity"),
             empty="no equity known",
             size="small",
             to=leads_to(look.settings, "performance"),
@@ -73,14 +73,14 @@ def _made(look: Look) -> list[Stat]:
         look.money(
             "P&L",
             "Of closed trades and open positions, of all chosen bots.",
-            "bot:trading_bot_profit_loss:known{%s}",
+            known_money("profit_loss"),
             empty="no P&L known",
             steps=look.earned,
         ),
         look.money(
             "Exposure",
             "Money in open positions of all chosen bots.",
-            "bot:trading_bot_current_exposure:known{%s}",
+            known_money("current_exposure"),
             empty="no exposure known",
         ),
         look.stat(
@@ -109,13 +109,13 @@ def _money_over_time(look: Look) -> list[Panel]:
         *look.money_lines(
             "Equity over time",
             last,
-            [Query("max by (bot) (bot:trading_bot_equity:known{%s})")],
+            [Query(f"max by (bot) {known_money('equity')}")],
             empty="no equity known",
         ),
         *look.money_lines(
             "P&L over time",
             last,
-            [Query("max by (bot) (bot:trading_bot_profit_loss:known{%s})")],
+            [Query(f"max by (bot) {known_money('profit_loss')}")],
             empty="no P&L known",
             filled=True,
         ),
@@ -238,7 +238,7 @@ def _each_bot(look: Look) -> Table:
         *(
             Column(
                 f"P&L {currency}",
-                f"max by (bot) (bot:trading_bot_profit_loss:known{{{matchers}}})",
+                f"max by (bot) {known_money('profit_loss')}".replace("%s", matchers),
                 COUNT,
                 shown.decimals.money,
             )

@@ -7,7 +7,7 @@ from grafana.grid import Row
 from grafana.lacking import Dashboard, Kind, Stat, Step
 from grafana.look import Look
 from grafana.parts import COUNT, NUMBER, RATIO, Pace, Query, money, named_values
-from grafana.promql import each, traded
+from grafana.promql import each, known_money, traded
 from grafana.tables import Column, table
 
 UID = "trading-bot-performance"
@@ -38,7 +38,7 @@ def _made(look: Look) -> list[Stat]:
         look.money(
             "P&L",
             "Of closed trades and open positions, of all chosen bots.",
-            "bot:trading_bot_profit_loss:known{%s}",
+            known_money("profit_loss"),
             empty="no P&L known",
             steps=look.earned,
         ),
@@ -46,7 +46,7 @@ def _made(look: Look) -> list[Stat]:
             look.money(
                 f"Closed {name}",
                 "Of closed trades alone, of all chosen bots.",
-                f'bot_window:trading_bot_pnl:known{{window="{window}",%s}}',
+                known_money("pnl", window),
                 empty="no trade closed",
                 steps=look.earned,
             )
@@ -111,7 +111,7 @@ def _over_time(look: Look) -> list[Panel]:
         *look.money_lines(
             "P&L over time",
             "Of a bot that is down the last known.",
-            [Query("max by (bot) (bot:trading_bot_profit_loss:known{%s})")],
+            [Query(f"max by (bot) {known_money('profit_loss')}")],
             empty="no P&L known",
             filled=True,
         ),

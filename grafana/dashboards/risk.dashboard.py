@@ -7,7 +7,7 @@ from grafana.grid import Row
 from grafana.lacking import Dashboard, Stat, Step
 from grafana.look import Look
 from grafana.parts import RATIO, Query
-from grafana.promql import each, known
+from grafana.promql import each, known, known_money
 from grafana.today import TODAY, pnl_today
 
 UID = "trading-bot-risk"
@@ -51,7 +51,7 @@ def _gauges(look: Look) -> list[Panel]:
         look.money(
             "Exposure",
             "Of all chosen bots.",
-            "bot:trading_bot_current_exposure:known{%s}",
+            known_money("current_exposure"),
             empty="no exposure known",
             size="small",
         ),
@@ -125,7 +125,7 @@ def _stakes(look: Look) -> list[Panel]:
             "Exposure against its limit",
             "Of a bot that is down the last known.",
             [
-                Query("max by (bot) (bot:trading_bot_current_exposure:known{%s})", look.who("exposure")),
+                Query(f"max by (bot) {known_money('current_exposure')}", look.who("exposure")),
                 Query("max by (bot) (trading_bot_max_exposure{%s})", look.who("limit")),
             ],
             empty="no exposure known",

@@ -124,6 +124,7 @@ class World:
             "webhook_actions": {
                 "tokens": {f"{name}_file": f"{name}_token" for name in ("receive", "read", "act", "reload")},
                 "heartbeat": "1s",
+                "reconcile_interval": "1m",  # what a test does is told by its webhooks
             },
             "actions": {"restart": {"wait": "0s", "boot": "1s"}},
             **overrides,
