@@ -172,7 +172,7 @@ def test_the_annotations_tell_the_bots_figures_and_what_is_unknown(
             }
         ],
     }
-    file = rules / "trading-bot-guard.yml"
+    file = rules / "trading-bot-critical.yml"
     pace = settings.collection.evaluation_interval
     tests = write(tmp_path / "tests.yml", [test], needed(file, rules.glob("*.yml")), pace)
     assert run([tests]) == ""
