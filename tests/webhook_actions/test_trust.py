@@ -74,7 +74,8 @@ def test_a_request_expires_and_is_not_run_after_a_stop(play: Play) -> None:
         assert await s.rows(past)
         await s.start()
         await s.until(lambda: many(s, "SELECT FROM runs WHERE outcome = 'refused'", 1), what="the refusal")
-        assert s.bots["alpha"].orders == []
+        # What its alert plans may have run meanwhile; what the person asked for may not.
+        assert [verb for verb, _ in s.bots["alpha"].orders if verb.startswith("close")] == []
         assert any("expired" in text for _, text in await s.timeline("alpha", "LowWinRate"))
         assert any("expired" in why for why in await s.told("alpha"))
 
