@@ -170,7 +170,7 @@ def test_orders_that_are_filled_worse_than_before_are_told_and_looked_into(desk:
     desk.fault("worse_fills", basis_points=300)
     try:
         eventually(
-            lambda: desk.acted("SlippageHigh", "check_market_conditions"), within=120, what="the action"
+            lambda: desk.acted("SlippageHigh", "check_market_conditions"), within=300, what="the action"
         )
         [cost] = desk.query('trading_bot_slippage_cost{window="day"}')
         assert cost[1] > 0
