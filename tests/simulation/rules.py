@@ -151,7 +151,7 @@ class Rules:
         for one in self.memory.open():
             alert = one.kind, one.bot
             over_for = self.loop.time() - self.world.ended_at.get(alert, 0.0)
-            if alert not in self.world.firing_since and over_for > 300 and self.age(one.opened_at) > 900:
+            if alert not in self.world.firing_since and over_for > 120 and self.age(one.opened_at) > 900:
                 bot = self.world.bots.get(one.bot)
                 calm = bot is None or (bot.up and one.kind not in bot.conditions)
                 if calm and not any(r.state != "ended" for r in self.memory.t.runs.values()):
