@@ -24,6 +24,7 @@ _WEIGHTS = {
     "flap": 3,
     "end": 6,
     "stranger": 1,
+    "outage": 1,
     "crash": 5,
     "freeze": 5,
     "clock": 1,
@@ -93,7 +94,9 @@ def _event(seed: str, kind: str, bots: tuple[str, ...], alerts: list[str], lengt
             given = {"engine": dice.randrange(3), "seconds": dice.choice((-30, -5, 5, 30))}
         case "stranger":
             given = {"seconds": round(dice.choice((30, 600, 4000)) * dice.random(), 2)}
-        case "database" | "commits" | "no_prometheus" | "no_channel" | "pause":
+        case "database" | "commits":
+            given = {"seconds": round(dice.choice((0.4, 4, 30, 120, 600)) * dice.random(), 2)}
+        case "no_prometheus" | "no_channel" | "pause":
             given = {"seconds": round(dice.choice((4, 30, 120, 600)) * dice.random(), 2)}
         case "bot_fails":
             given = {"bot": bot, "seconds": round(dice.choice((30, 300, 1200)) * dice.random(), 2)}

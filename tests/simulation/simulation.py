@@ -199,6 +199,11 @@ class Simulation(Rules):
             if not one.up:
                 self.world.boots(one)
 
+    async def on_outage(self) -> None:
+        """Let every bot go down at once, as a host or a network does; a restart brings each back."""
+        for one in self.world.bots.values():
+            one.up, one.comes_back = False, True
+
     async def on_flap(self, bot: str, alert: str, times: int) -> None:
         for _ in range(times):
             self.world.bots[bot].conditions.add(alert)

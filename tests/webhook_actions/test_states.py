@@ -159,12 +159,20 @@ async def test_a_bot_that_was_paused_is_paused_after_a_restart(postgres: str, tm
         await s.until(lambda: bot.verbs() == ["restart", "pause"], "restart and pause")
 
 
-async def test_a_bot_that_its_owner_stopped_is_not_restarted(postgres: str, tmp_path: Path) -> None:
-    async with scene(postgres, "owner", tmp_path) as s:
+@pytest.mark.parametrize("alert", ["Down", "LowWinRate"])
+async def test_a_bot_that_its_owner_stopped_is_neither_restarted_nor_adjusted(
+    postgres: str, tmp_path: Path, alert: str
+) -> None:
+    async with scene(postgres, f"owner_{alert.lower()}", tmp_path) as s:
         bot = s.bots["alpha"]
         bot.state = "stopped"
-        await s.fires("Down", "alpha")
-        await s.until(lambda: verdict(s), "the verdict")
+        await s.fires(alert, "alpha")
+
+        async def outcome() -> Any:
+            rows = await s.rows("SELECT outcome FROM runs WHERE effect = 'disruptive' AND outcome IS NOT NULL")
+            return rows and rows[0][0]
+
+        assert await s.until(outcome, "the outcome", within=60) == "cannot"
         assert bot.verbs() == []
 
 

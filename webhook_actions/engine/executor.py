@@ -166,6 +166,10 @@ class Executor:
         was_kept = False
         if before is None:
             before, ours = self._before(attempt, bot) if attempt.action.keeps_mode else (None, False)
+            if before is Mode.STOPPED and bot.mode() is Mode.STOPPED:
+                # Whoever took an interrupted attempt over could not tell our start of it from its owner's.
+                left = Outcome.cannot("is stopped by its owner's will, and is left so")
+                return self._ending(attempt, left, None), left
             if before and not self._threads.ask(self._write_before(attempt.lease, before)):
                 raise OrderRefused("its lease is over")
             was_kept = before is not None and self._is_kept(bot)
