@@ -169,7 +169,7 @@ async def test_a_bot_that_its_owner_stopped_is_neither_restarted_nor_adjusted(
         await s.fires(alert, "alpha")
 
         async def outcome() -> Any:
-            rows = await s.rows("SELECT outcome FROM runs WHERE effect = 'disruptive' AND outcome IS NOT NULL")
+            rows = await s.rows("SELECT outcome FROM runs WHERE effect = 'disruptive' AND outcome > ''")
             return rows and rows[0][0]
 
         assert await s.until(outcome, "the outcome", within=60) == "cannot"
