@@ -1,12 +1,17 @@
 """The table of all alerts as settings make them: `nightdesk alerts`, and docs/alerts.md."""
 
 import json
+import sys
 import tempfile
-from collections.abc import Iterator, Sequence
-from dataclasses import astuple, dataclass, fields
+from dataclasses import asdict, astuple, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+import click
+
+from stack import schedule, who
+from stack.instance import BOTS, Instance, as_json, names_of, on_instance
+from stack.printing import say, show_json, show_table
 from stack.render import ROOT, as_data, evaluate
 from stack.settings import Duration, Settings, load
 from stack.settings.plan import climbs
@@ -70,12 +75,35 @@ def _row(settings: Settings, rule: dict[str, Any]) -> Row:
     )
 
 
-def as_text(rows: Sequence[Row]) -> Iterator[str]:
-    """Yield the table's lines, with columns as wide as they have to be."""
-    lines = [COLUMNS, *map(astuple, rows)]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    for line in lines:
-        yield "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+@click.command("alerts")
+@click.option(
+    "--who",
+    "alert",
+    is_flag=False,
+    flag_value="",
+    metavar="[ALERT]",
+    shell_complete=names_of(lambda settings: settings.alerts),
+    help="Who is told, of this alert or of each, and when",
+)
+@click.option("--bot", metavar="NAME", shell_complete=BOTS, help="With --who: of this bot only")
+@click.option("--at", metavar="TIME", help="With --who: when it fires, 2026-12-24T03:00; default: now")
+@as_json
+@on_instance
+def list_alerts(
+    instance: Instance, alert: str | None, bot: str | None, at: str | None, as_json: bool
+) -> None:
+    """Print all alerts as the settings make them: limit, waits, channels, actions; or who is told of them."""
+    settings = instance.settings()
+    if alert is not None or bot or at:
+        known, missing = schedule.with_made(settings, at)
+        print(who.show(known, alert or "", bot, at, as_json))
+        if missing:
+            print(missing, file=sys.stderr)
+    elif as_json:
+        show_json([asdict(row) for row in table(settings)])
+    else:
+        say(f"profile {settings.profile}")
+        show_table(COLUMNS, map(astuple, table(settings)))
 
 
 def document() -> str:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from stack import debian
+from stack.failure import Failure
 
 TOOLS = Path(__file__).parent.parent / ".tools"
 
@@ -35,7 +36,7 @@ _LAID_OVER = (
 )
 
 
-class MissingBinary(Exception):
+class MissingBinary(Failure):
     """A program that is neither on PATH nor in .tools, or is too old there; the message says the way out."""
 
 

@@ -1,16 +1,19 @@
 """Loss limits for people: which cannot be computed, and `nightdesk limits`: what is left of each."""
 
-import argparse
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import click
+
 from clients.http import NoAnswer, ask
 from clients.parts import to_part
+from stack.instance import BOTS, Instance, as_json, names_of, on_instance
 from stack.oncall import NotDone
-from stack.settings import FreqtradeBot, Settings, SettingsError, add_arguments, from_arguments
+from stack.printing import show_json, show_table
+from stack.settings import FreqtradeBot, Settings, SettingsError
 from stack.settings.model import DEMO
 
 _TIMEOUT = 5.0  # seconds; the exporter answers from memory
@@ -45,8 +48,11 @@ def _without(path: str, limit: str, way_out: str) -> str:
     return f"{path}.limits: {limit}: cannot be computed without a capital; write {way_out}"
 
 
-def show(settings: Settings, bot: str | None, account: str | None) -> Iterator[str]:
-    """Yield a line for each limit, of one bot or account where it is named. Raises NotDone, SettingsError."""
+def told(settings: Settings, bot: str | None, account: str | None) -> tuple[list[dict[str, Any]], float]:
+    """Return each limit, of one bot or account where it is named, and the exporter's time.
+
+    Raises NotDone and SettingsError.
+    """
     for name, known, path in ((bot, settings.bots, "bots"), (account, settings.accounts, "accounts")):
         if name is not None and name not in known:
             raise SettingsError([f"{path}: {name} is not there; known: {', '.join(known) or 'none'}"])
@@ -60,10 +66,7 @@ def show(settings: Settings, bot: str | None, account: str | None) -> Iterator[s
         for one in found
         if (bot is None or bot in one["bots"]) and (account is None or account == one["account"])
     ]
-    rows = [_COLUMNS, *(_row(one, now) for one in chosen)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+    return chosen, now
 
 
 def _read(settings: Settings, url: str) -> Any:  # noqa: ANN401 - JSON, by path
@@ -102,15 +105,20 @@ def _money(text: str, currency: str) -> str:
     return f"{Decimal(text):,.2f} {currency}"
 
 
-def limits(arguments: argparse.Namespace) -> int:
+@click.command()
+@click.option("--bot", metavar="NAME", shell_complete=BOTS, help="The limits of a bot, and of its account")
+@click.option(
+    "--account",
+    metavar="NAME",
+    shell_complete=names_of(lambda settings: settings.accounts),
+    help="The limits of an account",
+)
+@as_json
+@on_instance
+def limits(instance: Instance, bot: str | None, account: str | None, as_json: bool) -> None:
     """Show each loss limit: how much of it is used, what is left, and what is not known of it."""
-    print("\n".join(show(from_arguments(arguments), arguments.bot, arguments.account)))
-    return 0
-
-
-def add_command(add: Callable[[str, Callable[[argparse.Namespace], int]], argparse.ArgumentParser]) -> None:
-    """Add the command to `nightdesk`."""
-    showing = add("limits", limits)
-    showing.add_argument("--bot", metavar="NAME", help="the limits of a bot, and of its account")
-    showing.add_argument("--account", metavar="NAME", help="the limits of an account")
-    add_arguments(showing)
+    found, now = told(instance.settings(), bot, account)
+    if as_json:
+        show_json(found)
+    else:
+        show_table(_COLUMNS, [_row(one, now) for one in found])

@@ -9,10 +9,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import click
 from prometheus_client.parser import text_string_to_metric_families
 
 from clients.http import Answer, NoAnswer, ask
 from clients.parts import to_part
+from stack.failure import Failure
+from stack.instance import Instance, as_json, on_instance
+from stack.printing import say, show_json
 from stack.settings import Settings
 from stack.settings.plan import of_alertmanager, own_addresses
 
@@ -22,7 +26,7 @@ _ASK_EVERY = 0.2  # seconds between two looks at Alertmanager's counters
 _ANSWER_WITHIN = 5.0  # seconds for one answer of Alertmanager, which is beside us
 
 
-class NotifyError(Exception):
+class NotifyError(Failure):
     """Why no test could be sent at all; the message says the way out."""
 
 
@@ -32,6 +36,19 @@ class _Counts:
 
     tried: float
     failed: float
+
+
+@click.command("test-notify")
+@as_json
+@on_instance
+def test_notify(instance: Instance, as_json: bool) -> int:
+    """Send one message over each channel that is set."""
+    sent = send_tests(instance.settings(), instance.words())
+    if as_json:
+        show_json([{"channel": channel, "outcome": outcome} for channel, outcome in sent])
+    else:
+        say("\n".join(f"{channel}: {outcome}" for channel, outcome in sent))
+    return 0 if all(outcome in (SENT, DELIVERED) for _, outcome in sent) else 1
 
 
 def send_tests(settings: Settings, words: Sequence[str]) -> list[tuple[str, str]]:

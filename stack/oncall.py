@@ -1,21 +1,25 @@
 """The commands `nightdesk incidents`, `ack`, `run` and `pause`, over the API of webhook_actions."""
 
-import argparse
 import getpass
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
+import click
+
 from clients.http import Answer, NoAnswer, ask
 from clients.parts import to_part
-from stack.settings import Duration, Settings, add_arguments, from_arguments
+from stack.failure import Failure
+from stack.instance import BOTS, TIME, Instance, as_json, names_of, on_instance
+from stack.printing import say, show_json
+from stack.settings import Duration, Settings
 
 _TIMEOUT = 15.0  # seconds; making a silence waits for Alertmanager
 
 
-class NotDone(Exception):
+class NotDone(Failure):
     """What was asked for was refused, or nobody answered; the message says why and what to do."""
 
 
@@ -28,11 +32,11 @@ class OnCall:
         self._token_file = settings.webhook_actions.tokens.act_file
         self._zone = ZoneInfo(settings.timezone)
 
-    def incidents(self, state: str, text: str, limit: int) -> list[str]:
-        """Return a block of lines for each incident, newest first."""
+    def incidents(self, state: str, text: str, limit: int) -> list[dict[str, Any]]:
+        """Return incidents, newest first, as the API tells them."""
         query = {"state": state, "text": text, "limit": str(limit)}
-        found = self.ask("GET", "incidents", parameters=query)
-        return [self._block(each) for each in found["incidents"]]
+        found: list[dict[str, Any]] = self.ask("GET", "incidents", parameters=query)["incidents"]
+        return found
 
     def acknowledge(
         self, incident: int, comment: str, snooze: Duration | None, silence: Duration | None
@@ -89,7 +93,7 @@ class OnCall:
                 f"webhook_actions at {self._url} does not answer; `nightdesk up` starts it"
             ) from None
 
-    def _block(self, incident: Mapping[str, Any]) -> str:
+    def block(self, incident: Mapping[str, Any]) -> str:
         """Return an incident in a few lines: what it is, and the end of its timeline."""
         opened = self._time(incident["opened_at"])
         state = f"closed {self._time(incident['closed_at'])}" if incident["closed_at"] else "open"
@@ -105,81 +109,84 @@ class OnCall:
         return f"{datetime.fromisoformat(text).astimezone(self._zone):%Y-%m-%d %H:%M:%S}"
 
 
-def incidents(arguments: argparse.Namespace) -> int:
-    """Show incidents, newest first: those that are open, or what a search finds in the history."""
-    state = "all" if arguments.all else "open"
-    found = OnCall(from_arguments(arguments)).incidents(state, arguments.text or "", arguments.limit)
-    print("\n".join(found) if found else f"no incident {'was found' if arguments.all else 'is open'}")
-    return 0
+_ACTIONS = names_of(lambda settings: settings.actions.limits)
 
 
-def ack(arguments: argparse.Namespace) -> int:
-    """Acknowledge an incident, so that nobody else is woken for it; or snooze it."""
-    desk = OnCall(from_arguments(arguments))
-    done = desk.acknowledge(arguments.incident, arguments.comment, arguments.snooze, arguments.silence)
-    return _say(f"incident {arguments.incident}: {done.replace('_', ' ')}")
+@click.command()
+@click.argument("text", required=False)
+@click.option("--all", "closed", is_flag=True, help="Closed ones too")
+@click.option("--limit", type=int, default=20, metavar="N", help="At most so many; default: 20")
+@as_json
+@on_instance
+def incidents(instance: Instance, text: str | None, closed: bool, limit: int, as_json: bool) -> None:
+    """Show incidents, newest first: those that are open, or what a search finds in the history.
+
+    TEXT is in their names, words or timelines.
+    """
+    desk = OnCall(instance.settings())
+    found = desk.incidents("all" if closed else "open", text or "", limit)
+    if as_json:
+        show_json(found)
+    else:
+        nothing = f"no incident {'was found' if closed else 'is open'}"
+        say("\n".join(map(desk.block, found)) or nothing)
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """Run an action now, on an incident's bot or any other; `nightdesk incidents` shows how it goes."""
-    *incident, action = arguments.words
-    if len(incident) != (0 if arguments.bot else 1) or not all(map(str.isdecimal, incident)):
-        raise NotDone("say `nightdesk run INCIDENT ACTION`, or `nightdesk run ACTION --bot BOT`")
-    desk = OnCall(from_arguments(arguments))
-    if arguments.bot:
-        return _say(f"{action}: {desk.run_on(arguments.bot, action, arguments.confirm)}")
-    return _say(f"{action}: {desk.run(int(incident[0]), action, arguments.confirm)}")
-
-
-def pause(arguments: argparse.Namespace) -> int:
-    """Stop all actions (the kill switch), or let them run again; or release a halted bot."""
-    desk = OnCall(from_arguments(arguments))
-    if arguments.release:
-        return _say(f"{arguments.release}: {desk.release(arguments.release)}")
-    return _say(f"all actions: {desk.resume() if arguments.resume else desk.pause(arguments.reason)}")
-
-
-def add_commands(
-    add: Callable[[str, Callable[[argparse.Namespace], int]], argparse.ArgumentParser],
-    duration: Callable[[str], Duration],
+@click.command()
+@click.argument("incident", type=int)
+@click.option("--comment", default="", metavar="TEXT", help="For the timeline")
+@click.option("--snooze", type=TIME, metavar="TIME", help="Wake others again after it")
+@click.option(
+    "--silence", type=TIME, metavar="TIME", help="Silence Alertmanager too; a snooze's length counts"
+)
+@on_instance
+def ack(
+    instance: Instance, incident: int, comment: str, snooze: Duration | None, silence: Duration | None
 ) -> None:
-    """Add the commands to `nightdesk`."""
-    listing = add("incidents", incidents)
-    listing.add_argument("text", nargs="?", help="only those with this in their names, words or timelines")
-    listing.add_argument("--all", action="store_true", help="closed ones too")
-    listing.add_argument("--limit", type=int, default=20, metavar="N", help="at most so many; default: 20")
-    acknowledging = add("ack", ack)
-    acknowledging.add_argument("incident", type=int, help="its number, as `nightdesk incidents` shows it")
-    acknowledging.add_argument("--comment", default="", metavar="TEXT", help="for the timeline")
-    acknowledging.add_argument("--snooze", type=duration, metavar="TIME", help="wake others again after it")
-    acknowledging.add_argument(
-        "--silence", type=duration, metavar="TIME", help="silence Alertmanager too; a snooze's length counts"
-    )
-    running = add("run", run)
-    running.add_argument(
-        "words",
-        nargs="+",
-        metavar="[INCIDENT] ACTION",
-        help="an incident's number, as `nightdesk incidents` shows it; restart_bot, check_network, …",
-    )
-    running.add_argument("--bot", metavar="BOT", help="instead of an incident: there need be none")
-    running.add_argument(
-        "--confirm",
-        default="",
-        metavar="BOT",
-        help="the bot's name, which an action that touches money wants",
-    )
-    pausing = add("pause", pause)
-    pausing.add_argument("--reason", default="", metavar="TEXT", help="for whoever comes next")
-    pausing.add_argument("--resume", action="store_true", help="let actions run again")
-    pausing.add_argument("--release", metavar="BOT", help="no longer keep this halted bot paused")
-    for command in (listing, acknowledging, running, pausing):
-        add_arguments(command)
+    """Acknowledge an incident, so that nobody else is woken for it; or snooze it.
+
+    INCIDENT is its number, as `nightdesk incidents` shows it.
+    """
+    done = OnCall(instance.settings()).acknowledge(incident, comment, snooze, silence)
+    say(f"incident {incident}: {done.replace('_', ' ')}")
 
 
-def _say(text: str) -> int:
-    print(text)
-    return 0
+@click.command()
+@click.argument("words", nargs=-1, required=True, metavar="[INCIDENT] ACTION", shell_complete=_ACTIONS)
+@click.option("--bot", metavar="BOT", shell_complete=BOTS, help="Instead of an incident: there need be none")
+@click.option(
+    "--confirm",
+    default="",
+    metavar="BOT",
+    shell_complete=BOTS,
+    help="The bot's name, which an action that touches money wants",
+)
+@on_instance
+def run(instance: Instance, words: tuple[str, ...], bot: str | None, confirm: str) -> None:
+    """Run an action now, on an incident's bot or any other; `nightdesk incidents` shows how it goes.
+
+    INCIDENT is its number, as `nightdesk incidents` shows it. ACTION is restart_bot, check_network, …
+    """
+    *incident, action = words
+    if len(incident) != (0 if bot else 1) or not all(map(str.isdecimal, incident)):
+        raise NotDone("say `nightdesk run INCIDENT ACTION`, or `nightdesk run ACTION --bot BOT`")
+    desk = OnCall(instance.settings())
+    done = desk.run_on(bot, action, confirm) if bot else desk.run(int(incident[0]), action, confirm)
+    say(f"{action}: {done}")
+
+
+@click.command()
+@click.option("--reason", default="", metavar="TEXT", help="For whoever comes next")
+@click.option("--resume", is_flag=True, help="Let actions run again")
+@click.option("--release", metavar="BOT", shell_complete=BOTS, help="No longer keep this halted bot paused")
+@on_instance
+def pause(instance: Instance, reason: str, resume: bool, release: str | None) -> None:
+    """Stop all actions (the kill switch), or let them run again; or release a halted bot."""
+    desk = OnCall(instance.settings())
+    if release:
+        say(f"{release}: {desk.release(release)}")
+    else:
+        say(f"all actions: {desk.resume() if resume else desk.pause(reason)}")
 
 
 def reason(answer: Answer) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 import _jsonnet
+import click
 import yaml
 from pydantic import BaseModel
 from pydantic.networks import AnyUrl
@@ -18,8 +19,10 @@ from stack.binaries import MissingBinary, alertmanager_command, find
 from stack.datadog import write_datadog
 from stack.drill.pace import quick, stay
 from stack.drill.rules import drill_groups
+from stack.failure import Failure
 from stack.flags import write_flags
 from stack.influxdb import write_database
+from stack.instance import Instance, on_instance
 from stack.kubernetes import write_kubernetes
 from stack.logrotate import write_rotation
 from stack.loki import write_loki
@@ -35,7 +38,7 @@ TEMPLATES = "alertmanager/templates"
 Link = Literal["runbooks", "prometheus", "grafana", "webhook_actions"]
 
 
-class RenderError(Exception):
+class RenderError(Failure):
     """A configuration that cannot be made, or that its reader refuses; `problems` says why."""
 
     def __init__(self, problems: Sequence[str]) -> None:
@@ -61,6 +64,21 @@ def render(settings: Settings, out: Path) -> None:
         raise RenderError(
             [f"{out}: cannot be written: {error}; choose a directory that can be replaced"]
         ) from error
+
+
+@click.command("render")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("build"),
+    metavar="DIR",
+    help="Default: build",
+)
+@on_instance
+def render_build(instance: Instance, out: Path) -> None:
+    """Write the configuration of Prometheus, Alertmanager, blackbox_exporter and Grafana."""
+    render(instance.settings(), out)
+    print(f"rendered {out}")
 
 
 def as_data(settings: Settings) -> dict[str, Any]:

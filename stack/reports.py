@@ -1,15 +1,16 @@
 """The command `nightdesk report`: has webhook_actions compute a report, and writes it."""
 
-import argparse
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
 
+import click
+
 from clients.http import NoAnswer, ask
 from clients.parts import to_part
+from stack.instance import BOTS, Instance, on_instance
 from stack.oncall import NotDone, reason
-from stack.settings import Settings, add_arguments, from_arguments
+from stack.settings import Settings
 
 _FORMS = ("text", "html", "pdf", "json")
 _TIMEOUT = 120.0  # seconds: a month of a busy bot takes Prometheus a while
@@ -31,27 +32,23 @@ def fetch(settings: Settings, bot: str, period: str, form: str) -> bytes:
     return answer.body
 
 
-def report(arguments: argparse.Namespace) -> int:
+@click.command()
+@click.option("--bot", required=True, metavar="NAME", shell_complete=BOTS, help="Of the settings' bots")
+@click.option("--period", default="day", metavar="PERIOD", help="day, week, month or 2026-11-01..2026-11-07")
+@click.option(
+    "--format", "form", type=click.Choice(_FORMS), default="text", help="Default: text", metavar="FORM"
+)
+@click.option("--json", "form", flag_value="json", help="As --format json")
+@click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Default: standard output")
+@on_instance
+def report(instance: Instance, bot: str, period: str, form: str, out: Path | None) -> None:
     """Report a bot's day, week, month, or FROM..TO: P&L, trades, incidents and what to think about."""
-    if arguments.format == "pdf" and arguments.out is None and sys.stdout.isatty():
+    if form == "pdf" and out is None and sys.stdout.isatty():
         raise NotDone("a terminal shows no PDF; add --out FILE")
-    content = fetch(from_arguments(arguments), arguments.bot, arguments.period, arguments.format)
-    if arguments.out is None:
+    content = fetch(instance.settings(), bot, period, form)
+    if out is None:
         sys.stdout.buffer.write(content)
         sys.stdout.buffer.flush()
     else:
-        arguments.out.write_bytes(content)
-        print(f"wrote {arguments.out}")
-    return 0
-
-
-def add_command(add: Callable[[str, Callable[[argparse.Namespace], int]], argparse.ArgumentParser]) -> None:
-    """Add the command to `nightdesk`."""
-    reporting = add("report", report)
-    reporting.add_argument("--bot", required=True, metavar="NAME", help="of the settings' bots")
-    reporting.add_argument(
-        "--period", default="day", metavar="PERIOD", help="day, week, month or 2026-11-01..2026-11-07"
-    )
-    reporting.add_argument("--format", choices=_FORMS, default="text", help="default: text")
-    reporting.add_argument("--out", type=Path, metavar="FILE", help="default: standard output")
-    add_arguments(reporting)
+        out.write_bytes(content)
+        print(f"wrote {out}")

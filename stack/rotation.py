@@ -1,6 +1,5 @@
 """Rotates bots' logs: by logrotate where it is installed, else the same way by itself."""
 
-import argparse
 import gzip
 import json
 import os
@@ -13,8 +12,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
+import click
+
+from stack.instance import Instance, on_instance
 from stack.logrotate import logrotate, rotated_logs
-from stack.settings import Settings, from_arguments
+from stack.settings import Settings
 from stack.settings.telling import Logs
 
 EVERY: Final = 60.0  # seconds: a log that grows by 1 MB a second is then no more than half above its size
@@ -136,13 +138,16 @@ def _day(moment: float) -> tuple[int, int]:
     return local.tm_year, local.tm_yday
 
 
-def run(arguments: argparse.Namespace) -> int:
+@click.command("rotate")
+@click.option("--once", is_flag=True, help="Look once, instead of every minute")
+@on_instance
+def run(instance: Instance, once: bool) -> int:
     """Rotate bots' logs for ever, or once; `nightdesk up` does so by itself."""
-    settings = from_arguments(arguments)
-    rotation = Rotation(lambda: settings, arguments.data / "rotation", find_logrotate())
+    settings = instance.settings()
+    rotation = Rotation(lambda: settings, instance.data / "rotation", find_logrotate())
     while True:
         failed = rotation.turn()
         print(*failed, sep="\n", end="\n" if failed else "", flush=True)
-        if arguments.once:
+        if once:
             return 1 if failed else 0
         time.sleep(EVERY)

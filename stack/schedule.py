@@ -1,52 +1,82 @@
 """The command `nightdesk on-call`: who is on call now and next, and who stands in for whom."""
 
-import argparse
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
+import click
+
+from stack.instance import TIME, Instance, as_json, names_of, on_instance
 from stack.oncall import NotDone, OnCall
-from stack.settings import Duration, Override, Settings, add_arguments, from_arguments
+from stack.printing import say, show_json
+from stack.settings import Duration, Override, Settings
 from stack.settings.rota import with_overrides
 
-Add = Callable[[str, Callable[[argparse.Namespace], int]], argparse.ArgumentParser]
+_rota = click.argument("rota", shell_complete=names_of(lambda settings: settings.escalation.rotas))
 
 
-def oncall(arguments: argparse.Namespace) -> int:
+@click.group("on-call", invoke_without_command=True)
+@click.option("--at", metavar="TIME", help="At another time than now: 2026-12-24T18:00")
+@as_json
+@on_instance
+def oncall(instance: Instance, at: str | None, as_json: bool) -> None:
     """Say who is on call now and next, and who stands in; or put somebody else on call."""
-    desk = OnCall(from_arguments(arguments))
-    at = {"at": arguments.at} if arguments.at else {}
-    roles, overrides = (desk.ask("GET", path, parameters=at) for path in ("oncall", "overrides"))
-    for role in roles:
-        print(_role(role))
-    for one in overrides:
-        print(_override_line(one, {role["role"]: role["zone"] for role in roles}))
-    return 0
+    if click.get_current_context().invoked_subcommand:
+        return
+    desk = OnCall(instance.settings())
+    when = {"at": at} if at else {}
+    roles, overrides = (desk.ask("GET", path, parameters=when) for path in ("oncall", "overrides"))
+    if as_json:
+        show_json({"roles": roles, "overrides": overrides})
+        return
+    zones = {role["role"]: role["zone"] for role in roles}
+    for line in [*map(_role, roles), *(_override_line(one, zones) for one in overrides)]:
+        say(line)
 
 
-def override(arguments: argparse.Namespace) -> int:
+@oncall.command()
+@_rota
+@click.argument("contact", shell_complete=names_of(lambda settings: settings.contacts))
+@click.option("--from", "start", metavar="TIME", help="2026-12-24T18:00; default: now")
+@click.option("--to", "end", metavar="TIME", help="Until when, by the rota's clocks")
+@click.option("--for", "length", type=TIME, metavar="LENGTH", help="1h, 1d; instead of --to")
+@on_instance
+def override(
+    instance: Instance,
+    rota: str,
+    contact: str,
+    start: str | None,
+    end: str | None,
+    length: Duration | None,
+) -> None:
     """Put a contact on call in a rota, for a time."""
-    body = {
-        "contact": arguments.contact,
-        "from": arguments.from_,
-        "to": arguments.to,
-        "for": arguments.length,
-    }
-    return _change(arguments, f"rotas/{quote(arguments.rota, safe='')}/override", body)
+    body = {"contact": contact, "from": start, "to": end, "for": length}
+    _change(instance.settings(), f"rotas/{quote(rota, safe='')}/override", body, rota)
 
 
-def swap(arguments: argparse.Namespace) -> int:
+@oncall.command()
+@_rota
+@click.option("--from", "one", required=True, metavar="TIME", help="In the one's shift")
+@click.option("--with", "other", required=True, metavar="TIME", help="In the other's shift")
+@click.option(
+    "--for", "length", type=TIME, metavar="LENGTH", help="1h, 1d; of both; default: the whole shifts"
+)
+@on_instance
+def swap(instance: Instance, rota: str, one: str, other: str, length: Duration | None) -> None:
     """Exchange two people's times, or their whole shifts."""
-    body = {"from": arguments.from_, "with": arguments.with_, "for": arguments.length}
-    return _change(arguments, f"rotas/{quote(arguments.rota, safe='')}/swap", body)
+    body = {"from": one, "with": other, "for": length}
+    _change(instance.settings(), f"rotas/{quote(rota, safe='')}/swap", body, rota)
 
 
-def cancel(arguments: argparse.Namespace) -> int:
-    """End an override or a swap."""
-    return _change(arguments, f"overrides/{arguments.override}/cancel", {})
+@oncall.command()
+@click.argument("override", type=int)
+@on_instance
+def cancel(instance: Instance, override: int) -> None:
+    """End an override or a swap; `nightdesk on-call` shows its number."""
+    _change(instance.settings(), f"overrides/{override}/cancel", {})
 
 
 def with_made(settings: Settings, at: str | None) -> tuple[Settings, str]:
@@ -65,42 +95,14 @@ def with_made(settings: Settings, at: str | None) -> tuple[Settings, str]:
     return with_overrides(settings, known), ""
 
 
-def add_command(add: Add, duration: Callable[[str], Duration]) -> None:
-    """Add the command to `nightdesk`."""
-    asking = add("on-call", oncall)
-    add_arguments(asking)
-    asking.add_argument("--at", metavar="TIME", help="at another time than now: 2026-12-24T18:00")
-    acts = asking.add_subparsers(metavar="ACT")
-
-    def act(name: str, command: Callable[[argparse.Namespace], int]) -> argparse.ArgumentParser:
-        one = acts.add_parser(name, help=command.__doc__, description=command.__doc__)
-        one.set_defaults(command=command)
-        return one
-
-    overriding, swapping, ending = act("override", override), act("swap", swap), act("cancel", cancel)
-    for one in (overriding, swapping):
-        one.add_argument("rota", help="of escalation.rotas")
-    overriding.add_argument("contact", help="who is on call instead")
-    overriding.add_argument("--from", dest="from_", metavar="TIME", help="2026-12-24T18:00; default: now")
-    overriding.add_argument("--to", metavar="TIME", help="until when, by the rota's clocks")
-    swapping.add_argument("--from", dest="from_", required=True, metavar="TIME", help="in the one's shift")
-    swapping.add_argument("--with", dest="with_", required=True, metavar="TIME", help="in the other's shift")
-    for one, otherwise in ((overriding, "instead of --to"), (swapping, "of both; default: the whole shifts")):
-        one.add_argument("--for", dest="length", type=duration, metavar="LENGTH", help=f"1h, 1d; {otherwise}")
-    ending.add_argument("override", type=int, help="its number, as `nightdesk on-call` shows it")
-
-
-def _change(arguments: argparse.Namespace, path: str, body: Mapping[str, object]) -> int:
-    settings = from_arguments(arguments)
+def _change(settings: Settings, path: str, body: Mapping[str, object], rota: str = "") -> None:
     given = {name: str(value) for name, value in body.items() if value is not None}
     answer = OnCall(settings).ask("POST", path, given)
-    rotas = settings.escalation.rotas
-    rota = rotas.get(getattr(arguments, "rota", ""))
-    zone = (rota and rota.timezone) or settings.timezone
-    print(f"{answer['done']}: override {', '.join(map(str, answer['overrides']))}")
+    named = settings.escalation.rotas.get(rota)
+    zone = (named and named.timezone) or settings.timezone
+    say(f"{answer['done']}: override {', '.join(map(str, answer['overrides']))}")
     for one in answer["shifts"]:
-        print(f"  {one['contact']} instead of {one['instead_of']}, {_span(one, zone)}")
-    return 0
+        say(f"  {one['contact']} instead of {one['instead_of']}, {_span(one, zone)}")
 
 
 def _role(role: Mapping[str, Any]) -> str:

@@ -3,12 +3,20 @@
 from collections.abc import Iterator
 from typing import Any
 
+import click
 import yaml
 
+from stack.printing import show_json
 from stack.settings import Settings
 from stack.settings.load import DEFAULTS
 
 _FILLED_IN = ("control", "restart")  # of a bot: its source, where nothing else is said
+
+
+@click.command()
+def schema() -> None:
+    """Print the JSON Schema of the settings file, for editors."""
+    show_json(user_schema())
 
 
 def user_schema() -> dict[str, Any]:

@@ -1,17 +1,19 @@
 """The command `nightdesk service`: systemd units that run `nightdesk up` after reboot and logout."""
 
-import argparse
 import os
 import pwd
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import click
+
+from stack.instance import Instance, on_instance
 from stack.oncall import NotDone
-from stack.settings import DEFAULT_CONFIG, Settings, add_arguments, from_arguments, own_secrets
+from stack.settings import Settings, own_secrets
 
 _SYSTEM = Path("/etc/systemd/system")
 # What needs no namespace of files, which a user's own manager may not make everywhere (Ubuntu 24.04).
@@ -46,13 +48,13 @@ class Unit:
         _run(["systemctl", *([] if self.user else ["--user"]), *words])
 
 
-def unit_text(settings: Settings, arguments: argparse.Namespace, user: str | None) -> str:
+def unit_text(settings: Settings, instance: Instance, user: str | None) -> str:
     """Return the unit that runs `nightdesk up` with the same options, from the same directory."""
-    files = [file.absolute() for file in arguments.config or [DEFAULT_CONFIG]]
-    data: Path = arguments.data.absolute()
+    files = [file.absolute() for file in instance.config]
+    data = instance.data.absolute()
     command = [str(Path(sys.prefix) / "bin/nightdesk"), "up", "--data", str(data)]
     command += [word for file in files for word in ("--config", str(file))]
-    command += ["--port-offset", str(arguments.port_offset)] if arguments.port_offset else []
+    command += ["--port-offset", str(instance.port_offset)] if instance.port_offset else []
     hardened = [] if raising(settings) else [*_HARDENED]
     if user and hardened:
         # Secrets that are absent are generated, so their directories are written to, too.
@@ -89,28 +91,37 @@ def raising(settings: Settings) -> list[str]:
     return [name for name, command in programs if Path(command[0]).name in _RAISING]
 
 
-def service(arguments: argparse.Namespace) -> int:
+@click.command()
+@click.argument("act", type=click.Choice(["install", "remove"]))
+@click.option("--system", is_flag=True, help="Of the whole system (as root); else your own")
+@click.option("--as", "run_as", metavar="USER", help="Whom a system service runs as")
+@click.option("--name", default="nightdesk", metavar="NAME", help="Of the unit; default: nightdesk")
+@on_instance
+def service(instance: Instance, act: str, system: bool, run_as: str | None, name: str) -> None:
     """Install a systemd service that runs `nightdesk up` after reboot and logout, or remove it."""
     for program in ("systemctl", "loginctl"):
         if shutil.which(program) is None:
             raise NotDone(
                 f"{program} is not on PATH: this system has no systemd; run `nightdesk up` by its own"
             )
-    unit = Unit(arguments.name, _owner(arguments) if arguments.system else None)
-    return _remove(unit) if arguments.act == "remove" else _install(unit, arguments)
+    unit = Unit(name, _owner(run_as) if system else None)
+    if act == "remove":
+        _remove(unit)
+    else:
+        _install(unit, instance)
 
 
-def _install(unit: Unit, arguments: argparse.Namespace) -> int:
-    settings = from_arguments(arguments)
-    data: Path = arguments.data
+def _install(unit: Unit, instance: Instance) -> None:
+    settings = instance.settings()
     if unit.user is None:
-        data.mkdir(parents=True, exist_ok=True)
-    elif not data.is_dir():
+        instance.data.mkdir(parents=True, exist_ok=True)
+    elif not instance.data.is_dir():
         raise NotDone(
-            f"{data.absolute()}: make it, and give it to {unit.user}: it is what the service may write"
+            f"{instance.data.absolute()}: make it, and give it to {unit.user}: "
+            "it is what the service may write"
         )
     unit.file.parent.mkdir(parents=True, exist_ok=True)
-    unit.file.write_text(unit_text(settings, arguments, unit.user), encoding="utf-8")
+    unit.file.write_text(unit_text(settings, instance, unit.user), encoding="utf-8")
     print(f"wrote {unit.file}")
     if names := raising(settings):
         print(
@@ -123,25 +134,23 @@ def _install(unit: Unit, arguments: argparse.Namespace) -> int:
     unit.systemctl("restart", unit.file.name)
     scope = "" if unit.user else "--user "
     print(f"it runs; `journalctl {scope}-u {unit.name}` shows what it says, `nightdesk doctor` how all is")
-    return 0
 
 
-def _remove(unit: Unit) -> int:
+def _remove(unit: Unit) -> None:
     if not unit.file.is_file():
         raise NotDone(f"{unit.file}: no such file, so there is nothing to remove")
     unit.systemctl("disable", "--now", unit.file.name)
     unit.file.unlink()
     unit.systemctl("daemon-reload")
     print(f"stopped it and removed {unit.file}; settings, secrets and data stay")
-    return 0
 
 
-def _owner(arguments: argparse.Namespace) -> str:
+def _owner(run_as: str | None) -> str:
     """Return whom a system service runs as. Raises NotDone."""
-    user = arguments.run_as or os.environ.get("SUDO_USER") or "root"
+    user = run_as or os.environ.get("SUDO_USER") or "root"
     if user == "root":
         raise NotDone("--as: name the user whom Nightdesk is to run as; root is more than it needs")
-    return str(user)
+    return user
 
 
 def _run(command: Sequence[str]) -> None:
@@ -154,16 +163,3 @@ def _quoted(word: str) -> str:
     """Return a word as a unit's line takes it, whatever is in it; `$` counts in ExecStart alone."""
     escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
     return f'"{escaped}"'
-
-
-def add_command(add: Callable[[str, Callable[[argparse.Namespace], int]], argparse.ArgumentParser]) -> None:
-    """Add the command to `nightdesk`."""
-    serving = add("service", service)
-    serving.add_argument("act", choices=("install", "remove"))
-    serving.add_argument("--system", action="store_true", help="of the whole system (as root); else your own")
-    serving.add_argument("--as", dest="run_as", metavar="USER", help="whom a system service runs as")
-    serving.add_argument(
-        "--name", default="nightdesk", metavar="NAME", help="of the unit; default: nightdesk"
-    )
-    serving.add_argument("--data", type=Path, default=Path(".data"), metavar="DIR", help="default: .data")
-    add_arguments(serving)

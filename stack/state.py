@@ -1,16 +1,18 @@
 """The commands `nightdesk status` and `nightdesk bots`: how all is, for a person or as JSON."""
 
-import argparse
-import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+
+import click
 
 from clients.http import NoAnswer, ask
 from clients.parts import to_part
 from clients.webhook_actions import Bot, Untold, told_bots
-from stack.settings import Address, Settings, add_arguments, from_arguments
-from stack.status import BotState, Status, Unreachable, read_status
+from stack.instance import Instance, as_json, on_instance
+from stack.printing import say, show_json, show_table
+from stack.settings import Address, Settings
+from stack.status import BotState, Unreachable, read_status
 
 _HEALTH = {
     "exporter": "/healthz",
@@ -58,56 +60,55 @@ def _part(settings: Settings, name: str, address: Address) -> Part:
     return Part(name, address.url, f"is NOT well at {address.url}: HTTP {answer.status}", said=said)
 
 
-def status(arguments: argparse.Namespace) -> int:
+@click.command()
+@as_json
+@on_instance
+def status(instance: Instance, as_json: bool) -> int:
     """Say once how the bots are, what fires, what is open and which parts run; 1 where any of it is down."""
-    settings = from_arguments(arguments)
+    settings = instance.settings()
     running = parts(settings)
     try:
         found, unknown = read_status(settings), None
     except Unreachable as error:
         found, unknown = None, str(error)
-    if arguments.json:
-        print(
-            json.dumps(
-                {"bots": None, **(asdict(found) if found else {}), "parts": list(map(asdict, running))}
-            )
-        )
+    if as_json:
+        show_json({"bots": None, **(asdict(found) if found else {}), "parts": list(map(asdict, running))})
     else:
-        print(found or f"bots unknown: {unknown}")
-        print(("\n" if any(one.problem for one in running) else " | ").join(map(str, running)))
+        say(str(found or f"bots unknown: {unknown}"))
+        say(("\n" if any(one.problem for one in running) else " | ").join(map(str, running)))
     well = found is not None and all(bot.up for bot in found.bots)
     return 0 if well and not any(one.problem for one in running) else 1
 
 
-def bots(arguments: argparse.Namespace) -> int:
+@click.command()
+@as_json
+@on_instance
+def bots(instance: Instance, as_json: bool) -> None:
     """List the bots: how each is, what it earned, what it runs and what cannot be done to it."""
-    settings = from_arguments(arguments)
+    settings = instance.settings()
     found = read_status(settings)
     try:
         told, unknown = told_bots(settings), ""
     except Untold as error:
         told, unknown = {}, str(error)
-    if arguments.json:
-        print(json.dumps([_as_data(settings, one, told) for one in found.bots]))
-    else:
-        print("\n".join(_table(settings, found, told)))
-        if unknown:
-            print(f"what the bots run and cannot do is unknown: {unknown}")
-    return 0
+    if as_json:
+        show_json([_as_data(settings, one, told) for one in found.bots])
+        return
+    show_table(_COLUMNS, [_row(settings, one, told.get(one.name)) for one in found.bots])
+    if unknown:
+        say(f"what the bots run and cannot do is unknown: {unknown}")
 
 
-def _table(settings: Settings, found: Status, told: Mapping[str, Bot]) -> Iterator[str]:
-    rows = [("bot", "state", "earned", "source and version", "what it cannot do")]
-    for one in found.bots:
-        state = "not seen yet" if one.up is None else one.state or "up" if one.up else "DOWN"
-        earned = "unknown" if one.profit_loss is None else f"{one.profit_loss:+,.2f} {one.currency}"
-        bot, source = told.get(one.name), settings.bots[one.name].source.type
-        runs = f"{source} {bot.version or 'of unknown version'}" if bot else source
-        cannot = ", ".join(each.action for each in bot.cannot) or "nothing is missing" if bot else "unknown"
-        rows.append((one.name, state, earned, runs, cannot))
-    widths = [max(len(row[column]) for row in rows) for column in range(4)]
-    for row in rows:
-        yield "  ".join([*(f"{cell:{width}}" for cell, width in zip(row, widths, strict=False)), row[-1]])
+_COLUMNS = ("bot", "state", "earned", "source and version", "what it cannot do")
+
+
+def _row(settings: Settings, one: BotState, bot: Bot | None) -> tuple[str, ...]:
+    state = "not seen yet" if one.up is None else one.state or "up" if one.up else "DOWN"
+    earned = "unknown" if one.profit_loss is None else f"{one.profit_loss:+,.2f} {one.currency}"
+    source = settings.bots[one.name].source.type
+    runs = f"{source} {bot.version or 'of unknown version'}" if bot else source
+    cannot = ", ".join(each.action for each in bot.cannot) or "nothing is missing" if bot else "unknown"
+    return one.name, state, earned, runs, cannot
 
 
 def _as_data(settings: Settings, one: BotState, told: Mapping[str, Bot]) -> dict[str, object]:
@@ -118,11 +119,3 @@ def _as_data(settings: Settings, one: BotState, told: Mapping[str, Bot]) -> dict
         "version": bot and bot.version,
         "cannot": [each.action for each in bot.cannot] if bot else None,
     }
-
-
-def add_commands(add: Callable[[str, Callable[[argparse.Namespace], int]], argparse.ArgumentParser]) -> None:
-    """Add the commands to `nightdesk`."""
-    for name, command in (("status", status), ("bots", bots)):
-        one = add(name, command)
-        one.add_argument("--json", action="store_true", help="for programs")
-        add_arguments(one)

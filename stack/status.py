@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from clients.http import NoAnswer, ask
 from clients.observer import Observer, Sample, Unanswered
 from clients.parts import to_part
+from stack.failure import Failure
 from stack.settings import Settings
 
 _TIMEOUT = 3.0  # seconds; a service of ours on the same machine answers within milliseconds
 _SERIES = '{__name__=~"trading_bot_up|trading_bot_state|trading_bot_profit_loss|ALERTS",drill=""}'
 
 
-class Unreachable(Exception):
+class Unreachable(Failure):
     """A service that does not answer as it should; the message names it and its address."""
 
 

@@ -1,24 +1,27 @@
 """`nightdesk up`: the whole stack as local processes, started together, watched, and stopped together."""
 
-import argparse
 import fcntl
 import json
 import os
 import socket
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import click
 from honcho.environ import parse_procfile
 
 from stack import dead_man, drawdown, keys, limits, reach
+from stack.failure import Failure
+from stack.instance import LOCK, TIME, Instance, on_instance
 from stack.logfiles import ServiceLogs
+from stack.printing import say
 from stack.render import RenderError, render
 from stack.rotation import Rotation, find_logrotate
 from stack.services import LocalService, local_services, shared_database
-from stack.settings import DEFAULT_CONFIG, Settings, SettingsError, from_arguments, missing_secrets
+from stack.settings import Duration, Settings, SettingsError, missing_secrets
 from stack.status import Status, read_status
 from stack.tell import tell
 from stack.watch import NotReloaded, Screen, Watch, answers
@@ -30,47 +33,29 @@ _SHARED = (
 )
 
 
-class CannotStart(Exception):
+class CannotStart(Failure):
     """Why the stack cannot run here, with the way out; nothing of it is running."""
 
 
-def up(arguments: argparse.Namespace) -> int:
+@click.command()
+@click.option("--ha", is_flag=True, help="Several of each part")
+@click.option("--replica", type=int, metavar="N", help="Of several machines, what runs on the Nth")
+@click.option("--for", "duration", type=TIME, metavar="TIME", help="Stop by itself after 30s, 5m, …")
+@on_instance
+def up(instance: Instance, ha: bool, replica: int | None, duration: Duration | None) -> int:
     """Run the stack until a signal or the end of `--for`; SIGHUP has it read the settings anew.
 
-    What ends is started again. Raises SettingsError, RenderError, MissingBinary and CannotStart before
-    anything is started.
+    What ends is started again.
     """
-    if arguments.ha:
-        arguments.config = [*(arguments.config or [DEFAULT_CONFIG]), HA]
-    settings = from_arguments(arguments)
-    data: Path = arguments.data.absolute()
-    with only_one(data):
+    data = instance.data.absolute()
+    instance = replace(instance, data=data, config=(*instance.config, HA) if ha else instance.config)
+    settings = instance.settings()
+    with only_one(instance):
         build = data / "build"
         keys.generate(settings)
-        _refuse_without_secrets(settings, arguments)
-        found = reach.look(settings)
-        warnings = [
-            *drawdown.unarmed(settings),
-            *limits.unarmed(settings),
-            *found.errors,
-            *found.warnings,
-            dead_man.missing(settings),
-        ]
-        for line in filter(None, warnings):
-            print(f"warning: {line}")
-        options, extra = _options(arguments), list[LocalService]()
-        if settings.services.webhook_actions.replicas and not settings.webhook_actions.database_url_file:
-            if arguments.replica is not None:
-                raise CannotStart(_SHARED)
-            database, file = shared_database(data)
-            overlay = data / "database.yaml"
-            overlay.write_text(json.dumps({"webhook_actions": {"database_url_file": str(file)}}), "utf-8")
-            options, extra = [*options, "--config", str(overlay)], [database]
-        services = extra + local_services(settings, build, data, options)
-        if arguments.replica is not None:
-            services = [one for one in services if one.number == arguments.replica]
-        if not services:
-            raise CannotStart(f"--replica: no part has a number {arguments.replica}; see services.*.replicas")
+        _refuse_without_secrets(settings, instance)
+        _warn(settings)
+        services = _services(settings, instance, build, replica)
         check_ports(services)
         render(settings, build)
         procfile = data / "Procfile"
@@ -78,27 +63,45 @@ def up(arguments: argparse.Namespace) -> int:
         commands = parse_procfile(procfile.read_text(encoding="utf-8")).processes
         logs = ServiceLogs(data / "logs", settings.logs)
         health = {one.name: partial(answers, one.health, settings.web) for one in services if one.health}
-        now = _Now(settings, arguments, build, [one.name for one in services if one.reloads])
+        now = _Now(settings, instance, build, [one.name for one in services if one.reloads])
         rotation = Rotation(now.settings, data / "rotation", find_logrotate())
         watch = Watch(
-            commands,
-            health,
-            logs,
-            Screen(sys.stdout),
-            reload=now.reload,
-            tell=now.tell,
-            upkeep=rotation.turn,
+            commands, health, logs, Screen(), reload=now.reload, tell=now.tell, upkeep=rotation.turn
         )
-        return watch.run(addresses(services, logs), now.status, arguments.duration)
+        return watch.run(addresses(services, logs), now.status, duration)
+
+
+def _warn(settings: Settings) -> None:
+    """Say what would not be seen, or would reach nobody."""
+    found = reach.look(settings)
+    unarmed = [*drawdown.unarmed(settings), *limits.unarmed(settings)]
+    for line in filter(None, [*unarmed, *found.errors, *found.warnings, dead_man.missing(settings)]):
+        say(f"warning: {line}")
+
+
+def _services(settings: Settings, instance: Instance, build: Path, replica: int | None) -> list[LocalService]:
+    """Return the processes that are run here. Raises CannotStart and MissingBinary."""
+    data, options, extra = instance.data, instance.words(), list[LocalService]()
+    if settings.services.webhook_actions.replicas and not settings.webhook_actions.database_url_file:
+        if replica is not None:
+            raise CannotStart(_SHARED)
+        database, file = shared_database(data)
+        overlay = data / "database.yaml"
+        overlay.write_text(json.dumps({"webhook_actions": {"database_url_file": str(file)}}), "utf-8")
+        options, extra = [*options, "--config", str(overlay)], [database]
+    services = extra + local_services(settings, build, data, options)
+    if replica is not None:
+        services = [one for one in services if one.number == replica]
+    if not services:
+        raise CannotStart(f"--replica: no part has a number {replica}; see services.*.replicas")
+    return services
 
 
 class _Now:
     """The settings in force, which SIGHUP replaces."""
 
-    def __init__(
-        self, settings: Settings, arguments: argparse.Namespace, build: Path, readers: Iterable[str]
-    ) -> None:
-        self._settings, self._arguments = settings, arguments
+    def __init__(self, settings: Settings, instance: Instance, build: Path, readers: Iterable[str]) -> None:
+        self._settings, self._instance = settings, instance
         self._build, self._readers = build, readers
 
     def settings(self) -> Settings:
@@ -116,9 +119,9 @@ class _Now:
     def reload(self) -> Iterable[str]:
         """Render what the files say now, and return who reads it. Raises NotReloaded."""
         try:
-            settings = from_arguments(self._arguments)
+            settings = self._instance.settings()
             keys.generate(settings)
-            _refuse_without_secrets(settings, self._arguments)
+            _refuse_without_secrets(settings, self._instance)
             before = _files(self._build / _PROMETHEUS)
             render(settings, self._build)
             same = _files(self._build / _PROMETHEUS) == before
@@ -133,17 +136,18 @@ def _files(directory: Path) -> dict[Path, bytes]:
     return {file: file.read_bytes() for file in directory.rglob("*") if file.is_file()}
 
 
-def _refuse_without_secrets(settings: Settings, arguments: argparse.Namespace) -> None:
+def _refuse_without_secrets(settings: Settings, instance: Instance) -> None:
     if missing := missing_secrets(settings):
-        raise SettingsError(missing, arguments.config or [DEFAULT_CONFIG])
+        raise SettingsError(missing, instance.config)
 
 
 @contextmanager
-def only_one(data: Path) -> Iterator[None]:
-    """Hold the data directory for one stack. Raises CannotStart where another has it."""
+def only_one(instance: Instance) -> Iterator[None]:
+    """Hold the data directory for one stack, with word of it. Raises CannotStart where another has it."""
+    data = instance.data
     try:
         data.mkdir(parents=True, exist_ok=True)
-        file = (data / "up.lock").open("a+")
+        file = (data / LOCK).open("a+", encoding="utf-8")
     except OSError as error:
         raise CannotStart(
             f"{error.filename}: {error.strerror}; give it a directory that you may write: --data DIR"
@@ -156,7 +160,13 @@ def only_one(data: Path) -> Iterator[None]:
                 f"{data} is in use by another `nightdesk up`; stop that, or give this one its own: "
                 "--data DIR --port-offset N"
             ) from None
-        yield
+        lock.truncate(0)
+        lock.write(instance.record())
+        lock.flush()
+        try:
+            yield
+        finally:
+            lock.truncate(0)
 
 
 def check_ports(services: Sequence[LocalService]) -> None:
@@ -183,16 +193,3 @@ def addresses(services: Sequence[LocalService], logs: ServiceLogs) -> str:
     width = max(len(service.name) for service in services)
     lines = [f"  {service.name:<{width}}  {service.link}" for service in services]
     return "\n".join(["", *lines, "", f"  logs in {logs.directory}; Ctrl-C stops everything", ""])
-
-
-def _options(arguments: argparse.Namespace) -> list[str]:
-    """Return the options that give a service the settings that we have."""
-    files = [str(file.absolute()) for file in arguments.config or [DEFAULT_CONFIG]]
-    offset, speed = str(arguments.port_offset), str(arguments.speed)
-    return [
-        *(word for file in files for word in ("--config", file)),
-        "--port-offset",
-        offset,
-        "--speed",
-        speed,
-    ]

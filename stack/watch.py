@@ -1,6 +1,5 @@
 """Watches processes for a person: waits until all are healthy, shows the state, says what ended."""
 
-import shutil
 import signal
 import threading
 import time
@@ -9,11 +8,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from queue import Empty, SimpleQueue
-from typing import Any, TextIO
+from typing import Any
 
 from clients.http import NoAnswer, ask
 from clients.parts import to_part
 from stack.logfiles import ServiceLogs
+from stack.printing import say
 from stack.processes import Ended, Line, Processes
 from stack.settings.web import Web
 from stack.status import Status, Unreachable
@@ -58,26 +58,18 @@ class NotReloaded(Exception):
 
 
 class Screen:
-    """What a person sees: lines, and below them one that is rewritten in place where the terminal can."""
+    """What a person sees: a line whenever something happens, with its time where that may be asked for."""
 
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
+    def __init__(self) -> None:
         self._shown = ""
 
     def say(self, text: str) -> None:
         """Print a line of its own."""
-        live, self._shown = self._shown, ""
-        clear = "\r\x1b[K" if live and self._stream.isatty() else ""
-        self._stream.write(f"{clear}{text}\n")
-        self._stream.flush()
+        say(text)
 
     def show(self, status: Status) -> None:
-        """Rewrite the live line; without a terminal, print it when more than the money has changed."""
-        if self._stream.isatty():
-            self._shown = str(status)[: shutil.get_terminal_size().columns - 1]
-            self._stream.write(f"\r\x1b[K{self._shown}")
-            self._stream.flush()
-        elif status.summary() != self._shown:
+        """Print the state when more than the money has changed."""
+        if status.summary() != self._shown:
             self.say(f"{time.strftime('%H:%M:%S')} {status}")
             self._shown = status.summary()
 

@@ -1,6 +1,5 @@
 """`nightdesk alerts --who`: who is told of which alert, over what, when and why."""
 
-import argparse
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
@@ -16,18 +15,6 @@ from stack.settings.timetable import HEAD, Entry, rows, timetable
 
 _ORDER = ("critical", "warning", "info", "meta")
 Group = tuple[list[Subject], list[Entry]]
-
-
-def add_options(command: argparse.ArgumentParser) -> None:
-    """Add the options of `--who` to `nightdesk alerts`."""
-    command.add_argument(
-        "--who", nargs="?", const="", metavar="ALERT", help="who is told, of this alert or of each, and when"
-    )
-    command.add_argument("--bot", metavar="NAME", help="with --who: of this bot only")
-    command.add_argument(
-        "--at", metavar="TIME", help="with --who: when it fires, 2026-12-24T03:00; default: now"
-    )
-    command.add_argument("--json", action="store_true", help="with --who: as JSON")
 
 
 def show(settings: Settings, alert: str, bot: str | None, at: str | None, as_json: bool) -> str:

@@ -1,33 +1,34 @@
 """The command `nightdesk doctor`: looks at everything, and says what is not well and what to do."""
 
-import argparse
-import json
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 
+import click
+
 from stack.binaries import MissingBinary
 from stack.doctor import bots, machine, people
 from stack.doctor.finding import Finding, Level, red
+from stack.instance import Instance, as_json, on_instance
+from stack.printing import say, show_json
 from stack.render import RenderError
-from stack.settings import Settings, add_arguments, from_arguments
+from stack.settings import Settings
 
 Check = Callable[[], Iterable[Finding]]
-_COLOURS = {Level.GREEN: "32", Level.YELLOW: "33", Level.RED: "31"}
 
 
-def doctor(arguments: argparse.Namespace) -> int:
+@click.command()
+@click.option("--send", is_flag=True, help="Send a message over each channel, too")
+@as_json
+@on_instance
+def doctor(instance: Instance, send: bool, as_json: bool) -> int:
     """Look at machine, bots, channels, rules and drill: what is green, yellow or red, and the way out."""
-    settings = from_arguments(arguments)
-    given = [word for file in arguments.config or [] for word in ("--config", str(file))]
-    moved = ["--port-offset", str(arguments.port_offset), "--speed", str(arguments.speed)]
-    found = look(settings, arguments.data, [*given, *moved], arguments.send)
-    if arguments.json:
-        print(json.dumps([asdict(one) for one in found], indent=1, ensure_ascii=False))
+    found = look(instance.settings(), instance.data, instance.words(), send)
+    if as_json:
+        show_json([asdict(one) for one in found])
     else:
-        print("\n".join(_lines(found, sys.stdout.isatty())))
+        say("\n".join(_lines(found)))
     return 1 if any(one.level is Level.RED for one in found) else 0
 
 
@@ -59,21 +60,11 @@ def _found(check: Check) -> list[Finding]:
         return [red("doctor", f"could not look: {error}", "mend that first")]
 
 
-def _lines(found: Sequence[Finding], coloured: bool) -> Iterator[str]:
+def _lines(found: Sequence[Finding]) -> Iterator[str]:
     width = max(len(one.about) for one in found)
     for one in found:
-        level = f"\x1b[{_COLOURS[one.level]}m{one.level:6}\x1b[0m" if coloured else f"{one.level:6}"
-        yield f"{level}  {one.about:{width}}  {one.says}"
+        yield f"{one.level:6}  {one.about:{width}}  {one.says}"
         if one.way_out:
             yield f"{'':6}  {'':{width}}  → {one.way_out}"
     counts = ", ".join(f"{sum(one.level is level for one in found)} {level}" for level in Level)
     yield f"\n{counts}"
-
-
-def add_command(add: Callable[[str, Callable[[argparse.Namespace], int]], argparse.ArgumentParser]) -> None:
-    """Add the command to `nightdesk`."""
-    looking = add("doctor", doctor)
-    looking.add_argument("--send", action="store_true", help="send a message over each channel, too")
-    looking.add_argument("--json", action="store_true", help="for programs")
-    looking.add_argument("--data", type=Path, default=Path(".data"), metavar="DIR", help="default: .data")
-    add_arguments(looking)

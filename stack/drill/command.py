@@ -1,6 +1,5 @@
 """The command `nightdesk drill`: one alert or all, now or at planned times; or what the last one came to."""
 
-import argparse
 import json
 import logging
 import time
@@ -8,31 +7,59 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import click
+
 from stack.drill import report, schedule
 from stack.drill.progress import Patience
 from stack.drill.run import Drill, Result, Say, Wish
+from stack.instance import BOTS, Instance, as_json, names_of, on_instance
 from stack.oncall import NotDone
+from stack.printing import say, show_json
 from stack.render import ROOT, as_data, evaluate, rendered
-from stack.settings import Settings, add_arguments, from_arguments
+from stack.settings import Settings
 
 log = logging.getLogger(__name__)
 
 
-def drill(arguments: argparse.Namespace) -> int:
+@click.command()
+@click.option(
+    "--alert",
+    metavar="NAME",
+    shell_complete=names_of(lambda settings: settings.alerts),
+    help="One alert: Down, CriticalLoss, …",
+)
+@click.option("--all", "every", is_flag=True, help="Every alert that is on, within 15 minutes")
+@click.option("--bot", metavar="NAME", shell_complete=BOTS, help="Told to whoever would hear of this bot")
+@click.option("--last", is_flag=True, help="Show what the last drill came to")
+@click.option("--scheduled", is_flag=True, help="Drill at each time of drill.schedule, for ever")
+@as_json
+@on_instance
+def drill(
+    instance: Instance,
+    alert: str | None,
+    every: bool,
+    bot: str | None,
+    last: bool,
+    scheduled: bool,
+    as_json: bool,
+) -> int:
     """Fire alerts of a synthetic bot, marked DRILL, and follow each to the person who acknowledges it."""
-    if arguments.last:
-        return _show(arguments.data)
-    settings = from_arguments(arguments)
-    if arguments.scheduled:
-        serve(settings, arguments.data)
-    if bool(arguments.alert) == arguments.all:
+    if last:
+        return _show(instance.data, as_json)
+    settings = instance.settings()
+    if scheduled:
+        serve(settings, instance.data)
+    if bool(alert) == every:
         raise NotDone(
             "name an alert (--alert Down), or all of them (--all); --last shows what the last drill came to"
         )
-    wish = Wish(_known(settings, arguments.alert), _bot(settings, arguments.bot), float(settings.drill.gap))
-    result = run(settings, wish, lambda text: print(text, flush=True))
-    report.keep(arguments.data, result)
-    print("\n".join(["", *report.lines(report.as_data(result))]))
+    wish = Wish(_known(settings, alert), _bot(settings, bot), float(settings.drill.gap))
+    result = run(settings, wish, click.echo if not as_json else lambda _: None)
+    report.keep(instance.data, result)
+    if as_json:
+        show_json(report.as_data(result))
+    else:
+        say("\n".join(["", *report.lines(report.as_data(result))]))
     return 1 if result.faults else 0
 
 
@@ -73,11 +100,14 @@ def _bot(settings: Settings, bot: str | None) -> str | None:
     return bot
 
 
-def _show(data: Path) -> int:
+def _show(data: Path, as_json: bool) -> int:
     kept = report.last(data)
     if kept is None:
         raise NotDone(f"no drill is kept in {data}; `nightdesk drill --all` runs one")
-    print("\n".join(report.lines(kept)))
+    if as_json:
+        show_json(kept)
+    else:
+        say("\n".join(report.lines(kept)))
     return 1 if kept["faults"] else 0
 
 
@@ -111,17 +141,3 @@ def serve(
 def _sleep_until(at: datetime, now: Callable[[], datetime], sleep: Callable[[float], None]) -> None:
     while (left := (at - now()).total_seconds()) > 0:
         sleep(min(left, 60.0))  # in pieces, since a clock may be set
-
-
-def add_command(add: Callable[[str, Callable[[argparse.Namespace], int]], argparse.ArgumentParser]) -> None:
-    """Add the command to `nightdesk`."""
-    drilling = add("drill", drill)
-    drilling.add_argument("--alert", metavar="NAME", help="one alert: Down, CriticalLoss, …")
-    drilling.add_argument("--all", action="store_true", help="every alert that is on, within 15 minutes")
-    drilling.add_argument("--bot", metavar="NAME", help="told to whoever would hear of this bot")
-    drilling.add_argument("--last", action="store_true", help="show what the last drill came to")
-    drilling.add_argument(
-        "--scheduled", action="store_true", help="drill at each time of drill.schedule, for ever"
-    )
-    drilling.add_argument("--data", type=Path, default=Path(".data"), metavar="DIR", help="default: .data")
-    add_arguments(drilling)

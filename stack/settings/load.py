@@ -13,6 +13,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from stack.failure import Failure
 from stack.settings.consistency import contradictions, strangers
 from stack.settings.model import Settings
 from stack.settings.places import located
@@ -40,11 +41,13 @@ class _OnceLoader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-class SettingsError(Exception):
+class SettingsError(Failure):
     """Settings that cannot be used; `problems` holds a line for each, with path, value and way out.
 
     The text names file and line, too, where a setting is written in one of `files`.
     """
+
+    exit_code = 2
 
     def __init__(self, problems: Sequence[str], files: Sequence[Path] = ()) -> None:
         self.problems = list(problems)

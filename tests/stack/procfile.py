@@ -26,7 +26,7 @@ def main(directory: Path, words: list[str]) -> int:
     health = {name: partial(answers, url, settings.web) for name, url in given.items()}
     logs = ServiceLogs(directory / "logs", settings.logs)
     watch = Watch(
-        commands, health, logs, Screen(sys.stdout), tell=lambda summary, _: print("TOLD", summary, flush=True)
+        commands, health, logs, Screen(), tell=lambda summary, _: print("TOLD", summary, flush=True)
     )
     return watch.run("all are well", lambda: Status((), (), 0), duration)
 

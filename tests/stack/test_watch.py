@@ -1,7 +1,7 @@
 """A Procfile's processes are started together and stopped together; what ends is started again."""
 
-import io
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -228,30 +228,20 @@ def test_what_services_print_goes_to_their_files_and_not_to_the_terminal(start: 
     assert "said this" not in told
 
 
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
-
-
 def earned(profit: float) -> Status:
     return Status((BotState("demo", up=True, state="running", profit_loss=profit, currency="USDT"),), (), 0)
 
 
-def test_a_terminal_shows_the_state_in_one_line_that_is_rewritten():
-    terminal = Terminal()
-    screen = Screen(terminal)
-    screen.show(earned(1))
-    screen.show(earned(2))
-    screen.say("stopping")
-    assert terminal.getvalue().count("\n") == 1
-    assert "+1.00 USDT" in terminal.getvalue()
-    assert terminal.getvalue().endswith("\r\x1b[Kstopping\n")
-
-
-def test_a_file_gets_a_line_when_the_state_changes_and_none_for_the_money_alone():
-    file = io.StringIO()
-    screen = Screen(file)
-    for status in (earned(1), earned(2), Status((), ("TradingBotDown (demo)",), 1)):
+@pytest.mark.parametrize("terminal", [True, False])
+def test_the_state_is_a_line_with_its_time_when_it_changes_and_none_for_the_money_alone(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, terminal: bool
+):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal)
+    monkeypatch.setenv("COLUMNS", "40")
+    screen, many = Screen(), ("TradingBotDown (demo)", "TradingBotLoopHung (demo)", "TradingBotCriticalLoss")
+    for status in (earned(1), earned(2), Status((), many, 1)):
         screen.show(status)
-    assert len(file.getvalue().splitlines()) == 2
-    assert "\x1b" not in file.getvalue()
+    lines = [re.sub(r"\x1b\[[\d;]*m", "", line) for line in capsys.readouterr().out.splitlines()]
+    assert len(lines) == 2
+    assert all(re.match(r"\d\d:\d\d:\d\d ", line) for line in lines)
+    assert lines[1].endswith(f"no bots | firing: {', '.join(many)} | open incidents: 1")

@@ -1,0 +1,43 @@
+"""The command `nightdesk check`: can the settings be used, and what do they watch?"""
+
+from collections.abc import Mapping, Sequence
+
+import click
+
+from stack import capabilities, dead_man, drawdown, guard, reach
+from stack.instance import Instance, on_instance
+from stack.limits import unarmed as without_capital
+from stack.printing import say
+from stack.settings import Settings, SettingsError, missing_secrets
+
+
+@click.command()
+@click.option("--live", is_flag=True, help="Look at what runs, too: is a loss seen, what can a bot not do?")
+@on_instance
+def check(instance: Instance, live: bool) -> None:
+    """Say whether the settings can be used, and what they watch."""
+    settings = instance.settings()
+    found = reach.look(settings)
+    problems = missing_secrets(settings) + drawdown.unarmed(settings) + found.errors
+    problems += without_capital(settings)
+    switch = dead_man.missing(settings)
+    if switch and dead_man.refuses(settings):
+        problems.append(switch)
+    if problems:
+        raise SettingsError(problems, instance.config)
+    say("\n".join(_overview(settings, found.used)))
+    for line in filter(None, [*found.warnings, *guard.slow(settings), switch]):
+        say(f"warning: {line}")
+    if live:
+        say("\n".join([*capabilities.live(settings), *drawdown.live(settings)]))
+
+
+def _overview(settings: Settings, used: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return what the settings watch and whom they tell, in a few lines."""
+    lines = [f"ok: profile {settings.profile}, watches {len(settings.bots) or 'no'} bot(s)"]
+    for name, bot in settings.bots.items():
+        restarted = f"restarted through {bot.restart.type}" if bot.restart else "restarted by nobody"
+        lines.append(f"  {name}: {bot.source.type} {bot.source.place}, {restarted}")
+    told = ", ".join(f"{channel} ({', '.join(severities)})" for channel, severities in used.items())
+    lines.append(f"  told over: {told or 'nothing yet; set one below channels'}")
+    return lines

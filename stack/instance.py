@@ -1,0 +1,143 @@
+"""Which stack a command is about: the options that all commands share, and those that a running one has."""
+
+import json
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import wraps
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+import click
+import psutil
+
+from stack.settings import DEFAULT_CONFIG, Duration, Settings, SettingsError, load
+
+LOCK = "up.lock"  # in the data directory, held and written by the `nightdesk up` that runs there
+VARIABLE = "NIGHTDESK_INSTANCE"
+_DATA = Path(".data")
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class Instance:
+    """A stack: the directory that it keeps its data in, and the options that give it its settings."""
+
+    data: Path
+    config: tuple[Path, ...] = (DEFAULT_CONFIG,)
+    port_offset: int = 0
+    speed: float = 1.0
+
+    def settings(self) -> Settings:
+        """Return its settings as the files have them now. Raises SettingsError."""
+        return load(self.config, port_offset=self.port_offset, speed=self.speed)
+
+    def words(self) -> list[str]:
+        """Return the options by which a program is given the same settings."""
+        files = [word for file in self.config for word in ("--config", str(file.absolute()))]
+        return [*files, "--port-offset", str(self.port_offset), "--speed", str(self.speed)]
+
+    def record(self) -> str:
+        """Return what the lock of a running stack says of it; `running` reads it."""
+        files = [str(file.absolute()) for file in self.config]
+        told = {"config": files, "port_offset": self.port_offset, "speed": self.speed}
+        return json.dumps({"pid": os.getpid(), **told})
+
+
+def running(data: Path) -> tuple[int, Instance] | None:
+    """Return the process that runs with a data directory, and what it was given; None where none does."""
+    try:
+        told = json.loads((data / LOCK).read_text(encoding="utf-8"))
+    except (OSError, ValueError):  # nobody's, or not ours to read
+        return None
+    pid = told.pop("pid")
+    files = tuple(map(Path, told.pop("config")))
+    return (pid, Instance(data, files, **told)) if psutil.pid_exists(pid) else None
+
+
+_OPTIONS = (
+    click.option(
+        "--instance",
+        "--data",
+        "data",
+        type=click.Path(path_type=Path),
+        metavar="DIR",
+        help=f"Where the stack keeps its data; of one that runs, the options below are known. "
+        f"Default: ${VARIABLE}, else .data",
+    ),
+    click.option(
+        "--config",
+        type=click.Path(path_type=Path),
+        multiple=True,
+        metavar="FILE",
+        help="Settings; repeat to lay one over another. Default: monitoring.yaml",
+    ),
+    click.option("--port-offset", type=int, metavar="N", help="Added to every port"),
+    click.option("--speed", type=float, metavar="X", help="Divides every wait, for drills and tests"),
+)
+
+
+def instance_options(command: Callable[P, R]) -> Callable[P, R]:
+    """Add the options to a command or a group; a command within has them too."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def on_instance(command: Callable[Concatenate[Instance, P], R]) -> Callable[P, R]:
+    """Give a command the options that say which stack it is about, as its first argument."""
+
+    @wraps(command)
+    def call(*arguments: P.args, **rest: P.kwargs) -> R:
+        for name in ("data", "config", "port_offset", "speed"):
+            rest.pop(name, None)
+        return command(chosen(click.get_current_context()), *arguments, **rest)
+
+    return instance_options(call)
+
+
+def chosen(context: click.Context) -> Instance:
+    """Return the stack that the words name, before or after the command; else the one that runs there."""
+    given: dict[str, Any] = {}
+    place: click.Context | None = context
+    while place is not None:  # the nearer word counts
+        given = {name: value for name, value in place.params.items() if value not in (None, ())} | given
+        place = place.parent
+    data = given.get("data") or Path(os.environ.get(VARIABLE) or _DATA)
+    own = {name: given[name] for name in ("config", "port_offset", "speed") if name in given}
+    found = None if own or context.command.name == "up" else running(data)
+    return found[1] if found else Instance(data, **own)
+
+
+class _Time(click.ParamType[Duration]):
+    """A duration as settings write it."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Duration:  # noqa: ANN401 - as click has it
+        try:
+            return value if isinstance(value, Duration) else Duration.parse(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+TIME = _Time()
+as_json = click.option("--json", "as_json", is_flag=True, help="For programs")
+
+
+def names_of(
+    known: Callable[[Settings], Iterable[str]],
+) -> Callable[[click.Context, click.Parameter, str], list[str]]:
+    """Return what completes a word by names that stand in the settings."""
+
+    def complete(context: click.Context, _: click.Parameter, begun: str) -> list[str]:
+        try:
+            return [name for name in known(chosen(context).settings()) if name.startswith(begun)]
+        except SettingsError:  # the command itself will say so
+            return []
+
+    return complete
+
+
+BOTS = names_of(lambda settings: settings.bots)
