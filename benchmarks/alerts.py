@@ -21,7 +21,7 @@ import requests
 
 from stack.binaries import alertmanager_command
 from tests.chaos.fleet import Fleet
-from tests.chaos.stage import Stage, alert
+from tests.chaos.processes import ChaosStack, alert
 from tests.conftest import eventually, free_port
 
 ALERTS, BATCH, SENDERS = 10_000, 100, 4
@@ -63,7 +63,7 @@ def many() -> float:
     Maintenance holds every action back: each incident waits with a timer of its own.
     """
     always = {"routing": {"maintenance": [{"from": "00:00", "to": "00:00"}]}}
-    with stage([f"bot{n:03}" for n in range(200)], always) as (fleet, run):
+    with chaos_stack([f"bot{n:03}" for n in range(200)], always) as (fleet, run):
         for each in alerts():
             fleet.strike(each["labels"]["bot"], "RiskUtilizationHigh", each["labels"]["symbol"])
         eventually(lambda: run.firing() == ALERTS, within=60, what="the alerts in Prometheus")
@@ -94,7 +94,7 @@ def wordy(one: dict[str, Any]) -> dict[str, Any]:
     return one | {"annotations": one["annotations"] | words}
 
 
-def waiting(run: Stage) -> int:
+def waiting(run: ChaosStack) -> int:
     """Return how many incidents were looked at, and wait for the end of the maintenance."""
     [(timers,)] = run.rows("SELECT count(*) FROM incidents WHERE blocked = 'maintenance'")
     return int(timers)
@@ -109,7 +109,7 @@ def rate(given: list[dict[str, Any]], send: Callable[[dict[str, Any]], None]) ->
     return len(given) / (time.perf_counter() - began)
 
 
-def spent(run: Stage) -> float:
+def spent(run: ChaosStack) -> float:
     """Return the share of a core that all processes use while nothing happens."""
     before = cpu_seconds(run.processes())
     time.sleep(IDLE)
@@ -126,7 +126,7 @@ def soon() -> list[float]:
     """Return the seconds from each webhook to the first order at the bot, at a steady pace."""
     names = [f"bot{n:04}" for n in range(PER_SECOND * SECONDS)]
     free = {"actions": {"fleet": {"bots": 100_000, "ratio": 1.0}}}
-    with stage(names, free) as (fleet, run):
+    with chaos_stack(names, free) as (fleet, run):
         for name in names:
             fleet.strike(name, "RiskUtilizationHigh", "-")
         eventually(lambda: run.firing() == len(names), within=60, what="the alerts in Prometheus")
@@ -149,11 +149,11 @@ def soon() -> list[float]:
 
 
 @contextmanager
-def stage(names: list[str], settings: dict[str, Any]) -> Iterator[tuple[Fleet, Stage]]:
+def chaos_stack(names: list[str], settings: dict[str, Any]) -> Iterator[tuple[Fleet, ChaosStack]]:
     """Run one engine with the defaults while in the block."""
     with tempfile.TemporaryDirectory() as directory:
         fleet = Fleet(names, seed=1)
-        run = Stage(Path(directory), fleet, 1, speed=1, webhook_actions=SLOW, **settings)
+        run = ChaosStack(Path(directory), fleet, 1, speed=1, webhook_actions=SLOW, **settings)
         try:
             run.start_all()
             yield fleet, run

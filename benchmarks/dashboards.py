@@ -32,11 +32,11 @@ from clients.bot_api import State
 from clients.input import Input
 from clients.trading import Trade
 from demo_bot import report
+from demo_bot.account import Book, ClosedTrade
 from demo_bot.arguments import ApiErrors, Drift
-from demo_bot.book import Book, ClosedTrade
 from demo_bot.controls import retrain_model
+from demo_bot.market import Walk
 from demo_bot.simulation import Simulation
-from demo_bot.walk import Walk
 from exporter.analytics.ledger import Conventions
 from exporter.bot import WatchedBot
 from exporter.catalogue import CATALOGUE, COUNTER, HISTOGRAM, Sample, sample

@@ -19,12 +19,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from exporter.logs.content import count_lines
+from exporter.logs.counters import LogCounters
+from exporter.logs.extraction import Reading, visited
 from exporter.logs.failures import Context
 from exporter.logs.follow import Follower
 from exporter.logs.patterns import PATTERNS, SYSTEM, Table
-from exporter.logs.reading import Reading, visited
 from exporter.logs.scanner import Scanner
-from exporter.logs.tally import Tally
 
 _RUNS = 3
 SEVENTEEN = tuple(row for row in PATTERNS if row.category != SYSTEM)
@@ -105,7 +105,7 @@ def main() -> None:
 def count(log: Path) -> Counter[str]:
     """Return the events of a log as the exporter counts them, with all else that it reads."""
     table = Table(patterns=SEVENTEEN)
-    tally = Tally(table, cap=50, top=20)
+    tally = LogCounters(table, cap=50, top=20)
     scanner, reading, context = Scanner(table, visited(table)), Reading(table, tally, time.time), Context()
     for block in Follower(log).blocks(sys.maxsize):
         tally.lines += count_lines(block)

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from clients.http import NoAnswer, ask_once
-from clients.parts import to_part
+from clients.stack_requests import stack_request
 from stack.settings.web import Web
 
 _TIMEOUT = 10.0  # seconds of an answer in all
@@ -95,7 +95,7 @@ class Alertmanager:
     async def _ask_one(self, url: str, method: str, path: str, body: Mapping[str, Any] | None) -> bytes:
         asked = f"{url}/api/v2/{path}"
         try:
-            answer = await ask_once(to_part(self._web, method, asked, _TIMEOUT, body=body))
+            answer = await ask_once(stack_request(self._web, method, asked, _TIMEOUT, body=body))
         except (NoAnswer, OSError) as error:
             raise NotReached(f"Alertmanager at {url} is not reached: {error}") from None
         if answer.status == 200 or (answer.status == 404 and method == "DELETE"):

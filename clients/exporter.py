@@ -7,17 +7,17 @@ from urllib.parse import quote
 from pydantic import BaseModel, ValidationError
 
 from clients.http import NoAnswer, ask
-from clients.parts import to_part
+from clients.stack_requests import stack_request
 from clients.trading import Side, Trade
 from stack.settings import Settings
 
 
-class Untold(Exception):
+class TradesUnavailable(Exception):
     """The exporter did not tell the trades; the message says why."""
 
 
 @dataclass(frozen=True)
-class Told:
+class ClosedTrades:
     """Trades, oldest first, and how many more there are that one answer does not hold: the oldest.
 
     `capital` is the equity before the first trade of all and before transfers, None where it is unknown.
@@ -43,7 +43,7 @@ class _Answer(BaseModel):
     capital: float | None
 
 
-def told_trades(settings: Settings, bot: str, start: float, end: float, timeout: float) -> Told:
+def told_trades(settings: Settings, bot: str, start: float, end: float, timeout: float) -> ClosedTrades:
     """Return the trades that closed from one unix time until before another. Raises Untold.
 
     Their keys are told apart within this answer only.
@@ -52,15 +52,15 @@ def told_trades(settings: Settings, bot: str, start: float, end: float, timeout:
     token = settings.webhook_actions.tokens.read_file
     query = {"start": start} | ({"end": end} if math.isfinite(end) else {})
     try:
-        answer = ask(to_part(settings.web, "GET", url, timeout, token_file=token, query=query))
+        answer = ask(stack_request(settings.web, "GET", url, timeout, token_file=token, query=query))
         if not answer.ok:
-            raise Untold(f"the exporter at {url} answered {answer.status}")
+            raise TradesUnavailable(f"the exporter at {url} answered {answer.status}")
         said = _Answer.model_validate_json(answer.body)
     except (NoAnswer, OSError) as error:
-        raise Untold(f"the exporter at {url} does not answer ({error})") from None
+        raise TradesUnavailable(f"the exporter at {url} does not answer ({error})") from None
     except ValidationError:
-        raise Untold(f"the exporter at {url} answered with what is no list of trades") from None
+        raise TradesUnavailable(f"the exporter at {url} answered with what is no list of trades") from None
     trades = tuple(
         Trade(key=(place, row.opened_at), **row.model_dump()) for place, row in enumerate(said.trades)
     )
-    return Told(trades, said.total - len(trades), said.capital)
+    return ClosedTrades(trades, said.total - len(trades), said.capital)

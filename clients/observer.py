@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from pydantic import TypeAdapter
 
 from clients.http import OWN_LARGEST, NoAnswer, Request, ask
-from clients.prometheus import MATRIX, VECTOR, Unreachable, told
+from clients.prometheus import MATRIX, VECTOR, Unreachable, parsed
 from stack.settings import Settings
 from stack.settings.web import Way, Web
 
@@ -156,7 +156,7 @@ class Observer:
         failed = []
         for url in self._prometheus:
             try:
-                return told(url, ask(self._request(f"{url}/api/v1/{path}", parameters)), kind)
+                return parsed(url, ask(self._request(f"{url}/api/v1/{path}", parameters)), kind)
             except NoAnswer as error:
                 failed.append(f"Prometheus at {url}: {error}")
             except Unreachable as error:

@@ -119,7 +119,7 @@ _ALERTS, VECTOR, MATRIX = TypeAdapter(_AlertsAnswer), TypeAdapter(_VectorAnswer)
 _Data = TypeVar("_Data")
 
 
-def told(url: str, answer: Answer, kind: TypeAdapter[_Data]) -> _Data:
+def parsed(url: str, answer: Answer, kind: TypeAdapter[_Data]) -> _Data:
     """Return what the Prometheus at a URL told. Raises Refused, and Unreachable for any other shape."""
     if answer.status in (400, 422):
         raise Refused(f"{url} refused the query: {answer.text[:300]}")
@@ -240,7 +240,7 @@ class Prometheus:
             )
         except NoAnswer as error:
             raise Unreachable(f"{url}: {error}") from None
-        return told(url, answer, kind)
+        return parsed(url, answer, kind)
 
 
 def _key(labels: Mapping[str, str]) -> tuple[str, str]:

@@ -3,13 +3,13 @@
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from clients.http import NoAnswer, ask
-from clients.parts import to_part
+from clients.stack_requests import stack_request
 from stack.settings import Settings
 
 _MARGIN = 5.0  # seconds beyond the time that webhook_actions itself waits for bots
 
 
-class Untold(Exception):
+class CapabilitiesUnavailable(Exception):
     """webhook_actions did not tell; the message says why."""
 
 
@@ -36,16 +36,18 @@ def told_bots(settings: Settings) -> dict[str, Bot]:
     token = settings.webhook_actions.tokens.read_file
     patience = float(settings.collection.timeout) + _MARGIN
     try:
-        answer = ask(to_part(settings.web, "GET", url, patience, token_file=token))
+        answer = ask(stack_request(settings.web, "GET", url, patience, token_file=token))
         if not answer.ok:
-            raise Untold(f"webhook_actions at {url} answered {answer.status}")
+            raise CapabilitiesUnavailable(f"webhook_actions at {url} answered {answer.status}")
         bots = TypeAdapter(list[Bot]).validate_json(answer.body)
     except NoAnswer as error:
-        raise Untold(
+        raise CapabilitiesUnavailable(
             f"webhook_actions at {url} does not answer ({error}); `nightdesk up` starts it"
         ) from None
     except OSError as error:
-        raise Untold(f"{token}: {error.strerror}; `make setup` writes it") from None
+        raise CapabilitiesUnavailable(f"{token}: {error.strerror}; `make setup` writes it") from None
     except ValidationError:
-        raise Untold(f"webhook_actions at {url} answered with what is no list of bots") from None
+        raise CapabilitiesUnavailable(
+            f"webhook_actions at {url} answered with what is no list of bots"
+        ) from None
     return {each.bot: each for each in bots}

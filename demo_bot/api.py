@@ -15,9 +15,9 @@ from starlette.exceptions import HTTPException
 
 from demo_bot.arguments import FAULTS, VERBS, NoArguments
 from demo_bot.child import ANSWER_SECONDS, DiedError, NotRunningError, UnansweredError
-from demo_bot.gate import Gate, refusal
 from demo_bot.journal import JournalError
 from demo_bot.messages import Done, Error, FaultDone, Faults, State, Trades
+from demo_bot.middleware import Gate, refusal
 from demo_bot.supervisor import MisusedKeyError, Options, RefusedError, StartFailedError, Supervisor
 
 ABOUT = """What Nightdesk asks of a bot. Times are unix seconds, ratios 0 to 1, money in the bot's currency.

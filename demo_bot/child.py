@@ -8,7 +8,7 @@ from asyncio.subprocess import PIPE, Process
 from collections.abc import Sequence
 from itertools import count
 
-from demo_bot.channel import LINE_LIMIT, Answer, Question
+from demo_bot.pipes import LINE_LIMIT, Answer, Question
 
 ANSWER_SECONDS = 30.0
 STOP_SECONDS = 2.0

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Mapping
 
+from demo_bot.account import Position
 from demo_bot.arguments import ClosePositions, NoArguments, ReducePositions, SwitchEndpoint
-from demo_bot.book import Position
 from demo_bot.exchange import TYPICAL_SECONDS
 from demo_bot.simulation import Simulation
 from demo_bot.strategy import Style, is_risky

@@ -7,7 +7,7 @@ from math import log, sqrt
 from statistics import fmean, pstdev
 from typing import Literal
 
-from demo_bot.walk import BAR_SECONDS, BAR_TURNOVER, Series
+from demo_bot.market import BAR_SECONDS, BAR_TURNOVER, Series
 
 HOUR_BARS = 3600 // BAR_SECONDS
 DAY_BARS = 24 * HOUR_BARS

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from demo_bot.book import Book, ClosedTrade, Position
+from demo_bot.account import Book, ClosedTrade, Position
 
 
 class JournalError(Exception):

@@ -5,8 +5,9 @@ from itertools import pairwise
 from math import log
 from statistics import pstdev
 
-from demo_bot.book import Position
+from demo_bot.account import Position
 from demo_bot.indicators import read
+from demo_bot.market import Series
 from demo_bot.messages import (
     ApiUse,
     MarketState,
@@ -19,7 +20,6 @@ from demo_bot.messages import (
 )
 from demo_bot.simulation import FRESH_SECONDS, Simulation
 from demo_bot.strategy import is_risky
-from demo_bot.walk import Series
 
 MODEL_NAME = "direction"
 OUTLIER_DEVIATIONS = 3

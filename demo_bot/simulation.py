@@ -5,12 +5,12 @@ import logging
 from dataclasses import dataclass, field
 from random import Random
 
-from demo_bot.book import Book, ClosedTrade, Position
+from demo_bot.account import Book, ClosedTrade, Position
 from demo_bot.conditions import Conditions, Diary
 from demo_bot.exchange import Exchange
+from demo_bot.market import Walk
 from demo_bot.model import Model
 from demo_bot.strategy import Order, Style, exit_reason
-from demo_bot.walk import Walk
 
 POLL_SECONDS = 1.0  # at most: a bot that enters more often polls as often
 FRESH_SECONDS = 10.0  # no entry on a price that is older

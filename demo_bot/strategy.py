@@ -4,8 +4,8 @@ from dataclasses import dataclass, replace
 from math import sqrt
 from typing import Literal
 
-from demo_bot.book import Position, Side
-from demo_bot.walk import VOLATILITY
+from demo_bot.account import Position, Side
+from demo_bot.market import VOLATILITY
 
 LIQUIDATION_NEAR = 0.05  # of the price
 

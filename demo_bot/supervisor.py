@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 from weakref import WeakValueDictionary
 
-from demo_bot.answers import Answers
 from demo_bot.arguments import FAULTS, VERBS, NoArguments, Restart
-from demo_bot.channel import Answer, Ask, AskControl, AskFault, AskTrades
 from demo_bot.child import Child, DiedError, NotRunningError, UnansweredError
+from demo_bot.idempotency import Answers
 from demo_bot.journal import Journal
 from demo_bot.lock import HeldError, hold
 from demo_bot.messages import Done, FaultDone, Faults, FaultState, State
+from demo_bot.pipes import Answer, Ask, AskControl, AskFault, AskTrades
 from demo_bot.trader import STARTING_CAPITAL, Files
 
 START_SECONDS = 10.0

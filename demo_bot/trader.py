@@ -24,14 +24,14 @@ from demo_bot.arguments import (
     MemoryGrowth,
     Unprotected,
 )
-from demo_bot.channel import Answer, Ask, AskControl, AskFault, AskTrades, Line, Question
 from demo_bot.conditions import Event
 from demo_bot.controls import Refused, carry_out
+from demo_bot.dangerous_positions import imperil
 from demo_bot.journal import Journal, JournalError, Snapshot, recover
 from demo_bot.lock import HeldError, hold
-from demo_bot.perils import imperil
+from demo_bot.market import Walk
+from demo_bot.pipes import Answer, Ask, AskControl, AskFault, AskTrades, Line, Question
 from demo_bot.simulation import Simulation
-from demo_bot.walk import Walk
 
 LOG_FORMAT = "%(asctime)s - %(name)s - %(levelname)s - %(message)s"
 STARTING_CAPITAL = 10_000.0

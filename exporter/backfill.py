@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from clients.exporter import Untold, told_trades
+from clients.exporter import TradesUnavailable, told_trades
 from clients.observer import Observer, Unanswered
 from clients.trading import Trade
 from exporter.analytics.ledger import Conventions
@@ -42,26 +42,26 @@ class NotDone(Exception):
 
 
 @dataclass(frozen=True)
-class Past:
+class BotHistory:
     """What a bot did: its trades, oldest first, and what it had before them, None where that is unknown."""
 
     trades: tuple[Trade, ...]
     capital: float | None
 
 
-def read_past(settings: Settings, bot: str) -> Past:
+def read_past(settings: Settings, bot: str) -> BotHistory:
     """Return all trades of a bot, as its exporter tells them. Raises NotDone."""
     trades: list[Trade] = []
     end = math.inf
     while True:  # the newest come first where one answer cannot hold all
         try:
             told = told_trades(settings, bot, 0.0, end, _TIMEOUT)
-        except Untold as untold:
+        except TradesUnavailable as untold:
             raise NotDone(f"{untold}; `nightdesk up` starts it") from None
         trades[:0] = told.trades
         if not told.left_out:
             rows = (replace(each, key=(place, each.opened_at)) for place, each in enumerate(trades))
-            return Past(tuple(rows), told.capital)
+            return BotHistory(tuple(rows), told.capital)
         oldest = told.trades[0].closed_at
         trades = [each for each in trades if each.closed_at > oldest]  # some that closed then may not be here
         end = math.nextafter(oldest, math.inf)
@@ -84,7 +84,7 @@ def first_seen(settings: Settings, bot: str, now: float) -> tuple[float, Mapping
 
 
 def pages(
-    settings: Settings, bot: str, past: Past, labels: Mapping[str, str], start: float, end: float
+    settings: Settings, bot: str, past: BotHistory, labels: Mapping[str, str], start: float, end: float
 ) -> Iterator[bytes]:
     """Yield OpenMetrics text of what the exporter would have served, step by step, without its end.
 

@@ -6,15 +6,15 @@ from dataclasses import replace
 from exporter.analytics.calls import CallWindow
 from exporter.analytics.curve import Baseline, Event, Transfer
 from exporter.analytics.ledger import Conventions, Ledger
-from exporter.analytics.made import Made, made
-from exporter.capital import KeptCapital
+from exporter.analytics.profit import Made, made
+from exporter.capital import CapitalFile
 from exporter.catalogue import Sample, known, sample
 from exporter.limits.figures import Clock, Figures
-from exporter.marks import OpenMarks
-from exporter.past import Past
+from exporter.period_starts import PeriodStarts
 from exporter.positions import of_dangers, of_orders, of_positions
 from exporter.reading import STATES, Reading
 from exporter.sources import Input
+from exporter.trade_history import TradeHistory
 from stack.settings import Bot
 
 
@@ -29,15 +29,15 @@ class WatchedBot:
         settings: Bot,
         conventions: Conventions,
         window: float,
-        past: Past | None = None,
-        kept: KeptCapital | None = None,
-        marks: OpenMarks | None = None,
+        past: TradeHistory | None = None,
+        kept: CapitalFile | None = None,
+        marks: PeriodStarts | None = None,
     ) -> None:
         self._settings = settings
         self._ledger = Ledger(conventions, tuple(_events(settings)))
-        self.past = past or Past()
+        self.past = past or TradeHistory()
         self._kept = kept
-        self._marks = marks or OpenMarks(conventions.zone)
+        self._marks = marks or PeriodStarts(conventions.zone)
         if past is None and kept is not None:
             self.past.capital = kept.read()
         self._calls = CallWindow(window)

@@ -15,7 +15,7 @@ class _Kept(BaseModel):
     capital: FiniteFloat
 
 
-class KeptCapital:
+class CapitalFile:
     """A file of one bot. What another source told under the bot's name is not its capital.
 
     A disk that fails is told in the log: the capital is then found anew at the next start.

@@ -13,22 +13,22 @@ import psutil
 from clients.http import Http
 from exporter.analytics.ledger import Conventions
 from exporter.bot import WatchedBot
-from exporter.capital import KeptCapital
+from exporter.capital import CapitalFile
 from exporter.catalogue import COLLECT, USUAL, Sample, sample
-from exporter.due import Due
 from exporter.exposition import Board, Lines, Part
 from exporter.formats import TEXT, Format
 from exporter.health import Judge, Vitals
-from exporter.landing import Row
 from exporter.limits.watch import LimitWatch
 from exporter.logs.watch import LogWatch
-from exporter.marks import OpenMarks
-from exporter.past import Past
+from exporter.period_starts import PeriodStarts
 from exporter.poller import BotPoller
 from exporter.reloads import Reloads
-from exporter.sources import Input, Surroundings
+from exporter.sources import Input, SourceContext
 from exporter.sources.journal import folder
+from exporter.status_page import Row
+from exporter.summary_schedule import SummarySchedule
 from exporter.system import ThisHost
+from exporter.trade_history import TradeHistory
 from stack.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -67,7 +67,7 @@ class Fleet:
         """Take settings, and a new poller for each bot that is not as it was; return the pollers replaced."""
         before, self._settings = self._settings, settings
         self.period = settings.collection.poll_interval
-        self._due = Due(settings.summaries, ZoneInfo(settings.timezone))
+        self._due = SummarySchedule(settings.summaries, ZoneInfo(settings.timezone))
         self._judge = Judge(settings, self._host.name)
         alike = _common(before) == _common(settings)
         kept = {
@@ -86,7 +86,7 @@ class Fleet:
         self.bots = {name: kept.get(name) or self._poller(name, known.get(name)) for name in settings.bots}
         return replaced
 
-    def _poller(self, name: str, past: Past | None) -> BotPoller:
+    def _poller(self, name: str, past: TradeHistory | None) -> BotPoller:
         bot, collection = self._settings.bots[name], self._settings.collection
         window = float(collection.rate_window)
         conventions = Conventions(
@@ -97,7 +97,7 @@ class Fleet:
             before=collection.slippage_before,
             symbols=collection.max_symbols,
         )
-        surroundings = Surroundings(
+        surroundings = SourceContext(
             self._http,
             float(collection.timeout),
             window,
@@ -106,8 +106,8 @@ class Fleet:
             self._data / "bots" / folder(name),
             float(bot.silent_after or collection.silent_after),
         )
-        kept = KeptCapital(surroundings.data, bot.source.place)
-        marks = OpenMarks(conventions.zone, surroundings.data, bot.source.place)
+        kept = CapitalFile(surroundings.data, bot.source.place)
+        marks = PeriodStarts(conventions.zone, surroundings.data, bot.source.place)
         watched = WatchedBot(bot, conventions, window, past, kept, marks)
         guard = collection.guard.interval if collection.guard.enabled else None
         return BotPoller(name, bot, watched, self.board, surroundings, self.limits, guard)

@@ -14,10 +14,10 @@ from exporter.guard import BotGuard
 from exporter.health import Latency, Vitals, vitals
 from exporter.limits.figures import Figures
 from exporter.limits.watch import LimitWatch
-from exporter.pace import paced
+from exporter.periodic import paced
 from exporter.process import usage_of
 from exporter.reading import Reading
-from exporter.sources import SourceError, Surroundings, connect
+from exporter.sources import SourceContext, SourceError, connect
 from exporter.sources.push import PushSource
 from exporter.system import is_here
 from stack.settings import Bot, FileBot, FreqtradeBot, HttpBot
@@ -46,7 +46,7 @@ class BotPoller:
         bot: Bot,
         watched: WatchedBot,
         board: Board,
-        surroundings: Surroundings,
+        surroundings: SourceContext,
         limits: LimitWatch,
         guard_period: float | None = None,
     ) -> None:

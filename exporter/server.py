@@ -16,16 +16,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from clients.http import Http
-from exporter import landing
+from exporter import status_page
 from exporter.catalogue import COLLECT
 from exporter.drill import Drill
 from exporter.fleet import Fleet
 from exporter.formats import choose, takes_gzip
-from exporter.intake import intake
-from exporter.past import Past, past_trades
+from exporter.push_api import push_routes
 from exporter.recording import Recording
-from exporter.share import Share
+from exporter.sharding import Shard
 from exporter.sources import Source
+from exporter.trade_history import TradeHistory, past_trades
 from exporter.web import Guard
 from stack.settings import Settings, SettingsError, replica_of
 from stack.settings.web_config import WebConfig
@@ -44,7 +44,7 @@ def create_app(
     """
     watch = _Watch(read, replica, data)
     app = FastAPI(title="Nightdesk exporter", lifespan=watch.lifespan)
-    app.include_router(intake(watch.source))
+    app.include_router(push_routes(watch.source))
     app.include_router(past_trades(watch.past, watch.read_token))
     # Starlette's own routes answer HEAD too.
     app.add_route("/metrics", watch.metrics, include_in_schema=False)
@@ -75,10 +75,10 @@ class _Watch:
         self._polling: asyncio.Task[None] | None = None
         self._reloading = asyncio.Lock()
 
-    def _now(self) -> Share:
+    def _now(self) -> Shard:
         """Return what the files say now. Raises SettingsError."""
         settings = self._read()
-        return Share(settings, replica_of(settings.services.exporter, self._replica))
+        return Shard(settings, replica_of(settings.services.exporter, self._replica))
 
     @asynccontextmanager
     async def lifespan(self, _: FastAPI) -> AsyncIterator[None]:
@@ -137,7 +137,7 @@ class _Watch:
         """Return the source of a bot. Raises KeyError, and Elsewhere for another exporter's."""
         return self._share.source(bot, lambda name: self.fleet.bots[name].source)
 
-    def past(self, bot: str) -> Past:
+    def past(self, bot: str) -> TradeHistory:
         """Return the trades of a bot of this exporter. Raises KeyError."""
         return self.fleet.bots[bot].past
 
@@ -189,7 +189,7 @@ class _Watch:
             "Grafana": self._share.settings.link("grafana"),
             "On call": self._share.settings.link("webhook_actions"),
         }
-        return HTMLResponse(landing.page(await self.fleet.rows(), links))
+        return HTMLResponse(status_page.page(await self.fleet.rows(), links))
 
 
 def _tell_end(polling: asyncio.Task[None]) -> None:

@@ -1,9 +1,9 @@
 """Whether the bots are alive: their states from the worst to the best, as a tile and as cells of a table."""
 
 from grafana.boards import leads_to
-from grafana.lacking import Json, Stat
-from grafana.look import Look
-from grafana.parts import Query, named_values, override, painted_query
+from grafana.grafanalib_extensions import Json, Stat
+from grafana.panel_fields import Query, named_values, override, painted_query
+from grafana.panels import PanelFactory
 from grafana.promql import coded, counted_beside, each, of
 
 OTHER, FIRST, RUNNING, UP = 1, 2, 5, 6  # 0 is down: it does not answer
@@ -22,16 +22,16 @@ def state() -> str:
     )
 
 
-def states(look: Look) -> Json:
+def states(factory: PanelFactory) -> Json:
     """Return the names and colours of the states."""
     shown = {
-        0: ("down", look.bad),
-        OTHER: ("in another state", look.warn),
-        FIRST: ("stopped", look.warn),
-        FIRST + 1: ("paused", look.warn),
-        FIRST + 2: ("reloading", look.calm),
-        RUNNING: ("running", look.good),
-        UP: ("up", look.good),
+        0: ("down", factory.bad),
+        OTHER: ("in another state", factory.warn),
+        FIRST: ("stopped", factory.warn),
+        FIRST + 1: ("paused", factory.warn),
+        FIRST + 2: ("reloading", factory.calm),
+        RUNNING: ("running", factory.good),
+        UP: ("up", factory.good),
     }
     return named_values({str(code): named for code, named in shown.items()})
 
@@ -42,7 +42,7 @@ def since() -> str:
     return f"1000 * ({answered} and on (bot) ({each('up')} == 0))"
 
 
-def alive(look: Look) -> Stat:
+def alive(factory: PanelFactory) -> Stat:
     """Return how many bots are up, and the worst of them: of one bot its state."""
     up, every = f"sum({each('up')})", f"count({each('up')})"
     several = f"and on () ({every} > 1)"
@@ -50,7 +50,7 @@ def alive(look: Look) -> Stat:
     bad = f"({state()}) < {RUNNING} unless on () {silent}"
     worst = f"bottomk(1, ({bad}) or on (bot) (({state()}) and on () ({every} == 1)))"
     name = "up of {{of}} bots"
-    return look.stat(
+    return factory.stat(
         "Bots",
         "How many answer, and the one in the worst state. A bot is down when its source does not answer, "
         "not when its owner stopped it. Money of a bot that is down is what was last known.",
@@ -62,11 +62,11 @@ def alive(look: Look) -> Stat:
         ],
         empty="no bot known",
         overrides=[
-            painted_query("A", look.good),
-            painted_query("B", look.bad),
-            override("C", "byFrameRefID", mappings=[states(look)]),
-            override("D", "byFrameRefID", unit=SINCE, color={"mode": "fixed", "fixedColor": look.bad}),
+            painted_query("A", factory.good),
+            painted_query("B", factory.bad),
+            override("C", "byFrameRefID", mappings=[states(factory)]),
+            override("D", "byFrameRefID", unit=SINCE, color={"mode": "fixed", "fixedColor": factory.bad}),
         ],
         text="value_and_name",
-        to=leads_to(look.settings, "fleet", "system"),
+        to=leads_to(factory.settings, "fleet", "system"),
     )

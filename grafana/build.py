@@ -11,8 +11,8 @@ from grafanalib._gen import DashboardEncoder
 
 from grafana import provisioning
 from grafana.boards import chosen
-from grafana.lacking import Dashboard
-from grafana.look import Look
+from grafana.grafanalib_extensions import Dashboard
+from grafana.panels import PanelFactory
 from stack.settings import Settings
 
 HOME = "overview"
@@ -39,22 +39,22 @@ def build(settings: Settings, helps: Mapping[str, str], out: Path) -> None:
 
 def dashboards(settings: Settings, helps: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     """Return the JSON of each dashboard of the set whose widget is enabled, by the name of its file."""
-    look, found = Look(settings, helps), {}
+    factory, found = PanelFactory(settings, helps), {}
     for file in sorted(_FOLDER.glob(f"*{_SUFFIX}")):
         name = file.name.removesuffix(_SUFFIX)
         if chosen(settings, name):
-            found[name] = json.loads(json.dumps(_load(file, look), cls=DashboardEncoder))
+            found[name] = json.loads(json.dumps(_load(file, factory), cls=DashboardEncoder))
     return found
 
 
-def _load(file: Path, look: Look) -> Dashboard:
+def _load(file: Path, factory: PanelFactory) -> Dashboard:
     # Its name has a dot, as grafanalib wants it, so `import` cannot reach it.
     spec = importlib.util.spec_from_file_location(file.name.removesuffix(".py"), file)
     if spec is None or spec.loader is None:
         raise ImportError(f"{file}: is not a Python file")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    dashboard: Dashboard = module.dashboard(look)
+    dashboard: Dashboard = module.dashboard(factory)
     return dashboard
 
 

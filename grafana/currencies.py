@@ -3,9 +3,9 @@
 import json
 import re
 
-from grafana.lacking import Json
+from grafana.grafanalib_extensions import Json
 from grafana.palette import Palette
-from grafana.parts import RATIO, money, override
+from grafana.panel_fields import RATIO, money, override
 from grafana.promql import BOT
 
 

@@ -1,8 +1,8 @@
 """What is wrong now: open incidents, firing alerts as a number and as a table, which two dashboards have."""
 
-from grafana.lacking import Stat, Step, Table
-from grafana.look import Look, Size
-from grafana.parts import SECONDS, Query, named_values, override, painted_query
+from grafana.grafanalib_extensions import Stat, Step, Table
+from grafana.panel_fields import SECONDS, Query, named_values, override, painted_query
+from grafana.panels import PanelFactory, Size
 from grafana.promql import ALERTS
 from grafana.tables import Column, table
 
@@ -13,13 +13,13 @@ ANY_BOT = 'bot=~"$bot|"'  # what is about no bot is about all
 OPEN = f'max by (bot, severity, acknowledged_by) (nightdesk_incidents_open{{severity!="info",{ANY_BOT}%s}})'
 
 
-def incidents(look: Look) -> Stat:
+def incidents(factory: PanelFactory) -> Stat:
     """Return how many incidents are open, and who has them."""
     every, held = (OPEN % f',acknowledged_by{which}""' for which in ("=", "!="))
     nobodys = OPEN % ',acknowledged_by="",severity="critical"'
     critical = f"count({nobodys})"
     none = f'0 * (max(up{{job="webhook_actions"}}) == 1) unless on () count({OPEN % ""})'
-    return look.stat(
+    return factory.stat(
         "Open incidents",
         "And who acknowledged them; of severity info none, which need nobody. A click opens the page.",
         [
@@ -29,24 +29,24 @@ def incidents(look: Look) -> Stat:
             Query(none, "none open"),
         ],
         empty="not known",
-        steps=[Step(look.calm)],
+        steps=[Step(factory.calm)],
         overrides=[
-            painted_query("A", look.bad),
-            painted_query("B", look.warn),
-            painted_query("D", look.good),
+            painted_query("A", factory.bad),
+            painted_query("B", factory.warn),
+            painted_query("D", factory.good),
         ],
         text="value_and_name",
-        to=f"{look.settings.link('webhook_actions')}/",
+        to=f"{factory.settings.link('webhook_actions')}/",
     )
 
 
-def how_many(look: Look) -> Stat:
+def how_many(factory: PanelFactory) -> Stat:
     """Return the number of alerts that fire now."""
     critical, others = (
         f'count(max by (alertname, bot) ({FIRES} and ALERTS{{severity{which}"critical"}}))'
         for which in ("=", "!=")
     )
-    return look.stat(
+    return factory.stat(
         "Firing alerts",
         "Alerts that need someone: critical, and others: warnings and those about Nightdesk itself.",
         [
@@ -56,30 +56,30 @@ def how_many(look: Look) -> Stat:
         ],
         empty="not known",
         overrides=[
-            painted_query("A", look.bad),
-            painted_query("B", look.warn),
-            painted_query("C", look.good),
+            painted_query("A", factory.bad),
+            painted_query("B", factory.warn),
+            painted_query("C", factory.good),
         ],
         text="value_and_name",
     )
 
 
-def firing(look: Look, size: Size) -> Table:
+def firing(factory: PanelFactory, size: Size) -> Table:
     """Return what fires now, critical and newest first, and for how long; each alert links to its runbook."""
     severities = named_values(
         {
-            "critical": ("critical", look.bad),
-            "meta": ("Nightdesk", look.warn),
-            "warning": ("warning", look.warn),
+            "critical": ("critical", factory.bad),
+            "meta": ("Nightdesk", factory.warn),
+            "warning": ("warning", factory.warn),
         }
     )
-    runbooks = look.settings.link("runbooks")
+    runbooks = factory.settings.link("runbooks")
     runbook = {"title": "Runbook", "url": f"{runbooks}/TradingBot${{__value.raw}}.md", "targetBlank": True}
     ages = f"time() - ALERTS_FOR_STATE{{{ALERTS}}} and ignoring (alertstate) {FIRES}"
     held = f"max by (alertname, bot, severity) ({ages})"
     short = f'label_replace({held}, "alert", "$1", "alertname", "(?:TradingBot)?(.*)")'
     return table(
-        look,
+        factory,
         "Alerts",
         "What fires now, critical first, and for how long its condition has held. Alerts link to runbooks.",
         {"severity": "Severity", "alert": "Alert", "bot": "Bot"},

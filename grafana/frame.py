@@ -5,10 +5,10 @@ from typing import Any
 
 from grafanalib import core
 
+from grafana.grafanalib_extensions import Dashboard, Json, TimePicker, Variable
 from grafana.grid import Row, laid, panels_of
-from grafana.lacking import Dashboard, Json, TimePicker, Variable
-from grafana.look import Look
-from grafana.parts import DATASOURCE
+from grafana.panel_fields import DATASOURCE
+from grafana.panels import PanelFactory
 from grafana.promql import ALERTS, BOT, RATE, increase
 from stack.settings import Duration
 
@@ -17,21 +17,26 @@ _DEPLOYED = "deployment"  # the tag under which a pipeline tells Grafana of a de
 
 
 def frame(
-    look: Look, uid: str, title: str, description: str, pace: Duration, panels: Sequence[core.Panel | Row]
+    factory: PanelFactory,
+    uid: str,
+    title: str,
+    description: str,
+    pace: Duration,
+    panels: Sequence[core.Panel | Row],
 ) -> Dashboard:
     """Return the dashboard of these panels and rows, laid out in their order and refreshed at a pace."""
-    shown = look.settings.dashboards
+    shown = factory.settings.dashboards
     paces = {shown.refresh, *(one.refresh for _, one in shown.widgets)}
-    zone = look.settings.timezone
+    zone = factory.settings.timezone
     return Dashboard(
         uid=uid,
         title=title,
         description=description,
         tags=[TAG],
         panels=laid(panels),
-        templating=core.Templating(list=_variables(look, panels_of(panels))),
-        annotations=core.Annotations(list=_annotations(look, panels_of(panels))),
-        links=_links(look),
+        templating=core.Templating(list=_variables(factory, panels_of(panels))),
+        annotations=core.Annotations(list=_annotations(factory, panels_of(panels))),
+        links=_links(factory),
         refresh=_seconds(pace),
         time=core.Time(f"now-{span(shown.default_range)}", "now"),
         timePicker=TimePicker(
@@ -44,7 +49,7 @@ def frame(
     )
 
 
-def _variables(look: Look, panels: Sequence[core.Panel]) -> list[Variable]:
+def _variables(factory: PanelFactory, panels: Sequence[core.Panel]) -> list[Variable]:
     """Return all variables; those that no panel asks for are hidden, and links still carry them on."""
     asked = _asked(panels)
     of_symbols = f'{{__name__=~"trading_bot_(active_positions|trades_total|market_rsi)",{BOT}}}'
@@ -63,7 +68,7 @@ def _variables(look: Look, panels: Sequence[core.Panel]) -> list[Variable]:
             label="Data source",
             type="datasource",
             query="prometheus",
-            hide=core.HIDE_VARIABLE if len(look.settings.services.prometheus.urls) < 2 else core.SHOW,
+            hide=core.HIDE_VARIABLE if len(factory.settings.services.prometheus.urls) < 2 else core.SHOW,
         ),
         *(
             Variable(
@@ -86,15 +91,15 @@ def _asked(panels: Sequence[core.Panel]) -> list[str]:
     return [target.expr for panel in panels for target in panel.targets]
 
 
-def _annotations(look: Look, panels: Sequence[core.Panel]) -> list[Json]:
+def _annotations(factory: PanelFactory, panels: Sequence[core.Panel]) -> list[Json]:
     """Return what can be marked on all lines; at first it is the times at which something critical fired."""
     grown = increase(f"nightdesk_actions_total{{{BOT}}}", RATE, begin=f" offset {RATE}")
     actions = (
-        _tagged("Actions", look.calm, TAG)
-        if look.settings.channels.grafana.enabled
+        _tagged("Actions", factory.calm, TAG)
+        if factory.settings.channels.grafana.enabled
         else _marked(
             "Actions",
-            look.calm,
+            factory.calm,
             f"sum by (action, outcome) {grown} > 0",
             title="{{action}}",
             text="{{outcome}}",
@@ -103,20 +108,20 @@ def _annotations(look: Look, panels: Sequence[core.Panel]) -> list[Json]:
     # One series, so that alerts that overlap are one region.
     critical = f'max(ALERTS{{alertstate="firing",{ALERTS},severity="critical"}})'
     every = [
-        _marked("Critical alert", look.bad, critical, title="Something critical fired", enable=True),
+        _marked("Critical alert", factory.bad, critical, title="Something critical fired", enable=True),
         actions,
         _marked(
             "Starts",
-            look.good,
+            factory.good,
             f"max by (bot) (trading_bot_start_time_seconds{{{BOT}}}) * 1000",
             title="{{bot}} started",
             useValueForTime=True,
         ),
-        _tagged("Deployments", look.good, _DEPLOYED),
+        _tagged("Deployments", factory.good, _DEPLOYED),
     ]
     trainings = _marked(
         "Trainings",
-        look.colours.lines.accuracy,
+        factory.colours.lines.accuracy,
         f"max by (bot, model) (trading_bot_model_last_retraining_timestamp_seconds{{{BOT}}}) * 1000",
         title="{{model}} of {{bot}} trained",
         useValueForTime=True,
@@ -152,7 +157,7 @@ def _tagged(name: str, colour: str, tag: str) -> Json:
     }
 
 
-def _links(look: Look) -> list[core.DashboardLink]:
+def _links(factory: PanelFactory) -> list[core.DashboardLink]:
     return [
         core.DashboardLink(
             title="Dashboards",
@@ -166,7 +171,7 @@ def _links(look: Look) -> list[core.DashboardLink]:
             title="On call",
             type="link",
             icon="bolt",
-            uri=f"{look.settings.link('webhook_actions')}/",
+            uri=f"{factory.settings.link('webhook_actions')}/",
             tooltip="Incidents, what was done, and who acknowledged",
             targetBlank=True,
             keepTime=False,

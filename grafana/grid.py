@@ -7,7 +7,7 @@ from itertools import groupby
 
 from grafanalib import core
 
-from grafana.lacking import RowHead
+from grafana.grafanalib_extensions import RowHead
 
 COLUMNS = 24  # of Grafana's grid
 

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from grafana.lacking import Step
-from grafana.parts import NEUTRAL
+from grafana.grafanalib_extensions import Step
+from grafana.panel_fields import NEUTRAL
 from stack.settings import Settings
-from stack.settings.telling import Colours
+from stack.settings.observability import Colours
 
 CANVAS = {"dark": "#181b1f", "light": "#ffffff"}  # what Grafana draws a panel on
 TEXT, FIGURE = 4.5, 3.0  # WCAG's contrasts of text, and of large figures and what is drawn

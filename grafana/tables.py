@@ -6,9 +6,9 @@ from string import ascii_uppercase
 
 from grafanalib import core
 
-from grafana.lacking import Json, Step, Table
-from grafana.look import Look, Size
-from grafana.parts import NEUTRAL, NUMBER, Query, override, targets, unknown
+from grafana.grafanalib_extensions import Json, Step, Table
+from grafana.panel_fields import NEUTRAL, NUMBER, Query, override, targets, unknown
+from grafana.panels import PanelFactory, Size
 
 _NARROWEST = 80  # pixels: a dozen columns are within sight on a laptop
 
@@ -31,7 +31,7 @@ class Column:
 
 
 def table(
-    look: Look,
+    factory: PanelFactory,
     title: str,
     words: str,
     rows: Mapping[str, str],
@@ -60,7 +60,7 @@ def table(
     }
     queries = [Query(column.expr, "") for column in columns]
     return Table(
-        **look.common(title, words, queries, size, [Step(NEUTRAL)]),
+        **factory.common(title, words, queries, size, [Step(NEUTRAL)]),
         targets=list(targets(queries, instant=True, table=True)),
         transformations=[{"id": "merge", "options": {}}, {"id": "organize", "options": organize}],
         overrides=[

@@ -1,9 +1,9 @@
 """What was made today, open positions included, which several dashboards show."""
 
 from grafana.boards import leads_to
-from grafana.lacking import Stat, Step
-from grafana.look import Look
-from grafana.parts import NEUTRAL
+from grafana.grafanalib_extensions import Stat, Step
+from grafana.panel_fields import NEUTRAL
+from grafana.panels import PanelFactory
 from grafana.promql import known_money
 
 _CLOSED = {window: f"max by (bot) {known_money('pnl', window)}" for window in ("day", "total")}
@@ -11,16 +11,16 @@ _CLOSED = {window: f"max by (bot) {known_money('pnl', window)}" for window in ("
 TODAY = f"{_CLOSED['day']} + on (bot) max by (bot) {known_money('profit_loss')} - on (bot) {_CLOSED['total']}"
 
 
-def pnl_today(look: Look) -> Stat:
+def pnl_today(factory: PanelFactory) -> Stat:
     """Return the tile."""
-    loss = -look.settings.thresholds.critical.daily_loss
-    return look.money(
+    loss = -factory.settings.thresholds.critical.daily_loss
+    return factory.money(
         "P&L today",
         "Of all chosen bots: what was closed since midnight and what open positions stand at now; of a "
         "bot that is down as last known. Red beyond one bot's daily loss limit.",
         TODAY,
         empty="no P&L known",
-        steps=[Step(look.bad), Step(NEUTRAL, loss), Step(look.colours.won, 0)],
+        steps=[Step(factory.bad), Step(NEUTRAL, loss), Step(factory.colours.won, 0)],
         size="small",
-        to=leads_to(look.settings, "risk", "performance"),
+        to=leads_to(factory.settings, "risk", "performance"),
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from clients.webhook_actions import Bot, Untold, told_bots
+from clients.webhook_actions import Bot, CapabilitiesUnavailable, told_bots
 from stack.settings import Settings
 
 _HEAD = ("bot", "source and version", "what it cannot do")
@@ -12,7 +12,7 @@ def live(settings: Settings) -> Iterator[str]:
     """Yield a table with a row for each bot; a warning where webhook_actions does not tell."""
     try:
         told = told_bots(settings)
-    except Untold as error:
+    except CapabilitiesUnavailable as error:
         yield f"warning: nobody knows what the bots cannot do: {error}"
         return
     rows = [_HEAD, *(_row(name, bot.source.type, told.get(name)) for name, bot in settings.bots.items())]

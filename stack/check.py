@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import click
 
-from stack import capabilities, dead_man, drawdown, guard, reach
+from stack import capabilities, dead_man, drawdown, guard, reachability
 from stack.instance import Instance, on_instance
 from stack.limits import unarmed as without_capital
 from stack.printing import say
@@ -17,7 +17,7 @@ from stack.settings import Settings, SettingsError, missing_secrets
 def check(instance: Instance, live: bool) -> None:
     """Say whether the settings can be used, and what they watch."""
     settings = instance.settings()
-    found = reach.look(settings)
+    found = reachability.findings(settings)
     problems = missing_secrets(settings) + drawdown.unarmed(settings) + found.errors
     problems += without_capital(settings)
     switch = dead_man.missing(settings)

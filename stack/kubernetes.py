@@ -5,7 +5,7 @@ from typing import Any
 
 import yaml
 
-from stack.drill.pace import SCRAPE
+from stack.drill.fast_settings import SCRAPE
 from stack.settings import Duration, Settings
 
 _DESK = {"desk": "nightdesk"}  # deploy/kubernetes/prometheus.yaml selects it

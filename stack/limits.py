@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from clients.http import NoAnswer, ask
-from clients.parts import to_part
+from clients.stack_requests import stack_request
 from stack.instance import BOTS, Instance, as_json, names_of, on_instance
 from stack.oncall import NotDone
 from stack.printing import show_json, show_table
@@ -71,7 +71,7 @@ def told(settings: Settings, bot: str | None, account: str | None) -> tuple[list
 
 def _read(settings: Settings, url: str) -> Any:  # noqa: ANN401 - JSON, by path
     try:
-        answer = ask(to_part(settings.web, "GET", url, _TIMEOUT))
+        answer = ask(stack_request(settings.web, "GET", url, _TIMEOUT))
         if not answer.ok:
             raise NotDone(f"{url}: answered {answer.status}; the exporter's log says why")
         return answer.json()

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from datetime import date, datetime
 from pathlib import Path
 
-from stack.settings.telling import Logs
+from stack.settings.observability import Logs
 
 LAST_LINES = 12
 

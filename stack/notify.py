@@ -13,7 +13,7 @@ import click
 from prometheus_client.parser import text_string_to_metric_families
 
 from clients.http import Answer, NoAnswer, ask
-from clients.parts import to_part
+from clients.stack_requests import stack_request
 from stack.failure import Failure
 from stack.instance import Instance, as_json, on_instance
 from stack.printing import say, show_json
@@ -149,7 +149,7 @@ def _counts(settings: Settings, channel: str) -> _Counts:
 def _ask(settings: Settings, method: str, path: str, body: object = None) -> Answer:
     url = settings.services.alertmanager.url
     try:
-        return ask(to_part(settings.web, method, f"{url}/{path}", _ANSWER_WITHIN, body=body))
+        return ask(stack_request(settings.web, method, f"{url}/{path}", _ANSWER_WITHIN, body=body))
     except NoAnswer as error:
         raise NotifyError(
             f"Alertmanager at {url} is not reached ({error}); "

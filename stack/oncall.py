@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from clients.http import Answer, NoAnswer, ask
-from clients.parts import to_part
+from clients.stack_requests import stack_request
 from stack.failure import Failure
 from stack.instance import BOTS, TIME, Instance, as_json, names_of, on_instance
 from stack.printing import say, show_json
@@ -81,7 +81,9 @@ class OnCall:
         url, named = f"{self._url}/{path}", None if body is None else {**body, "by": getpass.getuser()}
         try:
             file = self._token_file
-            asked = to_part(self._web, method, url, _TIMEOUT, token_file=file, query=parameters, body=named)
+            asked = stack_request(
+                self._web, method, url, _TIMEOUT, token_file=file, query=parameters, body=named
+            )
             answer = ask(asked)
             if not answer.ok:
                 raise NotDone(reason(answer))

@@ -17,7 +17,7 @@ from exporter.catalogue import METRICS
 from grafana.build import build as build_dashboards
 from stack.binaries import MissingBinary, alertmanager_command, find
 from stack.datadog import write_datadog
-from stack.drill.pace import quick, stay
+from stack.drill.fast_settings import quick, stay
 from stack.drill.rules import drill_groups
 from stack.failure import Failure
 from stack.flags import write_flags

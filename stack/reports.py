@@ -7,7 +7,7 @@ from urllib.parse import quote
 import click
 
 from clients.http import NoAnswer, ask
-from clients.parts import to_part
+from clients.stack_requests import stack_request
 from stack.instance import BOTS, Instance, on_instance
 from stack.oncall import NotDone, reason
 from stack.settings import Settings
@@ -22,7 +22,7 @@ def fetch(settings: Settings, bot: str, period: str, form: str) -> bytes:
     url = f"{settings.services.webhook_actions.url}/api/v1/bots/{quote(bot, safe='')}/report"
     query = {"period": period, "format": form}
     try:
-        answer = ask(to_part(settings.web, "GET", url, _TIMEOUT, token_file=file, query=query))
+        answer = ask(stack_request(settings.web, "GET", url, _TIMEOUT, token_file=file, query=query))
     except NoAnswer:
         raise NotDone(f"webhook_actions at {url} does not answer; `nightdesk up` starts it") from None
     except OSError as error:

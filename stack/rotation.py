@@ -17,7 +17,7 @@ import click
 from stack.instance import Instance, on_instance
 from stack.logrotate import logrotate, rotated_logs
 from stack.settings import Settings
-from stack.settings.telling import Logs
+from stack.settings.observability import Logs
 
 EVERY: Final = 60.0  # seconds: a log that grows by 1 MB a second is then no more than half above its size
 _WITHIN: Final = 600.0  # seconds for logrotate, which compresses

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 import click
 
 from clients.http import NoAnswer, ask
-from clients.parts import to_part
-from clients.webhook_actions import Bot, Untold, told_bots
+from clients.stack_requests import stack_request
+from clients.webhook_actions import Bot, CapabilitiesUnavailable, told_bots
 from stack.instance import Instance, as_json, on_instance
 from stack.printing import say, show_json, show_table
 from stack.settings import Address, Settings
@@ -51,7 +51,7 @@ def parts(settings: Settings) -> list[Part]:
 def _part(settings: Settings, name: str, address: Address) -> Part:
     url = address.url + _HEALTH[name.partition("-")[0]]
     try:
-        answer = ask(to_part(settings.web, "GET", url, _TIMEOUT))
+        answer = ask(stack_request(settings.web, "GET", url, _TIMEOUT))
     except NoAnswer as error:
         return Part(name, address.url, f"does NOT answer at {address.url} ({error})", answers=False)
     if answer.ok:
@@ -89,7 +89,7 @@ def bots(instance: Instance, as_json: bool) -> None:
     found = read_status(settings)
     try:
         told, unknown = told_bots(settings), ""
-    except Untold as error:
+    except CapabilitiesUnavailable as error:
         told, unknown = {}, str(error)
     if as_json:
         show_json([_as_data(settings, one, told) for one in found.bots])

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from clients.http import NoAnswer, ask
 from clients.observer import Observer, Sample, Unanswered
-from clients.parts import to_part
+from clients.stack_requests import stack_request
 from stack.failure import Failure
 from stack.settings import Settings
 
@@ -111,7 +111,7 @@ def _firing(samples: Sequence[Sample]) -> tuple[str, ...]:
 
 def _open_incidents(settings: Settings) -> int | None:
     try:
-        asked = to_part(
+        asked = stack_request(
             settings.web,
             "GET",
             f"{settings.services.webhook_actions.url}/api/v1/incidents",

@@ -13,7 +13,8 @@ from pathlib import Path
 import click
 from honcho.environ import parse_procfile
 
-from stack import dead_man, drawdown, keys, limits, reach
+from stack import dead_man, drawdown, keys, limits, reachability
+from stack.announce import send_notice
 from stack.failure import Failure
 from stack.instance import LOCK, TIME, Instance, on_instance
 from stack.logfiles import ServiceLogs
@@ -23,7 +24,6 @@ from stack.rotation import Rotation, find_logrotate
 from stack.services import LocalService, local_services, shared_database
 from stack.settings import Duration, Settings, SettingsError, missing_secrets
 from stack.status import Status, read_status
-from stack.tell import tell
 from stack.watch import NotReloaded, Screen, Watch, answers
 
 _PROMETHEUS = "prometheus"
@@ -73,7 +73,7 @@ def up(instance: Instance, ha: bool, replica: int | None, duration: Duration | N
 
 def _warn(settings: Settings) -> None:
     """Say what would not be seen, or would reach nobody."""
-    found = reach.look(settings)
+    found = reachability.findings(settings)
     unarmed = [*drawdown.unarmed(settings), *limits.unarmed(settings)]
     for line in filter(None, [*unarmed, *found.errors, *found.warnings, dead_man.missing(settings)]):
         say(f"warning: {line}")
@@ -114,7 +114,7 @@ class _Now:
 
     def tell(self, summary: str, description: str) -> None:
         """Tell every channel of Alertmanager. Raises NobodyTold."""
-        tell(self._settings, "meta", summary, description)
+        send_notice(self._settings, "meta", summary, description)
 
     def reload(self) -> Iterable[str]:
         """Render what the files say now, and return who reads it. Raises NotReloaded."""

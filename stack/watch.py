@@ -11,13 +11,13 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from clients.http import NoAnswer, ask
-from clients.parts import to_part
+from clients.stack_requests import stack_request
+from stack.announce import NotDelivered
 from stack.logfiles import ServiceLogs
 from stack.printing import say
 from stack.processes import Ended, Line, Processes
 from stack.settings.web import Web
 from stack.status import Status, Unreachable
-from stack.tell import NobodyTold
 
 HEALTHY_WITHIN = 120.0  # seconds for all services together: a busy machine starts a dozen in a minute
 LOUD = 5  # ends without a steady run between, from which on it is said loudly, and people are told
@@ -190,7 +190,7 @@ class Watch:
                 f"{ended}, {ended.times} times in a row. It is started again, at least once a minute; "
                 f"all else runs on. The last lines of {self._logs.file(ended.name)}:\n{last}",
             )
-        except NobodyTold as error:
+        except NotDelivered as error:
             self._events.put(Word(str(error)))
 
     def _outcome(self) -> int:
@@ -269,6 +269,6 @@ class Watch:
 def answers(url: str, web: Web) -> bool:
     """Return whether what listens there is well."""
     try:
-        return ask(to_part(web, "GET", url, 2.0)).ok
+        return ask(stack_request(web, "GET", url, 2.0)).ok
     except (NoAnswer, OSError):  # OSError: the password cannot be read, which whoever asks next says
         return False

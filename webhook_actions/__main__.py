@@ -15,7 +15,7 @@ import uvicorn
 
 from stack.settings import Settings, SettingsError, add_arguments, add_replica, from_arguments, replica_of
 from stack.settings.web_config import WebConfig, WebConfigError, add_web
-from webhook_actions.reload import Generations, serving
+from webhook_actions.reload import EngineSwitch, serving
 from webhook_actions.store.database import DatabaseError
 from webhook_actions.web.connections import Connections
 from webhook_actions.web.limit import OnceASecond
@@ -45,7 +45,7 @@ class _Web(uvicorn.Server):
 
 
 def _web(
-    app: Generations, bind: str, port: int, tls: WebConfig | None, proxies: Sequence[str]
+    app: EngineSwitch, bind: str, port: int, tls: WebConfig | None, proxies: Sequence[str]
 ) -> uvicorn.Config:
     """Return how HTTP is served; only `proxies` may say for whom they ask."""
     for name in ("uvicorn.error", "asyncio"):  # what others send, and how often, decides what these say

@@ -26,14 +26,14 @@ def findings(look: Look) -> Callable[[BotControl, Incident], Outcome]:
     @functools.wraps(look)
     def run(bot: BotControl, incident: Incident) -> Outcome:
         try:
-            return Outcome.ok(told(look(bot, incident)))
+            return Outcome.ok(as_text(look(bot, incident)))
         except Unanswered as error:
             return Outcome.retry(str(error))
 
     return run
 
 
-def told(lines: Iterable[str]) -> str:
+def as_text(lines: Iterable[str]) -> str:
     """Return the lines as one text, cut at a line's end where it is too long."""
     text = "\n".join(lines) or "nothing to report: no series and no trade says anything"
     if len(text) <= LONGEST:
@@ -51,7 +51,7 @@ def message(incident: Incident) -> str:
         incident.annotations.get("runbook_url"),
         incident.annotations.get("dashboard_url"),
     )
-    return told(part.strip() for part in parts if part)
+    return as_text(part.strip() for part in parts if part)
 
 
 def noted(kind: str, incident: Incident) -> Outcome:
@@ -71,7 +71,7 @@ def reported(bot: BotControl, period: str, incident: Incident) -> Outcome:
     except Unanswered as error:
         return Outcome.retry(str(error))
     lines = [f"{report.bot}, {report.period}: {_made(report)}" for report in reports]
-    return Outcome(Result.DONE, told(lines or ["no bot is watched"]), reports)
+    return Outcome(Result.DONE, as_text(lines or ["no bot is watched"]), reports)
 
 
 def _made(report: Report) -> str:

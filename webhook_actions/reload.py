@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 _ANSWER_SECONDS = 10.0  # for requests that an engine has begun when its successor takes over
 
 
-class Generations:
+class EngineSwitch:
     """The engine by the settings in force, as an ASGI application."""
 
     def __init__(
@@ -31,7 +31,7 @@ class Generations:
         self._stack = stack
         self._metrics = metrics
         self._turn = asyncio.Lock()
-        self._now: _Generation | None = None
+        self._now: _ServingEngine | None = None
         self._retired: set[asyncio.Task[None]] = set()
         stack.push_async_callback(self._close)
 
@@ -43,7 +43,7 @@ class Generations:
 
     async def start(self, settings: Settings) -> None:
         """Start an engine, and let the one before finish what it has begun. Raises as `running` does."""
-        new = _Generation()
+        new = _ServingEngine()
         await new.start(running(settings, self._embedded, self._metrics, self.reload))
         before, self._now = self._now, new
         self._metrics.reloaded.set(1)
@@ -72,7 +72,7 @@ class Generations:
             await self._now.stop()
 
 
-class _Generation:
+class _ServingEngine:
     """One engine and the requests that it answers."""
 
     def __init__(self) -> None:
@@ -110,7 +110,9 @@ class _Generation:
 
 
 @asynccontextmanager
-async def serving(read: Callable[[], Settings], settings: Settings, data: Path) -> AsyncIterator[Generations]:
+async def serving(
+    read: Callable[[], Settings], settings: Settings, data: Path
+) -> AsyncIterator[EngineSwitch]:
     """Run the engine while the context lasts. Raises as `running` does."""
     async with AsyncExitStack() as stack:
         file, embedded, metrics = settings.webhook_actions.database_url_file, None, Metrics()
@@ -119,6 +121,6 @@ async def serving(read: Callable[[], Settings], settings: Settings, data: Path) 
             postgres = EmbeddedPostgres(data / "postgres", ended=lambda *_: count())
             stack.callback(postgres.stop)
             embedded = postgres.start()  # in this thread, with whose end PostgreSQL ends too
-        generations = Generations(read, embedded, metrics, stack)
+        generations = EngineSwitch(read, embedded, metrics, stack)
         await generations.start(settings)
         yield generations

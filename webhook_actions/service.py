@@ -17,7 +17,7 @@ from webhook_actions import app
 from webhook_actions.actions import load_actions
 from webhook_actions.app import Reload
 from webhook_actions.bots import control
-from webhook_actions.engine.due import DueLoop, is_cancelled, listen, supervised
+from webhook_actions.engine.due_loop import DueLoop, is_cancelled, listen, supervised
 from webhook_actions.engine.engine import Engine
 from webhook_actions.engine.executor import TARGETS_AT_ONCE, Control, Executor
 from webhook_actions.engine.facts import Planner
@@ -50,7 +50,7 @@ Task = Callable[[], Awaitable[None]]
 
 
 @dataclass(frozen=True)
-class Parts:
+class EngineParts:
     """An engine without its web side: its tasks by name, and what they work with."""
 
     tasks: dict[str, Task]
@@ -74,7 +74,7 @@ def parts(
     sender: Callable[[Escalation], Sender],
     clock: Clock,
     control: Control = control,
-) -> Parts:
+) -> EngineParts:
     """Return the parts of an engine, wired; nothing runs yet."""
     actions = load_actions()
     planner = Planner(settings, actions)
@@ -121,7 +121,7 @@ def parts(
         "history": forget,
         "keeper": keep,
     }
-    return Parts(tasks, executor, escalation, (looks, steps, deliveries, asked))
+    return EngineParts(tasks, executor, escalation, (looks, steps, deliveries, asked))
 
 
 @asynccontextmanager
@@ -204,7 +204,7 @@ async def _pool(settings: Settings, embedded: str | None, stack: AsyncExitStack)
     return pool
 
 
-async def _stop(engine: Parts, tasks: tuple[asyncio.Task[None], ...]) -> None:
+async def _stop(engine: EngineParts, tasks: tuple[asyncio.Task[None], ...]) -> None:
     """Order nothing new, let what runs end, then end the tasks."""
     await engine.executor.stop()
     for task in tasks:

@@ -40,7 +40,7 @@ def outcome(profit: float) -> Outcome:
     return "won" if profit > 0 else "lost" if profit < 0 else "even"
 
 
-class Standing:
+class CurveState:
     """Where the curve stands after some trades; all money is realised.
 
     `profit` is the sum of all profits, `fall` its deepest fall from a highest before, both without
@@ -136,9 +136,9 @@ class Curve:
     def begin(self, capital: float | None) -> None:
         """Follow all trades anew from this equity, None where it is unknown."""
         self.capital = capital
-        self.standing = Standing(capital or 0.0, self._events)
+        self.standing = CurveState(capital or 0.0, self._events)
         self._followed = 0
-        self._kept: list[Standing] = []  # before each _STEP-th trade
+        self._kept: list[CurveState] = []  # before each _STEP-th trade
         self._follow()
 
     def add(self, trades: Sequence[Trade]) -> None:
@@ -156,7 +156,7 @@ class Curve:
         self._profits.extend(row[2] for row in rows)
         self._follow()
 
-    def at(self, now: float) -> Standing:
+    def at(self, now: float) -> CurveState:
         """Return the standing with the events up to a unix time."""
         if self.standing.next_event > now:
             return self.standing

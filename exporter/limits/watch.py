@@ -8,8 +8,8 @@ from typing import Any
 from exporter.catalogue import Sample, known, sample
 from exporter.exposition import Board, Lines, Owner
 from exporter.limits.figures import Clock, Figures
-from exporter.limits.holder import Holder, Standing, rule
-from exporter.limits.kept import KeptStates
+from exporter.limits.state_file import LimitStateStore
+from exporter.limits.tracker import Holder, LimitStatus, rule
 from exporter.sources.journal import folder
 from stack.settings import Settings
 from stack.settings.limits import Day, LossLimit
@@ -25,7 +25,7 @@ class LimitWatch:
         self._data, self._board, self._now = data, board, clock
         self._figures: dict[str, Figures | None] = {}
         self._newest: dict[str, Figures | None] = {}  # those of glances too
-        self._files: dict[Path, KeptStates] = {}
+        self._files: dict[Path, LimitStateStore] = {}
         self._lines: dict[str, Lines] = {}
         self.use(settings)
 
@@ -41,10 +41,10 @@ class LimitWatch:
         for bot in settings.bots:
             self._publish(bot)
 
-    def kept(self, kind: str, name: str) -> KeptStates:
+    def kept(self, kind: str, name: str) -> LimitStateStore:
         """Return the file of a bot (`bots`) or an account (`accounts`)."""
         file = self._data / kind / folder(name) / _FILE
-        return self._files.setdefault(file, KeptStates(file))
+        return self._files.setdefault(file, LimitStateStore(file))
 
     def clocks(self, bot: str) -> set[Clock]:
         """Return the days by which what a bot's trades made is asked for."""
@@ -117,7 +117,7 @@ def _clock(day: Day, settings: Settings) -> Clock:
     return Clock(day.start, day.timezone or settings.timezone)
 
 
-def _samples(holder: Holder, each: Standing) -> Iterator[Sample]:
+def _samples(holder: Holder, each: LimitStatus) -> Iterator[Sample]:
     about = {"limit": each.rule.limit.name, "account": holder.account}
     yield sample("loss_limit_acts_at_ratio", each.rule.acts_at, **about)
     yield sample("loss_limit_complete", float(not each.gap), **about)
@@ -130,7 +130,7 @@ def _samples(holder: Holder, each: Standing) -> Iterator[Sample]:
             yield sample("loss_limit_threshold", float(each.left.threshold), **about)
 
 
-def _as_json(holder: Holder, each: Standing, currency: str) -> dict[str, Any]:
+def _as_json(holder: Holder, each: LimitStatus, currency: str) -> dict[str, Any]:
     limit, found = each.rule.limit, each.left
     return {
         "bot": None if holder.account else holder.name,

@@ -14,10 +14,10 @@ from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from exporter.logs.content import UNREADABLE, Content, count_lines
+from exporter.logs.extraction import user_rows
 from exporter.logs.follow import Follower
 from exporter.logs.patterns import Table
 from exporter.logs.printing import Progress, event_json, event_line, summary_json, summary_text
-from exporter.logs.reading import user_rows
 from exporter.logs.report import Event, Position, Reader, Summary
 from stack.settings import DEFAULT_CONFIG, Duration, SettingsError, load
 

@@ -12,7 +12,7 @@ from typing import BinaryIO, Final, cast
 import numpy as np
 import zstandard
 
-from exporter.logs.mark import Ends, Mark, ends_before
+from exporter.logs.read_position import Ends, ReadPosition, ends_before
 
 BLOCK: Final = 1 << 20  # bytes read at once; of a longer line only so many are looked at
 
@@ -52,7 +52,7 @@ class Content:
             raise
 
     @property
-    def mark(self) -> Mark:
+    def mark(self) -> ReadPosition:
         """How far it was given out."""
         about = self.stat()
         return self._ends.mark(self.offset, about.st_ino, about.st_mtime_ns)
@@ -61,7 +61,7 @@ class Content:
         """Return what the system says of the file, wherever its name went."""
         return os.fstat(self._raw.fileno())
 
-    def holds(self, place: Mark) -> bool:
+    def holds(self, place: ReadPosition) -> bool:
         """Return whether this file, opened at the mark's offset, is the one that the mark was made in."""
         return self._ends.fit(place) if place.offset else self.stat().st_ino == place.inode
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from exporter.logs.content import COMPRESSED, UNREADABLE, Content
-from exporter.logs.mark import Mark
+from exporter.logs.read_position import ReadPosition
 
 _LOOKS: Final = 2  # a file may get another name between being listed and being opened
 
@@ -19,7 +19,7 @@ _LOOKS: Final = 2  # a file may get another name between being listed and being 
 class Follower:
     """Gives out the lines of a log that were not given out before, from its beginning or from a mark."""
 
-    def __init__(self, path: Path, mark: Mark | None = None, *, skipping: bool = False) -> None:
+    def __init__(self, path: Path, mark: ReadPosition | None = None, *, skipping: bool = False) -> None:
         self.path = path
         self.lost = 0  # how often the place was in no file any more
         self._mark = mark
@@ -27,7 +27,7 @@ class Follower:
         self._content: Content | None = None
 
     @property
-    def mark(self) -> Mark | None:
+    def mark(self) -> ReadPosition | None:
         """How far the log was given out, None before anything was read."""
         return self._content.mark if self._content else self._mark
 
@@ -122,7 +122,7 @@ class Follower:
         self.lost += place.offset > 0
         return self._begin(self._written_since(place))
 
-    def _after(self, place: Mark) -> Content:
+    def _after(self, place: ReadPosition) -> Content:
         """Return the file that was begun when the one that holds the mark was set aside."""
         for _ in range(_LOOKS):
             rotated = self._rotated()
@@ -133,7 +133,7 @@ class Follower:
                     return self._begin(rotated[index + 1 :])
         return self._begin(self._written_since(place))
 
-    def _written_since(self, place: Mark) -> list[Path]:
+    def _written_since(self, place: ReadPosition) -> list[Path]:
         return [path for path in self._rotated() if _written(path) > place.seen]
 
     def _begin(self, rotated: list[Path]) -> Content:
@@ -167,7 +167,7 @@ def _same(content: Content, path: Path) -> bool:
     return (mine.st_dev, mine.st_ino) == (other.st_dev, other.st_ino)
 
 
-def _open_at(path: Path, place: Mark, *, skipping: bool = False) -> Content | None:
+def _open_at(path: Path, place: ReadPosition, *, skipping: bool = False) -> Content | None:
     """Return the file at the mark, None where it does not hold it or cannot be read."""
     try:
         content = Content(path, place.offset, skipping=skipping)

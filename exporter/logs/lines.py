@@ -48,7 +48,7 @@ def line_time(raw: bytes, zone: tzinfo, now: float) -> float | None:
     return read_time(text, zone, now)
 
 
-def told(block: bytes, start: int, end: int) -> str:
+def message_of(block: bytes, start: int, end: int) -> str:
     """Return what a line says, with lines behind it where it does not say what failed."""
     text = message(block[start : min(end, start + _LONGEST_JSON)])
     return _with_exception(text, block, start, end) if _VAGUE.search(text) else text
@@ -60,7 +60,7 @@ def folded(block: bytes, start: int, end: int) -> str:
     # Digits matter where they are an escape or the beginning of a hexadecimal number.
     same = len(raw) <= _REMEMBERED and b"\\" not in raw and b"0x" not in raw
     text = _folded(raw.translate(_SAME_DIGITS)) if same else ""
-    return text or fold(told(block, start, end))
+    return text or fold(message_of(block, start, end))
 
 
 def message(raw: bytes) -> str:

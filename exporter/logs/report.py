@@ -8,11 +8,11 @@ from typing import Final
 
 import re2
 
+from exporter.logs.counters import OTHER
 from exporter.logs.failures import Context
-from exporter.logs.lines import fold, line_time, told
+from exporter.logs.lines import fold, line_time, message_of
 from exporter.logs.patterns import Kind, Table
 from exporter.logs.scanner import Scanner
-from exporter.logs.tally import OTHER
 
 _MESSAGES: Final = 10_000  # different messages that are counted by their words
 _STEPS: Final = 50_000  # different minutes with events; of more, hours are counted
@@ -63,7 +63,7 @@ class Reader:
                 written = written or block.split(b"\n")
                 time = self._time(written[at.line - first][:_LONGEST])
             at.time = time if time is not None else at.time
-            said = told(shown, start, end)
+            said = message_of(shown, start, end)
             found.append(Event(at.file, at.line + 1, at.time, kind, said, self._value(kind, said)))
             return bits
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import hyperscan
 
 from exporter.logs.failures import Context, Failure
-from exporter.logs.normal import CHANGED, normal
+from exporter.logs.normaliser import CHANGED, normal
 from exporter.logs.patterns import Table
 
 Visit = Callable[[int, bytes, int, int], int]

@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Final
 
+from exporter.logs.counters import LogCounters
 from exporter.logs.failures import Context
 from exporter.logs.follow import Follower
-from exporter.logs.mark import Mark
-from exporter.logs.tally import Tally
+from exporter.logs.read_position import ReadPosition
 
 _log = logging.getLogger(__name__)
 _VERSION: Final = 1
@@ -24,7 +24,7 @@ class Followed:
     context: Context
 
 
-def save(file: Path, tally: Tally, logs: dict[Path, Followed]) -> None:
+def save(file: Path, tally: LogCounters, logs: dict[Path, Followed]) -> None:
     """Replace the file. What this returned from survives a crash of the machine. Raises OSError."""
     state = {
         "version": _VERSION,
@@ -40,7 +40,7 @@ def save(file: Path, tally: Tally, logs: dict[Path, Followed]) -> None:
     new.replace(file)
 
 
-def load(file: Path, tally: Tally, paths: tuple[Path, ...]) -> dict[Path, Followed]:
+def load(file: Path, tally: LogCounters, paths: tuple[Path, ...]) -> dict[Path, Followed]:
     """Return the logs, each where it was left or at its beginning, and restore the counts.
 
     A file that cannot be understood is set aside, and reading begins anew. Raises OSError.
@@ -75,6 +75,6 @@ def _log_state(each: Followed) -> dict[str, Any] | None:
 def _followed(path: Path, state: dict[str, Any] | None) -> Followed:
     if state is None:
         return Followed(Follower(path), Context())
-    follower = Follower(path, Mark(**state["mark"]), skipping=state["skipping"])
+    follower = Follower(path, ReadPosition(**state["mark"]), skipping=state["skipping"])
     known = {each.name: state[each.name] for each in fields(Context) if each.name in state}
     return Followed(follower, Context(**known))

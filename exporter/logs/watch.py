@@ -11,11 +11,11 @@ from typing import Final
 from exporter.catalogue import Sample, sample
 from exporter.exposition import Board, Lines, Owner
 from exporter.logs.content import UNREADABLE, count_lines
+from exporter.logs.counters import LogCounters
+from exporter.logs.extraction import Reading, user_rows, visited
 from exporter.logs.patterns import Table
-from exporter.logs.reading import Reading, user_rows, visited
 from exporter.logs.scanner import Scanner
 from exporter.logs.state import Followed, load, save
-from exporter.logs.tally import Tally
 from exporter.sources.journal import folder
 from stack.settings import Settings
 
@@ -27,7 +27,13 @@ class BotLogs:
     """The logs of one bot and what was counted in them."""
 
     def __init__(
-        self, bot: str, paths: tuple[Path, ...], scanner: Scanner, reading: Reading, tally: Tally, file: Path
+        self,
+        bot: str,
+        paths: tuple[Path, ...],
+        scanner: Scanner,
+        reading: Reading,
+        tally: LogCounters,
+        file: Path,
     ) -> None:
         """Take up what the file says was read and counted. Raises OSError."""
         self._bot = bot
@@ -109,7 +115,7 @@ class LogWatch:
         # The demo bot's directory lies beside this one's, in what --data names.
         followed = settings.bot_logs(data.parent) if settings.collection.logs.enabled else {}
         for bot, paths in followed.items():
-            tally = Tally(table, settings.logs.max_label_values, settings.logs.top_messages)
+            tally = LogCounters(table, settings.logs.max_label_values, settings.logs.top_messages)
             file = data / "bots" / folder(bot) / "logs.json"
             self._bots[bot] = BotLogs(bot, paths, scanner, Reading(table, tally, clock), tally, file)
             self._lines[bot] = Lines(settings.collection.max_symbols, bot)

@@ -4,13 +4,13 @@ import importlib
 import pkgutil
 
 from clients.input import Input
-from exporter.sources.protocol import SOURCES, Source, SourceError, Surroundings
+from exporter.sources.protocol import SOURCES, Source, SourceContext, SourceError
 from stack.settings import Bot
 
-__all__ = ["Input", "Source", "SourceError", "Surroundings", "connect"]
+__all__ = ["Input", "Source", "SourceContext", "SourceError", "connect"]
 
 
-def connect(bot: Bot, surroundings: Surroundings) -> Source:
+def connect(bot: Bot, surroundings: SourceContext) -> Source:
     """Return the source of a bot; it reads its secret and calls the bot only when polled.
 
     A source registers itself with `protocol.source`: the files beside this one need only be there.

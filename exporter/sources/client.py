@@ -6,7 +6,7 @@ from typing import Final
 from urllib.parse import urlencode
 
 from clients.http import Answer, NoAnswer, Request
-from exporter.sources.protocol import SourceError, Surroundings
+from exporter.sources.protocol import SourceContext, SourceError
 from stack.settings.bots import Answering
 
 BODY_LIMIT: Final = 64 * 1024 * 1024  # bytes: a bot that answers without end must not take the exporter along
@@ -29,7 +29,7 @@ class BotApi:
     `ahead` is by how many seconds the bot's clock was ahead of ours when it answered last.
     """
 
-    def __init__(self, bot: Answering, surroundings: Surroundings, authorization: Callable[[], str]) -> None:
+    def __init__(self, bot: Answering, surroundings: SourceContext, authorization: Callable[[], str]) -> None:
         self._url = str(bot.url).rstrip("/")
         self._way = bot.way
         self._http = surroundings.http

@@ -10,8 +10,8 @@ from clients.input import first_problem
 from clients.trading import Trade
 from exporter.reading import Reading
 from exporter.sources.client import BODY_LIMIT
-from exporter.sources.protocol import Reason, SourceError, Surroundings, source
-from exporter.sources.state import later, reading, told
+from exporter.sources.protocol import Reason, SourceContext, SourceError, source
+from exporter.sources.state import closed_trade, later, reading
 from exporter.sources.tail import Tail
 from stack.settings import FileBot
 
@@ -23,7 +23,7 @@ _PAUSE = 0.05  # seconds between them
 class FileSource:
     """Reads the state anew at each poll, and of the trades the lines that are new."""
 
-    def __init__(self, settings: FileBot, surroundings: Surroundings) -> None:
+    def __init__(self, settings: FileBot, surroundings: SourceContext) -> None:
         self._state_file = settings.state
         self._around = surroundings
         self._tail = None if settings.trades is None else Tail(settings.trades)
@@ -111,7 +111,7 @@ class FileSource:
                 except ValueError as error:
                     found.reject("malformed", f"{where}: not JSON: {error}")
                     continue
-                if (trade := told(row, where, found, now)) is not None:
+                if (trade := closed_trade(row, where, found, now)) is not None:
                     self._fresh.append(trade.closed())
         except OSError as error:
             detail = f"{error.filename or self._tail.file}: {error.strerror or error}"

@@ -9,7 +9,7 @@ from clients.input import first_problem
 from clients.trading import Trade
 from exporter.reading import Reading
 from exporter.sources.client import BotApi, read_secret
-from exporter.sources.protocol import SourceError, Surroundings, source
+from exporter.sources.protocol import SourceContext, SourceError, source
 from exporter.sources.state import money, reading
 from stack.settings import HttpBot
 
@@ -20,7 +20,7 @@ _PAGE = 1000
 class HttpSource:
     """Polls the state, and the trades after the last id that was read; all when some were corrected."""
 
-    def __init__(self, settings: HttpBot, surroundings: Surroundings) -> None:
+    def __init__(self, settings: HttpBot, surroundings: SourceContext) -> None:
         self._api = BotApi(settings, surroundings, lambda: f"Bearer {read_secret(settings.token_file)}")
         self._clock = surroundings.clock
         self._input = surroundings.input

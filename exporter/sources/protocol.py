@@ -48,7 +48,7 @@ class Source(Protocol):
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class SourceContext:
     """What a source needs of the world. Spans are seconds; `window` is that of the error rate.
 
     `data` is the directory for this bot's own durable files, `silent_after` how long it may say nothing.
@@ -63,7 +63,7 @@ class Surroundings:
     silent_after: float
 
 
-Connect = Callable[[Any, Surroundings], Source]
+Connect = Callable[[Any, SourceContext], Source]
 _Connect = TypeVar("_Connect", bound=Connect)
 SOURCES: dict[type[BaseModel], Connect] = {}
 

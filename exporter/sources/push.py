@@ -17,8 +17,8 @@ from clients.trading import Trade
 from exporter.reading import Reading
 from exporter.sources.client import read_secret
 from exporter.sources.journal import Journal, Kept
-from exporter.sources.protocol import SourceError, Surroundings, source
-from exporter.sources.state import AHEAD, later, reading, told
+from exporter.sources.protocol import SourceContext, SourceError, source
+from exporter.sources.state import AHEAD, closed_trade, later, reading
 from stack.settings import PushBot
 
 Kind = Literal["state", "trades", "metrics"]
@@ -57,7 +57,7 @@ class Taken:
 class PushSource:
     """One bot that pushes. A push is checked and written in a thread, one at a time for each bot."""
 
-    def __init__(self, settings: PushBot, surroundings: Surroundings) -> None:
+    def __init__(self, settings: PushBot, surroundings: SourceContext) -> None:
         self._token_file = settings.token_file
         self._around = surroundings
         self._journal = Journal(surroundings.data)
@@ -198,7 +198,7 @@ class PushSource:
         kept: dict[tuple[int, float], list[ClosedTrade]] = {}
         duplicates = 0
         for place, row in enumerate(rows):
-            said = told(row, _name(place, row), refusals, now)
+            said = closed_trade(row, _name(place, row), refusals, now)
             if said is None:
                 continue
             trade = said.closed()

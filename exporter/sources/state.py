@@ -107,7 +107,7 @@ def _histogram(times: Times) -> Histogram:
     return Histogram(times.rising(), times.sum)
 
 
-def told(row: object, where: str, found: Input, now: float) -> ClosedTrade | None:
+def closed_trade(row: object, where: str, found: Input, now: float) -> ClosedTrade | None:
     """Return the trade that a bot told, None after noting all that is wrong with it.
 
     One that closes more than a day after `now`, the exporter's unix time, is refused: it would be the last

@@ -4,25 +4,28 @@ from grafanalib.core import Panel
 
 from grafana.firing import ANY_BOT, FIRES, OPEN, firing, how_many, incidents
 from grafana.frame import frame
+from grafana.grafanalib_extensions import Dashboard, Stat, Step
 from grafana.grid import Row
-from grafana.lacking import Dashboard, Stat, Step
-from grafana.look import Look
-from grafana.parts import COUNT, SECONDS, Pace, Query, named_values, painted
+from grafana.panel_fields import COUNT, SECONDS, Pace, Query, named_values, painted
+from grafana.panels import PanelFactory
 from grafana.promql import increase
 
 UID = "trading-bot-alerts"
 SPAN = "$__range"
 
 
-def dashboard(look: Look) -> Dashboard:
+def dashboard(factory: PanelFactory) -> Dashboard:
     """Return the dashboard."""
     panels = [
-        *_now(look),
-        Row("What fires", [firing(look, "xlarge"), *_alerts(look)]),
-        Row("What was done, and whether it helped", [*_counts(look), *_outcomes(look), *_actions(look)]),
+        *_now(factory),
+        Row("What fires", [firing(factory, "xlarge"), *_alerts(factory)]),
+        Row(
+            "What was done, and whether it helped",
+            [*_counts(factory), *_outcomes(factory), *_actions(factory)],
+        ),
     ]
     purpose = "What fired, what was done about it, whether it helped, and whom it reached."
-    return frame(look, UID, "Alerts and actions", purpose, look.settings.dashboards.refresh, panels)
+    return frame(factory, UID, "Alerts and actions", purpose, factory.settings.dashboards.refresh, panels)
 
 
 def _counted(metric: str, *labels: str) -> str:
@@ -45,18 +48,18 @@ def _mean(metric: str) -> str:
     return f"{total} / ({count} > 0)"
 
 
-def _now(look: Look) -> list[Stat]:
+def _now(factory: PanelFactory) -> list[Stat]:
     return [
-        incidents(look),
-        how_many(look),
-        look.stat(
+        incidents(factory),
+        how_many(factory),
+        factory.stat(
             "Escalations",
             "Incidents handed to a person in the time shown.",
             [Query(f"round({_counted('escalations')})", "escalations")],
             empty="none",
-            steps=[Step(look.good), Step(look.warn, 1)],
+            steps=[Step(factory.good), Step(factory.warn, 1)],
         ),
-        look.stat(
+        factory.stat(
             "Incidents closed",
             "In the time shown.",
             [Query(f"round({_counted('incidents_closed')})", "closed")],
@@ -65,7 +68,7 @@ def _now(look: Look) -> list[Stat]:
     ]
 
 
-def _counts(look: Look) -> list[Stat]:
+def _counts(factory: PanelFactory) -> list[Stat]:
     in_span = "In the time shown."
     counts = {
         "Actions": ("actions", "none", ()),
@@ -84,7 +87,7 @@ def _counts(look: Look) -> list[Stat]:
     }
     return [
         *(
-            look.stat(
+            factory.stat(
                 title,
                 in_span,
                 [Query(f"round({_counted(metric)})", title.lower())],
@@ -95,7 +98,7 @@ def _counts(look: Look) -> list[Stat]:
             for title, (metric, empty, steps) in counts.items()
         ),
         *(
-            look.stat(
+            factory.stat(
                 title,
                 f"{words}, on average. {in_span}",
                 [Query(_mean(metric), "mean")],
@@ -108,12 +111,12 @@ def _counts(look: Look) -> list[Stat]:
     ]
 
 
-def _alerts(look: Look) -> list[Panel]:
-    states = named_values({"1": ("warning", look.warn), "2": ("critical", look.bad)})
+def _alerts(factory: PanelFactory) -> list[Panel]:
+    states = named_values({"1": ("warning", factory.warn), "2": ("critical", factory.bad)})
     fires = f'2 * max by (alertname, bot) ({FIRES} and ALERTS{{severity="critical"}})'
     fires = f"{fires} or max by (alertname, bot) ({FIRES})"
     return [
-        look.states(
+        factory.states(
             "Alerts over time",
             "When each alert fired.",
             [
@@ -126,40 +129,40 @@ def _alerts(look: Look) -> list[Panel]:
             empty="nothing fired",
             size="xlarge",
         ),
-        look.lines(
+        factory.lines(
             "Open incidents over time",
             "By severity.",
             [Query(f"sum by (severity) ({OPEN % ''})", "{{severity}}")],
             unit=COUNT,
             empty="none open",
             many=True,
-            overrides=[painted("critical", look.bad), painted("warning", look.warn)],
+            overrides=[painted("critical", factory.bad), painted("warning", factory.warn)],
         ),
     ]
 
 
-def _ended(look: Look) -> dict[str, str]:
+def _ended(factory: PanelFactory) -> dict[str, str]:
     return {
-        "done": look.good,
-        "failed": look.bad,
-        "refused": look.bad,
-        "retry": look.warn,
-        "would_have": look.calm,
+        "done": factory.good,
+        "failed": factory.bad,
+        "refused": factory.bad,
+        "retry": factory.warn,
+        "would_have": factory.calm,
     }
 
 
-def _outcomes(look: Look) -> list[Panel]:
-    verdicts = {"verified": look.good, "not_verified": look.bad}
+def _outcomes(factory: PanelFactory) -> list[Panel]:
+    verdicts = {"verified": factory.good, "not_verified": factory.bad}
     return [
-        look.pie(
+        factory.pie(
             "Actions by outcome",
             "In the time shown.",
             [Query(f"round({_counted('actions', 'outcome')})", "{{outcome}}")],
             unit=COUNT,
             empty="no action",
-            colours=_ended(look),
+            colours=_ended(factory),
         ),
-        look.pie(
+        factory.pie(
             "Did it help?",
             "What samples said of the actions, in the time shown.",
             [Query(f"round({_counted('action_verdicts', 'verdict')})", "{{verdict}}")],
@@ -167,7 +170,7 @@ def _outcomes(look: Look) -> list[Panel]:
             empty="nothing judged",
             colours=verdicts,
         ),
-        look.bars(
+        factory.bars(
             "Actions by name",
             "In the time shown.",
             [Query(f"sort_desc(round({_counted('actions', 'action')}))", "{{action}}")],
@@ -178,14 +181,14 @@ def _outcomes(look: Look) -> list[Panel]:
     ]
 
 
-def _actions(look: Look) -> list[Panel]:
+def _actions(factory: PanelFactory) -> list[Panel]:
     buckets = f"nightdesk_alert_to_verified_seconds_bucket{{{ANY_BOT}}}"
     proven = f"sum by (le) {increase(buckets, '1h', begin=' offset 1h')}"
     quantiles = [
         Query(f"histogram_quantile({share}, {proven}) >= 0", f"p{share * 100:g}") for share in (0.5, 0.95)
     ]
     return [
-        look.lines(
+        factory.lines(
             "Actions per hour",
             "By how they ended.",
             [_hourly("actions", "outcome")],
@@ -193,10 +196,10 @@ def _actions(look: Look) -> list[Panel]:
             empty="no action",
             columns=True,
             many=True,
-            overrides=[painted(name, colour) for name, colour in _ended(look).items()],
+            overrides=[painted(name, colour) for name, colour in _ended(factory).items()],
             pace=Pace("1h"),
         ),
-        look.lines(
+        factory.lines(
             "Escalations per hour",
             "Incidents handed to a person.",
             [_hourly("escalations", "severity")],
@@ -204,10 +207,10 @@ def _actions(look: Look) -> list[Panel]:
             empty="none",
             columns=True,
             many=True,
-            overrides=[painted("critical", look.bad), painted("warning", look.warn)],
+            overrides=[painted("critical", factory.bad), painted("warning", factory.warn)],
             pace=Pace("1h"),
         ),
-        look.lines(
+        factory.lines(
             "Alert to proof over time",
             "From an incident's opening to the proof that an action helped, over the hour before.",
             quantiles,

@@ -3,10 +3,10 @@
 from grafanalib.core import Panel
 
 from grafana.frame import frame
+from grafana.grafanalib_extensions import Dashboard, Logs, Step, Table, Target
 from grafana.grid import Row
-from grafana.lacking import Dashboard, Logs, Step, Table, Target
-from grafana.look import Look
-from grafana.parts import BYTES, COUNT, NUMBER, SECONDS, Query, override, painted
+from grafana.panel_fields import BYTES, COUNT, NUMBER, SECONDS, Query, override, painted
+from grafana.panels import PanelFactory
 from grafana.promql import BOT, grown, quantile, rate
 from grafana.provisioning import LOKI
 from grafana.tables import Column, table
@@ -17,29 +17,29 @@ BAD = 'severity=~"error|critical"'
 NONE = "no log watched"
 
 
-def dashboard(look: Look) -> Dashboard:
+def dashboard(factory: PanelFactory) -> Dashboard:
     """Return the dashboard."""
     panels = [
-        *_now(look),
-        Row("Events", [*_over_time(look), *_most(look)]),
-        Row("Reading", _reading(look)),
-        Row("Lines", _lines(look)),
+        *_now(factory),
+        Row("Events", [*_over_time(factory), *_most(factory)]),
+        Row("Reading", _reading(factory)),
+        Row("Lines", _lines(factory)),
     ]
     purpose = "What the bots' logs say, by event and by words, and whether reading keeps up."
-    return frame(look, UID, "Logs", purpose, look.settings.dashboards.refresh, panels)
+    return frame(factory, UID, "Logs", purpose, factory.settings.dashboards.refresh, panels)
 
 
-def _over(look: Look) -> str:
+def _over(factory: PanelFactory) -> str:
     """Return the time over which rates are taken: logs may be asked for more rarely than the rest."""
-    return f"{4 * round(look.settings.collection.logs.interval)}s"
+    return f"{4 * round(factory.settings.collection.logs.interval)}s"
 
 
-def _now(look: Look) -> list[Panel]:
+def _now(factory: PanelFactory) -> list[Panel]:
     lines = grown("log_lines_total", over="$__range")
     errors = grown("log_events_total", *EVENT, where=(BAD,), over="$__range")
     span = "In the time shown, of all chosen bots."
     return [
-        look.stat(
+        factory.stat(
             "Lines",
             span,
             [Query(f"sum({lines})", "lines")],
@@ -47,16 +47,16 @@ def _now(look: Look) -> list[Panel]:
             empty=NONE,
             size="medium",
         ),
-        look.stat(
+        factory.stat(
             "Errors",
             f"{span} Errors and worse.",
             [Query(f"sum({errors})", "errors")],
             decimals=0,
             empty="no error logged",
-            steps=[Step(look.good), Step(look.warn, 1)],
+            steps=[Step(factory.good), Step(factory.warn, 1)],
             size="medium",
         ),
-        look.stat(
+        factory.stat(
             "Unread",
             "Of several bots the most.",
             [Query(f"topk(1, max by (bot) (nightdesk_exporter_log_unread_bytes{{{BOT}}}))")],
@@ -65,7 +65,7 @@ def _now(look: Look) -> list[Panel]:
             text="value_and_name",
             size="medium",
         ),
-        look.stat(
+        factory.stat(
             "Slow operations",
             "95% of those that the logs tell took less, in the time shown. Of several bots the longest.",
             [Query(f"topk(1, {quantile(0.95, 'log_slow_operation_seconds', over='$__range')})")],
@@ -77,11 +77,16 @@ def _now(look: Look) -> list[Panel]:
     ]
 
 
-def _over_time(look: Look) -> list[Panel]:
-    severities = {"critical": look.bad, "error": look.bad, "warning": look.warn, "info": look.calm}
-    minute = rate("log_events_total", *EVENT, over=_over(look))
+def _over_time(factory: PanelFactory) -> list[Panel]:
+    severities = {
+        "critical": factory.bad,
+        "error": factory.bad,
+        "warning": factory.warn,
+        "info": factory.calm,
+    }
+    minute = rate("log_events_total", *EVENT, over=_over(factory))
     return [
-        look.lines(
+        factory.lines(
             "Events by severity",
             "A minute, of all chosen bots.",
             [Query(f"60 * sum by (severity) ({minute})", "{{severity}}")],
@@ -90,7 +95,7 @@ def _over_time(look: Look) -> list[Panel]:
             many=True,
             overrides=[painted(name, colour) for name, colour in severities.items()],
         ),
-        look.lines(
+        factory.lines(
             "Events by category",
             "A minute, of all chosen bots.",
             [Query(f"60 * sum by (category) ({minute})", "{{category}}")],
@@ -98,22 +103,22 @@ def _over_time(look: Look) -> list[Panel]:
             empty="no event logged",
             many=True,
         ),
-        look.lines(
+        factory.lines(
             "Lines per minute",
             "",
-            [Query(f"60 * {rate('log_lines_total', over=_over(look))}")],
+            [Query(f"60 * {rate('log_lines_total', over=_over(factory))}")],
             unit=NUMBER,
             empty=NONE,
         ),
     ]
 
 
-def _most(look: Look) -> list[Table]:
+def _most(factory: PanelFactory) -> list[Table]:
     counted = grown("log_events_total", *EVENT, over="$__range")
     told = grown("log_messages_total", "message", over="$__range")
     return [
         table(
-            look,
+            factory,
             "Events",
             "In the time shown.",
             {"bot": "Bot", "category": "Category", "event": "Event", "severity": "Severity"},
@@ -122,7 +127,7 @@ def _most(look: Look) -> list[Table]:
             first="Count",
         ),
         table(
-            look,
+            factory,
             "Failures by their words",
             "In the time shown.",
             {"bot": "Bot", "message": "Message"},
@@ -138,9 +143,9 @@ def _most(look: Look) -> list[Table]:
     ]
 
 
-def _reading(look: Look) -> list[Panel]:
+def _reading(factory: PanelFactory) -> list[Panel]:
     return [
-        look.lines(
+        factory.lines(
             "Unread over time",
             "",
             [Query(f"max by (bot) (nightdesk_exporter_log_unread_bytes{{{BOT}}})")],
@@ -149,13 +154,13 @@ def _reading(look: Look) -> list[Panel]:
         ),
         *(
             [
-                look.lines(
+                factory.lines(
                     "Matches of own patterns",
                     "A minute, of the patterns of `logs.patterns`.",
                     [
                         Query(
-                            f"60 * {rate('log_matches_total', 'event', over=_over(look))}",
-                            look.who("{{event}}"),
+                            f"60 * {rate('log_matches_total', 'event', over=_over(factory))}",
+                            factory.who("{{event}}"),
                         )
                     ],
                     unit=NUMBER,
@@ -163,20 +168,20 @@ def _reading(look: Look) -> list[Panel]:
                     many=True,
                 )
             ]
-            if look.settings.logs.patterns
+            if factory.settings.logs.patterns
             else []
         ),
     ]
 
 
-def _lines(look: Look) -> list[Logs]:
-    if not look.settings.logs.loki.enabled:
+def _lines(factory: PanelFactory) -> list[Logs]:
+    if not factory.settings.logs.loki.enabled:
         return []
     source = {"type": LOKI, "uid": LOKI}
     words = 'Of the chosen bots, the newest first. Add a filter in Explore: `|= "ERROR"`.'
     return [
         Logs(
-            **look.common("The lines themselves", words, [], "full") | {"dataSource": source},
+            **factory.common("The lines themselves", words, [], "full") | {"dataSource": source},
             targets=[Target(expr=f"{{{BOT}}}", refId="A", datasource=source)],
             showTime=True,
             wrapLogMessages=True,

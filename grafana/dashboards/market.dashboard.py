@@ -6,10 +6,10 @@ from typing import Any
 from grafanalib.core import Panel
 
 from grafana.frame import frame
+from grafana.grafanalib_extensions import Dashboard, Json, StateTimeline, Step
 from grafana.grid import Row
-from grafana.lacking import Dashboard, Json, StateTimeline, Step
-from grafana.look import Look
-from grafana.parts import COUNT, NUMBER, RATIO, Query, named_values
+from grafana.panel_fields import COUNT, NUMBER, RATIO, Query, named_values
+from grafana.panels import PanelFactory
 from grafana.promql import SYMBOL, coded, each
 
 UID = "trading-bot-market"
@@ -20,63 +20,63 @@ TRENDS = ("up", "sideways", "down")
 REGIMES = ("calm", "trending", "volatile")
 
 
-def dashboard(look: Look) -> Dashboard:
+def dashboard(factory: PanelFactory) -> Dashboard:
     """Return the dashboard."""
-    symbol = [*_moods(look), *_movement(look), *_indicators(look), *_liquidity(look)]
-    panels = [*_now(look), Row("$symbol", symbol, each="symbol")]
+    symbol = [*_moods(factory), *_movement(factory), *_indicators(factory), *_liquidity(factory)]
+    panels = [*_now(factory), Row("$symbol", symbol, each="symbol")]
     purpose = "What the bots see of the symbols that they trade."
-    pace = look.settings.dashboards.widgets.market.refresh
-    return frame(look, UID, "Market", purpose, pace, panels)
+    pace = factory.settings.dashboards.widgets.market.refresh
+    return frame(factory, UID, "Market", purpose, pace, panels)
 
 
 def _of(metric: str, *matchers: str) -> str:
     return each(f"market_{metric}", "symbol", where=(SYMBOL, *matchers))
 
 
-def _now(look: Look) -> list[Panel]:
-    calm = look.at_most(look.settings.thresholds.warning.volatility)
+def _now(factory: PanelFactory) -> list[Panel]:
+    calm = factory.at_most(factory.settings.thresholds.warning.volatility)
     change = _of("price_change_ratio", 'window="24h"')
     return [
-        look.bars(
+        factory.bars(
             "Volatility",
             "The eight most volatile; orange from the alert's limit.",
-            [Query(f"topk(8, {_of('volatility_ratio')})", look.who("{{symbol}}"))],
-            **look.ratio,
+            [Query(f"topk(8, {_of('volatility_ratio')})", factory.who("{{symbol}}"))],
+            **factory.ratio,
             empty=NONE,
             steps=calm,
-            top=2 * look.settings.thresholds.warning.volatility,
+            top=2 * factory.settings.thresholds.warning.volatility,
         ),
-        look.bars(
+        factory.bars(
             "Change over 24 hours",
             "Of the price: the four that rose most and the four that fell most.",
-            [Query(f"sort_desc(topk(4, {change}) or bottomk(4, {change}))", look.who("{{symbol}}"))],
-            **look.ratio,
+            [Query(f"sort_desc(topk(4, {change}) or bottomk(4, {change}))", factory.who("{{symbol}}"))],
+            **factory.ratio,
             empty=NONE,
-            steps=[Step(look.colours.lines.accuracy), Step(look.calm, 0)],
+            steps=[Step(factory.colours.lines.accuracy), Step(factory.calm, 0)],
             floor=None,
         ),
-        *_volumes(look),
-        look.bars(
+        *_volumes(factory),
+        factory.bars(
             "Liquidity",
             "The eight least liquid.",
-            [Query(f"bottomk(8, {_of('liquidity_score')})", look.who("{{symbol}}"))],
-            **look.ratio,
+            [Query(f"bottomk(8, {_of('liquidity_score')})", factory.who("{{symbol}}"))],
+            **factory.ratio,
             empty=NONE,
             top=1,
         ),
     ]
 
 
-def _volumes(look: Look) -> list[Panel]:
-    currencies = look.currencies()
+def _volumes(factory: PanelFactory) -> list[Panel]:
+    currencies = factory.currencies()
     return [
-        look.bars(
+        factory.bars(
             "Volume of 24 hours" if len(currencies) < 2 else f"Volume of 24 hours, {currency}",
             "The eight largest.",
             [
                 Query(
                     f"topk(8, max by (bot, symbol) (trading_bot_market_volume_24h{{{matchers},{SYMBOL}}}))",
-                    look.who("{{symbol}}"),
+                    factory.who("{{symbol}}"),
                 )
             ],
             unit=COUNT,
@@ -87,22 +87,22 @@ def _volumes(look: Look) -> list[Panel]:
     ]
 
 
-def _moods(look: Look) -> list[StateTimeline]:
+def _moods(factory: PanelFactory) -> list[StateTimeline]:
     def names(values: Sequence[str], colours: Sequence[str]) -> Json:
         named = {str(code): pair for code, pair in enumerate(zip(values, colours, strict=True))}
-        return named_values(named | {"-1": ("other", look.calm)})
+        return named_values(named | {"-1": ("other", factory.calm)})
 
     kinds = {
         "Trend": (
             "trend",
             TRENDS,
             ("rising", "sideways", "falling"),
-            (look.calm, _GREY, look.colours.lines.accuracy),
+            (factory.calm, _GREY, factory.colours.lines.accuracy),
         ),
-        "Regime": ("regime", REGIMES, REGIMES, (_GREY, look.calm, look.warn)),
+        "Regime": ("regime", REGIMES, REGIMES, (_GREY, factory.calm, factory.warn)),
     }
     return [
-        look.states(
+        factory.states(
             title,
             "",
             [Query(coded(f"market_{label}", label, values, "symbol", where=(SYMBOL,)), _NAME)],
@@ -114,7 +114,7 @@ def _moods(look: Look) -> list[StateTimeline]:
 
 
 def _lines(
-    look: Look,
+    factory: PanelFactory,
     title: str,
     metric: str,
     *matchers: str,
@@ -122,7 +122,7 @@ def _lines(
     limits: Sequence[Step] = (),
     **unit: Any,  # noqa: ANN401 - handed on
 ) -> Panel:
-    return look.lines(
+    return factory.lines(
         title,
         words,
         [Query(_of(metric, *matchers), _NAME)],
@@ -133,27 +133,27 @@ def _lines(
     )
 
 
-def _movement(look: Look) -> list[Panel]:
-    limit = Step(look.warn, look.settings.thresholds.warning.volatility)
+def _movement(factory: PanelFactory) -> list[Panel]:
+    limit = Step(factory.warn, factory.settings.thresholds.warning.volatility)
     words = "The line is the alert's limit."
     return [
-        _lines(look, "Volatility over time", "volatility_ratio", words=words, limits=[limit], unit=RATIO),
-        _lines(look, "Change over 1 hour", "price_change_ratio", 'window="1h"', unit=RATIO),
+        _lines(factory, "Volatility over time", "volatility_ratio", words=words, limits=[limit], unit=RATIO),
+        _lines(factory, "Change over 1 hour", "price_change_ratio", 'window="1h"', unit=RATIO),
     ]
 
 
-def _indicators(look: Look) -> list[Panel]:
+def _indicators(factory: PanelFactory) -> list[Panel]:
     words = "0% is the lower band, 100% the upper."
     return [
-        _lines(look, "RSI", "rsi", unit=NUMBER),
-        _lines(look, "MACD", "macd", words="In the price of the symbol.", unit=NUMBER),
-        _lines(look, "Bollinger position", "bollinger_position", words=words, unit=RATIO),
-        _lines(look, "Support and resistance", "support_resistance_strength", unit=RATIO),
+        _lines(factory, "RSI", "rsi", unit=NUMBER),
+        _lines(factory, "MACD", "macd", words="In the price of the symbol.", unit=NUMBER),
+        _lines(factory, "Bollinger position", "bollinger_position", words=words, unit=RATIO),
+        _lines(factory, "Support and resistance", "support_resistance_strength", unit=RATIO),
     ]
 
 
-def _liquidity(look: Look) -> list[Panel]:
+def _liquidity(factory: PanelFactory) -> list[Panel]:
     return [
-        _lines(look, "Volume over time", "volume_24h", words="In the currency of its bot.", unit="short"),
-        _lines(look, "Change of the volume", "volume_change_24h_ratio", unit=RATIO),
+        _lines(factory, "Volume over time", "volume_24h", words="In the currency of its bot.", unit="short"),
+        _lines(factory, "Change of the volume", "volume_change_24h_ratio", unit=RATIO),
     ]

@@ -3,10 +3,10 @@
 from grafanalib.core import Panel
 
 from grafana.frame import frame, span
+from grafana.grafanalib_extensions import Dashboard
 from grafana.grid import Row
-from grafana.lacking import Dashboard
-from grafana.look import Look
-from grafana.parts import NUMBER, RATIO, Query, named_values
+from grafana.panel_fields import NUMBER, RATIO, Query, named_values
+from grafana.panels import PanelFactory
 from grafana.promql import each
 from grafana.tables import Column, table
 from stack.settings.names import (
@@ -23,33 +23,33 @@ from stack.settings.names import (
 UID = "trading-bot-money"
 
 
-def dashboard(look: Look) -> Dashboard:
+def dashboard(factory: PanelFactory) -> Dashboard:
     """Return the dashboard."""
     panels = [
-        _limits(look),
-        _made(look),
-        Row("What a bad day costs", _tails(look)),
-        Row("What fills cost", _fills(look)),
+        _limits(factory),
+        _made(factory),
+        Row("What a bad day costs", _tails(factory)),
+        Row("What fills cost", _fills(factory)),
     ]
     purpose = "What is left of each loss limit, what was made, and what orders cost to be filled."
-    pace = look.settings.dashboards.widgets.risk.refresh
-    return frame(look, UID, "Money", purpose, pace, panels)
+    pace = factory.settings.dashboards.widgets.risk.refresh
+    return frame(factory, UID, "Money", purpose, pace, panels)
 
 
-def _limits(look: Look) -> Panel:
-    decimals, labels = look.settings.dashboards.decimals, ("limit", "account")
-    certain = named_values({"0": ("not for certain", look.warn), "1": ("known", look.good)})
+def _limits(factory: PanelFactory) -> Panel:
+    decimals, labels = factory.settings.dashboards.decimals, ("limit", "account")
+    certain = named_values({"0": ("not for certain", factory.warn), "1": ("known", factory.good)})
     columns = [
         Column(
             "Used",
             each("loss_limit_used_ratio", *labels),
             RATIO,
             decimals.ratio,
-            look.at_most(look.settings.thresholds.critical.loss_limit_used, 1),
+            factory.at_most(factory.settings.thresholds.critical.loss_limit_used, 1),
             top=1,
         ),
-        Column("Left", each("loss_limit_left", *labels), look.money_unit(), decimals.money),
-        Column("Reached at", each("loss_limit_threshold", *labels), look.money_unit(), decimals.money),
+        Column("Left", each("loss_limit_left", *labels), factory.money_unit(), decimals.money),
+        Column("Reached at", each("loss_limit_threshold", *labels), factory.money_unit(), decimals.money),
         Column("Acts at", each("loss_limit_acts_at_ratio", *labels), RATIO, 0),
         Column("Known", each("loss_limit_complete", *labels), mapping=certain),
         Column("Of", f"1000 * {each('loss_limit_known_timestamp_seconds', *labels)}", "dateTimeFromNow"),
@@ -59,13 +59,13 @@ def _limits(look: Look) -> Panel:
         "Most used up first. LossLimit fires at the share at which a limit acts. While a bot is down "
         "it goes by what was known last, which is as old as the last column says."
     )
-    return table(look, "Loss limits", words, rows, columns, empty="no limit known", first="Used")
+    return table(factory, "Loss limits", words, rows, columns, empty="no limit known", first="Used")
 
 
-def _made(look: Look) -> Panel:
-    decimals = look.settings.dashboards.decimals
+def _made(factory: PanelFactory) -> Panel:
+    decimals = factory.settings.dashboards.decimals
     columns = [
-        Column(title, each(metric, "window"), look.money_unit(), decimals.money)
+        Column(title, each(metric, "window"), factory.money_unit(), decimals.money)
         for title, metric in {PNL_CLOSED: "pnl", PNL_OPEN: "pnl_open", PNL: "pnl_all"}.items()
     ]
     ratios = {"of the balance": "all", "of closed trades, of the balance": "closed"}
@@ -83,10 +83,10 @@ def _made(look: Look) -> Panel:
         "it began: unknown where nobody saw that. The balance is what closed trades had left when it began."
     )
     rows = {"bot": "Bot", "window": "Window"}
-    return table(look, f"{PNL}, closed and open", words, rows, columns, empty="not known", first=PNL)
+    return table(factory, f"{PNL}, closed and open", words, rows, columns, empty="not known", first=PNL)
 
 
-def _tails(look: Look) -> list[Panel]:
+def _tails(factory: PanelFactory) -> list[Panel]:
     figures = {VALUE_AT_RISK: "value_at_risk_money", EXPECTED_SHORTFALL: "expected_shortfall_money"}
     words = {
         VALUE_AT_RISK: "What a day loses more than in 5% and 1% of the days, of the equity as it is now.",
@@ -95,10 +95,10 @@ def _tails(look: Look) -> list[Panel]:
     return [
         panel
         for name, metric in figures.items()
-        for panel in look.money_lines(
+        for panel in factory.money_lines(
             f"{name} in money",
             words[name],
-            [Query(f"max by (bot, confidence) (trading_bot_{metric}{{%s}})", look.who("{{confidence}}"))],
+            [Query(f"max by (bot, confidence) (trading_bot_{metric}{{%s}})", factory.who("{{confidence}}"))],
             empty="too few days",
             many=True,
             worst="highest",
@@ -106,29 +106,31 @@ def _tails(look: Look) -> list[Panel]:
     ]
 
 
-def _fills(look: Look) -> list[Panel]:
-    recent = span(look.settings.collection.slippage_recent)
+def _fills(factory: PanelFactory) -> list[Panel]:
+    recent = span(factory.settings.collection.slippage_recent)
     mean = [
-        Query(each("slippage_mean_basis_points", "leg", where=(f"span={one!r}",)), look.who("{{leg}}", name))
+        Query(
+            each("slippage_mean_basis_points", "leg", where=(f"span={one!r}",)), factory.who("{{leg}}", name)
+        )
         for one, name in (("recent", f"mean {recent}"), ("before", "mean before"))
     ]
     worst = each("slippage_p95_basis_points", "leg", where=("span='recent'",))
     costs = {SLIPPAGE_COST: "slippage_cost", FEES: "fees_paid"}
     return [
-        look.lines(
+        factory.lines(
             SLIPPAGE,
             "Basis points of the price that was asked for, of closed trades; above 0 is worse for the bot.",
-            [*mean, Query(worst, look.who("{{leg}}", f"p95 {recent}"))],
+            [*mean, Query(worst, factory.who("{{leg}}", f"p95 {recent}"))],
             unit=NUMBER,
             decimals=1,
             empty="no requested price known",
             many=True,
         ),
-        *look.money_lines(
+        *factory.money_lines(
             f"{SLIPPAGE_COST} and {FEES.lower()} of the day",
             "Of the trades that closed since midnight; both are in the P&L already.",
             [
-                Query(f"max by (bot) (trading_bot_{metric}{{window='day',%s}})", look.who(name))
+                Query(f"max by (bot) (trading_bot_{metric}{{window='day',%s}})", factory.who(name))
                 for name, metric in costs.items()
             ],
             empty="no requested price known",

@@ -4,39 +4,39 @@ from grafanalib.core import Panel
 
 from grafana.firing import ANY_BOT
 from grafana.frame import frame
+from grafana.grafanalib_extensions import Dashboard, Json, Stat, Step
 from grafana.grid import Row
-from grafana.lacking import Dashboard, Json, Stat, Step
-from grafana.look import Look
-from grafana.parts import BYTES, COUNT, NUMBER, RATIO, SECONDS, Pace, Query, named_values, override
+from grafana.panel_fields import BYTES, COUNT, NUMBER, RATIO, SECONDS, Pace, Query, named_values, override
+from grafana.panels import PanelFactory
 from grafana.promql import BOT, PART, RATE, increase
 
 UID = "trading-bot-nightdesk"
 POLLS = "nightdesk_exporter"
 
 
-def dashboard(look: Look) -> Dashboard:
+def dashboard(factory: PanelFactory) -> Dashboard:
     """Return the dashboard."""
     panels = [
-        *_failures(look),
-        *_sizes(look),
-        Row("Parts", _targets(look)),
-        Row("Polls of bots", _exporter(look)),
-        Row("Prometheus", _prometheus(look)),
-        Row("Messages and webhooks", _sending(look)),
-        Row("People", _people(look)),
+        *_failures(factory),
+        *_sizes(factory),
+        Row("Parts", _targets(factory)),
+        Row("Polls of bots", _exporter(factory)),
+        Row("Prometheus", _prometheus(factory)),
+        Row("Messages and webhooks", _sending(factory)),
+        Row("People", _people(factory)),
     ]
     purpose = "Whether what watches the bots is well: exporter, Prometheus, Alertmanager and engine."
-    return frame(look, UID, "Nightdesk itself", purpose, look.settings.dashboards.refresh, panels)
+    return frame(factory, UID, "Nightdesk itself", purpose, factory.settings.dashboards.refresh, panels)
 
 
-def _failures(look: Look) -> list[Stat]:
-    none_is_good = [Step(look.good), Step(look.bad, 1)]
+def _failures(factory: PanelFactory) -> list[Stat]:
+    none_is_good = [Step(factory.good), Step(factory.bad, 1)]
     failures = {
         "Rules failing": ("prometheus_rule_evaluation_failures_total", "In the time shown: evaluations."),
         "Sending failed": ("alertmanager_notifications_failed_total", "In the time shown: messages."),
     }
     return [
-        look.stat(
+        factory.stat(
             "Targets down",
             "What Prometheus asks for metrics and gets no answer from.",
             [Query(f"count(up{{{PART}}} == 0) or 0 * count(up{{{PART}}})", "down")],
@@ -45,7 +45,7 @@ def _failures(look: Look) -> list[Stat]:
             size="medium",
         ),
         *(
-            look.stat(
+            factory.stat(
                 title,
                 words,
                 [Query(f"sum(increase({metric}{{{PART}}}[$__range]))", title.lower())],
@@ -59,28 +59,28 @@ def _failures(look: Look) -> list[Stat]:
     ]
 
 
-def _sizes(look: Look) -> list[Stat]:
+def _sizes(factory: PanelFactory) -> list[Stat]:
     return [
-        look.stat(
+        factory.stat(
             "Series",
             "In the head of Prometheus.",
             [Query(f"max(prometheus_tsdb_head_series{{{PART}}})", "series")],
             empty="not known",
         ),
-        look.stat(
+        factory.stat(
             "Storage",
             "Blocks of Prometheus on disk; what is younger than two hours is not among them.",
             [Query(f"max(prometheus_tsdb_storage_blocks_bytes{{{PART}}})", "blocks")],
             unit=BYTES,
             empty="not known",
         ),
-        look.stat(
+        factory.stat(
             "Jobs waiting",
             "Jobs of the engine that are due and not running.",
             [Query(f"max(nightdesk_queue_jobs{{{PART}}})", "waiting")],
             empty="engine not known",
         ),
-        look.stat(
+        factory.stat(
             "Oldest job",
             "Age of the oldest job of the engine that is due.",
             [Query(f"max(nightdesk_queue_age_seconds{{{PART}}})", "age")],
@@ -91,17 +91,17 @@ def _sizes(look: Look) -> list[Stat]:
     ]
 
 
-def _targets(look: Look) -> list[Panel]:
+def _targets(factory: PanelFactory) -> list[Panel]:
     return [
-        look.states(
+        factory.states(
             "Targets",
             "When each part answered Prometheus.",
             [Query(f"min by (job) (up{{{PART}}})", "{{job}}")],
-            named_values({"0": ("down", look.bad), "1": ("up", look.good)}),
+            named_values({"0": ("down", factory.bad), "1": ("up", factory.good)}),
             empty="nothing is scraped",
             size="xlarge",
         ),
-        look.lines(
+        factory.lines(
             "Time of a scrape",
             "How long each part took to answer Prometheus.",
             [Query(f"max by (job) (scrape_duration_seconds{{{PART}}})", "{{job}}")],
@@ -109,7 +109,7 @@ def _targets(look: Look) -> list[Panel]:
             empty="nothing is scraped",
             many=True,
         ),
-        look.lines(
+        factory.lines(
             "Memory of the parts",
             "Resident.",
             [
@@ -124,25 +124,25 @@ def _targets(look: Look) -> list[Panel]:
     ]
 
 
-def _exporter(look: Look) -> list[Panel]:
+def _exporter(factory: PanelFactory) -> list[Panel]:
     return [
-        look.lines(
+        factory.lines(
             "Time of a poll",
             "",
             [Query(f"max by (bot) ({POLLS}_poll_duration_seconds{{{BOT}}})")],
             unit=SECONDS,
             empty="no bot polled",
         ),
-        look.lines(
+        factory.lines(
             "Polls by outcome",
             "A minute, of all chosen bots.",
             [Query(f"60 * sum by (outcome) (rate({POLLS}_polls_total{{{BOT}}}[{RATE}]))", "{{outcome}}")],
             unit=NUMBER,
             empty="no bot polled",
             many=True,
-            overrides=_outcomes(look),
+            overrides=_outcomes(factory),
         ),
-        look.lines(
+        factory.lines(
             "Since a poll succeeded",
             "",
             [Query(f"time() - max by (bot) ({POLLS}_last_success_timestamp_seconds{{{BOT}}})")],
@@ -150,13 +150,13 @@ def _exporter(look: Look) -> list[Panel]:
             empty="no poll succeeded",
             size="large",
         ),
-        look.lines(
+        factory.lines(
             "Refused input",
             "Values an hour, by reason.",
             [
                 Query(
                     f"sum by (bot, reason) (increase({POLLS}_rejected_input_total{{{BOT}}}[1h]))",
-                    look.who("{{reason}}"),
+                    factory.who("{{reason}}"),
                 )
             ],
             unit=COUNT,
@@ -167,10 +167,10 @@ def _exporter(look: Look) -> list[Panel]:
     ]
 
 
-def _prometheus(look: Look) -> list[Panel]:
+def _prometheus(factory: PanelFactory) -> list[Panel]:
     seconds = f"prometheus_rule_group_last_duration_seconds{{{PART}}}"
     return [
-        look.lines(
+        factory.lines(
             "Time of rules",
             "Of the groups of rules.",
             [
@@ -184,7 +184,7 @@ def _prometheus(look: Look) -> list[Panel]:
             empty="not known",
             many=True,
         ),
-        look.lines(
+        factory.lines(
             "Samples a second",
             "Taken by Prometheus.",
             [Query(f"sum(rate(prometheus_tsdb_head_samples_appended_total{{{PART}}}[{RATE}]))", "samples")],
@@ -194,10 +194,10 @@ def _prometheus(look: Look) -> list[Panel]:
     ]
 
 
-def _sending(look: Look) -> list[Panel]:
+def _sending(factory: PanelFactory) -> list[Panel]:
     sent = f"rate(alertmanager_notifications%s{{{PART}}}[{RATE}])"
     return [
-        look.lines(
+        factory.lines(
             "Sent by Alertmanager",
             "Messages a minute, by integration; those that failed beside them.",
             [
@@ -213,9 +213,9 @@ def _sending(look: Look) -> list[Panel]:
             unit=NUMBER,
             empty="nothing sent",
             many=True,
-            overrides=_outcomes(look),
+            overrides=_outcomes(factory),
         ),
-        look.lines(
+        factory.lines(
             "Webhooks received",
             "By the engine, a minute, by how they ended.",
             [
@@ -226,9 +226,9 @@ def _sending(look: Look) -> list[Panel]:
             unit=NUMBER,
             empty="none received",
             many=True,
-            overrides=_outcomes(look),
+            overrides=_outcomes(factory),
         ),
-        look.lines(
+        factory.lines(
             "Messages",
             "Of the engine to people and programs, a minute, by channel and what became of a try.",
             [
@@ -240,9 +240,9 @@ def _sending(look: Look) -> list[Panel]:
             unit=NUMBER,
             empty="none sent",
             many=True,
-            overrides=_outcomes(look),
+            overrides=_outcomes(factory),
         ),
-        look.lines(
+        factory.lines(
             "Alerts by what became of them",
             "Alerts that Alertmanager told of in each hour.",
             [Query(f"round(sum by (outcome) {_alerts()})", "{{outcome}}")],
@@ -250,10 +250,10 @@ def _sending(look: Look) -> list[Panel]:
             empty="none told",
             columns=True,
             many=True,
-            overrides=_outcomes(look),
+            overrides=_outcomes(factory),
             pace=Pace("1h"),
         ),
-        look.lines(
+        factory.lines(
             "Comparisons with Prometheus",
             "Of the engine's incidents, a minute, by how they ended.",
             [
@@ -265,19 +265,19 @@ def _sending(look: Look) -> list[Panel]:
             unit=NUMBER,
             empty="none yet",
             many=True,
-            overrides=_outcomes(look),
+            overrides=_outcomes(factory),
             size="large",
         ),
     ]
 
 
-def _outcomes(look: Look) -> list[Json]:
+def _outcomes(factory: PanelFactory) -> list[Json]:
     """Return the colours of what went well, what failed and what is tried again, by the end of its name."""
     ends = {
-        "ok|accepted|done|resolved|sent|delivered": look.good,
-        "failed|refused|malformed|unauthorized|unavailable": look.bad,
-        "opened|found|retried|unreachable|timeout": look.warn,
-        "repeated|ignored": look.calm,
+        "ok|accepted|done|resolved|sent|delivered": factory.good,
+        "failed|refused|malformed|unauthorized|unavailable": factory.bad,
+        "opened|found|retried|unreachable|timeout": factory.warn,
+        "repeated|ignored": factory.calm,
     }
     return [
         override(f"/(^| )({names})$/", "byRegexp", color={"mode": "fixed", "fixedColor": colour})
@@ -295,21 +295,21 @@ def _grown(selector: str, span: str) -> str:
     return increase(f"nightdesk_{selector}", span, begin=f" offset {span}")
 
 
-def _people(look: Look) -> list[Panel]:
+def _people(factory: PanelFactory) -> list[Panel]:
     """Return how soon people answer; critical and warning are what they are asked to answer."""
-    wanted = {name: getattr(look.settings.severities, name).respond for name in ("critical", "warning")}
+    wanted = {name: getattr(factory.settings.severities, name).respond for name in ("critical", "warning")}
     said = ", ".join(f"{name} {length}" for name, length in wanted.items())
     never = _grown(f"escalations_exhausted_total{{{PART}}}", "$__range")
     answers = f"response_seconds_bucket{{{ANY_BOT}}}"
     return [
-        look.stat(
+        factory.stat(
             "Nobody answered",
             "In the time shown: incidents for which nobody was left to be told.",
             [Query(f"round(sum({never}))", "times")],
             empty="engine not known",
-            steps=[Step(look.good), Step(look.bad, 1)],
+            steps=[Step(factory.good), Step(factory.bad, 1)],
         ),
-        look.stat(
+        factory.stat(
             "Answered in time",
             f"In the time shown: of incidents that people answered or should have, within {said}.",
             [
@@ -326,7 +326,7 @@ def _people(look: Look) -> list[Panel]:
             text="value_and_name",
             empty="no incident to answer",
         ),
-        look.lines(
+        factory.lines(
             "Time to the first answer",
             f"Half of the incidents were answered, or acted on, by a person sooner. Wanted: {said}.",
             [
@@ -338,7 +338,7 @@ def _people(look: Look) -> list[Panel]:
             unit=SECONDS,
             empty="nothing was answered within a day",
             many=True,
-            limits=[Step(look.bad, float(wanted["critical"]))],
+            limits=[Step(factory.bad, float(wanted["critical"]))],
             size="large",
         ),
     ]

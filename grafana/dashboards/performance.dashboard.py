@@ -3,10 +3,10 @@
 from grafanalib.core import Panel
 
 from grafana.frame import frame, span
+from grafana.grafanalib_extensions import Dashboard, Kind, Stat, Step
 from grafana.grid import Row
-from grafana.lacking import Dashboard, Kind, Stat, Step
-from grafana.look import Look
-from grafana.parts import COUNT, NUMBER, RATIO, Pace, Query, money, named_values
+from grafana.panel_fields import COUNT, NUMBER, RATIO, Pace, Query, money, named_values
+from grafana.panels import PanelFactory
 from grafana.promql import each, known_money, traded
 from grafana.tables import Column, table
 
@@ -14,68 +14,68 @@ UID = "trading-bot-performance"
 WINDOWS = {"day": "today", "week": "this week", "month": "this month"}
 
 
-def dashboard(look: Look) -> Dashboard:
+def dashboard(factory: PanelFactory) -> Dashboard:
     """Return the dashboard."""
-    performance = look.settings.performance
-    scores = _score(look) if performance.tracking.enabled else []
-    benchmarks = [_benchmarks(look)] if performance.benchmark_comparison else []
-    closed, whole_days = _ratios(look)
+    performance = factory.settings.performance
+    scores = _score(factory) if performance.tracking.enabled else []
+    benchmarks = [_benchmarks(factory)] if performance.benchmark_comparison else []
+    closed, whole_days = _ratios(factory)
     panels = [
-        *_made(look),
-        Row("Over time", _over_time(look)),
-        Row("Ratios of closed trades", [*closed, _expectancy(look)]),
+        *_made(factory),
+        Row("Over time", _over_time(factory)),
+        Row("Ratios of closed trades", [*closed, _expectancy(factory)]),
         Row("Ratios of whole days, without today", whole_days),
-        Row("Where it came from", [*_by_symbol(look), _won_and_lost(look)]),
+        Row("Where it came from", [*_by_symbol(factory), _won_and_lost(factory)]),
         Row("Score and benchmarks", [*scores, *benchmarks]),
     ]
     purpose = "What the bots made, when, in what, and how that compares with what was hoped for."
-    pace = look.settings.dashboards.widgets.performance.refresh
-    return frame(look, UID, "Performance", purpose, pace, panels)
+    pace = factory.settings.dashboards.widgets.performance.refresh
+    return frame(factory, UID, "Performance", purpose, pace, panels)
 
 
-def _made(look: Look) -> list[Stat]:
+def _made(factory: PanelFactory) -> list[Stat]:
     return [
-        look.money(
+        factory.money(
             "P&L",
             "Of closed trades and open positions, of all chosen bots.",
             known_money("profit_loss"),
             empty="no P&L known",
-            steps=look.earned,
+            steps=factory.earned,
         ),
         *(
-            look.money(
+            factory.money(
                 f"Closed {name}",
                 "Of closed trades alone, of all chosen bots.",
                 known_money("pnl", window),
                 empty="no trade closed",
-                steps=look.earned,
+                steps=factory.earned,
             )
             for window, name in WINDOWS.items()
         ),
     ]
 
 
-def _ratios(look: Look) -> tuple[list[Stat], list[Stat]]:
+def _ratios(factory: PanelFactory) -> tuple[list[Stat], list[Stat]]:
     """Return the ratios of closed trades, and those of whole days."""
-    benchmarks = look.settings.performance.benchmarks
-    first = look.stat(
+    benchmarks = factory.settings.performance.benchmarks
+    first = factory.stat(
         "Win rate",
         "Of several bots the lowest; green from the benchmark.",
         [Query(f"bottomk(1, {each('win_rate')})")],
-        **look.ratio,
+        **factory.ratio,
         empty="no trade closed",
-        steps=look.at_least(benchmarks.min_win_rate),
+        steps=factory.at_least(benchmarks.min_win_rate),
         text="value_and_name",
     )
     figures = {
-        "Sharpe ratio": ("sharpe_ratio", "too few days", look.at_least(benchmarks.min_sharpe_ratio)),
+        "Sharpe ratio": ("sharpe_ratio", "too few days", factory.at_least(benchmarks.min_sharpe_ratio)),
         "Sortino ratio": ("sortino_ratio", "no losing day", ()),
         "Calmar ratio": ("calmar_ratio", "no losing day", ()),
-        "Profit factor": ("profit_factor", "no loss yet", look.at_least(1)),
+        "Profit factor": ("profit_factor", "no loss yet", factory.at_least(1)),
         "Recovery factor": ("recovery_factor", "no fall yet", ()),
     }
     others = [
-        look.stat(
+        factory.stat(
             title,
             "Of several bots the lowest.",
             [Query(f"bottomk(1, {each(metric)})")],
@@ -90,32 +90,32 @@ def _ratios(look: Look) -> tuple[list[Stat], list[Stat]]:
     return [first, *others[3:]], others[:3]
 
 
-def _expectancy(look: Look) -> Stat:
-    return look.stat(
+def _expectancy(factory: PanelFactory) -> Stat:
+    return factory.stat(
         "Expectancy",
         "Mean profit of a closed trade. Of several bots the lowest.",
         [
             Query(f"bottomk(1, max by (bot) (trading_bot_expectancy{{{matchers}}}))")
-            for matchers in look.currencies().values()
+            for matchers in factory.currencies().values()
         ],
-        **look.money_of_bots(),
+        **factory.money_of_bots(),
         empty="no trade closed",
-        steps=look.earned,
+        steps=factory.earned,
         text="value_and_name",
     )
 
 
-def _over_time(look: Look) -> list[Panel]:
-    shown = look.settings.dashboards
+def _over_time(factory: PanelFactory) -> list[Panel]:
+    shown = factory.settings.dashboards
     return [
-        *look.money_lines(
+        *factory.money_lines(
             "P&L over time",
             "Of a bot that is down the last known.",
             [Query(f"max by (bot) {known_money('profit_loss')}")],
             empty="no P&L known",
             filled=True,
         ),
-        look.lines(
+        factory.lines(
             "Trades per day",
             "Closed trades of each day of UTC, today so far.",
             [Query(f"round(sum by (bot) ({traded(24)}))")],
@@ -124,22 +124,22 @@ def _over_time(look: Look) -> list[Panel]:
             columns=True,
             pace=Pace("1d", span(max(shown.ranges))),
         ),
-        look.lines(
+        factory.lines(
             "Win rate over time",
             "The line is the alert's limit.",
             [Query(each("win_rate"))],
             empty="no trade closed",
-            limits=[Step(look.warn, look.settings.thresholds.warning.win_rate)],
+            limits=[Step(factory.warn, factory.settings.thresholds.warning.win_rate)],
             worst="lowest",
             unit=RATIO,
         ),
     ]
 
 
-def _by_symbol(look: Look) -> list[Kind]:
-    currencies = look.currencies()
+def _by_symbol(factory: PanelFactory) -> list[Kind]:
+    currencies = factory.currencies()
     return [
-        look.bars(
+        factory.bars(
             "Closed P&L by symbol" if len(currencies) < 2 else f"Closed P&L by symbol, {currency}",
             "Of all chosen bots: the four that made most and the four that made least.",
             [
@@ -149,9 +149,9 @@ def _by_symbol(look: Look) -> list[Kind]:
                 )
             ],
             unit=money(currency),
-            decimals=look.settings.dashboards.decimals.money,
+            decimals=factory.settings.dashboards.decimals.money,
             empty="no trade closed",
-            steps=[Step(look.colours.lost), Step(look.colours.won, 0)],
+            steps=[Step(factory.colours.lost), Step(factory.colours.won, 0)],
             floor=None,
         )
         for currency, matchers in currencies.items()
@@ -163,32 +163,32 @@ def _most(expr: str) -> str:
     return f"sort_desc(topk(4, {expr}) or bottomk(4, {expr}))"
 
 
-def _won_and_lost(look: Look) -> Kind:
-    colours = look.colours
+def _won_and_lost(factory: PanelFactory) -> Kind:
+    colours = factory.colours
     trades = f"sum by (outcome) ({each('trades_total', 'symbol', 'side', 'outcome')})"
-    return look.pie(
+    return factory.pie(
         "Won and lost",
         "Of all chosen bots.",
         [Query(trades, "{{outcome}}")],
         unit=COUNT,
         empty="no trade closed",
-        colours={"won": colours.won, "lost": colours.lost, "even": look.calm},
+        colours={"won": colours.won, "lost": colours.lost, "even": factory.calm},
     )
 
 
-def _score(look: Look) -> list[Panel]:
+def _score(factory: PanelFactory) -> list[Panel]:
     part = each("bot_part:trading_bot_performance:score", "part")
     return [
-        look.bars(
+        factory.bars(
             "Parts of the score",
             "The eight lowest, each as 0 to 100%; what is unknown is left out, and so is its weight.",
-            [Query(f"bottomk(8, {part})", look.who("{{part}}"))],
-            **look.ratio,
+            [Query(f"bottomk(8, {part})", factory.who("{{part}}"))],
+            **factory.ratio,
             empty="not known",
-            steps=look.at_least(2 / 3, 1 / 3),
+            steps=factory.at_least(2 / 3, 1 / 3),
             top=1,
         ),
-        look.lines(
+        factory.lines(
             "Performance score",
             "Weighted mean of its parts.",
             [Query(each("bot:trading_bot_performance:score"))],
@@ -199,8 +199,8 @@ def _score(look: Look) -> list[Panel]:
     ]
 
 
-def _benchmarks(look: Look) -> Panel:
-    met = named_values({"0": ("missed", look.warn), "1": ("met", look.good)})
+def _benchmarks(factory: PanelFactory) -> Panel:
+    met = named_values({"0": ("missed", factory.warn), "1": ("met", factory.good)})
     key = ("bot", "benchmark")
     columns = [
         Column("Verdict", each("bot_benchmark:trading_bot_performance:met", "benchmark"), mapping=met),
@@ -212,7 +212,7 @@ def _benchmarks(look: Look) -> Panel:
         ),
     ]
     return table(
-        look,
+        factory,
         "Benchmarks",
         "How each figure compares with `performance.benchmarks`: a `min_` is met from 100% on, a `max_` up "
         "to 100%. What is not known is not compared.",

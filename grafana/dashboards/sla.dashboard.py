@@ -3,10 +3,10 @@
 from grafanalib.core import Panel
 
 from grafana.frame import frame
+from grafana.grafanalib_extensions import Dashboard, Stat, Step
 from grafana.grid import Row
-from grafana.lacking import Dashboard, Stat, Step
-from grafana.look import Look
-from grafana.parts import NEUTRAL, NUMBER, RATIO, SECONDS, Query, named_values, override
+from grafana.panel_fields import NEUTRAL, NUMBER, RATIO, SECONDS, Query, named_values, override
+from grafana.panels import PanelFactory
 from grafana.promql import each, quantile
 from grafana.tables import Column, table
 
@@ -16,83 +16,83 @@ MET = "bot_objective:trading_bot_objective:met"
 BURN = "bot_objective_window:trading_bot_error_budget:burn"
 
 
-def dashboard(look: Look) -> Dashboard:
+def dashboard(factory: PanelFactory) -> Dashboard:
     """Return the dashboard."""
     panels = [
-        *_now(look),
-        Row("Objectives, the missed first", [_objectives(look)]),
+        *_now(factory),
+        Row("Objectives, the missed first", [_objectives(factory)]),
         Row(
-            "Over time" if look.alone else "$bot",
-            [*_over_time(look), *_calls(look)],
-            each=None if look.alone else "bot",
+            "Over time" if factory.alone else "$bot",
+            [*_over_time(factory), *_calls(factory)],
+            each=None if factory.alone else "bot",
         ),
     ]
     purpose = "Which objectives are met, how much of each error budget is left, and how fast it is spent."
-    return frame(look, UID, "Service level", purpose, look.settings.dashboards.refresh, panels)
+    return frame(factory, UID, "Service level", purpose, factory.settings.dashboards.refresh, panels)
 
 
-def _verdicts(look: Look) -> dict[str, tuple[str, str]]:
-    return {"0": ("missed", look.bad), "1": ("met", look.good)}
+def _verdicts(factory: PanelFactory) -> dict[str, tuple[str, str]]:
+    return {"0": ("missed", factory.bad), "1": ("met", factory.good)}
 
 
-def _met(look: Look) -> str:
+def _met(factory: PanelFactory) -> str:
     """Return the objectives that count: throughput is one of them only where it is wanted."""
-    counted = () if look.settings.sla.throughput.alert else ('objective!="throughput"',)
+    counted = () if factory.settings.sla.throughput.alert else ('objective!="throughput"',)
     return each(MET, "objective", where=counted)
 
 
-def _left(look: Look) -> str:
-    window = f'window="{look.settings.sla.window}"'
+def _left(factory: PanelFactory) -> str:
+    window = f'window="{factory.settings.sla.window}"'
     return f"clamp_min(1 - {each(BURN, 'objective', where=(window,))}, 0)"
 
 
-def _now(look: Look) -> list[Panel]:
-    sla, decimals = look.settings.sla, look.settings.dashboards.decimals.ratio
+def _now(factory: PanelFactory) -> list[Panel]:
+    sla, decimals = factory.settings.sla, factory.settings.dashboards.decimals.ratio
     return [
-        look.stat(
+        factory.stat(
             "Missed now",
             "Objectives of all chosen bots that are missed at the moment.",
-            [Query(f"count({_met(look)} == 0) or 0 * count({_met(look)})", "missed")],
+            [Query(f"count({_met(factory)} == 0) or 0 * count({_met(factory)})", "missed")],
             empty=UNKNOWN,
-            steps=[Step(look.good), Step(look.bad, 1)],
+            steps=[Step(factory.good), Step(factory.bad, 1)],
         ),
-        look.stat(
+        factory.stat(
             "Availability",
             f"Over {sla.window}. Of several bots the lowest; green from the objective.",
             [Query(f"bottomk(1, {each('bot:trading_bot_availability:ratio')})")],
             unit=RATIO,
             decimals=decimals + 2,
             empty=UNKNOWN,
-            steps=[Step(look.bad), Step(look.good, sla.availability)],
+            steps=[Step(factory.bad), Step(factory.good, sla.availability)],
             text="value_and_name",
         ),
-        look.stat(
+        factory.stat(
             "Objectives met",
             "The share of the objectives that are known. Of several bots the lowest.",
             [Query(f"bottomk(1, {each('bot:trading_bot_objective:met_ratio')})")],
             unit=RATIO,
             decimals=0,
             empty=UNKNOWN,
-            steps=[Step(look.bad), Step(look.good, 1)],
+            steps=[Step(factory.bad), Step(factory.good, 1)],
             text="value_and_name",
         ),
-        look.stat(
+        factory.stat(
             "Least budget left",
             f"Of what may go wrong in {sla.window}; the objective and bot with the least.",
-            [Query(f"bottomk(1, {_left(look)})", look.who("{{objective}}"))],
+            [Query(f"bottomk(1, {_left(factory)})", factory.who("{{objective}}"))],
             unit=RATIO,
             decimals=0,
             empty=UNKNOWN,
-            steps=[Step(look.bad), Step(look.warn, 0.1), Step(look.good, 0.5)],
+            steps=[Step(factory.bad), Step(factory.warn, 0.1), Step(factory.good, 0.5)],
             text="value_and_name",
         ),
-        _requests(look),
+        _requests(factory),
     ]
 
 
-def _requests(look: Look) -> Stat:
-    sla = look.settings.sla
-    return look.stat(
+def _requests(factory: PanelFactory) -> Stat:
+    sla = factory.settings.sla
+    return factory.stat(
         "Requests",
         f"A second, and the peak of {sla.throughput.peak_over}; of several bots the busiest. "
         f"Wished for: {sla.throughput.average:g}, {sla.throughput.peak:g} at the peak.",
@@ -107,17 +107,17 @@ def _requests(look: Look) -> Stat:
     )
 
 
-def _objectives(look: Look) -> Panel:
+def _objectives(factory: PanelFactory) -> Panel:
     # An objective that nothing is known of stands behind those that are met.
-    verdicts = _verdicts(look) | {"2": ("not known", NEUTRAL)}
+    verdicts = _verdicts(factory) | {"2": ("not known", NEUTRAL)}
     columns = [
-        Column("Now", f"{_met(look)} or 2 + 0 * {_left(look)}", mapping=named_values(verdicts)),
+        Column("Now", f"{_met(factory)} or 2 + 0 * {_left(factory)}", mapping=named_values(verdicts)),
         Column(
-            f"Budget left of {look.settings.sla.window}",
-            _left(look),
+            f"Budget left of {factory.settings.sla.window}",
+            _left(factory),
             RATIO,
             0,
-            [Step(look.bad), Step(look.warn, 0.1), Step(look.good, 0.5)],
+            [Step(factory.bad), Step(factory.warn, 0.1), Step(factory.good, 0.5)],
             top=1,
         ),
         *(
@@ -126,13 +126,13 @@ def _objectives(look: Look) -> Panel:
                 each(BURN, "objective", where=(f'window="{rate.long}"',)),
                 NUMBER,
                 1,
-                look.at_most(1, rate.factor) if rate.factor > 1 else look.at_most(1),
+                factory.at_most(1, rate.factor) if rate.factor > 1 else factory.at_most(1),
             )
-            for rate in look.settings.sla.burn_rates
+            for rate in factory.settings.sla.burn_rates
         ),
     ]
     return table(
-        look,
+        factory,
         "Objectives of each bot",
         "Missed first. `Now` is the moment, the budget is all that went wrong in its window: one may be "
         "missed with much of its budget left, and met with none. A burn of 1 spends exactly what is allowed; "
@@ -146,31 +146,31 @@ def _objectives(look: Look) -> Panel:
     )
 
 
-def _over_time(look: Look) -> list[Panel]:
-    rates = look.settings.sla.burn_rates
-    severities = {"critical": look.bad, "warning": look.warn}
-    fastest = rates[0].long if rates else look.settings.sla.window
-    limits = {rate.factor: severities.get(rate.severity, look.calm) for rate in rates}
+def _over_time(factory: PanelFactory) -> list[Panel]:
+    rates = factory.settings.sla.burn_rates
+    severities = {"critical": factory.bad, "warning": factory.warn}
+    fastest = rates[0].long if rates else factory.settings.sla.window
+    limits = {rate.factor: severities.get(rate.severity, factory.calm) for rate in rates}
     return [
-        look.states(
+        factory.states(
             "Objectives over time",
             "When each was met.",
-            [Query(_met(look), "{{objective}}")],
-            named_values(_verdicts(look)),
+            [Query(_met(factory), "{{objective}}")],
+            named_values(_verdicts(factory)),
             empty=UNKNOWN,
             size="xlarge",
         ),
-        look.lines(
+        factory.lines(
             "Budget left over time",
-            f"Of what may go wrong in {look.settings.sla.window}.",
-            [Query(_left(look), "{{objective}}")],
+            f"Of what may go wrong in {factory.settings.sla.window}.",
+            [Query(_left(factory), "{{objective}}")],
             unit=RATIO,
             empty=UNKNOWN,
             many=True,
             overrides=[override(".*", "byRegexp", min=0, max=1)],
             worst="lowest",
         ),
-        look.lines(
+        factory.lines(
             f"Burn over {fastest}",
             "How many times too fast the budget is spent; the lines are the alerts' factors.",
             [Query(each(BURN, "objective", where=(f'window="{fastest}"',)), "{{objective}}")],
@@ -182,22 +182,22 @@ def _over_time(look: Look) -> list[Panel]:
     ]
 
 
-def _calls(look: Look) -> list[Panel]:
-    wanted = look.settings.sla.response_time
+def _calls(factory: PanelFactory) -> list[Panel]:
+    wanted = factory.settings.sla.response_time
     shares = {"median": (0.5, wanted.median), "p95": (0.95, wanted.p95), "p99": (0.99, wanted.p99)}
     return [
-        look.lines(
+        factory.lines(
             f"Response time, {name}",
             "The line is the objective.",
             [Query(quantile(share, "response_time_seconds"))],
             unit=SECONDS,
             empty="no API calls known",
-            limits=[Step(look.bad, float(limit))],
+            limits=[Step(factory.bad, float(limit))],
             size="large",
         )
         for name, (share, limit) in shares.items()
     ] + [
-        look.lines(
+        factory.lines(
             "Errors a second",
             "Where they were seen: in calls to the exchange, in the log.",
             [Query(each("bot_source:trading_bot_errors:rate", "source"), "{{source}}")],

@@ -10,7 +10,7 @@ import requests
 from docker.errors import APIError, DockerException, NotFound
 
 from clients.http import NoAnswer, Request, ask
-from clients.webhook_actions import Untold, told_bots
+from clients.webhook_actions import CapabilitiesUnavailable, told_bots
 from stack import drawdown
 from stack.doctor.finding import Finding, green, red, yellow
 from stack.doctor.machine import off
@@ -70,7 +70,7 @@ def capabilities(settings: Settings) -> Iterator[Finding]:
     """webhook_actions knows each bot's version, and what cannot be done to it."""
     try:
         told = told_bots(settings)
-    except Untold as error:
+    except CapabilitiesUnavailable as error:
         yield yellow("versions of bots", f"unknown: {error}", "see webhook_actions")
         return
     for name in settings.bots:

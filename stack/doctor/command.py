@@ -24,7 +24,7 @@ Check = Callable[[], Iterable[Finding]]
 @on_instance
 def doctor(instance: Instance, send: bool, as_json: bool) -> int:
     """Look at machine, bots, channels, rules and drill: what is green, yellow or red, and the way out."""
-    found = look(instance.settings(), instance.data, instance.words(), send)
+    found = run_checks(instance.settings(), instance.data, instance.words(), send)
     if as_json:
         show_json([asdict(one) for one in found])
     else:
@@ -32,7 +32,7 @@ def doctor(instance: Instance, send: bool, as_json: bool) -> int:
     return 1 if any(one.level is Level.RED for one in found) else 0
 
 
-def look(settings: Settings, data: Path, words: Sequence[str], send: bool) -> list[Finding]:
+def run_checks(settings: Settings, data: Path, words: Sequence[str], send: bool) -> list[Finding]:
     """Return what all checks find, in their order; `words` are the options by which services get settings."""
     checks: list[Check] = [
         lambda: machine.ports(settings),
@@ -43,7 +43,7 @@ def look(settings: Settings, data: Path, words: Sequence[str], send: bool) -> li
         lambda: bots.capabilities(settings),
         lambda: bots.capital(settings),
         lambda: bots.restarts(settings),
-        lambda: people.told(settings),
+        lambda: people.notifications(settings),
         lambda: people.channels(settings, words, send),
         lambda: people.loop(settings),
         lambda: people.drill(data),

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from stack import dead_man, reach
+from stack import dead_man, reachability
 from stack.doctor.finding import Finding, Level, green, of_problem, red, yellow
-from stack.drill import before, report
-from stack.drill.seen import Parts
+from stack.drill import preflight, report
+from stack.drill.observation import Parts
 from stack.notify import DELIVERED, SENT, NotifyError, by_engine, send_tests
 from stack.render import rendered
 from stack.settings import Settings, missing_secrets
@@ -22,9 +22,9 @@ _HEARD = {  # by the first word of what `before` finds
 }
 
 
-def told(settings: Settings) -> Iterator[Finding]:
+def notifications(settings: Settings) -> Iterator[Finding]:
     """All secrets are there, and every alert reaches somebody."""
-    missing, found = missing_secrets(settings), reach.look(settings)
+    missing, found = missing_secrets(settings), reachability.findings(settings)
     yield from (of_problem(Level.RED, "secrets", line) for line in missing)
     if not missing:
         yield green("secrets", "are all there")
@@ -60,7 +60,7 @@ def channels(settings: Settings, words: Sequence[str], send: bool) -> Iterator[F
 
 def loop(settings: Settings) -> Iterator[Finding]:
     """All rules are in force, all targets answer, no silence was forgotten, and the loop goes round."""
-    problems = before.look(settings, Parts(settings), rendered(settings))
+    problems = preflight.differences(settings, Parts(settings), rendered(settings))
     for line in problems:
         kind, _, says = line.partition(": ")
         level = Level.YELLOW if kind == "silence" else Level.RED

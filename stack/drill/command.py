@@ -10,8 +10,8 @@ from pathlib import Path
 import click
 
 from stack.drill import report, schedule
-from stack.drill.progress import Patience
-from stack.drill.run import Drill, Result, Say, Wish
+from stack.drill.progress import HopTimeouts
+from stack.drill.run import Drill, DrillRequest, Result, Say
 from stack.instance import BOTS, Instance, as_json, names_of, on_instance
 from stack.oncall import NotDone
 from stack.printing import say, show_json
@@ -53,7 +53,7 @@ def drill(
         raise NotDone(
             "name an alert (--alert Down), or all of them (--all); --last shows what the last drill came to"
         )
-    wish = Wish(_known(settings, alert), _bot(settings, bot), float(settings.drill.gap))
+    wish = DrillRequest(_known(settings, alert), _bot(settings, bot), float(settings.drill.gap))
     result = run(settings, wish, click.echo if not as_json else lambda _: None)
     report.keep(instance.data, result)
     if as_json:
@@ -63,16 +63,16 @@ def drill(
     return 1 if result.faults else 0
 
 
-def run(settings: Settings, wish: Wish, say: Say, patience: Patience | None = None) -> Result:
+def run(settings: Settings, wish: DrillRequest, say: Say, patience: HopTimeouts | None = None) -> Result:
     """Run a drill to its end and return what it came to."""
     return Drill(settings, rendered(settings), alerts(settings), wish, patience or usual(settings)).go(say)
 
 
-def usual(settings: Settings) -> Patience:
+def usual(settings: Settings) -> HopTimeouts:
     """Return how long each hop may take with these settings."""
     waits = settings.routing.group_wait
     group = {name: float(getattr(waits, name)) for name in ("critical", "warning", "info")}
-    return Patience(answer=float(settings.drill.answer_within), group=group | {"meta": group["critical"]})
+    return HopTimeouts(answer=float(settings.drill.answer_within), group=group | {"meta": group["critical"]})
 
 
 def alerts(settings: Settings) -> list[tuple[str, str]]:
@@ -127,7 +127,9 @@ def serve(
         schedule.announce(settings, due)
         _sleep_until(due, now, sleep)
         try:
-            result = run(settings, Wish(gap=float(settings.drill.gap)), lambda text: print(text, flush=True))
+            result = run(
+                settings, DrillRequest(gap=float(settings.drill.gap)), lambda text: print(text, flush=True)
+            )
             report.keep(data, result)
         except Exception:  # one drill that a defect ends must not end the next
             log.exception("a drill was ended by a defect")

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
+from stack.drill.observation import Held, Incident, Seen
 from stack.drill.routes import WEBHOOK, MatchedRoute
 from stack.drill.scripts import Script
-from stack.drill.seen import Held, Incident, Seen
 
 ESCALATED = ("critical", "warning")  # what a person has to answer
 _OF_ENGINE = (*ESCALATED, "info")  # what webhook_actions hears of
@@ -18,7 +18,7 @@ _BROKEN = "<error expanding template"
 
 
 @dataclass(frozen=True)
-class Patience:
+class HopTimeouts:
     """Seconds that each hop may take before it is a fault; `group` is Alertmanager's wait by severity."""
 
     metric: float = 15.0
@@ -117,7 +117,7 @@ def _first(known: float | None, here: bool, now: float) -> float | None:
     return known if known is not None or not here else now
 
 
-def faults(one: Progress, patience: Patience, now: float) -> Iterator[str]:
+def faults(one: Progress, patience: HopTimeouts, now: float) -> Iterator[str]:
     """Yield what is wrong with an alert by now."""
     yield from wrong(one)
     yield from late(one, patience, now)
@@ -125,7 +125,7 @@ def faults(one: Progress, patience: Patience, now: float) -> Iterator[str]:
         yield from _late(one.alertmanager, patience.answer, now, "answer: nobody acknowledged it")
 
 
-def is_done(one: Progress, patience: Patience, now: float) -> bool:
+def is_done(one: Progress, patience: HopTimeouts, now: float) -> bool:
     """Return whether nothing more is waited for."""
     if any(late(one, patience, now)):
         return True
@@ -135,7 +135,7 @@ def is_done(one: Progress, patience: Patience, now: float) -> bool:
     return not unanswered or now > one.alertmanager + patience.answer
 
 
-def late(one: Progress, patience: Patience, now: float) -> Iterator[str]:
+def late(one: Progress, patience: HopTimeouts, now: float) -> Iterator[str]:
     """Yield the first hop that was not reached in its time, and each channel that was not."""
     if one.metric is None:
         where = (

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from stack.drill.pace import SCRAPE
+from stack.drill.fast_settings import SCRAPE
 
 LABEL = "drill"  # which drill an alert belongs to; Nightdesk runs no action for an alert that has it
 ASKED = "drill_asked"  # 1 for each alert that is drilled now, with its name and severity

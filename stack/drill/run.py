@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from stack.drill import before
-from stack.drill.pace import SCRAPE
-from stack.drill.progress import ESCALATED, Patience, Progress, advance, faults, is_done, late, said
+from stack.drill import preflight
+from stack.drill.fast_settings import SCRAPE
+from stack.drill.observation import Parts, Seen, Silent
+from stack.drill.progress import ESCALATED, HopTimeouts, Progress, advance, faults, is_done, late, said
 from stack.drill.routes import matched_routes
 from stack.drill.rules import LABEL
 from stack.drill.scripts import Script, scripts
-from stack.drill.seen import Parts, Seen, Silent
 from stack.settings import Settings
 
 Say = Callable[[str], None]
@@ -32,7 +32,7 @@ class Result:
 
 
 @dataclass(frozen=True)
-class Wish:
+class DrillRequest:
     """What is drilled: one alert or (None) all, as which bot's twin, and how long an answer is waited for."""
 
     alert: str | None = None
@@ -48,8 +48,8 @@ class Drill:
         settings: Settings,
         rendered: Mapping[str, Any],
         rules: Sequence[tuple[str, str]],
-        wish: Wish,
-        patience: Patience,
+        wish: DrillRequest,
+        patience: HopTimeouts,
     ) -> None:
         """`rendered` is by file what settings make; `rules` are the alerts with their severities."""
         self._settings, self._rendered = settings, rendered
@@ -65,7 +65,7 @@ class Drill:
 
     def go(self, say: Say) -> Result:
         """Run it to its end, and say what happens."""
-        found = [(0, text) for text in before.look(self._settings, self._parts, self._rendered)]
+        found = [(0, text) for text in preflight.differences(self._settings, self._parts, self._rendered)]
         for _, text in found:
             say(f"fault before the drill: {text}")
         say(f"drill {self.run}: {len(self._waiting)} alerts; acknowledge one of the messages marked DRILL")

@@ -3,11 +3,11 @@
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+from stack.announce import NotDelivered, send_notice
 from stack.drill.rules import MARK
 from stack.drill.run import Result
 from stack.settings import Settings
 from stack.settings.drill import Schedule
-from stack.tell import NobodyTold, tell
 
 _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _SHOWN = 10  # faults that a message lists
@@ -55,6 +55,6 @@ def tell_failure(settings: Settings) -> None:
 
 def _tell(settings: Settings, summary: str, description: str) -> None:
     try:
-        tell(settings, "drill", summary, description)
-    except NobodyTold as error:
+        send_notice(settings, "drill", summary, description)
+    except NotDelivered as error:
         print(error, flush=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from stack.drill.cases import cases
 from stack.drill.cases.case import BOT, NUMBER, Case, Series, Value
-from stack.drill.pace import SCRAPE, quick
+from stack.drill.fast_settings import SCRAPE, quick
 from stack.drill.rules import ASKED, LABEL, renamed
 from stack.settings import Settings
 

@@ -1,6 +1,5 @@
 """The typed model of monitoring.yaml, which every part of Nightdesk reads its settings from."""
 
-from stack.settings.acting import ActionLimit, Contact, Hours, Maintenance, Override, RetryPolicy, Rota
 from stack.settings.alerts import Alert, Severities
 from stack.settings.bots import (
     Bot,
@@ -25,6 +24,7 @@ from stack.settings.load import (
 )
 from stack.settings.logs import LogPattern
 from stack.settings.model import Settings
+from stack.settings.response import ActionLimit, Contact, Hours, Maintenance, Override, RetryPolicy, Rota
 from stack.settings.secrets import missing_secrets, own_secrets
 from stack.settings.services import Address, Replicated, Service
 from stack.settings.types import Duration, RealTime, Size

@@ -6,11 +6,11 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from stack.settings.acting import Level, SpentAttempts
 from stack.settings.bots import CommandRestart
 from stack.settings.integrations import Datadog, NewRelic
 from stack.settings.model import Settings
 from stack.settings.overrides import wrong_with
+from stack.settings.response import Level, SpentAttempts
 from stack.settings.rota import span, zone_of
 
 CRITICAL = (

@@ -3,7 +3,7 @@
 import re
 from typing import Annotated
 
-from stack.settings.telling import LocalTime, Weekday
+from stack.settings.observability import LocalTime, Weekday
 from stack.settings.types import Between, Duration, Section
 
 _TWIN = re.compile(r"drill-\d+-of-")

@@ -5,9 +5,9 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
 from zoneinfo import ZoneInfo
 
-from stack.settings.acting import Hours, Maintenance
 from stack.settings.drill import real_bot
 from stack.settings.model import Settings
+from stack.settings.response import Hours, Maintenance
 
 
 def quiet_until(settings: Settings, now: datetime) -> datetime | None:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field, StrictBool
 
-from stack.settings.acting import RetryPolicy, Timeout
+from stack.settings.response import RetryPolicy, Timeout
 from stack.settings.types import SecretFile, Section, Url
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")]

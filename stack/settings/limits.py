@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AwareDatetime, Field, StrictBool, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
-from stack.settings.telling import LocalTime
+from stack.settings.observability import LocalTime
 from stack.settings.types import Between, Number, Plain, Section, TimeZone
 
 LimitName = Annotated[str, StringConstraints(min_length=1, max_length=64)]

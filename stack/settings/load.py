@@ -15,8 +15,8 @@ from pydantic_core import ErrorDetails
 
 from stack.failure import Failure
 from stack.settings.consistency import contradictions, strangers
+from stack.settings.locations import located
 from stack.settings.model import Settings
-from stack.settings.places import located
 from stack.settings.services import Address, Replicated
 from stack.settings.types import Duration
 

@@ -9,14 +9,23 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, HttpUrl, StrictBool, model_validator
 from pydantic_core import PydanticCustomError
 
-from stack.settings.acting import Actions, Channels, Contact, Escalation, Routing, Timeout, Tokens
 from stack.settings.alerts import Alert, Colour, Milestones, Severities, Thresholds
 from stack.settings.bots import Bot, BotName, Demo
 from stack.settings.drill import DrillPace
 from stack.settings.integrations import Integrations
 from stack.settings.limits import Account
+from stack.settings.observability import (
+    Dashboards,
+    Health,
+    Logs,
+    Performance,
+    Reports,
+    Sla,
+    Suggestions,
+    Summaries,
+)
+from stack.settings.response import Actions, Channels, Contact, Escalation, Routing, Timeout, Tokens
 from stack.settings.services import Address, Services
-from stack.settings.telling import Dashboards, Health, Logs, Performance, Reports, Sla, Suggestions, Summaries
 from stack.settings.types import (
     Between,
     Count,

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from stack.settings.acting import Contact
 from stack.settings.drill import real_bot
 from stack.settings.model import Settings
+from stack.settings.response import Contact
 from stack.settings.rota import on_call
 
 CLIMB = "climb"  # the rule by which one person after the other is told
@@ -77,7 +77,7 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class Telling:
+class StepRecipients:
     """Whom a step tells where; `why` says by which setting, or why nobody is told.
 
     `told_already`: all of them are told at the same moment by another step.
@@ -188,7 +188,7 @@ def by_alertmanager(settings: Settings, subject: Subject) -> frozenset[tuple[str
     )
 
 
-def opening(settings: Settings, subject: Subject, now: datetime) -> Telling:
+def opening(settings: Settings, subject: Subject, now: datetime) -> StepRecipients:
     """Return the first notice: over each channel its own addresses, and those of whoever is first."""
     name = on_call(settings, first(settings, subject.bot), now)
     contact = settings.contacts[name]
@@ -204,7 +204,7 @@ def opening(settings: Settings, subject: Subject, now: datetime) -> Telling:
         for address in addresses
     ]
     found += _by_apprise(contact, name)
-    return Telling(name, _once(found), choice.why if found else f"{name} has no address: {choice.why}")
+    return StepRecipients(name, _once(found), choice.why if found else f"{name} has no address: {choice.why}")
 
 
 def _by_apprise(contact: Contact, name: str) -> list[Recipient]:
@@ -279,7 +279,7 @@ def passed_on(settings: Settings, after: Step | None, reason: str) -> Step | Non
     return Step(CLIMB, after.level, 0.0, reason)
 
 
-def telling(settings: Settings, subject: Subject, step: Step, now: datetime) -> Telling:
+def step_recipients(settings: Settings, subject: Subject, step: Step, now: datetime) -> StepRecipients:
     """Return whom a step tells. One person hears of one moment once, whatever roles are theirs."""
     if step.is_opening:
         return opening(settings, subject, now)
@@ -293,14 +293,14 @@ def telling(settings: Settings, subject: Subject, step: Step, now: datetime) -> 
         choice = Choice(every, f"{name} has no address over {', '.join(wanted) or 'any channel'}")
     if not found:
         reason = f"{name} has no address over {', '.join(wanted) or 'any channel'} that is set"
-        return Telling(name, (), reason)
+        return StepRecipients(name, (), reason)
     left = _once(found, _told_beside(settings, subject, step, now))
     if step.rule == DOWN:
         left = _news(left, opening(settings, subject, now))
-    return Telling(name, left, choice.why, told_already=not left)
+    return StepRecipients(name, left, choice.why, told_already=not left)
 
 
-def _news(found: tuple[Recipient, ...], said: Telling) -> tuple[Recipient, ...]:
+def _news(found: tuple[Recipient, ...], said: StepRecipients) -> tuple[Recipient, ...]:
     """Return who is told what was said before: the phone rings again, nothing else says the same twice.
 
     Where that leaves nobody, all of them.
@@ -358,7 +358,7 @@ def _told_beside(
         one.place
         for after, beside in list(_moments(settings, subject))[:index]
         if abs(after - moment) < _SAME and not ends_a_round(settings, beside)
-        for one in telling(settings, subject, beside, now).recipients
+        for one in step_recipients(settings, subject, beside, now).recipients
     )
 
 

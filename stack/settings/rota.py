@@ -6,9 +6,9 @@ from datetime import UTC, date, datetime, time, timedelta
 from itertools import dropwhile, pairwise
 from zoneinfo import ZoneInfo
 
-from stack.settings.acting import Override, Rota
 from stack.settings.hours import moment
 from stack.settings.model import Settings
+from stack.settings.response import Override, Rota
 
 _WEEK = timedelta(weeks=1)
 

@@ -21,7 +21,7 @@ from stack.settings.plan import (
     of_alert,
     opening,
     passed_on,
-    telling,
+    step_recipients,
 )
 from stack.settings.types import Duration
 
@@ -120,7 +120,7 @@ def _engines(settings: Settings, subject: Subject, at: datetime, repeated: bool)
         if due is None:
             yield Entry(None, "nobody", "", "", "", f"{step.why}{held}")
             continue
-        whom, after = telling(settings, subject, step, due), (due - at).total_seconds()
+        whom, after = step_recipients(settings, subject, step, due), (due - at).total_seconds()
         told = [one for one in whom.recipients if not (step.is_opening and one.place in sent)]
         yield from _told(told, after, ENGINE, f"{step.why}; {whom.why}{held}")
         after_it = following(settings, subject, step)

@@ -4,7 +4,7 @@ import argparse
 import sys
 import time
 
-from tests.chaos.scenes import play
+from tests.chaos.scenarios import play
 from tests.chaos.storm import Finding, Storm, rage
 
 _BOUND = 600.0  # seconds, for all of it

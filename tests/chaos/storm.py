@@ -17,7 +17,7 @@ import requests
 
 from tests.chaos.fleet import Fleet, wait
 from tests.chaos.listeners import Mailbox, Receiver
-from tests.chaos.stage import Stage, alert
+from tests.chaos.processes import ChaosStack, alert
 
 _EACH = {  # alerts of one bot, by kind: fifty in all
     "Down": 1,
@@ -62,7 +62,7 @@ class Finding:
 def rage(storm: Storm, until: float) -> list[Finding]:
     """Let a storm pass over engines, wait at most until a time for their end, and return what was counted."""
     with tempfile.TemporaryDirectory(prefix="chaos-") as directory:
-        sky = _Sky(storm, Path(directory))
+        sky = _StormStack(storm, Path(directory))
         try:
             sky.pass_over(until)
             return sky.judge()
@@ -70,7 +70,7 @@ def rage(storm: Storm, until: float) -> list[Finding]:
             sky.close()
 
 
-class _Sky:
+class _StormStack:
     def __init__(self, storm: Storm, directory: Path) -> None:
         self.storm = storm
         self.random = random.Random(storm.seed)
@@ -78,7 +78,7 @@ class _Sky:
         for bot in self.fleet.bots.values():
             bot.comes_back = self.random.random() < 0.8
         self.mailbox, self.receiver = Mailbox(), Receiver()
-        self.stage = Stage(
+        self.stage = ChaosStack(
             directory, self.fleet, storm.engines, pace="2s", **_settings(self.mailbox, self.receiver)
         )
         self.accepted: set[str] = set()  # fingerprints in webhooks that were answered with 200

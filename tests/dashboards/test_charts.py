@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from exporter.catalogue import METRICS
-from grafana.look import MOST_LINES
-from grafana.parts import Query
+from grafana.panel_fields import Query
+from grafana.panels import MOST_LINES
 from grafana.promql import extreme
 from tests.dashboards.conftest import END, serving, settings_of
 from tests.dashboards.reading import View, every, panels, run

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from grafana.palette import CANVAS, FIGURE, TEXT, Palette, contrast, luminance, readable
-from grafana.parts import NEUTRAL
+from grafana.panel_fields import NEUTRAL
 from tests.dashboards.conftest import settings_of
 from tests.dashboards.reading import every, panels
 

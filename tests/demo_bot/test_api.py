@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from demo_bot.arguments import FAULTS, VERBS
-from demo_bot.gate import BODY_LIMIT
+from demo_bot.middleware import BODY_LIMIT
 from tests.demo_bot.conftest import TOKEN, Bot
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "bot-api.yaml"

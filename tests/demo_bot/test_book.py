@@ -6,11 +6,11 @@ from statistics import fmean, stdev
 
 import pytest
 
+from demo_bot.account import Book
 from demo_bot.arguments import ApiErrors, ClosePositions, Drift, ReducePositions
-from demo_bot.book import Book
 from demo_bot.controls import Refused, carry_out
+from demo_bot.market import Walk
 from demo_bot.simulation import Simulation
-from demo_bot.walk import Walk
 
 START = 1_800_000_000.0
 TICK = 0.25

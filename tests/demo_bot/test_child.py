@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from demo_bot.channel import Ask, AskControl, AskFault
 from demo_bot.child import Child, DiedError, NotRunningError, UnansweredError
+from demo_bot.pipes import Ask, AskControl, AskFault
 from demo_bot.supervisor import Options
 from tests.conftest import eventually
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from demo_bot.book import Book, ClosedTrade
+from demo_bot.account import Book, ClosedTrade
 from demo_bot.journal import Journal, JournalError, Snapshot, recover
 
 

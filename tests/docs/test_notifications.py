@@ -14,15 +14,21 @@ import yaml
 
 from stack.binaries import alertmanager_command
 from stack.keys import generate
-from stack.reach import look
+from stack.reachability import findings
 from stack.render import render
 from stack.settings import load
 from tests.conftest import binary, eventually, free_port
 from tests.docs.trial import ROOT, blocks
 from tests.drill.services import CHAT, TOPIC, Services
 from tests.routes.desk import _answers
-from tests.webhook_actions.escalation.fakes import ACCOUNT, SLACK_PATH, TELEGRAM_TOKEN, TWILIO_TOKEN, Got
-from tests.webhook_actions.escalation.world import Mailbox
+from tests.webhook_actions.escalation.fakes import (
+    ACCOUNT,
+    SLACK_PATH,
+    TELEGRAM_TOKEN,
+    TWILIO_TOKEN,
+    ReceivedRequest,
+)
+from tests.webhook_actions.escalation.harness import Mailbox
 
 PAGE = "docs/notifications.md"
 OPEN = {"username": "", "password_file": None}  # a mail server that asks nobody who they are
@@ -31,16 +37,16 @@ BASE = {"demo": {"enabled": False}, "channels": {"email": {"enabled": True, "hos
 BASE["channels"]["email"] |= {"from": "desk@example.org", "to": ["me@example.org"]}
 
 
-class Everything(Services):
+class AllServices(Services):
     """The drill's services, and Home Assistant."""
 
-    def take(self, path: str, headers: dict[str, str], body: str) -> tuple[Got, int, object]:
+    def take(self, path: str, headers: dict[str, str], body: str) -> tuple[ReceivedRequest, int, object]:
         if not path.startswith("/api/services/"):
             return super().take(path, headers, body)
         # https://developers.home-assistant.io/docs/api/rest: POST /api/services/<domain>/<service>
         assert path == "/api/services/persistent_notification/create"
         assert headers["Authorization"] == f"Bearer {HOME_TOKEN}"
-        return Got("home_assistant", path, json.loads(body)["message"]), 200, []
+        return ReceivedRequest("home_assistant", path, json.loads(body)["message"]), 200, []
 
 
 def merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
@@ -76,7 +82,7 @@ def written(directory: Path, data: dict[str, Any], contents: dict[str, str]) -> 
 def test_each_block_passes_the_check(tmp_path: Path, number: int) -> None:
     settings = load([written(tmp_path, merged(BASE, yaml.safe_load(blocks(PAGE, "yaml")[number])), {})])
     generate(settings)
-    assert look(settings, datetime.now(UTC)).errors == []
+    assert findings(settings, datetime.now(UTC)).errors == []
 
 
 def test_the_urls_of_the_page_are_those_that_apprise_knows() -> None:
@@ -97,7 +103,7 @@ def test_the_urls_of_the_page_are_those_that_apprise_knows() -> None:
 
 def test_all_blocks_together_reach_every_channel(tmp_path: Path) -> None:
     binary("alertmanager")
-    services, mailbox = Everything(), Mailbox()
+    services, mailbox = AllServices(), Mailbox()
     local = f"127.0.0.1:{services.port}"
     contents = {
         "telegram_token": TELEGRAM_TOKEN,

@@ -97,7 +97,7 @@ def test_without_a_channel_that_is_said(make: Make, tmp_path: Path):
 
 
 def test_missing_secrets_are_red_with_who_writes_them(make: Make):
-    found = [one for one in people.told(make(demo={"enabled": True})) if one.about == "secrets"]
+    found = [one for one in people.notifications(make(demo={"enabled": True})) if one.about == "secrets"]
     assert {(one.level, one.way_out) for one in found} == {
         (Level.RED, "`nightdesk up` or `make setup` writes it")
     }
@@ -105,7 +105,7 @@ def test_missing_secrets_are_red_with_who_writes_them(make: Make):
 
 def test_an_alert_that_reaches_nobody_is_red(make: Make):
     bot = {"source": {"type": "push", "token_file": "token"}, "starting_capital": 1}
-    found = [one for one in people.told(make(bots={"b": bot})) if one.about == "who is told"]
+    found = [one for one in people.notifications(make(bots={"b": bot})) if one.about == "who is told"]
     assert (found[0].level, "nobody would hear" in found[0].says) == (Level.RED, True)
 
 

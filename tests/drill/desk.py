@@ -16,8 +16,8 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, LoginPassword
 
 from stack.drill.command import run, usual
-from stack.drill.progress import Patience
-from stack.drill.run import Result, Wish
+from stack.drill.progress import HopTimeouts
+from stack.drill.run import DrillRequest, Result
 from stack.keys import generate
 from stack.render import render
 from stack.services import LocalService, local_services
@@ -186,7 +186,7 @@ class Desk:
         *,
         answers: bool = True,
         bot: str | None = None,
-        patience: Patience | None = None,
+        patience: HopTimeouts | None = None,
     ) -> Result:
         """Run a drill with a person who acknowledges, or not."""
         over = threading.Event()
@@ -195,7 +195,7 @@ class Desk:
             person.start()
         lines: list[str] = []
         try:
-            wish = Wish(alert, bot, gap=0.5)
+            wish = DrillRequest(alert, bot, gap=0.5)
             return run(self.settings, wish, lines.append, patience or self.patience())
         finally:
             over.set()
@@ -217,9 +217,9 @@ class Desk:
                 return True
         raise AssertionError("\n".join(text for _, text in faults))
 
-    def patience(self) -> Patience:
+    def patience(self) -> HopTimeouts:
         group = usual(self.settings).group
-        return Patience(metric=8, rule=12, alertmanager=8, engine=8, channel=10, answer=12, group=group)
+        return HopTimeouts(metric=8, rule=12, alertmanager=8, engine=8, channel=10, answer=12, group=group)
 
     def _person(self, over: threading.Event) -> None:
         """Acknowledge what is open, as a person with a phone does."""

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from tests.webhook_actions.escalation.fakes import Fakes, Got, Refusal, ntfy_actions
+from tests.webhook_actions.escalation.fakes import Fakes, ReceivedRequest, Refusal, ntfy_actions
 
 CHAT = -100123
 TOPIC = "nightdesk-canary-topic"
@@ -16,7 +16,7 @@ class Services(Fakes):
         super().__init__()
         self.revoked: set[str] = set()
 
-    def take(self, path: str, headers: dict[str, str], body: str) -> tuple[Got, int, object]:
+    def take(self, path: str, headers: dict[str, str], body: str) -> tuple[ReceivedRequest, int, object]:
         """Answer as the real service does."""
         first = path.strip("/").split("/")[0]
         if first == "2010-04-01" and "twilio" in self.revoked:
@@ -41,13 +41,13 @@ class Services(Fakes):
             raise Refusal(400, {"ok": False, "error_code": 400, "description": "Bad Request: chat not found"})
         return json.dumps(message | {"chat_id": CHAT})
 
-    def _incoming(self, path: str, body: str) -> tuple[Got, int, object]:
+    def _incoming(self, path: str, body: str) -> tuple[ReceivedRequest, int, object]:
         """Take what Slack takes: https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks."""
         if "slack" in self.revoked or not path.endswith("slack-canary-secret"):
             raise Refusal(403, "invalid_token")
         message = json.loads(body)
         shown = message.get("text") or message["attachments"][0]["fallback"]
-        return Got("slack", message.get("channel", ""), shown), 200, "ok"
+        return ReceivedRequest("slack", message.get("channel", ""), shown), 200, "ok"
 
     @staticmethod
     def _is_ntfy(path: str, body: str) -> bool:
@@ -56,7 +56,7 @@ class Services(Fakes):
         except ValueError:
             return False
 
-    def _publish(self, path: str, body: str) -> tuple[Got, int, object]:
+    def _publish(self, path: str, body: str) -> tuple[ReceivedRequest, int, object]:
         """Take a message to the one topic that this user may write: https://docs.ntfy.sh/publish/#publish-as-json."""
         message: dict[str, Any] = json.loads(body)
         if message["topic"] != TOPIC:
@@ -67,4 +67,8 @@ class Services(Fakes):
                 "link": "https://ntfy.sh/docs/publish/#authentication",
             }
             raise Refusal(403, refused)
-        return Got("ntfy", TOPIC, message.get("message", "")), 200, {"id": "x", "event": "message"}
+        return (
+            ReceivedRequest("ntfy", TOPIC, message.get("message", "")),
+            200,
+            {"id": "x", "event": "message"},
+        )

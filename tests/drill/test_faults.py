@@ -10,7 +10,7 @@ import yaml
 
 from tests.conftest import free_port
 from tests.drill.desk import Desk, running
-from tests.drill.plants import FAULTS, IN_CI
+from tests.drill.planted_faults import FAULTS, IN_CI
 
 pytestmark = pytest.mark.xdist_group("drill")
 PLANTED = tuple(FAULTS) if os.environ.get("NIGHTDESK_EVERY_FAULT") else IN_CI

@@ -17,7 +17,7 @@ import yaml
 from stack.settings import Settings, load
 from tests.conftest import binary, eventually, free_port
 from tests.freqtrade_replay import PASSWORD, USER, Recording, serve
-from tests.webhook_actions.escalation.world import Mailbox
+from tests.webhook_actions.escalation.harness import Mailbox
 
 SPEED = 60
 _REPORT_AFTER = timedelta(minutes=2)  # so that there is something to report

@@ -20,7 +20,7 @@ from tests.end_to_end.conftest import PROGRAMS, ROOT, SPEED, Stack
 from tests.freqtrade_replay import Recording
 from tests.webhook_actions.chromium import Browser
 from tests.webhook_actions.escalation.fakes import ACCOUNT, TWILIO_TOKEN, Fakes
-from tests.webhook_actions.escalation.world import Mailbox
+from tests.webhook_actions.escalation.harness import Mailbox
 
 FILLS = 3  # from which slippage is judged
 ADMINISTRATOR = "+15550000010"

@@ -24,7 +24,7 @@ from tests.chaos.fleet import wait
 from tests.conftest import binary, eventually, free_port
 from tests.end_to_end.twelve import BOTS, Twelve
 from tests.webhook_actions.escalation.fakes import ACCOUNT, SLACK_PATH, TWILIO_TOKEN, Fakes
-from tests.webhook_actions.escalation.world import Mailbox
+from tests.webhook_actions.escalation.harness import Mailbox
 
 SPEED = 30
 MINUTE = 60 / SPEED
@@ -35,7 +35,7 @@ _PARTS = ("prometheus", "alertmanager", "webhook_actions")
 
 
 @dataclass
-class Scene:
+class Scenario:
     """The bots, what watches them, and the receivers of people."""
 
     settings: Settings
@@ -75,7 +75,7 @@ class Scene:
 
 
 @contextmanager
-def _running(directory: Path, twelve: Twelve) -> Iterator[Scene]:
+def _running(directory: Path, twelve: Twelve) -> Iterator[Scenario]:
     for program in ("prometheus", "alertmanager"):
         binary(program)
     mailbox, fakes = Mailbox(), Fakes()
@@ -98,7 +98,7 @@ def _running(directory: Path, twelve: Twelve) -> Iterator[Scene]:
         for part in local_services(settings, build, directory, options):
             if part.name in _PARTS:
                 eventually(lambda url=part.health: _is_well(url), within=90, what=part.name)
-        yield Scene(settings, twelve, mailbox, fakes)
+        yield Scenario(settings, twelve, mailbox, fakes)
 
 
 @contextmanager
@@ -167,32 +167,32 @@ def test_three_faults_of_twelve_bots_are_a_dozen_mails_and_nobody_hears_of_a_bot
     twelve = Twelve(calls=40)
     for bot in twelve.bots.values():
         bot.up = False  # each misses its first scrape
-    with _running(tmp_path, twelve) as scene:
-        eventually(lambda: _scraped(scene, "count(trading_bot_up == 0) == 12"), what="the first scrape")
+    with _running(tmp_path, twelve) as scenario:
+        eventually(lambda: _scraped(scenario, "count(trading_bot_up == 0) == 12"), what="the first scrape")
         for bot in twelve.bots.values():
             bot.up = True
         wait(12 * MINUTE)
-        assert scene.messages() == [], "the first start of bots that are well"
+        assert scenario.messages() == [], "the first start of bots that are well"
 
         twelve.bots[DOWN].up = False
         twelve.bots[LOSING].drawdown = 0.12
         twelve.bots[FAILING].failing = 0.2
         wait(8 * MINUTE)  # a person answers; until then nothing is left out
-        for one in scene.incidents() if answers else []:
-            scene.acknowledge(one["id"])
+        for one in scenario.incidents() if answers else []:
+            scenario.acknowledge(one["id"])
         wait(15 * MINUTE)
-        told, heard = scene.messages(), scene.counts()
-        assert scene.about_the_well() == []
-        assert {one["bot"] for one in scene.incidents()} == {DOWN, LOSING, FAILING}
+        told, heard = scenario.messages(), scenario.counts()
+        assert scenario.about_the_well() == []
+        assert {one["bot"] for one in scenario.incidents()} == {DOWN, LOSING, FAILING}
         most = ANSWERED if answers else UNANSWERED
         assert all(heard[channel] <= count for channel, count in most.items()), (heard, told)
         if not answers:
-            [called] = [got.text for got in scene.fakes.got if (got.service, got.to) == ("phone", MANAGER)]
+            [called] = [got.text for got in scenario.fakes.got if (got.service, got.to) == ("phone", MANAGER)]
             assert all(bot in called for bot in (DOWN, LOSING, FAILING)), "the next person hears of all three"
     twelve.close()
 
 
-def _scraped(scene: Scene, query: str) -> bool:
-    url = f"{scene.settings.services.prometheus.url}/api/v1/query"
+def _scraped(scenario: Scenario, query: str) -> bool:
+    url = f"{scenario.settings.services.prometheus.url}/api/v1/query"
     answer = requests.get(url, params={"query": query}, timeout=10).json()
     return bool(answer["data"]["result"])

@@ -12,8 +12,8 @@ import requests
 import yaml
 
 from tests.conftest import eventually, free_port
+from tests.exporter.harness import Series, parsed
 from tests.exporter.test_service import ROOT, command
-from tests.exporter.world import Series, parsed
 
 TOKENS = {"one": "token-of-one", "two": "token-of-two"}
 

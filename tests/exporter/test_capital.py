@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from exporter.analytics.curve import Transfer
-from exporter.capital import KeptCapital
-from exporter.landing import Row, page
+from exporter.capital import CapitalFile
+from exporter.status_page import Row, page
+from tests.exporter.harness import ScriptedBot, Series, http_settings, names, serve, value, watch
 from tests.exporter.test_freqtrade import PACE, RECORDED_AT, Clock, settings
 from tests.exporter.test_http import NOW, STATE
 from tests.exporter.test_http import trade as told
 from tests.exporter.trades import START, ledger, trade
-from tests.exporter.world import ScriptedBot, Series, http_settings, names, serve, value, watch
 from tests.freqtrade_replay import Recording
 from tests.freqtrade_replay import serve as serve_freqtrade
 
@@ -107,13 +107,13 @@ def test_the_first_equity_that_was_seen_is_known_after_a_restart_of_the_exporter
 
 
 def test_what_was_kept_of_another_source_or_is_damaged_is_no_capital(tmp_path):
-    KeptCapital(tmp_path, "http://one").write(1000.0)
-    assert KeptCapital(tmp_path, "http://one").read() == 1000.0
-    assert KeptCapital(tmp_path, "http://two").read() is None
+    CapitalFile(tmp_path, "http://one").write(1000.0)
+    assert CapitalFile(tmp_path, "http://one").read() == 1000.0
+    assert CapitalFile(tmp_path, "http://two").read() is None
     (tmp_path / "capital.json").write_text("{")
-    assert KeptCapital(tmp_path, "http://one").read() is None
+    assert CapitalFile(tmp_path, "http://one").read() is None
     (tmp_path / "full").write_text("no directory")
-    KeptCapital(tmp_path / "full", "http://one").write(1000.0)  # which is told in the log
+    CapitalFile(tmp_path / "full", "http://one").write(1000.0)  # which is told in the log
 
 
 def test_a_bot_that_tells_its_profit_has_the_equity_that_follows_from_its_declared_capital(tmp_path):

@@ -10,8 +10,8 @@ import pytest
 from exporter.catalogue import METRICS, Histogram, sample, table
 from exporter.exposition import Board, Lines, Part
 from tests.conftest import binary
+from tests.exporter.harness import ScriptedBot, http_settings, parsed, serve, watch
 from tests.exporter.test_http import NOW, STATE, trade
-from tests.exporter.world import ScriptedBot, http_settings, parsed, serve, watch
 from tests.freqtrade_replay import PASSWORD, USER, Recording
 from tests.freqtrade_replay import serve as serve_freqtrade
 

@@ -17,9 +17,9 @@ import pytest
 from exporter import client
 from exporter.client import Bot
 from tests.conftest import eventually, free_port
+from tests.exporter.harness import value
 from tests.exporter.pushing import TOKENS, Desk, desk
 from tests.exporter.test_push import closed, won
-from tests.exporter.world import value
 
 
 @pytest.fixture(scope="module")

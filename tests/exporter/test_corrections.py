@@ -11,7 +11,8 @@ import requests
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.past import Past
+from exporter.trade_history import TradeHistory
+from tests.exporter.harness import ScriptedBot, Series, http_settings, serve, value, watch
 from tests.exporter.pushing import Desk, desk
 from tests.exporter.test_freqtrade import PACE, Clock, watched
 from tests.exporter.test_http import NOW, STATE
@@ -19,7 +20,6 @@ from tests.exporter.test_http import trade as told
 from tests.exporter.test_ledger import figures
 from tests.exporter.test_push import closed, state
 from tests.exporter.trades import CAPITAL, DAY, START, closings, ledger, trade
-from tests.exporter.world import ScriptedBot, Series, http_settings, serve, value, watch
 from tests.freqtrade_replay import Recording
 
 WRONG, RIGHT = -1500.0, -0.375
@@ -41,7 +41,7 @@ def test_after_a_correction_every_figure_is_as_if_it_had_been_told_at_once(trade
         data.draw(st.floats(-1500, 1500)),
         opened_at=trades[place].opened_at,
     )
-    past, found, now = Past(), ledger([]), START + 201 * DAY
+    past, found, now = TradeHistory(), ledger([]), START + 201 * DAY
     found.add(past.add([*trades[:place], wrong, *trades[place + 1 :]])[0], CAPITAL)
     figures(found, now)  # what is kept must not go stale
     assert past.add([trades[place]]) == ([], wrong != trades[place])
@@ -50,7 +50,7 @@ def test_after_a_correction_every_figure_is_as_if_it_had_been_told_at_once(trade
 
 
 def test_a_correction_moves_no_counter_back_and_counts_no_trade_twice():
-    past, found = Past(), ledger([])
+    past, found = TradeHistory(), ledger([])
     found.add(past.add([trade(1, START, -5.0), trade(2, START, -1.0)])[0], CAPITAL)
     past.add([trade(1, START, 5.0)])
     found.correct(past.trades(), CAPITAL)

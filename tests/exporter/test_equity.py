@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.analytics.curve import Baseline, Transfer
+from tests.exporter.harness import ScriptedBot, http_settings, own, serve, value, watch
 from tests.exporter.test_http import NOW, STATE
 from tests.exporter.test_http import trade as told
 from tests.exporter.trades import DAY, START, closings, daily_trades, ledger, recorded, trade
-from tests.exporter.world import ScriptedBot, http_settings, own, serve, value, watch
 
 LATER = START + 300 * DAY
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from clients.bot_api import ClosedTrade
 from clients.freqtrade import ClosedTrade as FreqtradeTrade
 from clients.trading import Leg, Side, Trade, slippage
-from exporter.past import Past
 from exporter.sources import Input
+from exporter.trade_history import TradeHistory
 from tests.exporter.trades import DAY, START, ledger, recorded, recorded_trades, trade
 
 NOW = START + 40 * DAY
@@ -172,7 +172,7 @@ def test_a_trade_of_the_bot_api_tells_its_prices_or_leaves_them_out() -> None:
 
 
 def test_what_a_trade_slipped_is_kept_with_it_and_a_correction_of_it_is_seen() -> None:
-    past = Past()
+    past = TradeHistory()
     first = trade(1, START, 1.0, slippage=slippage("long", Leg(1, 2, 3), Leg(None, 2, 3)), fees=0.25)
     assert past.add([first]) == ([first], False)
     assert list(past.trades()) == [first]

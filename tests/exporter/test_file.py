@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.exporter.harness import Series, names, own, value, watch
 from tests.exporter.test_http import NOW, STATE, trade
-from tests.exporter.world import Series, names, own, value, watch
 
 
 class WritingBot:

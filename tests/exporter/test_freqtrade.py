@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.exporter.world import Watch, names, own, value, watch
+from tests.exporter.harness import Watch, names, own, value, watch
 from tests.freqtrade_replay import PASSWORD, USER, Recording, serve
 
 RECORDED_AT = 1795399297.0  # /health last_process_ts

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from tests.exporter.harness import Series, names, value
 from tests.exporter.test_freqtrade import RECORDED_AT, Clock, watched
-from tests.exporter.world import Series, names, value
 from tests.freqtrade_replay import Recording
 
 SAID = Recording()

@@ -18,9 +18,9 @@ from exporter.limits.figures import Figures
 from exporter.reading import Reading
 from exporter.sources.freqtrade.money import OpenMoney
 from stack.settings import load
+from tests.exporter.harness import ScriptedBot, Series, Watch, http_settings, names, serve, value, watch
 from tests.exporter.limits.desk import Desk, at
 from tests.exporter.test_freqtrade import Clock, watched
-from tests.exporter.world import ScriptedBot, Series, Watch, http_settings, names, serve, value, watch
 from tests.freqtrade_replay import Recording
 
 SEEN = {

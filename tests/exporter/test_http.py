@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from exporter.poller import BotPoller
-from tests.exporter.world import HELD, ScriptedBot, http_settings, names, own, serve, value, watch
+from tests.exporter.harness import HELD, ScriptedBot, http_settings, names, own, serve, value, watch
 
 NOW = 1_800_000_000.0
 STATE: dict[str, Any] = {
@@ -371,7 +371,7 @@ def test_an_answer_without_end_is_cut_off(bot, tmp_path, monkeypatch):
         assert "100000 bytes" in watched.poller.status.error
 
 
-class OneLook(Executor):
+class ManualExecutor(Executor):
     """Runs nothing: a test says when what was submitted is done."""
 
     def __init__(self) -> None:
@@ -385,7 +385,7 @@ class OneLook(Executor):
 
 def test_a_poll_that_ends_as_it_is_cancelled_ends_the_polling_all_the_same(bot, tmp_path):
     async def stop(poller: BotPoller) -> bool:
-        once = poller._executor = OneLook()
+        once = poller._executor = ManualExecutor()
         polling = asyncio.create_task(poller.run(0, 3600))
         await once.submitted.wait()
         once.look.set_result([])

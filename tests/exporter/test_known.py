@@ -13,12 +13,12 @@ import requests
 import yaml
 
 from tests.conftest import eventually
+from tests.exporter.harness import ScriptedBot, parsed, serve, value, watch
 from tests.exporter.pushing import Desk, desk
 from tests.exporter.test_file import WritingBot
 from tests.exporter.test_http import NOW, STATE, trade
 from tests.exporter.test_push import closed, state
 from tests.exporter.test_service import Exporter, http, running
-from tests.exporter.world import ScriptedBot, parsed, serve, value, watch
 from tests.freqtrade_replay import USER, Recording
 from tests.freqtrade_replay import serve as serve_freqtrade
 

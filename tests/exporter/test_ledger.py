@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from exporter.analytics.curve import Baseline, Transfer
 from exporter.analytics.ledger import Ledger
-from exporter.past import Past
+from exporter.trade_history import TradeHistory
 from tests.exporter.trades import CAPITAL, DAY, START, closings, daily_trades, ledger, trade
 
 
@@ -41,7 +41,7 @@ def test_late_and_repeated_trades_give_the_figures_of_those_in_order(trades, ran
     events = [Transfer(START + 50 * DAY, 500.0), Baseline(START + 90 * DAY, None)]
     shuffled = trades + random.choices(trades, k=3) if trades else []
     random.shuffle(shuffled)
-    past, piecewise = Past(), ledger([], events=events)
+    past, piecewise = TradeHistory(), ledger([], events=events)
     now = START + 201 * DAY
     for each in shuffled:
         piecewise.add(past.add([each])[0], CAPITAL)

@@ -11,10 +11,10 @@ from clients.freqtrade import OpenTrade
 from clients.input import Input
 from clients.trading import Position, WaitingOrder
 from exporter.positions import of_orders, of_positions
+from tests.exporter.harness import HELD as OF_API
+from tests.exporter.harness import ScriptedBot, Series, http_settings, names, own, serve, value, watch
 from tests.exporter.test_freqtrade import Clock, watched
 from tests.exporter.test_http import NOW, STATE
-from tests.exporter.world import HELD as OF_API
-from tests.exporter.world import ScriptedBot, Series, http_settings, names, own, serve, value, watch
 from tests.freqtrade_replay import Recording
 
 HELD = Position(

@@ -15,8 +15,8 @@ from exporter.container import Container
 from exporter.process import OneProcess, PidFile, usage_of
 from stack.settings import Bot
 from tests.conftest import eventually
+from tests.exporter.harness import ScriptedBot, http_settings, serve, value, watch
 from tests.exporter.test_http import STATE
-from tests.exporter.world import ScriptedBot, http_settings, serve, value, watch
 
 SLEEPS = "import sys, time; time.sleep(60)"
 

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from exporter.intake import BODY_LIMIT
+from exporter.push_api import BODY_LIMIT
 from exporter.sources.journal import Journal, folder
+from tests.exporter.harness import Series, names, own, value, watch
 from tests.exporter.pushing import TOKENS, Desk, desk
 from tests.exporter.test_http import STATE
-from tests.exporter.world import Series, names, own, value, watch
 
 NOW = time.time()
 

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from schemathesis import checks
 
 from exporter.sources.push import Taken, Unreadable
+from tests.exporter.harness import own, value, watch
 from tests.exporter.pushing import TOKENS, Desk, desk
 from tests.exporter.test_http import STATE
 from tests.exporter.test_push import NOW, closed, state
-from tests.exporter.world import own, value, watch
 
 CHECKS = [
     checks.not_a_server_error,

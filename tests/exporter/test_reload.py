@@ -15,9 +15,9 @@ import requests
 import yaml
 
 from tests.conftest import binary, eventually, free_port
+from tests.exporter.harness import ScriptedBot, parsed, serve
 from tests.exporter.test_http import STATE, trade
 from tests.exporter.test_service import Exporter, http, running
-from tests.exporter.world import ScriptedBot, parsed, serve
 
 RELOAD = "reload-token"
 

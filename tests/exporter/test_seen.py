@@ -15,9 +15,9 @@ import yaml
 
 from exporter.catalogue import EXPORTER, LOGS, METRICS
 from tests.conftest import binary, eventually, free_port
+from tests.exporter.harness import TOKEN
 from tests.exporter.test_catalogue import DESIGN
 from tests.exporter.test_service import ROOT
-from tests.exporter.world import TOKEN
 
 DAY = 86_400.0
 # Written by a recording rule in Prometheus, over blackbox_exporter's probes.

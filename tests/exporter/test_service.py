@@ -14,8 +14,8 @@ import pytest
 import yaml
 
 from tests.conftest import eventually, free_port
+from tests.exporter.harness import TOKEN, ScriptedBot, parsed, serve
 from tests.exporter.test_http import STATE, trade
-from tests.exporter.world import TOKEN, ScriptedBot, parsed, serve
 from tests.freqtrade_replay import PASSWORD, USER, Recording
 from tests.freqtrade_replay import serve as serve_freqtrade
 

@@ -17,9 +17,9 @@ import yaml
 from exporter.client import Bot
 from stack.settings.web_config import WebConfig, WebConfigError
 from tests.conftest import binary, eventually, free_port
+from tests.exporter.harness import ScriptedBot, parsed, serve
 from tests.exporter.test_http import STATE, trade
 from tests.exporter.test_service import ROOT, configure, http
-from tests.exporter.world import ScriptedBot, parsed, serve
 
 USER, PASSWORD = "prometheus", "a long pass:word ü"
 HASH = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode()

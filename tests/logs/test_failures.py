@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from exporter.logs.failures import Context
-from exporter.logs.lines import fold, folded, told
+from exporter.logs.lines import fold, folded, message_of
 from exporter.logs.patterns import Pattern, Table
 from exporter.logs.report import Event, Position, Reader
 from exporter.logs.scanner import Scanner
@@ -153,5 +153,5 @@ def test_a_remembered_message_is_the_one_that_is_read(name: str):
     block = (FIXTURES / name).read_bytes()
     start = 0
     while (end := block.find(b"\n", start)) >= 0:
-        assert folded(block, start, end) == fold(told(block, start, end))
+        assert folded(block, start, end) == fold(message_of(block, start, end))
         start = end + 1

@@ -24,7 +24,7 @@ LOGROTATE = shutil.which("logrotate", path=f"{os.environ.get('PATH', '')}:/usr/s
 needs_logrotate = pytest.mark.skipif(LOGROTATE is None, reason="logrotate is not installed")
 
 
-class World:
+class Harness:
     """A log with its writer, the rotation that settings give it, and what a follower read of it."""
 
     def __init__(self, directory: Path, *, copy_truncate: bool, compress: bool, own: bool) -> None:
@@ -90,58 +90,58 @@ class World:
         + (", by ourselves" if all_[2] else "")
     ),
 )
-def world(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[World]:
+def harness(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Harness]:
     tmp_path.chmod(0o755)
     copy_truncate, compress, own = request.param
     if not own and LOGROTATE is None:
         pytest.skip("logrotate is not installed")
-    world = World(tmp_path, copy_truncate=copy_truncate, compress=compress, own=own)
-    world.pause = copy_truncate
-    yield world
-    world.writer.kill()
-    world.writer.wait()
+    harness = Harness(tmp_path, copy_truncate=copy_truncate, compress=compress, own=own)
+    harness.pause = copy_truncate
+    yield harness
+    harness.writer.kill()
+    harness.writer.wait()
 
 
-def rotate_while(world: World, follower: Follower, *, meanwhile: bool) -> Follower:
+def rotate_while(harness: Harness, follower: Follower, *, meanwhile: bool) -> Follower:
     """Rotate three times, at times a second apart since the files are named by it."""
     for _ in range(3):
         until = time.monotonic() + 1.1
         while time.monotonic() < until:
             if meanwhile:
-                world.take(follower)
+                harness.take(follower)
             time.sleep(0.02)
-        world.rotate(pause=world.pause)
+        harness.rotate(pause=harness.pause)
     return follower
 
 
-def test_a_running_follower_reads_every_line_once(world: World):
-    follower = rotate_while(world, Follower(world.log), meanwhile=True)
-    written = world.stop()
-    world.take(follower)
-    assert len(list(world.log.parent.glob("bot.log.2*"))) == 3
-    assert world.read == list(range(written))
+def test_a_running_follower_reads_every_line_once(harness: Harness):
+    follower = rotate_while(harness, Follower(harness.log), meanwhile=True)
+    written = harness.stop()
+    harness.take(follower)
+    assert len(list(harness.log.parent.glob("bot.log.2*"))) == 3
+    assert harness.read == list(range(written))
     assert follower.lost == 0
 
 
-def test_a_follower_that_slept_through_three_rotations_reads_every_line_once(world: World):
-    follower = Follower(world.log)
-    while not world.read:  # what it has never read from is no place that it could find again
-        world.take(follower)
-    rotate_while(world, follower, meanwhile=False)
-    written = world.stop()
-    world.take(follower)
-    assert world.read == list(range(written))
+def test_a_follower_that_slept_through_three_rotations_reads_every_line_once(harness: Harness):
+    follower = Follower(harness.log)
+    while not harness.read:  # what it has never read from is no place that it could find again
+        harness.take(follower)
+    rotate_while(harness, follower, meanwhile=False)
+    written = harness.stop()
+    harness.take(follower)
+    assert harness.read == list(range(written))
     assert follower.lost == 0
 
 
-def test_a_follower_started_again_after_rotations_goes_on_where_the_last_one_ended(world: World):
-    first = Follower(world.log)
-    world.take(first)
+def test_a_follower_started_again_after_rotations_goes_on_where_the_last_one_ended(harness: Harness):
+    first = Follower(harness.log)
+    harness.take(first)
     mark = first.mark
     first.close()
-    rotate_while(world, first, meanwhile=False)
-    written = world.stop()
-    second = Follower(world.log, mark)
-    world.take(second)
-    assert world.read == list(range(written))
+    rotate_while(harness, first, meanwhile=False)
+    written = harness.stop()
+    second = Follower(harness.log, mark)
+    harness.take(second)
+    assert harness.read == list(range(written))
     assert second.lost == 0

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from stack.announce import send_notice
 from stack.notify import NotifyError, send_tests
 from stack.settings import load
-from stack.tell import tell
 from tests.conftest import binary, eventually, free_port
 from tests.routes.desk import Desk, running
 from tests.webhook_actions.escalation.fakes import ACCOUNT, TWILIO_TOKEN, Fakes
@@ -33,7 +33,7 @@ def test_one_message_goes_over_each_channel_and_none_is_acted_on(desk: Desk) -> 
 
 
 def test_what_nightdesk_says_by_itself_goes_over_each_channel_of_alertmanager(desk: Desk) -> None:
-    tell(desk.settings, "meta", "exporter fails again and again", "It ended with exit code 1.")
+    send_notice(desk.settings, "meta", "exporter fails again and again", "It ended with exit code 1.")
     subject = "[meta] exporter fails again and again"
     eventually(lambda: subject in desk.inbox.subjects(), what="the mail")
     eventually(lambda: any(subject in text for text in desk.inbox.telegram), what="the chat's message")

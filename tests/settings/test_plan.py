@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, Phase, given
 from hypothesis import settings as trying
 from hypothesis import strategies as st
 
-from stack.reach import look, told
+from stack.reachability import findings, notified
 from stack.settings import Settings, SettingsError, load, severities_of
-from stack.settings.plan import CLIMB, LOSS, Step, Subject, telling
+from stack.settings.plan import CLIMB, LOSS, Step, Subject, step_recipients
 from stack.settings.timetable import ALERTMANAGER, WATCHDOG, Entry, timetable
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
@@ -46,7 +46,7 @@ def critical(settings: Settings) -> list[str]:
 def test_with_email_only_every_critical_alert_of_the_starter_reaches_its_owner(tmp_path: Path) -> None:
     settings = made(tmp_path, "email")
     for kind in critical(settings):
-        first = told(plan(settings, kind))[0]
+        first = notified(plan(settings, kind))[0]
         assert (first.after, first.who, first.address) == (0.0, "administrator", "me@example.org"), kind
 
 
@@ -64,12 +64,12 @@ def test_one_channel_of_any_kind_is_enough_for_every_critical_alert(
 ) -> None:
     settings = made(tmp_path, channel, profile=profile)
     for kind in critical(settings):
-        assert told(plan(settings, kind)), kind
+        assert notified(plan(settings, kind)), kind
 
 
 def test_news_never_rings(tmp_path: Path) -> None:
     settings = made(tmp_path, "phone", "sms")
-    assert told(plan(settings, "MilestoneReached", "info")) == []
+    assert notified(plan(settings, "MilestoneReached", "info")) == []
 
 
 def test_the_addresses_of_a_channel_hear_first_beside_whoever_is_first(tmp_path: Path) -> None:
@@ -113,7 +113,9 @@ def test_a_team_may_be_a_rota_whose_turn_it_is_hears_beside_the_desk(tmp_path: P
 def test_that_nothing_is_left_to_try_is_told_to_whoever_is_first_a_rota_as_well(tmp_path: Path) -> None:
     people = {name: {"email": [f"{name}@example.org"]} for name in ("administrator", "anna", "ben")}
     settings = made(tmp_path, "email", contacts=people, escalation=rota("anna", "ben") | {"first": "desk"})
-    whom = telling(settings, Subject("Down", "mine", "critical"), Step("notice: spent", 0, 0.0, ""), NOON)
+    whom = step_recipients(
+        settings, Subject("Down", "mine", "critical"), Step("notice: spent", 0, 0.0, ""), NOON
+    )
     assert [one.address for one in whom.recipients] == ["ben@example.org"]
 
 
@@ -126,18 +128,20 @@ def test_who_stands_in_for_two_roles_is_called_once_at_a_time(tmp_path: Path) ->
             now = [(one.channel, one.address) for one in plan(settings, kind) if one.after == after]
             assert len(now) == len(set(now)), (kind, after, now)
     loss = Subject("CriticalLoss", "mine", "critical")
-    assert telling(settings, loss, Step(LOSS, 0, 0.0, ""), NOON).told_already
-    assert not telling(settings, loss, Step(CLIMB, 1, 0.0, ""), NOON).told_already
+    assert step_recipients(settings, loss, Step(LOSS, 0, 0.0, ""), NOON).told_already
+    assert not step_recipients(settings, loss, Step(CLIMB, 1, 0.0, ""), NOON).told_already
 
 
 def test_what_the_opening_has_said_is_told_only_to_whom_it_missed(tmp_path: Path) -> None:
     step = Step("notice: told", 0, 0.0, "notify_admin is among its actions")
     subject = Subject("DiskUsageCritical", "mine", "critical")
     owner = made(tmp_path, "email")
-    assert telling(owner, subject, step, NOON).told_already
+    assert step_recipients(owner, subject, step, NOON).told_already
     spent = {"spent_attempts": {"contact": "manager", "channels": ["email"]}}
     apart = made(tmp_path, "email", contacts={"manager": {"email": ["boss@example.org"]}}, escalation=spent)
-    assert [one.address for one in telling(apart, subject, step, NOON).recipients] == ["boss@example.org"]
+    assert [one.address for one in step_recipients(apart, subject, step, NOON).recipients] == [
+        "boss@example.org"
+    ]
 
 
 def test_maintenance_and_quiet_hours_put_off_what_they_hold_and_say_so(tmp_path: Path) -> None:
@@ -205,20 +209,20 @@ def test_somebody_is_told_of_every_alert_of_every_bot_at_every_time_or_check_ref
         settings = load([file])
     except SettingsError:
         return
-    if look(settings, NOON + timedelta(minutes=checked)).errors:
+    if findings(settings, NOON + timedelta(minutes=checked)).errors:
         return
     for kind, alert in settings.alerts.items():
         for severity in severities_of(kind) if alert.enabled and kind != WATCHDOG else ():
             entries = plan(settings, kind, severity, NOON + timedelta(minutes=fired))
             if severity != "info":
-                assert told(entries), (kind, entries)
-            places = [(one.after, one.channel, one.address, one.sender) for one in told(entries)]
+                assert notified(entries), (kind, entries)
+            places = [(one.after, one.channel, one.address, one.sender) for one in notified(entries)]
             assert len(places) == len(set(places)), "one person hears of one step once"
 
 
 def test_an_alert_that_settings_send_to_nobody_is_refused_unless_it_is_news(tmp_path: Path) -> None:
     nowhere: dict[str, Any] = {"channels": []}
     settings = made(tmp_path, "email", alerts={"LowWinRate": nowhere, "MilestoneReached": nowhere})
-    (line,) = look(settings, NOON).errors
+    (line,) = findings(settings, NOON).errors
     assert line.startswith("LowWinRate of mine: nobody would hear of it")
     assert "its own channels are none" in line

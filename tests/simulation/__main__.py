@@ -7,10 +7,10 @@ import sys
 import time
 from collections.abc import Iterator
 
+from tests.simulation.environment import SEVERITIES
 from tests.simulation.scenario import Event, drawn
 from tests.simulation.simulation import LENGTH, Result, run
 from tests.simulation.variants import BOTS
-from tests.simulation.world import SEVERITIES
 
 _SHOWN = 60  # lines of a trace
 

@@ -11,18 +11,18 @@ import psycopg
 
 from clients.http import Answer, Request
 from stack.settings import Settings
+from tests.simulation.environment import AskAlertmanager, AskPrometheus
 from tests.simulation.loop import GreenThreads
-from tests.simulation.world import AskAlertmanager, AskPrometheus
 from webhook_actions.actions import load_actions
 from webhook_actions.bots import BotControl, control
-from webhook_actions.bots import World as BotWorld
+from webhook_actions.bots import Environment as BotWorld
 from webhook_actions.bots.protocol import Guard
-from webhook_actions.engine.due import supervised
+from webhook_actions.engine.due_loop import supervised
 from webhook_actions.metrics import Metrics
 from webhook_actions.notify.delivery import Sender
 from webhook_actions.outcome import Outcome
 from webhook_actions.payload import Alert
-from webhook_actions.service import Parts, parts, reconsider
+from webhook_actions.service import EngineParts, parts, reconsider
 from webhook_actions.store import incidents
 from webhook_actions.store.database import Clock
 from webhook_actions.store.runs import Lease
@@ -69,7 +69,7 @@ class Process:
     def __init__(self, sim: Any, number: int) -> None:
         self.sim, self.number = sim, number
         self.alive, self.frozen_until, self.offset = False, -1.0, 0.0
-        self.generation: tuple[Parts, list[asyncio.Task[Any]]] | None = None
+        self.generation: tuple[EngineParts, list[asyncio.Task[Any]]] | None = None
         self.settings: Settings | None = None
         self._life = 0
 
@@ -143,7 +143,7 @@ class Process:
         parts_, life = self._parts(), _Life(self, self._life)
         return Commands(self.settings, life, parts_.escalation, load_actions(), life.now)
 
-    def _parts(self) -> Parts:
+    def _parts(self) -> EngineParts:
         if not self.alive or self.generation is None or self.sim.loop.time() < self.frozen_until:
             raise Died
         return self.generation[0]

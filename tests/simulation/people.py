@@ -9,7 +9,7 @@ from tests.simulation.sent import Sending
 from tests.simulation.tables import Step, Tables
 from webhook_actions.store.acknowledgements import Acknowledgement
 from webhook_actions.store.deliveries import Delivery
-from webhook_actions.store.escalation_steps import Due as DueStep
+from webhook_actions.store.escalation_steps import DueStep as DueStep
 from webhook_actions.store.escalation_steps import Opened
 from webhook_actions.store.overrides import Made
 

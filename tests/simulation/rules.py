@@ -5,9 +5,9 @@ from collections import defaultdict
 from datetime import datetime, timedelta
 from typing import Any
 
+from tests.simulation.environment import SCRAPE, Sent, SimulatedEnvironment
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.memory import Memory
-from tests.simulation.world import SCRAPE, Sent, World
 
 
 class Rules:
@@ -15,7 +15,7 @@ class Rules:
 
     loop: VirtualLoop
     memory: Memory
-    world: World
+    world: SimulatedEnvironment
     variant: str
     variant_since: float
 

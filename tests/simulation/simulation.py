@@ -14,13 +14,13 @@ import psycopg
 
 from stack.settings import Settings
 from tests.simulation.engines import Died, Process
+from tests.simulation.environment import SCRAPE, SEVERITIES, SimulatedEnvironment
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.memory import Memory
 from tests.simulation.rules import Rules
 from tests.simulation.scenario import Event, drawn
 from tests.simulation.substitution import in_memory
 from tests.simulation.variants import BOTS, settings
-from tests.simulation.world import SCRAPE, SEVERITIES, World
 from webhook_actions.engine.reconcile import fingerprint
 from webhook_actions.notify.links import Links
 from webhook_actions.payload import Alert
@@ -55,7 +55,7 @@ class Simulation(Rules):
         self.loop = VirtualLoop()
         self.random = random.Random(f"{seed} engines")
         self.memory = Memory(self.loop.now)
-        self.world = World(self.loop, seed, BOTS)
+        self.world = SimulatedEnvironment(self.loop, seed, BOTS)
         self.memory.closing = self.closing
         self.links = Links(settings("usual"))
         self.processes = [Process(self, number) for number in range(engines)]

@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 from tests.simulation.memory import Memory
-from webhook_actions.engine import due
+from webhook_actions.engine import due_loop
 from webhook_actions.report import archive
 from webhook_actions.store import (
     acknowledgements,
@@ -63,13 +63,13 @@ def _places() -> tuple[tuple[Any, str, Any, str], ...]:
 @contextmanager
 def in_memory(memory: Memory) -> Iterator[None]:
     """Have the store's functions, wherever they are known by name, work on a memory."""
-    longest = due._LONGEST_SLEEP
-    due._LONGEST_SLEEP = 30.0  # no notice is lost here but by a death, and every look costs
+    longest = due_loop._LONGEST_SLEEP
+    due_loop._LONGEST_SLEEP = 30.0  # no notice is lost here but by a death, and every look costs
     try:
         for module, name, _, function in _places():
             setattr(module, name, getattr(memory, function))
         yield
     finally:
-        due._LONGEST_SLEEP = longest
+        due_loop._LONGEST_SLEEP = longest
         for module, name, real, _ in _places():
             setattr(module, name, real)

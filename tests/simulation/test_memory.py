@@ -12,14 +12,14 @@ import pytest
 from stack.settings.plan import Recipient, Step
 from tests.simulation.memory import Memory
 from tests.simulation.substitution import MODULES
-from tests.webhook_actions.escalation.world import database
+from tests.webhook_actions.escalation.harness import database
 from webhook_actions.outcome import Outcome, Result
 from webhook_actions.payload import Alert
 from webhook_actions.store import migrate
 from webhook_actions.store.deliveries import Delivery, Open
 from webhook_actions.store.embedded import EmbeddedPostgres
 from webhook_actions.store.escalation_steps import Taken
-from webhook_actions.store.incidents import Due
+from webhook_actions.store.incidents import DueUpdate
 from webhook_actions.store.runs import Ending
 
 _SAME = ("state", "outcome", "verdict", "before")
@@ -33,7 +33,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     server.stop()
 
 
-class Both:
+class BothStores:
     """Asks both stores the same, and tells their rows apart by the order in which they were made."""
 
     def __init__(self, connection: Any, dice: random.Random) -> None:
@@ -97,7 +97,9 @@ class Both:
         if self.claims:
             theirs, ours = self.dice.choice(self.claims)
             at = self.dice.choice((None, datetime.now(UTC) + timedelta(hours=1)))
-            await self.ask("incidents.schedule", ([Due(theirs, at, "why")],), ([Due(ours, at, "why")],))
+            await self.ask(
+                "incidents.schedule", ([DueUpdate(theirs, at, "why")],), ([DueUpdate(ours, at, "why")],)
+            )
 
     async def wake(self) -> None:
         if self.incidents:
@@ -360,7 +362,7 @@ def test_both_stores_answer_alike(postgres: str, tmp_path: Path, seed: int) -> N
         async with database(postgres, f"both{seed}") as pool:
             await migrate.migrate(pool)
             async with pool.connection() as connection:
-                both = Both(connection, random.Random(seed))
+                both = BothStores(connection, random.Random(seed))
                 works = (
                     both.accept,
                     both.claim,

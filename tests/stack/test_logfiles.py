@@ -8,7 +8,7 @@ from pathlib import Path
 
 from stack.logfiles import LAST_LINES, RotatingFile, ServiceLogs
 from stack.settings import load
-from stack.settings.telling import Logs
+from stack.settings.observability import Logs
 from stack.settings.types import Duration, Size
 from tests.stack.conftest import Desk
 

@@ -21,8 +21,8 @@ from stack.render import render
 from stack.settings import Settings, load
 from tests.conftest import binary, eventually, free_port
 from tests.dashboards.reading import View, every, read
+from tests.exporter.harness import TOKEN, ScriptedBot, serve
 from tests.exporter.test_http import STATE
-from tests.exporter.world import TOKEN, ScriptedBot, serve
 from tests.freqtrade_replay import PASSWORD, USER, Recording
 from tests.freqtrade_replay import serve as serve_freqtrade
 from tests.storage.conftest import answers

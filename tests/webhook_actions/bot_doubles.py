@@ -60,7 +60,7 @@ class Clock:
 
 
 @dataclass
-class Wire:
+class FaultyTransport:
     """Carries requests to a double; each state-changing one takes the next fault, none once they run out."""
 
     serve: Callable[[str, str, Any, str | None], tuple[int, Any]]
@@ -385,11 +385,11 @@ class Freqtrade(Double):
         }  # fmt: skip
 
 
-def http_adapter(wire: Wire, secret: Path, guard: Guard) -> HttpAdapter:
+def http_adapter(wire: FaultyTransport, secret: Path, guard: Guard) -> HttpAdapter:
     return HttpAdapter(HttpBot(type="http", url="http://bot", token_file=secret), 5, guard, wire.ask)
 
 
-def freqtrade_adapter(wire: Wire, secret: Path, guard: Guard) -> FreqtradeAdapter:
+def freqtrade_adapter(wire: FaultyTransport, secret: Path, guard: Guard) -> FreqtradeAdapter:
     bot = FreqtradeBot(type="freqtrade", url="http://bot", username="user", password_file=secret)
     return FreqtradeAdapter(bot, 5, guard, wire.ask, wire.clock.sleep, wire.clock.read)
 

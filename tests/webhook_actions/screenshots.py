@@ -5,10 +5,10 @@ from pathlib import Path
 
 from tests.conftest import eventually
 from tests.webhook_actions.chromium import Browser
+from tests.webhook_actions.harness import ROOT, Harness
 from tests.webhook_actions.rota import desk
 from tests.webhook_actions.test_browser import log_in
 from tests.webhook_actions.test_signed_page import link
-from tests.webhook_actions.world import ROOT, World
 
 IMAGES = ROOT / "docs/img"
 DOWN = {
@@ -31,47 +31,47 @@ def main() -> None:
         tokens = {f"{name}_file": f"{name}_token" for name in ("receive", "read", "act", "reload")}
         # The alerts come by webhook alone, with their words.
         given["webhook_actions"] = {"tokens": tokens, "heartbeat": "1s", "reconcile_interval": "10m"}
-        world = World(Path(scratch), "alpha", "beta", **given)
+        harness = Harness(Path(scratch), "alpha", "beta", **given)
         try:
             with Browser(Path(scratch) / "chromium") as browser:
-                shoot(world, browser)
+                shoot(harness, browser)
         finally:
-            world.close()
+            harness.close()
 
 
-def shoot(world: World, browser: Browser) -> None:
+def shoot(harness: Harness, browser: Browser) -> None:
     IMAGES.mkdir(exist_ok=True)
-    world.start_prometheus()
-    world.start_engine()
+    harness.start_prometheus()
+    harness.start_engine()
     for bot in ("alpha", "beta"):
-        world.bots.by_name[bot].comes_back = False
-    world.bots.by_name["alpha"].positions = HELD
-    world.goes_down("alpha")
-    world.goes_down("beta")
-    world.deliver(world.alert("alpha", annotations=DOWN), world.alert("beta", annotations=ALSO_DOWN))
-    eventually(lambda: world.incident("alpha")["handed_over_at"], within=60, what="giving up")
+        harness.bots.by_name[bot].comes_back = False
+    harness.bots.by_name["alpha"].positions = HELD
+    harness.goes_down("alpha")
+    harness.goes_down("beta")
+    harness.deliver(harness.alert("alpha", annotations=DOWN), harness.alert("beta", annotations=ALSO_DOWN))
+    eventually(lambda: harness.incident("alpha")["handed_over_at"], within=60, what="giving up")
     browser.size(390, 844)
-    browser.go(link(world, "anna"))
+    browser.go(link(harness, "anna"))
     browser.shoot(IMAGES / "link-phone.png", whole=False)
     browser.size(1100, 800)
-    log_in(browser, world)
+    log_in(browser, harness)
     browser.click("#incident-2 > summary")
     browser.fill("#incident-2 input[name=comment]", "the exchange is slow")
     browser.click("#incident-2 button.main")
     browser.reads("acknowledged")
-    browser.go(world.url("/"))
+    browser.go(harness.url("/"))
     browser.click("#cards > details:first-child > summary")
     browser.shoot(IMAGES / "oncall.png")
-    browser.go(world.url("/bots"))
+    browser.go(harness.url("/bots"))
     browser.shoot(IMAGES / "bots.png", whole=False)
-    browser.go(world.url("/schedule"))
+    browser.go(harness.url("/schedule"))
     browser.shoot(IMAGES / "schedule.png", whole=False)
     browser.size(360, 740)
     browser.click("#kill-switch summary")
     browser.fill("#reason", "the exchange is in maintenance")
     browser.click("#kill-switch button")
     browser.reads("All actions are paused")
-    browser.go(world.url("/"))
+    browser.go(harness.url("/"))
     browser.shoot(IMAGES / "oncall-phone.png", whole=False)
 
 

@@ -10,18 +10,18 @@ import requests
 
 from tests.conftest import eventually
 from tests.webhook_actions.conftest import Make
-from tests.webhook_actions.world import World
+from tests.webhook_actions.harness import Harness
 
 
 @pytest.fixture
-def quiet(make_world: Make) -> World:
+def quiet(make_harness: Make) -> Harness:
     """Return a world whose engine runs without a Prometheus."""
-    made = make_world("alpha")
+    made = make_harness("alpha")
     made.start_engine()
     return made
 
 
-def test_a_webhook_delivered_again_opens_no_second_incident(quiet: World) -> None:
+def test_a_webhook_delivered_again_opens_no_second_incident(quiet: Harness) -> None:
     alert = quiet.alert("alpha")
     assert quiet.deliver(alert).json()["opened"] == 1
     assert quiet.deliver(alert, alert).json()["repeated"] == 1
@@ -40,7 +40,7 @@ def test_a_webhook_delivered_again_opens_no_second_incident(quiet: World) -> Non
     ids=("no JSON", "another version", "no alerts", "too many alerts", "too long"),
 )
 def test_a_body_that_cannot_be_read_is_refused_with_the_reason(
-    quiet: World, body: bytes, status: int, says: str
+    quiet: Harness, body: bytes, status: int, says: str
 ) -> None:
     answer = quiet.post(body)
     assert answer.status_code == status
@@ -50,14 +50,14 @@ def test_a_body_that_cannot_be_read_is_refused_with_the_reason(
 
 
 @pytest.mark.parametrize("token", [None, "wrong", "read-secret", "act-secret", "receive-secre", "sécret"])
-def test_only_the_receive_token_delivers(quiet: World, token: str | None) -> None:
+def test_only_the_receive_token_delivers(quiet: Harness, token: str | None) -> None:
     answer = quiet.post(b"{}", token and token.encode("utf-8").decode("latin-1"))
     assert answer.status_code == 401
     assert "receive-secret" not in answer.text
     assert quiet.metric('nightdesk_webhooks_total{outcome="unauthorized"}') == 1
 
 
-def test_only_the_read_token_reads(quiet: World) -> None:
+def test_only_the_read_token_reads(quiet: Harness) -> None:
     for path in ("/metrics", "/api/v1/incidents"):
         assert requests.get(quiet.url(path), timeout=5).status_code == 401
         assert quiet.get(path, "receive-secret").status_code == 401
@@ -65,7 +65,7 @@ def test_only_the_read_token_reads(quiet: World) -> None:
     assert requests.get(quiet.url("/healthz"), timeout=5).text == "ok\n"
 
 
-def test_a_malformed_alert_spoils_no_good_one(quiet: World) -> None:
+def test_a_malformed_alert_spoils_no_good_one(quiet: Harness) -> None:
     bad = [
         {},
         7,
@@ -80,7 +80,7 @@ def test_a_malformed_alert_spoils_no_good_one(quiet: World) -> None:
     assert quiet.metric('nightdesk_alerts_total{outcome="refused"}') == len(bad)
 
 
-def test_an_alert_that_postgresql_cannot_keep_spoils_no_good_one(quiet: World) -> None:
+def test_an_alert_that_postgresql_cannot_keep_spoils_no_good_one(quiet: Harness) -> None:
     bad = [
         quiet.alert("alpha", startsAt="0001-01-01T00:00:00+14:00"),
         quiet.alert("alpha", startsAt="9999-12-31T23:59:59-14:00"),
@@ -96,7 +96,7 @@ def test_an_alert_that_postgresql_cannot_keep_spoils_no_good_one(quiet: World) -
     assert [each["bot"] for each in quiet.incidents()] == ["alpha", "beta", longest]
 
 
-def test_ten_thousand_bad_alerts_are_one_line_of_the_log_and_twenty_of_the_answer(quiet: World) -> None:
+def test_ten_thousand_bad_alerts_are_one_line_of_the_log_and_twenty_of_the_answer(quiet: Harness) -> None:
     before = len((quiet.directory / "engine.log").read_text().splitlines())
     answer = quiet.deliver(*({"labels": {"bot": 1}},) * 9_999, quiet.alert("alpha"))
     assert (answer.status_code, answer.json()["opened"]) == (200, 1)
@@ -106,19 +106,19 @@ def test_ten_thousand_bad_alerts_are_one_line_of_the_log_and_twenty_of_the_answe
     assert len([line for line in lines if "alerts were refused" in line]) == 1
 
 
-def test_names_with_quotes_emoji_and_newlines_arrive_intact(quiet: World) -> None:
+def test_names_with_quotes_emoji_and_newlines_arrive_intact(quiet: Harness) -> None:
     name = 'a_b*c[d]"\\\n🚀'
     quiet.deliver(quiet.alert(name))
     assert quiet.incidents()[0]["labels"]["bot"] == name
 
 
-def test_a_severity_that_settings_do_not_know_is_a_warning(quiet: World) -> None:
+def test_a_severity_that_settings_do_not_know_is_a_warning(quiet: Harness) -> None:
     labels = {"alertname": "OfAnotherTeam", "bot": "alpha", "severity": "page"}
     assert quiet.deliver(quiet.alert("other", labels=labels, fingerprint="f-page")).json()["opened"] == 1
     assert quiet.incidents()[-1]["severity"] == "warning"
 
 
-def test_without_its_database_it_says_so_and_loses_nothing_it_answered(quiet: World) -> None:
+def test_without_its_database_it_says_so_and_loses_nothing_it_answered(quiet: Harness) -> None:
     quiet.deliver(quiet.alert("alpha"))
     data = quiet.directory / "engine-data/postgres"
     (data / "global/pg_control").rename(data / "kept")  # so that it does not come back too soon
@@ -131,7 +131,7 @@ def test_without_its_database_it_says_so_and_loses_nothing_it_answered(quiet: Wo
     assert quiet.deliver(quiet.alert("beta")).json()["opened"] == 1
 
 
-def test_nothing_written_holds_a_secret(quiet: World) -> None:
+def test_nothing_written_holds_a_secret(quiet: Harness) -> None:
     quiet.deliver(quiet.alert("alpha"))
     quiet.post(b"{}", "wrong")
     time.sleep(0.5)

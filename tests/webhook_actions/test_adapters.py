@@ -15,16 +15,16 @@ from clients.trading import Position
 from stack.settings import FreqtradeBot, HttpBot, load
 from stack.settings.load import DEFAULTS
 from tests.freqtrade_replay import PASSWORD, USER, Recording, serve
-from tests.webhook_actions.bot_doubles import Clock, Fault, Wire, freqtrade_adapter
+from tests.webhook_actions.bot_doubles import Clock, Fault, FaultyTransport, freqtrade_adapter
 from tests.webhook_actions.bot_doubles import Freqtrade as FreqtradeDouble
-from tests.webhook_actions.world import Bots
+from tests.webhook_actions.harness import Bots
 from webhook_actions.actions import load_actions
 from webhook_actions.actions.restart_bot import restart_bot
 from webhook_actions.bots import BotControl, control
 from webhook_actions.bots.command import CommandAdapter
 from webhook_actions.bots.freqtrade import FreqtradeAdapter
 from webhook_actions.bots.http import HttpAdapter
-from webhook_actions.bots.protocol import Adapter, Order, OrderRefused, Standing, Target, Verb
+from webhook_actions.bots.protocol import Adapter, BotStatus, Order, OrderRefused, Target, Verb
 from webhook_actions.outcome import Outcome, Result
 
 NO_SENSES = Observer(["http://127.0.0.1:9"], [], 0.5)  # an address where nothing listens
@@ -191,7 +191,7 @@ def test_a_freqtrade_that_a_restart_may_have_stopped_is_started_again(
 ) -> None:
     (tmp_path / "password").write_text(PASSWORD)
     bot = FreqtradeDouble(Clock(), [])
-    wire = Wire(bot.serve, bot.clock, iter([Fault.NONE, *faults]))
+    wire = FaultyTransport(bot.serve, bot.clock, iter([Fault.NONE, *faults]))
     outcome = freqtrade_adapter(wire, tmp_path / "password", free).restart(0, "key")
     assert (outcome.done, bot.state) == (True, "running")
     assert " ".join(wire.posted) == posted
@@ -205,7 +205,7 @@ def test_a_restart_that_is_refused_half_way_says_that_the_bot_is_left_stopped(tm
         if bot.state == "stopped":
             raise OrderRefused("ann paused all actions")
 
-    adapter = freqtrade_adapter(Wire(bot.serve, bot.clock, iter(())), tmp_path / "password", guard)
+    adapter = freqtrade_adapter(FaultyTransport(bot.serve, bot.clock, iter(())), tmp_path / "password", guard)
     with pytest.raises(OrderRefused, match="ann paused all actions; this restart had stopped the bot"):
         adapter.restart(0, "key")
 
@@ -316,7 +316,7 @@ def test_one_position_that_cannot_be_read_leaves_all_of_them_unknown(tmp_path: P
     access = HttpBot(type="http", url="http://bot", token_file=tmp_path / "token")
     said = b'{"state": "running", "open_positions": [{"symbol": "BTC", "profit": null}, {"symbol": 5}]}'
     standing = HttpAdapter(access, 0.5, free, ask=lambda _: Answer(200, said)).standing()
-    assert standing == Standing("running", None, None)
+    assert standing == BotStatus("running", None, None)
 
 
 def test_a_bots_own_word_for_its_state_is_its_state(tmp_path: Path) -> None:
@@ -324,7 +324,7 @@ def test_a_bots_own_word_for_its_state_is_its_state(tmp_path: Path) -> None:
     access = HttpBot(type="http", url="http://bot", token_file=tmp_path / "token")
     said = b'{"state": "warming up", "open_positions": []}'
     standing = HttpAdapter(access, 0.5, free, ask=lambda _: Answer(200, said)).standing()
-    assert standing == Standing("warming up", (), None)
+    assert standing == BotStatus("warming up", (), None)
 
 
 def test_figures_that_are_null_or_nan_are_unknown(tmp_path: Path) -> None:
@@ -335,7 +335,7 @@ def test_figures_that_are_null_or_nan_are_unknown(tmp_path: Path) -> None:
         b'[{"symbol": "BTC", "side": "long", "size": NaN, "price": 1, "profit": null}]}'
     )
     standing = HttpAdapter(access, 0.5, free, ask=lambda _: Answer(200, said)).standing()
-    assert standing == Standing("running", (Position("BTC", "long", None, None, price=1.0),), None)
+    assert standing == BotStatus("running", (Position("BTC", "long", None, None, price=1.0),), None)
 
 
 def test_a_state_that_cannot_be_read_is_told_with_its_place(tmp_path: Path) -> None:

@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, given, settings
 
 from tests.conftest import eventually
 from tests.webhook_actions.conftest import Make
+from tests.webhook_actions.harness import Harness, limits
 from tests.webhook_actions.rota import desk
 from tests.webhook_actions.visitor import Visitor
-from tests.webhook_actions.world import World, limits
 
 TOKENS = ("receive", "read", "act", "bot")
 READS = ("/api/v1/incidents", "/api/v1/incidents/1", "/api/v1/actions", "/api/v1/bots", "/api/v1/pause")
@@ -45,9 +45,9 @@ CASES = int(os.environ.get("SCHEMATHESIS_CASES", "500"))
 
 
 @pytest.fixture(scope="module")
-def still(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def still(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Harness]:
     """Return a world with one open incident, for tests that change nothing."""
-    made = World(tmp_path_factory.mktemp("still"), "alpha", webhook_actions=limits(failed_logins=1000))
+    made = Harness(tmp_path_factory.mktemp("still"), "alpha", webhook_actions=limits(failed_logins=1000))
     made.start_engine()
     made.deliver(made.alert("alpha"))
     yield made
@@ -55,19 +55,19 @@ def still(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 
 @pytest.fixture
-def quiet(make_world: Make) -> World:
+def quiet(make_harness: Make) -> Harness:
     """Return a world whose engine runs without a Prometheus, and lets an address write often."""
-    made = make_world("alpha", webhook_actions=limits(writes=100_000), **desk())
+    made = make_harness("alpha", webhook_actions=limits(writes=100_000), **desk())
     made.start_engine()
     return made
 
 
-def post(world: World, path: str, body: object, token: str | None = "act-secret") -> requests.Response:
+def post(harness: Harness, path: str, body: object, token: str | None = "act-secret") -> requests.Response:
     headers = {"Authorization": f"Bearer {token}"} if token else {}
-    return requests.post(world.url(path), json=body, headers=headers, timeout=40)
+    return requests.post(harness.url(path), json=body, headers=headers, timeout=40)
 
 
-def test_every_endpoint_wants_the_token_of_its_scope(still: World) -> None:
+def test_every_endpoint_wants_the_token_of_its_scope(still: Harness) -> None:
     for path in READS:
         for token, allowed in (
             ("receive", False),
@@ -85,7 +85,7 @@ def test_every_endpoint_wants_the_token_of_its_scope(still: World) -> None:
     assert still.get("/api/v1/audit").json() == []
 
 
-def test_the_openapi_names_every_route_of_the_api_with_its_token(still: World) -> None:
+def test_the_openapi_names_every_route_of_the_api_with_its_token(still: Harness) -> None:
     described = still.get("/openapi.json").json()["paths"]
     for path, methods in described.items():
         for operation in methods.values():
@@ -95,7 +95,9 @@ def test_the_openapi_names_every_route_of_the_api_with_its_token(still: World) -
         assert any(shape.match(path.partition("?")[0]) for shape in shapes), path
 
 
-def test_an_acknowledgement_a_comment_and_a_snooze_stand_in_the_timeline_and_the_audit(quiet: World) -> None:
+def test_an_acknowledgement_a_comment_and_a_snooze_stand_in_the_timeline_and_the_audit(
+    quiet: Harness,
+) -> None:
     quiet.deliver(quiet.alert("alpha"))
     assert post(quiet, "/api/v1/incidents/1/acknowledge", {"by": "anna", "comment": "mine"}).json() == {
         "done": "acknowledged"
@@ -137,7 +139,7 @@ def test_an_acknowledgement_a_comment_and_a_snooze_stand_in_the_timeline_and_the
     ],
 )
 def test_what_cannot_be_done_is_refused_with_the_reason(
-    still: World, path: str, body: dict[str, Any], status: int, says: str
+    still: Harness, path: str, body: dict[str, Any], status: int, says: str
 ) -> None:
     answer = post(still, path, body)
     assert answer.status_code == status
@@ -145,7 +147,7 @@ def test_what_cannot_be_done_is_refused_with_the_reason(
     assert still.get("/api/v1/audit").json() == []
 
 
-def test_a_closed_incident_cannot_be_acknowledged(quiet: World) -> None:
+def test_a_closed_incident_cannot_be_acknowledged(quiet: Harness) -> None:
     quiet.deliver(quiet.alert("gone"))
     quiet.start_prometheus()
     eventually(lambda: quiet.incident("gone")["closed_at"], what="closing")
@@ -153,7 +155,7 @@ def test_a_closed_incident_cannot_be_acknowledged(quiet: World) -> None:
     assert (answer.status_code, answer.json()["detail"]) == (409, "incident 1 is closed")
 
 
-def test_incidents_are_found_by_state_bot_alert_and_text_and_paged(quiet: World) -> None:
+def test_incidents_are_found_by_state_bot_alert_and_text_and_paged(quiet: Harness) -> None:
     quiet.deliver(*(quiet.alert("alpha", fingerprint=f"f{n}") for n in range(5)))
     first = quiet.get("/api/v1/incidents?limit=3").json()
     assert [each["id"] for each in first["incidents"]] == [5, 4, 3]
@@ -164,16 +166,16 @@ def test_incidents_are_found_by_state_bot_alert_and_text_and_paged(quiet: World)
     assert quiet.get("/api/v1/incidents?state=closed").json()["incidents"] == []
 
 
-def test_writes_of_one_address_are_slowed_down(make_world: Make) -> None:
-    world = make_world("alpha", webhook_actions=limits(writes=3))
-    world.start_engine()
-    world.deliver(world.alert("alpha"))
-    answers = [post(world, "/api/v1/incidents/1/comment", {"text": "again"}) for _ in range(5)]
+def test_writes_of_one_address_are_slowed_down(make_harness: Make) -> None:
+    harness = make_harness("alpha", webhook_actions=limits(writes=3))
+    harness.start_engine()
+    harness.deliver(harness.alert("alpha"))
+    answers = [post(harness, "/api/v1/incidents/1/comment", {"text": "again"}) for _ in range(5)]
     assert [answer.status_code for answer in answers] == [200, 200, 200, 429, 429]
     assert 0 < int(answers[-1].headers["Retry-After"]) <= 20
 
 
-def test_no_write_takes_a_large_body(quiet: World) -> None:
+def test_no_write_takes_a_large_body(quiet: Harness) -> None:
     anna = Visitor(quiet)
     anna.log_in()
     body = {"reason": "x" * 70_000}
@@ -198,7 +200,7 @@ def test_no_write_takes_a_large_body(quiet: World) -> None:
     ],
     ids=("surrogate", "surrogate as a name", "no UTF-8", "NUL", "deep", "long number", "infinite"),
 )
-def test_a_text_that_cannot_be_kept_is_refused(still: World, body: bytes) -> None:
+def test_a_text_that_cannot_be_kept_is_refused(still: Harness, body: bytes) -> None:
     for path in ("/api/v1/pause", "/api/v1/incidents/1/comment", "/api/v1/alerts"):
         token = "receive-secret" if path.endswith("alerts") else "act-secret"
         headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
@@ -210,43 +212,43 @@ def test_a_text_that_cannot_be_kept_is_refused(still: World, body: bytes) -> Non
         assert still.get(path).status_code < 500
 
 
-def test_no_secret_stands_in_any_page_answer_log_or_timeline(make_world: Make) -> None:
+def test_no_secret_stands_in_any_page_answer_log_or_timeline(make_harness: Make) -> None:
     canaries = {name: f"canary-{name}-7f3a9" for name in TOKENS}
-    world = make_world("alpha")
+    harness = make_harness("alpha")
     for name, canary in canaries.items():
-        (world.directory / f"{name}_token").write_text(canary + "\n")
-    world.bots.by_name["alpha"].status = 500
-    world.bots.by_name["alpha"].up = 0.0
-    world.start_prometheus()
-    world.start_engine()
-    eventually(lambda: world.firing(), what="Down of alpha")
-    alert = world.alert("alpha", annotations={"summary": "alpha is down"})
+        (harness.directory / f"{name}_token").write_text(canary + "\n")
+    harness.bots.by_name["alpha"].status = 500
+    harness.bots.by_name["alpha"].up = 0.0
+    harness.start_prometheus()
+    harness.start_engine()
+    eventually(lambda: harness.firing(), what="Down of alpha")
+    alert = harness.alert("alpha", annotations={"summary": "alpha is down"})
     header = {"Authorization": f"Bearer {canaries['receive']}"}
     sent = requests.post(
-        world.url("/api/v1/alerts"), json={"version": "4", "alerts": [alert]}, headers=header, timeout=20
+        harness.url("/api/v1/alerts"), json={"version": "4", "alerts": [alert]}, headers=header, timeout=20
     )
     assert sent.json()["opened"] == 1
 
     def read(path: str) -> requests.Response:
-        return world.get(path, canaries["read"])
+        return harness.get(path, canaries["read"])
 
     eventually(lambda: read("/api/v1/incidents/1").json()["runs"], what="a restart that fails")
-    anna, written = Visitor(world), []
+    anna, written = Visitor(harness), []
     for secret in (*canaries.values(), "wrong"):
-        written.append(Visitor(world).log_in(secret).text)
-        written.append(post(world, "/api/v1/pause", {"reason": 7}, secret).text)
+        written.append(Visitor(harness).log_in(secret).text)
+        written.append(post(harness, "/api/v1/pause", {"reason": 7}, secret).text)
     assert anna.log_in(canaries["act"]).status_code == 303
     anna.send("/incidents/1/acknowledge", comment="x" * 1000)
     anna.send("/incidents/1/run", action="restart_bot")
     written += [anna.get(path).text for path in ("/", "/incidents/1", "/history", "/audit", "/nowhere")]
     written += [read(path).text for path in READS]
-    written.append((world.directory / "engine.log").read_text())
+    written.append((harness.directory / "engine.log").read_text())
     for name, canary in canaries.items():
         assert not [text for text in written if canary in text], f"the {name} token is written somewhere"
 
 
 @pytest.mark.timeout(300 + CASES // 5)
-def test_whatever_is_asked_no_answer_is_an_error_of_ours(quiet: World) -> None:
+def test_whatever_is_asked_no_answer_is_an_error_of_ours(quiet: Harness) -> None:
     quiet.deliver(quiet.alert("alpha"))
     schema = schemathesis.openapi.from_dict(quiet.get("/openapi.json").json())
     schema.config.update(base_url=quiet.url(""))

@@ -18,13 +18,13 @@ from tests.webhook_actions.bot_doubles import (
     Clock,
     Double,
     Fault,
+    FaultyTransport,
     Freqtrade,
     Held,
-    Wire,
     freqtrade_adapter,
     http_adapter,
 )
-from webhook_actions.bots.protocol import Adapter, OrderRefused, Standing, Target, reached
+from webhook_actions.bots.protocol import Adapter, BotStatus, OrderRefused, Target, reached
 from webhook_actions.outcome import Result
 
 SYMBOLS = ("BTC/USDT", "ETH/USDT", "ADA/USDT")
@@ -96,7 +96,7 @@ class Watch:
             assert left >= floor * (1 - ROUNDING) - 1e-9, f"{key}: {left} is left, {floor} should be"
 
 
-def bring(wire: Wire, adapter: Adapter, target: Target, key: str) -> None:
+def bring(wire: FaultyTransport, adapter: Adapter, target: Target, key: str) -> None:
     before = wire.orders
     try:
         outcome = adapter.bring_to(target, key)
@@ -115,10 +115,12 @@ def guard_of(refusals: Iterator[bool]) -> Callable[[], None]:
 
 def is_at(adapter: Adapter, target: Target) -> bool:
     standing = adapter.standing()
-    return isinstance(standing, Standing) and reached(target, standing).done
+    return isinstance(standing, BotStatus) and reached(target, standing).done
 
 
-def play(bot: Double, wire: Wire, adapter: Adapter, wanted: Sequence[Target], order: Sequence[int]) -> None:
+def play(
+    bot: Double, wire: FaultyTransport, adapter: Adapter, wanted: Sequence[Target], order: Sequence[int]
+) -> None:
     """Bring a bot to targets in an order, with faults, then to their strongest without any."""
     watch = Watch(bot)
     for which in order:
@@ -154,7 +156,7 @@ def test_a_freqtrade_comes_to_its_targets_and_never_beyond(secret: Path, data: s
     held = data.draw(holdings())
     wanted = data.draw(st.lists(targets(held), min_size=1, max_size=3))
     bot = data.draw(freqtrades(held))
-    wire = Wire(
+    wire = FaultyTransport(
         bot.serve, bot.clock, iter(data.draw(FAULTS)), itertools.chain(data.draw(LATE), itertools.repeat(1.0))
     )
     refusals = iter(data.draw(st.lists(st.sampled_from([True, False, False, False]), max_size=10)))
@@ -170,7 +172,7 @@ def test_a_bot_of_the_bot_api_comes_to_its_targets_and_never_beyond(
     held = data.draw(holdings())
     wanted = data.draw(st.lists(targets(held), min_size=1, max_size=3))
     bot = BotApi(Clock(), held)
-    wire = Wire(
+    wire = FaultyTransport(
         bot.serve, bot.clock, iter(data.draw(FAULTS)), itertools.chain(data.draw(LATE), itertools.repeat(1.0))
     )
     refusals = iter(data.draw(st.lists(st.sampled_from([True, False, False, False]), max_size=10)))
@@ -186,7 +188,7 @@ def test_an_older_bot_that_knows_only_a_factor_is_reduced_once(
     held = [each for each in data.draw(holdings()) if each.quantity]
     bot = BotApi(Clock(), held)
     bot.knows = knows
-    wire = Wire(
+    wire = FaultyTransport(
         bot.serve, bot.clock, iter(data.draw(FAULTS)), itertools.chain(data.draw(LATE), itertools.repeat(1.0))
     )
     target = Target({each.key: each.quantity * keep for each in held})
@@ -201,7 +203,7 @@ def test_an_older_bot_that_knows_only_a_factor_is_reduced_once(
 
 def test_a_trade_that_hangs_holds_back_no_other_for_ever(secret: Path) -> None:
     bot = Freqtrade(Clock(), [Held(n, f"COIN{n}/USDT", "long", 1.0) for n in range(4)])
-    wire = Wire(bot.serve, bot.clock, iter(()))
+    wire = FaultyTransport(bot.serve, bot.clock, iter(()))
     serve = bot.serve
 
     def hang(method: str, path: str, body: Any, key: str | None) -> tuple[int, Any]:
@@ -223,7 +225,7 @@ def test_an_attempt_takes_no_longer_than_the_adapter_says(secret: Path, fault: F
     for target in (Target(others=0.0, paused=True), Target({f"COIN{n}/USDT long": 0.5 for n in range(9)})):
         bot = Freqtrade(Clock(), [Held(n, f"COIN{n}/USDT", "long", 1.0) for n in range(9)])
         reads = [Fault.NONE, Fault.NONE] if target.paused else [Fault.NONE]
-        wire = Wire(bot.serve, bot.clock, itertools.chain(reads, itertools.repeat(fault)))
+        wire = FaultyTransport(bot.serve, bot.clock, itertools.chain(reads, itertools.repeat(fault)))
         adapter = freqtrade_adapter(wire, secret, lambda: None)
         adapter.bring_to(target, "run-1")
         assert bot.clock.now <= adapter.longest

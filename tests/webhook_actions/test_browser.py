@@ -11,7 +11,7 @@ import pytest
 from tests.conftest import eventually
 from tests.webhook_actions.chromium import Browser
 from tests.webhook_actions.conftest import Make
-from tests.webhook_actions.world import World
+from tests.webhook_actions.harness import Harness
 
 
 @pytest.fixture
@@ -21,20 +21,20 @@ def browser(tmp_path: Path) -> Iterator[Browser]:
         yield tab
 
 
-def log_in(browser: Browser, world: World) -> None:
-    browser.go(world.url("/"))
+def log_in(browser: Browser, harness: Harness) -> None:
+    browser.go(harness.url("/"))
     browser.fill("#name", "anna")
     browser.fill("#secret", "act-secret")
     browser.click("button.main")
     browser.reads("Log out")
 
 
-def test_an_incident_is_seen_live_acknowledged_and_seen_to_close(browser: Browser, world: World) -> None:
-    log_in(browser, world)
+def test_an_incident_is_seen_live_acknowledged_and_seen_to_close(browser: Browser, harness: Harness) -> None:
+    log_in(browser, harness)
     browser.reads("Nothing is open")
-    world.bots.by_name["alpha"].comes_back = False
-    world.goes_down("alpha")
-    world.deliver(world.alert("alpha", annotations={"summary": "alpha is down", **verify("alpha")}))
+    harness.bots.by_name["alpha"].comes_back = False
+    harness.goes_down("alpha")
+    harness.deliver(harness.alert("alpha", annotations={"summary": "alpha is down", **verify("alpha")}))
     browser.reads("1 open incident")
     browser.reads("restart_bot")
     assert browser.run("document.title").startswith("(1)")
@@ -44,17 +44,17 @@ def test_an_incident_is_seen_live_acknowledged_and_seen_to_close(browser: Browse
     browser.click("#incident-1 button.main")
     browser.reads("nobody else is woken")
     browser.reads("acknowledged: by anna (act token): I am on it")
-    world.bots.by_name["alpha"].up = 1.0
+    harness.bots.by_name["alpha"].up = 1.0
     browser.reads("Nothing is open", within=40)
 
 
 def test_all_is_reached_and_done_by_the_keyboard_and_the_focus_is_seen(
-    browser: Browser, make_world: Make
+    browser: Browser, make_harness: Make
 ) -> None:
-    world = make_world("alpha")
-    world.start_engine()
-    world.deliver(world.alert("alpha"))
-    log_in(browser, world)
+    harness = make_harness("alpha")
+    harness.start_engine()
+    harness.deliver(harness.alert("alpha"))
+    log_in(browser, harness)
     reached, outlines = [], []
     while "Pause all actions…" not in reached and len(reached) < 30:
         browser.press("Tab")
@@ -83,7 +83,7 @@ def test_all_is_reached_and_done_by_the_keyboard_and_the_focus_is_seen(
 
 @pytest.mark.parametrize("path", ["/", "/bots", "/history", "/audit", "/incidents/1", "/login", "/nowhere"])
 def test_on_a_phone_nothing_is_cut_off_and_what_is_touched_is_large(
-    browser: Browser, phone_world: World, path: str
+    browser: Browser, phone_world: Harness, path: str
 ) -> None:
     browser.size(360, 740)
     if path != "/login":
@@ -99,8 +99,8 @@ def test_on_a_phone_nothing_is_cut_off_and_what_is_touched_is_large(
 
 
 @pytest.fixture(scope="module")
-def phone_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    made = World(tmp_path_factory.mktemp("phone"), "alpha")
+def phone_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Harness]:
+    made = Harness(tmp_path_factory.mktemp("phone"), "alpha")
     made.start_engine()
     long = {"summary": "x" * 300, "description": "no space " * 80}
     made.deliver(made.alert("alpha", annotations=long), made.alert("a-bot-with-" + "a-very-long-name-" * 8))
@@ -109,28 +109,28 @@ def phone_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 
 def test_no_script_is_broken_nothing_is_blocked_and_silence_is_said(
-    browser: Browser, make_world: Make
+    browser: Browser, make_harness: Make
 ) -> None:
-    world = make_world("alpha")
-    world.start_engine()
-    log_in(browser, world)
+    harness = make_harness("alpha")
+    harness.start_engine()
+    log_in(browser, harness)
     assert browser.run("document.getElementById('live').textContent") == "live"
     assert browser.run("document.getElementById('silent').hidden") is True
     assert browser.run("getComputedStyle(document.body).fontFamily").startswith("Inter"), (
         "the style is loaded"
     )
-    world.stop(world.engine)
+    harness.stop(harness.engine)
     browser.reads("Nightdesk has not answered since", within=40)
-    world.start_engine()
+    harness.start_engine()
     eventually(lambda: browser.run("document.getElementById('silent').hidden"), within=40, what="an answer")
 
 
-def test_a_link_in_a_mail_needs_no_second_login(browser: Browser, make_world: Make) -> None:
-    world = make_world("alpha")
-    world.start_engine()
-    world.deliver(world.alert("alpha"))
-    log_in(browser, world)
-    with mail(f'<a id="link" href="{world.url("/a/f-alpha")}">Acknowledge</a>') as address:
+def test_a_link_in_a_mail_needs_no_second_login(browser: Browser, make_harness: Make) -> None:
+    harness = make_harness("alpha")
+    harness.start_engine()
+    harness.deliver(harness.alert("alpha"))
+    log_in(browser, harness)
+    with mail(f'<a id="link" href="{harness.url("/a/f-alpha")}">Acknowledge</a>') as address:
         browser.go(address)
         browser.click("#link")
         browser.reads("Incident 1, opened")

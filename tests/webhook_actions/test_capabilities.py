@@ -16,12 +16,12 @@ import yaml
 from clients.http import Answer, Ask, Request, Unsent
 from stack.settings import Settings, load
 from tests.conftest import eventually
-from tests.webhook_actions.bot_doubles import Clock, Freqtrade, Held, Wire
+from tests.webhook_actions.bot_doubles import Clock, FaultyTransport, Freqtrade, Held
 from tests.webhook_actions.conftest import Make
+from tests.webhook_actions.harness import Harness
 from tests.webhook_actions.visitor import Visitor, words
-from tests.webhook_actions.world import World
 from webhook_actions.actions import load_actions
-from webhook_actions.bots import World as Reached
+from webhook_actions.bots import Environment as Reached
 from webhook_actions.web.capabilities import ASK_AGAIN, KEPT, Capabilities, Capability
 
 Load = Callable[[dict[str, Any]], Settings]
@@ -46,7 +46,7 @@ def settings_of(tmp_path: Path) -> Load:
     return loaded
 
 
-def freqtrade(version: str) -> tuple[Wire, list[str]]:
+def freqtrade(version: str) -> tuple[FaultyTransport, list[str]]:
     """Return a wire to a strict double of a version, and the paths that are asked over it."""
     clock, asked = Clock(), []
     double = Freqtrade(clock, [Held(1, "BTC/USDT", "long", 4.0)], version=version)
@@ -55,7 +55,7 @@ def freqtrade(version: str) -> tuple[Wire, list[str]]:
         asked.append(f"{method} {path}")
         return double.serve(method, path, body, key)
 
-    return Wire(serve, clock, itertools.repeat("none")), asked  # type: ignore[arg-type]
+    return FaultyTransport(serve, clock, itertools.repeat("none")), asked  # type: ignore[arg-type]
 
 
 def made(settings: Settings, ask: Ask, clock: Clock) -> Capabilities:
@@ -175,18 +175,18 @@ def old_freqtrade() -> Any:
     server.server_close()
 
 
-def test_the_api_and_the_run_form_say_what_a_bot_cannot_do(make_world: Make, old_freqtrade: int) -> None:
+def test_the_api_and_the_run_form_say_what_a_bot_cannot_do(make_harness: Make, old_freqtrade: int) -> None:
     push = {"type": "push", "token_file": "bot_token"}
     old = FREQTRADE | {"url": f"http://127.0.0.1:{old_freqtrade}"}
-    world = make_world("alpha", bots={"alpha": {"source": old}, "beta": {"source": push}})
-    world.start_engine()
-    alpha, beta = world.get("/api/v1/bots").json()
+    harness = make_harness("alpha", bots={"alpha": {"source": old}, "beta": {"source": push}})
+    harness.start_engine()
+    alpha, beta = harness.get("/api/v1/bots").json()
     assert (alpha["adapter"], alpha["version"], alpha["version_unknown"]) == ("freqtrade", "2022.7", None)
     missing = {each["action"]: each["why"] for each in alpha["cannot"]}
     assert "exits only whole trades" in missing["reduce_position_sizes"]
     assert (beta["adapter"], beta["version"]) == (None, None)
-    world.deliver(world.alert("alpha"))
-    anna = Visitor(world)
+    harness.deliver(harness.alert("alpha"))
+    anna = Visitor(harness)
     anna.log_in()
     for page in ("/", "/incidents/1"):
         shown = anna.get(page).text
@@ -194,7 +194,7 @@ def test_the_api_and_the_run_form_say_what_a_bot_cannot_do(make_world: Make, old
         assert 'value="reduce_position_sizes"' not in shown
         assert "alpha runs freqtrade 2022.7, and cannot:" in words(shown)
         assert f"reduce_position_sizes: {missing['reduce_position_sizes']}" in words(shown)
-    world.deliver(world.alert("beta"))
+    harness.deliver(harness.alert("beta"))
     shown = anna.get("/incidents/2").text
     assert 'value="restart_bot"' not in shown
     assert 'value="check_network"' in shown
@@ -202,35 +202,35 @@ def test_the_api_and_the_run_form_say_what_a_bot_cannot_do(make_world: Make, old
 
 
 def test_a_request_for_what_a_bots_version_lacks_is_refused_before_anything_is_written(
-    make_world: Make, old_freqtrade: int
+    make_harness: Make, old_freqtrade: int
 ) -> None:
     old = FREQTRADE | {"url": f"http://127.0.0.1:{old_freqtrade}"}
-    world = make_world("alpha", bots={"alpha": {"source": old}})
-    world.start_engine()
-    world.deliver(world.alert("alpha"))
+    harness = make_harness("alpha", bots={"alpha": {"source": old}})
+    harness.start_engine()
+    harness.deliver(harness.alert("alpha"))
     asked = {"action": "reduce_position_sizes", "confirm": "alpha"}
     act = {"Authorization": "Bearer act-secret"}
-    refused = requests.post(world.url("/api/v1/incidents/1/run"), json=asked, headers=act, timeout=40)
+    refused = requests.post(harness.url("/api/v1/incidents/1/run"), json=asked, headers=act, timeout=40)
     assert refused.status_code == 409
     assert "Freqtrade 2022.7 exits only whole trades" in refused.text
-    assert "asked" not in world.kinds("alpha")
+    assert "asked" not in harness.kinds("alpha")
 
 
-def test_a_bot_of_unknown_capital_is_told_on_its_entry_and_by_the_api(make_world: Make) -> None:
-    world = make_world("alpha")  # which is up, and of which Prometheus has no drawdown
-    world.start_prometheus()
-    eventually(lambda: query(world, 'trading_bot_up{bot="alpha"}'), what="a sample")
-    world.start_engine()
+def test_a_bot_of_unknown_capital_is_told_on_its_entry_and_by_the_api(make_harness: Make) -> None:
+    harness = make_harness("alpha")  # which is up, and of which Prometheus has no drawdown
+    harness.start_prometheus()
+    eventually(lambda: query(harness, 'trading_bot_up{bot="alpha"}'), what="a sample")
+    harness.start_engine()
     [alpha] = eventually(
-        lambda: [bot for bot in world.get("/api/v1/bots").json() if bot["blind"]], what="what it lacks"
+        lambda: [bot for bot in harness.get("/api/v1/bots").json() if bot["blind"]], what="what it lacks"
     )
     assert "no drawdown alert can fire" in alpha["blind"]
-    world.deliver(world.alert("alpha"))
-    anna = Visitor(world)
+    harness.deliver(harness.alert("alpha"))
+    anna = Visitor(harness)
     anna.log_in()
     assert "alpha: no drawdown alert can fire: its capital is unknown" in words(anna.get("/incidents/1").text)
 
 
-def query(world: World, expression: str) -> list[Any]:
-    url = f"http://127.0.0.1:{world.ports['prometheus']}/api/v1/query"
+def query(harness: Harness, expression: str) -> list[Any]:
+    url = f"http://127.0.0.1:{harness.ports['prometheus']}/api/v1/query"
     return requests.get(url, params={"query": expression}, timeout=10).json()["data"]["result"]

@@ -189,17 +189,17 @@ def test_a_request_that_comes_with_the_last_of_the_handshake_is_answered(
                 got += secure.read(65_536)
 
 
-def test_eleven_hundred_half_open_requests_hold_up_no_webhook(make_world: Make) -> None:
-    world = make_world("alpha")
-    world.start_engine()
-    assert world.engine is not None
-    resource.prlimit(world.engine.pid, resource.RLIMIT_NOFILE, (1024, 1024))
-    before = len((world.directory / "engine.log").read_text().splitlines())
-    with sockets(world.ports["webhook_actions"], 1_100, HALF) as half:
-        assert world.deliver(world.alert("alpha")).json()["opened"] == 1
+def test_eleven_hundred_half_open_requests_hold_up_no_webhook(make_harness: Make) -> None:
+    harness = make_harness("alpha")
+    harness.start_engine()
+    assert harness.engine is not None
+    resource.prlimit(harness.engine.pid, resource.RLIMIT_NOFILE, (1024, 1024))
+    before = len((harness.directory / "engine.log").read_text().splitlines())
+    with sockets(harness.ports["webhook_actions"], 1_100, HALF) as half:
+        assert harness.deliver(harness.alert("alpha")).json()["opened"] == 1
         eventually(lambda: all(closed(each) for each in half), what="the end of all of them")
-        assert world.deliver(world.alert("alpha")).json()["repeated"] == 1
-    many = world.metric('nightdesk_connections_closed_total{reason="many"}')
-    assert many + world.metric('nightdesk_connections_closed_total{reason="slow"}') >= 1_100
-    lines = (world.directory / "engine.log").read_text().splitlines()[before:]
+        assert harness.deliver(harness.alert("alpha")).json()["repeated"] == 1
+    many = harness.metric('nightdesk_connections_closed_total{reason="many"}')
+    assert many + harness.metric('nightdesk_connections_closed_total{reason="slow"}') >= 1_100
+    lines = (harness.directory / "engine.log").read_text().splitlines()[before:]
     assert len(lines) < 100

@@ -209,46 +209,46 @@ def test_a_shared_one_that_is_killed_is_back_and_ends_in_order(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGKILL])
-def test_it_ends_with_the_engine_however_that_ends(make_world: Make, sign: signal.Signals) -> None:
-    world = make_world("alpha")
-    world.start_engine()
-    pid_file = world.directory / "engine-data/postgres/postmaster.pid"
+def test_it_ends_with_the_engine_however_that_ends(make_harness: Make, sign: signal.Signals) -> None:
+    harness = make_harness("alpha")
+    harness.start_engine()
+    pid_file = harness.directory / "engine-data/postgres/postmaster.pid"
     postgres = psutil.Process(int(pid_file.read_text().split()[0]))
-    world.stop(world.engine, sign)
+    harness.stop(harness.engine, sign)
     eventually(lambda: not postgres.is_running() or postgres.status() == "zombie", what="its end")
     assert not pid_file.exists(), "it was shut down in order"
-    assert world.engine is not None
-    assert world.engine.returncode == (0 if sign == signal.SIGTERM else -sign)
+    assert harness.engine is not None
+    assert harness.engine.returncode == (0 if sign == signal.SIGTERM else -sign)
 
 
 def test_two_replicas_on_one_database_act_once_and_one_takes_over_from_the_other(
-    make_world: Make, tmp_path: Path
+    make_harness: Make, tmp_path: Path
 ) -> None:
     postgres = EmbeddedPostgres(tmp_path / "shared")
     (tmp_path / "database_url").write_text(postgres.start())
     tokens = {f"{name}_file": f"{name}_token" for name in ("receive", "read", "act")}
     own = {"heartbeat": "1s", "database_url_file": str(tmp_path / "database_url"), "tokens": tokens}
-    world = make_world("alpha", "beta", webhook_actions=own)
+    harness = make_harness("alpha", "beta", webhook_actions=own)
     try:
-        world.start_prometheus()
-        world.start_engine()
-        other = world.start_replica()
-        world.goes_down("alpha")
-        alert = world.alert("alpha")
-        world.deliver(alert)
-        world.deliver(alert, port=other)
-        eventually(lambda: "verified" in world.kinds("alpha"), what="the proof")
-        assert len(world.bots.by_name["alpha"].restarts) == 1
-        assert world.incident("alpha")["notifications"] == 2
-        world.bots.by_name["beta"].pause = 2
-        world.goes_down("beta")
-        world.deliver(world.alert("beta"))
-        eventually(lambda: world.bots.by_name["beta"].restarts, what="the restart")
+        harness.start_prometheus()
+        harness.start_engine()
+        other = harness.start_replica()
+        harness.goes_down("alpha")
+        alert = harness.alert("alpha")
+        harness.deliver(alert)
+        harness.deliver(alert, port=other)
+        eventually(lambda: "verified" in harness.kinds("alpha"), what="the proof")
+        assert len(harness.bots.by_name["alpha"].restarts) == 1
+        assert harness.incident("alpha")["notifications"] == 2
+        harness.bots.by_name["beta"].pause = 2
+        harness.goes_down("beta")
+        harness.deliver(harness.alert("beta"))
+        eventually(lambda: harness.bots.by_name["beta"].restarts, what="the restart")
         # Whoever is at it dies; the other one has to see what came of it. Both may be: kill the first.
-        world.stop(world.engine, signal.SIGKILL)
-        world.ports["webhook_actions"] = other
-        eventually(lambda: "verified" in world.kinds("beta"), within=120, what="the proof by the other")
-        assert len(world.bots.by_name["beta"].restarts) == 1
+        harness.stop(harness.engine, signal.SIGKILL)
+        harness.ports["webhook_actions"] = other
+        eventually(lambda: "verified" in harness.kinds("beta"), within=120, what="the proof by the other")
+        assert len(harness.bots.by_name["beta"].restarts) == 1
     finally:
-        world.close()
+        harness.close()
         postgres.stop()

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from hypothesis import given, settings
 
-from tests.webhook_actions.deciding import ACTIONS, MINUTE, NOW, RESTART, facts, incident, run, states
+from tests.webhook_actions.decision_facts import ACTIONS, MINUTE, NOW, RESTART, facts, incident, run, states
 from webhook_actions.engine.decide import decide
 from webhook_actions.engine.decisions import (
     CRITICAL_LOSS,

@@ -11,7 +11,7 @@ from clients.prometheus import Firing, FiringAlert
 from stack.settings import Settings, load
 from stack.settings.drill import real_bot
 from stack.settings.hours import maintained_until
-from tests.webhook_actions.deciding import NOW, incident
+from tests.webhook_actions.decision_facts import NOW, incident
 from webhook_actions.actions import load_actions
 from webhook_actions.engine import decisions as d
 from webhook_actions.engine.decide import decide, forbids

@@ -13,7 +13,7 @@ from tests.freqtrade_replay import PASSWORD, RECORDINGS, USER, Recording, serve
 from webhook_actions.actions.close_risky_positions import close_risky_positions
 from webhook_actions.bots import BotControl
 from webhook_actions.bots.freqtrade import FreqtradeAdapter
-from webhook_actions.bots.protocol import Order, OrderRefused, Standing, Target, Verb, reached
+from webhook_actions.bots.protocol import BotStatus, Order, OrderRefused, Target, Verb, reached
 from webhook_actions.outcome import Outcome, Result
 
 CLOSED = Target(others=0.0, paused=True)
@@ -46,7 +46,7 @@ def over(adapter: FreqtradeAdapter) -> BotControl:
 
 def proof(bot: BotControl, target: Target) -> Outcome:
     standing = bot.standing()
-    assert isinstance(standing, Standing), standing
+    assert isinstance(standing, BotStatus), standing
     return reached(target, standing)
 
 
@@ -188,7 +188,7 @@ def test_a_position_is_risky_near_its_stop_or_far_larger_than_the_others(
 
 def risky(bot: BotControl) -> Target | Outcome:
     standing = bot.standing()
-    assert isinstance(standing, Standing)
+    assert isinstance(standing, BotStatus)
     return close_risky_positions(bot, standing)
 
 
@@ -265,7 +265,7 @@ def test_figures_that_freqtrade_does_not_know_are_unknown_not_zero(
     body = json.dumps([ada | {"stake_amount": float("nan")}]).replace("12345678", amount)
     recording.broken["status"] = (200, body.encode())
     standing = bot.standing()
-    assert isinstance(standing, Standing)
+    assert isinstance(standing, BotStatus)
     assert standing.positions is not None
     position = standing.positions[0]
     assert (position.value, position.profit, position.quantity, position.risky) == (None, None, None, None)
@@ -312,11 +312,11 @@ def test_a_reload_leaves_a_bot_as_paused_as_it_was(
     recording.state, recording.logs = state, recording.logs[:1]  # without the calls that fail at its end
     assert bot.retry_connection().done
     standing = bot.standing()
-    while isinstance(standing, Standing) and standing.state == "reload_config":
+    while isinstance(standing, BotStatus) and standing.state == "reload_config":
         standing = bot.standing()
     if isinstance(standing, Outcome):  # nothing listens for a moment
         standing = bot.standing()
-    assert isinstance(standing, Standing)
+    assert isinstance(standing, BotStatus)
     assert standing.state == after
 
 

@@ -8,10 +8,10 @@ import pytest
 
 from clients.freqtrade import Config, Logs
 from clients.observer import Observer
-from tests.webhook_actions.bot_doubles import Clock, Freqtrade, Held, Wire, freqtrade_adapter
+from tests.webhook_actions.bot_doubles import Clock, FaultyTransport, Freqtrade, Held, freqtrade_adapter
 from webhook_actions.bots import BotControl
 from webhook_actions.bots.freqtrade_versions import capabilities
-from webhook_actions.bots.protocol import Mode, Standing, Target, Verb, reached
+from webhook_actions.bots.protocol import BotStatus, Mode, Target, Verb, reached
 from webhook_actions.outcome import Outcome, Result
 
 RELEASES = [f"{year}.{month}" for year in range(2022, 2027) for month in range(1, 13)][:58]
@@ -20,17 +20,17 @@ CLOSED = Target(others=0.0, paused=True)
 STOPPED_ENTRIES = Target(paused=True)
 HALF = Target({"BTC/USDT long": 2.0})
 
-Make = Callable[..., tuple[BotControl, Freqtrade, Wire]]
+Make = Callable[..., tuple[BotControl, Freqtrade, FaultyTransport]]
 
 
 @pytest.fixture
 def make(tmp_path: Path) -> Make:
     (tmp_path / "password").write_text("secret")
 
-    def made(version: str, **more: object) -> tuple[BotControl, Freqtrade, Wire]:
+    def made(version: str, **more: object) -> tuple[BotControl, Freqtrade, FaultyTransport]:
         clock = Clock()
         double = Freqtrade(clock, [Held(1, "BTC/USDT", "long", 4.0)], version=version, **more)  # type: ignore[arg-type]
-        wire = Wire(double.serve, clock, itertools.repeat("none"))  # type: ignore[arg-type]
+        wire = FaultyTransport(double.serve, clock, itertools.repeat("none"))  # type: ignore[arg-type]
         adapter = freqtrade_adapter(wire, tmp_path / "password", lambda: None)
         observer = Observer(["http://127.0.0.1:9"], [], 0.5)
         control = BotControl(
@@ -43,7 +43,7 @@ def make(tmp_path: Path) -> Make:
 
 def proof(bot: BotControl, target: Target) -> Outcome:
     standing = bot.standing()
-    assert isinstance(standing, Standing), standing
+    assert isinstance(standing, BotStatus), standing
     return reached(target, standing)
 
 
@@ -112,7 +112,7 @@ def test_a_reload_leaves_a_bot_as_it_was_whatever_its_configuration_starts_it_as
         assert bot.pause().done
     assert bot.retry_connection().done
     standing = bot.standing()
-    assert isinstance(standing, Standing)
+    assert isinstance(standing, BotStatus)
     assert standing.state != "stopped"
     assert standing.enters == (before is Mode.RUNNING)
 
@@ -138,7 +138,7 @@ def test_a_restart_leaves_a_bot_as_it_was(make: Make, version: str, before: Mode
     assert bot.restart().done
     assert "stop" in wire.posted
     standing = bot.standing()
-    assert isinstance(standing, Standing)
+    assert isinstance(standing, BotStatus)
     assert (standing.state != "stopped", standing.enters) == (True, before is Mode.RUNNING)
 
 

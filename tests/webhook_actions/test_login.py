@@ -8,8 +8,8 @@ import requests
 import yaml
 
 from tests.webhook_actions.conftest import Make
+from tests.webhook_actions.harness import Harness, limits
 from tests.webhook_actions.visitor import PAGES, Visitor
-from tests.webhook_actions.world import World, limits
 
 FORMS = (
     "/incidents/1/acknowledge",
@@ -22,7 +22,7 @@ FORMS = (
 )
 
 
-def test_without_a_session_every_page_leads_to_the_login_and_every_form_does_nothing(still: World) -> None:
+def test_without_a_session_every_page_leads_to_the_login_and_every_form_does_nothing(still: Harness) -> None:
     for path in PAGES:
         answer = requests.get(still.url(path), allow_redirects=False, timeout=20)
         assert (answer.status_code, answer.headers["Location"].split("?")[0]) == (303, "/login"), path
@@ -34,7 +34,7 @@ def test_without_a_session_every_page_leads_to_the_login_and_every_form_does_not
     assert still.kinds("alpha").count("acknowledged") == 0
 
 
-def test_a_login_leads_back_to_the_page_that_was_wanted_and_never_elsewhere(still: World) -> None:
+def test_a_login_leads_back_to_the_page_that_was_wanted_and_never_elsewhere(still: Harness) -> None:
     visitor = Visitor(still)
     login = visitor.get("/a/f-alpha").url
     assert login.endswith("/login?next=%2Fa%2Ff-alpha")
@@ -45,7 +45,7 @@ def test_a_login_leads_back_to_the_page_that_was_wanted_and_never_elsewhere(stil
 
 
 @pytest.mark.parametrize("secret", ["", "wrong", "read-secret", "receive-secret", "act-secre", "sécret"])
-def test_only_the_act_token_logs_in(still: World, secret: str) -> None:
+def test_only_the_act_token_logs_in(still: Harness, secret: str) -> None:
     visitor = Visitor(still)
     answer = visitor.log_in(secret)
     assert answer.status_code == 401
@@ -54,67 +54,71 @@ def test_only_the_act_token_logs_in(still: World, secret: str) -> None:
     assert not secret or secret not in answer.text
 
 
-def test_failed_logins_are_slowed_down_and_even_the_right_token_waits_then(make_world: Make) -> None:
-    world = make_world("alpha", webhook_actions=limits(failed_logins=3))
-    world.start_engine()
-    visitor = Visitor(world)
+def test_failed_logins_are_slowed_down_and_even_the_right_token_waits_then(make_harness: Make) -> None:
+    harness = make_harness("alpha", webhook_actions=limits(failed_logins=3))
+    harness.start_engine()
+    visitor = Visitor(harness)
     assert [visitor.log_in("wrong").status_code for _ in range(4)] == [401, 401, 401, 429]
     assert "try again in" in visitor.log_in("wrong").text
     assert visitor.log_in().status_code == 429
 
 
 def test_form_basic_auth_and_tokens_share_one_limit_of_failures_and_a_right_token_passes(
-    make_world: Make,
+    make_harness: Make,
 ) -> None:
     page = limits(failed_logins=3, web_config_file="web.yml")
-    world = make_world("alpha", webhook_actions=page)
-    (world.directory / "web.yml").write_text(yaml.safe_dump({"basic_auth_users": {"anna": hashed("right")}}))
-    world.start_engine()
+    harness = make_harness("alpha", webhook_actions=page)
+    (harness.directory / "web.yml").write_text(
+        yaml.safe_dump({"basic_auth_users": {"anna": hashed("right")}})
+    )
+    harness.start_engine()
 
     def basic(password: str, forwarded: str) -> int:
         given, headers = ("anna", password), {"X-Forwarded-For": forwarded}
         return requests.get(
-            world.url("/"), auth=given, headers=headers, allow_redirects=False, timeout=20
+            harness.url("/"), auth=given, headers=headers, allow_redirects=False, timeout=20
         ).status_code
 
-    assert Visitor(world).log_in("wrong", **{"X-Forwarded-For": "192.0.2.1"}).status_code == 401
-    assert world.get("/api/v1/pause", "wrong").status_code == 401
+    assert Visitor(harness).log_in("wrong", **{"X-Forwarded-For": "192.0.2.1"}).status_code == 401
+    assert harness.get("/api/v1/pause", "wrong").status_code == 401
     assert [basic("wrong", f"192.0.2.{each}") for each in range(2, 5)] == [303, 429, 429]
     assert basic("right", "192.0.2.9") == 429
-    assert Visitor(world, "anna").log_in("right").status_code == 429
-    refused = world.get("/api/v1/pause", "wrong")
+    assert Visitor(harness, "anna").log_in("right").status_code == 429
+    refused = harness.get("/api/v1/pause", "wrong")
     assert (refused.status_code, int(refused.headers["Retry-After"]) > 0) == (429, True)
-    assert requests.get(world.url("/api/v1/pause"), timeout=20).status_code == 401
-    assert world.get("/api/v1/pause").status_code == 200
-    assert world.deliver(world.alert("alpha")).json()["opened"] == 1
+    assert requests.get(harness.url("/api/v1/pause"), timeout=20).status_code == 401
+    assert harness.get("/api/v1/pause").status_code == 200
+    assert harness.deliver(harness.alert("alpha")).json()["opened"] == 1
     act = {"Authorization": "Bearer act-secret"}
-    assert requests.post(world.url("/api/v1/pause"), json={}, headers=act, timeout=20).status_code == 200
-    assert world.get("/api/v1/audit").json()[0]["address"] == "127.0.0.1"
+    assert requests.post(harness.url("/api/v1/pause"), json={}, headers=act, timeout=20).status_code == 200
+    assert harness.get("/api/v1/audit").json()[0]["address"] == "127.0.0.1"
 
 
-def test_a_burst_of_passwords_is_tried_no_more_often_than_the_limit_allows(make_world: Make) -> None:
-    world = make_world("alpha", webhook_actions=limits(failed_logins=3, web_config_file="web.yml"))
-    (world.directory / "web.yml").write_text(yaml.safe_dump({"basic_auth_users": {"anna": hashed("right")}}))
-    world.start_engine()
+def test_a_burst_of_passwords_is_tried_no_more_often_than_the_limit_allows(make_harness: Make) -> None:
+    harness = make_harness("alpha", webhook_actions=limits(failed_logins=3, web_config_file="web.yml"))
+    (harness.directory / "web.yml").write_text(
+        yaml.safe_dump({"basic_auth_users": {"anna": hashed("right")}})
+    )
+    harness.start_engine()
 
     def guess(number: int) -> int:
         given = ("anna", f"guess {number}")
-        return requests.get(world.url("/"), auth=given, allow_redirects=False, timeout=20).status_code
+        return requests.get(harness.url("/"), auth=given, allow_redirects=False, timeout=20).status_code
 
     with ThreadPoolExecutor(20) as pool:
         assert sorted(pool.map(guess, range(20))) == [303] * 3 + [429] * 17
 
 
-def test_only_a_trusted_proxy_says_for_whom_it_asks(make_world: Make) -> None:
+def test_only_a_trusted_proxy_says_for_whom_it_asks(make_harness: Make) -> None:
     for proxies, address in ([], "127.0.0.1"), (["127.0.0.0/8"], "192.0.2.1"):
-        world = make_world("alpha", webhook_actions=limits(trusted_proxies=proxies))
-        world.start_engine()
-        Visitor(world).log_in(**{"X-Forwarded-For": "192.0.2.1"})
-        assert world.get("/api/v1/audit").json()[0]["address"] == address
+        harness = make_harness("alpha", webhook_actions=limits(trusted_proxies=proxies))
+        harness.start_engine()
+        Visitor(harness).log_in(**{"X-Forwarded-For": "192.0.2.1"})
+        assert harness.get("/api/v1/audit").json()[0]["address"] == address
 
 
 def test_the_cookie_is_kept_from_scripts_from_other_sites_and_behind_tls_from_plain_http(
-    still: World,
+    still: Harness,
 ) -> None:
     plain = Visitor(still).log_in().headers["Set-Cookie"]
     assert "HttpOnly" in plain
@@ -154,36 +158,36 @@ def test_logging_out_forgets_the_session(anna: Visitor) -> None:
     assert "nightdesk" not in anna.session.cookies
 
 
-def test_users_of_a_standard_web_config_log_in_by_form_and_by_basic_auth(make_world: Make) -> None:
-    world = make_world("alpha", webhook_actions=limits(web_config_file="web.yml"))
-    web = world.directory / "web.yml"
+def test_users_of_a_standard_web_config_log_in_by_form_and_by_basic_auth(make_harness: Make) -> None:
+    harness = make_harness("alpha", webhook_actions=limits(web_config_file="web.yml"))
+    web = harness.directory / "web.yml"
     web.write_text(yaml.safe_dump({"basic_auth_users": {"anna": hashed("right")}}))
-    world.start_engine()
-    anna = Visitor(world)
+    harness.start_engine()
+    anna = Visitor(harness)
     assert anna.log_in("wrong").status_code == 401
-    assert Visitor(world, "nobody").log_in("right").status_code == 401
+    assert Visitor(harness, "nobody").log_in("right").status_code == 401
     assert anna.log_in("right").status_code == 303
-    world.deliver(world.alert("alpha"))
+    harness.deliver(harness.alert("alpha"))
     anna.send("/incidents/1/acknowledge")
-    [answer] = [e["text"] for e in world.incident("alpha")["timeline"] if e["kind"] == "acknowledged"]
+    [answer] = [e["text"] for e in harness.incident("alpha")["timeline"] if e["kind"] == "acknowledged"]
     assert answer == "by anna"
-    by_header = requests.get(world.url("/"), auth=("anna", "right"), timeout=20)
+    by_header = requests.get(harness.url("/"), auth=("anna", "right"), timeout=20)
     assert "1 open incident" in by_header.text
-    refused = requests.get(world.url("/"), auth=("anna", "wrong"), allow_redirects=False, timeout=20)
+    refused = requests.get(harness.url("/"), auth=("anna", "wrong"), allow_redirects=False, timeout=20)
     assert refused.status_code == 303
-    assert Visitor(world).log_in("act-secret").status_code == 303, "the act token still works"
+    assert Visitor(harness).log_in("act-secret").status_code == 303, "the act token still works"
     web.write_text(yaml.safe_dump({"basic_auth_users": {"anna": hashed("another")}}))
     assert anna.get("/", follow=False).status_code == 303, "a new password ends the old sessions"
     web.write_text("basic_auth_users: [")
     assert anna.log_in("another").status_code == 503
-    assert Visitor(world).log_in("act-secret").status_code == 303
+    assert Visitor(harness).log_in("act-secret").status_code == 303
 
 
 def test_a_new_act_token_ends_the_sessions_of_the_old_one(anna: Visitor) -> None:
-    world = anna.world
-    world.stop(world.engine)
-    (world.directory / "act_token").write_text("another-secret\n")
-    world.start_engine()
+    harness = anna.world
+    harness.stop(harness.engine)
+    (harness.directory / "act_token").write_text("another-secret\n")
+    harness.start_engine()
     assert anna.get("/", follow=False).status_code == 303
 
 

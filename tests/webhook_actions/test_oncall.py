@@ -7,23 +7,23 @@ import pytest
 
 from tests.conftest import eventually
 from tests.webhook_actions.conftest import Make
-from tests.webhook_actions.world import ROOT, World
+from tests.webhook_actions.harness import ROOT, Harness
 
 
 @pytest.fixture
-def quiet(make_world: Make) -> World:
+def quiet(make_harness: Make) -> Harness:
     """Return a world whose engine runs without a Prometheus."""
-    made = make_world("alpha")
+    made = make_harness("alpha")
     made.start_engine()
     return made
 
 
-def nightdesk(world: World, *words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "stack.cli", words[0], "--config", str(world.config), *words[1:]]
+def nightdesk(harness: Harness, *words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "stack.cli", words[0], "--config", str(harness.config), *words[1:]]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
 
 
-def test_incidents_are_listed_acknowledged_and_found_again(quiet: World) -> None:
+def test_incidents_are_listed_acknowledged_and_found_again(quiet: Harness) -> None:
     assert nightdesk(quiet, "incidents").stdout == "no incident is open\n"
     quiet.deliver(quiet.alert("alpha", annotations={"summary": "alpha is down"}))
     listed = nightdesk(quiet, "incidents").stdout
@@ -37,45 +37,45 @@ def test_incidents_are_listed_acknowledged_and_found_again(quiet: World) -> None
     assert silenced == "incident 1: not silenced\n"
 
 
-def test_an_action_is_run_and_money_wants_the_bots_name(world: World) -> None:
-    world.bots.by_name["alpha"].comes_back = False
-    world.goes_down("alpha")
-    world.deliver(world.alert("alpha"))
-    eventually(lambda: world.incident("alpha")["handed_over_at"], within=60, what="giving up")
-    assert nightdesk(world, "run", "1", "restart_bot").stdout == "restart_bot: asked\n"
-    eventually(lambda: "asked" in world.kinds("alpha"), what="the action")
-    refused = nightdesk(world, "run", "1", "close_positions")
+def test_an_action_is_run_and_money_wants_the_bots_name(harness: Harness) -> None:
+    harness.bots.by_name["alpha"].comes_back = False
+    harness.goes_down("alpha")
+    harness.deliver(harness.alert("alpha"))
+    eventually(lambda: harness.incident("alpha")["handed_over_at"], within=60, what="giving up")
+    assert nightdesk(harness, "run", "1", "restart_bot").stdout == "restart_bot: asked\n"
+    eventually(lambda: "asked" in harness.kinds("alpha"), what="the action")
+    refused = nightdesk(harness, "run", "1", "close_positions")
     assert (refused.returncode, refused.stdout) == (1, "")
     assert "confirm it with the bot's name, alpha" in refused.stderr
-    told = nightdesk(world, "run", "1", "close_positions", "--confirm", "alpha")
+    told = nightdesk(harness, "run", "1", "close_positions", "--confirm", "alpha")
     assert told.stdout == "close_positions: asked\n"
-    eventually(lambda: world.get("/api/v1/bots").json()[0]["halted"], what="the halt")
-    assert nightdesk(world, "pause", "--release", "alpha").stdout == "alpha: released\n"
+    eventually(lambda: harness.get("/api/v1/bots").json()[0]["halted"], what="the halt")
+    assert nightdesk(harness, "pause", "--release", "alpha").stdout == "alpha: released\n"
 
 
-def test_an_action_is_run_on_a_bot_that_has_no_incident_and_nobody_is_woken_for_it(world: World) -> None:
-    refused = nightdesk(world, "run", "close_positions", "--bot", "alpha")
-    assert (refused.returncode, world.incidents()) == (1, [])
+def test_an_action_is_run_on_a_bot_that_has_no_incident_and_nobody_is_woken_for_it(harness: Harness) -> None:
+    refused = nightdesk(harness, "run", "close_positions", "--bot", "alpha")
+    assert (refused.returncode, harness.incidents()) == (1, [])
     assert "confirm it with the bot's name, alpha" in refused.stderr
-    told = nightdesk(world, "run", "close_positions", "--bot", "alpha", "--confirm", "alpha")
+    told = nightdesk(harness, "run", "close_positions", "--bot", "alpha", "--confirm", "alpha")
     assert told.stdout == "close_positions: asked\n"
-    eventually(lambda: world.get("/api/v1/bots").json()[0]["halted"], what="the halt")
-    assert world.incident("alpha")["alert"] == "TradingBotRequested"
+    eventually(lambda: harness.get("/api/v1/bots").json()[0]["halted"], what="the halt")
+    assert harness.incident("alpha")["alert"] == "TradingBotRequested"
 
 
-def test_a_request_on_a_bot_closes_once_it_is_proven_and_wakes_nobody(world: World) -> None:
-    assert nightdesk(world, "run", "restart_bot", "--bot", "alpha").stdout == "restart_bot: asked\n"
-    eventually(lambda: world.bots.by_name["alpha"].restarts, what="the restart")
-    eventually(lambda: world.incident("alpha")["closed_at"], within=60, what="the end of the request")
-    assert not {"escalated", "notified", "exhausted"} & set(world.kinds("alpha"))
+def test_a_request_on_a_bot_closes_once_it_is_proven_and_wakes_nobody(harness: Harness) -> None:
+    assert nightdesk(harness, "run", "restart_bot", "--bot", "alpha").stdout == "restart_bot: asked\n"
+    eventually(lambda: harness.bots.by_name["alpha"].restarts, what="the restart")
+    eventually(lambda: harness.incident("alpha")["closed_at"], within=60, what="the end of the request")
+    assert not {"escalated", "notified", "exhausted"} & set(harness.kinds("alpha"))
 
 
-def test_a_request_for_a_bot_whose_prometheus_is_gone_is_run_all_the_same(quiet: World) -> None:
+def test_a_request_for_a_bot_whose_prometheus_is_gone_is_run_all_the_same(quiet: Harness) -> None:
     assert nightdesk(quiet, "run", "restart_bot", "--bot", "alpha").stdout == "restart_bot: asked\n"
     eventually(lambda: quiet.bots.by_name["alpha"].restarts, what="the restart")
 
 
-def test_a_request_that_cannot_be_meant_is_refused(quiet: World) -> None:
+def test_a_request_that_cannot_be_meant_is_refused(quiet: Harness) -> None:
     usage = "say `nightdesk run INCIDENT ACTION`, or `nightdesk run ACTION --bot BOT`"
     for words, reason in (
         (("restart_bot", "--bot", "beta"), "there is no bot beta; known: alpha"),
@@ -88,14 +88,14 @@ def test_a_request_that_cannot_be_meant_is_refused(quiet: World) -> None:
         assert reason in told.stderr
 
 
-def test_the_kill_switch_holds_back_a_request_on_a_bot(quiet: World) -> None:
+def test_the_kill_switch_holds_back_a_request_on_a_bot(quiet: Harness) -> None:
     nightdesk(quiet, "pause")
     told = nightdesk(quiet, "run", "restart_bot", "--bot", "alpha")
     assert "all actions are paused by" in told.stderr
     assert quiet.incidents() == []
 
 
-def test_incidents_that_are_read_by_a_program_that_has_read_enough_are_no_fault(quiet: World) -> None:
+def test_incidents_that_are_read_by_a_program_that_has_read_enough_are_no_fault(quiet: Harness) -> None:
     for number in range(40):
         text = "as long as a pipe takes before it is full " * 80
         quiet.deliver(quiet.alert("alpha", fingerprint=f"{number:016x}", annotations={"summary": text}))
@@ -116,14 +116,14 @@ def test_incidents_that_are_read_by_a_program_that_has_read_enough_are_no_fault(
     assert piped.wait() == 141
 
 
-def test_a_report_that_is_refused_says_why_in_words(quiet: World) -> None:
+def test_a_report_that_is_refused_says_why_in_words(quiet: Harness) -> None:
     told = nightdesk(quiet, "report", "--bot", "beta")
     assert told.returncode == 1
     assert told.stderr.startswith("no report: ")
     assert "{" not in told.stderr
 
 
-def test_all_actions_are_paused_and_resumed(quiet: World) -> None:
+def test_all_actions_are_paused_and_resumed(quiet: Harness) -> None:
     assert nightdesk(quiet, "pause", "--reason", "maintenance").stdout == "all actions: paused\n"
     assert quiet.get("/api/v1/pause").json()["reason"] == "maintenance"
     again = nightdesk(quiet, "pause")
@@ -132,13 +132,13 @@ def test_all_actions_are_paused_and_resumed(quiet: World) -> None:
     assert quiet.get("/api/v1/pause").json()["paused"] is False
 
 
-def test_without_webhook_actions_or_its_token_the_way_out_is_named(make_world: Make) -> None:
-    world = make_world("alpha")
-    told = nightdesk(world, "incidents")
+def test_without_webhook_actions_or_its_token_the_way_out_is_named(make_harness: Make) -> None:
+    harness = make_harness("alpha")
+    told = nightdesk(harness, "incidents")
     assert told.returncode == 1
     assert "does not answer; `nightdesk up` starts it" in told.stderr
-    (world.directory / "act_token").unlink()
-    missing = nightdesk(world, "incidents")
+    (harness.directory / "act_token").unlink()
+    missing = nightdesk(harness, "incidents")
     assert missing.returncode in (1, 2)
     assert "act_token" in missing.stderr
     assert "Traceback" not in missing.stderr

@@ -12,11 +12,11 @@ import yaml
 from stack.render import render
 from stack.settings import load
 from tests.conftest import eventually
+from tests.webhook_actions.harness import Harness
 from tests.webhook_actions.visitor import PAGES, Visitor, words
-from tests.webhook_actions.world import World
 
 
-def test_the_runbook_of_every_alert_is_where_its_message_links_to(still: World, tmp_path: Path) -> None:
+def test_the_runbook_of_every_alert_is_where_its_message_links_to(still: Harness, tmp_path: Path) -> None:
     settings = load([still.config])
     render(settings, tmp_path / "build")
     files = (tmp_path / "build/prometheus/rules").glob("*.yml")
@@ -35,7 +35,7 @@ def test_the_runbook_of_every_alert_is_where_its_message_links_to(still: World, 
         assert "<strong>What you do.</strong>" in answer.text
 
 
-def test_the_manuals_links_between_its_pages_hold_and_nothing_else_is_served(still: World) -> None:
+def test_the_manuals_links_between_its_pages_hold_and_nothing_else_is_served(still: Harness) -> None:
     for name in ("runbooks/TradingBotReplicaDown.md", "ha.md", "tls.md"):
         page = requests.get(still.url(f"/docs/{name}"), timeout=20)
         for link in re.findall(r'href="([^":#]+)["#]', page.text.partition("<main")[2]):
@@ -44,7 +44,7 @@ def test_the_manuals_links_between_its_pages_hold_and_nothing_else_is_served(sti
         assert requests.get(still.url(f"/docs/{name}"), timeout=20).status_code == 404, name
 
 
-def test_the_manual_has_a_list_of_its_pages_and_each_leads_back(still: World) -> None:
+def test_the_manual_has_a_list_of_its_pages_and_each_leads_back(still: Harness) -> None:
     listed = requests.get(still.url("/docs/"), timeout=10).text
     names = re.findall(r'href="(/docs/[^"]+)"', listed)
     assert len(names) > 50
@@ -53,7 +53,7 @@ def test_the_manual_has_a_list_of_its_pages_and_each_leads_back(still: World) ->
     assert 'href="/docs/"' in requests.get(still.url(names[0]), timeout=10).text
 
 
-def test_a_browser_gets_a_page_where_there_is_none_and_a_program_gets_json(still: World) -> None:
+def test_a_browser_gets_a_page_where_there_is_none_and_a_program_gets_json(still: Harness) -> None:
     browser = {"Accept": "text/html,application/xhtml+xml"}
     for path in ("/nowhere", "/docs/nothing.md", "/static/none.js"):
         answer = requests.get(still.url(path), headers=browser, timeout=10)
@@ -72,13 +72,13 @@ def test_with_nothing_open_the_page_says_so_and_what_it_cannot_know(anna: Visito
 
 
 def test_an_open_incident_shows_what_its_bot_holds_with_stop_and_liquidation(anna: Visitor) -> None:
-    world = anna.world
+    harness = anna.world
     held = {"side": "short", "size": 0.5, "price": 100.0, "profit": -12.5, "liquidation_price": 103.0}
-    world.bots.by_name["alpha"].positions = [
+    harness.bots.by_name["alpha"].positions = [
         {"symbol": "BTC/USDT", "stop_price": 102.0} | held,
         {"symbol": "ETH/USDT", "stop_price": 99.0} | held,
     ]
-    world.deliver(world.alert("alpha"))
+    harness.deliver(harness.alert("alpha"))
     said = anna.reads("/incidents/1")
     assert "Positions of alpha" in said
     assert "BTC/USDT short 0.5 -12.50 102 (2.0%) 103 (3.0%)" in said
@@ -86,9 +86,9 @@ def test_an_open_incident_shows_what_its_bot_holds_with_stop_and_liquidation(ann
 
 
 def test_an_incident_is_shown_with_its_words_and_acknowledged_with_a_comment(anna: Visitor) -> None:
-    world = anna.world
+    harness = anna.world
     annotations = {"summary": "alpha <b>is</b> down", "runbook_url": "javascript:alert(1)"}
-    world.deliver(world.alert("alpha", annotations=annotations))
+    harness.deliver(harness.alert("alpha", annotations=annotations))
     page = anna.get("/").text
     assert "alpha &lt;b&gt;is&lt;/b&gt; down" in page
     assert "javascript:" not in page
@@ -97,8 +97,8 @@ def test_an_incident_is_shown_with_its_words_and_acknowledged_with_a_comment(ann
     assert "nobody else is woken" in answer.text
     assert answer.url.endswith("/incidents/1?said=acknowledged")
     assert "acknowledged: by anna (act token): I look at <it>" in anna.reads("/")
-    assert [act["act"] for act in world.get("/api/v1/audit").json()] == ["acknowledge", "login"]
-    act = world.get("/api/v1/audit").json()[0]
+    assert [act["act"] for act in harness.get("/api/v1/audit").json()] == ["acknowledge", "login"]
+    act = harness.get("/api/v1/audit").json()[0]
     assert (act["who"], act["address"], act["detail"]) == ("anna (act token)", "127.0.0.1", "I look at <it>")
     assert "I look at <it>" in anna.reads("/audit")
 
@@ -140,33 +140,35 @@ def test_the_kill_switch_stops_actions_shows_on_every_page_and_is_lifted(anna: V
     assert "All actions are paused" not in anna.reads("/")
 
 
-def test_an_action_is_run_now_and_one_that_touches_money_asks_for_the_bots_name(world: World) -> None:
-    anna = Visitor(world)
+def test_an_action_is_run_now_and_one_that_touches_money_asks_for_the_bots_name(harness: Harness) -> None:
+    anna = Visitor(harness)
     anna.log_in()
-    world.bots.by_name["alpha"].comes_back = False
-    world.goes_down("alpha")
-    world.deliver(world.alert("alpha"))
-    eventually(lambda: world.incident("alpha")["handed_over_at"], within=60, what="giving up")
-    before = len(world.bots.by_name["alpha"].restarts)
+    harness.bots.by_name["alpha"].comes_back = False
+    harness.goes_down("alpha")
+    harness.deliver(harness.alert("alpha"))
+    eventually(lambda: harness.incident("alpha")["handed_over_at"], within=60, what="giving up")
+    before = len(harness.bots.by_name["alpha"].restarts)
     [key] = re.findall(r'name="key" value="([^"]+)"', anna.get("/").text)
     assert "Asked for" in anna.send("/incidents/1/run", action="restart_bot", key=key).text
-    eventually(lambda: len(world.bots.by_name["alpha"].restarts) == before + 1, what="the restart")
-    eventually(lambda: world.incident("alpha")["runs"][-1]["verdict"], within=60, what="its verdict")
+    eventually(lambda: len(harness.bots.by_name["alpha"].restarts) == before + 1, what="the restart")
+    eventually(lambda: harness.incident("alpha")["runs"][-1]["verdict"], within=60, what="its verdict")
     anna.send("/incidents/1/run", action="restart_bot", key=key)  # the same form, clicked again
-    assert [run["asked_by"] for run in world.incident("alpha")["runs"]].count("anna (act token)") == 1
+    assert [run["asked_by"] for run in harness.incident("alpha")["runs"]].count("anna (act token)") == 1
     for typed in ("", "beta", "ALPHA"):
         asked = anna.send("/incidents/1/run", action="close_positions", confirm=typed)
         assert asked.status_code == 422
         assert "This touches money" in asked.text
         assert not typed or "is not the bot's name. Nothing was done." in words(asked.text)
-    assert [act["detail"] for act in world.get("/api/v1/audit").json()].count("close_positions") == 0
+    assert [act["detail"] for act in harness.get("/api/v1/audit").json()].count("close_positions") == 0
     anna.send("/incidents/1/run", action="close_positions", confirm="alpha")
-    eventually(lambda: world.get("/api/v1/bots").json()[0]["halted"], what="the halt of alpha")
+    eventually(lambda: harness.get("/api/v1/bots").json()[0]["halted"], what="the halt of alpha")
     assert "alpha is halted" in anna.reads("/")
-    eventually(lambda: world.get("/api/v1/bots").json()[0]["entries_stopped"], what="the stop of its entries")
+    eventually(
+        lambda: harness.get("/api/v1/bots").json()[0]["entries_stopped"], what="the stop of its entries"
+    )
     assert "Released" in anna.send("/release", bot="alpha").text
     assert "alpha is halted" not in anna.reads("/")
-    eventually(lambda: not world.get("/api/v1/bots").json()[0]["entries_stopped"], what="that it is undone")
+    eventually(lambda: not harness.get("/api/v1/bots").json()[0]["entries_stopped"], what="that it is undone")
     assert "alpha is being released" not in anna.reads("/")
 
 
@@ -180,13 +182,13 @@ def test_for_an_alert_about_no_bot_only_what_looks_is_offered_and_run(anna: Visi
 
 
 def test_the_history_is_searched_by_bot_alert_and_text_and_leafed_through(anna: Visitor) -> None:
-    world = anna.world
-    alerts = [world.alert("alpha", fingerprint=f"f{n}") for n in range(35)]
+    harness = anna.world
+    alerts = [harness.alert("alpha", fingerprint=f"f{n}") for n in range(35)]
     for n, alert in enumerate(alerts):
         alert["annotations"] = {"summary": f"number {n} of 100%"}
         alert["labels"]["bot"] = "beta" if n == 7 else "alpha"
         alert["labels"]["alertname"] = "TradingBotHighLatency" if n == 8 else "TradingBotDown"
-    world.deliver(*alerts)
+    harness.deliver(*alerts)
     assert anna.get("/history").text.count('id="row-') == 30
     older = anna.get("/history?before=6").text
     assert older.count('id="row-') == 5
@@ -199,11 +201,11 @@ def test_the_history_is_searched_by_bot_alert_and_text_and_leafed_through(anna: 
 
 
 def test_the_worst_stands_first_and_many_are_counted(anna: Visitor) -> None:
-    world = anna.world
-    alerts = [world.alert("alpha", fingerprint=f"f{n}") for n in range(60)]
+    harness = anna.world
+    alerts = [harness.alert("alpha", fingerprint=f"f{n}") for n in range(60)]
     for n, alert in enumerate(alerts):
         alert["labels"]["severity"] = ("critical", "warning", "info")[n % 3]
-    world.deliver(*alerts)
+    harness.deliver(*alerts)
     page = anna.get("/").text
     shown = re.findall(r'class="panel incident (\w+)" id="(group|incident)-', page)
     groups = [severity for severity, kind in shown if kind == "group"]
@@ -215,9 +217,9 @@ def test_the_worst_stands_first_and_many_are_counted(anna: Visitor) -> None:
 
 
 def test_what_nobody_has_stands_before_what_somebody_has(anna: Visitor) -> None:
-    world = anna.world
+    harness = anna.world
     late = {"alertname": "TradingBotHighLatency", "severity": "warning"}
-    world.deliver(world.alert("alpha"), world.alert("beta", labels=late))
+    harness.deliver(harness.alert("alpha"), harness.alert("beta", labels=late))
     order = r'id="(incident-\d)"'
     assert re.findall(order, anna.get("/").text) == ["incident-1", "incident-2"]
     anna.send("/incidents/1/acknowledge")
@@ -225,10 +227,10 @@ def test_what_nobody_has_stands_before_what_somebody_has(anna: Visitor) -> None:
 
 
 def test_one_open_incident_is_unfolded_and_several_are_a_line_each(anna: Visitor) -> None:
-    world = anna.world
-    world.deliver(world.alert("alpha"))
+    harness = anna.world
+    harness.deliver(harness.alert("alpha"))
     assert 'id="incident-1" open>' in anna.get("/").text
-    world.deliver(world.alert("beta"))
+    harness.deliver(harness.alert("beta"))
     assert " open>" not in anna.get("/").text
 
 
@@ -263,29 +265,29 @@ def test_nothing_is_loaded_from_elsewhere_and_no_script_stands_in_a_page(anna: V
 
 
 def test_a_link_in_a_message_shows_by_get_and_acknowledges_by_post_alone(anna: Visitor) -> None:
-    world = anna.world
-    world.deliver(world.alert("alpha"))
-    link = invitation(world, incident=1, contact="manager")
+    harness = anna.world
+    harness.deliver(harness.alert("alpha"))
+    link = invitation(harness, incident=1, contact="manager")
     for _ in range(3):  # previews
-        page = requests.get(world.url(link), timeout=20)
+        page = requests.get(harness.url(link), timeout=20)
         assert page.status_code == 200
         assert "Acknowledge as manager" in page.text
-    assert "acknowledged" not in world.kinds("alpha")
-    answer = requests.post(world.url(link), data={"comment": "on it"}, timeout=20)
+    assert "acknowledged" not in harness.kinds("alpha")
+    answer = requests.post(harness.url(link), data={"comment": "on it"}, timeout=20)
     assert "Acknowledged: by manager (link): on it" in words(answer.text)
-    assert world.get("/api/v1/audit").json()[0]["who"] == "manager (link)"
-    broken = requests.post(world.url(link[:-3] + "AAA"), timeout=20)
+    assert harness.get("/api/v1/audit").json()[0]["who"] == "manager (link)"
+    broken = requests.post(harness.url(link[:-3] + "AAA"), timeout=20)
     assert broken.status_code == 403
     assert "was not made by this Nightdesk" in broken.text
 
 
-def invitation(world: World, incident: int, contact: str) -> str:
+def invitation(harness: Harness, incident: int, contact: str) -> str:
     """Return the path of a link as the engine itself would send it."""
     script = (
         "import sys; from datetime import UTC, datetime; from pathlib import Path; "
         "from stack.settings import load; from webhook_actions.notify.links import Links; "
         "print(Links(load([Path(sys.argv[1])])).url(int(sys.argv[2]), sys.argv[3], datetime.now(UTC)))"
     )
-    words_ = [sys.executable, "-c", script, str(world.config), str(incident), contact]
+    words_ = [sys.executable, "-c", script, str(harness.config), str(incident), contact]
     made = subprocess.run(words_, capture_output=True, text=True, check=True).stdout.strip()
     return "/i/" + made.rpartition("/i/")[2]

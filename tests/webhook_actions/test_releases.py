@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.webhook_actions.scene import ANNA, scene
+from tests.webhook_actions.scenario import ANNA, scenario
 from tests.webhook_actions.test_states import ARMED, is_left, verdict
 from webhook_actions.web.commands import Refused
 
@@ -17,7 +17,7 @@ def anyio_backend() -> str:
 
 
 async def test_a_release_lets_a_bot_enter_again_that_was_closed(postgres: str, tmp_path: Path) -> None:
-    async with scene(postgres, "release", tmp_path, **ARMED) as s:
+    async with scenario(postgres, "release", tmp_path, **ARMED) as s:
         bot = s.bots["alpha"]
         await s.fires("CriticalLoss", "alpha")
         await s.until(lambda: verdict(s), "that it is flat")
@@ -43,7 +43,7 @@ async def test_a_release_lets_a_bot_enter_again_that_was_closed(postgres: str, t
 
 
 async def test_a_release_undoes_a_stop_of_entries_too(postgres: str, tmp_path: Path) -> None:
-    async with scene(postgres, "entries", tmp_path) as s:
+    async with scenario(postgres, "entries", tmp_path) as s:
         bot = s.bots["alpha"]
         await s.fires("LossLimit", "alpha")
         await s.until(lambda: bot.state == "paused", "that it enters nothing")
@@ -55,7 +55,7 @@ async def test_a_release_undoes_a_stop_of_entries_too(postgres: str, tmp_path: P
 async def test_entries_that_are_stopped_anew_before_their_release_is_undone_stay_stopped(
     postgres: str, tmp_path: Path
 ) -> None:
-    async with scene(postgres, "anew", tmp_path) as s:
+    async with scenario(postgres, "anew", tmp_path) as s:
         bot = s.bots["alpha"]
         await s.fires("LossLimit", "alpha")
         await s.until(lambda: verdict(s), "that it enters nothing")
@@ -81,7 +81,7 @@ async def test_entries_that_are_stopped_anew_before_their_release_is_undone_stay
 async def test_a_release_that_a_bot_cannot_carry_out_counts_as_failed_which_people_are_told(
     postgres: str, tmp_path: Path
 ) -> None:
-    async with scene(postgres, "cannot", tmp_path) as s:
+    async with scenario(postgres, "cannot", tmp_path) as s:
         bot = s.bots["alpha"]
         await s.fires("LossLimit", "alpha")
         await s.until(lambda: verdict(s), "that it enters nothing")
@@ -97,7 +97,7 @@ async def test_a_release_that_a_bot_cannot_carry_out_counts_as_failed_which_peop
 
 
 async def test_a_bot_that_its_release_stopped_half_way_is_started(postgres: str, tmp_path: Path) -> None:
-    async with scene(postgres, "halfway", tmp_path) as s:
+    async with scenario(postgres, "halfway", tmp_path) as s:
         bot = s.bots["alpha"]
         await s.fires("LossLimit", "alpha")
         await s.until(lambda: bot.state == "paused", "that it enters nothing")
@@ -114,7 +114,7 @@ async def test_a_bot_that_its_release_stopped_half_way_is_started(postgres: str,
 
 
 async def test_a_release_leaves_a_bot_paused_that_its_owner_had_paused(postgres: str, tmp_path: Path) -> None:
-    async with scene(postgres, "own", tmp_path, **ARMED) as s:
+    async with scenario(postgres, "own", tmp_path, **ARMED) as s:
         bot = s.bots["alpha"]
         bot.state = "paused"
         await s.fires("CriticalLoss", "alpha")
@@ -125,7 +125,7 @@ async def test_a_release_leaves_a_bot_paused_that_its_owner_had_paused(postgres:
 
 
 async def test_a_person_who_starts_a_bot_has_let_it_enter_again(postgres: str, tmp_path: Path) -> None:
-    async with scene(postgres, "started", tmp_path) as s:
+    async with scenario(postgres, "started", tmp_path) as s:
         bot = s.bots["alpha"]
         await s.fires("LossLimit", "alpha")
         await s.until(lambda: verdict(s), "that it enters nothing")

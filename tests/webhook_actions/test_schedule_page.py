@@ -6,19 +6,19 @@ from pathlib import Path
 
 import pytest
 
+from tests.webhook_actions.harness import Harness
 from tests.webhook_actions.rota import desk
 from tests.webhook_actions.visitor import Visitor
-from tests.webhook_actions.world import World
 
 
 @pytest.fixture
 def carol(tmp_path: Path) -> Iterator[Visitor]:
-    world = World(tmp_path, "alpha", **desk())
-    world.start_engine()
-    visitor = Visitor(world, "carol")
+    harness = Harness(tmp_path, "alpha", **desk())
+    harness.start_engine()
+    visitor = Visitor(harness, "carol")
     assert visitor.log_in().status_code == 303
     yield visitor
-    world.close()
+    harness.close()
 
 
 def test_both_pages_say_who_is_on_call_now_and_next(carol: Visitor) -> None:
@@ -91,11 +91,11 @@ def test_a_rota_of_one_and_no_rota_at_all_are_shown_too(tmp_path: Path) -> None:
     ):
         directory = tmp_path / str(index)
         directory.mkdir()
-        world = World(directory, "alpha", **settings)
+        harness = Harness(directory, "alpha", **settings)
         try:
-            world.start_engine()
-            visitor = Visitor(world, "somebody")
+            harness.start_engine()
+            visitor = Visitor(harness, "somebody")
             visitor.log_in()
             assert says in visitor.reads("/schedule")
         finally:
-            world.close()
+            harness.close()

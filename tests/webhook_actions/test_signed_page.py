@@ -8,8 +8,8 @@ import requests
 from stack.settings import load
 from tests.conftest import eventually
 from tests.webhook_actions.conftest import Make
+from tests.webhook_actions.harness import Harness
 from tests.webhook_actions.visitor import words
-from tests.webhook_actions.world import World
 from webhook_actions.notify.links import Links
 
 PEOPLE = {
@@ -20,30 +20,30 @@ PEOPLE = {
 
 
 @pytest.fixture
-def desk(make_world: Make) -> World:
+def desk(make_harness: Make) -> Harness:
     """Return a world with one open incident, and people of each role."""
-    made = make_world("alpha", contacts=PEOPLE)
+    made = make_harness("alpha", contacts=PEOPLE)
     made.start_engine()
     notes = {"summary": "alpha is down", "runbook_url": "https://example.org/runbooks/Down.md"}
     made.deliver(made.alert("alpha", annotations=notes))
     return made
 
 
-def link(world: World, contact: str, incident: int = 1, age: timedelta = timedelta(0)) -> str:
+def link(harness: Harness, contact: str, incident: int = 1, age: timedelta = timedelta(0)) -> str:
     """Return the address of a link as the engine would have sent it."""
-    made = Links(load([world.config])).url(incident, contact, datetime.now(UTC) - age)
-    return world.url("/i/" + made.rpartition("/i/")[2])
+    made = Links(load([harness.config])).url(incident, contact, datetime.now(UTC) - age)
+    return harness.url("/i/" + made.rpartition("/i/")[2])
 
 
 def post(address: str, headers: dict[str, str] | None = None, **form: str) -> requests.Response:
     return requests.post(address, data=form, headers=headers, timeout=20)
 
 
-def acts(world: World) -> list[tuple[str, str]]:
-    return [(one["act"], one["who"]) for one in world.get("/api/v1/audit").json()]
+def acts(harness: Harness) -> list[tuple[str, str]]:
+    return [(one["act"], one["who"]) for one in harness.get("/api/v1/audit").json()]
 
 
-def test_looking_at_a_link_does_nothing_whatever_it_asks_for(desk: World) -> None:
+def test_looking_at_a_link_does_nothing_whatever_it_asks_for(desk: Harness) -> None:
     address = link(desk, "anna")
     for act in ("acknowledge", "snooze&for=1h", "pause", "run&action=restart_bot&confirm=alpha"):
         assert requests.get(f"{address}?act={act}", timeout=20).status_code == 200
@@ -52,7 +52,7 @@ def test_looking_at_a_link_does_nothing_whatever_it_asks_for(desk: World) -> Non
     assert desk.get("/api/v1/incidents/1").json()["runs"] == []
 
 
-def test_it_shows_what_is_wrong_first_then_what_to_press_runbook_and_positions(desk: World) -> None:
+def test_it_shows_what_is_wrong_first_then_what_to_press_runbook_and_positions(desk: Harness) -> None:
     desk.bots.by_name["alpha"].positions = [
         {
             "symbol": "BTC/USDT",
@@ -71,11 +71,11 @@ def test_it_shows_what_is_wrong_first_then_what_to_press_runbook_and_positions(d
     assert 'href="https://example.org/runbooks/Down.md"' in page
 
 
-def test_positions_that_a_bot_does_not_tell_are_unknown(desk: World) -> None:
+def test_positions_that_a_bot_does_not_tell_are_unknown(desk: Harness) -> None:
     assert "Unknown: it does not say." in words(requests.get(link(desk, "anna"), timeout=20).text)
 
 
-def test_an_operator_runs_an_action_and_money_wants_the_bots_name_once_per_key(desk: World) -> None:
+def test_an_operator_runs_an_action_and_money_wants_the_bots_name_once_per_key(desk: Harness) -> None:
     address = link(desk, "anna")
     asked = post(address, act="run", action="restart_bot", key="k1")
     assert "Asked for: the timeline tells how it goes." in words(asked.text)
@@ -98,7 +98,7 @@ def test_an_operator_runs_an_action_and_money_wants_the_bots_name_once_per_key(d
     assert ("run", "anna (link)") in acts(desk)
 
 
-def test_a_responder_answers_and_pauses_and_runs_only_what_looks(desk: World) -> None:
+def test_a_responder_answers_and_pauses_and_runs_only_what_looks(desk: Harness) -> None:
     address = link(desk, "ben")
     page = requests.get(address, timeout=20).text
     assert "check_network" in page
@@ -128,7 +128,7 @@ FORMS = [
 ]
 
 
-def test_a_viewer_sees_and_does_nothing(desk: World) -> None:
+def test_a_viewer_sees_and_does_nothing(desk: Harness) -> None:
     page = requests.get(link(desk, "vera"), timeout=20).text
     assert "vera is viewer: you see this incident, others act." in words(page)
     assert "<form" not in page
@@ -138,7 +138,7 @@ def test_a_viewer_sees_and_does_nothing(desk: World) -> None:
 
 
 def test_a_link_that_is_over_forged_or_of_nobody_does_nothing(
-    desk: World,
+    desk: Harness,
 ) -> None:
     good = link(desk, "anna")
     for bad in (link(desk, "anna", age=timedelta(days=2)), good[:-3] + "AAA", link(desk, "mallory")):
@@ -148,7 +148,7 @@ def test_a_link_that_is_over_forged_or_of_nobody_does_nothing(
     assert acts(desk) == []
 
 
-def test_an_act_that_is_none_is_refused_and_a_second_pause_says_so(desk: World) -> None:
+def test_an_act_that_is_none_is_refused_and_a_second_pause_says_so(desk: Harness) -> None:
     address = link(desk, "anna")
     assert post(address, act="explode").status_code == 422
     assert post(address, act="run", action="explode").status_code == 404

@@ -12,7 +12,7 @@ import pytest
 from clients.observer import Observer
 from stack.settings import Settings
 from tests.freqtrade_replay import PASSWORD, USER, Recording, serve
-from tests.webhook_actions.scene import ANNA, Scene, scene, verify
+from tests.webhook_actions.scenario import ANNA, Scenario, scenario, verify
 from webhook_actions.bots import BotControl
 from webhook_actions.bots.nothing import NoAdapter
 from webhook_actions.bots.protocol import Guard, Mode
@@ -31,12 +31,12 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-async def verdict(s: Scene) -> Any:
+async def verdict(s: Scenario) -> Any:
     rows = await s.rows("SELECT verdict FROM runs WHERE verdict IS NOT NULL ORDER BY id DESC LIMIT 1")
     return rows[0][0] if rows else None
 
 
-async def is_left(s: Scene) -> list[Any]:
+async def is_left(s: Scenario) -> list[Any]:
     async with s.pool.connection() as connection:
         return await controls.left(connection)
 
@@ -44,7 +44,7 @@ async def is_left(s: Scene) -> list[Any]:
 async def test_a_bot_that_comes_up_stopped_is_started_again_and_only_then_proven(
     postgres: str, tmp_path: Path
 ) -> None:
-    async with scene(postgres, "stopped", tmp_path) as s:
+    async with scenario(postgres, "stopped", tmp_path) as s:
         bot = s.bots["alpha"]
         bot.comes_back = "stopped"
         await s.fires("Down", "alpha")
@@ -59,7 +59,7 @@ async def test_a_bot_that_comes_up_stopped_is_started_again_and_only_then_proven
 
 
 async def test_up_alone_is_no_proof_of_a_restart(postgres: str, tmp_path: Path) -> None:
-    async with scene(postgres, "up", tmp_path) as s:
+    async with scenario(postgres, "up", tmp_path) as s:
         s.prometheus.states["alpha"] = "stopped"
         await s.fires("Down", "alpha")
         await s.until(lambda: s.bots["alpha"].verbs() == ["restart"], "the restart")
@@ -69,7 +69,7 @@ async def test_up_alone_is_no_proof_of_a_restart(postgres: str, tmp_path: Path) 
 
 
 async def test_what_cannot_be_started_again_is_tried_on_and_told(postgres: str, tmp_path: Path) -> None:
-    async with scene(postgres, "unmanaged", tmp_path) as s:
+    async with scenario(postgres, "unmanaged", tmp_path) as s:
         bot = s.bots["alpha"]
         bot.comes_back, bot.refuses = "stopped", {"start"}
         await s.fires("Down", "alpha")
@@ -84,7 +84,7 @@ async def test_what_cannot_be_started_again_is_tried_on_and_told(postgres: str, 
         assert bot.verbs().count("restart") == 1
 
 
-async def restarted_in_vain(s: Scene) -> None:
+async def restarted_in_vain(s: Scenario) -> None:
     """Have every restart leave a bot silent, until nothing is left to try."""
     s.bots["alpha"].silent, s.bots["alpha"].comes_back = True, "stopped"
     s.prometheus.states["alpha"] = "none"
@@ -99,7 +99,7 @@ async def restarted_in_vain(s: Scene) -> None:
 async def test_a_bot_that_comes_up_stopped_once_every_restart_was_judged_is_started_again(
     postgres: str, tmp_path: Path
 ) -> None:
-    async with scene(postgres, "silent", tmp_path) as s:
+    async with scenario(postgres, "silent", tmp_path) as s:
         bot = s.bots["alpha"]
         await restarted_in_vain(s)
         restarts = bot.verbs().count("restart")
@@ -118,7 +118,7 @@ async def test_a_bot_that_comes_up_stopped_once_every_restart_was_judged_is_star
 async def test_a_bot_that_a_kill_switch_leaves_stopped_after_the_verdict_is_told_again_and_again(
     postgres: str, tmp_path: Path
 ) -> None:
-    async with scene(postgres, "retold", tmp_path) as s:
+    async with scenario(postgres, "retold", tmp_path) as s:
         bot = s.bots["alpha"]
         await restarted_in_vain(s)
         await s.commands.pause(ANNA, "")
@@ -136,7 +136,7 @@ async def test_a_bot_that_a_kill_switch_leaves_stopped_after_the_verdict_is_told
 
 
 async def test_a_crash_between_stop_and_start_leaves_no_bot_stopped(postgres: str, tmp_path: Path) -> None:
-    async with scene(postgres, "crash", tmp_path, start=False) as s:
+    async with scenario(postgres, "crash", tmp_path, start=False) as s:
         bot = s.bots["alpha"]
         await s.fires("Down", "alpha")
         [(incident,)] = await s.rows("SELECT id FROM incidents")
@@ -152,7 +152,7 @@ async def test_a_crash_between_stop_and_start_leaves_no_bot_stopped(postgres: st
 
 
 async def test_a_bot_that_was_paused_is_paused_after_a_restart(postgres: str, tmp_path: Path) -> None:
-    async with scene(postgres, "paused", tmp_path) as s:
+    async with scenario(postgres, "paused", tmp_path) as s:
         bot = s.bots["alpha"]
         bot.state = "paused"
         await s.fires("Down", "alpha")
@@ -163,7 +163,7 @@ async def test_a_bot_that_was_paused_is_paused_after_a_restart(postgres: str, tm
 async def test_a_bot_that_its_owner_stopped_is_neither_restarted_nor_adjusted(
     postgres: str, tmp_path: Path, alert: str
 ) -> None:
-    async with scene(postgres, f"owner_{alert.lower()}", tmp_path) as s:
+    async with scenario(postgres, f"owner_{alert.lower()}", tmp_path) as s:
         bot = s.bots["alpha"]
         bot.state = "stopped"
         await s.fires(alert, "alpha")
@@ -179,7 +179,7 @@ async def test_a_bot_that_its_owner_stopped_is_neither_restarted_nor_adjusted(
 async def test_a_halted_bot_that_is_started_is_made_flat_and_paused_again(
     postgres: str, tmp_path: Path
 ) -> None:
-    async with scene(postgres, "halted", tmp_path, **ARMED) as s:
+    async with scenario(postgres, "halted", tmp_path, **ARMED) as s:
         bot = s.bots["alpha"]
         await s.fires("CriticalLoss", "alpha")
         await s.until(lambda: verdict(s), "that it is flat")
@@ -197,7 +197,7 @@ async def test_a_halted_bot_that_is_started_is_made_flat_and_paused_again(
 
 
 async def test_a_halted_bot_that_hangs_holds_back_the_look_at_no_other(postgres: str, tmp_path: Path) -> None:
-    async with scene(postgres, "hangs", tmp_path, "alpha", "beta", start=False) as s:
+    async with scenario(postgres, "hangs", tmp_path, "alpha", "beta", start=False) as s:
         await s.fires("CriticalLoss", "alpha", "beta")
         async with s.pool.transaction() as connection:
             for bot in ("alpha", "beta"):
@@ -234,7 +234,7 @@ async def test_a_halted_bot_that_hangs_holds_back_the_look_at_no_other(postgres:
 
 
 async def test_a_halted_bot_is_made_flat_again_as_often_as_that_takes(postgres: str, tmp_path: Path) -> None:
-    async with scene(postgres, "astray", tmp_path, **ARMED) as s:
+    async with scenario(postgres, "astray", tmp_path, **ARMED) as s:
         bot = s.bots["alpha"]
         await s.fires("CriticalLoss", "alpha")
         await s.until(lambda: verdict(s), "that it is flat")
@@ -249,7 +249,7 @@ async def test_a_halted_bot_is_made_flat_again_as_often_as_that_takes(postgres: 
 async def test_a_halted_bot_that_an_action_let_trade_for_a_moment_is_made_flat_again(
     postgres: str, tmp_path: Path
 ) -> None:
-    async with scene(postgres, "moment", tmp_path, **ARMED) as s:
+    async with scenario(postgres, "moment", tmp_path, **ARMED) as s:
         bot = s.bots["alpha"]
         await s.fires("CriticalLoss", "alpha")
         await s.until(lambda: verdict(s), "that it is flat")
@@ -263,7 +263,7 @@ async def test_a_halted_bot_that_an_action_let_trade_for_a_moment_is_made_flat_a
 async def test_a_halted_bot_with_a_word_of_its_own_for_trading_is_made_flat_and_paused_again(
     postgres: str, tmp_path: Path
 ) -> None:
-    async with scene(postgres, "word", tmp_path, **ARMED) as s:
+    async with scenario(postgres, "word", tmp_path, **ARMED) as s:
         bot = s.bots["alpha"]
         await s.fires("CriticalLoss", "alpha")
         await s.until(lambda: verdict(s), "that it is flat")
@@ -274,7 +274,7 @@ async def test_a_halted_bot_with_a_word_of_its_own_for_trading_is_made_flat_and_
 async def test_a_dead_bot_waits_for_the_exchange_without_an_attempt_and_people_are_told(
     postgres: str, tmp_path: Path
 ) -> None:
-    async with scene(postgres, "outage", tmp_path) as s:
+    async with scenario(postgres, "outage", tmp_path) as s:
         bot = s.bots["alpha"]
         s.prometheus.exchange_out.add("alpha")
         await s.fires("Down", "alpha")
@@ -292,7 +292,7 @@ async def test_a_dead_bot_waits_for_the_exchange_without_an_attempt_and_people_a
 
 
 async def test_a_restart_that_an_outage_made_vain_counts_as_no_attempt(postgres: str, tmp_path: Path) -> None:
-    async with scene(postgres, "vain", tmp_path) as s:
+    async with scenario(postgres, "vain", tmp_path) as s:
         bot = s.bots["alpha"]
         await s.fires("Down", "alpha")
         await s.until(lambda: bot.verbs() == ["restart"], "the restart")
@@ -304,12 +304,12 @@ async def test_a_restart_that_an_outage_made_vain_counts_as_no_attempt(postgres:
 @asynccontextmanager
 async def over_freqtrade(
     postgres: str, name: str, directory: Path, recording: Recording, **settings: Any
-) -> AsyncIterator[Scene]:
+) -> AsyncIterator[Scenario]:
     """Set a scene whose alpha is the recorded Freqtrade."""
     (directory / "password").write_text(PASSWORD)
     with serve(recording) as url:
         source = {"type": "freqtrade", "url": url, "username": USER, "password_file": "password"}
-        async with scene(
+        async with scenario(
             postgres, name, directory, sources={"alpha": {"source": source}}, **settings
         ) as made:
             yield made
@@ -358,7 +358,7 @@ async def test_a_reduction_that_an_old_freqtrade_cannot_do_is_refused_and_told(
 async def test_a_kill_switch_in_the_middle_only_puts_off_that_a_bot_is_brought_back(
     postgres: str, tmp_path: Path
 ) -> None:
-    async with scene(postgres, "switch", tmp_path) as s:
+    async with scenario(postgres, "switch", tmp_path) as s:
         bot = s.bots["alpha"]
         bot.comes_back, bot.refuses = "stopped", {"start"}
         await s.fires("Down", "alpha")

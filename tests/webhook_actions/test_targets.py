@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clients.trading import Position
-from webhook_actions.bots.protocol import Standing, Target, reached
+from webhook_actions.bots.protocol import BotStatus, Target, reached
 from webhook_actions.outcome import Result
 
 CLOSED = Target(others=0.0, paused=True)
@@ -30,7 +30,7 @@ def position(key: str, quantity: float | None) -> Position:
 
 POSITIONS = st.lists(st.builds(position, st.sampled_from(KEYS), st.one_of(st.none(), QUANTITIES)), max_size=4)
 STANDINGS = st.builds(
-    Standing,
+    BotStatus,
     st.sampled_from(["running", "paused", "stopped", "unknown"]),
     st.one_of(st.none(), POSITIONS.map(tuple)),
     st.sampled_from([None, 0, 2]),
@@ -45,7 +45,7 @@ def test_a_target_outlives_its_way_through_the_database(target: Target) -> None:
 
 @given(weaker=TARGETS, stronger=TARGETS, standing=STANDINGS)
 def test_what_reached_a_stronger_target_has_reached_the_weaker(
-    weaker: Target, stronger: Target, standing: Standing
+    weaker: Target, stronger: Target, standing: BotStatus
 ) -> None:
     if weaker.is_weaker_than(stronger) and reached(stronger, standing).done:
         assert reached(weaker, standing).done
@@ -70,7 +70,7 @@ def test_closing_all_is_stronger_than_closing_some_reducing_and_pausing() -> Non
 
 
 @given(target=TARGETS, standing=STANDINGS)
-def test_only_what_is_known_to_be_there_is_there(target: Target, standing: Standing) -> None:
+def test_only_what_is_known_to_be_there_is_there(target: Target, standing: BotStatus) -> None:
     if not reached(target, standing).done:
         return
     assert not (target.paused and standing.enters)
@@ -85,22 +85,26 @@ def test_only_what_is_known_to_be_there_is_there(target: Target, standing: Stand
 @pytest.mark.parametrize(
     ("standing", "result", "says"),
     [
-        (Standing("running", (), 0), Result.RETRY, "it is running and may enter positions"),
+        (BotStatus("running", (), 0), Result.RETRY, "it is running and may enter positions"),
         (
-            Standing("running", (), 0, locked=True),
+            BotStatus("running", (), 0, locked=True),
             Result.DONE,
             "it is locked against entries and holds no position",
         ),
-        (Standing("paused", None, 0), Result.CANNOT, "it is paused and does not say its positions"),
-        (Standing("paused", (), 2), Result.RETRY, "it still holds 2 entry orders that wait"),
-        (Standing("paused", (), None), Result.DONE, "it is paused and holds no position"),
-        (Standing("paused", (position(KEYS[0], 0.0),), 0), Result.RETRY, "BTC/USDT long (0, 0 at most)"),
-        (Standing("paused", (position(KEYS[0], None),), 0), Result.RETRY, "(an unknown quantity, 0 at most)"),
-        (Standing("paused", (position(KEYS[0], 1e-12),), 0), Result.DONE, "holds no position"),
+        (BotStatus("paused", None, 0), Result.CANNOT, "it is paused and does not say its positions"),
+        (BotStatus("paused", (), 2), Result.RETRY, "it still holds 2 entry orders that wait"),
+        (BotStatus("paused", (), None), Result.DONE, "it is paused and holds no position"),
+        (BotStatus("paused", (position(KEYS[0], 0.0),), 0), Result.RETRY, "BTC/USDT long (0, 0 at most)"),
+        (
+            BotStatus("paused", (position(KEYS[0], None),), 0),
+            Result.RETRY,
+            "(an unknown quantity, 0 at most)",
+        ),
+        (BotStatus("paused", (position(KEYS[0], 1e-12),), 0), Result.DONE, "holds no position"),
     ],
 )
 def test_a_close_is_reached_by_what_the_bot_holds_and_may_enter(
-    standing: Standing, result: Result, says: str
+    standing: BotStatus, result: Result, says: str
 ) -> None:
     outcome = reached(CLOSED, standing)
     assert outcome.result is result
@@ -108,12 +112,12 @@ def test_a_close_is_reached_by_what_the_bot_holds_and_may_enter(
 
 
 def test_a_reduction_of_an_unknown_size_is_unknown() -> None:
-    outcome = reached(Target({KEYS[0]: 0.5}), Standing("running", (position(KEYS[0], None),), 0))
+    outcome = reached(Target({KEYS[0]: 0.5}), BotStatus("running", (position(KEYS[0], None),), 0))
     assert outcome.result is Result.CANNOT
     assert "does not say how large BTC/USDT long is" in outcome.detail
 
 
 def test_a_lot_that_an_exchange_rounds_is_no_excess() -> None:
     target = Target({KEYS[0]: 113.35})
-    assert reached(target, Standing("running", (position(KEYS[0], 113.4),), 0)).done
-    assert not reached(target, Standing("running", (position(KEYS[0], 115.0),), 0)).done
+    assert reached(target, BotStatus("running", (position(KEYS[0], 113.4),), 0)).done
+    assert not reached(target, BotStatus("running", (position(KEYS[0], 115.0),), 0)).done

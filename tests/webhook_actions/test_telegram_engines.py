@@ -9,7 +9,7 @@ import yaml
 from tests.conftest import eventually
 from tests.webhook_actions.conftest import Make
 from tests.webhook_actions.escalation.fakes import TELEGRAM_TOKEN, Fakes
-from tests.webhook_actions.world import World
+from tests.webhook_actions.harness import Harness
 from webhook_actions.store.embedded import EmbeddedPostgres
 
 ANNA = 501
@@ -33,13 +33,13 @@ def toast(fakes: Fakes, press: str) -> str:
 
 
 def test_one_of_two_engines_asks_and_the_other_goes_on_once_it_is_killed(
-    make_world: Make, fakes: Fakes, tmp_path: Path
+    make_harness: Make, fakes: Fakes, tmp_path: Path
 ) -> None:
     postgres = EmbeddedPostgres(tmp_path / "postgres")
     (tmp_path / "database_url").write_text(postgres.start())
     (tmp_path / "telegram").write_text(TELEGRAM_TOKEN)
-    world: World = make_world("alpha")
-    settings = yaml.safe_load(world.config.read_text())
+    harness: Harness = make_harness("alpha")
+    settings = yaml.safe_load(harness.config.read_text())
     settings["webhook_actions"]["database_url_file"] = str(tmp_path / "database_url")
     settings["contacts"] = {"administrator": {"telegram": [ANNA], "role": "operator"}}
     settings["channels"] = {
@@ -51,30 +51,30 @@ def test_one_of_two_engines_asks_and_the_other_goes_on_once_it_is_killed(
             "api_url": fakes.url,
         }
     }
-    world.config.write_text(yaml.safe_dump(settings))
+    harness.config.write_text(yaml.safe_dump(settings))
     try:
-        world.start_engine()
-        other = world.start_replica()
-        world.deliver(world.alert("alpha"))
+        harness.start_engine()
+        other = harness.start_replica()
+        harness.deliver(harness.alert("alpha"))
         first = message(fakes, 1)
         said = toast(fakes, fakes.telegram.press(first, "Pause", ANNA))
         assert said.startswith("All actions paused by administrator (Telegram)")
         eventually(lambda: first["text"].endswith(said), what="who did it, below the message")
-        assert world.engine is not None
-        world.engine.kill()
-        world.engine.wait(60)
+        assert harness.engine is not None
+        harness.engine.kill()
+        harness.engine.wait(60)
         said = toast(fakes, fakes.telegram.press(first, "Let actions", ANNA))
         assert said.startswith("Actions let run again by administrator (Telegram)")
         said = toast(fakes, fakes.telegram.press(first, "Acknowledge", ANNA))
         assert said.startswith("Acknowledged by administrator (Telegram)")
-        acts = [one["act"] for one in _audit(world, other)]
+        acts = [one["act"] for one in _audit(harness, other)]
         assert acts == ["acknowledge", "resume", "pause"]
         assert fakes.telegram.conflicts == 0
     finally:
-        world.close()
+        harness.close()
         postgres.stop()
 
 
-def _audit(world: World, port: int) -> list[dict[str, Any]]:
+def _audit(harness: Harness, port: int) -> list[dict[str, Any]]:
     headers = {"Authorization": "Bearer read-secret"}
-    return list(requests.get(world.url("/api/v1/audit", port), headers=headers, timeout=20).json())
+    return list(requests.get(harness.url("/api/v1/audit", port), headers=headers, timeout=20).json())

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.webhook_actions.scene import ANNA, Scene, verify
+from tests.webhook_actions.scenario import ANNA, Scenario, verify
 from tests.webhook_actions.sequences import ALWAYS, CLOSE, REDUCE, Play, at_least, flat, id_of, many, none
 from webhook_actions.store import holds, incidents, runs
 from webhook_actions.web.commands import Refused
@@ -16,7 +16,7 @@ from webhook_actions.web.commands import Refused
 
 
 def test_a_money_run_without_a_verdict_blocks_no_later_one(play: Play) -> None:
-    async def act(s: Scene) -> None:
+    async def act(s: Scenario) -> None:
         await s.fires("HighDrawdown", "alpha")
         incident = await id_of(s, word="HighDrawdown")
         async with s.pool.transaction() as connection:  # what a killed engine leaves behind
@@ -31,7 +31,7 @@ def test_a_money_run_without_a_verdict_blocks_no_later_one(play: Play) -> None:
 
 
 def test_an_action_by_hand_during_the_proof_of_another_leaves_neither_unjudged(play: Play) -> None:
-    async def act(s: Scene) -> None:
+    async def act(s: Scenario) -> None:
         s.bots["alpha"].slow = 0.5
         await s.fires("Down", "alpha")
         incident = await id_of(s, word="Down")
@@ -49,7 +49,7 @@ def test_an_action_by_hand_during_the_proof_of_another_leaves_neither_unjudged(p
 
 
 def test_a_double_click_and_a_retried_call_are_one_order(play: Play) -> None:
-    async def act(s: Scene) -> None:
+    async def act(s: Scenario) -> None:
         s.bots["alpha"].slow = 0.2
         await s.fires("LowWinRate", "alpha", severity="warning")
         incident = await id_of(s, word="LowWinRate")
@@ -66,7 +66,7 @@ def test_a_double_click_and_a_retried_call_are_one_order(play: Play) -> None:
 
 
 def test_a_request_expires_and_is_not_run_after_a_stop(play: Play) -> None:
-    async def act(s: Scene) -> None:
+    async def act(s: Scenario) -> None:
         await s.fires("LowWinRate", "alpha", severity="warning")
         incident = await id_of(s, word="LowWinRate")
         await s.commands.run(ANNA, incident, "close_all_positions", "alpha")
@@ -83,7 +83,7 @@ def test_a_request_expires_and_is_not_run_after_a_stop(play: Play) -> None:
 
 
 def test_an_attempt_whose_lease_is_over_orders_nothing_and_writes_nothing(play: Play) -> None:
-    async def act(s: Scene) -> None:
+    async def act(s: Scenario) -> None:
         await s.fires("CriticalLoss", "alpha")
         incident = await id_of(s)
         async with s.pool.transaction() as connection:
@@ -105,7 +105,7 @@ def test_an_attempt_whose_lease_is_over_orders_nothing_and_writes_nothing(play: 
 
 
 def test_the_kill_switch_stops_what_is_committed_before_its_next_order(play: Play) -> None:
-    async def act(s: Scene) -> None:
+    async def act(s: Scenario) -> None:
         s.bots["alpha"].slow = 0.5  # the pause before the close takes a while
         await s.fires("CriticalLoss", "alpha")
         await s.until(lambda: s.bots["alpha"].received, what="the first order")
@@ -122,7 +122,7 @@ def test_the_kill_switch_stops_what_is_committed_before_its_next_order(play: Pla
 
 
 def test_an_acknowledgement_holds_back_money_but_not_after_a_critical_loss(play: Play) -> None:
-    async def act(s: Scene) -> None:
+    async def act(s: Scenario) -> None:
         for word in ("HighDrawdown", "CriticalLoss"):
             await s.fires(word, "alpha" if word == "HighDrawdown" else "beta")
         await s.commands.acknowledge(ANNA, await id_of(s, "alpha", "HighDrawdown"), "mine")
@@ -140,7 +140,7 @@ def test_an_acknowledgement_holds_back_money_but_not_after_a_critical_loss(play:
 def test_a_reload_that_disarms_stops_a_close_and_one_that_ends_a_maintenance_lets_it_run(
     play: Play, tmp_path: Path
 ) -> None:
-    async def act(s: Scene) -> None:
+    async def act(s: Scenario) -> None:
         engine = s.engines[0]
         s.bots["alpha"].slow = 0.5
         await s.fires("CriticalLoss", "alpha")
@@ -155,7 +155,7 @@ def test_a_reload_that_disarms_stops_a_close_and_one_that_ends_a_maintenance_let
 
     play(act, actions=CLOSE)
 
-    async def maintained(s: Scene) -> None:
+    async def maintained(s: Scenario) -> None:
         await s.fires("CriticalLoss", "alpha")
         blocked = "SELECT FROM incidents WHERE blocked = 'maintenance'"
         await s.until(lambda: many(s, blocked, 1), what="the maintenance")
@@ -177,7 +177,7 @@ def test_a_reload_that_disarms_stops_a_close_and_one_that_ends_a_maintenance_let
 def test_the_fleet_limit_holds_back_no_close(play: Play) -> None:
     names = [f"bot{number}" for number in range(6)]
 
-    async def act(s: Scene) -> None:
+    async def act(s: Scenario) -> None:
         await s.fires("CriticalLoss", *names)
         await s.until(lambda: all(flat(s, name) for name in names), what="six flat bots")
 
@@ -187,7 +187,7 @@ def test_the_fleet_limit_holds_back_no_close(play: Play) -> None:
 def test_the_fleet_limit_counts_bots_that_fall_at_the_same_moment(play: Play) -> None:
     names = [f"bot{number}" for number in range(6)]
 
-    async def act(s: Scene) -> None:
+    async def act(s: Scenario) -> None:
         await s.fires("Down", *names)
         await s.start()
         held = "SELECT FROM incidents WHERE handed_over_at IS NOT NULL"
@@ -200,7 +200,7 @@ def test_the_fleet_limit_counts_bots_that_fall_at_the_same_moment(play: Play) ->
 def test_incidents_that_wait_for_room_look_for_it_one_after_the_other(play: Play) -> None:
     names = [f"bot{number}" for number in range(60)]
 
-    async def act(s: Scene) -> None:
+    async def act(s: Scenario) -> None:
         for name in names:
             s.bots[name].slow = 5.0
         settings = s.settings.webhook_actions.model_copy(update={"workers": 1})
@@ -217,7 +217,7 @@ def test_incidents_that_wait_for_room_look_for_it_one_after_the_other(play: Play
 def test_halted_bots_that_hang_hold_back_no_close_of_another(play: Play) -> None:
     names = [f"bot{number:03}" for number in range(200)]
 
-    async def act(s: Scene) -> None:
+    async def act(s: Scenario) -> None:
         over = threading.Event()
         try:
             async with s.pool.transaction() as connection:
@@ -235,7 +235,7 @@ def test_halted_bots_that_hang_hold_back_no_close_of_another(play: Play) -> None
 
 
 def test_a_close_is_pursued_through_errors_and_lost_answers_until_the_bot_is_flat(play: Play) -> None:
-    async def act(s: Scene) -> None:
+    async def act(s: Scenario) -> None:
         s.bots["alpha"].fails = [503, 0, 503, 500]
         await s.fires("CriticalLoss", "alpha")
         await s.until(lambda: flat(s), what="flat", within=40)
@@ -247,7 +247,7 @@ def test_a_close_is_pursued_through_errors_and_lost_answers_until_the_bot_is_fla
 
 
 def test_a_flapping_alert_reduces_once_whether_or_not_its_proof_can_be_seen(play: Play) -> None:
-    async def act(s: Scene) -> None:
+    async def act(s: Scenario) -> None:
         s.bots["alpha"].acts, s.bots["alpha"].fails = True, [0] * 20  # it acts, and nobody hears so
         for _ in range(5):
             await s.fires("HighDrawdown", "alpha")
@@ -265,7 +265,7 @@ def test_a_flapping_alert_reduces_once_whether_or_not_its_proof_can_be_seen(play
 
 
 def test_an_outage_of_prometheus_does_not_use_up_the_word_that_nothing_is_left(play: Play) -> None:
-    async def act(s: Scene) -> None:
+    async def act(s: Scenario) -> None:
         s.prometheus.away = "it is restarted"
         await s.fires("CrashLooping", "alpha")
         blocked = "SELECT FROM incidents WHERE blocked = 'unreachable'"
@@ -278,7 +278,7 @@ def test_an_outage_of_prometheus_does_not_use_up_the_word_that_nothing_is_left(p
 
 
 def test_a_long_outage_of_prometheus_is_told(play: Play) -> None:
-    async def act(s: Scene) -> None:
+    async def act(s: Scenario) -> None:
         s.prometheus.away = "it is gone"
         await s.fires("Down", "alpha")
         taken = "SELECT FROM escalation_steps WHERE rule = 'notice: unreachable' AND state = 'taken'"
@@ -288,7 +288,7 @@ def test_a_long_outage_of_prometheus_is_told(play: Play) -> None:
 
 
 def test_what_only_looked_is_not_said_to_have_failed(play: Play) -> None:
-    async def act(s: Scene) -> None:
+    async def act(s: Scenario) -> None:
         await s.fires("DiskUsageHigh", "alpha", severity="warning")
         handed = "SELECT FROM incidents WHERE handed_over_at IS NOT NULL"
         await s.until(lambda: many(s, handed, 1), what="the end of the plan")
@@ -301,7 +301,7 @@ def test_what_only_looked_is_not_said_to_have_failed(play: Play) -> None:
 def test_a_restart_that_reached_nobody_takes_no_place_of_the_fleet(play: Play) -> None:
     names = ["broken1", "broken2", "alpha"]
 
-    async def act(s: Scene) -> None:
+    async def act(s: Scenario) -> None:
         def missing(name: str) -> Any:
             bot = s.settings.bots[name]
             return bot.model_copy(

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from clients.alertmanager import Suppression
-from tests.webhook_actions.scene import ANNA, Scene, verify
+from tests.webhook_actions.scenario import ANNA, Scenario, verify
 from tests.webhook_actions.sequences import CLOSE, Play, flat, id_of, many, none
 from webhook_actions.engine.executor import Executor
 
@@ -16,7 +16,7 @@ from webhook_actions.engine.executor import Executor
 
 
 def test_an_incident_whose_run_a_stronger_one_replaces_is_decided_anew_at_once(play: Play) -> None:
-    async def act(s: Scene) -> None:
+    async def act(s: Scenario) -> None:
         s.bots["alpha"].slow = 2.0
         await s.fires("RiskUtilizationHigh", "alpha", severity="warning")
         running = "SELECT FROM runs WHERE action = 'stop_entries' AND state = 'running'"
@@ -31,7 +31,7 @@ def test_an_incident_whose_run_a_stronger_one_replaces_is_decided_anew_at_once(p
 
 
 def test_an_alert_of_a_bot_that_settings_do_not_know_stays_open_while_it_fires(play: Play) -> None:
-    async def act(s: Scene) -> None:
+    async def act(s: Scenario) -> None:
         await s.fires("Down", "stranger")
         handed = "SELECT FROM incidents WHERE handed_over_at IS NOT NULL AND closed_at IS NULL"
         await s.until(lambda: many(s, handed, 1), what="a person")
@@ -51,7 +51,7 @@ def _quick() -> dict[str, Any]:
 def test_an_alert_that_fires_without_an_incident_gets_one_unless_it_is_held_back_on_purpose(
     play: Play,
 ) -> None:
-    async def act(s: Scene) -> None:
+    async def act(s: Scenario) -> None:
         await s.fires("CriticalLoss", "alpha", "beta", "gamma", told=False)
         labels = {word: s.prometheus.alerts["CriticalLoss", word].labels for word in ("beta", "gamma")}
         s.alertmanager.held = {
@@ -75,7 +75,7 @@ def test_an_alert_that_fires_without_an_incident_gets_one_unless_it_is_held_back
 def test_what_no_webhook_told_of_is_opened_within_seconds_where_it_is_critical_and_else_once_it_may_have_come(
     play: Play,
 ) -> None:
-    async def act(s: Scene) -> None:
+    async def act(s: Scenario) -> None:
         fired_at = asyncio.get_running_loop().time()
         await s.fires("LowWinRate", "alpha", severity="warning", told=False)
         await s.fires("CriticalLoss", "alpha", told=False)
@@ -94,7 +94,7 @@ def test_what_no_webhook_told_of_is_opened_within_seconds_where_it_is_critical_a
 
 
 def test_a_sender_of_webhooks_prevents_no_action_and_downgrades_nothing(play: Play) -> None:
-    async def act(s: Scene) -> None:
+    async def act(s: Scenario) -> None:
         await s.fires("CriticalLoss", "alpha", told=False)
         forged = {"annotations": {"verify": "vector(1)"}}
         s.prometheus.gone.add("vector(1)")
@@ -114,7 +114,7 @@ def test_a_sender_of_webhooks_prevents_no_action_and_downgrades_nothing(play: Pl
 
 
 def test_twelve_snoozes_at_once_all_succeed(play: Play) -> None:
-    async def act(s: Scene) -> None:
+    async def act(s: Scenario) -> None:
         await s.fires("CrashLooping", "alpha")
         incident = await id_of(s, word="CrashLooping")
         await asyncio.gather(*(s.commands.snooze(ANNA, incident, 60, "", False) for _ in range(12)))
@@ -123,7 +123,7 @@ def test_twelve_snoozes_at_once_all_succeed(play: Play) -> None:
 
 
 def test_a_release_ends_the_pursuit_and_leaves_the_bot_to_its_owner(play: Play) -> None:
-    async def act(s: Scene) -> None:
+    async def act(s: Scenario) -> None:
         s.bots["alpha"].fails = [503] * 500
         await s.fires("CriticalLoss", "alpha")
         await s.until(lambda: s.bots["alpha"].received > 2, what="the pursuit")
@@ -139,7 +139,7 @@ def test_a_release_ends_the_pursuit_and_leaves_the_bot_to_its_owner(play: Play) 
 
 
 def test_a_stronger_target_replaces_a_weaker_one(play: Play) -> None:
-    async def act(s: Scene) -> None:
+    async def act(s: Scenario) -> None:
         s.bots["alpha"].slow = 0.4
         await s.fires("HighDrawdown", "alpha")
         await s.until(lambda: s.bots["alpha"].received, what="the reduction")
@@ -162,7 +162,7 @@ def test_the_pause_between_two_tries_ends_its_growth_at_half_a_minute() -> None:
 def test_an_engine_whose_clock_is_wrong_paces_a_target_and_runs_what_a_person_asks_for(
     play: Play, ahead: timedelta
 ) -> None:
-    async def act(s: Scene) -> None:
+    async def act(s: Scenario) -> None:
         await s.start(ahead=ahead)
         s.bots["alpha"].refuses = {"close_positions", "pause"}
         await s.fires("CriticalLoss", "alpha")

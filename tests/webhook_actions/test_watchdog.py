@@ -14,7 +14,7 @@ import requests
 
 from tests.conftest import eventually
 from tests.webhook_actions.conftest import Make
-from tests.webhook_actions.world import World
+from tests.webhook_actions.harness import Harness
 
 
 @dataclass
@@ -47,16 +47,16 @@ def switch() -> Iterator[Switch]:
 
 
 @pytest.fixture
-def world(make_world: Make, switch: Switch, tmp_path: Any) -> World:
+def harness(make_harness: Make, switch: Switch, tmp_path: Any) -> Harness:
     file = tmp_path / "switch_url"
     file.write_text(f"http://127.0.0.1:{switch.port}/ping/secret\n")
-    made = make_world("alpha", routing={"watchdog_url_file": str(file)})
+    made = make_harness("alpha", routing={"watchdog_url_file": str(file)})
     made.start_engine()
     return made
 
 
 def word(
-    world: World, age: float = 0.0, token: str = "receive-secret", within: float = 30
+    harness: Harness, age: float = 0.0, token: str = "receive-secret", within: float = 30
 ) -> requests.Response:
     """Deliver the Watchdog as Alertmanager does, from an exporter seen `age` seconds ago."""
     alert = {
@@ -66,42 +66,42 @@ def word(
         "startsAt": datetime.now(UTC).isoformat(),
         "fingerprint": "ab",
     }
-    return post(world, [alert], token, within)
+    return post(harness, [alert], token, within)
 
 
-def post(world: World, alerts: list[object], token: str, within: float = 30) -> requests.Response:
+def post(harness: Harness, alerts: list[object], token: str, within: float = 30) -> requests.Response:
     body, header = {"version": "4", "alerts": alerts}, {"Authorization": f"Bearer {token}"}
-    return requests.post(world.url("/api/v1/watchdog"), json=body, headers=header, timeout=within)
+    return requests.post(harness.url("/api/v1/watchdog"), json=body, headers=header, timeout=within)
 
 
-def test_a_round_trip_that_is_written_pings_and_no_other_word_does(world: World, switch: Switch) -> None:
-    old = word(world, age=600)  # as Alertmanager repeats what a Prometheus said that is dead by now
+def test_a_round_trip_that_is_written_pings_and_no_other_word_does(harness: Harness, switch: Switch) -> None:
+    old = word(harness, age=600)  # as Alertmanager repeats what a Prometheus said that is dead by now
     assert (old.status_code, "was last seen 600 s ago" in old.text) == (503, True)
-    assert word(world, token="read-secret").status_code == 401
-    assert post(world, [], "receive-secret").status_code == 422
+    assert word(harness, token="read-secret").status_code == 401
+    assert post(harness, [], "receive-secret").status_code == 422
     assert switch.pings == []
 
-    assert word(world).status_code == 200
+    assert word(harness).status_code == 200
     assert switch.pings == ["/ping/secret"]
-    assert world.incidents() == []
-    assert world.metric("nightdesk_round_trip_timestamp_seconds") > time.time() - 60
+    assert harness.incidents() == []
+    assert harness.metric("nightdesk_round_trip_timestamp_seconds") > time.time() - 60
 
     switch.status = 500
-    refused = word(world)
+    refused = word(harness)
     assert (refused.status_code, "secret" in refused.text) == (503, False)
 
 
-def test_while_the_database_is_frozen_nothing_pings(world: World, switch: Switch) -> None:
-    pid = int((world.directory / "engine-data/postgres/postmaster.pid").read_text().split()[0])
+def test_while_the_database_is_frozen_nothing_pings(harness: Harness, switch: Switch) -> None:
+    pid = int((harness.directory / "engine-data/postgres/postmaster.pid").read_text().split()[0])
     server = psutil.Process(pid)
     frozen = [server, *server.children(recursive=True)]
     for process in frozen:
         process.suspend()
     try:
         with pytest.raises(requests.Timeout):
-            word(world, within=8)
+            word(harness, within=8)
         assert switch.pings == []
     finally:
         for process in frozen:
             process.resume()
-    eventually(lambda: word(world).status_code == 200, what="the first ping after the thaw")
+    eventually(lambda: word(harness).status_code == 200, what="the first ping after the thaw")

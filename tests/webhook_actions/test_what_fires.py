@@ -10,10 +10,10 @@ import pytest
 
 from clients.prometheus import Firing, FiringAlert
 from stack.settings import load
-from tests.webhook_actions.deciding import NOW, incident
+from tests.webhook_actions.decision_facts import NOW, incident
 from webhook_actions.actions import load_actions
 from webhook_actions.engine.facts import Known, Planner
-from webhook_actions.engine.verification import Seen, Verification, _Told
+from webhook_actions.engine.verification import Seen, Verification, _FiringAnswer
 from webhook_actions.store.incidents import Incident
 
 LONG_AGO = NOW - timedelta(hours=1)
@@ -103,9 +103,9 @@ def test_a_start_by_a_clock_that_is_far_ahead_keeps_no_incident_open(watched: Wa
 
 
 def test_no_answer_serves_longer_than_five_seconds_however_long_it_took() -> None:
-    assert _Told(Firing(()), began=100.0, took=0.1).serves_until == 101.0
-    assert _Told(Firing(()), began=100.0, took=0.5).serves_until == 102.0
-    assert _Told(Firing(()), began=100.0, took=9.0).serves_until == 105.0
+    assert _FiringAnswer(Firing(()), began=100.0, took=0.1).serves_until == 101.0
+    assert _FiringAnswer(Firing(()), began=100.0, took=0.5).serves_until == 102.0
+    assert _FiringAnswer(Firing(()), began=100.0, took=9.0).serves_until == 105.0
 
 
 def test_an_answer_that_took_long_serves_longer(watched: Watched) -> None:

@@ -5,7 +5,7 @@ import re
 
 import requests
 
-from tests.webhook_actions.world import World
+from tests.webhook_actions.harness import Harness
 
 PAGES = ("/", "/bots", "/schedule", "/history", "/audit", "/incidents/1", "/a/f-alpha")
 
@@ -13,8 +13,8 @@ PAGES = ("/", "/bots", "/schedule", "/history", "/audit", "/incidents/1", "/a/f-
 class Visitor:
     """One browser's session."""
 
-    def __init__(self, world: World, name: str = "anna") -> None:
-        self.world = world
+    def __init__(self, harness: Harness, name: str = "anna") -> None:
+        self.world = harness
         self.name = name
         self.session = requests.Session()
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from webhook_actions.bots import BotControl
-from webhook_actions.bots.protocol import Standing, Target, Verb
+from webhook_actions.bots.protocol import BotStatus, Target, Verb
 from webhook_actions.outcome import Outcome
 from webhook_actions.store.incidents import Incident
 
 Run = Callable[[BotControl, Incident], Outcome]
-SetTarget = Callable[[BotControl, Standing], Target | Outcome]
+SetTarget = Callable[[BotControl, BotStatus], Target | Outcome]
 
 
 class Effect(StrEnum):

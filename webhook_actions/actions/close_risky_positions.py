@@ -2,12 +2,12 @@
 
 from webhook_actions.actions import Effect, target_action
 from webhook_actions.bots import BotControl
-from webhook_actions.bots.protocol import Standing, Target, Verb
+from webhook_actions.bots.protocol import BotStatus, Target, Verb
 from webhook_actions.outcome import Outcome
 
 
 @target_action("close_risky_positions", effect=Effect.MONEY, verbs=(Verb.CLOSE_POSITIONS,), paced=True)
-def close_risky_positions(bot: BotControl, standing: Standing) -> Target | Outcome:
+def close_risky_positions(bot: BotControl, standing: BotStatus) -> Target | Outcome:
     """Close the positions near their stop loss or far larger than usual; the bot trades on."""
     if standing.positions is None:
         return Outcome.cannot(f"it is {standing.state} and does not say its positions")

@@ -3,7 +3,7 @@
 from webhook_actions.actions import Effect, action
 from webhook_actions.bots import BotControl
 from webhook_actions.bots.protocol import Verb
-from webhook_actions.findings import span, told
+from webhook_actions.findings import as_text, span
 from webhook_actions.outcome import Outcome
 from webhook_actions.store.incidents import Incident
 
@@ -30,7 +30,7 @@ def optimize_connections(bot: BotControl, incident: Incident) -> Outcome:
         switched = bot.switch_endpoint(fastest.origin)
         orders = switched.orders
         if switched.done:
-            return Outcome.ok(told([f"switched to {fastest.name}: {switched.detail}", *lines]), orders)
+            return Outcome.ok(as_text([f"switched to {fastest.name}: {switched.detail}", *lines]), orders)
         lines.append(f"not switched to {fastest.name}: {switched.detail}")
     chosen = bot.optimize_connections()
-    return Outcome(chosen.result, told([chosen.detail, *lines]), orders=orders + chosen.orders)
+    return Outcome(chosen.result, as_text([chosen.detail, *lines]), orders=orders + chosen.orders)

@@ -2,14 +2,14 @@
 
 from webhook_actions.actions import Effect, target_action
 from webhook_actions.bots import BotControl
-from webhook_actions.bots.protocol import Standing, Target, Verb
+from webhook_actions.bots.protocol import BotStatus, Target, Verb
 from webhook_actions.outcome import Outcome
 
 
 @target_action(
     "reduce_position_sizes", effect=Effect.MONEY, verbs=(Verb.REDUCE_POSITIONS,), once=True, paced=True
 )
-def reduce_position_sizes(bot: BotControl, standing: Standing) -> Target | Outcome:
+def reduce_position_sizes(bot: BotControl, standing: BotStatus) -> Target | Outcome:
     """Reduce every position to the share that settings keep, a half unless set otherwise."""
     if standing.positions is None:
         return Outcome.cannot(f"it is {standing.state} and does not say its positions")

@@ -2,11 +2,11 @@
 
 from webhook_actions.actions import Effect, target_action
 from webhook_actions.bots import BotControl
-from webhook_actions.bots.protocol import Standing, Target, Verb
+from webhook_actions.bots.protocol import BotStatus, Target, Verb
 from webhook_actions.outcome import Outcome
 
 
 @target_action("stop_entries", effect=Effect.DISRUPTIVE, verbs=(Verb.PAUSE,))
-def stop_entries(bot: BotControl, standing: Standing) -> Target | Outcome:
+def stop_entries(bot: BotControl, standing: BotStatus) -> Target | Outcome:
     """Pause the bot: no new positions, exits go on. A person lets it enter again."""
     return Target(paused=True)

@@ -15,7 +15,7 @@ from webhook_actions.bots.docker import DockerAdapter
 from webhook_actions.bots.freqtrade import FreqtradeAdapter
 from webhook_actions.bots.http import HttpAdapter
 from webhook_actions.bots.nothing import NoAdapter
-from webhook_actions.bots.protocol import Adapter, Guard, Mode, Order, Restarter, Standing, Target, Verb
+from webhook_actions.bots.protocol import Adapter, BotStatus, Guard, Mode, Order, Restarter, Target, Verb
 from webhook_actions.outcome import Outcome, Result
 from webhook_actions.report import Report
 from webhook_actions.report.compute import Reporter
@@ -111,7 +111,7 @@ class BotControl:
         """
         if before is Mode.RUNNING:
             seen = self.standing()
-            enters = isinstance(seen, Standing) and seen.state == Mode.RUNNING and seen.enters
+            enters = isinstance(seen, BotStatus) and seen.state == Mode.RUNNING and seen.enters
             outcome = Outcome.ok("it enters already") if enters else self.resume()
             return self._started(outcome) if begun else outcome
         if self.adapter.mode() is before:
@@ -185,7 +185,7 @@ class BotControl:
         """Use only the predictions that the models are sure of."""
         return self._do(Order(Verb.ADJUST_PARAMETERS))
 
-    def standing(self) -> Standing | Outcome:
+    def standing(self) -> BotStatus | Outcome:
         """Return where the bot stands, as it says itself."""
         return self.adapter.standing()
 
@@ -247,7 +247,7 @@ class BotControl:
 
 
 @dataclass(frozen=True)
-class World:
+class Environment:
     """What adapters reach the world by; a simulation gives its own."""
 
     ask: Ask = ask
@@ -255,7 +255,7 @@ class World:
     clock: Callable[[], float] = time.monotonic
 
 
-_REAL = World()
+_REAL = Environment()
 
 
 def _never_says(mode: Mode | Outcome) -> bool:
@@ -263,7 +263,7 @@ def _never_says(mode: Mode | Outcome) -> bool:
     return isinstance(mode, Outcome) and mode.result is Result.CANNOT
 
 
-def control(settings: Settings, name: str, key: str, guard: Guard, world: World = _REAL) -> BotControl:
+def control(settings: Settings, name: str, key: str, guard: Guard, world: Environment = _REAL) -> BotControl:
     """Return the control of a bot; of one that settings do not have, only Prometheus can be asked.
 
     `guard` is called before each request that may change something; what it raises comes through.
@@ -286,7 +286,9 @@ def control(settings: Settings, name: str, key: str, guard: Guard, world: World 
     )
 
 
-def _adapter(access: HttpBot | FreqtradeBot | None, timeout: float, guard: Guard, world: World) -> Adapter:
+def _adapter(
+    access: HttpBot | FreqtradeBot | None, timeout: float, guard: Guard, world: Environment
+) -> Adapter:
     match access:
         case None:
             return NoAdapter()
@@ -303,7 +305,7 @@ def _over(way: Way, ask: Ask) -> Ask:
 
 
 def _restarter(
-    settings: Settings, name: str, bot: Bot | None, timeout: float, guard: Guard, world: World
+    settings: Settings, name: str, bot: Bot | None, timeout: float, guard: Guard, world: Environment
 ) -> Restarter:
     match bot.restart if bot else None:
         case DockerRestart() as access:

@@ -13,11 +13,11 @@ from webhook_actions.bots.freqtrade_entries import Entries
 from webhook_actions.bots.freqtrade_exits import Exits
 from webhook_actions.bots.freqtrade_versions import Capabilities, capabilities
 from webhook_actions.bots.protocol import (
+    BotStatus,
     Guard,
     Mode,
     Order,
     OrderRefused,
-    Standing,
     Target,
     Verb,
 )
@@ -162,7 +162,7 @@ class FreqtradeAdapter:
             exited.result, f"{paused.detail}; {exited.detail}", orders=paused.orders + exited.orders
         )
 
-    def standing(self) -> Standing | Outcome:
+    def standing(self) -> BotStatus | Outcome:
         """Return the state and the open trades. Unlike /count, /status answers while the bot is stopped."""
         config = self._entries.config()
         if isinstance(config, Outcome):
@@ -174,7 +174,7 @@ class FreqtradeAdapter:
         managed = config.state != "stopped"
         positions = tuple(trade.position(mean, managed=managed) for trade in trades)
         entering = sum(trade.is_entering for trade in trades)
-        return Standing(config.state, positions, entering, locked=self._entries.locked(config))
+        return BotStatus(config.state, positions, entering, locked=self._entries.locked(config))
 
     def trades(self, limit: int) -> tuple[Trade, ...] | Outcome:
         """Return the trades closed last; they are listed by id, so the page is taken from the end."""

@@ -21,7 +21,7 @@ _EVERY_TRADE = "all"
 
 
 @dataclass
-class _Told:
+class _ExitOrders:
     """What was ordered, and why what is left was not, by trade."""
 
     ordered: list[str] = field(default_factory=list)
@@ -55,7 +55,7 @@ class Exits:
     def bring_to(self, target: Target, call: str) -> Outcome:
         """Exit what is above the target, one trade after the other, by `call`. Raises OrderRefused."""
         self._call = call
-        told = _Told()
+        told = _ExitOrders()
         ends = self._clock() + _ORDERING
         every = target.closes_all  # in one call at first; a trade that is stuck would hold back the others
         while True:
@@ -79,14 +79,14 @@ class Exits:
             # Each attempt begins elsewhere: a trade that hangs must not hold back the others for ever.
             self._exit(*left[int(self._clock()) % len(left)], told)
 
-    def _exit_all(self, trades: list[OpenTrade], told: _Told) -> None:
+    def _exit_all(self, trades: list[OpenTrade], told: _ExitOrders) -> None:
         outcome, _ = self._force(_EVERY_TRADE)
         told.orders += outcome.orders
         if outcome.done:
             told.ordered.append("all")
             told.tried |= {trade.trade_id for trade in trades}
 
-    def _exit(self, trade: OpenTrade, keep: float, told: _Told) -> None:
+    def _exit(self, trade: OpenTrade, keep: float, told: _ExitOrders) -> None:
         """Exit a trade, or what is above `keep` of it."""
         told.tried.add(trade.trade_id)
         if keep and trade.amount is None:

@@ -8,7 +8,7 @@ from clients.http import Answer, Ask, ask
 from clients.trading import Position, Trade
 from stack.settings import HttpBot
 from webhook_actions.bots.calls import LONGEST_DETAIL, Calls, said
-from webhook_actions.bots.protocol import Excess, Guard, Mode, Order, Standing, Target, Verb, mode_of
+from webhook_actions.bots.protocol import BotStatus, ExcessPosition, Guard, Mode, Order, Target, Verb, mode_of
 from webhook_actions.outcome import Outcome, Result
 
 # Being there already is a success for these, so that a key could only keep them from being done again.
@@ -103,7 +103,7 @@ class HttpAdapter:
             done += self._take_excess(target, standing, key)
         return summed(done)
 
-    def standing(self) -> Standing | Outcome:
+    def standing(self) -> BotStatus | Outcome:
         """Return what the bot says of itself now."""
         state = self._calls.get(State, "state")
         return _standing(state)
@@ -120,13 +120,13 @@ class HttpAdapter:
             return page
         return tuple(each.closed() for each in page.trades if each is not None)
 
-    def _close_all(self, standing: Standing | Outcome) -> list[Outcome]:
+    def _close_all(self, standing: BotStatus | Outcome) -> list[Outcome]:
         """Close everything, also where the bot does not say what it holds: that it did not is no reason."""
-        if isinstance(standing, Standing) and standing.positions == () and not standing.pending:
+        if isinstance(standing, BotStatus) and standing.positions == () and not standing.pending:
             return []
         return [self._close({"scope": "all"})]
 
-    def _take_excess(self, target: Target, standing: Standing | Outcome, key: str) -> list[Outcome]:
+    def _take_excess(self, target: Target, standing: BotStatus | Outcome, key: str) -> list[Outcome]:
         if isinstance(standing, Outcome):
             return [standing]
         if standing.positions is None:
@@ -147,7 +147,9 @@ class HttpAdapter:
         # An exchange that refused to close something may take it later.
         return Outcome.retry(closed.detail, closed.orders) if _conflicts(closed) else closed
 
-    def _reduce(self, target: Target, excess: list[Excess], held: tuple[Position, ...], key: str) -> Outcome:
+    def _reduce(
+        self, target: Target, excess: list[ExcessPosition], held: tuple[Position, ...], key: str
+    ) -> Outcome:
         """Reduce to the target's sizes; `factor` is for older bots, which know nothing else.
 
         They do it once under a key, and it is chosen so that nothing falls below its target.
@@ -169,13 +171,13 @@ class HttpAdapter:
         return answer if isinstance(answer, Outcome) else Outcome.ok(_detail(verb, answer), 1)
 
 
-def _standing(state: State | Outcome) -> Standing | Outcome:
+def _standing(state: State | Outcome) -> BotStatus | Outcome:
     """Return where it stands; one position that cannot be read leaves all of them unknown."""
     if isinstance(state, Outcome):
         return state
     if state.state is None:
         return Outcome.failed("GET state: state cannot be read; see docs/bot-api.md")
-    return Standing(state.state, state.positions, state.pending_orders)
+    return BotStatus(state.state, state.positions, state.pending_orders)
 
 
 def summed(done: list[Outcome]) -> Outcome:

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 
 from clients.trading import Trade
-from webhook_actions.bots.protocol import Mode, Order, Standing, Target, Verb
+from webhook_actions.bots.protocol import BotStatus, Mode, Order, Target, Verb
 from webhook_actions.outcome import Outcome
 
 NO_WAY = "it has neither `control` nor `restart`; set one of them in its settings"
@@ -56,7 +56,7 @@ class NoAdapter:
         """Say that there is no way to."""
         return Outcome.cannot("it is brought to no target: it has no `control`; set one in its settings")
 
-    def standing(self) -> Standing | Outcome:
+    def standing(self) -> BotStatus | Outcome:
         """Say that there is nobody to ask."""
         return Outcome.cannot("its positions are unknown: it has no API that could be asked")
 

@@ -71,7 +71,7 @@ class Order:
 
 
 @dataclass(frozen=True)
-class Standing:
+class BotStatus:
     """Where a bot stands, as it says itself; None is unknown. `pending` counts entry orders that wait."""
 
     state: str
@@ -80,7 +80,7 @@ class Standing:
     locked: bool = False  # it runs, but is locked against entries
 
     @classmethod
-    def unknown(cls) -> "Standing":
+    def unknown(cls) -> "BotStatus":
         """Return where a bot stands that does not say."""
         return cls("unknown", None, None)
 
@@ -91,7 +91,7 @@ class Standing:
 
 
 @dataclass(frozen=True)
-class Excess:
+class ExcessPosition:
     """A position that holds more than its target; `keep` is what stays of it, in units of the asset."""
 
     position: Position
@@ -135,17 +135,17 @@ class Target:
             and all(other.limit(key) <= self.limit(key) for key in keys)
         )
 
-    def excess(self, positions: Sequence[Position]) -> list[Excess | None]:
+    def excess(self, positions: Sequence[Position]) -> list[ExcessPosition | None]:
         """Return for each position what is above the target, None where nothing is.
 
         Positions of one key share its quantity, the first ones first. One of unknown quantity is above each
         target but infinity.
         """
         left: dict[str, float] = {}
-        found: list[Excess | None] = []
+        found: list[ExcessPosition | None] = []
         for position in positions:
             keep = left.get(position.key, self.limit(position.key))
-            found.append(Excess(position, keep) if _is_above(position.quantity, keep) else None)
+            found.append(ExcessPosition(position, keep) if _is_above(position.quantity, keep) else None)
             left[position.key] = max(0.0, keep - (position.quantity or 0.0))
         return found
 
@@ -157,7 +157,7 @@ def _is_above(quantity: float | None, keep: float) -> bool:
     return quantity > keep * (1 + _ROUNDING) + _DUST or (quantity == 0 and keep == 0)
 
 
-def reached(target: Target, standing: Standing) -> Outcome:
+def reached(target: Target, standing: BotStatus) -> Outcome:
     """Return done at the target, retry with what is left to it, cannot where the bot does not say."""
     if target.paused and standing.enters:
         return Outcome.retry(f"it is {standing.state} and may enter positions")
@@ -178,7 +178,7 @@ def reached(target: Target, standing: Standing) -> Outcome:
     return Outcome.ok(f"{how} and holds {held}")
 
 
-def _told(excess: Excess) -> str:
+def _told(excess: ExcessPosition) -> str:
     quantity = excess.position.quantity
     held = "an unknown quantity" if quantity is None else f"{quantity:.6g}"
     return f"{excess.position.key} ({held}, {excess.keep:.6g} at most)"
@@ -246,7 +246,7 @@ class Adapter(Restarter, Protocol):
         """
         ...
 
-    def standing(self) -> Standing | Outcome:
+    def standing(self) -> BotStatus | Outcome:
         """Return where the bot stands."""
         ...
 

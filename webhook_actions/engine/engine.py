@@ -20,7 +20,7 @@ from webhook_actions.metrics import Metrics
 from webhook_actions.payload import severity_of
 from webhook_actions.store import holds, incidents, runs
 from webhook_actions.store.database import GONE, Clock, Connection, Pool
-from webhook_actions.store.incidents import Claim, Due, Incident
+from webhook_actions.store.incidents import Claim, DueUpdate, Incident
 
 log = logging.getLogger(__name__)
 
@@ -33,13 +33,13 @@ _DECISIONS = 20  # decisions about one incident in one look; more is a defect, a
 
 
 @dataclass
-class _Look:
+class _Round:
     """One look at several incidents, in one transaction: what was seen, what begins, when each is due."""
 
     seen: Seen
     known: dict[int, Known]  # of the incidents that are still to be decided about
     changed: set[str] = field(default_factory=set)  # bots whose runs changed since that was read
-    dues: list[Due] = field(default_factory=list)
+    dues: list[DueUpdate] = field(default_factory=list)
     attempts: list[Attempt] = field(default_factory=list)
     confirmed: dict[int, Incident] = field(default_factory=dict)
     acted_on: set[str] | None = None  # bots that count for the fleet limit, once that was asked
@@ -117,7 +117,9 @@ class Engine:
             incident = await incidents.incident(connection, claim.incident)
             if incident is not None:
                 await self._escalation.blocked(connection, incident, "defect", why)
-            await incidents.schedule(connection, [Due(claim, self._now() + _AFTER_DEFECT, why, "defect")])
+            await incidents.schedule(
+                connection, [DueUpdate(claim, self._now() + _AFTER_DEFECT, why, "defect")]
+            )
 
     async def _look(self, claims: Sequence[Claim]) -> None:
         ids = [claim.incident for claim in claims]
@@ -128,7 +130,7 @@ class Engine:
         async with self._pool.transaction() as connection:
             await incidents.lock_bots(connection, [case.incident.bot for case in cases])
             known = await facts.known(connection, ids, self._planner.remembers)
-            look = _Look(seen, {case.incident.id: case for case in known})
+            look = _Round(seen, {case.incident.id: case for case in known})
             for case in known:
                 await self._note_back(connection, look, case)
             counted = [claim for claim in claims if not await self._move(connection, look, claim)]
@@ -146,14 +148,14 @@ class Engine:
             self._executor.start(attempt)
 
     @staticmethod
-    async def _note_back(connection: Connection, look: _Look, case: Known) -> None:
+    async def _note_back(connection: Connection, look: _Round, case: Known) -> None:
         """Write which bots were seen to do again what they did before an action."""
         seen = look.seen.observed.get(case.incident.id)
         if seen is not None and seen.back:
             await runs.note_back(connection, sorted(seen.back))
             look.changed.add(case.incident.bot)
 
-    async def _known(self, connection: Connection, look: _Look, id_: int) -> Known:
+    async def _known(self, connection: Connection, look: _Round, id_: int) -> Known:
         """Return what is known of an incident; where this look has changed its bot, as it is since then."""
         bot = look.known[id_].incident.bot
         if bot in look.changed:
@@ -164,7 +166,7 @@ class Engine:
         return self._confirmed(look, look.known[id_])
 
     @staticmethod
-    def _confirmed(look: _Look, case: Known) -> Known:
+    def _confirmed(look: _Round, case: Known) -> Known:
         """Take what decides about an incident from Prometheus's rule, not from the webhook's sender."""
         incident, alert = case.incident, look.seen.alerts.get(case.incident.id)
         if alert is None or incident.confirmed:
@@ -179,7 +181,7 @@ class Engine:
         look.confirmed[incident.id] = confirmed
         return replace(case, incident=confirmed)
 
-    async def _move(self, connection: Connection, look: _Look, claim: Claim) -> bool:
+    async def _move(self, connection: Connection, look: _Round, claim: Claim) -> bool:
         """Decide about an incident, and write each decision, until it has to wait.
 
         Return False where the fleet limit has to be asked first.
@@ -198,10 +200,10 @@ class Engine:
                 return True
             look.changed.add(case.incident.bot)
         log.error("an incident did not come to rest", extra={"incident": claim.incident})
-        look.dues.append(Due(claim, self._now() + _FULL, "too many decisions at once"))
+        look.dues.append(DueUpdate(claim, self._now() + _FULL, "too many decisions at once"))
         return True
 
-    def _decision(self, look: _Look, case: Known) -> d.Decision | None:
+    def _decision(self, look: _Round, case: Known) -> d.Decision | None:
         """Return the decision; None where it depends on the fleet limit, which was not asked yet."""
         observed = look.seen.observed.get(case.incident.id, d.Observed(unreachable="it was not asked"))
         decision = decide(self._planner.facts(case, observed, self._now()))
@@ -215,8 +217,8 @@ class Engine:
         return decision
 
     async def _apply(
-        self, connection: Connection, look: _Look, case: Known, decision: d.Decision
-    ) -> Due | None:
+        self, connection: Connection, look: _Round, case: Known, decision: d.Decision
+    ) -> DueUpdate | None:
         """Write a decision; return when the incident is due again, None where it goes on at once."""
         incident = case.incident
         match decision:
@@ -262,7 +264,7 @@ class Engine:
                 return _due(None, reason)
         return None
 
-    async def _run(self, connection: Connection, look: _Look, case: Known, decision: d.Run) -> Due:
+    async def _run(self, connection: Connection, look: _Round, case: Known, decision: d.Run) -> DueUpdate:
         """Commit to an attempt, which begins once the transaction is written."""
         incident, action = case.incident, self._actions[decision.action]
         if not self._executor.has_room(action, len(look.attempts)):
@@ -271,7 +273,7 @@ class Engine:
             if run.id in decision.replaces:
                 why = f"{run.action}: replaced by {action.name}, which is stronger"
                 await runs.finish(connection, run, d.Verdict.REPLACED)
-                await incidents.tell(connection, run.incident, d.Verdict.REPLACED, why)
+                await incidents.add_to_timeline(connection, run.incident, d.Verdict.REPLACED, why)
                 await incidents.wake(connection, [run.incident])
         if action.halts:
             await holds.halt(connection, incident.bot, incident.id, f"{action.name} for {incident.alert}")
@@ -308,20 +310,20 @@ class Engine:
         return turn
 
     async def _judge(
-        self, connection: Connection, look: _Look, incident: Incident, decision: d.Judge
+        self, connection: Connection, look: _Round, incident: Incident, decision: d.Judge
     ) -> None:
         run, verdict = decision.run, decision.verdict
         text = f"{run.action}: {decision.reason}"
         if decision.refused:
             await runs.finish(connection, run, verdict, d.REFUSED, decision.reason)
-            await incidents.tell(connection, incident.id, d.REFUSED, text)
+            await incidents.add_to_timeline(connection, incident.id, d.REFUSED, text)
             await self._escalation.blocked(connection, incident, f"refused {run.id}", text)
             look.written.append(self._metrics.actions.labels(incident.bot, run.action, d.REFUSED).inc)
             return
         await runs.finish(connection, run, verdict, d.SPARED if decision.spared else None)
         if verdict is d.Verdict.NONE:
             return
-        await incidents.tell(connection, incident.id, verdict, text)
+        await incidents.add_to_timeline(connection, incident.id, verdict, text)
         look.written.append(self._metrics.verdicts.labels(incident.bot, run.action, verdict).inc)
         given_up = run.target is not None or verdict is d.Verdict.UNKNOWN  # it is left as it is
         if given_up and verdict is not d.Verdict.VERIFIED:
@@ -334,7 +336,7 @@ class Engine:
         if incident.blocked is not None:
             await self._escalation.unblocked(connection, incident, incident.blocked)
 
-    async def _close(self, connection: Connection, look: _Look, incident: Incident, reason: str) -> None:
+    async def _close(self, connection: Connection, look: _Round, incident: Incident, reason: str) -> None:
         closed = await incidents.close(connection, incident.id, reason, look.seen.over_at)
         if closed:
             await self._escalation.closed(connection, closed)
@@ -344,9 +346,9 @@ class Engine:
             look.written.append(partial(log.info, "closed", extra=about | {"reason": reason}))
 
 
-def _due(at: datetime | None, reason: str, blocked: str | None = None) -> Due:
+def _due(at: datetime | None, reason: str, blocked: str | None = None) -> DueUpdate:
     """Return when an incident is due; whose claim it is, its look knows."""
-    return Due(_NOBODYS, at, reason, blocked)
+    return DueUpdate(_NOBODYS, at, reason, blocked)
 
 
 _NOBODYS = Claim(0, 0, datetime.max.replace(tzinfo=UTC))

@@ -10,7 +10,15 @@ from stack.settings import Settings
 from stack.settings.hours import maintained_until
 from webhook_actions.actions import Action, Effect, Run
 from webhook_actions.bots import BotControl
-from webhook_actions.bots.protocol import Guard, Mode, OrderRefused, Standing, Target, orders_nothing, reached
+from webhook_actions.bots.protocol import (
+    BotStatus,
+    Guard,
+    Mode,
+    OrderRefused,
+    Target,
+    orders_nothing,
+    reached,
+)
 from webhook_actions.engine.decisions import REFUSED, Holds, Verdict
 from webhook_actions.engine.facts import Planner
 from webhook_actions.engine.orders import forbids
@@ -189,7 +197,7 @@ class Executor:
     def _is_kept(self, bot: BotControl) -> bool:
         """Return whether a bot is as one that is not halted, or is flat as one that is halted has to be."""
         standing = bot.standing() if self._threads.ask(self._is_halted(bot.name)) else None
-        return standing is None or (isinstance(standing, Standing) and standing.positions == ())
+        return standing is None or (isinstance(standing, BotStatus) and standing.positions == ())
 
     def _note_astray(self, bot: BotControl, *, was_kept: bool) -> None:
         """Write that a halted bot may have entered while an action let its trading loop run for a moment.
@@ -239,7 +247,7 @@ class Executor:
         if attempt.action.target is None:
             raise TypeError(f"{attempt.action.name} has no target")
         # What closes or pauses needs no look at the bot: one that does not say how it stands is closed too.
-        target = attempt.action.target(bot, Standing.unknown())
+        target = attempt.action.target(bot, BotStatus.unknown())
         if isinstance(target, Outcome):
             standing = bot.standing()
             target = standing if isinstance(standing, Outcome) else attempt.action.target(bot, standing)
@@ -347,10 +355,12 @@ class Executor:
         incident, name = attempt.incident, attempt.action.name
         over = ending.pause is None
         if over or outcome.orders or attempt.attempts == 1:
-            await incidents.tell(connection, incident.id, ending.outcome, f"{name}: {ending.detail}")
+            await incidents.add_to_timeline(
+                connection, incident.id, ending.outcome, f"{name}: {ending.detail}"
+            )
             await self._escalation.acted(connection, incident, attempt.action, outcome)
         if ending.verdict == Verdict.VERIFIED:
-            await incidents.tell(
+            await incidents.add_to_timeline(
                 connection, incident.id, Verdict.VERIFIED, f"{name}: proven by the bot itself"
             )
             self._metrics.verdicts.labels(incident.bot, name, Verdict.VERIFIED).inc()

@@ -8,7 +8,15 @@ from datetime import UTC, datetime
 from stack.settings import Settings
 from webhook_actions.actions import Effect
 from webhook_actions.bots import BotControl
-from webhook_actions.bots.protocol import Guard, Mode, OrderRefused, Standing, Target, orders_nothing, reached
+from webhook_actions.bots.protocol import (
+    BotStatus,
+    Guard,
+    Mode,
+    OrderRefused,
+    Target,
+    orders_nothing,
+    reached,
+)
 from webhook_actions.engine.executor import RETIRED
 from webhook_actions.engine.threads import Threads
 from webhook_actions.escalation.steps import Escalation
@@ -109,7 +117,7 @@ class Keeper:
         if mode is not Mode.RUNNING and not of_its_own:
             return False
         standing = await self._threads.run(control.standing)
-        return isinstance(standing, Standing) and standing.enters
+        return isinstance(standing, BotStatus) and standing.enters
 
     async def _under_way(self, bot: str, since: float = 0.0) -> bool:
         """Return whether a run that orders something of a bot is unfinished, or was `since` seconds ago."""
@@ -176,7 +184,7 @@ class Keeper:
             incident = None if id_ is None else await incidents.incident(connection, id_)
             if incident is None:
                 return
-            await incidents.tell(connection, incident.id, kind, text)
+            await incidents.add_to_timeline(connection, incident.id, kind, text)
             if halt is not None:
                 since = max((self._now() - halt.since).total_seconds(), 0.0)
                 await self._escalation.held(connection, incident, text, since)

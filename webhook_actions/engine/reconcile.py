@@ -128,7 +128,7 @@ class Reconciler:
         accepted = await incidents.accept(connection, alerts)
         await self._escalation.opened(connection, accepted.opened)
         for incident in accepted.opened:
-            await incidents.tell(
+            await incidents.add_to_timeline(
                 connection, incident, "found", "it fires in Prometheus; no webhook told of it"
             )
         self._metrics.alerts.labels("found").inc(len(accepted.opened))

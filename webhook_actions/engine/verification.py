@@ -53,7 +53,7 @@ class Seen:
 
 
 @dataclass(frozen=True)
-class _Told:
+class _FiringAnswer:
     """What fires, when that was asked by the event loop's clock, and the seconds that the answer took.
 
     Thousands of alerts take long to tell: that must not be all that Prometheus and we do.
@@ -93,7 +93,7 @@ class Verification:
         # What began to fire is seen by then.
         self._evaluated = timedelta(seconds=settings.collection.evaluation_interval)
         self._turn = asyncio.Lock()
-        self._firing = _Told(Firing(()), float("-inf"))
+        self._firing = _FiringAnswer(Firing(()), float("-inf"))
 
     def within(self, bot: str) -> float:
         """Return the seconds that a proof may take: boot, two scrapes and an evaluation, unless set."""
@@ -114,7 +114,7 @@ class Verification:
         """Return what fires, asked after this call; who asks at the same time shares the answer."""
         return (await self._ask()).firing
 
-    async def _ask(self) -> _Told:
+    async def _ask(self) -> _FiringAnswer:
         loop = asyncio.get_running_loop()
         asked = loop.time()
         async with self._turn:
@@ -122,7 +122,7 @@ class Verification:
                 await asyncio.sleep(self._firing.rests_until - loop.time())
                 began = loop.time()
                 firing = await self._prometheus.firing()
-                self._firing = _Told(firing, began, loop.time() - began)
+                self._firing = _FiringAnswer(firing, began, loop.time() - began)
             return self._firing
 
     async def observe(self, cases: Sequence[Known], now: datetime) -> Seen:
@@ -144,7 +144,7 @@ class Verification:
         observed = {case.incident.id: one for case, one in zip(cases, seen, strict=True)}
         return Seen(observed, alerts, over_at)
 
-    async def _told(self, wanted: Sequence[Incident], now: datetime, time: float) -> _Told:
+    async def _told(self, wanted: Sequence[Incident], now: datetime, time: float) -> _FiringAnswer:
         """Return what fires: as it was told a moment ago, where that says enough of what it lacks.
 
         What began after it cannot be called over by it: a delivery that is late would open it again.
@@ -157,7 +157,7 @@ class Verification:
                 return told
         return await self._ask()
 
-    def _over_at(self, told: _Told, now: datetime, time: float) -> datetime:
+    def _over_at(self, told: _FiringAnswer, now: datetime, time: float) -> datetime:
         """Return when at the latest that began which is over since an answer lacks it.
 
         `now` and `time` are one moment, by the clock of incidents and by the event loop's.

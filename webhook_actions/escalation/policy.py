@@ -17,7 +17,7 @@ from stack.settings.plan import (
     ends_a_round,
     following,
     passed_on,
-    telling,
+    step_recipients,
 )
 from webhook_actions.store.escalation_steps import Taken
 
@@ -40,7 +40,7 @@ def take(settings: Settings, subject: Subject, step: Step, round_: int, now: dat
     quiet = quiet_until(settings, now) if subject.severity in PUT_OFF else None
     if end := maintained_until(settings, subject.bot, now) or quiet:
         return Taken(postponed_to=end)
-    whom, after = telling(settings, subject, step, now), following(settings, subject, step)
+    whom, after = step_recipients(settings, subject, step, now), following(settings, subject, step)
     if whom.told_already:
         said = ("escalated", f"to {whom.contact}, who has been told already: {step.why}")
         return Taken(whom.contact, entry=said, next=after)

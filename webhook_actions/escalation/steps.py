@@ -19,7 +19,7 @@ from webhook_actions.report import archive
 from webhook_actions.store import acknowledgements, deliveries, escalation_steps, incidents, outages
 from webhook_actions.store.database import Connection, Pool
 from webhook_actions.store.deliveries import ClaimedDelivery, Delivery
-from webhook_actions.store.escalation_steps import Due, Taken
+from webhook_actions.store.escalation_steps import DueStep, Taken
 from webhook_actions.store.incidents import Incident
 from webhook_actions.store.outages import Outage
 
@@ -262,9 +262,9 @@ class Escalation:
         self,
         connection: Connection,
         settings: Settings,
-        taken: Sequence[tuple[Due, Taken | None]],
+        taken: Sequence[tuple[DueStep, Taken | None]],
         now: datetime,
-    ) -> list[tuple[Due, Taken]]:
+    ) -> list[tuple[DueStep, Taken]]:
         """Take what would soon reach those who are told now as the next level: they hear of all at once."""
         levels = [due for due, one in taken if one and one.addresses and due.rule == CLIMB and due.level]
         if not levels:
@@ -278,5 +278,5 @@ class Escalation:
         return [(due, one) for due, one in along if one.addresses]
 
 
-def _take(settings: Settings, due: Due, now: datetime) -> Taken:
+def _take(settings: Settings, due: DueStep, now: datetime) -> Taken:
     return policy.take(settings, due.subject, due.step, due.round, now)

@@ -13,7 +13,7 @@ from webhook_actions.metrics import Metrics
 from webhook_actions.notify import CHANNELS, notices, receipts, send, silences
 from webhook_actions.notify.in_flight import InFlight
 from webhook_actions.notify.links import Links
-from webhook_actions.notify.message import Told, compose
+from webhook_actions.notify.message import IncidentNotice, compose
 from webhook_actions.notify.receipts import People, Receipts
 from webhook_actions.outcome import Outcome
 from webhook_actions.outgoing import DATADOG, GRAFANA, NEWRELIC, WEBHOOK, datadog, grafana, newrelic, webhooks
@@ -163,7 +163,7 @@ class Sender:
 
         return await self._in_thread(draw_and_send)
 
-    async def _told(self, batch: Sequence[ClaimedDelivery]) -> list[Told]:
+    async def _told(self, batch: Sequence[ClaimedDelivery]) -> list[IncidentNotice]:
         """Return what a message tells of, an incident once; a contact's own link with each.
 
         One that insists tells also, at its end, of what its address has not answered before.
@@ -179,7 +179,7 @@ class Sender:
         found.sort(key=lambda one: one[0].id in others)
         now = datetime.now(UTC)
         return [
-            Told(incident, tried, why, self._links.url(incident.id, contact, now), contact)
+            IncidentNotice(incident, tried, why, self._links.url(incident.id, contact, now), contact)
             for incident, tried in found
             for contact, why in [wanted[incident.id]]
         ]

@@ -12,7 +12,7 @@ from email.utils import formatdate, make_msgid
 from typing import Any
 
 from stack.settings import Settings
-from stack.settings.acting import Email
+from stack.settings.response import Email
 from webhook_actions.notify.http import REFUSED, SETTINGS, TIMEOUT, UNREACHABLE, redacted
 from webhook_actions.notify.message import Message
 from webhook_actions.outcome import Outcome, Result

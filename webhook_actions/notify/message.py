@@ -6,7 +6,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from stack.settings import Settings
-from webhook_actions.notify.cut import cut
+from webhook_actions.notify.truncate import cut
 from webhook_actions.store.incidents import Incident
 from webhook_actions.store.runs import Run
 
@@ -49,7 +49,7 @@ class Message:
 
 
 @dataclass(frozen=True)
-class Told:
+class IncidentNotice:
     """One incident as someone is told of it: what was tried, why it is them, and the link that is theirs."""
 
     incident: Incident
@@ -59,7 +59,7 @@ class Told:
     contact: str = ""
 
 
-def compose(settings: Settings, told: Sequence[Told], page: str) -> Message:
+def compose(settings: Settings, told: Sequence[IncidentNotice], page: str) -> Message:
     """Return the message about one incident, or about several that are due for someone at once."""
     first = told[0].incident
     if len(told) == 1:
@@ -80,7 +80,7 @@ def compose(settings: Settings, told: Sequence[Told], page: str) -> Message:
     return Message(subject, text, short, _spoken(settings, told), about, told[0].contact, told[0].link)
 
 
-def _block(settings: Settings, told: Told) -> str:
+def _block(settings: Settings, told: IncidentNotice) -> str:
     incident, notes = told.incident, told.incident.annotations
     lines = [
         ("", _summary(incident)),
@@ -107,7 +107,7 @@ def _tried(run: Run) -> str:
     return f"{run.action}: {', '.join(told)}"
 
 
-def _spoken(settings: Settings, told: Sequence[Told]) -> str:
+def _spoken(settings: Settings, told: Sequence[IncidentNotice]) -> str:
     named = ". ".join(_summary(one.incident) for one in told[:_SPOKEN])
     more = f". And {len(told) - _SPOKEN} more" if len(told) > _SPOKEN else ""
     return f"This is Nightdesk. {named}{more}. {_deadline(settings, told[0].incident)}. Please acknowledge."

@@ -2,8 +2,8 @@
 
 import json
 
-from webhook_actions.notify.cut import cut
 from webhook_actions.notify.message import Message
+from webhook_actions.notify.truncate import cut
 
 _SHORT = 480  # characters of an SMS, three of its parts
 

@@ -2,9 +2,9 @@
 
 from clients.http import Request
 from stack.settings import Settings
-from webhook_actions.notify.cut import fitting
 from webhook_actions.notify.http import SETTINGS, send_to
 from webhook_actions.notify.message import Message
+from webhook_actions.notify.truncate import fitting
 from webhook_actions.outcome import Outcome
 
 _LONGEST = 8000  # characters: Slack takes 40,000, of which one that is written out is five

@@ -8,10 +8,10 @@ from clients.http import Request
 from stack.settings import Settings
 from stack.settings.roles import of_chat, rights_of
 from webhook_actions.notify.buttons import ALL, WANTS, Act, Buttons
-from webhook_actions.notify.cut import cut, fitting
 from webhook_actions.notify.http import SETTINGS, field, field_or_text, send_to
 from webhook_actions.notify.links import Links
 from webhook_actions.notify.message import Attachment, Message
+from webhook_actions.notify.truncate import cut, fitting
 from webhook_actions.outcome import Outcome
 
 _LONGEST, _CAPTION = 4096, 1024  # characters that Telegram takes of a message, and below a file

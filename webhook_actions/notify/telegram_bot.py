@@ -6,8 +6,8 @@ from pydantic import BaseModel, Field
 
 from clients.http import Request, ask_once
 from stack.settings import Settings
-from webhook_actions.notify.cut import cut, units
 from webhook_actions.notify.http import field, redacted, retry_after
+from webhook_actions.notify.truncate import cut, units
 
 _WAIT = 10  # seconds that Telegram holds an answer back while nothing is pressed
 _PATIENCE = 10.0  # seconds at most for any answer: another engine takes over soon after one that died
@@ -38,7 +38,7 @@ class User(BaseModel):
     last_name: str = ""
 
 
-class Said(BaseModel):
+class TelegramMessage(BaseModel):
     """A message; of an old one Telegram tells no text."""
 
     message_id: int
@@ -58,7 +58,7 @@ class Callback(BaseModel):
 
     id: str
     user: User = Field(alias="from")
-    message: Said | None = None
+    message: TelegramMessage | None = None
     data: str = ""
 
 
@@ -66,7 +66,7 @@ class Update(BaseModel):
     """One thing that Telegram tells."""
 
     callback_query: Callback | None = None
-    message: Said | None = None
+    message: TelegramMessage | None = None
 
 
 class Refusal(Exception):
@@ -111,7 +111,7 @@ class Bot:
             return False
         return True
 
-    async def edit(self, place: Said, line: str, keyboard: dict[str, object]) -> None:
+    async def edit(self, place: TelegramMessage, line: str, keyboard: dict[str, object]) -> None:
         """Write a line below a message, and other buttons; where its text is not told, beside it."""
         if not place.text:
             await self.say(place.chat.id, {"text": line, "reply_markup": keyboard})

@@ -13,7 +13,7 @@ from itertools import chain
 
 from stack.settings import Settings, add_arguments, from_arguments
 from webhook_actions.notify import APPRISE, send, twilio
-from webhook_actions.notify.look import look
+from webhook_actions.notify.channel_check import check_channels
 from webhook_actions.notify.message import Message
 from webhook_actions.notify.receipts import ASKED, FIRST, judged
 
@@ -61,7 +61,7 @@ def main() -> None:
     arguments = parser.parse_args()
     settings = from_arguments(arguments)
     if arguments.look:
-        for channel, asked, result in look(settings):
+        for channel, asked, result in check_channels(settings):
             print(json.dumps({"channel": channel, "to": asked, "result": result}), flush=True)
         return
     for channel, address in addresses(settings):

@@ -5,11 +5,11 @@ from xml.sax.saxutils import escape, quoteattr
 
 from clients.http import NoAnswer, Request, ask
 from stack.settings import Settings
-from stack.settings.acting import Twilio
+from stack.settings.response import Twilio
 from stack.settings.web import basic
-from webhook_actions.notify.cut import cut
 from webhook_actions.notify.http import SETTINGS, field, field_or_text, send_to
 from webhook_actions.notify.message import Message
+from webhook_actions.notify.truncate import cut
 from webhook_actions.outcome import Outcome
 
 _SAID = 350  # characters: twice, with each written out as up to five, they are within Twilio's 4,000

@@ -5,7 +5,7 @@ import logging
 import math
 from collections.abc import Callable
 
-from clients.exporter import Told, Untold, told_trades
+from clients.exporter import ClosedTrades, TradesUnavailable, told_trades
 from clients.trading import Trade
 from stack.settings import Settings
 from webhook_actions.outgoing import TRADING, Event, Outgoing
@@ -14,7 +14,7 @@ from webhook_actions.store.database import Pool
 
 log = logging.getLogger(__name__)
 
-Ask = Callable[[Settings, str, float, float, float], Told]
+Ask = Callable[[Settings, str, float, float, float], ClosedTrades]
 
 
 class Trades:
@@ -40,7 +40,7 @@ class Trades:
         patience = float(self._settings.collection.timeout)
         try:
             found = await asyncio.to_thread(self._ask, self._settings, bot, since, math.inf, patience)
-        except Untold as untold:
+        except TradesUnavailable as untold:
             if self._untold.get(bot) != str(untold):
                 log.warning("closed trades are told later", extra={"bot": bot, "reason": str(untold)})
             self._untold[bot] = str(untold)

@@ -50,7 +50,7 @@ def mount(
         target = f"/login?{urlencode({'next': path if request.method == 'GET' else '/'})}"
         if request.headers.get("Sec-Fetch-Site") == "cross-site" and request.method == "GET":
             # A link in a mail leaves a strict cookie at home; asked for from our own page, it comes along.
-            return pages.show("onward.html", target=target)
+            return pages.show("redirect.html", target=target)
         return RedirectResponse(target, 303)
 
     @app.exception_handler(404)
@@ -59,7 +59,7 @@ def mount(
         if not browses or request.url.path.startswith("/api/"):
             return JSONResponse({"detail": error.detail}, 404)
         text = "" if error.detail == _NO_SUCH_PATH else error.detail
-        return pages.show("nowhere.html", 404, text=text or f"{request.url.path} is no page of Nightdesk.")
+        return pages.show("not_found.html", 404, text=text or f"{request.url.path} is no page of Nightdesk.")
 
     app.include_router(manual.routes(pages))
     app.include_router(login_page.routes(commands, login, pages))

@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl
 from fastapi import Request
 from pydantic import TypeAdapter, ValidationError
 
-from stack.settings.acting import DayTime
+from stack.settings.response import DayTime
 from webhook_actions.web.api import Line, Snooze
 from webhook_actions.web.commands import Refused
 from webhook_actions.web.schedule_api import Length

@@ -65,7 +65,7 @@ def routes(
             known = await schedule.in_force(connection, settings, at)
         watch = now_and_next(known, settings.escalation.first, at)
         return await asyncio.to_thread(
-            pages.show_packed, request, "now.html", desk=frame, found=found, last=last, watch=watch
+            pages.show_packed, request, "open_incidents.html", desk=frame, found=found, last=last, watch=watch
         )
 
     @router.get("/incidents/{incident_id}")

@@ -60,7 +60,7 @@ def routes(
             return pages.show("refused.html", 404, text="This incident is no longer kept.", back="/")
         rights = rights_of(settings, invitation.contact)
         return pages.show(
-            "invited.html",
+            "signed_link.html",
             case=case,
             contact=invitation.contact,
             role=role_of(settings, invitation.contact),

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
 from clients.trading import Position
-from webhook_actions.bots.protocol import Standing
+from webhook_actions.bots.protocol import BotStatus
 from webhook_actions.outcome import Outcome
 from webhook_actions.store.holds import Pause
 from webhook_actions.store.runs import Run
@@ -84,7 +84,7 @@ def web(address: str | None) -> str | None:
     return address if address and address.startswith(("http://", "https://")) else None
 
 
-def told(case: Case) -> list[Entry]:
+def timeline_entries(case: Case) -> list[Entry]:
     """Return the lines that say who was told."""
     return [entry for entry in case.timeline if entry.kind == "told"]
 
@@ -179,7 +179,7 @@ def notice(done: str) -> str:
     return next((text for one, text in NOTICES.items() if one == done), "")
 
 
-def positions(held: Standing | Outcome | None) -> list[Position] | str:
+def positions(held: BotStatus | Outcome | None) -> list[Position] | str:
     """Return what a bot holds, or why that is unknown; '' where no bot was asked."""
     if held is None:
         return ""
@@ -204,7 +204,7 @@ FILTERS: dict[str, Callable[..., object]] = {
     "severity": severity,
     "problem": problem,
     "web": web,
-    "told": told,
+    "told": timeline_entries,
     "untold": untold,
     "answer": answer,
     "doing": doing,

@@ -82,7 +82,7 @@ def routes(settings: Settings, pool: Pool, read: Callable[..., Caller]) -> APIRo
     return router
 
 
-def listed(kept: archive.Kept) -> Listed:
+def listed(kept: archive.StoredReport) -> Listed:
     """Return what a list says of a report."""
     report, zone = kept.content, ZoneInfo(kept.content.zone)
     return Listed(

@@ -23,7 +23,7 @@ APPRISE = "apprise"
 
 
 @dataclass(frozen=True)
-class Kept:
+class StoredReport:
     """A kept report."""
 
     id: int
@@ -117,7 +117,7 @@ async def _responses(
 
 async def keep(
     connection: Connection, settings: Settings, reports: Sequence[Report], incident: int
-) -> list[Kept]:
+) -> list[StoredReport]:
     """Keep the reports that an incident asked for and write the deliveries, in the caller's transaction.
 
     A second time they are neither kept nor sent.
@@ -131,18 +131,18 @@ async def keep(
             [report.bot, report.period, incident, Jsonb(complete.model_dump(mode="json"))],
         )
         if written := await row.fetchone():
-            kept.append(Kept(written[0], written[1], report.bot, report.period, complete))
+            kept.append(StoredReport(written[0], written[1], report.bot, report.period, complete))
     await deliveries.write(connection, _deliveries(settings, [one.id for one in kept]))
     return kept
 
 
-async def one(connection: Connection, id_: int) -> Kept | None:
+async def one(connection: Connection, id_: int) -> StoredReport | None:
     """Return a kept report, None where there is no such one."""
     found = await _find(connection, "WHERE id = %s", [id_])
     return found[0] if found else None
 
 
-async def listing(connection: Connection, bot: str, before: int | None, limit: int) -> list[Kept]:
+async def listing(connection: Connection, bot: str, before: int | None, limit: int) -> list[StoredReport]:
     """Return kept reports, newest first: of a bot, or of all where it is ''; older than the id `before`."""
     where = "WHERE (%s = '' OR bot = %s) AND (%s::bigint IS NULL OR id < %s) ORDER BY id DESC LIMIT %s"
     return await _find(connection, where, [bot, bot, before, before, limit])
@@ -155,7 +155,7 @@ async def forget(connection: Connection, age: float) -> None:
     )
 
 
-def summary(kept: Kept) -> dict[str, object]:
+def summary(kept: StoredReport) -> dict[str, object]:
     """Return what programs are told of a report: its figures, and where it is read."""
     said = kept.content.model_dump(
         mode="json",
@@ -175,7 +175,7 @@ def summary(kept: Kept) -> dict[str, object]:
     return said | {"id": kept.id}
 
 
-async def of_body(connection: Connection, body: str) -> list[Kept]:
+async def of_body(connection: Connection, body: str) -> list[StoredReport]:
     """Return the reports that a delivery's body names and that are still kept."""
     return await _find(connection, "WHERE id = ANY(%s)", [_ids(json.loads(body))])
 
@@ -185,12 +185,13 @@ def _ids(body: dict[str, Any]) -> list[int]:
     return [int(body["report"])] if "report" in body else [int(each) for each in body["reports"]]
 
 
-async def _find(connection: Connection, where: str, values: Sequence[object]) -> list[Kept]:
+async def _find(connection: Connection, where: str, values: Sequence[object]) -> list[StoredReport]:
     cursor = connection.cursor(row_factory=class_row(_Row))
     query = f"SELECT id, made_at, bot, period, content FROM reports {where}"  # noqa: S608 - ours
     rows = await (await cursor.execute(query.encode(), list(values))).fetchall()
     return [
-        Kept(row.id, row.made_at, row.bot, row.period, Report.model_validate(row.content)) for row in rows
+        StoredReport(row.id, row.made_at, row.bot, row.period, Report.model_validate(row.content))
+        for row in rows
     ]
 
 

@@ -3,16 +3,16 @@
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
-from clients.exporter import Told, Untold, told_trades
+from clients.exporter import ClosedTrades, TradesUnavailable, told_trades
 from clients.observer import Observer
 from stack.settings import Settings
-from webhook_actions.report import judged, trades
+from webhook_actions.report import assessment, trades
 from webhook_actions.report.history import History, figures
 from webhook_actions.report.model import Report
 from webhook_actions.report.period import Period
 
 _SLACK = 120.0  # seconds that a bot may be seen late before half a history is told
-_UNKNOWN = Told((), 0, None)
+_UNKNOWN = ClosedTrades((), 0, None)
 
 
 class Reporter:
@@ -50,7 +50,7 @@ def compute(settings: Settings, observer: Observer, bot: str, period: Period) ->
         told = told_trades(settings, bot, start, end, max(float(settings.collection.timeout), 5.0))
         these, those = trades.within(told.trades, period), trades.within(told.trades, period.before)
         traded = trades.figures(these, those)
-    except Untold as untold:
+    except TradesUnavailable as untold:
         notes.append(f"Trades are missing: {untold}.")
         told, these, traded = _UNKNOWN, [], []
     else:
@@ -69,11 +69,11 @@ def compute(settings: Settings, observer: Observer, bot: str, period: Period) ->
         known_from=known_from,
         notes=tuple(notes),
         figures=(*figures(now, before), *traded),
-        score=judged.score(now, before),
-        parts=judged.parts(settings, now),
-        benchmarks=judged.benchmarks(settings, now),
-        objectives=judged.objectives(settings, now),
-        proposals=judged.proposals(settings, now),
+        score=assessment.score(now, before),
+        parts=assessment.parts(settings, now),
+        benchmarks=assessment.benchmarks(settings, now),
+        objectives=assessment.objectives(settings, now),
+        proposals=assessment.proposals(settings, now),
         symbols=trades.by_symbol(these),
         hours=trades.by_hour(these, zone),
         bars=trades.bars(these, period) if these else (),

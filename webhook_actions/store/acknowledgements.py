@@ -8,7 +8,7 @@ from psycopg.rows import class_row
 
 from webhook_actions.store import escalation_steps
 from webhook_actions.store.database import Connection
-from webhook_actions.store.incidents import tell
+from webhook_actions.store.incidents import add_to_timeline
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ async def acknowledge(
     if not await _write(connection, incident, by, comment, None, silence):
         return False
     await escalation_steps.cancel(connection, incident)
-    await tell(connection, incident, "acknowledged", _line(f"by {by}", silence, comment))
+    await add_to_timeline(connection, incident, "acknowledged", _line(f"by {by}", silence, comment))
     return True
 
 
@@ -78,13 +78,13 @@ async def snooze(
     await escalation_steps.cancel(connection, incident)
     await escalation_steps.again(connection, incident, until, f"the snooze by {by} is over")
     end = f"by {by} until {until.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-    await tell(connection, incident, "snoozed", _line(end, silence, comment))
+    await add_to_timeline(connection, incident, "snoozed", _line(end, silence, comment))
     return True
 
 
 async def comment(connection: Connection, incident: int, by: str, text: str) -> None:
     """Write a person's words into an incident's timeline."""
-    await tell(connection, incident, "comment", f"{by}: {text}")
+    await add_to_timeline(connection, incident, "comment", f"{by}: {text}")
 
 
 async def _write(

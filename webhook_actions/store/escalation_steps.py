@@ -30,7 +30,7 @@ class Taken:
 
 
 @dataclass(frozen=True)
-class Due:
+class DueStep:
     """A step whose time has come, and what of its incident decides; `wanted` while nobody has answered."""
 
     id: int
@@ -139,21 +139,21 @@ _STEPS = """
 """
 
 
-async def due(connection: Connection) -> list[Due]:
+async def due(connection: Connection) -> list[DueStep]:
     """Return steps that are due, locked with their incidents, so that their taker waits for nobody."""
-    cursor = connection.cursor(row_factory=class_row(Due))
+    cursor = connection.cursor(row_factory=class_row(DueStep))
     query = f"""{_STEPS} AND s.due_at <= clock_timestamp()
         ORDER BY s.due_at LIMIT %s FOR NO KEY UPDATE OF s, i SKIP LOCKED
     """
     return await (await cursor.execute(query.encode(), [_AT_A_TIME])).fetchall()
 
 
-async def coming(connection: Connection, beside: Sequence[Due], within: float) -> list[Due]:
+async def coming(connection: Connection, beside: Sequence[DueStep], within: float) -> list[DueStep]:
     """Return the steps of the climb that would tell the same level as these do, `within` seconds from now.
 
     They are locked with their incidents. What is answered is left out; a drill goes with drills only.
     """
-    cursor = connection.cursor(row_factory=class_row(Due))
+    cursor = connection.cursor(row_factory=class_row(DueStep))
     query = f"""{_STEPS} AND s.rule = %(climb)s AND NOT s.postponed AND s.id <> ALL(%(ids)s)
         AND (s.level, i.labels ? 'drill') IN (SELECT * FROM unnest(%(levels)s::integer[], %(drills)s::bool[]))
         AND s.due_at <= clock_timestamp() + make_interval(secs => %(within)s) AND is_unanswered(i.id)
@@ -200,7 +200,7 @@ _NEWEST = 20_000
 
 
 async def write_taken(
-    connection: Connection, taken: Sequence[tuple[Due, Taken | None]], many: int, within: float
+    connection: Connection, taken: Sequence[tuple[DueStep, Taken | None]], many: int, within: float
 ) -> None:
     """Write what taking steps means, None where nobody needs to be told any more, all in one transaction.
 
@@ -242,7 +242,7 @@ async def with_runs(connection: Connection, ids: Sequence[int]) -> list[tuple[In
     return [(one, [run for run in tried if run.incident == one.id]) for one in found]
 
 
-async def _end(connection: Connection, state: str, steps: Sequence[Due]) -> None:
+async def _end(connection: Connection, state: str, steps: Sequence[DueStep]) -> None:
     if steps:
         await connection.execute(
             "UPDATE escalation_steps s SET state = %s, why = e.why "

@@ -78,7 +78,7 @@ class Claim:
 
 
 @dataclass(frozen=True)
-class Due:
+class DueUpdate:
     """What a look decided about an incident: when it is due again, None for never by itself, and why."""
 
     claim: Claim
@@ -253,7 +253,7 @@ async def lock_bots(connection: Connection, bots: Iterable[str]) -> None:
         )
 
 
-async def schedule(connection: Connection, dues: Sequence[Due]) -> None:
+async def schedule(connection: Connection, dues: Sequence[DueUpdate]) -> None:
     """Write when incidents are due again, and why; not where the claim is over or something woke them."""
     if dues:
         await connection.execute(
@@ -347,7 +347,7 @@ async def open_incidents(connection: Connection) -> list[Open]:
     return await (await cursor.execute(query)).fetchall()
 
 
-async def tell(connection: Connection, incident_id: int, kind: str, text: str) -> None:
+async def add_to_timeline(connection: Connection, incident_id: int, kind: str, text: str) -> None:
     """Write a line of the timeline, in the transaction of the change that it tells."""
     await tell_all(connection, [(incident_id, kind, text)])
 
@@ -385,7 +385,7 @@ async def close(
     )
     closed = await cursor.fetchone()
     if closed:
-        await tell(connection, incident_id, "closed", reason)
+        await add_to_timeline(connection, incident_id, "closed", reason)
     return closed
 
 

@@ -10,7 +10,7 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from webhook_actions.store.database import Connection
-from webhook_actions.store.incidents import tell
+from webhook_actions.store.incidents import add_to_timeline
 
 
 class State(StrEnum):
@@ -132,7 +132,7 @@ async def begin(
         """,
         [incident, bot, action, effect, lease],
     )
-    await tell(connection, incident, "acting", action)
+    await add_to_timeline(connection, incident, "acting", action)
     return Lease(*(await inserted.fetchone() or ()))
 
 
@@ -155,7 +155,7 @@ async def go_on(connection: Connection, run: Run, lease: float) -> Lease:
     if row is None:
         raise LookupError(f"run {run.id} is neither wanted nor open")
     if not run.attempts:
-        await tell(connection, run.incident, "acting", run.action)
+        await add_to_timeline(connection, run.incident, "acting", run.action)
     return Lease(*row)
 
 
@@ -183,7 +183,7 @@ async def want(
             [incident, bot, action, effect, by, expires],
         )
         run = int((await inserted.fetchone() or (0,))[0])
-        await tell(connection, incident, "asked", f"{action}, by {by}")
+        await add_to_timeline(connection, incident, "asked", f"{action}, by {by}")
     if key is not None:
         await connection.execute(
             "INSERT INTO run_requests (key, run) VALUES (%s, %s) ON CONFLICT DO NOTHING", [key, run]
@@ -299,7 +299,7 @@ async def interrupt(connection: Connection, run: Run, why: str, verify: float, *
         """,
         {"why": why, "verify": verify, "goes_on": goes_on, "run": run.id, "fence": run.fence},
     )
-    await tell(connection, run.incident, "interrupted", f"{run.action}: {why}")
+    await add_to_timeline(connection, run.incident, "interrupted", f"{run.action}: {why}")
     return written.rowcount > 0
 
 
@@ -329,4 +329,4 @@ async def skip(
         """,
         [incident, bot, action, effect, outcome, detail],
     )
-    await tell(connection, incident, outcome, f"{action}: {detail}")
+    await add_to_timeline(connection, incident, outcome, f"{action}: {detail}")

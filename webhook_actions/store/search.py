@@ -50,7 +50,7 @@ class Filter:
 
 
 @dataclass(frozen=True)
-class Found:
+class IncidentPage:
     """Incidents, and the `before` that finds the ones after them; None where there are no more."""
 
     incidents: tuple[Case, ...]
@@ -66,7 +66,7 @@ _WORST_FIRST = """severity = 'info', (SELECT coalesce(until > clock_timestamp(),
     array_position(ARRAY['critical', 'warning', 'info'], severity) NULLS LAST, id DESC"""
 
 
-async def find(connection: Connection, wanted: Filter) -> Found:
+async def find(connection: Connection, wanted: Filter) -> IncidentPage:
     """Return the incidents that a filter lets pass."""
     conditions = [_STATES[wanted.state]] if wanted.state in _STATES else []
     conditions += ["bot = %(bot)s"] if wanted.bot else []
@@ -82,7 +82,7 @@ async def find(connection: Connection, wanted: Filter) -> Found:
     cursor = connection.cursor(row_factory=class_row(Incident))
     rows = await (await cursor.execute(query, given)).fetchall()
     shown = rows[: wanted.limit]
-    return Found(await _cases(connection, shown), shown[-1].id if len(rows) > len(shown) else None)
+    return IncidentPage(await _cases(connection, shown), shown[-1].id if len(rows) > len(shown) else None)
 
 
 async def one(connection: Connection, incident_id: int) -> Case | None:

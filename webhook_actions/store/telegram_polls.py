@@ -9,7 +9,7 @@ _FORGOTTEN_AFTER = "6 days"
 
 
 @dataclass(frozen=True)
-class Turn:
+class PollLease:
     """The right to ask for updates from `offset` on, None for all that wait.
 
     `silent_for` is the seconds since Telegram last answered, None where it never did.
@@ -19,7 +19,7 @@ class Turn:
     silent_for: float | None
 
 
-async def begin(connection: Connection, bot: str, poller: str, lease: float) -> Turn | None:
+async def begin(connection: Connection, bot: str, poller: str, lease: float) -> PollLease | None:
     """Take the turn for `lease` seconds, None while another engine has it."""
     await connection.execute("INSERT INTO telegram_polls (bot) VALUES (%s) ON CONFLICT DO NOTHING", [bot])
     found = await connection.execute(
@@ -34,7 +34,7 @@ async def begin(connection: Connection, bot: str, poller: str, lease: float) -> 
         {"bot": bot, "poller": poller, "lease": lease},
     )
     row = await found.fetchone()
-    return Turn(*row) if row else None
+    return PollLease(*row) if row else None
 
 
 async def answered(connection: Connection, bot: str, poller: str) -> None:

@@ -181,7 +181,7 @@ def _reads(
         text: Line = "",
         before: Before = None,
         limit: Limit = 100,
-    ) -> search.Found:
+    ) -> search.IncidentPage:
         """Return incidents, newest first, with their steps and timelines."""
         async with pool.connection() as connection:
             return await search.find(connection, search.Filter(state, bot, alert, text, before, limit))

@@ -11,9 +11,9 @@ from clients.http import Answer, Request, Unsent
 from clients.observer import Unanswered, for_bot
 from stack.settings import Settings
 from webhook_actions.actions import Action
-from webhook_actions.bots import BotControl, World, control
+from webhook_actions.bots import BotControl, Environment, control
 from webhook_actions.bots.nothing import NO_WAY, NoAdapter
-from webhook_actions.bots.protocol import Standing, orders_nothing
+from webhook_actions.bots.protocol import BotStatus, orders_nothing
 from webhook_actions.outcome import Outcome, Result
 
 log = logging.getLogger(__name__)
@@ -52,16 +52,18 @@ class Capability:
 class Capabilities:
     """The capabilities of all bots. Each bot is asked once in a while, in a thread; any thread may call."""
 
-    def __init__(self, settings: Settings, actions: dict[str, Action], world: World | None = None) -> None:
+    def __init__(
+        self, settings: Settings, actions: dict[str, Action], world: Environment | None = None
+    ) -> None:
         self._settings = settings
         self._actions = [actions[name] for name in sorted(actions)]
-        self._world = world or World()
+        self._world = world or Environment()
         self._timeout = float(settings.collection.timeout)
         self._threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="capabilities")
         self._lock = threading.Lock()
         self._found: dict[str, tuple[Capability, float]] = {}  # with the time until which it counts
         self._asked: dict[str, Future[None]] = {}
-        self._standing: dict[str, tuple[Future[Standing | Outcome], float]] = {}  # with when it was asked
+        self._standing: dict[str, tuple[Future[BotStatus | Outcome], float]] = {}  # with when it was asked
 
     def known(self, bot: str) -> Capability:
         """Return at once what is known; a bot whose answer is old is being asked again from now on."""
@@ -75,7 +77,7 @@ class Capabilities:
             await asyncio.wait(map(asyncio.wrap_future, asked), timeout=self._timeout)
         return {bot: self._last(bot) for bot in names}
 
-    async def standing(self, bot: str) -> Standing | Outcome:
+    async def standing(self, bot: str) -> BotStatus | Outcome:
         """Return where a bot stands and what it holds; an Outcome with why, where it does not say at once."""
         with self._lock:
             asked, at = self._standing.get(bot, (None, 0.0))
@@ -87,7 +89,7 @@ class Capabilities:
         done, _ = await asyncio.wait({asyncio.wrap_future(asked)}, timeout=patience)
         return asked.result() if done else Outcome.retry(f"it has not answered within {patience:g}s")
 
-    def _stands(self, bot: str) -> Standing | Outcome:
+    def _stands(self, bot: str) -> BotStatus | Outcome:
         try:
             return control(
                 self._settings, bot, "capabilities", orders_nothing, self._world
@@ -107,7 +109,7 @@ class Capabilities:
 
     def _last(self, bot: str) -> Capability:
         found = self._found.get(bot)
-        return found[0] if found else self._look(bot, World(_unasked))
+        return found[0] if found else self._look(bot, Environment(_unasked))
 
     def _ask(self, bots: list[str]) -> list[Future[None]]:
         """Return what ends when each bot has told what counts now; a bot of no settings is not asked."""
@@ -135,7 +137,7 @@ class Capabilities:
         except Unanswered:
             return None
 
-    def _look(self, bot: str, world: World) -> Capability:
+    def _look(self, bot: str, world: Environment) -> Capability:
         access = self._settings.bots[bot].control if bot in self._settings.bots else None
         seen = control(self._settings, bot, "capabilities", orders_nothing, world)
         version = seen.adapter.version()

@@ -11,8 +11,8 @@ from fastapi import APIRouter, Depends, Path
 from pydantic import Field
 
 from stack.settings import RealTime, Settings, severities_of
-from stack.settings.acting import DayTime
 from stack.settings.plan import Subject
+from stack.settings.response import DayTime
 from stack.settings.rota import Shift, now_and_next, roles, shifts, to_moment, zone_of
 from stack.settings.timetable import Entry, timetable
 from stack.settings.types import Between
@@ -47,7 +47,7 @@ class Role:
 
 
 @dataclass(frozen=True)
-class MadeOverride:
+class StoredOverride:
     """An override that a person made; `forgotten` says why it counts no more, where it does not."""
 
     id: int
@@ -89,11 +89,11 @@ class _Swap(Body):
 
 async def settings_and_overrides(
     settings: Settings, connection: Connection, since: datetime
-) -> tuple[Settings, list[MadeOverride]]:
+) -> tuple[Settings, list[StoredOverride]]:
     """Return settings with the overrides that are not over at a time, and these."""
     made = await overrides.not_over(connection, since)
     shown = [
-        MadeOverride(
+        StoredOverride(
             one.id,
             one.rota,
             one.contact,
@@ -163,7 +163,7 @@ def reads(settings: Settings, pool: Pool, read: Callable[..., Caller]) -> APIRou
         return on_call(known, when)
 
     @router.get("/overrides")
-    async def made_overrides(at: DayTime | None = None) -> list[MadeOverride]:
+    async def made_overrides(at: DayTime | None = None) -> list[StoredOverride]:
         """Return the overrides made at run time that are not over at a time; the last made counts first."""
         async with pool.connection() as connection:
             return (await settings_and_overrides(settings, connection, moment(settings, at)))[1]

@@ -13,14 +13,14 @@ from pydantic import ValidationError
 from clients.http import NoAnswer
 from stack.settings import Settings
 from stack.settings.roles import of_chat, rights_of
-from webhook_actions.engine.due import is_cancelled
+from webhook_actions.engine.due_loop import is_cancelled
 from webhook_actions.metrics import Metrics
 from webhook_actions.notify import telegram
 from webhook_actions.notify.buttons import WANTS, Act, Buttons
-from webhook_actions.notify.cut import cut
 from webhook_actions.notify.links import LinkError, Links
-from webhook_actions.notify.message import Told, compose
-from webhook_actions.notify.telegram_bot import Bot, Callback, Refusal, Said, Update
+from webhook_actions.notify.message import IncidentNotice, compose
+from webhook_actions.notify.telegram_bot import Bot, Callback, Refusal, TelegramMessage, Update
+from webhook_actions.notify.truncate import cut
 from webhook_actions.store import deliveries, escalation_steps, holds, search, telegram_polls
 from webhook_actions.store.audit import Caller
 from webhook_actions.store.database import GONE, Pool
@@ -121,7 +121,7 @@ class Presses:
         except (NoAnswer, Refusal) as error:
             log.warning("a press was done, and not answered", extra={"reason": bot.redacted(str(error))})
 
-    def _who(self, place: Said, user: int) -> str | None:
+    def _who(self, place: TelegramMessage, user: int) -> str | None:
         """Return the contact, or the desk, that somebody in a chat acts as; None for a stranger."""
         name = of_chat(self._settings, place.chat.id, user, closed=place.chat.is_closed)
         if name is None:
@@ -155,12 +155,14 @@ class Presses:
         await bot.answer(pressed.id, said)
         await bot.edit(place, said, await self._keyboard(place, name, press.act, press.incident))
 
-    async def _told_of(self, place: Said) -> list[int]:
+    async def _told_of(self, place: TelegramMessage) -> list[int]:
         chat, message = str(place.chat.id), str(place.message_id)
         async with self._pool.connection() as connection:
             return await deliveries.incidents_of(connection, "telegram", chat, message)
 
-    async def _keyboard(self, place: Said, name: str, done: Act, incident: int) -> dict[str, object]:
+    async def _keyboard(
+        self, place: TelegramMessage, name: str, done: Act, incident: int
+    ) -> dict[str, object]:
         """Return the buttons that make sense after one was pressed."""
         async with self._pool.connection() as connection:
             paused = await holds.paused(connection) is not None
@@ -170,7 +172,7 @@ class Presses:
         may = [act for act in left if WANTS[act] in rights_of(self._settings, name)]
         return {**self._buttons.keyboard(place.chat.id, incident, may, datetime.now(UTC))}
 
-    async def _said(self, bot: Bot, said: Said) -> None:
+    async def _said(self, bot: Bot, said: TelegramMessage) -> None:
         """Tell what is open, with its buttons, to whoever says /open in a chat of settings."""
         user = said.user.id if said.user else 0
         if self._who(said, user) is None or said.command != "/open":
@@ -184,7 +186,7 @@ class Presses:
             cases = await escalation_steps.with_runs(connection, [one.id for one in found.incidents])
         now = datetime.now(UTC)
         for incident, tried in cases:
-            told = Told(incident, tried, "you asked", self._links.url(incident.id, name, now), name)
+            told = IncidentNotice(incident, tried, "you asked", self._links.url(incident.id, name, now), name)
             text = compose(self._settings, [told], self._links.page)
             await bot.say(said.chat.id, telegram.words(self._settings, said.chat.id, text))
         rest = f"{count} open, all of them at {self._links.page}" if count else "Nothing is open."
@@ -192,7 +194,7 @@ class Presses:
             await bot.say(said.chat.id, {"text": rest})
 
 
-def _called(settings: Settings, name: str, place: Said, pressed: Callback) -> str:
+def _called(settings: Settings, name: str, place: TelegramMessage, pressed: Callback) -> str:
     """Return who pressed, as the timeline names them: a contact, or by their own name for whom they act."""
     contact = settings.contacts.get(name)
     user = pressed.user

@@ -29,7 +29,7 @@ from exporter.sources.client import BotApi, read_secret
 from exporter.sources.freqtrade.history import PAGE, History
 from exporter.sources.freqtrade.money import OpenMoney
 from exporter.sources.freqtrade.watch import FailingCalls, FrozenRates
-from exporter.sources.protocol import SourceError, Surroundings, source
+from exporter.sources.protocol import SourceContext, SourceError, source
 from stack.settings import FreqtradeBot
 from stack.settings.web import basic
 
@@ -87,7 +87,7 @@ class _Answers:
 class FreqtradeSource:
     """Calls every endpoint at once, the costly ones at their own pace, and follows the closed trades."""
 
-    def __init__(self, settings: FreqtradeBot, surroundings: Surroundings) -> None:
+    def __init__(self, settings: FreqtradeBot, surroundings: SourceContext) -> None:
         # Basic rather than a token: it works everywhere and has nothing to refresh or lose.
         self._api = BotApi(settings, surroundings, lambda: _basic(settings))
         self._clock = surroundings.clock

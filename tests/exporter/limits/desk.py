@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 
 from exporter.limits.arithmetic import Left
 from exporter.limits.figures import Clock, Figures
-from exporter.limits.holder import Holder, Standing, rule
-from exporter.limits.kept import KeptStates
+from exporter.limits.state_file import LimitStateStore
+from exporter.limits.tracker import Holder, LimitStatus, rule
 from stack.settings.limits import LossLimit
 
 SHARE = 0.8
@@ -42,37 +42,37 @@ class Desk:
 
     def restart(self) -> None:
         """Begin anew from what is on the disk."""
-        kept = KeptStates(self.folder / "limits.json")
+        kept = LimitStateStore(self.folder / "limits.json")
         rules = [rule(LossLimit(**{"name": "it"} | self.limit), SHARE)]
         account = "main" if len(self.bots) > 1 else ""
         clock = Clock(self.day, self.zone)
         self.holder = Holder("a", account, self.bots, rules, clock, kept, "here")
 
-    def play(self, when: str, balance: float, equity: float, **more: Any) -> Standing:
+    def play(self, when: str, balance: float, equity: float, **more: Any) -> LimitStatus:
         """Poll the only bot, which has so much; returns the limit."""
         base = float(Decimal(repr(self.capital or 0)) + Decimal(repr(self.moved)))
         made = Figures(self.capital, self.moved, balance - base, equity - base, **more)
         return self.poll(when, {"a": made})
 
-    def poll(self, when: str, figures: dict[str, Figures | None]) -> Standing:
+    def poll(self, when: str, figures: dict[str, Figures | None]) -> LimitStatus:
         """Take what each bot said, and write it down."""
         self.holder.take(figures, at(when, self.zone))
         asyncio.run(self.holder.kept.write())
         return self.standing()
 
-    def standing(self) -> Standing:
+    def standing(self) -> LimitStatus:
         """Return the limit as it stands."""
         [found] = self.holder.standings()
         return found
 
 
-def known(found: Standing) -> Left:
+def known(found: LimitStatus) -> Left:
     """Return what is left, where it is known."""
     assert found.left is not None
     return found.left
 
 
-def marks(found: Standing) -> set[str]:
+def marks(found: LimitStatus) -> set[str]:
     """Return in words what more there is to say of a limit than numbers."""
     left = known(found)
     return {

@@ -10,7 +10,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from exporter.limits.arithmetic import Observation, State, Terms, left, step
-from exporter.limits.kept import KeptFile, KeptLimit
+from exporter.limits.state_file import LimitState, LimitStateFile
 
 DAY = 86_400.0
 # How fast inputs are made, and how long one takes, is the machine's affair.
@@ -105,8 +105,8 @@ def test_a_restart_at_any_point_changes_nothing(limit: Terms, polls: list[Observ
     first = played(limit, polls[:cut])
     state = first[-1] if first else None
     if state is not None:
-        file = KeptFile(place="p", limits={"it": KeptLimit(measures="m", state=state)})
-        state = KeptFile.model_validate_json(file.model_dump_json()).limits["it"].state
+        file = LimitStateFile(place="p", limits={"it": LimitState(measures="m", state=state)})
+        state = LimitStateFile.model_validate_json(file.model_dump_json()).limits["it"].state
         assert state == first[-1]
     rest = []
     for each in polls[cut:]:

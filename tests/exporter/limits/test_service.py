@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from tests.conftest import eventually, free_port
+from tests.exporter.harness import ScriptedBot, serve
 from tests.exporter.test_service import ROOT, Exporter, http, running
-from tests.exporter.world import ScriptedBot, serve
 
 LIMITS = [
     {"name": "top", "kind": "maximum", "money": 1000, "trails": "intraday"},

@@ -13,8 +13,8 @@ from exporter.exposition import Board
 from exporter.limits.figures import Clock, Figures
 from exporter.limits.watch import SIMPLEST, LimitWatch
 from stack.settings import Settings, load
+from tests.exporter.harness import Series, parsed, value
 from tests.exporter.limits.desk import at
-from tests.exporter.world import Series, parsed, value
 
 NOON = "2026-03-02T12:00"
 MIDNIGHT = "2026-03-02T00:00"
@@ -24,7 +24,7 @@ TRAILS = {"name": "top", "kind": "maximum", "money": 1000, "trails": "intraday"}
 
 
 @dataclass
-class World:
+class Harness:
     """Bots that push, their settings, and the watch; `restart` takes what the disk has."""
 
     root: Path
@@ -68,196 +68,196 @@ def made(
     return Figures(capital, 0.0, profit if realised is None else realised, profit, **more)
 
 
-def two(root: Path, **account: Any) -> World:
+def two(root: Path, **account: Any) -> Harness:
     both = {"a": {"starting_capital": 10_000}, "b": {"starting_capital": 10_000}}
-    return World(
+    return Harness(
         root, both, {"accounts": {"main": {"bots": ["a", "b"], "limits": [DAILY, TRAILS]} | account}}
     )
 
 
 def test_an_account_adds_what_its_bots_made_to_the_cent_and_each_of_them_tells_it(tmp_path):
-    world = two(tmp_path)
-    world.tell("a", MIDNIGHT, made(0.0))
-    world.tell("b", MIDNIGHT, made(0.0))
-    world.tell("a", "2026-03-02T00:01", made(-0.1))
-    world.tell("b", "2026-03-02T00:01", made(-0.2))
+    harness = two(tmp_path)
+    harness.tell("a", MIDNIGHT, made(0.0))
+    harness.tell("b", MIDNIGHT, made(0.0))
+    harness.tell("a", "2026-03-02T00:01", made(-0.1))
+    harness.tell("b", "2026-03-02T00:01", made(-0.2))
     for bot in ("a", "b"):
-        assert world.of(bot, "left", "daily", "main") == 999.7  # 5% of 20000, 0.30 lost
-        assert world.of(bot, "threshold", "daily", "main") == 19_000
-        assert world.of(bot, "complete", "daily", "main") == 1
-        assert world.of(bot, "left", "top", "main") == 999.7
+        assert harness.of(bot, "left", "daily", "main") == 999.7  # 5% of 20000, 0.30 lost
+        assert harness.of(bot, "threshold", "daily", "main") == 19_000
+        assert harness.of(bot, "complete", "daily", "main") == 1
+        assert harness.of(bot, "left", "top", "main") == 999.7
 
 
 def test_an_account_of_which_a_bot_is_missing_shows_the_last_known_with_its_age_and_nothing_smaller(tmp_path):
-    world = two(tmp_path)
-    assert world.of("a", "used_ratio", "daily", "main") is None  # never known
-    assert world.of("a", "complete", "daily", "main") == 0
-    world.tell("a", MIDNIGHT, made(0.0))
-    assert world.of("a", "used_ratio", "daily", "main") is None  # b was not asked yet
-    world.tell("b", MIDNIGHT, made(0.0))
-    world.tell("b", "2026-03-02T00:01", made(-900.0))
-    used = world.of("a", "used_ratio", "daily", "main")
+    harness = two(tmp_path)
+    assert harness.of("a", "used_ratio", "daily", "main") is None  # never known
+    assert harness.of("a", "complete", "daily", "main") == 0
+    harness.tell("a", MIDNIGHT, made(0.0))
+    assert harness.of("a", "used_ratio", "daily", "main") is None  # b was not asked yet
+    harness.tell("b", MIDNIGHT, made(0.0))
+    harness.tell("b", "2026-03-02T00:01", made(-900.0))
+    used = harness.of("a", "used_ratio", "daily", "main")
     assert used == 0.9
-    world.tell("b", "2026-03-02T00:02", None)
-    world.tell("a", "2026-03-02T00:03", made(400.0))  # b's 900 are lost still
-    assert world.of("a", "used_ratio", "daily", "main") == used
-    assert world.of("a", "complete", "daily", "main") == 0
-    assert world.of("a", "known_timestamp_seconds", "daily", "main") == at("2026-03-02T00:01", "UTC")
-    assert world.gap("daily") == "b: no answer"
-    world.tell("b", "2026-03-02T00:04", made(-900.0))
-    assert world.of("a", "used_ratio", "daily", "main") == 0.5
-    assert world.of("a", "complete", "daily", "main") == 1
+    harness.tell("b", "2026-03-02T00:02", None)
+    harness.tell("a", "2026-03-02T00:03", made(400.0))  # b's 900 are lost still
+    assert harness.of("a", "used_ratio", "daily", "main") == used
+    assert harness.of("a", "complete", "daily", "main") == 0
+    assert harness.of("a", "known_timestamp_seconds", "daily", "main") == at("2026-03-02T00:01", "UTC")
+    assert harness.gap("daily") == "b: no answer"
+    harness.tell("b", "2026-03-02T00:04", made(-900.0))
+    assert harness.of("a", "used_ratio", "daily", "main") == 0.5
+    assert harness.of("a", "complete", "daily", "main") == 1
 
 
 def test_a_start_while_the_bots_are_down_shows_what_was_known(tmp_path):
-    world = two(tmp_path)
-    world.tell("a", MIDNIGHT, made(500.0))
-    world.tell("b", MIDNIGHT, made(0.0))
-    world.tell("a", "2026-03-02T00:01", made(-450.0))
-    before = [each for name, each in world.seen("a").items() if "complete" not in name[0]]
-    world.restart()
-    world.tell("a", "2026-03-02T00:02", None)
-    assert [each for name, each in world.seen("a").items() if "complete" not in name[0]] == before
-    assert world.of("a", "complete", "daily", "main") == 0
+    harness = two(tmp_path)
+    harness.tell("a", MIDNIGHT, made(500.0))
+    harness.tell("b", MIDNIGHT, made(0.0))
+    harness.tell("a", "2026-03-02T00:01", made(-450.0))
+    before = [each for name, each in harness.seen("a").items() if "complete" not in name[0]]
+    harness.restart()
+    harness.tell("a", "2026-03-02T00:02", None)
+    assert [each for name, each in harness.seen("a").items() if "complete" not in name[0]] == before
+    assert harness.of("a", "complete", "daily", "main") == 0
 
 
 def test_the_simplest_limit_knows_at_a_start_at_noon_what_trades_closed_in_the_morning_lost(tmp_path):
-    world = World(tmp_path, {"a": {}}, {"thresholds": {"critical": {"daily_loss": 300}}})
-    assert world.watch.clocks("a") == {UTC}
+    harness = Harness(tmp_path, {"a": {}}, {"thresholds": {"critical": {"daily_loss": 300}}})
+    assert harness.watch.clocks("a") == {UTC}
     lost = {UTC: (at(MIDNIGHT, "UTC"), -240.0)}
-    world.tell("a", NOON, made(5.0, capital=None, realised=1000.0, closed=lost))
-    assert world.of("a", "used_ratio", SIMPLEST) == 0.8
-    assert world.of("a", "left", SIMPLEST) == 60
-    assert world.of("a", "acts_at_ratio", SIMPLEST) == 1
-    assert world.of("a", "complete", SIMPLEST) == 1
-    assert world.of("a", "threshold", SIMPLEST) is None  # of an unknown capital
+    harness.tell("a", NOON, made(5.0, capital=None, realised=1000.0, closed=lost))
+    assert harness.of("a", "used_ratio", SIMPLEST) == 0.8
+    assert harness.of("a", "left", SIMPLEST) == 60
+    assert harness.of("a", "acts_at_ratio", SIMPLEST) == 1
+    assert harness.of("a", "complete", SIMPLEST) == 1
+    assert harness.of("a", "threshold", SIMPLEST) is None  # of an unknown capital
 
 
 def test_trades_that_are_told_later_say_with_which_balance_the_day_began(tmp_path):
-    world = World(tmp_path, {"a": {}}, {"thresholds": {"critical": {"daily_loss": 300}}})
-    world.tell("a", NOON, made(0.0, capital=None, realised=1000.0))
-    assert world.of("a", "complete", SIMPLEST) == 0
+    harness = Harness(tmp_path, {"a": {}}, {"thresholds": {"critical": {"daily_loss": 300}}})
+    harness.tell("a", NOON, made(0.0, capital=None, realised=1000.0))
+    assert harness.of("a", "complete", SIMPLEST) == 0
     lost = {UTC: (at(MIDNIGHT, "UTC"), -240.0)}
-    world.tell("a", "2026-03-02T12:01", made(0.0, capital=None, realised=1000.0, closed=lost))
-    assert world.of("a", "left", SIMPLEST) == 60
-    assert world.of("a", "complete", SIMPLEST) == 1
+    harness.tell("a", "2026-03-02T12:01", made(0.0, capital=None, realised=1000.0, closed=lost))
+    assert harness.of("a", "left", SIMPLEST) == 60
+    assert harness.of("a", "complete", SIMPLEST) == 1
 
 
 def test_limits_of_its_own_take_the_place_of_the_simplest(tmp_path):
-    world = World(tmp_path, {"a": {"starting_capital": 10_000, "limits": [DAILY]}})
-    assert [each["limit"] for each in world.watch.as_json()] == ["daily"]
+    harness = Harness(tmp_path, {"a": {"starting_capital": 10_000, "limits": [DAILY]}})
+    assert [each["limit"] for each in harness.watch.as_json()] == ["daily"]
 
 
 def test_a_limit_whose_capital_nobody_knows_says_so_and_is_not_shown_as_free(tmp_path):
-    world = World(tmp_path, {"a": {"limits": [DAILY, {"name": "cash", "kind": "daily", "money": 100}]}})
-    world.tell("a", MIDNIGHT, made(0.0, capital=None))
-    assert world.of("a", "used_ratio", "daily") is None
-    assert world.of("a", "complete", "daily") == 0
-    assert "its capital is unknown; write starting_capital" in world.gap("daily")
-    assert world.of("a", "left", "cash") == 100  # what was lost since the day began needs none
+    harness = Harness(tmp_path, {"a": {"limits": [DAILY, {"name": "cash", "kind": "daily", "money": 100}]}})
+    harness.tell("a", MIDNIGHT, made(0.0, capital=None))
+    assert harness.of("a", "used_ratio", "daily") is None
+    assert harness.of("a", "complete", "daily") == 0
+    assert "its capital is unknown; write starting_capital" in harness.gap("daily")
+    assert harness.of("a", "left", "cash") == 100  # what was lost since the day began needs none
 
 
 def test_a_capital_that_is_learned_later_moves_no_limit(tmp_path):
-    world = World(tmp_path, {"a": {"limits": [{"name": "cash", "kind": "daily", "money": 100}]}})
-    world.tell("a", MIDNIGHT, made(0.0, capital=None))
-    world.tell("a", "2026-03-02T00:01", made(-30.0, capital=10_000))
-    assert world.of("a", "left", "cash") == 70
-    assert world.of("a", "threshold", "cash") == 9_900
+    harness = Harness(tmp_path, {"a": {"limits": [{"name": "cash", "kind": "daily", "money": 100}]}})
+    harness.tell("a", MIDNIGHT, made(0.0, capital=None))
+    harness.tell("a", "2026-03-02T00:01", made(-30.0, capital=10_000))
+    assert harness.of("a", "left", "cash") == 70
+    assert harness.of("a", "threshold", "cash") == 9_900
 
 
 def test_a_bot_that_tells_no_equity_leaves_the_last_known(tmp_path):
-    world = World(tmp_path, {"a": {"starting_capital": 10_000, "limits": [DAILY]}})
-    world.tell("a", MIDNIGHT, made(0.0))
-    world.tell("a", "2026-03-02T00:01", Figures(10_000, 0.0, -400.0, None))
-    assert world.of("a", "left", "daily") == 500
-    assert world.of("a", "complete", "daily") == 0
-    assert "equity" in world.gap("daily")
+    harness = Harness(tmp_path, {"a": {"starting_capital": 10_000, "limits": [DAILY]}})
+    harness.tell("a", MIDNIGHT, made(0.0))
+    harness.tell("a", "2026-03-02T00:01", Figures(10_000, 0.0, -400.0, None))
+    assert harness.of("a", "left", "daily") == 500
+    assert harness.of("a", "complete", "daily") == 0
+    assert "equity" in harness.gap("daily")
 
 
 def test_what_one_bot_closed_yesterday_is_not_of_today_for_the_account_of_another(tmp_path):
     limit = {"name": "closed", "kind": "daily", "money": 1000, "mark": "balance", "open_positions": False}
-    world = two(tmp_path, limits=[limit])
+    harness = two(tmp_path, limits=[limit])
     day = at(MIDNIGHT, "UTC")
     late = {UTC: (day - 86_400, -700.0)}
-    world.tell("a", "2026-03-01T23:59:50", made(-700.0, closed=late))
-    world.tell("b", "2026-03-01T23:59:55", made(0.0, closed={UTC: (day - 86_400, 0.0)}))
-    assert world.of("a", "left", "closed", "main") == 300
-    world.tell("b", "2026-03-02T00:00:10", made(-20.0, closed={UTC: (day, -20.0)}))
-    assert world.of("a", "left", "closed", "main") == 980
+    harness.tell("a", "2026-03-01T23:59:50", made(-700.0, closed=late))
+    harness.tell("b", "2026-03-01T23:59:55", made(0.0, closed={UTC: (day - 86_400, 0.0)}))
+    assert harness.of("a", "left", "closed", "main") == 300
+    harness.tell("b", "2026-03-02T00:00:10", made(-20.0, closed={UTC: (day, -20.0)}))
+    assert harness.of("a", "left", "closed", "main") == 980
 
 
 def test_a_reload_keeps_the_mark_of_a_limit_whose_amount_changes_and_begins_another_kind_anew(tmp_path):
-    world = World(tmp_path, {"a": {"starting_capital": 10_000, "limits": [TRAILS]}})
-    world.tell("a", MIDNIGHT, made(2_000.0, realised=0.0))
-    world.tell("a", "2026-03-02T00:01", made(1_500.0, realised=0.0))
-    assert world.of("a", "left", "top") == 500
-    world.bots["a"]["limits"] = [TRAILS | {"money": 800}]
-    world.watch.use(world.settings())
-    assert world.of("a", "left", "top") == 300
-    world.bots["a"]["limits"] = [TRAILS | {"trails": "never"}]
-    world.watch.use(world.settings())
-    assert world.of("a", "left", "top") is None
-    world.tell("a", "2026-03-02T00:02", made(1_500.0, realised=0.0))
-    assert world.of("a", "left", "top") == 2_500
+    harness = Harness(tmp_path, {"a": {"starting_capital": 10_000, "limits": [TRAILS]}})
+    harness.tell("a", MIDNIGHT, made(2_000.0, realised=0.0))
+    harness.tell("a", "2026-03-02T00:01", made(1_500.0, realised=0.0))
+    assert harness.of("a", "left", "top") == 500
+    harness.bots["a"]["limits"] = [TRAILS | {"money": 800}]
+    harness.watch.use(harness.settings())
+    assert harness.of("a", "left", "top") == 300
+    harness.bots["a"]["limits"] = [TRAILS | {"trails": "never"}]
+    harness.watch.use(harness.settings())
+    assert harness.of("a", "left", "top") is None
+    harness.tell("a", "2026-03-02T00:02", made(1_500.0, realised=0.0))
+    assert harness.of("a", "left", "top") == 2_500
 
 
 def test_a_limit_that_is_taken_out_of_the_settings_is_shown_no_more(tmp_path):
-    world = two(tmp_path)
-    world.tell("a", MIDNIGHT, made(0.0))
-    world.tell("b", MIDNIGHT, made(0.0))
-    world.more = {}
-    world.watch.use(world.settings())
-    assert {dict(labels).get("account") for _, labels in world.seen("a")} == {""}
+    harness = two(tmp_path)
+    harness.tell("a", MIDNIGHT, made(0.0))
+    harness.tell("b", MIDNIGHT, made(0.0))
+    harness.more = {}
+    harness.watch.use(harness.settings())
+    assert {dict(labels).get("account") for _, labels in harness.seen("a")} == {""}
 
 
 def test_a_history_that_begins_anew_is_no_loss(tmp_path):
-    world = World(tmp_path, {"a": {"starting_capital": 10_000, "limits": [TRAILS]}})
-    world.tell("a", MIDNIGHT, made(3_000.0))
-    world.tell("a", "2026-03-02T00:01", made(0.0, restarted=True))
-    assert world.of("a", "used_ratio", "top") == 0
+    harness = Harness(tmp_path, {"a": {"starting_capital": 10_000, "limits": [TRAILS]}})
+    harness.tell("a", MIDNIGHT, made(3_000.0))
+    harness.tell("a", "2026-03-02T00:01", made(0.0, restarted=True))
+    assert harness.of("a", "used_ratio", "top") == 0
 
 
 def test_another_bot_of_the_same_name_has_no_past(tmp_path):
-    world = World(tmp_path, {"a": {"starting_capital": 10_000, "limits": [TRAILS]}})
-    world.tell("a", MIDNIGHT, made(3_000.0))
-    world.bots["a"]["source"] = {"type": "file", "state": "state.json"}
-    world.restart()
-    world.tell("a", "2026-03-02T00:01", made(0.0))
-    assert world.of("a", "used_ratio", "top") == 0
+    harness = Harness(tmp_path, {"a": {"starting_capital": 10_000, "limits": [TRAILS]}})
+    harness.tell("a", MIDNIGHT, made(3_000.0))
+    harness.bots["a"]["source"] = {"type": "file", "state": "state.json"}
+    harness.restart()
+    harness.tell("a", "2026-03-02T00:01", made(0.0))
+    assert harness.of("a", "used_ratio", "top") == 0
 
 
 def test_a_damaged_file_is_told_and_the_limits_begin_anew_with_the_gap_said(tmp_path, caplog):
-    world = World(tmp_path, {"a": {"starting_capital": 10_000, "limits": [TRAILS]}})
-    world.tell("a", MIDNIGHT, made(3_000.0))
+    harness = Harness(tmp_path, {"a": {"starting_capital": 10_000, "limits": [TRAILS]}})
+    harness.tell("a", MIDNIGHT, made(3_000.0))
     [file] = (tmp_path / "data").rglob("limits.json")
     file.write_text(file.read_text()[:-20])
     with caplog.at_level(logging.ERROR):
-        world.restart()
+        harness.restart()
     assert "begin anew" in caplog.text
-    world.tell("a", "2026-03-02T00:01", made(2_500.0))
-    assert world.of("a", "complete", "top") == 0
-    assert "nothing was seen before 2026-03-02 00:01:00 UTC" in world.gap("top")
+    harness.tell("a", "2026-03-02T00:01", made(2_500.0))
+    assert harness.of("a", "complete", "top") == 0
+    assert "nothing was seen before 2026-03-02 00:01:00 UTC" in harness.gap("top")
 
 
 def test_a_disk_that_fails_is_told_once_and_the_limits_go_on(tmp_path, caplog):
-    world = World(tmp_path, {"a": {"starting_capital": 10_000, "limits": [TRAILS]}})
+    harness = Harness(tmp_path, {"a": {"starting_capital": 10_000, "limits": [TRAILS]}})
     (tmp_path / "data").write_text("no directory")
-    world.tell("a", MIDNIGHT, made(0.0))
-    world.tell("a", "2026-03-02T00:01", made(-500.0))
-    assert world.of("a", "left", "top") == 500
+    harness.tell("a", MIDNIGHT, made(0.0))
+    harness.tell("a", "2026-03-02T00:01", made(-500.0))
+    assert harness.of("a", "left", "top") == 500
     assert caplog.text.count("cannot be written") == 1
 
 
 @pytest.mark.parametrize("capital", [0.0, -150.0])
 def test_a_share_of_a_capital_that_is_spent_is_used_up_and_never_free(tmp_path, capital):
-    world = World(tmp_path, {"a": {"starting_capital": capital, "limits": [DAILY]}})
-    world.tell("a", MIDNIGHT, made(0.0, capital=capital))
-    assert world.of("a", "used_ratio", "daily") == 1
+    harness = Harness(tmp_path, {"a": {"starting_capital": capital, "limits": [DAILY]}})
+    harness.tell("a", MIDNIGHT, made(0.0, capital=capital))
+    assert harness.of("a", "used_ratio", "daily") == 1
 
 
 def test_a_clock_that_is_set_back_begins_no_day_twice(tmp_path):
-    world = World(tmp_path, {"a": {"starting_capital": 10_000, "limits": [DAILY]}})
-    world.tell("a", MIDNIGHT, made(0.0))
-    world.tell("a", "2026-03-01T23:59", made(-400.0))
-    world.tell("a", "2026-03-02T00:00:30", made(-400.0))
-    assert world.of("a", "left", "daily") == 100
+    harness = Harness(tmp_path, {"a": {"starting_capital": 10_000, "limits": [DAILY]}})
+    harness.tell("a", MIDNIGHT, made(0.0))
+    harness.tell("a", "2026-03-01T23:59", made(-400.0))
+    harness.tell("a", "2026-03-02T00:00:30", made(-400.0))
+    assert harness.of("a", "left", "daily") == 100

@@ -24,7 +24,7 @@ from tests.webhook_actions.actions.conftest import Watched
 from webhook_actions.actions import Effect, load_actions
 from webhook_actions.bots import BotControl
 from webhook_actions.bots.freqtrade import FreqtradeAdapter
-from webhook_actions.findings import LONGEST, message, span, told
+from webhook_actions.findings import LONGEST, as_text, message, span
 from webhook_actions.outcome import Result
 from webhook_actions.report.compute import Reporter
 from webhook_actions.store.incidents import Incident
@@ -364,7 +364,7 @@ def test_looking_at_a_bot_that_nothing_is_known_of_says_so(demo: Watched, incide
 
 
 def test_findings_that_are_too_long_end_with_a_whole_line() -> None:
-    text = told(f"line {number} {'x' * 90}" for number in range(100))
+    text = as_text(f"line {number} {'x' * 90}" for number in range(100))
     assert len(text) <= LONGEST
     assert text.endswith(f"{'x' * 90}\n…")
 

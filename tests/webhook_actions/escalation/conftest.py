@@ -10,7 +10,7 @@ import pytest
 
 from stack.settings import Settings
 from tests.webhook_actions.escalation.fakes import Fakes
-from tests.webhook_actions.escalation.world import Ground, Mailbox, World, running
+from tests.webhook_actions.escalation.harness import Harness, Mailbox, Setup, running
 from webhook_actions.store.embedded import EmbeddedPostgres
 
 Play = Callable[..., None]
@@ -25,26 +25,26 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture
-def ground(tmp_path: Path, fakes: Fakes, mailbox: Mailbox) -> Iterator[Ground]:
+def setup(tmp_path: Path, fakes: Fakes, mailbox: Mailbox) -> Iterator[Setup]:
     with mailbox.serving() as port:
-        yield Ground(tmp_path, fakes, port, mailbox)
+        yield Setup(tmp_path, fakes, port, mailbox)
 
 
 @pytest.fixture
-def play(postgres: str, ground: Ground) -> Play:
+def play(postgres: str, setup: Setup) -> Play:
     """Return a player of scenes: `play(scene, **settings)` runs a scene in a world with these settings."""
 
     def run(
-        scene: Callable[[World], Awaitable[None]],
+        scenario: Callable[[Harness], Awaitable[None]],
         *,
         settings: Settings | None = None,
         work: bool = True,
         **overrides: Any,
     ) -> None:
         async def act() -> None:
-            chosen = settings or ground.settings(**overrides)
-            async with running(chosen, postgres, next(_NAMES), work=work) as world:
-                await scene(world)
+            chosen = settings or setup.settings(**overrides)
+            async with running(chosen, postgres, next(_NAMES), work=work) as harness:
+                await scenario(harness)
 
         asyncio.run(act())
 

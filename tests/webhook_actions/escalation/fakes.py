@@ -23,7 +23,7 @@ _PHONE = re.compile(r"^\+[1-9]\d{6,14}$")
 
 
 @dataclass(frozen=True)
-class Got:
+class ReceivedRequest:
     """One request that a service took."""
 
     service: str
@@ -73,7 +73,7 @@ class Fakes:
     """The services. `answers` holds, by service, statuses to answer with before it works again."""
 
     def __init__(self) -> None:
-        self.got: list[Got] = []
+        self.got: list[ReceivedRequest] = []
         self.tries: list[str] = []
         self.files: list[tuple[str, bytes]] = []  # that Telegram took
         self.answers: dict[str, list[int]] = {}
@@ -133,7 +133,7 @@ class Fakes:
         """Return what a service was asked to say, in order."""
         return [got.text for got in self.got if got.service == service]
 
-    def take(self, path: str, headers: dict[str, str], body: str) -> tuple[Got, int, object]:
+    def take(self, path: str, headers: dict[str, str], body: str) -> tuple[ReceivedRequest, int, object]:
         kind = path.strip("/").split("/")
         if kind[0] == "2010-04-01":
             return self._twilio(kind, headers, body)
@@ -147,12 +147,12 @@ class Fakes:
             self._may_fail("ntfy")
             self.buttons = ntfy_actions(headers)
             return (
-                Got("ntfy", json.loads(body)["topic"], json.loads(body).get("message", "")),
+                ReceivedRequest("ntfy", json.loads(body)["topic"], json.loads(body).get("message", "")),
                 200,
                 {"id": "x"},
             )
         self._may_fail("webhook")
-        return Got("webhook", path, body, headers), 204, ""
+        return ReceivedRequest("webhook", path, body, headers), 204, ""
 
     def tell(self, path: str, headers: dict[str, str]) -> tuple[int, object]:
         """Tell what became of a message or a call (twilio.com/docs/messaging/api, .../voice/api)."""
@@ -180,7 +180,9 @@ class Fakes:
         if waiting := self.answers.get(service):
             raise Refusal(waiting.pop(0), f"{service} is out of order")
 
-    def _twilio(self, path: list[str], headers: dict[str, str], body: str) -> tuple[Got, int, object]:
+    def _twilio(
+        self, path: list[str], headers: dict[str, str], body: str
+    ) -> tuple[ReceivedRequest, int, object]:
         service = {"Messages.json": "sms", "Calls.json": "phone"}[path[3]]
         self._may_fail(service)
 
@@ -200,7 +202,7 @@ class Fakes:
         if service == "sms":
             if not 0 < len(form.get("Body", "")) <= 1600:
                 raise error(400, 21602, "Message body is required.")
-            return Got(service, form["To"], form["Body"]), 201, self._accepted(service)
+            return ReceivedRequest(service, form["To"], form["Body"]), 201, self._accepted(service)
         if not ({"Twiml", "Url"} & form.keys()):
             raise error(400, 21205, "Url parameter is required.")
         if len(form["Twiml"]) > 4000:
@@ -209,11 +211,11 @@ class Fakes:
         _check_gather(document)
         said = [say.text or "" for say in document.iter("Say")]
         self.twiml.append(form["Twiml"])
-        return Got(service, form["To"], " ".join(said)), 201, self._accepted(service)
+        return ReceivedRequest(service, form["To"], " ".join(said)), 201, self._accepted(service)
 
     def _document(
         self, headers: dict[str, str], body: str, error: Callable[[int, str], Refusal]
-    ) -> tuple[Got, int, object]:
+    ) -> tuple[ReceivedRequest, int, object]:
         """Take a file as https://core.telegram.org/bots/api#senddocument wants it."""
         head = f"Content-Type: {headers['Content-Type']}\r\n\r\n".encode()
         form = message_from_bytes(head + body.encode(errors="surrogateescape"), policy=policy.HTTP)
@@ -227,9 +229,11 @@ class Fakes:
             raise error(400, "Bad Request: file must be non-empty")
         chat = parts["chat_id"].get_payload(decode=True).decode()
         self.files.append((document.get_filename(), document.get_payload(decode=True)))
-        return Got("telegram", chat, caption), 200, {"ok": True, "result": {"message_id": 1}}
+        return ReceivedRequest("telegram", chat, caption), 200, {"ok": True, "result": {"message_id": 1}}
 
-    def _telegram(self, path: list[str], headers: dict[str, str], body: str) -> tuple[Got, int, object]:
+    def _telegram(
+        self, path: list[str], headers: dict[str, str], body: str
+    ) -> tuple[ReceivedRequest, int, object]:
         error = _telegrams_error
         if path[1].startswith("send"):
             self._may_fail("telegram")
@@ -243,7 +247,7 @@ class Fakes:
         said = read(body)
         result = self.telegram.take(path[1], said)
         return (
-            Got(
+            ReceivedRequest(
                 "telegram" if path[1] == "sendMessage" else path[1],
                 str(said.get("chat_id", "")),
                 said.get("text", ""),
@@ -252,7 +256,7 @@ class Fakes:
             result,
         )
 
-    def _slack(self, path: str, headers: dict[str, str], body: str) -> tuple[Got, int, object]:
+    def _slack(self, path: str, headers: dict[str, str], body: str) -> tuple[ReceivedRequest, int, object]:
         self._may_fail("slack")
         if path != SLACK_PATH:
             raise Refusal(403, "invalid_token")
@@ -265,16 +269,16 @@ class Fakes:
             raise Refusal(400, "no_text")
         if len(text) > 40_000:
             raise Refusal(400, "msg_too_long")
-        return Got("slack", message.get("channel", ""), text), 200, "ok"
+        return ReceivedRequest("slack", message.get("channel", ""), text), 200, "ok"
 
-    def _grafana(self, headers: dict[str, str], body: str) -> tuple[Got, int, object]:
+    def _grafana(self, headers: dict[str, str], body: str) -> tuple[ReceivedRequest, int, object]:
         self._may_fail("grafana")
         if headers.get("Authorization") != f"Bearer {GRAFANA_TOKEN}":
             raise Refusal(401, {"message": "Invalid API key"})
         annotation = json.loads(body)
         if not annotation.get("text") or not isinstance(annotation.get("time"), int):
             raise Refusal(400, {"message": "Failed to save annotation"})
-        return Got("grafana", ",".join(annotation["tags"]), annotation["text"]), 200, {"id": 1}
+        return ReceivedRequest("grafana", ",".join(annotation["tags"]), annotation["text"]), 200, {"id": 1}
 
     def close(self) -> None:
         self.server.shutdown()

@@ -11,7 +11,7 @@ import pytest
 from stack.settings import Settings
 from tests.webhook_actions.escalation.conftest import Play
 from tests.webhook_actions.escalation.fakes import TELEGRAM_TOKEN, Fakes
-from tests.webhook_actions.escalation.world import Ground, World, until
+from tests.webhook_actions.escalation.harness import Harness, Setup, until
 from webhook_actions.actions import load_actions
 from webhook_actions.notify import telegram
 from webhook_actions.notify.buttons import Act, Buttons
@@ -35,14 +35,14 @@ PEOPLE: dict[str, Any] = {
 }
 
 
-def presses(world: World) -> Presses:
-    commands = Commands(world.settings, world.pool, world.escalation, load_actions())
-    return Presses(world.settings, world.pool, commands, world.metrics, world.links)
+def presses(harness: Harness) -> Presses:
+    commands = Commands(harness.settings, harness.pool, harness.escalation, load_actions())
+    return Presses(harness.settings, harness.pool, commands, harness.metrics, harness.links)
 
 
 @asynccontextmanager
-async def polling(world: World) -> AsyncIterator[None]:
-    task = asyncio.create_task(presses(world).run())
+async def polling(harness: Harness) -> AsyncIterator[None]:
+    task = asyncio.create_task(presses(harness).run())
     try:
         yield
     finally:
@@ -64,14 +64,14 @@ async def toast(fakes: Fakes, press: str) -> str:
     return await until(look, what="an answer to the press") or ""
 
 
-async def acts(world: World) -> list[tuple[str, str, int | None]]:
-    async with world.pool.connection() as connection:
+async def acts(harness: Harness) -> list[tuple[str, str, int | None]]:
+    async with harness.pool.connection() as connection:
         found = await audit.entries(connection, before=None, limit=50)
     return [(one.act, one.who, one.incident) for one in found]
 
 
-def test_a_button_holds_what_it_does_in_64_bytes_for_its_chat_alone_and_for_a_while(ground: Ground) -> None:
-    settings = ground.settings()
+def test_a_button_holds_what_it_does_in_64_bytes_for_its_chat_alone_and_for_a_while(setup: Setup) -> None:
+    settings = setup.settings()
     buttons = Buttons(settings, Links(settings))
     rows = buttons.keyboard(-(2**52), 2**63 - 1, Act, NOW)["inline_keyboard"]
     assert [[one["text"] for one in row] for row in rows] == [
@@ -96,9 +96,9 @@ def test_a_button_holds_what_it_does_in_64_bytes_for_its_chat_alone_and_for_a_wh
 
 
 def test_a_press_acknowledges_and_the_message_says_who_did_it(play: Play, fakes: Fakes) -> None:
-    async def scene(world: World) -> None:
-        incident = await world.fire("Down")
-        async with polling(world):
+    async def scenario(harness: Harness) -> None:
+        incident = await harness.fire("Down")
+        async with polling(harness):
             sent = await message(fakes)
             told = await toast(fakes, fakes.telegram.press(sent, "Acknowledge", ANNA))
             assert told.startswith("Acknowledged by administrator (Telegram), ")
@@ -106,11 +106,11 @@ def test_a_press_acknowledges_and_the_message_says_who_did_it(play: Play, fakes:
             assert [[b["text"] for b in row] for row in sent["reply_markup"]["inline_keyboard"]] == [
                 ["Pause all actions"]
             ]
-        assert await world.timeline(incident, "acknowledged") == ["by administrator (Telegram)"]
-        assert await acts(world) == [("acknowledge", "administrator (Telegram)", incident.id)]
-        assert world.metric("nightdesk_answers_total", way="telegram", outcome="done") == 1
+        assert await harness.timeline(incident, "acknowledged") == ["by administrator (Telegram)"]
+        assert await acts(harness) == [("acknowledge", "administrator (Telegram)", incident.id)]
+        assert harness.metric("nightdesk_answers_total", way="telegram", outcome="done") == 1
 
-    play(scene, **PEOPLE)
+    play(scenario, **PEOPLE)
 
 
 async def _edited(sent: dict[str, Any], line: str) -> bool:
@@ -118,9 +118,9 @@ async def _edited(sent: dict[str, Any], line: str) -> bool:
 
 
 def test_a_press_snoozes_pauses_and_lets_actions_run_again(play: Play, fakes: Fakes) -> None:
-    async def scene(world: World) -> None:
-        incident = await world.fire("Down")
-        async with polling(world):
+    async def scenario(harness: Harness) -> None:
+        incident = await harness.fire("Down")
+        async with polling(harness):
             sent = await message(fakes)
             for says, done in (
                 ("Pause", "All actions paused by administrator"),
@@ -130,23 +130,23 @@ def test_a_press_snoozes_pauses_and_lets_actions_run_again(play: Play, fakes: Fa
                 told = await toast(fakes, fakes.telegram.press(sent, says, ANNA))
                 assert told.startswith(done), told
                 await until(lambda told=told: _edited(sent, told))  # type: ignore[misc]
-        assert [act for act, _, _ in await acts(world)] == ["snooze", "resume", "pause"]
-        assert len(await world.timeline(incident, "snoozed")) == 1
+        assert [act for act, _, _ in await acts(harness)] == ["snooze", "resume", "pause"]
+        assert len(await harness.timeline(incident, "snoozed")) == 1
 
-    play(scene, **PEOPLE)
+    play(scenario, **PEOPLE)
 
 
 def test_one_press_answers_all_that_a_message_tells_of(play: Play, fakes: Fakes) -> None:
-    async def scene(world: World) -> None:
-        found = await world.fires("Down", *(f"bot{number}" for number in range(7)))
-        async with polling(world):
+    async def scenario(harness: Harness) -> None:
+        found = await harness.fires("Down", *(f"bot{number}" for number in range(7)))
+        async with polling(harness):
             sent = await message(fakes)
             assert sent["reply_markup"]["inline_keyboard"][0][0]["text"] == "Acknowledge all"
             await toast(fakes, fakes.telegram.press(sent, "Acknowledge", ANNA))
             for incident in found:
-                await world.said(incident, "acknowledged", "administrator")
+                await harness.said(incident, "acknowledged", "administrator")
 
-    play(scene, **PEOPLE)
+    play(scenario, **PEOPLE)
 
 
 def _plain(fakes: Fakes, sent: dict[str, Any], act: Act, settings: Settings, chat: int) -> str:
@@ -169,58 +169,58 @@ CHATS: list[tuple[int, dict[str, Any], int, str | None]] = [
 def test_only_a_chat_of_settings_acts_and_in_an_open_one_only_whom_they_name(
     play: Play, fakes: Fakes, chat: int, more: dict[str, Any], user: int, who: str | None
 ) -> None:
-    async def scene(world: World) -> None:
-        await world.fire("Down")
+    async def scenario(harness: Harness) -> None:
+        await harness.fire("Down")
         kind = "private" if chat > 0 else "supergroup"
         place = {"message_id": 9, "date": 1, "text": "it fires", "chat": {"id": chat, "type": kind}}
-        data = _plain(fakes, place, Act.ACKNOWLEDGE, world.settings, chat)
-        async with polling(world):
+        data = _plain(fakes, place, Act.ACKNOWLEDGE, harness.settings, chat)
+        async with polling(harness):
             name = {"first_name": "Mallory"} if user == STRANGER else {}
             told = await toast(fakes, fakes.telegram.press_data(place, data, user, **more, **name))
         assert told.startswith(f"Acknowledged by {who}" if who else "Nothing was done")
-        assert [by for _, by, _ in await acts(world)] == ([who] if who else [])
-        unknown = world.metric("nightdesk_answers_total", way="telegram", outcome="unknown")
+        assert [by for _, by, _ in await acts(harness)] == ([who] if who else [])
+        unknown = harness.metric("nightdesk_answers_total", way="telegram", outcome="unknown")
         assert unknown == (0 if who else 1)
 
-    play(scene, **PEOPLE)
+    play(scenario, **PEOPLE)
 
 
 def test_a_stranger_who_writes_and_presses_a_lot_is_logged_once_a_second(
     play: Play, fakes: Fakes, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def scene(world: World) -> None:
+    async def scenario(harness: Harness) -> None:
         for _ in range(90):
             fakes.telegram.write(STRANGER, "/open", STRANGER)
-        async with polling(world):
+        async with polling(harness):
             counted = {"way": "telegram", "outcome": "unknown"}
-            await until(lambda: _counted(world, 90, counted))
+            await until(lambda: _counted(harness, 90, counted))
         assert not fakes.telegram.messages
 
-    play(scene, work=False, **PEOPLE)
+    play(scenario, work=False, **PEOPLE)
     assert len([one for one in caplog.records if "somebody unknown" in one.message]) <= 10
 
 
-async def _counted(world: World, count: int, labels: dict[str, str]) -> bool:
-    return world.metric("nightdesk_answers_total", **labels) == count
+async def _counted(harness: Harness, count: int, labels: dict[str, str]) -> bool:
+    return harness.metric("nightdesk_answers_total", **labels) == count
 
 
 @pytest.mark.parametrize(("user", "act"), [(VERA, Act.PAUSE), (VERA, Act.ACKNOWLEDGE), (BEN, Act.RESUME)])
 def test_a_role_limits_what_a_person_may_press(play: Play, fakes: Fakes, user: int, act: Act) -> None:
-    async def scene(world: World) -> None:
-        await world.fire("Down")
+    async def scenario(harness: Harness) -> None:
+        await harness.fire("Down")
         place = {"message_id": 9, "date": 1, "text": "it fires", "chat": {"id": user, "type": "private"}}
-        data = _plain(fakes, place, act, world.settings, user)
-        async with polling(world):
+        data = _plain(fakes, place, act, harness.settings, user)
+        async with polling(harness):
             told = await toast(fakes, fakes.telegram.press_data(place, data, user))
         assert told.startswith("Nothing was done: Not allowed: ")
         assert f"may not {act.name.lower()}" in told
-        assert await acts(world) == []
+        assert await acts(harness) == []
 
-    play(scene, **PEOPLE)
+    play(scenario, **PEOPLE)
 
 
-def test_a_viewer_and_a_public_channel_get_no_buttons(ground: Ground) -> None:
-    settings = ground.settings(**PEOPLE)
+def test_a_viewer_and_a_public_channel_get_no_buttons(setup: Setup) -> None:
+    settings = setup.settings(**PEOPLE)
     message = Message("s", "text", "", "", (7,), "vera", "https://desk/i/x")
     assert "reply_markup" not in telegram.words(settings, VERA, message)
     assert "reply_markup" not in telegram.words(settings, "@desk", message)
@@ -231,9 +231,9 @@ def test_a_viewer_and_a_public_channel_get_no_buttons(ground: Ground) -> None:
 def test_a_button_that_is_forged_expired_or_of_another_chat_does_nothing(
     play: Play, fakes: Fakes, wrong: str
 ) -> None:
-    async def scene(world: World) -> None:
-        await world.fire("Down")
-        buttons = Buttons(world.settings, world.links)
+    async def scenario(harness: Harness) -> None:
+        await harness.fire("Down")
+        buttons = Buttons(harness.settings, harness.links)
         then = datetime.now(UTC) - timedelta(days=2 if wrong == "expired" else 0)
         chat = BEN if wrong == "another chat's" else ANNA
         [[made, _]] = buttons.keyboard(chat, 1, [Act.ACKNOWLEDGE, Act.SNOOZE], then)["inline_keyboard"]
@@ -241,42 +241,42 @@ def test_a_button_that_is_forged_expired_or_of_another_chat_does_nothing(
         if wrong == "forged":
             data = data[:-4] + "AAAA"
         place = {"message_id": 9, "date": 1, "text": "it fires", "chat": {"id": ANNA, "type": "private"}}
-        async with polling(world):
+        async with polling(harness):
             told = await toast(fakes, fakes.telegram.press_data(place, data, ANNA))
         assert told.startswith("Nothing was done: this button was")
-        assert await acts(world) == []
-        assert world.metric("nightdesk_answers_total", way="telegram", outcome="invalid") == 1
+        assert await acts(harness) == []
+        assert harness.metric("nightdesk_answers_total", way="telegram", outcome="invalid") == 1
 
-    play(scene, **PEOPLE)
+    play(scenario, **PEOPLE)
 
 
 def test_a_press_that_is_told_again_is_done_once_also_after_a_restart(play: Play, fakes: Fakes) -> None:
-    async def scene(world: World) -> None:
-        await world.fire("Down")
+    async def scenario(harness: Harness) -> None:
+        await harness.fire("Down")
         sent = await message(fakes)
-        async with polling(world):
+        async with polling(harness):
             press = fakes.telegram.press(sent, "Pause", ANNA)
             [update] = list(fakes.telegram.updates)
             await toast(fakes, press)
             await until(lambda: _confirmed(fakes, update["update_id"]), what="an offset beyond it")
         replayed = {key: value for key, value in update.items() if key != "update_id"}
-        async with world.pool.transaction() as connection:
+        async with harness.pool.transaction() as connection:
             assert await holds.resume(connection, "a person")
         fakes.telegram.asked.clear()
-        async with polling(world):  # another engine, as after a restart
+        async with polling(harness):  # another engine, as after a restart
             await until(lambda: _confirmed(fakes, update["update_id"]))
             fakes.telegram.updates.clear()
             fakes.telegram.tell(replayed, update["update_id"])
             # What the server keeps below the offset it drops; one that tells it all the same is not believed.
-            engine = presses(world)
-            await engine._take(_bot(world), {"update_id": update["update_id"], **replayed}, stale=False)
-        assert [act for act, _, _ in await acts(world)] == ["pause"]
+            engine = presses(harness)
+            await engine._take(_bot(harness), {"update_id": update["update_id"], **replayed}, stale=False)
+        assert [act for act, _, _ in await acts(harness)] == ["pause"]
 
-    play(scene, **PEOPLE)
+    play(scenario, **PEOPLE)
 
 
-def _bot(world: World) -> Any:
-    return Bot(world.settings)
+def _bot(harness: Harness) -> Any:
+    return Bot(harness.settings)
 
 
 async def _confirmed(fakes: Fakes, update: int) -> bool:
@@ -286,20 +286,20 @@ async def _confirmed(fakes: Fakes, update: int) -> bool:
 def test_what_was_pressed_while_no_engine_listened_for_long_is_not_done_later(
     play: Play, fakes: Fakes
 ) -> None:
-    async def scene(world: World) -> None:
-        await world.fire("Down")
+    async def scenario(harness: Harness) -> None:
+        await harness.fire("Down")
         sent = await message(fakes)
-        async with polling(world):
-            await until(lambda: _polled(world))
-        await world.rows("UPDATE telegram_polls SET asked_at = now() - interval '3 minutes' RETURNING 1")
+        async with polling(harness):
+            await until(lambda: _polled(harness))
+        await harness.rows("UPDATE telegram_polls SET asked_at = now() - interval '3 minutes' RETURNING 1")
         fakes.telegram.expired.add(fakes.telegram.press(sent, "Acknowledge", ANNA))
-        async with polling(world):
+        async with polling(harness):
             await until(lambda: _says(fakes, "did not hear of it in time; press it again"))
             again = fakes.telegram.press(sent, "Acknowledge", ANNA)
             assert (await toast(fakes, again)).startswith("Acknowledged")
-        assert len(await acts(world)) == 1
+        assert len(await acts(harness)) == 1
 
-    play(scene, **PEOPLE)
+    play(scenario, **PEOPLE)
 
 
 async def _says(fakes: Fakes, words: str) -> bool:
@@ -309,58 +309,58 @@ async def _says(fakes: Fakes, words: str) -> bool:
 def test_an_answer_that_nobody_waits_for_any_more_keeps_no_words_from_the_message(
     play: Play, fakes: Fakes
 ) -> None:
-    async def scene(world: World) -> None:
-        await world.fire("Down")
+    async def scenario(harness: Harness) -> None:
+        await harness.fire("Down")
         sent = await message(fakes)
         fakes.telegram.expired.add(fakes.telegram.press(sent, "Acknowledge", ANNA))
-        async with polling(world):
+        async with polling(harness):
             await until(lambda: _says(fakes, "Acknowledged by administrator (Telegram)"))
 
-    play(scene, **PEOPLE)
+    play(scenario, **PEOPLE)
 
 
-async def _polled(world: World) -> bool:
-    return bool(await world.rows("SELECT 1 FROM telegram_polls WHERE asked_at IS NOT NULL"))
+async def _polled(harness: Harness) -> bool:
+    return bool(await harness.rows("SELECT 1 FROM telegram_polls WHERE asked_at IS NOT NULL"))
 
 
 def test_of_several_engines_one_asks_and_another_goes_on_when_it_ends(play: Play, fakes: Fakes) -> None:
-    async def scene(world: World) -> None:
-        await world.fire("Down")
+    async def scenario(harness: Harness) -> None:
+        await harness.fire("Down")
         sent = await message(fakes)
-        async with polling(world):
-            await until(lambda: _polled(world))
-            async with polling(world), polling(world):
+        async with polling(harness):
+            await until(lambda: _polled(harness))
+            async with polling(harness), polling(harness):
                 told = await toast(fakes, fakes.telegram.press(sent, "Pause", ANNA))
                 assert told.startswith("All actions paused")
-        async with polling(world):
+        async with polling(harness):
             told = await toast(fakes, fakes.telegram.press(sent, "Let actions", ANNA))
             assert told.startswith("Actions let run again")
-        assert world.metric("nightdesk_telegram_polls_total", outcome="conflict") == 0
+        assert harness.metric("nightdesk_telegram_polls_total", outcome="conflict") == 0
 
-    play(scene, **PEOPLE)
+    play(scenario, **PEOPLE)
 
 
 def test_an_engine_that_lost_its_turn_takes_nothing(play: Play, fakes: Fakes) -> None:
-    async def scene(world: World) -> None:
-        frozen, other = presses(world), presses(world)
+    async def scenario(harness: Harness) -> None:
+        frozen, other = presses(harness), presses(harness)
         await frozen.once()
-        await world.rows("UPDATE telegram_polls SET lease_ends = now() RETURNING 1")
+        await harness.rows("UPDATE telegram_polls SET lease_ends = now() RETURNING 1")
         await other.once()
-        await frozen._take(_bot(world), {"update_id": 5000, "message": {}}, stale=False)
-        assert world.metric("nightdesk_answers_total", way="telegram", outcome="repeated") == 1
+        await frozen._take(_bot(harness), {"update_id": 5000, "message": {}}, stale=False)
+        assert harness.metric("nightdesk_answers_total", way="telegram", outcome="repeated") == 1
 
-    play(scene, work=False, **PEOPLE)
+    play(scenario, work=False, **PEOPLE)
 
 
 def test_a_webhook_of_the_same_bot_is_named_as_what_keeps_presses_away(
     play: Play, fakes: Fakes, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def scene(world: World) -> None:
+    async def scenario(harness: Harness) -> None:
         fakes.telegram.webhook = True
-        assert await presses(world).once() > 0
-        assert world.metric("nightdesk_telegram_polls_total", outcome="conflict") == 1
+        assert await presses(harness).once() > 0
+        assert harness.metric("nightdesk_telegram_polls_total", outcome="conflict") == 1
 
-    play(scene, work=False, **PEOPLE)
+    play(scenario, work=False, **PEOPLE)
     [line] = [one for one in caplog.records if "does not tell what was pressed" in one.message]
     assert "deleteWebhook" in line.reason  # type: ignore[attr-defined]
     assert TELEGRAM_TOKEN not in line.reason  # type: ignore[attr-defined]
@@ -369,13 +369,13 @@ def test_a_webhook_of_the_same_bot_is_named_as_what_keeps_presses_away(
 def test_whoever_says_open_in_a_known_chat_is_told_what_is_open_with_its_buttons(
     play: Play, fakes: Fakes
 ) -> None:
-    async def scene(world: World) -> None:
-        incident = await world.fire("Down")
-        async with polling(world):
+    async def scenario(harness: Harness) -> None:
+        incident = await harness.fire("Down")
+        async with polling(harness):
             fakes.telegram.write(BEN, "/open@nightdesk_bot", BEN)
             sent = await message(fakes, BEN)
             assert "Down of alpha" in sent["text"]
             await toast(fakes, fakes.telegram.press(sent, "Acknowledge", BEN))
-        assert await world.timeline(incident, "acknowledged") == ["by ben (Telegram)"]
+        assert await harness.timeline(incident, "acknowledged") == ["by ben (Telegram)"]
 
-    play(scene, work=False, **PEOPLE)
+    play(scenario, work=False, **PEOPLE)

@@ -7,10 +7,10 @@ import pytest
 from clients.http import Answer
 from stack.settings import Settings
 from tests.webhook_actions.escalation.fakes import SLACK_PATH, TELEGRAM_TOKEN, TWILIO_TOKEN, Fakes
-from tests.webhook_actions.escalation.world import FACTS, Ground, Mailbox
+from tests.webhook_actions.escalation.harness import FACTS, Mailbox, Setup
 from webhook_actions.notify import send
 from webhook_actions.notify.http import retry_after
-from webhook_actions.notify.message import Message, Told, compose
+from webhook_actions.notify.message import IncidentNotice, Message, compose
 from webhook_actions.outcome import Result
 from webhook_actions.store.incidents import Incident
 from webhook_actions.store.runs import Run
@@ -37,11 +37,11 @@ def run(outcome: str, verdict: str | None, detail: str = "") -> Run:
 
 
 def words(settings: Settings, *runs: Run) -> Message:
-    return compose(settings, [Told(incident(), runs, "nobody has answered within 15m", LINK)], PAGE)
+    return compose(settings, [IncidentNotice(incident(), runs, "nobody has answered within 15m", LINK)], PAGE)
 
 
-def test_a_message_holds_all_that_someone_woken_needs(ground: Ground) -> None:
-    settings = ground.settings(timezone="Europe/Berlin")
+def test_a_message_holds_all_that_someone_woken_needs(setup: Setup) -> None:
+    settings = setup.settings(timezone="Europe/Berlin")
     message = words(settings, run("done", "not_verified"), run("failed", "none", "the bot refused"))
     for part in (
         "Bot: bot1",
@@ -61,9 +61,9 @@ def test_a_message_holds_all_that_someone_woken_needs(ground: Ground) -> None:
 
 
 @pytest.mark.parametrize("count", [1, 2, 20])
-def test_an_sms_stays_short_and_keeps_its_link(ground: Ground, count: int) -> None:
-    told = [Told(incident(n, "very long " * 500), (), "", LINK) for n in range(count)]
-    message = compose(ground.settings(), told, PAGE)
+def test_an_sms_stays_short_and_keeps_its_link(setup: Setup, count: int) -> None:
+    told = [IncidentNotice(incident(n, "very long " * 500), (), "", LINK) for n in range(count)]
+    message = compose(setup.settings(), told, PAGE)
     assert len(message.short) <= 480
     assert message.short.endswith(LINK if count == 1 else PAGE)
     assert all(f"bot{n}" in message.text for n in range(count))
@@ -71,11 +71,11 @@ def test_an_sms_stays_short_and_keeps_its_link(ground: Ground, count: int) -> No
 
 @pytest.mark.parametrize("channel", ["sms", "phone", "telegram", "slack", "email"])
 def test_a_channel_delivers_what_its_service_demands(
-    ground: Ground, fakes: Fakes, mailbox: Mailbox, channel: str
+    setup: Setup, fakes: Fakes, mailbox: Mailbox, channel: str
 ) -> None:
     address = {"sms": "+15550000020", "phone": "+15550000020", "telegram": "-100123", "slack": "#desk"}
     to = address.get(channel, "boss@example.org")
-    outcome = send(ground.settings(), channel, to, words(ground.settings()))
+    outcome = send(setup.settings(), channel, to, words(setup.settings()))
     assert outcome.result is Result.DONE, outcome
     if channel == "email":
         assert mailbox.to() == [to]
@@ -90,13 +90,13 @@ def test_a_channel_delivers_what_its_service_demands(
         assert said in got.text
 
 
-def test_a_phone_says_it_twice(ground: Ground, fakes: Fakes) -> None:
-    send(ground.settings(), "phone", "+15550000020", words(ground.settings()))
+def test_a_phone_says_it_twice(setup: Setup, fakes: Fakes) -> None:
+    send(setup.settings(), "phone", "+15550000020", words(setup.settings()))
     assert fakes.texts("phone")[0].count("This is Nightdesk. bot1 <b>is</b> down & out. urgent") == 2
 
 
-def test_a_telegram_channel_is_reached_by_its_name(ground: Ground, fakes: Fakes) -> None:
-    assert send(ground.settings(), "telegram", "@desk", words(ground.settings())).done
+def test_a_telegram_channel_is_reached_by_its_name(setup: Setup, fakes: Fakes) -> None:
+    assert send(setup.settings(), "telegram", "@desk", words(setup.settings())).done
     assert fakes.to("telegram") == ["@desk"]
 
 
@@ -112,47 +112,45 @@ def test_a_telegram_channel_is_reached_by_its_name(ground: Ground, fakes: Fakes)
     ],
 )
 def test_a_refusal_is_tried_again_only_where_that_makes_sense(
-    ground: Ground, fakes: Fakes, channel: str, status: int, result: Result
+    setup: Setup, fakes: Fakes, channel: str, status: int, result: Result
 ) -> None:
     fakes.answers[channel] = [status]
     to = {"telegram": "1", "slack": "#desk"}.get(channel, "+15550000020")
-    outcome = send(ground.settings(), channel, to, words(ground.settings()))
+    outcome = send(setup.settings(), channel, to, words(setup.settings()))
     assert outcome.result is result
     assert str(status) in outcome.detail
 
 
-def test_no_secret_leaves_with_an_error(ground: Ground, fakes: Fakes) -> None:
-    (ground.directory / "twilio").write_text("wrong-canary-token")
-    (ground.directory / "telegram").write_text("987:wrong-canary-token")
-    (ground.directory / "slack").write_text(f"{fakes.url}/services/wrong-canary-token")
+def test_no_secret_leaves_with_an_error(setup: Setup, fakes: Fakes) -> None:
+    (setup.directory / "twilio").write_text("wrong-canary-token")
+    (setup.directory / "telegram").write_text("987:wrong-canary-token")
+    (setup.directory / "slack").write_text(f"{fakes.url}/services/wrong-canary-token")
     gone = {"telegram": {"api_url": "http://127.0.0.1:1"}, "sms": {"api_url": "http://127.0.0.1:1"}}
-    for settings in (ground.settings(), ground.settings(channels=gone)):
+    for settings in (setup.settings(), setup.settings(channels=gone)):
         for channel, to in (("sms", "+15550000020"), ("telegram", "1"), ("slack", "#desk")):
             outcome = send(settings, channel, to, words(settings))
             assert not outcome.done
             assert "canary" not in outcome.detail, outcome.detail
-    (ground.directory / "slack").write_text("not a canary url")
-    outcome = send(ground.settings(), "slack", "#desk", words(ground.settings()))
+    (setup.directory / "slack").write_text("not a canary url")
+    outcome = send(setup.settings(), "slack", "#desk", words(setup.settings()))
     assert outcome.result is Result.FAILED
     assert "canary" not in outcome.detail
     for secret in (TWILIO_TOKEN, TELEGRAM_TOKEN, SLACK_PATH):
         assert secret not in str(fakes.got)
 
 
-def test_a_secret_file_that_is_gone_is_named(ground: Ground) -> None:
-    settings = ground.settings()
-    (ground.directory / "twilio").unlink()
+def test_a_secret_file_that_is_gone_is_named(setup: Setup) -> None:
+    settings = setup.settings()
+    (setup.directory / "twilio").unlink()
     outcome = send(settings, "sms", "+15550000020", words(settings))
     assert outcome.result is Result.FAILED
     assert "twilio" in outcome.detail
 
 
-def test_any_service_of_apprise_can_be_a_contact_and_its_url_stays_secret(
-    ground: Ground, fakes: Fakes
-) -> None:
-    file = ground.directory / "ntfy"
+def test_any_service_of_apprise_can_be_a_contact_and_its_url_stays_secret(setup: Setup, fakes: Fakes) -> None:
+    file = setup.directory / "ntfy"
     file.write_text(f"json://user:apprise-canary@127.0.0.1:{fakes.port}/apprise-canary-path\n")
-    settings = ground.settings()
+    settings = setup.settings()
     outcome = send(settings, "apprise", str(file), words(settings))
     assert outcome.done, outcome
     assert LINK in fakes.texts("webhook")[0]
@@ -166,20 +164,22 @@ def test_any_service_of_apprise_can_be_a_contact_and_its_url_stays_secret(
     assert outcome.detail == "apprise: ntfy holds no URL that Apprise knows"
 
 
-def ntfy(ground: Ground, fakes: Fakes, more: str = "") -> str:
-    file = ground.directory / "ntfy"
+def ntfy(setup: Setup, fakes: Fakes, more: str = "") -> str:
+    file = setup.directory / "ntfy"
     file.write_text(f"ntfy://anna:ntfy-canary@127.0.0.1:{fakes.port}/desk-canary{more}\n")
     return str(file)
 
 
-def told(*numbers: int, contact: str = "manager") -> list[Told]:
-    return [Told(incident(number), (), "it fires", f"{LINK}{number}", contact) for number in numbers]
+def told(*numbers: int, contact: str = "manager") -> list[IncidentNotice]:
+    return [
+        IncidentNotice(incident(number), (), "it fires", f"{LINK}{number}", contact) for number in numbers
+    ]
 
 
-def test_ntfy_shows_buttons_that_open_the_signed_page_and_answer_by_it(ground: Ground, fakes: Fakes) -> None:
-    settings = ground.settings()
+def test_ntfy_shows_buttons_that_open_the_signed_page_and_answer_by_it(setup: Setup, fakes: Fakes) -> None:
+    settings = setup.settings()
     message = compose(settings, told(1), PAGE)
-    assert send(settings, "apprise", ntfy(ground, fakes), message).done
+    assert send(settings, "apprise", ntfy(setup, fakes), message).done
     look, acknowledge, snooze = fakes.buttons
     assert look == {"action": "view", "label": "Open", "url": f"{LINK}1"}
     assert acknowledge == {
@@ -194,9 +194,9 @@ def test_ntfy_shows_buttons_that_open_the_signed_page_and_answer_by_it(ground: G
     assert (snooze["label"], snooze["body"]) == ("Snooze 1 h", "act=snooze&for=60m")
 
 
-def test_ntfy_gets_only_the_buttons_that_its_reader_may_press(ground: Ground, fakes: Fakes) -> None:
-    settings = ground.settings(contacts={"vera": {"phone": ["+15550000060"], "role": "viewer"}})
-    to = ntfy(ground, fakes)
+def test_ntfy_gets_only_the_buttons_that_its_reader_may_press(setup: Setup, fakes: Fakes) -> None:
+    settings = setup.settings(contacts={"vera": {"phone": ["+15550000060"], "role": "viewer"}})
+    to = ntfy(setup, fakes)
     assert send(settings, "apprise", to, compose(settings, told(1, contact="vera"), PAGE)).done
     assert [one["label"] for one in fakes.buttons] == ["Open"]
     assert send(settings, "apprise", to, compose(settings, told(1, 2), PAGE)).done
@@ -214,12 +214,12 @@ def test_ntfy_gets_only_the_buttons_that_its_reader_may_press(ground: Ground, fa
     ],
 )
 def test_who_is_asked_to_leave_a_service_alone_waits_for_so_long_at_most_a_quarter_of_an_hour(
-    ground: Ground, fakes: Fakes, channel: str, asked: str | None, waits: float
+    setup: Setup, fakes: Fakes, channel: str, asked: str | None, waits: float
 ) -> None:
     fakes.answers = {name: [429] for name in ("slack", "telegram", "ntfy", "sms")}
     fakes.retry_after = asked
-    settings = ground.settings()
-    to = {"slack": "#desk", "telegram": "1", "apprise": ntfy(ground, fakes)}.get(channel, "+15550000020")
+    settings = setup.settings()
+    to = {"slack": "#desk", "telegram": "1", "apprise": ntfy(setup, fakes)}.get(channel, "+15550000020")
     outcome = send(settings, channel, to, compose(settings, told(1), PAGE))
     assert (outcome.result, outcome.retry_after) == (Result.RETRY, waits)
 

@@ -7,7 +7,7 @@ from stack.settings import Duration
 from stack.settings.plan import CLIMB, Step, Subject
 from tests.webhook_actions.escalation.conftest import Play
 from tests.webhook_actions.escalation.fakes import Fakes
-from tests.webhook_actions.escalation.world import Ground, Mailbox, World, until
+from tests.webhook_actions.escalation.harness import Harness, Mailbox, Setup, until
 from webhook_actions.escalation.policy import take
 
 ADMIN, MANAGER, LEAD, RISK, EMERGENCY = (f"+155500000{n}0" for n in (1, 2, 3, 4, 5))
@@ -26,18 +26,18 @@ async def reached(fakes: Fakes, service: str, whom: str, *, within: float = 15.0
 def test_the_administrator_hears_at_opening_of_what_alertmanager_has_not_told_them(
     play: Play, fakes: Fakes, mailbox: Mailbox
 ) -> None:
-    async def scene(world: World) -> None:
-        incident = await world.fire("Down")
+    async def scenario(harness: Harness) -> None:
+        incident = await harness.fire("Down")
         for who in ("administrator over sms", "administrator over email"):
-            await world.said(incident, "told", who)
+            await harness.said(incident, "told", who)
         for way in ("the desk over sms", "the desk over telegram"):
-            await world.said(incident, "told", way)
+            await harness.said(incident, "told", way)
         assert (
-            await world.said(incident, "told", "by Alertmanager")
+            await harness.said(incident, "told", "by Alertmanager")
             == "the desk by Alertmanager over email, telegram, slack"
         )
 
-    play(scene, speed=60, alerts={"Down": {"escalate": "1h"}})
+    play(scenario, speed=60, alerts={"Down": {"escalate": "1h"}})
     assert sorted(fakes.to("sms")) == [OWNER, ADMIN], "the channel's own number, and the administrator's"
     assert mailbox.to() == ["admin@example.org"]
     assert (fakes.to("slack"), fakes.to("telegram")) == ([], ["@desk"]), "Alertmanager told the others"
@@ -46,73 +46,73 @@ def test_the_administrator_hears_at_opening_of_what_alertmanager_has_not_told_th
 def test_each_level_is_told_after_the_one_before_and_the_end_of_the_list_is_counted(
     play: Play, fakes: Fakes, mailbox: Mailbox
 ) -> None:
-    async def scene(world: World) -> None:
-        incident = await world.fire("HighDrawdown")
+    async def scenario(harness: Harness) -> None:
+        incident = await harness.fire("HighDrawdown")
         await reached(fakes, "phone", MANAGER)
         assert LEAD not in fakes.to("phone")
         await reached(fakes, "phone", LEAD)
         assert EMERGENCY not in fakes.to("phone")
         await reached(fakes, "phone", EMERGENCY)
-        assert world.metric("nightdesk_escalations_exhausted_total") == 0
+        assert harness.metric("nightdesk_escalations_exhausted_total") == 0
         await reached(fakes, "sms", EMERGENCY)
-        await world.said(incident, "exhausted", "nobody is left")
-        assert world.metric("nightdesk_escalations_exhausted_total") == 1
-        assert world.metric("nightdesk_escalations_total", severity="critical") == 3
-        told = [line.split(":")[0] for line in await world.timeline(incident, "escalated")]
+        await harness.said(incident, "exhausted", "nobody is left")
+        assert harness.metric("nightdesk_escalations_exhausted_total") == 1
+        assert harness.metric("nightdesk_escalations_total", severity="critical") == 3
+        told = [line.split(":")[0] for line in await harness.timeline(incident, "escalated")]
         assert told == [
             "to manager over phone, sms",
             "to technical_lead over phone, email",
             "to emergency_contact over phone, sms",
         ]
 
-    play(scene, alerts={"HighDrawdown": {"escalate": "10m"}}, escalation=DESKTOP)
+    play(scenario, alerts={"HighDrawdown": {"escalate": "10m"}}, escalation=DESKTOP)
     assert fakes.to("phone") == [MANAGER, LEAD, EMERGENCY]
     assert fakes.to("sms")[2:] == [MANAGER, EMERGENCY]
     assert mailbox.to() == ["admin@example.org", "lead@example.org"]
 
 
 def test_an_acknowledgement_stops_the_climb(play: Play, fakes: Fakes) -> None:
-    async def scene(world: World) -> None:
-        incident = await world.fire("HighDrawdown")
+    async def scenario(harness: Harness) -> None:
+        incident = await harness.fire("HighDrawdown")
         await reached(fakes, "phone", MANAGER)
-        assert await world.acknowledge(incident)
+        assert await harness.acknowledge(incident)
         await asyncio.sleep(2 * SOON)
-        assert await world.timeline(incident, "acknowledged") == ["by anna: on it"]
-        states = await world.rows("SELECT level, state FROM escalation_steps ORDER BY level")
+        assert await harness.timeline(incident, "acknowledged") == ["by anna: on it"]
+        states = await harness.rows("SELECT level, state FROM escalation_steps ORDER BY level")
         assert states == [(0, "taken"), (1, "taken"), (2, "cancelled")]
 
-    play(scene, alerts={"HighDrawdown": {"escalate": "10m"}}, escalation=DESKTOP)
+    play(scenario, alerts={"HighDrawdown": {"escalate": "10m"}}, escalation=DESKTOP)
     assert fakes.to("phone") == [MANAGER]
 
 
 def test_the_end_of_an_incident_ends_everything(play: Play, fakes: Fakes) -> None:
-    async def scene(world: World) -> None:
+    async def scenario(harness: Harness) -> None:
         fakes.answers["sms"] = [503] * 50
-        incident = await world.fire("Down")
-        await until(lambda: world.rows("SELECT FROM deliveries WHERE channel = 'sms' AND attempts > 2"))
-        await world.close(incident)
-        assert not await world.acknowledge(incident), "what is over needs no answer"
+        incident = await harness.fire("Down")
+        await until(lambda: harness.rows("SELECT FROM deliveries WHERE channel = 'sms' AND attempts > 2"))
+        await harness.close(incident)
+        assert not await harness.acknowledge(incident), "what is over needs no answer"
         await asyncio.sleep(SOON)
         tries = len(fakes.tries)
         await asyncio.sleep(SOON)
         assert len(fakes.tries) == tries
-        assert await world.rows("SELECT FROM escalation_steps WHERE state = 'waiting'") == []
-        states = await world.rows("SELECT DISTINCT state FROM deliveries WHERE channel = 'sms'")
+        assert await harness.rows("SELECT FROM escalation_steps WHERE state = 'waiting'") == []
+        states = await harness.rows("SELECT DISTINCT state FROM deliveries WHERE channel = 'sms'")
         assert states == [("cancelled",)]
 
-    play(scene, escalation={"delivery": {"retries": 10, "pause": "1m"}})
+    play(scenario, escalation={"delivery": {"retries": 10, "pause": "1m"}})
     assert fakes.to("sms") == []
 
 
 def test_info_wakes_nobody(play: Play, fakes: Fakes, mailbox: Mailbox) -> None:
-    async def scene(world: World) -> None:
+    async def scenario(harness: Harness) -> None:
         for _ in range(3):
-            incident = await world.fire("MilestoneReached", severity="info")
-        await world.give_up(incident, "nothing helps")
+            incident = await harness.fire("MilestoneReached", severity="info")
+        await harness.give_up(incident, "nothing helps")
         await asyncio.sleep(SOON)
-        assert await world.rows("SELECT FROM escalation_steps") == []
+        assert await harness.rows("SELECT FROM escalation_steps") == []
 
-    play(scene)
+    play(scenario)
     assert fakes.got == []
     assert mailbox.mails == []
 
@@ -120,39 +120,39 @@ def test_info_wakes_nobody(play: Play, fakes: Fakes, mailbox: Mailbox) -> None:
 def test_the_third_firing_within_the_window_is_told_to_the_technical_lead_once(
     play: Play, fakes: Fakes
 ) -> None:
-    async def scene(world: World) -> None:
+    async def scenario(harness: Harness) -> None:
         for _ in range(2):
-            await world.close(await world.fire("Down"))
-        await world.fire("Down", bot="beta")
+            await harness.close(await harness.fire("Down"))
+        await harness.fire("Down", bot="beta")
         await asyncio.sleep(SOON)
         assert LEAD not in fakes.to("phone"), "another bot's firings are not this one's"
-        third = await world.fire("Down")
-        assert "3 times within" in await world.said(third, "escalated", "technical_lead")
+        third = await harness.fire("Down")
+        assert "3 times within" in await harness.said(third, "escalated", "technical_lead")
         await reached(fakes, "phone", LEAD)
-        fourth = await world.fire("Down")
+        fourth = await harness.fire("Down")
         await asyncio.sleep(SOON)
-        assert await world.timeline(fourth, "escalated") == []
+        assert await harness.timeline(fourth, "escalated") == []
 
-    play(scene, speed=60, alerts={"Down": {"escalate": "1h"}})
+    play(scenario, speed=60, alerts={"Down": {"escalate": "1h"}})
     assert fakes.to("phone") == [LEAD]
 
 
 def test_a_bot_that_stays_down_is_told_to_the_emergency_contact_beside_the_climb(
     play: Play, fakes: Fakes
 ) -> None:
-    async def scene(world: World) -> None:
-        incident = await world.fire("Down")
-        assert "down for" in await world.said(incident, "escalated", "emergency_contact")
-        assert await world.timeline(incident, "exhausted") == []
+    async def scenario(harness: Harness) -> None:
+        incident = await harness.fire("Down")
+        assert "down for" in await harness.said(incident, "escalated", "emergency_contact")
+        assert await harness.timeline(incident, "exhausted") == []
         await reached(fakes, "phone", EMERGENCY)
 
-    play(scene, alerts={"Down": {"escalate": "2h"}})
+    play(scenario, alerts={"Down": {"escalate": "2h"}})
     assert fakes.to("phone") == [EMERGENCY]
 
 
 def test_a_critical_loss_is_told_to_the_risk_manager_at_once_and_again(play: Play, fakes: Fakes) -> None:
-    async def scene(world: World) -> None:
-        incident = await world.fire("CriticalLoss")
+    async def scenario(harness: Harness) -> None:
+        incident = await harness.fire("CriticalLoss")
         await reached(fakes, "phone", RISK, within=SOON)
         assert fakes.to("phone").count(RISK) == 1
 
@@ -161,10 +161,10 @@ def test_a_critical_loss_is_told_to_the_risk_manager_at_once_and_again(play: Pla
 
         await until(twice, what="the second call")
         await asyncio.sleep(SOON)
-        assert len(await world.timeline(incident, "escalated")) == 2
+        assert len(await harness.timeline(incident, "escalated")) == 2
 
     play(
-        scene,
+        scenario,
         alerts={"CriticalLoss": {"escalate": "2h"}},
         escalation={"critical_loss": {"again_after": "15m"}},
     )
@@ -173,90 +173,90 @@ def test_a_critical_loss_is_told_to_the_risk_manager_at_once_and_again(play: Pla
 
 
 def test_spent_attempts_are_told_to_the_administrator_at_once_and_once(play: Play, mailbox: Mailbox) -> None:
-    async def scene(world: World) -> None:
-        incident = await world.fire("HighCpuUsage")
-        await world.said(incident, "told", "administrator over email")
+    async def scenario(harness: Harness) -> None:
+        incident = await harness.fire("HighCpuUsage")
+        await harness.said(incident, "told", "administrator over email")
         for _ in range(2):
-            await world.give_up(incident, "restart_bot: 3 attempts spent")
-        line = await world.said(incident, "escalated")
+            await harness.give_up(incident, "restart_bot: 3 attempts spent")
+        line = await harness.said(incident, "escalated")
         assert line == "to administrator over email: restart_bot: 3 attempts spent"
         await asyncio.sleep(SOON)
-        assert len(await world.timeline(incident, "escalated")) == 1
+        assert len(await harness.timeline(incident, "escalated")) == 1
 
-    play(scene, alerts={"HighCpuUsage": {"escalate": "2h"}})
+    play(scenario, alerts={"HighCpuUsage": {"escalate": "2h"}})
     assert mailbox.to() == ["admin@example.org"] * 2
     assert "Why you: restart_bot: 3 attempts spent" in mailbox.text()
 
 
 def test_who_cannot_be_reached_is_passed_over_at_once(play: Play, fakes: Fakes) -> None:
-    async def scene(world: World) -> None:
-        incident = await world.fire("HighDrawdown")
+    async def scenario(harness: Harness) -> None:
+        incident = await harness.fire("HighDrawdown")
         await reached(fakes, "phone", LEAD)
-        lines = await world.timeline(incident, "not_told")
+        lines = await harness.timeline(incident, "not_told")
         assert any(line.startswith("manager over phone: Twilio answered 400") for line in lines)
-        reason = await world.said(incident, "escalated", "technical_lead")
+        reason = await harness.said(incident, "escalated", "technical_lead")
         assert "manager could not be reached" in reason
 
     fakes.answers["phone"] = [400]
     levels = [{"contact": who, "channels": ["phone"]} for who in ("manager", "technical_lead")]
     slow = {"no_response": "2h", "levels": levels}
     no_sms = {"sms": {"enabled": False}}  # by which the manager would be reached instead
-    play(scene, alerts={"HighDrawdown": {"escalate": "10m"}}, escalation=slow, channels=no_sms)
+    play(scenario, alerts={"HighDrawdown": {"escalate": "10m"}}, escalation=slow, channels=no_sms)
     assert MANAGER not in fakes.to("phone")
 
 
 def test_one_address_that_works_is_enough_not_to_pass_on(play: Play, fakes: Fakes) -> None:
-    async def scene(world: World) -> None:
-        incident = await world.fire("HighDrawdown")
-        await world.said(incident, "not_told", "manager over phone")
-        await world.said(incident, "told", "manager over sms")
+    async def scenario(harness: Harness) -> None:
+        incident = await harness.fire("HighDrawdown")
+        await harness.said(incident, "not_told", "manager over phone")
+        await harness.said(incident, "told", "manager over sms")
         await asyncio.sleep(SOON)
 
     fakes.answers["phone"] = [400]
-    play(scene, alerts={"HighDrawdown": {"escalate": "10m"}}, escalation={"no_response": "2h"})
+    play(scenario, alerts={"HighDrawdown": {"escalate": "10m"}}, escalation={"no_response": "2h"})
     assert fakes.to("sms").count(MANAGER) == 1
     assert fakes.to("phone") == []
 
 
 def test_a_level_without_an_address_is_passed_over_and_says_so(play: Play, fakes: Fakes) -> None:
-    async def scene(world: World) -> None:
-        incident = await world.fire("HighDrawdown")
+    async def scenario(harness: Harness) -> None:
+        incident = await harness.fire("HighDrawdown")
         await reached(fakes, "phone", LEAD)
-        assert await world.timeline(incident, "unreachable") == [
+        assert await harness.timeline(incident, "unreachable") == [
             "manager has no address over phone, sms that is set"
         ]
 
     only_mail = {"manager": {"phone": [], "email": ["boss@example.org"]}}
-    play(scene, contacts=only_mail, alerts={"HighDrawdown": {"escalate": "10m"}})
+    play(scenario, contacts=only_mail, alerts={"HighDrawdown": {"escalate": "10m"}})
 
 
 def test_a_contact_without_any_address_is_the_owner_whom_the_channels_reach(play: Play, fakes: Fakes) -> None:
-    async def scene(world: World) -> None:
-        incident = await world.fire("Down")
-        await world.said(incident, "told", "by Alertmanager over email, telegram, slack")
+    async def scenario(harness: Harness) -> None:
+        incident = await harness.fire("Down")
+        await harness.said(incident, "told", "by Alertmanager over email, telegram, slack")
         await reached(fakes, "sms", OWNER)
-        await world.said(incident, "told", "administrator over telegram")
+        await harness.said(incident, "told", "administrator over telegram")
 
     nobody = {"administrator": {"email": [], "phone": []}}
-    play(scene, contacts=nobody, alerts={"Down": {"escalate": "2h"}})
+    play(scenario, contacts=nobody, alerts={"Down": {"escalate": "2h"}})
     assert fakes.to("telegram") == ["@desk"], "Alertmanager takes numbers only"
 
 
 def test_with_no_channel_at_all_the_timeline_says_that_nobody_can_be_told(play: Play) -> None:
-    async def scene(world: World) -> None:
-        incident = await world.fire("Down")
-        assert "administrator has no address" in await world.said(incident, "unreachable")
-        await world.said(incident, "exhausted")
+    async def scenario(harness: Harness) -> None:
+        incident = await harness.fire("Down")
+        assert "administrator has no address" in await harness.said(incident, "unreachable")
+        await harness.said(incident, "exhausted")
 
     off = {name: {"enabled": False} for name in ("email", "telegram", "sms", "phone", "slack")}
-    play(scene, channels=off)
+    play(scenario, channels=off)
 
 
 def test_a_rota_is_who_is_on_call(play: Play, fakes: Fakes) -> None:
-    async def scene(world: World) -> None:
-        incident = await world.fire("HighDrawdown")
-        assert "to technical_lead over phone" in await world.said(incident, "escalated")
-        await world.said(incident, "told", "technical_lead over phone")
+    async def scenario(harness: Harness) -> None:
+        incident = await harness.fire("HighDrawdown")
+        assert "to technical_lead over phone" in await harness.said(incident, "escalated")
+        await harness.said(incident, "told", "technical_lead over phone")
 
     today = datetime.now(UTC).date()
     desk = {
@@ -267,7 +267,7 @@ def test_a_rota_is_who_is_on_call(play: Play, fakes: Fakes) -> None:
     }
     levels = [{"contact": "desk", "channels": ["phone"]}]
     play(
-        scene,
+        scenario,
         alerts={"HighDrawdown": {"escalate": "10m"}},
         escalation={"rotas": {"desk": desk}, "levels": levels},
     )
@@ -281,28 +281,30 @@ def test_in_quiet_hours_only_what_is_critical_wakes_somebody(
     hours = {f"{now - timedelta(hours=1):%H:%M}": None, f"{now + timedelta(hours=2):%H:%M}": None}
     start, end = hours
 
-    async def scene(world: World) -> None:
-        warning = await world.fire("LowWinRate", severity="warning")
-        critical = await world.fire("Down")
-        await world.said(critical, "told", "over sms")
+    async def scenario(harness: Harness) -> None:
+        warning = await harness.fire("LowWinRate", severity="warning")
+        critical = await harness.fire("Down")
+        await harness.said(critical, "told", "over sms")
         await asyncio.sleep(SOON)
-        assert await world.timeline(warning, "told") == []
-        [(due,)] = await world.rows("SELECT due_at FROM escalation_steps WHERE incident = %s", warning.id)
+        assert await harness.timeline(warning, "told") == []
+        [(due,)] = await harness.rows("SELECT due_at FROM escalation_steps WHERE incident = %s", warning.id)
         assert f"{due.astimezone(UTC):%H:%M}" == end
 
-    play(scene, escalation={"quiet_hours": {"from": start, "to": end}}, alerts={"Down": {"escalate": "2h"}})
+    play(
+        scenario, escalation={"quiet_hours": {"from": start, "to": end}}, alerts={"Down": {"escalate": "2h"}}
+    )
     assert mailbox.to() == ["admin@example.org"]
 
 
 def test_after_a_snooze_the_climb_begins_anew_and_tells_all_of_it_again(
     play: Play, fakes: Fakes, mailbox: Mailbox
 ) -> None:
-    async def scene(world: World) -> None:
-        incident = await world.fire("HighDrawdown")
+    async def scenario(harness: Harness) -> None:
+        incident = await harness.fire("HighDrawdown")
         await reached(fakes, "phone", MANAGER)
         end = datetime.now(UTC) + timedelta(seconds=2)
-        async with world.pool.transaction() as connection:
-            assert await world.escalation.snoozed(connection, incident, "anna", end, "after lunch")
+        async with harness.pool.transaction() as connection:
+            assert await harness.escalation.snoozed(connection, incident, "anna", end, "after lunch")
         await asyncio.sleep(1)
         assert fakes.to("slack") == []
         await reached(fakes, "telegram", "-100123")  # not from Alertmanager this time
@@ -315,29 +317,29 @@ def test_after_a_snooze_the_climb_begins_anew_and_tells_all_of_it_again(
 
     nobody = {"administrator": {"email": [], "phone": []}}
     quick = {"HighDrawdown": {"escalate": "10m"}}
-    play(scene, contacts=nobody, alerts=quick, escalation={"no_response": "2h"})
+    play(scenario, contacts=nobody, alerts=quick, escalation={"no_response": "2h"})
 
 
 def test_an_acknowledgement_after_a_snooze_holds(play: Play, fakes: Fakes) -> None:
-    async def scene(world: World) -> None:
-        incident = await world.fire("Down")
-        async with world.pool.transaction() as connection:
+    async def scenario(harness: Harness) -> None:
+        incident = await harness.fire("Down")
+        async with harness.pool.transaction() as connection:
             end = datetime.now(UTC) + timedelta(seconds=1)
-            await world.escalation.snoozed(connection, incident, "anna", end)
-        await world.acknowledge(incident)
+            await harness.escalation.snoozed(connection, incident, "anna", end)
+        await harness.acknowledge(incident)
         await asyncio.sleep(2 * SOON)
-        assert len(await world.rows("SELECT FROM escalation_steps WHERE state = 'taken'")) <= 1
+        assert len(await harness.rows("SELECT FROM escalation_steps WHERE state = 'taken'")) <= 1
 
-    play(scene, alerts={"Down": {"escalate": "2h"}})
+    play(scenario, alerts={"Down": {"escalate": "2h"}})
     assert fakes.to("phone") == []
 
 
 def test_forty_bots_down_at_once_ring_each_phone_once(play: Play, fakes: Fakes) -> None:
-    async def scene(world: World) -> None:
-        await world.fires("CriticalLoss", *(f"bot{number}" for number in range(40)))
+    async def scenario(harness: Harness) -> None:
+        await harness.fires("CriticalLoss", *(f"bot{number}" for number in range(40)))
 
         async def all_told() -> bool:
-            sent = await world.rows(
+            sent = await harness.rows(
                 "SELECT count(*) FROM deliveries WHERE state = 'sent' AND channel = 'phone'"
             )
             return sent[0][0] == 40 * 3  # the desk, the administrator and the risk manager
@@ -345,13 +347,13 @@ def test_forty_bots_down_at_once_ring_each_phone_once(play: Play, fakes: Fakes) 
         await until(all_told, what="forty told")
 
     far = {"critical_loss": {"again_after": "2h"}}
-    play(scene, speed=60, alerts={"CriticalLoss": {"escalate": "2h"}}, escalation=far)
+    play(scenario, speed=60, alerts={"CriticalLoss": {"escalate": "2h"}}, escalation=far)
     assert sorted(fakes.to("phone")) == sorted([OWNER, ADMIN, RISK])
     assert all("And 37 more" in text for text in fakes.texts("phone"))
 
 
-def test_delays_are_the_alerts_own_then_its_severitys_then_the_policys(ground: Ground) -> None:
-    settings = ground.settings(
+def test_delays_are_the_alerts_own_then_its_severitys_then_the_policys(setup: Setup) -> None:
+    settings = setup.settings(
         speed=1,
         severities={"warning": {"escalate": "50m"}, "critical": {"escalate": None}},
         alerts={"CpuUsageHigh": {"escalate": None}, "DataStale": {"escalate": None}},

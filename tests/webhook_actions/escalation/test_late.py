@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.webhook_actions.escalation.conftest import Play
-from tests.webhook_actions.escalation.world import World
+from tests.webhook_actions.escalation.harness import Harness
 from webhook_actions import payload
 from webhook_actions.store import incidents
 
@@ -33,18 +33,18 @@ def alert(status: str, minute: int, end: int | None = None) -> payload.Alert:
 def test_a_late_firing_opens_no_incident(
     play: Play, resolved: int | None, over: int | None, late: int, new: int
 ) -> None:
-    async def scene(world: World) -> None:
+    async def scenario(harness: Harness) -> None:
         async def told(one: payload.Alert) -> incidents.Accepted:
-            async with world.pool.transaction() as connection:
+            async with harness.pool.transaction() as connection:
                 return await incidents.accept(connection, [one])
 
         [id_] = (await told(alert("firing", 0))).opened
         if resolved:
             await told(alert("resolved", 0, resolved))
-        async with world.pool.transaction() as connection:
+        async with harness.pool.transaction() as connection:
             at = over and START + timedelta(minutes=over)
             assert await incidents.close(connection, id_, "proven", at)
         assert (await told(alert("firing", late))).ignored == 1
         assert len((await told(alert("firing", new))).opened) == 1
 
-    play(scene, work=False)
+    play(scenario, work=False)

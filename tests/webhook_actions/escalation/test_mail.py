@@ -9,8 +9,8 @@ import pytest
 from aiosmtpd.smtp import AuthResult
 
 from tests.webhook_actions.escalation.conftest import Play
+from tests.webhook_actions.escalation.harness import Harness, Mailbox, Setup
 from tests.webhook_actions.escalation.test_channels import words
-from tests.webhook_actions.escalation.world import Ground, Mailbox, World
 from webhook_actions.notify import mail, send
 from webhook_actions.outcome import Result
 
@@ -19,10 +19,10 @@ from webhook_actions.outcome import Result
     ("answer", "result"), [("451 greylisted", Result.RETRY), ("550 no such user", Result.FAILED)]
 )
 def test_a_mail_servers_refusal_is_final_where_smtp_says_so(
-    ground: Ground, mailbox: Mailbox, answer: str, result: Result
+    setup: Setup, mailbox: Mailbox, answer: str, result: Result
 ) -> None:
     mailbox.refuse = [answer]
-    outcome = send(ground.settings(), "email", "boss@example.org", words(ground.settings()))
+    outcome = send(setup.settings(), "email", "boss@example.org", words(setup.settings()))
     assert (outcome.result, answer.split()[1] in outcome.detail) == (result, True)
     assert outcome.cause == "refused"
 
@@ -30,36 +30,36 @@ def test_a_mail_servers_refusal_is_final_where_smtp_says_so(
 def test_of_several_addresses_the_refused_one_is_written_and_the_others_get_the_mail(
     play: Play, mailbox: Mailbox
 ) -> None:
-    async def scene(world: World) -> None:
-        incident = await world.fire("Down")
-        line = await world.said(incident, "not_told")
+    async def scenario(harness: Harness) -> None:
+        incident = await harness.fire("Down")
+        line = await harness.said(incident, "not_told")
         assert line == "administrator over email: email: the server answered 550: no such mailbox"
-        await world.said(incident, "told", "administrator over email")
-        rows = await world.rows("SELECT address, state FROM deliveries WHERE channel = 'email' ORDER BY id")
+        await harness.said(incident, "told", "administrator over email")
+        rows = await harness.rows("SELECT address, state FROM deliveries WHERE channel = 'email' ORDER BY id")
         assert ("nobody@example.org", "failed") in rows
         assert ("boss@example.org", "sent") in rows
-        assert world.metric("nightdesk_deliveries_failed_total", channel="email", reason="refused") == 1
+        assert harness.metric("nightdesk_deliveries_failed_total", channel="email", reason="refused") == 1
 
     several = {"email": ["nobody@example.org", "boss@example.org"]}
     alone = {"Down": {"escalate": "2h", "channels": ["email"]}}
-    play(scene, speed=60, alerts=alone, contacts={"administrator": several})
+    play(scenario, speed=60, alerts=alone, contacts={"administrator": several})
     assert "boss@example.org" in mailbox.to()
 
 
 def test_the_servers_answer_is_kept_as_the_receipt(play: Play, mailbox: Mailbox) -> None:
-    async def scene(world: World) -> None:
-        incident = await world.fire("Down")
-        await world.said(incident, "told", "administrator over email")
-        [(receipt,)] = await world.rows("SELECT receipt FROM deliveries WHERE channel = 'email'")
+    async def scenario(harness: Harness) -> None:
+        incident = await harness.fire("Down")
+        await harness.said(incident, "told", "administrator over email")
+        [(receipt,)] = await harness.rows("SELECT receipt FROM deliveries WHERE channel = 'email'")
         assert receipt == "250 OK"
 
-    play(scene, speed=60, alerts={"Down": {"escalate": "2h", "channels": ["email"]}})
+    play(scenario, speed=60, alerts={"Down": {"escalate": "2h", "channels": ["email"]}})
     assert len(mailbox.mails) == 1
 
 
-def test_a_server_that_is_rude_at_the_end_has_taken_the_mail(ground: Ground, mailbox: Mailbox) -> None:
+def test_a_server_that_is_rude_at_the_end_has_taken_the_mail(setup: Setup, mailbox: Mailbox) -> None:
     mailbox.end = "421 no time for goodbyes"
-    outcome = send(ground.settings(), "email", "boss@example.org", words(ground.settings()))
+    outcome = send(setup.settings(), "email", "boss@example.org", words(setup.settings()))
     assert outcome.done, outcome
     assert len(mailbox.mails) == 1
 
@@ -83,10 +83,10 @@ def _context(directory: Path) -> tuple[SSLContext, Path]:
 
 @pytest.mark.parametrize("starttls", [True, False], ids=["starttls", "tls-from-the-first-byte"])
 def test_mail_goes_over_tls_with_a_login_where_that_is_set(
-    ground: Ground, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch, starttls: bool
+    setup: Setup, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch, starttls: bool
 ) -> None:
-    context, certificate = _context(ground.directory)
-    (ground.directory / "mail").write_text("mail-canary\n")
+    context, certificate = _context(setup.directory)
+    (setup.directory / "mail").write_text("mail-canary\n")
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     how = {"tls_context": context, "require_starttls": True} if starttls else {"ssl_context": context}
     with mailbox.serving(authenticator=_login, auth_required=True, auth_require_tls=starttls, **how) as port:
@@ -94,10 +94,10 @@ def test_mail_goes_over_tls_with_a_login_where_that_is_set(
             monkeypatch.setattr(mail, "IMPLICIT_TLS", port)  # 465, which only root may listen on
         # STARTTLS is what settings say unless told otherwise; a port of TLS knows none.
         tls = {"port": port, "starttls": True, "username": "desk", "password_file": "mail"}
-        settings = ground.settings(channels={"email": tls})
+        settings = setup.settings(channels={"email": tls})
         outcome = send(settings, "email", "boss@example.org", words(settings))
         assert outcome.done, outcome
-        (ground.directory / "mail").write_text("wrong-canary\n")
+        (setup.directory / "mail").write_text("wrong-canary\n")
         outcome = send(settings, "email", "boss@example.org", words(settings))
         assert outcome.result is Result.FAILED
         assert "canary" not in outcome.detail

@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.webhook_actions.escalation.conftest import Play
 from tests.webhook_actions.escalation.fakes import Fakes
-from tests.webhook_actions.escalation.world import Mailbox, World, until
+from tests.webhook_actions.escalation.harness import Harness, Mailbox, until
 from webhook_actions.actions import load_actions
 from webhook_actions.store import incidents
 from webhook_actions.store.audit import Caller
@@ -20,142 +20,142 @@ FAR = {"escalate": "2h"}
 HOUR = timedelta(hours=1)
 
 
-async def give_up(world: World, word: str, why: str, *, tried: bool) -> None:
-    incident = await world.fire(word)
-    await world.said(incident, "told", "by Alertmanager")
-    async with world.pool.transaction() as connection:
-        await world.escalation.gave_up(connection, incident, why, tried)
-    await world.said(incident, "escalated", why)
+async def give_up(harness: Harness, word: str, why: str, *, tried: bool) -> None:
+    incident = await harness.fire(word)
+    await harness.said(incident, "told", "by Alertmanager")
+    async with harness.pool.transaction() as connection:
+        await harness.escalation.gave_up(connection, incident, why, tried)
+    await harness.said(incident, "escalated", why)
 
 
 def test_whoever_heard_of_the_opening_gets_no_second_mail_that_no_action_helps(
     play: Play, mailbox: Mailbox
 ) -> None:
-    async def scene(world: World) -> None:
-        await give_up(world, "CrashLooping", "no action helps against this alert", tried=False)
+    async def scenario(harness: Harness) -> None:
+        await give_up(harness, "CrashLooping", "no action helps against this alert", tried=False)
         await asyncio.sleep(SOON)
 
-    play(scene, **OWNER, alerts={"CrashLooping": FAR})
+    play(scenario, **OWNER, alerts={"CrashLooping": FAR})
     assert mailbox.to() == [], "Alertmanager has written to the only address that there is"
 
 
 def test_that_attempts_are_spent_is_news_to_whoever_heard_of_the_opening(
     play: Play, mailbox: Mailbox
 ) -> None:
-    async def scene(world: World) -> None:
-        await give_up(world, "LoopHung", "restart_bot: 3 attempts spent", tried=True)
+    async def scenario(harness: Harness) -> None:
+        await give_up(harness, "LoopHung", "restart_bot: 3 attempts spent", tried=True)
 
         async def mailed() -> bool:
             return bool(mailbox.mails)
 
         await until(mailed, what="the mail")
 
-    play(scene, **OWNER, alerts={"LoopHung": FAR})
+    play(scenario, **OWNER, alerts={"LoopHung": FAR})
     assert mailbox.to() == ["owner@example.org"]
 
 
 def test_one_number_is_called_once_where_one_person_stands_in_for_two_roles(play: Play, fakes: Fakes) -> None:
-    async def scene(world: World) -> None:
-        incident = await world.fire("CriticalLoss")
-        await world.said(incident, "told", "administrator over phone")
-        assert "who has been told already" in await world.said(incident, "escalated", "to risk_manager")
+    async def scenario(harness: Harness) -> None:
+        incident = await harness.fire("CriticalLoss")
+        await harness.said(incident, "told", "administrator over phone")
+        assert "who has been told already" in await harness.said(incident, "escalated", "to risk_manager")
         await asyncio.sleep(SOON)
 
     both = {name: {"phone": [ONE]} for name in ("administrator", "risk_manager")}
     slow = {"critical_loss": {"again_after": "2h"}}
-    play(scene, speed=60, contacts=both, alerts={"CriticalLoss": FAR}, escalation=slow)
+    play(scenario, speed=60, contacts=both, alerts={"CriticalLoss": FAR}, escalation=slow)
     assert fakes.to("phone").count(ONE) == 1
 
 
 def test_spent_attempts_are_told_to_whose_turn_it_is_where_a_rota_is_first(
     play: Play, mailbox: Mailbox
 ) -> None:
-    async def scene(world: World) -> None:
-        incident = await world.fire("LoopHung")
-        await world.give_up(incident, "restart_bot: 3 attempts spent")
-        assert "to technical_lead over email" in await world.said(incident, "escalated", "3 attempts")
+    async def scenario(harness: Harness) -> None:
+        incident = await harness.fire("LoopHung")
+        await harness.give_up(incident, "restart_bot: 3 attempts spent")
+        assert "to technical_lead over email" in await harness.said(incident, "escalated", "3 attempts")
 
     today = datetime.now(UTC).date()
     desk = {"start": (today - timedelta(days=10)).isoformat(), "handover": "00:00", "timezone": "UTC"}
     rotas = {"desk": desk | {"contacts": ["manager", "technical_lead"]}}
-    play(scene, alerts={"LoopHung": FAR}, escalation={"rotas": rotas, "first": "desk"})
+    play(scenario, alerts={"LoopHung": FAR}, escalation={"rotas": rotas, "first": "desk"})
     assert set(mailbox.to()) == {"lead@example.org"}
 
 
 def test_the_first_answer_is_counted_against_what_respond_asks_for(play: Play) -> None:
-    async def scene(world: World) -> None:
-        quick, slow, alone = [await world.fire("LoopHung", bot) for bot in ("alpha", "beta", "gamma")]
+    async def scenario(harness: Harness) -> None:
+        quick, slow, alone = [await harness.fire("LoopHung", bot) for bot in ("alpha", "beta", "gamma")]
         slow, alone = (replace(one, opened_at=one.opened_at - HOUR) for one in (slow, alone))
-        await world.acknowledge(quick)
-        await world.acknowledge(quick, by="ben")
-        async with world.pool.transaction() as connection:
-            assert await world.escalation.snoozed(connection, slow, "anna", datetime.now(UTC) + HOUR)
-        await world.close(alone)
+        await harness.acknowledge(quick)
+        await harness.acknowledge(quick, by="ben")
+        async with harness.pool.transaction() as connection:
+            assert await harness.escalation.snoozed(connection, slow, "anna", datetime.now(UTC) + HOUR)
+        await harness.close(alone)
         counted = {
-            outcome: world.metric("nightdesk_responses_total", severity="critical", outcome=outcome)
+            outcome: harness.metric("nightdesk_responses_total", severity="critical", outcome=outcome)
             for outcome in ("within", "late", "never")
         }
         assert counted == {"within": 1, "late": 1, "never": 1}
-        assert world.metric("nightdesk_response_seconds_count", severity="critical") == 2
+        assert harness.metric("nightdesk_response_seconds_count", severity="critical") == 2
 
-    play(scene, speed=1, work=False, severities={"critical": {"respond": "5m"}})
+    play(scenario, speed=1, work=False, severities={"critical": {"respond": "5m"}})
 
 
 def test_an_action_that_a_person_asks_for_is_an_answer_too_and_only_the_first_counts(play: Play) -> None:
-    async def scene(world: World) -> None:
-        commands = Commands(world.settings, world.pool, world.escalation, load_actions())
-        incident = await world.fire("LoopHung", "alpha")
+    async def scenario(harness: Harness) -> None:
+        commands = Commands(harness.settings, harness.pool, harness.escalation, load_actions())
+        incident = await harness.fire("LoopHung", "alpha")
         await commands.run(Caller("anna", "10.0.0.1"), incident.id, "check_network", "")
-        assert world.metric("nightdesk_responses_total", severity="critical", outcome="within") == 1
-        [(at,)] = await world.rows("SELECT responded_at FROM incidents WHERE id = %s", incident.id)
-        await world.acknowledge(incident)
+        assert harness.metric("nightdesk_responses_total", severity="critical", outcome="within") == 1
+        [(at,)] = await harness.rows("SELECT responded_at FROM incidents WHERE id = %s", incident.id)
+        await harness.acknowledge(incident)
         await commands.run(Caller("ben", "10.0.0.2"), incident.id, "check_network", "")
-        assert await world.rows("SELECT responded_at FROM incidents WHERE id = %s", incident.id) == [(at,)]
-        assert world.metric("nightdesk_response_seconds_count", severity="critical") == 1
+        assert await harness.rows("SELECT responded_at FROM incidents WHERE id = %s", incident.id) == [(at,)]
+        assert harness.metric("nightdesk_response_seconds_count", severity="critical") == 1
 
-    play(scene, speed=1, work=False, severities={"critical": {"respond": "5m"}})
+    play(scenario, speed=1, work=False, severities={"critical": {"respond": "5m"}})
 
 
 def test_what_was_answered_by_an_action_alone_is_not_counted_as_never_answered(play: Play) -> None:
-    async def scene(world: World) -> None:
-        commands = Commands(world.settings, world.pool, world.escalation, load_actions())
-        incident = await world.fire("LoopHung", "alpha")
+    async def scenario(harness: Harness) -> None:
+        commands = Commands(harness.settings, harness.pool, harness.escalation, load_actions())
+        incident = await harness.fire("LoopHung", "alpha")
         await commands.run(Caller("anna", "10.0.0.1"), incident.id, "check_network", "")
-        async with world.pool.transaction() as connection:
+        async with harness.pool.transaction() as connection:
             closed = await incidents.close(connection, incident.id, "proven")
             assert closed
             long_ago = replace(closed, opened_at=closed.opened_at - HOUR)
-            await world.escalation.closed(connection, long_ago)
-        assert world.metric("nightdesk_responses_total", severity="critical", outcome="never") == 0
+            await harness.escalation.closed(connection, long_ago)
+        assert harness.metric("nightdesk_responses_total", severity="critical", outcome="never") == 0
 
-    play(scene, speed=1, work=False, severities={"critical": {"respond": "5m"}})
+    play(scenario, speed=1, work=False, severities={"critical": {"respond": "5m"}})
 
 
 def test_a_drill_counts_in_no_response_time(play: Play) -> None:
-    async def scene(world: World) -> None:
-        incident = await world.fire("LoopHung", "alpha")
-        await world.rows('UPDATE incidents SET labels = labels || \'{"drill": "7"}\' RETURNING id')
-        async with world.pool.connection() as connection:
+    async def scenario(harness: Harness) -> None:
+        incident = await harness.fire("LoopHung", "alpha")
+        await harness.rows('UPDATE incidents SET labels = labels || \'{"drill": "7"}\' RETURNING id')
+        async with harness.pool.connection() as connection:
             drilled = await incidents.incident(connection, incident.id)
         assert drilled
-        await world.acknowledge(drilled)
-        assert world.metric("nightdesk_response_seconds_count", severity="critical") == 0
+        await harness.acknowledge(drilled)
+        assert harness.metric("nightdesk_response_seconds_count", severity="critical") == 0
 
-    play(scene, work=False, alerts={"LoopHung": FAR})
+    play(scenario, work=False, alerts={"LoopHung": FAR})
 
 
 def test_open_incidents_are_counted_by_who_has_them(play: Play) -> None:
-    async def scene(world: World) -> None:
-        fired = [await world.fire("LoopHung", bot) for bot in ("alpha", "beta", "gamma")]
+    async def scenario(harness: Harness) -> None:
+        fired = [await harness.fire("LoopHung", bot) for bot in ("alpha", "beta", "gamma")]
         held, snoozed, _ = fired
-        await world.acknowledge(held, by="anna")
-        async with world.pool.transaction() as connection:
+        await harness.acknowledge(held, by="anna")
+        async with harness.pool.transaction() as connection:
             late = datetime.now(UTC) - HOUR
-            assert await world.escalation.snoozed(connection, snoozed, "ben", late)
-        async with world.pool.connection() as connection:
-            await world.metrics.look(connection)
+            assert await harness.escalation.snoozed(connection, snoozed, "ben", late)
+        async with harness.pool.connection() as connection:
+            await harness.metrics.look(connection)
         assert {
-            (bot, by): world.metric("nightdesk_incidents_open", bot=bot, acknowledged_by=by)
+            (bot, by): harness.metric("nightdesk_incidents_open", bot=bot, acknowledged_by=by)
             for bot, by in (("alpha", "anna"), ("alpha", ""), ("beta", "ben"), ("beta", ""), ("gamma", ""))
         } == {
             ("alpha", "anna"): 1,
@@ -165,4 +165,4 @@ def test_open_incidents_are_counted_by_who_has_them(play: Play) -> None:
             ("gamma", ""): 1,
         }
 
-    play(scene, speed=1, work=False)
+    play(scenario, speed=1, work=False)

@@ -12,7 +12,7 @@ from stack.settings import Settings
 from stack.settings.rota import on_call, shifts
 from tests.webhook_actions.escalation.conftest import Play
 from tests.webhook_actions.escalation.fakes import Fakes
-from tests.webhook_actions.escalation.world import Ground, Mailbox, World, until
+from tests.webhook_actions.escalation.harness import Harness, Mailbox, Setup, until
 from webhook_actions.escalation import schedule
 from webhook_actions.escalation.steps import Escalation
 from webhook_actions.store.audit import Caller
@@ -28,7 +28,7 @@ PEOPLE = {
 PHONE = {name: one["phone"][0] for name, one in PEOPLE.items()}
 
 
-def desk(ground: Ground, now: datetime | None = None, **more: Any) -> Settings:
+def desk(setup: Setup, now: datetime | None = None, **more: Any) -> Settings:
     """Return settings in which anna's week began the day before, then comes ben's."""
     begun = ((now or datetime.now(UTC)) - timedelta(days=1)).date()
     rota = {
@@ -42,51 +42,51 @@ def desk(ground: Ground, now: datetime | None = None, **more: Any) -> Settings:
         "escalation": {"first": "desk", "rotas": {"desk": rota}, "levels": []},
         "channels": {"telegram": {"enabled": False}, "slack": {"enabled": False}},
     }
-    return ground.settings(**given | more)
+    return setup.settings(**given | more)
 
 
-def acts(world: World, now: datetime | None = None) -> Schedules:
-    return Schedules(world.settings, world.pool, (lambda: now) if now else lambda: datetime.now(UTC))
+def acts(harness: Harness, now: datetime | None = None) -> Schedules:
+    return Schedules(harness.settings, harness.pool, (lambda: now) if now else lambda: datetime.now(UTC))
 
 
-async def holder(world: World, at: datetime) -> str:
-    async with world.pool.connection() as connection:
-        return on_call(await schedule.in_force(connection, world.settings, at), "desk", at)
+async def holder(harness: Harness, at: datetime) -> str:
+    async with harness.pool.connection() as connection:
+        return on_call(await schedule.in_force(connection, harness.settings, at), "desk", at)
 
 
 def test_who_was_put_on_call_is_told_of_the_next_alert_by_every_engine(
-    play: Play, ground: Ground, fakes: Fakes
+    play: Play, setup: Setup, fakes: Fakes
 ) -> None:
-    async def scene(world: World) -> None:
-        await acts(world).override(CAROL, "desk", "ben", length=7200.0)
+    async def scenario(harness: Harness) -> None:
+        await acts(harness).override(CAROL, "desk", "ben", length=7200.0)
         whom = "SELECT contact FROM deliveries WHERE incident = %s AND contact IN ('anna', 'ben')"
-        other = Escalation(world.settings, world.pool, world.metrics)  # another engine, started before
-        for engine in (world.escalation, other):
-            incident = await world.fire("HighDrawdown")
-            while not (told := await world.rows(whom, incident.id)):
+        other = Escalation(harness.settings, harness.pool, harness.metrics)  # another engine, started before
+        for engine in (harness.escalation, other):
+            incident = await harness.fire("HighDrawdown")
+            while not (told := await harness.rows(whom, incident.id)):
                 await engine._take_due()
                 await asyncio.sleep(0.01)
             assert {who for (who,) in told} == {"ben"}
 
-    play(scene, settings=desk(ground), work=False)
+    play(scenario, settings=desk(setup), work=False)
 
 
 def test_each_person_whom_a_change_by_another_concerns_gets_one_message(
-    play: Play, ground: Ground, fakes: Fakes, mailbox: Mailbox
+    play: Play, setup: Setup, fakes: Fakes, mailbox: Mailbox
 ) -> None:
-    async def scene(world: World) -> None:
-        done = await acts(world).override(CAROL, "desk", "ben", length=3600.0)
+    async def scenario(harness: Harness) -> None:
+        done = await acts(harness).override(CAROL, "desk", "ben", length=3600.0)
         assert (done.done, [(one.contact, one.instead_of) for one in done.shifts]) == (
             Done.OVERRIDDEN,
             [("ben", "anna")],
         )
-        await until(_sent(world, 2), what="two messages")
-        assert await world.rows("SELECT contact, channel FROM deliveries ORDER BY contact") == [
+        await until(_sent(harness, 2), what="two messages")
+        assert await harness.rows("SELECT contact, channel FROM deliveries ORDER BY contact") == [
             ("anna", "sms"),
             ("ben", "sms"),
         ]
 
-    play(scene, settings=desk(ground))
+    play(scenario, settings=desk(setup))
     said = dict(zip(fakes.to("sms"), fakes.texts("sms"), strict=True))
     assert "You are not on call" in said[PHONE["anna"]]
     assert "changed by carol" in said[PHONE["anna"]]
@@ -94,69 +94,69 @@ def test_each_person_whom_a_change_by_another_concerns_gets_one_message(
     assert "instead of anna" in said[PHONE["ben"]]
 
 
-def _sent(world: World, count: int) -> Callable[[], Any]:
+def _sent(harness: Harness, count: int) -> Callable[[], Any]:
     async def look() -> bool:
-        rows = await world.rows("SELECT FROM deliveries WHERE state = 'sent'")
+        rows = await harness.rows("SELECT FROM deliveries WHERE state = 'sent'")
         return len(rows) >= count
 
     return look
 
 
-def test_who_changes_their_own_shift_is_not_told_of_it(play: Play, ground: Ground) -> None:
-    async def scene(world: World) -> None:
-        await acts(world).override(Caller("ben", "10.0.0.8"), "desk", "ben", length=3600.0)
-        assert await world.rows("SELECT contact FROM deliveries") == [("anna",)]
+def test_who_changes_their_own_shift_is_not_told_of_it(play: Play, setup: Setup) -> None:
+    async def scenario(harness: Harness) -> None:
+        await acts(harness).override(Caller("ben", "10.0.0.8"), "desk", "ben", length=3600.0)
+        assert await harness.rows("SELECT contact FROM deliveries") == [("anna",)]
         # Whoever has the token may say any name, so that is no proof.
-        await acts(world).override(
+        await acts(harness).override(
             Caller("act token", "10.0.0.8").named("anna"), "desk", "anna", length=3600.0
         )
-        assert await world.rows("SELECT contact FROM deliveries ORDER BY id OFFSET 1") == [
+        assert await harness.rows("SELECT contact FROM deliveries ORDER BY id OFFSET 1") == [
             ("anna",),
             ("ben",),
         ]
 
-    play(scene, settings=desk(ground), work=False)
+    play(scenario, settings=desk(setup), work=False)
 
 
-def test_a_swap_exchanges_two_shifts_and_cancelling_it_gives_both_back(play: Play, ground: Ground) -> None:
+def test_a_swap_exchanges_two_shifts_and_cancelling_it_gives_both_back(play: Play, setup: Setup) -> None:
     now = datetime(2026, 1, 6, 2, tzinfo=UTC)
 
-    async def scene(world: World) -> None:
-        desk_acts = acts(world, now)
+    async def scenario(harness: Harness) -> None:
+        desk_acts = acts(harness, now)
         first, second = (datetime.fromisoformat(f"2026-01-{day}T03:00") for day in ("07", "14"))
         done = await desk_acts.swap(CAROL, "desk", first, second, 86_400.0)
         assert [(one.contact, one.instead_of) for one in done.shifts] == [("ben", "anna"), ("anna", "ben")]
         for day, who in (("07", "ben"), ("14", "anna"), ("08", "anna"), ("15", "ben")):
             at = datetime.fromisoformat(f"2026-01-{day}T12:00").replace(tzinfo=BERLIN)
-            assert await holder(world, at) == who, day
-        assert len(await world.rows("SELECT FROM deliveries")) == 2, "one message to each, with both times"
+            assert await holder(harness, at) == who, day
+        assert len(await harness.rows("SELECT FROM deliveries")) == 2, "one message to each, with both times"
         await desk_acts.cancel(CAROL, done.overrides[1])
         for day, who in (("07", "anna"), ("14", "ben")):
             at = datetime.fromisoformat(f"2026-01-{day}T12:00").replace(tzinfo=BERLIN)
-            assert await holder(world, at) == who, day
-        assert [act for (act,) in await world.rows("SELECT act FROM audit ORDER BY id")] == [
+            assert await holder(harness, at) == who, day
+        assert [act for (act,) in await harness.rows("SELECT act FROM audit ORDER BY id")] == [
             "swapped",
             "cancelled",
         ]
-        [(who, address, detail)] = await world.rows(
+        [(who, address, detail)] = await harness.rows(
             "SELECT who, address, detail FROM audit WHERE act = 'swapped'"
         )
         assert (who, address) == ("carol", "10.0.0.7")
         assert "ben instead of anna, Wed 07 Jan 03:00" in detail
 
-    play(scene, settings=desk(ground, now), work=False)
+    play(scenario, settings=desk(setup, now), work=False)
 
 
 def test_a_swap_without_a_length_is_of_the_whole_shifts_and_leaves_what_is_past(
-    play: Play, ground: Ground
+    play: Play, setup: Setup
 ) -> None:
     now = datetime(2026, 1, 6, 2, tzinfo=UTC)
 
-    async def scene(world: World) -> None:
+    async def scenario(harness: Harness) -> None:
         first, second = (datetime.fromisoformat(f"2026-01-{day}T03:00") for day in ("07", "14"))
-        await acts(world, now).swap(CAROL, "desk", first, second)
-        async with world.pool.connection() as connection:
-            settings = await schedule.in_force(connection, world.settings, now)
+        await acts(harness, now).swap(CAROL, "desk", first, second)
+        async with harness.pool.connection() as connection:
+            settings = await schedule.in_force(connection, harness.settings, now)
         found = shifts(settings, "desk", now - timedelta(hours=1), now + timedelta(days=13))
         assert [(one.contact, f"{one.start.astimezone(BERLIN):%d %H:%M}") for one in found] == [
             ("anna", "06 02:00"),
@@ -165,7 +165,7 @@ def test_a_swap_without_a_length_is_of_the_whole_shifts_and_leaves_what_is_past(
             ("anna", "19 00:00"),  # her own week
         ]
 
-    play(scene, settings=desk(ground, now), work=False)
+    play(scenario, settings=desk(setup, now), work=False)
 
 
 @pytest.mark.parametrize(
@@ -197,47 +197,47 @@ def test_a_swap_without_a_length_is_of_the_whole_shifts_and_leaves_what_is_past(
     ],
 )
 def test_what_cannot_be_is_refused_with_the_reason_and_leaves_no_trace(
-    play: Play, ground: Ground, given: dict[str, Any], status: int, why: str
+    play: Play, setup: Setup, given: dict[str, Any], status: int, why: str
 ) -> None:
     now = datetime(2026, 1, 6, 2, tzinfo=UTC)
 
-    async def scene(world: World) -> None:
+    async def scenario(harness: Harness) -> None:
         times = {
             name: datetime.fromisoformat(value) if name in ("start", "end") else value
             for name, value in given.items()
         }
         with pytest.raises(Refused, match=why) as refused:
-            await acts(world, now).override(CAROL, **{"rota": "desk"} | times)
+            await acts(harness, now).override(CAROL, **{"rota": "desk"} | times)
         assert refused.value.status == status
         for table in ("overrides", "audit", "deliveries"):
-            assert await world.rows(f"SELECT FROM {table}") == []
+            assert await harness.rows(f"SELECT FROM {table}") == []
 
     lone = {"lone": {"telegram": [7]}}
-    play(scene, settings=desk(ground, now, contacts=PEOPLE | lone), work=False)
+    play(scenario, settings=desk(setup, now, contacts=PEOPLE | lone), work=False)
 
 
-def test_what_begins_at_an_hour_that_comes_twice_is_taken_with_its_offset(play: Play, ground: Ground) -> None:
+def test_what_begins_at_an_hour_that_comes_twice_is_taken_with_its_offset(play: Play, setup: Setup) -> None:
     now = datetime(2026, 10, 24, 2, tzinfo=UTC)
 
-    async def scene(world: World) -> None:
+    async def scenario(harness: Harness) -> None:
         second = datetime.fromisoformat("2026-10-25T02:30+01:00")
-        await acts(world, now).override(CAROL, "desk", "carol", start=second, length=3600.0)
-        held = [await holder(world, second + timedelta(minutes=minute)) for minute in (-1, 0, 59, 60)]
+        await acts(harness, now).override(CAROL, "desk", "carol", start=second, length=3600.0)
+        held = [await holder(harness, second + timedelta(minutes=minute)) for minute in (-1, 0, 59, 60)]
         assert held == ["anna", "carol", "carol", "anna"]
 
-    play(scene, settings=desk(ground, now), work=False)
+    play(scenario, settings=desk(setup, now), work=False)
 
 
 def test_an_override_of_somebody_whom_settings_no_longer_know_counts_no_more_and_breaks_nothing(
-    play: Play, ground: Ground
+    play: Play, setup: Setup
 ) -> None:
-    async def scene(world: World) -> None:
-        await acts(world).override(CAROL, "desk", "carol", length=3600.0)
-        left = {name: one for name, one in world.settings.contacts.items() if name != "carol"}
-        world.settings = world.settings.model_copy(update={"contacts": left})
-        assert await holder(world, datetime.now(UTC)) == "anna"
+    async def scenario(harness: Harness) -> None:
+        await acts(harness).override(CAROL, "desk", "carol", length=3600.0)
+        left = {name: one for name, one in harness.settings.contacts.items() if name != "carol"}
+        harness.settings = harness.settings.model_copy(update={"contacts": left})
+        assert await holder(harness, datetime.now(UTC)) == "anna"
 
-    play(scene, settings=desk(ground), work=False)
+    play(scenario, settings=desk(setup), work=False)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from fastapi import FastAPI
 from tests.conftest import free_port
 from tests.webhook_actions.escalation.conftest import Play
 from tests.webhook_actions.escalation.fakes import TWILIO_TOKEN, Fakes
-from tests.webhook_actions.escalation.world import Ground, World, until
+from tests.webhook_actions.escalation.harness import Harness, Setup, until
 from webhook_actions.actions import load_actions
 from webhook_actions.notify import twilio
 from webhook_actions.notify.message import Message
@@ -60,11 +60,11 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def served(world: World) -> AsyncIterator[str]:
+async def served(harness: Harness) -> AsyncIterator[str]:
     """Serve the route, and give the address that a proxy would pass requests on to."""
-    commands = Commands(world.settings, world.pool, world.escalation, load_actions())
+    commands = Commands(harness.settings, harness.pool, harness.escalation, load_actions())
     app, port = FastAPI(), free_port()
-    app.include_router(phone.routes(world.settings, world.pool, commands, world.metrics))
+    app.include_router(phone.routes(harness.settings, harness.pool, commands, harness.metrics))
     server = _Server(uvicorn.Config(app, port=port, log_config=None, lifespan="off"))
     task = asyncio.create_task(server.serve())
 
@@ -78,9 +78,9 @@ async def served(world: World) -> AsyncIterator[str]:
 
 
 async def ask(
-    world: World, where: str, fields: dict[str, str], headers: dict[str, str], method: str = "POST"
+    harness: Harness, where: str, fields: dict[str, str], headers: dict[str, str], method: str = "POST"
 ) -> requests.Response:
-    async with served(world) as base:
+    async with served(harness) as base:
         path = urlsplit(where).path.removeprefix("/desk")
         return await asyncio.to_thread(
             requests.request, method, f"{base}{path}", data=fields, headers=headers, timeout=20
@@ -99,15 +99,15 @@ async def called(fakes: Fakes) -> str:
 
 
 async def press(
-    world: World, where: str, digits: str, *, token: str = TWILIO_TOKEN, **more: str
+    harness: Harness, where: str, digits: str, *, token: str = TWILIO_TOKEN, **more: str
 ) -> requests.Response:
     fields = {"CallSid": "CA" + "0" * 32, "To": "+15550000010", "Digits": digits, **more}
     signed = phone.signature(token, where, fields.items())
-    return await ask(world, where, fields, {"X-Twilio-Signature": signed})
+    return await ask(harness, where, fields, {"X-Twilio-Signature": signed})
 
 
-async def acts(world: World) -> list[tuple[str, str, int | None]]:
-    async with world.pool.connection() as connection:
+async def acts(harness: Harness) -> list[tuple[str, str, int | None]]:
+    async with harness.pool.connection() as connection:
         found = await audit.entries(connection, before=None, limit=50)
     return [(one.act, one.who, one.incident) for one in found]
 
@@ -119,82 +119,82 @@ async def acts(world: World) -> list[tuple[str, str, int | None]]:
 def test_a_key_answers_and_the_call_says_so(
     play: Play, fakes: Fakes, digits: str, said: str, act: str
 ) -> None:
-    async def scene(world: World) -> None:
-        incident = await world.fire("Down")
+    async def scenario(harness: Harness) -> None:
+        incident = await harness.fire("Down")
         where = await called(fakes)
         assert where.startswith(f"{PUBLIC}/phone/")
-        answer = await press(world, where, digits)
+        answer = await press(harness, where, digits)
         assert answer.headers["Content-Type"].startswith("text/xml")
         assert said in ElementTree.fromstring(answer.text)[0].text  # type: ignore[operator] # noqa: S314
-        assert await acts(world) == [(act, "administrator (phone)", incident.id)]
+        assert await acts(harness) == [(act, "administrator (phone)", incident.id)]
 
-    play(scene, **ONE)
+    play(scenario, **ONE)
 
 
 def test_one_key_answers_all_that_a_call_was_about(play: Play, fakes: Fakes) -> None:
-    async def scene(world: World) -> None:
-        found = await world.fires("Down", "alpha", "beta", "gamma")
+    async def scenario(harness: Harness) -> None:
+        found = await harness.fires("Down", "alpha", "beta", "gamma")
         where = await called(fakes)
-        await world.said(found[0], "told", "over phone")
-        await press(world, where, "1")
-        assert {incident for _, _, incident in await acts(world)} == {one.id for one in found}
+        await harness.said(found[0], "told", "over phone")
+        await press(harness, where, "1")
+        assert {incident for _, _, incident in await acts(harness)} == {one.id for one in found}
 
-    play(scene, **ONE)
+    play(scenario, **ONE)
 
 
 def test_another_key_does_nothing_and_says_so(play: Play, fakes: Fakes) -> None:
-    async def scene(world: World) -> None:
-        await world.fire("Down")
-        answer = await press(world, await called(fakes), "9")
+    async def scenario(harness: Harness) -> None:
+        await harness.fire("Down")
+        answer = await press(harness, await called(fakes), "9")
         assert "Nothing was done: That key does nothing." in answer.text
-        assert await acts(world) == []
+        assert await acts(harness) == []
 
-    play(scene, **ONE)
+    play(scenario, **ONE)
 
 
 def test_only_twilio_tells_of_a_key_and_a_get_does_nothing(play: Play, fakes: Fakes) -> None:
-    async def scene(world: World) -> None:
-        await world.fire("Down")
+    async def scenario(harness: Harness) -> None:
+        await harness.fire("Down")
         where = await called(fakes)
-        assert (await press(world, where, "1", token="another")).status_code == 403
+        assert (await press(harness, where, "1", token="another")).status_code == 403
         elsewhere = where.replace("calls.example.org", "evil.example.org")
         signed = phone.signature(TWILIO_TOKEN, elsewhere, {"Digits": "1"}.items())
         key = {"Digits": "1"}
         for headers in ({}, {"X-Twilio-Signature": ""}, {"X-Twilio-Signature": signed}):
-            assert (await ask(world, where, key, headers)).status_code == 403
-        assert (await ask(world, where, key, {}, "GET")).status_code == 405
-        assert await acts(world) == []
-        assert world.metric("nightdesk_answers_total", way="phone", outcome="forged") == 4
+            assert (await ask(harness, where, key, headers)).status_code == 403
+        assert (await ask(harness, where, key, {}, "GET")).status_code == 405
+        assert await acts(harness) == []
+        assert harness.metric("nightdesk_answers_total", way="phone", outcome="forged") == 4
 
-    play(scene, **ONE)
+    play(scenario, **ONE)
 
 
 def test_a_key_of_an_old_call_or_of_a_viewer_does_nothing(play: Play, fakes: Fakes) -> None:
-    async def scene(world: World) -> None:
-        incident = await world.fire("Down")
-        old = world.links.url(incident.id, "administrator", datetime.now(UTC) - timedelta(days=2))
+    async def scenario(harness: Harness) -> None:
+        incident = await harness.fire("Down")
+        old = harness.links.url(incident.id, "administrator", datetime.now(UTC) - timedelta(days=2))
         for link, why in (
             (old, "too long ago"),
-            (world.links.url(incident.id, "vera", datetime.now(UTC)), "may not acknowledge"),
-            (world.links.url(incident.id, "nobody", datetime.now(UTC)), "not among the contacts"),
+            (harness.links.url(incident.id, "vera", datetime.now(UTC)), "may not acknowledge"),
+            (harness.links.url(incident.id, "nobody", datetime.now(UTC)), "not among the contacts"),
         ):
-            where = twilio.answer_address(world.settings, link.rpartition("/")[2])
-            assert why in (await press(world, where, "1")).text
-        assert await acts(world) == []
+            where = twilio.answer_address(harness.settings, link.rpartition("/")[2])
+            assert why in (await press(harness, where, "1")).text
+        assert await acts(harness) == []
 
     people = {"vera": {"phone": ["+15550000060"], "role": "viewer"}}
-    play(scene, work=False, **ONE, contacts=people)
+    play(scenario, work=False, **ONE, contacts=people)
 
 
 def test_without_a_public_address_a_call_has_no_keys_and_nothing_listens(play: Play, fakes: Fakes) -> None:
-    async def scene(world: World) -> None:
-        await world.fire("Down")
+    async def scenario(harness: Harness) -> None:
+        await harness.fire("Down")
         await until(lambda: _said(fakes))
         assert "<Gather" not in fakes.twiml[0]
         assert "Press 1" not in fakes.twiml[0]
-        assert (await ask(world, "/phone/x", {"Digits": "1"}, {})).status_code == 404
+        assert (await ask(harness, "/phone/x", {"Digits": "1"}, {})).status_code == 404
 
-    play(scene, alerts=ONE["alerts"], channels={"phone": {"to": ["+15550000010"]}})
+    play(scenario, alerts=ONE["alerts"], channels={"phone": {"to": ["+15550000010"]}})
 
 
 async def _said(fakes: Fakes) -> bool:
@@ -203,9 +203,9 @@ async def _said(fakes: Fakes) -> bool:
 
 @pytest.mark.parametrize("length", [10, 1000, 2000])
 def test_an_address_of_any_length_and_words_of_any_length_lose_no_call(
-    ground: Ground, fakes: Fakes, length: int
+    setup: Setup, fakes: Fakes, length: int
 ) -> None:
-    settings = ground.settings(channels={"phone": {"answer_url": f"{PUBLIC}/{'x' * length}"}})
+    settings = setup.settings(channels={"phone": {"answer_url": f"{PUBLIC}/{'x' * length}"}})
     message = Message("s", "t", "s", "<&>" * 500, (1,), "administrator", "https://desk/i/token")
     assert twilio.call(settings, "+15550000010", message).done
     keys = length == 10

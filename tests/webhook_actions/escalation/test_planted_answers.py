@@ -9,8 +9,8 @@ import pytest
 from tests.webhook_actions.escalation import test_phone_key as phone_key
 from tests.webhook_actions.escalation.conftest import Play
 from tests.webhook_actions.escalation.fakes import Fakes
+from tests.webhook_actions.escalation.harness import Harness
 from tests.webhook_actions.escalation.test_buttons import ANNA, PEOPLE, STRANGER, VERA, acts, presses
-from tests.webhook_actions.escalation.world import World
 from webhook_actions.notify import twilio
 from webhook_actions.notify.buttons import Act, Buttons, Press
 from webhook_actions.notify.telegram_bot import Bot
@@ -51,7 +51,9 @@ def by_any_signature(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("webhook_actions.web.phone.hmac.compare_digest", lambda *_: True)
 
 
-async def press(world: World, data: str, user: int = ANNA, number: int = 7, chat: int | None = None) -> None:
+async def press(
+    harness: Harness, data: str, user: int = ANNA, number: int = 7, chat: int | None = None
+) -> None:
     """Have one engine take a press, as Telegram tells of it."""
     place = {"id": chat or user, "type": "private"}
     query = {
@@ -60,43 +62,43 @@ async def press(world: World, data: str, user: int = ANNA, number: int = 7, chat
         "message": {"message_id": 9, "date": 1, "chat": place, "text": "it fires"},
         "data": data,
     }
-    engine = presses(world)
+    engine = presses(harness)
     await engine.once()  # so that it has the turn
-    await engine._take(Bot(world.settings), {"update_id": number, "callback_query": query}, stale=False)
+    await engine._take(Bot(harness.settings), {"update_id": number, "callback_query": query}, stale=False)
 
 
-def button(world: World, chat: int, act: Act = Act.ACKNOWLEDGE, age: timedelta = timedelta(0)) -> str:
+def button(harness: Harness, chat: int, act: Act = Act.ACKNOWLEDGE, age: timedelta = timedelta(0)) -> str:
     then = datetime.now(UTC) - age
-    rows = Buttons(world.settings, world.links).keyboard(chat, 1, [act], then)["inline_keyboard"]
+    rows = Buttons(harness.settings, harness.links).keyboard(chat, 1, [act], then)["inline_keyboard"]
     return rows[0][0]["callback_data"]
 
 
-async def a_stranger(world: World) -> None:
-    await press(world, button(world, STRANGER), STRANGER)
+async def a_stranger(harness: Harness) -> None:
+    await press(harness, button(harness, STRANGER), STRANGER)
 
 
-async def a_forger(world: World) -> None:
-    await press(world, button(world, ANNA)[:-4] + "AAAA")
+async def a_forger(harness: Harness) -> None:
+    await press(harness, button(harness, ANNA)[:-4] + "AAAA")
 
 
-async def a_latecomer(world: World) -> None:
-    await press(world, button(world, ANNA, age=timedelta(days=2)))
+async def a_latecomer(harness: Harness) -> None:
+    await press(harness, button(harness, ANNA, age=timedelta(days=2)))
 
 
-async def a_viewer(world: World) -> None:
-    await press(world, button(world, VERA, Act.PAUSE), VERA)
+async def a_viewer(harness: Harness) -> None:
+    await press(harness, button(harness, VERA, Act.PAUSE), VERA)
 
 
-async def a_replay(world: World) -> None:
-    await world.rows(
+async def a_replay(harness: Harness) -> None:
+    await harness.rows(
         "INSERT INTO telegram_polls (bot, next_update, updated_at) VALUES ('123456789', 8, now()) RETURNING 1"
     )
-    await press(world, button(world, ANNA), number=7)
+    await press(harness, button(harness, ANNA), number=7)
 
 
-async def a_caller(world: World) -> None:
-    link = world.links.url(1, "administrator", datetime.now(UTC)).rpartition("/")[2]
-    await phone_key.press(world, twilio.answer_address(world.settings, link), "1", token="not Twilio's")
+async def a_caller(harness: Harness) -> None:
+    link = harness.links.url(1, "administrator", datetime.now(UTC)).rpartition("/")[2]
+    await phone_key.press(harness, twilio.answer_address(harness.settings, link), "1", token="not Twilio's")
 
 
 ATTACKS: list[Any] = [
@@ -115,16 +117,16 @@ def test_an_attack_gets_through_only_where_its_check_is_taken_out(
     play: Play,
     fakes: Fakes,
     monkeypatch: pytest.MonkeyPatch,
-    attack: Callable[[World], Any],
+    attack: Callable[[Harness], Any],
     plant: Plant,
     planted: bool,
 ) -> None:
-    async def scene(world: World) -> None:
-        await world.fire("Down")
-        await attack(world)
-        assert bool(await acts(world)) == planted
+    async def scenario(harness: Harness) -> None:
+        await harness.fire("Down")
+        await attack(harness)
+        assert bool(await acts(harness)) == planted
 
     if planted:
         plant(monkeypatch)
     channels = PEOPLE["channels"] | phone_key.ONE["channels"]
-    play(scene, work=False, **PEOPLE | {"channels": channels})
+    play(scenario, work=False, **PEOPLE | {"channels": channels})

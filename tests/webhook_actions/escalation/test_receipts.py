@@ -4,7 +4,7 @@ import pytest
 
 from tests.webhook_actions.escalation.conftest import Play
 from tests.webhook_actions.escalation.fakes import Fakes
-from tests.webhook_actions.escalation.world import Mailbox, World, until
+from tests.webhook_actions.escalation.harness import Harness, Mailbox, until
 from webhook_actions.notify.receipts import UNANSWERED, Verdict, judged
 from webhook_actions.notify.twilio import Status
 from webhook_actions.store.receipts import DELIVERED, UNDELIVERED, UNKNOWN
@@ -54,73 +54,74 @@ def test_what_is_not_known_to_have_arrived_within_a_minute_has_failed_only_where
 
 
 def test_an_sms_that_arrives_has_its_receipt(play: Play, fakes: Fakes) -> None:
-    async def scene(world: World) -> None:
-        await world.fire("Down")
+    async def scenario(harness: Harness) -> None:
+        await harness.fire("Down")
         query = "SELECT state, arrived, receipt FROM deliveries WHERE arrived IS NOT NULL"
-        [row] = await until(lambda: world.rows(query), what="the receipt")
+        [row] = await until(lambda: harness.rows(query), what="the receipt")
         assert row == ("sent", "delivered", next(iter(fakes.became)))
         assert (
-            await world.rows("SELECT FROM deliveries WHERE arrived IS NOT NULL AND ask_at IS NOT NULL") == []
+            await harness.rows("SELECT FROM deliveries WHERE arrived IS NOT NULL AND ask_at IS NOT NULL")
+            == []
         )
 
         async def counted() -> bool:
-            return world.metric("nightdesk_receipts_total", channel="sms", arrived="delivered") >= 1
+            return harness.metric("nightdesk_receipts_total", channel="sms", arrived="delivered") >= 1
 
         await until(counted)
 
     fakes.statuses["sms"] = ["queued", "sent", "delivered"]
-    play(scene, speed=60, alerts=down("sms"), channels=ONE_NUMBER)
+    play(scenario, speed=60, alerts=down("sms"), channels=ONE_NUMBER)
     assert ADMIN not in fakes.to("phone")
 
 
 def test_an_undelivered_sms_becomes_a_call_to_the_same_person(play: Play, fakes: Fakes) -> None:
-    async def scene(world: World) -> None:
-        incident = await world.fire("Down")
-        line = await world.said(incident, "not_told", "undelivered")
+    async def scenario(harness: Harness) -> None:
+        incident = await harness.fire("Down")
+        line = await harness.said(incident, "not_told", "undelivered")
         assert line == (
             "administrator over sms: Twilio says undelivered (30003 Unreachable destination handset)"
         )
         await reached(fakes, "phone", ADMIN)
-        await world.said(incident, "told", "administrator over phone")
-        assert await world.timeline(incident, "escalated") == [], "who was reached by the call is enough"
-        assert world.metric("nightdesk_deliveries_failed_total", channel="sms", reason="undelivered") == 1
+        await harness.said(incident, "told", "administrator over phone")
+        assert await harness.timeline(incident, "escalated") == [], "who was reached by the call is enough"
+        assert harness.metric("nightdesk_deliveries_failed_total", channel="sms", reason="undelivered") == 1
 
     fakes.statuses["sms"] = ["sent", "undelivered"]
-    play(scene, speed=60, alerts=down("sms", "email"), channels=ONE_NUMBER)
+    play(scenario, speed=60, alerts=down("sms", "email"), channels=ONE_NUMBER)
 
 
 def test_where_neither_sms_nor_call_arrives_the_next_person_is_told_though_a_mail_was_sent(
     play: Play, fakes: Fakes, mailbox: Mailbox
 ) -> None:
-    async def scene(world: World) -> None:
-        incident = await world.fire("Down")
-        await world.said(incident, "escalated", "to manager")
+    async def scenario(harness: Harness) -> None:
+        incident = await harness.fire("Down")
+        await harness.said(incident, "escalated", "to manager")
         await reached(fakes, "phone", MANAGER)
         assert mailbox.to()[0] == "admin@example.org"
 
     fakes.statuses |= {"sms": ["undelivered"], "phone": ["ringing", "no-answer"]}
     without_chat = ONE_NUMBER | {"telegram": {"enabled": False}}
-    play(scene, speed=60, alerts=down("sms", "phone", "email"), channels=without_chat)
+    play(scenario, speed=60, alerts=down("sms", "phone", "email"), channels=without_chat)
     assert fakes.to("phone")[:2] == [ADMIN, MANAGER]
 
 
 def test_a_message_of_several_incidents_is_asked_of_once_and_fails_for_each(play: Play, fakes: Fakes) -> None:
-    async def scene(world: World) -> None:
-        incidents = await world.fires("Down", "one", "two", "three")
+    async def scenario(harness: Harness) -> None:
+        incidents = await harness.fires("Down", "one", "two", "three")
         for incident in incidents:
-            await world.said(incident, "not_told", "undelivered")
+            await harness.said(incident, "not_told", "undelivered")
         await reached(fakes, "phone", ADMIN)
 
     fakes.statuses["sms"] = ["undelivered"]
-    play(scene, speed=60, alerts=down("sms"), channels=ONE_NUMBER)
+    play(scenario, speed=60, alerts=down("sms"), channels=ONE_NUMBER)
     assert fakes.to("phone").count(ADMIN) == 1, "one call tells of all"
 
 
 def test_the_id_of_a_telegram_message_is_kept(play: Play, fakes: Fakes) -> None:
-    async def scene(world: World) -> None:
-        await world.fire("Down")
+    async def scenario(harness: Harness) -> None:
+        await harness.fire("Down")
         query = "SELECT receipt FROM deliveries WHERE channel = 'telegram' AND state = 'sent'"
-        rows = await until(lambda: world.rows(query), what="the message")
+        rows = await until(lambda: harness.rows(query), what="the message")
         assert rows == [("1",)]
 
-    play(scene, speed=60, alerts=down("telegram"), channels={"telegram": {"chats": ["@desk"]}})
+    play(scenario, speed=60, alerts=down("telegram"), channels={"telegram": {"chats": ["@desk"]}})

@@ -8,9 +8,9 @@ from standardwebhooks import Webhook
 
 from tests.webhook_actions.escalation.conftest import Play
 from tests.webhook_actions.escalation.fakes import Fakes
+from tests.webhook_actions.escalation.harness import Harness, Mailbox, Setup, until
 from tests.webhook_actions.escalation.test_outgoing import QUIET, SECRET, delivered, webhooks
-from tests.webhook_actions.escalation.world import Ground, Mailbox, World, until
-from tests.webhook_actions.report.made import empty, full
+from tests.webhook_actions.report.sample_reports import empty, full
 from webhook_actions.actions import load_actions
 from webhook_actions.outcome import Outcome, Result
 from webhook_actions.report import archive
@@ -19,13 +19,13 @@ from webhook_actions.report.model import Done, WakeUps
 PNG, PDF = b"\x89PNG\r\n\x1a\n", b"%PDF-"
 
 
-async def report_to(world: World, *reports: object) -> int:
+async def report_to(harness: Harness, *reports: object) -> int:
     """End an action that made reports, and return the incident."""
-    incident = await world.fire("DailySummary", bot="", severity="info")
+    incident = await harness.fire("DailySummary", bot="", severity="info")
     action = load_actions()["generate_report"]
     outcome = Outcome(Result.DONE, "made", tuple(reports))  # type: ignore[arg-type]
-    async with world.pool.transaction() as connection:
-        await world.escalation.acted(connection, incident, action, outcome)
+    async with harness.pool.transaction() as connection:
+        await harness.escalation.acted(connection, incident, action, outcome)
     return incident.id
 
 
@@ -34,8 +34,8 @@ def reports_of(mailbox: Mailbox) -> list[EmailMessage]:
 
 
 def test_a_mail_has_the_report_in_it_with_its_charts_and_the_pdf(play: Play, mailbox: Mailbox) -> None:
-    async def scene(world: World) -> None:
-        await report_to(world, full())
+    async def scenario(harness: Harness) -> None:
+        await report_to(harness, full())
 
         async def look() -> list[EmailMessage]:
             return reports_of(mailbox)
@@ -54,12 +54,12 @@ def test_a_mail_has_the_report_in_it_with_its_charts_and_the_pdf(play: Play, mai
         assert paper.get_filename() == "momentum-week-2026-11-25.pdf"
         assert paper.get_payload(decode=True).startswith(PDF)
 
-    play(scene, **QUIET)
+    play(scenario, **QUIET)
 
 
 def test_telegram_gets_the_text_below_the_pdf(play: Play, fakes: Fakes) -> None:
-    async def scene(world: World) -> None:
-        await report_to(world, full())
+    async def scenario(harness: Harness) -> None:
+        await report_to(harness, full())
 
         async def look() -> bool:
             return len(fakes.texts("telegram")) == 2  # one a chat
@@ -70,29 +70,29 @@ def test_telegram_gets_the_text_below_the_pdf(play: Play, fakes: Fakes) -> None:
         assert {name for name, _ in fakes.files} == {"momentum-week-2026-11-25.pdf"}
         assert all(content.startswith(PDF) for _, content in fakes.files)
 
-    play(scene, reports={"channels": ["telegram"]}, **QUIET)
+    play(scenario, reports={"channels": ["telegram"]}, **QUIET)
 
 
-def test_a_contact_gets_it_by_mail_and_through_apprise(play: Play, fakes: Fakes, ground: Ground) -> None:
-    (ground.directory / "apprise").write_text(f"json://127.0.0.1:{fakes.port}/apprise")
+def test_a_contact_gets_it_by_mail_and_through_apprise(play: Play, fakes: Fakes, setup: Setup) -> None:
+    (setup.directory / "apprise").write_text(f"json://127.0.0.1:{fakes.port}/apprise")
 
-    async def scene(world: World) -> None:
-        await report_to(world, full())
+    async def scenario(harness: Harness) -> None:
+        await report_to(harness, full())
 
         async def look() -> bool:
-            return bool(fakes.texts("webhook")) and len(reports_of(ground.mailbox)) == 1
+            return bool(fakes.texts("webhook")) and len(reports_of(setup.mailbox)) == 1
 
         await until(look, within=60, what="both")
         assert "momentum-week-2026-11-25.pdf" in fakes.texts("webhook")[0]
-        assert reports_of(ground.mailbox)[0]["To"] == "manager@example.org"
+        assert reports_of(setup.mailbox)[0]["To"] == "manager@example.org"
 
     manager = {"email": ["manager@example.org"], "apprise_files": ["apprise"]}
-    play(scene, reports={"channels": [], "contacts": ["manager"]}, contacts={"manager": manager}, **QUIET)
+    play(scenario, reports={"channels": [], "contacts": ["manager"]}, contacts={"manager": manager}, **QUIET)
 
 
 def test_programs_are_told_the_figures_of_a_report(play: Play, fakes: Fakes) -> None:
-    async def scene(world: World) -> None:
-        await report_to(world, full())
+    async def scenario(harness: Harness) -> None:
+        await report_to(harness, full())
         (got,) = await delivered(fakes, 1)
         told = Webhook(SECRET).verify(got.text, got.headers)
         assert told["type"] == "report.ready"
@@ -103,19 +103,19 @@ def test_programs_are_told_the_figures_of_a_report(play: Play, fakes: Fakes) -> 
         ]
 
     channels = webhooks(fakes, "performance_reports")
-    play(scene, reports={"channels": []}, channels=channels, **QUIET)
+    play(scenario, reports={"channels": []}, channels=channels, **QUIET)
 
 
 def test_a_report_is_kept_once_with_the_incidents_of_its_period(play: Play) -> None:
-    async def scene(world: World) -> None:
-        down = await world.fire("Down", bot="ghost")
+    async def scenario(harness: Harness) -> None:
+        down = await harness.fire("Down", bot="ghost")
         now = down.opened_at.timestamp()
         mine = empty().model_copy(update={"start": now - 60, "end": now + 60})
-        await world.acknowledge(down)
-        await world.fire("Down", bot="other")
-        id_ = await report_to(world, mine)
-        async with world.pool.transaction() as connection:
-            await archive.keep(connection, world.settings, [mine], id_)
+        await harness.acknowledge(down)
+        await harness.fire("Down", bot="other")
+        id_ = await report_to(harness, mine)
+        async with harness.pool.transaction() as connection:
+            await archive.keep(connection, harness.settings, [mine], id_)
             (kept,) = await archive.listing(connection, "ghost", None, 10)
             assert await archive.listing(connection, "nobody", None, 10) == []
         assert [happened.id for happened in kept.content.incidents] == [down.id]
@@ -125,18 +125,18 @@ def test_a_report_is_kept_once_with_the_incidents_of_its_period(play: Play) -> N
         assert (answers.severity, answers.within + answers.late) == ("critical", 1)
         assert answers.median == pytest.approx(kept.content.incidents[0].answered_after)
 
-    play(scene, work=False, reports={"channels": []}, **QUIET)
+    play(scenario, work=False, reports={"channels": []}, **QUIET)
 
 
 def test_a_report_counts_what_was_done_and_who_was_woken_in_its_period(play: Play) -> None:
-    async def scene(world: World) -> None:
-        down = await world.fire("Down", bot="ghost")
-        other = await world.fire("Down", bot="other")
-        drill = await world.fire("Down", bot="drilled")
+    async def scenario(harness: Harness) -> None:
+        down = await harness.fire("Down", bot="ghost")
+        other = await harness.fire("Down", bot="other")
+        drill = await harness.fire("Down", bot="drilled")
         at = datetime(2026, 10, 25, 0, 30, tzinfo=UTC)  # 02:30 in Berlin, which shows it again an hour later
         run = "INSERT INTO runs (incident, bot, action, effect, state, verdict, started_at) VALUES "
         told = "INSERT INTO deliveries (incident, channel, address, state, receipt, sent_at) VALUES "
-        async with world.pool.transaction() as connection:
+        async with harness.pool.transaction() as connection:
             label = 'UPDATE incidents SET labels = labels || \'{"drill": "7"}\' WHERE id = %s'
             await connection.execute(label, [drill.id])
             for incident, bot, effect, verdict, when in (
@@ -161,11 +161,11 @@ def test_a_report_counts_what_was_done_and_who_was_woken_in_its_period(play: Pla
                 await connection.execute(f"{told} (%s, %s, %s, %s, %s, %s)".encode(), sent)
             start, end = at - timedelta(hours=1), at + timedelta(hours=24)
             about = empty().model_copy(update={"start": start.timestamp(), "end": end.timestamp()})
-            report = await archive.with_incidents(connection, world.settings, about)
+            report = await archive.with_incidents(connection, harness.settings, about)
         assert report.done == (Done(action="restart_bot", times=2, helped=1, not_helped=1),)
         assert report.wake_ups == WakeUps(calls=1, sms=1, at_night=1)
 
-    play(scene, work=False, **QUIET)
+    play(scenario, work=False, **QUIET)
 
 
 def test_of_many_bots_one_mail_tells_and_each_report_is_kept(play: Play, mailbox: Mailbox) -> None:
@@ -174,9 +174,9 @@ def test_of_many_bots_one_mail_tells_and_each_report_is_kept(play: Play, mailbox
         figures = (first.model_copy(update={"value": amount}), *rest)
         return full().model_copy(update={"bot": bot, "figures": figures})
 
-    async def scene(world: World) -> None:
-        await report_to(world, earned("a", 5), earned("b", -7), earned("c", 1))
-        async with world.pool.transaction() as connection:
+    async def scenario(harness: Harness) -> None:
+        await report_to(harness, earned("a", 5), earned("b", -7), earned("c", 1))
+        async with harness.pool.transaction() as connection:
             kept = await archive.listing(connection, "", None, 10)
         assert {one.bot for one in kept} == {"a", "b", "c"}
 
@@ -188,24 +188,24 @@ def test_of_many_bots_one_mail_tells_and_each_report_is_kept(play: Play, mailbox
         (paper,) = mail.iter_attachments()
         assert paper.get_filename() == "desk-week-2026-11-25.pdf"
 
-    play(scene, reports={"channels": ["email"], "sent": 2}, **QUIET)
+    play(scenario, reports={"channels": ["email"], "sent": 2}, **QUIET)
 
 
 def test_a_delivery_that_an_earlier_release_wrote_still_names_its_report(play: Play) -> None:
-    async def scene(world: World) -> None:
-        await report_to(world, full())
-        async with world.pool.transaction() as connection:
+    async def scenario(harness: Harness) -> None:
+        await report_to(harness, full())
+        async with harness.pool.transaction() as connection:
             [kept] = await archive.listing(connection, "", None, 10)
             assert await archive.of_body(connection, f'{{"report": {kept.id}}}') == [kept]
 
-    play(scene, work=False, reports={"channels": []}, **QUIET)
+    play(scenario, work=False, reports={"channels": []}, **QUIET)
 
 
 @pytest.mark.parametrize("channel", ["email", "telegram"])
 def test_a_channel_that_is_off_is_not_written_to(play: Play, channel: str) -> None:
-    async def scene(world: World) -> None:
-        await report_to(world, full())
-        assert await world.rows("SELECT id FROM deliveries WHERE body LIKE '%%report%%'") == []
+    async def scenario(harness: Harness) -> None:
+        await report_to(harness, full())
+        assert await harness.rows("SELECT id FROM deliveries WHERE body LIKE '%%report%%'") == []
 
     off = {channel: {"enabled": False}}
-    play(scene, work=False, reports={"channels": [channel]}, channels=off, **QUIET)
+    play(scenario, work=False, reports={"channels": [channel]}, channels=off, **QUIET)

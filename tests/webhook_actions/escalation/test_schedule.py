@@ -9,7 +9,7 @@ import pytest
 from stack.settings import Settings
 from stack.settings.hours import maintained_until, quiet_until
 from stack.settings.rota import on_call
-from tests.webhook_actions.escalation.world import Ground
+from tests.webhook_actions.escalation.harness import Setup
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
@@ -18,14 +18,14 @@ def at(text: str, zone: ZoneInfo = BERLIN) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=zone)
 
 
-def rota(ground: Ground, **changes: Any) -> Settings:
+def rota(setup: Setup, **changes: Any) -> Settings:
     week = {
         "start": "2026-01-05",
         "handover": "09:00",
         "timezone": "Europe/Berlin",
         "contacts": ["manager", "technical_lead", "administrator"],
     }
-    return ground.settings(escalation={"rotas": {"desk": week | changes}})
+    return setup.settings(escalation={"rotas": {"desk": week | changes}})
 
 
 @pytest.mark.parametrize(
@@ -40,27 +40,27 @@ def rota(ground: Ground, **changes: Any) -> Settings:
     ],
 )
 def test_people_take_turns_by_the_week_from_the_hour_of_handover(
-    ground: Ground, moment: str, person: str
+    setup: Setup, moment: str, person: str
 ) -> None:
-    assert on_call(rota(ground), "desk", at(moment)) == person
+    assert on_call(rota(setup), "desk", at(moment)) == person
 
 
-def test_the_handover_stays_at_its_hour_when_summer_time_begins_and_ends(ground: Ground) -> None:
-    settings = rota(ground, contacts=["manager", "technical_lead"])
+def test_the_handover_stays_at_its_hour_when_summer_time_begins_and_ends(setup: Setup) -> None:
+    settings = rota(setup, contacts=["manager", "technical_lead"])
     for moment in ("2026-03-30", "2026-10-26"):  # the Mondays after the clocks changed
         before, after = (on_call(settings, "desk", at(f"{moment}T{clock}")) for clock in ("08:59", "09:00"))
         assert before != after, moment
 
 
-def test_a_week_changes_by_the_rotas_own_time_zone(ground: Ground) -> None:
-    settings = rota(ground, timezone="Asia/Tokyo")
+def test_a_week_changes_by_the_rotas_own_time_zone(setup: Setup) -> None:
+    settings = rota(setup, timezone="Asia/Tokyo")
     tokyo = at("2026-01-12T09:00", ZoneInfo("Asia/Tokyo"))
     assert on_call(settings, "desk", tokyo) == "technical_lead"
     assert on_call(settings, "desk", at("2026-01-12T00:59")) == "manager"  # an hour and a minute before
 
 
-def test_a_name_that_is_no_rota_is_the_contact_itself(ground: Ground) -> None:
-    assert on_call(rota(ground), "manager", at("2026-01-05T09:00")) == "manager"
+def test_a_name_that_is_no_rota_is_the_contact_itself(setup: Setup) -> None:
+    assert on_call(rota(setup), "manager", at("2026-01-05T09:00")) == "manager"
 
 
 @pytest.mark.parametrize(
@@ -77,10 +77,10 @@ def test_a_name_that_is_no_rota_is_the_contact_itself(ground: Ground) -> None:
     ],
 )
 def test_quiet_hours_end_when_they_say(
-    ground: Ground, hours: tuple[str, str] | None, moment: str, end: str | None
+    setup: Setup, hours: tuple[str, str] | None, moment: str, end: str | None
 ) -> None:
     quiet = hours and {"from": hours[0], "to": hours[1]}
-    settings = ground.settings(timezone="Europe/Berlin", escalation={"quiet_hours": quiet})
+    settings = setup.settings(timezone="Europe/Berlin", escalation={"quiet_hours": quiet})
     assert quiet_until(settings, at(moment)) == (end and at(end))
 
 
@@ -98,10 +98,10 @@ def test_quiet_hours_end_when_they_say(
     ],
 )
 def test_maintenance_of_a_bot_ends_when_it_says(
-    ground: Ground, window: dict[str, Any], moment: str, end: str | None
+    setup: Setup, window: dict[str, Any], moment: str, end: str | None
 ) -> None:
     source = {"type": "push", "token_file": "read"}
-    settings = ground.settings(
+    settings = setup.settings(
         timezone="Europe/Berlin",
         bots={name: {"source": source} for name in ("alpha", "beta")},
         routing={"maintenance": [window]},

@@ -12,7 +12,7 @@ from clients.alertmanager import SilenceError
 from stack.binaries import alertmanager_command
 from tests.conftest import binary, eventually, free_port
 from tests.webhook_actions.escalation.conftest import Play
-from tests.webhook_actions.escalation.world import Ground, World, until
+from tests.webhook_actions.escalation.harness import Harness, Setup, until
 from webhook_actions.notify import silences
 from webhook_actions.store.deliveries import Delivery
 from webhook_actions.store.incidents import Incident
@@ -21,14 +21,14 @@ CONFIG = "route: {receiver: nobody}\nreceivers: [{name: nobody}]\n"
 
 
 @pytest.fixture
-def alertmanager(ground: Ground) -> Iterator[int]:
+def alertmanager(setup: Setup) -> Iterator[int]:
     binary("alertmanager")
     port = free_port()
-    config = ground.directory / "alertmanager.yml"
+    config = setup.directory / "alertmanager.yml"
     config.write_text(CONFIG)
     command = alertmanager_command(
         f"--config.file={config}",
-        f"--storage.path={ground.directory / 'alertmanager'}",
+        f"--storage.path={setup.directory / 'alertmanager'}",
         f"--web.listen-address=127.0.0.1:{port}",
         "--cluster.listen-address=",
     )
@@ -64,41 +64,41 @@ def test_a_silence_covers_exactly_its_alert_and_ends_with_its_incident(play: Pla
 
         await until(look, what=f"{bot} {wanted}")
 
-    async def scene(world: World) -> None:
-        ours, other = await world.fires("Down", 'alpha "1"', "beta")
+    async def scenario(harness: Harness) -> None:
+        ours, other = await harness.fires("Down", 'alpha "1"', "beta")
         fire(alertmanager, ours, other)
         await settled(ours.bot, "active")
-        silence = await silences.make(world.settings, ours, "anna", "asleep", _in_an_hour())
-        async with world.pool.transaction() as connection:
-            assert await world.escalation.acknowledged(connection, ours, "anna", "asleep", silence)
-        assert await world.timeline(ours, "acknowledged") == ["by anna, silenced in Alertmanager: asleep"]
+        silence = await silences.make(harness.settings, ours, "anna", "asleep", _in_an_hour())
+        async with harness.pool.transaction() as connection:
+            assert await harness.escalation.acknowledged(connection, ours, "anna", "asleep", silence)
+        assert await harness.timeline(ours, "acknowledged") == ["by anna, silenced in Alertmanager: asleep"]
         await settled(ours.bot, "suppressed")
         assert state(alertmanager, other.bot) == "active"
-        await world.close(ours)
+        await harness.close(ours)
         await settled(ours.bot, "active")
-        again = await asyncio.to_thread(silences.lift, world.settings, Delivery("alertmanager", silence))
+        again = await asyncio.to_thread(silences.lift, harness.settings, Delivery("alertmanager", silence))
         assert again.done, "also one that has ended already"
 
-    play(scene, speed=60, services={"alertmanager": {"port": alertmanager}})
+    play(scenario, speed=60, services={"alertmanager": {"port": alertmanager}})
 
 
-def test_an_alertmanager_that_is_not_there_is_said(ground: Ground, play: Play) -> None:
-    async def scene(world: World) -> None:
-        incident: Incident = await world.fire("Down")
+def test_an_alertmanager_that_is_not_there_is_said(setup: Setup, play: Play) -> None:
+    async def scenario(harness: Harness) -> None:
+        incident: Incident = await harness.fire("Down")
         with pytest.raises(SilenceError, match="is not reached"):
-            await silences.make(world.settings, incident, "anna", "", _in_an_hour())
+            await silences.make(harness.settings, incident, "anna", "", _in_an_hour())
 
-    play(scene, speed=60, services={"alertmanager": {"port": free_port()}})
+    play(scenario, speed=60, services={"alertmanager": {"port": free_port()}})
 
 
 def test_what_alertmanager_refuses_is_said(alertmanager: int, play: Play) -> None:
-    async def scene(world: World) -> None:
-        incident = await world.fire("Down")
+    async def scenario(harness: Harness) -> None:
+        incident = await harness.fire("Down")
         past = datetime.now(UTC) - timedelta(hours=1)
         with pytest.raises(SilenceError, match="answered 400"):
-            await silences.make(world.settings, incident, "anna", "", past)
+            await silences.make(harness.settings, incident, "anna", "", past)
 
-    play(scene, speed=60, services={"alertmanager": {"port": alertmanager}})
+    play(scenario, speed=60, services={"alertmanager": {"port": alertmanager}})
 
 
 def _in_an_hour() -> datetime:

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from tests.webhook_actions.escalation.conftest import Play
+from tests.webhook_actions.escalation.harness import Harness, Setup, until
 from tests.webhook_actions.escalation.test_outgoing import QUIET
-from tests.webhook_actions.escalation.world import Ground, World, until
-from tests.webhook_actions.report.made import full
+from tests.webhook_actions.report.sample_reports import full
 from webhook_actions.outcome import Outcome
 from webhook_actions.outgoing import DATADOG
 
@@ -99,9 +99,9 @@ class Systems:
 
 
 @pytest.fixture
-def systems(ground: Ground) -> Iterator[Systems]:
-    (ground.directory / "datadog").write_text(DATADOG_KEY)
-    (ground.directory / "newrelic").write_text(LICENSE)
+def systems(setup: Setup) -> Iterator[Systems]:
+    (setup.directory / "datadog").write_text(DATADOG_KEY)
+    (setup.directory / "newrelic").write_text(LICENSE)
     made = Systems()
     yield made
     made.server.shutdown()
@@ -122,22 +122,22 @@ def told(systems: Systems, **datadog: object) -> dict[str, object]:
 
 
 def test_both_are_told_the_story_of_an_incident_and_of_a_report(play: Play, systems: Systems) -> None:
-    async def scene(world: World) -> None:
-        incident = await world.fire("Down")
-        async with world.pool.transaction() as connection:
-            tell = world.escalation.outgoing
+    async def scenario(harness: Harness) -> None:
+        incident = await harness.fire("Down")
+        async with harness.pool.transaction() as connection:
+            tell = harness.escalation.outgoing
             await tell.acted(connection, incident, "restart_bot", "disruptive", Outcome.ok("x" * 9000))
             await tell.report(
                 connection, "a week", {"bot": "alpha", "figures": [full().figures[0].model_dump()]}
             )
-        await world.close(incident)
+        await harness.close(incident)
 
         async def look() -> bool:
             return len(systems.datadog) == len(systems.newrelic) == 4
 
         await until(look, within=30, what="four events in both")
 
-    play(scene, integrations=told(systems), **QUIET)
+    play(scenario, integrations=told(systems), **QUIET)
     by_type = {event["type"]: event for event in systems.newrelic}
     assert set(by_type) == {"incident.opened", "action.ended", "report.ready", "incident.closed"}
     assert (by_type["action.ended"]["action"], by_type["action.ended"]["outcome"]) == ("restart_bot", "done")
@@ -155,29 +155,29 @@ def test_both_are_told_the_story_of_an_incident_and_of_a_report(play: Play, syst
 def test_an_outage_of_theirs_loses_nothing(play: Play, systems: Systems) -> None:
     systems.out_of_order = 3
 
-    async def scene(world: World) -> None:
-        await world.fire("Down")
+    async def scenario(harness: Harness) -> None:
+        await harness.fire("Down")
 
         async def look() -> bool:
             return len(systems.datadog) == len(systems.newrelic) == 1
 
         await until(look, within=30, what="the event in both")
 
-    play(scene, speed=60, integrations=told(systems), **QUIET)
+    play(scenario, speed=60, integrations=told(systems), **QUIET)
 
 
-def test_a_wrong_key_is_told_and_never_shown(play: Play, systems: Systems, ground: Ground) -> None:
-    (ground.directory / "datadog").write_text("dd-wrong-canary")
+def test_a_wrong_key_is_told_and_never_shown(play: Play, systems: Systems, setup: Setup) -> None:
+    (setup.directory / "datadog").write_text("dd-wrong-canary")
 
-    async def scene(world: World) -> None:
-        await world.fire("Down")
+    async def scenario(harness: Harness) -> None:
+        await harness.fire("Down")
         query = "SELECT outcome FROM deliveries WHERE channel = %s AND state = 'failed'"
 
         async def look() -> list[Any]:
-            return await world.rows(query, DATADOG)
+            return await harness.rows(query, DATADOG)
 
         ((outcome,),) = await until(look, within=30, what="the refusal")
         assert "Datadog answered 403" in outcome
         assert "canary" not in outcome
 
-    play(scene, integrations=told(systems), **QUIET)
+    play(scenario, integrations=told(systems), **QUIET)

@@ -11,10 +11,10 @@ from aiosmtpd.smtp import SMTP
 from tests.conftest import free_port
 from tests.webhook_actions.escalation.conftest import Play
 from tests.webhook_actions.escalation.fakes import Fakes
+from tests.webhook_actions.escalation.harness import Harness, Mailbox, Setup, until
 from tests.webhook_actions.escalation.slow import HEAD, SlowSMTP, deaf, took, trickling
 from tests.webhook_actions.escalation.test_channels import words
 from tests.webhook_actions.escalation.test_outgoing import QUIET, endpoint
-from tests.webhook_actions.escalation.world import Ground, Mailbox, World, until
 from webhook_actions.notify import apprise_urls, send
 from webhook_actions.outcome import Result
 
@@ -23,15 +23,15 @@ LONG = 30.0  # seconds within which what trickles is given up, though it would g
 
 @pytest.mark.parametrize("channel", ["sms", "phone", "telegram", "slack", "email", "apprise"])
 def test_a_service_that_answers_a_byte_at_a_time_is_given_up(
-    ground: Ground, channel: str, monkeypatch: pytest.MonkeyPatch
+    setup: Setup, channel: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(apprise_urls, "_SECONDS", 6.0)
     with trickling(b"220-" if channel == "email" else HEAD) as port:
         url = f"http://127.0.0.1:{port}"
-        (ground.directory / "slack").write_text(url)
-        (ground.directory / "ntfy").write_text(f"json://127.0.0.1:{port}")
+        (setup.directory / "slack").write_text(url)
+        (setup.directory / "ntfy").write_text(f"json://127.0.0.1:{port}")
         quick = {"timeout": "500ms"}
-        settings = ground.settings(
+        settings = setup.settings(
             channels={
                 "sms": quick | {"api_url": url},
                 "phone": quick | {"api_url": url},
@@ -44,7 +44,7 @@ def test_a_service_that_answers_a_byte_at_a_time_is_given_up(
             "telegram": "1",
             "slack": "#desk",
             "email": "a@b.org",
-            "apprise": str(ground.directory / "ntfy"),
+            "apprise": str(setup.directory / "ntfy"),
         }
         outcomes = []
 
@@ -62,8 +62,8 @@ def test_a_service_that_answers_a_byte_at_a_time_is_given_up(
 def test_one_endpoint_that_trickles_stops_no_mail_and_no_other_endpoint(
     play: Play, fakes: Fakes, mailbox: Mailbox
 ) -> None:
-    async def scene(world: World) -> None:
-        await world.fires("Down", *(f"bot{number}" for number in range(20)))
+    async def scenario(harness: Harness) -> None:
+        await harness.fires("Down", *(f"bot{number}" for number in range(20)))
 
         async def told() -> bool:
             quick = [one for one in fakes.got if one.service == "webhook"]
@@ -73,13 +73,13 @@ def test_one_endpoint_that_trickles_stops_no_mail_and_no_other_endpoint(
 
         await until(told, within=20, what="all mails and the events of the quick endpoint")
         stuck = "SELECT FROM deliveries WHERE address = 'slow' AND state <> 'sending' AND attempts = 0"
-        assert await world.rows(stuck), "the slow endpoint is still at its first ones"
+        assert await harness.rows(stuck), "the slow endpoint is still at its first ones"
 
     with trickling(HEAD) as port:
         slow = {"name": "slow", "url": f"http://127.0.0.1:{port}", "secret_file": "webhook"}
         hooks = [slow | {"events": ["system_alerts"]}, endpoint(fakes, "system_alerts", name="quick")]
         play(
-            scene,
+            scenario,
             speed=60,
             alerts={"Down": {"escalate": "2h", "channels": ["email"]}},
             channels={"webhooks": {"endpoints": hooks, "timeout": "60s"}},
@@ -94,18 +94,20 @@ def test_a_mail_server_that_takes_its_time_for_each_step_gets_a_mail_once(
         def factory(self) -> SMTP:
             return SlowSMTP(self.handler)
 
-    async def scene(world: World) -> None:
+    async def scenario(harness: Harness) -> None:
         SlowSMTP.pause = 0.9  # of a time-out of 2 s, for each of greeting, EHLO, MAIL, RCPT, DATA and the end
         try:
-            await world.fire("Down")
+            await harness.fire("Down")
             await until(
-                lambda: world.rows("SELECT FROM deliveries WHERE state IN ('sent', 'failed')"),
+                lambda: harness.rows("SELECT FROM deliveries WHERE state IN ('sent', 'failed')"),
                 within=40,
                 what="the end of sending",
             )
         finally:
             SlowSMTP.pause = 0.0
-        assert await world.rows("SELECT state, attempts FROM deliveries ORDER BY id LIMIT 1") == [("sent", 1)]
+        assert await harness.rows("SELECT state, attempts FROM deliveries ORDER BY id LIMIT 1") == [
+            ("sent", 1)
+        ]
         assert mailbox.to().count("admin@example.org") == 1
 
     short = {"timeout": "1s"}  # no time-out of another channel makes up for it
@@ -113,7 +115,7 @@ def test_a_mail_server_that_takes_its_time_for_each_step_gets_a_mail_once(
     server.start()
     try:
         play(
-            scene,
+            scenario,
             speed=60,
             alerts={"Down": {"escalate": "2h", "channels": ["email"]}},
             channels={"email": {"port": server.port}, "grafana": short, "webhooks": short},
@@ -123,7 +125,7 @@ def test_a_mail_server_that_takes_its_time_for_each_step_gets_a_mail_once(
 
 
 def test_a_mail_server_most_of_whose_addresses_are_dead_gets_the_mail_within_its_time(
-    ground: Ground, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
+    setup: Setup, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dead = [f"127.0.0.{number}" for number in range(2, 14)]
     real = socket.getaddrinfo
@@ -134,9 +136,9 @@ def test_a_mail_server_most_of_whose_addresses_are_dead_gets_the_mail_within_its
 
     monkeypatch.setattr(socket, "getaddrinfo", resolved)
     server = {"host": "mail.example.org", "timeout": "1s"}
-    settings = ground.settings(speed=1, channels={"email": server})
+    settings = setup.settings(speed=1, channels={"email": server})
     outcomes = []
-    with deaf(dead, ground.smtp):
+    with deaf(dead, setup.smtp):
         seconds = took(lambda: outcomes.append(send(settings, "email", "a@b.org", words(settings))))
     [outcome] = outcomes
     assert outcome.done, outcome

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from stack.settings import load
-from tests.webhook_actions.report.made import PERIOD, ZONE, trades
+from tests.webhook_actions.report.sample_reports import PERIOD, ZONE, trades
 from webhook_actions.report import Period, PeriodError
 from webhook_actions.report import trades as told
 

@@ -11,7 +11,7 @@ import pytest
 
 from stack.settings import Settings, load
 from stack.settings.load import DEFAULTS
-from tests.webhook_actions.report.made import empty, full
+from tests.webhook_actions.report.sample_reports import empty, full
 from webhook_actions.report import Report
 from webhook_actions.report.html import html, page
 from webhook_actions.report.pdf import pdf

@@ -1,0 +1,93 @@
+"""Remembers what a bot's open positions had made when the day, week and month began, over restarts."""
+
+import logging
+import os
+from collections.abc import Mapping
+from datetime import tzinfo
+from pathlib import Path
+from typing import Final
+
+from pydantic import BaseModel, FiniteFloat, ValidationError
+
+from exporter.analytics.days import LocalDays, first_days
+
+_log = logging.getLogger(__name__)
+_NEAR: Final = 300.0  # seconds around a window's start in which what is seen is what there was
+
+
+class _Mark(BaseModel):
+    start: float
+    made: FiniteFloat | None  # None: nobody saw it
+
+
+class _Kept(BaseModel):
+    place: str
+    marks: dict[str, _Mark]
+
+
+class PeriodStarts:
+    """The marks of one bot, in a file where a directory is given; a disk that fails is told in the log."""
+
+    def __init__(self, zone: tzinfo, directory: Path | None = None, place: str = "") -> None:
+        """`place` tells one source of a bot from another."""
+        self._local = LocalDays(zone)
+        self._file = None if directory is None else directory / "marks.json"
+        self._place = place
+        self._seen: tuple[float, float] | None = None  # when, and what open positions had made
+        self._marks = self._read()
+
+    def clear(self) -> None:
+        """Forget all: the bot's history began anew."""
+        self._seen, self._marks = None, {}
+
+    def take(self, now: float, made: float, *, nothing_yet: bool) -> None:
+        """Take what open positions have made at a unix time; `nothing_yet`: nor did the bot make anything."""
+        before = dict(self._marks)
+        for window, first in first_days(self._local.of(now)).items():
+            start = self._local.start(first)
+            mark = self._marks.get(window)
+            if mark is None or mark.start != start:
+                found = 0.0 if nothing_yet else self._at(start, now, made)
+                self._marks[window] = _Mark(start=start, made=found)
+        self._seen = (now, made)
+        if self._marks != before:
+            self._write()
+
+    def changed(self, now: float, made: float) -> Mapping[str, float]:
+        """Return by window how much more open positions have made since it began, where that was seen."""
+        starts = {window: self._local.start(day) for window, day in first_days(self._local.of(now)).items()}
+        return {
+            window: made - mark.made
+            for window, mark in self._marks.items()
+            if mark.made is not None and mark.start == starts[window]
+        }
+
+    def _at(self, start: float, now: float, made: float) -> float | None:
+        """Return what was seen nearest to a window's start, None where that is not near."""
+        seen = [(now, made), *([] if self._seen is None else [self._seen])]
+        away, found = min((abs(at - start), value) for at, value in seen)
+        return found if away <= _NEAR else None
+
+    def _read(self) -> dict[str, _Mark]:
+        try:
+            kept = None if self._file is None else _Kept.model_validate_json(self._file.read_bytes())
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValidationError) as error:
+            _log.error("%s is left out: %s", self._file, error)
+            return {}
+        return kept.marks if kept is not None and kept.place == self._place else {}
+
+    def _write(self) -> None:
+        if self._file is None:
+            return
+        scratch = self._file.with_suffix(".new")
+        try:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            with scratch.open("w", encoding="utf-8") as out:
+                out.write(_Kept(place=self._place, marks=self._marks).model_dump_json())
+                out.flush()
+                os.fsync(out.fileno())
+            scratch.replace(self._file)
+        except OSError as error:
+            _log.error("%s cannot be written: %s", self._file, error)

@@ -1,0 +1,142 @@
+"""The closed trades of a bot for those who ask for them one by one: `GET /api/v1/bots/{bot}/trades`."""
+
+import asyncio
+import hmac
+import itertools
+import math
+from array import array
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Depends, HTTPException, Query
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from clients.trading import Side, Slippage, Trade
+
+_MOST: Final = 50_000  # trades of one answer
+_BEARER = HTTPBearer(auto_error=False)
+
+
+@dataclass(frozen=True)
+class Span:
+    """The trades that closed in a span of time, oldest first; `total` of them where not all are here.
+
+    `capital` is the equity before the first trade of all and before transfers, null where it is unknown.
+    """
+
+    total: int
+    capital: float | None
+    trades: list[dict[str, Any]]
+
+
+class TradeHistory:
+    """Keeps every trade as it was last told, in the order first told."""
+
+    def __init__(self) -> None:
+        self.capital: float | None = None
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget all trades: the bot's history began anew."""
+        self._rows: dict[tuple[int, float], int] = {}  # the place of each trade
+        self._closed, self._opened, self._profits = array("d"), array("d"), array("d")
+        # NaN where it is unknown: the stake, and what it slipped and paid.
+        self._stakes, self._fees = array("d"), array("d")
+        self._entries, self._exits, self._costs = array("d"), array("d"), array("d")
+        self._kinds = array("L")  # places in `_names`
+        self._names: list[tuple[str, Side]] = []
+        self._places: dict[tuple[str, Side], int] = {}
+
+    def add(self, trades: Iterable[Trade]) -> tuple[list[Trade], bool]:
+        """Take trades; return those that are new, and whether one that was known has other figures now."""
+        new, corrected = [], False
+        # The time of closing last: who reads meanwhile finds a row by it.
+        columns: tuple[array[Any], ...] = (
+            self._kinds,
+            self._opened,
+            self._profits,
+            self._stakes,
+            self._fees,
+            self._entries,
+            self._exits,
+            self._costs,
+            self._closed,
+        )
+        for trade in trades:
+            place = self._rows.setdefault(trade.key, len(self._closed))
+            if place == len(self._closed):
+                for column, value in zip(columns, self._values(trade), strict=True):
+                    column.append(value)
+                new.append(trade)
+            elif self._trade(trade.key, place) != trade:
+                for column, value in zip(columns, self._values(trade), strict=True):
+                    column[place] = value
+                corrected = True
+        return new, corrected
+
+    def trades(self) -> Iterator[Trade]:
+        """Yield all trades."""
+        return itertools.starmap(self._trade, self._rows.items())
+
+    def _values(self, trade: Trade) -> tuple[Any, ...]:
+        kind = (trade.symbol, trade.side)
+        if kind not in self._places:
+            self._places[kind] = len(self._names)
+            self._names.append(kind)
+        slipped = trade.slippage
+        unsure = (trade.stake, trade.fees, slipped.entry, slipped.exit, slipped.cost)
+        told = (math.nan if each is None else each for each in unsure)
+        return self._places[kind], trade.opened_at, trade.profit, *told, trade.closed_at
+
+    def _trade(self, key: tuple[int, float], place: int) -> Trade:
+        slipped = Slippage(*(_known(of[place]) for of in (self._entries, self._exits, self._costs)))
+        return Trade(key=key, **self._row(place), slippage=slipped, fees=_known(self._fees[place]))
+
+    def between(self, start: float, end: float) -> Span:
+        """Return the trades that closed from one unix time until before another; of many, the newest."""
+        closed = self._closed
+        found = sorted((at, place) for place, at in enumerate(closed) if start <= at < end)
+        return Span(len(found), self.capital, [self._row(place) for _, place in found[-_MOST:]])
+
+    def _row(self, place: int) -> dict[str, Any]:
+        symbol, side = self._names[self._kinds[place]]
+        return {
+            "symbol": symbol,
+            "side": side,
+            "opened_at": self._opened[place],
+            "closed_at": self._closed[place],
+            "profit": self._profits[place],
+            "stake": _known(self._stakes[place]),
+        }
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else value
+
+
+def past_trades(past_of: Callable[[str], TradeHistory], read_token: Callable[[], str]) -> APIRouter:
+    """Return the route; it wants the read token. `past_of` raises KeyError for a bot that there is not."""
+    router = APIRouter(tags=["trades"])
+
+    def reader(given: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]) -> None:
+        try:
+            token = read_token()
+        except OSError as error:
+            raise HTTPException(503, f"the read token cannot be read: {error.strerror}") from None
+        said = given.credentials if given else ""
+        if not hmac.compare_digest(said.encode(), token.encode()):
+            raise HTTPException(401, "wants the read token", headers={"WWW-Authenticate": "Bearer"})
+
+    @router.get("/api/v1/bots/{bot}/trades", dependencies=[Depends(reader)])
+    async def trades(
+        bot: str, start: Annotated[float, Query()] = 0.0, end: Annotated[float, Query()] = float("inf")
+    ) -> Span:
+        """Return the trades that closed from `start` until before `end`, unix seconds."""
+        try:
+            past = past_of(bot)
+        except KeyError:
+            raise HTTPException(404, f"bots: {bot!r} is not watched by this exporter") from None
+        return await asyncio.to_thread(past.between, start, end)
+
+    return router

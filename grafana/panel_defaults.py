@@ -1,0 +1,92 @@
+"""What every panel has: its size, what it says of itself, its queries and what it says of no value."""
+
+import re
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from grafanalib import core
+
+from grafana.currencies import Currencies
+from grafana.grafanalib_extensions import Json, Step
+from grafana.grid import COLUMNS
+from grafana.panel_fields import DATASOURCE, Pace, Query, targets, unknown
+
+_UNITS = 8  # of the grid of settings.dashboards.sizes
+_UNIT_HEIGHT = 4  # rows of 30 pixels: a unit is then about as high as it is wide
+
+Size = Literal["small", "medium", "large", "xlarge", "full"]
+
+
+@dataclass(frozen=True)
+class Outline(Currencies):
+    """Makes what is common to panels.
+
+    `helps` is what each metric means, by its full name: what a panel says of itself ends with that.
+    """
+
+    helps: Mapping[str, str]
+
+    def shown(
+        self,
+        queries: Sequence[Query],
+        options: Json,
+        *,
+        unit: str,
+        decimals: int | None,
+        empty: str,
+        top: float | None = None,
+        floor: float | None = None,
+        instant: bool = True,
+    ) -> Json:
+        """Return the queries, options and defaults of a panel of values."""
+        defaults: Json = {
+            "unit": unit,
+            "decimals": decimals,
+            "noValue": empty,
+            "mappings": [unknown(empty)],
+            "color": {"mode": "thresholds"},
+        }
+        if top is not None:
+            defaults |= {"min": 0, "max": top}
+        elif floor is not None:
+            defaults["min"] = floor
+        found = list(targets(queries, instant=instant))
+        return {"targets": found, "options": options, "defaults": defaults}
+
+    def common(
+        self,
+        title: str,
+        words: str,
+        queries: Sequence[Query],
+        size: Size,
+        steps: Sequence[Step] = (),
+        pace: Pace = Pace(),  # noqa: B008 - frozen
+    ) -> Json:
+        """Return title, words, size and data source, which every panel has."""
+        cells = (
+            [_UNITS, self.settings.dashboards.sizes.xlarge[1]]
+            if size == "full"
+            else getattr(self.settings.dashboards.sizes, size)
+        )
+        return {
+            "title": title,
+            "description": self._described(words, queries),
+            "id": zlib.crc32(title.encode()) % 1_000_000 + 1,  # a panel keeps its links wherever it is moved
+            "dataSource": DATASOURCE,
+            "thresholds": list(steps) or [Step(self.colours.lines.default)],
+            "maxDataPoints": None,
+            "interval": pace.step,
+            "timeFrom": pace.back,
+            "gridPos": core.GridPos(w=cells[0] * COLUMNS // _UNITS, h=cells[1] * _UNIT_HEIGHT, x=0, y=0),
+        }
+
+    def _described(self, words: str, queries: Sequence[Query]) -> str:
+        """Return what is said of a panel and what each metric that it shows means."""
+        named = re.findall(r"\b(?:trading_bot|nightdesk)_\w+", " ".join(query.expr for query in queries))
+        bare = [re.sub(r"_(bucket|sum|count)$", "", name) for name in named]
+        meant = {name: self.helps[name] for name in bare if name in self.helps}
+        if len(meant) < 2:
+            return "\n\n".join([text for text in (words, *meant.values()) if text])
+        return "\n".join([words, "", *(f"- `{name}`: {meaning}" for name, meaning in meant.items())]).strip()

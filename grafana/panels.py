@@ -1,0 +1,330 @@
+"""How every dashboard looks: panels in the colours, sizes and decimals of the settings."""
+
+from collections.abc import Mapping, Sequence
+from string import ascii_uppercase
+from typing import Literal
+
+from grafana.grafanalib_extensions import Json, Kind, Stat, StateTimeline, Step, TimeSeries
+from grafana.panel_defaults import Outline
+from grafana.panel_defaults import Size as Size
+from grafana.panel_fields import (
+    COUNT,
+    NEUTRAL,
+    Pace,
+    Query,
+    money_axis,
+    override,
+    painted,
+    targets,
+    unknown,
+)
+from grafana.panel_fields import money as money_in
+from grafana.promql import Worst, counted_beside, extreme, left_behind
+
+MOST_LINES = 8  # that eyes can tell apart on one chart
+# How many values a label can have; what is not here has no bound.
+_VALUES = {"outcome": 3, "side": 2, "severity": 4, "source": 3, "confidence": 2, "objective": 6}
+_REDUCED: Json = {"calcs": ["lastNotNull"], "fields": "", "values": False}
+
+
+class PanelFactory(Outline):
+    """Makes panels in the colours, sizes, decimals and units of the settings."""
+
+    def money(
+        self,
+        title: str,
+        words: str,
+        expr: str,
+        *,
+        empty: str,
+        steps: Sequence[Step] = (),
+        size: Size = "medium",
+        to: str | None = None,
+    ) -> Stat:
+        """Return a sum of money now, one for each currency; `expr` has `%s` where the matchers go.
+
+        What is last known of bots that do not answer is part of it, and its name says of how many.
+        """
+        sums, units = list[Query](), list[Json]()
+        for currency, matchers in self.currencies().items():
+            of_bots = f"max by (bot) ({expr.replace('%s', matchers)})"
+            units += [
+                override(ref, "byFrameRefID", unit=money_in(currency))
+                for ref in ascii_uppercase[len(sums) : len(sums) + 2]
+            ]
+            sums += [
+                Query(f"sum({of_bots}) unless on () {left_behind(of_bots)}", currency),
+                Query(
+                    counted_beside(f"sum({of_bots})", down=left_behind(of_bots), of=f"count({of_bots})"),
+                    "{{down}} of {{of}} bots last known",
+                ),
+            ]
+        return self.stat(
+            title,
+            words,
+            sums,
+            unit=self.money_unit(),
+            decimals=self.settings.dashboards.decimals.money,
+            empty=empty,
+            steps=steps,
+            overrides=units,
+            text="value_and_name",
+            size=size,
+            to=to,
+        )
+
+    def stat(
+        self,
+        title: str,
+        words: str,
+        queries: Sequence[Query],
+        *,
+        empty: str,
+        unit: str = COUNT,
+        steps: Sequence[Step] = (),
+        decimals: int | None = None,
+        overrides: Sequence[Json] = (),
+        mapping: Json | None = None,
+        text: Literal["value", "value_and_name"] = "value",
+        size: Size = "small",
+        to: str | None = None,
+    ) -> Stat:
+        """Return a panel of the value now; `empty` is what it says when nothing is known.
+
+        `to` is the address that a click opens.
+        """
+        links = [{"title": "Open", "url": to}] if to else []
+        return Stat(
+            **self.common(title, words, queries, size, steps or [Step(NEUTRAL)]),
+            targets=list(targets(queries, instant=True)),
+            format=unit,
+            decimals=decimals,
+            noValue=empty,
+            reduceCalc="lastNotNull",
+            graphMode="none",
+            orientation="horizontal",  # one below the other, each as wide as the panel
+            textMode=text,
+            color={"mode": "thresholds"},
+            mappings=[*([mapping] if mapping else []), unknown(empty)],
+            overrides=list(overrides),
+            extraJson={
+                # Names above values, which else have a third of the width.
+                "options": {"wideLayout": False, "text": {"titleSize": 13} if text != "value" else {}},
+                "fieldConfig": {"defaults": {"links": links}},
+            },
+        )
+
+    def gauge(
+        self,
+        title: str,
+        words: str,
+        queries: Sequence[Query],
+        *,
+        unit: str,
+        empty: str,
+        steps: Sequence[Step],
+        decimals: int | None = None,
+        top: float = 1,
+        size: Size = "medium",
+    ) -> Kind:
+        """Return a gauge from 0 to `top` of each value now."""
+        options: Json = {"reduceOptions": _REDUCED, "orientation": "auto"}
+        return Kind(
+            kind="gauge",
+            **self.common(title, words, queries, size, steps),
+            **self.shown(queries, options, unit=unit, decimals=decimals, empty=empty, top=top),
+        )
+
+    def bars(
+        self,
+        title: str,
+        words: str,
+        queries: Sequence[Query],
+        *,
+        unit: str,
+        empty: str,
+        steps: Sequence[Step] = (),
+        decimals: int | None = None,
+        top: float | None = None,
+        floor: float | None = 0,
+        overrides: Sequence[Json] = (),
+        size: Size = "large",
+    ) -> Kind:
+        """Return a horizontal bar for each value now, from `floor` on: None where there may be losses."""
+        options: Json = {"reduceOptions": _REDUCED, "orientation": "horizontal", "displayMode": "basic"}
+        return Kind(
+            kind="bargauge",
+            **self.common(title, words, queries, size, steps),
+            **self.shown(queries, options, unit=unit, decimals=decimals, empty=empty, top=top, floor=floor),
+            overrides=list(overrides),
+        )
+
+    def pie(
+        self,
+        title: str,
+        words: str,
+        queries: Sequence[Query],
+        *,
+        unit: str,
+        empty: str,
+        colours: Mapping[str, str] | None = None,
+        size: Size = "large",
+    ) -> Kind:
+        """Return the shares of a whole; `colours` by name, else those of the settings in turn."""
+        pie = self.colours.pie
+        fixed = colours or {query.legend: pie[at % len(pie)] for at, query in enumerate(queries)}
+        legend: Json = {"displayMode": "list", "placement": "bottom", "showLegend": True}
+        options: Json = {
+            "reduceOptions": _REDUCED,
+            "pieType": "pie",
+            "legend": legend | {"values": ["value", "percent"]},
+            "tooltip": {"mode": "single", "sort": "none"},
+        }
+        common = self.shown(queries, options, unit=unit, decimals=0, empty=empty)
+        common["defaults"] |= {"color": {"mode": "palette-classic"}}
+        return Kind(
+            kind="piechart",
+            **self.common(title, words, queries, size),
+            **common,
+            overrides=[painted(name, colour) for name, colour in fixed.items()],
+        )
+
+    def heat(
+        self,
+        title: str,
+        words: str,
+        query: Query,
+        *,
+        unit: str,
+        empty: str,
+        pace: Pace,
+        size: Size = "xlarge",
+    ) -> Kind:
+        """Return a row for each series, a cell for each point, the darker the more."""
+        options: Json = {
+            "calculate": False,
+            "cellGap": 1,
+            "cellValues": {"unit": unit},
+            "color": {"mode": "scheme", "scheme": "Oranges", "steps": 64, "exponent": 0.5, "reverse": False},
+            "filterValues": {"le": 1e-9},
+            "legend": {"show": True},
+            "rowsFrame": {"layout": "auto"},
+            "showValue": "never",
+            "tooltip": {"show": True, "yHistogram": False},
+            "yAxis": {"axisPlacement": "left", "reverse": False},
+        }
+        return Kind(
+            kind="heatmap",
+            **self.common(title, words, [query], size, pace=pace),
+            **self.shown([query], options, unit=unit, decimals=0, empty=empty, instant=False),
+        )
+
+    def lines(
+        self,
+        title: str,
+        words: str,
+        queries: Sequence[Query],
+        *,
+        unit: str,
+        empty: str,
+        colour: str | None = None,
+        many: bool = False,
+        limits: Sequence[Step] = (),
+        filled: bool = False,
+        columns: bool = False,
+        decimals: int | None = None,
+        overrides: Sequence[Json] = (),
+        worst: Worst = "highest",
+        pace: Pace = Pace(),  # noqa: B008 - frozen
+        size: Size = "xlarge",
+    ) -> TimeSeries:
+        """Return lines (or stacked columns) over time, the limits drawn and always within sight.
+
+        One bot's line has `colour`; several bots, or `many` lines of one, need a colour each. Where there
+        may be more lines than eyes can follow, the `worst` are drawn. `decimals`, which ratios and money
+        bring, are left to Grafana: fixed ones repeat the labels of an axis.
+        """
+        del decimals
+        bounds = [step.value for step in limits if step.value is not None]
+        scale = {"axisSoftMin": min(0, *bounds) * 1.1, "axisSoftMax": max(0, *bounds) * 1.1} if bounds else {}
+        defaults: Json = {"noValue": empty, "custom": scale} | ({"min": 0} if columns else {})
+        if self.alone and not many:
+            fixed = colour or (self.colours.bars if columns else self.colours.lines.default)
+            defaults["color"] = {"mode": "fixed", "fixedColor": fixed}
+        drawn, few = self._few(queries, worst)
+        words = f"{words} {few}".strip()
+        return TimeSeries(
+            **self.common(title, words, queries, size, [Step("transparent"), *limits], pace),
+            targets=list(targets(drawn)),
+            unit=unit,
+            drawStyle="bars" if columns else "line",
+            barAlignment=1 if columns else 0,  # a column stands for what follows its point
+            stacking={"mode": "normal", "group": "A"} if columns else {},
+            lineWidth=self.colours.bar_width if columns else self.colours.line_width,
+            lineInterpolation="smooth" if filled else "linear",
+            fillOpacity=80 if columns else 10 if filled else 0,
+            showPoints="never",
+            tooltipMode="multi",
+            legendCalcs=["sum" if columns else "lastNotNull"],
+            thresholdsStyleMode="line" if limits else "off",
+            overrides=list(overrides),
+            extraJson={"fieldConfig": {"defaults": defaults}},
+        )
+
+    def _few(self, queries: Sequence[Query], worst: Worst) -> tuple[Sequence[Query], str]:
+        """Return the queries, cut to the worst lines where there may be too many, and what that says."""
+        many = {**_VALUES, "bot": len(self.settings.bots)}
+        if sum(query.lines(many) for query in queries) <= MOST_LINES:
+            return queries, ""
+        each = MOST_LINES // len(queries)
+        cut = [Query(extreme(query.expr, each, worst), query.legend) for query in queries]
+        return cut, f"The {each} {worst} now."
+
+    def money_lines(
+        self,
+        title: str,
+        words: str,
+        queries: Sequence[Query],
+        *,
+        empty: str,
+        worst: Worst = "lowest",
+        many: bool = False,
+        limits: Sequence[Step] = (),
+        filled: bool = False,
+        size: Size = "xlarge",
+    ) -> list[TimeSeries]:
+        """Return a chart of money for each currency; each query has `%s` where the matchers go."""
+        currencies = self.currencies()
+        return [
+            self.lines(
+                title if len(currencies) < 2 else f"{title}, {currency}",
+                words,
+                [Query(query.expr.replace("%s", matchers), query.legend) for query in queries],
+                unit=money_axis(currency),
+                empty=empty,
+                worst=worst,
+                many=many,
+                limits=limits,
+                filled=filled,
+                size=size,
+            )
+            for currency, matchers in currencies.items()
+        ]
+
+    def states(
+        self,
+        title: str,
+        words: str,
+        queries: Sequence[Query],
+        mapping: Json,
+        *,
+        empty: str,
+        size: Size = "large",
+    ) -> StateTimeline:
+        """Return a band a series, coloured and named by `mapping`."""
+        return StateTimeline(
+            **self.common(title, words, queries, size),
+            targets=list(targets(queries)),
+            mappings=[mapping],
+            extraJson={"fieldConfig": {"defaults": {"noValue": empty, "unit": "short"}}},
+        )

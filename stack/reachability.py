@@ -1,0 +1,171 @@
+"""Says what keeps people from hearing of an alert: who cannot be reached, and what nothing uses."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from stack.routes import SEVERITIES
+from stack.settings import Settings, severities_of
+from stack.settings.model import DEMO
+from stack.settings.plan import CHANNELS, CLIMB, Step, Subject, carrying, step_recipients
+from stack.settings.timetable import WATCHDOG, Entry, timetable
+
+_LINKS = ("webhook_actions", "grafana", "runbooks")  # that messages about alerts hold
+Plans = dict[Subject, list[Entry]]
+_ONLY_HERE = (".localhost", ".internal")
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What is wrong with who is told: errors refuse the settings, warnings are said.
+
+    `used` has each channel over which somebody is told, with the severities of what.
+    """
+
+    errors: list[str]
+    warnings: list[str]
+    used: dict[str, list[str]]
+
+
+def findings(settings: Settings, now: datetime | None = None) -> Findings:
+    """Return what keeps people from hearing of an alert that fires now, or whenever.
+
+    The simulated bot harms nobody: of it alone, and of links outside `production`, there are only warnings.
+    """
+    plans = _plans(settings, now or datetime.now(UTC))
+    silent = [*_silent(settings, plans), *_unused(settings, plans)]
+    links = list(_links(settings))
+    playing = set(settings.bots) <= ({DEMO} if settings.demo.enabled else set())
+    errors = ([] if playing else silent) + (links if settings.profile == "production" else [])
+    warnings = [line for line in silent + links if line not in errors]
+    warnings += [*_news(settings), *_passed_over(settings)]
+    return Findings(errors, warnings, _used(plans))
+
+
+def _used(plans: Plans) -> dict[str, list[str]]:
+    used: dict[str, dict[str, None]] = {}
+    for severity in SEVERITIES:
+        for subject, entries in plans.items():
+            for entry in notified(entries) if subject.severity == severity else ():
+                used.setdefault(entry.channel, {})[severity] = None
+    return {channel: list(severities) for channel, severities in used.items()}
+
+
+def _plans(settings: Settings, now: datetime) -> Plans:
+    """Return the timetable of every alert of every bot; one bot stands for all that are told of as it is."""
+    alike = {(bot.team, *_windows(settings, name)): name for name, bot in settings.bots.items()}
+    subjects = [
+        Subject(kind, bot, severity)
+        for kind, alert in settings.alerts.items()
+        if alert.enabled
+        for severity in severities_of(kind)
+        for bot in (alike.values() or ("",))
+    ]
+    return {one: timetable(settings, one, now) for one in subjects}
+
+
+def _windows(settings: Settings, bot: str) -> tuple[int, ...]:
+    windows = enumerate(settings.routing.maintenance)
+    return tuple(index for index, window in windows if not window.bots or bot in window.bots)
+
+
+def notified(entries: list[Entry]) -> list[Entry]:
+    """Return those entries of a timetable by which somebody is told."""
+    return [one for one in entries if one.channel]
+
+
+def _silent(settings: Settings, plans: Plans) -> Iterator[str]:
+    """Yield a line for whatever reaches nobody, those with one reason in one line."""
+    if not carrying(settings, "critical"):
+        yield (
+            "channels: none is enabled, so nobody would hear of any alert; "
+            "set channels.email (or telegram, slack, sms, phone) and enable it"
+        )
+        return
+    if not carrying(settings, "meta"):
+        yield (
+            "channels: what says that Nightdesk itself is broken is sent by Alertmanager, over email, Slack "
+            "or Telegram chats that are numbers, and none of these is set; set one beside "
+            f"{', '.join(carrying(settings, 'critical'))}"
+        )
+    reasons: dict[str, list[str]] = {}
+    for subject, entries in plans.items():
+        if subject.severity == "info" or subject.kind == WATCHDOG or notified(entries):
+            continue
+        if subject.severity == "meta" and not carrying(settings, "meta"):
+            continue
+        names = reasons.setdefault(entries[0].why, [])
+        name = f"{subject.kind} of {subject.bot}" if subject.bot else subject.kind
+        names.append(name)
+    for why, names in reasons.items():
+        yield (
+            f"{_some(names)}: nobody would hear of it: {why}; name a channel, or switch it off "
+            "(alerts.….enabled: false)"
+        )
+
+
+def _news(settings: Settings) -> Iterator[str]:
+    """Yield a line where news has no channel: nobody is rung up for it."""
+    able = carrying(settings, "critical")
+    if able and not carrying(settings, "info"):
+        yield f"summaries and milestones are sent to nobody: news does not go over {', '.join(able)}"
+
+
+def _unused(settings: Settings, plans: Plans) -> Iterator[str]:
+    used = {entry.channel for entries in plans.values() for entry in entries}
+    used.update(settings.reports.channels, settings.escalation.repeated_alerts.channels)
+    for channel in CHANNELS:
+        if getattr(settings.channels, channel).enabled and channel not in used:
+            yield (
+                f"channels.{channel}: is set, and nothing is sent over it; name it in severities, alerts or "
+                f"escalation, or set channels.{channel}.enabled to false"
+            )
+
+
+def _passed_over(settings: Settings) -> Iterator[str]:
+    """Yield a line for each level whose people have no address over its channels: it is passed over."""
+    now, escalation = datetime.now(UTC), settings.escalation
+    if not carrying(settings, "critical"):
+        return
+    for index, level in enumerate(escalation.levels):
+        rota = escalation.rotas.get(level.contact)
+        for name in rota.people if rota else [level.contact]:
+            alone = level.model_copy(update={"contact": name})
+            asked = settings.model_copy(
+                update={"escalation": escalation.model_copy(update={"levels": [alone]})}
+            )
+            whom = step_recipients(asked, Subject("", "", "critical"), Step(CLIMB, 1, 0.0, ""), now)
+            if not whom.recipients:
+                way_out = "and is passed over; give one, or another channel"
+                yield f"escalation.levels[{index}]: {whom.why}, {way_out}"
+
+
+def _links(settings: Settings) -> Iterator[str]:
+    """Yield a line for each address in messages that opens on this machine, or between containers, only."""
+    if not carrying(settings, "critical"):
+        return
+    for service in _LINKS:
+        given = getattr(settings.links, service)
+        if service == "runbooks" and given is None:
+            continue  # those of webhook_actions
+        host = urlsplit(settings.link(service)).hostname or ""
+        if _opens_here_only(host):
+            yield (
+                f"links.{service}: messages would link to {settings.link(service)}, which no phone can open; "
+                "write the address that your phone opens (docs/who.md)"
+            )
+
+
+def _opens_here_only(host: str) -> bool:
+    """Return whether a name or address means something else, or nothing, to another machine."""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return "." not in host or host.endswith(_ONLY_HERE)
+    return address.is_loopback or address.is_unspecified or address.is_link_local
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")

@@ -1,0 +1,21 @@
+"""What Nightdesk tells by itself reaches Alertmanager, or says why it reaches nobody."""
+
+import pytest
+
+from stack.announce import NotDelivered, send_notice
+from stack.settings import load
+from tests.conftest import free_port
+from tests.stack.conftest import Desk
+
+
+def test_without_a_channel_nobody_is_told_and_that_is_said(desk: Desk):
+    with pytest.raises(NotDelivered, match="none of email, telegram, slack is set below channels"):
+        send_notice(load([desk.root / "monitoring.yaml"]), "meta", "exporter fails", "again and again")
+
+
+def test_an_alertmanager_that_does_not_answer_is_named(desk: Desk):
+    port = free_port()
+    slack = {"enabled": True, "url_file": "secrets/slack"}
+    desk.write(channels={"slack": slack}, services={"alertmanager": {"port": port}})
+    with pytest.raises(NotDelivered, match=rf"Alertmanager at http://127\.0\.0\.1:{port}/.* does not answer"):
+        send_notice(load([desk.root / "monitoring.yaml"]), "meta", "exporter fails", "again and again")
