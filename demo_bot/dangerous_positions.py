@@ -1,4 +1,4 @@
-"""Opens positions that are in danger, for whoever wants to see what Nightdesk makes of them."""
+"""Opens positions that are in danger, to show how Nightdesk handles them."""
 
 import logging
 

@@ -64,7 +64,7 @@ _OPEN_HEADERS = {metric.name: _open_header(metric) for metric in METRICS}
 _OPEN = "application/openmetrics-text"
 TEXT = Format("text/plain", "0.0.4", _TEXT_HEADERS)
 OPENMETRICS = Format(_OPEN, "1.0.0", _OPEN_HEADERS, b"# EOF\n")
-# The first is for whoever does not mind.
+# A client that accepts any format gets the first.
 _OFFERS = (
     TEXT,
     OPENMETRICS,

@@ -115,7 +115,7 @@ class _Watch:
             return ""
 
     async def reload(self, request: Request) -> Response:
-        """Read the settings anew for whoever has the token of that; 422 says what is wrong with them."""
+        """Reload the settings; needs the reload token. 422 says what is wrong with them."""
         file = self.reload_token()
         try:
             token = (await asyncio.to_thread(file.read_text, "utf-8")).strip()

@@ -15,7 +15,7 @@ class NotDelivered(Exception):
 
 
 def send_notice(settings: Settings, severity: str, summary: str, description: str) -> None:
-    """Have Alertmanager send a message over each of its channels that is set, as `test-notify` does.
+    """Have Alertmanager send a message over each of its configured channels, as `test-notify` does.
 
     Raises NobodyTold.
     """

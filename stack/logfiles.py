@@ -17,7 +17,7 @@ LAST_LINES = 12
 
 
 class RotatingFile(logging.handlers.BaseRotatingHandler):
-    """A log file that is set aside at a size or with the day, whichever comes first."""
+    """A log file, rotated at a size or with the day, whichever comes first."""
 
     def __init__(self, file: Path, logs: Logs, now: Callable[[], float] = time.time) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)

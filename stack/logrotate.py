@@ -1,4 +1,4 @@
-"""Writes how long logs are kept, for whoever keeps them: logrotate for bots' logs, Docker for containers'."""
+"""Writes how long logs are kept: for logrotate those of bots, for Docker those of containers."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Sends one test message over each channel that is set: by Alertmanager, or as the engine does."""
+"""Sends one test message over each configured channel: by Alertmanager, or as the engine does."""
 
 import json
 import subprocess
@@ -42,7 +42,7 @@ class _Counts:
 @as_json
 @on_instance
 def test_notify(instance: Instance, as_json: bool) -> int:
-    """Send one message over each channel that is set."""
+    """Send one message over each configured channel."""
     sent = send_tests(instance.settings(), instance.words())
     if as_json:
         show_json([{"channel": channel, "outcome": outcome} for channel, outcome in sent])
@@ -52,7 +52,7 @@ def test_notify(instance: Instance, as_json: bool) -> int:
 
 
 def send_tests(settings: Settings, words: Sequence[str]) -> list[tuple[str, str]]:
-    """Return (channel, what became of it) for each channel that is set, one after the other.
+    """Return (channel, what became of it) for each configured channel, one after the other.
 
     `words` are the options by which a service is given these settings. Alertmanager tells nothing of a single
     message, so its counters before and after are compared, for as long as the channel's own time-out. Raises

@@ -178,7 +178,7 @@ def run(instance: Instance, words: tuple[str, ...], bot: str | None, confirm: st
 
 
 @click.command()
-@click.option("--reason", default="", metavar="TEXT", help="For whoever comes next")
+@click.option("--reason", default="", metavar="TEXT", help="Why, for the next person")
 @click.option("--resume", is_flag=True, help="Let actions run again")
 @click.option("--release", metavar="BOT", shell_complete=BOTS, help="No longer keep this halted bot paused")
 @on_instance

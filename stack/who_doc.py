@@ -27,9 +27,9 @@ One plan, a function of alert, bot, settings and time. Alertmanager's receivers,
 The rules:
 
 - **The first notice** goes over the alert's channels: `alerts.<name>.channels`, where that is null its
-  severity's. Where none of these is set, others take their place: for what is critical all that are set,
-  for the rest those that do not ring (email, Telegram, Slack), for want of these any. News (`info`) never
-  rings.
+  severity's. Where none of these is configured, others take their place: all configured ones for critical
+  alerts, for the rest those that do not ring (email, Telegram, Slack), for want of these any. News
+  (`info`) never rings.
 - Over each channel it goes to **the channel's own addresses** (`to`, `chats`, `channel`; below: the desk)
   and to those that `escalation.first` has there, a contact or a rota. A bot's `team` takes the place of
   both where it has an address; a team that is a rota is told beside the desk, since Alertmanager cannot

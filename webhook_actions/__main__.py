@@ -69,7 +69,7 @@ def _web(
 async def serve(read: Callable[[], Settings], replica: int, data: Path, tls: WebConfig | None = None) -> int:
     """Serve until a signal comes, and return the exit code. SIGHUP reloads.
 
-    Of a web configuration its TLS counts: who may do what is told by tokens.
+    Only the TLS part of a web configuration applies here; tokens decide who may do what.
     """
     settings = read()
     service = settings.services.webhook_actions

@@ -40,7 +40,7 @@ class Metrics:
             "nightdesk_escalations", "Incidents handed to a person.", ["bot", "severity"]
         )
         self.exhausted = counter(
-            "nightdesk_escalations_exhausted", "Incidents for which nobody is left to be told."
+            "nightdesk_escalations_exhausted", "Incidents whose escalation got no answer from anyone."
         )
         self.responses = counter(
             "nightdesk_responses",

@@ -61,7 +61,7 @@ class LimitStateStore:
         }
 
     def note(self, place: str, terms: Mapping[str, Terms], states: Mapping[str, State]) -> None:
-        """Take the states, for `write` and for whoever reads them in this process."""
+        """Take the states, for `write` and for readers in this process."""
         limits = {
             name: LimitState(measures=measures(terms[name]), state=state) for name, state in states.items()
         }

@@ -272,7 +272,7 @@ def _sending(factory: PanelFactory) -> list[Panel]:
 
 
 def _outcomes(factory: PanelFactory) -> list[Json]:
-    """Return the colours of what went well, what failed and what is tried again, by the end of its name."""
+    """Return the colours of successes, failures and retries, by the end of the series' name."""
     ends = {
         "ok|accepted|done|resolved|sent|delivered": factory.good,
         "failed|refused|malformed|unauthorized|unavailable": factory.bad,
@@ -304,7 +304,7 @@ def _people(factory: PanelFactory) -> list[Panel]:
     return [
         factory.stat(
             "Nobody answered",
-            "In the time shown: incidents for which nobody was left to be told.",
+            "In the time shown: incidents whose escalation notified everyone and got no answer.",
             [Query(f"round(sum({never}))", "times")],
             empty="engine not known",
             steps=[Step(factory.good), Step(factory.bad, 1)],

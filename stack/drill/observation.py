@@ -129,7 +129,7 @@ class Parts:
         raise Silent(why)
 
     def acknowledge(self, incident: int, comment: str) -> None:
-        """Acknowledge an incident of the drill for whoever answered another. Raises Silent."""
+        """Acknowledge an incident of the drill for the person who answered another. Raises Silent."""
         service, file = (
             self._settings.services.webhook_actions,
             self._settings.webhook_actions.tokens.act_file,

@@ -124,7 +124,7 @@ class Drill:
         return next_
 
     def _answer_the_others(self, say: Say) -> None:
-        """Acknowledge for whoever answered: that one person can is proven once, not forty times."""
+        """Acknowledge for the person who answered: a drill proves once, not forty times, that they can."""
         answered = next((one for one in self._alerts if one.answer is not None), None)
         if answered is None:
             return

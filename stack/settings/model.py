@@ -127,7 +127,7 @@ class Collection(Section):
 
 
 class Queue(Section):
-    """How samples wait for a store that takes remote write; what is not taken is tried again."""
+    """How samples wait for a remote-write store; Prometheus retries what the store did not take."""
 
     batch_size: Count
     flush_interval: Annotated[RealTime, Between("1s", "60s")]

@@ -23,7 +23,7 @@ def wrong_with(settings: Settings, contact: str, window: Window) -> str:
     enabled = [channel for channel in CHANNELS if getattr(settings.channels, channel).enabled]
     if enabled and not any(one.contact == contact for one in reached(settings, contact, enabled)):
         return (
-            f"{contact} can be reached over no channel that is set ({', '.join(enabled)}); "
+            f"no configured channel ({', '.join(enabled)}) reaches {contact}; "
             f"give contacts.{contact} an address"
         )
     return ""

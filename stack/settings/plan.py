@@ -15,7 +15,7 @@ from stack.settings.rota import on_call
 CLIMB = "climb"  # the rule by which one person after the other is told
 REPEATED, DOWN, LOSS = "repeated_alerts", "system_down", "critical_loss"
 NOTICE, INSIST = "notice", "insist"  # begin the rules that tell what cannot be done
-NO_NEWS = "told"  # the kind of a notice of what the opening has said: for whoever has not heard that
+NO_NEWS = "told"  # the kind of a notice that repeats the first one, for people who have not got that
 
 ESCALATED = ("critical", "warning")  # the engine tells of these; info and meta are Alertmanager's alone
 PUT_OFF = ("warning",)  # by quiet hours; news have hours of their own, and meta says that Nightdesk is broken
@@ -129,7 +129,7 @@ def of_alert(settings: Settings, kind: str, severity: str) -> Choice:
 
 
 def _over(settings: Settings, severity: str, wanted: Iterable[str], source: str) -> Choice:
-    """Return those of the wanted channels that are set; where none is, others, so that nothing is silent.
+    """Return the wanted channels that are configured; where none is, others, so that nothing is silent.
 
     What is critical then goes over all, the rest over quiet ones; news never rings.
     """
@@ -262,7 +262,7 @@ def climbs(settings: Settings, kind: str, severity: str) -> Step | None:
 
 
 def ends_a_round(settings: Settings, step: Step) -> bool:
-    """Return whether a step of the climb comes after the last level: nobody is left to be told."""
+    """Return whether a step of the climb comes after the last level: everyone has been notified."""
     return step.rule == CLIMB and step.level > len(settings.escalation.levels)
 
 
@@ -290,9 +290,9 @@ def step_recipients(settings: Settings, subject: Subject, step: Step, now: datet
     if not found and step.rule != CLIMB:  # nobody comes after: whatever there is, before silence
         every = carrying(settings, subject.severity)
         found = reached(settings, name, every) or _shared(settings, name, every)
-        choice = Choice(every, f"{name} has no address over {', '.join(wanted) or 'any channel'}")
+        choice = Choice(every, f"{name} has no address for {', '.join(wanted) or 'any channel'}")
     if not found:
-        reason = f"{name} has no address over {', '.join(wanted) or 'any channel'} that is set"
+        reason = f"{name} has no address for {', '.join(wanted) or 'any configured channel'}"
         return StepRecipients(name, (), reason)
     left = _once(found, _told_beside(settings, subject, step, now))
     if step.rule == DOWN:

@@ -23,14 +23,14 @@ _RIGHTS = {"viewer": frozenset[Right](), "responder": _RESPONDER, "operator": fr
 
 
 def role_of(settings: Settings, name: str) -> str | None:
-    """Return the role of a contact, or of the desk; None for whoever settings do not name."""
+    """Return the role of a contact, or of the desk; None for anyone else."""
     if contact := settings.contacts.get(name):
         return contact.role
     return settings.escalation.desk_role if name == DESK else None
 
 
 def rights_of(settings: Settings, name: str) -> frozenset[Right]:
-    """Return what a contact, or the desk, may do; nothing for whoever settings do not name."""
+    """Return what a contact, or the desk, may do; nothing for anyone else."""
     return _RIGHTS.get(role_of(settings, name) or "viewer", frozenset())
 
 

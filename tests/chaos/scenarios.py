@@ -23,7 +23,7 @@ def play() -> list[Finding]:
 
 
 @contextmanager
-def _stage(*names: str, **settings: Any) -> Iterator[tuple[Fleet, ChaosStack]]:
+def _chaos_stack(*names: str, **settings: Any) -> Iterator[tuple[Fleet, ChaosStack]]:
     with tempfile.TemporaryDirectory(prefix="chaos-") as directory:
         fleet = Fleet(list(names), seed=1)
         chaos_stack = ChaosStack(Path(directory), fleet, 1, **({"actions": _QUICK} | _NOBODY | settings))
@@ -55,7 +55,7 @@ def _resolved(name: str, kind: str, **changes: Any) -> dict[str, Any]:
 
 def _flapping() -> Finding:
     """A bot comes up and goes down for an hour, which is a minute here."""
-    with _stage("alpha") as (fleet, chaos_stack):
+    with _chaos_stack("alpha") as (fleet, chaos_stack):
         for _ in range(_FLAPS):
             fleet.strike("alpha", "Down", "-")
             _deliver(chaos_stack, alert("alpha", "Down", "-"))
@@ -71,7 +71,7 @@ def _flapping() -> Finding:
 def _halted() -> Finding:
     """A bot that was closed is started by someone else."""
     armed = {"actions": _QUICK | {"armed": ["close_all_positions"]}}
-    with _stage("alpha", **armed) as (fleet, chaos_stack):
+    with _chaos_stack("alpha", **armed) as (fleet, chaos_stack):
         bot = fleet.bots["alpha"]
         fleet.strike("alpha", "CriticalLoss", "-")
         eventually(lambda: chaos_stack.firing() > 0, what="the alert")
@@ -90,7 +90,7 @@ def _halted() -> Finding:
 
 def _silenced() -> Finding:
     """An alert ends while Alertmanager is silent about it."""
-    with _stage("alpha") as (fleet, chaos_stack):
+    with _chaos_stack("alpha") as (fleet, chaos_stack):
         fleet.bots["alpha"].comes_back = False
         _goes_down(fleet, chaos_stack, "alpha")
         eventually(lambda: fleet.bots["alpha"].did("restart"), what="a restart")
@@ -104,7 +104,7 @@ def _silenced() -> Finding:
 
 def _wrong_password() -> Finding:
     """The exporter is refused by the bot."""
-    with _stage("alpha") as (fleet, chaos_stack):
+    with _chaos_stack("alpha") as (fleet, chaos_stack):
         fleet.bots["alpha"].error = "auth"
         _goes_down(fleet, chaos_stack, "alpha")
         eventually(
@@ -117,7 +117,7 @@ def _wrong_password() -> Finding:
 def _forty_down() -> Finding:
     """Forty bots go down at once."""
     names = [f"bot{n:02}" for n in range(40)]
-    with _stage(*names) as (fleet, chaos_stack):
+    with _chaos_stack(*names) as (fleet, chaos_stack):
         for name in names:
             fleet.strike(name, "Down", "-")
         eventually(lambda: chaos_stack.firing() == len(names), what="forty alerts")
@@ -135,7 +135,7 @@ def _forty_down() -> Finding:
 
 def _moved_start() -> Finding:
     """`resolved` comes with another start than `firing` had, and the old `firing` once more after it."""
-    with _stage("alpha", "beta") as (fleet, chaos_stack):
+    with _chaos_stack("alpha", "beta") as (fleet, chaos_stack):
         began = datetime.now(UTC)
         for name in ("alpha", "beta"):
             fleet.bots[name].comes_back = False

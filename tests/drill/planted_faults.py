@@ -170,7 +170,7 @@ def _without_job(config: Any, name: str) -> None:
     config["scrape_configs"] = [one for one in config["scrape_configs"] if one["job_name"] != name]
 
 
-def _elsewhere(config: Any) -> None:
+def _wrong_target(config: Any) -> None:
     config["alerting"]["alertmanagers"][0]["static_configs"][0]["targets"] = ["127.0.0.1:9"]
 
 
@@ -242,7 +242,7 @@ FAULTS: dict[str, tuple[Plant, str]] = {
         "metric: Prometheus does not see",
     ),
     "Prometheus does not reach Alertmanager": (
-        prometheus("prometheus.yml", _elsewhere),
+        prometheus("prometheus.yml", _wrong_target),
         "Alertmanager: it does not have the alert",
     ),
     "text that cannot be written": (

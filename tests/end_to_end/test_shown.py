@@ -21,7 +21,7 @@ _NONE_SAYS = "neither bot says it"
 _WELL = "all is well, and the panel says so"
 _WAITS = "windows of days are summed from bricks that are minutes apart even here"
 _UNANSWERED = "no person answers an incident here"
-_NOT_SET = "nothing of that is set in this stack"
+_NOT_SET = "this stack has none of that"
 # Dashboard, panel and query of what is empty here, and why; each may be, none must.
 RIGHTLY_EMPTY = {
     "nightdesk: Messages A": _NOT_SET,

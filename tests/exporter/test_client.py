@@ -167,7 +167,7 @@ def test_a_wrong_token_is_told_once_and_nothing_is_lost(exporter: Desk, caplog):
 def test_a_redirect_takes_the_token_nowhere():
     seen: list[str] = []
 
-    class Elsewhere(BaseHTTPRequestHandler):
+    class OtherHost(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             seen.append(self.headers["Authorization"] and self.path)
             self.send_response(302)
@@ -180,7 +180,7 @@ def test_a_redirect_takes_the_token_nowhere():
         def log_message(self, *_: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Elsewhere)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), OtherHost)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     with Bot(f"http://127.0.0.1:{server.server_address[1]}", "one", token="x", interval=0.01) as bot:
         bot.trade(**closed(1))

@@ -1,4 +1,4 @@
-"""A world in which every recording rule has a value that can be worked out by hand, and those values."""
+"""Series for which every recording rule has a value that can be worked out by hand, and those values."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class Recorded:
     samples: tuple[tuple[Mapping[str, str], float], ...]
 
 
-def world(settings: Settings) -> Iterator[Series]:
+def every_record(settings: Settings) -> Iterator[Series]:
     """Yield the series as they are scraped."""
     yield from _good(settings)
     yield from _poor(settings)
@@ -116,7 +116,7 @@ def _bounds(settings: Settings) -> tuple[float, float, float]:
 
 
 def values(settings: Settings) -> Iterator[Recorded]:
-    """Yield what every recording rule has to say of that world."""
+    """Yield what every recording rule returns for these series."""
     yield from _signals(settings)
     yield from _health()
     yield from _service_level(settings)

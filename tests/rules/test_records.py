@@ -7,7 +7,7 @@ from typing import Any
 
 from stack.settings import Settings
 from tests.rules.promtool import SLOW, inputs, read, run, write
-from tests.rules.records import COUNT, Recorded, values, world
+from tests.rules.records import COUNT, Recorded, every_record, values
 
 STEP = 1e-6  # as far as float arithmetic in another order agrees
 
@@ -16,7 +16,7 @@ def test_every_recording_rule_has_its_value(settings: Settings, rules: Path, tmp
     when = (COUNT - 1) * settings.collection.trading.interval
     test = {
         "interval": str(settings.collection.trading.interval),
-        "input_series": inputs(list(world(settings))),
+        "input_series": inputs(list(every_record(settings))),
         "promql_expr_test": [_expectation(value, int(when)) for value in values(settings)],
     }
     file = write(tmp_path / "tests.yml", [test], sorted(rules.glob("*.yml")), SLOW)

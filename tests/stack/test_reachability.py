@@ -92,7 +92,7 @@ def test_links_that_a_phone_in_the_same_network_opens_are_fine(desk: Desk, host:
 def test_a_level_whose_person_has_no_address_over_its_channels_is_said(desk: Desk) -> None:
     people = {"manager": {"email": ["boss@example.org"]}}
     _, said = checked(desk, "email", "phone", "sms", contacts=people, profile="experienced")
-    assert "warning: escalation.levels[0]: manager has no address over phone, sms that is set" in said
+    assert "warning: escalation.levels[0]: manager has no address for phone, sms" in said
 
 
 @pytest.mark.parametrize(

@@ -225,7 +225,7 @@ SOURCES = {
 }
 
 
-def telling(kind: str, directory: Path, more: str = "") -> BotControl:
+def control_of(kind: str, directory: Path, more: str = "") -> BotControl:
     """Return the control of a bot that only tells, as settings give it."""
     config = directory / "monitoring.yaml"
     program = f'programs: {{show: ["{sys.executable}", "-c", "print(1)"]}}'
@@ -235,14 +235,14 @@ def telling(kind: str, directory: Path, more: str = "") -> BotControl:
 
 @pytest.mark.parametrize("kind", SOURCES)
 def test_a_bot_that_only_tells_cannot_be_restarted_and_that_is_said(kind: str, tmp_path: Path) -> None:
-    outcome = restart_bot(telling(kind, tmp_path), None)  # type: ignore[arg-type]  # it is not looked at
+    outcome = restart_bot(control_of(kind, tmp_path), None)  # type: ignore[arg-type]  # it is not looked at
     assert outcome.result is Result.CANNOT
     assert "neither `control` nor `restart`" in outcome.detail
 
 
 @pytest.mark.parametrize("kind", SOURCES)
 def test_a_bot_that_only_tells_is_restarted_as_settings_say(kind: str, tmp_path: Path) -> None:
-    bot = telling(kind, tmp_path, ", restart: {type: command, program: show}")
+    bot = control_of(kind, tmp_path, ", restart: {type: command, program: show}")
     restarted = restart_bot(bot, None)  # type: ignore[arg-type]  # it is not looked at
     assert restarted.done
     assert "it answers" not in restarted.detail, "nobody was asked"
@@ -255,7 +255,7 @@ def test_a_bot_that_only_tells_is_restarted_through_a_control_of_its_own(
 ) -> None:
     (tmp_path / "token").write_text("secret")
     address = f'type: http, url: "http://127.0.0.1:{bots.port}/alpha", token_file: token'
-    bot = telling(kind, tmp_path, f", control: {{{address}}}")
+    bot = control_of(kind, tmp_path, f", control: {{{address}}}")
     bots.by_name["alpha"].status = 409
     assert bot.restart().result is Result.FAILED
     assert bots.by_name["alpha"].restarts == ["key"]
@@ -347,7 +347,7 @@ def test_a_state_that_cannot_be_read_is_told_with_its_place(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("kind", ["docker, container: x", "command, program: show"])
 def test_a_bot_that_can_only_be_restarted_says_so_of_all_else(kind: str, tmp_path: Path) -> None:
-    bot = telling("file", tmp_path, f", restart: {{type: {kind}}}")
+    bot = control_of("file", tmp_path, f", restart: {{type: {kind}}}")
     for outcome in (bot.pause(), bot.bring_to(Target(paused=True)), bot.retry_connection(), bot.standing()):
         assert isinstance(outcome, Outcome)
         assert outcome.result is Result.CANNOT, outcome
@@ -355,8 +355,8 @@ def test_a_bot_that_can_only_be_restarted_says_so_of_all_else(kind: str, tmp_pat
 
 @pytest.mark.parametrize("kind", SOURCES)
 def test_how_long_an_action_may_take_covers_its_waits_and_its_boot(kind: str, tmp_path: Path) -> None:
-    plain = telling(kind, tmp_path)
-    program = telling(kind, tmp_path, ", boot: 10m, restart: {type: command, program: show}")
+    plain = control_of(kind, tmp_path)
+    program = control_of(kind, tmp_path, ", boot: 10m, restart: {type: command, program: show}")
     assert program.longest > 10 + 600 + 600  # the wait, the program's own boot, and ours
     assert plain.longest < 120, "who looks after a crash waits as long for what was under way"
     assert plain.longest < plain.longest_to_look < 300

@@ -155,7 +155,7 @@ class Keeper:
             await self._tell(halt.incident, "held", said, halt)
 
     async def _undo(self, left: Control) -> None:
-        """Undo on a bot what stopped its entries; what cannot be now is tried again, and says why."""
+        """Undo on a bot what stopped its entries; retry what fails, and say why it failed."""
         control = self._control(self._settings, left.bot, f"release-{left.id}", self._guard(left.bot, left))
         before = Mode(left.before) if left.before else Mode.RUNNING
         begun = (left.detail or "").startswith(_BEGUN)

@@ -35,7 +35,7 @@ def notice(kind: str) -> str:
 def take(settings: Settings, subject: Subject, step: Step, round_: int, now: datetime) -> Taken:
     """Return what a step that is due means; `round_` counts the snoozes that went before."""
     if ends_a_round(settings, step):
-        said = ("exhausted", f"nobody is left to be told, so it begins anew: {step.why}")
+        said = ("exhausted", f"everyone has been notified, so escalation starts again: {step.why}")
         return Taken(entry=said, next=anew(settings), exhausted=True)
     quiet = quiet_until(settings, now) if subject.severity in PUT_OFF else None
     if end := maintained_until(settings, subject.bot, now) or quiet:

@@ -23,7 +23,7 @@ _LONGEST = 300
 def send(settings: Settings, address: str, message: Message) -> Outcome:
     """Send to the URL that the file `address` holds, with the files where the service takes any.
 
-    What Apprise could not do is tried again.
+    The engine retries a failed delivery.
     """
     url = Path(address).read_text(encoding="utf-8").strip()
     files = [

@@ -19,7 +19,7 @@ _EMPTY = (
 
 
 def check_channels(settings: Settings) -> Iterator[tuple[str, str, str]]:
-    """Yield (channel, what was asked, what became of it) for each channel that is set."""
+    """Yield (channel, what was asked, what became of it) for each configured channel."""
     channels = settings.channels
     if channels.email.enabled:
         yield "email", channels.email.host, _said(partial(mail.log_in, settings))

@@ -228,7 +228,7 @@ class Sender:
             await self._people.channel_fails(connection, outage)
 
     def _policy(self, channel: str) -> RetryPolicy:
-        """Return how often and after what pause sending over a channel is tried again."""
+        """Return how often, and after what pauses, the engine retries over a channel."""
         channels, usual = self._settings.channels, self._settings.escalation.delivery
         match channel:
             case "webhook":

@@ -12,7 +12,7 @@ from webhook_actions.notify.http import SETTINGS, send_to
 from webhook_actions.outcome import Outcome
 from webhook_actions.store.deliveries import ClaimedDelivery
 
-_GONE = 410  # the endpoint wants no more, says the specification; any other refusal is tried again
+_GONE = 410  # the specification: send no more to this endpoint; the engine retries after any other refusal
 
 
 def send(settings: Settings, delivery: ClaimedDelivery) -> Outcome:

@@ -89,7 +89,7 @@ def timeline_entries(case: Case) -> list[Entry]:
     return [entry for entry in case.timeline if entry.kind == "told"]
 
 
-def untold(case: Case) -> Entry | None:
+def nobody_notified(case: Case) -> Entry | None:
     """Return the last line that says why somebody could not be told, None where there is none."""
     kinds = ("unreachable", "not_told", "exhausted")
     return next((entry for entry in reversed(case.timeline) if entry.kind in kinds), None)
@@ -205,7 +205,7 @@ FILTERS: dict[str, Callable[..., object]] = {
     "problem": problem,
     "web": web,
     "told": timeline_entries,
-    "untold": untold,
+    "nobody_notified": nobody_notified,
     "answer": answer,
     "doing": doing,
     "positions": positions,

@@ -41,7 +41,7 @@ class Listed:
 
 
 def routes(settings: Settings, pool: Pool, read: Callable[..., Caller]) -> APIRouter:
-    """Return the routes, for whoever has the read token."""
+    """Return the routes, which need the read token."""
     router = APIRouter(prefix="/api/v1", dependencies=[Depends(read)], tags=["reports"])
 
     @router.get("/reports")

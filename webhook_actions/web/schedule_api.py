@@ -151,7 +151,7 @@ def moment(settings: Settings, at: datetime | None) -> datetime:
 
 
 def reads(settings: Settings, pool: Pool, read: Callable[..., Caller]) -> APIRouter:
-    """Return the routes that only look, for whoever has the read token."""
+    """Return the routes that only show; they need the read token."""
     router = APIRouter(prefix="/api/v1", dependencies=[Depends(read)], responses=WRONG, tags=["on call"])
 
     @router.get("/oncall")
@@ -180,7 +180,7 @@ def reads(settings: Settings, pool: Pool, read: Callable[..., Caller]) -> APIRou
 
 
 def writes(schedules: Schedules, act: Callable[..., Caller]) -> APIRouter:
-    """Return the routes that change who is on call, for whoever has the act token."""
+    """Return the routes that change who is on call; they need the act token."""
     router = APIRouter(prefix="/api/v1", responses=WRONG, tags=["on call"])
     By = Annotated[Caller, Depends(act)]  # noqa: N806 - a type
 

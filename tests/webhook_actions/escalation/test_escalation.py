@@ -222,9 +222,7 @@ def test_a_level_without_an_address_is_passed_over_and_says_so(play: Play, fakes
     async def scenario(harness: Harness) -> None:
         incident = await harness.fire("HighDrawdown")
         await reached(fakes, "phone", LEAD)
-        assert await harness.timeline(incident, "unreachable") == [
-            "manager has no address over phone, sms that is set"
-        ]
+        assert await harness.timeline(incident, "unreachable") == ["manager has no address for phone, sms"]
 
     only_mail = {"manager": {"phone": [], "email": ["boss@example.org"]}}
     play(scenario, contacts=only_mail, alerts={"HighDrawdown": {"escalate": "10m"}})
