@@ -97,7 +97,7 @@ class Alertmanager:
         try:
             answer = await ask_once(stack_request(self._web, method, asked, _TIMEOUT, body=body))
         except (NoAnswer, OSError) as error:
-            raise NotReached(f"Alertmanager at {url} is not reached: {error}") from None
+            raise NotReached(f"Alertmanager at {url} cannot be reached: {error}") from None
         if answer.status == 200 or (answer.status == 404 and method == "DELETE"):
             return answer.body
         raise SilenceError(f"Alertmanager at {url} answered {answer.status}: {answer.text[:300]}")

@@ -105,13 +105,13 @@ class _Watch:
             try:
                 share = await asyncio.to_thread(self._now)
             except SettingsError as error:
-                _log.error("the settings stay as they were: %s", error)
+                _log.error("the settings stay unchanged: %s", error)
                 self.fleet.reloads.ended(self.fleet.clock(), good=False)
                 return str(error)
             await self.fleet.apply(share.own)
             self._share = share
             self.fleet.reloads.ended(self.fleet.clock(), good=True)
-            _log.info("the settings were read anew", extra={"bots": len(share.own.bots)})
+            _log.info("the settings were reloaded", extra={"bots": len(share.own.bots)})
             return ""
 
     async def reload(self, request: Request) -> Response:

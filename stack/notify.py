@@ -152,6 +152,6 @@ def _ask(settings: Settings, method: str, path: str, body: object = None) -> Ans
         return ask(stack_request(settings.web, method, f"{url}/{path}", _ANSWER_WITHIN, body=body))
     except NoAnswer as error:
         raise NotifyError(
-            f"Alertmanager at {url} is not reached ({error}); "
+            f"Alertmanager at {url} cannot be reached ({error}); "
             "start the stack (`nightdesk up`), or set services.alertmanager to where it runs"
         ) from error

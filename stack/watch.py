@@ -215,11 +215,11 @@ class Watch:
         try:
             told = list(self._reload())
         except NotReloaded as error:
-            self._note(f"the settings stay as they were: {error}")
+            self._note(f"the settings stay unchanged: {error}")
             return
         for name in told:
             self._processes.signal(name, signal.SIGHUP)
-        self._note(f"the settings were read anew, and by {', '.join(told)}")
+        self._note(f"the settings were reloaded, and by {', '.join(told)}")
 
     def _drain(self) -> None:
         while not self._events.empty():

@@ -60,10 +60,10 @@ class EngineSwitch:
                 settings = await asyncio.to_thread(self._read)
                 await self.start(settings)
             except (SettingsError, DatabaseError, OSError) as error:
-                log.error("the settings stay as they were", extra={"reason": str(error)})
+                log.error("the settings stay unchanged", extra={"reason": str(error)})
                 self._metrics.reloaded.set(0)
                 return str(error)
-        log.info("the settings were read anew", extra={"bots": len(settings.bots)})
+        log.info("the settings were reloaded", extra={"bots": len(settings.bots)})
         return None
 
     async def _close(self) -> None:

@@ -12,7 +12,9 @@ from stack.settings.bots import Answering
 BODY_LIMIT: Final = 64 * 1024 * 1024  # bytes: a bot that answers without end must not take the exporter along
 _EXACT: Final = 2.0  # seconds: an answer is dated to the second
 _DAY: Final = 86_400.0  # what is further off is no clock that is merely wrong
-WAY_BROKEN: Final = "the way to the bot is broken, not the bot: check its url, and what stands before it"
+WAY_BROKEN: Final = (
+    "the connection to the bot is broken, not the bot: check its url, and what stands before it"
+)
 
 
 def read_secret(file: Path) -> str:

@@ -134,7 +134,7 @@ def _container(about: str, restart: DockerRestart) -> Finding:
         says = f"{restart.url} does not let us look at {named}: {error.explanation or error}"
         return yellow(about, says, "whether it is there shows at the first restart: try one")
     except (DockerException, requests.RequestException) as error:
-        says = f"Docker at {restart.url} is not reached: {error}"[:200]
+        says = f"Docker at {restart.url} cannot be reached: {error}"[:200]
         return red(about, says, "have it run, and this user be in its group, or correct restart.url")
     return green(about, f"{named} is there")
 

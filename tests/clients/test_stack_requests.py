@@ -184,5 +184,5 @@ def test_an_alertmanager_that_redirects_or_is_away_is_not_reached(tmp_path: Path
         made = settings(tmp_path, "alertmanager", part.port)
         with pytest.raises(NotReached, match="no list of alerts"):
             asyncio.run(Alertmanager(made.services.alertmanager.urls, made.web).suppressions())
-    with pytest.raises(NotReached, match="is not reached"):
+    with pytest.raises(NotReached, match="cannot be reached"):
         asyncio.run(Alertmanager(made.services.alertmanager.urls, made.web).suppressions())

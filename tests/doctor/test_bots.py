@@ -150,7 +150,7 @@ def test_a_container_is_looked_for_and_never_touched(
 def test_a_docker_that_is_not_reached_is_red(make: Make, secret: Path):
     restart = {"type": "docker", "container": "mine", "url": "unix:///nowhere/docker.sock"}
     found = only(list(bots.restarts(watched(make, of_http("http://127.0.0.1:1", restart=restart)))))
-    assert (found.level, "is not reached" in found.says) == (Level.RED, True)
+    assert (found.level, "cannot be reached" in found.says) == (Level.RED, True)
 
 
 def test_a_program_that_is_not_there_or_may_not_run_is_red(make: Make, secret: Path, tmp_path: Path):

@@ -139,7 +139,7 @@ def test_what_stands_before_a_bot_is_not_the_bot(tmp_path: Path, answer: bytes, 
         settings = bot(url, tmp_path) if kind == "http" else freqtrade(url, tmp_path)
         with watch(settings) as watched:
             assert watched.error() == "way"
-            assert "the way to the bot is broken, not the bot" in watched.poller.status.error
+            assert "the connection to the bot is broken, not the bot" in watched.poller.status.error
 
 
 def freqtrade(url: str, directory: Path, **more: Any) -> dict[str, Any]:

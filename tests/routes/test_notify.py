@@ -88,7 +88,7 @@ def test_alertmanager_that_is_not_there_is_an_error_that_says_where_it_was_looke
         "channels: {slack: {enabled: true, url_file: slack}}\n"
         f"services: {{alertmanager: {{port: {port}}}}}\n"
     )
-    with pytest.raises(NotifyError, match=f"Alertmanager at http://127.0.0.1:{port} is not reached"):
+    with pytest.raises(NotifyError, match=f"Alertmanager at http://127.0.0.1:{port} cannot be reached"):
         send_tests(load([file]), ["--config", str(file)])
 
 

@@ -37,8 +37,8 @@ def told(
 ANSWER = [
     told("old", "freqtrade", "2022.7", None, "clear_cache", "reduce_position_sizes"),
     told("down", "freqtrade", None, "GET show_config: refused", "clear_cache"),
-    told("mine", "http", None, "the bot API tells no version"),
-    told("tells", None, None, "it has no API that could be asked", "restart_bot", "stop_entries"),
+    told("mine", "http", None, "the bot API has no version"),
+    told("tells", None, None, "it has no API to ask", "restart_bot", "stop_entries"),
     told("led", "freqtrade", "2026.9", None, "clear_cache"),
 ]
 
@@ -88,7 +88,7 @@ def test_each_bot_has_a_row_with_its_version_and_what_it_cannot_do(tmp_path: Pat
         "bot    source and version          what it cannot do",
         "old    freqtrade 2022.7            clear_cache, reduce_position_sizes",
         "down   freqtrade, version unknown  clear_cache; GET show_config: refused",
-        "mine   http, version unknown       nothing is missing; the bot API tells no version",
+        "mine   http, version unknown       nothing is missing; the bot API has no version",
         "tells  push, no control            restart_bot, stop_entries",
         "led    push by freqtrade 2026.9    clear_cache",
         "new    http                        unknown: webhook_actions has other settings; reload them",

@@ -119,18 +119,18 @@ def test_the_whole_stack_comes_up_is_seen_takes_new_settings_and_leaves_nothing(
         rules = f"{settings.services.prometheus.url}/api/v1/rules"
         desk.write(thresholds={"critical": {"max_drawdown": 0.07}})
         stack.send_signal(signal.SIGHUP)
-        told = _line(stack, "the settings were read anew")
+        told = _line(stack, "the settings were reloaded")
         assert "exporter" in told
         assert "prometheus" in told
         eventually(lambda: "> 0.07" in str(requests.get(rules, timeout=5).json()), what="the new limit")
         desk.write(thresholds={"critical": {"max_drawdown": 0.07}}, webhook_actions={"workers": 12})
         stack.send_signal(signal.SIGHUP)
-        told = _line(stack, "the settings were read anew")
+        told = _line(stack, "the settings were reloaded")
         assert "webhook_actions" in told
         assert "prometheus" not in told, "it reads what it read before, and would drop alerts meanwhile"
         desk.write(thresholds={"critical": {"max_drawdown": 7}})
         stack.send_signal(signal.SIGHUP)
-        assert "thresholds.critical.max_drawdown" in _line(stack, "the settings stay as they were")
+        assert "thresholds.critical.max_drawdown" in _line(stack, "the settings stay unchanged")
 
         below = psutil.Process(stack.pid).children(recursive=True)
         assert len(below) >= 6

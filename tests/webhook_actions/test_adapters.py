@@ -246,7 +246,7 @@ def test_a_bot_that_only_tells_is_restarted_as_settings_say(kind: str, tmp_path:
     restarted = restart_bot(bot, None)  # type: ignore[arg-type]  # it is not looked at
     assert restarted.done
     assert "it answers" not in restarted.detail, "nobody was asked"
-    assert "it has no API that could be asked" in restarted.detail
+    assert "it has no API to ask" in restarted.detail
 
 
 @pytest.mark.parametrize("kind", SOURCES)

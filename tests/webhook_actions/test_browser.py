@@ -42,7 +42,7 @@ def test_an_incident_is_seen_live_acknowledged_and_seen_to_close(browser: Browse
     time.sleep(6)  # one live update: what is typed stays
     assert browser.run("document.querySelector('#incident-1 input[name=comment]').value") == "I am on it"
     browser.click("#incident-1 button.main")
-    browser.reads("nobody else is woken")
+    browser.reads("wakes nobody else")
     browser.reads("acknowledged: by anna (act token): I am on it")
     harness.bots.by_name["alpha"].up = 1.0
     browser.reads("Nothing is open", within=40)

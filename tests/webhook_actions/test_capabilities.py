@@ -138,7 +138,7 @@ def test_a_bot_without_a_control_can_nothing_that_needs_one(settings_of: Load) -
         settings_of({"type": "push", "token_file": "bot_token"}), freqtrade("2026.9")[0].ask, Clock()
     )
     found = told(capabilities)
-    assert (found.adapter, found.version, found.unknown) == (None, None, "it has no API that could be asked")
+    assert (found.adapter, found.version, found.unknown) == (None, None, "it has no API to ask")
     assert [each.action for each in found.cannot] == sorted([*CONTROLLED, "restart_bot"])
     assert "it has no `control`" in why(found)["close_positions"]
     assert "neither `control` nor `restart`" in why(found)["restart_bot"]
@@ -148,7 +148,7 @@ def test_a_bot_without_a_control_can_nothing_that_needs_one(settings_of: Load) -
 def test_the_bot_api_has_all_verbs_and_tells_no_version(settings_of: Load) -> None:
     source = {"type": "http", "url": "http://127.0.0.1:9", "token_file": "bot_token"}
     found = told(made(settings_of(source), freqtrade("2026.9")[0].ask, Clock()))
-    assert found == Capability("http", None, "the bot API tells no version", ())
+    assert found == Capability("http", None, "the bot API has no version", ())
 
 
 @pytest.fixture

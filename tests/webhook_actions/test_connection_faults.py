@@ -41,7 +41,7 @@ def test_where_the_way_to_a_bot_is_broken_the_bot_is_not_restarted(
     bot = BotControl("alpha", "step-1", program, adapter, NO_SENSES, 0, 5, keep=0.5)
     outcome = bot.restart()
     assert (outcome.result, outcome.orders) == (Result.FAILED, 0)
-    assert "the way to the bot is broken, not the bot" in outcome.detail
+    assert "the connection to the bot is broken, not the bot" in outcome.detail
 
 
 OF_A_PROXY = [

@@ -30,7 +30,7 @@ from webhook_actions.store.runs import State
 
 
 def test_the_first_action_of_the_plan_is_run_when_nothing_was_tried() -> None:
-    assert decide(facts()) == Run("restart_bot", "it is next in the plan")
+    assert decide(facts()) == Run("restart_bot", "it is the next action in the plan")
 
 
 @pytest.mark.parametrize("outcome", ["cannot", "would_have"])
@@ -71,7 +71,7 @@ def test_an_attempt_whose_lease_is_over_is_interrupted() -> None:
 def test_attempts_are_counted_over_incidents() -> None:
     earlier = tuple(run(id=n, incident=n, verdict=Verdict.NOT_VERIFIED, judged_at=NOW) for n in range(10, 13))
     spent = decide(facts(bot_runs=earlier))
-    assert spent == GiveUp("restart_bot: 3 attempts spent, none proven to have helped")
+    assert spent == GiveUp("restart_bot: 3 attempts used, none verified")
 
 
 def test_an_action_rests_after_a_success() -> None:
@@ -95,7 +95,7 @@ def test_a_reduction_that_reached_the_bot_is_not_made_again_however_it_ended() -
 def test_a_stronger_target_replaces_a_weaker_one_and_a_weaker_one_waits() -> None:
     reducing = run("reduce", id=20, incident=5, state=State.RUNNING, due_at=NOW + MINUTE)
     stronger = decide(facts(plan=("close_all",), bot_runs=(reducing,)))
-    assert stronger == Run("close_all", "it is next in the plan", None, (20,))
+    assert stronger == Run("close_all", "it is the next action in the plan", None, (20,))
     closing = run("close_all", id=21, incident=5, state=State.OPEN, due_at=NOW + MINUTE)
     assert isinstance(decide(facts(plan=("reduce",), bot_runs=(closing,))), Wait)
 
@@ -200,7 +200,7 @@ def test_people_are_told_again_and_again_of_a_bot_that_must_not_be_brought_back(
         assert isinstance(blocked, Blocked)
         assert blocked.left == judged
         assert blocked.until is not None
-        assert "what it holds is unmanaged" in blocked.reason
+        assert "nobody manages its positions" in blocked.reason
 
 
 def test_nothing_disruptive_is_done_to_a_bot_that_is_not_what_it_was() -> None:

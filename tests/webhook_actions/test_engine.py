@@ -63,12 +63,12 @@ def test_a_bot_that_does_not_come_back_is_tried_three_times_and_handed_over_once
     time.sleep(3)  # three reconciliations
     assert len(bot.restarts) == 3
     assert len(set(bot.restarts)) == 3, "each try has an idempotency key of its own"
-    spent = [e["text"] for e in harness.incident("alpha")["timeline"] if "attempts spent" in e["text"]]
+    spent = [e["text"] for e in harness.incident("alpha")["timeline"] if "attempts used" in e["text"]]
     assert len(spent) == 1
     assert [step["verdict"] for step in harness.incident("alpha")["runs"][:3]] == ["not_verified"] * 3
     told = next(entry for entry in harness.incident("alpha")["timeline"] if entry["kind"] == "escalated")
     assert "administrator" in told["text"]
-    assert "restart_bot: 3 attempts spent" in told["text"]
+    assert "restart_bot: 3 attempts used" in told["text"]
 
 
 def test_attempts_count_over_incidents_so_that_a_flapping_bot_is_not_restarted_for_ever(

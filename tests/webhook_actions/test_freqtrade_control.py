@@ -220,7 +220,7 @@ def test_a_part_is_not_exited_while_another_exit_waits_to_be_filled(
 ) -> None:
     target = Target({"ADA/USDT long": 113.35})  # whose recorded exit may be filled at any moment
     outcome = bot.bring_to(target)
-    assert outcome == Outcome.retry("its entries go on as they were; ADA/USDT: an exit waits to be filled")
+    assert outcome == Outcome.retry("its entries continue as before; ADA/USDT: an exit waits to be filled")
     assert recording.orders == []
     assert not proof(bot, target).done
     assert (

@@ -146,7 +146,7 @@ def test_while_the_exchange_is_out_nothing_is_reloaded(make: Make) -> None:
     bot, double, wire = make("2026.9", exchange_out=True)
     outcome = bot.retry_connection()
     assert (outcome.result, outcome.orders) == (Result.RETRY, 0)
-    assert "its exchange is out" in outcome.detail
+    assert "its exchange is down" in outcome.detail
     assert wire.posted == []
     assert double.alive
     double.exchange_out = False

@@ -49,7 +49,7 @@ def test_only_the_act_token_logs_in(still: Harness, secret: str) -> None:
     visitor = Visitor(still)
     answer = visitor.log_in(secret)
     assert answer.status_code == 401
-    assert "does not fit" in answer.text
+    assert "You are not logged in" in answer.text
     assert not visitor.session.cookies
     assert not secret or secret not in answer.text
 

@@ -58,7 +58,7 @@ def test_a_browser_gets_a_page_where_there_is_none_and_a_program_gets_json(still
     for path in ("/nowhere", "/docs/nothing.md", "/static/none.js"):
         answer = requests.get(still.url(path), headers=browser, timeout=10)
         assert (answer.status_code, answer.headers["Content-Type"]) == (404, "text/html; charset=utf-8"), path
-        assert "There is nothing here" in answer.text
+        assert "This page does not exist" in answer.text
     for path, headers in (("/nowhere", {}), ("/api/v1/nowhere", browser)):
         answer = requests.get(still.url(path), headers=headers, timeout=10)
         assert (answer.status_code, answer.json()) == (404, {"detail": "Not Found"})
@@ -68,7 +68,7 @@ def test_with_nothing_open_the_page_says_so_and_what_it_cannot_know(anna: Visito
     said = anna.reads("/")
     assert "Nothing is open" in said
     assert "It watches alpha, beta." in said
-    assert "hears only what Prometheus and Alertmanager say" in said
+    assert "shows only what Prometheus and Alertmanager report" in said
 
 
 def test_an_open_incident_shows_what_its_bot_holds_with_stop_and_liquidation(anna: Visitor) -> None:
@@ -94,7 +94,7 @@ def test_an_incident_is_shown_with_its_words_and_acknowledged_with_a_comment(ann
     assert "javascript:" not in page
     assert "Has it nobody yet" in words(page)
     answer = anna.send("/incidents/1/acknowledge", comment="I look at <it>", back="/incidents/1")
-    assert "nobody else is woken" in answer.text
+    assert "wakes nobody else" in answer.text
     assert answer.url.endswith("/incidents/1?said=acknowledged")
     assert "acknowledged: by anna (act token): I look at <it>" in anna.reads("/")
     assert [act["act"] for act in harness.get("/api/v1/audit").json()] == ["acknowledge", "login"]
@@ -122,7 +122,7 @@ def test_a_snooze_says_until_when_and_a_length_out_of_bounds_is_refused(anna: Vi
 def test_a_snooze_whose_silence_fails_holds_all_the_same_and_says_so(anna: Visitor) -> None:
     anna.world.deliver(anna.world.alert("alpha"))  # and no Alertmanager runs
     answer = anna.send("/incidents/1/snooze", **{"for": "1h", "silence": "on"})
-    assert "Alertmanager made no silence" in answer.text
+    assert "Alertmanager created no silence" in answer.text
     assert "snoozed" in anna.world.kinds("alpha")
 
 
@@ -149,7 +149,7 @@ def test_an_action_is_run_now_and_one_that_touches_money_asks_for_the_bots_name(
     eventually(lambda: harness.incident("alpha")["handed_over_at"], within=60, what="giving up")
     before = len(harness.bots.by_name["alpha"].restarts)
     [key] = re.findall(r'name="key" value="([^"]+)"', anna.get("/").text)
-    assert "Asked for" in anna.send("/incidents/1/run", action="restart_bot", key=key).text
+    assert "Requested" in anna.send("/incidents/1/run", action="restart_bot", key=key).text
     eventually(lambda: len(harness.bots.by_name["alpha"].restarts) == before + 1, what="the restart")
     eventually(lambda: harness.incident("alpha")["runs"][-1]["verdict"], within=60, what="its verdict")
     anna.send("/incidents/1/run", action="restart_bot", key=key)  # the same form, clicked again
@@ -157,7 +157,7 @@ def test_an_action_is_run_now_and_one_that_touches_money_asks_for_the_bots_name(
     for typed in ("", "beta", "ALPHA"):
         asked = anna.send("/incidents/1/run", action="close_positions", confirm=typed)
         assert asked.status_code == 422
-        assert "This touches money" in asked.text
+        assert "This moves money" in asked.text
         assert not typed or "is not the bot's name. Nothing was done." in words(asked.text)
     assert [act["detail"] for act in harness.get("/api/v1/audit").json()].count("close_positions") == 0
     anna.send("/incidents/1/run", action="close_positions", confirm="alpha")
@@ -278,7 +278,7 @@ def test_a_link_in_a_message_shows_by_get_and_acknowledges_by_post_alone(anna: V
     assert harness.get("/api/v1/audit").json()[0]["who"] == "manager (link)"
     broken = requests.post(harness.url(link[:-3] + "AAA"), timeout=20)
     assert broken.status_code == 403
-    assert "was not made by this Nightdesk" in broken.text
+    assert "another Nightdesk made this link" in broken.text
 
 
 def invitation(harness: Harness, incident: int, contact: str) -> str:

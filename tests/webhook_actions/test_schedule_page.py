@@ -33,7 +33,7 @@ def test_somebody_is_put_on_call_by_the_form_and_taken_back(carol: Visitor) -> N
     form = {"contact": "ben", "for": "2h", "from": "", "to": "", "back": "/schedule"}
     said = carol.send("/schedule/desk/override", **form)
     assert said.url.endswith("/schedule?said=overridden")
-    assert "who is put on call or taken off gets a message" in said.text
+    assert "the people concerned get a message" in said.text
     assert "ben instead of anna until " in carol.reads("/schedule")
     assert "On call: ben instead of anna until " in carol.reads("/")
     assert "by carol (act token)" in carol.reads("/schedule")
@@ -56,10 +56,15 @@ def test_two_shifts_are_swapped_by_the_form(carol: Visitor) -> None:
         ("/schedule/desk/override", {"contact": "ben", "for": "soon"}, 422, "not a duration"),
         ("/schedule/desk/override", {"contact": "ben", "to": "soon"}, 422, "soon is not a time"),
         ("/schedule/dsk/override", {"contact": "ben", "for": "1h"}, 404, "dsk is no rota; there are desk"),
-        ("/schedule/desk/swap", {"from": "", "with": ""}, 422, "wants a time in either shift"),
+        ("/schedule/desk/swap", {"from": "", "with": ""}, 422, "needs a time in each"),
         ("/schedule/cancel", {"override": "x"}, 422, "an override has a number"),
         ("/schedule/cancel", {"override": "7"}, 404, "no override 7"),
-        ("/schedule/desk/override", {"contact": "ben", "for": "1h", "csrf": "0"}, 403, "not of this session"),
+        (
+            "/schedule/desk/override",
+            {"contact": "ben", "for": "1h", "csrf": "0"},
+            403,
+            "from another session",
+        ),
     ],
 )
 def test_what_cannot_be_is_refused_on_the_page_and_changes_nothing(
@@ -75,7 +80,7 @@ def test_the_page_shows_who_would_be_told_of_an_alert_at_a_time_with_reasons(car
     at = datetime.now(UTC) + timedelta(days=7)
     said = carol.reads(f"/schedule?alert=HighDrawdown&bot=alpha&at={at:%Y-%m-%dT%H:%M}")
     assert "critical: HighDrawdown of alpha, if nobody answers" in said
-    assert "at once" in said
+    assert "Too many requests" in said
     assert "ben over email ben@example.org" in said
     assert "nobody has answered within" in said
     for at_, wrong in (("soon", "soon is not a time"), ("", "")):
@@ -87,7 +92,7 @@ def test_a_rota_of_one_and_no_rota_at_all_are_shown_too(tmp_path: Path) -> None:
     alone = desk()
     alone["escalation"]["rotas"]["desk"]["contacts"] = ["anna"]
     for index, (settings, says) in enumerate(
-        ((alone, "Nobody else is in this rota"), ({}, "Nobody takes turns"))
+        ((alone, "Nobody else is in this rota"), ({}, "There is no on-call schedule"))
     ):
         directory = tmp_path / str(index)
         directory.mkdir()

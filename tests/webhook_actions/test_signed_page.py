@@ -78,7 +78,7 @@ def test_positions_that_a_bot_does_not_tell_are_unknown(desk: Harness) -> None:
 def test_an_operator_runs_an_action_and_money_wants_the_bots_name_once_per_key(desk: Harness) -> None:
     address = link(desk, "anna")
     asked = post(address, act="run", action="restart_bot", key="k1")
-    assert "Asked for: the timeline tells how it goes." in words(asked.text)
+    assert "Requested: the timeline shows the progress." in words(asked.text)
     money = {"act": "run", "action": "close_positions", "key": "k2"}
     first = post(address, **money)
     assert first.status_code == 422

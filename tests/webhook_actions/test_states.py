@@ -126,7 +126,7 @@ async def test_a_bot_that_a_kill_switch_leaves_stopped_after_the_verdict_is_told
         s.ends("Down", "alpha")
 
         async def is_told_again() -> bool:
-            told = [why for why in await s.told("alpha") if "what it holds is unmanaged" in why]
+            told = [why for why in await s.told("alpha") if "nobody manages its positions" in why]
             return len(told) > 1
 
         await s.until(is_told_again, "that people are told again", within=60)
@@ -190,7 +190,7 @@ async def test_a_halted_bot_that_is_started_is_made_flat_and_paused_again(
             return any(kind == "held" for kind, _ in await s.timeline("alpha"))
 
         await s.until(is_told, "the timeline")
-        heard = [why for why in await s.told("alpha") if "it was let trade, though halted" in why]
+        heard = [why for why in await s.told("alpha") if "somebody let it trade although it is halted" in why]
         assert len(heard) == 1
         async with s.pool.connection() as connection:
             assert [halt.astray for halt in await holds.halts(connection)] == [False]

@@ -293,7 +293,7 @@ def test_what_only_looked_is_not_said_to_have_failed(play: Play) -> None:
         handed = "SELECT FROM incidents WHERE handed_over_at IS NOT NULL"
         await s.until(lambda: many(s, handed, 1), what="the end of the plan")
         [why] = [why for why in await s.told("alpha") if why.startswith("notice: told")]
-        assert "attempts spent" not in why
+        assert "attempts used" not in why
 
     play(act)
 

@@ -77,9 +77,9 @@ class BotControl:
         """Restart the bot, unless its owner stopped it, or it is the way to it that is broken."""
         mode = self.adapter.mode()
         if mode is Mode.STOPPED:
-            return Outcome.cannot("is stopped by its owner's will; a restart would make it trade again")
+            return Outcome.cannot("its owner stopped it; a restart would make it trade again")
         if isinstance(mode, Outcome) and mode.way_broken:
-            return Outcome.failed(f"nothing is restarted: {mode.detail}")
+            return Outcome.failed(f"not restarted: {mode.detail}")
         return self.restarter.restart(self.restart_wait, self.key)
 
     def wait_until_it_answers(self) -> Outcome:
@@ -127,14 +127,14 @@ class BotControl:
         if now is mode or _never_says(now):
             return Outcome.ok(answered.detail)
         if isinstance(now, Outcome):
-            return Outcome.retry(f"nobody knows whether it is {mode}: {now.detail}")
+            return Outcome.retry(f"it is unknown whether it is {mode}: {now.detail}")
         back = self.adapter.bring_back(mode)
         seen = self.adapter.mode()
         # A bot that runs, locked against entries, is as good as paused.
         if back.done and (seen is mode or _never_says(seen) or (mode, seen) == _LOCKED):
             return Outcome.ok(f"it was {now}, and is {mode} again", back.orders)
         return Outcome.retry(
-            f"it is {now}, and should be {mode}; {back.detail}{self._unmanaged(now)}", back.orders
+            f"it is {now} instead of {mode}; {back.detail}{self._unmanaged(now)}", back.orders
         )
 
     def pause(self) -> Outcome:
@@ -225,8 +225,8 @@ class BotControl:
         standing = self.standing()
         held = None if isinstance(standing, Outcome) else standing.positions
         if held is None:
-            return "; whatever it holds is unmanaged"
-        return f"; its {len(held)} open positions are unmanaged" if held else "; it holds no position"
+            return "; nobody manages its positions, if it has any"
+        return f"; nobody manages its {len(held)} open positions" if held else "; it holds no position"
 
     def _reconnect(self, verb: Verb) -> Outcome:
         """Carry out what may change what the bot's trading loop does, and have it do the same again."""
@@ -234,10 +234,10 @@ class BotControl:
             return missing
         before = self.adapter.mode()
         if isinstance(before, Outcome) and before.result is not Result.CANNOT:
-            said = f"{verb} is not ordered, since nobody knows how the bot stands: {before.detail}"
+            said = f"{verb} was not ordered: the bot's state is unknown: {before.detail}"
             return Outcome(before.result, said)
         if before is Mode.STOPPED:
-            return Outcome.cannot("is stopped by its owner's will, and is left so")
+            return Outcome.cannot("its owner stopped it, so it stays stopped")
         outcome = self._do(Order(verb))
         if isinstance(before, Outcome) or not (outcome.done or outcome.orders):
             return outcome

@@ -11,7 +11,7 @@ from clients.http import Answer, Ask, Lost, Request, Unsent
 from webhook_actions.bots.protocol import Guard
 from webhook_actions.outcome import Outcome, Result
 
-WAY_BROKEN = "the way to the bot is broken, not the bot"
+WAY_BROKEN = "the connection to the bot is broken, not the bot"
 LONGEST_DETAIL = 300  # characters of what a bot says
 
 _T = TypeVar("_T")
@@ -89,7 +89,7 @@ class Calls:
             return Outcome.retry(f"{call}: {error}")
         except Lost as error:
             orders = 0 if method == "GET" else 1
-            unknown = "; nobody knows whether it was carried out" if orders else ""
+            unknown = "; it is unknown whether the bot did it" if orders else ""
             return Outcome.retry(f"{call}: {error}{unknown}", orders)
 
 

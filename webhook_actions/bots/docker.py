@@ -32,7 +32,7 @@ class DockerAdapter:
             orders = 1
             client.restart(self._container, timeout=int(wait))
         except NotFound:
-            return Outcome.failed(f"no container is named {self._container}")
+            return Outcome.failed(f"there is no container {self._container}")
         except APIError as error:
             refused = error.response is not None and error.response.status_code in (401, 403)
             said = f"restart of {self._container}: {error.explanation or error}"

@@ -74,7 +74,7 @@ class FreqtradeAdapter:
         if isinstance(mode, Outcome):
             return mode
         if mode is Mode.STOPPED:
-            return Outcome.cannot("is stopped by its owner's will; a restart would make it trade again")
+            return Outcome.cannot("its owner stopped it; a restart would make it trade again")
         stopped = self._entries.halt()
         if not stopped.orders:
             return stopped
@@ -82,7 +82,9 @@ class FreqtradeAdapter:
         try:
             started = self._entries.run_again(mode)
         except OrderRefused as refusal:
-            raise OrderRefused(f"{refusal}; this restart had stopped the bot, and did not start it") from None
+            raise OrderRefused(
+                f"{refusal}; this restart stopped the bot and did not start it again"
+            ) from None
         return Outcome(started.result, started.detail, orders=stopped.orders + started.orders)
 
     def longest_restart(self, wait: float) -> float:
@@ -150,7 +152,7 @@ class FreqtradeAdapter:
         known = capabilities(config)
         if any(target.positions.values()) and (missing := _lacks_parts(known)):
             return missing
-        paused = Outcome.ok("its entries go on as they were")
+        paused = Outcome.ok("its entries continue as before")
         if target.paused:
             paused = self._entries.stop(to_exit=exits)
             if not paused.done:
@@ -191,7 +193,7 @@ class FreqtradeAdapter:
 
 def _not_paused(why: Outcome) -> Outcome:
     return Outcome(
-        why.result, f"nothing was closed, since it could not be paused: {why.detail}", orders=why.orders
+        why.result, f"nothing was closed: the bot could not be paused: {why.detail}", orders=why.orders
     )
 
 

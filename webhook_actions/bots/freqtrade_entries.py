@@ -60,12 +60,14 @@ class Entries:
         if isinstance(config, Outcome):
             return config
         if config.state == "reload_config":  # it comes up as its configuration says, whatever it was told
-            return Outcome.retry("it reads its configuration, and would forget that its entries were stopped")
+            return Outcome.retry(
+                "it is reloading its configuration and would forget that its entries were stopped"
+            )
         if config.state == "paused" or (config.state == "stopped" and not to_exit):
-            return Outcome.ok(f"it is {config.state}, and enters nothing")
+            return Outcome.ok(f"it is {config.state} and opens no positions")
         if self.locked(config):
             return Outcome.ok("it is locked against entries")
-        done = Outcome.cannot("there is no call for it")
+        done = Outcome.cannot("its API has no call for that")
         for call in capabilities(config).stops_entries:
             done = self._stop_by(call, stopped=config.state == "stopped")
             if done.result is not Result.CANNOT:
@@ -98,7 +100,7 @@ class Entries:
         if config.max_open_trades == 0 and not capabilities(config).pauses:
             if stopped:
                 return Outcome.retry(
-                    "it is stopped, and a reload, which allows entries again, would start it"
+                    "it is stopped; only a reload allows entries again, and that would start it"
                 )
             done = _then(done, self.reload)  # what /stopentry has set, nothing else takes back
         return done if stopped else _then(done, self.start)
@@ -107,13 +109,13 @@ class Entries:
         """Read the configuration and the markets anew, and wait for that; never while the exchange is out."""
         logs = self._calls.get(Logs, f"logs?limit={_LOG}")
         if isinstance(logs, Outcome):
-            said = f"nothing is reloaded, since nobody knows whether its exchange is out: {logs.detail}"
+            said = f"not reloaded: it is unknown whether its exchange is down: {logs.detail}"
             return replace(logs, detail=said)
         health = self._calls.get(Health, "health")  # the oldest one has none
         now = own_time(logs, None if isinstance(health, Outcome) else health)
         if now is not None and logs.exchange_is_out(now - _FAILING):
             return Outcome.retry(
-                f"its exchange is out: calls to it failed within {_FAILING:g}s, and a reload that cannot "
+                f"its exchange is down: calls to it failed in the last {_FAILING:g}s, and a reload that cannot "
                 "load the markets ends the bot"
             )
         done = self._post("reload_config")
@@ -147,7 +149,7 @@ class Entries:
             self._sleep(_LOOK_EVERY)
             mode = self.mode()
         if isinstance(mode, Outcome):
-            return Outcome.retry(f"it does not come back from its reload: {mode.detail}")
+            return Outcome.retry(f"it did not come back after its reload: {mode.detail}")
         return Outcome.ok(f"it is {mode} after its reload")
 
     def _locks(self) -> list[Lock]:

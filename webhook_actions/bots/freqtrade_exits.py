@@ -33,7 +33,7 @@ class _ExitOrders:
         """Return done where nothing is left to order, else the most hopeful of what went wrong."""
         parts = [f"exit ordered: {', '.join(self.ordered)}"] if self.ordered else []
         parts += [f"{name}: {outcome.detail}" for name, outcome in self.failed.items()]
-        detail = "; ".join(parts)[:1000] or "there was nothing left to exit"
+        detail = "; ".join(parts)[:1000] or "nothing was left to exit"
         results = {outcome.result for outcome in self.failed.values()}
         order = (Result.RETRY, Result.FAILED, Result.CANNOT)
         return Outcome(
@@ -101,7 +101,7 @@ class Exits:
         outcome, final = self._force(str(trade.trade_id), part)
         told.orders += outcome.orders
         if not outcome.done and outcome.orders and self._is_done(trade, part is None or final, began):
-            outcome = Outcome.ok("its effect was seen, though its answer was none")
+            outcome = Outcome.ok("the order took effect, although the bot sent no answer")
         if outcome.done:
             told.ordered.append(trade.pair)
         else:

@@ -32,7 +32,7 @@ EXIT = Ability("exit a whole trade", (("/forceexit", Release(2022, 4)), ("/force
 EXIT_PART = Ability(
     "exit a part of a trade",
     (("/forceexit with `amount`", Release(2022, 8)),),
-    "the amount is ignored and the whole trade sold, so that a reduction is refused",
+    "it ignores the amount and sells the whole trade, so Nightdesk refuses a reduction",
 )
 STOP_ENTRIES = Ability(
     "stop entries",
@@ -44,7 +44,7 @@ STOP_ENTRIES = Ability(
     ),
 )
 STOP_AND_START = Ability("stop and start", (("/stop and /start", Release(2022, 1)),))
-RELOAD = Ability("read its configuration and its markets anew", (("/reload_config", Release(2022, 1)),))
+RELOAD = Ability("reload its configuration and its markets", (("/reload_config", Release(2022, 1)),))
 ABILITIES = (EXIT, EXIT_PART, STOP_ENTRIES, STOP_AND_START, RELOAD)
 
 

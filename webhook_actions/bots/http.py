@@ -73,14 +73,14 @@ class HttpAdapter:
 
     def version(self) -> str | Outcome:
         """Say that the bot API has no place for it."""
-        return Outcome.cannot("the bot API tells no version")
+        return Outcome.cannot("the bot API has no version")
 
     def carry_out(self, order: Order, key: str) -> Outcome:
         """Send the verb; the same order under the same key is done once, however often it is sent."""
         if order.verb not in self.verbs:
             return Outcome.cannot(f"the bot API has no {order.verb}")
         if order.verb is Verb.RESUME and self.mode() is Mode.STOPPED:
-            return Outcome.ok("it is stopped, and is left so")
+            return Outcome.ok("it is stopped and stays stopped")
         once = None if order.verb in _KEYLESS else f"{key}-{order.verb}"
         return self._control(order.verb, order.arguments(), once)
 
@@ -183,7 +183,7 @@ def _standing(state: State | Outcome) -> BotStatus | Outcome:
 def summed(done: list[Outcome]) -> Outcome:
     """Return one outcome of several: done where all are, else the first that is not, with what all said."""
     if not done:
-        return Outcome.ok("there was nothing left to order")
+        return Outcome.ok("nothing was left to order")
     worst = next((each.result for each in done if not each.done), Result.DONE)
     return Outcome(worst, "; ".join(each.detail for each in done)[:1000], orders=sum(o.orders for o in done))
 

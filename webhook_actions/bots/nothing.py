@@ -7,7 +7,7 @@ from webhook_actions.bots.protocol import BotStatus, Mode, Order, Target, Verb
 from webhook_actions.outcome import Outcome
 
 NO_WAY = "it has neither `control` nor `restart`; set one of them in its settings"
-_NOBODY = "it has no API that could be asked"
+_NOBODY = "it has no API to ask"
 
 
 class NoAdapter:
@@ -34,7 +34,7 @@ class NoAdapter:
 
     def bring_back(self, mode: Mode) -> Outcome:
         """Say that there is no way to."""
-        return Outcome.cannot(f"it is not made {mode}: it has no `control`; set one in its settings")
+        return Outcome.cannot(f"cannot make it {mode}: it has no `control`; set one in its settings")
 
     def lacks(self, verbs: Collection[Verb]) -> Outcome | None:
         """Return that it can do nothing, where something is asked for."""
@@ -54,12 +54,12 @@ class NoAdapter:
 
     def bring_to(self, target: Target, key: str) -> Outcome:
         """Say that there is no way to."""
-        return Outcome.cannot("it is brought to no target: it has no `control`; set one in its settings")
+        return Outcome.cannot("cannot bring it to a target: it has no `control`; set one in its settings")
 
     def standing(self) -> BotStatus | Outcome:
         """Say that there is nobody to ask."""
-        return Outcome.cannot("its positions are unknown: it has no API that could be asked")
+        return Outcome.cannot("its positions are unknown: it has no API to ask")
 
     def trades(self, limit: int) -> tuple[Trade, ...] | Outcome:
         """Say that there is nobody to ask."""
-        return Outcome.cannot("its trades are unknown: it has no API that could be asked")
+        return Outcome.cannot("its trades are unknown: it has no API to ask")

@@ -171,7 +171,7 @@ def reached(target: Target, standing: BotStatus) -> Outcome:
         return Outcome.cannot(f"{how} and does not say how large {', '.join(unsized)} is")
     left = [_told(each) for each in above]
     if target.closes_all and standing.pending:
-        left.append(f"{standing.pending} entry orders that wait")
+        left.append(f"{standing.pending} pending entry orders")
     if left:
         return Outcome.retry(f"it still holds {', '.join(left)}")
     held = "no position" if target.closes_all else "no more than its target"

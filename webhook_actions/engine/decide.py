@@ -55,7 +55,7 @@ def decide(facts: Facts) -> Decision:
     if waits:
         return min(waits, key=lambda wait: wait.until or datetime.max.replace(tzinfo=facts.now.tzinfo))
     if facts.observed.unreachable is not None:
-        why = f"nothing is done, since Prometheus cannot be asked: {facts.observed.unreachable}"
+        why = f"nothing is done: Prometheus does not answer: {facts.observed.unreachable}"
         return Blocked("unreachable", facts.now + _RETRY_PROMETHEUS, why)
     if not facts.observed.fires:
         return _at_end(facts)
@@ -64,7 +64,7 @@ def decide(facts: Facts) -> Decision:
         return Wait(None, "it waits for a person")
     measured = facts.watched and facts.incident.confirmed and "verify" in facts.incident.annotations
     if facts.observed.gone and measured:
-        return Wait(None, "its cause is gone, though it is kept firing for a while")
+        return Wait(None, "its cause is gone, but the rule keeps it firing for a while")
     decision = _next(facts)
     if handed_over and isinstance(decision, GiveUp):
         return Wait(None, "it waits for a person")
@@ -74,7 +74,7 @@ def decide(facts: Facts) -> Decision:
 def _at_end(facts: Facts) -> Decision:
     """Return what is done about an alert that no longer fires."""
     if not facts.observed.gone:
-        return Wait(None, "it no longer fires, but no sample shows that its cause is gone")
+        return Wait(None, "it no longer fires, but no sample shows yet that its cause is gone")
     if facts.observed.just_began:
         return Wait(
             facts.now + facts.look_again, "it has just begun, and Prometheus may not have seen it yet"
@@ -84,10 +84,10 @@ def _at_end(facts: Facts) -> Decision:
         return Wait(sees_all, "another Prometheus may not have seen it yet")
     last, bot = last_change((*facts.runs, *facts.bot_runs)), facts.incident.bot
     if last is not None and last.incident == facts.incident.id and last.back_at is None:
-        unseen = f"since {last.action} nobody has seen {bot} {last.before} again"
+        unseen = f"{bot} has not been seen {last.before} again since {last.action}"
         if facts.watched:
             return Wait(facts.now + 3 * facts.look_again, f"it no longer fires, but {unseen}")
-        return Close(f"{bot} is no longer watched, and {unseen}: what it holds is unmanaged", last)
+        return Close(f"{bot} is no longer watched, and {unseen}: nobody manages its positions", last)
     if not facts.watched:
         return Close(f"{bot} is no longer watched")
     return Close("it no longer fires, and a sample shows that its cause is gone")
@@ -111,7 +111,7 @@ def _of_run(facts: Facts, run: ActionRun) -> Decision | None:
         case State.OPEN:
             return _pursued(facts, run, action)
     if action is None or not action.proof:
-        return Judge(run, Verdict.NONE, "it changes nothing that could be proven")
+        return Judge(run, Verdict.NONE, "it changes nothing, so there is nothing to verify")
     return _awaiting_proof(facts, run)
 
 
@@ -120,12 +120,12 @@ def _wanted(facts: Facts, run: ActionRun, action: PlannedAction | None) -> Decis
     if facts.holds.paused_by is not None:
         refusal = f"all actions are paused by {facts.holds.paused_by}"
     if refusal is None and run.expires_at is not None and facts.now >= run.expires_at:
-        refusal = "nobody could run it before it expired; ask again if it is still wanted"
+        refusal = "the request expired before it could run; request it again if you still want it"
     if action is None or refusal is not None:
         return Judge(run, Verdict.NONE, str(refusal), refused=True)
     if wait := _conflict(facts, action, run.id):
         return wait
-    return Run(run.action, f"{run.asked_by} asked for it", run.id, _weaker(facts, action, run.id))
+    return Run(run.action, f"{run.asked_by} requested it", run.id, _weaker(facts, action, run.id))
 
 
 def _awaiting_proof(facts: Facts, run: ActionRun) -> Decision:
@@ -136,13 +136,17 @@ def _awaiting_proof(facts: Facts, run: ActionRun) -> Decision:
         return _brought_back(facts, run, facts.actions.get(run.action))
     if run.verify_until is None or facts.now >= run.verify_until:
         if seen is None:
-            why = facts.observed.unreachable or "it was not looked at yet"
-            return Blocked("unreachable", facts.now + _RETRY_PROMETHEUS, f"{run.action}: no proof yet: {why}")
+            why = facts.observed.unreachable or "not checked yet"
+            return Blocked(
+                "unreachable", facts.now + _RETRY_PROMETHEUS, f"{run.action}: not verified yet: {why}"
+            )
         action = facts.actions.get(run.action)
         if action is not None and action.waits is not None:
             return Judge(run, seen[0], f"not proven, while {action.waits}", spared=True)
         return Judge(run, seen[0], f"not proven by {seen[1]}")
-    return Wait(min(run.verify_until, facts.now + _patience(facts, run)), f"{run.action} waits for its proof")
+    return Wait(
+        min(run.verify_until, facts.now + _patience(facts, run)), f"{run.action} waits for its verification"
+    )
 
 
 def _patience(facts: Facts, run: ActionRun) -> timedelta:
@@ -155,10 +159,10 @@ def _brought_back(facts: Facts, run: ActionRun, action: PlannedAction | None) ->
 
     Only the kill switch holds that back, or settings: Nightdesk undoes its own harm whoever has the incident.
     """
-    left = f"the bot, {run.before} before {run.action}, is left as it is, and what it holds is unmanaged"
+    left = f"the bot was {run.before} before {run.action} and stays as it is; nobody manages its positions"
     look_again = facts.now + 3 * facts.look_again
     if action is None or action.refusal is not None:
-        why = f"{'there is no such action any more' if action is None else action.refusal}, so {left}"
+        why = f"{'this action no longer exists' if action is None else action.refusal}, so {left}"
         if run.verdict is None:
             return Judge(run, Verdict.UNKNOWN, why)
         return Blocked("astray", look_again, why, run)
@@ -166,10 +170,10 @@ def _brought_back(facts: Facts, run: ActionRun, action: PlannedAction | None) ->
         why = f"all actions are paused by {facts.holds.paused_by}, so {left}"
         return Blocked("paused", look_again, why, run)
     if run.due_at is not None and facts.now < run.due_at:
-        return Wait(run.due_at, f"{run.action}: the bot is not {run.before} again: {run.detail}")
+        return Wait(run.due_at, f"{run.action}: the bot is not {run.before} again yet: {run.detail}")
     if wait := _conflict(facts, action, run.id):
         return wait
-    return Run(run.action, f"the bot was {run.before} before, and is to be so again", run.id)
+    return Run(run.action, f"the bot was {run.before} before, so Nightdesk brings it back to that", run.id)
 
 
 def _pursued(facts: Facts, run: ActionRun, action: PlannedAction | None) -> Decision:
@@ -189,7 +193,7 @@ def _pursued(facts: Facts, run: ActionRun, action: PlannedAction | None) -> Deci
 
 def _stops(facts: Facts, run: ActionRun, action: PlannedAction) -> tuple[Verdict, str] | None:
     """Return the verdict that ends a pursuit before its target is reached, None where it goes on."""
-    left = run.detail or "nobody knows what is left"
+    left = run.detail or "it is unknown what is left"
     lasting = replace(facts.holds, maintained_until=None)  # maintenance only puts it off
     why = forbids(lasting, action, facts.incident.kind, run.asked_by)
     if why is not None:
@@ -226,10 +230,10 @@ def _next(facts: Facts) -> Decision:
             return held
         if action.effect == DISRUPTIVE and not action.targeted and facts.fleet_spent:
             return GiveUp(
-                f"{name} is not run: as many bots as the fleet limit allows were acted on lately; "
-                "it is the host, the network or Nightdesk"
+                f"{name} was not run: Nightdesk has acted on as many bots lately as the fleet limit allows; "
+                "look for a common cause: the host, the network or Nightdesk"
             )
-        return Run(name, "it is next in the plan", replaces=_weaker(facts, action, None))
+        return Run(name, "it is the next action in the plan", replaces=_weaker(facts, action, None))
     planned = (facts.actions.get(name) for name in facts.plan)
     tried = any(action is None or action.effect != OBSERVE for action in planned)
     return GiveUp(_nothing_left(facts), tried)
@@ -241,7 +245,7 @@ def _barred(action: PlannedAction) -> Skip | None:
         outcome = WOULD_HAVE if action.refusal in (DRILL, DRY_RUN) else CANNOT
         return Skip(action.name, outcome, action.refusal)
     if not action.armed:
-        return Skip(action.name, WOULD_HAVE, "it touches money and is not in actions.armed")
+        return Skip(action.name, WOULD_HAVE, "it moves money and is not in actions.armed")
     return None
 
 
@@ -274,7 +278,9 @@ def _held_back(facts: Facts, action: PlannedAction) -> Decision | None:
         return Blocked("exchange", facts.now + 3 * facts.look_again, why)
     rests_until = _rests_until(facts, action) if action.paced else None
     if rests_until and rests_until > facts.now:
-        return Wait(rests_until, f"{action.name} rests until {rests_until:%H:%M:%S} UTC", told=True)
+        return Wait(
+            rests_until, f"{action.name} is in its cooldown until {rests_until:%H:%M:%S} UTC", told=True
+        )
     return _conflict(facts, action, None)
 
 
@@ -362,7 +368,7 @@ def _rests_until(facts: Facts, action: PlannedAction) -> datetime | None:
 
 def _nothing_left(facts: Facts) -> str:
     if not facts.plan:
-        return "no action helps against this alert"
+        return "this alert has no action"
     return "; ".join(f"{name}: {_came_to(facts, name)}" for name in facts.plan)
 
 
@@ -373,11 +379,11 @@ def _came_to(facts: Facts, name: str) -> str:
     if refusal := next((run.detail for run in mine if run.outcome in _NEVER_AGAIN), None):
         return refusal
     if action is not None and not action.proof and mine:
-        return "done, and it changes nothing" if mine[-1].outcome == "done" else mine[-1].detail or "failed"
+        return "done; it changes nothing" if mine[-1].outcome == "done" else mine[-1].detail or "failed"
     if any(run.verdict == Verdict.VERIFIED for run in mine):
-        return "proven to have worked, yet the alert still fires"
+        return "verified, but the alert still fires"
     if any(run.verdict == Verdict.UNKNOWN for run in mine):
-        return "the bot does not say what came of it, so it is not done again"
+        return "the bot does not say what it did, so Nightdesk does not repeat it"
     if any(run.verdict == Verdict.TAKEN_OVER for run in mine):
         return "a person took it over"
-    return f"{_attempts(facts, name)} attempts spent, none proven to have helped"
+    return f"{_attempts(facts, name)} attempts used, none verified"

@@ -40,7 +40,7 @@ TARGETS_AT_ONCE = 64  # what reduces risk never waits for bots that hang in a re
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 30.0  # seconds between two attempts to reach a target
 _PATIENT_ATTEMPTS = 3  # an order may take a moment to be filled: people hear of a target after so many
 _WRITE_AGAIN = 0.5
-RETIRED = "the settings were read anew, or Nightdesk stops"
+RETIRED = "the settings were reloaded, or Nightdesk stops"
 _GRACE = 20.0  # seconds that a stopping executor leaves to attempts that are under way
 
 
@@ -144,7 +144,7 @@ class Executor:
             outcome = Outcome(Result.FAILED, f"held back: {refusal}", orders=guard.passed)
             ending = self._held_back(attempt, outcome)
         except Exception as error:
-            log.exception("an action raised", extra=about)
+            log.exception("an action failed with an exception", extra=about)
             why = f"raised {type(error).__name__}: {error}"[:300]
             outcome = Outcome(Result.FAILED, why, orders=guard.passed)
             ending = self._ending(attempt, outcome, None)
@@ -176,7 +176,7 @@ class Executor:
             before, ours = self._before(attempt, bot) if attempt.action.keeps_mode else (None, False)
             if before is Mode.STOPPED and bot.mode() is Mode.STOPPED:
                 # Whoever took an interrupted attempt over could not tell our start of it from its owner's.
-                left = Outcome.cannot("is stopped by its owner's will, and is left so")
+                left = Outcome.cannot("its owner stopped it, so it stays stopped")
                 return self._ending(attempt, left, None), left
             if before and not self._threads.ask(self._write_before(attempt.lease, before)):
                 raise OrderRefused("its lease is over")
@@ -288,9 +288,9 @@ class Executor:
             async with self._pool.connection() as connection:
                 check = await holds.check(connection, attempt.lease, incident.id, incident.bot)
         except GONE as error:
-            return f"the database cannot be asked whether it is still wanted: {type(error).__name__}"
+            return f"the database does not say whether it is still wanted: {type(error).__name__}"
         if not check.leased:
-            return "another engine has taken it over, or something stronger has replaced it"
+            return "another engine took it over, or a stronger action replaced it"
         if attempt.before is not None:  # our own harm is undone whatever else holds actions back
             return f"all actions are paused by {check.paused_by}" if check.paused_by else None
         held = Holds(

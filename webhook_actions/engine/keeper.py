@@ -31,7 +31,7 @@ from webhook_actions.store.runs import State
 log = logging.getLogger(__name__)
 
 _FLAT = Target(others=0.0, paused=True)
-_OVER = "it enters again: somebody has started it"
+_OVER = "it opens positions again: somebody started it"
 _MARGIN = 1.0  # seconds
 BOTS_AT_ONCE = 16  # bots that hang leave threads to what closes the others
 _BEGUN = "its release has begun"
@@ -148,7 +148,7 @@ class Keeper:
         finally:
             async with self._pool.transaction() as connection:
                 await holds.settle(connection, halt.bot, flat=flat)
-        said = f"it was let trade, though halted; {outcome.detail}; {proof.detail}"
+        said = f"somebody let it trade although it is halted; {outcome.detail}; {proof.detail}"
         self._metrics.actions.labels(halt.bot, "hold", "done" if flat else "retry").inc()
         log.warning("a halted bot was trading", extra={"bot": halt.bot, "outcome": said})
         if flat or not halt.astray:

@@ -14,7 +14,7 @@ def forbids(holds: Holds, action: PlannedAction, kind: str, asked_by: str | None
     if asked_by is not None:
         return None
     if not action.armed:
-        return "it is no longer among actions.armed"
+        return "it is no longer in actions.armed"
     if holds.maintained_until is not None:
         return maintained(holds)
     if action.effect == MONEY and holds.acknowledged_by is not None and kind != CRITICAL_LOSS:
@@ -25,4 +25,4 @@ def forbids(holds: Holds, action: PlannedAction, kind: str, asked_by: str | None
 def maintained(holds: Holds) -> str:
     """Return until when a bot is maintained, in words."""
     end = holds.maintained_until
-    return f"it is maintained until {end:%a %H:%M %Z}" if end else "it is maintained"
+    return f"it is in maintenance until {end:%a %H:%M %Z}" if end else "it is maintained"

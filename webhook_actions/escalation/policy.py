@@ -42,7 +42,7 @@ def take(settings: Settings, subject: Subject, step: Step, round_: int, now: dat
         return Taken(postponed_to=end)
     whom, after = step_recipients(settings, subject, step, now), following(settings, subject, step)
     if whom.told_already:
-        said = ("escalated", f"to {whom.contact}, who has been told already: {step.why}")
+        said = ("escalated", f"to {whom.contact}, already notified: {step.why}")
         return Taken(whom.contact, entry=said, next=after)
     if not whom.recipients:
         # That nothing is left to try is an escalation, also where nobody can be told of it.

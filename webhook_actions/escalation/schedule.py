@@ -44,8 +44,8 @@ def over(settings: Settings, made: Sequence[Made]) -> Settings:
 def forgotten(settings: Settings, made: Made) -> str:
     """Return why an override counts no more, '' while it does: settings have been changed since."""
     if made.rota not in settings.escalation.rotas:
-        return f"{made.rota} is no rota any more"
-    return "" if made.contact in settings.contacts else f"{made.contact} is not in contacts any more"
+        return f"{made.rota} is no longer a rota"
+    return "" if made.contact in settings.contacts else f"{made.contact} is no longer in contacts"
 
 
 def changes(
@@ -67,11 +67,13 @@ def words_to(settings: Settings, rota: str, changes: Sequence[Shift], by: str) -
     for name, said in lines.items():
         if name == by:
             continue
-        body = notices.body(f"On call for {rota}: changed by {by}", "\n".join(said))
+        body = notices.body(f"On-call schedule {rota} changed by {by}", "\n".join(said))
         places = (place for channel in _WORDS_OVER for place in fallback.over(settings, name, channel))
         place = next(places, None)
         if place is None:
-            log.warning("a change of who is on call reaches nobody", extra={"contact": name, "rota": rota})
+            log.warning(
+                "a change of the on-call schedule reaches nobody", extra={"contact": name, "rota": rota}
+            )
         else:
             yield Delivery(place.channel, place.address, contact=name, body=body)
 

@@ -100,7 +100,7 @@ class Escalation:
         """Tell of an action that ended, in the transaction that writes how."""
         await self.outgoing.acted(connection, incident, action.name, action.effect, outcome)
         if action.tells and outcome.done:
-            await self._notice(connection, incident, NO_NEWS, f"{action.name} is among its actions")
+            await self._notice(connection, incident, NO_NEWS, f"{action.name} is one of its actions")
         for kept in await archive.keep(connection, self._settings, outcome.reports, incident.id):
             await self.outgoing.report(connection, f"{kept.bot} {kept.period}", archive.summary(kept))
 
@@ -203,7 +203,7 @@ class Escalation:
     async def channel_fails(self, connection: Connection, outage: Outage) -> None:
         """Tell the administrator over other channels that one fails."""
         subject = f"{outage.channel} has failed {outage.failures} times: {outage.reason}"
-        text = f"{outage.channel} to {outage.address} fails. What is sent over it may not arrive."
+        text = f"{outage.channel} to {outage.address} fails. Messages over it may not arrive."
         await self._tell_of(connection, outage, subject.replace(" 1 times", " once"), text)
 
     async def channel_is_back(self, connection: Connection, outage: Outage) -> None:
@@ -219,7 +219,7 @@ class Escalation:
         left = fallback.beside(self._settings, name, outage.channel, failing)
         if not left:
             about = {"channel": outage.channel, "contact": name}
-            log.error(f"{subject}, and nobody can be told over another channel", extra=about)
+            log.error(f"{subject}, and no other channel reaches anybody", extra=about)
         body = notices.body(subject, text)
         written = [Delivery(one.channel, one.address, contact=name, body=body) for one in left]
         await deliveries.write(connection, written)
@@ -271,7 +271,7 @@ class Escalation:
             return []
         soon = float(settings.escalation.no_response)
         found = [
-            replace(one, why="told with others that nobody has answered")
+            replace(one, why="included in the message about unanswered incidents")
             for one in await escalation_steps.coming(connection, levels, soon)
         ]
         along = [(one, _take(settings, one, now)) for one in found]

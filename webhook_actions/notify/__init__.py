@@ -27,4 +27,4 @@ def send(settings: Settings, channel: str, address: str, message: Message) -> Ou
     try:
         return CHANNELS[channel](settings, address, message)
     except (OSError, UnicodeDecodeError) as error:
-        return Outcome.failed(f"{channel}: its secret cannot be read: {error}", cause=SETTINGS)
+        return Outcome.failed(f"{channel}: cannot read its secret: {error}", cause=SETTINGS)

@@ -49,7 +49,7 @@ def send(settings: Settings, address: str, message: Message) -> Outcome:
     except ValueError:
         return Outcome.retry(f"apprise ended with {ended.returncode}, without an answer", cause="defect")
     if answer["service"] is None:
-        known = f"apprise: {Path(address).name} holds no URL that Apprise knows"
+        known = f"apprise: {Path(address).name} holds no URL that Apprise understands"
         return Outcome.failed(known, cause=SETTINGS)
     if answer["done"]:
         return Outcome.ok(f"{answer['service']} took it")

@@ -70,7 +70,7 @@ class Buttons:
         payload, _, mac = data.rpartition(".")
         ours = data.isascii() and hmac.compare_digest(mac, self._mac(payload, chat))
         if not ours:
-            raise LinkError("this button was not made by this Nightdesk, or its act token has changed since")
+            raise LinkError("another Nightdesk made this button, or the act token has changed since")
         act, incident, until = payload.split(".")
         if int(until) <= now.timestamp():
             ended = datetime.fromtimestamp(int(until), UTC)

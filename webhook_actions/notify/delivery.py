@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 _RENEWALS = 4  # of a lease before it ends: some may be late
 _WRITE_AGAIN = 0.5  # seconds between two tries to write how sending ended
-_STILL = "you were told, and nobody has answered yet"
+_STILL = "you were notified, and nobody has answered yet"
 _SILENCE_POLICY = {"retries": 8, "pause": 4.0}  # for some hours
 _PROGRAMS = {
     WEBHOOK: webhooks.send,
@@ -123,7 +123,7 @@ class Sender:
                 await self._record(batch, outcome)
                 return
             except GONE as error:
-                log.warning("what was sent cannot be written yet", extra={"reason": str(error)})
+                log.warning("the result of sending cannot be written yet", extra={"reason": str(error)})
                 await asyncio.sleep(_WRITE_AGAIN)
 
     async def _send(self, batch: Sequence[ClaimedDelivery]) -> Outcome:

@@ -37,7 +37,7 @@ def send_to(
             return Outcome.failed(f"{service}: {said}", cause=SETTINGS)
         host = urlsplit(request.url).hostname
         cause = TIMEOUT if error.cause == "timeout" else UNREACHABLE
-        return Outcome.retry(f"{service} at {host} is not reached: {said}", cause=cause)
+        return Outcome.retry(f"{service} at {host} cannot be reached: {said}", cause=cause)
     if answer.ok:
         return Outcome(Result.DONE, f"{service} took it", receipt=receipt(answer))
     said = redacted(reason(answer).strip(), secrets)[:_LONGEST]

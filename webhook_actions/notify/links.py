@@ -45,11 +45,11 @@ class Links:
         """Return what the last part of a link's path says. Raises LinkError."""
         payload, _, mac = token.partition(".")
         if not hmac.compare_digest(mac.encode(), self.mac(payload).encode()):
-            raise LinkError("this link was not made by this Nightdesk, or its act token has changed since")
+            raise LinkError("another Nightdesk made this link, or the act token has changed since")
         try:
             incident, until, contact = _decoded(payload).split(" ", 2)
         except (binascii.Error, UnicodeDecodeError, ValueError):
-            raise LinkError("this link cannot be read") from None
+            raise LinkError("this link is damaged") from None
         invitation = Invitation(int(incident), contact, datetime.fromtimestamp(int(until), UTC))
         if invitation.until <= now:
             raise LinkError(

@@ -120,7 +120,7 @@ def _talk(config: Email, then: Callable[[_Connection], object]) -> Outcome:
     except smtplib.SMTPResponseException as error:
         return _refused(error.smtp_code, error.smtp_error, password)
     except smtplib.SMTPNotSupportedError as error:
-        detail = f"email: {config.host} cannot do what is set: {error}"
+        detail = f"email: {config.host} does not support the configured settings: {error}"
         return Outcome.failed(detail, cause=SETTINGS)
     except (OSError, smtplib.SMTPException) as error:
         return _broken(server, config, error)
@@ -142,9 +142,9 @@ def _broken(server: _Connection, config: Email, error: Exception) -> Outcome:
     where = f"{config.host}:{config.port}"
     if server.late:
         seconds = _TIMES * config.timeout
-        return Outcome.retry(f"email: {where} has not taken it within {seconds:g}s", cause=TIMEOUT)
+        return Outcome.retry(f"email: {where} did not accept it within {seconds:g}s", cause=TIMEOUT)
     cause = TIMEOUT if isinstance(error, TimeoutError) else UNREACHABLE
-    return Outcome.retry(f"email: {where} is not reached: {type(error).__name__}: {error}", cause=cause)
+    return Outcome.retry(f"email: {where} cannot be reached: {type(error).__name__}: {error}", cause=cause)
 
 
 def _mail(config: Email, address: str, message: Message) -> EmailMessage:

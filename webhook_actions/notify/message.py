@@ -74,7 +74,7 @@ def compose(settings: Settings, told: Sequence[IncidentNotice], page: str) -> Me
     blocks = [_block(settings, one) for one in told[:_WHOLE]]
     if rest_ := told[_WHOLE:]:
         lines = "\n".join(f"{_summary(one.incident)}: {one.link}" for one in rest_)
-        blocks.append(f"And {len(rest_)} more, all of them at {page}\n{lines}")
+        blocks.append(f"And {len(rest_)} more; all of them: {page}\n{lines}")
     text = "\n\n———\n\n".join(blocks)
     about = tuple(one.incident.id for one in told)
     return Message(subject, text, short, _spoken(settings, told), about, told[0].contact, told[0].link)

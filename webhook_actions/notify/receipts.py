@@ -68,7 +68,9 @@ def judged(status: Status, age: float) -> Verdict:
     if status.word in _HELD and age >= _STUCK:
         return Verdict(UNDELIVERED, f"{said}, {age:.0f}s after it took it", UNDELIVERED)
     if age >= _PATIENCE:
-        return Verdict(UNKNOWN, f"Twilio took it; whether it arrived is unknown: {status.reason or said}")
+        return Verdict(
+            UNKNOWN, f"Twilio accepted it; it is unknown whether it arrived: {status.reason or said}"
+        )
     return Verdict(None, after=_SOON if age < _MINUTE else _LATER)
 
 

@@ -50,7 +50,7 @@ def try_out(settings: Settings, channel: str, address: str, wait: float = _WAIT)
         verdict = judged(twilio.status(settings, channel, outcome.receipt), age)
         if verdict.arrived is not None:
             return verdict.arrived if not verdict.cause else f"failed: {verdict.detail}"
-    return f"sent, but not known to have arrived within {wait:g}s"
+    return f"sent, but no receipt within {wait:g}s"
 
 
 def main() -> None:

@@ -14,7 +14,7 @@ from webhook_actions.outcome import Outcome
 
 _SAID = 350  # characters: twice, with each written out as up to five, they are within Twilio's 4,000
 _LONGEST = 4000  # characters of TwiML that Twilio takes
-_KEYS = "Press 1 to acknowledge, or 2 to be told again in an hour."
+_KEYS = "Press 1 to acknowledge, or 2 to be called again in an hour."
 _RINGS = 30  # seconds; Twilio's own 60 would be all the time in which the next is to hear of it
 _RESOURCES = {"sms": "Messages", "phone": "Calls"}
 
@@ -65,7 +65,7 @@ def status(settings: Settings, channel: str, receipt: str) -> Status:
     try:
         answer = ask(Request("GET", url, config.timeout, _login(config)))
     except NoAnswer as error:
-        return Status(None, f"Twilio is not reached: {error}")
+        return Status(None, f"Twilio cannot be reached: {error}")
     word = field("status")(answer) if answer.ok else ""
     if not word:
         return Status(None, f"Twilio answered {answer.status}")

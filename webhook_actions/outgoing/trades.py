@@ -42,7 +42,7 @@ class Trades:
             found = await asyncio.to_thread(self._ask, self._settings, bot, since, math.inf, patience)
         except TradesUnavailable as untold:
             if self._untold.get(bot) != str(untold):
-                log.warning("closed trades are told later", extra={"bot": bot, "reason": str(untold)})
+                log.warning("closed trades will be sent later", extra={"bot": bot, "reason": str(untold)})
             self._untold[bot] = str(untold)
             return
         self._untold.pop(bot, None)

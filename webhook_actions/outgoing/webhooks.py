@@ -20,15 +20,13 @@ def send(settings: Settings, delivery: ClaimedDelivery) -> Outcome:
     webhooks = settings.channels.webhooks
     endpoint = next((one for one in webhooks.endpoints if one.name == delivery.address), None)
     if endpoint is None:
-        return Outcome.failed(
-            f"channels.webhooks.endpoints has no {delivery.address} any more", cause=SETTINGS
-        )
+        return Outcome.failed(f"channels.webhooks.endpoints no longer has {delivery.address}", cause=SETTINGS)
     secret = endpoint.secret_file.read_text(encoding="utf-8").strip()
     body, name, now = delivery.body or "", f"msg_{delivery.id}", datetime.now(UTC)
     try:
         signature = Webhook(secret).sign(name, now, body)
     except (binascii.Error, EmptyWebhookSecretError):
-        wrong = f"{endpoint.secret_file.name} holds no secret of Standard Webhooks: base64, after whsec_"
+        wrong = f"{endpoint.secret_file.name} holds no Standard Webhooks secret (base64 after whsec_)"
         return Outcome.failed(wrong, cause=SETTINGS)
     header = {
         "Content-Type": "application/json",

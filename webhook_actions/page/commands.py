@@ -30,7 +30,7 @@ def answering(pages: Pages, login: Login, writes: RateLimit) -> Answered:
             back = inside(form.get("back", "/"))
             _check(form, login.csrf(session), request)
             if wait := writes.take(caller.address):
-                raise Refused(429, f"Too much at once; go on in {int(wait) + 1} s.")
+                raise Refused(429, f"Too many requests; try again in {int(wait) + 1} s.")
             said = await act(caller, form)
         except Unconfirmed as unconfirmed:
             return pages.confirm(
@@ -117,4 +117,4 @@ def routes(
 def _check(form: Form, csrf: str, request: Request) -> None:
     """Raise Refused for a form that is not of this session."""
     if not (same_site(request) and hmac.compare_digest(form.get("csrf", "").encode(), csrf.encode())):
-        raise Refused(403, "That form is not of this session: go back, load the page again, and repeat it.")
+        raise Refused(403, "This form is from another session: go back, reload the page, and try again.")

@@ -84,7 +84,9 @@ def routes(
             case = await search.of_fingerprint(connection, fingerprint)
             frame = await frame_of(connection, request, session)
         if case is None:
-            text = "Nightdesk has no incident of this alert: it has not fired yet, or long ago."
+            text = (
+                "Nightdesk has no incident of this alert: it has not fired yet, or its incident was deleted."
+            )
             return pages.show("message.html", 404, desk=frame, text=text)
         return RedirectResponse(f"/incidents/{case.id}", 303)
 

@@ -47,7 +47,7 @@ def routes(commands: Commands, login: Login, pages: Pages) -> APIRouter:
         except Refused as error:
             return form(next_, str(error), error.status)
         if not same_site(request):
-            return form(next_, "That form came from another site.", 403)
+            return form(next_, "This form came from another site.", 403)
         try:
             session = await asyncio.to_thread(login.open, address(request), name, given.get("secret", ""))
         except TooManyFailures as error:
@@ -56,7 +56,7 @@ def routes(commands: Commands, login: Login, pages: Pages) -> APIRouter:
             log.error("nobody can log in by name", extra={"reason": str(error)})
             return form(next_, "The users cannot be read; the log says why. The act token still works.", 503)
         if session is None:
-            return form(next_, "That does not fit. Nobody was logged in.", 401)
+            return form(next_, "Wrong name, password or token. You are not logged in.", 401)
         await commands.login(session.caller(request))
         answer = RedirectResponse(next_, 303)
         login.remember(request, answer, session)

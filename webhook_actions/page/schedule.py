@@ -74,7 +74,7 @@ def routes(
         async def act(caller: Caller, form: Form) -> Done:
             first, second = day_time(form, "from"), day_time(form, "with")
             if first is None or second is None:
-                raise Refused(422, "a swap wants a time in either shift")
+                raise Refused(422, "a swap needs a time in each of two shifts")
             return (await schedules.swap(caller, rota, first, second, length(form, "for"))).done
 
         return await answered(request, session, act)

@@ -43,7 +43,7 @@ def routes(
         """Return what a link allows. Raises LinkError."""
         invitation = links.read(token, datetime.now(UTC))
         if role_of(settings, invitation.contact) is None:
-            raise LinkError(f"{invitation.contact} is not among the contacts any more")
+            raise LinkError(f"{invitation.contact} is no longer in contacts")
         return invitation
 
     @router.get("/i/{token}")
@@ -76,11 +76,11 @@ def routes(
         """Do what the form, or an app, asks for as the one whom the link was sent to."""
         try:
             if wait := writes.take(address(request)):
-                raise Refused(429, f"Too much at once; go on in {int(wait) + 1} s.")
+                raise Refused(429, f"Too many requests; try again in {int(wait) + 1} s.")
             invitation, form = invited(token), await read(request)
             act = known.get(form.get("act", Right.ACKNOWLEDGE))
             if act is None:
-                raise Refused(422, f"There is no such act; there are {', '.join(known)}.")
+                raise Refused(422, f"There is no such action; choose one of {', '.join(known)}.")
             caller = Caller(f"{invitation.contact} (link)", address(request))
             said = await act(caller, invitation, form, idempotency_key)
         except Unconfirmed as unconfirmed:

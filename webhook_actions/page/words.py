@@ -107,24 +107,24 @@ def doing(case: Case, paused: Pause | None, clock: Clock) -> str:
     if under_way := next((run for run in case.runs if run.verdict is None), None):
         return _trying(under_way, clock)
     if case.resolved_at is not None:
-        return "Resolved, says Alertmanager; it is closed once a sample shows it."
+        return "Alertmanager says it is resolved; Nightdesk closes it once a sample shows that."
     if paused is not None:
         return "Nothing: all actions are paused."
     if case.severity == "info":
-        return "News: nothing is to be done."
+        return "For information: nothing to do."
     if case.handed_over_at is not None:
-        return "Nothing is left that Nightdesk may try: it waits for a person."
+        return "Nightdesk may try nothing more: it waits for a person."
     if case.waits_for:
         return f"Waiting: {case.waits_for}."
     if case.runs and case.runs[-1].verdict == "verified":
-        return f"{case.runs[-1].action} is proven to have helped; it is closed when the alert ends."
+        return f"{case.runs[-1].action} is verified; the incident closes when the alert ends."
     return "Looking at it."
 
 
 def _trying(run: Run, clock: Clock) -> str:
     match run.state:
         case "wanted":
-            return f"{run.action} is asked for by {run.asked_by}."
+            return f"{run.asked_by} requested {run.action}."
         case "running" if run.started_at is not None:
             return f"Running {run.action}, for {length((clock.now - run.started_at).total_seconds())} now."
         case "open":
@@ -132,7 +132,7 @@ def _trying(run: Run, clock: Clock) -> str:
                 f"{run.action}: its target is not reached yet, {run.attempts} attempts so far: {run.detail}"
             )
     limit = f", until {clock.at(run.verify_until)}" if run.verify_until else ""
-    return f"{run.action} was run; looking for the proof that it helped{limit}."
+    return f"{run.action} was run; checking whether it helped{limit}."
 
 
 def snoozes(clock: Clock) -> list[tuple[str, str]]:
@@ -161,16 +161,16 @@ LENGTHS = (
 )
 
 NOTICES = {
-    Done.ACKNOWLEDGED: "Acknowledged: nobody else is woken for it.",
-    Done.SNOOZED: "Snoozed: nobody else is woken until it ends.",
-    Done.NOT_SILENCED: "Done, but Alertmanager made no silence and goes on sending; the log says why.",
-    Done.COMMENTED: "Written into the timeline.",
-    Done.ASKED: "Asked for: the timeline tells how it goes.",
+    Done.ACKNOWLEDGED: "Acknowledged: Nightdesk wakes nobody else for it.",
+    Done.SNOOZED: "Snoozed: Nightdesk wakes nobody else until the snooze ends.",
+    Done.NOT_SILENCED: "Done, but Alertmanager created no silence and keeps sending; the log says why.",
+    Done.COMMENTED: "Comment added to the timeline.",
+    Done.ASKED: "Requested: the timeline shows the progress.",
     Done.RESUMED: "Actions run again.",
-    Done.RELEASED: "Released: what Nightdesk did to the bot is being undone.",
-    Done.OVERRIDDEN: "Changed: who is put on call or taken off gets a message.",
-    Done.SWAPPED: "Swapped: both get a message.",
-    Done.CANCELLED: "Taken back: who is put on call or taken off gets a message.",
+    Done.RELEASED: "Released: Nightdesk undoes what it did to the bot.",
+    Done.OVERRIDDEN: "Changed: the people concerned get a message.",
+    Done.SWAPPED: "Swapped: both people get a message.",
+    Done.CANCELLED: "Taken back: the people concerned get a message.",
 }
 
 

@@ -23,7 +23,7 @@ def allow(settings: Settings, name: str, right: Right) -> None:
     """Raise Refused where a contact, or the desk, may not do something."""
     if right not in rights_of(settings, name):
         role = role_of(settings, name)
-        why = f"{name} is {role}" if role else f"{name} is not among the contacts any more"
+        why = f"{name} is {role}" if role else f"{name} is no longer in contacts"
         raise Refused(403, f"Not allowed: {why}, who may not {right.replace('observe', 'run actions')}.")
 
 
@@ -65,7 +65,7 @@ class Answers:
             await self._commands.resume(caller)
             return 0
         if not incidents:
-            raise Refused(404, "It is not known any more which incidents that was about.")
+            raise Refused(404, "Nightdesk no longer knows which incidents this was about.")
         refusals = []
         for incident in incidents:
             try:

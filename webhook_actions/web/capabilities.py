@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 KEPT = 300.0  # seconds that a version counts
 ASK_AGAIN = 30.0  # seconds until a bot is asked again that did not tell its version
 _UNSEEN = 'max(trading_bot_up{bot="$bot"}) == 1 unless on () trading_bot_drawdown_ratio{bot="$bot"}'
-_BLIND = "no drawdown alert can fire: its capital is unknown; set starting_capital, or have it told"
+_BLIND = "no drawdown alert can fire: its capital is unknown; set starting_capital or report equity"
 _AT_ONCE = 8  # bots that are asked at a time
 _HELD = 5.0  # seconds that what a bot holds counts: a page that is loaded again asks no bot
 _IMPATIENT = 3.0  # seconds, at most, that a page waits for what a bot holds

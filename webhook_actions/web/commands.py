@@ -57,7 +57,7 @@ class Unconfirmed(Refused):
     """An action that touches money and wants the bot's name typed first."""
 
     def __init__(self, action: str, bot: str) -> None:
-        super().__init__(422, f"{action} touches money: confirm it with the bot's name, {bot}")
+        super().__init__(422, f"{action} moves money: confirm it with the bot's name, {bot}")
         self.bot = bot
 
 
@@ -139,7 +139,9 @@ class Commands:
         action = self._action(name)
         incident = await self._open(incident_id)
         if not incident.bot and action.effect is not Effect.OBSERVE:
-            raise Refused(409, f"{incident.alert} is not about one bot: only what looks can be run for it")
+            raise Refused(
+                409, f"{incident.alert} is not about one bot: it allows only actions that change nothing"
+            )
         await self._refuse_unfit(action, incident.bot, confirm)
         async with self._pool.transaction() as connection:
             await self._lock(connection, incident.bot)
@@ -171,7 +173,7 @@ class Commands:
     def _action(self, name: str) -> Action:
         if action := self._actions.get(name):
             return action
-        raise Refused(404, f"{name} is no action; there are {', '.join(self._actions)}")
+        raise Refused(404, f"{name} is not an action; choose one of {', '.join(self._actions)}")
 
     async def _refuse_unfit(self, action: Action, bot: str, confirm: str) -> None:
         """Raise Refused where money is not confirmed, or a bot has no way to do an action."""
@@ -220,7 +222,7 @@ class Commands:
             halted = await holds.release(connection, bot, caller.who)
             left = await controls.release(connection, bot, caller.who)
             if not (halted or left):
-                raise Refused(409, f"{bot} is not halted, and Nightdesk stopped no entries of it")
+                raise Refused(409, f"{bot} is not halted, and Nightdesk did not stop its entries")
             await self._write(connection, caller, "release", bot=bot)
             await incidents.wake_all(connection, bot)
         return Done.RELEASED

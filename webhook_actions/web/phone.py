@@ -68,7 +68,9 @@ def routes(settings: Settings, pool: Pool, commands: Commands, metrics: Metrics)
         given = request.headers.get("X-Twilio-Signature", "")
         if not is_signed(secret, answer_address(settings, token), fields, given):
             answers.count("forged")
-            log.warning("a key was told by somebody else than Twilio", extra={"address": address(request)})
+            log.warning(
+                "a request about a pressed key was not from Twilio", extra={"address": address(request)}
+            )
             return Response("not signed by Twilio\n", 403, media_type="text/plain")
         return _said(await _done(token, dict(fields)))
 
@@ -86,7 +88,7 @@ def routes(settings: Settings, pool: Pool, commands: Commands, metrics: Metrics)
             return await answers.do(act, invitation.contact, caller, about or [invitation.incident])
         except LinkError:
             answers.count("invalid")
-            return "Nothing was done: this call was too long ago."
+            return "Nothing was done: this call has expired."
         except Refused as error:
             return f"Nothing was done: {error}"
 

@@ -110,7 +110,7 @@ class Schedules:
         """Return from when until when: never from before now, and not for ever."""
         now = self._now()
         if (end is None) == (length is None):
-            raise Refused(422, "say until when, or for how long: one of the two")
+            raise Refused(422, "give either an end or a length, not both")
         given = now if start is None else _moment(start, zone)
         ends = _moment(end, zone) if end is not None else later(given, length or 0.0, zone)
         if given >= ends:
@@ -125,7 +125,7 @@ class Schedules:
         rotas = self._settings.escalation.rotas
         if rota not in rotas:
             raise Refused(
-                404, f"{rota} is no rota; there are {', '.join(rotas) or 'none in escalation.rotas'}"
+                404, f"{rota} is not a rota; choose one of {', '.join(rotas) or 'none in escalation.rotas'}"
             )
         return zone_of(self._settings, rotas[rota])
 
@@ -157,7 +157,7 @@ class Schedules:
         after = await schedule.in_force(connection, self._settings, self._now())
         changes = schedule.changes(before, after, rota, windows)
         if not changes and done is not Done.CANCELLED:
-            raise Refused(409, "that changes nothing: they are on call then already")
+            raise Refused(409, "that changes nothing: they are already on call then")
         await deliveries.write(connection, list(schedule.words_to(after, rota, changes, caller.who)))
         said = [
             f"{one.contact} instead of {one.instead_of}, {schedule.span(after, rota, one)}" for one in changes

@@ -94,7 +94,9 @@ class Presses:
         status = error.status if isinstance(error, Refusal) else 0
         outcome = "conflict" if status == 409 else "refused" if status else "unreachable"
         self._metrics.polls.labels(outcome).inc()
-        log.warning("Telegram does not tell what was pressed", extra={"reason": bot.redacted(str(error))})
+        log.warning(
+            "Telegram does not answer which buttons were pressed", extra={"reason": bot.redacted(str(error))}
+        )
         asked = (error.retry_after if isinstance(error, Refusal) else None) or 0.0
         wait, self._pause = max(self._pause, asked), min(2 * self._pause, _LONGEST_PAUSE)
         return wait
@@ -127,7 +129,7 @@ class Presses:
         if name is None:
             self._answers.count("unknown")
             about = {"chat": place.chat.id, "user": user}
-            log.warning("somebody unknown pressed a button or wrote; nothing was done", extra=about)
+            log.warning("an unknown person pressed a button or wrote; nothing was done", extra=about)
         return name
 
     async def _pressed(self, bot: Bot, pressed: Callback, *, stale: bool) -> None:
@@ -141,9 +143,9 @@ class Presses:
             press = self._buttons.read(pressed.data, place.chat.id, datetime.now(UTC))
             if stale:
                 self._answers.count("stale")
-                raise LinkError("Nightdesk did not hear of it in time; press it again")
+                raise LinkError("Nightdesk got this too late; press the button again")
             if wait := self._pace.take(str(user.id)):
-                raise Refused(429, f"Too much at once; go on in {int(wait) + 1} s.")
+                raise Refused(429, f"Too many requests; try again in {int(wait) + 1} s.")
             incidents = [press.incident] if press.incident else await self._told_of(place)
             said = await self._answers.do(press.act, name, caller, incidents)
         except (LinkError, Refused) as error:
@@ -189,7 +191,7 @@ class Presses:
             told = IncidentNotice(incident, tried, "you asked", self._links.url(incident.id, name, now), name)
             text = compose(self._settings, [told], self._links.page)
             await bot.say(said.chat.id, telegram.words(self._settings, said.chat.id, text))
-        rest = f"{count} open, all of them at {self._links.page}" if count else "Nothing is open."
+        rest = f"{count} open; all of them: {self._links.page}" if count else "Nothing is open."
         if not count or count > len(cases):
             await bot.say(said.chat.id, {"text": rest})
 

@@ -54,7 +54,7 @@ def routes(
             _fail(wrong)
         age = now() - seen_at  # once it is written: a database may take long
         if age > oldest:
-            _fail(f"the exporter was last seen {age:.0f} s ago, at most {oldest:.0f} are allowed")
+            _fail(f"the exporter was last seen {age:.0f} s ago; the limit is {oldest:.0f} s")
         if isinstance(settings.routing.watchdog_url_file, Path):
             await _ping(settings.routing.watchdog_url_file)
         metrics.round_trip.set(seen_at)
@@ -78,12 +78,12 @@ async def _ping(file: Path) -> None:
         url = file.read_text(encoding="utf-8").strip()  # noqa: ASYNC240 - a line
         answer = await ask_once(Asked("GET", url, _PING_WITHIN))
     except (OSError, UnicodeDecodeError, NoAnswer) as error:
-        _fail(f"the dead man's switch is not reached: {type(error).__name__}")
+        _fail(f"the dead man's switch cannot be reached: {type(error).__name__}")
     if not answer.ok:
         _fail(f"the dead man's switch answers {answer.status}")
 
 
 def _fail(why: str) -> NoReturn:
     """Raise HTTPException; the address outside is a secret and never said."""
-    log.error("the dead man's switch is not told that all is well", extra={"reason": why})
+    log.error("the dead man's switch was not pinged", extra={"reason": why})
     raise HTTPException(503, why)

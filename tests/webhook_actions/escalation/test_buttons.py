@@ -197,7 +197,7 @@ def test_a_stranger_who_writes_and_presses_a_lot_is_logged_once_a_second(
         assert not fakes.telegram.messages
 
     play(scenario, work=False, **PEOPLE)
-    assert len([one for one in caplog.records if "somebody unknown" in one.message]) <= 10
+    assert len([one for one in caplog.records if "an unknown person" in one.message]) <= 10
 
 
 async def _counted(harness: Harness, count: int, labels: dict[str, str]) -> bool:
@@ -294,7 +294,7 @@ def test_what_was_pressed_while_no_engine_listened_for_long_is_not_done_later(
         await harness.rows("UPDATE telegram_polls SET asked_at = now() - interval '3 minutes' RETURNING 1")
         fakes.telegram.expired.add(fakes.telegram.press(sent, "Acknowledge", ANNA))
         async with polling(harness):
-            await until(lambda: _says(fakes, "did not hear of it in time; press it again"))
+            await until(lambda: _says(fakes, "got this too late; press the button again"))
             again = fakes.telegram.press(sent, "Acknowledge", ANNA)
             assert (await toast(fakes, again)).startswith("Acknowledged")
         assert len(await acts(harness)) == 1
@@ -361,7 +361,7 @@ def test_a_webhook_of_the_same_bot_is_named_as_what_keeps_presses_away(
         assert harness.metric("nightdesk_telegram_polls_total", outcome="conflict") == 1
 
     play(scenario, work=False, **PEOPLE)
-    [line] = [one for one in caplog.records if "does not tell what was pressed" in one.message]
+    [line] = [one for one in caplog.records if "does not answer which buttons were pressed" in one.message]
     assert "deleteWebhook" in line.reason  # type: ignore[attr-defined]
     assert TELEGRAM_TOKEN not in line.reason  # type: ignore[attr-defined]
 

@@ -161,7 +161,7 @@ def test_any_service_of_apprise_can_be_a_contact_and_its_url_stays_secret(setup:
     assert "canary" not in outcome.detail
     file.write_text("nothing://that-is-a-canary")
     outcome = send(settings, "apprise", str(file), words(settings))
-    assert outcome.detail == "apprise: ntfy holds no URL that Apprise knows"
+    assert outcome.detail == "apprise: ntfy holds no URL that Apprise understands"
 
 
 def ntfy(setup: Setup, fakes: Fakes, more: str = "") -> str:

@@ -129,7 +129,7 @@ def test_a_secret_that_is_none_is_said_without_being_shown(play: Play, setup: Se
                 "SELECT outcome FROM deliveries WHERE state = 'failed' AND channel = 'webhook'"
             )
         )
-        assert rows == [("webhook holds no secret of Standard Webhooks: base64, after whsec_",)]
+        assert rows == [("webhook holds no Standard Webhooks secret (base64 after whsec_)",)]
 
     (setup.directory / "webhook").write_text("whsec_a")
     play(scenario, speed=60, channels=webhooks(fakes, "system_alerts"), **QUIET)

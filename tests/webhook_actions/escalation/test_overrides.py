@@ -174,8 +174,8 @@ def test_a_swap_without_a_length_is_of_the_whole_shifts_and_leaves_what_is_past(
         ({"rota": "dsk", "contact": "ben", "length": 60.0}, 404, "dsk is no rota; there are desk"),
         ({"contact": "bne", "length": 60.0}, 422, "bne is not in contacts; did you mean ben?"),
         ({"contact": "lone", "length": 60.0}, 422, "no configured channel"),
-        ({"contact": "ben"}, 422, "say until when, or for how long"),
-        ({"contact": "ben", "end": "2026-01-07T03:00", "length": 60.0}, 422, "one of the two"),
+        ({"contact": "ben"}, 422, "give either an end or a length"),
+        ({"contact": "ben", "end": "2026-01-07T03:00", "length": 60.0}, 422, "not both"),
         (
             {"contact": "ben", "start": "2026-01-07T03:00", "end": "2026-01-07T02:00"},
             422,

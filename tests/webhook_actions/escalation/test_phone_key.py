@@ -174,9 +174,9 @@ def test_a_key_of_an_old_call_or_of_a_viewer_does_nothing(play: Play, fakes: Fak
         incident = await harness.fire("Down")
         old = harness.links.url(incident.id, "administrator", datetime.now(UTC) - timedelta(days=2))
         for link, why in (
-            (old, "too long ago"),
+            (old, "has expired"),
             (harness.links.url(incident.id, "vera", datetime.now(UTC)), "may not acknowledge"),
-            (harness.links.url(incident.id, "nobody", datetime.now(UTC)), "not among the contacts"),
+            (harness.links.url(incident.id, "nobody", datetime.now(UTC)), "no longer in contacts"),
         ):
             where = twilio.answer_address(harness.settings, link.rpartition("/")[2])
             assert why in (await press(harness, where, "1")).text

@@ -22,7 +22,7 @@ def test_who_is_called_about_one_incident_hears_of_those_that_would_have_reached
         [loss] = await harness.fires("LossLimit", "gamma")
         for one in (down, drawdown):
             await harness.said(one, "told", "manager over phone")
-        assert "told with others" in await harness.said(drawdown, "escalated", "to manager")
+        assert "included in the message" in await harness.said(drawdown, "escalated", "to manager")
         assert await harness.timeline(loss, "escalated") == [], "it is not due for a long time"
         rows = await harness.rows("SELECT level FROM escalation_steps WHERE incident = %s", drawdown.id)
         assert sorted(rows) == [(0,), (1,), (2,)], "it goes on from there"
