@@ -17,7 +17,7 @@ def main() -> int:
     parser.add_argument("--bots", type=int, default=200)
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=7, help="of all that is random here")
-    parser.add_argument("--only", choices=("storm", "replicas", "scenes"), help="one of the three parts")
+    parser.add_argument("--only", choices=("storm", "replicas", "scenarios"), help="one of the three parts")
     options = parser.parse_args()
     end = time.monotonic() + _BOUND
     given = {"alerts": options.alerts, "bots": options.bots, "kills": options.kills, "seed": options.seed}
@@ -26,7 +26,7 @@ def main() -> int:
         kept &= show("One engine", rage(Storm(engines=1, **given), end))
     if options.only in (None, "replicas"):
         kept &= show("Three engines on one PostgreSQL", rage(Storm(engines=3, freezes=3, **given), end))
-    if options.only in (None, "scenes"):
+    if options.only in (None, "scenarios"):
         kept &= show("Scenes", play())
     return 0 if kept else 1
 
