@@ -76,11 +76,11 @@ def load(
 def _load(files: Sequence[Path], port_offset: int) -> Settings:
     given: dict[str, Any] = {}
     for file in files:
-        given = _over(given, _read(file))
+        given = lay_over(given, _read(file))
     defaults = _read(DEFAULTS)
     if problems := strangers(given, defaults):
         raise SettingsError(problems)
-    data = _over(_over(defaults, _profile(given.get("profile", defaults["profile"]))), given)
+    data = lay_over(lay_over(defaults, _profile(given.get("profile", defaults["profile"]))), given)
     root = files[0].absolute().parent
     _add_bots(data, root)
     _shift_ports(data, port_offset)
@@ -151,12 +151,12 @@ def _profile(name: object) -> dict[str, Any]:
     return _read(file) if isinstance(name, str) and file.is_file() else {}  # the model names a wrong one
 
 
-def _over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+def lay_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
     """Return `below` with `above` laid over it: mappings are merged, anything else is replaced."""
     merged = dict(below)
     for key, value in above.items():
         both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
-        merged[key] = _over(merged[key], value) if both else value
+        merged[key] = lay_over(merged[key], value) if both else value
     return merged
 
 

@@ -1,0 +1,74 @@
+"""Where a bot of this machine is reached from a container, as Docker knows its container."""
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit, urlunsplit
+
+import docker
+import requests
+from docker.errors import DockerException, NotFound
+
+from stack.settings import DockerRestart
+
+HOST = "host.docker.internal"
+_LOOK = 5  # seconds for Docker's answer
+_UNNAMED = ("bridge", "host", "none")  # networks in which no container has a name
+
+
+@dataclass(frozen=True)
+class Container:
+    """What Docker says of a container: its networks with names, and by published port its own."""
+
+    networks: tuple[str, ...] = ()
+    ports: Mapping[int, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a URL leads from a container; `network` is one to join, None where none is needed."""
+
+    url: str
+    network: str | None = None
+
+
+def look(restart: DockerRestart) -> Container | None:
+    """Return what Docker says of a bot's container, None where it has none of that name or is not reached."""
+    try:
+        client = docker.APIClient(restart.url, version="auto", timeout=_LOOK)
+        found = client.inspect_container(restart.container)
+    except (NotFound, DockerException, requests.RequestException):
+        return None
+    networks = found["NetworkSettings"]["Networks"] or {}
+    published = found["HostConfig"]["PortBindings"] or {}
+    ports = {
+        int(each["HostPort"]): int(inside.partition("/")[0])
+        for inside, bindings in published.items()
+        for each in bindings or []
+        if each["HostPort"]
+    }
+    return Container(tuple(sorted(set(networks) - set(_UNNAMED))), ports)
+
+
+def is_loopback(url: str) -> bool:
+    """Return whether a URL leads to whoever reads it."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def place(url: str, name: str | None, container: Container | None) -> Place:
+    """Return where a URL of this machine leads from a container.
+
+    A port that is published on 127.0.0.1 is not reached from one; then its bot's container is, by its name.
+    """
+    if not is_loopback(url):
+        return Place(url)
+    parts = urlsplit(url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    if name and container and container.networks and port in container.ports:
+        there = parts._replace(netloc=f"{name}:{container.ports[port]}")
+        return Place(urlunsplit(there), container.networks[0])
+    return Place(urlunsplit(parts._replace(netloc=f"{HOST}:{port}")))
