@@ -5,12 +5,12 @@ import sys
 from collections import ChainMap, UserDict
 from collections.abc import Sequence
 from importlib import import_module
-from importlib.metadata import version
 from typing import Any
 
 import click
 from click.shell_completion import BashComplete, FishComplete, ZshComplete
 
+from stack import VERSION
 from stack.failure import Failure
 from stack.instance import instance_options
 
@@ -30,10 +30,15 @@ SECTIONS = {
         "render": "stack.render:render_build",
         "test-notify": "stack.notify:test_notify",
         "service": "stack.service:service",
+        "compose": "stack.containers.command:compose",
         "completion": "stack.cli:completion",
     },
     "Run": {
         "up": "stack.up:up",
+        "reload": "stack.reload:reload",
+        "backup": "stack.backup.command:backup",
+        "restore": "stack.backup.command:restore",
+        "uninstall": "stack.uninstall:uninstall",
         "rotate": "stack.rotation:run",
     },
     "Look": {
@@ -103,7 +108,7 @@ class _Nightdesk(click.Group):
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog=EXITS,
 )
-@click.version_option(version("nightdesk"), message="nightdesk %(version)s")
+@click.version_option(VERSION, message="nightdesk %(version)s")
 @instance_options
 @click.pass_context
 def nightdesk(context: click.Context, /, **_: object) -> None:

@@ -24,7 +24,12 @@ def generate_for_compose(root: Path) -> list[Path]:
     password_file = folder / "postgres_password"
     new = [
         file
-        for file in (password_file, folder / "grafana_admin_password", folder / "web_password")
+        for file in (
+            password_file,
+            folder / "grafana_admin_password",
+            folder / "web_password",
+            folder / "demo_bot_token",  # mounted, though nobody reads it without the demo bot
+        )
         if _write(file, secrets.token_urlsafe(32))
     ]
     (folder / "tls").mkdir(mode=0o755, exist_ok=True)  # mounted, though empty without TLS

@@ -11,7 +11,7 @@ import yaml
 
 from stack.containers.network import Container, look
 from stack.containers.translate import TLS, Inside, certificates, translate
-from stack.keys import generate
+from stack.keys import generate, generate_for_compose
 from stack.oncall import NotDone
 from stack.settings import DEFAULT_CONFIG, DockerRestart, Settings, SettingsError, add_arguments, load
 from stack.settings.load import lay_over
@@ -34,7 +34,7 @@ COPIES: Mapping[str, tuple[str, ...]] = {
 
 
 def write(config: Path, root: Path, data: Path, ha: bool) -> list[str]:
-    """Write the override in `root`, and what it mounts below `data`; return what to tell.
+    """Write the override in `root`, what it mounts below `data`, and absent secrets; return what to tell.
 
     Raises SettingsError, NotDone and OSError, before anything is written but for the last.
     """
@@ -47,6 +47,7 @@ def write(config: Path, root: Path, data: Path, ha: bool) -> list[str]:
         )
     settings, outside = load([config, root / _OVERLAY]), load([config])
     generate(outside)
+    generate_for_compose(root)
     found = {
         bot.restart.container: known
         for bot in settings.bots.values()

@@ -220,6 +220,13 @@ def test_a_change_of_the_settings_has_compose_make_the_containers_anew(checkout:
     assert before != after
 
 
+def test_every_secret_that_compose_mounts_is_there_without_the_demo_bot_too(checkout: Path):
+    override, _ = written(checkout, SETTINGS)
+    named = yaml.safe_load((checkout / "docker-compose.yml").read_text())["secrets"] | override["secrets"]
+    assert [name for name, one in named.items() if not (checkout / one["file"]).is_file()] == []
+    assert (checkout / "secrets/tls").is_dir()
+
+
 def test_an_override_of_ones_own_is_not_overwritten(checkout: Path):
     (checkout / OVERRIDE).write_text("services: {}\n")
     with pytest.raises(NotDone, match="move what is in it"):

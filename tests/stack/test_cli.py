@@ -1,7 +1,10 @@
 """The command `nightdesk`, as a person types it."""
 
 import json
+import subprocess
+import sys
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 
@@ -97,6 +100,13 @@ def test_without_a_command_the_help_is_shown(desk: Desk):
     assert (told.returncode, told.stderr) == (0, "")
     assert "on-call" in told.stdout
     assert "Exit code: 0 it is done" in " ".join(told.stdout.split())
+
+
+def test_it_runs_where_no_package_is_installed_as_in_the_image():
+    gone = "import importlib.metadata as m, sys; m.distribution = None; sys.argv[1:] = ['--version']; "
+    command = [sys.executable, "-c", f"{gone}import stack.cli; stack.cli.main()"]
+    told = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True)
+    assert (told.returncode, told.stderr) == (0, "")
 
 
 def test_the_version_is_said(desk: Desk):

