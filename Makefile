@@ -17,11 +17,12 @@ setup: $(STAMP) ## Install what is missing: Python packages, Prometheus and its 
 	@$(BIN)/python -m stack.keys --config $(CONFIG)
 	@$(BIN)/python -m stack.binaries
 
-$(STAMP): requirements.lock pyproject.toml
+$(STAMP): requirements.lock pyproject.toml setup.py
 	@test -n "$(PYTHON)" || { echo "No Python 3.11 or newer with its venv module is on PATH (Debian: apt install" \
 	  "python3-venv); name one: make PYTHON=/path/to/python3" >&2; exit 1; }
-	"$(PYTHON)" -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@echo "installing $$(grep -c '==' requirements.lock) Python packages into $(VENV), once: a minute or a few"
+	@"$(PYTHON)" -m venv $(VENV)
+	@$(BIN)/pip install --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 

@@ -10,9 +10,10 @@ from typing import Any
 import click
 
 from stack import schedule, who
+from stack.files import ROOT
 from stack.instance import BOTS, Instance, as_json, names_of, on_instance
 from stack.printing import say, show_json, show_table
-from stack.render import ROOT, as_data, evaluate
+from stack.render import as_data, evaluate
 from stack.settings import Duration, Settings, load
 from stack.settings.plan import climbs
 

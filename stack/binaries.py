@@ -6,13 +6,12 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from stack import debian
 from stack.failure import Failure
-
-TOOLS = Path(__file__).parent.parent / ".tools"
+from stack.files import TOOLS
 
 # The name that the project uses, and what Debian calls it where that differs.
 PROGRAMS = {
@@ -55,7 +54,8 @@ def find(name: str) -> Path:
             "upgrade it, or take it off PATH and run `make setup`"
         )
     raise MissingBinary(
-        f"{name}: not on PATH and not in {TOOLS}; run `make setup`, or `docker compose up`, which needs none"
+        f"{name}: not on PATH and not in {TOOLS}; run `nightdesk up` or `make setup`, or "
+        "`docker compose up`, which needs none"
     )
 
 
@@ -67,13 +67,14 @@ def alertmanager_command(*arguments: str, program: str = "alertmanager") -> list
     return [*_namespace(), "sh", "-c", _LAID_OVER, str(TOOLS / "usr/share"), found, *arguments]
 
 
-def install() -> None:
-    """Fetch into `.tools/` what is not on PATH. Raises MissingBinary where that cannot be done."""
+def install(tell: Callable[[str], None] = print) -> None:
+    """Fetch into `.tools/` what is not on PATH, telling of each. Raises MissingBinary."""
     if not (missing := [name for name in PROGRAMS if not _is_there(name)]):
         return
     required = [name for name in missing if name not in OPTIONAL]
+    tell(f"not on PATH, so taken from Debian into {TOOLS}, once: {', '.join(missing)}")
     try:
-        debian.unpack(TOOLS, PACKAGES, suite="trixie", optional=("jsonnet",))
+        debian.unpack(TOOLS, PACKAGES, suite="trixie", optional=("jsonnet",), tell=tell)
     except debian.Unavailable as error:
         if not required:
             print(f"{', '.join(missing)} not installed: {error}", file=sys.stderr)

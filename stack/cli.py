@@ -25,6 +25,7 @@ _SAME = {"oncall": "on-call"}  # what it was called before
 # Where each command is (module:name), which is imported once it is asked for.
 SECTIONS = {
     "Set up": {
+        "init": "stack.init:init",
         "check": "stack.check:check",
         "schema": "stack.schema:schema",
         "render": "stack.render:render_build",

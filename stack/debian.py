@@ -4,7 +4,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 _KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
@@ -15,7 +15,13 @@ class Unavailable(Exception):
     """Packages that cannot be had here; the message says why."""
 
 
-def unpack(target: Path, packages: Sequence[str], suite: str, optional: Sequence[str] = ()) -> None:
+def unpack(
+    target: Path,
+    packages: Sequence[str],
+    suite: str,
+    optional: Sequence[str] = (),
+    tell: Callable[[str], None] = print,
+) -> None:
     """Replace `target` by the contents of `packages` of a suite and `optional` of the machine's own suite.
 
     What is optional and cannot be had is named on stderr. Any user may call this: apt keeps its lists and
@@ -26,9 +32,9 @@ def unpack(target: Path, packages: Sequence[str], suite: str, optional: Sequence
     # Beside the target, so that the last step is one rename and an interrupted run leaves no half a program.
     with tempfile.TemporaryDirectory(prefix=f"{target.name}.", dir=target.parent) as scratch:
         unpacked = Path(scratch, "unpacked")
-        _fetch(Path(scratch, suite), mirror, suite, packages, unpacked)
+        _fetch(Path(scratch, suite), mirror, suite, packages, unpacked, tell)
         try:
-            _fetch(Path(scratch, "own"), mirror, own_suite, optional, unpacked)
+            _fetch(Path(scratch, "own"), mirror, own_suite, optional, unpacked, tell)
         except Unavailable as error:
             print(f"going on without {', '.join(optional)}: {error}", file=sys.stderr)
         if target.exists():
@@ -50,7 +56,14 @@ def _mirror() -> tuple[str, str]:
     raise Unavailable("apt knows no mirror; /etc/apt/sources.list and sources.list.d name none")
 
 
-def _fetch(state: Path, mirror: str, suite: str, packages: Sequence[str], target: Path) -> None:
+def _fetch(
+    state: Path,
+    mirror: str,
+    suite: str,
+    packages: Sequence[str],
+    target: Path,
+    tell: Callable[[str], None],
+) -> None:
     (state / "lists/partial").mkdir(parents=True)
     (state / "archives/partial").mkdir(parents=True)
     sources = state / "sources.list"
@@ -66,8 +79,11 @@ def _fetch(state: Path, mirror: str, suite: str, packages: Sequence[str], target
         "Acquire::Retries": "3",
     }
     apt = ["apt-get", "-q", *(word for name, value in options.items() for word in ("-o", f"{name}={value}"))]
+    tell(f"  reading Debian's list of packages ({suite}) …")
     _run([*apt, "-o", "APT::Update::Error-Mode=any", "update"])
-    _run([*apt, "download", *packages], directory=state)
+    for name in packages:
+        tell(f"  fetching {name} …")
+        _run([*apt, "download", name], directory=state)
     for package in sorted(state.glob("*.deb")):
         _run(["dpkg-deb", "-x", str(package), str(target)])
 

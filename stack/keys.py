@@ -15,7 +15,7 @@ _SOCKET = Path("/var/run/docker.sock")
 
 def generate(settings: Settings) -> list[Path]:
     """Write the tokens that the settings name and that do not exist; return the new files."""
-    return [file for file in own_secrets(settings) if _write(file, secrets.token_urlsafe(32))]
+    return [file for file in own_secrets(settings) if write(file, secrets.token_urlsafe(32))]
 
 
 def generate_for_compose(root: Path) -> list[Path]:
@@ -30,20 +30,20 @@ def generate_for_compose(root: Path) -> list[Path]:
             folder / "web_password",
             folder / "demo_bot_token",  # mounted, though nobody reads it without the demo bot
         )
-        if _write(file, secrets.token_urlsafe(32))
+        if write(file, secrets.token_urlsafe(32))
     ]
     (folder / "tls").mkdir(mode=0o755, exist_ok=True)  # mounted, though empty without TLS
     password = password_file.read_text(encoding="utf-8").strip()
     url_file = folder / "database_url"
-    if _write(url_file, f"postgresql://nightdesk:{password}@postgres:5432/nightdesk"):
+    if write(url_file, f"postgresql://nightdesk:{password}@postgres:5432/nightdesk"):
         new.append(url_file)
     environment = root / ".env"
-    if _write(environment, f"DOCKER_GID={_docker_group()}"):
+    if write(environment, f"DOCKER_GID={_docker_group()}"):
         new.append(environment)
     return new
 
 
-def _write(file: Path, text: str) -> bool:
+def write(file: Path, text: str) -> bool:
     """Write a file that does not exist yet, whole or not at all; return whether it was written.
 
     The directory is its owner's alone and keeps others out on this machine. The file itself is readable by

@@ -20,6 +20,7 @@ from stack.datadog import write_datadog
 from stack.drill.fast_settings import quick, stay
 from stack.drill.rules import drill_groups
 from stack.failure import Failure
+from stack.files import ROOT
 from stack.flags import write_flags
 from stack.influxdb import write_database
 from stack.instance import Instance, on_instance
@@ -31,7 +32,8 @@ from stack.routes import routes
 from stack.settings import Settings
 from stack.web import write_web
 
-ROOT = Path(__file__).parent.parent
+# Where `../stack` and `../../stack` lead to the package, as they do in a checkout, once it is installed.
+_LIBRARIES = [str(ROOT), str(ROOT / "prometheus")]
 SOURCES = ("prometheus/prometheus.jsonnet", "alertmanager/alertmanager.jsonnet", "blackbox/blackbox.jsonnet")
 TEMPLATES = "alertmanager/templates"
 
@@ -155,7 +157,8 @@ def rendered(settings: Settings) -> dict[str, Any]:
 def evaluate(source: Path, data: str) -> Any:  # noqa: ANN401 - whatever the source makes
     """Return what a jsonnet source makes of the settings as JSON. Raises RenderError."""
     try:
-        return json.loads(_jsonnet.evaluate_file(str(source), ext_codes={"settings": data}))
+        made = _jsonnet.evaluate_file(str(source), ext_codes={"settings": data}, jpathdir=_LIBRARIES)
+        return json.loads(made)
     except RuntimeError as error:
         raise RenderError([f"{source.relative_to(ROOT)}: {error}"]) from error
 

@@ -1,6 +1,8 @@
 """Writes the JSON Schema of monitoring.yaml, so that an editor completes and checks what a user writes."""
 
+import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import click
@@ -17,6 +19,14 @@ _FILLED_IN = ("control", "restart")  # of a bot: its source, where nothing else 
 def schema() -> None:
     """Print the JSON Schema of the settings file, for editors."""
     show_json(user_schema())
+
+
+def write_schema(data: Path) -> Path:
+    """Write the schema into a data directory, where an editor finds it by a line of the settings file."""
+    file = data / "schema.json"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(user_schema()), encoding="utf-8")
+    return file
 
 
 def user_schema() -> dict[str, Any]:

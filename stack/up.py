@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 from honcho.environ import parse_procfile
 
-from stack import dead_man, drawdown, keys, limits, reachability
+from stack import binaries, dead_man, drawdown, keys, limits, reachability
 from stack.announce import send_notice
 from stack.failure import Failure
 from stack.instance import LOCK, TIME, Instance, on_instance
@@ -21,6 +21,7 @@ from stack.logfiles import ServiceLogs
 from stack.printing import say
 from stack.render import RenderError, render
 from stack.rotation import Rotation, find_logrotate
+from stack.schema import write_schema
 from stack.services import LocalService, local_services, shared_database
 from stack.settings import Duration, Settings, SettingsError, missing_secrets
 from stack.status import Status, read_status
@@ -54,6 +55,8 @@ def up(instance: Instance, ha: bool, replica: int | None, duration: Duration | N
         build = data / "build"
         keys.generate(settings)
         _refuse_without_secrets(settings, instance)
+        binaries.install(say)
+        write_schema(data)
         _warn(settings)
         services = _services(settings, instance, build, replica)
         check_ports(services)

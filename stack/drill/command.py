@@ -12,10 +12,11 @@ import click
 from stack.drill import report, schedule
 from stack.drill.progress import HopTimeouts
 from stack.drill.run import Drill, DrillRequest, Result, Say
+from stack.files import ROOT
 from stack.instance import BOTS, Instance, as_json, names_of, on_instance
 from stack.oncall import NotDone
 from stack.printing import say, show_json
-from stack.render import ROOT, as_data, evaluate, rendered
+from stack.render import as_data, evaluate, rendered
 from stack.settings import Settings
 
 log = logging.getLogger(__name__)

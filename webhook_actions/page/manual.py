@@ -3,15 +3,14 @@
 Nobody need log in: it is the same for every desk, and holds nothing of this one.
 """
 
-from pathlib import Path
-
 import markdown
 from fastapi import APIRouter, HTTPException, Response
 from markupsafe import Markup
 
+from stack.files import ROOT
 from webhook_actions.page.render import Pages
 
-_DOCS = Path(__file__).parents[2] / "docs"
+_DOCS = ROOT / "docs"
 
 
 def routes(pages: Pages) -> APIRouter:

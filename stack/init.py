@@ -1,0 +1,171 @@
+"""The command `nightdesk init`: a first monitoring.yaml and its secrets, by flags or by answers."""
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import yaml
+
+from stack import keys
+from stack.failure import Failure
+from stack.instance import Instance, on_instance
+from stack.printing import say
+from stack.schema import write_schema
+from stack.settings import load
+
+_SOURCES = ("freqtrade", "http", "push", "demo")
+_SECRETS = Path("secrets")
+
+
+class NotWritten(Failure):
+    """Settings that are there already, or that cannot be made of what was said."""
+
+
+@click.command()
+@click.option("--source", type=click.Choice(_SOURCES), help="How the bot is watched; demo: a simulated one")
+@click.option("--bot", metavar="NAME", help="The bot's name; default: my_bot")
+@click.option("--url", metavar="URL", help="Where its API is (freqtrade, http)")
+@click.option("--username", metavar="NAME", help="Of its API (freqtrade)")
+@click.option("--capital", type=float, metavar="AMOUNT", help="Before its first trade (http, push)")
+@click.option("--container", metavar="NAME", help="Restart it through Docker")
+@click.option("--email", metavar="ADDRESS", help="Tell you over email")
+@click.option("--smtp", metavar="HOST", help="With --email: the server that sends it")
+@click.option("--smtp-user", metavar="NAME", help="With --email: who logs in there; default: nobody")
+@click.option("--telegram", metavar="CHAT", help="Tell you over Telegram, in this chat")
+@on_instance
+def init(instance: Instance, /, **given: Any) -> None:  # noqa: ANN401 - the options above, by their names
+    """Write a first monitoring.yaml and its secrets, by flags, or by the answers to questions."""
+    file = instance.config[0]
+    if file.exists():
+        raise NotWritten(f"{file}: is there already; edit it, or name another: --config FILE")
+    answers = Answers(given, is_asking())
+    settings, secrets = made(answers)
+    schema = write_schema(instance.data)
+    head = f"# yaml-language-server: $schema={schema}\n# What is not said here has a default; {_WAYS}\n"
+    text = yaml.safe_dump(settings, sort_keys=False, default_flow_style=None, width=110, allow_unicode=True)
+    _write_checked(file, head + text)
+    for name, secret in secrets.items():
+        keys.write(file.parent / _SECRETS / name, secret)
+    for each in [file, *keys.generate(load([file])), *(file.parent / _SECRETS / name for name in secrets)]:
+        say(f"wrote {each}")
+    for name, what in answers.untold.items():
+        say(f"write {what} into {file.parent / _SECRETS / name}")
+    say("then: `nightdesk check`, and `nightdesk up`")
+
+
+_WAYS = "`nightdesk schema` lists all, `nightdesk check` says what is wrong."
+
+
+class Answers:
+    """What the flags say, and where they say nothing, the person at the terminal."""
+
+    def __init__(self, given: dict[str, Any], asking: bool) -> None:
+        """`untold` has, by its file's name, what each secret is that nobody told."""
+        self._given, self._asking = given, asking
+        self.untold: dict[str, str] = {}
+
+    def need(self, flag: str, question: str, default: str | None = None, kind: Any = str) -> Any:  # noqa: ANN401 - of that kind
+        """Return what must be known. Raises NotWritten where nobody can be asked."""
+        told = self._given[flag]
+        if told is None and self._asking:
+            told = click.prompt(question, type=kind, default=default)
+        if told is None and default is None:
+            raise NotWritten(f"--{flag}: is not given, and nobody is here to be asked ({question})")
+        return default if told is None else told
+
+    def choose(self, flag: str, question: str, among: tuple[str, ...]) -> str:
+        """Return one of several. Raises NotWritten where nobody can be asked."""
+        if self._given[flag] is None and self._asking:
+            return str(click.prompt(question, type=click.Choice(among), default=among[0]))
+        return str(self.need(flag, f"{question}: {', '.join(among)}"))
+
+    def may(self, flag: str, question: str) -> str:
+        """Return what may be left out; empty where it is."""
+        told = self._given[flag]
+        if told is None and self._asking:
+            told = click.prompt(f"{question} (empty: no)", default="", show_default=False)
+        return str(told or "")
+
+    def secret(self, name: str, what: str) -> str:
+        """Return a secret that is typed unseen; empty where nobody tells it, since no flag may."""
+        told = ""
+        if self._asking:
+            told = click.prompt(f"{what} (empty: later)", default="", show_default=False, hide_input=True)
+        if not told:
+            self.untold[name] = what
+        return str(told)
+
+
+def is_asking() -> bool:
+    """Return whether a person is there to answer."""
+    return sys.stdin.isatty()
+
+
+def made(answers: Answers) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return the settings that the answers make, and the secrets by the names of their files."""
+    secrets: dict[str, str] = {}
+
+    def keep(name: str, what: str) -> str:
+        if told := answers.secret(name, what):
+            secrets[name] = told
+        return str(_SECRETS / name)
+
+    source = answers.choose("source", "How is the bot watched", _SOURCES)
+    settings: dict[str, Any] = {"profile": "starter"}
+    if source == "demo":
+        settings["demo"] = {"enabled": True}
+    else:
+        name = answers.need("bot", "What is the bot called", "my_bot")
+        settings["bots"] = {name: _bot(answers, source, name, keep)}
+    if channels := dict(_channels(answers, keep)):
+        settings["channels"] = channels
+    return settings, secrets
+
+
+def _bot(answers: Answers, source: str, name: str, keep: Callable[[str, str], str]) -> dict[str, Any]:
+    told: dict[str, Any] = {"type": source}
+    if source == "freqtrade":
+        told["url"] = answers.need("url", "Where is its API", "http://127.0.0.1:8080")
+        told["username"] = answers.need("username", "As whom does one log in there", "freqtrader")
+        told["password_file"] = keep(f"{name}_password", f"the password of {name}'s API")
+    elif source == "http":
+        told["url"] = answers.need("url", "Where is its API")
+        told["token_file"] = keep(f"{name}_token", f"the token of {name}'s API")
+    else:
+        told["token_file"] = str(_SECRETS / f"{name}_token")  # generated as Nightdesk's own
+    bot: dict[str, Any] = {"source": told}
+    if source != "freqtrade":  # which tells it
+        bot["starting_capital"] = answers.need("capital", "What had it before its first trade", kind=float)
+    if container := answers.may("container", "Which Docker container is it, to restart it"):
+        bot["restart"] = {"type": "docker", "container": container}
+    return bot
+
+
+def _channels(answers: Answers, keep: Callable[[str, str], str]) -> Iterator[tuple[str, dict[str, Any]]]:
+    if address := answers.may("email", "Which address is told over email"):
+        email = {"enabled": True, "host": answers.need("smtp", "Which server sends it (SMTP)")}
+        if user := answers.may("smtp_user", "Who logs in there"):
+            password = keep("smtp_password", f"the password of {user} there")
+            email |= {"username": user, "password_file": password}
+        yield "email", email | {"from": address, "to": [address]}
+    if chat := answers.may("telegram", "Which Telegram chat is told (its id)"):
+        token = keep("telegram_token", "the token of your Telegram bot")
+        yield "telegram", {"enabled": True, "token_file": token, "chats": [_chat(chat)]}
+
+
+def _chat(text: str) -> int | str:
+    return int(text) if text.lstrip("-").isdecimal() else text
+
+
+def _write_checked(file: Path, text: str) -> None:
+    """Write settings that can be used. Raises SettingsError, and then leaves nothing."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    draft = file.with_name(f".{file.name}.new")
+    draft.write_text(text, encoding="utf-8")
+    try:
+        load([draft])
+        draft.rename(file)
+    finally:
+        draft.unlink(missing_ok=True)

@@ -1,0 +1,89 @@
+"""`nightdesk init` writes a first monitoring.yaml that can be used, by flags or by answers."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from stack import init
+from stack.cli import main
+
+Capture = pytest.CaptureFixture[str]
+MAIL = ("--email", "me@example.org", "--smtp", "smtp.example.org")
+
+
+@pytest.fixture
+def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def written(desk: Path) -> dict[str, object]:
+    return yaml.safe_load((desk / "monitoring.yaml").read_text())
+
+
+def names(desk: Path) -> set[str]:
+    return {str(file.relative_to(desk)) for file in desk.rglob("*") if file.is_file()}
+
+
+def test_flags_make_settings_that_check_takes_once_the_secrets_are_written(empty: Path, capsys: Capture):
+    words = ("--source", "http", "--url", "http://127.0.0.1:9000", "--capital", "1000", "--container", "mine")
+    assert main(["init", *words, *MAIL, "--smtp-user", "me", "--telegram", "-100123"]) == 0
+    said = capsys.readouterr().out
+    for name in ("my_bot_token", "smtp_password", "telegram_token"):
+        assert f"into secrets/{name}" in said
+        (empty / "secrets" / name).write_text("secret\n")
+    assert written(empty)["channels"]["telegram"]["chats"] == [-100123]
+    assert written(empty)["bots"]["my_bot"]["restart"] == {"type": "docker", "container": "mine"}
+    assert main(["check"]) == 0
+    assert "my_bot: http http://127.0.0.1:9000/, restarted through docker" in capsys.readouterr().out
+
+
+def test_a_bot_that_pushes_needs_no_secret_of_the_users(empty: Path, capsys: Capture):
+    assert main(["init", "--source", "push", "--capital", "5", *MAIL]) == 0
+    own = {"my_bot_token", "receive_token", "read_token", "act_token", "reload_token"}
+    expected = {"monitoring.yaml", ".data/schema.json", *(f"secrets/{name}" for name in own)}
+    assert names(empty) == expected
+    assert main(["check"]) == 0
+    first = (empty / "monitoring.yaml").read_text().splitlines()[0]
+    assert first == "# yaml-language-server: $schema=.data/schema.json"
+
+
+def test_settings_that_are_there_are_left_alone(empty: Path, capsys: Capture):
+    (empty / "monitoring.yaml").write_text("mine\n")
+    assert main(["init", "--source", "demo"]) == 1
+    assert "monitoring.yaml: is there already" in capsys.readouterr().err
+    assert (empty / "monitoring.yaml").read_text() == "mine\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "reason"),
+    [
+        ((), 1, "--source: is not given, and nobody is here to be asked"),
+        (("--source", "http"), 1, "--url: is not given"),
+        (("--source", "push"), 1, "--capital: is not given"),
+        (("--source", "http", "--url", "nowhere", "--capital", "1"), 2, "url: 'nowhere'"),
+    ],
+)
+def test_what_is_missing_or_wrong_is_named_and_nothing_is_written(
+    empty: Path, capsys: Capture, words: tuple[str, ...], code: int, reason: str
+):
+    assert main(["init", *words]) == code
+    assert reason in capsys.readouterr().err
+    assert not [name for name in names(empty) if not name.startswith(".data")]
+
+
+def test_a_person_at_a_terminal_is_asked_and_secrets_are_not_shown(
+    empty: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(init, "is_asking", lambda: True)
+    answers = ["freqtrade", "mine", "", "", "very secret", "", "me@example.org", "smtp.example.org", "", ""]
+    asked = CliRunner().invoke(init.init, input="\n".join([*answers, ""]))
+    assert asked.exit_code == 0, asked.output
+    assert "very secret" not in asked.output
+    assert (empty / "secrets/mine_password").read_text() == "very secret\n"
+    source = written(empty)["bots"]["mine"]["source"]
+    assert (source["url"], source["username"]) == ("http://127.0.0.1:8080", "freqtrader")
+    assert "telegram" not in written(empty)["channels"]
+    assert main(["check"]) == 0
