@@ -1,6 +1,6 @@
 # What a developer and a user type. Every target sets up what it needs first, and may be run again at any time.
 .DEFAULT_GOAL := help
-.PHONY: help setup up render simulate simulate-mutants test test-chaos test-drill test-kills lint fmt bench lock audit clean
+.PHONY: help setup up render simulate simulate-mutants test test-chaos test-drill test-kills lint fmt bench lock audit release clean
 
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
   $$python -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
@@ -80,6 +80,9 @@ lock: ## Write the hashed locks from pyproject.toml: all for developers, the run
 	compile="$$tools/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header" && \
 	$$compile --extra dev pyproject.toml -o requirements.lock && \
 	$$compile -c requirements.lock pyproject.toml -o deploy/requirements.lock
+
+release: setup ## Make a release of what is committed (VERSION=0.2.0): changelog, wheel, SBOM, image, tag; pushes nothing
+	@$(BIN)/python deploy/release.py "$(VERSION)"
 
 clean: ## Remove what was rendered and cached; data and secrets stay
 	rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
