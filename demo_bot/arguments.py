@@ -215,7 +215,9 @@ FAULTS = {
         momentary=True,
     ),
     "unprotected": Fault(
-        "A position is opened without a stop, and held.", _CLOSED, Unprotected, momentary=True
+        "A position is opened without a stop, and held.",
+        "by DELETE, which sets one, or close_positions",
+        Unprotected,
     ),
     "liquidation_near": Fault(
         "A leveraged position is opened close to its liquidation, and held.",

@@ -1,8 +1,10 @@
 """Opens positions that are in danger, to show how Nightdesk handles them."""
 
 import logging
+from dataclasses import replace
 
 from demo_bot.arguments import FundingDrain, LiquidationNear, Peril, Unprotected
+from demo_bot.account import Position
 from demo_bot.simulation import FOR_EVER, Simulation
 
 _MARGIN = 0.005  # of a position's value, which the exchange wants to be left
@@ -29,3 +31,16 @@ def imperil(bot: Simulation, peril: Peril) -> None:
     bot.positions_changed = True
     text = f"Position opened in danger: long {symbol} at {price:.6g} (position {position.id})"
     bot.diary.note("trader", logging.WARNING, text)
+
+
+def unprotected(bot: Simulation) -> list[Position]:
+    """Return the positions without a stop."""
+    return [position for position in bot.book.positions.values() if not position.stop_price]
+
+
+def protect(bot: Simulation) -> None:
+    """Set a stop, at half its entry price, for each position that has none."""
+    for position in unprotected(bot):
+        bot.book.positions[position.id] = replace(position, stop_price=position.entry_price / 2)
+        bot.positions_changed = True
+        bot.diary.note("trader", logging.WARNING, f"Stop set for position {position.id}")

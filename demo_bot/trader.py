@@ -26,7 +26,7 @@ from demo_bot.arguments import (
 )
 from demo_bot.conditions import Event
 from demo_bot.controls import Refused, carry_out
-from demo_bot.dangerous_positions import imperil
+from demo_bot.dangerous_positions import imperil, protect, unprotected
 from demo_bot.journal import Journal, JournalError, Snapshot, recover
 from demo_bot.lock import HeldError, hold
 from demo_bot.market import Walk
@@ -114,6 +114,8 @@ class Trader:
                 return Answer(status=200, body=self._state())
             case Ask():
                 active = {name: given.model_dump() for name, given in self._bot.conditions.active()}
+                if unprotected(self._bot):
+                    active["unprotected"] = {}
                 return Answer(status=200, body=active)
             case AskTrades():
                 trades, more = self._journal.page(question.since_id, question.limit)
@@ -152,6 +154,8 @@ class Trader:
                 self._bot.crash_market(given.ratio)
             case Unprotected() | LiquidationNear() | FundingDrain():
                 imperil(self._bot, given)
+            case None if asked.name == "unprotected":
+                protect(self._bot)
             case _:
                 setattr(self._bot.conditions, asked.name, given)
         self._keep()

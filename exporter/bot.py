@@ -111,7 +111,7 @@ class WatchedBot:
             *known("guard_equity", equity),
             *known("guard_drawdown_ratio", drawdown),
             *known("guard_open_positions", None if positions is None else len(positions)),
-            *of_dangers(reading.positions),
+            *of_dangers(reading.positions, stops=self._settings.stops),
         ]
 
     def blind(self, samples: Iterable[Sample]) -> str:
@@ -182,6 +182,8 @@ class WatchedBot:
             closed["total"] = self._ledger.profit
         for window, profit in closed.items():
             yield sample("pnl", profit, window=window)
+        for window, end in self._ledger.ends(reading.time).items():
+            yield sample("pnl_window_end_timestamp_seconds", end, window=window)
         for each in self._by_window(reading, closed):
             yield from known("pnl_open", each.open, window=each.window)
             yield from known("pnl_all", each.all, window=each.window)

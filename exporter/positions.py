@@ -49,14 +49,19 @@ def of_positions(positions: Sequence[Position], now: float, said: Input, *, stop
             yield from _figures(group, now, stops=stops, symbol=symbol, side=side)
 
 
-def of_dangers(positions: Sequence[Position]) -> Iterator[Sample]:
-    """Yield how near each symbol and side is to its liquidation, for the guard, those in danger first."""
+def of_dangers(positions: Sequence[Position], *, stops: bool) -> Iterator[Sample]:
+    """Yield for the guard how near each symbol and side is to its liquidation and whether it has a stop.
+
+    Those in danger come first; `stops` as above.
+    """
     for (symbol, side), group in _groups(positions).items():
         for name, figures, worst in _DANGERS:
             found = worst(
                 (value for each in group if (value := figures[name](each)) is not None), default=None
             )
             yield from known(f"guard_{name}", found, symbol=symbol, side=side)
+        if stops:
+            yield sample("guard_position_unprotected", _unprotected(group), symbol=symbol, side=side)
 
 
 def of_orders(orders: Iterable[WaitingOrder], now: float) -> Iterator[Sample]:
@@ -80,8 +85,11 @@ def _figures(group: Sequence[Position], now: float, *, stops: bool, **labels: st
     ages = [max(0.0, now - each.opened_at) for each in group if each.opened_at is not None]
     yield from known("position_age_seconds", max(ages, default=None), **labels)
     if stops:
-        unprotected = any(not each.is_protected for each in group)
-        yield sample("position_unprotected", float(unprotected), **labels)
+        yield sample("position_unprotected", _unprotected(group), **labels)
+
+
+def _unprotected(group: Iterable[Position]) -> float:
+    return float(any(not each.is_protected for each in group))
 
 
 def _groups(positions: Iterable[Position]) -> dict[tuple[str, str], list[Position]]:

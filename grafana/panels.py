@@ -19,7 +19,8 @@ from grafana.panel_fields import (
     unknown,
 )
 from grafana.panel_fields import money as money_in
-from grafana.promql import Worst, counted_beside, extreme, left_behind
+from grafana.promql import Worst, extreme
+from grafana.sums import summed
 
 MOST_LINES = 8  # that eyes can tell apart on one chart
 # How many values a label can have; what is not here has no bound.
@@ -37,28 +38,26 @@ class PanelFactory(Outline):
         expr: str,
         *,
         empty: str,
+        whole: str | None = None,
         steps: Sequence[Step] = (),
         size: Size = "medium",
         to: str | None = None,
     ) -> Stat:
         """Return a sum of money now, one for each currency; `expr` has `%s` where the matchers go.
 
-        What is last known of bots that do not answer is part of it, and its name says of how many.
+        What is last known of bots that do not answer is part of it, and its name says of how many; and of how
+        many it is not known, of those that have the figure `whole`.
         """
         sums, units = list[Query](), list[Json]()
         for currency, matchers in self.currencies().items():
             of_bots = f"max by (bot) ({expr.replace('%s', matchers)})"
+            every = None if whole is None else f"max by (bot) ({whole.replace('%s', matchers)})"
+            found = summed(of_bots, currency, every)
             units += [
                 override(ref, "byFrameRefID", unit=money_in(currency))
-                for ref in ascii_uppercase[len(sums) : len(sums) + 2]
+                for ref in ascii_uppercase[len(sums) : len(sums) + len(found)]
             ]
-            sums += [
-                Query(f"sum({of_bots}) unless on () {left_behind(of_bots)}", currency),
-                Query(
-                    counted_beside(f"sum({of_bots})", down=left_behind(of_bots), of=f"count({of_bots})"),
-                    "{{down}} of {{of}} bots last known",
-                ),
-            ]
+            sums += found
         return self.stat(
             title,
             words,

@@ -1,10 +1,11 @@
 """The command `nightdesk check`: can the settings be used, and what do they watch?"""
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 
 import click
 
-from stack import capabilities, dead_man, drawdown, guard, reachability
+from stack import capabilities, day_starts, dead_man, drawdown, guard, reachability
 from stack.instance import Instance, on_instance
 from stack.limits import unarmed as without_capital
 from stack.printing import say
@@ -26,7 +27,8 @@ def check(instance: Instance, live: bool) -> None:
     if problems:
         raise SettingsError(problems, instance.config)
     say("\n".join(_overview(settings, found.used)))
-    for line in filter(None, [*found.warnings, *guard.slow(settings), switch]):
+    starts = day_starts.irregular(settings, datetime.now(UTC).date())
+    for line in filter(None, [*found.warnings, *guard.slow(settings), *starts, switch]):
         say(f"warning: {line}")
     if live:
         say("\n".join([*capabilities.live(settings), *drawdown.live(settings)]))

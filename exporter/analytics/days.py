@@ -1,6 +1,6 @@
 """Calendar days of a time zone, by number, so that most trades are put into one without asking the zone."""
 
-from datetime import date, datetime, time, tzinfo
+from datetime import date, datetime, time, timedelta, tzinfo
 
 
 class LocalDays:
@@ -22,8 +22,23 @@ class LocalDays:
         """Return the unix time at which a day begins."""
         return datetime.combine(date.fromordinal(day), time(), self._zone).timestamp()
 
+    def ends(self, moment: float) -> dict[str, float]:
+        """Return the unix times at which the calendar windows of a unix time end."""
+        return {window: self.start(day) for window, day in _next_days(self.of(moment)).items()}
+
 
 def first_days(today: int) -> dict[str, int]:
     """Return the first day of today's calendar windows: day, week (from Monday), month."""
     day = date.fromordinal(today)
     return {"day": today, "week": today - day.weekday(), "month": today - day.day + 1}
+
+
+def _next_days(today: int) -> dict[str, int]:
+    """Return the first day of the calendar windows that follow today's."""
+    day = date.fromordinal(today)
+    month = day.replace(day=1) + timedelta(days=31)
+    return {
+        "day": today + 1,
+        "week": today - day.weekday() + 7,
+        "month": month.replace(day=1).toordinal(),
+    }

@@ -245,6 +245,10 @@ class Ledger:
             for window, first in first_days(today).items()
         }
 
+    def ends(self, now: float) -> dict[str, float]:
+        """Return the unix times at which those windows end."""
+        return self._local.ends(now)
+
     def costs(self, now: float) -> dict[str, dict[str, float]]:
         """Return `slippage_cost` and `fees_paid` of the same windows and in all."""
         today = self._local.of(now)

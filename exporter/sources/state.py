@@ -14,7 +14,8 @@ from exporter.sources.protocol import SourceError
 
 AHEAD: Final = 86_400.0  # seconds that a bot's clock may be ahead: a local time sent as UTC is less
 _MONEY: Final = (
-    "time", "starting_capital", "equity", "profit_realised", "profit_open", "exposure", "open_positions",
+    "time", "state", "starting_capital", "equity", "profit_realised", "profit_open", "exposure",
+    "open_positions",
 )  # fmt: skip
 _TRENDS = ("up", "down", "sideways")
 _REGIMES = ("calm", "volatile", "trending")

@@ -8,6 +8,7 @@ from grafana.grafanalib_extensions import Dashboard, Step, Table
 from grafana.grid import Row
 from grafana.panel_fields import COUNT, NUMBER, RATIO, Query, named_values, override
 from grafana.panels import PanelFactory
+from grafana.pnl import pnl
 from grafana.promql import BOT, each, known, known_money
 from grafana.tables import Column, table
 
@@ -30,14 +31,7 @@ def _together(factory: PanelFactory) -> list[Panel]:
     won = each("trades_total", "symbol", "side", where=('outcome="won"',))
     return [
         alive(factory),
-        factory.money(
-            "P&L",
-            "Of all chosen bots.",
-            known_money("profit_loss"),
-            empty="no P&L known",
-            steps=factory.earned,
-            size="small",
-        ),
+        pnl(factory, "small"),
         factory.money(
             "Equity",
             "Of all chosen bots.",

@@ -11,9 +11,9 @@ from grafana.grafanalib_extensions import Dashboard, Stat, Step, Table
 from grafana.grid import Row
 from grafana.panel_fields import COUNT, NUMBER, RATIO, SECONDS, Query, named_values, override, painted
 from grafana.panels import PanelFactory
+from grafana.pnl import pnl, pnl_today
 from grafana.promql import BOT, each, known, known_money
 from grafana.tables import Column, table
-from grafana.today import pnl_today
 
 UID = "trading-bot"
 
@@ -71,13 +71,7 @@ def _answers(factory: PanelFactory) -> list[Stat]:
 
 def _made(factory: PanelFactory) -> list[Stat]:
     return [
-        factory.money(
-            "P&L",
-            "Of closed trades and open positions, of all chosen bots.",
-            known_money("profit_loss"),
-            empty="no P&L known",
-            steps=factory.earned,
-        ),
+        pnl(factory),
         factory.money(
             "Exposure",
             "Money in open positions of all chosen bots.",

@@ -7,6 +7,7 @@ from grafana.grafanalib_extensions import Dashboard, Kind, Stat, Step
 from grafana.grid import Row
 from grafana.panel_fields import COUNT, NUMBER, RATIO, Pace, Query, money, named_values
 from grafana.panels import PanelFactory
+from grafana.pnl import pnl
 from grafana.promql import each, known_money, traded
 from grafana.tables import Column, table
 
@@ -35,13 +36,7 @@ def dashboard(factory: PanelFactory) -> Dashboard:
 
 def _made(factory: PanelFactory) -> list[Stat]:
     return [
-        factory.money(
-            "P&L",
-            "Of closed trades and open positions, of all chosen bots.",
-            known_money("profit_loss"),
-            empty="no P&L known",
-            steps=factory.earned,
-        ),
+        pnl(factory),
         *(
             factory.money(
                 f"Closed {name}",

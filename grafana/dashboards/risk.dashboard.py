@@ -7,8 +7,9 @@ from grafana.grafanalib_extensions import Dashboard, Stat, Step
 from grafana.grid import Row
 from grafana.panel_fields import RATIO, Query
 from grafana.panels import PanelFactory
+from grafana.pnl import TODAY, UNKNOWN_TODAY, pnl_today
 from grafana.promql import each, known, known_money
-from grafana.today import TODAY, pnl_today
+from stack.settings.names import PNL_TODAY
 
 UID = "trading-bot-risk"
 
@@ -108,11 +109,11 @@ def _falls(factory: PanelFactory) -> list[Panel]:
             limits=[Step(factory.bad, critical.max_drawdown), Step(factory.bad, critical.critical_loss)],
         ),
         *factory.money_lines(
-            "P&L today over time",
-            "Closed since midnight, and what open positions stood at. The line is daily_loss, the "
+            f"{PNL_TODAY} over time",
+            "Closed since midnight, and by how much open positions moved since. The line is daily_loss, the "
             "limit of bots that have none of their own.",
             [Query(TODAY)],
-            empty="no P&L known",
+            empty=UNKNOWN_TODAY,
             limits=[Step(factory.bad, -critical.daily_loss)],
         ),
     ]

@@ -49,4 +49,4 @@ function(config)
     function(metric) money(metric, text.fill('bot:trading_bot_%s:known', metric)),
     ['profit_loss', 'equity', 'current_exposure']
   ) +
-  money('pnl_day', 'bot_window:trading_bot_pnl:known', ['window="day"'])
+  money('pnl_day', 'bot_window:trading_bot_pnl_all:known', ['window="day"'])

@@ -10,11 +10,8 @@ function(config)
   local of_position = ['bot', 'symbol', 'side'];
   local the_position = 'the {{ $labels.side }} position of {{ $labels.bot }} in {{ $labels.symbol }}';
 
-  // What it was when the bot, or the exporter, went down: a position is not safe because nobody sees it.
-  local worst(by, metric) = text.fill(
-    '(%s by (bot, symbol, side) (trading_bot_position_%s) or bot_position:trading_bot_position_%s:known)', [by, metric, metric]
-  );
-  // The guard sees a liquidation coming before the next scrape does.
+  // The guard sees a danger before the next scrape does. What it was when the bot, or the exporter, went down counts on:
+  // a position is not safe because nobody sees it.
   local newest(by, metric) = text.fill(
     '(%s or bot_position:trading_bot_position_%s:known)',
     [promql.newest('position_' + metric, std.join(', ', of_position), by), metric]
@@ -23,6 +20,10 @@ function(config)
   local or_closed = ' or max(trading_bot_active_positions{$bot,$symbol}) == 0';
   local held = '$bot,$symbol,$side';
   local or_closed_since(metric) = or_closed + ' unless on () ' + promql.guard('position_' + metric, held);
+  local if_position_is_old = promql.if_old(
+    'time() - bot:trading_bot_answered_timestamp_seconds:known{bot=%q} unless on (bot) bot:trading_bot_up:max == 1',
+    '$labels.bot',
+  );
   local near_liquidation = newest('min', 'liquidation_distance_ratio') + text.fill(' < %s', critical.liquidation_distance);
 
   {
@@ -33,7 +34,7 @@ function(config)
         text.fill('less than %s from liquidation', promql.percent(critical.liquidation_distance)),
         subject=of_position,
         summary='{{ $labels.bot }} is {{ $value | humanizePercentage }} from the liquidation of {{ $labels.symbol }} {{ $labels.side }}',
-        problem='A move of {{ $value | humanizePercentage }} liquidates ' + the_position + text.fill('; its limit is %s.', promql.percent(critical.liquidation_distance)),
+        problem='A move of {{ $value | humanizePercentage }} liquidates ' + the_position + text.fill('; its limit is %s.', promql.percent(critical.liquidation_distance)) + if_position_is_old,
         todo='Close a part of it or add margin before the exchange closes all of it at its price.',
         verify=promql.proof('position_liquidation_distance_ratio', held, 'min') + ' >= %(liquidation_distance)s' + or_closed_since('liquidation_distance_ratio')
       ),
@@ -46,24 +47,24 @@ function(config)
         subject=of_position,
         labels={ scope: 'margin' },
         summary='{{ $labels.bot }} has used {{ $value | humanizePercentage }} of the margin of {{ $labels.symbol }} {{ $labels.side }}',
-        problem='The exchange wants {{ $value | humanizePercentage }} of the margin that is left for ' + the_position + '; at 100% it liquidates.',
+        problem='The exchange wants {{ $value | humanizePercentage }} of the margin that is left for ' + the_position + '; at 100% it liquidates.' + if_position_is_old,
         todo='Close a part of it or add margin before the exchange closes all of it at its price.',
         verify=promql.proof('position_margin_ratio', held) + ' <= %(margin_ratio)s' + or_closed_since('margin_ratio')
       ),
-    ],
-
-    warning: [
       alert.warning(
         'PositionUnprotected',
-        worst('max', 'unprotected') + ' == 1',
+        newest('max', 'unprotected') + ' == 1',
         'no live stop known',
         subject=of_position,
         held=true,
         summary='{{ $labels.bot }} holds {{ $labels.symbol }} {{ $labels.side }} without a known stop',
-        problem='No live stop is known for ' + the_position + ': none is told, it is on the wrong side of the price or behind the liquidation, or its bot is stopped.',
+        problem='No live stop is known for ' + the_position + ': none is told, it is on the wrong side of the price or behind the liquidation, or its bot is stopped.' + if_position_is_old,
         todo='Set a stop at the exchange, or close it.',
-        verify='max(trading_bot_position_unprotected{$bot,$symbol,$side}) == 0' + or_closed
+        verify=promql.proof('position_unprotected', held) + ' == 0' + or_closed_since('unprotected')
       ),
+    ],
+
+    warning: [
       alert.warning(
         'OrderStuck',
         'max by (bot, symbol) (trading_bot_order_age_seconds) > %(order_age)s',

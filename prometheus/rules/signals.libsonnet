@@ -41,16 +41,33 @@ function(config)
 
   // What a bot had before it went down is still lost while it is down, and while the exporter is: each evaluation
   // passes on what the one before knew, until the bot says otherwise.
-  local kept(level, name, now) =
+  // `but` says of what it is known no more.
+  local kept(level, name, now, but='') =
     local before = text.fill('%s:trading_bot_%s:known', [level, name]);
     record(before, text.fill(|||
       %(now)s
-      or last_over_time(%(before)s[1h]) and on (bot) bot:trading_bot_up:max == 0
-      or last_over_time(%(before)s[1h]) and on () min(up{%(exporter)s}) == 0
-    |||, { now: now, before: before, exporter: config.exporter_selector }));
-  local known(level, name, labels=['bot'], worst='max') =
-    kept(level, name, text.fill('%s by (%s) (trading_bot_%s)', [worst, std.join(', ', labels), name]));
-  local endangered(name, worst) = kept('bot_position', name, promql.newest(name, std.join(', ', of_position), worst));
+      or last_over_time(%(before)s[1h]) and on (bot) bot:trading_bot_up:max == 0%(but)s
+      or last_over_time(%(before)s[1h]) and on () min(up{%(exporter)s}) == 0%(but)s
+    |||, { now: now, before: before, exporter: config.exporter_selector, but: but }));
+  local told(name, labels) = text.fill('max by (%s) (trading_bot_%s)', [labels, name]);
+  local known(name) = kept('bot', name, told(name, 'bot'));
+  // What a bot made on the day that it died is none of the next day's: nobody knows what it made then.
+  local known_in_window(name) = kept(
+    'bot_window',
+    name,
+    told(name, 'bot, window'),
+    ' unless on (bot, window) bot_window:trading_bot_pnl_window_end_timestamp_seconds:known <= time()',
+  );
+  // What nobody has seen for so long may be closed, by a stop or by hand.
+  local endangered(name, worst='max') = kept(
+    'bot_position',
+    name,
+    promql.newest(name, std.join(', ', of_position), worst),
+    text.fill(
+      ' unless on (bot) time() - bot:trading_bot_answered_timestamp_seconds:known > %s',
+      duration.seconds(config.thresholds.critical.loss_known_for)
+    ),
+  );
 
   [record('bot:trading_bot_up:max', 'max by (bot) (trading_bot_up)')] +
   losses('bot', ['drawdown_ratio'], ['bot'], promql.newest_time('drawdown_ratio'), 'bot:trading_bot_up:max') +
@@ -62,15 +79,17 @@ function(config)
     'trading_bot_loss_limit_acts_at_ratio'
   ) +
   [
-    known('bot', 'equity'),
-    known('bot', 'profit_loss'),
-    known('bot', 'current_exposure'),
-    known('bot_window', 'pnl', ['bot', 'window']),
+    known('equity'),
+    known('profit_loss'),
+    known('current_exposure'),
+    kept('bot_window', 'pnl_window_end_timestamp_seconds', told('pnl_window_end_timestamp_seconds', 'bot, window')),
+    known_in_window('pnl'),
+    known_in_window('pnl_all'),
     // Positions are added up first: of a symbol that was closed an hour of samples would bring it back.
     kept('bot', 'active_positions', 'sum by (bot) (max by (bot, symbol) (trading_bot_active_positions))'),
     kept('bot', 'trades', 'sum by (bot) (max by (bot, symbol, side, outcome) (trading_bot_trades_total))'),
     kept('bot', 'answered_timestamp_seconds', 'max by (bot) (nightdesk_exporter_last_success_timestamp_seconds)'),
-    known('bot_position', 'position_unprotected', of_position),
+    endangered('position_unprotected'),
     endangered('position_liquidation_distance_ratio', 'min'),
     endangered('position_margin_ratio', 'max'),
     record('bot:trading_bot_trades:sum', 'sum by (bot) (max by (bot, symbol, side, outcome) (trading_bot_trades_total))'),

@@ -8,6 +8,7 @@ import yaml
 _TABLE: Final[dict[str, str]] = yaml.safe_load((Path(__file__).parents[1] / "names.yaml").read_text("utf-8"))
 
 PNL: Final = _TABLE["pnl"]
+PNL_TODAY: Final = _TABLE["pnl_today"]
 PNL_CLOSED: Final = _TABLE["pnl_closed"]
 PNL_OPEN: Final = _TABLE["pnl_open"]
 VALUE_AT_RISK: Final = _TABLE["value_at_risk"]

@@ -1,5 +1,6 @@
 """What the boards say of money in an incident is what the bots themselves would say, all of them."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ class Account:
     equity: float
     profit: float
     closed_today: float
-    closed: float
+    today: float | None
     drawdown: float
     positions: int
     exposure: float
@@ -28,10 +29,10 @@ class Account:
 
 
 BOTS = {
-    "calm": Account(10_134.0, 134.0, 12.0, 130.0, 0.01, 2, 300.0, 1_333),
-    "silent": Account(10_000.4, -0.4, -3.0, 1.6, 0.02, 1, 150.0, 2_257, down=1200),
-    "fallen": Account(7_950.0, -2_050.0, -1_900.0, -1_950.0, 0.205, 4, 800.0, 400),
-    "euro": Account(5_010.0, 10.0, 4.0, 8.0, 0.0, 1, 100.0, 55, currency="EUR"),
+    "calm": Account(10_134.0, 134.0, 12.0, None, 0.01, 2, 300.0, 1_333),
+    "silent": Account(10_000.4, -0.4, -3.0, -3.5, 0.02, 1, 150.0, 2_257, down=1200),
+    "fallen": Account(7_950.0, -2_050.0, -1_900.0, -1_920.0, 0.205, 4, 800.0, 400),
+    "euro": Account(5_010.0, 10.0, 4.0, None, 0.0, 1, 100.0, 55, currency="EUR"),
 }
 SCRAPED = ("equity", "profit_loss", "drawdown_ratio", "current_exposure")
 
@@ -47,8 +48,9 @@ def told(name: str, bot: Account) -> Iterator[tuple[str, float]]:
         yield f'bot:trading_bot_{figure}:known{{bot="{name}"}}', value
         if not bot.down and figure in SCRAPED:
             yield f'trading_bot_{figure}{{bot="{name}"}}', value
-    for window, value in {"day": bot.closed_today, "total": bot.closed}.items():
-        yield f'bot_window:trading_bot_pnl:known{{bot="{name}",window="{window}"}}', value
+    for figure, of_day in {"pnl": bot.closed_today, "pnl_all": bot.today}.items():
+        if of_day is not None:
+            yield f'bot_window:trading_bot_{figure}:known{{bot="{name}",window="day"}}', of_day
     yield f'trading_bot_up{{bot="{name}"}}', float(not bot.down)
     if not bot.down:
         yield f'trading_bot_state{{bot="{name}",state="running"}}', 1
@@ -79,11 +81,6 @@ def total(currency: str, figure: str) -> float:
     return float(sum(getattr(bot, figure) for bot in BOTS.values() if bot.currency == currency))
 
 
-def today(currency: str) -> float:
-    """Return what was closed today and what open positions stand at."""
-    return total(currency, "closed_today") + total(currency, "profit") - total(currency, "closed")
-
-
 @pytest.mark.parametrize(
     ("panel", "figure"),
     [
@@ -109,9 +106,15 @@ def test_no_tile_pretends_that_the_money_of_a_bot_that_is_down_is_gone(
 
 
 @pytest.mark.parametrize("panel", ["overview: P&L today", "risk: P&L today"])
-def test_todays_money_counts_what_is_open(shown: dict[str, list[Reading]], panel: str) -> None:
-    known = [one.only() for one in shown[panel] if one.values]
-    assert known == [pytest.approx(today("USDT")), pytest.approx(today("EUR"))]
+def test_todays_money_is_what_moved_since_midnight_and_says_of_whom_that_is_not_known(
+    shown: dict[str, list[Reading]], panel: str
+) -> None:
+    usdt, _, lacking, *euro = shown[panel]
+    assert usdt.values == {}, "not the sum of all bots"
+    assert lacking.only() == -3.5 - 1_920.0
+    assert (lacking.by("unknown").keys(), lacking.by("of").keys()) == ({"1"}, {"3"})
+    assert [one.values for one in euro[:2]] == [{}, {}]
+    assert math.isnan(euro[2].only()), "of a currency of which nothing is known, and never 0"
 
 
 def test_the_deepest_drawdown_and_the_silent_bot_are_named(shown: dict[str, list[Reading]]) -> None:

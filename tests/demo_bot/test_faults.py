@@ -190,6 +190,15 @@ def test_an_unprotected_position_has_no_stop_and_others_have_one(bot: Bot) -> No
     assert "liquidation_price" not in position
 
 
+def test_an_unprotected_position_has_a_stop_once_the_fault_is_switched_off(bot: Bot) -> None:
+    bare = opened(bot, "unprotected")
+    assert bot.get("/faults")["faults"]["unprotected"]["active"]
+    bot.mend("unprotected")
+    assert not bot.get("/faults")["faults"]["unprotected"]["active"]
+    [held] = [each for each in bot.state()["open_positions"] if each["id"] == bare["id"]]
+    assert 0 < held["stop_price"] < held["price"]
+
+
 def test_a_position_near_its_liquidation_is_risky_and_closed_as_such(bot: Bot) -> None:
     position = opened(bot, "liquidation_near", {"distance": 0.03})
     assert position["liquidation_price"] == pytest.approx(0.97 * position["entry_price"])

@@ -36,6 +36,18 @@ def test_profit_windows_begin_at_the_local_midnight_monday_and_first():
     assert ledger(trades, zone="Europe/Berlin").pnl(late)["month"] == 3.0
 
 
+def test_windows_end_where_the_next_begin():
+    days = LocalDays(ZoneInfo("Europe/Berlin"))
+
+    def at(*day):
+        return datetime(*day, tzinfo=ZoneInfo("Europe/Berlin")).timestamp()
+
+    saturday = {"day": at(2026, 10, 25), "week": at(2026, 10, 26), "month": at(2026, 11, 1)}
+    assert days.ends(at(2026, 10, 24, 12)) == saturday
+    last_of_the_year = {"day": at(2027, 1, 1), "week": at(2027, 1, 4), "month": at(2027, 1, 1)}
+    assert days.ends(at(2026, 12, 31, 23, 59)) == last_of_the_year
+
+
 @pytest.mark.parametrize(("day", "hours"), [((2026, 3, 29), 23), ((2026, 10, 25), 25)])
 def test_a_day_of_23_or_25_hours_has_all_of_its_trades(day, hours):
     berlin = ZoneInfo("Europe/Berlin")

@@ -30,6 +30,7 @@ SEEN = {
     "guard_drawdown_ratio",
     "guard_open_positions",
     "guard_position_liquidation_distance_ratio",
+    "guard_position_unprotected",
 }
 HELD = {
     "symbol": "BTC/USDT", "side": "long", "size": 1.0, "price": 100.0, "profit": 0.0,
@@ -88,6 +89,21 @@ def test_the_nearest_liquidation_of_a_symbol_and_side_is_seen_between_two_polls(
     assert near(desk.look()) is None, "a price of 0 is not known, and not far away"
     bot.state = money(0.0, open_positions=[])
     assert near(desk.look()) is None
+
+
+def test_a_stop_that_is_taken_away_or_that_nobody_would_act_on_is_seen_between_two_polls(desk, bot):
+    def unprotected(series: Series) -> float | None:
+        return value(series, "guard_position_unprotected", symbol="BTC/USDT", side="long")
+
+    stopped_out = HELD | {"stop_price": 90.0}
+    bot.state = money(0.0, open_positions=[stopped_out], state="running")
+    assert unprotected(desk.poll()) == 0
+    bot.state = money(0.0, open_positions=[HELD], state="running")
+    assert unprotected(desk.look()) == 1
+    bot.state = money(0.0, open_positions=[stopped_out], state="running")
+    assert unprotected(desk.look()) == 0
+    bot.state = money(0.0, open_positions=[stopped_out], state="stopped")
+    assert unprotected(desk.look()) == 1
 
 
 def test_nothing_is_looked_at_before_the_first_poll_that_was_answered(desk, bot):

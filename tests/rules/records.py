@@ -45,7 +45,8 @@ def _good(settings: Settings) -> Iterator[Series]:
         model_loaded__trend=1.0, model_accuracy__trend=0.9, model_accuracy__swing=0.85,
         prediction_confidence__trend=0.8, model_drift_score__trend=0.05,
         prediction_time_seconds__trend=0.05, active_positions__BTC=1.0, active_positions__ETH=2.0,
-        pnl__day=100.0, pnl__week=400.0, pnl__month=450.0, loss_limit_used_ratio__daily=0.4,
+        pnl__day=100.0, pnl__week=400.0, pnl__month=450.0, pnl_all__day=90.0,
+        pnl_window_end_timestamp_seconds__day=1e6, loss_limit_used_ratio__daily=0.4,
         loss_limit_acts_at_ratio__daily=0.8, position_unprotected__BTC=0.0,
         position_liquidation_distance_ratio__BTC=0.4, position_margin_ratio__BTC=0.1,
         loss_limit_known_timestamp_seconds__daily=1.0,
@@ -85,6 +86,8 @@ def _series(about: Mapping[str, str], **values: float) -> Iterator[Series]:
         "data_freshness_seconds": "feed",
         "active_positions": "symbol",
         "pnl": "window",
+        "pnl_all": "window",
+        "pnl_window_end_timestamp_seconds": "window",
         "loss_limit_used_ratio": "limit",
         "loss_limit_acts_at_ratio": "limit",
         "loss_limit_known_timestamp_seconds": "limit",
@@ -154,6 +157,8 @@ def _signals(settings: Settings) -> Iterator[Recorded]:
     yield _bots("bot:trading_bot_answered_timestamp_seconds:known", {GOOD: 1000})
     made = {"day": {GOOD: 100.0}, "week": {GOOD: 400.0}, "month": {GOOD: 450.0}}
     yield _each("bot_window:trading_bot_pnl:known", "window", made)
+    for name, of_day in (("all", 90.0), ("window_end_timestamp_seconds", 1e6)):
+        yield _each(f"bot_window:trading_bot_pnl_{name}:known", "window", {"day": {GOOD: of_day}})
     last = (COUNT - 1) * scrape
     yield _bots("bot:trading_bot_drawdown_ratio:known_timestamp_seconds", {GOOD: last, POOR: last})
     at = "bot_limit:trading_bot_loss_limit_used_ratio:known_timestamp_seconds"
@@ -328,6 +333,6 @@ def _fleet(settings: Settings) -> Iterator[Recorded]:
         yield Recorded(f"fleet:trading_bot_{name}", (({}, figure),))
     states = (({"state": "running"}, 1.0), ({"state": "stopped"}, 1.0))
     yield Recorded("state:trading_bot_state:sum", states)
-    money = {"profit_loss": 400.0, "equity": 11400.0, "current_exposure": 1000.0, "pnl_day": 100.0}
+    money = {"profit_loss": 400.0, "equity": 11400.0, "current_exposure": 1000.0, "pnl_day": 90.0}
     for name, amount in money.items():
         yield Recorded(f"currency:trading_bot_{name}:sum", (({"currency": settings.currency}, amount),))

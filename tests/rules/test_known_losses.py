@@ -1,11 +1,12 @@
 """What was lost stays known while nothing newer is, says how old it is, and is forgotten in the end."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 
-from stack.drill.cases.case import Case, Series, Value
+from stack.drill.cases.case import OF_BOT, Case, Series, Value
+from stack.drill.cases.limits import POSITION
 from stack.render import render
 from stack.settings import Duration, Settings, load
 from tests.rules.promtool import as_tests, inputs, needed, run, write
@@ -42,43 +43,67 @@ def guarded(scrapes: int) -> list[Series]:
     ]
 
 
-@pytest.mark.parametrize("bot", [dead, guarded])
+def bare(scrapes: int) -> list[Series]:
+    """Return a bot that held a position without a stop and died."""
+    silent: list[Value] = [1.0] * TOLD + ["stale"] + [None] * (scrapes - TOLD - 1)
+    answered = [min(scrape, TOLD - 1) * MINUTE for scrape in range(scrapes)]
+    return [
+        Series("trading_bot_up", [1.0] * TOLD + [0.0] * (scrapes - TOLD)),
+        Series("trading_bot_position_unprotected", silent, {}, POSITION),
+        Series("nightdesk_exporter_last_success_timestamp_seconds", answered),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("alert", "bot", "labels"),
+    [
+        ("CriticalLoss", dead, OF_BOT),
+        ("CriticalLoss", guarded, OF_BOT),
+        ("PositionUnprotected", bare, POSITION),
+    ],
+)
 @pytest.mark.parametrize(("after", "fires"), [(10 * MINUTE, True), (16 * MINUTE, False)])
 def test_a_loss_is_known_as_long_as_the_settings_say_and_its_alert_a_bridge_longer(
     ten_minutes: tuple[Settings, Path],
     tmp_path: Path,
     after: float,
     fires: bool,
+    alert: str,
     bot: Callable[[int], list[Series]],
+    labels: Mapping[str, str],
 ) -> None:
     settings, file = ten_minutes
-    case = Case("CriticalLoss", "kept", bot(30), (TOLD - 1) * MINUTE + after, fires)
+    case = Case(alert, "kept", bot(30), (TOLD - 1) * MINUTE + after, fires, labels)
     tests = as_tests([case], settings, [])
     rules = needed(file, file.parent.glob("*.yml"))
     assert run([write(tmp_path / "tests.yml", tests, rules, settings.collection.evaluation_interval)]) == ""
 
 
 @pytest.mark.parametrize(
-    ("at", "says"),
-    [(2, ""), (7, " That was known 5m 0s ago, and nothing newer is.")],
+    ("at", "alert", "bot", "says"),
+    [
+        (2, "CriticalLoss", dead, "is 20%, beyond the 15% at which everything is closed."),
+        (7, "CriticalLoss", dead, "closed. That was known 5m 0s ago, and nothing newer is."),
+        (7, "PositionUnprotected", bare, "is stopped. That was known 5m 0s ago, and nothing newer is."),
+    ],
 )
-def test_the_message_says_how_old_the_last_known_drawdown_is(
-    ten_minutes: tuple[Settings, Path], tmp_path: Path, at: int, says: str
-) -> None:
+def test_the_message_says_how_old_the_last_known_danger_is(
+    ten_minutes: tuple[Settings, Path], tmp_path: Path, at: int, alert: str, says: str,
+    bot: Callable[[int], list[Series]],
+) -> None:  # fmt: skip
     settings, file = ten_minutes
     test = {
         "interval": "1m",
-        "input_series": inputs(dead(30)),
+        "input_series": inputs(bot(30)),
         "promql_expr_test": [],
         "alert_rule_test": [
             {
                 "eval_time": str(Duration(at * MINUTE)),
-                "alertname": "TradingBotCriticalLoss",
+                "alertname": f"TradingBot{alert}",
                 "exp_alerts": [],
             }
         ],
     }
     rules = needed(file, file.parent.glob("*.yml"))
     tests = write(tmp_path / "tests.yml", [test], rules, settings.collection.evaluation_interval)
-    limit = "beyond the 15% at which everything is closed."
-    assert f"is 20%, {limit}{says}\\nP&L" in run([tests])
+    assert f"{says}\\nP&L" in run([tests])

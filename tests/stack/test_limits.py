@@ -1,7 +1,10 @@
 """`nightdesk check` refuses a limit that could never be computed, and says what would make it one."""
 
+from datetime import date
+
 import pytest
 
+from stack.day_starts import irregular
 from stack.limits import unarmed
 from tests.settings.conftest import Load, settings
 
@@ -39,3 +42,26 @@ MAXIMUM = "{name: m, kind: maximum, money: 5}"
 )
 def test_a_limit_without_a_capital_is_named_with_the_way_out(settings: Load, text: str, problems: list[str]):
     assert list(unarmed(settings(text))) == problems
+
+
+@pytest.mark.parametrize(
+    ("day", "says"),
+    [
+        (
+            '{start: "02:30", timezone: Europe/Berlin}',
+            [
+                "02:30 does not exist on 2027-03-28 in Europe/Berlin; its day begins at the end of the gap",
+                "02:30 comes twice on 2027-10-31 in Europe/Berlin; its day begins at the first",
+            ],
+        ),
+        ('{start: "02:30", timezone: UTC}', []),
+        ('{start: "03:00", timezone: Europe/Berlin}', []),
+    ],
+)
+def test_a_day_start_that_the_clocks_leave_out_or_repeat_is_said_with_its_day(
+    settings: Load, day: str, says: list[str]
+):
+    one = settings(f"bots: {{a: {{{PUSH}, day: {day}, limits: [{MONEY}]}}}}")
+    assert list(irregular(one, date(2027, 1, 1))) == [f"bots.a.day.start: {line}" for line in says]
+    both = settings(f"bots: {{a: {{{PUSH}}}}}\naccounts: {{x: {{bots: [a], day: {day}, limits: [{MONEY}]}}}}")
+    assert list(irregular(both, date(2027, 1, 1))) == [f"accounts.x.day.start: {line}" for line in says]

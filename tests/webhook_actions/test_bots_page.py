@@ -3,7 +3,8 @@
 import re
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 import yaml
@@ -11,7 +12,7 @@ import yaml
 from stack.settings import Settings, load
 from tests.webhook_actions.visitor import Visitor, words
 from webhook_actions.page.bots import rows
-from webhook_actions.page.render import Desktop
+from webhook_actions.page.render import Desktop, Pages
 from webhook_actions.store.controls import Control
 from webhook_actions.store.holds import Halt
 
@@ -59,6 +60,20 @@ def test_what_nightdesk_left_on_a_bot_is_its_state_unless_it_is_down(settings: S
         "c": "up",
         "d": "down",
     }
+
+
+def test_what_was_made_today_is_told_as_last_known_of_a_bot_that_is_down_and_where_unknown_that_is_said(
+    settings: Settings,
+) -> None:
+    figures = {"up": {"a": 1.0, "b": 0.0, "c": 1.0, "d": 1.0}, "today": {"a": 5.0, "b": -12.5}}
+    given = cast("Any", SimpleNamespace(offers=list, known=dict))
+    pages = Pages(settings, given, given, lambda: NOW)
+    found = rows(settings, figures, desk(), {}, {})
+    page = pages.show("bots.html", desk=desk(), rows=found, silent="").body
+    said = words(bytes(page).decode())
+    assert "P&L today, with open positions, last known -12.50 USDT" in said
+    assert "P&L today, with open positions +5.00 USDT" in said
+    assert said.count("P&L today, with open positions not known since midnight") == 2
 
 
 def test_without_prometheus_the_page_says_so_and_shows_no_zero(anna: Visitor) -> None:

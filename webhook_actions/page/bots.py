@@ -16,11 +16,12 @@ from webhook_actions.store.runs import Run
 from webhook_actions.web.login import Session
 
 _DAY = 86_400.0  # seconds in which an action is told as the last one
-# What a bot that is down said in the last hour is still told, as what was known last; its day may be over.
+# What a bot that is down said in the last hour is still told, as what was known last; of its day until that
+# is over.
 _ASKED = {
     "up": "max by (bot) (trading_bot_up)",
     "equity": "max by (bot) (last_over_time(trading_bot_equity[1h]))",
-    "today": 'max by (bot) (trading_bot_pnl_all{window="day"})',
+    "today": 'max by (bot) (bot_window:trading_bot_pnl_all:known{window="day"})',
     "drawdown": "max by (bot) (last_over_time(trading_bot_drawdown_ratio[1h]))",
     "positions": "sum by (bot) (last_over_time(trading_bot_active_positions[1h]))",
 }

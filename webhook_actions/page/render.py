@@ -12,6 +12,7 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from stack.settings import Settings
+from stack.settings.names import PNL_TODAY
 from webhook_actions.page import lines, words
 from webhook_actions.page.forms import Form, line
 from webhook_actions.store.controls import Control
@@ -92,6 +93,7 @@ class Pages:
             dry_run=settings.actions.dry_run,
             offers=commands.offers,
             capability=capabilities.known,
+            pnl_today=PNL_TODAY,
             length=words.length,
             lengths=words.LENGTHS,
             snoozes=words.snoozes,

@@ -38,6 +38,7 @@ class OpenMoney:
                 self._last[each.trade_id] = made
             elif each.trade_id not in self._last:
                 return None
+        managed = self._reading.state != "stopped"  # as it was polled
         moved = sum(made - self._then.get(id_, 0.0) for id_, made in self._last.items())
         return Reading(
             time=time,
@@ -45,5 +46,5 @@ class OpenMoney:
             pnl=self._reading.pnl,
             exposure=self._reading.exposure,
             open_symbols=tuple(each.pair for each in entries if each.amount),
-            positions=tuple(each.position(None) for each in entries if each.amount),
+            positions=tuple(each.position(None, managed=managed) for each in entries if each.amount),
         )

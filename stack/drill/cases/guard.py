@@ -13,6 +13,7 @@ def cases(settings: Settings) -> Iterator[Case]:
     limits = settings.thresholds.critical
     yield from _seen(settings, "CriticalLoss", "drawdown_ratio", limits.critical_loss * 1.01, OF_BOT)
     yield from _seen(settings, "LossLimit", "loss_limit_used_ratio", limits.loss_limit_used, OF_ACCOUNT)
+    yield from _seen(settings, "PositionUnprotected", "position_unprotected", 1.0, POSITION)
     near = limits.liquidation_distance * 0.99
     yield from _seen(
         settings, "LiquidationNear", "position_liquidation_distance_ratio", near, POSITION, well=0.5
@@ -51,6 +52,16 @@ def _seen(
     dead = up + [0.0] * later
     gone: list[Value] = [*good, "stale"]
     yield case("its bot died before any poll", whole + [lost] * later, gone, dead, end, True)
+    polled: list[Value] = [*whole, "stale"]
+    died = up + [0.0] * 2
+    yield case(
+        "its last look was good, and its bot died: no proof",
+        whole + [well] * 2,
+        polled,
+        died,
+        (long + 1) * scrape,
+        True,
+    )
     better = [lost] * long + [well] * later
     yield case(
         "resolves, whatever a poll saw last", better, [lost] * (long + later), up + [1.0] * later, end, False

@@ -1,0 +1,26 @@
+"""Sums over bots that say in their names what they lack."""
+
+from grafana.panel_fields import Query
+from grafana.promql import counted_beside, left_behind
+
+
+def summed(of_bots: str, name: str, every: str | None = None) -> list[Query]:
+    """Return the sum of a figure by bot: one query for all known, one with what was last known of some.
+
+    Where `every` has bots of which the figure is not known, a third says how many; of none known it is NaN.
+    """
+    down = left_behind(of_bots)
+    fresh, kept = (
+        f"sum({of_bots}) unless on () {down}",
+        counted_beside(f"sum({of_bots})", down=down, of=f"count({of_bots})"),
+    )
+    last_known = "{{down}} of {{of}} bots last known"
+    if every is None:
+        return [Query(fresh, name), Query(kept, last_known)]
+    lacking = f"count({every} unless on (bot) {of_bots})"
+    rest = counted_beside(f"(sum({of_bots}) or NaN * {lacking})", unknown=lacking, of=f"count({every})")
+    return [
+        Query(f"{fresh} unless on () {lacking}", name),
+        Query(f"{kept} unless on () {lacking}", last_known),
+        Query(rest, "{{unknown}} of {{of}} bots not known"),
+    ]
