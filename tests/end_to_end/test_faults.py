@@ -22,6 +22,7 @@ from tests.webhook_actions.chromium import Browser
 from tests.webhook_actions.escalation.fakes import ACCOUNT, TWILIO_TOKEN, Fakes
 from tests.webhook_actions.escalation.harness import Mailbox
 
+CAPITAL = 10_000.0  # of the demo bot
 FILLS = 3  # from which slippage is judged
 ADMINISTRATOR = "+15550000010"
 
@@ -49,6 +50,16 @@ class Desk(Stack):
         """Return the verdicts on an action for an alert."""
         found = self.incidents(f"TradingBot{alert}", "demo")
         return [step["verdict"] for one in found for step in one["runs"] if step["action"] == action]
+
+    def mails(self) -> list[str]:
+        """Return the texts of all mails that were sent."""
+        bodies = (mail.get_body(("plain", "html")) for mail in self.mailbox.mails)
+        return [str(body.get_content()) for body in bodies if body is not None]
+
+    def is_over(self, alert: str) -> bool:
+        """Return whether an alert had incidents, and all are closed."""
+        found = self.incidents(f"TradingBot{alert}", "demo")
+        return bool(found) and all(one["closed_at"] for one in found)
 
     def kinds(self, alert: str) -> list[str]:
         """Return the kinds of all lines in the timelines of an alert."""
@@ -105,7 +116,14 @@ def _settings(smtp: int, fakes: Fakes) -> dict[str, Any]:
         "services": {name: {"port": free_port()} for name in names},
         "actions": {
             "restart": {"boot": "4s"},
-            "armed": ["close_all_positions"],
+            "armed": ["close_all_positions", "close_risky_positions", "stop_entries"],
+        },
+        "accounts": {
+            "own": {
+                "bots": ["demo"],
+                "capital": CAPITAL,
+                "limits": [{"name": "small", "kind": "maximum", "money": CAPITAL / 20}],
+            }
         },
         # A bot that closes a trade in five seconds has a past soon.
         "collection": {"timeout": "500ms", "slippage_recent": "1h"},
@@ -146,6 +164,32 @@ def test_orders_that_are_filled_worse_than_before_are_told_and_looked_into(desk:
         desk.demo("DELETE", "faults/worse_fills")
 
 
+@pytest.mark.timeout(600)
+def test_positions_in_danger_are_told_and_acted_on_until_the_danger_is_over(desk: Desk) -> None:
+    for fault in ("unprotected", "funding_drain", "stuck_orders"):
+        desk.fault(fault)
+    bare = "TradingBotPositionUnprotected"
+    eventually(lambda: desk.incidents(bare, "demo"), within=120, what="the alert of a bare position")
+    eventually(lambda: any("without a known stop" in text for text in desk.mails()), within=60, what="a mail")
+    assert desk.demo("DELETE", "faults/unprotected").ok
+    eventually(lambda: desk.is_over("PositionUnprotected"), within=120, what="its end, by a stop")
+    eventually(
+        lambda: desk.acted("FundingDrain", "review_strategy"), within=120, what="a look at the funding"
+    )
+    eventually(
+        lambda: "verified" in desk.verdicts("OrderStuck", "retry_connection"),
+        within=120,
+        what="filled orders",
+    )
+    desk.fault("liquidation_near")
+    eventually(
+        lambda: "verified" in desk.verdicts("LiquidationNear", "close_risky_positions"),
+        within=120,
+        what="the close of what was near its liquidation",
+    )
+    eventually(lambda: desk.is_over("LiquidationNear"), within=120, what="the end of the danger")
+
+
 @pytest.mark.parametrize(
     ("fault", "arguments", "alerts", "action", "proven"),
     [
@@ -156,6 +200,7 @@ def test_orders_that_are_filled_worse_than_before_are_told_and_looked_into(desk:
         ("log_errors", {"per_second": 20}, ("LogErrorBurst",), "review_error_logs", False),
         ("loop_hang", {}, ("LoopHung",), "restart_bot", True),
         ("hang", {}, ("Down",), "restart_bot", True),
+        ("drawdown", {"ratio": 0.06}, ("LossLimit",), "stop_entries", True),
         ("drawdown", {}, ("CriticalLoss",), "close_all_positions", True),
     ],
 )
