@@ -3,8 +3,8 @@
 import logging
 from dataclasses import replace
 
-from demo_bot.arguments import FundingDrain, LiquidationNear, Peril, Unprotected
 from demo_bot.account import Position
+from demo_bot.arguments import FundingDrain, LiquidationNear, Peril, Unprotected
 from demo_bot.simulation import FOR_EVER, Simulation
 
 _MARGIN = 0.005  # of a position's value, which the exchange wants to be left
