@@ -26,10 +26,27 @@ th{color:var(--quiet);font-size:.8rem;font-weight:500}
 tr:last-child td{border-bottom:0}
 td,th{white-space:nowrap}td:nth-child(2){min-width:16rem;white-space:normal}
 td:nth-child(1) small{min-width:13rem;white-space:normal}td:nth-child(6) a{margin-right:.7em}
+@media(max-width:48rem){body{padding:1rem .8rem}thead{display:none}table,tbody,tr,td{display:block}
+tr{border-bottom:1px solid var(--line);padding:.7rem 1rem}tr:last-child{border:0}
+td,td:nth-child(2){border:0;display:grid;gap:0 .8rem;grid-template-columns:6.5rem 1fr;min-width:0;
+padding:.15rem 0;white-space:normal}td:nth-child(1){font-weight:600}td::before{color:var(--quiet);
+content:attr(data-name);font-weight:400;grid-row:1/4}
+td[colspan]{display:block}td>*{grid-column:2}td:nth-child(1) small{font-weight:400;min-width:0}
+nav a,td a{padding:.4rem 0}}
 .dot::before{border-radius:50%;content:"";display:inline-block;height:.6em;margin-right:.5em;width:.6em}
 .healthy::before{background:var(--healthy)}.unhealthy::before{background:var(--unhealthy)}
 .unknown::before{background:var(--unknown)}
 small{color:var(--quiet);display:block;font-size:.85rem;overflow-wrap:anywhere}
+"""
+_HEAD = ("Bot", "State", "Health", "Polled", "Last activity", "Links")
+# Whoever reads or has chosen something is not thrown back to the top, as a page that is loaded again does.
+_LIVE = """
+setInterval(async()=>{if(document.hidden||!getSelection().isCollapsed)return;
+try{const answer=await fetch(location.href,{signal:AbortSignal.timeout(15000)});
+if(!answer.ok)throw answer.status;
+const fresh=new DOMParser().parseFromString(await answer.text(),"text/html");
+for(const id of["count","bots"])document.getElementById(id).innerHTML=fresh.getElementById(id).innerHTML;
+document.getElementById("silent").hidden=true}catch{document.getElementById("silent").hidden=false}},15000)
 """
 
 
@@ -60,15 +77,17 @@ def page(rows: Iterable[Row], links: Mapping[str, str]) -> str:
         "Health": "/health",
         **{name: f"/metrics?collect[]={name}" for name in COLLECT},
     }
-    head = "<th>Bot<th>State<th>Health<th>Polled<th>Last activity<th>Links"
+    head = "".join(f'<th scope="col">{name}' for name in _HEAD)
     body = "".join(map(_row, told)) or "<tr><td colspan=6>No bots yet: add one to monitoring.yaml."
     answering = sum(not each.error for each in told)
     return (
         '<!doctype html><html lang="en"><meta charset="utf-8"><title>Nightdesk exporter</title>'
-        '<meta name="viewport" content="width=device-width"><meta http-equiv="refresh" content="15">'
-        f"<style>{_STYLE}</style><h1>Nightdesk exporter</h1><p>{answering} of {len(told)} bots answer</p>"
-        f"<nav>{_links(here)}<span>{_links(links)}</span></nav>"
-        f'<div class="card"><table><thead><tr>{head}<tbody>{body}</table></div></html>\n'
+        f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style><main>'
+        f'<h1>Nightdesk exporter</h1><p id="count">{answering} of {len(told)} bots answer</p>'
+        '<p role="alert" id="silent" hidden>The exporter does not answer: what you see is old.</p>'
+        f'<nav aria-label="Pages">{_links(here)}<span>{_links(links)}</span></nav>'
+        f'<div class="card"><table><thead><tr>{head}<tbody id="bots">{body}</table></div></main>'
+        f"<script>{_LIVE}</script></html>\n"
     )
 
 
@@ -78,14 +97,15 @@ def _row(bot: Row) -> str:
     name = quote(bot.name, safe="")
     links = _links({"metrics": f"/metrics?bot[]={name}", "health": f"/health?bot[]={name}"})
     cells = (
-        f"{escape(bot.name)}<small>{escape(bot.source)}<br>{escape(bot.place)}</small>",
-        f"{escape(bot.state)}{error}",
+        f"<span>{escape(bot.name)}</span><small>{escape(bot.source)}<br>{escape(bot.place)}</small>",
+        f"<span>{escape(bot.state)}</span>{error}",
         f'<span class="dot {bot.verdict}">{bot.verdict}</span>{failing}',
         _ago(bot.polled),
         _ago(bot.active),
-        links,
+        f"<span>{links}</span>",
     )
-    return "<tr>" + "".join(f"<td>{cell}" for cell in cells)
+    named = zip(_HEAD, cells, strict=True)
+    return "<tr>" + "".join(f'<td data-name="{name}">{cell}' for name, cell in named)
 
 
 def _links(targets: Mapping[str, str]) -> str:

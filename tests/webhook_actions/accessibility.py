@@ -1,0 +1,104 @@
+"""Every page that a person reads, and what axe-core says of it in a real Chromium."""
+
+import json
+import threading
+from collections.abc import Mapping, Sequence
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from exporter import landing
+from stack.settings import load
+from stack.settings.load import DEFAULTS
+from tests.webhook_actions.chromium import Browser
+from tests.webhook_actions.report.made import empty, full
+from tests.webhook_actions.world import ROOT
+from webhook_actions.report.desk import Desk
+from webhook_actions.report.html import desk_html, page
+
+DESK = (
+    "/",
+    "/bots",
+    "/schedule?alert=Down&bot=alpha#preview",
+    "/history",
+    "/reports",
+    "/audit",
+    "/incidents/1",
+    "/docs/",
+    "/docs/runbooks/TradingBotDown.md",
+    "/nowhere",
+)
+_AXE = (ROOT / "tests/fixtures/axe/axe.min.js").read_text(encoding="utf-8")
+# What a theme or a width changes; all else is the same in each.
+_LOOK = ("color-contrast", "link-in-text-block", "target-size", "scrollable-region-focusable")
+LOOKS = ((390, "light", ()), (390, "dark", _LOOK), (1280, "dark", _LOOK), (1280, "light", _LOOK))
+_CHECK = """(async (rules) => {
+  document.querySelectorAll("details").forEach((one) => (one.open = true));
+  const only = rules.length ? {runOnly: {type: "rule", values: rules}} : {};
+  const found = await axe.run(document, {resultTypes: ["violations"], ...only});
+  return found.violations.flatMap((fault) => fault.nodes.map((node) => `${fault.id}: ${node.html}`));
+})"""
+
+
+def check(browser: Browser, rules: Sequence[str] = ()) -> list[str]:
+    """Return what axe finds on the page that the browser shows, with all that can be opened open.
+
+    Without rules it goes by all that axe has.
+    """
+    if browser.run("typeof axe") == "undefined":
+        browser.call("Runtime.evaluate", expression=_AXE)
+    ask = f"{_CHECK}({json.dumps(rules)})"
+    said = browser.call("Runtime.evaluate", expression=ask, awaitPromise=True, returnByValue=True)
+    found = said["result"]["value"]
+    assert isinstance(found, list), said
+    return found
+
+
+def look(browser: Browser, width: int, theme: str) -> None:
+    """Have the browser show its page as wide as that, in the theme that the device wishes."""
+    browser.size(width, 900)
+    wish = {"name": "prefers-color-scheme", "value": theme}
+    browser.call("Emulation.setEmulatedMedia", features=[wish])
+
+
+def static_pages() -> dict[str, str]:
+    """Return the HTML of the pages that need no engine."""
+    settings = load([DEFAULTS])
+    desk = Desk([full(), full().model_copy(update={"bot": "second"}), empty()], 2)
+    rows = [
+        landing.Row("alpha", "http", "http://127.0.0.1:8081", "running", "healthy", (), 3.0, 12.0, "", ""),
+        landing.Row(
+            "beta", "freqtrade", "http://127.0.0.1:8082/" + "long/" * 20, "unknown", "unhealthy",
+            ("bot_running", "data_freshness"), 300.0, None, "connection refused", "its capital is unknown",
+        ),
+        landing.Row("gamma", "push", "POST /api/v1/push/gamma", "paused", "unknown", (), None, None, "", ""),
+    ]  # fmt: skip
+    return {
+        "/exporter": landing.page(rows, {"On call": "http://127.0.0.1:9099"}),
+        "/no-bots": landing.page([], {}),
+        "/report": page(settings, full()),
+        "/empty-report": page(settings, empty()),
+        "/desk-report": desk_html(settings, desk, [{}] * len(desk.pages)),
+    }
+
+
+class Served:
+    """Pages on a loopback port. Use it as a context."""
+
+    def __init__(self, pages: Mapping[str, str]) -> None:
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                self.send_response(200 if self.path in pages else 404)
+                self.send_header("Content-Type", "text/html; charset=utf-8")
+                self.end_headers()
+                self.wfile.write(pages.get(self.path, "").encode())
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+
+    def __enter__(self) -> str:
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        return f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
