@@ -28,6 +28,10 @@ class ClosedTrades:
     capital: float | None
 
 
+class _Refusal(BaseModel):
+    detail: str
+
+
 class _Trade(BaseModel):
     symbol: str
     side: Side
@@ -54,7 +58,7 @@ def told_trades(settings: Settings, bot: str, start: float, end: float, timeout:
     try:
         answer = ask(stack_request(settings.web, "GET", url, timeout, token_file=token, query=query))
         if not answer.ok:
-            raise TradesUnavailable(f"the exporter at {url} answered {answer.status}")
+            raise TradesUnavailable(f"the exporter at {url} answered {answer.status}{_reason(answer.body)}")
         said = _Answer.model_validate_json(answer.body)
     except (NoAnswer, OSError) as error:
         raise TradesUnavailable(f"the exporter at {url} does not answer ({error})") from None
@@ -64,3 +68,10 @@ def told_trades(settings: Settings, bot: str, start: float, end: float, timeout:
         Trade(key=(place, row.opened_at), **row.model_dump()) for place, row in enumerate(said.trades)
     )
     return ClosedTrades(trades, said.total - len(trades), said.capital)
+
+
+def _reason(body: bytes) -> str:
+    try:
+        return f": {_Refusal.model_validate_json(body).detail}"
+    except ValidationError:
+        return ""  # a proxy's own page

@@ -74,6 +74,7 @@ class WatchedBot:
             self.past.clear()
             self._marks.clear()
         new, corrected = self.past.add(reading.trades)
+        self.past.told = True
         # Of a ledger that has none, all that was known before its settings changed are new.
         self._ledger.add(new if self._ledger.trades else self.past.trades(), self.past.capital)
         if corrected:

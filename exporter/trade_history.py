@@ -31,10 +31,11 @@ class Span:
 
 
 class TradeHistory:
-    """Keeps every trade as it was last told, in the order first told."""
+    """Keeps every trade as it was last told, in the order first told; `told` once the bot has answered."""
 
     def __init__(self) -> None:
         self.capital: float | None = None
+        self.told = False
         self.clear()
 
     def clear(self) -> None:
@@ -132,11 +133,14 @@ def past_trades(past_of: Callable[[str], TradeHistory], read_token: Callable[[],
     async def trades(
         bot: str, start: Annotated[float, Query()] = 0.0, end: Annotated[float, Query()] = float("inf")
     ) -> Span:
-        """Return the trades that closed from `start` until before `end`, unix seconds."""
+        """Return the trades that closed from `start` until before `end`, unix seconds; 503 while unknown."""
         try:
             past = past_of(bot)
         except KeyError:
             raise HTTPException(404, f"bots: {bot!r} is not watched by this exporter") from None
+        if not past.told:
+            # No trades would read as none made.
+            raise HTTPException(503, f"{bot} has told no trades since this exporter started")
         return await asyncio.to_thread(past.between, start, end)
 
     return router

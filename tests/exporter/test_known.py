@@ -124,7 +124,11 @@ def test_the_trades_of_a_bot_that_is_another_one_now_are_not_taken_for_its_own(f
     fleet.up(0)
     other = {"type": "http", "url": "http://127.0.0.1:9", "token_file": "token"}
     fleet.reload(source=other)
-    assert fleet.totals() == {"http": 0, "freqtrade": 0}
+    for bot in ("http", "freqtrade"):
+        # It has told nothing: no trades would read as none made.
+        answer = requests.get(f"{fleet.exporter.url}/api/v1/bots/{bot}/trades", headers=READ, timeout=10)
+        assert answer.status_code == 503
+        assert answer.json()["detail"] == f"{bot} has told no trades since this exporter started"
 
 
 def told(exporter: Desk) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from stack.settings import Settings
-from webhook_actions.report.model import Done, Happened, Report, Responses, WakeUps
+from webhook_actions.report.model import Done, Happened, Hold, Report, Responses, WakeUps
 from webhook_actions.store import deliveries, escalation_steps
 from webhook_actions.store.database import Connection
 from webhook_actions.store.deliveries import Delivery
@@ -36,7 +36,8 @@ class StoredReport:
 async def with_incidents(connection: Connection, settings: Settings, report: Report) -> Report:
     """Return a report with the incidents of its period, of its bot or of no single one.
 
-    It has what was done about them and whether it helped, how soon a person answered, and who was woken.
+    It has what was done about them and whether it helped, how soon a person answered, who was woken, and
+    what held the bot or all actions back at its end.
     """
     start, end = (datetime.fromtimestamp(at, UTC) for at in (report.start, report.end))
     found = await connection.execute(
@@ -46,12 +47,14 @@ async def with_incidents(connection: Connection, settings: Settings, report: Rep
     )
     stories = await escalation_steps.with_runs(connection, [id_ for (id_,) in await found.fetchall()])
     happened = tuple(_happened(incident, tried) for incident, tried in stories)
-    answered = await _responses(connection, settings, report.bot, start, end)
-    found_of_runs = {
+    also = {
+        "responses": await _responses(connection, settings, report.bot, start, end),
+        "desk_responses": await _responses(connection, settings, None, start, end),
         "done": await _done(connection, report.bot, start, end),
         "wake_ups": await _wake_ups(connection, report.zone, start, end),
+        "holds": await _holds(connection, report.bot, end),
     }
-    return report.model_copy(update={"incidents": happened, "responses": answered} | found_of_runs)
+    return report.model_copy(update={"incidents": happened} | also)
 
 
 async def _done(connection: Connection, bot: str, start: datetime, end: datetime) -> tuple[Done, ...]:
@@ -70,6 +73,23 @@ async def _done(connection: Connection, bot: str, start: datetime, end: datetime
         Done(action=action, times=times, helped=helped, not_helped=not_helped)
         for action, times, helped, not_helped in rows
     )
+
+
+async def _holds(connection: Connection, bot: str, at: datetime) -> tuple[Hold, ...]:
+    """Return what held a bot, or all actions, back at a time."""
+    found = await connection.execute(
+        """
+        SELECT 'halted', since, reason FROM halts
+            WHERE bot = %(bot)s AND since <= %(at)s AND coalesce(released_at > %(at)s, true)
+        UNION ALL SELECT 'entries stopped', since, reason FROM controls
+            WHERE bot = %(bot)s AND since <= %(at)s AND coalesce(removed_at > %(at)s, true)
+        UNION ALL SELECT 'all actions paused', since, concat_ws(', ', 'by ' || paused_by, nullif(reason, ''))
+            FROM pauses WHERE since <= %(at)s AND coalesce(ended_at > %(at)s, true)
+        """,
+        {"bot": bot, "at": at},
+    )
+    rows = await found.fetchall()
+    return tuple(Hold(kind=kind, since=since.timestamp(), reason=why) for kind, since, why in rows)
 
 
 async def _wake_ups(connection: Connection, zone: str, start: datetime, end: datetime) -> WakeUps:
@@ -91,9 +111,11 @@ async def _wake_ups(connection: Connection, zone: str, start: datetime, end: dat
 
 
 async def _responses(
-    connection: Connection, settings: Settings, bot: str, start: datetime, end: datetime
+    connection: Connection, settings: Settings, bot: str | None, start: datetime, end: datetime
 ) -> tuple[Responses, ...]:
-    """Return how soon people answered what was opened in a time; what is still in time does not count."""
+    """Return how soon people answered what was opened in a time, of a bot or of all; what is in time still
+    does not count.
+    """
     found = []
     for severity in _TOLD:
         wanted = float(getattr(settings.severities, severity).respond)
@@ -104,8 +126,9 @@ async def _responses(
                     > make_interval(secs => %(wanted)s))),
                 percentile_cont(0.5) WITHIN GROUP (ORDER BY after)
             FROM (SELECT opened_at, closed_at, extract(epoch FROM responded_at - opened_at)::float8 AS after
-                FROM incidents WHERE bot IN (%(bot)s, '') AND severity = %(severity)s
-                AND NOT labels ? 'drill' AND opened_at >= %(start)s AND opened_at < %(end)s) told
+                FROM incidents WHERE (%(bot)s::text IS NULL OR bot IN (%(bot)s, ''))
+                AND severity = %(severity)s AND NOT labels ? 'drill'
+                AND opened_at >= %(start)s AND opened_at < %(end)s) told
             """,
             {"wanted": wanted, "bot": bot, "severity": severity, "start": start, "end": end},
         )

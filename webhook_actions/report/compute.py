@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 from clients.exporter import ClosedTrades, TradesUnavailable, told_trades
 from clients.observer import Observer
 from stack.settings import Settings
-from webhook_actions.report import assessment, trades
+from webhook_actions.report import assessment, standing, trades
 from webhook_actions.report.history import History, figures
 from webhook_actions.report.model import Report
 from webhook_actions.report.period import Period
@@ -79,6 +79,8 @@ def compute(settings: Settings, observer: Observer, bot: str, period: Period) ->
         bars=trades.bars(these, period) if these else (),
         equity=now.line("equity"),
         drawdown=now.line("drawdown_ratio"),
+        state=standing.state(now),
+        positions=standing.positions(now),
     )
 
 

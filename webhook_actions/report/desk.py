@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from stack.settings.names import PNL
-from webhook_actions.report.model import Happened, Report
+from webhook_actions.report.model import Done, Happened, Report
 from webhook_actions.report.words import NAMES, UNKNOWN, Words
 
 _CHAT = 1000  # characters: what Telegram shows below a file is 1024
@@ -93,7 +93,29 @@ class Desk:
         """How it stands at the period's end."""
         names = [one.summary for one in self.incidents]
         more = f" and {len(names) - 2} more" if len(names) > 2 else ""
-        return f"still open: {'; '.join(names[:2])}{more}" if names else "nothing is open"
+        return f"still open: {'; '.join(names[:2])}{more}" if names else "no incident is open"
+
+    @property
+    def helped(self) -> list[str]:
+        """What Nightdesk did to all bots together, a line an action, and whether it helped."""
+        every: dict[str, list[Done]] = {}
+        for one in (one for report in self.reports for one in report.done):
+            every.setdefault(one.action, []).append(one)
+        summed = [
+            Done(
+                action=action,
+                times=sum(one.times for one in these),
+                helped=sum(one.helped for one in these),
+                not_helped=sum(one.not_helped for one in these),
+            )
+            for action, these in every.items()
+        ]
+        return [f"{one.action} {self._words.did(one)}" for one in sorted(summed, key=lambda one: -one.times)]
+
+    @property
+    def answers(self) -> list[str]:
+        """How soon a person first answered, a line a severity: each report tells of all bots."""
+        return [f"{one.severity}: {self._words.answers(one)}" for one in self.reports[0].desk_responses]
 
     def amount(self, total: Total) -> str:
         """Return what was made in a currency."""
@@ -124,7 +146,12 @@ class Desk:
     def text(self) -> str:
         """Return it as a chat shows it: as many bots as there is room for, a line each."""
         head = [self.title, self.span, f"Status: {self.status}", f"{PNL}: {self.made}"]
-        head += [f"Calls and SMS: {self.wake_ups}", ""] if self.wake_ups is not None else [""]
+        head += [f"Calls and SMS: {self.wake_ups}"] if self.wake_ups is not None else []
+        head += [
+            *(f"Done: {each}" for each in self.helped),
+            *(f"Answered, {each}" for each in self.answers),
+            "",
+        ]
         lines = [
             f"{bot}: {made}, drawdown {fall}, {trades} trades"
             for bot, made, fall, trades, _, _ in map(self.row, self.reports)

@@ -64,7 +64,7 @@ class Happened(_Said):
 
 
 class Responses(_Said):
-    """How soon people answered the incidents of a severity, of all bots, and within which time they should.
+    """How soon people answered the incidents of a severity, and within which time they should.
 
     `late` counts also those that nobody has answered so long after; times are in seconds.
     """
@@ -94,6 +94,24 @@ class WakeUps(_Said):
     calls: int
     sms: int
     at_night: int
+
+
+class Open(_Said):
+    """An open position at the period's end; `unprotected` where no live stop is known. None is not known."""
+
+    symbol: str
+    side: str = ""
+    value: float | None = None
+    profit: float | None = None
+    unprotected: bool | None = None
+
+
+class Hold(_Said):
+    """What kept Nightdesk or the bot from acting at the period's end: since when (unix time), and why."""
+
+    kind: Literal["halted", "entries stopped", "all actions paused"]
+    since: float
+    reason: str
 
 
 class Proposal(_Said):
@@ -140,9 +158,13 @@ class Report(_Said):
     equity: Points
     drawdown: Points
     incidents: tuple[Happened, ...] = ()
-    responses: tuple[Responses, ...] = ()
+    responses: tuple[Responses, ...] = ()  # to this bot's incidents, and those of no single one
+    desk_responses: tuple[Responses, ...] = ()  # to those of all bots
     done: tuple[Done, ...] = ()
     wake_ups: WakeUps | None = None
+    state: str | None = None  # running, paused, …, down or unknown, at the end; reports kept before have none
+    positions: tuple[Open, ...] | None = None  # at the end
+    holds: tuple[Hold, ...] = ()
 
     def figure(self, name: str) -> Figure:
         """Return a figure by its name."""

@@ -45,6 +45,8 @@ def desk_pdf(settings: Settings, desk: Desk) -> bytes:
         paper.write_line(desk.total(total), 20, bold=True, colour=tone)
     if desk.wake_ups is not None:
         paper.write_line(f"Calls and SMS: {desk.wake_ups}", 8.5, colour=_QUIET)
+    for line in (*(f"Done: {each}" for each in desk.helped), *(f"Answered, {each}" for each in desk.answers)):
+        paper.write_line(line, 8.5, colour=_QUIET)
     paper.section("Bots, the worst first")
     heading = ("Bot", PNL, "deepest drawdown", "trades", "win rate", "")
     paper.rows([heading, *(desk.row(report) for report in desk.reports)], (3, 3, 2, 1, 2, 4))
@@ -59,6 +61,10 @@ def _sheet(paper: "_Paper", settings: Settings, words: Words) -> None:
     paper.add_page()
     _head(paper, words)
     _charts(paper, settings, report, words)
+    if report.positions:
+        paper.section("Open positions")
+        heading = ("", "value", "profit", "stop")
+        paper.rows([heading, *map(words.position, report.positions)], (3, 2, 2, 2), right=True)
     if report.proposals:
         paper.section("Suggested")
         paper.rows([(one.priority, words.proposal(one)) for one in report.proposals], (1, 7))
@@ -128,6 +134,7 @@ def _head(paper: _Paper, words: Words) -> None:
     report, headline = words.report, words.headline
     paper.write_line(words.title, 17, bold=True)
     paper.write_line(words.span, 8.5, colour=_QUIET)
+    paper.write_line(f"Status: {words.status}", 8.5, colour=_QUIET)
     paper.ln(3)
     tone = {"won": _WON, "lost": _LOST}.get(words.tone(headline.value), _INK)
     paper.write_line(f"{words.value(headline)} {report.currency}", 24, bold=True, colour=tone)

@@ -13,6 +13,7 @@ from webhook_actions.report.model import (
     Group,
     Happened,
     Objective,
+    Open,
     Proposal,
     Report,
     Responses,
@@ -47,10 +48,35 @@ class Words:
 
     @property
     def status(self) -> str:
-        """How it stands at the period's end: what of its incidents is open still."""
+        """How it stood at the period's end: the bot, what held actions back, and what is open."""
         still = [one.summary for one in self.report.incidents if one.closed_at is None]
         more = f" and {len(still) - 2} more" if len(still) > 2 else ""
-        return f"still open: {'; '.join(still[:2])}{more}" if still else "nothing is open"
+        incidents = f"still open: {'; '.join(still[:2])}{more}" if still else "no incident is open"
+        return "; ".join([*self.standing, incidents])
+
+    @property
+    def standing(self) -> list[str]:
+        """What the bot did and held at the period's end, and what held it or Nightdesk back."""
+        holds = [f"{one.kind} since {self.moment(one.since)}: {one.reason}" for one in self.report.holds]
+        if self.report.state is None:  # kept by a release that did not ask
+            return holds
+        return [f"{self.report.state}, {self.held}", *holds]
+
+    @property
+    def held(self) -> str:
+        """How many positions were open, and how many of them without a stop that is known."""
+        positions = self.report.positions
+        if positions is None:
+            return "open positions not known"
+        bare = sum(one.unprotected is True for one in positions)
+        count = f"{len(positions) or 'no'} open position{'s' if len(positions) != 1 else ''}"
+        return f"{count}, {bare} without a known stop" if bare else count
+
+    def position(self, one: Open) -> tuple[str, ...]:
+        """Return a position's symbol and side, its value, its profit, and whether it has a stop."""
+        stop = {True: "no known stop", False: "has a stop", None: UNKNOWN}[one.unprotected]
+        value, profit = self.number(one.value, "money"), self.number(one.profit, "money", signed=True)
+        return f"{one.symbol} {one.side}".strip(), value, profit, stop
 
     @property
     def day(self) -> str:

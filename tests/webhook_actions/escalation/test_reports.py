@@ -14,7 +14,7 @@ from tests.webhook_actions.report.sample_reports import empty, full
 from webhook_actions.actions import load_actions
 from webhook_actions.outcome import Outcome, Result
 from webhook_actions.report import archive
-from webhook_actions.report.model import Done, WakeUps
+from webhook_actions.report.model import Done, Hold, WakeUps
 
 PNG, PDF = b"\x89PNG\r\n\x1a\n", b"%PDF-"
 
@@ -159,11 +159,17 @@ def test_a_report_counts_what_was_done_and_who_was_woken_in_its_period(play: Pla
             ):
                 sent = [incident.id, channel, "+1", state, receipt, when]
                 await connection.execute(f"{told} (%s, %s, %s, %s, %s, %s)".encode(), sent)
+            for since, released in ((at, None), (at - timedelta(days=3), at - timedelta(days=2))):
+                halt = "INSERT INTO halts (bot, reason, since, released_at) VALUES (%s, %s, %s, %s)"
+                await connection.execute(halt, ["ghost", "critical loss", since, released])
+            halt = "INSERT INTO halts (bot, reason, since) VALUES (%s, %s, %s)"
+            await connection.execute(halt, ["other", "critical loss", at])
             start, end = at - timedelta(hours=1), at + timedelta(hours=24)
             about = empty().model_copy(update={"start": start.timestamp(), "end": end.timestamp()})
             report = await archive.with_incidents(connection, harness.settings, about)
         assert report.done == (Done(action="restart_bot", times=2, helped=1, not_helped=1),)
         assert report.wake_ups == WakeUps(calls=1, sms=1, at_night=1)
+        assert report.holds == (Hold(kind="halted", since=at.timestamp(), reason="critical loss"),)
 
     play(scenario, work=False, **QUIET)
 

@@ -12,7 +12,9 @@ from webhook_actions.report.model import (
     Done,
     Figure,
     Happened,
+    Hold,
     Objective,
+    Open,
     Part,
     Proposal,
     Responses,
@@ -105,8 +107,15 @@ def full() -> Report:
             ),
         ),
         responses=(Responses(severity="critical", wanted=300.0, within=3, late=1, median=95.0),),
+        desk_responses=(Responses(severity="critical", wanted=300.0, within=5, late=2, median=110.0),),
         done=(Done(action="restart_bot", times=4, helped=2, not_helped=1),),
         wake_ups=WakeUps(calls=1, sms=3, at_night=2),
+        state="paused",
+        positions=(
+            Open(symbol="BTC/USDT", side="long", value=1_200.0, profit=-12.5, unprotected=True),
+            Open(symbol="ETH/USDT", side="short", value=800.0, profit=4.0, unprotected=False),
+        ),
+        holds=(Hold(kind="halted", since=start + 3600, reason="critical loss"),),
     )  # fmt: skip
 
 

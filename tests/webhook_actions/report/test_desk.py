@@ -122,3 +122,10 @@ def test_the_report_of_one_bot_is_not_a_desk(settings: Settings) -> None:
     told = message(settings, [full()])
     assert told.subject == "Weekly report: momentum, 2026-11-25: +742.16 USDT"
     assert "the worst first" not in (told.html or "")
+
+
+def test_a_desk_says_once_what_was_done_to_all_bots_and_how_soon_people_answered() -> None:
+    said = Desk([report("a", 1.0), report("b", 2.0)], 10).text()
+    did = "8 times: 4 proven to have helped, 2 not proven to, 2 without a proof"
+    assert said.count(f"Done: restart_bot {did}") == 1
+    assert said.count("Answered, critical: 5 of 7 within 5.0 m, half of them in 1.8 m") == 1

@@ -10,14 +10,17 @@ import pytest
 from clients.observer import Observer
 from tests.conftest import binary, eventually, free_port
 from tests.storage.conftest import answers
+from webhook_actions.report import standing
 from webhook_actions.report.charts import unbroken
 from webhook_actions.report.history import History
+from webhook_actions.report.model import Open
 from webhook_actions.report.period import Period
 
 MIDNIGHT = datetime(2026, 3, 2, tzinfo=UTC)
 BEGAN = MIDNIGHT + timedelta(hours=10, milliseconds=678)  # the first scrape, at a fraction of a second
 OUTAGE = (180, 300)  # minutes after that in which nothing was scraped
 MINUTES = 480
+STOOD = BEGAN + timedelta(minutes=MINUTES)
 
 
 def samples() -> str:
@@ -29,7 +32,29 @@ def samples() -> str:
             if not OUTAGE[0] <= minute < OUTAGE[1]:
                 at = (BEGAN + timedelta(minutes=minute)).timestamp()
                 lines.append(f'trading_bot_{name}{{bot="a"}} {value(minute)} {at:.3f}')
-    return "\n".join([*lines, "# EOF\n"])
+    return "\n".join([*lines, *standings(), "# EOF\n"])
+
+
+def standings() -> list[str]:
+    """Return what was scraped last of a bot that holds something, of one that is down and of a flat one."""
+    at = f"{STOOD.timestamp():.3f}"
+    found = []
+    for name, labels, value in (
+        ("current_exposure", 'bot="flat"', 0),
+        ("active_positions", 'bot="held",symbol="BTC"', 1),
+        ("active_positions", 'bot="held",symbol="ETH"', 0),
+        ("active_positions", 'bot="held",symbol="SOL"', 2),
+        ("position_profit", 'bot="held",symbol="BTC",side="short"', -3),
+        ("position_unprotected", 'bot="held",symbol="BTC",side="short"', 1),
+        ("position_value", 'bot="held",symbol="BTC",side="short"', 250),
+        ("state", 'bot="held",state="paused"', 1),
+        ("state", 'bot="held",state="running"', 0),
+        ("up", 'bot="down"', 0),
+        ("up", 'bot="flat"', 1),
+        ("up", 'bot="held"', 1),
+    ):
+        found.append(f"trading_bot_{name}{{{labels}}} {value} {at}")
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -109,3 +134,24 @@ def test_a_line_of_few_points_is_one_piece(past: Observer) -> None:
     assert len(unbroken(points)) == 1
     assert unbroken(points[:1]) == (points[:1],)
     assert unbroken(()) == ()
+
+
+def test_how_a_bot_stood_is_what_it_said_last_before_the_end(past: Observer) -> None:
+    end = STOOD + timedelta(minutes=1)
+    held, down, flat, gone = (
+        History(past, bot, Period.parse("day", end)) for bot in ("held", "down", "flat", "gone")
+    )
+    assert [standing.state(each) for each in (held, down, flat, gone)] == ["paused", "down", "up", "unknown"]
+    assert standing.positions(held) == (
+        Open(symbol="BTC", side="short", value=250.0, profit=-3.0, unprotected=True),
+        Open(symbol="SOL"),
+    )
+    assert standing.positions(flat) == ()
+    assert standing.positions(down) is None
+    assert standing.positions(gone) is None
+
+
+def test_what_a_bot_said_long_before_the_end_is_not_how_it_stood(past: Observer) -> None:
+    late = History(past, "held", Period.parse("day", STOOD + timedelta(hours=1)))
+    assert standing.state(late) == "unknown"
+    assert standing.positions(late) is None

@@ -14,6 +14,7 @@ from stack.settings.load import DEFAULTS
 from tests.webhook_actions.report.sample_reports import empty, full
 from webhook_actions.report import Report
 from webhook_actions.report.html import html, page
+from webhook_actions.report.model import Open
 from webhook_actions.report.pdf import pdf
 from webhook_actions.report.words import Words, text
 
@@ -86,12 +87,55 @@ def test_a_chat_can_carry_the_text_below_a_file(report: Report) -> None:
     assert len(text(report)) <= 1024
 
 
-def test_a_report_says_of_which_period_it_is_and_how_it_stands() -> None:
+def test_a_report_says_of_which_period_it_is_and_how_it_stood_at_its_end(settings: Settings) -> None:
     report, [ended] = full(), full().incidents
-    assert "Status: nothing is open" in text(report)
+    bot = (
+        "paused, 2 open positions, 1 without a known stop; halted since Wed 18 Nov 2026 21:00: critical loss"
+    )
+    assert f"{Words(report).span}\nStatus: {bot}; no incident is open" in text(report)
     still = report.model_copy(update={"incidents": (ended.model_copy(update={"closed_at": None}),)})
-    assert f"Status: still open: {ended.summary}" in text(still)
-    assert f"{Words(report).span}\nStatus: " in text(report)
+    assert f"Status: {bot}; still open: {ended.summary}" in text(still)
+    shown = Read(html(settings, report, {})).text
+    assert f"Status: {bot}" in shown
+    rows = [
+        "BTC/USDT long",
+        "1,200.00",
+        "\u221212.50",
+        "no known stop",
+        "ETH/USDT short",
+        "+4.00",
+        "has a stop",
+    ]
+    assert [part for part in rows if part not in shown] == []
+
+
+@pytest.mark.parametrize(
+    ("positions", "said"),
+    [
+        (None, "open positions not known"),
+        ((), "no open positions"),
+        ((Open(symbol="BTC/USDT"),), "1 open position"),
+    ],
+)
+def test_positions_that_are_not_known_are_not_none(
+    positions: tuple[Open, ...] | None, said: str, settings: Settings
+) -> None:
+    report = empty().model_copy(update={"state": "down", "positions": positions})
+    assert f"Status: down, {said}; no incident is open" in text(report)
+    assert ("Open positions" in html(settings, report, {})) is bool(positions)
+
+
+def test_a_report_that_an_earlier_release_kept_says_only_what_it_knows() -> None:
+    assert "Status: no incident is open" in text(empty())
+
+
+def test_every_suggestion_is_named(settings: Settings) -> None:
+    [first] = full().proposals
+    second = first.model_copy(update={"action": "reduce_position_sizes", "priority": "high"})
+    both = full().model_copy(update={"proposals": (second, first)})
+    for shown in (text(both), Read(html(settings, both, {})).text):
+        assert "Reduce position sizes, since" in shown
+        assert "Review error logs, since" in shown
 
 
 def test_a_report_says_how_soon_people_answered_against_what_is_wanted(settings: Settings) -> None:
