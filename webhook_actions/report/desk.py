@@ -85,7 +85,7 @@ class Desk:
     @property
     def wake_ups(self) -> str | None:
         """How often people were woken, None where that was not counted: each report tells of all bots."""
-        counted = self.reports[0].wake_ups
+        counted = next((report.wake_ups for report in self.reports if report.wake_ups is not None), None)
         return None if counted is None else self._words.woken(counted)
 
     @property
@@ -115,7 +115,8 @@ class Desk:
     @property
     def answers(self) -> list[str]:
         """How soon a person first answered, a line a severity: each report tells of all bots."""
-        return [f"{one.severity}: {self._words.answers(one)}" for one in self.reports[0].desk_responses]
+        told = next((report.desk_responses for report in self.reports if report.desk_responses), ())
+        return [f"{one.severity}: {self._words.answers(one)}" for one in told]
 
     def amount(self, total: Total) -> str:
         """Return what was made in a currency."""

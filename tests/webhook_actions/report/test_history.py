@@ -1,15 +1,12 @@
 """What a report asks of a real Prometheus, at the edges of what that knows of a fixed day."""
 
-import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
 from clients.observer import Observer
-from tests.conftest import binary, eventually, free_port
-from tests.storage.conftest import answers
+from tests.webhook_actions.report.prometheus import remembering
 from webhook_actions.report import standing
 from webhook_actions.report.charts import unbroken
 from webhook_actions.report.history import History
@@ -59,27 +56,8 @@ def standings() -> list[str]:
 
 @pytest.fixture(scope="module")
 def past(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Observer]:
-    directory = tmp_path_factory.mktemp("past")
-    (directory / "past.om").write_text(samples())
-    (directory / "prometheus.yml").write_text("scrape_configs: []\n")
-    make = [binary("promtool"), "tsdb", "create-blocks-from", "openmetrics", "past.om", "data"]
-    subprocess.run(make, cwd=directory, check=True, capture_output=True)
-    port = free_port()
-    command: list[str | Path] = [
-        binary("prometheus"),
-        f"--config.file={directory / 'prometheus.yml'}",
-        f"--storage.tsdb.path={directory / 'data'}",
-        "--storage.tsdb.retention.time=100y",
-        f"--web.listen-address=127.0.0.1:{port}",
-        "--log.level=error",
-    ]
-    with subprocess.Popen(command) as process:
-        try:
-            url = f"http://127.0.0.1:{port}"
-            eventually(lambda: answers(f"{url}/-/ready"), what="Prometheus")
-            yield Observer([url], [], 10)
-        finally:
-            process.terminate()
+    with remembering(tmp_path_factory.mktemp("past"), samples()) as url:
+        yield Observer([url], [], 10)
 
 
 def history(past: Observer, end: datetime, period: str = "day") -> History:
