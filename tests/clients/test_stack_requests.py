@@ -110,7 +110,9 @@ def test_trades_that_are_not_told_are_not_none(tmp_path: Path, status: int, body
 def test_an_exporter_that_does_not_know_the_trades_says_why(tmp_path: Path) -> None:
     with serving() as part:
         part.status, part.body = 503, b'{"detail": "b has told no trades since this exporter started"}'
-        with pytest.raises(Untold, match="answered 503: b has told no trades since this exporter started"):
+        with pytest.raises(
+            TradesUnavailable, match="answered 503: b has told no trades since this exporter started"
+        ):
             told_trades(settings(tmp_path, "exporter", part.port), "b", 0, 1, timeout=5)
 
 

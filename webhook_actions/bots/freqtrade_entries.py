@@ -115,8 +115,8 @@ class Entries:
         now = own_time(logs, None if isinstance(health, Outcome) else health)
         if now is not None and logs.exchange_is_out(now - _FAILING):
             return Outcome.retry(
-                f"its exchange is down: calls to it failed in the last {_FAILING:g}s, and a reload that cannot "
-                "load the markets ends the bot"
+                f"its exchange is down: calls to it failed in the last {_FAILING:g}s, and a reload "
+                "that cannot load the markets ends the bot"
             )
         done = self._post("reload_config")
         return _then(done, self._settle) if done.done else done
