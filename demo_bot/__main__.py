@@ -1,17 +1,21 @@
-"""Starts the demo bot: `python -m demo_bot --config monitoring.yaml --data DIR`; `openapi` prints its API."""
+"""Starts the demo bots: `python -m demo_bot --config FILE --data DIR`; `openapi` prints the API."""
 
 import argparse
 import logging
 import sys
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
 import uvicorn
 
+from demo_bot import trade_history
 from demo_bot.api import create_app, openapi_document
 from demo_bot.lock import HeldError, hold
 from demo_bot.supervisor import Options, Supervisor
-from demo_bot.trader import LOG_FORMAT, Files
-from stack.settings import SettingsError, add_arguments, from_arguments
+from demo_bot.trader import LOG_FORMAT, STARTING_CAPITAL, Files
+from stack.settings import Settings, SettingsError, add_arguments, from_arguments
 
 DEFAULT_PACE = 5.0
 GRACE_SECONDS = 2  # for requests that wait for a trading process that hangs
@@ -19,7 +23,10 @@ GRACE_SECONDS = 2  # for requests that wait for a trading process that hangs
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="demo_bot", description=__doc__)
-    parser.add_argument("print", nargs="?", choices=["openapi"], help="print the bot API's document and end")
+    parser.add_argument(
+        "instead", nargs="?", choices=["openapi", "history"],
+        help="print the bot API's document, or write the trades before the first start; and end",
+    )  # fmt: skip
     add_arguments(parser)
     parser.add_argument(
         "--data", type=Path, metavar="DIR", help="where trades, positions and the log are kept"
@@ -28,7 +35,7 @@ def _arguments() -> argparse.Namespace:
         "--pace", type=float, default=DEFAULT_PACE, metavar="SECONDS", help="mean time between two entries"
     )
     given = parser.parse_args()
-    if given.print is None and given.data is None:
+    if given.instead != "openapi" and given.data is None:
         parser.error("--data is needed: name a directory for trades, positions and the log")
     if given.pace <= 0:
         parser.error(f"--pace: {given.pace:g} is not above 0 seconds")
@@ -44,10 +51,35 @@ def _token(file: Path) -> str:
     return token or sys.exit(f"demo.token_file: {file} is empty; write a token into it")
 
 
+def _bots(settings: Settings, data: Path, pace: float) -> Mapping[str, Options]:
+    """Return what each bot is started with, by name; the first has the data directory itself."""
+    return {
+        name: Options(
+            data=settings.demo_data(data, name),
+            seed=settings.demo.seed + place,
+            pace=pace,
+            currency=settings.bots[name].currency or settings.currency,
+            log_bytes=int(settings.logs.rotate_size),
+            log_files=settings.logs.keep_files,
+        )
+        for place, name in enumerate(settings.demo_bots)
+    }
+
+
+def _write_history(settings: Settings, bots: Mapping[str, Options]) -> None:
+    """Write the trades before the first start of each bot; one that has traded keeps its own."""
+    now = time.time()
+    for options in bots.values() if settings.demo.history is not None else ():
+        trade_history.write(
+            Files(options.data).journal, seed=options.seed, currency=options.currency,
+            capital=STARTING_CAPITAL, start=now - float(settings.demo.history or 0), end=now,
+        )  # fmt: skip
+
+
 def main() -> None:
     """Serve until SIGTERM or Ctrl-C."""
     given = _arguments()
-    if given.print == "openapi":
+    if given.instead == "openapi":
         print(openapi_document(), end="")
         return
     try:
@@ -55,19 +87,18 @@ def main() -> None:
     except SettingsError as error:
         sys.exit(str(error))
     logging.basicConfig(level=logging.INFO, format=LOG_FORMAT)
-    options = Options(
-        data=given.data.absolute(),
-        seed=settings.demo.seed,
-        pace=given.pace,
-        currency=settings.currency,
-        log_bytes=int(settings.logs.rotate_size),
-        log_files=settings.logs.keep_files,
-    )
-    app = create_app(Supervisor(options), _token(settings.demo.token_file))
-    service = settings.services.demo_bot
+    bots = _bots(settings, given.data.absolute(), given.pace)
     try:
-        options.data.mkdir(parents=True, exist_ok=True)
-        with hold(Files(options.data).supervisor_lock):
+        _write_history(settings, bots)
+        if given.instead == "history":
+            return
+        supervisors = {name: Supervisor(options) for name, options in bots.items()}
+        app = create_app(supervisors, _token(settings.demo.token_file))
+        service = settings.services.demo_bot
+        with ExitStack() as held:
+            for options in bots.values():
+                options.data.mkdir(parents=True, exist_ok=True)
+                held.enter_context(hold(Files(options.data).supervisor_lock))
             uvicorn.run(
                 app,
                 host=service.bind,

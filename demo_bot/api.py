@@ -1,7 +1,7 @@
 """Serves the bot API over HTTP: what may be asked, and how a failure is told."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any
@@ -43,16 +43,19 @@ Key = Annotated[
 ]
 
 
-def create_app(bot: Supervisor, token: str) -> FastAPI:
-    """Return the application; it opens the bot when it starts and closes it when it stops."""
+def create_app(bots: Mapping[str, Supervisor], token: str) -> FastAPI:
+    """Return the application of bots by name; it opens them when it starts and closes them when it stops.
+
+    The first is at `/api/v1`, each other one at `/NAME/api/v1`.
+    """
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        await bot.open()
-        try:
+        async with AsyncExitStack() as opened:
+            for bot in bots.values():
+                await bot.open()
+                opened.push_async_callback(bot.close)
             yield
-        finally:
-            await bot.close()
 
     app = FastAPI(
         title="Nightdesk bot API",
@@ -65,13 +68,14 @@ def create_app(bot: Supervisor, token: str) -> FastAPI:
     )
     app.add_middleware(Gate, token=token)
     # The gate has checked the token by now; this only writes it into the document.
-    router = APIRouter(
-        prefix="/api/v1", dependencies=[Security(HTTPBearer(auto_error=False))], responses=FAILURES
-    )
-    _add_reading(router, bot)
-    _add_verbs(router, bot)
-    _add_faults(router, bot)
-    app.include_router(router)
+    for place, (name, bot) in enumerate(bots.items()):
+        prefix = f"/{name}/api/v1" if place else "/api/v1"
+        asks_token = [Security(HTTPBearer(auto_error=False))]
+        router = APIRouter(prefix=prefix, dependencies=asks_token, responses=FAILURES)
+        _add_reading(router, bot)
+        _add_verbs(router, bot)
+        _add_faults(router, bot)
+        app.include_router(router)
 
     @app.get("/healthz", tags=["reading"], summary="Whether the API is up; needs no token")
     async def healthz() -> dict[str, str]:
@@ -84,7 +88,7 @@ def create_app(bot: Supervisor, token: str) -> FastAPI:
 def openapi_document() -> str:
     """Return the OpenAPI document of the bot API as YAML."""
     nobody = Options(data=Path(), seed=0, pace=0, currency="", log_bytes=0, log_files=0)
-    document = create_app(Supervisor(nobody), token="").openapi()
+    document = create_app({"nobody": Supervisor(nobody)}, token="").openapi()
     return yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=110)
 
 

@@ -52,8 +52,8 @@ class OpenOrder(Message):
     """Whether it is meant to stay there, as a stop or a take-profit: its age is no trouble then."""
 
 
-class ResponseSeconds(Message):
-    """A histogram of the response times of the exchange."""
+class Times(Message):
+    """A histogram of durations."""
 
     count: int
     sum: float
@@ -66,7 +66,7 @@ class ApiUse(Message):
 
     requests_ok_total: int
     requests_error_total: int
-    response_seconds: ResponseSeconds | None = None
+    response_seconds: Times | None = None
 
 
 class ModelState(Message):
@@ -82,6 +82,8 @@ class ModelState(Message):
     prediction_uncertainty: float | None = None
     prediction_seconds: float | None = None
     """The mean time of a prediction."""
+    prediction_times: Times | None = None
+    """Of all predictions since the bot's start."""
     predictions_per_hour: float | None = None
     last_prediction_at: float | None = None
     drift_detected: bool | None = None

@@ -1,7 +1,9 @@
 """Simulates a model that predicts where prices go, and measures how good its predictions were."""
 
+from bisect import bisect_left
 from collections import deque
 from dataclasses import dataclass
+from itertools import accumulate
 from math import log2
 from random import Random
 from statistics import fmean, median
@@ -12,6 +14,7 @@ WINDOW = 200  # predictions that the figures are taken from
 ENOUGH = 20  # predictions before a figure means anything
 SKILL = 0.88  # share of right predictions while the market is as it was in training
 DRIFTED = 0.1  # a drift score above it sets the flag
+BUCKETS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.5)  # seconds of a prediction
 
 
 @dataclass(frozen=True)
@@ -55,16 +58,18 @@ class Quality:
 
 
 class Model:
-    """Knows the true direction as often as its skill allows, which drift takes away."""
+    """Knows the true direction as often as its skill allows, which drift takes away. It begins trained."""
 
-    def __init__(self, rng: Random, conditions: Conditions) -> None:
+    def __init__(self, rng: Random, conditions: Conditions, trained_at: float) -> None:
         self._rng = rng
         self._conditions = conditions
         self._recent: deque[Prediction] = deque(maxlen=WINDOW)
         self._wobble = 0.0
         self._least_confidence = 0.0
         self.retrainings = 0
-        self.retrained_at: float | None = None
+        self.retrained_at = trained_at
+        self.seconds_sum = 0.0
+        self._counts = [0] * (len(BUCKETS) + 1)
 
     @property
     def drift_score(self) -> float:
@@ -93,8 +98,16 @@ class Model:
         confidence = 0.5 + sureness / 2
         expects_rise = rises if right else not rises
         chance = confidence if expects_rise else 1 - confidence
-        self._recent.append(Prediction(chance, rises, now, self._rng.lognormvariate(-3.9, 0.3)))
+        seconds = self._rng.lognormvariate(-3.9, 0.3)
+        self._counts[bisect_left(BUCKETS, seconds)] += 1
+        self.seconds_sum += seconds
+        self._recent.append(Prediction(chance, rises, now, seconds))
         return expects_rise if confidence >= self._least_confidence else None
+
+    def buckets(self) -> dict[str, int]:
+        """Return the cumulative count of prediction times since the start, by upper bound in seconds."""
+        bounds = [*(f"{bound:g}" for bound in BUCKETS), "+Inf"]
+        return dict(zip(bounds, accumulate(self._counts), strict=True))
 
     def retrain(self, now: float) -> None:
         """Begin anew with a model that fits the market of today; its figures begin anew too."""

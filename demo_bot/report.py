@@ -15,8 +15,8 @@ from demo_bot.messages import (
     OpenOrder,
     OpenPosition,
     Process,
-    ResponseSeconds,
     State,
+    Times,
 )
 from demo_bot.simulation import FRESH_SECONDS, Simulation
 from demo_bot.strategy import is_risky
@@ -80,7 +80,7 @@ def _api(bot: Simulation) -> ApiUse:
     return ApiUse(
         requests_ok_total=exchange.requests_ok,
         requests_error_total=exchange.requests_error,
-        response_seconds=ResponseSeconds(count=buckets["+Inf"], sum=exchange.seconds_sum, buckets=buckets),
+        response_seconds=Times(count=buckets["+Inf"], sum=exchange.seconds_sum, buckets=buckets),
     )
 
 
@@ -88,8 +88,10 @@ def _model(bot: Simulation) -> ModelState:
     model, quality = bot.model, bot.model.quality()
     missing = _missing_ratio(bot)
     outliers = sum(_outlier_ratio(series) for series in bot.walk.series.values()) / len(bot.walk.series)
+    buckets = model.buckets()
     known = ModelState(
         loaded=True,
+        prediction_times=Times(count=buckets["+Inf"], sum=model.seconds_sum, buckets=buckets),
         last_prediction_at=model.last_prediction_at,
         drift_detected=model.drift_detected,
         drift_score=model.drift_score,

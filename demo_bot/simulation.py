@@ -33,7 +33,7 @@ class Simulation:
 
     def __post_init__(self) -> None:
         self.exchange = Exchange(self.rng, self.conditions, self.diary)
-        self.model = Model(self.rng, self.conditions)
+        self.model = Model(self.rng, self.conditions, self.now)
         self.style = Style(hold_seconds=self.pace * HOLD_PACES)
         self.paused = False
         self.pending: list[Order] = []

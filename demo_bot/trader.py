@@ -32,9 +32,10 @@ from demo_bot.lock import HeldError, hold
 from demo_bot.market import Walk
 from demo_bot.pipes import Answer, Ask, AskControl, AskFault, AskTrades, Line, Question
 from demo_bot.simulation import Simulation
+from stack.settings.model import DEMO_CAPITAL
 
 LOG_FORMAT = "%(asctime)s - %(name)s - %(levelname)s - %(message)s"
-STARTING_CAPITAL = 10_000.0
+STARTING_CAPITAL = DEMO_CAPITAL
 TICK_SECONDS = 0.25
 REMEMBERED_KEYS = 1000
 MEGABYTE = 1_000_000

@@ -4,31 +4,37 @@ import argparse
 import itertools
 import json
 import math
+import signal
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from pydantic import ValidationError
+
+from clients.bot_api import ClosedTrade
 from clients.exporter import TradesUnavailable, told_trades
+from clients.input import first_problem
 from clients.observer import Observer, Unanswered
 from clients.trading import Trade
 from exporter.analytics.ledger import Conventions
+from exporter.blocks import Busy, all_or_none
 from exporter.bot import WatchedBot
-from exporter.exposition import Board, Lines, Owner
+from exporter.exposition import Lines
 from exporter.formats import OPENMETRICS
 from exporter.reading import Reading
-from exporter.record import timed
 from exporter.sources import Input
 from stack.binaries import MissingBinary, find
 from stack.settings import Settings, SettingsError, add_arguments, from_arguments
 
-_STEP: Final = 240.0  # seconds between two samples: Prometheus looks back 300 for one
+_STEP: Final = 290.0  # seconds between two samples: Prometheus looks back 300 for one
+# Seconds of a block: the longest of Prometheus's own lengths, 2 h times a power of 3, of at most a month.
+_BLOCK: Final = 486 * 3600
 # What Prometheus still changes; blocks must not reach into it (its documentation, "Backfilling").
 _HEAD: Final = 3 * 3600.0
 _TIMEOUT: Final = 60.0
@@ -49,6 +55,24 @@ class BotHistory:
     capital: float | None
 
 
+@dataclass(frozen=True)
+class Request:
+    """Whose history goes where; `trades` is a file of them, for a bot that was never watched."""
+
+    bot: str
+    out: Path
+    trades: Path | None = None
+
+    def history(self, settings: Settings) -> BotHistory:
+        """Return what the bot did. Raises NotDone, OSError."""
+        if self.trades is None:
+            return read_past(settings, self.bot)
+        if (self.out / "wal").exists():
+            raise NotDone(f"--trades: {self.out} has been used by a Prometheus; leave it out, and the "
+                          "exporter tells the trades while the stack runs")  # fmt: skip
+        return read_file(settings, self.bot, self.trades)
+
+
 def read_past(settings: Settings, bot: str) -> BotHistory:
     """Return all trades of a bot, as its exporter tells them. Raises NotDone."""
     trades: list[Trade] = []
@@ -67,6 +91,19 @@ def read_past(settings: Settings, bot: str) -> BotHistory:
         end = math.nextafter(oldest, math.inf)
 
 
+def read_file(settings: Settings, bot: str, file: Path) -> BotHistory:
+    """Return the trades of a file, in the form of a bot that writes files. Raises NotDone, OSError."""
+    trades: dict[int, Trade] = {}
+    for number, line in enumerate(file.read_bytes().splitlines(), 1):
+        try:
+            told = ClosedTrade.model_validate_json(line)
+        except ValidationError as error:
+            raise NotDone(f"{file}:{number}: {first_problem(error)}; see docs/bot-api.md") from None
+        trades[told.id] = told.closed()
+    capital = settings.bots[bot].starting_capital
+    return BotHistory(tuple(sorted(trades.values(), key=lambda trade: (trade.closed_at, trade.key))), capital)
+
+
 def first_seen(settings: Settings, bot: str, now: float) -> tuple[float, Mapping[str, str]]:
     """Return since when Prometheus has watched a bot, and the labels of its series. Raises NotDone."""
     selector = f"trading_bot_up{{bot={json.dumps(bot)}}}"
@@ -79,65 +116,116 @@ def first_seen(settings: Settings, bot: str, now: float) -> tuple[float, Mapping
         raise NotDone(f"{error}; `nightdesk up` starts it") from None
     labels = last[0].labels if last else {}
     own = {name: value for name, value in labels.items() if name not in ("__name__", "bot")}
-    known = own or {"instance": settings.exporter_of(bot).address, "job": _JOB}
+    known = own or _own_labels(settings, bot)
     return min((each.value for each in found), default=now), known
 
 
-def pages(
+def steps(
     settings: Settings, bot: str, past: BotHistory, labels: Mapping[str, str], start: float, end: float
-) -> Iterator[bytes]:
-    """Yield OpenMetrics text of what the exporter would have served, step by step, without its end.
+) -> Iterator[tuple[float, bytes]]:
+    """Yield (unix time, OpenMetrics lines) of what the exporter would have served, without headers and end.
 
-    Open positions of the past are unknown: equity and P&L are those of the trades closed by then.
+    Open positions of the past are unknown: equity and P&L are those of the trades closed by then. Between
+    two changes of any figure the lines differ in their time alone, and are not made anew.
     """
     watched, lines = _watched(settings, bot), Lines(settings.collection.max_symbols, bot)
-    said, board, owner = Input(settings.collection.max_symbols), Board(), Owner(bot, "backfill")
+    said = Input(settings.collection.max_symbols)
     extra = "".join(f'{name}="{value}",' for name, value in labels.items()).encode()
-    profit, place, headers = 0.0, 0, True
+    profit, place, steady, text = 0.0, 0, -math.inf, b""
     for at in itertools.takewhile(lambda moment: moment < end, itertools.count(start, _STEP)):
-        closed = [trade for trade in itertools.islice(past.trades, place, None) if trade.closed_at <= at]
-        place += len(closed)
-        profit += sum(trade.profit for trade in closed)
-        reading = Reading(
-            time=at,
-            starting_capital=past.capital,
-            profit_loss=profit,
-            trades=tuple(closed),
-        )
-        samples = [each for each in watched.take(reading, said) if each.metric.name not in _UNKNOWN]
-        board.publish(owner, lines.render(samples)[0])
-        page = board.page({each.metric.group for each in samples}, OPENMETRICS)
-        yield b"".join(timed(page.replace(b'{bot="', b"{" + extra + b'bot="'), at, headers=headers))
-        headers = False
+        first = place
+        while place < len(past.trades) and past.trades[place].closed_at <= at:
+            profit += past.trades[place].profit
+            place += 1
+        if place > first or at >= steady:
+            closed = past.trades[first:place]
+            reading = Reading(time=at, starting_capital=past.capital, profit_loss=profit, trades=closed)
+            samples = [each for each in watched.take(reading, said) if each.metric.name not in _UNKNOWN]
+            text = b"".join(lines.render(samples)[0].values()).replace(b'{bot="', b"{" + extra + b'bot="')
+            steady = watched.steady_until(at)
+        yield at, text.replace(b"\n", f" {at:.3f}\n".encode())
 
 
-def fill(settings: Settings, bot: str, out: Path, now: float, tell: Callable[[str], None] = print) -> None:
-    """Write the blocks of a bot's past into a data directory of Prometheus. Raises NotDone, MissingBinary."""
+def write_blocks(promtool: Path, past: Iterable[tuple[float, bytes]], staging: Path) -> None:
+    """Have promtool write blocks from the text of each step, oldest first. Raises NotDone.
+
+    It reads a text once for each block in it, so that each block has a text of its own; it writes one while
+    the text of the next is made.
+    """
+    at_work: list[subprocess.Popen[str]] = []
+    try:
+        for block, found in itertools.groupby(past, lambda step: int(step[0] // _BLOCK)):
+            text = staging / f"{block}.om"
+            with text.open("wb") as file:
+                file.writelines(lines for _, lines in found)
+                file.write(OPENMETRICS.end)
+            words = [
+                "tsdb",
+                "create-blocks-from",
+                "openmetrics",
+                "--quiet",
+                f"--max-block-duration={_BLOCK}s",
+            ]
+            command = [str(promtool), *words, str(text), str(staging)]
+            at_work.append(
+                subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+            )
+        for each in at_work:
+            said, _ = each.communicate()
+            if each.returncode:
+                raise NotDone(f"promtool: {said.strip()}")
+    finally:
+        for each in at_work:
+            each.kill()
+            each.wait()
+
+
+def fill(settings: Settings, request: Request, now: float, tell: Callable[[str], None] = print) -> None:
+    """Write the blocks of a bot's past into a data directory of Prometheus: all, or none.
+
+    Raises NotDone, MissingBinary, Busy, OSError.
+    """
+    bot, out = request.bot, request.out
     if bot not in settings.bots:
         raise NotDone(f"bots: {bot!r} is not watched; there are {', '.join(settings.bots) or 'none'}")
-    promtool, past = find("promtool"), read_past(settings, bot)
+    promtool, past = find("promtool"), request.history(settings)
     if not past.trades:
         raise NotDone(f"{bot} tells no closed trade: there is nothing to fill in")
-    seen, labels = first_seen(settings, bot, now)
+    unseen = request.trades is not None
+    seen, labels = (now, _own_labels(settings, bot)) if unseen else first_seen(settings, bot, now)
     oldest = now - settings.storage.retention
-    start, end = max(past.trades[0].closed_at, oldest), min(seen, now - _HEAD)
+    start, end = max(past.trades[0].closed_at, oldest), seen if unseen else min(seen, now - _HEAD)
     if past.trades[0].closed_at < oldest:
         tell(f"trades before {_day(oldest)} are left out: storage.retention is {settings.storage.retention}")
     if start >= end:
         raise NotDone(f"nothing to fill in: {bot} has been watched since {_day(seen)}; Prometheus takes only "
                       "what is older than three hours")  # fmt: skip
-    with tempfile.TemporaryDirectory() as scratch:
-        text = Path(scratch, "past.om")
-        with text.open("wb") as file:
-            file.writelines(pages(settings, bot, past, labels, start, end))
-            file.write(OPENMETRICS.end)
-        out.mkdir(parents=True, exist_ok=True)
-        command = [str(promtool), "tsdb", "create-blocks-from", "openmetrics", "--quiet", str(text), str(out)]
-        done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode:
-        raise NotDone(f"promtool: {done.stderr.strip() or done.stdout.strip()}")
+    with all_or_none(out, bot, tell) as staging:
+        made = steps(settings, bot, past, labels, start, end)
+        write_blocks(promtool, _shown(made, bot, start, end), staging)
     tell(f"{bot}: {len(past.trades)} trades, {_day(start)} to {_day(end)}, are in {out}")
-    tell("Prometheus shows them within two minutes; it takes no longer than its next look at its blocks")
+    if not unseen:
+        tell("Prometheus shows them within two minutes; it takes no longer than its next look at its blocks")
+
+
+def _shown(
+    made: Iterable[tuple[float, bytes]], bot: str, start: float, end: float
+) -> Iterator[tuple[float, bytes]]:
+    """Yield what is made; who looks at a terminal sees a bar meanwhile."""
+    drawn = -1
+    for at, text in made:
+        percent = int(100 * (at - start) / (end - start))
+        if percent > drawn and sys.stderr.isatty():
+            drawn = percent
+            print(f"\r{bot} [{'#' * (percent // 4):<25}] {percent:3d} %, {_day(at)}", end="", file=sys.stderr)
+        yield at, text
+    if drawn >= 0:
+        print(f"\r{bot} [{'#' * 25}] 100 %, {_day(end)}", file=sys.stderr)
+
+
+def _own_labels(settings: Settings, bot: str) -> dict[str, str]:
+    """Return the labels that Prometheus will give the series of a bot."""
+    return {"instance": settings.exporter_of(bot).address, "job": _JOB}
 
 
 def _watched(settings: Settings, bot: str) -> WatchedBot:
@@ -164,14 +252,22 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--bot", required=True, metavar="NAME", help="of the settings' bots")
     parser.add_argument("--out", type=Path, default=Path(".data/prometheus"), metavar="DIR",
                         help="Prometheus's data; default: .data/prometheus")  # fmt: skip
+    parser.add_argument("--trades", type=Path, metavar="FILE",
+                        help="closed trades as lines of JSON, before Nightdesk's first start; else the "
+                             "exporter that runs tells them")  # fmt: skip
     arguments = parser.parse_args(words)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        fill(from_arguments(arguments), arguments.bot, arguments.out, time.time())
+        request = Request(arguments.bot, arguments.out, arguments.trades)
+        fill(from_arguments(arguments), request, time.time())
     except SettingsError as error:
         print(error, file=sys.stderr)
         return 2
-    except (NotDone, MissingBinary, OSError) as error:
+    except (NotDone, MissingBinary, Busy, OSError) as error:
         print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted: nothing was filled in", file=sys.stderr)
         return 1
     return 0
 

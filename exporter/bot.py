@@ -64,6 +64,10 @@ class WatchedBot:
             *reading.samples,
         ]
 
+    def steady_until(self, now: float) -> float:
+        """Return before which unix time a reading that tells nothing new has the samples of now."""
+        return self._ledger.steady_until(now)
+
     def learn(self, reading: Reading) -> None:
         """Take the trades and the capital of a reading."""
         if reading.history_restarted:

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 from stack.settings import FreqtradeBot, Settings
-from stack.settings.model import DEMO
 from stack.status import ask_prometheus, by_bot
 
 ALERT = "CriticalLoss"
@@ -13,14 +12,13 @@ CANNOT_FIRE = "drawdown alerts cannot fire without starting_capital or equity hi
 def unarmed(settings: Settings) -> list[str]:
     """Return a line for each bot whose drawdown could not be known: its settings must say its capital.
 
-    Freqtrade tells it, and so does the demo bot.
+    Freqtrade tells it.
     """
     return [
         f"bots.{name}.starting_capital: {name}: {CANNOT_FIRE}; write what it had before its first trade, "
         "or a drawdown_baseline with its equity"
         for name, bot in settings.bots.items()
         if not isinstance(bot.source, FreqtradeBot)
-        and not (name == DEMO and settings.demo.enabled)
         and bot.starting_capital is None
         and (bot.drawdown_baseline is None or bot.drawdown_baseline.equity is None)
     ]

@@ -14,7 +14,6 @@ from stack.instance import BOTS, Instance, as_json, names_of, on_instance
 from stack.oncall import NotDone
 from stack.printing import show_json, show_table
 from stack.settings import FreqtradeBot, Settings, SettingsError
-from stack.settings.model import DEMO
 
 _TIMEOUT = 5.0  # seconds; the exporter answers from memory
 _COLUMNS = ("bot or account", "limit", "used", "acts at", "left", "allowed", "reached at", "known", "")
@@ -23,14 +22,12 @@ _COLUMNS = ("bot or account", "limit", "used", "acts at", "left", "allowed", "re
 def unarmed(settings: Settings) -> Iterator[str]:
     """Yield a line for each limit that needs a capital which its settings do not say.
 
-    Freqtrade tells it, and so does the demo bot.
+    Freqtrade tells it.
     """
     untold = {
         name
         for name, bot in settings.bots.items()
-        if bot.starting_capital is None
-        and not isinstance(bot.source, FreqtradeBot)
-        and not (name == DEMO and settings.demo.enabled)
+        if bot.starting_capital is None and not isinstance(bot.source, FreqtradeBot)
     }
     for name, bot in settings.bots.items():
         for limit in bot.limits:

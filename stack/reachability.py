@@ -8,7 +8,6 @@ from urllib.parse import urlsplit
 
 from stack.routes import SEVERITIES
 from stack.settings import Settings, severities_of
-from stack.settings.model import DEMO
 from stack.settings.plan import CHANNELS, CLIMB, Step, Subject, carrying, step_recipients
 from stack.settings.timetable import WATCHDOG, Entry, timetable
 
@@ -32,12 +31,12 @@ class Findings:
 def findings(settings: Settings, now: datetime | None = None) -> Findings:
     """Return what keeps people from hearing of an alert that fires now, or whenever.
 
-    The simulated bot harms nobody: of it alone, and of links outside `production`, there are only warnings.
+    The simulated bots harm nobody: of them alone, and of links outside `production`, there are only warnings.
     """
     plans = _plans(settings, now or datetime.now(UTC))
     silent = [*_silent(settings, plans), *_unused(settings, plans)]
     links = list(_links(settings))
-    playing = set(settings.bots) <= ({DEMO} if settings.demo.enabled else set())
+    playing = set(settings.bots) <= set(settings.demo_bots)
     errors = ([] if playing else silent) + (links if settings.profile == "production" else [])
     warnings = [line for line in silent + links if line not in errors]
     warnings += [*_news(settings), *_passed_over(settings)]

@@ -33,7 +33,7 @@ def fetch(settings: Settings, bot: str, period: str, form: str) -> bytes:
 
 
 @click.command()
-@click.option("--bot", required=True, metavar="NAME", shell_complete=BOTS, help="Of the settings' bots")
+@click.option("--bot", metavar="NAME", shell_complete=BOTS, help="Of the settings' bots; the only one else")
 @click.option("--period", default="day", metavar="PERIOD", help="day, week, month or 2026-11-01..2026-11-07")
 @click.option(
     "--format", "form", type=click.Choice(_FORMS), default="text", help="Default: text", metavar="FORM"
@@ -41,14 +41,22 @@ def fetch(settings: Settings, bot: str, period: str, form: str) -> bytes:
 @click.option("--json", "form", flag_value="json", help="As --format json")
 @click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Default: standard output")
 @on_instance
-def report(instance: Instance, bot: str, period: str, form: str, out: Path | None) -> None:
+def report(instance: Instance, bot: str | None, period: str, form: str, out: Path | None) -> None:
     """Report a bot's day, week, month, or FROM..TO: P&L, trades, incidents and what to think about."""
     if form == "pdf" and out is None and sys.stdout.isatty():
         raise NotDone("a terminal shows no PDF; add --out FILE")
-    content = fetch(instance.settings(), bot, period, form)
+    settings = instance.settings()
+    content = fetch(settings, bot or _only(settings), period, form)
     if out is None:
         sys.stdout.buffer.write(content)
         sys.stdout.buffer.flush()
     else:
         out.write_bytes(content)
         print(f"wrote {out}")
+
+
+def _only(settings: Settings) -> str:
+    """Return the one bot that there is. Raises NotDone where there are others, or none."""
+    if len(settings.bots) != 1:
+        raise NotDone(f"--bot: say of which bot: {', '.join(settings.bots) or 'none is watched'}")
+    return next(iter(settings.bots))

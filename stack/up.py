@@ -15,6 +15,7 @@ from honcho.environ import parse_procfile
 
 from stack import binaries, dead_man, drawdown, keys, limits, reachability
 from stack.announce import send_notice
+from stack.demo import make_history
 from stack.failure import Failure
 from stack.instance import LOCK, TIME, Instance, on_instance
 from stack.logfiles import ServiceLogs
@@ -61,6 +62,9 @@ def up(instance: Instance, ha: bool, replica: int | None, duration: Duration | N
         services = _services(settings, instance, build, replica)
         check_ports(services)
         render(settings, build)
+        stores = [one.name for one in services if one.name.partition("-")[0] == _PROMETHEUS]
+        for line in make_history(settings, data, stores, instance.words()):
+            say(line)
         procfile = data / "Procfile"
         procfile.write_text("".join(f"{one.procfile_line()}\n" for one in services), encoding="utf-8")
         commands = parse_procfile(procfile.read_text(encoding="utf-8")).processes

@@ -4,7 +4,7 @@ from array import array
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from math import fsum
+from math import fsum, inf
 from statistics import fmean
 from typing import Final, Literal
 
@@ -53,6 +53,11 @@ class Execution:
                 if found is not None:
                     yield found
 
+    def steady_until(self, now: float) -> float:
+        """Return before which unix time no figure of a span changes, if no other trade comes."""
+        ages = (0.0, self._recent, self._recent + self._before)
+        return min(leg.next_after(now - age) + age for leg in self._legs for age in ages)
+
     def costs(self, windows: Mapping[str, range]) -> dict[str, dict[str, float]]:
         """Return the money of each kind by window of days, and in all; none that no trade told."""
         return {
@@ -75,6 +80,11 @@ class _Leg:
         place = bisect_right(self._times, time)
         self._times.insert(place, time)
         self._points.insert(place, points)
+
+    def next_after(self, moment: float) -> float:
+        """Return the unix time of the first fill after a moment, infinity where there is none."""
+        place = bisect_right(self._times, moment)
+        return self._times[place] if place < len(self._times) else inf
 
     def between(self, span: Literal["recent", "before"], start: float, end: float) -> Fills | None:
         """Return the figures of the fills after `start` and until `end`, None where there are none."""

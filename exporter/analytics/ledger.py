@@ -17,6 +17,7 @@ from exporter.analytics.execution import Execution
 OTHER: Final = "other"
 _DAY: Final = 86_400.0
 _HOUR: Final = 3600.0
+_ROUNDING: Final = 1e-3  # seconds: a sum of times may be off by less
 
 
 @dataclass(frozen=True)
@@ -234,6 +235,17 @@ class Ledger:
     def _closed_in_a_day(self, now: float) -> int:
         closes = self._curve.closes
         return bisect_right(closes, now) - bisect_right(closes, now - _DAY)
+
+    def steady_until(self, now: float) -> float:
+        """Return before which unix time no figure of these trades changes, if no other trade comes."""
+        if now - self._first_opened < _DAY:  # `per_hour` goes by the time since then
+            return now
+        closes = self._curve.closes
+        leaving, coming = bisect_right(closes, now - _DAY), bisect_right(closes, now)
+        edges = [self._local.start(self._local.of(now) + 1), self._curve.at(now).next_event]
+        edges += [closes[leaving] + _DAY] if leaving < len(closes) else []
+        edges += [closes[coming]] if coming < len(closes) else []
+        return min(*edges, self.execution.steady_until(now)) - _ROUNDING
 
     def pnl(self, now: float) -> dict[str, float]:
         """Return the realised profit of this calendar day, week (from Monday) and month, if any trade."""

@@ -19,6 +19,7 @@ from stack.settings.types import (
     Between,
     FilePath,
     Number,
+    Plain,
     RealTime,
     SecretFile,
     Section,
@@ -27,6 +28,7 @@ from stack.settings.types import (
 )
 from stack.settings.web import Way
 
+MOST_DEMOS = 3
 DOCKER = "unix:///var/run/docker.sock"
 DockerUrl = Annotated[str, AfterValidator(without_credentials)]
 BotName = Annotated[str, StringConstraints(min_length=1, max_length=128)]
@@ -209,9 +211,15 @@ class Bot(Section):
 
 
 class Demo(Section):
-    """The simulated bot; enabled, it is watched as the bot `demo`. `log_file` is where its log is seen."""
+    """The simulated bots; enabled, they are watched as `demo`, `demo_2`, `demo_3` (in another currency).
+
+    `history` is how long they are made to have traded before their first start; None: not at all. `log_file`
+    is where the log of the first is seen.
+    """
 
     enabled: StrictBool
+    bots: Annotated[int, Between(1, MOST_DEMOS), Plain]
+    history: Annotated[RealTime, Between("1d", "365d")] | None
     token_file: SecretFile
     seed: int
     restart: Restart | None

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, HttpUrl, StrictBool, model_validator
 from pydantic_core import PydanticCustomError
 
 from stack.settings.alerts import Alert, Colour, Milestones, Severities, Thresholds
-from stack.settings.bots import Bot, BotName, Demo
+from stack.settings.bots import MOST_DEMOS, Bot, BotName, Demo
 from stack.settings.drill import DrillPace
 from stack.settings.integrations import Integrations
 from stack.settings.limits import Account
@@ -43,8 +43,19 @@ from stack.settings.types import (
 from stack.settings.web import Web
 
 DEMO = "demo"
+DEMO_CAPITAL = 10_000.0  # before its first trade
+_OTHER_CURRENCIES = ("EUR", "USD")  # the third demo bot has the first that is not the settings' own
 DEMO_LOG = "demo_bot.log"
 _SHORTEST_POLL = 0.2  # seconds; a drill at high speed asks a bot no more often
+
+
+_ABROAD = 2  # which demo bot trades in another currency
+
+
+def _demo_names(number: object) -> list[str]:
+    """Return the names of the demo bots; of a number that is none, one: it is refused elsewhere."""
+    count = number if isinstance(number, int) and 1 <= number <= MOST_DEMOS else 1
+    return [DEMO, *(f"{DEMO}_{place}" for place in range(2, count + 1))]
 
 
 def _compiles(text: str) -> str:
@@ -272,7 +283,7 @@ class Settings(Section):
     @model_validator(mode="before")
     @classmethod
     def _watch_the_demo(cls, data: Any) -> Any:  # noqa: ANN401 - raw YAML
-        """Add the demo bot to the bots, at the address its service has."""
+        """Add the demo bots to the bots, at the address their service has."""
         demo = data.get("demo", {}) if isinstance(data, dict) else {}
         if not (isinstance(demo, dict) and demo.get("enabled") is True):
             return data
@@ -280,13 +291,18 @@ class Settings(Section):
         service = services.get("demo_bot") if isinstance(services, dict) else None
         if not isinstance(service, dict):
             return data
-        source = {
-            "type": "http",
-            "url": f"http://{service.get('host')}:{service.get('port')}",
-            "token_file": demo.get("token_file"),
-        }
-        bot = {"source": source} | ({"restart": demo["restart"]} if demo.get("restart") else {})
-        return data | {"bots": {DEMO: bot} | (data.get("bots") or {})}
+        url, bots = f"http://{service.get('host')}:{service.get('port')}", dict[str, Any]()
+        for place, name in enumerate(_demo_names(demo.get("bots"))):
+            there = f"{url}/{name}" if place else url
+            source = {"type": "http", "url": there, "token_file": demo.get("token_file")}
+            bots[name] = {"source": source, "starting_capital": DEMO_CAPITAL}
+            if place == _ABROAD:
+                bots[name]["currency"] = next(
+                    each for each in _OTHER_CURRENCIES if each != data.get("currency")
+                )
+        if demo.get("restart"):
+            bots[DEMO]["restart"] = demo["restart"]
+        return data | {"bots": bots | (data.get("bots") or {})}
 
     @model_validator(mode="after")
     def _speak(self) -> Self:
@@ -305,12 +321,26 @@ class Settings(Section):
         account = next((name for name, one in self.accounts.items() if bot in one.bots), None)
         return self.services.exporter.watching(bot if account is None else f"account {account}")
 
+    @property
+    def demo_bots(self) -> list[str]:
+        """The names of the simulated bots, none of them where they are not enabled."""
+        return (
+            [name for name in _demo_names(self.demo.bots) if name in self.bots] if self.demo.enabled else []
+        )
+
+    @staticmethod
+    def demo_data(data: Path, name: str) -> Path:
+        """Return the directory of a demo bot below that of all."""
+        return data if name == DEMO else data / name
+
     def bot_logs(self, data: Path | None = None) -> dict[str, tuple[Path, ...]]:
-        """Return the logs of each bot that has any; the demo bot's is in `data` unless settings name it."""
+        """Return the logs of each bot that has any; those of demo bots are in `data` unless settings say."""
         logs = {name: bot.logs for name, bot in self.bots.items() if bot.logs}
         demo = self.demo.log_file or (data / DEMO_LOG if data else None)
-        if self.demo.enabled and DEMO in self.bots and DEMO not in logs and demo:
-            logs[DEMO] = (demo,)
+        if demo is None:
+            return logs
+        for name in self.demo_bots:
+            logs.setdefault(name, (self.demo_data(demo.parent, name) / demo.name,))
         return logs
 
     def log_config(self) -> dict[str, Any]:

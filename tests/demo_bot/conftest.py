@@ -28,7 +28,7 @@ class Bot:
     def ask(self, method: str, path: str, token: str | None = TOKEN, **more: Any) -> requests.Response:
         headers = {"Authorization": f"Bearer {token}"} if token is not None else {}
         headers |= more.pop("headers", {})
-        url = f"http://127.0.0.1:{self.port}/api/v1{path}"
+        url = f"http://127.0.0.1:{self.port}{more.pop('at', '')}/api/v1{path}"
         return requests.request(method, url, headers=headers, timeout=more.pop("timeout", 10), **more)
 
     def get(self, path: str) -> Any:
@@ -89,11 +89,11 @@ class Bot:
 Start = Callable[..., Bot]
 
 
-def launch(home: Path, *options: str) -> Bot:
+def launch(home: Path, *options: str, demo: dict[str, Any] | None = None) -> Bot:
     port = free_port()
     (home / "token").write_text(TOKEN + "\n")
     settings = {
-        "demo": {"enabled": True, "token_file": "token"},
+        "demo": {"enabled": True, "token_file": "token"} | (demo or {}),
         "services": {"demo_bot": {"port": port}},
     }
     (home / "monitoring.yaml").write_text(json.dumps(settings))
@@ -111,8 +111,8 @@ def start(tmp_path: Path) -> Iterator[Start]:
     """Start a bot of the test's own; the same directory again goes on with its account."""
     started: list[Bot] = []
 
-    def start(*options: str) -> Bot:
-        started.append(launch(tmp_path, *options))
+    def start(*options: str, demo: dict[str, Any] | None = None) -> Bot:
+        started.append(launch(tmp_path, *options, demo=demo))
         return started[-1]
 
     yield start

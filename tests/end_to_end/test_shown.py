@@ -26,8 +26,6 @@ _NOT_SET = "this stack has none of that"
 RIGHTLY_EMPTY = {
     "nightdesk: Messages A": _NOT_SET,
     "logs: Slow operations A": _NONE_SAYS,
-    "model: Time of a prediction B": _NONE_SAYS,
-    "model: Time of a prediction C": _NONE_SAYS,
     "money: Value at risk in money A": _DAYS,
     "money: Shortfall in money A": _DAYS,
     "money: Slippage B": _DAYS,

@@ -1,0 +1,73 @@
+"""Invents what a demo bot traded before its first start, so that boards and reports are not empty."""
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict
+from math import exp, log
+from pathlib import Path
+from random import Random
+from typing import Final
+
+from demo_bot.account import Book, ClosedTrade, Side
+from demo_bot.market import BASE_PRICES
+from demo_bot.strategy import Style
+
+TRADES_A_DAY: Final = 12.0
+STYLE: Final = Style(hold_seconds=7200)
+# Share of winners; 0.71 makes nothing with this style. One bad time leaves a drawdown to look at.
+SKILL: Final = 0.76
+BAD_SKILL: Final = 0.55
+BAD_TIME: Final = (0.5, 0.6)  # of the whole
+SWING: Final = 0.01  # standard deviation of a price between two of its trades, as a share
+PULL: Final = 0.02  # towards the base price, a trade
+SLIPPED: Final = 0.00024  # standard deviation of what a fill slips: a price's move in half a second
+_DAY: Final = 86_400.0
+
+
+def write(journal: Path, *, seed: int, currency: str, capital: float, start: float, end: float) -> None:
+    """Write the trades of a time (unix seconds) as a journal, whole; one that is there stays as it is."""
+    if journal.exists():
+        return
+    journal.parent.mkdir(parents=True, exist_ok=True)
+    beside = journal.with_suffix(".new")
+    with beside.open("w", encoding="utf-8") as file:
+        for trade in invent(seed, currency, capital, start, end):
+            file.write(json.dumps(asdict(trade)) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(journal)
+
+
+def invent(seed: int, currency: str, capital: float, start: float, end: float) -> list[ClosedTrade]:
+    """Return the closed trades, oldest first, ids from 1; the same for the same seed and times."""
+    rng, book = Random(f"{seed}:history"), Book(capital)
+    prices = {f"{coin}/{currency}": price for coin, price in BASE_PRICES.items()}
+    bases, found = dict(prices), []
+    for opened_at, closed_at in sorted(_times(rng, start, end), key=lambda times: times[1]):
+        symbol, side = rng.choice(sorted(prices)), rng.choice(_SIDES)
+        price = prices[symbol] * exp(rng.gauss(0, SWING) - PULL * log(prices[symbol] / bases[symbol]))
+        spent = (closed_at - start) / (end - start)
+        won = rng.random() < (BAD_SKILL if BAD_TIME[0] <= spent < BAD_TIME[1] else SKILL)
+        ahead = 1 if side == "long" else -1
+        leave = prices[symbol] = price * (1 + ahead * (STYLE.target_ratio if won else -STYLE.stop_ratio))
+        bounds = STYLE.bounds(side, price, opened_at)
+        position = book.open(
+            symbol, side, STYLE.stake(capital), price * (1 + rng.gauss(0, SLIPPED)), opened_at,
+            stop=bounds.stop, target=bounds.target, until=bounds.until, requested=price,
+        )  # fmt: skip
+        filled = leave * (1 + rng.gauss(0, SLIPPED))
+        found.append(book.close(position.id, filled, closed_at, requested=leave))
+    return found
+
+
+_SIDES: Final[tuple[Side, ...]] = ("long", "short")
+
+
+def _times(rng: Random, start: float, end: float) -> Iterator[tuple[float, float]]:
+    """Yield when each position is opened and closed; what would be open at the end is left out."""
+    opened_at = start
+    while (opened_at := opened_at + rng.expovariate(TRADES_A_DAY / _DAY)) < end:
+        closed_at = opened_at + STYLE.hold_seconds * rng.uniform(0.1, 1)
+        if closed_at < end:
+            yield opened_at, closed_at
