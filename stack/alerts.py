@@ -84,7 +84,7 @@ def _row(settings: Settings, rule: dict[str, Any]) -> Row:
     flag_value="",
     metavar="[ALERT]",
     shell_complete=names_of(lambda settings: settings.alerts),
-    help="Who is told, of this alert or of each, and when",
+    help="Who is notified, of this alert or of each, and when",
 )
 @click.option("--bot", metavar="NAME", shell_complete=BOTS, help="With --who: of this bot only")
 @click.option("--at", metavar="TIME", help="With --who: when it fires, 2026-12-24T03:00; default: now")

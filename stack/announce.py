@@ -36,11 +36,13 @@ def send_notice(settings: Settings, severity: str, summary: str, description: st
         if getattr(settings.channels, channel).enabled
     ]
     if not alerts:
-        raise NotDelivered(f"nobody is told: none of {', '.join(_BY_ALERTMANAGER)} is set below channels")
+        raise NotDelivered(
+            f"no channel is configured; set one of {', '.join(_BY_ALERTMANAGER)} below channels"
+        )
     url = f"{settings.services.alertmanager.url}/api/v2/alerts"
     try:
         answer = ask(stack_request(settings.web, "POST", url, _WITHIN, body=alerts))
     except NoAnswer as error:
-        raise NotDelivered(f"nobody could be told: Alertmanager at {url} does not answer: {error}") from None
+        raise NotDelivered(f"nobody was notified: Alertmanager at {url} does not answer: {error}") from None
     if not answer.ok:
-        raise NotDelivered(f"nobody could be told: Alertmanager at {url} answers {answer.status}")
+        raise NotDelivered(f"nobody was notified: Alertmanager at {url} answers {answer.status}")

@@ -13,7 +13,7 @@ def live(settings: Settings) -> Iterator[str]:
     try:
         told = told_bots(settings)
     except CapabilitiesUnavailable as error:
-        yield f"warning: nobody knows what the bots cannot do: {error}"
+        yield f"warning: the bots' capabilities are unknown: {error}"
         return
     rows = [_HEAD, *(_row(name, bot.source.type, told.get(name)) for name, bot in settings.bots.items())]
     widths = [max(len(row[column]) for row in rows) for column in (0, 1)]

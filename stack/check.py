@@ -38,8 +38,8 @@ def _overview(settings: Settings, used: Mapping[str, Sequence[str]]) -> list[str
     """Return what the settings watch and whom they tell, in a few lines."""
     lines = [f"ok: profile {settings.profile}, watches {len(settings.bots) or 'no'} bot(s)"]
     for name, bot in settings.bots.items():
-        restarted = f"restarted through {bot.restart.type}" if bot.restart else "restarted by nobody"
+        restarted = f"restarted through {bot.restart.type}" if bot.restart else "not restarted"
         lines.append(f"  {name}: {bot.source.type} {bot.source.place}, {restarted}")
     told = ", ".join(f"{channel} ({', '.join(severities)})" for channel, severities in used.items())
-    lines.append(f"  told over: {told or 'nothing yet; set one below channels'}")
+    lines.append(f"  told over: {told or 'nothing yet; configure one below channels'}")
     return lines

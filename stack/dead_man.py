@@ -3,7 +3,7 @@
 from stack.settings import Settings
 
 _SAYS = (
-    "routing.watchdog_url_file: is not set: if this machine stops, nobody hears of it; write the address of "
+    "routing.watchdog_url_file: is not set: if this machine stops, nobody notices; write the address of "
     "a dead man's switch outside into a file (docs/drill.md), or `none` if you want none"
 )
 

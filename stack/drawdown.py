@@ -15,7 +15,7 @@ def unarmed(settings: Settings) -> list[str]:
     Freqtrade tells it.
     """
     return [
-        f"bots.{name}.starting_capital: {name}: {CANNOT_FIRE}; write what it had before its first trade, "
+        f"bots.{name}.starting_capital: {name}: {CANNOT_FIRE}; write its capital before its first trade, "
         "or a drawdown_baseline with its equity"
         for name, bot in settings.bots.items()
         if not isinstance(bot.source, FreqtradeBot)
@@ -42,7 +42,7 @@ def live(settings: Settings) -> Iterator[str]:
             now = f"now {drawdown[name]:.1%}; {_acts(settings)}"
             yield f"{name}: {ALERT} is armed: it fires beyond a drawdown of {limit:.1%}, {now}"
         elif up.get(name) == 1:
-            yield f"warning: {name}: {CANNOT_FIRE}; see bots.{name} in the settings, and what the bot tells"
+            yield f"warning: {name}: {CANNOT_FIRE}; see bots.{name} in the settings, and what the bot reports"
         else:
             why = "does not answer" if name in up else "is not seen yet"
             yield f"warning: {name}: {why}: {ALERT} waits for it"
@@ -53,5 +53,5 @@ def _acts(settings: Settings) -> str:
     actions = settings.alerts[ALERT].actions or []
     armed = [action for action in actions if action in settings.actions.armed]
     if not armed:
-        return "it closes nothing: actions.armed names none of its actions"
+        return "it closes nothing: actions.armed has none of its actions"
     return f"it runs {', '.join(armed)}"

@@ -137,7 +137,7 @@ def incidents(instance: Instance, text: str | None, closed: bool, limit: int, as
 @click.command()
 @click.argument("incident", type=int)
 @click.option("--comment", default="", metavar="TEXT", help="For the timeline")
-@click.option("--snooze", type=TIME, metavar="TIME", help="Wake others again after it")
+@click.option("--snooze", type=TIME, metavar="TIME", help="Length; escalation continues after it")
 @click.option(
     "--silence", type=TIME, metavar="TIME", help="Silence Alertmanager too; a snooze's length counts"
 )
@@ -161,7 +161,7 @@ def ack(
     default="",
     metavar="BOT",
     shell_complete=BOTS,
-    help="The bot's name, which an action that touches money wants",
+    help="The bot's name, required for an action that moves money",
 )
 @on_instance
 def run(instance: Instance, words: tuple[str, ...], bot: str | None, confirm: str) -> None:

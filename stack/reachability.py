@@ -100,7 +100,7 @@ def _silent(settings: Settings, plans: Plans) -> Iterator[str]:
         names.append(name)
     for why, names in reasons.items():
         yield (
-            f"{_some(names)}: nobody would hear of it: {why}; name a channel, or switch it off "
+            f"{_some(names)}: nobody would get it: {why}; name a channel, or switch it off "
             "(alerts.….enabled: false)"
         )
 
@@ -118,7 +118,7 @@ def _unused(settings: Settings, plans: Plans) -> Iterator[str]:
     for channel in CHANNELS:
         if getattr(settings.channels, channel).enabled and channel not in used:
             yield (
-                f"channels.{channel}: is set, and nothing is sent over it; name it in severities, alerts or "
+                f"channels.{channel}: is enabled, but nothing is sent over it; name it in severities, alerts or "
                 f"escalation, or set channels.{channel}.enabled to false"
             )
 

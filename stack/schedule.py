@@ -86,7 +86,7 @@ def with_made(settings: Settings, at: str | None) -> tuple[Settings, str]:
     try:
         found = OnCall(settings).ask("GET", "overrides", parameters={"at": at} if at else None)
     except NotDone as error:
-        return settings, f"without the overrides that were made at run time: {error}"
+        return settings, f"overrides made at run time are missing: {error}"
     known: dict[str, list[Override]] = defaultdict(list)
     for one in found:
         if not one["forgotten"]:

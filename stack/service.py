@@ -133,7 +133,9 @@ def _install(unit: Unit, instance: Instance) -> None:
     unit.systemctl("enable", unit.file.name)
     unit.systemctl("restart", unit.file.name)
     scope = "" if unit.user else "--user "
-    print(f"it runs; `journalctl {scope}-u {unit.name}` shows what it says, `nightdesk doctor` how all is")
+    print(
+        f"it runs; `journalctl {scope}-u {unit.name}` shows its output, `nightdesk doctor` checks everything"
+    )
 
 
 def _remove(unit: Unit) -> None:
@@ -149,7 +151,7 @@ def _owner(run_as: str | None) -> str:
     """Return whom a system service runs as. Raises NotDone."""
     user = run_as or os.environ.get("SUDO_USER") or "root"
     if user == "root":
-        raise NotDone("--as: name the user whom Nightdesk is to run as; root is more than it needs")
+        raise NotDone("--as: name the user that Nightdesk runs as; it does not need root")
     return user
 
 

@@ -227,7 +227,7 @@ function(config)
       |||,
       'it is up, and what is left of a loss limit is not known for certain',
       subject=['bot', 'limit', 'account'],
-      summary='What is left of the loss limit {{ $labels.limit }}{{ if $labels.account }} of account {{ $labels.account }}{{ end }} of {{ $labels.bot }} is not known',
+      summary='The rest of the loss limit {{ $labels.limit }}{{ if $labels.account }} of account {{ $labels.account }}{{ end }} of {{ $labels.bot }} is not known',
       problem='LossLimit of {{ $labels.bot }} goes by what was known' +
               '{{ with query (printf `time() - max(trading_bot_loss_limit_known_timestamp_seconds{bot=%q,limit=%q,account=%q})` $labels.bot $labels.limit $labels.account) }} {{ . | first | value | humanizeDuration }} ago{{ else }}: nothing{{ end }}.',
       todo='`nightdesk limits` says what is missing: a bot of the account that does not answer, a figure that it does not tell, or a mark that nobody saw, which you write as `known`.',
@@ -242,7 +242,7 @@ function(config)
       |||,
       'it is up, and tells no more what its drawdown is made of',
       labels={ scope: 'drawdown' },
-      summary='The drawdown of {{ $labels.bot }} is not known any more',
+      summary='The drawdown of {{ $labels.bot }} is no longer known',
       problem='{{ $labels.bot }} is up, and tells neither its equity nor its open profit. HighDrawdown and CriticalLoss go by its last drawdown, {{ $value | humanizePercentage }}' +
               '{{ with query (printf `time() - bot:trading_bot_drawdown_ratio:known_timestamp_seconds{bot=%q}` $labels.bot) }}, of {{ . | first | value | humanizeDuration }} ago{{ end }}.',
       todo='See whether its exchange is out: a Freqtrade knows no rates then. Look at its open positions at the exchange.',
@@ -305,7 +305,7 @@ function(config)
       'an endpoint is not reached',
       subject=['endpoint'],
       labels={ scope: 'endpoint' },
-      summary='{{ $labels.endpoint }} is not reached',
+      summary='{{ $labels.endpoint }} cannot be reached',
       problem='A probe of {{ $labels.endpoint }} fails: the exchange, or the way to it, is out.',
       todo="Look at the exchange's status page; try it from another network.",
       verify='endpoint_check:trading_bot_health:bool{$endpoint} == 1'

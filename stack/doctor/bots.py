@@ -79,7 +79,7 @@ def capabilities(settings: Settings) -> Iterator[Finding]:
             yield red(about, "webhook_actions has other settings", "reload them: SIGHUP to `nightdesk up`")
         elif bot.adapter is None:
             way_out = f"if something should, set bots.{name}.control or bots.{name}.restart"
-            yield yellow(about, "nothing can be done to it by itself", way_out)
+            yield yellow(about, "Nightdesk cannot act on it", way_out)
         elif bot.version is None:
             yield yellow(about, f"unknown: {bot.version_unknown}", "docs/actions.md says what depends on it")
         else:
@@ -115,7 +115,7 @@ def restarts(settings: Settings) -> Iterator[Finding]:
             case CommandRestart():
                 yield _program(about, settings, restart)
             case None:
-                yield yellow(about, "nobody restarts it", f"set bots.{name}.restart, if somebody should")
+                yield yellow(about, "Nightdesk cannot restart it", f"set bots.{name}.restart if it should")
             case HttpBot():
                 yield green(about, "through its own API")
             case _:
@@ -131,11 +131,11 @@ def _container(about: str, restart: DockerRestart) -> Finding:
     except NotFound:
         return red(about, f"there is no {named}", "correct restart.container; `docker ps -a` lists them")
     except APIError as error:
-        says = f"{restart.url} does not let us look at {named}: {error.explanation or error}"
-        return yellow(about, says, "whether it is there shows at the first restart: try one")
+        says = f"{restart.url} refuses information about {named}: {error.explanation or error}"
+        return yellow(about, says, "try a restart to see whether the container exists")
     except (DockerException, requests.RequestException) as error:
         says = f"Docker at {restart.url} cannot be reached: {error}"[:200]
-        return red(about, says, "have it run, and this user be in its group, or correct restart.url")
+        return red(about, says, "start Docker and add this user to its group, or correct restart.url")
     return green(about, f"{named} is there")
 
 

@@ -36,7 +36,7 @@ def _not_answering(one: Part) -> Finding:
     if one.answers:
         return red(about, says, f"its log says why (.data/logs/{one.name}.log)")
     if _listens(host, int(port)):
-        way_out = "stop what has the port, or move every port: --port-offset 100"
+        way_out = "stop the program on that port, or move every port: --port-offset 100"
         return red(about, f"something else listens on port {port}", way_out)
     return red(about, says, "`nightdesk up` starts it")
 
@@ -77,10 +77,10 @@ def clock(settings: Settings) -> Iterator[Finding]:
             yield off("clock", time.time() - answer.date, f"that of {probe.name}")
             return
     if _is_synchronised():
-        yield green("clock", "NTP keeps it, the system says")
+        yield green("clock", "the system says that NTP keeps it")
         return
-    way_out = "have NTP set it, or name an exchange in collection.probes that this machine reaches"
-    yield yellow("clock", "neither an exchange of collection.probes nor NTP says that it is right", way_out)
+    way_out = "turn on NTP, or name an exchange in collection.probes that this machine reaches"
+    yield yellow("clock", "neither an exchange in collection.probes nor NTP confirms it", way_out)
 
 
 def _is_synchronised() -> bool:
@@ -95,7 +95,7 @@ def _is_synchronised() -> bool:
 def off(about: str, seconds: float, whose: str) -> Finding:
     """Return what a difference of clocks means."""
     says = f"{abs(seconds):.0f} s {'ahead of' if seconds > 0 else 'behind'} {whose}"
-    way_out = "have NTP set it: `timedatectl set-ntp true`"
+    way_out = "turn on NTP: `timedatectl set-ntp true`"
     if abs(seconds) > _TOO_LATE:
         return red(about, says, way_out)
     if abs(seconds) > _LATE:

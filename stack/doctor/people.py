@@ -46,7 +46,9 @@ def channels(settings: Settings, words: Sequence[str], send: bool) -> Iterator[F
         yield red("channels", str(error), "`nightdesk test-notify` tries them alone")
         return
     if not asked:
-        yield yellow("channels", "none is set, so nobody is told", "set channels.email, telegram or slack")
+        yield yellow(
+            "channels", "none is configured: nobody is notified", "set channels.email, telegram or slack"
+        )
     for channel, outcome in asked:
         if outcome in _VALID:
             yield green(f"channel {channel}", outcome)
@@ -96,6 +98,6 @@ def watchdog(settings: Settings) -> Iterator[Finding]:
             Level.RED if dead_man.refuses(settings) else Level.YELLOW, "outside watchdog", missing
         )
     elif settings.routing.watchdog_url_file == "none":
-        yield green("outside watchdog", "none is wanted (routing.watchdog_url_file: none)")
+        yield green("outside watchdog", "turned off (routing.watchdog_url_file: none)")
     else:
         yield green("outside watchdog", f"pinged at the address in {settings.routing.watchdog_url_file}")

@@ -30,9 +30,9 @@ log = logging.getLogger(__name__)
     help="One alert: Down, CriticalLoss, …",
 )
 @click.option("--all", "every", is_flag=True, help="Every alert that is on, within 15 minutes")
-@click.option("--bot", metavar="NAME", shell_complete=BOTS, help="Told to whoever would hear of this bot")
-@click.option("--last", is_flag=True, help="Show what the last drill came to")
-@click.option("--scheduled", is_flag=True, help="Drill at each time of drill.schedule, for ever")
+@click.option("--bot", metavar="NAME", shell_complete=BOTS, help="Notify the people of this bot")
+@click.option("--last", is_flag=True, help="Show the result of the last drill")
+@click.option("--scheduled", is_flag=True, help="Run a drill at each time of drill.schedule")
 @as_json
 @on_instance
 def drill(
@@ -52,7 +52,7 @@ def drill(
         serve(settings, instance.data)
     if bool(alert) == every:
         raise NotDone(
-            "name an alert (--alert Down), or all of them (--all); --last shows what the last drill came to"
+            "name an alert (--alert Down) or all (--all); --last shows the result of the last drill"
         )
     wish = DrillRequest(_known(settings, alert), _bot(settings, bot), float(settings.drill.gap))
     result = run(settings, wish, click.echo if not as_json else lambda _: None)
@@ -88,9 +88,9 @@ def _known(settings: Settings, alert: str | None) -> str | None:
         return None
     name = alert.removeprefix("TradingBot")
     if name not in settings.alerts or not settings.alerts[name].enabled:
-        raise NotDone(f"--alert: {alert} is none of the alerts that are on; `nightdesk alerts` lists them")
+        raise NotDone(f"--alert: {alert} is not an enabled alert; `nightdesk alerts` lists them")
     if name == "Watchdog":
-        raise NotDone("--alert: the Watchdog always fires; every drill looks at whether its word goes round")
+        raise NotDone("--alert: the Watchdog always fires; every drill checks its loop")
     return name
 
 

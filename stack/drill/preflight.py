@@ -84,6 +84,6 @@ def _round_trip(settings: Settings, parts: Parts, __: Mapping[str, Any]) -> Iter
     found = parts.get("prometheus", "api/v1/query", query).json()["data"]["result"]
     last = float(found[0]["value"][1]) if found else 0.0
     if not last:
-        yield "loop: it has not gone round since webhook_actions started (Watchdog: exporter to database)"
+        yield "loop: no round trip since webhook_actions started (Watchdog: exporter to database)"
     elif time.time() - last > _OLD + 2 * float(settings.routing.watchdog_interval):
-        yield f"loop: it last went round {time.time() - last:.0f} s ago; the dead man's switch is not pinged"
+        yield f"loop: the last round trip was {time.time() - last:.0f} s ago; the dead man's switch is not pinged"

@@ -161,7 +161,7 @@ def late(one: Progress, patience: HopTimeouts, now: float) -> Iterator[str]:
 
 def _channels(one: Progress, since: float, within: float, now: float) -> Iterator[str]:
     if not one.wanted and not said(one.incident):
-        where = "channel: it reaches nobody: no channel is set for it"
+        where = "channel: it reaches nobody: it has no configured channel"
         yield from _late(since, within, now, where)
     if one.postponed or _is_kept(one.held):
         return
@@ -187,10 +187,10 @@ def wrong(one: Progress) -> Iterator[str]:
         if held.muted and not one.postponed:
             yield f"mute: the time intervals {_names(held.muted)} keep it from being sent now"
         if _BROKEN in held.summary:
-            yield f"rule: its text cannot be written: {held.summary[:200]}"
+            yield f"rule: its text cannot be rendered: {held.summary[:200]}"
     for line in one.incident.timeline if one.incident else ():
         if line.kind == "found":
-            yield "engine: no webhook told of it; webhook_actions found it in Prometheus by itself"
+            yield "engine: no webhook arrived; webhook_actions found the alert in Prometheus"
         if line.kind in _UNTOLD:
             yield f"channel: {line.text}"
     for action, outcome, begun in one.incident.runs if one.incident else ():

@@ -77,7 +77,7 @@ def _twins(settings: Settings) -> Iterator[str]:
             side = "below" if name in _HIGHER_IS_WORSE else "above"
             yield (
                 f"thresholds.warning.{name}: {first} is not {side} thresholds.critical.{name} ({last}); "
-                "a warning that comes with or after the critical alert warns nobody"
+                "the warning would come with or after the critical alert"
             )
     if critical.critical_loss <= critical.max_drawdown:
         yield (
@@ -105,7 +105,7 @@ def _paces(settings: Settings) -> Iterator[str]:
 
 def _collection(settings: Settings) -> Iterator[str]:
     if not settings.collection.groups:
-        yield "collection: every group is disabled, so nothing would be watched; enable one"
+        yield "collection: every group is disabled, so Nightdesk would watch nothing; enable one"
     probes = [probe.name for probe in settings.collection.probes]
     for name in sorted({name for name in probes if probes.count(name) > 1}):
         yield f"collection.probes: two are named {name}; a name is a probe's identity"
@@ -152,7 +152,7 @@ def _known_contacts(settings: Settings) -> Iterator[str]:
             yield f"reports.contacts: {contact} is not in contacts; {near}"
     for name, rota in escalation.rotas.items():
         if name in settings.contacts:
-            yield f"escalation.rotas.{name}: is a contact too; a level could mean either"
+            yield f"escalation.rotas.{name}: is a contact too; its name is ambiguous"
         for contact in rota.contacts:
             if contact not in settings.contacts:
                 near = _nearest(contact, set(settings.contacts))

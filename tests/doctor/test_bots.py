@@ -133,7 +133,7 @@ def test_a_bot_whose_loss_nothing_would_see_is_red(make: Make, server: Server, s
     [
         (200, Level.GREEN, "container mine is there"),
         (404, Level.RED, "there is no container mine"),
-        (403, Level.YELLOW, "does not let us look"),
+        (403, Level.YELLOW, "refuses information"),
     ],
 )
 def test_a_container_is_looked_for_and_never_touched(

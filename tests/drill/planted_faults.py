@@ -247,7 +247,7 @@ FAULTS: dict[str, tuple[Plant, str]] = {
     ),
     "text that cannot be written": (
         prometheus("drill/drill-trading-bot-critical.yml", _broken_text),
-        "rule: its text cannot be written",
+        "rule: its text cannot be rendered",
     ),
 }
 IN_CI = ("forgotten silence", "rule removed", "Twilio 401")  # as many as there is time for

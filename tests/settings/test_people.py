@@ -15,7 +15,7 @@ ROTA = 'rotas: {desk: {start: 2026-01-05, handover: "09:00", contacts: [manager]
             "managr",
             "escalation.rotas.desk.contacts: managr is not in contacts; did you mean manager?",
         ),
-        ("desk", "manager", "escalation.rotas.manager: is a contact too; a level could mean either"),
+        ("desk", "manager", "escalation.rotas.manager: is a contact too; its name is ambiguous"),
         (
             "2026-01-05",
             '"2026-02-30"',

@@ -108,7 +108,7 @@ def test_where_webhook_actions_does_not_tell_the_reason_is_said(
 ) -> None:
     monkeypatch.setattr(Desk, "answer", answer)
     [line] = live(settings(tmp_path, port, token))
-    assert line.startswith("warning: nobody knows what the bots cannot do: ")
+    assert line.startswith("warning: the bots' capabilities are unknown: ")
     assert line.endswith(says)
 
 

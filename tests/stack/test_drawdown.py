@@ -131,7 +131,7 @@ def test_check_live_says_of_each_bot_whether_a_loss_would_be_seen(desk: Desk, pr
         return lines if any("lost: CriticalLoss fires" in line for line in lines) else []
 
     told = "\n".join(eventually(said, what="the alert"))
-    nothing = "it closes nothing: actions.armed names none of its actions"
+    nothing = "it closes nothing: actions.armed has none of its actions"
     assert f"my_bot: CriticalLoss is armed: it fires beyond a drawdown of 15.0%, now 2.1%; {nothing}" in told
     assert "warning: blind: drawdown alerts cannot fire without starting_capital or equity history" in told
     assert "warning: down: does not answer" in told

@@ -32,7 +32,7 @@ def test_the_first_set_up_with_email_only_is_told_over_it_of_everything(desk: De
 def test_a_bot_that_nobody_would_hear_of_is_refused(desk: Desk) -> None:
     code, said = checked(desk)
     assert code == 2
-    assert "channels: none is enabled, so nobody would hear of any alert; set channels.email" in said
+    assert "channels: none is enabled, so nobody would get any alert; set channels.email" in said
 
 
 def test_the_simulated_bot_alone_needs_nobody_and_check_says_so(desk: Desk) -> None:
