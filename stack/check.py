@@ -13,7 +13,7 @@ from stack.settings import Settings, SettingsError, missing_secrets
 
 
 @click.command()
-@click.option("--live", is_flag=True, help="Look at what runs, too: is a loss seen, what can a bot not do?")
+@click.option("--live", is_flag=True, help="Check running bots too: are losses seen, what can a bot not do?")
 @on_instance
 def check(instance: Instance, live: bool) -> None:
     """Say whether the settings can be used, and what they watch."""

@@ -118,7 +118,7 @@ def _unused(settings: Settings, plans: Plans) -> Iterator[str]:
     for channel in CHANNELS:
         if getattr(settings.channels, channel).enabled and channel not in used:
             yield (
-                f"channels.{channel}: is enabled, but nothing is sent over it; name it in severities, alerts or "
+                f"channels.{channel}: is enabled, but nothing uses it; name it in severities, alerts or "
                 f"escalation, or set channels.{channel}.enabled to false"
             )
 

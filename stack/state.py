@@ -96,7 +96,7 @@ def bots(instance: Instance, as_json: bool) -> None:
         return
     show_table(_COLUMNS, [_row(settings, one, told.get(one.name)) for one in found.bots])
     if unknown:
-        say(f"what the bots run and cannot do is unknown: {unknown}")
+        say(f"the bots' versions and capabilities are unknown: {unknown}")
 
 
 _COLUMNS = ("bot", "state", "earned", "source and version", "what it cannot do")

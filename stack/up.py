@@ -41,7 +41,7 @@ class CannotStart(Failure):
 
 @click.command()
 @click.option("--ha", is_flag=True, help="Several of each part")
-@click.option("--replica", type=int, metavar="N", help="Of several machines, what runs on the Nth")
+@click.option("--replica", type=int, metavar="N", help="Run only the parts of machine N")
 @click.option("--for", "duration", type=TIME, metavar="TIME", help="Stop by itself after 30s, 5m, …")
 @on_instance
 def up(instance: Instance, ha: bool, replica: int | None, duration: Duration | None) -> int:
@@ -164,7 +164,7 @@ def only_one(instance: Instance) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise CannotStart(
-                f"{data} is in use by another `nightdesk up`; stop that, or give this one its own: "
+                f"another `nightdesk up` uses {data}; stop it, or give this one its own: "
                 "--data DIR --port-offset N"
             ) from None
         lock.truncate(0)

@@ -177,7 +177,7 @@ class Watch:
         if ended.name in self._health:
             self._down[ended.name] = None
         loud = "" if ended.times < LOUD else f"WARNING, {ended.times} times in a row: "
-        said = f"{loud}{ended} and is started again in {ended.wait:.0f} s, all else runs on"
+        said = f"{loud}{ended}; Nightdesk restarts it in {ended.wait:.0f} s; all other parts run"
         self._note(self._with_last_lines(ended.name, said))
         if ended.times == LOUD or ended.times % _TELL_EVERY == 0:
             threading.Thread(target=self._tell_people, args=(ended,), daemon=True).start()
@@ -186,9 +186,9 @@ class Watch:
         last = "\n".join(self._logs.last(ended.name))
         try:
             self._tell(
-                f"{ended.name} fails again and again",
-                f"{ended}, {ended.times} times in a row. It is started again, at least once a minute; "
-                f"all else runs on. The last lines of {self._logs.file(ended.name)}:\n{last}",
+                f"{ended.name} keeps failing",
+                f"{ended}, {ended.times} times in a row. Nightdesk restarts it, at least once a minute; "
+                f"all other parts run. The last lines of {self._logs.file(ended.name)}:\n{last}",
             )
         except NotDelivered as error:
             self._events.put(Word(str(error)))

@@ -78,7 +78,7 @@ def _silences(_: Settings, parts: Parts, __: Mapping[str, Any]) -> Iterator[str]
 
 
 def _round_trip(settings: Settings, parts: Parts, __: Mapping[str, Any]) -> Iterator[str]:
-    """The loop has gone round lately, as the dead man's switch outside is told by."""
+    """Find out whether the loop that pings the dead man's switch has worked lately."""
     parts.get("webhook_actions", "healthz")
     query = {"query": "max(nightdesk_round_trip_timestamp_seconds)"}
     found = parts.get("prometheus", "api/v1/query", query).json()["data"]["result"]
@@ -86,4 +86,5 @@ def _round_trip(settings: Settings, parts: Parts, __: Mapping[str, Any]) -> Iter
     if not last:
         yield "loop: no round trip since webhook_actions started (Watchdog: exporter to database)"
     elif time.time() - last > _OLD + 2 * float(settings.routing.watchdog_interval):
-        yield f"loop: the last round trip was {time.time() - last:.0f} s ago; the dead man's switch is not pinged"
+        age = time.time() - last
+        yield f"loop: the last round trip was {age:.0f} s ago; the dead man's switch is not pinged"

@@ -172,9 +172,7 @@ def _add_bots(data: dict[str, Any], root: Path) -> None:
     for file in sorted(directory.glob("[!.]*.yaml")):
         found = _read(file)
         if isinstance(inner := found.get("bots"), dict) and "source" not in inner:
-            raise SettingsError(
-                [f"{file}: bots: is not wanted in a file of bots_directory, which holds only bots; remove it"]
-            )
+            raise SettingsError([f"{file}: bots: is not allowed in a file of bots_directory; remove it"])
         if twice := [name for name in found if name in place]:
             raise SettingsError(
                 [f"{file}: {name} is in {place[name]} already; name it once" for name in twice]

@@ -35,10 +35,10 @@ def swapped(settings: Settings, rota: str, first: Window, second: Window) -> tup
     Raises ValueError where that is not two windows of two people.
     """
     if max(first[0], second[0]) < min(first[1], second[1]):
-        raise ValueError("the two times overlap; a swap wants two that do not")
+        raise ValueError("the two times overlap; a swap needs two that do not")
     one, other = _only(settings, rota, first), _only(settings, rota, second)
     if one == other:
-        raise ValueError(f"both are {one}'s; a swap wants the times of two people")
+        raise ValueError(f"both are {one}'s; a swap needs the times of two people")
     return Shift(other, *first, one), Shift(one, *second, other)
 
 

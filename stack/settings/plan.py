@@ -135,14 +135,16 @@ def _over(settings: Settings, severity: str, wanted: Iterable[str], source: str)
     """
     wanted, able = tuple(wanted), carrying(settings, severity)
     if not wanted:
-        return Choice((), f"{source} are none")
+        return Choice((), f"{source} is empty")
     if chosen := tuple(channel for channel in wanted if channel in able):
         return Choice(chosen, source)
     quiet = tuple(channel for channel in able if channel in QUIET)
     instead = able if severity == "critical" or (severity != "info" and not quiet) else quiet
     if not instead:
-        return Choice((), f"of {source} ({', '.join(wanted)}) none is set, nor another that could carry it")
-    return Choice(instead, f"of {source} ({', '.join(wanted)}) none is set, so over what is")
+        return Choice(
+            (), f"none of {source} ({', '.join(wanted)}) is configured, nor another that can send it"
+        )
+    return Choice(instead, f"none of {source} ({', '.join(wanted)}) is configured, so another channel")
 
 
 def first(settings: Settings, bot: str) -> str:
@@ -229,7 +231,7 @@ def at_opening(settings: Settings, subject: Subject, repeated: bool) -> list[Ste
     if subject.kind == "CriticalLoss":
         again = rules.critical_loss.again_after
         steps.append(Step(LOSS, 0, 0.0, "critical loss"))
-        steps.append(Step(LOSS, 1, float(again), f"critical loss, {again} later still"))
+        steps.append(Step(LOSS, 1, float(again), f"critical loss, again after {again}"))
     if subject.kind == "Down":
         steps.append(Step(DOWN, 0, float(rules.system_down.after), f"down for {rules.system_down.after}"))
     if repeated:
@@ -268,7 +270,7 @@ def ends_a_round(settings: Settings, step: Step) -> bool:
 
 def anew(settings: Settings) -> Step:
     """Return the step by which another round begins."""
-    why = "nobody has answered in the round before"
+    why = "nobody answered in the last round"
     return Step(CLIMB, 0, float(settings.escalation.no_response), why)
 
 

@@ -48,7 +48,7 @@ def _way_out(path: str, own: bool) -> str:
         return "docs/tls.md says how it is made"
     if own:
         return "`nightdesk up` or `make setup` writes it"
-    return "write the secret into it, which nobody but you knows"
+    return "write your secret into it"
 
 
 def secret_files(value: object, path: str) -> Iterator[tuple[str, Path]]:

@@ -269,7 +269,7 @@ def test_secret_files_that_are_missing_or_empty_are_named_and_those_of_what_is_o
     assert own.endswith("does not exist; `nightdesk up` or `make setup` writes it")
     assert "cannot be read (UnicodeDecodeError)" in lines["channels.telegram.token_file"]
     yours = lines["bots.one.source.token_file"]
-    assert yours.endswith("token does not exist; write the secret into it, which nobody but you knows")
+    assert yours.endswith("token does not exist; write your secret into it")
     assert "ntfy_url does not exist" in lines.pop("contacts.manager.apprise_files[0]")
     named = [path for path in lines if not path.startswith("bots.one.")]
     assert set(named) == {

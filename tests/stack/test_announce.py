@@ -9,7 +9,7 @@ from tests.stack.conftest import Desk
 
 
 def test_without_a_channel_nobody_is_told_and_that_is_said(desk: Desk):
-    with pytest.raises(NotDelivered, match="none of email, telegram, slack is set below channels"):
+    with pytest.raises(NotDelivered, match="set one of email, telegram, slack below channels"):
         send_notice(load([desk.root / "monitoring.yaml"]), "meta", "exporter fails", "again and again")
 
 

@@ -66,7 +66,7 @@ def test_a_channel_that_nothing_is_sent_over_is_refused(desk: Desk) -> None:
     news = {name: {"channels": ["email"]} for name in ("MilestoneReached", "Suggestion")}
     code, said = checked(desk, "email", "slack", escalation=escalation, alerts=news, **everything)
     assert code == 2
-    assert "channels.slack: is set, and nothing is sent over it; name it in severities" in said
+    assert "channels.slack: is enabled, but nothing uses it; name it in severities" in said
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::]", "webhook_actions", "[::1]"])

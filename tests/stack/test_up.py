@@ -114,7 +114,7 @@ def test_the_whole_stack_comes_up_is_seen_takes_new_settings_and_leaves_nothing(
 
         other = desk.run("up", "--port-offset", str(offset + 1))
         assert other.returncode == 1
-        assert "is in use by another `nightdesk up`" in other.stderr
+        assert "another `nightdesk up` uses" in other.stderr
 
         rules = f"{settings.services.prometheus.url}/api/v1/rules"
         desk.write(thresholds={"critical": {"max_drawdown": 0.07}})

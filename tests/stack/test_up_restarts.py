@@ -31,7 +31,7 @@ def test_each_part_that_is_killed_comes_back_and_what_cannot_is_told_while_the_o
         for part in PARTS:
             leader = _leader(stack.pid, getattr(settings.services, part).port)
             leader.kill()
-            _until(stack, f"{part} was ended by SIGKILL and is started again in 1 s")
+            _until(stack, f"{part} was ended by SIGKILL; Nightdesk restarts it in 1 s")
             _until(stack, f"{part} is healthy again")
         asked = ("status", "--port-offset", str(offset))
         eventually(

@@ -80,7 +80,7 @@ def test_one_that_ends_is_told_with_code_and_last_lines_and_comes_back_while_oth
     assert not gone(pids(broken)[1])
     told = stopped(runner)
     assert runner.returncode == 0
-    assert "broken ended with exit code 7 and is started again in 1 s" in told
+    assert "broken ended with exit code 7; Nightdesk restarts it in 1 s" in told
     assert "    why" in told
     assert str(desk.root / "logs/broken.log") in told
     assert "broken ended with exit code 7" in (desk.root / "logs/nightdesk.log").read_text()
@@ -113,7 +113,7 @@ def test_one_that_fails_again_and_again_is_said_loudly_and_people_are_told_once(
         told.append(next(runner.stdout))
     loud = [line for line in told if "WARNING, 5 times in a row: broken ended" in line]
     assert len(loud) == 1
-    assert told[-1].strip() == "TOLD broken fails again and again"
+    assert told[-1].strip() == "TOLD broken keeps failing"
     assert "TOLD" not in stopped(runner)
 
 
