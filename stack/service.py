@@ -106,7 +106,7 @@ def service(instance: Instance, act: str, system: bool, run_as: str | None, name
             )
     unit = Unit(name, _owner(run_as) if system else None)
     if act == "remove":
-        _remove(unit)
+        remove(unit)
     else:
         _install(unit, instance)
 
@@ -138,7 +138,8 @@ def _install(unit: Unit, instance: Instance) -> None:
     )
 
 
-def _remove(unit: Unit) -> None:
+def remove(unit: Unit) -> None:
+    """Stop a service and take its unit away. Raises NotDone."""
     if not unit.file.is_file():
         raise NotDone(f"{unit.file}: no such file, so there is nothing to remove")
     unit.systemctl("disable", "--now", unit.file.name)

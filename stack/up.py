@@ -20,6 +20,7 @@ from stack.failure import Failure
 from stack.instance import LOCK, TIME, Instance, on_instance
 from stack.logfiles import ServiceLogs
 from stack.printing import say
+from stack.reload import Edits
 from stack.render import RenderError, render
 from stack.rotation import Rotation, find_logrotate
 from stack.schema import write_schema
@@ -43,8 +44,9 @@ class CannotStart(Failure):
 @click.option("--ha", is_flag=True, help="Several of each part")
 @click.option("--replica", type=int, metavar="N", help="Run only the parts of machine N")
 @click.option("--for", "duration", type=TIME, metavar="TIME", help="Stop by itself after 30s, 5m, …")
+@click.option("--watch", "watched", is_flag=True, help="Read the settings anew after each edit of them")
 @on_instance
-def up(instance: Instance, ha: bool, replica: int | None, duration: Duration | None) -> int:
+def up(instance: Instance, ha: bool, replica: int | None, duration: Duration | None, watched: bool) -> int:
     """Run the stack until a signal or the end of `--for`; SIGHUP has it read the settings anew.
 
     What ends is started again.
@@ -72,8 +74,9 @@ def up(instance: Instance, ha: bool, replica: int | None, duration: Duration | N
         health = {one.name: partial(answers, one.health, settings.web) for one in services if one.health}
         now = _Now(settings, instance, build, [one.name for one in services if one.reloads])
         rotation = Rotation(now.settings, data / "rotation", find_logrotate())
+        asked = {"edited": Edits(instance.config, now.settings).settled} if watched else {}
         watch = Watch(
-            commands, health, logs, Screen(), reload=now.reload, tell=now.tell, upkeep=rotation.turn
+            commands, health, logs, Screen(), reload=now.reload, tell=now.tell, upkeep=rotation.turn, **asked
         )
         return watch.run(addresses(services, logs), now.status, duration)
 

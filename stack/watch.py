@@ -24,6 +24,7 @@ LOUD = 5  # ends without a steady run between, from which on it is said loudly, 
 _TELL_EVERY = 60  # ends, about an hour of them, until people are told again
 _ASK_EVERY = 0.25  # seconds between two looks at a service that is not healthy yet
 _UPKEEP_EVERY = 60.0  # seconds
+RELOADED, UNCHANGED = "the settings were reloaded", "the settings stay unchanged"
 _REFRESH = 2.0  # seconds between two readings of the state
 
 
@@ -87,15 +88,17 @@ class Watch:
         reload: Callable[[], Iterable[str]] = tuple,
         tell: Callable[[str, str], None] = lambda _summary, _description: None,
         upkeep: Callable[[], Iterable[str]] = tuple,
+        edited: Callable[[], bool] = lambda: False,
     ) -> None:
         """`upkeep` is done over and over and returns what a person must know of it.
 
-        `reload` reads the settings anew and returns who is to be told by SIGHUP; it may raise NotReloaded.
+        `edited` says whether settings were since it was asked last; `reload` reads them anew and returns
+        who is to be told by SIGHUP; it may raise NotReloaded.
 
         `tell` brings a summary and a description to people; it may raise NobodyTold.
         """
         self._events: SimpleQueue[Any] = SimpleQueue()
-        self._reload, self._tell, self._upkeep = reload, tell, upkeep
+        self._reload, self._tell, self._upkeep, self._edited = reload, tell, upkeep, edited
         self._processes = Processes(commands, self._events)
         self._health, self._down = health, dict.fromkeys(health)
         self._logs, self._screen = logs, screen
@@ -215,11 +218,11 @@ class Watch:
         try:
             told = list(self._reload())
         except NotReloaded as error:
-            self._note(f"the settings stay unchanged: {error}")
+            self._note(f"{UNCHANGED}: {error}")
             return
         for name in told:
             self._processes.signal(name, signal.SIGHUP)
-        self._note(f"the settings were reloaded, and by {', '.join(told)}")
+        self._note(f"{RELOADED}, and by {', '.join(told)}")
 
     def _drain(self) -> None:
         while not self._events.empty():
@@ -236,6 +239,8 @@ class Watch:
                     self._events.put(Healthy(name))
             if not self._welcomed.is_set() or time.monotonic() < due:
                 continue
+            if self._edited():
+                self._events.put(Reload())
             try:
                 self._events.put(read())
             except Unreachable as error:

@@ -10,14 +10,16 @@ import tarfile
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from typing import IO, Any, cast
+
+from stack.failure import Failure
 
 FORMAT = 1
 _MANIFEST = "manifest.json"
 _SETTINGS, _SECRETS, _DATA = "settings", "secrets", "data"
 
 
-class Unusable(Exception):
+class Unusable(Failure):
     """A file that is no backup, or a broken one; the message says what is wrong."""
 
 
@@ -60,7 +62,7 @@ def write(file: Path, manifest: Manifest, contents: Iterable[tuple[str, Path]]) 
                     info = tarfile.TarInfo(name)
                     info.size, info.mode = os.fstat(opened.fileno()).st_size, source.stat().st_mode & 0o777
                     counted = _Counted(opened)
-                    tar.addfile(info, counted)  # type: ignore[arg-type] - it only reads
+                    tar.addfile(info, cast(IO[bytes], counted))
                     manifest.files[name] = counted.sum.hexdigest()
             told = json.dumps(asdict(manifest), indent=1).encode()
             info = tarfile.TarInfo(_MANIFEST)
@@ -105,7 +107,7 @@ def unpack(file: Path, target: Path) -> Manifest:
                 into.parent.mkdir(parents=True, exist_ok=True)
                 counted = _Counted(content)
                 with os.fdopen(os.open(into, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
-                    shutil.copyfileobj(counted, out)  # type: ignore[misc] - it only reads
+                    shutil.copyfileobj(counted, out)
                 into.chmod(member.mode & 0o777)
                 found[member.name] = counted.sum.hexdigest()
     except (tarfile.TarError, EOFError, gzip.BadGzipFile, ValueError) as error:

@@ -1,21 +1,23 @@
 """The commands `nightdesk backup` and `nightdesk restore`."""
 
-import argparse
+import fcntl
 import json
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+import click
+
 from stack import VERSION
-from stack.backup.archive import Manifest, Unusable, unpack, write
+from stack.backup.archive import Manifest, unpack, write
 from stack.backup.contents import absolute_paths, of_data, of_history, of_secrets, of_settings
+from stack.instance import LOCK, Instance, on_instance
 from stack.oncall import NotDone
-from stack.settings import DEFAULT_CONFIG, Settings, add_arguments, load
-from stack.up import CannotStart, only_one
+from stack.printing import say
+from stack.settings import Settings, load
 
 _DUMP = "database.sql"
 
@@ -126,14 +128,15 @@ def _moved_aside(targets: list[Path], *, force: bool) -> list[Path]:
 
 
 def is_running(data: Path) -> bool:
-    """Return whether `nightdesk up` runs on a data directory."""
-    if not data.is_dir():
-        return False
+    """Return whether `nightdesk up` holds a data directory."""
     try:
-        with only_one(data):
-            return False
-    except CannotStart:
+        with (data / LOCK).open("rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
         return True
+    return False
 
 
 def _put(source: Path, target: Path) -> None:
@@ -178,41 +181,30 @@ def _program(data: Path, url_file: Path | None, words: list[str]) -> str:
     return done.stdout
 
 
-def backup(arguments: argparse.Namespace) -> int:
-    """Write one file with all that Nightdesk keeps: database, trades and limits, settings; more if wanted."""
-    now = datetime.now().astimezone()
-    file: Path = arguments.file or Path(f"nightdesk-{now:%Y%m%d-%H%M%S}.tar.gz")
-    config = arguments.config or [DEFAULT_CONFIG]
-    told = make(file, config, arguments.data.absolute(), history=arguments.history, secrets=arguments.secrets)
-    print("\n".join(told))
-    return 0
+@click.command()
+@click.argument("file", required=False, type=click.Path(path_type=Path))
+@click.option("--history", is_flag=True, help="With Prometheus's history, which is large")
+@click.option("--secrets", is_flag=True, help="With the secrets, in clear")
+@on_instance
+def backup(instance: Instance, file: Path | None, history: bool, secrets: bool) -> None:
+    """Write one file with all that Nightdesk keeps: database, trades and limits, settings; more if wanted.
+
+    FILE is nightdesk-DATE-TIME.tar.gz unless named. Nightdesk may run meanwhile.
+    """
+    file = file or Path(f"nightdesk-{datetime.now().astimezone():%Y%m%d-%H%M%S}.tar.gz")
+    config = list(instance.config)
+    say("\n".join(make(file, config, instance.data.absolute(), history=history, secrets=secrets)))
 
 
-def restore(arguments: argparse.Namespace) -> int:
-    """Bring back what `nightdesk backup` wrote, here or on another machine; it is paused then."""
-    data: Path = arguments.data or arguments.to / ".data"
-    try:
-        told = bring_back(arguments.file, arguments.to.absolute(), data.absolute(), force=arguments.force)
-    except Unusable as error:
-        raise NotDone(str(error)) from None
-    print("\n".join(told))
-    return 0
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--to", type=click.Path(path_type=Path), default=".", metavar="DIR", help="Of the settings")
+@click.option("--force", is_flag=True, help="Move aside what is there")
+@on_instance
+def restore(instance: Instance, file: Path, to: Path, force: bool) -> None:
+    """Bring back what `nightdesk backup` wrote, here or on another machine; it is paused then.
 
-
-def add_commands(add: Callable[[str, Callable[[argparse.Namespace], int]], argparse.ArgumentParser]) -> None:
-    """Add the commands to `nightdesk`."""
-    making = add("backup", backup)
-    making.add_argument(
-        "file", nargs="?", type=Path, metavar="FILE", help="default: nightdesk-DATE-TIME.tar.gz"
-    )
-    making.add_argument("--data", type=Path, default=Path(".data"), metavar="DIR", help="default: .data")
-    making.add_argument("--history", action="store_true", help="with Prometheus's history, which is large")
-    making.add_argument("--secrets", action="store_true", help="with the secrets, in clear")
-    add_arguments(making)
-    bringing = add("restore", restore)
-    bringing.add_argument("file", type=Path, metavar="FILE")
-    bringing.add_argument(
-        "--to", type=Path, default=Path(), metavar="DIR", help="of the settings; default: here"
-    )
-    bringing.add_argument("--data", type=Path, metavar="DIR", help="default: .data in the directory of --to")
-    bringing.add_argument("--force", action="store_true", help="move aside what is there")
+    The data directory is found from that of --to.
+    """
+    to = to.absolute()
+    say("\n".join(bring_back(file, to, to / instance.data, force=force)))

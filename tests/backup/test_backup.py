@@ -145,8 +145,9 @@ def test_while_prometheus_runs_its_finished_blocks_are_taken(
 
 
 def test_a_desk_that_runs_is_backed_up_and_not_restored_into(desk: Path, archive: Path, tmp_path: Path):
-    program = "import sys, time; from pathlib import Path; from stack.up import only_one\n"
-    program += "with only_one(Path(sys.argv[1])): print('held', flush=True); time.sleep(60)"
+    program = "import sys, time; from pathlib import Path; from stack.instance import Instance\n"
+    program += "from stack.up import only_one\n"
+    program += "with only_one(Instance(Path(sys.argv[1]))): print('held', flush=True); time.sleep(60)"
     holder = subprocess.Popen(
         [sys.executable, "-c", program, str(desk / ".data")], stdout=subprocess.PIPE, text=True
     )

@@ -89,7 +89,7 @@ def test_the_whole_stack_comes_up_is_seen_takes_new_settings_and_leaves_nothing(
     binary("prometheus")
     started = time.monotonic()
     stack = subprocess.Popen(
-        desk.command("up", "--port-offset", str(offset), "--speed", "10"),
+        desk.command("up", "--port-offset", str(offset), "--speed", "10", "--watch"),
         cwd=desk.root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
     seen: list[str] = []
@@ -118,19 +118,33 @@ def test_the_whole_stack_comes_up_is_seen_takes_new_settings_and_leaves_nothing(
 
         rules = f"{settings.services.prometheus.url}/api/v1/rules"
         desk.write(thresholds={"critical": {"max_drawdown": 0.07}})
+<<<<<<< HEAD
         stack.send_signal(signal.SIGHUP)
         told = _line(stack, "the settings were reloaded")
+=======
+        told = _line(stack, "the settings were read anew")
+>>>>>>> 9a464a4 (nightdesk reload, up --watch and uninstall; backup and restore are read by click; how to upgrade)
         assert "exporter" in told
         assert "prometheus" in told
         eventually(lambda: "> 0.07" in str(requests.get(rules, timeout=5).json()), what="the new limit")
         desk.write(thresholds={"critical": {"max_drawdown": 0.07}}, webhook_actions={"workers": 12})
+<<<<<<< HEAD
         stack.send_signal(signal.SIGHUP)
         told = _line(stack, "the settings were reloaded")
+=======
+        told = _line(stack, "the settings were read anew")
+>>>>>>> 9a464a4 (nightdesk reload, up --watch and uninstall; backup and restore are read by click; how to upgrade)
         assert "webhook_actions" in told
         assert "prometheus" not in told, "it reads what it read before, and would drop alerts meanwhile"
+        asked = desk.run("reload")
+        assert (asked.returncode, asked.stdout) == (0, told.partition(" ")[2])
         desk.write(thresholds={"critical": {"max_drawdown": 7}})
+<<<<<<< HEAD
         stack.send_signal(signal.SIGHUP)
         assert "thresholds.critical.max_drawdown" in _line(stack, "the settings stay unchanged")
+=======
+        assert "thresholds.critical.max_drawdown" in _line(stack, "the settings stay as they were")
+>>>>>>> 9a464a4 (nightdesk reload, up --watch and uninstall; backup and restore are read by click; how to upgrade)
 
         below = psutil.Process(stack.pid).children(recursive=True)
         assert len(below) >= 6

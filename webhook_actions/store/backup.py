@@ -78,7 +78,7 @@ def _run(program: str, address: str, options: list[str], given: bytes = b"") -> 
     named = conninfo_to_dict(address)
     password = named.pop("password", None)
     environment = os.environ | ({"PGPASSWORD": str(password)} if password else {})
-    command = [str(BIN / program), *options, f"--dbname={make_conninfo(**named)}"]
+    command = [str(BIN / program), *options, f"--dbname={make_conninfo('', **named)}"]
     done = subprocess.run(command, input=given, capture_output=True, env=environment)
     if done.returncode:
         raise DatabaseError(f"{program} failed: {done.stderr.decode(errors='replace').strip()[-1000:]}")
