@@ -1,4 +1,4 @@
-"""The command `nightdesk uninstall`: takes away what is outside Nightdesk's directory, and says what stays."""
+"""The command `nightdesk uninstall`: takes away what is outside its directory, and says what stays."""
 
 import os
 import shutil

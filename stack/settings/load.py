@@ -23,6 +23,8 @@ from stack.settings.types import Duration
 _HERE = Path(__file__).parent.parent
 DEFAULTS = _HERE / "defaults.yaml"
 PROFILES = _HERE / "profiles"
+# What an earlier release had: what to write now.
+GONE = {"performance.tracking.retention": "remove it; storage.retention says how long figures are kept"}
 _PASSWORD = re.compile(r":\S*@")  # of a URL that is wrong in another way
 DEFAULT_CONFIG = Path("monitoring.yaml")
 
@@ -209,6 +211,8 @@ def _line(detail: ErrorDetails) -> str:
     path, keys = _path(detail["loc"])
     message = detail["msg"]
     if detail["type"] == "extra_forbidden":
+        if path in GONE:
+            return f"{path}: is no longer a setting; {GONE[path]}"
         near = get_close_matches(str(detail["loc"][-1]), keys, n=1)
         hint = f"did you mean {near[0]}?" if near else f"known here: {', '.join(sorted(keys))}"
         return f"{path}: is not a setting; {hint}"

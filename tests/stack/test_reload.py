@@ -27,7 +27,8 @@ def heard(*_):
         log.write(f"2026-01-01T00:00:00+00:00 {answer}\\n")
 
 (data / "logs").mkdir(parents=True)
-(data / "logs/nightdesk.log").write_text("2026-01-01T00:00:00+00:00 the settings stay as they were: long ago\\n")
+before = "2026-01-01T00:00:00+00:00 the settings stay as they were: long ago\\n"
+(data / "logs/nightdesk.log").write_text(before)
 signal.signal(signal.SIGHUP, heard)
 with only_one(Instance(data, (Path("monitoring.yaml"),))):
     print("held", flush=True)
