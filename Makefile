@@ -1,6 +1,6 @@
 # What a developer and a user type. Every target sets up what it needs first, and may be run again at any time.
 .DEFAULT_GOAL := help
-.PHONY: help setup up render simulate simulate-mutants test test-chaos test-drill test-kills lint fmt bench lock audit release clean
+.PHONY: help setup up render docs simulate simulate-mutants test test-chaos test-drill test-kills lint fmt bench lock audit release clean
 
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
   $$python -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
@@ -56,6 +56,10 @@ fmt: setup ## Format all sources
 	$(BIN)/ruff check --fix --quiet . || true
 	$(BIN)/ruff format .
 	@fmt=$$($(BIN)/python -m stack.binaries jsonnetfmt) && "$$fmt" -i $(JSONNET)
+
+docs: setup ## Write the generated pages: metrics, alerts, actions, who is told
+	@mkdir -p build; for page in exporter.catalogue:metrics stack.alerts:alerts webhook_actions.table:actions stack.who_doc:who; do \
+	  $(BIN)/python -m "$${page%:*}" > build/page && mv build/page "docs/$${page#*:}.md" || exit 1; echo "docs/$${page#*:}.md"; done
 
 bench: setup ## Run the benchmarks; each prints its table
 	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; PYTHONPATH=. $(BIN)/python "$$file" || exit 1; done

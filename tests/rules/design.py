@@ -1,5 +1,12 @@
 """The alerts of DESIGN §5 by severity: what rules, tests, runbooks and routes are counted against."""
 
+from typing import Any
+
+import yaml
+
+from stack.settings import severities_of
+from stack.settings.load import DEFAULTS
+
 ALERTS: dict[str, tuple[str, ...]] = {
     "critical": (
         "Down", "CrashLooping", "LoopHung", "HighDrawdown", "CriticalLoss", "LossLimit", "LiquidationNear",
@@ -22,8 +29,11 @@ ALERTS: dict[str, tuple[str, ...]] = {
         "EscalationExhausted",
     ),
 }  # fmt: skip
-NAMES = {name for names in ALERTS.values() for name in names}
+_DEFAULTS: dict[str, Any] = yaml.safe_load(DEFAULTS.read_text(encoding="utf-8"))["alerts"]
+_SINCE = [name for name in _DEFAULTS if name not in {name for names in ALERTS.values() for name in names}]
 SEVERITY = {name: severity for severity, names in ALERTS.items() for name in names}
+SEVERITY |= {name: severities_of(name)[0] for name in _SINCE}  # what was added since says it itself
+NAMES = set(SEVERITY)
 
 # Twins of one thing share it; any other alert's condition is its own name.
 CONDITIONS = {

@@ -22,7 +22,7 @@ sla: {actions: {error_rate: [check_network]}}
 
 def test_the_document_is_current():
     current = (ROOT / "docs/alerts.md").read_text()
-    assert current == document(), "run `python -m stack.alerts > docs/alerts.md`"
+    assert current == document(), "run `make docs`"
     listed = {
         line.split("]")[0].removeprefix("| [") for line in current.splitlines() if line.startswith("| [")
     }
@@ -31,7 +31,7 @@ def test_the_document_is_current():
 
 def test_the_document_of_who_is_told_is_current():
     current = (ROOT / "docs/who.md").read_text()
-    assert current == who_doc.document(), "run `python -m stack.who_doc > docs/who.md`"
+    assert current == who_doc.document(), "run `make docs`"
 
 
 def test_the_table_follows_the_settings(tmp_path: Path):

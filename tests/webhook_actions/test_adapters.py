@@ -367,7 +367,7 @@ def test_the_table_of_actions_is_that_of_the_code() -> None:
     printed = subprocess.run(
         [sys.executable, "-m", "webhook_actions.table"], capture_output=True, text=True, check=True
     ).stdout
-    assert written == printed, "run: python -m webhook_actions.table > docs/actions.md"
+    assert written == printed, "run `make docs`"
 
 
 def test_every_action_of_the_settings_is_there_and_has_a_limit() -> None:
