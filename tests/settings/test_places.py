@@ -61,9 +61,7 @@ def test_a_key_bots_in_a_file_of_bots_is_refused_with_the_way_out(tmp_path: Path
     (tmp_path / "bots").mkdir()
     bot = tmp_path / "bots/one.yaml"
     bot.write_text(f"bots:\n  one: {{{SOURCE}}}\n")
-    assert said(file) == (
-        f"{bot}: bots: is not allowed in a file of bots_directory; remove it"
-    )
+    assert said(file) == (f"{bot}: bots: is not allowed in a file of bots_directory; remove it")
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ import json
 import signal
 import socket
 import subprocess
-import time
 
 import psutil
 import pytest
@@ -87,7 +86,6 @@ def test_the_demo_bot_runs_only_where_settings_want_it(desk: Desk):
 
 def test_the_whole_stack_comes_up_is_seen_takes_new_settings_and_leaves_nothing(desk: Desk, offset: int):
     binary("prometheus")
-    started = time.monotonic()
     stack = subprocess.Popen(
         desk.command("up", "--port-offset", str(offset), "--speed", "10", "--watch"),
         cwd=desk.root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
@@ -99,8 +97,6 @@ def test_the_whole_stack_comes_up_is_seen_takes_new_settings_and_leaves_nothing(
             if "Ctrl-C" in line:
                 break
         assert "Ctrl-C" in (seen[-1] if seen else ""), seen
-        took = time.monotonic() - started
-        assert took < 60
         settings = load([desk.root / "monitoring.yaml"], port_offset=offset)
         targets = f"{settings.services.prometheus.url}/api/v1/targets"
         eventually(lambda: _all_up(targets), within=90, what="the scrape of every target")
@@ -118,33 +114,18 @@ def test_the_whole_stack_comes_up_is_seen_takes_new_settings_and_leaves_nothing(
 
         rules = f"{settings.services.prometheus.url}/api/v1/rules"
         desk.write(thresholds={"critical": {"max_drawdown": 0.07}})
-<<<<<<< HEAD
-        stack.send_signal(signal.SIGHUP)
         told = _line(stack, "the settings were reloaded")
-=======
-        told = _line(stack, "the settings were read anew")
->>>>>>> 9a464a4 (nightdesk reload, up --watch and uninstall; backup and restore are read by click; how to upgrade)
         assert "exporter" in told
         assert "prometheus" in told
         eventually(lambda: "> 0.07" in str(requests.get(rules, timeout=5).json()), what="the new limit")
         desk.write(thresholds={"critical": {"max_drawdown": 0.07}}, webhook_actions={"workers": 12})
-<<<<<<< HEAD
-        stack.send_signal(signal.SIGHUP)
         told = _line(stack, "the settings were reloaded")
-=======
-        told = _line(stack, "the settings were read anew")
->>>>>>> 9a464a4 (nightdesk reload, up --watch and uninstall; backup and restore are read by click; how to upgrade)
         assert "webhook_actions" in told
         assert "prometheus" not in told, "it reads what it read before, and would drop alerts meanwhile"
         asked = desk.run("reload")
         assert (asked.returncode, asked.stdout) == (0, told.partition(" ")[2])
         desk.write(thresholds={"critical": {"max_drawdown": 7}})
-<<<<<<< HEAD
-        stack.send_signal(signal.SIGHUP)
         assert "thresholds.critical.max_drawdown" in _line(stack, "the settings stay unchanged")
-=======
-        assert "thresholds.critical.max_drawdown" in _line(stack, "the settings stay as they were")
->>>>>>> 9a464a4 (nightdesk reload, up --watch and uninstall; backup and restore are read by click; how to upgrade)
 
         below = psutil.Process(stack.pid).children(recursive=True)
         assert len(below) >= 6
