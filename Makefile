@@ -70,13 +70,14 @@ test-kills: setup ## Kill every part under a stream of alerts, alone and in pair
 test-drill: setup ## Plant every fault into a running stack, and see that a drill finds it (fifteen minutes)
 	NIGHTDESK_EVERY_FAULT=1 $(BIN)/python -m pytest tests/drill $(ARGS)
 
-audit: setup ## Ask for known vulnerabilities of what is locked, write build/sbom.json, look for secrets in the files
+audit: setup ## Ask for known vulnerabilities of what is locked and of images, write build/sbom.json, look for secrets
 	@tools=$$(mktemp -d) && trap 'rm -rf "$$tools"' EXIT && mkdir -p build && \
 	"$(PYTHON)" -m venv "$$tools" && "$$tools/bin/pip" install --quiet pip-audit cyclonedx-bom detect-secrets && \
 	"$$tools/bin/cyclonedx-py" requirements deploy/requirements.lock --of JSON -o build/sbom.json && \
 	git ls-files -z -- ':!*.lock' ':!tests' ':!docs/img' | xargs -0 "$$tools/bin/detect-secrets-hook" \
 	  --disable-plugin KeywordDetector && \
-	"$$tools/bin/pip-audit" --strict --require-hashes --disable-pip -r requirements.lock
+	"$$tools/bin/pip-audit" --strict --require-hashes --disable-pip -r requirements.lock && \
+	$(BIN)/python -m stack.image_audit docker-compose.yml deploy/kubernetes/*.yaml
 
 lock: ## Write the hashed locks from pyproject.toml: all for developers, the running part for the image
 	@tools=$$(mktemp -d) && trap 'rm -rf "$$tools"' EXIT && \

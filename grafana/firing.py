@@ -85,7 +85,12 @@ def firing(factory: PanelFactory, size: Size) -> Table:
         {"severity": "Severity", "alert": "Alert", "bot": "Bot"},
         [Column("For", f"max by (severity, alert, bot) ({short})", SECONDS, 0)],
         overrides=[
-            override("Severity", mappings=[severities], custom__displayMode="color-text", custom__width=80),
+            override(
+                "Severity",
+                mappings=[severities],
+                custom__cellOptions={"type": "color-text"},
+                custom__width=80,
+            ),
             override("Alert", links=[runbook], custom__minWidth=120),
             override("For", custom__width=80),
         ],

@@ -7,10 +7,10 @@ from typing import Any
 import attr
 from grafanalib import core
 
-# Grafana 9.0's. Later ones migrate it up; grafanalib's own, 12, is refused by Grafana 12 and 13.
-SCHEMA_VERSION = 36
-# Panels without a version are taken for those of Grafana 6.1 and rewritten.
-_PANEL_VERSION = "9.0.0"
+# The newest that Grafana publishes, so that Grafana 13 migrates nothing; grafanalib's own, 12, it refuses.
+SCHEMA_VERSION = 41
+# Panels of an older version, or of none, are rewritten.
+_PANEL_VERSION = "13.0.0"
 
 Json = dict[str, Any]
 
@@ -33,7 +33,7 @@ class Step:
 
 
 class _Panel:
-    """Writes a panel as Grafana 9 and later have it, without the keys of spans and Angular tables."""
+    """Writes a panel as Grafana 13 has it, without the keys of spans and Angular tables."""
 
     def to_json_data(self) -> Json:
         """Return Grafana's JSON."""
@@ -44,6 +44,8 @@ class _Panel:
         )  # fmt: skip
         panel["pluginVersion"] = _PANEL_VERSION
         panel["fieldConfig"]["defaults"] = _without(panel["fieldConfig"]["defaults"])
+        if "displayMode" in (legend := panel.get("options", {}).get("legend", {})):
+            legend["showLegend"] = True
         return panel
 
 
@@ -61,6 +63,13 @@ class StateTimeline(_Panel, core.StateTimeline):  # type: ignore[misc]  # grafan
 
 class Table(_Panel, core.Table):  # type: ignore[misc]  # grafanalib has no types
     """Rows and columns."""
+
+    def to_json_data(self) -> Json:
+        """Return Grafana's JSON."""
+        panel = super().to_json_data()
+        cells = panel["fieldConfig"]["defaults"]["custom"]
+        cells["cellOptions"] = {"type": cells.pop("displayMode")}
+        return panel
 
 
 class Logs(_Panel, core.Logs):  # type: ignore[misc]  # grafanalib has no types
@@ -124,16 +133,16 @@ class Variable(core.Template):  # type: ignore[misc]  # grafanalib has no types
 
 
 class TimePicker(core.TimePicker):  # type: ignore[misc]  # grafanalib has no types
-    """The ranges that can be picked, also where Grafana 12 and later look for them."""
+    """The ranges that can be picked, where Grafana 12 and later look for them."""
 
     def to_json_data(self) -> Json:
         """Return Grafana's JSON."""
         quick = [{"display": f"Last {span}", "from": f"now-{span}", "to": "now"} for span in self.timeOptions]
-        return _without(super().to_json_data()) | {"quick_ranges": quick}
+        return _without(super().to_json_data(), "time_options") | {"quick_ranges": quick}
 
 
 class Dashboard(core.Dashboard):  # type: ignore[misc]  # grafanalib has no types
-    """A dashboard of schema version 36."""
+    """A dashboard of Grafana's schema version."""
 
     def to_json_data(self) -> Json:
         """Return Grafana's JSON."""

@@ -209,7 +209,7 @@ class PanelFactory(Outline):
             "legend": {"show": True},
             "rowsFrame": {"layout": "auto"},
             "showValue": "never",
-            "tooltip": {"show": True, "yHistogram": False},
+            "tooltip": {"mode": "single", "yHistogram": False},
             "yAxis": {"axisPlacement": "left", "reverse": False},
         }
         return Kind(
@@ -258,7 +258,7 @@ class PanelFactory(Outline):
             unit=unit,
             drawStyle="bars" if columns else "line",
             barAlignment=1 if columns else 0,  # a column stands for what follows its point
-            stacking={"mode": "normal", "group": "A"} if columns else {},
+            stacking={"mode": "normal" if columns else "none", "group": "A"},
             lineWidth=self.colours.bar_width if columns else self.colours.line_width,
             lineInterpolation="smooth" if filled else "linear",
             fillOpacity=80 if columns else 10 if filled else 0,

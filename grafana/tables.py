@@ -85,9 +85,9 @@ def _cell(column: Column) -> Json:
     if column.steps:
         properties["thresholds"] = {"mode": "absolute", "steps": list(column.steps)}
     if column.top is not None:
-        properties |= {"min": 0, "max": column.top, "custom__displayMode": "basic"}
+        properties |= {"min": 0, "max": column.top, "custom__cellOptions": {"type": "gauge", "mode": "basic"}}
     elif column.steps or column.mapping:
-        properties["custom__displayMode"] = "color-text"
+        properties["custom__cellOptions"] = {"type": "color-text"}
     if column.steps or column.mapping:
         properties["color"] = {"mode": "thresholds"}
     return override(column.title, **properties)
