@@ -1,6 +1,6 @@
 # What a developer and a user type. Every target sets up what it needs first, and may be run again at any time.
 .DEFAULT_GOAL := help
-.PHONY: help setup up render docs simulate simulate-mutants test test-chaos test-drill test-kills lint fmt bench lock audit release clean
+.PHONY: help setup up render docs pictures simulate simulate-mutants test test-chaos test-drill test-kills lint fmt bench lock audit release clean
 
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
   $$python -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
@@ -69,6 +69,9 @@ test-kills: setup ## Kill every part under a stream of alerts, alone and in pair
 
 test-drill: setup ## Plant every fault into a running stack, and see that a drill finds it (fifteen minutes)
 	NIGHTDESK_EVERY_FAULT=1 $(BIN)/python -m pytest tests/drill $(ARGS)
+
+pictures: setup ## Make the pictures of README and docs from the demo (wants Chromium, Node.js and npm; ten minutes)
+	$(BIN)/python -m tests.pictures
 
 audit: setup ## Ask for known vulnerabilities of what is locked and of images, write build/sbom.json, look for secrets
 	@tools=$$(mktemp -d) && trap 'rm -rf "$$tools"' EXIT && mkdir -p build && \

@@ -33,6 +33,20 @@ class Currencies(Palette):
             for currency, names in bots.items()
         }
 
+    @property
+    def by_currency(self) -> dict[str, str]:
+        """The label of rows of money and its title: none where all bots have one currency."""
+        return {"currency": "Currency"} if len(self.currencies()) > 1 else {}
+
+    def in_currencies(self, expr: str) -> str:
+        """Return an amount, by `currency` where there are several; `%s` stands for the matchers of one."""
+        if not self.by_currency:
+            return expr.replace("%s", BOT)
+        return " or ".join(
+            f'label_replace({expr.replace("%s", matchers)}, "currency", "{currency}", "", "")'
+            for currency, matchers in self.currencies().items()
+        )
+
     def money_unit(self) -> str:
         """Return the unit of money where a bot has no currency of its own; exact, never rounded to K."""
         return money(next(iter(self.currencies())))

@@ -89,7 +89,7 @@ def firing(factory: PanelFactory, size: Size) -> Table:
                 "Severity",
                 mappings=[severities],
                 custom__cellOptions={"type": "color-text"},
-                custom__width=80,
+                custom__width=96,
             ),
             override("Alert", links=[runbook], custom__minWidth=120),
             override("For", custom__width=80),

@@ -78,6 +78,7 @@ class Palette:
                 "lines": chosen.lines.model_copy(update=lines),
                 "bars": readable(chosen.bars, theme, FIGURE),
                 "pie": [readable(colour, theme, FIGURE) for colour in chosen.pie],
+                "bots": [readable(colour, theme, FIGURE) for colour in chosen.bots],
                 "won": self.text(chosen.won),
                 "lost": self.text(chosen.lost),
             }

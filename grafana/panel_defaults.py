@@ -37,7 +37,6 @@ class Outline(Currencies):
         decimals: int | None,
         empty: str,
         top: float | None = None,
-        floor: float | None = None,
         instant: bool = True,
     ) -> Json:
         """Return the queries, options and defaults of a panel of values."""
@@ -47,11 +46,10 @@ class Outline(Currencies):
             "noValue": empty,
             "mappings": [unknown(empty)],
             "color": {"mode": "thresholds"},
+            "min": 0,
         }
         if top is not None:
-            defaults |= {"min": 0, "max": top}
-        elif floor is not None:
-            defaults["min"] = floor
+            defaults["max"] = top
         found = list(targets(queries, instant=instant))
         return {"targets": found, "options": options, "defaults": defaults}
 

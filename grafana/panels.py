@@ -25,6 +25,7 @@ from grafana.sums import summed
 MOST_LINES = 8  # that eyes can tell apart on one chart
 # How many values a label can have; what is not here has no bound.
 _VALUES = {"outcome": 3, "side": 2, "severity": 4, "source": 3, "confidence": 2, "objective": 6}
+_BARS: Json = {"sizing": "manual", "minVizWidth": 8, "minVizHeight": 16, "maxVizHeight": 48}  # pixels
 _REDUCED: Json = {"calcs": ["lastNotNull"], "fields": "", "values": False}
 
 
@@ -145,16 +146,20 @@ class PanelFactory(Outline):
         steps: Sequence[Step] = (),
         decimals: int | None = None,
         top: float | None = None,
-        floor: float | None = 0,
         overrides: Sequence[Json] = (),
         size: Size = "large",
     ) -> Kind:
-        """Return a horizontal bar for each value now, from `floor` on: None where there may be losses."""
-        options: Json = {"reduceOptions": _REDUCED, "orientation": "horizontal", "displayMode": "basic"}
+        """Return a horizontal bar for each value now, from zero on: what may be lost stands in a table."""
+        options: Json = {
+            "reduceOptions": _REDUCED,
+            "orientation": "horizontal",
+            "displayMode": "basic",
+            **_BARS,
+        }
         return Kind(
             kind="bargauge",
             **self.common(title, words, queries, size, steps),
-            **self.shown(queries, options, unit=unit, decimals=decimals, empty=empty, top=top, floor=floor),
+            **self.shown(queries, options, unit=unit, decimals=decimals, empty=empty, top=top),
             overrides=list(overrides),
         )
 
@@ -266,9 +271,23 @@ class PanelFactory(Outline):
             tooltipMode="multi",
             legendCalcs=["sum" if columns else "lastNotNull"],
             thresholdsStyleMode="line" if limits else "off",
-            overrides=list(overrides),
+            overrides=[*self._apart(queries), *overrides],
             extraJson={"fieldConfig": {"defaults": defaults}},
         )
+
+    def _apart(self, queries: Sequence[Query]) -> list[Json]:
+        """Return the colours of bots, each its own on all charts, and of limits, which are no bot's."""
+        found = list[Json]()
+        named = [query.legend for query in queries if not query.legend.endswith("limit")]
+        if len(named) < len(queries):
+            grey = {"mode": "fixed", "fixedColor": NEUTRAL}
+            dashed = {"fill": "dash", "dash": [6, 6]}
+            found.append(override("/limit$/", "byRegexp", color=grey, custom__lineStyle=dashed))
+        if self.alone or len(named) != 1 or named[0].count("{{") != 1:
+            return found
+        hues = self.colours.bots
+        bots = {named[0].replace("{{bot}}", bot): at for at, bot in enumerate(self.settings.bots)}
+        return [*(painted(line, hues[at % len(hues)]) for line, at in bots.items()), *found]
 
     def _few(self, queries: Sequence[Query], worst: Worst) -> tuple[Sequence[Query], str]:
         """Return the queries, cut to the worst lines where there may be too many, and what that says."""

@@ -7,10 +7,12 @@ from string import ascii_uppercase
 from grafanalib import core
 
 from grafana.grafanalib_extensions import Json, Step, Table
-from grafana.panel_fields import NEUTRAL, NUMBER, Query, override, targets, unknown
+from grafana.panel_fields import NEUTRAL, NUMBER, Query, money, override, targets, unknown
 from grafana.panels import PanelFactory, Size
 
+_LAPTOP = 1248  # pixels that a table across the page has on a screen of 1280
 _NARROWEST = 80  # pixels: a dozen columns are within sight on a laptop
+_LETTER, _EDGES = 8, 32  # pixels that a letter of a title takes at most; its sides, and the arrow of sorting
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,15 @@ class Column:
     mapping: Json | None = None
     label: str = ""
     top: float | None = None
+
+
+def amount(factory: PanelFactory, title: str, expr: str, steps: Sequence[Step] = ()) -> Column:
+    """Return a column of money; `%s` stands in `expr` where the matchers of a currency go.
+
+    Where bots have several currencies, the table's rows need `factory.by_currency`.
+    """
+    unit = money("") if factory.by_currency else factory.money_unit()
+    return Column(title, factory.in_currencies(expr), unit, factory.settings.dashboards.decimals.money, steps)
 
 
 def table(
@@ -64,8 +75,8 @@ def table(
         targets=list(targets(queries, instant=True, table=True)),
         transformations=[{"id": "merge", "options": {}}, {"id": "organize", "options": organize}],
         overrides=[
-            *(override(title, noValue="–") for title in rows.values()),
-            *(_cell(column) for column in columns),
+            *(override(title, noValue="–", **_width(title, len(shown))) for title in rows.values()),
+            *(_cell(column, _width(column.title, len(shown))) for column in columns),
             *overrides,
         ],
         sortBy=[core.TableSortByField(displayName=name, desc=falls) for name, falls in order.items()],
@@ -74,11 +85,22 @@ def table(
     )
 
 
-def _cell(column: Column) -> Json:
+def _width(title: str, columns: int) -> Json:
+    """Return the width at which a column's title is not cut, one of so many.
+
+    One that needs more than its share has a fixed width, which Grafana takes off the shares of the others.
+    """
+    needs = _LETTER * len(title) + _EDGES
+    if needs <= _NARROWEST:
+        return {}
+    return {"custom__width" if needs > _LAPTOP / columns else "custom__minWidth": needs}
+
+
+def _cell(column: Column, width: Json) -> Json:
     """Return how the cells of a column are written and coloured."""
     if column.label:
-        return override(column.title, noValue="–")
-    properties: Json = {"unit": column.unit, "noValue": "–"}
+        return override(column.title, noValue="–", **width)
+    properties: Json = {"unit": column.unit, "noValue": "–", **width}
     if column.decimals is not None:
         properties["decimals"] = column.decimals
     properties["mappings"] = [*([column.mapping] if column.mapping else []), unknown("–")]

@@ -172,8 +172,8 @@ def _outcomes(factory: PanelFactory) -> list[Panel]:
         ),
         factory.bars(
             "Actions by name",
-            "In the time shown.",
-            [Query(f"sort_desc(round({_counted('actions', 'action')}))", "{{action}}")],
+            "In the time shown, the eight most frequent.",
+            [Query(f"topk(8, round({_counted('actions', 'action')}))", "{{action}}")],
             unit=COUNT,
             decimals=0,
             empty="no action",

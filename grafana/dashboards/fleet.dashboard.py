@@ -10,7 +10,7 @@ from grafana.panel_fields import COUNT, NUMBER, RATIO, Query, named_values, over
 from grafana.panels import PanelFactory
 from grafana.pnl import pnl
 from grafana.promql import BOT, each, known, known_money
-from grafana.tables import Column, table
+from grafana.tables import Column, amount, table
 
 UID = "trading-bot-fleet"
 
@@ -86,15 +86,7 @@ def _money_columns(factory: PanelFactory) -> list[Column]:
         Column(
             "Win rate", each("win_rate"), RATIO, decimals, factory.at_least(limits.warning.win_rate), top=1
         ),
-        *(
-            Column(
-                f"P&L {currency}",
-                f"max by (bot) {known_money('profit_loss')}".replace("%s", matchers),
-                COUNT,
-                shown.decimals.money,
-            )
-            for currency, matchers in factory.currencies().items()
-        ),
+        amount(factory, "P&L", f"max by (bot) {known_money('profit_loss')}"),
     ]
 
 
@@ -133,7 +125,7 @@ def _bots(factory: PanelFactory) -> Table:
         factory,
         "All bots",
         words,
-        {"bot": "Bot"},
+        {"bot": "Bot"} | factory.by_currency,
         [*_money_columns(factory), *_machine_columns(factory)],
         empty="–",
         first={"State": False, "Drawdown": True},

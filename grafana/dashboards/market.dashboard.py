@@ -11,6 +11,7 @@ from grafana.grid import Row
 from grafana.panel_fields import COUNT, NUMBER, RATIO, Query, named_values
 from grafana.panels import PanelFactory
 from grafana.promql import SYMBOL, coded, each
+from grafana.tables import Column, table
 
 UID = "trading-bot-market"
 NONE = "no market told"
@@ -46,14 +47,23 @@ def _now(factory: PanelFactory) -> list[Panel]:
             steps=calm,
             top=2 * factory.settings.thresholds.warning.volatility,
         ),
-        factory.bars(
+        table(
+            factory,
             "Change over 24 hours",
             "Of the price: the four that rose most and the four that fell most.",
-            [Query(f"sort_desc(topk(4, {change}) or bottomk(4, {change}))", factory.who("{{symbol}}"))],
-            **factory.ratio,
+            ({} if factory.alone else {"bot": "Bot"}) | {"symbol": "Symbol"},
+            [
+                Column(
+                    "Change",
+                    f"topk(4, {change}) or bottomk(4, {change})",
+                    RATIO,
+                    factory.settings.dashboards.decimals.ratio,
+                    [Step(factory.text(factory.colours.lines.accuracy)), Step(factory.calm, 0)],
+                )
+            ],
             empty=NONE,
-            steps=[Step(factory.colours.lines.accuracy), Step(factory.calm, 0)],
-            floor=None,
+            first="Change",
+            size="large",
         ),
         *_volumes(factory),
         factory.bars(

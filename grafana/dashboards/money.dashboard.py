@@ -8,7 +8,7 @@ from grafana.grid import Row
 from grafana.panel_fields import NUMBER, RATIO, Query, named_values
 from grafana.panels import PanelFactory
 from grafana.promql import each
-from grafana.tables import Column, table
+from grafana.tables import Column, amount, table
 from stack.settings.names import (
     EXPECTED_SHORTFALL,
     FEES,
@@ -48,13 +48,15 @@ def _limits(factory: PanelFactory) -> Panel:
             factory.at_most(factory.settings.thresholds.critical.loss_limit_used, 1),
             top=1,
         ),
-        Column("Left", each("loss_limit_left", *labels), factory.money_unit(), decimals.money),
-        Column("Reached at", each("loss_limit_threshold", *labels), factory.money_unit(), decimals.money),
+        *(
+            amount(factory, title, f"max by (bot, limit, account) (trading_bot_loss_limit_{metric}{{%s}})")
+            for title, metric in {"Left": "left", "Reached at": "threshold"}.items()
+        ),
         Column("Acts at", each("loss_limit_acts_at_ratio", *labels), RATIO, 0),
         Column("Known", each("loss_limit_complete", *labels), mapping=certain),
         Column("Of", f"1000 * {each('loss_limit_known_timestamp_seconds', *labels)}", "dateTimeFromNow"),
     ]
-    rows = {"bot": "Bot", "limit": "Limit", "account": "Account"}
+    rows = {"bot": "Bot", "limit": "Limit", "account": "Account"} | factory.by_currency
     words = (
         "Most used up first. LossLimit fires at the share at which a limit acts. While a bot is down "
         "it goes by what was known last, which is as old as the last column says."
@@ -65,13 +67,13 @@ def _limits(factory: PanelFactory) -> Panel:
 def _made(factory: PanelFactory) -> Panel:
     decimals = factory.settings.dashboards.decimals
     columns = [
-        Column(title, each(metric, "window"), factory.money_unit(), decimals.money)
+        amount(factory, title, f"max by (bot, window) (trading_bot_{metric}{{%s}})")
         for title, metric in {PNL_CLOSED: "pnl", PNL_OPEN: "pnl_open", PNL: "pnl_all"}.items()
     ]
-    ratios = {"of the balance": "all", "of closed trades, of the balance": "closed"}
+    ratios = {f"{PNL} of balance": "all", "Closed, of balance": "closed"}
     columns += [
         Column(
-            f"{PNL} {title}",
+            title,
             each("pnl_ratio", "window", where=(f"counts={counts!r}",)),
             RATIO,
             decimals.ratio,
@@ -82,8 +84,11 @@ def _made(factory: PanelFactory) -> Panel:
         "By calendar day, week, month and in all. Of a window open positions count by what they moved since "
         "it began: unknown where nobody saw that. The balance is what closed trades had left when it began."
     )
-    rows = {"bot": "Bot", "window": "Window"}
-    return table(factory, f"{PNL}, closed and open", words, rows, columns, empty="not known", first=PNL)
+    rows = {"bot": "Bot", "window": "Window"} | factory.by_currency
+    title = f"{PNL}, closed and open"
+    return table(
+        factory, title, words, rows, columns, empty="not known", first={PNL_CLOSED: False, "Window": False}
+    )
 
 
 def _tails(factory: PanelFactory) -> list[Panel]:

@@ -13,7 +13,7 @@ from grafana.panel_fields import COUNT, NUMBER, RATIO, SECONDS, Query, named_val
 from grafana.panels import PanelFactory
 from grafana.pnl import pnl, pnl_today
 from grafana.promql import BOT, each, known, known_money
-from grafana.tables import Column, table
+from grafana.tables import Column, amount, table
 
 UID = "trading-bot"
 
@@ -22,11 +22,12 @@ def dashboard(factory: PanelFactory) -> Dashboard:
     """Return the dashboard."""
     every = [] if factory.alone else [_each_bot(factory)]
     rows = [
-        Row("Money", [*_made(factory), *_money_over_time(factory)]),
+        # First what fires: on a phone all panels stand one below the other.
         Row(
             "Alerts and incidents",
-            [how_many(factory), *_verdicts(factory), firing(factory, size="xlarge"), _up(factory)],
+            [firing(factory, size="xlarge"), _up(factory), how_many(factory), *_verdicts(factory)],
         ),
+        Row("Money", [*_made(factory), *_money_over_time(factory)]),
         Row("Bots, the worst first", [*every, *_figures(factory)]),
         Row("Trends", _trends(factory)),
         baseline.row(factory),
@@ -230,15 +231,7 @@ def _each_bot(factory: PanelFactory) -> Table:
             shown.decimals.ratio,
             factory.at_most(None, limits.critical.max_drawdown),
         ),
-        *(
-            Column(
-                f"P&L {currency}",
-                f"max by (bot) {known_money('profit_loss')}".replace("%s", matchers),
-                COUNT,
-                shown.decimals.money,
-            )
-            for currency, matchers in factory.currencies().items()
-        ),
+        amount(factory, "P&L", f"max by (bot) {known_money('profit_loss')}"),
         Column("Positions", known("active_positions"), COUNT),
         Column("Trades", known("trades"), COUNT),
         Column(
@@ -268,7 +261,7 @@ def _each_bot(factory: PanelFactory) -> Table:
         factory,
         "Each bot",
         words,
-        {"bot": "Bot"},
+        {"bot": "Bot"} | factory.by_currency,
         columns,
         empty="no bot known",
         first=first,

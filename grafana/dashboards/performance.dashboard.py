@@ -3,13 +3,13 @@
 from grafanalib.core import Panel
 
 from grafana.frame import frame, span
-from grafana.grafanalib_extensions import Dashboard, Kind, Stat, Step
+from grafana.grafanalib_extensions import Dashboard, Kind, Stat, Step, Table
 from grafana.grid import Row
-from grafana.panel_fields import COUNT, NUMBER, RATIO, Pace, Query, money, named_values
+from grafana.panel_fields import COUNT, NUMBER, RATIO, Pace, Query, named_values
 from grafana.panels import PanelFactory
 from grafana.pnl import pnl
 from grafana.promql import each, known_money, traded
-from grafana.tables import Column, table
+from grafana.tables import Column, amount, table
 
 UID = "trading-bot-performance"
 WINDOWS = {"day": "today", "week": "this week", "month": "this month"}
@@ -26,7 +26,7 @@ def dashboard(factory: PanelFactory) -> Dashboard:
         Row("Over time", _over_time(factory)),
         Row("Ratios of closed trades", [*closed, _expectancy(factory)]),
         Row("Ratios of whole days, without today", whole_days),
-        Row("Where it came from", [*_by_symbol(factory), _won_and_lost(factory)]),
+        Row("Where it came from", [_by_symbol(factory), _won_and_lost(factory)]),
         Row("Score and benchmarks", [*scores, *benchmarks]),
     ]
     purpose = "What the bots made, when, in what, and how that compares with what was hoped for."
@@ -64,8 +64,8 @@ def _ratios(factory: PanelFactory) -> tuple[list[Stat], list[Stat]]:
     )
     figures = {
         "Sharpe ratio": ("sharpe_ratio", "too few days", factory.at_least(benchmarks.min_sharpe_ratio)),
-        "Sortino ratio": ("sortino_ratio", "no losing day", ()),
-        "Calmar ratio": ("calmar_ratio", "no losing day", ()),
+        "Sortino ratio": ("sortino_ratio", "no whole day lost", ()),
+        "Calmar ratio": ("calmar_ratio", "no whole day lost", ()),
         "Profit factor": ("profit_factor", "no loss yet", factory.at_least(1)),
         "Recovery factor": ("recovery_factor", "no fall yet", ()),
     }
@@ -131,31 +131,19 @@ def _over_time(factory: PanelFactory) -> list[Panel]:
     ]
 
 
-def _by_symbol(factory: PanelFactory) -> list[Kind]:
-    currencies = factory.currencies()
-    return [
-        factory.bars(
-            "Closed P&L by symbol" if len(currencies) < 2 else f"Closed P&L by symbol, {currency}",
-            "Of all chosen bots: the four that made most and the four that made least.",
-            [
-                Query(
-                    _most(f"sum by (symbol) (max by (bot, symbol) (trading_bot_symbol_pnl{{{matchers}}}))"),
-                    "{{symbol}}",
-                )
-            ],
-            unit=money(currency),
-            decimals=factory.settings.dashboards.decimals.money,
-            empty="no trade closed",
-            steps=[Step(factory.colours.lost), Step(factory.colours.won, 0)],
-            floor=None,
-        )
-        for currency, matchers in currencies.items()
-    ]
-
-
-def _most(expr: str) -> str:
-    """Return the largest gains and losses, the best first."""
-    return f"sort_desc(topk(4, {expr}) or bottomk(4, {expr}))"
+def _by_symbol(factory: PanelFactory) -> Table:
+    made = "sum by (symbol) (max by (bot, symbol) (trading_bot_symbol_pnl{%s}))"
+    return table(
+        factory,
+        "Closed P&L by symbol",
+        "Of all chosen bots: the four that made most and the four that made least; the worst first.",
+        {"symbol": "Symbol"} | factory.by_currency,
+        [amount(factory, "Closed P&L", f"topk(4, {made}) or bottomk(4, {made})", factory.earned)],
+        empty="no trade closed",
+        first="Closed P&L",
+        falling=False,
+        size="large",
+    )
 
 
 def _won_and_lost(factory: PanelFactory) -> Kind:

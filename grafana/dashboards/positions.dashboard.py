@@ -1,5 +1,7 @@
 """Positions: what the bots hold, the worst first: without a stop, near liquidation, drained by funding."""
 
+from collections.abc import Sequence
+
 from grafanalib.core import Panel
 
 from grafana.frame import frame
@@ -8,7 +10,7 @@ from grafana.grid import Row
 from grafana.panel_fields import NUMBER, RATIO, SECONDS, Query, named_values
 from grafana.panels import PanelFactory
 from grafana.promql import SYMBOL, each, of
-from grafana.tables import Column, table
+from grafana.tables import Column, amount, table
 
 UID = "trading-bot-positions"
 _OF = ("symbol", "side")
@@ -90,18 +92,9 @@ def _now(factory: PanelFactory) -> list[Panel]:
     ]
 
 
-def _money(factory: PanelFactory, title: str, metric: str, steps: list[Step]) -> list[Column]:
-    """Return a column of money for each currency."""
-    return [
-        Column(
-            f"{title} {currency}",
-            f"max by (bot, symbol, side) (trading_bot_position_{metric}{{{matchers},{SYMBOL}}})",
-            f"suffix:{currency}",
-            factory.settings.dashboards.decimals.money,
-            steps,
-        )
-        for currency, matchers in factory.currencies().items()
-    ]
+def _money(factory: PanelFactory, title: str, metric: str, steps: Sequence[Step] = ()) -> Column:
+    expr = f"max by (bot, symbol, side) (trading_bot_position_{metric}{{%s,{SYMBOL}}})"
+    return amount(factory, title, expr, steps)
 
 
 def _held(factory: PanelFactory) -> Table:
@@ -119,8 +112,8 @@ def _held(factory: PanelFactory) -> Table:
             2,
             [Step(factory.good), Step(factory.warn, 0.5), Step(factory.bad, 1)],
         ),
-        *_money(factory, "Value", "value", []),
-        *_money(factory, "P&L", "profit", [Step(factory.colours.lost), Step(factory.colours.won, 0)]),
+        _money(factory, "Value", "value"),
+        _money(factory, "P&L", "profit", factory.earned),
         Column("Stop", _of("unprotected"), mapping=stop),
         Column("To stop", _of("stop_distance_ratio"), RATIO, decimals),
         Column(
@@ -138,10 +131,10 @@ def _held(factory: PanelFactory) -> Table:
             decimals,
             [Step(factory.good), Step(factory.bad, critical.margin_ratio)],
         ),
-        *_money(factory, "Funding", "funding_paid", []),
+        _money(factory, "Funding", "funding_paid"),
         Column("Age", _of("age_seconds"), SECONDS, 0),
     ]
-    rows = {"bot": "Bot", "symbol": "Symbol", "side": "Side"}
+    rows = {"bot": "Bot", "symbol": "Symbol", "side": "Side"} | factory.by_currency
     return table(factory, "All positions", words, rows, columns, empty="–", first="Danger")
 
 

@@ -7,7 +7,7 @@ from grafana.grafanalib_extensions import Dashboard, Stat, Step
 from grafana.grid import Row
 from grafana.panel_fields import NEUTRAL, NUMBER, RATIO, SECONDS, Query, named_values, override
 from grafana.panels import PanelFactory
-from grafana.promql import each, quantile
+from grafana.promql import BOT, each, quantile
 from grafana.tables import Column, table
 
 UID = "trading-bot-sla"
@@ -98,7 +98,8 @@ def _requests(factory: PanelFactory) -> Stat:
         f"Wished for: {sla.throughput.average:g}, {sla.throughput.peak:g} at the peak.",
         [
             Query(f"max({each('bot:trading_bot_api_requests:rate')})", "now"),
-            Query(f"max({each('bot:trading_bot_api_requests:peak')})", "peak"),
+            # The peak is recorded after the rate: what is asked for now counts too.
+            Query(f'max({{__name__=~"bot:trading_bot_api_requests:(rate|peak)",{BOT}}})', "peak"),
         ],
         unit="reqps",
         decimals=2,

@@ -255,6 +255,7 @@ class Colours(Section):
     bars: Colour
     bar_width: Annotated[int, Between(1, 10), Plain]
     pie: list[Colour]
+    bots: Annotated[list[Colour], Field(min_length=1)]
     won: Colour
     lost: Colour
 

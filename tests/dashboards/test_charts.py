@@ -90,7 +90,7 @@ def test_no_chart_has_more_lines_than_eyes_can_follow(boards: dict[str, Board], 
     crowds, drawn = {}, 0
     for name, board in boards.items():
         rows = {panel["id"]: row for row, panel in _with_rows(board)}
-        for panel in charts(board):
+        for panel in (one for one in panels(board) if one["type"] in {"timeseries", "bargauge"}):
             repeated = rows[panel["id"]]
             chosen = {repeated: _values(repeated)[0]} if repeated else {}
             seen = View(view.at, view.back, chosen=chosen)

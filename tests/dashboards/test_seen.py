@@ -1,0 +1,128 @@
+"""What was seen on pictures of the boards and mended, as rules of structure."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.dashboards.conftest import END, serving, settings_of
+from tests.dashboards.reading import View, every, panels, run
+
+Board = dict[str, Any]
+ROW, GAP = 30, 8  # pixels of a row of the grid, and between rows
+LETTER, EDGES = 8, 32  # pixels that a letter of a column's title takes at most, and its sides and its arrow
+
+
+@pytest.fixture(scope="module")
+def boards(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Board]:
+    return every(settings_of(tmp_path_factory.mktemp("settings")))
+
+
+def of_kind(boards: dict[str, Board], kind: str) -> Iterator[Board]:
+    """Yield the panels of this kind of all boards."""
+    yield from (panel for board in boards.values() for panel in panels(board) if panel["type"] == kind)
+
+
+def said_of(panel: Board, field: str) -> Board:
+    """Return the properties that the field of this name has of its own."""
+    return {
+        one["id"]: one["value"]
+        for rule in panel["fieldConfig"]["overrides"]
+        if rule["matcher"]["options"] == field
+        for one in rule["properties"]
+    }
+
+
+def columns(panel: Board) -> list[str]:
+    """Return the titles of a table's columns."""
+    (organize,) = (one["options"] for one in panel["transformations"] if one["id"] == "organize")
+    hidden = organize["excludeByName"]
+    return [title for name, title in organize["renameByName"].items() if name not in hidden]
+
+
+def test_what_fires_is_within_the_second_screen_of_a_phone(boards: dict[str, Board]) -> None:
+    above = 0
+    for panel in boards["overview"]["panels"]:
+        if panel["title"] == "Alerts":
+            break
+        above += panel["gridPos"]["h"] * (ROW + GAP)
+    assert above <= 850, "on a phone panels stand one below the other"
+
+
+def test_money_in_a_table_is_in_the_currency_of_its_bot(boards: dict[str, Board], tmp_path: Path) -> None:
+    tables = [one for one in of_kind(boards, "table") if re.search(r"P&L|Left|Value", str(columns(one)))]
+    assert len(tables) >= 4
+    for panel in tables:
+        assert re.findall(r"USDT|BTC", str(panel["fieldConfig"])) == [], (
+            f"{panel['title']}: of two currencies"
+        )
+        assert "Currency" in columns(panel), panel["title"]
+    alone = every(settings_of(tmp_path, bots={}))
+    for panel in of_kind(alone, "table"):
+        assert "Currency" not in columns(panel), f"{panel['title']}: one currency stands at the figure"
+
+
+def test_a_bar_stands_for_what_lies_between_zero_and_its_value(boards: dict[str, Board]) -> None:
+    bars = list(of_kind(boards, "bargauge"))
+    assert len(bars) >= 4
+    assert [one["title"] for one in bars if one["fieldConfig"]["defaults"].get("min") != 0] == []
+
+
+def test_a_bot_has_one_colour_on_all_charts(boards: dict[str, Board]) -> None:
+    of_bots = [
+        panel
+        for panel in of_kind(boards, "timeseries")
+        if [target["legendFormat"] for target in panel["targets"]] == ["{{bot}}"]
+    ]
+    seen: dict[str, set[str]] = {"demo": set(), "my.bot": set()}
+    for panel in of_bots:
+        for name, colours in seen.items():
+            colours.add(said_of(panel, name)["color"]["fixedColor"])
+    assert len(of_bots) >= 10
+    assert {len(colours) for colours in seen.values()} == {1}
+    assert seen["demo"] != seen["my.bot"]
+
+
+def test_a_limit_that_is_a_line_is_dashed_in_the_colour_of_text(boards: dict[str, Board]) -> None:
+    limited = [
+        panel
+        for panel in of_kind(boards, "timeseries")
+        if any(target["legendFormat"].endswith("limit") for target in panel["targets"])
+    ]
+    assert limited
+    for panel in limited:
+        said = said_of(panel, "/limit$/")
+        assert said["custom.lineStyle"]["fill"] == "dash"
+        assert said["color"]["fixedColor"] == "text"
+
+
+def test_titles_of_columns_are_not_cut(boards: dict[str, Board]) -> None:
+    for panel in of_kind(boards, "table"):
+        least = panel["fieldConfig"]["defaults"]["custom"]["minWidth"]
+        for title in columns(panel):
+            said = said_of(panel, title)
+            width = said.get("custom.width", said.get("custom.minWidth", least))
+            assert width >= LETTER * len(title) + EDGES, f"{panel['title']}: {title}"
+
+
+def test_money_is_sorted_from_the_worst(boards: dict[str, Board]) -> None:
+    for panel in of_kind(boards, "table"):
+        first = panel["options"]["sortBy"][0] if "sortBy" in panel["options"] else panel["sortBy"][0]
+        if "P&L" in first["displayName"]:
+            assert first["desc"] is False, panel["title"]
+
+
+def test_requests_now_are_never_above_their_peak(boards: dict[str, Board], tmp_path: Path) -> None:
+    (panel,) = (one for one in panels(boards["sla"]) if one["title"] == "Requests")
+    rates = {"now": ("rate", {"demo": 11.5, "my.bot": 2.0}), "peak": ("peak", {"demo": 5.25, "my.bot": 3.0})}
+    samples = {
+        f'bot:trading_bot_api_requests:{level}{{bot="{bot}"}}': [(at, value) for at in (END - 60, END)]
+        for level, bots in rates.values()
+        for bot, value in bots.items()
+    }
+    with serving(samples, tmp_path) as url:
+        now, peak = (run(url, View(END, back=60), panel, target).only() for target in panel["targets"])
+    assert now == 11.5
+    assert peak == 11.5
