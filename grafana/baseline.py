@@ -6,7 +6,7 @@ from grafanalib.core import Panel
 
 from grafana.grafanalib_extensions import Json
 from grafana.grid import Row
-from grafana.panel_fields import NEUTRAL, NUMBER, RATIO, SECONDS, Query, override
+from grafana.panel_fields import COUNT, NEUTRAL, NUMBER, RATIO, SECONDS, Query, override
 from grafana.panels import PanelFactory
 from grafana.promql import each, known, weeks_before
 
@@ -17,6 +17,10 @@ def row(factory: PanelFactory) -> Row:
     """Return the row, folded, one for each bot."""
     charts = [
         _against(factory, "Drawdown", known("drawdown_ratio"), unit=RATIO, empty="no drawdown known"),
+        _against(factory, "Win rate", each("win_rate"), unit=RATIO, empty="no trade closed"),
+        _against(
+            factory, "Open positions", known("active_positions"), unit=COUNT, empty="no positions known"
+        ),
         _against(factory, "Trades per hour", each("trades_per_hour"), unit=NUMBER, empty="no trade closed"),
         _against(factory, "Error rate", each("error_rate"), unit=RATIO, empty="no API calls known"),
         _against(

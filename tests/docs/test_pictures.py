@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.webhook_actions.world import ROOT
+from tests.webhook_actions.harness import ROOT
 
 LARGEST = 300_000  # bytes
 _NAMED = re.compile(r"(?:\]\(|src=\")([\w/.-]+\.png)")

@@ -7,9 +7,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import requests
 import yaml
@@ -20,11 +19,12 @@ from tests.dashboards.reading import every
 from tests.pictures.boards import bundle, draw
 from tests.webhook_actions import screenshots
 from tests.webhook_actions.chromium import Browser
-from tests.webhook_actions.world import ROOT
+from tests.webhook_actions.harness import ROOT
 
 IMAGES = ROOT / "docs/img"
-CALM = 300  # seconds for which the bots trade before something happens
-WIDE, PHONE = (1280, 860), (390, 1000)  # pixels
+CALM = 180  # seconds for which the bots trade before something happens
+BACK = "30m"  # what the boards show
+WIDE, PHONE, PAGE = (1280, 860), (390, 1100), (860, 1000)  # pixels
 PARTS = (
     "exporter",
     "demo_bot",
@@ -35,21 +35,16 @@ PARTS = (
     "grafana",
 )
 # What happens: one bot loses a fifth of its money, another dies and does not come back.
-FAULTS = {"hare": ("drawdown",), "demo": ("stay_down", "crash")}
+FALLS, DIES = "demo_2", "demo"
+_FAULTS = [(FALLS, "drawdown"), (DIES, "stay_down"), (DIES, "crash")]
 
 
-def _settings(bots: dict[str, int]) -> dict[str, Any]:
-    token = str(ROOT / "secrets/demo_bot_token")
-    sources = {
-        name: {"type": "http", "url": f"http://127.0.0.1:{port}", "token_file": token}
-        for name, port in bots.items()
-    }
-    return {
-        "demo": {"enabled": True},
-        "bots": {
-            "hare": {"source": sources["hare"], "starting_capital": 10_000},
-            "euro": {"source": sources["euro"], "starting_capital": 10_000, "currency": "EUR"},
-        },
+@contextmanager
+def _desk(folder: Path) -> Iterator[tuple[Settings, Path]]:
+    """Run a stack with three demo bots that have a past; gives its settings and their file."""
+    config = folder / "desk.yaml"
+    given = {
+        "demo": {"enabled": True, "bots": 3, "history": "90d"},
         "services": {name: {"port": free_port()} for name in PARTS},
         "collection": {
             "trading": {"interval": "10s"},
@@ -58,39 +53,18 @@ def _settings(bots: dict[str, int]) -> dict[str, Any]:
         },
         "thresholds": {"critical": {"down_after": "60s"}},
     }
-
-
-@contextmanager
-def _running(*command: str, log: Path) -> Iterator[None]:
-    with log.open("wb") as words:
-        process = subprocess.Popen([sys.executable, "-m", *command], cwd=ROOT, stdout=words, stderr=words)
+    config.write_text(yaml.safe_dump(given))
+    command = ["stack.cli", "up", "--config", str(config), "--data", str(folder / "data")]
+    with (folder / "up.log").open("wb") as words:
+        up = subprocess.Popen([sys.executable, "-m", *command], cwd=ROOT, stdout=words, stderr=words)
     try:
-        yield
-    finally:
-        os.kill(process.pid, signal.SIGINT)
-        process.wait(60)
-
-
-@contextmanager
-def _desk(folder: Path) -> Iterator[tuple[Settings, dict[str, int]]]:
-    """Run a stack with three demo bots, one of them in euros; gives its settings and the bots' ports."""
-    ports = {"hare": free_port(), "euro": free_port()}
-    with ExitStack() as running:
-        for name, port in ports.items():
-            config = folder / f"{name}.yaml"
-            config.write_text(
-                yaml.safe_dump({"demo": {"enabled": True}, "services": {"demo_bot": {"port": port}}})
-            )
-            options = ("--config", str(config), "--data", str(folder / name))
-            running.enter_context(_running("demo_bot", *options, log=folder / f"{name}.log"))
-        given = _settings(ports)
-        config = folder / "desk.yaml"
-        config.write_text(yaml.safe_dump(given))
-        options = ("--config", str(config), "--data", str(folder / "data"))
-        running.enter_context(_running("stack.cli", "up", *options, log=folder / "up.log"))
         settings = load([config])
-        eventually(lambda: _asked(settings, "count(trading_bot_up == 1)") == 3, within=120, what="three bots")
-        yield settings, ports | {"demo": given["services"]["demo_bot"]["port"]}
+        bots = "count(trading_bot_up == 1)"
+        eventually(lambda: _asked(settings, bots) == 3, within=600, what="three bots that are up")
+        yield settings, config
+    finally:
+        os.kill(up.pid, signal.SIGINT)
+        up.wait(60)
 
 
 def _asked(settings: Settings, query: str) -> float:
@@ -103,58 +77,55 @@ def _asked(settings: Settings, query: str) -> float:
     return float(found[0]["value"][1]) if found else 0
 
 
-def _break(ports: dict[str, int]) -> None:
+def _break(settings: Settings) -> None:
     token = (ROOT / "secrets/demo_bot_token").read_text().strip()
-    for bot, faults in FAULTS.items():
-        for fault in faults:
-            url = f"http://127.0.0.1:{ports[bot]}/api/v1/faults/{fault}"
-            headers = {"Authorization": f"Bearer {token}"}
-            requests.post(url, headers=headers, timeout=30).raise_for_status()
+    for bot, fault in _FAULTS:
+        url = f"{settings.bots[bot].source.url}/api/v1/faults/{fault}"
+        requests.post(url, headers={"Authorization": f"Bearer {token}"}, timeout=30).raise_for_status()
+    wanted = f'alertname=~".*Down",bot="{DIES}"', f'alertname=~".*HighDrawdown",bot="{FALLS}"'
+    for alert in wanted:
+        fires = f'count(ALERTS{{alertstate="firing",{alert}}})'
+        eventually(lambda fires=fires: _asked(settings, fires), within=300, what=alert)
+    critical = 'sum(nightdesk_incidents_open{severity="critical"})'
+    eventually(lambda: _asked(settings, critical) >= 2, within=120, what="critical incidents")
 
 
-def _report(config: Path, file: Path) -> None:
-    command = ["stack.cli", "report", "--bot", "hare", "--period", "day", "--format", "html"]
-    subprocess.run(
-        [sys.executable, "-m", *command, "--config", str(config), "--out", str(file)], cwd=ROOT, check=True
-    )
-
-
-def _on_call(browser: Browser, settings: Settings, file: Path) -> None:
-    browser.size(*WIDE)
+def _log_in(browser: Browser, settings: Settings) -> None:
     browser.go(f"{settings.link('webhook_actions')}/")
     browser.fill("#name", "anna")
     browser.fill("#secret", (ROOT / "secrets/act_token").read_text().strip())
     browser.click("button.main")
     browser.reads("Log out")
-    browser.shoot(file, whole=False)
+
+
+def _report(config: Path, file: Path) -> None:
+    command = ["stack.cli", "report", "--bot", FALLS, "--period", "day", "--format", "html"]
+    options = ["--config", str(config), "--out", str(file)]
+    subprocess.run([sys.executable, "-m", *command, *options], cwd=ROOT, check=True)
 
 
 def main() -> None:
     """Draw the overview in calm and in an incident, then what the on-call page and a report say of it."""
     page = bundle()
-    with tempfile.TemporaryDirectory() as scratch, _desk(Path(scratch)) as (settings, ports):
+    with tempfile.TemporaryDirectory() as scratch, _desk(Path(scratch)) as (settings, config):
         folder = Path(scratch)
         overview, prometheus = every(settings)["overview"], settings.link("prometheus")
         with Browser(folder / "chromium") as browser:
 
             def shoot(name: str, size: tuple[int, int]) -> None:
-                draw(browser, page, overview, prometheus, IMAGES / f"{name}.png", size=size, back="15m")
+                draw(browser, page, overview, prometheus, IMAGES / f"{name}.png", size=size, back=BACK)
 
             time.sleep(CALM)
             shoot("overview", WIDE)
-            _break(ports)
-            fires = (
-                'count(ALERTS{alertstate="firing",severity="critical",alertname=~".*(Down|HighDrawdown)"})'
-            )
-            eventually(lambda: _asked(settings, fires) == 2, within=300, what="the alerts")
-            eventually(lambda: _asked(settings, "nightdesk_incidents_open") > 0, within=60, what="incidents")
+            _break(settings)
             shoot("incident", WIDE)
             shoot("incident-phone", PHONE)
-            _on_call(browser, settings, IMAGES / "desk.png")
-            report = folder / "report.html"
-            _report(folder / "desk.yaml", report)
-            browser.size(860, 1000)
-            browser.go(report.as_uri())
+            browser.size(*WIDE)
+            _log_in(browser, settings)
+            browser.shoot(IMAGES / "desk.png", whole=False)
+            _report(config, folder / "report.html")
+            browser.size(*PAGE)
+            browser.go((folder / "report.html").as_uri())
             browser.shoot(IMAGES / "report.png", whole=False)
     screenshots.main()
 

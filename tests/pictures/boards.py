@@ -15,7 +15,7 @@ import requests
 
 from tests.conftest import eventually
 from tests.webhook_actions.chromium import Browser
-from tests.webhook_actions.world import ROOT
+from tests.webhook_actions.harness import ROOT
 
 _SOURCES = ROOT / "tests/pictures/grafana"
 _BUILT = ROOT / "build/pictures"  # what npm fetches belongs into no repository
