@@ -12,7 +12,7 @@ from grafana.panels import PanelFactory, Size
 
 _LAPTOP = 1248  # pixels that a table across the page has on a screen of 1280
 _NARROWEST = 80  # pixels: a dozen columns are within sight on a laptop
-_LETTER, _EDGES = 8, 32  # pixels that a letter of a title takes at most; its sides, and the arrow of sorting
+_LETTER, _EDGES, _ARROW = 8, 16, 16  # pixels that a letter of a title takes at most, its sides, its arrow
 
 
 @dataclass(frozen=True)
@@ -75,8 +75,11 @@ def table(
         targets=list(targets(queries, instant=True, table=True)),
         transformations=[{"id": "merge", "options": {}}, {"id": "organize", "options": organize}],
         overrides=[
-            *(override(title, noValue="–", **_width(title, len(shown))) for title in rows.values()),
-            *(_cell(column, _width(column.title, len(shown))) for column in columns),
+            *(
+                override(title, noValue="–", **_width(title, len(shown), title in order))
+                for title in rows.values()
+            ),
+            *(_cell(column, _width(column.title, len(shown), column.title in order)) for column in columns),
             *overrides,
         ],
         sortBy=[core.TableSortByField(displayName=name, desc=falls) for name, falls in order.items()],
@@ -85,12 +88,12 @@ def table(
     )
 
 
-def _width(title: str, columns: int) -> Json:
-    """Return the width at which a column's title is not cut, one of so many.
+def _width(title: str, columns: int, sorts: bool) -> Json:
+    """Return the width at which a column's title is not cut, one of so many; one that `sorts` has an arrow.
 
     One that needs more than its share has a fixed width, which Grafana takes off the shares of the others.
     """
-    needs = _LETTER * len(title) + _EDGES
+    needs = _LETTER * len(title) + _EDGES + (_ARROW if sorts else 0)
     if needs <= _NARROWEST:
         return {}
     return {"custom__width" if needs > _LAPTOP / columns else "custom__minWidth": needs}
