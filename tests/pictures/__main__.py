@@ -77,8 +77,7 @@ def _asked(settings: Settings, query: str) -> float:
     return float(found[0]["value"][1]) if found else 0
 
 
-def _break(settings: Settings) -> None:
-    token = (ROOT / "secrets/demo_bot_token").read_text().strip()
+def _break(settings: Settings, token: str) -> None:
     for bot, fault in _FAULTS:
         url = f"{settings.bots[bot].source.url}/api/v1/faults/{fault}"
         requests.post(url, headers={"Authorization": f"Bearer {token}"}, timeout=30).raise_for_status()
@@ -90,10 +89,10 @@ def _break(settings: Settings) -> None:
     eventually(lambda: _asked(settings, critical) >= 2, within=120, what="critical incidents")
 
 
-def _log_in(browser: Browser, settings: Settings) -> None:
+def _log_in(browser: Browser, settings: Settings, token: str) -> None:
     browser.go(f"{settings.link('webhook_actions')}/")
     browser.fill("#name", "anna")
-    browser.fill("#secret", (ROOT / "secrets/act_token").read_text().strip())
+    browser.fill("#secret", token)
     browser.click("button.main")
     browser.reads("Log out")
 
@@ -117,11 +116,11 @@ def main() -> None:
 
             time.sleep(CALM)
             shoot("overview", WIDE)
-            _break(settings)
+            _break(settings, (folder / "secrets/demo_bot_token").read_text().strip())
             shoot("incident", WIDE)
             shoot("incident-phone", PHONE)
             browser.size(*WIDE)
-            _log_in(browser, settings)
+            _log_in(browser, settings, (folder / "secrets/act_token").read_text().strip())
             browser.shoot(IMAGES / "desk.png", whole=False)
             _report(config, folder / "report.html")
             browser.size(*PAGE)
