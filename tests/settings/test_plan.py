@@ -224,5 +224,5 @@ def test_an_alert_that_settings_send_to_nobody_is_refused_unless_it_is_news(tmp_
     nowhere: dict[str, Any] = {"channels": []}
     settings = made(tmp_path, "email", alerts={"LowWinRate": nowhere, "MilestoneReached": nowhere})
     (line,) = findings(settings, NOON).errors
-    assert line.startswith("LowWinRate of mine: nobody would hear of it")
-    assert "its own channels are none" in line
+    assert line.startswith("LowWinRate of mine: nobody would get it")
+    assert "its own channels is empty" in line

@@ -99,7 +99,7 @@ def test_what_is_held_is_not_taken_for_closed(bot: BotControl, recording: Record
     recording.state = "paused"
     assert "still holds ADA/USDT long (226.7, 0 at most)" in proof(bot, CLOSED).detail
     recording.answers["status"] = [unfilled(recording)]
-    assert "1 entry orders that wait" in proof(bot, CLOSED).detail
+    assert "1 pending entry orders" in proof(bot, CLOSED).detail
 
 
 def test_a_stopped_bot_is_started_paused_before_it_is_closed(bot: BotControl, recording: Recording) -> None:

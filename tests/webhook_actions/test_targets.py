@@ -92,7 +92,7 @@ def test_only_what_is_known_to_be_there_is_there(target: Target, standing: BotSt
             "it is locked against entries and holds no position",
         ),
         (BotStatus("paused", None, 0), Result.CANNOT, "it is paused and does not say its positions"),
-        (BotStatus("paused", (), 2), Result.RETRY, "it still holds 2 entry orders that wait"),
+        (BotStatus("paused", (), 2), Result.RETRY, "it still holds 2 pending entry orders"),
         (BotStatus("paused", (), None), Result.DONE, "it is paused and holds no position"),
         (BotStatus("paused", (position(KEYS[0], 0.0),), 0), Result.RETRY, "BTC/USDT long (0, 0 at most)"),
         (
