@@ -14,7 +14,7 @@ class CapabilitiesUnavailable(Exception):
 
 
 class Missing(BaseModel):
-    """An action that a bot has no way to do, and why."""
+    """An action that a bot cannot do, and why."""
 
     action: str
     why: str

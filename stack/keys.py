@@ -19,7 +19,7 @@ def generate(settings: Settings) -> list[Path]:
 
 
 def generate_for_compose(root: Path) -> list[Path]:
-    """Write what docker-compose.yml in `root` wants beside the tokens; return the new files."""
+    """Write the other files that docker-compose.yml in `root` needs; return the new ones."""
     folder = root / "secrets"
     password_file = folder / "postgres_password"
     new = [

@@ -21,7 +21,7 @@ Look = Callable[[BotControl, Incident], Iterable[str]]
 
 
 def findings(look: Look) -> Callable[[BotControl, Incident], Outcome]:
-    """Return an action's function that tells the lines of `look`, or why Prometheus could not be asked."""
+    """Return an action's function that reports the lines of `look`, or why Prometheus did not answer."""
 
     @functools.wraps(look)
     def run(bot: BotControl, incident: Incident) -> Outcome:
@@ -42,7 +42,7 @@ def as_text(lines: Iterable[str]) -> str:
 
 
 def message(incident: Incident) -> str:
-    """Return what an incident is about, what is recommended and where to read on, a line each."""
+    """Return a line each: the incident's subject, the recommendation, where to read more."""
     about = f" of {incident.bot}" if incident.bot else ""
     parts = (
         incident.annotations.get("summary") or f"{incident.alert}{about}",

@@ -66,7 +66,7 @@ class Metrics:
         )
         self.undelivered = counter(
             "nightdesk_deliveries_failed",
-            "Messages that were not delivered and are not tried again, by the class of the reason.",
+            "Messages that were given up, by the class of the reason.",
             ["channel", "reason"],
         )
         self.receipts = counter(

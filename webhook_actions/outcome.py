@@ -1,4 +1,4 @@
-"""What an action or an adapter says of what it did."""
+"""The result of an action or of an adapter's call."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -17,14 +17,14 @@ class Result(StrEnum):
 
 @dataclass(frozen=True)
 class Outcome:
-    """A result and a sentence that says what happened; `reports` are to be kept and sent.
+    """A result and a sentence that describes it; the engine keeps and sends the `reports`.
 
-    `orders` counts what may have changed something at the bot: it was answered, or nobody knows whether it
-    came. What the bot, or something before it, surely let come to nothing does not count. `way_broken` says
-    that something between us and the bot refused: the bot itself may be well.
+    `orders` counts the orders that may have reached the bot: it answered, or it is unknown whether the order
+    came. Orders that were certainly refused do not count. `way_broken` says
+    that something between Nightdesk and the bot refused: the bot itself may be well.
 
-    Of a message: `cause` is the class of why it was not delivered, and `receipt` is what it is known by to
-    whoever took it. `retry_after` is the seconds that whoever refused it asked to be left alone for.
+    For a message, `cause` is the class of the reason why it was not delivered, and `receipt` is its id at the
+    service that took it. `retry_after` is the pause in seconds that a refusing service asked for.
     """
 
     result: Result
@@ -48,15 +48,15 @@ class Outcome:
 
     @classmethod
     def retry(cls, detail: str, orders: int = 0, cause: str = "") -> "Outcome":
-        """It failed, and may work later."""
+        """It failed; a later attempt may work."""
         return cls(Result.RETRY, detail, orders=orders, cause=cause)
 
     @classmethod
     def failed(cls, detail: str, orders: int = 0, cause: str = "") -> "Outcome":
-        """It failed, and would again."""
+        """It failed; a later attempt would fail too."""
         return cls(Result.FAILED, detail, orders=orders, cause=cause)
 
     @classmethod
     def cannot(cls, detail: str, orders: int = 0) -> "Outcome":
-        """There is no way to do it here."""
+        """The bot or its adapter cannot do it."""
         return cls(Result.CANNOT, detail, orders=orders)

@@ -1,4 +1,4 @@
-"""What Alertmanager's webhook (version 4) says, read alert by alert so that a bad one spoils no good one."""
+"""Reads Alertmanager's webhook (version 4) alert by alert: a bad alert does not affect good ones."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -76,7 +76,7 @@ Written = Annotated[AwareDatetime, BeforeValidator(_written)]
 
 
 def severity_of(labels: Mapping[str, str]) -> str:
-    """Return the label where settings know it; what another team's rule calls its alerts is a warning."""
+    """Return a severity that the settings know; any other is a warning."""
     said = labels.get("severity", "")
     return said if said in Severities.model_fields else "warning"
 
@@ -100,7 +100,7 @@ class Alert(BaseModel):
     def firing(
         cls, labels: Mapping[str, str], annotations: Mapping[str, str], since: datetime, fingerprint: str
     ) -> "Alert":
-        """Return an alert that fires, as a webhook would have told it."""
+        """Return a firing alert as a webhook would have delivered it."""
         return cls.model_validate(
             {
                 "status": "firing",
@@ -152,7 +152,7 @@ def read(body: bytes) -> tuple[list[Alert], list[str]]:
 
 
 def _problem(error: ValidationError, path: str) -> str:
-    """Return one line about the first thing that is wrong: what is bad may be so in thousands of places."""
+    """Return one line about the first error only: there may be thousands."""
     details = error.errors(include_url=False, include_context=False, include_input=False)
     where = ".".join([path, *map(str, details[0]["loc"])])[:_SHORT]
     more = f" (and {len(details) - 1} more)" if len(details) > 1 else ""

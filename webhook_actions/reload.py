@@ -36,13 +36,13 @@ class EngineSwitch:
         stack.push_async_callback(self._close)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Have the newest engine answer."""
+        """Let the newest engine answer."""
         if self._now is None:
             raise RuntimeError("no engine has been started")
         await self._now.answer(scope, receive, send)
 
     async def start(self, settings: Settings) -> None:
-        """Start an engine, and let the one before finish what it has begun. Raises as `running` does."""
+        """Start an engine and let the old one finish its work. Raises as `running` does."""
         new = _ServingEngine()
         await new.start(running(settings, self._embedded, self._metrics, self.reload))
         before, self._now = self._now, new
@@ -54,7 +54,7 @@ class EngineSwitch:
             retired.add_done_callback(self._retired.discard)
 
     async def reload(self) -> str | None:
-        """Go on with what the settings' files say now, or as before; return what is wrong with them."""
+        """Use the settings' files as they are now, or keep the old ones; return what is wrong with them."""
         async with self._turn:
             try:
                 settings = await asyncio.to_thread(self._read)

@@ -182,7 +182,7 @@ async def _tell_trades(settings: Settings, trades: Trades) -> None:
 
 
 async def reconsider(pool: Pool) -> None:
-    """Have everything looked at that other settings held back."""
+    """Make every incident due that other settings held back."""
     async with pool.transaction() as connection:
         await incidents.wake_all(connection)
         await escalation_steps.reconsider(connection)
@@ -205,7 +205,7 @@ async def _pool(settings: Settings, embedded: str | None, stack: AsyncExitStack)
 
 
 async def _stop(engine: EngineParts, tasks: tuple[asyncio.Task[None], ...]) -> None:
-    """Order nothing new, let what runs end, then end the tasks."""
+    """Send no new orders, let running attempts end, then end the tasks."""
     await engine.executor.stop()
     for task in tasks:
         task.cancel()
@@ -215,7 +215,7 @@ async def _stop(engine: EngineParts, tasks: tuple[asyncio.Task[None], ...]) -> N
 
 
 async def _watch_schema(pool: Pool, executor: Executor) -> None:
-    """Order nothing more once a newer Nightdesk has changed the database: its engines have taken over."""
+    """Send no more orders once a newer Nightdesk has changed the database: its engines have taken over."""
     while not is_cancelled():
         async with pool.connection() as connection:
             executor.superseded = await migrate.version(connection) != migrate.VERSION

@@ -88,7 +88,7 @@ class Reader:
 
 @dataclass
 class Position:
-    """Where a reader is in a log: behind so many lines, and at which time as far as lines told."""
+    """A reader's place in a log: the number of lines before it, and the last time seen."""
 
     file: str
     line: int = 0

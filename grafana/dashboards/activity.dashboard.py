@@ -55,7 +55,7 @@ def _now(factory: PanelFactory) -> list[Stat]:
         ),
         factory.stat(
             "Last trade",
-            "Ago. Of several bots the longest.",
+            "Time since then; the longest of several bots.",
             [Query(f"topk(1, time() - {each('last_trade_timestamp_seconds')})")],
             unit=SECONDS,
             decimals=0,

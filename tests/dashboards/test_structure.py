@@ -197,7 +197,7 @@ def _is_of_today(panel: dict[str, Any]) -> None:
 
 
 def _lost(said: Any, known: Any, path: str = "") -> Iterator[str]:
-    """Yield the paths of what was said and is not known: the schema's models take only what they have."""
+    """Yield the paths that Grafana's schema does not know."""
     if isinstance(said, dict):
         for key, value in said.items():
             if value not in (None, {}, []):

@@ -1,4 +1,4 @@
-"""A trade that its bot tells again with other figures: those hold, everywhere, also after a restart."""
+"""A bot may correct a trade: the new figures count everywhere, also after a restart."""
 
 import gzip
 import json

@@ -32,7 +32,7 @@ class HttpAdapter:
         self.longest_back, self.longest_reload = 3 * timeout, timeout
 
     def restart(self, wait: float, key: str) -> Outcome:
-        """Ask whoever supervises the bot to stop it, wait, and start it."""
+        """Ask the bot's supervisor to stop it, wait, and start it."""
         return self._control("restart", {"wait": wait}, key, self._calls.timeout + wait)
 
     def longest_restart(self, wait: float) -> float:

@@ -21,8 +21,8 @@ class OrderRefused(Exception):
 
 
 def orders_nothing() -> None:
-    """Be the guard of whoever only looks."""
-    raise OrderRefused("whoever only looks orders nothing")
+    """Refuse every order: the guard of observing actions."""
+    raise OrderRefused("an observing action sends no orders")
 
 
 class Mode(StrEnum):
@@ -72,7 +72,7 @@ class Order:
 
 @dataclass(frozen=True)
 class BotStatus:
-    """Where a bot stands, as it says itself; None is unknown. `pending` counts entry orders that wait."""
+    """A bot's own report of its state; None is unknown. `pending` counts waiting entry orders."""
 
     state: str
     positions: tuple[Position, ...] | None

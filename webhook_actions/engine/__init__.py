@@ -1,1 +1,1 @@
-"""What is done about an incident: its jobs, its ladder of actions, and what proves that one worked."""
+"""Handles incidents: decides, runs actions, and verifies that they worked."""

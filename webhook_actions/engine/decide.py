@@ -42,7 +42,7 @@ _RETRY_PROMETHEUS = timedelta(seconds=5)
 
 
 def decide(facts: Facts) -> Decision:
-    """Return what is done next. Every unfinished run is looked at before anything new begins."""
+    """Return the next decision. Every unfinished run comes before anything new."""
     if facts.incident.closed_at is not None:
         return Wait(None, "it is closed")
     waits = []
@@ -72,7 +72,7 @@ def decide(facts: Facts) -> Decision:
 
 
 def _at_end(facts: Facts) -> Decision:
-    """Return what is done about an alert that no longer fires."""
+    """Return the decision about an alert that no longer fires."""
     if not facts.observed.gone:
         return Wait(None, "it no longer fires, but no sample shows yet that its cause is gone")
     if facts.observed.just_began:
@@ -150,14 +150,14 @@ def _awaiting_proof(facts: Facts, run: ActionRun) -> Decision:
 
 
 def _patience(facts: Facts, run: ActionRun) -> timedelta:
-    """Return how long to wait before the next look: what takes long is asked less often."""
+    """Return the wait until the next check: slow actions are checked less often."""
     return max(facts.look_again, (facts.now - (run.ended_at or facts.now)) / 4)
 
 
 def _brought_back(facts: Facts, run: ActionRun, action: PlannedAction | None) -> Decision:
-    """Return what is done about a bot that a run left in another state than it found it in.
+    """Return the decision about a bot that a run left in another state than before.
 
-    Only the kill switch holds that back, or settings: Nightdesk undoes its own harm whoever has the incident.
+    Only the kill switch or the settings hold that back: Nightdesk undoes its own harm even if acknowledged.
     """
     left = f"the bot was {run.before} before {run.action} and stays as it is; nobody manages its positions"
     look_again = facts.now + 3 * facts.look_again
@@ -177,7 +177,7 @@ def _brought_back(facts: Facts, run: ActionRun, action: PlannedAction | None) ->
 
 
 def _pursued(facts: Facts, run: ActionRun, action: PlannedAction | None) -> Decision:
-    """Return what is done about a target that may not be reached yet."""
+    """Return the decision about a target that may not be reached yet."""
     if action is None:
         return Judge(run, Verdict.UNKNOWN, "this Nightdesk has no such action any more")
     if stop := _stops(facts, run, action):
@@ -210,7 +210,7 @@ def _stops(facts: Facts, run: ActionRun, action: PlannedAction) -> tuple[Verdict
 
 
 def _next(facts: Facts) -> Decision:
-    """Return the first planned action that is not spent: each is tried until its attempts are used up."""
+    """Return the first planned action that still has attempts."""
     for name in facts.plan:
         action = facts.actions.get(name)
         mine = [run for run in facts.runs if run.action == name]
@@ -240,7 +240,7 @@ def _next(facts: Facts) -> Decision:
 
 
 def _barred(action: PlannedAction) -> Skip | None:
-    """Return what settings say against an action, None where they let it run."""
+    """Return why the settings forbid an action, None if they allow it."""
     if action.refusal is not None:
         outcome = WOULD_HAVE if action.refusal in (DRILL, DRY_RUN) else CANNOT
         return Skip(action.name, outcome, action.refusal)
@@ -250,7 +250,7 @@ def _barred(action: PlannedAction) -> Skip | None:
 
 
 def _is_allowed_since(facts: Facts) -> bool:
-    """Return whether settings let an action run now that they barred when it was skipped."""
+    """Return whether the settings now allow an action that was skipped because of them."""
     skipped = ((run, facts.actions.get(run.action)) for run in facts.runs if run.action in facts.plan)
     return any(_was_barred(run) and action and not _barred(action) for run, action in skipped)
 
@@ -285,9 +285,9 @@ def _held_back(facts: Facts, action: PlannedAction) -> Decision | None:
 
 
 def _conflict(facts: Facts, action: PlannedAction, own: int | None) -> Wait | None:
-    """Return the wait for what is done to the bot already, None where an action may run beside it.
+    """Return the wait for other runs on the bot, None if the action may run beside them.
 
-    A target waits only for another target that is no weaker; what only looks waits for nothing.
+    A target waits only for a target that is not weaker; an observing action never waits.
     """
     if action.effect == OBSERVE:
         return None
@@ -327,7 +327,7 @@ def _counts(run: ActionRun) -> bool:
 
 
 def _is_spent(run: ActionRun, action: PlannedAction | None) -> bool:
-    """Return whether a run's action is not tried again in its incident by Nightdesk itself."""
+    """Return whether Nightdesk must not repeat a run's action in its incident."""
     if action is not None and _was_barred(run):
         return _barred(action) is not None
     if run.outcome in _NEVER_AGAIN and run.verdict is not None:
@@ -349,9 +349,9 @@ def _attempts(facts: Facts, name: str) -> int:
 
 
 def _rests_until(facts: Facts, action: PlannedAction) -> datetime | None:
-    """Return until when an action rests after its last success, or its last order where it has a target.
+    """Return the end of an action's cooldown, after its last success or, with a target, its last order.
 
-    After any success against the same alert, nothing is done about that alert for its own cooldown.
+    Any success against the same alert starts that alert's cooldown too.
     """
     rests = []
     for run in facts.bot_runs:
@@ -373,7 +373,7 @@ def _nothing_left(facts: Facts) -> str:
 
 
 def _came_to(facts: Facts, name: str) -> str:
-    """Return what an action of the plan came to, in words."""
+    """Return the result of a planned action, in words."""
     mine = [run for run in facts.runs if run.action == name]
     action = facts.actions.get(name)
     if refusal := next((run.detail for run in mine if run.outcome in _NEVER_AGAIN), None):

@@ -20,7 +20,7 @@ CLOSES = 3  # the strength of a target that closes everything
 
 
 class Verdict(StrEnum):
-    """What became of a run."""
+    """The verdict on a run."""
 
     VERIFIED = "verified"
     NOT_VERIFIED = "not_verified"
@@ -60,7 +60,7 @@ class PlannedAction:
 
 @dataclass(frozen=True)
 class Holds:
-    """What holds actions back: each None where it does not."""
+    """The holds on actions; None where there is none."""
 
     paused_by: str | None = None
     maintained_until: datetime | None = None
@@ -90,7 +90,7 @@ class Observed:
 
 @dataclass(frozen=True)
 class Facts:
-    """All that a decision may depend on. Times are aware; `actions` has each action by its name."""
+    """Everything that a decision depends on. Times are aware; `actions` has each action by its name."""
 
     now: datetime
     incident: Incident
@@ -111,7 +111,7 @@ class Facts:
 
 @dataclass(frozen=True)
 class Run:
-    """Commit to an attempt of an action now; `run` is the one that goes on, `replaces` the weaker ones."""
+    """Commit to an attempt of an action now; `run` is the continued run, `replaces` the weaker ones."""
 
     action: str
     reason: str
@@ -123,7 +123,7 @@ class Run:
 class Judge:
     """Write the verdict on a run.
 
-    It is `refused` where a person's request was not carried out, `spared` where it counts as no attempt.
+    It is `refused` if a person's request was not carried out, `spared` if it does not count as an attempt.
     """
 
     run: ActionRun
@@ -143,7 +143,7 @@ class Interrupt:
 
 @dataclass(frozen=True)
 class Skip:
-    """Write that a planned action is not run, and go on to the next one."""
+    """Write that a planned action is skipped, and continue with the next one."""
 
     action: str
     outcome: str
@@ -152,7 +152,7 @@ class Skip:
 
 @dataclass(frozen=True)
 class Wait:
-    """Look again then, or where `until` is None when something happens."""
+    """Check again at `until`, or when something happens if it is None."""
 
     until: datetime | None
     reason: str
@@ -161,9 +161,9 @@ class Wait:
 
 @dataclass(frozen=True)
 class Blocked:
-    """Something holds back what would be done; a person hears of each `kind` once.
+    """Something holds back an action; a person is notified of each `kind` once.
 
-    Of a bot that a run has left in another state than before people hear again and again: `left` is that run.
+    If a run (`left`) has left its bot in another state than before, people are notified repeatedly.
     """
 
     kind: str
@@ -174,7 +174,7 @@ class Blocked:
 
 @dataclass(frozen=True)
 class GiveUp:
-    """Nothing is left to try; a person has to. `tried`: there was something that could have helped."""
+    """Nightdesk can do nothing more; a person must act. `tried`: the plan had an action that could help."""
 
     reason: str
     tried: bool = True
@@ -184,7 +184,7 @@ class GiveUp:
 class Close:
     """It no longer fires, and a sample shows that its cause is gone.
 
-    `left` is a run that left its bot in another state than before, and is given up: people hear of it.
+    `left` is a run that left its bot in another state than before; it is given up, and people are notified.
     """
 
     reason: str

@@ -30,7 +30,7 @@ class DueLoop:
         next_due: Callable[[], Awaitable[float | None]],
         at_once: int = 1,
     ) -> None:
-        """`at_once` claims are handled at a time."""
+        """The loop handles `at_once` claims at a time."""
         self._once = once
         self._next_due = next_due
         self._at_once = at_once
@@ -83,7 +83,7 @@ def is_cancelled() -> bool:
 
 
 async def _handled(handle: Callable[[], Awaitable[None]]) -> None:
-    """Handle what was claimed; where the database is away, its lease ends and it is claimed again."""
+    """Handle the claimed rows; if the database is down, their lease ends and they are claimed again."""
     try:
         await handle()
     except GONE as error:
@@ -103,7 +103,7 @@ async def listen(address: str, notice: Callable[[], Any]) -> None:
 
 
 async def supervised(name: str, task: Callable[[], Awaitable[None]], failed: Callable[[str], None]) -> None:
-    """Run a task for ever: one that fails, or ends, is started again after a pause that doubles to 30 s."""
+    """Run a task for ever: restart it when it fails or ends, after a pause that doubles up to 30 s."""
     pause, loop = 1.0, asyncio.get_running_loop()
     while not is_cancelled():
         began = loop.time()

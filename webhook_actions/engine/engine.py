@@ -34,7 +34,7 @@ _DECISIONS = 20  # decisions about one incident in one look; more is a defect, a
 
 @dataclass
 class _Round:
-    """One look at several incidents, in one transaction: what was seen, what begins, when each is due."""
+    """One round over several incidents in one transaction: observations, new runs, next due times."""
 
     seen: Seen
     known: dict[int, Known]  # of the incidents that are still to be decided about
@@ -48,7 +48,7 @@ class _Round:
 
 
 class Engine:
-    """What is done about incidents. Several engines may share a database."""
+    """Moves incidents forward. Several engines may share a database."""
 
     def __init__(
         self,
@@ -97,7 +97,7 @@ class Engine:
             return await incidents.next_due(connection, self._looked_at)
 
     async def look(self, claims: Sequence[Claim]) -> None:
-        """Do the next thing about each claimed incident. A defect that one meets holds up no other."""
+        """Handle each claimed incident. A defect in one does not delay the others."""
         try:
             await self._look(claims)
         except GONE:
@@ -112,7 +112,7 @@ class Engine:
             await self._defect(claims[0], f"a defect of Nightdesk: {type(error).__name__}: {error}"[:300])
 
     async def _defect(self, claim: Claim, why: str) -> None:
-        """Write that an incident met a defect, which a person hears of; it is looked at again later."""
+        """Write that an incident met a defect, notify a person, and check the incident again later."""
         async with self._pool.transaction() as connection:
             incident = await incidents.incident(connection, claim.incident)
             if incident is not None:
@@ -167,7 +167,7 @@ class Engine:
 
     @staticmethod
     def _confirmed(look: _Round, case: Known) -> Known:
-        """Take what decides about an incident from Prometheus's rule, not from the webhook's sender."""
+        """Take an incident's labels from Prometheus's rule, not from the webhook."""
         incident, alert = case.incident, look.seen.alerts.get(case.incident.id)
         if alert is None or incident.confirmed:
             return case

@@ -59,7 +59,7 @@ class Attempt:
 
 
 class Executor:
-    """Runs attempts whose commitment is written. A crash in one ends as an outcome, never the engine."""
+    """Runs committed attempts. A crash in one becomes its outcome and never ends the engine."""
 
     def __init__(
         self,
@@ -123,7 +123,7 @@ class Executor:
         task.add_done_callback(ended)
 
     async def stop(self) -> None:
-        """Order nothing new; leave attempts that are under way a while to end."""
+        """Send no new orders; give running attempts some time to end."""
         self._stopping = True
         if self._running:
             await asyncio.wait(self._running.values(), timeout=_GRACE)
@@ -154,7 +154,7 @@ class Executor:
         log.info("acted", extra=about | {"outcome": ending.outcome, "reason": ending.detail})
 
     def _attempt(self, attempt: Attempt, bot: BotControl) -> tuple[Ending, Outcome]:
-        """Speak to the bot, in a thread. Raises OrderRefused where the guard does."""
+        """Call the bot in a thread. Raises OrderRefused if the guard does."""
         action = attempt.action
         if attempt.before is None and (missing := bot.adapter.lacks(action.verbs)):
             return self._ending(attempt, missing, None), missing
@@ -169,7 +169,7 @@ class Executor:
         return self._ending(attempt, outcome, proof), outcome
 
     def _act(self, attempt: Attempt, run: Run, bot: BotControl) -> tuple[Ending, Outcome]:
-        """Do what has no target, and leave the bot's trading loop as it was. Raises OrderRefused."""
+        """Run an action without a target, and bring the bot's trading loop back. Raises OrderRefused."""
         outcome, before = Outcome.ok("an earlier attempt was interrupted or left it so"), attempt.before
         was_kept = False
         if before is None:
@@ -216,7 +216,7 @@ class Executor:
             await holds.claim_astray(connection, bot, 0.0)  # for the keeper to take on at its next look
 
     def _before(self, attempt: Attempt, bot: BotControl) -> tuple[Mode | None, bool]:
-        """Return what the bot did before, None where nobody knows, and whether it is we who stopped it."""
+        """Return the bot's mode before, None if unknown, and whether Nightdesk stopped it."""
         mode = bot.mode()
         left = self._threads.ask(self._left_astray(bot.name))
         if isinstance(mode, Mode):
@@ -278,7 +278,7 @@ class Executor:
         return self._threads.ask(self._refusal(attempt))
 
     async def _refusal(self, attempt: Attempt) -> str | None:
-        """Return what a person, or another engine, has put in the way since the attempt was committed."""
+        """Return what a person or another engine has done against it since the attempt was committed."""
         if self.retired:
             return RETIRED
         incident, planned = attempt.incident, self._planner.planned(attempt.action.name, attempt.incident)
@@ -303,7 +303,7 @@ class Executor:
         return forbids(held, planned, incident.kind, attempt.asked_by)
 
     def _ending(self, attempt: Attempt, outcome: Outcome, proof: Outcome | None) -> Ending:
-        """Return how an attempt ends: a target that is not reached is pursued, all else is judged later."""
+        """Return how an attempt ends: an unreached target is pursued, everything else is judged later."""
         within = self._verification.within(attempt.incident.bot)
         result, detail, orders = outcome.result, outcome.detail, outcome.orders
         if proof is not None and proof.done:
@@ -321,7 +321,7 @@ class Executor:
         return Ending(result, detail, orders, within, None, nothing if hopeless else None)
 
     def _held_back(self, attempt: Attempt, outcome: Outcome) -> Ending:
-        """Return how an attempt ends that was stopped on its way; what it is then worth is decided anew."""
+        """Return how an interrupted attempt ends; the engine then decides again."""
         within, orders = self._verification.within(attempt.incident.bot), outcome.orders
         if attempt.action.target is not None or attempt.before is not None:
             return Ending(Result.RETRY, outcome.detail, orders, within, 0.0)
@@ -351,7 +351,7 @@ class Executor:
                 await asyncio.sleep(_WRITE_AGAIN)
 
     async def _tell(self, connection: Connection, attempt: Attempt, ending: Ending, outcome: Outcome) -> None:
-        """Write what people and programs hear of an attempt."""
+        """Write the messages and events about an attempt."""
         incident, name = attempt.incident, attempt.action.name
         over = ending.pause is None
         if over or outcome.orders or attempt.attempts == 1:
@@ -372,7 +372,7 @@ class Executor:
 
 
 class _Guard:
-    """Asked, in the attempt's thread, right before each order: whether it may still be sent."""
+    """The check in the attempt's thread, before each order, whether it may still be sent."""
 
     def __init__(self, executor: Executor, attempt: Attempt) -> None:
         self._executor = executor
@@ -384,7 +384,7 @@ class _Guard:
     def __call__(self) -> None:
         """Count the order. Raises OrderRefused.
 
-        What a restart has begun it ends: a bot that it stopped must not stay so because somebody paused us.
+        A restart finishes its work: a bot that it stopped must not stay stopped because of a pause.
         """
         goes_on = self.passed > 0 and self._attempt.action.target is None
         refusal = None if goes_on else self._executor.ask(self._attempt)

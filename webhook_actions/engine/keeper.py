@@ -38,7 +38,7 @@ _BEGUN = "its release has begun"
 
 
 class Keeper:
-    """Asks each bot that is halted, or whose entries are stopped, whether it still is as it should be."""
+    """Checks each bot that is halted or whose entries are stopped."""
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class Keeper:
         self._room = asyncio.Semaphore(BOTS_AT_ONCE)
 
     async def once(self) -> None:
-        """Look at each bot once; one that hangs holds back no other, and has its next look after it."""
+        """Check each bot once; a hanging bot does not delay the others."""
         async with self._pool.connection() as connection:
             if self._retired() or self._settings.actions.dry_run or await holds.paused(connection):
                 return
@@ -130,7 +130,7 @@ class Keeper:
         )
 
     async def _hold(self, halt: Halt) -> None:
-        """Make a halted bot flat and paused again that somebody, or its own start, let trade."""
+        """Close and pause a halted bot again that somebody, or its own start, let trade."""
         if not halt.astray and not await self._enters(halt.bot):
             return
         if await self._under_way(halt.bot):  # which makes it flat itself

@@ -32,7 +32,7 @@ class Orphan:
 
 
 class Reconciler:
-    """Wakes incidents that ended or were forgotten, and opens those that nobody told of."""
+    """Wakes incidents that ended or were forgotten, and opens missing ones."""
 
     def __init__(
         self,
@@ -76,7 +76,7 @@ class Reconciler:
             self._unreachable = False
 
     async def forget(self) -> None:
-        """Delete what is over for long."""
+        """Delete incidents that closed long ago."""
         async with self._pool.transaction() as connection:
             history = float(self._settings.webhook_actions.history)
             await incidents.forget(connection, history)
@@ -84,7 +84,7 @@ class Reconciler:
             await archive.forget(connection, float(self._settings.reports.keep))
 
     async def _open(self, firing: Firing, open_: Sequence[Open]) -> None:
-        """Open incidents for alerts that fire for longer than a webhook takes to tell of them."""
+        """Open incidents for alerts that have fired for longer than a webhook takes."""
         covered = Firing(FiringAlert(one.labels, {}) for one in open_)
         orphans = [alert for alert in firing if _is_routed(alert) and not _is_covered(alert, covered)]
         if not orphans:

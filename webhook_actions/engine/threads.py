@@ -25,5 +25,5 @@ class Threads:
         return asyncio.run_coroutine_threadsafe(question, self._loop).result()
 
     def close(self) -> None:
-        """Begin nothing more; what runs is not waited for."""
+        """Start nothing more, and do not wait for running functions."""
         self._pool.shutdown(wait=False, cancel_futures=True)

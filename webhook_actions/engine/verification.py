@@ -42,7 +42,7 @@ _FRESH, _STALE = 1.0, 5.0
 
 @dataclass(frozen=True)
 class Seen:
-    """What is observed of each incident by its id, and the alert of each that fires.
+    """The observations of each incident by its id, and each firing alert.
 
     What does not fire, and began before `over_at`, is over.
     """
@@ -54,7 +54,7 @@ class Seen:
 
 @dataclass(frozen=True)
 class _FiringAnswer:
-    """What fires, when that was asked by the event loop's clock, and the seconds that the answer took.
+    """The firing alerts, the time of the question by the event loop's clock, and the seconds that it took.
 
     Thousands of alerts take long to tell: that must not be all that Prometheus and we do.
     """
@@ -111,7 +111,7 @@ class Verification:
         return 0.0 if at_once else self._until_fresh.total_seconds()
 
     async def firing(self) -> Firing:
-        """Return what fires, asked after this call; who asks at the same time shares the answer."""
+        """Return what fires, asked after this call; concurrent callers share the answer."""
         return (await self._ask()).firing
 
     async def _ask(self) -> _FiringAnswer:
@@ -248,7 +248,7 @@ class Verification:
         return _verify(incident, alert) or general or None
 
     def _useless(self, case: Known) -> dict[str, str]:
-        """Return PromQL that says against an action, by which action: what a restart cannot mend."""
+        """Return PromQL by action that forbids it: faults that a restart cannot fix."""
         bot, says = case.incident.bot, {}
         for name in self._planner.plan(case.incident) if bot in self._settings.bots else ():
             action = self._actions.get(name)
@@ -257,7 +257,7 @@ class Verification:
         return says
 
     def _waits(self, case: Known) -> dict[str, tuple[list[str], str]]:
-        """Return PromQL that says that actions would need what is broken, with their names and why.
+        """Return PromQL that holds while a need of actions is broken, with their names and the reason.
 
         To connect anew is what helps a bot whose own calls fail, unless that would have it start anew.
         """

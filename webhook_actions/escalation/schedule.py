@@ -1,4 +1,4 @@
-"""Who is on call, with what people said at run time; and the word to whoever is put on call or taken off."""
+"""Who is on call, with overrides made at run time; messages to people put on call or taken off."""
 
 import logging
 from collections import defaultdict
@@ -58,7 +58,7 @@ def changes(
 
 
 def words_to(settings: Settings, rota: str, changes: Sequence[Shift], by: str) -> Iterator[Delivery]:
-    """Yield one message to each person who is put on call or taken off, but to whoever did it themselves."""
+    """Yield one message to each person put on call or taken off, except the one who made the change."""
     lines: dict[str, list[str]] = defaultdict(list)
     for one in changes:
         when = span(settings, rota, one)

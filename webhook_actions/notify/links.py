@@ -1,4 +1,4 @@
-"""Signed links in the engine's own messages: whoever was told may look at one incident and acknowledge it."""
+"""Signed links in the engine's own messages: their recipient may see one incident and acknowledge it."""
 
 import base64
 import binascii

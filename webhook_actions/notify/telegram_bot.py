@@ -101,7 +101,7 @@ class Bot:
         return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
 
     async def answer(self, callback: str, text: str) -> bool:
-        """Say something to whoever pressed a button, which rests then; False where they wait no more."""
+        """Answer the person who pressed a button; False if they no longer wait."""
         said = {"callback_query_id": callback, "text": cut(text, _TOAST), "show_alert": len(text) > _BRIEF}
         try:
             await self._call("answerCallbackQuery", said, self._timeout)

@@ -1,4 +1,4 @@
-"""SMS and phone calls by Twilio, and what became of them."""
+"""Sends SMS and phone calls by Twilio, and asks whether they arrived."""
 
 from dataclasses import dataclass
 from xml.sax.saxutils import escape, quoteattr
@@ -21,7 +21,7 @@ _RESOURCES = {"sms": "Messages", "phone": "Calls"}
 
 @dataclass(frozen=True)
 class Status:
-    """What Twilio says of a message or a call, None where it says nothing now; `reason` is why not."""
+    """Twilio's state of a message or call; None if it does not answer, and `reason` says why."""
 
     word: str | None
     reason: str = ""
@@ -33,7 +33,7 @@ def send_sms(settings: Settings, address: str, message: Message) -> Outcome:
 
 
 def call(settings: Settings, address: str, message: Message) -> Outcome:
-    """Call, and say it twice; a key answers where Twilio can reach us. The receipt is the call's id."""
+    """Call and say the text twice; keys work if Twilio can reach Nightdesk. The receipt is the call's id."""
     twiml = _twiml(message.spoken)
     if message.link and settings.channels.phone.answer_url:
         keys = _with_keys(message.spoken, answer_address(settings, message.link.rpartition("/")[2]))
@@ -43,7 +43,7 @@ def call(settings: Settings, address: str, message: Message) -> Outcome:
 
 
 def answer_address(settings: Settings, token: str) -> str:
-    """Return where Twilio tells which key was pressed, by the token of a signed link."""
+    """Return the address to which Twilio reports the pressed key, with the token of a signed link."""
     return f"{str(settings.channels.phone.answer_url).rstrip('/')}/phone/{token}"
 
 
@@ -59,7 +59,7 @@ def _with_keys(spoken: str, where: str) -> str:
 
 
 def status(settings: Settings, channel: str, receipt: str) -> Status:
-    """Return what became of what has a receipt. Raises OSError for a token that cannot be read."""
+    """Return the state of a message with a receipt. Raises OSError for an unreadable token."""
     config = _config(settings, channel)
     url = f"{_api(config)}/{_RESOURCES[channel]}/{receipt}.json"
     try:
@@ -74,7 +74,7 @@ def status(settings: Settings, channel: str, receipt: str) -> Status:
 
 
 def account(settings: Settings, channel: str) -> Outcome:
-    """Ask for the account, as its token is good for that. Raises OSError for one that cannot be read."""
+    """Ask Twilio for the account, to test its token. Raises OSError for an unreadable token."""
     config = _config(settings, channel)
     header = _login(config)
     request = Request("GET", f"{_api(config)}.json", config.timeout, header)

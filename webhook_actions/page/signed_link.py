@@ -1,4 +1,4 @@
-"""The signed links of Nightdesk's own messages: whoever got one sees its incident, and may answer it.
+"""The pages behind signed links: the recipient sees one incident and may answer it.
 
 Nobody need log in: a link is for one person and one incident, for a while, and does what their role lets.
 """

@@ -1,4 +1,4 @@
-"""What a person answers from a phone, over whichever way: checked by their role, done, and counted."""
+"""Handles a person's answers from a phone: checks their role, acts, and counts."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -31,20 +31,20 @@ class Answers:
     """Does what buttons and keys ask for."""
 
     def __init__(self, settings: Settings, commands: Commands, metrics: Metrics, way: str) -> None:
-        """`way` is how the answers come: telegram or phone."""
+        """`way` is telegram or phone."""
         self._settings = settings
         self._commands = commands
         self._metrics = metrics
         self._way = way
 
     def count(self, outcome: str) -> None:
-        """Count an answer by what came of it."""
+        """Count an answer by its outcome."""
         self._metrics.answers.labels(self._way, outcome).inc()
 
     async def do(self, act: Act, name: str, caller: Caller, incidents: Sequence[int]) -> str:
-        """Do it as a contact, or the desk, and return a sentence of who did what. Raises Refused.
+        """Act as a contact or the desk, and return a sentence of who did what. Raises Refused.
 
-        Of several incidents those that are closed meanwhile are left out, unless all are.
+        Skip incidents that have closed meanwhile, unless all have.
         """
         try:
             allow(self._settings, name, WANTS[act])

@@ -152,7 +152,7 @@ def mount(
 
 
 def paced(act: Callable[..., Caller], writes: RateLimit) -> Callable[..., Caller]:
-    """Return a dependency that lets whoever may act pass, and not too often."""
+    """Return a dependency that requires the act token and limits the rate."""
 
     def check(caller: Annotated[Caller, Depends(act)]) -> Caller:
         if wait := writes.take(caller.address):
@@ -255,26 +255,26 @@ def _writes(commands: Commands, act: Callable[..., Caller]) -> APIRouter:
 
     @router.post("/incidents/{incident_id}/acknowledge")
     async def acknowledge(incident_id: Id, body: _Acknowledge, caller: By) -> _Said:
-        """Stop the escalation: somebody has it."""
+        """Acknowledge: escalation stops."""
         who = caller.named(body.by)
         return _Said(done=await commands.acknowledge(who, incident_id, body.comment, body.silence))
 
     @router.post("/incidents/{incident_id}/snooze")
     async def snooze(incident_id: Id, body: _Snooze, caller: By) -> _Said:
-        """Leave it to itself for a while; then the escalation begins anew."""
+        """Snooze it; then escalation starts again."""
         who = caller.named(body.by)
         return _Said(done=await commands.snooze(who, incident_id, body.length, body.comment, body.silence))
 
     @router.post("/incidents/{incident_id}/comment")
     async def comment(incident_id: Id, body: _Comment, caller: By) -> _Said:
-        """Write words into the timeline."""
+        """Add a comment to the timeline."""
         return _Said(done=await commands.comment(caller.named(body.by), incident_id, body.text))
 
     @router.post("/incidents/{incident_id}/run", status_code=202)
     async def run(incident_id: Id, body: _Run, caller: By, idempotency_key: Key = None) -> _Asked:
-        """Run an action now; how it ends stands in the incident's timeline.
+        """Run an action now; the incident's timeline shows how it ends.
 
-        The same Idempotency-Key is the same run; so is, without a key, an action that is unfinished.
+        A repeated Idempotency-Key returns the same run; without one, so does an unfinished run.
         """
         who = caller.named(body.by)
         run = await commands.run(who, incident_id, body.action, body.confirm, idempotency_key)
@@ -286,7 +286,7 @@ def _writes(commands: Commands, act: Callable[..., Caller]) -> APIRouter:
     ) -> _Asked:
         """Run an action on a bot now, without an incident: the request opens one of its own.
 
-        The same Idempotency-Key is the same run; so is, without a key, an action that is unfinished.
+        A repeated Idempotency-Key returns the same run; without one, so does an unfinished run.
         """
         who = caller.named(body.by)
         run = await commands.run_on(who, bot, body.action, body.confirm, idempotency_key)
@@ -304,12 +304,12 @@ def _writes(commands: Commands, act: Callable[..., Caller]) -> APIRouter:
 
     @router.post("/bots/{bot}/release")
     async def release(bot: Annotated[Line, Path(min_length=1)], body: Body, caller: By) -> _Said:
-        """Let a bot trade again that was halted, or whose entries were stopped, and undo that on the bot."""
+        """Release a bot that was halted or whose entries were stopped, and undo that on the bot."""
         return _Said(done=await commands.release(caller.named(body.by), bot))
 
     @router.post("/dead-letters/{letter}/send")
     async def send_again(letter: Id, body: Body, caller: By) -> _Said:
-        """Have an event tried again from the start, under the same webhook-id."""
+        """Retry an event from the start, with the same webhook-id."""
         return _Said(done=await commands.send_again(caller.named(body.by), letter))
 
     return router

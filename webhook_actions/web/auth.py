@@ -15,9 +15,9 @@ _BEARER = HTTPBearer(auto_error=False)
 
 
 class Scope(StrEnum):
-    """What a token allows: deliver alerts, look, change something, or have settings read anew.
+    """What a token allows: deliver alerts, read, act, or reload settings.
 
-    Who may act may also look and reload.
+    The act token may also read and reload.
     """
 
     RECEIVE = "receive"
@@ -43,7 +43,7 @@ class Tokens:
     """The tokens of the settings, compared in constant time."""
 
     def __init__(self, settings: Settings, refused: Callable[[], None], failures: RateLimit) -> None:
-        """`refused` is told of each request without the token it needs; wrong ones count as `failures`."""
+        """`refused` is called for each request without its token; wrong tokens count as `failures`."""
         files = settings.webhook_actions.tokens
         named = {
             Scope.RECEIVE: files.receive_file,
@@ -58,11 +58,11 @@ class Tokens:
         self._failures = failures
 
     def key(self, purpose: str) -> bytes:
-        """Return a key to sign with, the same in every replica; a new act token makes it another."""
+        """Return the signing key, which all replicas share; a new act token changes it."""
         return hmac.digest(self._tokens[Scope.ACT].encode(), purpose.encode(), "sha256")
 
     def scopes(self, given: str) -> set[Scope]:
-        """Return the scopes that a token has; every one is compared, so that time tells nothing."""
+        """Return a token's scopes; compare with every token, so that the time reveals nothing."""
         return {
             scope
             for scope, token in self._tokens.items()
@@ -72,8 +72,8 @@ class Tokens:
     def wants(self, scope: Scope) -> Callable[..., Caller]:
         """Return a dependency that lets only a bearer of a token for the scope pass, and says who it is.
 
-        A right token passes however many were wrong: whoever shares the address, be it a proxy's, can keep
-        neither alerts nor the kill switch out.
+        A right token passes after any number of wrong ones: others behind the same proxy can block
+        neither alerts nor the kill switch.
         """
 
         def check(

@@ -1,4 +1,4 @@
-"""What each bot can do, by its adapter and by the version that it says it runs, and what it holds."""
+"""Knows what each bot can do, by its adapter and version, and what it holds."""
 
 import asyncio
 import logging
@@ -29,7 +29,7 @@ _IMPATIENT = 3.0  # seconds, at most, that a page waits for what a bot holds
 
 @dataclass(frozen=True)
 class Missing:
-    """An action that a bot has no way to do, and why."""
+    """An action that a bot cannot do, and why."""
 
     action: str
     why: str
@@ -37,9 +37,9 @@ class Missing:
 
 @dataclass(frozen=True)
 class Capability:
-    """What a bot is acted on through, None where nothing is; its version, or why that is `unknown`.
+    """A bot's adapter (None without one) and its version, or why that is `unknown`.
 
-    `blind` says why no drawdown alert of it can fire, None where one can or nobody knows.
+    `blind` says why no drawdown alert of the bot can fire; None if one can, or if that is unknown.
     """
 
     adapter: str | None
@@ -50,7 +50,7 @@ class Capability:
 
 
 class Capabilities:
-    """The capabilities of all bots. Each bot is asked once in a while, in a thread; any thread may call."""
+    """The capabilities of all bots. A thread asks each bot from time to time; any thread may call this."""
 
     def __init__(
         self, settings: Settings, actions: dict[str, Action], world: Environment | None = None
@@ -66,19 +66,19 @@ class Capabilities:
         self._standing: dict[str, tuple[Future[BotStatus | Outcome], float]] = {}  # with when it was asked
 
     def known(self, bot: str) -> Capability:
-        """Return at once what is known; a bot whose answer is old is being asked again from now on."""
+        """Return what is known, at once, and start to ask bots whose answers are old."""
         self._ask([bot])
         return self._last(bot)
 
     async def told(self, bots: Iterable[str]) -> dict[str, Capability]:
-        """Return what bots can do, once those that are asked have answered, or after a call's time-out."""
+        """Return what bots can do, after their answers or a call's time-out."""
         names = list(bots)
         if asked := self._ask(names):
             await asyncio.wait(map(asyncio.wrap_future, asked), timeout=self._timeout)
         return {bot: self._last(bot) for bot in names}
 
     async def standing(self, bot: str) -> BotStatus | Outcome:
-        """Return where a bot stands and what it holds; an Outcome with why, where it does not say at once."""
+        """Return a bot's state and positions, or an Outcome with the reason if it does not answer at once."""
         with self._lock:
             asked, at = self._standing.get(bot, (None, 0.0))
             now = self._world.clock()
@@ -99,12 +99,12 @@ class Capabilities:
             return Outcome.failed(f"a defect of Nightdesk: {type(error).__name__}")
 
     async def lacks(self, bot: str, action: str) -> str | None:
-        """Return why a bot has no way to do an action, None where it has or nobody knows."""
+        """Return why a bot cannot do an action; None if it can, or if that is unknown."""
         told = await self.told([bot])
         return next((each.why for each in told[bot].cannot if each.action == action), None)
 
     def close(self) -> None:
-        """Ask nobody more; whoever is being asked is not waited for."""
+        """Ask no more bots, and do not wait for answers."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _last(self, bot: str) -> Capability:
@@ -112,7 +112,7 @@ class Capabilities:
         return found[0] if found else self._look(bot, Environment(_unasked))
 
     def _ask(self, bots: list[str]) -> list[Future[None]]:
-        """Return what ends when each bot has told what counts now; a bot of no settings is not asked."""
+        """Return a future that ends when every configured bot has a valid answer."""
         with self._lock:
             for bot in bots:
                 asked, found = self._asked.get(bot), self._found.get(bot)

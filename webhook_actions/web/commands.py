@@ -1,4 +1,4 @@
-"""What a person may do, on the page as by the API: each act checked, done, and written in the audit."""
+"""Carries out what a person does on the page or by the API: checks it, does it, and writes the audit."""
 
 import logging
 from collections.abc import Awaitable, Callable
@@ -29,7 +29,7 @@ _EXPIRES = 120.0  # seconds after which a request that nobody could run is refus
 
 
 class Done(StrEnum):
-    """What an act came to."""
+    """The result of an act."""
 
     ACKNOWLEDGED = "acknowledged"
     SNOOZED = "snoozed"
@@ -46,7 +46,7 @@ class Done(StrEnum):
 
 
 class Refused(Exception):
-    """An act that was not done; the text says why and what to do, the status is HTTP's."""
+    """A refused act; the text says why and what to do, `status` is the HTTP status."""
 
     def __init__(self, status: int, text: str) -> None:
         super().__init__(text)
@@ -54,7 +54,7 @@ class Refused(Exception):
 
 
 class Unconfirmed(Refused):
-    """An action that touches money and wants the bot's name typed first."""
+    """An action that moves money and needs the bot's name as confirmation."""
 
     def __init__(self, action: str, bot: str) -> None:
         super().__init__(422, f"{action} moves money: confirm it with the bot's name, {bot}")
@@ -72,7 +72,7 @@ class Offer:
 
 
 class Commands:
-    """The acts. Each raises Refused where it cannot be done."""
+    """The acts. Each raises Refused if it is not possible."""
 
     def __init__(
         self,
@@ -83,7 +83,7 @@ class Commands:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         lacks: Lacks | None = None,
     ) -> None:
-        """`lacks` returns why a bot has no way to do an action, None where it has or nobody knows."""
+        """`lacks` returns why a bot cannot do an action; None if it can, or if that is unknown."""
         self._settings = settings
         self._pool = pool
         self._escalation = escalation
@@ -95,7 +95,7 @@ class Commands:
     async def acknowledge(
         self, caller: Caller, incident_id: int, comment: str, silence: float | None = None
     ) -> Done:
-        """Stop the escalation: somebody has it. `silence` is for how many seconds Alertmanager is silent."""
+        """Acknowledge: escalation stops. `silence` is for how many seconds Alertmanager is silent."""
         incident = await self._open(incident_id)
         made, failed = await self._silence(caller, incident, comment, silence)
         async with self._pool.transaction() as connection:
@@ -108,7 +108,7 @@ class Commands:
     async def snooze(
         self, caller: Caller, incident_id: int, seconds: float, comment: str, silence: bool
     ) -> Done:
-        """Leave an incident to itself for a while, then the escalation begins anew."""
+        """Snooze an incident; then escalation starts again."""
         incident = await self._open(incident_id)
         made, failed = await self._silence(caller, incident, comment, seconds if silence else None)
         until = self._now() + timedelta(seconds=seconds)
@@ -120,7 +120,7 @@ class Commands:
         return failed or Done.SNOOZED
 
     async def comment(self, caller: Caller, incident_id: int, text: str) -> Done:
-        """Write words into an incident's timeline."""
+        """Add a comment to an incident's timeline."""
         if not text:
             raise Refused(422, "a comment has words")
         incident = await self._open(incident_id)
@@ -134,7 +134,7 @@ class Commands:
     ) -> int:
         """Ask for an action now, and return its run; `confirm` is the bot's name, for money.
 
-        The same `key` of the same incident and action is the same run; so is one that is unfinished.
+        A repeated `key` of the same incident and action returns the same run; so does an unfinished run.
         """
         action = self._action(name)
         incident = await self._open(incident_id)
@@ -153,7 +153,7 @@ class Commands:
     async def run_on(self, caller: Caller, bot: str, name: str, confirm: str, key: str | None = None) -> int:
         """Ask for an action on a bot now, and return its run, as `run` does for an incident.
 
-        The request is an incident of its own: nobody is told of it, and it closes once the bot is well.
+        The request opens its own incident, which notifies nobody and closes once the bot is well.
         """
         action = self._action(name)
         if bot not in self._settings.bots:
@@ -217,7 +217,7 @@ class Commands:
         return Done.RESUMED
 
     async def release(self, caller: Caller, bot: str) -> Done:
-        """Let a bot trade again that was halted, or whose entries were stopped: that is undone on the bot."""
+        """Release a bot that was halted or whose entries were stopped: undo that on the bot."""
         async with self._pool.transaction() as connection:
             halted = await holds.release(connection, bot, caller.who)
             left = await controls.release(connection, bot, caller.who)
@@ -228,7 +228,7 @@ class Commands:
         return Done.RELEASED
 
     async def send_again(self, caller: Caller, delivery: int) -> Done:
-        """Have an event tried again that an outgoing webhook did not take."""
+        """Retry an event that an outgoing webhook did not take."""
         async with self._pool.transaction() as connection:
             if not await deliveries.send_again(connection, WEBHOOK, delivery):
                 raise Refused(404, f"there is no dead letter {delivery}")
@@ -252,7 +252,7 @@ class Commands:
     async def _silence(
         self, caller: Caller, incident: Incident, comment: str, seconds: float | None
     ) -> tuple[str | None, Done | None]:
-        """Return the id of a silence made in Alertmanager, or what to say where none could be made."""
+        """Return the id of a new silence in Alertmanager, or the notice to show if that failed."""
         if seconds is None:
             return None, None
         until = self._now() + timedelta(seconds=seconds)

@@ -1,4 +1,4 @@
-"""Bounds how long, and on how many connections, a request is waited for."""
+"""Bounds the time and the number of connections that wait for a request."""
 
 import asyncio
 import logging
@@ -23,10 +23,10 @@ _OF_ALL = 500  # half of what a process may usually have open
 
 
 class Connections:
-    """The connections that have yet to send a whole request, those that do so for longest first."""
+    """The connections without a whole request yet, the oldest first."""
 
     def __init__(self, tls: SSLContext | None = None, seconds: float = _READ_SECONDS) -> None:
-        """Wait for a request `seconds` at most."""
+        """Wait at most `seconds` for a request."""
         self._tls = tls
         self._seconds = seconds
         self._waiting: dict[_Connection, asyncio.TimerHandle] = {}
@@ -42,7 +42,7 @@ class Connections:
         return _Connection(self, self._tls, config, server_state, app_state)
 
     def wait(self, connection: "_Connection", unsent: int = 0) -> None:
-        """Wait for a request. Where too many are waited for, the oldest gives way: the honest are quick."""
+        """Wait for a request. If too many connections wait, close the oldest: honest clients are quick."""
         self.end(connection)
         loop = asyncio.get_running_loop()
         self._waiting[connection] = loop.call_later(self._seconds, self._late, connection, unsent)

@@ -175,7 +175,7 @@ class Presses:
         return {**self._buttons.keyboard(place.chat.id, incident, may, datetime.now(UTC))}
 
     async def _said(self, bot: Bot, said: TelegramMessage) -> None:
-        """Tell what is open, with its buttons, to whoever says /open in a chat of settings."""
+        """Answer /open in a configured chat with the open incidents and their buttons."""
         user = said.user.id if said.user else 0
         if self._who(said, user) is None or said.command != "/open":
             return

@@ -1,4 +1,4 @@
-"""Each action that changes something mends the fault it is for, on a real bot."""
+"""Each action that changes something repairs its fault, on a real bot."""
 
 import time
 from collections.abc import Callable
@@ -26,7 +26,7 @@ def run(name: str, bot: BotControl, incident: Incident) -> Outcome:
 
 
 def target_of(name: str, bot: BotControl) -> Target | Outcome:
-    """Return what an action sets as its target, by how the bot stands now."""
+    """Return the target that an action sets for the bot's current state."""
     set_target, standing = ACTIONS[name].target, bot.standing()
     assert set_target is not None
     return set_target(bot, standing if isinstance(standing, BotStatus) else BotStatus.unknown())
