@@ -17,42 +17,39 @@ _TEXT = """# Who is told, over what, when
 
 <!-- Written by `python -m stack.who_doc`; change that, stack/settings/plan.py or the defaults. -->
 
-One plan, a function of alert, bot, settings and time. Alertmanager's receivers, the engine's steps,
-`nightdesk check` and these tables are made from it, so that they cannot disagree. Yours:
+One function of alert, bot, settings and time makes Alertmanager's receivers, the engine's steps,
+`nightdesk check` and these tables, so they always agree. For your settings:
 
-    nightdesk alerts --who        those that are told alike stand together
+    nightdesk alerts --who        alerts with the same plan share a row
     nightdesk alerts --who Down --bot my_bot --at 2026-12-24T03:00
     nightdesk alerts --who CriticalLoss --json
 
 The rules:
 
-- **The first notice** goes over the alert's channels: `alerts.<name>.channels`, where that is null its
-  severity's. Where none of these is configured, others take their place: all configured ones for critical
-  alerts, for the rest those that do not ring (email, Telegram, Slack), for want of these any. News
-  (`info`) never rings.
+- **The first notice** uses the channels in `alerts.<name>.channels`, or the severity's if that is null.
+  If none of these is configured, critical alerts use all configured channels, others use those that do
+  not ring (email, Telegram, Slack), else any. News (`info`) never rings.
 - Over each channel it goes to **the channel's own addresses** (`to`, `chats`, `channel`; below: the desk)
-  and to those that `escalation.first` has there, a contact or a rota. A bot's `team` takes the place of
-  both where it has an address; a team that is a rota is told beside the desk, since Alertmanager cannot
-  follow turns.
-- `routing.group_wait` after the alert has fired, the first notice leaves: *at once* below. That of
-  CriticalLoss and LossLimit waits for nothing.
-- **Without an answer** `escalation.levels` follow, after the alert's `escalate`, else its severity's, else
-  `no_response`; then all of it begins anew. A warning without either time is told once. A level without an
-  address over its channels is passed over at once; `check` warns of it.
-- `system_down`, `critical_loss` and `repeated_alerts` come beside the levels. `spent_attempts` says who
-  hears that nothing is left to try: whoever is first, unless it names a contact.
-- **Quiet hours** (`escalation.quiet_hours`) put warnings off, in Alertmanager and in the engine; what is over
-  by their end is not told. Critical alerts and `meta` do not wait; news has `routing.info_hours`. Hours are
-  what the clock in `timezone` shows: twice where a change of the clocks repeats it.
-- A contact without any address is whoever reads the channels' own.
-- A rota is whoever is **on call** when a message is written: whose week it is, or [who stands
-  in](oncall.md#who-is-on-call), also as it was said at run time.
-- **A storm is one message.** Alertmanager tells of one alert of many bots in one message with a list. Whoever
-  the engine told of `escalation.storm.incidents` (5) `within` a minute hears of the next ones together: one
-  message with a list, one call.
-- **One person hears of one moment once**: an address that two roles share is told by the first of them, and
-  what the opening has said already (no action helps, the administrator is to be told) goes only to whom it
-  missed.
+  and to the addresses of `escalation.first`, a contact or a rota. A bot's `team` replaces both if it has
+  an address; a team that is a rota is notified beside the desk, since Alertmanager cannot follow turns.
+- The first notice leaves `routing.group_wait` after the alert has fired: *at once* below. CriticalLoss
+  and LossLimit do not wait.
+- **Without an answer** `escalation.levels` follow, after the alert's `escalate`, else its severity's,
+  else `no_response`; then escalation starts again. A warning without either time is sent once. A level
+  without an address over its channels is skipped; `check` warns of it.
+- `system_down`, `critical_loss` and `repeated_alerts` are additional. When Nightdesk can do nothing more,
+  it notifies the contact of `spent_attempts`, else the first person.
+- **Quiet hours** (`escalation.quiet_hours`) delay warnings, in Alertmanager and in the engine; those over
+  by the end are not sent. Critical alerts and `meta` do not wait; news has `routing.info_hours`. Hours
+  are those of the clock in `timezone`: an hour that a clock change repeats counts twice.
+- A contact without an address stands for the readers of the channels' own addresses.
+- A rota stands for the person **on call** when a message is written,
+  [overrides](oncall.md#who-is-on-call) included.
+- **A storm is one message.** Alertmanager sends one alert of many bots as one message with a list. A
+  person who got `escalation.storm.incidents` (5) messages `within` a minute gets the next ones together:
+  one message with a list, one call.
+- **One person gets one message a moment**: if two roles share an address, the first of them counts, and a
+  message that repeats the first notice goes only to people who have not got that.
 - **Who is called hears of all of it.** When a level is told of one incident, it hears in the same message
   and call of every other that would have reached it within `no_response`, and that nobody has answered. A
   later message to an address carries at its end what that address was told of before and nobody has
