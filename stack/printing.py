@@ -44,7 +44,7 @@ def show_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         return
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, highlight=True)
     for name in head:
-        table.add_column(name)
+        table.add_column(name, overflow="fold")  # no name is cut
     for row in rows:
         table.add_row(*row)
     _console().print(table)
