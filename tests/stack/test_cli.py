@@ -71,7 +71,7 @@ def test_check_names_the_line_of_a_secret_of_the_users_and_does_not_advise_make_
     (desk.root / "monitoring.yaml").write_text(f"bots:\n  b: {bot}\n")
     generate(load([desk.root / "monitoring.yaml"]))
     told = desk.run("check")
-    named = f"monitoring.yaml:2: bots.b.source.token_file: {desk.root}/mine does not exist; write the secret"
+    named = f"monitoring.yaml:2: bots.b.source.token_file: {desk.root}/mine does not exist; write your secret"
     assert (told.returncode, told.stderr.splitlines()[0].startswith(named)) == (2, True)
     assert "make setup" not in told.stderr
 
