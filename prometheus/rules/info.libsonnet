@@ -87,6 +87,6 @@ function(config)
       subject=['bot', 'milestone'],
       hold=quiet,
       summary='{{ $labels.bot }} reached a milestone: {{ $labels.milestone }}',
-      news='{{ $labels.bot }} reached {{ $labels.milestone }}.\n' + (import 'facts.libsonnet')
+      news='{{ $labels.bot }} reached {{ $labels.milestone }}{{ if match "_pnl$" $labels.milestone }}, by closed trades{{ end }}.\n' + (import 'facts.libsonnet')
     ),
   ] + suggestions
