@@ -1,6 +1,6 @@
 """The exporter's page for people: all of it on a phone, and fresh without being loaded again."""
 
-from exporter.landing import Row, page
+from exporter.status_page import Row, page
 
 ROW = Row("a<b", "http", "http://127.0.0.1", "running", "healthy", (), 3.0, None, "", "")
 

@@ -5,12 +5,13 @@ import threading
 from collections.abc import Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from exporter import landing
+from exporter.status_page import Row
+from exporter.status_page import page as status_page
 from stack.settings import load
 from stack.settings.load import DEFAULTS
 from tests.webhook_actions.chromium import Browser
+from tests.webhook_actions.harness import ROOT
 from tests.webhook_actions.report.made import empty, full
-from tests.webhook_actions.world import ROOT
 from webhook_actions.report.desk import Desk
 from webhook_actions.report.html import desk_html, page
 
@@ -64,16 +65,16 @@ def static_pages() -> dict[str, str]:
     settings = load([DEFAULTS])
     desk = Desk([full(), full().model_copy(update={"bot": "second"}), empty()], 2)
     rows = [
-        landing.Row("alpha", "http", "http://127.0.0.1:8081", "running", "healthy", (), 3.0, 12.0, "", ""),
-        landing.Row(
+        Row("alpha", "http", "http://127.0.0.1:8081", "running", "healthy", (), 3.0, 12.0, "", ""),
+        Row(
             "beta", "freqtrade", "http://127.0.0.1:8082/" + "long/" * 20, "unknown", "unhealthy",
             ("bot_running", "data_freshness"), 300.0, None, "connection refused", "its capital is unknown",
         ),
-        landing.Row("gamma", "push", "POST /api/v1/push/gamma", "paused", "unknown", (), None, None, "", ""),
+        Row("gamma", "push", "POST /api/v1/push/gamma", "paused", "unknown", (), None, None, "", ""),
     ]  # fmt: skip
     return {
-        "/exporter": landing.page(rows, {"On call": "http://127.0.0.1:9099"}),
-        "/no-bots": landing.page([], {}),
+        "/exporter": status_page(rows, {"On call": "http://127.0.0.1:9099"}),
+        "/no-bots": status_page([], {}),
         "/report": page(settings, full()),
         "/empty-report": page(settings, empty()),
         "/desk-report": desk_html(settings, desk, [{}] * len(desk.pages)),

@@ -7,10 +7,10 @@ import pytest
 from tests.conftest import eventually
 from tests.webhook_actions.accessibility import DESK, LOOKS, Served, check, look, static_pages
 from tests.webhook_actions.chromium import Browser
+from tests.webhook_actions.harness import Harness
 from tests.webhook_actions.rota import desk
 from tests.webhook_actions.test_browser import log_in
 from tests.webhook_actions.test_signed_page import link
-from tests.webhook_actions.world import World
 
 STATIC = static_pages()
 NOTES = {
@@ -25,7 +25,7 @@ HELD = [
 ]
 
 
-def alerts(world: World) -> list[dict[str, object]]:
+def alerts(world: Harness) -> list[dict[str, object]]:
     """Return alerts of each severity, and enough of one to be a group."""
     kinds = [("WinsMilestone", "info"), *[("DataStale", "warning")] * 3]
     labels = [
@@ -37,12 +37,12 @@ def alerts(world: World) -> list[dict[str, object]]:
 
 
 @pytest.fixture(scope="module")
-def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Browser, World, str]]:
+def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Browser, Harness, str]]:
     """Return a browser that is logged in, a world with some of everything, and where the rest is served."""
     directory = tmp_path_factory.mktemp("accessibility")
     given = desk()
     given["contacts"] = {name: one | {"role": "operator"} for name, one in given["contacts"].items()}
-    world = World(directory, "alpha", "beta", **given, actions={"dry_run": True})
+    world = Harness(directory, "alpha", "beta", **given, actions={"dry_run": True})
     world.bots.by_name["alpha"].positions = HELD
     try:
         world.start_engine()
@@ -67,7 +67,7 @@ def faults(browser: Browser) -> list[str]:
 
 
 @pytest.mark.parametrize("path", DESK)
-def test_a_page_of_the_desk_is_read_by_everyone(seen: tuple[Browser, World, str], path: str) -> None:
+def test_a_page_of_the_desk_is_read_by_everyone(seen: tuple[Browser, Harness, str], path: str) -> None:
     browser, world, _ = seen
     browser.go(world.url(path))
     assert faults(browser) == []
@@ -75,14 +75,14 @@ def test_a_page_of_the_desk_is_read_by_everyone(seen: tuple[Browser, World, str]
 
 @pytest.mark.parametrize("path", STATIC)
 def test_reports_and_the_exporters_page_are_read_by_everyone(
-    seen: tuple[Browser, World, str], path: str
+    seen: tuple[Browser, Harness, str], path: str
 ) -> None:
     browser, _, elsewhere = seen
     browser.go(elsewhere + path)
     assert faults(browser) == []
 
 
-def test_what_a_person_comes_to_by_acting_is_read_by_everyone(seen: tuple[Browser, World, str]) -> None:
+def test_what_a_person_comes_to_by_acting_is_read_by_everyone(seen: tuple[Browser, Harness, str]) -> None:
     browser, world, _ = seen
     browser.go(link(world, "anna"))
     assert faults(browser) == []
@@ -102,7 +102,7 @@ def test_what_a_person_comes_to_by_acting_is_read_by_everyone(seen: tuple[Browse
     assert faults(browser) == []
 
 
-def test_a_planted_fault_is_found(seen: tuple[Browser, World, str]) -> None:
+def test_a_planted_fault_is_found(seen: tuple[Browser, Harness, str]) -> None:
     browser, _, elsewhere = seen
     browser.go(elsewhere + "/exporter")
     browser.run(

@@ -9,9 +9,10 @@ from typing import Any, cast
 import pytest
 import yaml
 
+from clients.observer import Sample
 from stack.settings import Settings, load
 from tests.webhook_actions.visitor import Visitor, words
-from webhook_actions.page.bots import rows
+from webhook_actions.page.bots import Held, _ask, rows
 from webhook_actions.page.render import Desktop, Pages
 from webhook_actions.store.controls import Control
 from webhook_actions.store.holds import Halt
@@ -37,7 +38,7 @@ def test_the_worst_bot_stands_first(settings: Settings) -> None:
         "up": {"a": 1.0, "b": 1.0, "c": 0.0, "d": 1.0},
         "drawdown": {"a": 0.01, "b": 0.09, "c": 0.0, "d": 0.02},
     }
-    found = rows(settings, figures, desk(), {"d": 2}, {})
+    found = rows(settings, figures, desk(), {"d": 2}, {}, {})
     assert [row.bot for row in found] == ["c", "d", "b", "a"]
     assert [row.state for row in found] == ["down", "up", "up", "up"]
 
@@ -45,7 +46,7 @@ def test_the_worst_bot_stands_first(settings: Settings) -> None:
 def test_a_bot_of_which_nothing_is_known_is_unknown_and_stands_before_those_that_are_well(
     settings: Settings,
 ) -> None:
-    found = rows(settings, {"up": {"a": 1.0, "b": 1.0, "d": 1.0}}, desk(), {}, {})
+    found = rows(settings, {"up": {"a": 1.0, "b": 1.0, "d": 1.0}}, desk(), {}, {}, {})
     assert (found[0].bot, found[0].state) == ("c", "unknown")
 
 
@@ -53,7 +54,7 @@ def test_what_nightdesk_left_on_a_bot_is_its_state_unless_it_is_down(settings: S
     left = [Control(n, bot, "loss limit", NOW) for n, bot in enumerate("abd")]
     halted = [Halt("b", "critical loss", NOW)]
     up = {"up": {"a": 1.0, "b": 1.0, "c": 1.0, "d": 0.0}}
-    found = rows(settings, up, desk(left=left, halted=halted), {}, {})
+    found = rows(settings, up, desk(left=left, halted=halted), {}, {}, {})
     assert {row.bot: row.state for row in found} == {
         "a": "entries stopped",
         "b": "halted",
@@ -68,7 +69,7 @@ def test_what_was_made_today_is_told_as_last_known_of_a_bot_that_is_down_and_whe
     figures = {"up": {"a": 1.0, "b": 0.0, "c": 1.0, "d": 1.0}, "today": {"a": 5.0, "b": -12.5}}
     given = cast("Any", SimpleNamespace(offers=list, known=dict))
     pages = Pages(settings, given, given, lambda: NOW)
-    found = rows(settings, figures, desk(), {}, {})
+    found = rows(settings, figures, desk(), {}, {}, {})
     page = pages.show("bots.html", desk=desk(), rows=found, silent="").body
     said = words(bytes(page).decode())
     assert "P&L today, with open positions, last known -12.50 USDT" in said
@@ -88,3 +89,36 @@ def test_the_open_incidents_of_a_bot_are_linked(anna: Visitor) -> None:
     page = anna.get("/bots").text
     assert "1 open" in words(page)
     assert 'href="/history?state=open&amp;bot=alpha"' in page
+
+
+def test_an_action_is_run_from_the_page_and_money_wants_the_bots_name(anna: Visitor) -> None:
+    back = {"back": "/bots", "bot": "alpha"}
+    told = anna.send("/bots/run", action="check_network", **back)
+    assert "Requested: the timeline shows the progress." in words(told.text)
+    asked = anna.send("/bots/run", action="close_positions", **back).text
+    assert "Run close_positions on alpha?" in words(asked)
+    assert '<input type="hidden" name="bot" value="alpha">' in asked
+    wrong = anna.send("/bots/run", action="close_positions", confirm="beta", **back).text
+    assert "is not the bot's name" in words(wrong)
+    anna.send("/bots/run", action="close_positions", confirm="alpha", **back)
+    acts = [(one["act"], one["bot"]) for one in anna.world.get("/api/v1/audit").json()]
+    assert [bot for act, bot in acts if act != "login"].count("alpha") == 2
+
+
+class Said:
+    """A Prometheus that knows positions, as `Observer.ask` tells them."""
+
+    def ask(self, expression: str) -> tuple[Sample, ...]:
+        held = {"symbol": "BTC", "side": "long"}, {"symbol": "ETH", "side": "short"}
+        values = {"profit": (5.0, -9.0), "stop_distance_ratio": (0.02,), "unprotected": (0.0, 1.0)}
+        name = next((name for name in values if expression.endswith(f"position_{name})")), None)
+        told = values.get(name or "", ())
+        return tuple(Sample({"bot": "a", **labels}, value) for labels, value in zip(held, told, strict=False))
+
+
+def test_positions_stand_with_their_stops_those_without_one_first() -> None:
+    figures, held, silent = _ask(Said())
+    assert (set(figures), silent) == ({"up", "equity", "today", "drawdown", "positions"}, "")
+    assert held == {
+        "a": (Held("ETH", "short", -9.0, None, True), Held("BTC", "long", 5.0, 0.02, False)),
+    }

@@ -61,7 +61,7 @@ def mount(
         text = "" if error.detail == _NO_SUCH_PATH else error.detail
         return pages.show("not_found.html", 404, text=text or f"{request.url.path} is no page of Nightdesk.")
 
-    app.include_router(manual.routes(pages))
+    app.include_router(manual.routes(settings, pages, login))
     app.include_router(login_page.routes(commands, login, pages))
     app.include_router(signed_link.routes(settings, pool, commands, capabilities, metrics, pages, writes))
     app.include_router(incidents.routes(settings, pool, pages, login, visitor, capabilities))

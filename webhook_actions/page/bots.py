@@ -26,6 +26,23 @@ _ASKED = {
     "positions": "sum by (bot) (last_over_time(trading_bot_active_positions[1h]))",
 }
 
+_OF_POSITIONS = {
+    "profit": "max by (bot, symbol, side) (trading_bot_position_profit)",
+    "stop": "max by (bot, symbol, side) (trading_bot_position_stop_distance_ratio)",
+    "unprotected": "max by (bot, symbol, side) (trading_bot_position_unprotected)",
+}
+
+
+@dataclass(frozen=True)
+class Held:
+    """An open position; `stop` is how far away it is, as a share of the price. None is not known."""
+
+    symbol: str
+    side: str
+    profit: float | None
+    stop: float | None
+    unprotected: bool
+
 
 @dataclass(frozen=True)
 class Row:
@@ -38,6 +55,7 @@ class Row:
     limit: float = 0.0
     open: int = 0
     last: Run | None = None
+    held: tuple[Held, ...] = ()
 
     @property
     def worst(self) -> tuple[bool, bool, float, str]:
@@ -51,6 +69,7 @@ def rows(
     desk: Desktop,
     opened: Mapping[str, int],
     last: Mapping[str, Run],
+    held: Mapping[str, tuple[Held, ...]],
 ) -> list[Row]:
     """Return the bots of the settings, the worst first. `figures` has the values of each by name."""
     left = {control.bot: "entries stopped" for control in desk.left} | {h.bot: "halted" for h in desk.halted}
@@ -67,6 +86,7 @@ def rows(
                 limit=settings.thresholds.critical.max_drawdown,
                 open=opened.get(bot, 0),
                 last=last.get(bot),
+                held=held.get(bot, ()),
             )
         )
     return sorted(found, key=lambda row: row.worst)
@@ -85,24 +105,46 @@ def routes(
 
     @router.get("/bots")
     async def bots(request: Request, session: Annotated[Session, Depends(visitor)]) -> Response:
-        figures, silent = await asyncio.to_thread(_ask, observer)
+        figures, held, silent = await asyncio.to_thread(_ask, observer)
         async with pool.connection() as connection:
             desk = await desktop(connection, request, session)
             opened = await search.count_open_by_bot(connection)
             done = await runs.of_bots(connection, list(settings.bots), _DAY)
         last = {run.bot: run for run in done if run.started_at is not None and run.effect != "observe"}
-        found = rows(settings, figures, desk, opened, last)
+        found = rows(settings, figures, desk, opened, last, held)
         return await asyncio.to_thread(pages.show, "bots.html", desk=desk, rows=found, silent=silent)
 
     return router
 
 
-def _ask(observer: Observer) -> tuple[dict[str, dict[str, float]], str]:
-    """Return the figures by name and bot, and why Prometheus did not tell them, '' where it did."""
+Figures = dict[str, dict[str, float]]
+
+
+def _ask(observer: Observer) -> tuple[Figures, dict[str, tuple[Held, ...]], str]:
+    """Return the figures by name and bot, the positions by bot, and why Prometheus did not tell, else ''."""
     try:
-        return {
+        figures = {
             name: {sample.labels.get("bot", ""): sample.value for sample in observer.ask(expression)}
             for name, expression in _ASKED.items()
-        }, ""
+        }
+        return figures, _held(observer), ""
     except Unanswered as error:
-        return {}, str(error)
+        return {}, {}, str(error)
+
+
+def _held(observer: Observer) -> dict[str, tuple[Held, ...]]:
+    """Return the open positions of each bot, those without a stop first, then the largest loss."""
+    known: dict[tuple[str, str, str], dict[str, float]] = {}
+    for name, expression in _OF_POSITIONS.items():
+        for sample in observer.ask(expression):
+            bot, symbol, side = (sample.labels.get(label, "") for label in ("bot", "symbol", "side"))
+            known.setdefault((bot, symbol, side), {})[name] = sample.value
+    found: dict[str, list[Held]] = {}
+    for (bot, symbol, side), of in known.items():
+        one = Held(symbol, side, of.get("profit"), of.get("stop"), of.get("unprotected") == 1)
+        found.setdefault(bot, []).append(one)
+    return {bot: tuple(sorted(these, key=_worst)) for bot, these in found.items()}
+
+
+def _worst(one: Held) -> tuple[bool, float, str, str]:
+    return not one.unprotected, one.profit or 0.0, one.symbol, one.side

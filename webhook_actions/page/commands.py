@@ -80,6 +80,14 @@ def routes(
 
         return await answered(request, session, act)
 
+    @router.post("/bots/run")
+    async def run_on(request: Request, session: Visitor) -> Response:
+        async def act(caller: Caller, form: Form) -> Done:
+            await commands.run_on(caller, line(form, "bot"), line(form, "action"), line(form, "confirm"))
+            return Done.ASKED
+
+        return await answered(request, session, act)
+
     @router.post("/pause")
     async def pause(request: Request, session: Visitor) -> Response:
         async def act(caller: Caller, form: Form) -> Done:

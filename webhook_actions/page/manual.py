@@ -1,21 +1,26 @@
 """Serves the manual, runbooks above all: a link in a message leads to a page that is there, also offline.
 
-Nobody need log in: it is the same for every desk, and holds nothing of this one.
+Nobody need log in: it is the same for every desk. Only who is logged in reads the values of this one's
+settings in a runbook; others read the defaults.
 """
 
 import markdown
-from fastapi import APIRouter, HTTPException, Response
+from fastapi import APIRouter, HTTPException, Request, Response
 from markupsafe import Markup
 
 from stack.files import ROOT
+from stack.settings import Settings, load
+from stack.settings.load import DEFAULTS
 from webhook_actions.page.render import Pages
+from webhook_actions.page.values import with_values
+from webhook_actions.web.login import Login
 
 _DOCS = ROOT / "docs"
 
 
-def routes(pages: Pages) -> APIRouter:
+def routes(settings: Settings, pages: Pages, login: Login) -> APIRouter:
     """Return the pages of the manual, below /docs as in the repository, so that links between them hold."""
-    router = APIRouter()
+    router, defaults = APIRouter(), load([DEFAULTS])
     files = {str(file.relative_to(_DOCS)): file for file in sorted(_DOCS.rglob("*.md"))}
 
     @router.get("/docs", include_in_schema=False)
@@ -25,13 +30,19 @@ def routes(pages: Pages) -> APIRouter:
         return pages.show("contents.html", titles=titles)
 
     @router.get("/docs/{name:path}", include_in_schema=False)
-    def page(name: str) -> Response:
+    def page(name: str, request: Request) -> Response:
         if name not in files:
             raise HTTPException(404, "the manual has no such page")
         text = files[name].read_text(encoding="utf-8")
         content = markdown.markdown(text, extensions=["tables", "fenced_code"])
+        whose = ""
+        if name.startswith("runbooks/"):
+            known = login.session(request) is not None
+            whose = "settings" if known else "defaults"
+            content = with_values(settings if known else defaults, content)
         # Ours, so its HTML is shown as it is.
-        return pages.show("manual.html", title=_title(text), content=Markup(content))  # noqa: S704
+        shown = Markup(content)  # noqa: S704
+        return pages.show("manual.html", title=_title(text), content=shown, whose=whose, name=name)
 
     return router
 

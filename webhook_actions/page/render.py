@@ -15,6 +15,7 @@ from stack.settings import Settings
 from stack.settings.names import PNL_TODAY
 from webhook_actions.page import lines, words
 from webhook_actions.page.forms import Form, line
+from webhook_actions.page.grafana import Dashboards
 from webhook_actions.store.controls import Control
 from webhook_actions.store.holds import Halt, Pause
 from webhook_actions.web.capabilities import Capabilities
@@ -84,7 +85,9 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._environment.filters.update(words.FILTERS | lines.FILTERS)
+        self._environment.filters.update(
+            words.FILTERS | lines.FILTERS | {"open_dashboard": Dashboards(settings).there}
+        )
         self._environment.globals.update(
             zone=settings.timezone,
             bots=sorted(settings.bots),
@@ -115,7 +118,7 @@ class Pages:
         self, unconfirmed: Unconfirmed, form: Form, *, target: str, back: str, csrf: str = ""
     ) -> HTMLResponse:
         """Return the page that asks for the bot's name, with which the form is sent once more."""
-        kept = {name: line(form, name) for name in ("act", "action", "key") if name in form}
+        kept = {name: line(form, name) for name in ("act", "action", "bot", "key") if name in form}
         return self.show(
             "confirm.html",
             unconfirmed.status,

@@ -1,9 +1,12 @@
 """Says what the on-call page says: times as a person reads them, and what an incident is doing now."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo
+
+from markupsafe import Markup
 
 from clients.trading import Position
 from webhook_actions.bots.protocol import BotStatus
@@ -14,6 +17,8 @@ from webhook_actions.store.search import Case, Entry
 from webhook_actions.web.commands import Done
 
 _UNITS = (("d", 86_400), ("h", 3600), ("min", 60))
+# To its last letter: what ends a sentence, or closes a bracket, is none of it.
+_ADDRESS = re.compile(r"""(https?://[^\s<>"'()]*[^\s<>"'().,;:!?])""")
 SEVERITIES = ("critical", "warning", "info")
 
 
@@ -77,6 +82,13 @@ def severity(case: Case) -> str:
 def problem(case: Case) -> str:
     """Return what is wrong, in the alert's words."""
     return case.annotations.get("summary") or case.alert
+
+
+def linked(text: str) -> Markup:
+    """Return a text of somebody else's with its addresses as links; all else of it is only text."""
+    parts = _ADDRESS.split(text)
+    link = Markup('<a href="{0}" rel="noopener noreferrer" target="_blank">{0}</a>')
+    return Markup("").join(link.format(part) if place % 2 else part for place, part in enumerate(parts))
 
 
 def web(address: str | None) -> str | None:
@@ -198,6 +210,7 @@ def level(price: float | None, distance: float | None) -> str:
 
 
 FILTERS: dict[str, Callable[..., object]] = {
+    "linked": linked,
     "lasted": lasted,
     "there": there,
     "typed": typed,
