@@ -11,7 +11,7 @@ from stack.settings import load
 from stack.settings.load import DEFAULTS
 from tests.webhook_actions.chromium import Browser
 from tests.webhook_actions.harness import ROOT
-from tests.webhook_actions.report.made import empty, full
+from tests.webhook_actions.report.sample_reports import empty, full
 from webhook_actions.report.desk import Desk
 from webhook_actions.report.html import desk_html, page
 
