@@ -27,7 +27,7 @@ def heard(*_):
         log.write(f"2026-01-01T00:00:00+00:00 {answer}\\n")
 
 (data / "logs").mkdir(parents=True)
-before = "2026-01-01T00:00:00+00:00 the settings stay as they were: long ago\\n"
+before = "2026-01-01T00:00:00+00:00 the settings stay unchanged: long ago\\n"
 (data / "logs/nightdesk.log").write_text(before)
 signal.signal(signal.SIGHUP, heard)
 with only_one(Instance(data, (Path("monitoring.yaml"),))):
@@ -52,22 +52,20 @@ def ready(desk: Desk, request: pytest.FixtureRequest) -> Iterator[Desk]:
     process.wait()
 
 
-@pytest.mark.parametrize("ready", ["the settings were read anew, and by prometheus"], indirect=True)
+@pytest.mark.parametrize("ready", ["the settings were reloaded, and by prometheus"], indirect=True)
 def test_a_reload_says_who_read_the_settings(ready: Desk):
     told = ready.run("reload")
-    assert (told.returncode, told.stdout) == (0, "the settings were read anew, and by prometheus\n")
+    assert (told.returncode, told.stdout) == (0, "the settings were reloaded, and by prometheus\n")
 
 
-@pytest.mark.parametrize(
-    "ready", ["the settings stay as they were: promtool does not like them"], indirect=True
-)
+@pytest.mark.parametrize("ready", ["the settings stay unchanged: promtool does not like them"], indirect=True)
 def test_a_reload_that_was_refused_is_a_failure_with_the_reason(ready: Desk):
     told = ready.run("reload")
     assert told.returncode == 1
     assert "promtool does not like them" in told.stdout
 
 
-@pytest.mark.parametrize("ready", ["the settings were read anew"], indirect=True)
+@pytest.mark.parametrize("ready", ["the settings were reloaded"], indirect=True)
 def test_settings_that_are_wrong_are_told_before_anybody_is_asked(ready: Desk):
     ready.write(currencie="EUR")
     told = ready.run("reload")
