@@ -37,7 +37,7 @@ def frame(
         templating=core.Templating(list=_variables(factory, panels_of(panels))),
         annotations=core.Annotations(list=_annotations(factory, panels_of(panels))),
         links=_links(factory),
-        refresh=_seconds(pace),
+        refresh=_seconds(pace) if shown.auto_refresh else "",
         time=core.Time(f"now-{span(shown.default_range)}", "now"),
         timePicker=TimePicker(
             refreshIntervals=[_seconds(one) for one in sorted(paces)],

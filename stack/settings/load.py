@@ -25,6 +25,11 @@ DEFAULTS = _HERE / "defaults.yaml"
 PROFILES = _HERE / "profiles"
 # What an earlier release had: what to write now.
 GONE = {"performance.tracking.retention": "remove it; storage.retention says how long figures are kept"}
+# What people look for and there is not: why, and what does it instead.
+REFUSED = {
+    "dashboards.layout": "panels fill their rows by themselves; dashboards.sizes says how large they are",
+    "dashboards.retention": "dashboards show what Prometheus has; storage.retention says how long that is",
+}
 _PASSWORD = re.compile(r":\S*@")  # of a URL that is wrong in another way
 DEFAULT_CONFIG = Path("monitoring.yaml")
 
@@ -213,6 +218,8 @@ def _line(detail: ErrorDetails) -> str:
     if detail["type"] == "extra_forbidden":
         if path in GONE:
             return f"{path}: is no longer a setting; {GONE[path]}"
+        if path in REFUSED:
+            return f"{path}: is not a setting; {REFUSED[path]}"
         near = get_close_matches(str(detail["loc"][-1]), keys, n=1)
         hint = f"did you mean {near[0]}?" if near else f"known here: {', '.join(sorted(keys))}"
         return f"{path}: is not a setting; {hint}"

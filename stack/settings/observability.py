@@ -265,6 +265,7 @@ class Dashboards(Section):
 
     set: Literal["simple", "all"]
     theme: Literal["dark", "light"]
+    auto_refresh: StrictBool
     refresh: Refresh
     default_range: Range
     ranges: Annotated[list[Range], Field(min_length=1)]

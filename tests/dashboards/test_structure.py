@@ -251,6 +251,12 @@ def test_theme_ranges_refresh_and_sizes_follow_the_settings(tmp_path: Path) -> N
     assert _panel(overview, "Equity over time, BTC")["fieldConfig"]["defaults"]["custom"]["lineWidth"] == 5
 
 
+def test_dashboards_are_read_once_where_they_are_not_refreshed(tmp_path: Path) -> None:
+    for dashboard in every_of(settings_of(tmp_path, dashboards={"auto_refresh": False})).values():
+        assert dashboard["refresh"] == ""
+        assert "30s" in dashboard["timepicker"]["refresh_intervals"], "who wants it can have it"
+
+
 def test_the_default_range_is_a_day_written_as_grafanas_own_list_has_it(overview: dict[str, Any]) -> None:
     assert overview["time"] == {"from": "now-24h", "to": "now"}
     ranges = [one["from"] for one in overview["timepicker"]["quick_ranges"]]
