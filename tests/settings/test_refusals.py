@@ -20,13 +20,13 @@ SOURCE = 'source: {type: http, url: "http://127.0.0.1:9000", token_file: token}'
         ("colection: {}", "colection: is not a setting; did you mean collection?"),
         (
             "dashboards: {retention: 7d}",
-            "dashboards.retention: is not a setting; dashboards show what Prometheus has; storage.retention says "
-            "how long that is",
+            "dashboards.retention: is not a setting; dashboards show what Prometheus has; "
+            "storage.retention says how long that is",
         ),
         (
             "dashboards: {layout: columns}",
-            "dashboards.layout: is not a setting; panels fill their rows by themselves; dashboards.sizes says "
-            "how large they are",
+            "dashboards.layout: is not a setting; panels fill their rows by themselves; "
+            "dashboards.sizes says how large they are",
         ),
         ("alerts: {Donw: {cooldown: 1m}}", "alerts.Donw: is not one of Nightdesk's; did you mean Down?"),
         (
