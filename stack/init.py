@@ -115,7 +115,8 @@ def made(answers: Answers) -> tuple[dict[str, Any], dict[str, str]]:
     source = answers.choose("source", "How is the bot watched", _SOURCES)
     settings: dict[str, Any] = {"profile": "starter"}
     if source == "demo":
-        settings["demo"] = {"enabled": True}
+        settings["demo"] = {"enabled": True, "history": "90d"}
+        settings["storage"] = {"retention": "100d"}  # what holds that history
     else:
         name = answers.need("bot", "What is the bot called", "my_bot")
         settings["bots"] = {name: _bot(answers, source, name, keep)}

@@ -8,6 +8,7 @@ from click.testing import CliRunner
 
 from stack import init
 from stack.cli import main
+from stack.settings import load
 
 Capture = pytest.CaptureFixture[str]
 MAIL = ("--email", "me@example.org", "--smtp", "smtp.example.org")
@@ -87,3 +88,10 @@ def test_a_person_at_a_terminal_is_asked_and_secrets_are_not_shown(
     assert (source["url"], source["username"]) == ("http://127.0.0.1:8080", "freqtrader")
     assert "telegram" not in written(empty)["channels"]
     assert main(["check"]) == 0
+
+
+def test_a_demo_begins_with_a_history_that_prometheus_keeps(empty: Path):
+    assert main(["init", "--source", "demo", *MAIL]) == 0
+    settings = load([empty / "monitoring.yaml"])
+    assert settings.demo.history is not None
+    assert settings.storage.retention > settings.demo.history
