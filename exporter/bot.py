@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
+from math import isclose
 
 from exporter.analytics.calls import CallWindow
 from exporter.analytics.curve import Baseline, Event, Transfer
@@ -187,9 +188,12 @@ class WatchedBot:
             closed["total"] = self._ledger.profit
         for window, profit in closed.items():
             yield sample("pnl", profit, window=window)
-        for window, end in self._ledger.ends(reading.time).items():
-            yield sample("pnl_window_end_timestamp_seconds", end, window=window)
+        ends = self._ledger.ends(reading.time)
         for each in self._by_window(reading, closed):
+            if each.closed is not None:
+                yield from known(
+                    "pnl_window_end_timestamp_seconds", ends.get(each.window), window=each.window
+                )
             yield from known("pnl_open", each.open, window=each.window)
             yield from known("pnl_all", each.all, window=each.window)
             for counts, ratio in each.ratios():
@@ -202,8 +206,23 @@ class WatchedBot:
             return made(closed, None, {}, put_in)
         unrealised = reading.profit_loss - total
         nothing_yet = not self._ledger.trades and total == unrealised == 0
-        self._marks.take(now, unrealised, nothing_yet=nothing_yet)
+        self._marks.take(
+            now, unrealised, nothing_yet=nothing_yet, was_flat=lambda moment: self._was_flat(reading, moment)
+        )
         return made(closed, unrealised, self._marks.changed(now, unrealised), put_in)
+
+    def _was_flat(self, reading: Reading, moment: float) -> bool:
+        """Return whether trades and positions tell that nothing was open at a unix time.
+
+        All open positions say that they were opened since, and the trades are all that made what was made.
+        """
+        made, of_trades = reading.pnl.get("total"), self._ledger.profit or 0.0
+        if made is None or not isclose(made, of_trades, rel_tol=1e-6, abs_tol=1e-6):
+            return False
+        if reading.open_symbols is None or len(reading.open_symbols) != len(reading.positions):
+            return False
+        opened = [each.opened_at for each in reading.positions]
+        return all(at is not None and at >= moment for at in opened) and not self.past.was_open(moment)
 
     def _worth(self, reading: Reading) -> tuple[float | None, float | None]:
         """Return the equity and its fall from the highest, None for what is unknown."""

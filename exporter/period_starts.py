@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import tzinfo
 from pathlib import Path
 from typing import Final
@@ -17,7 +17,7 @@ _NEAR: Final = 300.0  # seconds around a window's start in which what is seen is
 
 class _Mark(BaseModel):
     start: float
-    made: FiniteFloat | None  # None: nobody saw it
+    made: FiniteFloat | None  # None: nobody knows it
 
 
 class _Kept(BaseModel):
@@ -40,14 +40,20 @@ class PeriodStarts:
         """Forget all: the bot's history began anew."""
         self._seen, self._marks = None, {}
 
-    def take(self, now: float, made: float, *, nothing_yet: bool) -> None:
-        """Take what open positions have made at a unix time; `nothing_yet`: nor did the bot make anything."""
+    def take(self, now: float, made: float, *, nothing_yet: bool, was_flat: Callable[[float], bool]) -> None:
+        """Take what open positions have made at a unix time; `nothing_yet`: nor did the bot make anything.
+
+        `was_flat` says whether trades and positions tell that nothing was open at a unix time.
+        """
         before = dict(self._marks)
         for window, first in first_days(self._local.of(now)).items():
             start = self._local.start(first)
             mark = self._marks.get(window)
             if mark is None or mark.start != start:
                 found = 0.0 if nothing_yet else self._at(start, now, made)
+                # Asked once: a position that is closed later is told as a trade only after a while.
+                if found is None and was_flat(start):
+                    found = 0.0
                 self._marks[window] = _Mark(start=start, made=found)
         self._seen = (now, made)
         if self._marks != before:

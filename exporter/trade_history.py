@@ -94,6 +94,12 @@ class TradeHistory:
         slipped = Slippage(*(_known(of[place]) for of in (self._entries, self._exits, self._costs)))
         return Trade(key=key, **self._row(place), slippage=slipped, fees=_known(self._fees[place]))
 
+    def was_open(self, moment: float) -> bool:
+        """Return whether any of the trades was open just before a unix time."""
+        return any(
+            opened < moment <= closed for opened, closed in zip(self._opened, self._closed, strict=False)
+        )
+
     def between(self, start: float, end: float) -> Span:
         """Return the trades that closed from one unix time until before another; of many, the newest."""
         closed = self._closed

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clients.trading import Trade
+from clients.trading import Position, Trade
 from exporter.analytics.ledger import Conventions
 from exporter.bot import WatchedBot
 from exporter.period_starts import PeriodStarts
@@ -64,6 +64,41 @@ def test_of_a_window_whose_begin_nobody_saw_what_is_open_is_unknown_and_what_was
     assert shown["pnl_open", "total"] == 6.0
     gap = told(bot, MONDAY + DAY + 301, 10.0, 9.0)
     assert ("pnl_open", "day") not in gap
+
+
+def held(*opened_at: float | None) -> tuple[Position, ...]:
+    return tuple(Position("BTC/USDT", "long", 100.0, 0.0, 1.0, opened_at=at) for at in opened_at)
+
+
+NOON = MONDAY + 12 * HOUR
+TODAY = trade(1, NOON, 10.0, opened_at=MONDAY + HOUR)
+OVERNIGHT = trade(1, NOON, 10.0, opened_at=MONDAY - HOUR)
+
+
+@pytest.mark.parametrize(
+    ("closed", "positions", "realised", "known"),
+    [
+        (TODAY, held(MONDAY + HOUR), 10.0, True),
+        (TODAY, (), 10.0, True),
+        (OVERNIGHT, held(MONDAY + HOUR), 10.0, False),
+        (TODAY, held(MONDAY + HOUR, MONDAY - HOUR), 10.0, False),
+        (TODAY, held(None), 10.0, False),
+        (TODAY, held(MONDAY + HOUR), 11.0, False),  # a trade is not told
+    ],
+)
+def test_a_bot_that_held_nothing_at_midnight_has_a_day_that_nobody_saw_begin(
+    closed: Trade, positions: tuple[Position, ...], realised: float, known: bool
+) -> None:
+    reading = Reading(
+        time=NOON + HOUR,
+        profit_loss=realised + 6.0,
+        pnl={"total": realised},
+        trades=(closed,),
+        positions=positions,
+        open_symbols=tuple(each.symbol for each in positions),
+    )
+    shown = {(each.metric.name, *each.labels): each.value for each in watched().take(reading, Input(500))}
+    assert shown.get(("pnl_all", "day")) == (16.0 if known else None)
 
 
 def test_a_bot_that_has_made_nothing_yet_had_made_nothing_when_the_month_began() -> None:
