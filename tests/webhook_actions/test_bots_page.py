@@ -67,7 +67,7 @@ def test_what_was_made_today_is_told_as_last_known_of_a_bot_that_is_down_and_whe
     settings: Settings,
 ) -> None:
     figures = {"up": {"a": 1.0, "b": 0.0, "c": 1.0, "d": 1.0}, "today": {"a": 5.0, "b": -12.5}}
-    given = cast("Any", SimpleNamespace(offers=list, known=dict))
+    given = cast("Any", SimpleNamespace(offers=[], known=lambda _: None))
     pages = Pages(settings, given, given, lambda: NOW)
     found = rows(settings, figures, desk(), {}, {}, {})
     page = pages.show("bots.html", desk=desk(), rows=found, silent="").body
