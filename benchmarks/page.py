@@ -10,7 +10,7 @@ import time
 
 import requests
 
-from benchmarks.alerts import alertmanager, alerts, give, rate, row, stage, told
+from benchmarks.alerts import alertmanager, alerts, chaos_stack, give, rate, row, told
 
 OPEN, LOADS = 2_000, 40
 ALWAYS = {"routing": {"maintenance": [{"from": "00:00", "to": "00:00"}]}}
@@ -20,7 +20,7 @@ def main() -> None:
     """Measure, and print each line of the table as soon as it is known."""
     row("", "measured", "wanted", "ratio")
     given = alerts()[:OPEN]
-    with stage([f"bot{n:03}" for n in range(200)], ALWAYS) as (_, run):
+    with chaos_stack([f"bot{n:03}" for n in range(200)], ALWAYS) as (_, run):
         rate(given, lambda batch: run.post(0, "/api/v1/alerts", batch, "receive").raise_for_status())
         base = f"http://127.0.0.1:{run.ports[0]}"
         person = requests.Session()
