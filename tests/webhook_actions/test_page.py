@@ -213,7 +213,7 @@ def test_the_worst_stands_first_and_many_are_counted(anna: Visitor) -> None:
     singles = [severity for severity, kind in shown if kind == "incident"]
     assert singles == ["critical"] * 20 + ["warning"] * 20 + ["info"] * 10
     assert "40 open incidents" in words(page), "news wants nobody"
-    assert "The worst 50 of 60" in words(page)
+    assert "the worst 50 of 60" in words(page)
 
 
 def test_what_nobody_has_stands_before_what_somebody_has(anna: Visitor) -> None:
