@@ -9,7 +9,7 @@ from grafana.promql import known_money
 from stack.settings.names import PNL, PNL_TODAY
 
 TODAY = f"max by (bot) {known_money('pnl_all', 'day')}"
-UNKNOWN_TODAY = "not known since midnight"
+UNKNOWN_TODAY = "not known"  # what open positions moved by since midnight
 
 
 def pnl(factory: PanelFactory, size: Size = "medium") -> Stat:

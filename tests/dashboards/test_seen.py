@@ -11,6 +11,7 @@ from tests.dashboards.conftest import END, serving, settings_of
 from tests.dashboards.reading import View, every, panels, run
 
 Board = dict[str, Any]
+LETTERS_A_COLUMN = 4  # of a tile, of two values one below the other, on a screen of 1280
 ROW, GAP = 30, 8  # pixels of a row of the grid, and between rows
 LETTER, EDGES, ARROW = 8, 16, 16  # pixels that a letter of a title takes at most, its sides, its arrow
 
@@ -106,6 +107,12 @@ def test_titles_of_columns_are_not_cut(boards: dict[str, Board]) -> None:
             width = said.get("custom.width", said.get("custom.minWidth", least))
             arrow = ARROW if title in [one["displayName"] for one in panel["options"]["sortBy"]] else 0
             assert width >= LETTER * len(title) + EDGES + arrow, f"{panel['title']}: {title}"
+
+
+def test_what_a_tile_says_of_no_value_fits_into_it(boards: dict[str, Board]) -> None:
+    for panel in of_kind(boards, "stat"):
+        said = panel["fieldConfig"]["defaults"]["noValue"]
+        assert len(said) <= LETTERS_A_COLUMN * panel["gridPos"]["w"], f"{panel['title']}: {said}"
 
 
 def test_money_is_sorted_from_the_worst(boards: dict[str, Board]) -> None:

@@ -22,8 +22,8 @@ from tests.webhook_actions.chromium import Browser
 from tests.webhook_actions.harness import ROOT
 
 IMAGES = ROOT / "docs/img"
-CALM = 180  # seconds for which the bots trade before something happens
-BACK = "30m"  # what the boards show
+CALM = 120  # seconds for which the bots trade before something happens
+BACK = "15m"  # what the boards show
 WIDE, PHONE, PAGE = (1280, 860), (390, 1100), (860, 1000)  # pixels
 PARTS = (
     "exporter",

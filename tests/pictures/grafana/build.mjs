@@ -1,6 +1,6 @@
 // node build.mjs OUT: bundles page.tsx and its styles to OUT/page.js and OUT/page.css.
 import { build } from 'esbuild';
-import { copyFileSync, cpSync } from 'node:fs';
+import { copyFileSync, cpSync, mkdirSync } from 'node:fs';
 
 const out = process.argv[2];
 // Editors and maps, which no board has, are half of @grafana/ui.
@@ -26,4 +26,8 @@ await build({
   ],
 });
 cpSync('node_modules/@grafana/ui/dist/public/img', `${out}/public/build/img`, { recursive: true });
-copyFileSync('node_modules/@fontsource-variable/inter/files/inter-latin-wght-normal.woff2', `${out}/inter.woff2`);
+mkdirSync(`${out}/public/fonts/inter`, { recursive: true });
+for (const weight of ['Regular', 'Medium']) {
+  const file = 'node_modules/@fontsource-variable/inter/files/inter-latin-wght-normal.woff2';
+  copyFileSync(file, `${out}/public/fonts/inter/Inter-${weight}.woff2`);
+}

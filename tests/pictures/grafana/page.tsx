@@ -100,9 +100,9 @@ async function main() {
   };
   const chosen: Chosen = Object.fromEntries(board.templating.list.map((one: Json) => [one.name, one.allValue ?? '']));
   const regions = await marks(board, chosen, range);
-  await document.fonts.load('14px Pictures');
+  await document.fonts.load('14px Inter');
   const mode = given.get('theme') === 'light' ? 'light' : 'dark';
-  const theme = createTheme({ colors: { mode }, typography: { fontFamily: 'Pictures, sans-serif' } });
+  const theme = createTheme({ colors: { mode } });
   createRoot(document.getElementById('root')!).render(
     <ThemeContext.Provider value={theme}><GlobalStyles /><Board {...{ board, range, chosen, regions, span }} /></ThemeContext.Provider>,
   );
