@@ -13,6 +13,7 @@ from pathlib import Path
 import requests
 import yaml
 
+from grafana.firing import FIRES
 from stack.settings import Settings, load
 from tests.conftest import eventually, free_port
 from tests.dashboards.reading import every
@@ -79,7 +80,7 @@ def _asked(settings: Settings, query: str) -> float:
 
 def _break(settings: Settings, token: str) -> None:
     for bot, fault in _FAULTS:
-        url = f"{settings.bots[bot].source.url}/api/v1/faults/{fault}"
+        url = f"{str(settings.bots[bot].source.url).rstrip('/')}/api/v1/faults/{fault}"
         requests.post(url, headers={"Authorization": f"Bearer {token}"}, timeout=30).raise_for_status()
     wanted = f'alertname=~".*Down",bot="{DIES}"', f'alertname=~".*HighDrawdown",bot="{FALLS}"'
     for alert in wanted:
@@ -115,6 +116,8 @@ def main() -> None:
                 draw(browser, page, overview, prometheus, IMAGES / f"{name}.png", size=size, back=BACK)
 
             time.sleep(CALM)
+            fires = f"count({FIRES})".replace("$bot", ".*")
+            eventually(lambda: not _asked(settings, fires), within=600, what="calm")
             shoot("overview", WIDE)
             _break(settings, (folder / "secrets/demo_bot_token").read_text().strip())
             shoot("incident", WIDE)
