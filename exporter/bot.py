@@ -1,4 +1,4 @@
-"""One watched bot: what it said and what follows from it, as samples."""
+"""One watched bot: turns its readings into samples."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -22,7 +22,7 @@ from stack.settings import Bot
 class WatchedBot:
     """Keeps a bot's trades and what must be compared between polls; `window` (of rates) is seconds.
 
-    `past` is what was known of it before, by other settings; `kept` has its capital of an earlier start.
+    `past` is its state under earlier settings; `kept` has its capital from an earlier start.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class WatchedBot:
         self._restarted = False
 
     def take(self, reading: Reading, said: Input) -> list[Sample]:
-        """Return the samples of a reading without what is unknown; note in `said` what is beyond the cap."""
+        """Return the known samples of a reading; note in `said` what exceeds the cap."""
         self.learn(reading)
         if self._ledger.unnamed_symbols:
             said.over_cap["traded symbols"] = self._ledger.unnamed_symbols
@@ -66,7 +66,7 @@ class WatchedBot:
         ]
 
     def steady_until(self, now: float) -> float:
-        """Return before which unix time a reading that tells nothing new has the samples of now."""
+        """Return the unix time until which an unchanged reading has the same samples."""
         return self._ledger.steady_until(now)
 
     def learn(self, reading: Reading) -> None:
@@ -102,7 +102,7 @@ class WatchedBot:
         return replace(made_in_all, closed=closed, restarted=restarted)
 
     def made(self, reading: Reading, now: float) -> Figures:
-        """Return what a reading, which need not be taken, says that the bot made since its start."""
+        """Return the profit since the bot's start by a reading, which need not be taken."""
         capital, moved = self.past.capital, self._moved(now)
         profit = reading.profit_loss
         if profit is None and reading.equity is not None and capital is not None:
@@ -110,7 +110,7 @@ class WatchedBot:
         return Figures(capital, moved, reading.pnl.get("total", self._ledger.profit), profit)
 
     def glance(self, reading: Reading) -> list[Sample]:
-        """Return the money of a reading that is not taken: what it is compared with stays as it is."""
+        """Return the money of a reading without taking it."""
         equity, drawdown = self._worth(reading)
         positions = reading.open_symbols
         return [
@@ -148,7 +148,7 @@ class WatchedBot:
         return found
 
     def _moved(self, now: float) -> float:
-        """Return the money that its owner says to have put in until a unix time, less what he took."""
+        """Return the owner's declared deposits less withdrawals until a unix time."""
         return sum(move.amount for move in self._settings.transfers if move.at.timestamp() <= now)
 
     @staticmethod
@@ -298,7 +298,7 @@ class WatchedBot:
 
 
 def _events(settings: Bot) -> Iterator[Event]:
-    """Yield what a person declared to have befallen the equity beside trades."""
+    """Yield the declared changes of equity other than trades."""
     for transfer in settings.transfers:
         yield Transfer(transfer.at.timestamp(), transfer.amount)
     if settings.drawdown_baseline is not None:

@@ -1,4 +1,4 @@
-"""Keeps in a file what a bot's capital was found to be: only the first equity that was ever seen tells it."""
+"""Keeps in a file the capital that was derived from the first equity ever seen."""
 
 import json
 import logging
@@ -16,18 +16,18 @@ class _Kept(BaseModel):
 
 
 class CapitalFile:
-    """A file of one bot. What another source told under the bot's name is not its capital.
+    """A file of one bot. A value of another source under the same name does not count.
 
-    A disk that fails is told in the log: the capital is then found anew at the next start.
+    Logs a failing disk; the next start then derives the capital again.
     """
 
     def __init__(self, directory: Path, place: str) -> None:
-        """`place` tells one source of a bot from another."""
+        """`place` identifies the source of a bot."""
         self._file = directory / "capital.json"
         self._place = place
 
     def read(self) -> float | None:
-        """Return what was kept, None where nothing was."""
+        """Return the kept value, None if there is none."""
         try:
             kept = _Kept.model_validate_json(self._file.read_bytes())
         except FileNotFoundError:
@@ -38,7 +38,7 @@ class CapitalFile:
         return kept.capital if kept.place == self._place else None
 
     def write(self, capital: float) -> None:
-        """Keep it, over a crash of the machine."""
+        """Keep it; it survives a crash of the machine."""
         scratch = self._file.with_suffix(".new")
         try:
             self._file.parent.mkdir(parents=True, exist_ok=True)

@@ -195,7 +195,7 @@ METRICS: tuple[Metric, ...] = (
     _filled("mean_basis_points", "basis points", "Mean slippage of those fills. Of what was bought (filled − requested) / requested, of what was sold (requested − filled) / requested: positive is worse for the bot.", "leg", "span"),
     _filled("p95_basis_points", "basis points", "The slippage that one fill in twenty of those exceeds.", "leg", "span"),
     _filled("cost", "money", "What slippage cost, ± (filled − requested) × size, of the trades closed in the window, of those fills whose slippage and size are known; below 0 it gained.", "window"),
-    _traded("fees_paid", "money", "Fees of the trades closed in the window, of those that tell them; they are in `pnl` already.", "window"),
+    _traded("fees_paid", "money", "Fees of the trades closed in the window, if reported; `pnl` already contains them.", "window"),
     Metric("api_requests_total", COUNTER, "requests", API, "Calls of the bot to its exchange; outcome is ok or error.", ("outcome",), http="api.requests_ok_total, api.requests_error_total"),
     Metric("api_calls_per_minute", GAUGE, "requests/minute", API, "Calls of the bot to its exchange, over the last 5 minutes.", http="api, its increase"),
     Metric("error_rate", GAUGE, "ratio", API, "Failed calls of all calls to the exchange over the last 5 minutes. Freqtrade counts no calls: there it is the share of the trading loop's passes (5 s) that logged a failed call, or would have while the loop slept after one.", http="api, its increase", freqtrade="/logs, WARNING and above of freqtrade.exchange"),

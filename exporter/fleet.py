@@ -1,4 +1,4 @@
-"""All watched bots and the host: polled side by side, and what is known of them all."""
+"""Polls all watched bots and the host concurrently, and serves their metrics."""
 
 import asyncio
 import logging
@@ -36,7 +36,7 @@ _LOGS = ""  # the task that reads logs: no bot has this name
 
 
 class Fleet:
-    """The watched bots and the host, polled while `run` runs; `board` takes what others tell of them."""
+    """The watched bots and the host, polled while `run` runs; `board` takes other metrics of them."""
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class Fleet:
         self._logs = LogWatch(settings, data, self.board, clock)
 
     def _use(self, settings: Settings) -> list[BotPoller]:
-        """Take settings, and a new poller for each bot that is not as it was; return the pollers replaced."""
+        """Take settings, with a new poller for each changed bot; return the replaced pollers."""
         before, self._settings = self._settings, settings
         self.period = settings.collection.poll_interval
         self._due = SummarySchedule(settings.summaries, ZoneInfo(settings.timezone))
@@ -119,7 +119,7 @@ class Fleet:
             self._start()
 
     async def apply(self, settings: Settings) -> None:
-        """Go on with other settings; a bot that they leave as it was is not disturbed."""
+        """Use other settings without disturbing unchanged bots."""
         before = self._settings
         replaced = self._use(settings)
         await asyncio.gather(*(poller.stop(self._tasks.pop(poller.name)) for poller in replaced))
@@ -184,7 +184,7 @@ class Fleet:
         }
 
     async def rows(self) -> list[Row]:
-        """Return what the page for people says of each bot."""
+        """Return the rows of the status page, one for each bot."""
         health, now = await self.health(), self.clock()
         return [_row(bot, health[bot.name], now) for bot in self.bots.values()]
 

@@ -1,4 +1,4 @@
-"""Looks at one bot's money every few seconds, apart from its polls: what the money alerts read."""
+"""Checks one bot's money every few seconds, between its polls, for the money alerts."""
 
 import asyncio
 import logging
@@ -18,7 +18,7 @@ REST = 60.0  # seconds in which a bot that said "too many requests" is left to i
 
 
 class BotGuard:
-    """One bot's figures of the group guard; while it does not answer they are those that it had last."""
+    """One bot's metrics of the group guard; while it does not answer, its last ones."""
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class BotGuard:
                     self.seen(reading)
 
     def seen(self, reading: Reading) -> None:
-        """Publish what a look or a poll has seen."""
+        """Publish the figures of a check or a poll."""
         now = self._clock()
         samples = [
             sample("guard_known_timestamp_seconds", now),
@@ -71,7 +71,7 @@ class BotGuard:
         self._publish(up=True)
 
     def lost(self) -> None:
-        """Publish that the bot does not answer, and what was known last."""
+        """Publish that the bot does not answer, with its last figures."""
         self._publish(up=False)
 
     def _publish(self, *, up: bool) -> None:
@@ -79,5 +79,5 @@ class BotGuard:
         self._board.publish(self._owner, {**self._last, **answers})
 
     def withdraw(self) -> None:
-        """Publish nothing more: others look at the bot, or nobody does."""
+        """Publish nothing more: nobody, or another exporter, watches the bot."""
         self._board.publish(self._owner, {})

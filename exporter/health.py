@@ -1,4 +1,4 @@
-"""Shows each bot's health: Prometheus's recording rules judge; the figures that they look at stand beside."""
+"""Shows each bot's health: the verdicts of Prometheus's recording rules, with their figures."""
 
 import asyncio
 import json
@@ -29,9 +29,9 @@ _PROBES: Final = ("probe_success", "probe_duration_seconds")
 
 @dataclass(frozen=True)
 class Input:
-    """One figure that a check looks at, None where it is unknown, and the limit that it should be below.
+    """One figure of a check, None if unknown, and the limit that it must stay below.
 
-    Or above it where `above`; one without a limit should be 1.
+    Or above, if `above`; without a limit it must be 1.
     """
 
     name: str
@@ -56,7 +56,7 @@ class Judged:
 
 @dataclass(frozen=True)
 class Vitals:
-    """What one poll told of a bot's health. Ages are seconds at `polled_at`; None is unknown."""
+    """The health figures of one poll. Ages are seconds at `polled_at`; None is unknown."""
 
     polled_at: float
     up: bool | None = None
@@ -111,7 +111,7 @@ def _median(before: Histogram, now: Histogram) -> float | None:
 def vitals(
     samples: Iterable[Sample], polled_at: float, bot_time: float, latency: Latency, *, here: bool
 ) -> Vitals:
-    """Return what the samples of a poll tell of health.
+    """Return the health figures in the samples of a poll.
 
     `polled_at` is by the exporter's clock, `bot_time` the same moment by the bot's; `here` is whether the bot
     runs on this host.

@@ -1,4 +1,4 @@
-"""Remembers what a bot's open positions had made when the day, week and month began, over restarts."""
+"""Remembers the profit of a bot's open positions at the start of the day, week and month."""
 
 import logging
 import os
@@ -26,10 +26,10 @@ class _Kept(BaseModel):
 
 
 class PeriodStarts:
-    """The marks of one bot, in a file where a directory is given; a disk that fails is told in the log."""
+    """The period starts of one bot, kept in a file if a directory is given. Logs a failing disk."""
 
     def __init__(self, zone: tzinfo, directory: Path | None = None, place: str = "") -> None:
-        """`place` tells one source of a bot from another."""
+        """`place` identifies the source of a bot."""
         self._local = LocalDays(zone)
         self._file = None if directory is None else directory / "marks.json"
         self._place = place
@@ -37,11 +37,11 @@ class PeriodStarts:
         self._marks = self._read()
 
     def clear(self) -> None:
-        """Forget all: the bot's history began anew."""
+        """Forget everything: the bot has a new history."""
         self._seen, self._marks = None, {}
 
     def take(self, now: float, made: float, *, nothing_yet: bool, was_flat: Callable[[float], bool]) -> None:
-        """Take what open positions have made at a unix time; `nothing_yet`: nor did the bot make anything.
+        """Take the profit of open positions at a unix time; `nothing_yet`: the bot made no profit either.
 
         `was_flat` says whether trades and positions tell that nothing was open at a unix time.
         """
@@ -60,7 +60,7 @@ class PeriodStarts:
             self._write()
 
     def changed(self, now: float, made: float) -> Mapping[str, float]:
-        """Return by window how much more open positions have made since it began, where that was seen."""
+        """Return by window the change of the open profit since its start, if that was seen."""
         starts = {window: self._local.start(day) for window, day in first_days(self._local.of(now)).items()}
         return {
             window: made - mark.made
@@ -69,7 +69,7 @@ class PeriodStarts:
         }
 
     def _at(self, start: float, now: float, made: float) -> float | None:
-        """Return what was seen nearest to a window's start, None where that is not near."""
+        """Return the value nearest to a window's start, None if none is near."""
         seen = [(now, made), *([] if self._seen is None else [self._seen])]
         away, found = min((abs(at - start), value) for at, value in seen)
         return found if away <= _NEAR else None

@@ -1,4 +1,4 @@
-"""Does something over and over at a pace, in one task."""
+"""Repeats a step at a pace, in one task."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

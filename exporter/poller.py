@@ -1,4 +1,4 @@
-"""Polls every bot on a schedule of its own, so that one that hangs or fails never delays or hides another."""
+"""Polls each bot on its own schedule, so that a hanging or failing bot never delays or hides another."""
 
 import asyncio
 import logging
@@ -29,7 +29,7 @@ _ENGINES = ThreadPoolExecutor(max_workers=4, thread_name_prefix="docker")
 
 @dataclass(frozen=True)
 class Status:
-    """What the last poll came to: `error` is empty while the bot answers, `warning` while a loss is seen."""
+    """The result of the last poll: `error` is empty while the bot answers, `warning` if losses are unseen."""
 
     state: str
     error: str
@@ -50,7 +50,7 @@ class BotPoller:
         limits: LimitWatch,
         guard_period: float | None = None,
     ) -> None:
-        """`guard_period` is the seconds between two looks at its money; without it that is not published."""
+        """`guard_period` is the seconds between two checks of its money; without it that is not published."""
         self.name = name
         self.host: tuple[str, Part] | None = None
         self.status = Status("unknown", "not polled yet", None)
@@ -94,14 +94,14 @@ class BotPoller:
             await self.poll()
 
     async def stop(self, running: asyncio.Task[None]) -> None:
-        """End what `run` does, between two polls: the thread of one under way would go on, unseen."""
+        """End `run` between two polls, because the thread of a running poll would go on unseen."""
         async with self._turn:
             running.cancel()
         if isinstance(self.source, PushSource):
             await self.source.close()
 
     async def poll(self) -> None:
-        """Read the bot once and publish what it said, or why it said nothing."""
+        """Read the bot once and publish its figures, or the reason why there are none."""
         began = time.monotonic()
         self._input.start_poll()
         try:

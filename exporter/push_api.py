@@ -1,4 +1,4 @@
-"""The HTTP side of bots that push: `POST /api/v1/bots/{bot}/state`, `/trades` and `/metrics`."""
+"""Takes pushes over HTTP: `POST /api/v1/bots/{bot}/state`, `/trades` and `/metrics`."""
 
 import asyncio
 import logging
@@ -22,7 +22,7 @@ _PATIENCE: Final = 30.0  # seconds that a body may take to arrive
 
 
 class Answer(BaseModel):
-    """What became of a push: 200 when all of it was taken, 422 when some or all was refused."""
+    """The answer to a push: 200 if all of it was taken, 422 if some or all was refused."""
 
     accepted: int = Field(0, description="What is now durably known: new trades, or 1 for state and metrics.")
     duplicates: int = Field(0, description="Trades that were told before.")
@@ -35,7 +35,7 @@ class WatchedElsewhere(Exception):
 
 
 class _Refusal(Exception):
-    """A push of which nothing is taken."""
+    """A push that is refused whole."""
 
     def __init__(self, status: int, problem: str) -> None:
         self.status = status
@@ -67,7 +67,7 @@ _PROBLEMS: Final[dict[int, str]] = {
 def push_routes(source_of: Callable[[str], Source]) -> APIRouter:
     """Return the routes; `source_of` gives a bot's source.
 
-    It raises KeyError for one that there is not, and Elsewhere for one that another exporter watches.
+    It raises KeyError for an unknown bot, and WatchedElsewhere for a bot of another exporter.
     """
     router = APIRouter(tags=["push"], dependencies=[Depends(HTTPBearer(auto_error=False))])
     for kind, (model, summary) in _KINDS.items():
@@ -100,7 +100,7 @@ def _endpoint(
 
 
 def _pushing(source_of: Callable[[str], Source], bot: str, request: Request) -> PushSource:
-    """Return the bot's source, once the token has been seen to be its own. Raises _Refusal."""
+    """Check the bot's token and return its source. Raises _Refusal."""
     try:
         source = source_of(bot)
     except WatchedElsewhere as elsewhere:

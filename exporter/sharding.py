@@ -1,4 +1,4 @@
-"""Which bots this exporter watches, of all that there are, and what others discover of them."""
+"""Says which bots this exporter watches, and lists all bots for service discovery."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +9,7 @@ from stack.settings import Address, Settings
 
 
 class Shard:
-    """The settings of all bots, and this exporter's part of them."""
+    """The settings of all bots, and this exporter's share of them."""
 
     def __init__(self, settings: Settings, here: Address) -> None:
         """`here` is this exporter's own address in the settings."""
@@ -18,7 +18,7 @@ class Shard:
         self.own = settings.model_copy(update={"bots": mine})
 
     def source(self, bot: str, find: Callable[[str], Source]) -> Source:
-        """Return what `find` returns for a bot of this share. Raises KeyError and Elsewhere."""
+        """Return what `find` returns for a bot of this share. Raises KeyError and WatchedElsewhere."""
         if bot in self.settings.bots and bot not in self.own.bots:
             raise WatchedElsewhere(self.settings.exporter_of(bot).address)
         return find(bot)

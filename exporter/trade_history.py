@@ -1,4 +1,4 @@
-"""The closed trades of a bot for those who ask for them one by one: `GET /api/v1/bots/{bot}/trades`."""
+"""Serves the closed trades of a bot: `GET /api/v1/bots/{bot}/trades`."""
 
 import asyncio
 import hmac
@@ -31,7 +31,7 @@ class Span:
 
 
 class TradeHistory:
-    """Keeps every trade as it was last told, in the order first told; `told` once the bot has answered."""
+    """Keeps the last version of every trade, in the order of arrival; `told` once the bot has answered."""
 
     def __init__(self) -> None:
         self.capital: float | None = None
@@ -39,7 +39,7 @@ class TradeHistory:
         self.clear()
 
     def clear(self) -> None:
-        """Forget all trades: the bot's history began anew."""
+        """Forget all trades: the bot has a new history."""
         self._rows: dict[tuple[int, float], int] = {}  # the place of each trade
         self._closed, self._opened, self._profits = array("d"), array("d"), array("d")
         # NaN where it is unknown: the stake, and what it slipped and paid.
@@ -123,7 +123,7 @@ def _known(value: float) -> float | None:
 
 
 def past_trades(past_of: Callable[[str], TradeHistory], read_token: Callable[[], str]) -> APIRouter:
-    """Return the route; it wants the read token. `past_of` raises KeyError for a bot that there is not."""
+    """Return the route, which needs the read token. `past_of` raises KeyError for an unknown bot."""
     router = APIRouter(tags=["trades"])
 
     def reader(given: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]) -> None:

@@ -1,13 +1,13 @@
-"""Sums over bots that say in their names what they lack."""
+"""Sums over bots whose names say which bots are missing."""
 
 from grafana.panel_fields import Query
 from grafana.promql import counted_beside, left_behind
 
 
 def summed(of_bots: str, name: str, every: str | None = None) -> list[Query]:
-    """Return the sum of a figure by bot: one query for all known, one with what was last known of some.
+    """Return the queries of a sum over bots: one with all values known now, one with last known values.
 
-    Where `every` has bots of which the figure is not known, a third says how many; of none known it is NaN.
+    If the figure is unknown for bots in `every`, a third query counts them; with none known it is NaN.
     """
     down = left_behind(of_bots)
     fresh, kept = (

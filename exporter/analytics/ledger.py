@@ -55,7 +55,7 @@ class Ledger:
         self.clear()
 
     def clear(self) -> None:
-        """Forget all trades: the bot's history began anew."""
+        """Forget all trades: the bot has a new history."""
         self.counts: dict[tuple[str, str, Outcome], int] = {}
         self.profits: dict[str, float] = {}  # by symbol, as it is counted
         self.gross_won = self.gross_lost = 0.0

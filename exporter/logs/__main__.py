@@ -1,4 +1,4 @@
-"""Reports what is in bots' logs: errors, performance, trading and system, with lines, times and counts.
+"""Reports the events in bots' logs: errors, performance, trading and system, with lines, times and counts.
 
 Files may be compressed (.gz, .zst, .bz2, .xz); - is standard input.
 """

@@ -1,4 +1,4 @@
-"""Reads one log, plain or compressed, in blocks of whole lines; in constant memory whatever they are like."""
+"""Reads one log, plain or compressed, in blocks of whole lines and in constant memory."""
 
 import bz2
 import gzip

@@ -1,4 +1,4 @@
-"""What was counted in a bot's log, as samples and as a value that a restart takes up again."""
+"""The counts of a bot's log, as samples and as a value that a restart continues from."""
 
 import math
 from collections import Counter
@@ -37,14 +37,14 @@ class Distribution:
 
 @dataclass
 class Messages:
-    """How often which message came: at most `cap` of them by name, the rest together as `other`."""
+    """Counts of messages: at most `cap` by name, the rest together as `other`."""
 
     cap: int
     counts: Counter[str] = field(default_factory=Counter)
     seen: dict[str, float] = field(default_factory=dict)
 
     def add(self, message: str, now: float) -> None:
-        """Count a message; one that was not seen for a day gives its place up."""
+        """Count a message; a message not seen for a day loses its place."""
         if message not in self.counts and len(self.seen) >= self.cap:
             oldest = min(self.seen, key=self.seen.__getitem__)
             if now - self.seen[oldest] < _KEPT_FOR:
@@ -58,7 +58,7 @@ class Messages:
 
 @dataclass(frozen=True)
 class Match:
-    """What a user's pattern found: its event, and the named groups that are labels."""
+    """A match of a user's pattern: its event, and the named groups as labels."""
 
     event: str
     names: tuple[str, ...] = ()
@@ -66,7 +66,7 @@ class Match:
 
 
 class LogCounters:
-    """The counts of one bot. `cap` limits the label values of a pattern, `top` the messages told by name."""
+    """The counts of one bot. `cap` limits the label values of a pattern, `top` the messages by name."""
 
     def __init__(self, table: Table, cap: int, top: int) -> None:
         self._table = table
@@ -129,7 +129,7 @@ class LogCounters:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take up the counts that `state` gave. Raises KeyError, TypeError or ValueError for others."""
+        """Restore the counts from `state`. Raises KeyError, TypeError or ValueError for invalid ones."""
         self.lines = int(state["lines"])
         for category, event, severity, count in state["events"]:
             self.events[Kind(category, event, severity)] = int(count)

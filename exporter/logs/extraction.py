@@ -1,4 +1,4 @@
-"""Reads the lines whose words matter: users' labels and values, slow operations, what failures say."""
+"""Reads the texts that matter: users' labels and values, slow operations, messages of failures."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -18,7 +18,7 @@ _SECONDS: Final = {"ms": 0.001, "s": 1.0}
 
 
 def user_rows(patterns: Iterable[LogPattern]) -> list[Pattern]:
-    """Return the users' patterns as rows of the table."""
+    """Return the users' patterns as rows of the table of events."""
     return [
         Pattern(each.name, each.category, each.severity, each.expression, exact=True) for each in patterns
     ]
@@ -31,7 +31,7 @@ def visited(table: Table) -> int:
 
 
 class Reading:
-    """Shown a bot's lines by a scan, it puts what they say into its tally."""
+    """Adds the texts of a bot's scanned lines to its counters."""
 
     def __init__(self, table: Table, tally: LogCounters, now: Callable[[], float]) -> None:
         self._table = table

@@ -41,7 +41,7 @@ _VAGUE = re.compile(
 
 
 def line_time(raw: bytes, zone: tzinfo, now: float) -> float | None:
-    """Return when a line says that it was written, None where it does not; one of JSON says it in a field."""
+    """Return the time in a line, or in a field of its JSON; None without one."""
     text = _text(raw)
     if text.startswith("{") and (fields := _fields(raw)) is not None:
         text = next((str(fields[key]) for key in _TIME_KEYS if key in fields), "")
@@ -49,7 +49,7 @@ def line_time(raw: bytes, zone: tzinfo, now: float) -> float | None:
 
 
 def message_of(block: bytes, start: int, end: int) -> str:
-    """Return what a line says, with lines behind it where it does not say what failed."""
+    """Return a line's message, with following lines if it does not say what failed."""
     text = message(block[start : min(end, start + _LONGEST_JSON)])
     return _with_exception(text, block, start, end) if _VAGUE.search(text) else text
 
@@ -64,7 +64,7 @@ def folded(block: bytes, start: int, end: int) -> str:
 
 
 def message(raw: bytes) -> str:
-    """Return what a line says without its time and level."""
+    """Return a line's message, without time and level."""
     text = _text(raw)
     if text.startswith("{") and (fields := _fields(raw)) is not None:
         return _of_fields(fields) or text

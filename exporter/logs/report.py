@@ -1,4 +1,4 @@
-"""Turns logs into events with their line, time, severity and words, and sums them up in constant memory."""
+"""Turns logs into events with line, time, severity and text, and summarises them in constant memory."""
 
 from collections import Counter, deque
 from collections.abc import Callable
@@ -22,7 +22,7 @@ _LONGEST: Final = 64 * 1024  # bytes of a line that are read
 
 @dataclass(frozen=True)
 class Event:
-    """An event of a log; `time` is unix seconds, None where no line before it said any."""
+    """An event of a log; `time` is unix seconds, None if no line so far has a time."""
 
     file: str
     line: int
@@ -97,7 +97,7 @@ class Position:
 
 
 class Summary:
-    """What the events were, summed up; of each category the last `show` ones are kept."""
+    """A summary of the events, with the last `show` events of each category."""
 
     def __init__(self, show: int) -> None:
         self.lines = 0

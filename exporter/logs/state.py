@@ -1,4 +1,4 @@
-"""Keeps on disk how far a bot's logs were read and what was counted up to there: both or neither."""
+"""Saves the read position and the counts of a bot's logs together, or neither."""
 
 import json
 import logging
@@ -43,7 +43,7 @@ def save(file: Path, tally: LogCounters, logs: dict[Path, Followed]) -> None:
 def load(file: Path, tally: LogCounters, paths: tuple[Path, ...]) -> dict[Path, Followed]:
     """Return the logs, each where it was left or at its beginning, and restore the counts.
 
-    A file that cannot be understood is set aside, and reading begins anew. Raises OSError.
+    An invalid file is set aside, and reading starts again. Raises OSError.
     """
     state: dict[str, Any] = {}
     try:

@@ -1,4 +1,4 @@
-"""Watches the logs of all bots: reads what is new, counts it, makes it durable and only then publishes it."""
+"""Watches the logs of all bots: reads new lines, counts, saves, and only then publishes."""
 
 import asyncio
 import logging
@@ -134,7 +134,7 @@ class LogWatch:
             running.cancel()
 
     def withdraw(self) -> None:
-        """Take all that was published back."""
+        """Withdraw everything that was published."""
         for bot in self._bots:
             self._board.publish(Owner(bot, "logs"), {})
 

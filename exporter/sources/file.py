@@ -1,4 +1,4 @@
-"""Reads a bot that writes its state into a file, and best its trades into a journal beside it."""
+"""Reads a bot that writes its state into a file and its trades into a journal."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""What a bot pushed, durably: its closed trades, a line each, and the last of each other kind of push."""
+"""Stores a bot's pushes: its closed trades, a line each, and the last of each other kind."""
 
 import fcntl
 import hashlib
@@ -55,7 +55,7 @@ class Journal:
         self._trades = trades
 
     def close(self) -> None:
-        """Let go of it."""
+        """Release the lock."""
         if self._trades is not None:
             os.close(self._trades)
             self._trades = None

@@ -1,4 +1,4 @@
-"""What a source is, and what it is given of the world."""
+"""Defines a source and the context that it gets."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -33,14 +33,14 @@ class SourceError(Exception):
 
 
 class Source(Protocol):
-    """One bot, as its kind answers."""
+    """One bot, read in the way of its source type."""
 
     async def poll(self) -> Reading:
-        """Return what the bot says now. Raises SourceError; what it refused of the answer is in `Input`."""
+        """Return the bot's reading now. Raises SourceError; `Input` has the refused fields."""
         ...
 
     async def glance(self) -> Reading | None:
-        """Return its money as it is now, in the cheapest way; None where it said nothing new.
+        """Return its money now, in the cheapest way; None if nothing is new.
 
         Raises SourceError. What a poll has to compare with the poll before is left to that.
         """
@@ -49,7 +49,7 @@ class Source(Protocol):
 
 @dataclass(frozen=True)
 class SourceContext:
-    """What a source needs of the world. Spans are seconds; `window` is that of the error rate.
+    """What a source needs from outside. Spans are seconds; `window` is that of the error rate.
 
     `data` is the directory for this bot's own durable files, `silent_after` how long it may say nothing.
     """

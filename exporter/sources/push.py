@@ -1,4 +1,4 @@
-"""Takes what a bot pushes: checked, on the disk before it is acknowledged, known again after a restart."""
+"""Takes a bot's pushes: checks them, stores them before acknowledging, and reads them after a restart."""
 
 import asyncio
 import hmac
@@ -36,7 +36,7 @@ _Result = TypeVar("_Result")
 
 
 class Unreadable(Exception):
-    """A push whose whole is of another shape; the message names the way out."""
+    """A push of the wrong shape; the message names the way out."""
 
 
 class NotJson(Unreadable):
@@ -45,7 +45,7 @@ class NotJson(Unreadable):
 
 @dataclass(frozen=True)
 class Taken:
-    """What became of a push; `ignored` are fields that Nightdesk does not know."""
+    """The result of a push; `ignored` are fields that Nightdesk does not know."""
 
     accepted: int = 0
     duplicates: int = 0

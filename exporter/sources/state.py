@@ -1,4 +1,4 @@
-"""Turns what a bot says in the JSON of the bot API, whichever way it comes, into its reading."""
+"""Turns the JSON of the bot API, from any source, into a reading."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -60,7 +60,7 @@ def reading(
 
 
 def money(data: object, clock: float) -> Reading:
-    """Return what a state says of money alone; what is refused of it, polls tell. Raises SourceError."""
+    """Return only the money of a state; polls report its refused fields. Raises SourceError."""
     if not isinstance(data, dict):
         raise SourceError("parse", "/api/v1/state: is no object; see docs/bot-api.md")
     state = State.model_validate({name: data[name] for name in _MONEY if name in data})
@@ -109,7 +109,7 @@ def _histogram(times: Times) -> Histogram:
 
 
 def closed_trade(row: object, where: str, found: Input, now: float) -> ClosedTrade | None:
-    """Return the trade that a bot told, None after noting all that is wrong with it.
+    """Return a bot's trade; if it is invalid, note every error and return None.
 
     One that closes more than a day after `now`, the exporter's unix time, is refused: it would be the last
     trade and outside of every window until that day comes.

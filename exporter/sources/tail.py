@@ -1,4 +1,4 @@
-"""Follows a file of lines and what is rotated away from it, so that each line is read once."""
+"""Follows a file of lines and its rotated siblings, so that each line is read once."""
 
 import gzip
 import re

@@ -204,7 +204,7 @@ def _positions(factory: PanelFactory) -> list[Panel]:
         ),
         factory.lines(
             "Open positions over time",
-            "Of the chosen symbols together.",
+            "The chosen symbols together.",
             [Query(f"sum by (bot) ({each('active_positions', 'symbol', where=(SYMBOL,))})")],
             unit=COUNT,
             empty="none known",

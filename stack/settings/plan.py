@@ -1,4 +1,4 @@
-"""Who is told of an alert, over what, when and why: pure functions of alert, bot, settings and time.
+"""Decides who is notified of an alert, over which channels, when and why: pure functions.
 
 Alertmanager's routes, the engine's steps, `nightdesk alerts --who`, `check` and docs are made from them.
 """
@@ -27,7 +27,7 @@ DESK = "the desk"  # whoever reads the addresses that are a channel's own
 
 @dataclass(frozen=True)
 class Subject:
-    """What of an incident decides who hears of it; `kind` is the alert's name as settings write it."""
+    """The facts of an incident that decide who is notified; `kind` is the alert's name in the settings."""
 
     kind: str
     bot: str
@@ -36,7 +36,7 @@ class Subject:
 
 @dataclass(frozen=True)
 class Recipient:
-    """Where a channel reaches whom: for email an address, for Apprise a file, for Slack a channel."""
+    """A recipient: a contact and the address on a channel (email address, Apprise file, Slack channel)."""
 
     channel: str
     address: str
@@ -70,7 +70,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Choice:
-    """Over which channels something is told, and by which setting."""
+    """The channels of a message, and the setting that chose them."""
 
     channels: tuple[str, ...]
     why: str
@@ -78,7 +78,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class StepRecipients:
-    """Whom a step tells where; `why` says by which setting, or why nobody is told.
+    """The recipients of a step; `why` names the setting, or the reason why there are none.
 
     `told_already`: all of them are told at the same moment by another step.
     """
@@ -103,7 +103,7 @@ def own_addresses(settings: Settings, channel: str) -> tuple[str, ...]:
 
 
 def of_alertmanager(channel: str, addresses: Iterable[str]) -> tuple[str, ...]:
-    """Return those addresses that Alertmanager itself can send to: of Telegram's chats, it takes numbers."""
+    """Return the addresses to which Alertmanager itself can send: for Telegram only numeric chats."""
     if channel not in QUIET:
         return ()
     return tuple(one for one in addresses if channel != "telegram" or not one.startswith("@"))
@@ -120,7 +120,7 @@ def carrying(settings: Settings, severity: str) -> tuple[str, ...]:
 
 
 def of_alert(settings: Settings, kind: str, severity: str) -> Choice:
-    """Return over which channels the first notice of an alert goes: its own, else its severity's."""
+    """Return the channels of an alert's first notice: its own, else its severity's."""
     alert = settings.alerts.get(kind)
     if alert and alert.channels is not None:
         return _over(settings, severity, alert.channels, "its own channels")
@@ -148,7 +148,7 @@ def _over(settings: Settings, severity: str, wanted: Iterable[str], source: str)
 
 
 def first(settings: Settings, bot: str) -> str:
-    """Return who hears of a bot first: its team, else the first of the escalation; a contact or a rota."""
+    """Return who is notified of a bot first: its team, else `escalation.first`; a contact or a rota."""
     known = settings.bots.get(real_bot(bot))
     return (known and known.team) or settings.escalation.first
 
@@ -165,7 +165,7 @@ def _of_contact(contact: Contact, channel: str) -> tuple[str, ...]:
 
 
 def is_owner(contact: Contact) -> bool:
-    """Return whether a contact has no address of its own: then it is whoever the channels' own reach."""
+    """Return whether a contact has no address: it then stands for the channels' own addresses."""
     return not contact.has_address
 
 
@@ -182,7 +182,7 @@ def shared_addresses(settings: Settings, bot: str, channel: str) -> tuple[str, .
 
 
 def by_alertmanager(settings: Settings, subject: Subject) -> frozenset[tuple[str, str]]:
-    """Return the places that Alertmanager tells of an alert."""
+    """Return the addresses to which Alertmanager sends an alert."""
     return frozenset(
         (channel, address)
         for channel in of_alert(settings, subject.kind, subject.severity).channels
@@ -275,14 +275,14 @@ def anew(settings: Settings) -> Step:
 
 
 def passed_on(settings: Settings, after: Step | None, reason: str) -> Step | None:
-    """Return the next step at once; that nobody is left after the opening is said at its time."""
+    """Return the next step, due at once, except the end of a policy without levels, which keeps its time."""
     if after is None or (after.level == 1 and not settings.escalation.levels):
         return after
     return Step(CLIMB, after.level, 0.0, reason)
 
 
 def step_recipients(settings: Settings, subject: Subject, step: Step, now: datetime) -> StepRecipients:
-    """Return whom a step tells. One person hears of one moment once, whatever roles are theirs."""
+    """Return the recipients of a step. One person gets one message a moment, whatever their roles."""
     if step.is_opening:
         return opening(settings, subject, now)
     role, wanted, source = _role(settings, subject, step)
@@ -326,7 +326,7 @@ def _role(settings: Settings, subject: Subject, step: Step) -> tuple[str, list[s
 
 
 def reached(settings: Settings, name: str, channels: Iterable[str]) -> list[Recipient]:
-    """Return where a contact is reached; one without an address is whoever the channels' own reach."""
+    """Return a contact's addresses; without any, the channels' own."""
     contact = settings.contacts[name]
     if is_owner(contact):
         return _shared(settings, name, channels)

@@ -1,4 +1,4 @@
-"""Where each part of the stack listens and is reached, one or several of it."""
+"""The addresses of each part of the stack, one process or several."""
 
 from hashlib import blake2b
 from typing import Annotated
@@ -11,14 +11,14 @@ Host = Annotated[str, StringConstraints(pattern=r"^[^\s/@]+$")]
 
 
 class Address(Section):
-    """Where one process is reached."""
+    """The address of one process."""
 
     host: Host
     port: Port
     _scheme: str = PrivateAttr("http")
 
     def speak(self, scheme: str) -> None:
-        """Be reached by `http` or `https`, as the settings of `web` say."""
+        """Use `http` or `https`, as the settings of `web` say."""
         self._scheme = scheme
 
     @property
@@ -33,13 +33,13 @@ class Address(Section):
 
 
 class Service(Address):
-    """Where one part listens, and where the others reach it."""
+    """The address on which a part listens, and the one that others use."""
 
     bind: str
 
 
 class Replicated(Service):
-    """A part that may run several times: `replicas` are then all of it, and `host` any of them."""
+    """A part that may have replicas: `replicas` lists all, and `host` reaches any of them."""
 
     replicas: list[Address]
 
@@ -50,7 +50,7 @@ class Replicated(Service):
 
     @property
     def urls(self) -> tuple[str, ...]:
-        """The addresses of all as URLs: whoever needs one of them asks the next where one does not answer."""
+        """The URLs of all replicas: if one does not answer, callers try the next."""
         return tuple(each.url for each in self.all)
 
 
@@ -58,7 +58,7 @@ class Exporter(Replicated):
     """The exporters; each watches its share of the bots."""
 
     def watching(self, bot: str) -> Address:
-        """Return the one that watches a bot; another number of them moves as few bots as can be."""
+        """Return the exporter that watches a bot; a new number of exporters moves as few bots as possible."""
 
         # Rendezvous hashing: https://en.wikipedia.org/wiki/Rendezvous_hashing
         def rank(each: Address) -> bytes:
@@ -79,7 +79,7 @@ class Services(Section):
     grafana: Service
 
     def speak(self, scheme: str) -> None:
-        """Have every part reached so; the demo bot stands for a bot of yours, which speaks as it does."""
+        """Set the scheme of every part, except of the demo bot, which stands for a user's bot."""
         for name, part in self:
             for each in (part, *getattr(part, "replicas", ())):
                 each.speak("http" if name == "demo_bot" else scheme)

@@ -142,7 +142,7 @@ def test_nothing_is_ordered_against_a_persons_stop(asked_by: str | None) -> None
 def test_a_bot_that_is_not_what_it_was_is_brought_back_whatever_else_holds_actions_back() -> None:
     left = run(state=State.OPEN, before="running", outcome="retry", due_at=NOW)
     held = Holds(maintained_until=NOW + MINUTE, acknowledged_by="ben")
-    back = Run("restart_bot", "the bot was running before, and is to be so again", left.id)
+    back = Run("restart_bot", "the bot was running before, so Nightdesk brings it back to that", left.id)
     assert decide(facts(left, holds=held, observed=Observed())) == back
     waiting = replace(left, due_at=NOW + MINUTE)
     assert decide(facts(waiting)).until == NOW + MINUTE
@@ -165,7 +165,7 @@ def test_a_bot_that_comes_up_astray_after_the_verdict_is_brought_back_before_its
     over = Observed(gone=True)
     silent = decide(facts(judged, observed=over))
     assert isinstance(silent, Wait)
-    assert "nobody has seen alpha running again" in silent.reason
+    assert "alpha has not been seen running again" in silent.reason
     astray = replace(over, astray=frozenset({judged.id}))
     assert decide(facts(judged, observed=astray)).run == judged.id
     handed = incident(handed_over_at=NOW - MINUTE)
