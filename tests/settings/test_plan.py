@@ -133,7 +133,7 @@ def test_who_stands_in_for_two_roles_is_called_once_at_a_time(tmp_path: Path) ->
 
 
 def test_what_the_opening_has_said_is_told_only_to_whom_it_missed(tmp_path: Path) -> None:
-    step = Step("notice: told", 0, 0.0, "notify_admin is among its actions")
+    step = Step("notice: told", 0, 0.0, "notify_admin is one of its actions")
     subject = Subject("DiskUsageCritical", "mine", "critical")
     owner = made(tmp_path, "email")
     assert step_recipients(owner, subject, step, NOON).told_already

@@ -142,5 +142,5 @@ def test_check_live_without_a_prometheus_or_webhook_actions_says_so(desk: Desk):
     services = {name: {"port": free_port()} for name in ("prometheus", "webhook_actions")}
     told = checked(desk, {"source": SOURCES["freqtrade"]}, "--live", services=services)
     assert told.returncode == 1
-    assert "warning: nobody knows what the bots cannot do: webhook_actions at" in told.stdout
+    assert "warning: the bots' capabilities are unknown: webhook_actions at" in told.stdout
     assert "does not answer" in told.stderr

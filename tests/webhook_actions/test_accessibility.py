@@ -90,7 +90,7 @@ def test_what_a_person_comes_to_by_acting_is_read_by_everyone(seen: tuple[Browse
     browser.go(world.url(f"/incidents/{number}"))
     browser.run(f"document.querySelector('#action-{number}').value = 'close_positions'")
     browser.click(f"#run-{number} button")
-    browser.reads("It runs now")
+    browser.reads("This moves money")
     assert faults(browser) == []
     browser.go(world.url("/"))
     browser.click("#kill-switch button")

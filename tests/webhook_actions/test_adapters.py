@@ -206,7 +206,7 @@ def test_a_restart_that_is_refused_half_way_says_that_the_bot_is_left_stopped(tm
             raise OrderRefused("ann paused all actions")
 
     adapter = freqtrade_adapter(FaultyTransport(bot.serve, bot.clock, iter(())), tmp_path / "password", guard)
-    with pytest.raises(OrderRefused, match="ann paused all actions; this restart had stopped the bot"):
+    with pytest.raises(OrderRefused, match="ann paused all actions; this restart stopped the bot"):
         adapter.restart(0, "key")
 
 

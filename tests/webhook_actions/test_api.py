@@ -120,7 +120,7 @@ def test_an_acknowledgement_a_comment_and_a_snooze_stand_in_the_timeline_and_the
     ("path", "body", "status", "says"),
     [
         ("/api/v1/incidents/99/acknowledge", {}, 404, "no incident 99"),
-        ("/api/v1/incidents/1/run", {"action": "fly"}, 404, "fly is no action; there are"),
+        ("/api/v1/incidents/1/run", {"action": "fly"}, 404, "fly is not an action; choose one of"),
         (
             "/api/v1/incidents/1/run",
             {"action": "close_positions"},

@@ -249,4 +249,4 @@ def test_what_was_found_is_told_to_the_administrator_and_programs_and_maintenanc
         ("alpha", "notify_admin", "done"),
     }
     assert harness.kinds("beta") == ["opened", "waiting"]
-    assert "maintained until" in harness.incident("beta")["timeline"][-1]["text"]
+    assert "in maintenance until" in harness.incident("beta")["timeline"][-1]["text"]

@@ -180,8 +180,8 @@ def test_a_bot_that_cannot_be_started_is_told_with_what_it_leaves_unmanaged(make
     bot, _, _ = make("2026.9", state="stopped", refuses={"start": 100})
     outcome = bot.come_back(Mode.RUNNING)
     assert outcome.result is Result.RETRY
-    assert "it is stopped, and should be running" in outcome.detail
-    assert "its 1 open positions are unmanaged" in outcome.detail
+    assert "it is stopped instead of running" in outcome.detail
+    assert "nobody manages its 1 open positions" in outcome.detail
 
 
 def test_the_state_before_is_known_though_an_open_trade_cannot_be_read(make: Make) -> None:
@@ -238,7 +238,7 @@ def test_a_release_that_stopped_a_bot_half_way_starts_it(make: Make, version: st
     while not outcomes[-1].done and len(outcomes) < 9:
         outcomes.append(bot.undo(Mode.RUNNING, begun=True))
     assert (double.state, double.max_open_trades) == ("running", 5)
-    assert any("its 1 open positions are unmanaged" in each.detail for each in outcomes)
+    assert any("nobody manages its 1 open positions" in each.detail for each in outcomes)
 
 
 def test_what_cannot_tell_of_its_calls_to_the_exchange_is_not_reloaded(make: Make) -> None:

@@ -79,7 +79,7 @@ def test_a_request_that_cannot_be_meant_is_refused(quiet: Harness) -> None:
     usage = "say `nightdesk run INCIDENT ACTION`, or `nightdesk run ACTION --bot BOT`"
     for words, reason in (
         (("restart_bot", "--bot", "beta"), "there is no bot beta; known: alpha"),
-        (("fly", "--bot", "alpha"), "fly is no action; there are"),
+        (("fly", "--bot", "alpha"), "fly is not an action; choose one of"),
         (("restart_bot",), usage),
         (("1", "restart_bot", "--bot", "alpha"), usage),
     ):

@@ -114,4 +114,4 @@ def test_the_plan_by_command_goes_by_overrides_too_and_says_where_it_cannot_know
     harness.stop(harness.engine)
     alone = nightdesk(harness, "alerts", "--who", "HighDrawdown", "--bot", "alpha")
     assert "anna@example.org" in alone.stdout
-    assert "without the overrides that were made at run time: webhook_actions" in alone.stderr
+    assert "overrides made at run time are missing: webhook_actions" in alone.stderr

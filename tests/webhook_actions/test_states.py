@@ -75,7 +75,7 @@ async def test_what_cannot_be_started_again_is_tried_on_and_told(postgres: str, 
         await s.fires("Down", "alpha")
 
         async def is_told() -> bool:
-            return any("its 2 open positions are unmanaged" in why for why in await s.told("alpha"))
+            return any("nobody manages its 2 open positions" in why for why in await s.told("alpha"))
 
         await s.until(is_told, "that a person is told")
         assert bot.verbs() == ["restart"]

@@ -25,4 +25,4 @@ def forbids(holds: Holds, action: PlannedAction, kind: str, asked_by: str | None
 def maintained(holds: Holds) -> str:
     """Return until when a bot is in maintenance, in words."""
     end = holds.maintained_until
-    return f"it is in maintenance until {end:%a %H:%M %Z}" if end else "it is maintained"
+    return f"it is in maintenance until {end:%a %H:%M %Z}" if end else "it is in maintenance"

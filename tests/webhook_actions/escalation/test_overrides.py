@@ -171,7 +171,7 @@ def test_a_swap_without_a_length_is_of_the_whole_shifts_and_leaves_what_is_past(
 @pytest.mark.parametrize(
     ("given", "status", "why"),
     [
-        ({"rota": "dsk", "contact": "ben", "length": 60.0}, 404, "dsk is no rota; there are desk"),
+        ({"rota": "dsk", "contact": "ben", "length": 60.0}, 404, "dsk is not a rota; choose one of desk"),
         ({"contact": "bne", "length": 60.0}, 422, "bne is not in contacts; did you mean ben?"),
         ({"contact": "lone", "length": 60.0}, 422, "no configured channel"),
         ({"contact": "ben"}, 422, "give either an end or a length"),
