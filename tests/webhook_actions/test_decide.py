@@ -183,7 +183,10 @@ def test_people_are_told_of_an_unseen_bot_that_is_no_longer_watched_as_its_incid
     for known in (unwatched, replace(unwatched, incident=incident(handed_over_at=NOW))):
         over = decide(known)
         assert isinstance(over, Close)
-        assert "alpha is no longer watched, and alpha has not been seen running again since restart_bot" in over.reason
+        assert (
+            "alpha is no longer watched, and alpha has not been seen running again since restart_bot"
+            in over.reason
+        )
         assert over.left == judged
     assert decide(facts(observed=Observed(gone=True), watched=False)).left is None
 

@@ -55,7 +55,12 @@ def test_two_shifts_are_swapped_by_the_form(carol: Visitor) -> None:
         ("/schedule/desk/override", {"contact": "nobody", "for": "1h"}, 422, "nobody is not in contacts"),
         ("/schedule/desk/override", {"contact": "ben", "for": "soon"}, 422, "not a duration"),
         ("/schedule/desk/override", {"contact": "ben", "to": "soon"}, 422, "soon is not a time"),
-        ("/schedule/dsk/override", {"contact": "ben", "for": "1h"}, 404, "dsk is not a rota; choose one of desk"),
+        (
+            "/schedule/dsk/override",
+            {"contact": "ben", "for": "1h"},
+            404,
+            "dsk is not a rota; choose one of desk",
+        ),
         ("/schedule/desk/swap", {"from": "", "with": ""}, 422, "needs a time in each"),
         ("/schedule/cancel", {"override": "x"}, 422, "an override has a number"),
         ("/schedule/cancel", {"override": "7"}, 404, "no override 7"),
