@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import uvicorn
 
@@ -73,6 +74,7 @@ def _write_history(settings: Settings, bots: Mapping[str, Options]) -> None:
         trade_history.write(
             Files(options.data).journal, seed=options.seed, currency=options.currency,
             capital=STARTING_CAPITAL, start=now - float(settings.demo.history or 0), end=now,
+            zone=ZoneInfo(settings.timezone),
         )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Iterator
 from dataclasses import asdict
+from datetime import datetime, tzinfo
 from math import exp, log
 from pathlib import Path
 from random import Random
@@ -25,26 +26,30 @@ SLIPPED: Final = 0.00024  # standard deviation of what a fill slips: a price's m
 _DAY: Final = 86_400.0
 
 
-def write(journal: Path, *, seed: int, currency: str, capital: float, start: float, end: float) -> None:
+def write(
+    journal: Path, *, seed: int, currency: str, capital: float, start: float, end: float, zone: tzinfo
+) -> None:
     """Write the trades of a time (unix seconds) as a journal, whole; one that is there stays as it is."""
     if journal.exists():
         return
     journal.parent.mkdir(parents=True, exist_ok=True)
     beside = journal.with_suffix(".new")
     with beside.open("w", encoding="utf-8") as file:
-        for trade in invent(seed, currency, capital, start, end):
+        for trade in invent(seed, currency, capital, start, end, zone):
             file.write(json.dumps(asdict(trade)) + "\n")
         file.flush()
         os.fsync(file.fileno())
     beside.replace(journal)
 
 
-def invent(seed: int, currency: str, capital: float, start: float, end: float) -> list[ClosedTrade]:
-    """Return the closed trades, oldest first, ids from 1; the same for the same seed and times."""
+def invent(
+    seed: int, currency: str, capital: float, start: float, end: float, zone: tzinfo
+) -> list[ClosedTrade]:
+    """Return the closed trades, oldest first, ids from 1; the same for the same seed, times and zone."""
     rng, book = Random(f"{seed}:history"), Book(capital)
     prices = {f"{coin}/{currency}": price for coin, price in BASE_PRICES.items()}
     bases, found = dict(prices), []
-    for opened_at, closed_at in sorted(_times(rng, start, end), key=lambda times: times[1]):
+    for opened_at, closed_at in sorted(_times(rng, start, end, zone), key=lambda times: times[1]):
         symbol, side = rng.choice(sorted(prices)), rng.choice(_SIDES)
         price = prices[symbol] * exp(rng.gauss(0, SWING) - PULL * log(prices[symbol] / bases[symbol]))
         spent = (closed_at - start) / (end - start)
@@ -64,10 +69,18 @@ def invent(seed: int, currency: str, capital: float, start: float, end: float) -
 _SIDES: Final[tuple[Side, ...]] = ("long", "short")
 
 
-def _times(rng: Random, start: float, end: float) -> Iterator[tuple[float, float]]:
-    """Yield when each position is opened and closed; what would be open at the end is left out."""
+def _times(rng: Random, start: float, end: float, zone: tzinfo) -> Iterator[tuple[float, float]]:
+    """Yield when each position is opened and closed; what would be open at the end is left out.
+
+    No position is open at midnight, as a day trader has it: so the first day's P&L is known, though nobody
+    watched the bot as that day began.
+    """
     opened_at = start
     while (opened_at := opened_at + rng.expovariate(TRADES_A_DAY / _DAY)) < end:
         closed_at = opened_at + STYLE.hold_seconds * rng.uniform(0.1, 1)
-        if closed_at < end:
+        if closed_at < end and _day(opened_at, zone) == _day(closed_at, zone):
             yield opened_at, closed_at
+
+
+def _day(moment: float, zone: tzinfo) -> int:
+    return datetime.fromtimestamp(moment, zone).toordinal()

@@ -1,8 +1,10 @@
 """Demo bots begin with a history where the settings want one, each its own."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from demo_bot.trade_history import invent, write
 from stack.settings import load
@@ -13,14 +15,14 @@ START = 1_780_000_000.0
 
 
 def test_a_history_is_the_same_for_the_same_seed_and_another_for_another_one() -> None:
-    once, again, other = (invent(seed, "USDT", 10_000.0, START, START + 90 * DAY) for seed in (7, 7, 8))
+    once, again, other = (invent(seed, "USDT", 10_000.0, START, START + 90 * DAY, UTC) for seed in (7, 7, 8))
     assert once == again
     assert once != other
 
 
 def test_a_history_gains_and_falls_and_fills_its_time() -> None:
     for seed in range(7, 10):
-        trades = invent(seed, "USDT", 10_000.0, START, START + 90 * DAY)
+        trades = invent(seed, "USDT", 10_000.0, START, START + 90 * DAY, UTC)
         assert [each.id for each in trades] == list(range(1, len(trades) + 1))
         closes = [each.closed_at for each in trades]
         assert closes == sorted(closes)
@@ -36,10 +38,17 @@ def test_a_history_gains_and_falls_and_fills_its_time() -> None:
         assert 0.01 < fall < 0.08, "to be seen, and below what wakes its owner"
 
 
+def test_no_position_of_a_history_is_open_at_midnight_so_that_the_first_days_pnl_is_known() -> None:
+    for zone in (UTC, ZoneInfo("Europe/Berlin"), ZoneInfo("Pacific/Auckland")):
+        for each in invent(7, "USDT", 10_000.0, START, START + 365 * DAY, zone):
+            opened, closed = (datetime.fromtimestamp(at, zone) for at in (each.opened_at, each.closed_at))
+            assert opened.date() == closed.date()
+
+
 def test_a_history_never_takes_the_place_of_what_a_bot_has_traded(tmp_path: Path) -> None:
     journal = tmp_path / "trades.jsonl"
     journal.write_text("")
-    write(journal, seed=7, currency="USDT", capital=10_000.0, start=START, end=START + 90 * DAY)
+    write(journal, seed=7, currency="USDT", capital=10_000.0, start=START, end=START + 90 * DAY, zone=UTC)
     assert journal.read_text() == ""
 
 
