@@ -79,7 +79,7 @@ def _silent(settings: Settings, plans: Plans) -> Iterator[str]:
     """Yield a line for whatever reaches nobody, those with one reason in one line."""
     if not carrying(settings, "critical"):
         yield (
-            "channels: none is enabled, so nobody would hear of any alert; "
+            "channels: none is enabled, so nobody would get any alert; "
             "set channels.email (or telegram, slack, sms, phone) and enable it"
         )
         return
