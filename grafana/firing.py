@@ -23,9 +23,9 @@ def incidents(factory: PanelFactory) -> Stat:
         "Open incidents",
         "And who acknowledged them; of severity info none, which need nobody. A click opens the page.",
         [
-            Query(f"sum({every}) and on () {critical}", "nobody has, critical among them"),
-            Query(f"sum({every}) unless on () {critical}", "nobody has"),
-            Query(f"sum by (acknowledged_by) ({held})", "{{acknowledged_by}} has"),
+            Query(f"sum({every}) and on () {critical}", "critical, nobody acknowledged"),
+            Query(f"sum({every}) unless on () {critical}", "nobody acknowledged"),
+            Query(f"sum by (acknowledged_by) ({held})", "acknowledged by {{acknowledged_by}}"),
             Query(none, "none open"),
         ],
         empty="not known",
