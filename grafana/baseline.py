@@ -2,9 +2,7 @@
 
 from typing import Any
 
-from grafanalib.core import Panel
-
-from grafana.grafanalib_extensions import Json
+from grafana.grafanalib_extensions import Json, Panel
 from grafana.grid import Row
 from grafana.panel_fields import COUNT, NEUTRAL, NUMBER, RATIO, SECONDS, Query, override
 from grafana.panels import PanelFactory

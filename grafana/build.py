@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from grafanalib._gen import DashboardEncoder
 
 from grafana import provisioning
 from grafana.boards import chosen
-from grafana.grafanalib_extensions import Dashboard
+from grafana.grafanalib_extensions import Dashboard, DashboardEncoder
 from grafana.panels import PanelFactory
 from stack.settings import Settings
 

@@ -3,9 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from grafanalib import core
-
-from grafana.grafanalib_extensions import Dashboard, Json, TimePicker, Variable
+from grafana.grafanalib_extensions import Dashboard, Json, TimePicker, Variable, core
 from grafana.grid import Row, laid, panels_of
 from grafana.panel_fields import DATASOURCE
 from grafana.panels import PanelFactory

@@ -5,7 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import attr
-from grafanalib import core
+
+# All of grafanalib that the boards use comes from here; nothing else imports it.
+from grafanalib import core as core
+from grafanalib._gen import DashboardEncoder as DashboardEncoder
+from grafanalib.core import Panel as Panel
 
 # The newest that Grafana publishes, so that Grafana 13 migrates nothing; grafanalib's own, 12, it refuses.
 SCHEMA_VERSION = 41

@@ -5,9 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from grafanalib import core
-
-from grafana.grafanalib_extensions import RowHead
+from grafana.grafanalib_extensions import RowHead, core
 
 COLUMNS = 24  # of Grafana's grid
 

@@ -6,10 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from grafanalib import core
-
 from grafana.currencies import Currencies
-from grafana.grafanalib_extensions import Json, Step
+from grafana.grafanalib_extensions import Json, Step, core
 from grafana.grid import COLUMNS
 from grafana.panel_fields import DATASOURCE, Pace, Query, targets, unknown
 

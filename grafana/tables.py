@@ -4,9 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from string import ascii_uppercase
 
-from grafanalib import core
-
-from grafana.grafanalib_extensions import Json, Step, Table
+from grafana.grafanalib_extensions import Json, Step, Table, core
 from grafana.panel_fields import NEUTRAL, NUMBER, Query, money, override, targets, unknown
 from grafana.panels import PanelFactory, Size
 

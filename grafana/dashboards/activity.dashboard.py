@@ -1,9 +1,7 @@
 """Trading activity: how much the bots trade, when, for how long and with how much."""
 
-from grafanalib.core import Panel
-
 from grafana.frame import frame, span
-from grafana.grafanalib_extensions import Dashboard, Kind, Stat, Step
+from grafana.grafanalib_extensions import Dashboard, Kind, Panel, Stat, Step
 from grafana.grid import Row
 from grafana.panel_fields import COUNT, NUMBER, SECONDS, Pace, Query, painted
 from grafana.panels import PanelFactory

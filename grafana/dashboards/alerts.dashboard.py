@@ -1,10 +1,8 @@
 """Alerts and actions: what fired, what was done about it, whether it helped, and whom it reached."""
 
-from grafanalib.core import Panel
-
 from grafana.firing import ANY_BOT, FIRES, OPEN, firing, how_many, incidents
 from grafana.frame import frame
-from grafana.grafanalib_extensions import Dashboard, Stat, Step
+from grafana.grafanalib_extensions import Dashboard, Panel, Stat, Step
 from grafana.grid import Row
 from grafana.panel_fields import COUNT, SECONDS, Pace, Query, named_values, painted
 from grafana.panels import PanelFactory

@@ -1,10 +1,8 @@
 """Fleet: all bots in one table, the worst first, and what they come to together."""
 
-from grafanalib.core import Panel
-
 from grafana.bots import alive, state, states
 from grafana.frame import frame
-from grafana.grafanalib_extensions import Dashboard, Step, Table
+from grafana.grafanalib_extensions import Dashboard, Panel, Step, Table
 from grafana.grid import Row
 from grafana.panel_fields import COUNT, NUMBER, RATIO, Query, named_values, override
 from grafana.panels import PanelFactory

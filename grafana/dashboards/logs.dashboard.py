@@ -1,9 +1,7 @@
 """Logs: what the bots' logs say, by event and by words, and whether reading keeps up; with Loki the lines."""
 
-from grafanalib.core import Panel
-
 from grafana.frame import frame
-from grafana.grafanalib_extensions import Dashboard, Logs, Step, Table, Target
+from grafana.grafanalib_extensions import Dashboard, Logs, Panel, Step, Table, Target
 from grafana.grid import Row
 from grafana.panel_fields import BYTES, COUNT, NUMBER, SECONDS, Query, override, painted
 from grafana.panels import PanelFactory

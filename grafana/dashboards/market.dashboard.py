@@ -3,10 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from grafanalib.core import Panel
-
 from grafana.frame import frame
-from grafana.grafanalib_extensions import Dashboard, Json, StateTimeline, Step
+from grafana.grafanalib_extensions import Dashboard, Json, Panel, StateTimeline, Step
 from grafana.grid import Row
 from grafana.panel_fields import COUNT, NUMBER, RATIO, Query, named_values
 from grafana.panels import PanelFactory

@@ -1,9 +1,7 @@
 """Model: how well the bots' models predict, and whether what they see is still what they were trained on."""
 
-from grafanalib.core import Panel
-
 from grafana.frame import frame
-from grafana.grafanalib_extensions import Dashboard, Stat, Step
+from grafana.grafanalib_extensions import Dashboard, Panel, Stat, Step
 from grafana.grid import Row
 from grafana.panel_fields import COUNT, NUMBER, RATIO, SECONDS, Query, named_values
 from grafana.panels import PanelFactory

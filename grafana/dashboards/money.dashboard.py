@@ -1,9 +1,7 @@
 """Money: what is left of each loss limit, what was made, and what orders cost to be filled."""
 
-from grafanalib.core import Panel
-
 from grafana.frame import frame, span
-from grafana.grafanalib_extensions import Dashboard
+from grafana.grafanalib_extensions import Dashboard, Panel
 from grafana.grid import Row
 from grafana.panel_fields import NUMBER, RATIO, Query, named_values
 from grafana.panels import PanelFactory

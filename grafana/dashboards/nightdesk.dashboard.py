@@ -1,10 +1,8 @@
 """Nightdesk itself: whether what watches the bots is well."""
 
-from grafanalib.core import Panel
-
 from grafana.firing import ANY_BOT
 from grafana.frame import frame
-from grafana.grafanalib_extensions import Dashboard, Json, Stat, Step
+from grafana.grafanalib_extensions import Dashboard, Json, Panel, Stat, Step
 from grafana.grid import Row
 from grafana.panel_fields import BYTES, COUNT, NUMBER, RATIO, SECONDS, Pace, Query, named_values, override
 from grafana.panels import PanelFactory

@@ -1,13 +1,11 @@
 """The overview: is the money safe, are the bots alive, must someone act; then what lies behind it."""
 
-from grafanalib.core import Panel
-
 from grafana import baseline
 from grafana.boards import leads_to
 from grafana.bots import SINCE, alive, since, state, states
 from grafana.firing import FIRES, firing, how_many, incidents
 from grafana.frame import frame
-from grafana.grafanalib_extensions import Dashboard, Stat, Step, Table
+from grafana.grafanalib_extensions import Dashboard, Panel, Stat, Step, Table
 from grafana.grid import Row
 from grafana.panel_fields import COUNT, NUMBER, RATIO, SECONDS, Query, named_values, override, painted
 from grafana.panels import PanelFactory

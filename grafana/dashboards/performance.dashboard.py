@@ -1,9 +1,7 @@
 """Performance: what the bots made, when, in what, and how that compares with what was hoped for."""
 
-from grafanalib.core import Panel
-
 from grafana.frame import frame, span
-from grafana.grafanalib_extensions import Dashboard, Kind, Stat, Step, Table
+from grafana.grafanalib_extensions import Dashboard, Kind, Panel, Stat, Step, Table
 from grafana.grid import Row
 from grafana.panel_fields import COUNT, NUMBER, RATIO, Pace, Query, named_values
 from grafana.panels import PanelFactory

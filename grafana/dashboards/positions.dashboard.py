@@ -2,10 +2,8 @@
 
 from collections.abc import Sequence
 
-from grafanalib.core import Panel
-
 from grafana.frame import frame
-from grafana.grafanalib_extensions import Dashboard, Step, Table
+from grafana.grafanalib_extensions import Dashboard, Panel, Step, Table
 from grafana.grid import Row
 from grafana.panel_fields import NUMBER, RATIO, SECONDS, Query, named_values
 from grafana.panels import PanelFactory

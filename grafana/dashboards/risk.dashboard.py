@@ -1,9 +1,7 @@
 """Risk: how far the bots have fallen, how much is at stake, and how close both are to their limits."""
 
-from grafanalib.core import Panel
-
 from grafana.frame import frame
-from grafana.grafanalib_extensions import Dashboard, Stat, Step
+from grafana.grafanalib_extensions import Dashboard, Panel, Stat, Step
 from grafana.grid import Row
 from grafana.panel_fields import RATIO, Query
 from grafana.panels import PanelFactory

@@ -1,9 +1,7 @@
 """SLA: which objectives are met, how much of each error budget is left, and how fast it is spent."""
 
-from grafanalib.core import Panel
-
 from grafana.frame import frame
-from grafana.grafanalib_extensions import Dashboard, Stat, Step
+from grafana.grafanalib_extensions import Dashboard, Panel, Stat, Step
 from grafana.grid import Row
 from grafana.panel_fields import NEUTRAL, NUMBER, RATIO, SECONDS, Query, named_values, override
 from grafana.panels import PanelFactory

@@ -1,9 +1,7 @@
 """System health: hosts, processes, the way to the exchange, and the checks of health."""
 
-from grafanalib.core import Panel
-
 from grafana.frame import frame
-from grafana.grafanalib_extensions import Dashboard, StateTimeline, Step
+from grafana.grafanalib_extensions import Dashboard, Panel, StateTimeline, Step
 from grafana.grid import Row
 from grafana.panel_fields import NUMBER, RATIO, SECONDS, Query, named_values
 from grafana.panels import PanelFactory

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from grafanalib import core
 
+from grafana.grafanalib_extensions import core
 from grafana.grid import COLUMNS, Row, laid
 from tests.dashboards.conftest import settings_of
 from tests.dashboards.reading import every

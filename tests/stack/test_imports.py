@@ -75,6 +75,16 @@ def test_imports_run_one_way() -> None:
     assert found == {}
 
 
+def test_one_module_alone_imports_grafanalib() -> None:
+    found = [
+        str(file.relative_to(ROOT))
+        for folder in ("grafana", "stack", "tests")
+        for file in (ROOT / folder).rglob("*.py")
+        if any(name.split(".")[0] == "grafanalib" for name in imported(file.read_text(encoding="utf-8")))
+    ]
+    assert found == ["grafana/grafanalib_extensions.py"]
+
+
 def test_every_part_of_webhook_actions_has_its_level() -> None:
     parts = {part for package, part, _ in files() if package == "webhook_actions"} - {"__init__"}
     assert parts == {name for names in LEVELS for name in names}
