@@ -54,7 +54,14 @@ RIGHTLY_EMPTY = {
     "sla: Budget left over time A": _WAITS,
 } | {
     f"overview: {figure} against the usual {ref}": "no week has passed"
-    for figure in ("Drawdown", "Trades per hour", "Error rate", "Response time, p95")
+    for figure in (
+        "Drawdown",
+        "Trades per hour",
+        "Win rate",
+        "Open positions",
+        "Error rate",
+        "Response time, p95",
+    )
     for ref in "BCD"
 }
 
