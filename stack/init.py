@@ -13,7 +13,7 @@ from stack.failure import Failure
 from stack.instance import Instance, on_instance
 from stack.printing import say
 from stack.schema import write_schema
-from stack.settings import load
+from stack.settings import SettingsError, load
 
 _SOURCES = ("freqtrade", "http", "push", "demo")
 _SECRETS = Path("secrets")
@@ -31,7 +31,7 @@ class NotWritten(Failure):
 @click.option("--capital", type=float, metavar="AMOUNT", help="Before its first trade (http, push)")
 @click.option("--container", metavar="NAME", help="Restart it through Docker")
 @click.option("--email", metavar="ADDRESS", help="Tell you over email")
-@click.option("--smtp", metavar="HOST", help="With --email: the server that sends it")
+@click.option("--smtp", metavar="HOST[:PORT]", help="With --email: the server that sends it; port: 587")
 @click.option("--smtp-user", metavar="NAME", help="With --email: who logs in there; default: nobody")
 @click.option("--telegram", metavar="CHAT", help="Tell you over Telegram, in this chat")
 @on_instance
@@ -128,11 +128,11 @@ def made(answers: Answers) -> tuple[dict[str, Any], dict[str, str]]:
 def _bot(answers: Answers, source: str, name: str, keep: Callable[[str, str], str]) -> dict[str, Any]:
     told: dict[str, Any] = {"type": source}
     if source == "freqtrade":
-        told["url"] = answers.need("url", "Where is its API", "http://127.0.0.1:8080")
+        told["url"] = answers.need("url", "Where is its API", "http://127.0.0.1:8080", kind=_url)
         told["username"] = answers.need("username", "As whom does one log in there", "freqtrader")
         told["password_file"] = keep(f"{name}_password", f"the password of {name}'s API")
     elif source == "http":
-        told["url"] = answers.need("url", "Where is its API")
+        told["url"] = answers.need("url", "Where is its API", kind=_url)
         told["token_file"] = keep(f"{name}_token", f"the token of {name}'s API")
     else:
         told["token_file"] = str(_SECRETS / f"{name}_token")  # generated as Nightdesk's own
@@ -146,7 +146,8 @@ def _bot(answers: Answers, source: str, name: str, keep: Callable[[str, str], st
 
 def _channels(answers: Answers, keep: Callable[[str, str], str]) -> Iterator[tuple[str, dict[str, Any]]]:
     if address := answers.may("email", "Which address is told over email"):
-        email = {"enabled": True, "host": answers.need("smtp", "Which server sends it (SMTP)")}
+        server = answers.need("smtp", "Which server sends it (SMTP: HOST, or HOST:PORT)")
+        email = {"enabled": True, **_server(server)}
         if user := answers.may("smtp_user", "Who logs in there"):
             password = keep("smtp_password", f"the password of {user} there")
             email |= {"username": user, "password_file": password}
@@ -154,6 +155,18 @@ def _channels(answers: Answers, keep: Callable[[str, str], str]) -> Iterator[tup
     if chat := answers.may("telegram", "Which Telegram chat is told (its id)"):
         token = keep("telegram_token", "the token of your Telegram bot")
         yield "telegram", {"enabled": True, "token_file": token, "chats": [_chat(chat)]}
+
+
+def _url(text: str) -> str:
+    """Return a URL. Raises UsageError, upon which click asks again and no answer is lost."""
+    if not text.startswith(("http://", "https://")):
+        raise click.UsageError(f"'{text}' is no URL; it begins with http:// or https://")
+    return text
+
+
+def _server(text: str) -> dict[str, Any]:
+    host, _, port = text.rpartition(":")
+    return {"host": host, "port": int(port)} if host and port.isdecimal() else {"host": text}
 
 
 def _chat(text: str) -> int | str:
@@ -168,5 +181,7 @@ def _write_checked(file: Path, text: str) -> None:
     try:
         load([draft])
         draft.rename(file)
+    except SettingsError as error:
+        raise SettingsError(error.problems) from None  # without the line of a file that goes
     finally:
         draft.unlink(missing_ok=True)

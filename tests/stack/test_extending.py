@@ -59,7 +59,8 @@ def test_no_alert_lacks_anything(tmp_path: Path):
         file.stem.removeprefix("TradingBot"): file.read_text()
         for file in (ROOT / "docs/runbooks").glob("TradingBot*.md")
     }
-    assert alerts_lack(rules, set(settings.alerts), tried, runbooks) == []
+    lack = alerts_lack(rules, set(settings.alerts), tried, runbooks)
+    assert not lack, "\n".join(["", *lack])  # all of them, however long
 
 
 @pytest.mark.parametrize(
@@ -85,5 +86,5 @@ def test_no_action_lacks_its_name_or_what_it_does():
             lines.append(f'{file.name} registers no action: @action("{file.stem}", effect=Effect.OBSERVE)')
         elif not known[file.stem].does.endswith("."):
             lines.append(f"{file.name}: its docstring begins with a sentence that says what it does")
-    assert lines == []
+    assert not lines, "\n".join(["", *lines])
     assert {file.stem for file in (ROOT / "webhook_actions/actions").glob("[a-z]*.py")} == set(known)

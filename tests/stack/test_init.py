@@ -71,7 +71,9 @@ def test_what_is_missing_or_wrong_is_named_and_nothing_is_written(
     empty: Path, capsys: Capture, words: tuple[str, ...], code: int, reason: str
 ):
     assert main(["init", *words]) == code
-    assert reason in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert reason in said
+    assert ".new" not in said  # a file that is gone
     assert not [name for name in names(empty) if not name.startswith(".data")]
 
 
@@ -88,6 +90,30 @@ def test_a_person_at_a_terminal_is_asked_and_secrets_are_not_shown(
     assert (source["url"], source["username"]) == ("http://127.0.0.1:8080", "freqtrader")
     assert "telegram" not in written(empty)["channels"]
     assert main(["check"]) == 0
+
+
+def test_a_url_that_is_none_is_asked_for_again_and_no_answer_is_lost(
+    empty: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(init, "is_asking", lambda: True)
+    answers = ["freqtrade", "mine", "127.0.0.1:8080", "http://127.0.0.1:8080", "", "secret", "", "", ""]
+    asked = CliRunner().invoke(init.init, input="\n".join([*answers, ""]))
+    assert asked.exit_code == 0, asked.output
+    assert "'127.0.0.1:8080' is no URL; it begins with http:// or https://" in asked.output
+    assert written(empty)["bots"]["mine"]["source"]["url"] == "http://127.0.0.1:8080"
+
+
+@pytest.mark.parametrize(
+    ("server", "expected"),
+    [
+        ("mail.example.org", {"host": "mail.example.org"}),
+        ("mail.example.org:465", {"host": "mail.example.org", "port": 465}),
+    ],
+)
+def test_the_mail_server_may_have_a_port(empty: Path, server: str, expected: dict[str, object]):
+    assert main(["init", "--source", "demo", "--email", "me@example.org", "--smtp", server]) == 0
+    email = written(empty)["channels"]["email"]
+    assert {key: email[key] for key in ("host", "port") if key in email} == expected
 
 
 def test_a_demo_begins_with_a_history_that_prometheus_keeps(empty: Path):
