@@ -1,5 +1,5 @@
-// alertmanager.yml: the pace at which people hear of alerts, and the settings that the templates speak of. Who hears of
-// what is settings.plan, which stack/settings/plan.py decides.
+// alertmanager.yml: when people are notified of alerts, and the settings that the templates show. settings.plan,
+// which stack/settings/plan.py decides, says who is notified.
 local duration = import '../prometheus/duration.libsonnet';
 local intervals = import 'intervals.libsonnet';
 local owners = import 'owners.libsonnet';
@@ -8,12 +8,12 @@ local settings = std.extVar('settings');
 local mixin = (import '../prometheus/mixin.libsonnet') + { _config+:: settings };
 
 local routing = settings.routing;
-// Each made once: a function's object is made anew by every call.
+// Each is a local, because every call would build a function's object again.
 local quiet = intervals(settings);
 local owned = owners(settings);
 local of_nobody = quiet.of_bot(null);
 local word(rule) = rule.alert[std.length('TradingBot'):];
-// Severity and name of each; rules may share a name, and a route asks for the name only.
+// Severity and name of each alert; rules may share a name, and a route matches the name only.
 local rules = std.set([
   [rule.labels.severity, word(rule)]
   for group in mixin.prometheusAlerts.groups
@@ -22,7 +22,7 @@ local rules = std.set([
 local plan = settings.plan;
 local channels = [name for name in std.objectFields(plan.receivers) if plan.receivers[name].channel == name];
 
-// What is below a severity's route: the bots of others, and nobody at all while everything is maintained, or `held`.
+// The routes below a severity's route: bots of other teams, and nobody while everything is in maintenance or `held`.
 local to(receiver, suffix='', held=[]) = {
   receiver: receiver + suffix,
   continue: true,
@@ -31,25 +31,27 @@ local to(receiver, suffix='', held=[]) = {
 
 local matching(operator, names) = 'alertname%s"%s"' % [operator, std.join('|', ['TradingBot' + name for name in names])];
 
-// People hear of one alert of many bots in one message. Nothing more is said of it for as long as its cooldown, whether
-// it ends and begins anew or not; of a critical one not for so long, since the next bot's may not wait: its rule keeps it
-// firing over a flap. Alertmanager repeats on its ticks only, so five of them make a repeat that is never much too late.
+// One message tells of one alert of many bots. Alertmanager sends nothing more about it for its cooldown, even if it
+// ends and begins again; for a critical alert the time is shorter, because the next bot's alert may not wait: its
+// rule keeps firing over a flap. Alertmanager repeats only on its ticks, so five ticks make a repeat that is never
+// much too late.
 local paced(cooldown, severity) = if cooldown <= routing.group_interval then {} else {
   [if severity != 'critical' then 'group_interval']: duration.format(cooldown),
   repeat_interval: duration.format(std.max(routing.repeat_interval, 5 * cooldown)),
 };
 
-// Money waits for nothing: the first bot's message leaves at once, and what others have lost since in the next one.
+// Money alerts do not wait: the first bot's message leaves at once, and the next one has the losses of others since
+// then.
 local money = ['CriticalLoss', 'LossLimit', 'LiquidationNear'];
 local at_once = { group_wait: '0s', group_interval: duration.format(std.max(routing.group_wait.critical, 1)) };
 
-// Routes to a channel for the alerts of one severity that want it, a route for each cooldown; and one for alerts of
+// Routes to a channel for the alerts of one severity that use it, a route for each cooldown; and one for alerts of
 // foreign rules, which get the severity's defaults.
 local to_channel(channel, severity, suffix='', extra={}) =
   local held = quiet.of_severity(severity);
   local ours = [rule[1] for rule in rules if rule[0] == severity];
   local wanted = [name for name in ours if std.member(plan.channels[severity][name], channel)];
-  // A route for each cooldown, and for money one of its own beside it.
+  // A route for each cooldown, and another one for money alerts.
   local pace(name) = [settings.alerts[name].cooldown, if std.member(money, name) then 1 else 0];
   local ways = std.set([pace(name) for name in wanted]);
   [
@@ -72,7 +74,7 @@ local severity(name, suffix='', extra={}) = {
   ),
 };
 
-// Without webhook_actions: that is among what these alerts say is broken.
+// Without webhook_actions, because these alerts may say that it is broken.
 local meta = {
   receiver: 'nobody',
   matchers: ['severity="meta"'],
@@ -88,7 +90,7 @@ local watchdog = {
   repeat_interval: duration.format(routing.watchdog_interval),
 };
 
-// `nightdesk test-notify`: each test is a group of its own, so that none waits for one before it.
+// `nightdesk test-notify`: each test is its own group, so it waits for no earlier test.
 local test = {
   receiver: 'nobody',
   matchers: ['alertname="TradingBotTestNotification"'],
@@ -97,13 +99,14 @@ local test = {
   routes: [{ receiver: 'test-' + channel, matchers: ['channel="%s"' % channel] } for channel in channels],
 };
 
-// Money is lost by positions, not by silence; and what loops is not cured by what cures what is down.
+// A loss comes from positions, not from silence, so Down does not inhibit it; and the action against Down does not
+// help against a crash loop.
 local not_from_down = ['Down', 'CrashLooping', 'HighDrawdown', 'CriticalLoss', 'LossLimit'];
-// What an alert is about; a label that neither of two alerts has is equal too.
-// A drill never outweighs what is in earnest, nor the other way round.
+// Labels that say what an alert is about; if both alerts lack a label, it counts as equal.
+// A drill never inhibits a real alert, nor the other way round.
 local subject = ['drill', 'bot', 'symbol', 'model', 'host', 'mountpoint', 'endpoint', 'objective'];
-// What says more precisely why an objective is missed, or its budget spent; only what is as severe silences it. The rate
-// of errors has that in its rules, since ApiErrorRate takes as long to fire.
+// Alerts that say more precisely why an objective is missed or its budget burns; only an alert of the same severity
+// inhibits. The rules do this for the error rate, because ApiErrorRate takes as long to fire.
 local precise = {
   availability: { critical: ['CrashLooping'] },  // beside Down, which silences more
   response_time: { critical: ['ApiResponseTimeCritical'], warning: ['ApiResponseTimeHigh'] },

@@ -12,7 +12,7 @@ function(settings)
        local part = std.split(date, '-');
        { years: [part[0]], months: [std.toString(std.parseInt(part[1]))], days_of_month: [std.toString(std.parseInt(part[2]))] });
 
-  // Alertmanager knows no hours past midnight: they are the next day's.
+  // Alertmanager knows no hours past midnight, so they become hours of the next day.
   local window(one) =
     if one.from < one.to then [within(one.from, one.to, one.weekdays, one.date)]
     else
@@ -25,10 +25,10 @@ function(settings)
   {
     local name(index) = 'maintenance-%d' % (index + 1),
 
-    // The names of what keeps people from hearing of a severity.
+    // The names of the intervals that hold back a severity.
     of_severity(severity):: if std.member(settings.plan.put_off, severity) then ['quiet'] else [],
 
-    // The names of the windows of these bots: of one bot, or (none given) of what has no bot.
+    // The names of the maintenance windows of these bots: of one bot, or (without bots) of alerts without a bot.
     of_bot(bot):: [
       name(index)
       for index in std.range(0, std.length(windows) - 1)

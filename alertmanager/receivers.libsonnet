@@ -1,9 +1,10 @@
-// The receivers of alertmanager.yml: webhook_actions, and those of people, which the plan names (stack/settings/plan.py).
+// The receivers of alertmanager.yml: webhook_actions, and those of people, which the plan names
+// (stack/settings/plan.py).
 local web = import '../prometheus/web.libsonnet';
 
-// Several webhook_actions are all told: each delivery is retried for itself, so one that hangs delays no other, and a
-// fingerprint that is told three times opens one incident. Where one address leads to any of them, as in Kubernetes,
-// settings name that address alone.
+// Alertmanager sends to every webhook_actions and retries each delivery by itself, so one that hangs delays no other,
+// and a fingerprint that arrives three times opens one incident. If one address leads to any of them, as in
+// Kubernetes, the settings name only that address.
 local webhook_actions(settings, name, path, send_resolved) = {
   local service = settings.services.webhook_actions,
   local asked = web(settings.web),
@@ -18,14 +19,14 @@ local webhook_actions(settings, name, path, send_resolved) = {
   ],
 };
 
-// Each recipient is a configuration of its own: one that is refused, or fails, takes no mail from another.
+// Each recipient has a configuration of its own: a refused or failing recipient costs no other a mail.
 local email(config, addresses) = {
   email_configs: [
     {
       smarthost: '%(host)s:%(port)d' % config,
       from: config.from,
       to: address,
-      // Port 465 speaks TLS from the first byte, as Alertmanager knows, and has no STARTTLS that could be required.
+      // On port 465 Alertmanager uses TLS from the first byte; there is no STARTTLS to require.
       require_tls: config.starttls && config.port != 465,
       [if config.username != '' then 'auth_username']: config.username,
       [if config.password_file != null then 'auth_password_file']: config.password_file,
@@ -37,7 +38,7 @@ local email(config, addresses) = {
   ],
 };
 
-// HTML, where Alertmanager escapes every value, keeps names such as `a_b*c[d]` whole; its Markdown would not.
+// HTML, in which Alertmanager escapes every value, keeps names such as `a_b*c[d]` intact; Markdown would not.
 local telegram(config, chats) = {
   telegram_configs: [
     {
@@ -63,7 +64,7 @@ local slack(config, channels) = {
       title_link: '{{ template "nightdesk.link" . }}',
       text: '{{ template "nightdesk.slack" . }}',
       fallback: '{{ template "nightdesk.subject" . }}',
-      // Formatting nowhere that we write, since a name may hold * and _ (an empty list would mean everywhere).
+      // Slack formats none of our texts, because a name may hold * and _ (an empty list would mean everywhere).
       mrkdwn_in: ['pretext'],
     }
     for channel in channels
@@ -76,14 +77,14 @@ local resolved(receiver, send) = {
 };
 
 {
-  // By name the receivers of people, as the plan has them. SMS, phone and the rest go through webhook_actions.
+  // The receivers of people by name, from the plan. SMS, phone and the rest go through webhook_actions.
   people(settings)::
     local every = { email: email, telegram: telegram, slack: slack };
     std.mapWithKey(
       function(_, one) every[one.channel](settings.channels[one.channel], one.to), settings.plan.receivers
     ),
 
-  // The end of an alert is told, but not that of information (`-info`) or of a test (`test-`).
+  // People hear of the end of an alert, but not of information (`-info`) or of a test (`test-`).
   all(settings)::
     local named(receivers, format, send) =
       [{ name: format % name } + resolved(receivers[name], send) for name in std.objectFields(receivers)];
@@ -92,7 +93,7 @@ local resolved(receiver, send) = {
     [
       { name: 'nobody' },
       webhook_actions(settings, 'webhook_actions', 'alerts', true),
-      // Whose word goes on to the dead man's switch outside only once it is written: docs/drill.md.
+      // webhook_actions pings the dead man's switch outside only after it has stored the alert (docs/drill.md).
       webhook_actions(settings, 'watchdog', 'watchdog', false),
     ] +
     named(people, '%s', true) +

@@ -1,12 +1,13 @@
-// What the settings say and the templates show: colours, deadlines, the time zone, the on-call page's address.
+// The settings that the templates show: colours, deadlines, the time zone, the on-call page's address.
 local text(value) = '{{ %s }}' % std.escapeStringJson(value);
 
-// A definition that is given a severity; meta alerts speak with the voice of critical ones.
+// A template that takes a severity; meta alerts look like critical ones.
 local by_severity(name, value) =
   '{{ define "%s" }}{{ if eq . "warning" }}%s{{ else if eq . "info" }}%s{{ else }}%s{{ end }}{{ end }}\n'
   % [name, value('warning'), value('info'), value('critical')];
 
-// Telegram takes 4,096 characters: an address that takes too many of them is left out, and the alert arrives.
+// Telegram accepts 4,096 characters: the template leaves out an address that takes too many of them, and the alert
+// arrives.
 local longest = 150;
 local written(url) = std.length(url) + 4 * std.length(std.findSubstr('&', url));
 local linked(url) = if written(url) > longest then '' else '<a href="%s/a/{{ .Fingerprint }}">On-call page</a> ' % url;

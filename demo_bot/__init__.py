@@ -1,1 +1,1 @@
-"""A simulated trading bot with a control API and faults to switch on: something for Nightdesk to watch."""
+"""A simulated trading bot with a control API and switchable faults, for Nightdesk to watch."""

@@ -44,7 +44,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def _token(file: Path) -> str:
-    """Return the token in a file; exits with a word about it where there is none."""
+    """Return the token in a file; exits with a message if there is none."""
     try:
         token = file.read_text(encoding="utf-8").strip()
     except OSError as error:
@@ -53,7 +53,7 @@ def _token(file: Path) -> str:
 
 
 def _bots(settings: Settings, data: Path, pace: float) -> Mapping[str, Options]:
-    """Return what each bot is started with, by name; the first has the data directory itself."""
+    """Return the start arguments of each bot by name; the first bot uses the data directory itself."""
     return {
         name: Options(
             data=settings.demo_data(data, name),
@@ -68,7 +68,7 @@ def _bots(settings: Settings, data: Path, pace: float) -> Mapping[str, Options]:
 
 
 def _write_history(settings: Settings, bots: Mapping[str, Options]) -> None:
-    """Write the trades before the first start of each bot; one that has traded keeps its own."""
+    """Write the trades before the first start of each bot; a bot that has traded keeps its own."""
     now = time.time()
     for options in bots.values() if settings.demo.history is not None else ():
         trade_history.write(

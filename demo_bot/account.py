@@ -1,12 +1,12 @@
-"""Keeps the bot's money: cash, open positions, and what each closed trade made."""
+"""Keeps the bot's money: cash, open positions, and the profit of each closed trade."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
 Side = Literal["long", "short"]
-# Of the money that changes hands, at entry and at exit. A real exchange takes hundreds of times more, and
-# would ruin a demo that trades thousands of times a day.
+# A share of the traded money, at entry and at exit. A real exchange takes hundreds of times more and would
+# ruin a demo that trades thousands of times a day.
 FEE_RATIO = 0.000002
 
 
@@ -30,7 +30,7 @@ class Position:
     leverage: float = 1.0
     liquidation_price: float | None = None
     funding_paid: float = 0.0
-    entry_price_requested: float | None = None  # unknown of one that an earlier version opened
+    entry_price_requested: float | None = None  # unknown for a position that an earlier version opened
 
     @property
     def stake(self) -> float:
@@ -38,22 +38,22 @@ class Position:
         return self.size * self.entry_price
 
     def gain(self, price: float) -> float:
-        """Return what the move of the price has made, before fees."""
+        """Return the profit from the move of the price, before fees."""
         return (price - self.entry_price) * self.size * (1 if self.side == "long" else -1)
 
     def profit(self, price: float) -> float:
-        """Return the open profit at a price, less the fee and the funding that were already paid."""
+        """Return the open profit at a price, minus the paid fee and funding."""
         return self.gain(price) - self.entry_fee - self.funding_paid
 
     def part(self, share: float) -> "Position":
-        """Return the same position with `share` of its size and of what was paid for it."""
+        """Return the same position with `share` of its size and cost."""
         fee, funding = self.entry_fee * share, self.funding_paid * share
         return replace(self, size=self.size * share, entry_fee=fee, funding_paid=funding)
 
 
 @dataclass(frozen=True)
 class ClosedTrade:
-    """A position, or a part of one, that was closed; `profit` is after both fees."""
+    """A closed position, or a closed part of one; `profit` is after both fees."""
 
     id: int
     position_id: int
@@ -108,9 +108,9 @@ class Book:
         liquidation: float | None = None,
         requested: float | None = None,
     ) -> Position:
-        """Put `stake` into a new position at `price`; `stop` and others are prices, `until` a unix time.
+        """Open a position with `stake` at `price`; `stop` and others are prices, `until` a unix time.
 
-        `requested` is the price that was asked for.
+        `requested` is the ordered price.
         """
         self.last_position_id += 1
         fee = stake * FEE_RATIO
@@ -123,7 +123,7 @@ class Book:
         return position
 
     def pay_funding(self, position_id: int, amount: float) -> None:
-        """Pay the holders of the other side; raises KeyError where the position is not open."""
+        """Pay funding to the other side's holders; raises KeyError if the position is not open."""
         position = self.positions[position_id]
         self.positions[position_id] = replace(position, funding_paid=position.funding_paid + amount)
         self.cash -= amount
@@ -131,7 +131,7 @@ class Book:
     def close(
         self, position_id: int, price: float, now: float, share: float = 1.0, requested: float | None = None
     ) -> ClosedTrade:
-        """Close `share` of a position (1 is all of it) at `price`; raises KeyError where it is not open."""
+        """Close `share` of a position (1 is all of it) at `price`; raises KeyError if it is not open."""
         position = self.positions[position_id]
         closed = position.part(share)
         exit_fee = closed.size * price * FEE_RATIO
@@ -161,7 +161,7 @@ class Book:
         )
 
     def equity(self, prices: Mapping[str, float]) -> float:
-        """Return cash and what the open positions would bring at these prices."""
+        """Return the equity: cash and the value of open positions at these prices."""
         return self.cash + sum(p.stake + p.gain(prices[p.symbol]) for p in self.positions.values())
 
     def profit_open(self, prices: Mapping[str, float]) -> float:
@@ -169,5 +169,5 @@ class Book:
         return sum(p.profit(prices[p.symbol]) for p in self.positions.values())
 
     def exposure(self, prices: Mapping[str, float]) -> float:
-        """Return the money at work in the market: size times price, over longs and shorts alike."""
+        """Return the exposure: size times price, over longs and shorts alike."""
         return sum(p.size * prices[p.symbol] for p in self.positions.values())

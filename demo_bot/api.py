@@ -1,4 +1,4 @@
-"""Serves the bot API over HTTP: what may be asked, and how a failure is told."""
+"""Serves the bot API over HTTP: its requests, and the shape of its errors."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -67,7 +67,7 @@ def create_app(bots: Mapping[str, Supervisor], token: str) -> FastAPI:
         openapi_url=None,
     )
     app.add_middleware(Gate, token=token)
-    # The gate has checked the token by now; this only writes it into the document.
+    # The gate has already checked the token; this only documents it.
     for place, (name, bot) in enumerate(bots.items()):
         prefix = f"/{name}/api/v1" if place else "/api/v1"
         asks_token = [Security(HTTPBearer(auto_error=False))]
@@ -171,7 +171,7 @@ def _add_faults(router: APIRouter, bot: Supervisor) -> None:
 
 
 def _body(arguments: type[NoArguments]) -> object:
-    """Return the type of a request's body; it may be left out where that asks for nothing dangerous."""
+    """Return the type of a request's body; the body is optional if its defaults are harmless."""
     return Annotated[arguments, Body() if arguments.needed else Body(default_factory=arguments)]
 
 
@@ -184,7 +184,8 @@ def _tell_failures(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def http(_: Request, error: HTTPException) -> JSONResponse:
-        # A body that cannot be decoded is as wrong as one that cannot be parsed, which FastAPI tells as 422.
+        # A body that cannot be decoded is as wrong as one that cannot be parsed, for which FastAPI answers
+        # 422.
         return refusal(422 if error.status_code == 400 else error.status_code, str(error.detail))
 
     def tell(kind: type[Exception], status: int, text: str | None = None) -> None:

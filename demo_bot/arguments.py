@@ -1,4 +1,4 @@
-"""Lists the control verbs and the faults of the bot API, and types the arguments of each."""
+"""Lists the bot API's control verbs and faults, and types the arguments of each."""
 
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal, Self
@@ -7,14 +7,14 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class NoArguments(BaseModel):
-    """Nothing can be said beyond the name."""
+    """A verb or fault without arguments."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
-    needed: ClassVar[bool] = False  # whether a request must say them, even though each alone may be left out
+    needed: ClassVar[bool] = False  # whether a body is required, though each argument is optional
 
     @property
     def repeatable(self) -> bool:
-        """Whether doing it again changes nothing more, so that an answer under a key would only grow old."""
+        """Whether a repeat changes nothing more, so that a stored answer would only be outdated."""
         return False
 
 
@@ -26,7 +26,7 @@ class Restart(NoArguments):
 
 
 class ClosePositions(NoArguments):
-    """Which positions to close: exactly one of the two is needed, so that nothing is closed by omission."""
+    """Which positions to close: exactly one of the two, so that an omission closes nothing."""
 
     needed = True
     scope: Literal["all", "risky", "losing"] | None = None
@@ -42,7 +42,7 @@ class ClosePositions(NoArguments):
 
 
 class WantedSize(BaseModel):
-    """What a position may keep at most."""
+    """The most that a position may keep."""
 
     model_config = NoArguments.model_config
     symbol: str
@@ -52,7 +52,7 @@ class WantedSize(BaseModel):
 
 
 class ReducePositions(NoArguments):
-    """How far to reduce: to `positions` where they are said, else by `factor`."""
+    """How far to reduce: to `positions` if given, else by `factor`."""
 
     positions: Annotated[list[WantedSize], Field(max_length=1000)] | None = None
     """The sizes to bring positions to; others stay. Done anew for each request, whatever its key: to be at a
@@ -62,12 +62,12 @@ class ReducePositions(NoArguments):
 
     @property
     def repeatable(self) -> bool:
-        """Whether a key need not be remembered."""
+        """Whether the bot need not remember the key."""
         return self.positions is not None
 
 
 class SwitchEndpoint(NoArguments):
-    """Where to go."""
+    """The new endpoint."""
 
     endpoint: Annotated[str, Field(pattern="^https?://", max_length=1000)] | None = None
     """The URL to use from now on; without it, the next one that the bot knows."""
@@ -106,7 +106,7 @@ class LiquidationNear(NoArguments):
 
 
 class FundingDrain(NoArguments):
-    """How much the position has paid."""
+    """How much funding the position has paid."""
 
     ratio: Annotated[float, Field(gt=0, le=0.5)] = 0.02
     """Of its value."""
@@ -116,28 +116,28 @@ Peril = Unprotected | LiquidationNear | FundingDrain
 
 
 class Drift(NoArguments):
-    """How far the market has left what the model was trained on."""
+    """How far the market has moved away from the model's training data."""
 
     score: Annotated[float, Field(gt=0, le=1)] = 0.4
     """The drift score to show; the model's skill falls with it."""
 
 
 class MemoryGrowth(NoArguments):
-    """How much memory is taken."""
+    """How much memory the process takes."""
 
     megabytes: Annotated[int, Field(ge=1, le=4096)] = 200
     """In all; it grows by a tenth of that per second."""
 
 
 class LogErrors(NoArguments):
-    """How much is written."""
+    """How much the process writes."""
 
     per_second: Annotated[float, Field(gt=0, le=100)] = 5
     """Error lines; every fifth carries a traceback."""
 
 
 class WorseFills(NoArguments):
-    """How much worse orders are filled."""
+    """How much worse the exchange fills orders."""
 
     basis_points: Annotated[float, Field(gt=0, le=1000)] = 50
     """Of the price that was asked for."""
@@ -145,7 +145,7 @@ class WorseFills(NoArguments):
 
 @dataclass(frozen=True)
 class Verb:
-    """What a control verb does, its arguments, and whether supervisor or trading process does it."""
+    """What a control verb does, its arguments, and whether supervisor or trading process handles it."""
 
     does: str
     arguments: type[NoArguments] = NoArguments

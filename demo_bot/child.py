@@ -1,4 +1,4 @@
-"""Runs one trading process and speaks with it."""
+"""Runs one trading process and talks to it."""
 
 import asyncio
 import logging
@@ -17,15 +17,15 @@ log = logging.getLogger("demo_bot.supervisor")
 
 
 class NotRunningError(Exception):
-    """There is no trading process; nothing was asked of it."""
+    """No trading process runs; nothing was sent."""
 
 
 class DiedError(Exception):
-    """The trading process died before it answered; whether it did what it was asked is unknown."""
+    """The trading process died before it answered; whether it carried out the request is unknown."""
 
 
 class UnansweredError(Exception):
-    """The trading process did not answer in time; it may yet do what it was asked."""
+    """The trading process did not answer in time; it may still carry out the request."""
 
 
 class Child:
@@ -53,11 +53,11 @@ class Child:
 
     @property
     def exit_status(self) -> int | None:
-        """None while it runs, else its exit status, negative for the signal that it died of."""
+        """None while it runs, else its exit status; negative is the signal that ended it."""
         return self._process.returncode
 
     async def has_ended(self) -> bool:
-        """Return whether it has ended; one whose pipe is closed is about to, and is waited for."""
+        """Return whether it has ended; if its pipe is closed, wait for its end first."""
         if self._process.stdin is None or self._process.stdin.is_closing():
             await asyncio.shield(self._watching)
         return self.exit_status is not None
@@ -80,18 +80,18 @@ class Child:
             del self._waiting[number]
 
     def freeze(self, *, frozen: bool) -> None:
-        """Stop it in its tracks, or let it go on."""
+        """Freeze the process, or let it continue."""
         self._process.send_signal(signal.SIGSTOP if frozen else signal.SIGCONT)
         self.frozen = frozen
 
     async def kill(self) -> None:
-        """End it at once."""
+        """Kill it at once."""
         if self.exit_status is None:
             self._process.kill()
         await asyncio.shield(self._watching)
 
     async def stop(self) -> None:
-        """Ask it to end, and end it when it does not within STOP_SECONDS."""
+        """Ask it to end, and kill it after STOP_SECONDS."""
         if self.exit_status is None:
             self._process.terminate()
         try:
@@ -104,7 +104,7 @@ class Child:
             await self.kill()
 
     async def _watch(self) -> None:
-        """Hand each answer to whoever waits for it, until the process ends."""
+        """Pass each answer to its waiting caller, until the process ends."""
         reader = self._process.stdout
         if reader is None:
             raise RuntimeError("the trading process was started without a pipe")

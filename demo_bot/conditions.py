@@ -1,4 +1,4 @@
-"""Holds which faults are switched on in the trading process, and what happened that the log should know."""
+"""Keeps the trading process's faults, and events for the log."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
@@ -8,7 +8,7 @@ from demo_bot.arguments import ApiErrors, Drift, LogErrors, MemoryGrowth, NoArgu
 
 @dataclass
 class Conditions:
-    """The lasting faults, each None while it is off. The fields' names are the faults' names."""
+    """The lasting faults; None means off. The fields' names are the faults' names."""
 
     loop_hang: NoArguments | None = None
     api_errors: ApiErrors | None = None
@@ -21,7 +21,7 @@ class Conditions:
     worse_fills: WorseFills | None = None
 
     def active(self) -> Iterator[tuple[str, NoArguments]]:
-        """Yield the name and the arguments of each fault that is on."""
+        """Yield the name and arguments of each active fault."""
         for at in fields(self):
             if (arguments := getattr(self, at.name)) is not None:
                 yield at.name, arguments
@@ -39,7 +39,7 @@ class Event:
 
 @dataclass
 class Diary:
-    """Events since they were last taken."""
+    """Events since the last `take`."""
 
     events: list[Event] = field(default_factory=list)
 
@@ -48,6 +48,6 @@ class Diary:
         self.events.append(Event(source, level, text, error))
 
     def take(self) -> list[Event]:
-        """Return the events and begin anew."""
+        """Return the events and empty the list."""
         taken, self.events = self.events, []
         return taken

@@ -12,18 +12,18 @@ SLOWER = 4  # how many times less often reduce_processing polls
 
 
 class Refused(Exception):
-    """The bot cannot do what it was asked; the text says why and what was done of it."""
+    """The bot cannot carry out a request; the text says why, and which part was done."""
 
 
 def pause(bot: Simulation) -> str:
-    """Enter nothing new."""
+    """Stop opening positions."""
     bot.paused = True
     cancelled, bot.pending = len(bot.pending), []
     return f"paused; {cancelled} pending orders cancelled, {len(bot.book.positions)} positions stay open"
 
 
 def resume(bot: Simulation) -> str:
-    """Enter again."""
+    """Open positions again."""
     bot.paused = False
     return "running"
 
@@ -39,7 +39,7 @@ def close_positions(bot: Simulation, wanted: ClosePositions) -> str:
 
 
 def reduce_positions(bot: Simulation, wanted: ReducePositions) -> str:
-    """Bring positions to sizes, or keep `factor` of each; raises Refused where an order was refused."""
+    """Reduce positions to sizes, or to `factor` of each; raises Refused if the exchange refused an order."""
     held = list(bot.book.positions.values())
     if wanted.positions is None:
         return _close(bot, dict.fromkeys(held, 1 - wanted.factor), "reduced")
@@ -56,7 +56,7 @@ def reduce_positions(bot: Simulation, wanted: ReducePositions) -> str:
 
 
 def retrain_model(bot: Simulation) -> str:
-    """Replace the model by one that fits the market of today."""
+    """Replace the model by one that fits today's market."""
     bot.model.retrain(bot.now)
     return f"retrained, {bot.model.retrainings} times since the start"
 
@@ -68,20 +68,20 @@ def switch_endpoint(bot: Simulation, wanted: SwitchEndpoint) -> str:
 
 
 def retry_connection(bot: Simulation) -> str:
-    """Connect anew, which also subscribes to the feeds anew and learns what became of orders."""
+    """Reconnect, subscribe to the feeds again and query the orders."""
     bot.conditions.api_errors = bot.conditions.stale_data = bot.conditions.stuck_orders = None
     return f"connected to {bot.exchange.endpoint}"
 
 
 def optimize_connections(bot: Simulation) -> str:
-    """Answers come in half the time; asking again halves no further."""
+    """Halve the response times; a repeat halves no further."""
     bot.conditions.slow_api = None
     bot.exchange.typical_seconds = TYPICAL_SECONDS / 2
     return f"calls take {bot.exchange.typical_seconds * 1000:.0f} ms, typically"
 
 
 def clear_cache(bot: Simulation) -> str:
-    """Let the memory go; the trading process frees it before it answers."""
+    """Free the memory; the trading process does so before it answers."""
     bot.conditions.memory_growth = None
     return "cache cleared"
 
@@ -93,13 +93,13 @@ def reduce_processing(bot: Simulation) -> str:
 
 
 def adjust_strategy(bot: Simulation) -> str:
-    """Trade cautiously from the next entry on; asking again changes nothing more."""
+    """Trade cautiously from the next entry on; a repeat changes nothing more."""
     bot.style = Style(hold_seconds=bot.style.hold_seconds).cautious()
     return f"stake {bot.style.stake_ratio:.1%} of the equity, target {bot.style.target_ratio:.2%}"
 
 
 def adjust_parameters(bot: Simulation) -> str:
-    """Only predictions that the model is sure of count."""
+    """Use only predictions with high confidence."""
     return f"predictions below a confidence of {bot.model.abstain():.2f} are dropped"
 
 
@@ -113,7 +113,7 @@ _PLAIN: dict[str, Callable[[Simulation], str]] = {
 
 
 def carry_out(bot: Simulation, verb: str, arguments: NoArguments) -> str:
-    """Do what a verb says and return a sentence about it; raises Refused."""
+    """Carry out a verb and return a sentence about it; raises Refused."""
     match arguments:
         case ClosePositions():
             return close_positions(bot, arguments)

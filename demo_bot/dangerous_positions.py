@@ -1,4 +1,4 @@
-"""Opens positions that are in danger, to show how Nightdesk handles them."""
+"""Opens positions in danger, to show how Nightdesk handles them."""
 
 import logging
 from dataclasses import replace
@@ -7,11 +7,11 @@ from demo_bot.account import Position
 from demo_bot.arguments import FundingDrain, LiquidationNear, Peril, Unprotected
 from demo_bot.simulation import FOR_EVER, Simulation
 
-_MARGIN = 0.005  # of a position's value, which the exchange wants to be left
+_MARGIN = 0.005  # the exchange's maintenance margin, a share of the position's value
 
 
 def imperil(bot: Simulation, peril: Peril) -> None:
-    """Open a long position in such a danger, in a symbol that is held least; no target or time closes it."""
+    """Open a long position in such danger, in the least held symbol; no target or time closes it."""
     held = [position.symbol for position in bot.book.positions.values()]
     symbol = min(sorted(bot.prices), key=held.count)
     price, stake = bot.prices[symbol], bot.style.stake(bot.book.equity(bot.prices))
@@ -21,7 +21,7 @@ def imperil(bot: Simulation, peril: Peril) -> None:
             stop = 0.0
         case LiquidationNear(distance=distance):
             leverage, liquidation = 1 / (distance + _MARGIN), price * (1 - distance)
-            stop = price * (1 - 0.95 * distance)  # behind the liquidation it would be none
+            stop = price * (1 - 0.95 * distance)  # a stop behind the liquidation would be none
     position = bot.book.open(
         symbol, "long", stake, price, bot.now,
         stop=stop, target=10 * price, until=bot.now + FOR_EVER, leverage=leverage, liquidation=liquidation,
@@ -39,7 +39,7 @@ def unprotected(bot: Simulation) -> list[Position]:
 
 
 def protect(bot: Simulation) -> None:
-    """Set a stop, at half its entry price, for each position that has none."""
+    """Set a stop at half the entry price for each position without one."""
     for position in unprotected(bot):
         bot.book.positions[position.id] = replace(position, stop_price=position.entry_price / 2)
         bot.positions_changed = True

@@ -1,4 +1,4 @@
-"""Simulates the exchange's API as the bot meets it: calls that succeed, fail or take long, all counted."""
+"""Simulates the exchange's API: calls that succeed, fail or take long, all counted."""
 
 import logging
 from bisect import bisect_left
@@ -9,13 +9,13 @@ from demo_bot.conditions import Conditions, Diary
 
 BUCKETS = (0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 TYPICAL_SECONDS = 0.06
-SPREAD = 0.5  # of the logarithm of the seconds
+SPREAD = 0.5  # standard deviation of the logarithm of the seconds
 SLOW_SECONDS = 1.0
 ENDPOINTS = ("https://api1.exchange.example", "https://api2.exchange.example")
 
 
 class Exchange:
-    """Counts each call and its response time. Nothing really waits: times are drawn at random."""
+    """Counts each call and its response time. It never waits: times are drawn at random."""
 
     def __init__(self, rng: Random, conditions: Conditions, diary: Diary) -> None:
         self._rng = rng
@@ -46,7 +46,7 @@ class Exchange:
         return True
 
     def switch(self, endpoint: str | None = None) -> str:
-        """Use this endpoint, or another one than now, and return it."""
+        """Use this endpoint, or another than the present one, and return it."""
         self.endpoint = endpoint or next(known for known in ENDPOINTS if known != self.endpoint)
         return self.endpoint
 

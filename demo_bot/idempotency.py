@@ -1,4 +1,4 @@
-"""Remembers on disk what was answered under each idempotency key, so that nothing is done twice."""
+"""Stores the answer for each idempotency key on disk, so that no request takes effect twice."""
 
 import json
 import sqlite3
@@ -12,7 +12,7 @@ KEEP_SECONDS = 7 * 86400
 
 @dataclass(frozen=True)
 class Record:
-    """What is known of a key; `status` and `body` are None while the request has no answer yet."""
+    """The stored request of a key; `status` and `body` are None until it has an answer."""
 
     request: str
     pid: int | None
@@ -32,7 +32,7 @@ class Answers:
         self._db.execute("DELETE FROM answers WHERE at < ?", (time.time() - KEEP_SECONDS,))
 
     def find(self, key: str) -> Record | None:
-        """Return what is known of a key."""
+        """Return the stored request of a key."""
         row = self._db.execute(
             "SELECT request, pid, status, body FROM answers WHERE key = ?", (key,)
         ).fetchone()
@@ -42,14 +42,14 @@ class Answers:
         return Record(request, pid, status, None if body is None else json.loads(body))
 
     def begin(self, key: str, request: str, pid: int | None) -> None:
-        """Note that a request is about to be carried out, while the trading process is `pid`."""
+        """Store that a request is about to be carried out, while the trading process is `pid`."""
         self._db.execute(
             "INSERT OR REPLACE INTO answers (key, at, request, pid) VALUES (?, ?, ?, ?)",
             (key, time.time(), request, pid),
         )
 
     def finish(self, key: str, status: int, body: dict[str, Any]) -> None:
-        """Note the answer."""
+        """Store the answer."""
         self._db.execute(
             "UPDATE answers SET status = ?, body = ? WHERE key = ?", (status, json.dumps(body), key)
         )

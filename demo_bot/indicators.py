@@ -1,4 +1,4 @@
-"""Computes what a trader reads off a market: volatility, trend, RSI, MACD, Bollinger position and so on."""
+"""Computes market indicators: volatility, trend, RSI, MACD, Bollinger position and others."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,9 +11,9 @@ from demo_bot.market import BAR_SECONDS, BAR_TURNOVER, Series
 
 HOUR_BARS = 3600 // BAR_SECONDS
 DAY_BARS = 24 * HOUR_BARS
-TREND_RATIO = 0.005  # beyond its hourly mean by more: a trend
-VOLATILE_RATIO = 0.05  # hourly volatility above it: a volatile regime
-NEAR_RATIO = 0.0025  # a close this near to an extreme touches it
+TREND_RATIO = 0.005  # a larger distance from the hourly mean is a trend
+VOLATILE_RATIO = 0.05  # a higher hourly volatility is a volatile regime
+NEAR_RATIO = 0.0025  # a close as near as this to an extreme touches it
 
 Trend = Literal["up", "down", "sideways"]
 Regime = Literal["calm", "volatile", "trending"]
@@ -69,7 +69,7 @@ def hourly_volatility(closes: Sequence[float]) -> float:
 
 
 def trend(closes: Sequence[float]) -> Trend:
-    """Return where the last close stands against the mean of all."""
+    """Return the distance of the last close from the mean of all."""
     beyond = closes[-1] / fmean(closes) - 1
     if abs(beyond) <= TREND_RATIO:
         return "sideways"
@@ -102,7 +102,7 @@ def ema(closes: Sequence[float], bars: int) -> float:
 
 
 def bollinger_position(closes: Sequence[float]) -> float:
-    """Return where the last close lies between Bollinger's bands of two deviations: 0 lower, 1 upper."""
+    """Return the last close's place between Bollinger's bands of two deviations: 0 lower, 1 upper."""
     width = pstdev(closes)
     if width == 0:
         return 0.5

@@ -1,4 +1,4 @@
-"""Keeps closed trades and open positions on disk, so that a crash at any moment loses none of them."""
+"""Keeps closed trades and open positions on disk, so that no crash loses one."""
 
 import json
 import os
@@ -12,14 +12,14 @@ from demo_bot.account import Book, ClosedTrade, Position
 
 
 class JournalError(Exception):
-    """A file in the data directory cannot be read back."""
+    """A file in the data directory is unreadable."""
 
 
 class Journal:
     """The closed trades, a JSON object a line, ids from 1 without gaps, on disk before `append` returns."""
 
     def __init__(self, path: Path) -> None:
-        """Read the journal; a last line that a crash left unfinished is cut off and reported in `cut_off`."""
+        """Read the journal; cut off a last line that a crash left unfinished and report it in `cut_off`."""
         self._path = path
         self._offsets = array("Q")
         self.realised = 0.0
@@ -85,7 +85,7 @@ class Journal:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The open positions and the prices, as they were when the trade `last_trade_id` had been closed."""
+    """The open positions and the prices right after the trade `last_trade_id` closed."""
 
     last_trade_id: int
     last_position_id: int
@@ -103,7 +103,7 @@ class Snapshot:
 
     @staticmethod
     def load(path: Path) -> "Snapshot":
-        """Read the file; one that is not there is an account without positions."""
+        """Read the file; without one the account has no positions."""
         if not path.exists():
             return Snapshot(0, 0, (), {})
         try:
@@ -117,7 +117,7 @@ class Snapshot:
 
 
 def recover(starting_capital: float, journal: Journal, snapshot: Snapshot) -> Book:
-    """Return the account: the snapshot's positions, less what the journal closed after it was taken."""
+    """Return the account: the snapshot's positions, minus those that the journal closed later."""
     if snapshot.last_trade_id > journal.last_id:
         raise JournalError(
             f"the journal ends at trade {journal.last_id}, yet the snapshot of positions knows trade "

@@ -9,13 +9,13 @@ BASE_PRICES = {"BTC": 65_000.0, "ETH": 3_150.0, "SOL": 140.0, "BNB": 570.0, "ADA
 BAR_SECONDS = 60
 HISTORY_BARS = 48 * 60  # two days, so that a day can be compared with the day before
 
-VOLATILITY = 0.02 / sqrt(3600)  # of log returns, per square root of a second: 2 % an hour
-# Of log returns a second, up or down as the mood says: so little that a bot whose model knows the mood loses
-# on nearly every other day, and falls now and then, but not so far that its owner must be woken.
+VOLATILITY = 0.02 / sqrt(3600)  # standard deviation of log returns per square root of a second: 2 % an hour
+# Drift in log returns a second, up or down with the mood: so small that a bot whose model knows the mood
+# loses on nearly every other day, and has a drawdown now and then that need not wake its owner.
 DRIFT = 5e-7
 MOOD_SECONDS = 120.0  # mean time between two changes of mood
-PULL = 1 / (6 * 3600)  # towards the base price, per second: a demo that runs for months stays near it
-BAR_TURNOVER = 250_000.0  # money traded in a symbol and minute, typically
+PULL = 1 / (6 * 3600)  # pull to the base price, per second: a demo that runs for months stays near it
+BAR_TURNOVER = 250_000.0  # typical turnover of a symbol in a minute
 
 
 class Series:
@@ -29,19 +29,19 @@ class Series:
         self.volumes: deque[float] = deque(maxlen=HISTORY_BARS)
         level = 0.0
         levels = [level := level + rng.gauss(0, VOLATILITY * sqrt(BAR_SECONDS)) for _ in range(HISTORY_BARS)]
-        # Shifted as a whole, so that the invented past ends at the price where trading goes on.
+        # Shifted as a whole, so that the invented past ends at the price where trading starts.
         self.closes.extend(price * exp(at - levels[-1]) for at in levels)
         self.volumes.extend(_volume(rng) for _ in self.closes)
 
     def advance(self, rng: Random, seconds: float) -> None:
-        """Move the price by a time that may be zero."""
+        """Move the price over a time, which may be zero."""
         if rng.random() < 1 - exp(-seconds / MOOD_SECONDS):
             self.mood = -self.mood
         drift = self.mood * DRIFT - PULL * log(self.price / self.base)
         self.price *= exp(drift * seconds + rng.gauss(0, VOLATILITY * sqrt(seconds)))
 
     def close_bar(self, rng: Random) -> None:
-        """Make the price now the close of a bar."""
+        """Make the current price the close of a bar."""
         self.closes.append(self.price)
         self.volumes.append(_volume(rng))
 
@@ -52,7 +52,7 @@ class Walk:
     def __init__(
         self, rng: Random, now: float, currency: str, prices: Mapping[str, float] | None = None
     ) -> None:
-        """Begin at `prices` where a symbol is named there, else at its base price."""
+        """Start each symbol at its price in `prices`, else at its base price."""
         self._rng = rng
         self._now = now
         known = prices or {}
@@ -82,5 +82,5 @@ class Walk:
 
 
 def _volume(rng: Random) -> float:
-    """Return the money traded in a bar."""
+    """Return the turnover of a bar."""
     return BAR_TURNOVER * exp(rng.gauss(0, 0.4))

@@ -1,4 +1,4 @@
-"""Types what the bot API answers."""
+"""Types the answers of the bot API."""
 
 from typing import Any, Literal
 
@@ -6,13 +6,13 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Message(BaseModel):
-    """An answer; a number in it is finite."""
+    """An answer; its numbers are finite."""
 
     model_config = ConfigDict(frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
 
 
 class OpenPosition(Message):
-    """A position that is held now."""
+    """An open position."""
 
     id: int
     symbol: str
@@ -125,7 +125,7 @@ class Process(Message):
 
 
 class State(Message):
-    """All that a bot says of itself."""
+    """The bot's state."""
 
     time: float
     """When this was true."""
@@ -163,7 +163,7 @@ class State(Message):
 
 
 class Trade(Message):
-    """A position, or a part of one, that was closed. Its id is never used again."""
+    """A closed position, or a closed part of one. Its id is never used again."""
 
     id: int
     symbol: str
@@ -192,7 +192,7 @@ class Trades(Message):
 
 
 class Done(Message):
-    """A control verb was carried out, and what it changed is on disk."""
+    """The result of a control verb, after its changes are on disk."""
 
     done: Literal[True] = True
     verb: str

@@ -1,4 +1,4 @@
-"""Lets a request in only with the token, and only so much of its body, before anything else reads it."""
+"""Checks the token and the size of the body before anything else reads a request."""
 
 import hmac
 
@@ -12,7 +12,7 @@ OPEN_PATHS = {"/healthz"}
 
 
 def refusal(status: int, error: str, known: list[str] | None = None) -> JSONResponse:
-    """Return an answer that says why not."""
+    """Return an error answer that says why."""
     return JSONResponse(Error(error=error, known=known).model_dump(exclude_none=True), status)
 
 
@@ -42,7 +42,7 @@ class Gate:
 
 
 async def _read(receive: Receive) -> bytes | None:
-    """Return the whole body, or None as soon as it is over the limit."""
+    """Return the whole body, or None as soon as it exceeds the limit."""
     body = b""
     more = True
     while more:

@@ -10,10 +10,10 @@ from statistics import fmean, median
 
 from demo_bot.conditions import Conditions
 
-WINDOW = 200  # predictions that the figures are taken from
+WINDOW = 200  # the number of predictions in the figures
 ENOUGH = 20  # predictions before a figure means anything
-SKILL = 0.88  # share of right predictions while the market is as it was in training
-DRIFTED = 0.1  # a drift score above it sets the flag
+SKILL = 0.88  # share of right predictions while the market resembles the training data
+DRIFTED = 0.1  # a higher drift score sets the flag
 BUCKETS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.5)  # seconds of a prediction
 
 
@@ -44,7 +44,7 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Quality:
-    """Figures over the last predictions; None where they cannot be known."""
+    """Figures over the last predictions; None if unknown."""
 
     accuracy: float
     precision: float | None
@@ -58,7 +58,7 @@ class Quality:
 
 
 class Model:
-    """Knows the true direction as often as its skill allows, which drift takes away. It begins trained."""
+    """Knows the true direction as often as its skill allows; drift lowers the skill. It starts trained."""
 
     def __init__(self, rng: Random, conditions: Conditions, trained_at: float) -> None:
         self._rng = rng
@@ -73,7 +73,7 @@ class Model:
 
     @property
     def drift_score(self) -> float:
-        """How far the input has left the training data, 0 to 1."""
+        """How far the input has moved away from the training data, 0 to 1."""
         drift = self._conditions.drift
         return drift.score if drift else 0.02 + self._wobble
 
@@ -89,7 +89,7 @@ class Model:
         return kept[-1].at if kept else None
 
     def predict(self, rises: bool, now: float) -> bool | None:
-        """Return whether the model expects a rise, or None where it is less sure than it must be."""
+        """Return whether the model expects a rise, or None if its confidence is too low."""
         drift = self._conditions.drift
         self._wobble = self._rng.uniform(0, 0.02)
         skill = max(0.3, SKILL - drift.score * 1.1) if drift else SKILL
@@ -110,7 +110,7 @@ class Model:
         return dict(zip(bounds, accumulate(self._counts), strict=True))
 
     def retrain(self, now: float) -> None:
-        """Begin anew with a model that fits the market of today; its figures begin anew too."""
+        """Start over with a model that fits today's market, and with empty figures."""
         self._conditions.drift = None
         self._recent.clear()
         self._least_confidence = 0.0
@@ -153,7 +153,7 @@ class Model:
 
 
 def _auc(risen: list[float], fallen: list[float]) -> float | None:
-    """Return the chance that a rise was given a higher probability than a fall (Mann and Whitney 1947)."""
+    """Return the chance that a rise got a higher probability than a fall (Mann and Whitney 1947)."""
     if not risen or not fallen:
         return None
     above = sum((up > down) + (up == down) / 2 for up in risen for down in fallen)

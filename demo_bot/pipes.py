@@ -1,4 +1,4 @@
-"""Types what supervisor and trading process say to each other: a JSON object a line, over two pipes."""
+"""Types the messages between supervisor and trading process: a JSON object a line, over two pipes."""
 
 from typing import Annotated, Any, Literal
 
@@ -8,14 +8,14 @@ LINE_LIMIT = 64 * 1024 * 1024  # bytes; a thousand trades take half a megabyte
 
 
 class Ask(BaseModel):
-    """A request without more to say."""
+    """A request without arguments."""
 
     id: int = 0
     do: Literal["state", "faults"]
 
 
 class AskTrades(BaseModel):
-    """For a page of closed trades."""
+    """Requests a page of closed trades."""
 
     id: int = 0
     do: Literal["trades"] = "trades"
@@ -24,7 +24,7 @@ class AskTrades(BaseModel):
 
 
 class AskControl(BaseModel):
-    """To carry out a verb; a key that is known gets the same answer, and nothing else happens."""
+    """Requests a verb; a known key gets the stored answer, and nothing else happens."""
 
     id: int = 0
     do: Literal["control"] = "control"
@@ -34,7 +34,7 @@ class AskControl(BaseModel):
 
 
 class AskFault(BaseModel):
-    """To switch a fault on with arguments, or off with None."""
+    """Switches a fault on with arguments, or off with None."""
 
     id: int = 0
     do: Literal["fault"] = "fault"

@@ -1,4 +1,4 @@
-"""Says what the simulation's state is, in the shape of the bot API."""
+"""Reports the simulation's state in the shape of the bot API."""
 
 from dataclasses import asdict
 from itertools import pairwise
@@ -26,7 +26,7 @@ OUTLIER_DEVIATIONS = 3
 
 
 def state(bot: Simulation, *, started_at: float, currency: str, pid: int) -> State:
-    """Return all that the bot knows now."""
+    """Return the bot's whole state."""
     equity = bot.book.equity(bot.prices)
     return State(
         time=bot.now,

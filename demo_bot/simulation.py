@@ -1,4 +1,4 @@
-"""Trades: moves market, model, exchange and book through time. Reads no clock and touches no file."""
+"""Trades: advances market, model, exchange and account through time. Reads no clock and touches no file."""
 
 import json
 import logging
@@ -13,15 +13,15 @@ from demo_bot.model import Model
 from demo_bot.strategy import Order, Style, exit_reason
 
 POLL_SECONDS = 1.0  # at most: a bot that enters more often polls as often
-FRESH_SECONDS = 10.0  # no entry on a price that is older
-FILL_POLLS = (0.2, 1.0)  # how long an order waits, in times between polls
+FRESH_SECONDS = 10.0  # no entry on an older price
+FILL_POLLS = (0.2, 1.0)  # how long an order waits, in multiples of the poll interval
 FOR_EVER = 10 * 365 * 86_400.0  # seconds
-HOLD_PACES = 4.0  # how long a position is held, in mean times between entries
+HOLD_PACES = 4.0  # how long a position is held, in multiples of the mean time between entries
 
 
 @dataclass
 class Simulation:
-    """The bot but for its clock, files and callers. `pace` is the mean time between entries, in seconds."""
+    """The bot without its clock, files and callers. `pace` is the mean time between entries, in seconds."""
 
     rng: Random
     walk: Walk
@@ -37,7 +37,7 @@ class Simulation:
         self.style = Style(hold_seconds=self.pace * HOLD_PACES)
         self.paused = False
         self.pending: list[Order] = []
-        self.prices = self.walk.prices  # as the bot last saw them
+        self.prices = self.walk.prices  # the last values that the bot saw
         self.feeds: dict[str, float] = {}
         self.last_activity_at = self.now
         self.usual_poll_seconds = self.poll_seconds = min(POLL_SECONDS, self.pace)
@@ -48,7 +48,7 @@ class Simulation:
         self._errors_due = 0.0
 
     def step(self, now: float) -> None:
-        """Live until the unix time `now`."""
+        """Run until the unix time `now`."""
         elapsed, self.now = max(0.0, now - self.now), now
         self.walk.advance(now)
         self._flood_log(elapsed)
@@ -63,12 +63,12 @@ class Simulation:
         self.last_activity_at = now
 
     def take_closed(self) -> list[ClosedTrade]:
-        """Return the trades closed since the last time, oldest first."""
+        """Return the trades closed since the last call, oldest first."""
         taken, self.closed = self.closed, []
         return taken
 
     def close(self, position: Position, reason: str, share: float = 1.0) -> bool:
-        """Close a share of a position at the market and return whether the exchange took the order."""
+        """Close a share of a position at the market price and return whether the exchange took the order."""
         taken = self.exchange.call("create_order", position.symbol)
         if taken:
             self._settle(position, reason, share)
@@ -112,7 +112,7 @@ class Simulation:
         )
 
     def _poll(self) -> None:
-        """Ask for every price, and let the model predict where a fresh one came."""
+        """Request every price, and let the model predict where a new one came."""
         for symbol, price in self.walk.prices.items():
             if self.exchange.call("fetch_ticker", symbol) and not self.conditions.stale_data:
                 self.prices[symbol] = price
@@ -129,7 +129,7 @@ class Simulation:
             self.close(position, reason)
 
     def _enter(self) -> None:
-        """Place the orders that are due; those missed while the bot stood still are not made up for."""
+        """Place the due orders; the bot does not catch up on those that it missed while it stood still."""
         due = 0
         while self._next_entry_at <= self.now:
             self._next_entry_at += self.rng.expovariate(1 / self.pace)
@@ -143,7 +143,7 @@ class Simulation:
     def _place(self) -> None:
         symbol = self.rng.choice(sorted(self.prices))
         equity = self.book.equity(self.prices)
-        # Gains are not staked again: a demo that runs for months must not grow without bound.
+        # Profit is not staked again: a demo that runs for months must not grow without bound.
         stake = self.style.stake(min(equity, self.book.starting_capital))
         at_work = self.book.exposure(self.prices) + sum(order.stake for order in self.pending)
         if (
@@ -184,7 +184,7 @@ class Simulation:
             )
 
     def _filled(self, price: float, *, bought: bool) -> float:
-        """Return the price at which an order is filled."""
+        """Return the price at which the exchange fills an order."""
         worse = self.conditions.worse_fills
         return price if worse is None else price * (1 + (1 if bought else -1) * worse.basis_points / 10_000)
 

@@ -1,4 +1,4 @@
-"""Decides what to trade: how much to put into an entry, where it ends, and when an open position must go."""
+"""Decides what to trade: the stake of an entry, its target and stop, and when a position must close."""
 
 from dataclasses import dataclass, replace
 from math import sqrt
@@ -7,21 +7,21 @@ from typing import Literal
 from demo_bot.account import Position, Side
 from demo_bot.market import VOLATILITY
 
-LIQUIDATION_NEAR = 0.05  # of the price
+LIQUIDATION_NEAR = 0.05  # a share of the price
 
 ExitReason = Literal["stop loss", "take profit", "holding time"]
 
 
 @dataclass(frozen=True)
 class Order:
-    """An entry that waits since one unix time to be filled at another."""
+    """An entry that was ordered at one unix time and is filled at another."""
 
     symbol: str
     side: Side
     stake: float
     placed_at: float
     fill_at: float
-    price: float  # as it was when the order was placed
+    price: float  # the price when the order was placed
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,8 @@ class Bounds:
 class Style:
     """How the bot trades; ratios are of the equity (stake, exposure) or of the entry price (stop, target).
 
-    Stop and target are as many usual moves away: at any pace the bot wins as often, and as much a day.
+    Stop and target are equally many usual moves away, so the bot's win rate and daily profit do not depend on
+    its pace.
     """
 
     hold_seconds: float
@@ -49,29 +50,29 @@ class Style:
 
     @property
     def stop_ratio(self) -> float:
-        """How far against the position a price may go."""
+        """How far the price may move against the position."""
         return self.stop_moves * self._usual_move
 
     @property
     def target_ratio(self) -> float:
-        """How far a price must go for the position."""
+        """How far the price must move for the position."""
         return self.target_moves * self._usual_move
 
     @property
     def _usual_move(self) -> float:
-        """The standard deviation of the price's move in the time that a position is held."""
+        """The standard deviation of the price's move while a position is held."""
         return VOLATILITY * sqrt(self.hold_seconds)
 
     def stake(self, equity: float) -> float:
-        """Return the money for one entry."""
+        """Return the stake of one entry."""
         return equity * self.stake_ratio
 
     def max_exposure(self, equity: float) -> float:
-        """Return the money that may be at work at once."""
+        """Return the largest allowed exposure."""
         return equity * self.exposure_ratio
 
     def bounds(self, side: Side, price: float, now: float) -> Bounds:
-        """Return where a position opened now at `price` ends."""
+        """Return the stop, target and latest time of a position opened now at `price`."""
         sign = 1 if side == "long" else -1
         return Bounds(
             stop=price * (1 - sign * self.stop_ratio),
@@ -80,12 +81,12 @@ class Style:
         )
 
     def cautious(self) -> "Style":
-        """Return a style with half the stake and a target half as far, which is reached more often."""
+        """Return a style with half the stake and half the target, which the price reaches more often."""
         return replace(self, stake_ratio=self.stake_ratio / 2, target_moves=self.target_moves / 2)
 
 
 def exit_reason(position: Position, price: float, now: float) -> ExitReason | None:
-    """Return why a position must be closed now, or None while it may stay."""
+    """Return why a position must close now, or None if it may stay."""
     ahead = 1 if position.side == "long" else -1
     if (price - position.stop_price) * ahead <= 0:
         return "stop loss"

@@ -1,4 +1,4 @@
-"""Starts, stops and questions the trading process, but never revives one that died: Nightdesk does."""
+"""Starts, stops and queries the trading process, but never revives a dead one: Nightdesk does."""
 
 import asyncio
 import json
@@ -29,7 +29,7 @@ log = logging.getLogger("demo_bot.supervisor")
 
 @dataclass(frozen=True)
 class Options:
-    """What a trading process is started with; `pace` is the mean time between entries in seconds."""
+    """The start arguments of a trading process; `pace` is the mean time between entries in seconds."""
 
     data: Path
     seed: int
@@ -51,11 +51,11 @@ class Options:
 
 
 class RefusedError(Exception):
-    """A request that cannot be carried out as things are."""
+    """A request that is impossible in the present state."""
 
 
 class MisusedKeyError(Exception):
-    """An idempotency key that came with another request before."""
+    """An idempotency key that an earlier, different request used."""
 
 
 class StartFailedError(Exception):
@@ -63,7 +63,7 @@ class StartFailedError(Exception):
 
 
 class Supervisor:
-    """The bot as its API shows it. One at a time in a data directory."""
+    """The bot behind the API. Only one at a time may use a data directory."""
 
     def __init__(self, options: Options) -> None:
         self._options = options
@@ -74,13 +74,13 @@ class Supervisor:
         self._keys: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def open(self) -> None:
-        """Start trading. The data directory must be there, and nobody else's."""
+        """Start trading. The data directory must exist, and no other process may use it."""
         self._end_leftover()
         self._answers = Answers(self._files.answers)
         try:
             await self._start()
         except StartFailedError as error:
-            log.error("%s", error)  # The API stays up and says so too.
+            log.error("%s", error)  # The API stays up and reports the failure too.
 
     async def close(self) -> None:
         """Stop trading."""
@@ -103,14 +103,14 @@ class Supervisor:
         return State.model_validate((await self._running().ask(Ask(do="state"))).body)
 
     async def trades(self, since_id: int, limit: int) -> dict[str, Any]:
-        """Return a page of closed trades; raises as `state` does."""
+        """Return a page of closed trades; raises the errors of `state`."""
         if (journal := self._stopped_by_owner) is not None:
             trades, more = journal.page(since_id, limit)
             return {"trades": trades, "more": more}
         return (await self._running().ask(AskTrades(since_id=since_id, limit=limit))).body
 
     async def control(self, verb: str, arguments: NoArguments, key: str | None) -> Answer:
-        """Carry out a verb, once for a key. Raises NotRunningError, MisusedKeyError and the like."""
+        """Carry out a verb, once for a key. Raises NotRunningError, MisusedKeyError and others."""
         if key is None or arguments.repeatable:
             return await self._control(verb, arguments, None)
         request = f"{verb} {json.dumps(arguments.model_dump(), sort_keys=True)}"
@@ -144,7 +144,7 @@ class Supervisor:
         )
 
     async def switch_on(self, name: str, arguments: NoArguments) -> FaultDone:
-        """Switch a fault on; one that is on gets the new arguments."""
+        """Switch a fault on, or give it new arguments."""
         log.warning("Fault %s is switched on: %s", name, arguments.model_dump())
         match name:
             case "crash":
@@ -158,7 +158,7 @@ class Supervisor:
         return FaultDone(fault=name, active=not FAULTS[name].momentary)
 
     async def switch_off(self, name: str) -> FaultDone:
-        """Switch a fault off; one that is off stays so. Raises RefusedError for a momentary one."""
+        """Switch a fault off, if it is on. Raises RefusedError for a momentary one."""
         if FAULTS[name].momentary:
             raise RefusedError(f"{name} happens once and cannot be switched off; it ends {FAULTS[name].ends}")
         log.info("Fault %s is switched off", name)
@@ -220,7 +220,7 @@ class Supervisor:
         return f"running as process {child.pid}"
 
     def _answered(self, key: str, request: str, verb: str) -> Answer | None:
-        """Return what was answered under a key before, or None where the request may be carried out."""
+        """Return the stored answer of a key, or None if the request may be carried out."""
         record = self._answers.find(key)
         if record is None:
             return None
@@ -228,7 +228,7 @@ class Supervisor:
             raise MisusedKeyError(f"the idempotency key {key!r} belongs to {record.request!r}; use a new one")
         if record.status is not None and record.body is not None:
             return Answer(status=record.status, body=record.body)
-        # The same trading process remembers the key itself, and to start or stop twice does no harm.
+        # The same trading process remembers the key itself, and a second start or stop does no harm.
         if VERBS[verb].by_supervisor or (self._child is not None and self._child.pid == record.pid):
             return None
         raise RefusedError(

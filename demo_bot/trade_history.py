@@ -1,4 +1,4 @@
-"""Invents what a demo bot traded before its first start, so that boards and reports are not empty."""
+"""Invents a demo bot's trades before its first start, so that dashboards and reports are not empty."""
 
 import json
 import os
@@ -16,20 +16,20 @@ from demo_bot.strategy import Style
 
 TRADES_A_DAY: Final = 12.0
 STYLE: Final = Style(hold_seconds=7200)
-# Share of winners; 0.71 makes nothing with this style. One bad time leaves a drawdown to look at.
+# Share of winners; with this style, 0.71 makes no profit. One bad period leaves a visible drawdown.
 SKILL: Final = 0.76
 BAD_SKILL: Final = 0.55
-BAD_TIME: Final = (0.5, 0.6)  # of the whole
+BAD_TIME: Final = (0.5, 0.6)  # a share of the whole period
 SWING: Final = 0.01  # standard deviation of a price between two of its trades, as a share
-PULL: Final = 0.02  # towards the base price, a trade
-SLIPPED: Final = 0.00024  # standard deviation of what a fill slips: a price's move in half a second
+PULL: Final = 0.02  # pull to the base price, per trade
+SLIPPED: Final = 0.00024  # standard deviation of slippage: a price's move in half a second
 _DAY: Final = 86_400.0
 
 
 def write(
     journal: Path, *, seed: int, currency: str, capital: float, start: float, end: float, zone: tzinfo
 ) -> None:
-    """Write the trades of a time (unix seconds) as a journal, whole; one that is there stays as it is."""
+    """Write the trades of a period (unix seconds) as a journal, in one step; an existing journal stays."""
     if journal.exists():
         return
     journal.parent.mkdir(parents=True, exist_ok=True)
@@ -45,7 +45,7 @@ def write(
 def invent(
     seed: int, currency: str, capital: float, start: float, end: float, zone: tzinfo
 ) -> list[ClosedTrade]:
-    """Return the closed trades, oldest first, ids from 1; the same for the same seed, times and zone."""
+    """Return the closed trades, oldest first, ids from 1; equal for equal seed, times and zone."""
     rng, book = Random(f"{seed}:history"), Book(capital)
     prices = {f"{coin}/{currency}": price for coin, price in BASE_PRICES.items()}
     bases, found = dict(prices), []
@@ -70,10 +70,10 @@ _SIDES: Final[tuple[Side, ...]] = ("long", "short")
 
 
 def _times(rng: Random, start: float, end: float, zone: tzinfo) -> Iterator[tuple[float, float]]:
-    """Yield when each position is opened and closed; what would be open at the end is left out.
+    """Yield when each position opens and closes, except those that would be open at the end.
 
-    No position is open at midnight, as a day trader has it: so the first day's P&L is known, though nobody
-    watched the bot as that day began.
+    No position is open at midnight, as with a day trader: so the first day's P&L is known, though nobody
+    watched the bot when that day began.
     """
     opened_at = start
     while (opened_at := opened_at + rng.expovariate(TRADES_A_DAY / _DAY)) < end:

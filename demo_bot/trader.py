@@ -1,4 +1,4 @@
-"""Is the trading process: runs the simulation by the wall clock and answers the supervisor over its pipes."""
+"""The trading process: runs the simulation by the wall clock and answers the supervisor over its pipes."""
 
 import argparse
 import json
@@ -44,7 +44,7 @@ log = logging.getLogger("demo_bot.trader")
 
 
 class Files:
-    """Where everything stands in the data directory."""
+    """The paths in the data directory."""
 
     def __init__(self, data: Path) -> None:
         self.log = data / "demo_bot.log"
@@ -57,19 +57,19 @@ class Files:
 
 
 class Cache:
-    """Memory that really is taken, and given back."""
+    """Memory that the process really takes and gives back."""
 
     def __init__(self) -> None:
         self._blocks: list[bytes] = []
         self._grown_at = 0.0
 
     def follow(self, growth: MemoryGrowth | None, now: float) -> None:
-        """Grow by a tenth of the wanted size per second up to it; without a fault give all back."""
+        """Grow by a tenth of the wanted size per second up to it; without a fault free all."""
         if growth is None:
             self._blocks.clear()
         elif len(self._blocks) < 10 and now - self._grown_at >= 1:
             self._grown_at = now
-            # Not zeros: pages that were never written take no memory.
+            # Not zeros: unwritten pages take no memory.
             self._blocks.append(b"x" * (growth.megabytes * MEGABYTE // 10))
             log.warning("High memory usage: cache grew to %d MB", sum(map(len, self._blocks)) // MEGABYTE)
 
@@ -78,7 +78,7 @@ class Trader:
     """The simulation with its clock, its files and its log."""
 
     def __init__(self, files: Files, *, seed: int, pace: float, currency: str) -> None:
-        """Recover the account from the files; raises JournalError."""
+        """Restore the account from the files; raises JournalError."""
         self._files = files
         self._currency = currency
         self._journal = Journal(files.journal)
@@ -87,7 +87,7 @@ class Trader:
         snapshot = Snapshot.load(files.snapshot)
         book = recover(STARTING_CAPITAL, self._journal, snapshot)
         self._started_at = time.time()
-        # Another start goes on with other chances, yet the same ones for the same journal.
+        # Each start draws other random numbers, but the same ones for the same journal.
         rng = Random(f"{seed}:{book.last_trade_id}")
         walk = Walk(rng, self._started_at, currency, snapshot.prices)
         self._bot = Simulation(rng, walk, book, pace, self._started_at)
@@ -98,18 +98,18 @@ class Trader:
             log.info("Position re-opened: %s %s (position %d)", position.side, position.symbol, position.id)
 
     def tick(self) -> None:
-        """Live until now."""
+        """Run the simulation until now."""
         self._bot.step(time.time())
         self._keep()
 
     def close(self) -> None:
-        """Write the prices of now, from which the next start goes on."""
+        """Store the current prices, from which the next start continues."""
         self._bot.positions_changed = True
         self._keep()
         self._journal.close()
 
     def answer(self, question: Question) -> Answer:
-        """Return the answer; what it changed is on disk by then."""
+        """Return the answer; its changes are on disk by then."""
         match question:
             case Ask(do="state"):
                 return Answer(status=200, body=self._state())
@@ -162,7 +162,7 @@ class Trader:
         self._keep()
 
     def _keep(self) -> None:
-        """Put what happened on disk (trades before positions, as recovery expects) and into the log."""
+        """Write events to disk (trades before positions, as recovery expects) and into the log."""
         for trade in self._bot.take_closed():
             self._journal.append(trade)
         if self._bot.positions_changed:
@@ -194,7 +194,7 @@ class Ended:
 
 
 def serve(trader: Trader, ended: Ended) -> None:
-    """Tick and answer until the process is asked to end, or the supervisor is gone and its pipe closed."""
+    """Tick and answer until a request to end comes, or the supervisor dies and its pipe closes."""
     unread = b""
     due = time.monotonic()
     while not ended.asked:
@@ -228,7 +228,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def main() -> int:
-    """Run until asked to end; returns the exit status."""
+    """Run until a request to end; returns the exit status."""
     given = _arguments()
     files = Files(given.data)
     logs = RotatingFileHandler(

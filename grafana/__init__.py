@@ -1,1 +1,1 @@
-"""The dashboards as code: `build` writes them and what provisions them."""
+"""The dashboards as code: `build` writes them and Grafana's provisioning files."""

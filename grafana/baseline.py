@@ -1,4 +1,4 @@
-"""A bot's figures against its own usual: the median and the band of the last four weeks at that hour."""
+"""Compares a bot's figures with its usual: median and band of the last four weeks at that hour."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ _WEEKS = (1, 2, 3, 4)
 
 
 def row(factory: PanelFactory) -> Row:
-    """Return the row, folded, one for each bot."""
+    """Return the folded row, one for each bot."""
     charts = [
         _against(factory, "Drawdown", known("drawdown_ratio"), unit=RATIO, empty="no drawdown known"),
         _against(factory, "Win rate", each("win_rate"), unit=RATIO, empty="no trade closed"),

@@ -1,8 +1,8 @@
-"""Which dashboards there are, and the addresses by which panels lead to one another."""
+"""Lists the dashboards, and gives the addresses by which panels link to each other."""
 
 from stack.settings import Settings
 
-# For a first bot: what it earns, what it risks, whether it runs, what fires.
+# For a first bot: profit, risk, state, alerts.
 SIMPLE = ("overview", "performance", "risk", "money", "positions", "system", "alerts")
 UIDS = {
     "performance": "trading-bot-performance",
@@ -21,17 +21,17 @@ def chosen(settings: Settings, name: str) -> bool:
 
 
 def _has_something_to_say(settings: Settings, name: str) -> bool:
-    """Return whether any bot can tell what the dashboard is about; without bots it waits for them."""
+    """Return whether any bot reports figures of this dashboard; without bots it is kept."""
     bots = settings.bots.values()
     if name == "logs":
         return not bots or settings.demo.enabled or any(bot.logs for bot in bots)
-    if name in ("model", "market"):  # no Freqtrade tells of its models or of the market
+    if name in ("model", "market"):  # no Freqtrade reports models or markets
         return not bots or any(bot.source.type != "freqtrade" for bot in bots)
     return True
 
 
 def leads_to(settings: Settings, *names: str) -> str | None:
-    """Return the address of the first of these dashboards that exists; it takes time and choice along."""
+    """Return the address of the first of these dashboards that exists; it keeps time and variables."""
     found = (UIDS[name] for name in names if chosen(settings, name))
     uid = next(found, None)
     return uid and f"/d/{uid}?${{__url_time_range}}&${{__all_variables}}"

@@ -1,4 +1,4 @@
-"""Whether the bots are alive: their states from the worst to the best, as a tile and as cells of a table."""
+"""Shows whether the bots are alive: their states, the worst first, as a tile and as table cells."""
 
 from grafana.boards import leads_to
 from grafana.grafanalib_extensions import Json, Stat
@@ -12,7 +12,7 @@ SINCE = "time:ddd HH:mm"
 
 
 def state() -> str:
-    """Return the state of each bot as a number, the worst first; one that tells none and answers is up."""
+    """Return the state of each bot as a number, the worst first; a bot without a state that answers is up."""
     told = coded("state", "state", _STATES)
     return (
         f"0 * ({each('up')} == 0)\n"
@@ -37,13 +37,13 @@ def states(factory: PanelFactory) -> Json:
 
 
 def since() -> str:
-    """Return when each bot that is down answered last, in milliseconds."""
+    """Return when each bot that is down last answered, in milliseconds."""
     answered = f"max by (bot) ({of('bot:trading_bot_answered_timestamp_seconds:known')})"
     return f"1000 * ({answered} and on (bot) ({each('up')} == 0))"
 
 
 def alive(factory: PanelFactory) -> Stat:
-    """Return how many bots are up, and the worst of them: of one bot its state."""
+    """Return how many bots are up and the worst state; for one bot its state."""
     up, every = f"sum({each('up')})", f"count({each('up')})"
     several = f"and on () ({every} > 1)"
     silent = f"bottomk(1, {since()})"

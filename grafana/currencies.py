@@ -1,4 +1,4 @@
-"""Whose money a panel shows: the names of series, their currencies, and how money and ratios are written."""
+"""Names series by bot, groups bots by currency, and formats money and ratios."""
 
 import json
 import re
@@ -10,15 +10,15 @@ from grafana.promql import BOT
 
 
 class Currencies(Palette):
-    """Names, matchers and units that follow from the bots of the settings."""
+    """Names, matchers and units for the bots of the settings."""
 
     @property
     def alone(self) -> bool:
-        """Whether one bot is watched, so that no series needs its name."""
+        """Whether the settings have one bot only, so that no series needs its name."""
         return len(self.settings.bots) < 2
 
     def who(self, *rest: str) -> str:
-        """Return the name of a series: its bot, unless that is the only one, and the rest."""
+        """Return the name of a series: its bot, unless it is the only one, and the rest."""
         return " ".join(rest if self.alone and rest else ("{{bot}}", *rest))
 
     def currencies(self) -> dict[str, str]:
@@ -35,11 +35,11 @@ class Currencies(Palette):
 
     @property
     def by_currency(self) -> dict[str, str]:
-        """The label of rows of money and its title: none where all bots have one currency."""
+        """The currency label of table rows and its title: empty if all bots have one currency."""
         return {"currency": "Currency"} if len(self.currencies()) > 1 else {}
 
     def in_currencies(self, expr: str) -> str:
-        """Return an amount, by `currency` where there are several; `%s` stands for the matchers of one."""
+        """Return an amount, by `currency` if there are several; `%s` stands for the matchers of one."""
         if not self.by_currency:
             return expr.replace("%s", BOT)
         return " or ".join(
@@ -48,11 +48,11 @@ class Currencies(Palette):
         )
 
     def money_unit(self) -> str:
-        """Return the unit of money where a bot has no currency of its own; exact, never rounded to K."""
+        """Return the unit of money for a bot without its own currency; exact, never rounded to K."""
         return money(next(iter(self.currencies())))
 
     def money_of_bots(self) -> Json:
-        """Return unit and decimals of the money of series that begin with the name of a bot."""
+        """Return the unit and decimals of money for series whose names begin with a bot's name."""
         others = {
             name: money(bot.currency or self.settings.currency) for name, bot in self.settings.bots.items()
         }
@@ -68,5 +68,5 @@ class Currencies(Palette):
 
     @property
     def ratio(self) -> Json:
-        """Unit and decimals of what is 0 to 1."""
+        """Unit and decimals of ratios from 0 to 1."""
         return {"unit": RATIO, "decimals": self.settings.dashboards.decimals.ratio}

@@ -1,4 +1,4 @@
-"""What is wrong now: open incidents, firing alerts as a number and as a table, which two dashboards have."""
+"""What is wrong now, for two dashboards: open incidents, and firing alerts as a number and a table."""
 
 from grafana.grafanalib_extensions import Stat, Step, Table
 from grafana.panel_fields import SECONDS, Query, named_values, override, painted_query
@@ -7,14 +7,14 @@ from grafana.promql import ALERTS
 from grafana.tables import Column, table
 
 FIRES = f'ALERTS{{alertstate="firing",{ALERTS}}}'
-# Rules that are evaluated have a watchdog that fires: where there is none, nobody knows what fires.
+# If rules are evaluated, the Watchdog fires; without it nobody knows what fires.
 _WATCHED = 'count(ALERTS{alertname=~".*Watchdog"})'
-ANY_BOT = 'bot=~"$bot|"'  # what is about no bot is about all
+ANY_BOT = 'bot=~"$bot|"'  # an alert about no bot is about all bots
 OPEN = f'max by (bot, severity, acknowledged_by) (nightdesk_incidents_open{{severity!="info",{ANY_BOT}%s}})'
 
 
 def incidents(factory: PanelFactory) -> Stat:
-    """Return how many incidents are open, and who has them."""
+    """Return how many incidents are open, and who has acknowledged them."""
     every, held = (OPEN % f',acknowledged_by{which}""' for which in ("=", "!="))
     nobodys = OPEN % ',acknowledged_by="",severity="critical"'
     critical = f"count({nobodys})"
@@ -41,7 +41,7 @@ def incidents(factory: PanelFactory) -> Stat:
 
 
 def how_many(factory: PanelFactory) -> Stat:
-    """Return the number of alerts that fire now."""
+    """Return the number of firing alerts."""
     critical, others = (
         f'count(max by (alertname, bot) ({FIRES} and ALERTS{{severity{which}"critical"}}))'
         for which in ("=", "!=")
@@ -65,7 +65,7 @@ def how_many(factory: PanelFactory) -> Stat:
 
 
 def firing(factory: PanelFactory, size: Size) -> Table:
-    """Return what fires now, critical and newest first, and for how long; each alert links to its runbook."""
+    """Return the firing alerts, critical and newest first, with age; each links to its runbook."""
     severities = named_values(
         {
             "critical": ("critical", factory.bad),

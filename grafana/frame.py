@@ -11,7 +11,7 @@ from grafana.promql import ALERTS, BOT, RATE, increase
 from stack.settings import Duration
 
 TAG = "nightdesk"
-_DEPLOYED = "deployment"  # the tag under which a pipeline tells Grafana of a deployment
+_DEPLOYED = "deployment"  # the tag under which a pipeline reports a deployment to Grafana
 
 
 def frame(
@@ -48,7 +48,7 @@ def frame(
 
 
 def _variables(factory: PanelFactory, panels: Sequence[core.Panel]) -> list[Variable]:
-    """Return all variables; those that no panel asks for are hidden, and links still carry them on."""
+    """Return all variables; those that no panel uses are hidden, but links still pass them on."""
     asked = _asked(panels)
     of_symbols = f'{{__name__=~"trading_bot_(active_positions|trades_total|market_rsi)",{BOT}}}'
     chosen = {
@@ -90,7 +90,7 @@ def _asked(panels: Sequence[core.Panel]) -> list[str]:
 
 
 def _annotations(factory: PanelFactory, panels: Sequence[core.Panel]) -> list[Json]:
-    """Return what can be marked on all lines; at first it is the times at which something critical fired."""
+    """Return the annotations; at first only those of critical alerts are shown."""
     grown = increase(f"nightdesk_actions_total{{{BOT}}}", RATE, begin=f" offset {RATE}")
     actions = (
         _tagged("Actions", factory.calm, TAG)
@@ -103,7 +103,7 @@ def _annotations(factory: PanelFactory, panels: Sequence[core.Panel]) -> list[Js
             text="{{outcome}}",
         )
     )
-    # One series, so that alerts that overlap are one region.
+    # One series, so that overlapping alerts are one region.
     critical = f'max(ALERTS{{alertstate="firing",{ALERTS},severity="critical"}})'
     every = [
         _marked("Critical alert", factory.bad, critical, title="Something critical fired", enable=True),
@@ -129,7 +129,7 @@ def _annotations(factory: PanelFactory, panels: Sequence[core.Panel]) -> list[Js
 
 
 def _marked(name: str, colour: str, expr: str, *, title: str, text: str = "", **more: object) -> Json:
-    """Return an annotation of times that a query tells."""
+    """Return an annotation whose times come from a query."""
     return {
         "name": name,
         "datasource": DATASOURCE,
@@ -144,7 +144,7 @@ def _marked(name: str, colour: str, expr: str, *, title: str, text: str = "", **
 
 
 def _tagged(name: str, colour: str, tag: str) -> Json:
-    """Return an annotation of what Grafana was told under a tag; `-- Grafana --` is its own data source."""
+    """Return an annotation of events under a tag; `-- Grafana --` is Grafana's own data source."""
     target: dict[str, Any] = {"type": "tags", "tags": [tag], "matchAny": False, "limit": 100}
     return {
         "name": name,
@@ -178,12 +178,12 @@ def _links(factory: PanelFactory) -> list[core.DashboardLink]:
 
 
 def _seconds(pace: Duration) -> str:
-    """Return a refresh as Grafana reads it: one number and one unit."""
+    """Return a refresh interval in Grafana's notation: one number and one unit."""
     return f"{round(pace)}s"
 
 
 def span(duration: Duration) -> str:
-    """Return a range in the largest unit that holds it whole; a day is 24h, as Grafana's own list has it."""
+    """Return a range in the largest unit that divides it; a day is 24h, as in Grafana's own list."""
     seconds = round(duration)
     for unit, length in (("d", 86_400), ("h", 3600), ("m", 60)):
         if seconds % length == 0 and (unit != "d" or seconds > length):

@@ -1,4 +1,4 @@
-"""What Grafana has long had and grafanalib 0.7.1 lacks, or still writes for Grafana 5; to offer upstream."""
+"""Adds what Grafana has and grafanalib 0.7.1 lacks, or still writes for Grafana 5; to offer upstream."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,16 +11,16 @@ from grafanalib import core as core
 from grafanalib._gen import DashboardEncoder as DashboardEncoder
 from grafanalib.core import Panel as Panel
 
-# The newest that Grafana publishes, so that Grafana 13 migrates nothing; grafanalib's own, 12, it refuses.
+# The newest version that Grafana publishes, so that Grafana 13 migrates nothing; it refuses grafanalib's 12.
 SCHEMA_VERSION = 41
-# Panels of an older version, or of none, are rewritten.
+# Grafana rewrites panels with an older version, or without one.
 _PANEL_VERSION = "13.0.0"
 
 Json = dict[str, Any]
 
 
 def _without(data: Mapping[str, Any], *keys: str) -> Json:
-    """Return the object without these keys, and without what is unset."""
+    """Return the object without these keys and without unset values."""
     return {key: value for key, value in data.items() if value is not None and key not in keys}
 
 
@@ -37,7 +37,7 @@ class Step:
 
 
 class _Panel:
-    """Writes a panel as Grafana 13 has it, without the keys of spans and Angular tables."""
+    """Writes a panel in Grafana 13's form, without the keys of spans and Angular tables."""
 
     def to_json_data(self) -> Json:
         """Return Grafana's JSON."""
@@ -62,7 +62,7 @@ class TimeSeries(_Panel, core.TimeSeries):  # type: ignore[misc]  # grafanalib h
 
 
 class StateTimeline(_Panel, core.StateTimeline):  # type: ignore[misc]  # grafanalib has no types
-    """States over time, a band each."""
+    """States over time, one band a series."""
 
 
 class Table(_Panel, core.Table):  # type: ignore[misc]  # grafanalib has no types
@@ -97,12 +97,12 @@ class _AnyKind(core.Panel):  # type: ignore[misc]  # grafanalib has no types
 class Kind(_Panel, _AnyKind):
     """A panel of which grafanalib writes an older form: gauge and bargauge of Grafana 6, heatmap of 8.
 
-    Its piechart has neither decimals nor a word for no value.
+    grafanalib's piechart has neither decimals nor a text for no value.
     """
 
 
 class RowHead(core.RowPanel):  # type: ignore[misc]  # grafanalib has no types
-    """The head of a row; it holds the panels of one that is folded."""
+    """The header of a row; a folded row's header contains its panels."""
 
     def to_json_data(self) -> Json:
         """Return Grafana's JSON."""
@@ -112,7 +112,7 @@ class RowHead(core.RowPanel):  # type: ignore[misc]  # grafanalib has no types
 
 
 class Target(core.Target):  # type: ignore[misc]  # grafanalib has no types
-    """A PromQL query; a range unless it is instant."""
+    """A PromQL query; a range query unless it is instant."""
 
     def to_json_data(self) -> Json:
         """Return Grafana's JSON."""
@@ -121,7 +121,7 @@ class Target(core.Target):  # type: ignore[misc]  # grafanalib has no types
 
 
 class Variable(core.Template):  # type: ignore[misc]  # grafanalib has no types
-    """A variable that starts at All where it has it, and else at the first value found."""
+    """A variable that starts at All if it has it, else at the first value found."""
 
     def to_json_data(self) -> Json:
         """Return Grafana's JSON."""
@@ -130,14 +130,14 @@ class Variable(core.Template):  # type: ignore[misc]  # grafanalib has no types
             super().to_json_data(), "tagsQuery", "tagValuesQuery", "useTags", "auto", "auto_min", "auto_count"
         )
         data["current"] = every if self.includeAll else {}
-        if self.type == "query":  # a bare string is what Grafana 7 wrote
+        if self.type == "query":  # a bare string is the form of Grafana 7
             data["definition"] = self.query
             data["query"] = {"query": self.query, "refId": "StandardVariableQuery"}
         return data
 
 
 class TimePicker(core.TimePicker):  # type: ignore[misc]  # grafanalib has no types
-    """The ranges that can be picked, where Grafana 12 and later look for them."""
+    """The selectable time ranges, where Grafana 12 and later look for them."""
 
     def to_json_data(self) -> Json:
         """Return Grafana's JSON."""

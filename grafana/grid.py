@@ -1,4 +1,4 @@
-"""Where panels stand: rows that fold, shelves that fill the grid from edge to edge."""
+"""Lays out panels: rows that fold, shelves that fill the grid from edge to edge."""
 
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,7 +12,7 @@ COLUMNS = 24  # of Grafana's grid
 
 @dataclass(frozen=True)
 class Row:
-    """Panels under a title; folded until someone opens it; once for each value of a variable (`each`)."""
+    """Panels under a title; `folded` until someone opens it; once for each value of the variable `each`."""
 
     title: str
     panels: Sequence[core.Panel]
@@ -21,7 +21,7 @@ class Row:
 
 
 def laid(parts: Iterable[core.Panel | Row]) -> list[core.Panel]:
-    """Return panels and the heads of rows, each with its place; what stands before a row has none."""
+    """Return panels and row headers, each with its place; panels before the first row have no header."""
     y, found = 0, list[core.Panel]()
     for row in _rows(parts):
         within = list(row.panels)
@@ -46,7 +46,7 @@ def laid(parts: Iterable[core.Panel | Row]) -> list[core.Panel]:
 
 
 def panels_of(parts: Iterable[core.Panel | Row]) -> list[core.Panel]:
-    """Return all panels, those within rows too."""
+    """Return all panels, also those in rows."""
     return [panel for row in _rows(parts) for panel in row.panels]
 
 
@@ -59,7 +59,7 @@ def _rows(parts: Iterable[core.Panel | Row]) -> Iterator[Row]:
 
 
 def _shelves(panels: Sequence[core.Panel]) -> Iterator[list[core.Panel]]:
-    """Yield what stands side by side: panels of one height, as evenly many as go into as few shelves."""
+    """Yield shelves of panels of one height: as few as possible, as evenly filled as possible."""
     for _, group in groupby(panels, key=lambda panel: panel.gridPos.h):
         several = list(group)
         fewest = len(_packed(several, COLUMNS))
@@ -80,14 +80,14 @@ def _packed(panels: Sequence[core.Panel], width: int) -> list[list[core.Panel]]:
 
 
 def _needs(panel: core.Panel) -> int:
-    """Return the columns that a panel cannot do without: two wide ones share a shelf."""
+    """Return the columns that a panel needs at least: two wide ones share a shelf."""
     wide: int = panel.gridPos.w
     half = COLUMNS // 2
     return half if half < wide < COLUMNS else wide
 
 
 def _stand(shelf: Sequence[core.Panel], y: int) -> int:
-    """Place the panels of a shelf, stretched to its end; return where the next one begins."""
+    """Place the panels of a shelf across its whole width; return where the next one begins."""
     wanted = [panel.gridPos.w for panel in shelf]
     height = max(panel.gridPos.h for panel in shelf)
     edges = [round(COLUMNS * sum(wanted[:at]) / sum(wanted)) for at in range(len(shelf) + 1)]

@@ -1,4 +1,4 @@
-"""The colours of the dashboards: one meaning each, and readable in the theme that the settings choose."""
+"""The colours of the dashboards: one meaning each, readable in the theme of the settings."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,8 +8,8 @@ from grafana.panel_fields import NEUTRAL
 from stack.settings import Settings
 from stack.settings.observability import Colours
 
-CANVAS = {"dark": "#181b1f", "light": "#ffffff"}  # what Grafana draws a panel on
-TEXT, FIGURE = 4.5, 3.0  # WCAG's contrasts of text, and of large figures and what is drawn
+CANVAS = {"dark": "#181b1f", "light": "#ffffff"}  # Grafana's background of panels
+TEXT, FIGURE = 4.5, 3.0  # WCAG's contrasts of text, and of large figures and graphics
 
 
 def luminance(colour: str) -> float:
@@ -28,7 +28,7 @@ def contrast(one: str, other: str) -> float:
 
 
 def readable(colour: str, theme: Literal["dark", "light"], wanted: float) -> str:
-    """Return the colour, mixed with as little of black or white as its contrast needs in the theme."""
+    """Return the colour, mixed with just enough black or white for its contrast in the theme."""
     to = 0 if theme == "light" else 255
     parts = [int(colour[at : at + 2], 16) for at in (1, 3, 5)]
     for share in range(101):
@@ -40,17 +40,17 @@ def readable(colour: str, theme: Literal["dark", "light"], wanted: float) -> str
 
 @dataclass(frozen=True)
 class Palette:
-    """Colours by what they mean, and the steps of values by which they change."""
+    """Colours by their meaning, and the value steps at which they change."""
 
     settings: Settings
 
     def text(self, colour: str) -> str:
-        """Return a shade of the colour in which text can be read."""
+        """Return a shade of the colour that is readable as text."""
         return readable(colour, self.settings.dashboards.theme, TEXT)
 
     @property
     def good(self) -> str:
-        """The colour of what is as it should be."""
+        """The colour of a good state."""
         return self.text(self.settings.success_colour)
 
     @property
@@ -60,17 +60,17 @@ class Palette:
 
     @property
     def bad(self) -> str:
-        """The colour of what is critical."""
+        """The colour of a critical state."""
         return self.text(self.settings.severities.critical.colour)
 
     @property
     def calm(self) -> str:
-        """The colour of what is neither good nor bad."""
+        """The colour of a neutral state."""
         return self.text(self.settings.severities.info.colour)
 
     @property
     def colours(self) -> Colours:
-        """The colours of the settings as they can be seen in their theme."""
+        """The settings' colours, adjusted to the theme."""
         chosen, theme = self.settings.dashboards.colours, self.settings.dashboards.theme
         lines = {name: readable(colour, theme, FIGURE) for name, colour in chosen.lines}
         return chosen.model_copy(
@@ -86,21 +86,21 @@ class Palette:
 
     @property
     def earned(self) -> list[Step]:
-        """The steps of money that was made: a loss that broke no limit is no alarm."""
+        """The steps of profit: a loss within every limit is no alarm."""
         return [Step(NEUTRAL), Step(self.colours.won, 0)]
 
     def scale(self, kind: Literal["usage", "risk"]) -> list[Step]:
-        """Return the steps of a gauge: colours of a scale, no alert's limits."""
+        """Return the steps of a gauge: a colour scale, not an alert's limits."""
         low, middle, high = getattr(self.settings.dashboards.gauge_steps, kind)
         return [Step(self.good), Step(self.good, low), Step(self.warn, middle), Step(self.bad, high)]
 
     def at_most(self, warning: float | None, critical: float | None = None) -> list[Step]:
-        """Return the steps of what is good below its limits."""
+        """Return the steps of a figure that is good below its limits."""
         found = [Step(self.good)]
         found += [Step(self.warn, warning)] if warning is not None else []
         return [*found, Step(self.bad, critical)] if critical is not None else found
 
     def at_least(self, warning: float, critical: float | None = None) -> list[Step]:
-        """Return the steps of what is good from its limits on."""
+        """Return the steps of a figure that is good above its limits."""
         below = [Step(self.warn)] if critical is None else [Step(self.bad), Step(self.warn, critical)]
         return [*below, Step(self.good, warning)]

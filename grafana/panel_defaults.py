@@ -1,4 +1,4 @@
-"""What every panel has: its size, what it says of itself, its queries and what it says of no value."""
+"""What every panel has: size, description, queries, and a text for no value."""
 
 import re
 import zlib
@@ -11,7 +11,7 @@ from grafana.grafanalib_extensions import Json, Step, core
 from grafana.grid import COLUMNS
 from grafana.panel_fields import DATASOURCE, Pace, Query, targets, unknown
 
-_UNITS = 8  # of the grid of settings.dashboards.sizes
+_UNITS = 8  # units of settings.dashboards.sizes across the page
 _UNIT_HEIGHT = 4  # rows of 30 pixels: a unit is then about as high as it is wide
 
 Size = Literal["small", "medium", "large", "xlarge", "full"]
@@ -19,9 +19,9 @@ Size = Literal["small", "medium", "large", "xlarge", "full"]
 
 @dataclass(frozen=True)
 class Outline(Currencies):
-    """Makes what is common to panels.
+    """Makes the common parts of panels.
 
-    `helps` is what each metric means, by its full name: what a panel says of itself ends with that.
+    `helps` has the meaning of each metric by its full name; a panel's description ends with it.
     """
 
     helps: Mapping[str, str]
@@ -60,7 +60,7 @@ class Outline(Currencies):
         steps: Sequence[Step] = (),
         pace: Pace = Pace(),  # noqa: B008 - frozen
     ) -> Json:
-        """Return title, words, size and data source, which every panel has."""
+        """Return title, description, size and data source, which every panel has."""
         cells = (
             [_UNITS, self.settings.dashboards.sizes.xlarge[1]]
             if size == "full"
@@ -69,7 +69,7 @@ class Outline(Currencies):
         return {
             "title": title,
             "description": self._described(words, queries),
-            "id": zlib.crc32(title.encode()) % 1_000_000 + 1,  # a panel keeps its links wherever it is moved
+            "id": zlib.crc32(title.encode()) % 1_000_000 + 1,  # a panel keeps its links wherever it moves
             "dataSource": DATASOURCE,
             "thresholds": list(steps) or [Step(self.colours.lines.default)],
             "maxDataPoints": None,
@@ -79,7 +79,7 @@ class Outline(Currencies):
         }
 
     def _described(self, words: str, queries: Sequence[Query]) -> str:
-        """Return what is said of a panel and what each metric that it shows means."""
+        """Return a panel's description with the meaning of each metric that it shows."""
         named = re.findall(r"\b(?:trading_bot|nightdesk)_\w+", " ".join(query.expr for query in queries))
         bare = [re.sub(r"_(bucket|sum|count)$", "", name) for name in named]
         meant = {name: self.helps[name] for name in bare if name in self.helps}

@@ -1,4 +1,4 @@
-"""What panels are made of: units, queries, names of values, overrides."""
+"""The elements of panels: units, queries, names of values, overrides."""
 
 import math
 import re
@@ -15,31 +15,31 @@ DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
 
 @dataclass(frozen=True)
 class Query:
-    """PromQL and what its series are called."""
+    """A PromQL query and the names of its series."""
 
     expr: str
     legend: str = "{{bot}}"
 
     def lines(self, many: Mapping[str, int]) -> float:
-        """Return how many series there can be, by how `many` values the labels of the legend have."""
+        """Return the maximum number of series, from how `many` values the legend's labels have."""
         return math.prod(many.get(label, math.inf) for label in re.findall(r"\{\{(\w+)\}\}", self.legend))
 
 
 @dataclass(frozen=True)
 class Pace:
-    """How far apart the points are at least, and how far back a panel looks whatever the dashboard shows."""
+    """The shortest distance of points, and how far back a panel looks whatever the dashboard shows."""
 
     step: str | None = None
     back: str | None = None
 
 
 def money(currency: str) -> str:
-    """Return the unit of money: digits in groups, nothing rounded to K, the currency behind."""
+    """Return the unit of money: grouped digits, nothing rounded to K, the currency at the end."""
     return f"currency:financial: {currency}:suffix"
 
 
 def money_axis(currency: str) -> str:
-    """Return the unit of money along an axis: to those of currencies Grafana gives no decimals there."""
+    """Return the unit of money on an axis, where Grafana shows no decimals for currencies."""
     return f"suffix:{currency}"
 
 
@@ -53,13 +53,13 @@ def named_values(names: Mapping[str, tuple[str, str]]) -> Json:
 
 
 def unknown(text: str) -> Json:
-    """Return the mapping of no value to a text, in the colour of text: unknown is neither good nor bad."""
+    """Return the mapping of no value to a text in the text's colour: unknown is neither good nor bad."""
     result = {"text": text, "color": NEUTRAL, "index": 99}
     return {"type": "special", "options": {"match": "null+nan", "result": result}}
 
 
 def override(name: str, by: str = "byName", **properties: object) -> Json:
-    """Return the properties (dots written as __) that the field of this name has of its own."""
+    """Return the overrides (dots written as __) for the field of this name."""
     return {
         "matcher": {"id": by, "options": name},
         "properties": [{"id": key.replace("__", "."), "value": value} for key, value in properties.items()],
@@ -77,7 +77,7 @@ def painted_query(ref: str, colour: str) -> Json:
 
 
 def targets(queries: Sequence[Query], *, instant: bool = False, table: bool = False) -> Iterator[Target]:
-    """Yield the queries as Grafana has them."""
+    """Yield the queries in Grafana's form."""
     for ref, query in zip(ascii_uppercase, queries, strict=False):
         yield Target(
             expr=query.expr,

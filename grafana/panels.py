@@ -1,4 +1,4 @@
-"""How every dashboard looks: panels in the colours, sizes and decimals of the settings."""
+"""Makes the panels of every dashboard, with the colours, sizes and decimals of the settings."""
 
 from collections.abc import Mapping, Sequence
 from string import ascii_uppercase
@@ -22,8 +22,8 @@ from grafana.panel_fields import money as money_in
 from grafana.promql import Worst, extreme
 from grafana.sums import summed
 
-MOST_LINES = 8  # that eyes can tell apart on one chart
-# How many values a label can have; what is not here has no bound.
+MOST_LINES = 8  # the number of lines that eyes can tell apart on one chart
+# How many values a label can have; a label that is not here has no limit.
 _VALUES = {"outcome": 3, "side": 2, "severity": 4, "source": 3, "confidence": 2, "objective": 6}
 _BARS: Json = {"sizing": "manual", "minVizWidth": 8, "minVizHeight": 16, "maxVizHeight": 48}  # pixels
 _REDUCED: Json = {"calcs": ["lastNotNull"], "fields": "", "values": False}
@@ -44,10 +44,10 @@ class PanelFactory(Outline):
         size: Size = "medium",
         to: str | None = None,
     ) -> Stat:
-        """Return a sum of money now, one for each currency; `expr` has `%s` where the matchers go.
+        """Return the current sum of money for each currency; `%s` in `expr` stands for the matchers.
 
-        What is last known of bots that do not answer is part of it, and its name says of how many; and of how
-        many it is not known, of those that have the figure `whole`.
+        The sum includes the last known values of bots that do not answer, and its name says of how many. Of
+        the bots that have the figure `whole`, the name also says for how many the value is unknown.
         """
         sums, units = list[Query](), list[Json]()
         for currency, matchers in self.currencies().items():
@@ -89,9 +89,9 @@ class PanelFactory(Outline):
         size: Size = "small",
         to: str | None = None,
     ) -> Stat:
-        """Return a panel of the value now; `empty` is what it says when nothing is known.
+        """Return a panel of the current value; `empty` is the text for no value.
 
-        `to` is the address that a click opens.
+        A click opens the address `to`.
         """
         links = [{"title": "Open", "url": to}] if to else []
         return Stat(
@@ -108,7 +108,7 @@ class PanelFactory(Outline):
             mappings=[*([mapping] if mapping else []), unknown(empty)],
             overrides=list(overrides),
             extraJson={
-                # Names above values, which else have a third of the width.
+                # Names above values; beside them names have only a third of the width.
                 "options": {"wideLayout": False, "text": {"titleSize": 13} if text != "value" else {}},
                 "fieldConfig": {"defaults": {"links": links}},
             },
@@ -127,7 +127,7 @@ class PanelFactory(Outline):
         top: float = 1,
         size: Size = "medium",
     ) -> Kind:
-        """Return a gauge from 0 to `top` of each value now."""
+        """Return a gauge of each current value, from 0 to `top`."""
         options: Json = {"reduceOptions": _REDUCED, "orientation": "auto"}
         return Kind(
             kind="gauge",
@@ -149,7 +149,7 @@ class PanelFactory(Outline):
         overrides: Sequence[Json] = (),
         size: Size = "large",
     ) -> Kind:
-        """Return a horizontal bar for each value now, from zero on: what may be lost stands in a table."""
+        """Return a horizontal bar from zero for each current value; a possible loss is in a table."""
         options: Json = {
             "reduceOptions": _REDUCED,
             "orientation": "horizontal",
@@ -174,7 +174,7 @@ class PanelFactory(Outline):
         colours: Mapping[str, str] | None = None,
         size: Size = "large",
     ) -> Kind:
-        """Return the shares of a whole; `colours` by name, else those of the settings in turn."""
+        """Return the shares of a whole; `colours` by name, else the settings' colours in turn."""
         pie = self.colours.pie
         fixed = colours or {query.legend: pie[at % len(pie)] for at, query in enumerate(queries)}
         legend: Json = {"displayMode": "list", "placement": "bottom", "showLegend": True}
@@ -204,7 +204,7 @@ class PanelFactory(Outline):
         pace: Pace,
         size: Size = "xlarge",
     ) -> Kind:
-        """Return a row for each series, a cell for each point, the darker the more."""
+        """Return a heatmap: a row for each series, a cell for each point, darker for more."""
         options: Json = {
             "calculate": False,
             "cellGap": 1,
@@ -242,11 +242,11 @@ class PanelFactory(Outline):
         pace: Pace = Pace(),  # noqa: B008 - frozen
         size: Size = "xlarge",
     ) -> TimeSeries:
-        """Return lines (or stacked columns) over time, the limits drawn and always within sight.
+        """Return lines (or stacked columns) over time, with the limits always visible.
 
-        One bot's line has `colour`; several bots, or `many` lines of one, need a colour each. Where there
-        may be more lines than eyes can follow, the `worst` are drawn. `decimals`, which ratios and money
-        bring, are left to Grafana: fixed ones repeat the labels of an axis.
+        One bot's line has `colour`; several bots, or `many` lines of one, need a colour each. If there may be
+        too many lines to follow, the chart draws the `worst`. Grafana chooses the decimals instead of
+        `decimals`: a fixed number repeats the labels of an axis.
         """
         del decimals
         bounds = [step.value for step in limits if step.value is not None]
@@ -262,7 +262,7 @@ class PanelFactory(Outline):
             targets=list(targets(drawn)),
             unit=unit,
             drawStyle="bars" if columns else "line",
-            barAlignment=1 if columns else 0,  # a column stands for what follows its point
+            barAlignment=1 if columns else 0,  # a column shows the time after its point
             stacking={"mode": "normal" if columns else "none", "group": "A"},
             lineWidth=self.colours.bar_width if columns else self.colours.line_width,
             lineInterpolation="smooth" if filled else "linear",
@@ -276,7 +276,7 @@ class PanelFactory(Outline):
         )
 
     def _apart(self, queries: Sequence[Query]) -> list[Json]:
-        """Return the colours of bots, each its own on all charts, and of limits, which are no bot's."""
+        """Return the colours of bots, the same on all charts, and of limits, which belong to no bot."""
         found = list[Json]()
         named = [query.legend for query in queries if not query.legend.endswith("limit")]
         if len(named) < len(queries):
@@ -290,7 +290,7 @@ class PanelFactory(Outline):
         return [*(painted(line, hues[at % len(hues)]) for line, at in bots.items()), *found]
 
     def _few(self, queries: Sequence[Query], worst: Worst) -> tuple[Sequence[Query], str]:
-        """Return the queries, cut to the worst lines where there may be too many, and what that says."""
+        """Return the queries, cut to the worst lines if there may be too many, and a text that says so."""
         many = {**_VALUES, "bot": len(self.settings.bots)}
         if sum(query.lines(many) for query in queries) <= MOST_LINES:
             return queries, ""
@@ -311,7 +311,7 @@ class PanelFactory(Outline):
         filled: bool = False,
         size: Size = "xlarge",
     ) -> list[TimeSeries]:
-        """Return a chart of money for each currency; each query has `%s` where the matchers go."""
+        """Return a chart of money for each currency; `%s` in a query stands for the matchers."""
         currencies = self.currencies()
         return [
             self.lines(
@@ -339,7 +339,7 @@ class PanelFactory(Outline):
         empty: str,
         size: Size = "large",
     ) -> StateTimeline:
-        """Return a band a series, coloured and named by `mapping`."""
+        """Return one band a series, coloured and named by `mapping`."""
         return StateTimeline(
             **self.common(title, words, queries, size),
             targets=list(targets(queries)),

@@ -1,4 +1,4 @@
-"""What was made, open positions included, in all and today, which several dashboards show."""
+"""P&L with open positions, in total and today, for several dashboards."""
 
 from grafana.boards import leads_to
 from grafana.grafanalib_extensions import Stat, Step
@@ -9,11 +9,11 @@ from grafana.promql import known_money
 from stack.settings.names import PNL, PNL_TODAY
 
 TODAY = f"max by (bot) {known_money('pnl_all', 'day')}"
-UNKNOWN_TODAY = "not known"  # what open positions moved by since midnight
+UNKNOWN_TODAY = "not known"  # by how much open positions moved since midnight
 
 
 def pnl(factory: PanelFactory, size: Size = "medium") -> Stat:
-    """Return the tile of all that was made."""
+    """Return the tile of total P&L."""
     return factory.money(
         PNL,
         "Of closed trades and open positions, of all chosen bots.",
@@ -25,7 +25,7 @@ def pnl(factory: PanelFactory, size: Size = "medium") -> Stat:
 
 
 def pnl_today(factory: PanelFactory) -> Stat:
-    """Return the tile of what was made since midnight."""
+    """Return the tile of P&L since midnight."""
     loss = -factory.settings.thresholds.critical.daily_loss
     return factory.money(
         PNL_TODAY,

@@ -1,4 +1,4 @@
-"""What makes Grafana load the dashboards by itself: data source, folder, home page and its own settings."""
+"""Files from which Grafana loads the dashboards: data source, folder, home page, its own settings."""
 
 from configparser import ConfigParser
 from io import StringIO
@@ -7,13 +7,13 @@ from typing import Any
 from stack.settings import Settings
 from stack.settings.web import Web
 
-LOKI = "loki"  # the type of its data source and the name that panels call it by
-# Grafana resolves it in all of these files, and its image sets it: so the rendered folder may lie anywhere.
+LOKI = "loki"  # the type of the data source, and the name by which panels refer to it
+# Grafana expands it in all of these files, and its image sets it: so the rendered folder may be anywhere.
 DASHBOARDS = "${GF_PATHS_PROVISIONING}/../dashboards"
 
 
 def datasources(settings: Settings) -> dict[str, Any]:
-    """Return the data source file: Prometheus, of several the first as the default, and Loki if enabled."""
+    """Return the data source file: Prometheus, the first of several as the default, and Loki if enabled."""
     sources: list[dict[str, Any]] = [
         {
             "name": "Prometheus" if number == 1 else f"Prometheus {number}",
@@ -41,7 +41,7 @@ def datasources(settings: Settings) -> dict[str, Any]:
 
 
 def _access(web: Web) -> dict[str, Any]:
-    """Return how Grafana asks a Prometheus that has TLS or a user; it reads the files by itself."""
+    """Return how Grafana calls a Prometheus with TLS or a user; Grafana reads the files by itself."""
     found: dict[str, Any] = {}
     secret = {}
     if web.tls.enabled:
@@ -53,7 +53,7 @@ def _access(web: Web) -> dict[str, Any]:
 
 
 def providers() -> dict[str, Any]:
-    """Return the dashboards file: one folder, read from beside the provisioning folder."""
+    """Return the dashboards file: one folder, beside the provisioning folder."""
     provider = {
         "name": "nightdesk",
         "type": "file",
@@ -68,7 +68,7 @@ def providers() -> dict[str, Any]:
 
 
 def ini(settings: Settings, home: str | None) -> str:
-    """Return grafana.ini: addresses, theme, the home page (a dashboard), and nothing that calls out."""
+    """Return grafana.ini: addresses, theme, the home page (a dashboard), no calls to the outside."""
     service = settings.services.grafana
     config = ConfigParser(interpolation=None)
     config["server"] = {
@@ -81,7 +81,7 @@ def ini(settings: Settings, home: str | None) -> str:
             protocol="https",
             cert_file=str(settings.web.tls.cert_file),
             cert_key=str(settings.web.tls.key_file),
-            certs_watch_interval="1m",  # takes up a certificate that was renewed
+            certs_watch_interval="1m",  # reads a renewed certificate
         )
     config["users"] = {"default_theme": settings.dashboards.theme}
     config["dashboards"] = {"default_home_dashboard_path": f"{DASHBOARDS}/{home}.json"} if home else {}

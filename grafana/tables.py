@@ -1,4 +1,4 @@
-"""Tables: rows by label, a query or a label each column, cells coloured or drawn as bars."""
+"""Tables: a row for each label value, a query or a label in each column, cells coloured or as bars."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,14 +8,14 @@ from grafana.grafanalib_extensions import Json, Step, Table, core
 from grafana.panel_fields import NEUTRAL, NUMBER, Query, money, override, targets, unknown
 from grafana.panels import PanelFactory, Size
 
-_LAPTOP = 1248  # pixels that a table across the page has on a screen of 1280
-_NARROWEST = 80  # pixels: a dozen columns are within sight on a laptop
-_LETTER, _EDGES, _ARROW = 8, 16, 16  # pixels that a letter of a title takes at most, its sides, its arrow
+_LAPTOP = 1248  # the width of a table across the page, in pixels, on a screen of 1280
+_NARROWEST = 80  # pixels: a dozen columns are visible on a laptop
+_LETTER, _EDGES, _ARROW = 8, 16, 16  # pixels: the widest letter of a title, its margins, its arrow
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table: a query of one value a row, or, where `label` is set, that label of its series.
+    """A column of a table: a query with one value a row, or, with `label`, that label of the series.
 
     `top` draws the cell as a bar from 0 to it.
     """
@@ -31,9 +31,9 @@ class Column:
 
 
 def amount(factory: PanelFactory, title: str, expr: str, steps: Sequence[Step] = ()) -> Column:
-    """Return a column of money; `%s` stands in `expr` where the matchers of a currency go.
+    """Return a column of money; `%s` in `expr` stands for the matchers of a currency.
 
-    Where bots have several currencies, the table's rows need `factory.by_currency`.
+    If bots have several currencies, the table's rows need `factory.by_currency`.
     """
     unit = money("") if factory.by_currency else factory.money_unit()
     return Column(title, factory.in_currencies(expr), unit, factory.settings.dashboards.decimals.money, steps)
@@ -52,13 +52,13 @@ def table(
     overrides: Sequence[Json] = (),
     size: Size = "full",
 ) -> Table:
-    """Return a table: a row a value of the labels `rows` (name → title), sorted by `first`.
+    """Return a table with a row for each value of the labels `rows` (name → title), sorted by `first`.
 
-    That is a column, or several in the order in which they count, and whether each of them falls.
+    `first` is a column, or several in order of weight, each with whether it falls.
     """
     order = {first: falling} if isinstance(first, str) else first
     values = [f"Value #{ref}" for ref, _ in zip(ascii_uppercase, columns, strict=False)]
-    values = values if len(columns) > 1 else ["Value"]  # as Grafana names the result of one query
+    values = values if len(columns) > 1 else ["Value"]  # Grafana's name of the result of a query
     pairs = list(zip(values, columns, strict=True))
     shown = dict(rows) | {column.label or value: column.title for value, column in pairs}
     hidden = {value: True for value, column in pairs if column.label}
@@ -87,9 +87,9 @@ def table(
 
 
 def _width(title: str, columns: int, sorts: bool) -> Json:
-    """Return the width at which a column's title is not cut, one of so many; one that `sorts` has an arrow.
+    """Return a width that shows a column's whole title, for one of `columns`; `sorts` adds an arrow.
 
-    One that needs more than its share has a fixed width, which Grafana takes off the shares of the others.
+    A column that needs more than its share gets a fixed width; Grafana subtracts it from the others.
     """
     needs = _LETTER * len(title) + _EDGES + (_ARROW if sorts else 0)
     if needs <= _NARROWEST:
@@ -98,7 +98,7 @@ def _width(title: str, columns: int, sorts: bool) -> Json:
 
 
 def _cell(column: Column, width: Json) -> Json:
-    """Return how the cells of a column are written and coloured."""
+    """Return the format and colours of a column's cells."""
     if column.label:
         return override(column.title, noValue="–", **width)
     properties: Json = {"unit": column.unit, "noValue": "–", **width}

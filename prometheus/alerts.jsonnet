@@ -1,4 +1,4 @@
-// Every alert as the settings make it, for the table that `nightdesk alerts` prints.
+// Every alert that the settings produce, for the table that `nightdesk alerts` prints.
 local mixin = (import 'mixin.libsonnet') + { _config+:: std.extVar('settings') };
 
 [

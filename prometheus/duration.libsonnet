@@ -1,4 +1,4 @@
-// Durations: seconds or Prometheus's own notation in, either of them out.
+// Converts durations between seconds and Prometheus's notation.
 local units = [['y', 31536000000], ['w', 604800000], ['d', 86400000], ['h', 3600000], ['m', 60000], ['s', 1000], ['ms', 1]];
 local milliseconds(unit) = [pair[1] for pair in units if pair[0] == unit][0];
 local isDigit(char) = char >= '0' && char <= '9';
@@ -17,9 +17,10 @@ local parse(text) =
   // The seconds of `300`, `'5m'` or `'1h30m'`.
   seconds(duration):: if std.isString(duration) then parse(duration) else duration,
 
-  // As Prometheus and Alertmanager read it, to the millisecond: `--speed` makes parts of seconds of minutes.
+  // In the notation of Prometheus and Alertmanager, to the millisecond: `--speed` turns minutes into fractions of a
+  // second.
   format(duration)::
-    // The calendar's units are left out: days and shorter say the same and are never mistaken.
+    // Without weeks and years: days and shorter units are unambiguous.
     local write(state, unit) =
       local count = std.floor(state[1] / unit[1]);
       [state[0] + (if count > 0 then count + unit[0] else ''), state[1] - count * unit[1]];

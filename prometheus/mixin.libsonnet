@@ -1,17 +1,18 @@
 // Nightdesk's rules as a monitoring mixin: `_config` in, `prometheusAlerts` and `prometheusRules` out.
 local duration = import 'duration.libsonnet';
 
-// Read once: a field of an object is evaluated at each use, a local is not.
+// A local is evaluated once, a field of an object at each use.
 local defaults = std.parseYaml(importstr '../stack/defaults.yaml');
 
 local group(name, rules, interval=null) =
   { name: name, rules: [rule for rule in rules if rule != null] } +
-  // Never more rarely than Prometheus can look back, at any speed.
+  // The interval is at most Prometheus's look-back, at any speed.
   (if interval == null then {} else { interval: duration.format(std.min(duration.seconds(interval), 120)) });
 
 {
-  // The same defaults as everywhere in Nightdesk. `nightdesk render` lays the settings over them; who vendors the
-  // mixin lays changes of his own: `mixin + { _config+:: { thresholds+: { critical+: { down_after: '10m' } } } }`.
+  // The same defaults as everywhere in Nightdesk. `nightdesk render` puts the settings over them; whoever vendors the
+  // mixin puts their own changes over it: `mixin + { _config+:: { thresholds+: { critical+: { down_after: '10m' } } }
+  // }`.
   _config:: defaults {
     exporter_selector: 'job=~"exporter(-.+)?"',
     probe_selector: 'job=~"probe-.+"',
@@ -37,7 +38,7 @@ local group(name, rules, interval=null) =
     ],
   },
 
-  // In the order in which each needs those before it.
+  // Each group stands after the groups that it needs.
   prometheusRules+:: {
     local tracking = $._config.performance.tracking.interval,
     groups+: [

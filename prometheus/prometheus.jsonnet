@@ -6,19 +6,20 @@ local mixin = (import 'mixin.libsonnet') + { _config+:: settings };
 
 local services = settings.services;
 local address(service) = '%s:%d' % [service.host, service.port];
-// Plain HTTP is what Prometheus takes unless it is told.
+// Prometheus uses plain HTTP by default.
 local by_tls = (if settings.web.tls.enabled then { scheme: web.scheme } else {}) + web.trust;
-// Every process of a part, where several run.
+// All processes of a part, if several run.
 local all(service) = if std.get(service, 'replicas', []) == [] then [service] else service.replicas;
 local addresses(service) = [address(each) for each in all(service)];
 local several = std.length(all(services.prometheus)) > 1;
 local groups = { [name]: settings.collection[name] for name in ['trading', 'model', 'market', 'system', 'logs'] };
 
-// As Guard.scrape of stack/settings/model.py: the waits for the look, the scrape and the evaluation add up.
+// As Guard.scrape in stack/settings/model.py: the waits of the guard, the scrape and the evaluation add up.
 local guard_pace = 0.75 * settings.collection.guard.interval;
-// The stack's own parts, and the probes, are watched at the pace of what is shown quickest.
+// The stack's own parts and the probes are scraped at the shortest of the displayed intervals.
 local own_pace = settings.collection.system.interval;
-// /metrics answers from memory: what takes longer than Prometheus's own default is dead, and never longer than a pace.
+// /metrics answers from memory: a target that takes longer than Prometheus's default timeout is dead. The timeout
+// never exceeds the interval.
 local scrape_timeout(interval) = std.min(interval, 10);
 
 local job(name, service, interval=own_pace) = {
@@ -45,8 +46,8 @@ local authorization(store) =
   else if store.username == null then { authorization: { credentials_file: store.password_file } }
   else { basic_auth: { username: store.username, password_file: store.password_file } };
 
-// Prometheus has no number of retries: it tries until the samples leave its write-ahead log, two hours later, so that
-// an outage loses none. What is to be sent waits in that log, not in memory.
+// Prometheus does not count retries: it retries until the samples leave its write-ahead log after two hours, so an
+// outage loses none. Unsent samples wait in that log, not in memory.
 local queue(config, shards) = {
   max_samples_per_send: config.batch_size,
   capacity: 5 * config.batch_size,
@@ -55,7 +56,7 @@ local queue(config, shards) = {
   min_backoff: duration.format(config.retry_delay),
   max_backoff: duration.format(std.max(config.retry_delay, settings.storage.queue.longest_delay)),
 };
-// What the guard sees others see as well, only later: long-term stores need not have it each second.
+// Long-term stores do not get the guard's series: the usual series show the same values later.
 local sent = {
   write_relabel_configs: [
     { source_labels: ['__name__'], regex: settings.storage.sent, action: 'keep' },
@@ -92,12 +93,12 @@ local prometheus = {
     scrape_interval: duration.format(own_pace),
     scrape_timeout: duration.format(scrape_timeout(own_pace)),
     evaluation_interval: duration.format(settings.collection.evaluation_interval),
-    // Tells their samples apart in a long-term store; each is told its own by its environment.
+    // The label tells the replicas' samples apart in a long-term store; the environment names the replica.
     [if several then 'external_labels']: { replica: '${NIGHTDESK_REPLICA}' },
   },
   rule_files: ['rules/*.yml', 'drill/*.yml'],
   alerting: {
-    // To Alertmanager they are one: the same alert of two of them has one fingerprint.
+    // Alertmanager sees one alert: the same alert of two replicas has one fingerprint.
     [if several then 'alert_relabel_configs']: [{ action: 'labeldrop', regex: 'replica' }],
     alertmanagers: [{ static_configs: [{ targets: addresses(services.alertmanager) }] } + by_tls + web.user],
   },
@@ -109,13 +110,13 @@ local prometheus = {
     ] + [
     ] + (if settings.collection.guard.enabled then [exporter('guard', guard_pace, 'exporter-guard')] else []) + [
       exporter('exporter', own_pace, 'exporter'),
-      // It has tokens instead of users.
+      // webhook_actions has tokens instead of users.
       job('webhook_actions', services.webhook_actions) {
         authorization: { credentials_file: settings.webhook_actions.tokens.read_file },
       },
       job('alertmanager', services.alertmanager) + web.user,
       job('prometheus', services.prometheus) + web.user,
-      // Empty unless a drill runs; its series say by themselves of which job they are.
+      // Empty unless a drill runs; its series carry their own `job` label.
       job('drill', services.exporter, 1) { metrics_path: '/drill', honor_labels: true } + web.user,
     ] + [probe(target) for target in settings.collection.probes],
   remote_write:

@@ -1,4 +1,4 @@
-"""Alerts and actions: what fired, what was done about it, whether it helped, and whom it reached."""
+"""Alerts and actions: what fired, what Nightdesk did, whether it helped, and who was notified."""
 
 from grafana.firing import ANY_BOT, FIRES, OPEN, firing, how_many, incidents
 from grafana.frame import frame
@@ -27,7 +27,7 @@ def dashboard(factory: PanelFactory) -> Dashboard:
 
 
 def _counted(metric: str, *labels: str) -> str:
-    """Return how much a counter of the engine grew in the time shown; replicas each count what they did."""
+    """Return how much an engine's counter grew in the time shown, summed over replicas."""
     found = increase(f"nightdesk_{metric}_total{{{ANY_BOT}}}", SPAN, begin=f" offset {SPAN}")
     return f"sum by ({', '.join(labels)}) {found}"
 

@@ -1,4 +1,4 @@
-"""Fleet: all bots in one table, the worst first, and what they come to together."""
+"""Fleet: all bots in one table, the worst first, and their sums."""
 
 from grafana.bots import alive, state, states
 from grafana.frame import frame

@@ -1,4 +1,4 @@
-"""Logs: what the bots' logs say, by event and by words, and whether reading keeps up; with Loki the lines."""
+"""Logs: the bots' log events and messages, and the exporter's backlog; with Loki the lines."""
 
 from grafana.frame import frame
 from grafana.grafanalib_extensions import Dashboard, Logs, Panel, Step, Table, Target
@@ -28,7 +28,7 @@ def dashboard(factory: PanelFactory) -> Dashboard:
 
 
 def _over(factory: PanelFactory) -> str:
-    """Return the time over which rates are taken: logs may be asked for more rarely than the rest."""
+    """Return the window of rates: the logs group may have a longer interval than the others."""
     return f"{4 * round(factory.settings.collection.logs.interval)}s"
 
 

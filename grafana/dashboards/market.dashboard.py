@@ -13,7 +13,7 @@ from grafana.tables import Column, table
 
 UID = "trading-bot-market"
 NONE = "no market told"
-_GREY = "#7f8c8d"  # of what moves nowhere: seen on dark and on light
+_GREY = "#7f8c8d"  # the colour of a price that does not move: visible on dark and light
 _NAME = "{{bot}}"  # the row names the symbol
 TRENDS = ("up", "sideways", "down")
 REGIMES = ("calm", "trending", "volatile")

@@ -1,4 +1,4 @@
-"""Model: how well the bots' models predict, and whether what they see is still what they were trained on."""
+"""Model: how well the bots' models predict, and how far their input has drifted from the training data."""
 
 from grafana.frame import frame
 from grafana.grafanalib_extensions import Dashboard, Panel, Stat, Step
@@ -167,7 +167,7 @@ def _over_time(factory: PanelFactory) -> list[Panel]:
 def _predicting(factory: PanelFactory) -> list[Panel]:
     limits, benchmarks = factory.settings.thresholds.warning, factory.settings.performance.benchmarks
     name = "{{model}}"
-    # The group's own scrapes are rarer than those that $__rate_interval is made for.
+    # The group's scrape interval is longer than $__rate_interval assumes.
     over = f"{4 * round(factory.settings.collection.model.interval)}s"
     durations = [
         Query(quantile(share, "prediction_duration_seconds", "model", over=over), f"{name} p{share * 100:g}")

@@ -1,4 +1,4 @@
-"""Money: what is left of each loss limit, what was made, and what orders cost to be filled."""
+"""Money: what is left of each loss limit, P&L, and the cost of filling orders."""
 
 from grafana.frame import frame, span
 from grafana.grafanalib_extensions import Dashboard, Panel

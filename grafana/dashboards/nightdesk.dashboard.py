@@ -1,4 +1,4 @@
-"""Nightdesk itself: whether what watches the bots is well."""
+"""Nightdesk itself: whether its own parts are healthy."""
 
 from grafana.firing import ANY_BOT
 from grafana.frame import frame
@@ -284,17 +284,17 @@ def _outcomes(factory: PanelFactory) -> list[Json]:
 
 
 def _alerts() -> str:
-    """Return how many alerts were told of in the hour that begins at each point."""
+    """Return how many alerts people were notified of in the hour that begins at each point."""
     return increase(f"nightdesk_alerts_total{{{PART}}}", "1h", begin="", end=" offset -1h")
 
 
 def _grown(selector: str, span: str) -> str:
-    """Return how much a counter of the engine grew in a time that ends now."""
+    """Return how much an engine's counter grew in a time that ends now."""
     return increase(f"nightdesk_{selector}", span, begin=f" offset {span}")
 
 
 def _people(factory: PanelFactory) -> list[Panel]:
-    """Return how soon people answer; critical and warning are what they are asked to answer."""
+    """Return how soon people answer, with the targets for critical alerts and warnings."""
     wanted = {name: getattr(factory.settings.severities, name).respond for name in ("critical", "warning")}
     said = ", ".join(f"{name} {length}" for name, length in wanted.items())
     never = _grown(f"escalations_exhausted_total{{{PART}}}", "$__range")

@@ -1,4 +1,4 @@
-"""The overview: is the money safe, are the bots alive, must someone act; then what lies behind it."""
+"""The overview: is the money safe, are the bots alive, must someone act; then the details."""
 
 from grafana import baseline
 from grafana.boards import leads_to
@@ -20,7 +20,7 @@ def dashboard(factory: PanelFactory) -> Dashboard:
     """Return the dashboard."""
     every = [] if factory.alone else [_each_bot(factory)]
     rows = [
-        # First what fires: on a phone all panels stand one below the other.
+        # Firing alerts come first: on a phone all panels stand in one column.
         Row(
             "Alerts and incidents",
             [firing(factory, size="xlarge"), _up(factory), how_many(factory), *_verdicts(factory)],
@@ -36,7 +36,7 @@ def dashboard(factory: PanelFactory) -> Dashboard:
 
 
 def _answers(factory: PanelFactory) -> list[Stat]:
-    """Return what can be read in five seconds, each a link to what lies behind it."""
+    """Return the tiles for the first five seconds, each a link to its details."""
     limit = factory.settings.thresholds.critical.max_drawdown
     return [
         alive(factory),

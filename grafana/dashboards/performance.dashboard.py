@@ -1,4 +1,4 @@
-"""Performance: what the bots made, when, in what, and how that compares with what was hoped for."""
+"""Performance: the bots' profit by time and symbol, compared with the benchmarks."""
 
 from grafana.frame import frame, span
 from grafana.grafanalib_extensions import Dashboard, Kind, Panel, Stat, Step, Table

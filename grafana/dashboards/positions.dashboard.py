@@ -1,4 +1,4 @@
-"""Positions: what the bots hold, the worst first: without a stop, near liquidation, drained by funding."""
+"""Positions: open positions, the worst first: without a stop, near liquidation, drained by funding."""
 
 from collections.abc import Sequence
 
@@ -27,12 +27,12 @@ def _of(metric: str) -> str:
 
 
 def _nearest() -> str:
-    """Return the distance to liquidation: two exporters that watch one bot say everything twice."""
+    """Return the distance to liquidation; if two exporters watch one bot, each series counts once."""
     return f"min by (bot, symbol, side) ({of('position_liquidation_distance_ratio', SYMBOL)})"
 
 
 def _danger(factory: PanelFactory) -> str:
-    """Return how far each position is on the way to the alert that it is nearest to, which fires at 1."""
+    """Return how close each position is to its nearest alert, which fires at 1."""
     critical, warning = factory.settings.thresholds.critical, factory.settings.thresholds.warning
     ways = {
         "stop": _of("unprotected"),

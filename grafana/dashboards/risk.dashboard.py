@@ -1,4 +1,4 @@
-"""Risk: how far the bots have fallen, how much is at stake, and how close both are to their limits."""
+"""Risk: drawdown and exposure of the bots, and how close both are to their limits."""
 
 from grafana.frame import frame
 from grafana.grafanalib_extensions import Dashboard, Panel, Stat, Step

@@ -1,4 +1,4 @@
-"""SLA: which objectives are met, how much of each error budget is left, and how fast it is spent."""
+"""SLA: which objectives are met, how much of each error budget is left, and how fast it burns."""
 
 from grafana.frame import frame
 from grafana.grafanalib_extensions import Dashboard, Panel, Stat, Step
@@ -34,7 +34,7 @@ def _verdicts(factory: PanelFactory) -> dict[str, tuple[str, str]]:
 
 
 def _met(factory: PanelFactory) -> str:
-    """Return the objectives that count: throughput is one of them only where it is wanted."""
+    """Return the objectives that count; throughput only if the settings say so."""
     counted = () if factory.settings.sla.throughput.alert else ('objective!="throughput"',)
     return each(MET, "objective", where=counted)
 
@@ -96,7 +96,7 @@ def _requests(factory: PanelFactory) -> Stat:
         f"Wished for: {sla.throughput.average:g}, {sla.throughput.peak:g} at the peak.",
         [
             Query(f"max({each('bot:trading_bot_api_requests:rate')})", "now"),
-            # The peak is recorded after the rate: what is asked for now counts too.
+            # Prometheus records the peak after the rate, so the query adds the present rate.
             Query(f'max({{__name__=~"bot:trading_bot_api_requests:(rate|peak)",{BOT}}})', "peak"),
         ],
         unit="reqps",
@@ -107,7 +107,7 @@ def _requests(factory: PanelFactory) -> Stat:
 
 
 def _objectives(factory: PanelFactory) -> Panel:
-    # An objective that nothing is known of stands behind those that are met.
+    # Objectives without data stand behind those that are met.
     verdicts = _verdicts(factory) | {"2": ("not known", NEUTRAL)}
     columns = [
         Column("Now", f"{_met(factory)} or 2 + 0 * {_left(factory)}", mapping=named_values(verdicts)),

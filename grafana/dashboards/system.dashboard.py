@@ -1,4 +1,4 @@
-"""System health: hosts, processes, the way to the exchange, and the checks of health."""
+"""System health: hosts, processes, the connection to the exchange, and health checks."""
 
 from grafana.frame import frame
 from grafana.grafanalib_extensions import Dashboard, Panel, StateTimeline, Step
@@ -150,7 +150,7 @@ def _latency(factory: PanelFactory) -> list[Panel]:
 
 
 def _usage(factory: PanelFactory) -> tuple[list[Panel], list[Panel], Panel]:
-    """Return the usage of the CPU and the memory by bots, the same by hosts, and that of disks."""
+    """Return the usage of CPU and memory by bot, by host, and of disks."""
     limits = factory.settings.thresholds
 
     def chart(title: str, name: str, query: Query, empty: str) -> Panel:

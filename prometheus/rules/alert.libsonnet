@@ -1,11 +1,11 @@
-// What every alert has: its name, its pace from the settings, its labels, and annotations that tell the whole story.
+// What every alert has: its name, interval, labels, and annotations that tell the whole story.
 local duration = import '../duration.libsonnet';
 local text = import '../text.libsonnet';
 local facts = import 'facts.libsonnet';
 local largest = import 'held.libsonnet';
 
-// A cause that comes and goes is one alert, not twenty: it stays up for its cooldown, but never longer than this,
-// so that an incident does not stay open long after its end.
+// A cause that comes and goes is one alert, not twenty: the alert keeps firing for its cooldown, but at most for this
+// time, so that an incident does not stay open long after its end.
 local longest_bridge = 300;
 
 local isUpper(char) = char >= 'A' && char <= 'Z';
@@ -13,17 +13,18 @@ local snake(name) = std.lstripChars(
   std.join('', [if isUpper(char) then '_' + std.asciiLower(char) else char for char in std.stringChars(name)]), '_'
 );
 
-// `$bot`, `$model`, … in a query are those of the alert, quoted as PromQL wants them whatever they hold.
+// `$bot`, `$model`, … in a query stand for the alert's label values, quoted for PromQL.
 local of_subject(query, subject) = std.foldl(
   function(text, label) std.strReplace(text, '$' + label, label + '={{ printf "%q" $labels.' + label + ' }}'),
   subject,
   query
 );
 
-// Locals stand before the object, which would evaluate its own anew for each of its fields that is asked for.
+// The locals stand before the object, because the object would evaluate its own locals again for each requested
+// field.
 function(config)
   local some(value) = value != null && value != '' && value != '0s';
-  // An element of a list is evaluated once, a field of an object each time that it is asked for.
+  // Jsonnet evaluates an element of a list once, but a field of an object at each use.
   local present(object) =
     local pairs = [[key, object[key]] for key in std.objectFields(object)];
     { [pair[0]]: pair[1] for pair in pairs if some(pair[1]) };
@@ -35,8 +36,8 @@ function(config)
     'grafana',
     config.dashboard_path + (if std.member(subject, 'bot') then '?var-bot={{ $labels.bot | urlquery }}' else '')
   );
-  // `limit` and `tried` are for the table of all alerts, no part of the rule. `labels` and `annotations` are laid over
-  // the usual.
+  // `limit` and `tried` are for the table of all alerts and are no part of the rule. `labels` and `annotations`
+  // extend the usual ones.
   local alert(severity, name, expr, limit, tried, wait, keep, labels, annotations) =
     local pace = config.alerts[name];
     if !std.get(pace, 'enabled', true) then null else {
@@ -51,10 +52,10 @@ function(config)
       keep_firing_for: duration.format(keep(duration.seconds(pace.cooldown))),
     });
   local bridge(cooldown) = std.min(cooldown, longest_bridge);
-  // Something needs someone. `%(name)s` in the queries is thresholds.<severity>.name (durations in seconds); `wait` is
-  // added to the alert's own `for`; `subject` are the labels that `expr` keeps, `labels` those that tell rules of one
-  // name apart; `tried` is what Nightdesk does where the alert's own actions do not say it; where `held`, the bot's
-  // largest positions are told; `verify` holds once the cause is gone, long before the alert resolves.
+  // An alert that needs a person or an action. `%(name)s` in the queries is thresholds.<severity>.name (durations in
+  // seconds); `wait` is added to the alert's own `for`; `subject` are the labels that `expr` keeps; `labels` tell
+  // rules of one name apart; `tried` says what Nightdesk does if the alert's own actions do not; `held` adds the
+  // bot's largest positions to the text; `verify` is true once the cause is gone, long before the alert resolves.
   local trouble(severity) =
     local filled = text.filler(std.mapWithKey(function(_, limit) duration.seconds(limit), config.thresholds[severity]));
     function(name, expr, limit, summary, problem, todo, verify, subject=['bot'], condition=snake(name), labels={}, wait=0, tried=null, held=severity == 'critical')
@@ -74,8 +75,8 @@ function(config)
     critical:: on_critical,
     warning:: on_warning,
 
-    // Worth knowing, and nobody is woken. `hold` is how long it stays up, in seconds, so that it is still there when
-    // its planned time comes.
+    // News that wakes nobody. The alert keeps firing for `hold` seconds, so that it still fires when its planned time
+    // comes.
     info(name, expr, limit, summary, news, todo='', subject=['bot'], labels={}, hold=null)::
       local keep = if hold == null then bridge else function(_) hold + longest_bridge;
       alert('info', name, expr, limit, actions(name, 'info'), 0, keep, labels, {
@@ -85,7 +86,7 @@ function(config)
         dashboard_url: dashboard(subject),
       }),
 
-    // What watches is itself broken: nothing acts on it, people are told.
+    // Nightdesk itself is broken: the alert starts no action, only notifies people.
     meta(name, expr, limit, summary, problem, todo, path='/targets')::
       alert('meta', name, expr, limit, [], 0, bridge, {}, {
         summary: summary,

@@ -1,4 +1,4 @@
-// Recording rules of error budgets: how many times too fast each objective's is spent, over each window that is asked for.
+// Recording rules of error budgets: how many times too fast each objective's budget burns, over each window in use.
 local duration = import '../duration.libsonnet';
 local text = import '../text.libsonnet';
 
@@ -9,9 +9,9 @@ function(config)
   // Prometheus looks back five minutes for the last value of a series, at any speed.
   local rarest = 120;
 
-  // What is spent is bad events of all events. A bot that tells the rate of its errors and not their number (Freqtrade)
-  // has one event a scrape, and enough of them in windows that hold so many. p95 leaves one request in twenty to be
-  // slower. A missed scrape is no outage: of availability the alerts ask for a time (`missed`).
+  // The burn is the share of bad events in all events. A bot that reports an error rate without a count (Freqtrade)
+  // has one event a scrape, and windows long enough to hold enough of them. p95 allows one request in twenty to be
+  // slower. A missed scrape is no outage: for availability the alerts require a time (`missed`).
   local objectives = {
     availability: {
       budget: 1 - sla.availability,
@@ -40,8 +40,9 @@ function(config)
     },
   };
 
-  // A day of raw samples of a thousand bots is millions: long windows are summed from bricks that are laid a few times
-  // in the length of one. That they overlap changes neither side of a ratio more than the other.
+  // A day of raw samples of a thousand bots is millions of samples. Long windows therefore sum short windows
+  // ("bricks"), recorded several times within the length of one. Bricks overlap, but numerator and denominator grow
+  // alike.
   local brick = std.foldl(std.min, [duration.seconds(rate.long) for rate in sla.burn_rates], duration.seconds(sla.window));
   local is_long(window) = window > 6 * brick;
   local enough = text.fill(' >= %s', sla.requests_minimum);
@@ -53,8 +54,8 @@ function(config)
     objectives[name][kind]
   );
   local sum(window, name, kind) = text.fill('sum_over_time(%s{objective="%s"}[%s])', [events(kind), name, duration.format(window)]);
-  // Each event is in as many bricks as are laid in the length of one; here it counts once. Those before the first brick
-  // was whole are all in the last one.
+  // Overlapping bricks contain each event several times; this division counts it once. The last brick contains all
+  // events before the first complete brick.
   local once(window, name, kind) =
     local laid = text.fill('%s{objective="%s"}', [events(kind), name]);
     promql.max_by_bot([text.fill('%s / count_over_time(%s[%s])', [sum(window, name, kind), laid, duration.format(brick)]), laid]);
@@ -73,7 +74,7 @@ function(config)
     ]),
     { objective: name, window: duration.format(window) }
   );
-  // Seconds within a window in which a bot is known not to have answered, whatever is unknown of the rest.
+  // Seconds in a window during which the bot is known not to have answered, whatever is unknown about the rest.
   local missed(window) = promql.record(
     'bot_window:trading_bot_missed:seconds',
     text.fill('%s * (%s)\n%s', [

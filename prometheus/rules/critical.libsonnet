@@ -9,18 +9,18 @@ function(config)
   local scrape = duration.seconds(config.collection.trading.interval);
   local time(limit) = duration.format(limit);
 
-  // A bot that is up one scrape in four shows its start time that seldom: as many changes as the limit are seen
-  // only over four scrapes each, and one more to hold both ends.
+  // If a bot is up in one scrape of four, its start time shows that rarely: four scrapes for each change up to the
+  // limit, and one more for both ends, make the window.
   local crash_loop_range = duration.format(std.max(
     duration.seconds(limits.crash_loop_window),
     (4 * limits.crash_loop_restarts + 1) * scrape
   ));
 
   [
-    // `for` starts anew with every evaluation that sees no 0: one success resets the wait, and so does a scrape of the
-    // exporter that fails, since unknown is not down (ExporterDown tells of that). This holds until the alert fires:
-    // while keep_firing_for bridges, one more 0 keeps it firing without a wait. Whether a restart worked is therefore
-    // asked of `verify`, never read off the alert, which outlives its cause by the bridge.
+    // `for` restarts with every evaluation without a 0: one success resets the wait, and so does a failed scrape of
+    // the exporter, because unknown is not down (ExporterDown reports that). This holds until the alert fires: during
+    // keep_firing_for, one more 0 keeps it firing without a wait. So `verify`, not the alert, proves that a restart
+    // worked: the alert outlives its cause by keep_firing_for.
     alert.critical(
       'Down',
       'max by (bot) (trading_bot_up) == 0',
@@ -36,9 +36,9 @@ function(config)
       verify='trading_bot_up{$bot} == 1'
     ),
 
-    // Seen in the start times, not in `up`: a bot that comes up between two crashes never stays down long enough.
-    // The window itself keeps the alert up after the last crash, and keep_firing_for adds to that: `verify` is
-    // true once the starts have left the window.
+    // The rule counts start times, not `up`: a bot that comes up between two crashes never stays down long enough.
+    // The window keeps the alert firing after the last crash, and keep_firing_for adds to that: `verify` is true once
+    // the starts have left the window.
     alert.critical(
       'CrashLooping',
       text.fill('max by (bot) (changes(trading_bot_start_time_seconds[%s])) >= %s', [crash_loop_range, limits.crash_loop_restarts]),
@@ -49,7 +49,7 @@ function(config)
       verify=text.fill('changes(trading_bot_start_time_seconds{$bot}[%s]) < %s', [crash_loop_range, limits.crash_loop_restarts])
     ),
 
-    // A bot that its owner stopped does nothing, and should not.
+    // A bot that its owner stopped is expected to do nothing.
     alert.critical(
       'LoopHung',
       text.fill(|||
@@ -74,7 +74,8 @@ function(config)
       verify='trading_bot_drawdown_ratio{$bot} <= %(max_drawdown)s'
     ),
 
-    // Twice the limit is an outage, in which nothing may be started anew and a person has to know: it waits for nothing.
+    // Twice the limit is an outage: Nightdesk restarts nothing, and a person has to know at once, so the rule has no
+    // wait.
     alert.critical(
       'ApiErrorRate',
       text.fill('max by (bot) (trading_bot_error_rate) > %s', 2 * limits.error_rate),
@@ -100,7 +101,7 @@ function(config)
       verify='trading_bot_error_rate{$bot} <= %(error_rate)s'
     ),
 
-    // Of the bot's own process: a busy host would have every bot on it restarted.
+    // Only the bot's own process counts: a busy host would restart every bot on it.
     alert.critical(
       'HighMemoryUsage',
       'max by (bot) (trading_bot_memory_usage_ratio) > %(memory_usage)s',

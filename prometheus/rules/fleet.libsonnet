@@ -1,4 +1,4 @@
-// Recording rules of all bots together; money is added up by currency only.
+// Recording rules of all bots together; they add up money within one currency only.
 local text = import '../text.libsonnet';
 function(config)
   local promql = (import 'promql.libsonnet')(config);
@@ -17,7 +17,7 @@ function(config)
     listed[0] + std.escapeStringJson(std.join('|', listed[1]));
   local currencies = std.set([config.currency] + [currency(config.bots[name]) for name in std.objectFields(config.bots)]);
 
-  // The last known of a bot that is down: its money has not left.
+  // The last known value of a bot that is down: its money has not left.
   local money(metric, known, selector=[]) = [
     record(
       text.fill('currency:trading_bot_%s:sum', metric),

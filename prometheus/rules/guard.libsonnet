@@ -1,5 +1,5 @@
-// Money alerts: evaluated each second or so, over what the exporter's guard saw seconds ago. A bot that it does not
-// look at has the usual series, and one that is down those that it had before.
+// Money alerts, evaluated about every second over the exporter's guard series, which are seconds old. For a bot
+// without the guard they read the usual series, for a bot that is down its last values.
 local duration = import '../duration.libsonnet';
 local text = import '../text.libsonnet';
 
@@ -26,7 +26,7 @@ function(config)
       verify=promql.proof('drawdown_ratio', '$bot') + ' <= %(critical_loss)s'
     ),
 
-    // Of an account each bot has a series of its own, since it is bots that can be kept from entering.
+    // Each bot of an account has its own series, because Nightdesk stops the entries of bots.
     alert.critical(
       'LossLimit',
       '(' + promql.newest('loss_limit_used_ratio', 'bot, limit, account') + |||

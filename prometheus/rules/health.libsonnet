@@ -1,4 +1,4 @@
-// Recording rules of health: 1 or 0 for each check of a bot, a host or an endpoint; what is unknown has no check.
+// Recording rules of health: 1 or 0 for each check of a bot, a host or an endpoint. An unknown check has no series.
 local duration = import '../duration.libsonnet';
 local text = import '../text.libsonnet';
 
@@ -9,7 +9,7 @@ function(config)
     promql.record(of + '_check:trading_bot_health:bool', within(expr), { check: name });
 
   [
-    // A bot that its owner stopped is neither running nor unhealthy; where no activity is known, an answer is enough.
+    // A bot that its owner stopped is neither running nor unhealthy. If the activity is unknown, an answer is enough.
     check('bot_running', text.fill(|||
       (bot:trading_bot_up:max unless on (bot) %s)
       * on (bot) (

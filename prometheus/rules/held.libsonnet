@@ -1,4 +1,4 @@
-// The largest open positions of the alert's bot, a line each; of a bot that holds none, or tells none, nothing.
+// The largest open positions of the alert's bot, one a line; empty if the bot holds or reports none.
 local figure(metric, format, unknown) =
   '{{ with query (printf `max(trading_bot_position_' + metric + '{bot=%q,symbol=%q,side=%q})` $labels.bot .Labels.symbol .Labels.side) }}' +
   '{{ . | first | value | ' + format + ' }}{{ else }}' + unknown + '{{ end }}';

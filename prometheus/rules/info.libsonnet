@@ -1,4 +1,4 @@
-// Information: summaries at their time, milestones once per crossing, suggestions that nothing acts on.
+// Information: summaries at their time, milestones once per crossing, suggestions without actions.
 local duration = import '../duration.libsonnet';
 local names = std.parseYaml(importstr '../../stack/names.yaml');
 local text = import '../text.libsonnet';
@@ -7,17 +7,17 @@ function(config)
   local alert = (import 'alert.libsonnet')(config);
   local promql = (import 'promql.libsonnet')(config);
 
-  // What is told at planned hours only must still be there when they begin, after the night of 25 hours too.
+  // News waits for its planned hours, so it must still fire when they begin, also after a night of 25 hours.
   local minutes(time) = 60 * std.parseInt(time[0:2]) + std.parseInt(time[3:5]);
   local hours = config.routing.info_hours;
   local quiet = if hours == null then 0 else (25 * 60 - (minutes(hours.to) - minutes(hours.from))) * 60;
 
   local fact(name, query, format) =
     name + ': {{ with query ' + query + ' }}{{ . | first | value | ' + format + ' }}{{ else }}unknown{{ end }}';
-  // So many bots are listed: a message of Telegram holds 4096 characters.
+  // The list is limited: a Telegram message holds 4096 characters.
   local listed = 15;
-  // All figures are of the period that ends now, as long as the exporter says that it is; of a bot that was not seen when
-  // it began, or is not seen now, what it made is unknown.
+  // All figures cover the period that ends now, while the exporter says that a report is due. If a bot was not seen
+  // at the begin of the period, or is not seen now, its profit is unknown.
   local summary(name, key, usual) = if !config.summaries[key].enabled then null else
     local start = text.fill('max(nightdesk_report_start_timestamp_seconds{period="%s"})', key);
     local of_period(query) = '(printf `' + query + '` $for)';
@@ -57,7 +57,7 @@ function(config)
       news=text.fill('{{ $labels.bot }}: %s, now {{ $value | printf "%.3g" }}.', text.fill(says, one.limit)),
       todo=text.fill('Think about %s. Nightdesk proposes it and does not do it.', one.action)
     );
-  // The condition of a suggestion is that of the alert which says the same with more urgency, and silences it.
+  // A suggestion has the condition of the more urgent alert that says the same; that alert silences it.
   local suggestions = if !config.performance.suggestions then [] else [
     suggestion('win_rate', 'low_win_rate', 'bot:trading_bot_win_rate:settled < %(limit)s', 'win rate < %s'),
     suggestion('drawdown', 'high_drawdown', 'max by (bot) (trading_bot_drawdown_ratio) > %(limit)s', 'drawdown > %s'),
@@ -70,7 +70,8 @@ function(config)
     ),
   ];
 
-  // Seen below the mark before and never above it: a bot that was there when Nightdesk first saw it crosses nothing.
+  // The value was seen below the mark and never above it: a bot that was above when Nightdesk first saw it crosses
+  // nothing.
   local step = duration.format(2 * duration.seconds(config.collection.trading.interval));
   local rearm = duration.format(config.milestones.rearm);
   [

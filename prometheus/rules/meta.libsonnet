@@ -1,14 +1,15 @@
-// Meta alerts: what watches is itself broken. Alertmanager tells people; webhook_actions never hears of them.
+// Meta alerts: Nightdesk itself is broken. Alertmanager notifies people; webhook_actions does not get these alerts.
 local text = import '../text.libsonnet';
 function(config)
   local alert = (import 'alert.libsonnet')(config);
   local promql = (import 'promql.libsonnet')(config);
   local range = promql.rate_range('system');
   local engine = config.webhook_actions_selector;
-  // How many of a part do not answer while another does. One exporter is enough for ExporterDown: none stands in for it.
+  // How many processes of a part do not answer while another does. For the exporter, one that does not answer already
+  // fires ExporterDown: no other exporter watches its bots.
   local missing(part, selector) =
     text.fill('label_replace(sum(1 - up{%s}) > 0 and max(up{%s}) == 1, "part", "%s", "", "")', [selector, selector, part]);
-  local longest_wait = 60;  // seconds; a message has a minute until the next person is to hear of it
+  local longest_wait = 60;  // seconds; a message has a minute until the next person is notified
   local not_reloaded(part, name, selector) =
     text.fill('label_replace(min(%s{%s}) == 0, "part", "%s", "", "")', [name, selector, part]);
   local counted(name, selector='') = promql.grown(name + selector, range, 'instance', text.fill('up{%s}', engine));
@@ -16,7 +17,8 @@ function(config)
   [
     alert.meta(
       'Watchdog',
-      // When the exporter last answered: webhook_actions refuses a word that is old, and pings outside for a new one only.
+      // When the exporter last answered: webhook_actions refuses an old notification, and pings the outside service
+      // only for a new one.
       text.fill('max(timestamp(up{%s} == 1))', config.exporter_selector),
       'always, while the exporter is scraped',
       summary='Alerts flow',
@@ -24,7 +26,7 @@ function(config)
       todo='None while it arrives.'
     ) + { annotations+: { seen_at: '{{ $value | printf "%.3f" }}' } },
 
-    // One failing group is enough: while trading is not scraped no alert of a bot can fire, whatever else answers.
+    // One failing group is enough: without the trading group no alert of a bot can fire, whatever else answers.
     alert.meta(
       'ExporterDown',
       text.fill('min(up{%(s)s}) == 0 or max(absent(up{%(s)s}))', { s: config.exporter_selector }),
@@ -43,7 +45,7 @@ function(config)
       todo="Write the bot's current secret into the file that its source names. No restart mends this."
     ),
 
-    // Replicas share the work: one of them is enough.
+    // Replicas share the work: one running replica is enough.
     alert.meta(
       'WebhookActionsDown',
       text.fill('max(up{%(s)s}) == 0 or max(absent(up{%(s)s}))', { s: engine }),
@@ -88,8 +90,8 @@ function(config)
       path='/rules'
     ),
 
-    // A start or a reload may drop some, which are told again seconds later: what counts is that it goes on. Another
-    // Prometheus tells of it; where there is but one, so does the Watchdog, which then stops.
+    // A start or a reload may drop some notifications, which are sent again seconds later, so only a lasting loss
+    // counts. Another Prometheus reports it; with a single Prometheus the Watchdog does, because it stops.
     alert.meta(
       'AlertsDropped',
       text.fill('sum(increase(prometheus_notifications_dropped_total{%s}[%s])) > 0', [config.prometheus_selector, range]),
@@ -120,7 +122,7 @@ function(config)
       path='/alerts'
     ),
 
-    // A call that nobody takes is no failure of ours: the next person hears of it.
+    // A call that nobody takes is no failure of Nightdesk: it calls the next person.
     alert.meta(
       'DeliveriesFailing',
       text.fill('sum by (channel) (%s) > 0', counted('nightdesk_deliveries_failed_total', '{reason!="unanswered"}')),

@@ -1,4 +1,4 @@
-// Recording rules of milestones: how far a bot is on the way to each, 1 where it is reached.
+// Recording rules of milestones: the progress of a bot towards each, 1 when it is reached.
 local duration = import '../duration.libsonnet';
 local text = import '../text.libsonnet';
 

@@ -1,4 +1,5 @@
-// Recording rules of the service level: 1 or 0 for each objective of a bot, all of them, and the share that is met.
+// Recording rules of the service level: 1 or 0 for each objective of a bot, all objectives together, and the share
+// that is met.
 local duration = import '../duration.libsonnet';
 local text = import '../text.libsonnet';
 
@@ -12,7 +13,8 @@ function(config)
     text.fill('max by (bot) (bot_objective_window:trading_bot_error_budget:burn{objective="%s",window="%s"}) <= bool 1', [name, window]);
   local quantile(name, limit) =
     text.fill('bot:trading_bot_response_time_seconds:%s < bool %s', [name, duration.seconds(limit)]);
-  // No bot that trades a few times an hour makes a hundred requests a second: shown, and counted only where it is wanted.
+  // No bot that trades a few times an hour makes a hundred requests a second: throughput is shown, but counts only if
+  // the settings say so.
   local counted = if sla.throughput.alert then '' else '{objective!="throughput"}';
 
   [
@@ -21,7 +23,7 @@ function(config)
       text.fill('1 - max by (bot) (bot_objective_window:trading_bot_error_budget:burn{objective="availability",window="%s"}) * %s', [window, 1 - sla.availability])
     ),
     record('bot:trading_bot_api_requests:peak', text.fill('max_over_time(bot:trading_bot_api_requests:rate[%s])', promql.range(sla.throughput.peak_over))),
-    // Of a bot that was seen for a short while only, one missed scrape is a large share, and a short time.
+    // For a bot that was seen for a short while, one missed scrape is a large share but a short time.
     met('availability', text.fill('max by (bot) (bot_window:trading_bot_missed:seconds{window="%s"}) <= bool %s', [window, (1 - sla.availability) * duration.seconds(sla.window)])),
     met('error_rate', kept('error_rate')),
     met('response_time', promql.min_by_bot([

@@ -8,7 +8,7 @@ function(config)
   local record = promql.record;
   local of_bot(metric) = text.fill('max by (bot) (trading_bot_%s)', metric);
 
-  // Each part as 0 to 1. What the bot had before its first trade is its equity less all that it has made since.
+  // Each part is 0 to 1. The capital before the first trade is the equity minus all profit since.
   local parts = {
     win_rate: 'bot:trading_bot_win_rate:settled',
     sharpe_ratio: text.fill('%s / %(sharpe_ratio)s', of_bot('sharpe_ratio')),
@@ -23,8 +23,8 @@ function(config)
     text.fill('clamp(%s, 0, 1)', text.filler(performance.scale)(parts[name])),
     { part: name }
   );
-  // Parts that are unknown are left out, and so are their weights. Of a bot that is down only its availability is known:
-  // it has no score.
+  // Unknown parts are left out, with their weights. For a bot that is down only the availability is known, so it has
+  // no score.
   local weighted(name) =
     text.fill('bot_part:trading_bot_performance:score{part="%s"} * %s', [name, performance.weights[name]]);
   local weight(name) =
@@ -47,7 +47,8 @@ function(config)
   };
   local limit(name) = duration.seconds(performance.benchmarks[name]);
   local compared(name) = [
-    // The figure in benchmarks: of a `min_` one or more is met, of a `max_` one or less.
+    // The figure relative to its benchmark: a `min_` benchmark is met at one or more, a `max_` benchmark at one or
+    // less.
     record('bot_benchmark:trading_bot_performance:ratio', text.fill('%s / %s', [benchmarks[name], limit(name)]), { benchmark: name }),
     record(
       'bot_benchmark:trading_bot_performance:met',

@@ -1,4 +1,4 @@
-// Alerts about what a bot holds and has ordered, one for each position or symbol, by severity.
+// Alerts about open positions and orders, one for each position or symbol, by severity.
 local duration = import '../duration.libsonnet';
 local text = import '../text.libsonnet';
 
@@ -10,13 +10,13 @@ function(config)
   local of_position = ['bot', 'symbol', 'side'];
   local the_position = 'the {{ $labels.side }} position of {{ $labels.bot }} in {{ $labels.symbol }}';
 
-  // The guard sees a danger before the next scrape does. What it was when the bot, or the exporter, went down counts on:
-  // a position is not safe because nobody sees it.
+  // The guard sees a danger before the next scrape. The last known danger counts while the bot or the exporter is
+  // down: a position is not safe because nobody sees it.
   local newest(by, metric) = text.fill(
     '(%s or bot_position:trading_bot_position_%s:known)',
     [promql.newest('position_' + metric, std.join(', ', of_position), by), metric]
   );
-  // Of a position that is closed there is no figure; that it is, only the count of the symbol's positions says.
+  // A closed position has no series; only the symbol's count of positions shows that it is closed.
   local or_closed = ' or max(trading_bot_active_positions{$bot,$symbol}) == 0';
   local held = '$bot,$symbol,$side';
   local or_closed_since(metric) = or_closed + ' unless on () ' + promql.guard('position_' + metric, held);
@@ -38,7 +38,7 @@ function(config)
         todo='Close a part of it or add margin before the exchange closes all of it at its price.',
         verify=promql.proof('position_liquidation_distance_ratio', held, 'min') + ' >= %(liquidation_distance)s' + or_closed_since('liquidation_distance_ratio')
       ),
-      // Where the account backs several positions the price of one says little: then its margin tells.
+      // If the account backs several positions, the price of one says little; the margin ratio decides.
       alert.critical(
         'LiquidationNear',
         newest('max', 'margin_ratio') + text.fill(' > %s', critical.margin_ratio) +

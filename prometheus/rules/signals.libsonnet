@@ -1,5 +1,5 @@
-// Recording rules of what other rules ask for more than once: a bot's trades, its response times, an endpoint's latency.
-// Two exporters that scrape one bot say everything twice: each series is taken once, by `max`, before it is added up.
+// Recording rules that several rules use: a bot's trades, its response times, an endpoint's latency. If two exporters
+// scrape one bot, each series exists twice: `max` takes each once before a sum.
 local duration = import '../duration.libsonnet';
 local text = import '../text.libsonnet';
 function(config)
@@ -8,16 +8,15 @@ function(config)
   local range = promql.rate_range();
   local of_position = ['bot', 'symbol', 'side'];
 
-  // Below that many requests a quantile is no more than the slowest of them.
+  // With fewer requests a quantile is just the slowest of them.
   local quantile(name, share) = record('bot:trading_bot_response_time_seconds:' + name, text.fill(|||
     histogram_quantile(%s, max by (bot, le) (rate(trading_bot_response_time_seconds_bucket[%s])))
     and on (bot) max by (bot) (increase(trading_bot_response_time_seconds_count[%s])) >= %s
   |||, [share, range, range, config.sla.requests_minimum]));
 
-  // What a bot had lost is still lost while nothing newer is known of it: it is down, it tells no more of it, or the
-  // exporter is down. Each evaluation passes on what the one before knew, and when that was, until that is too old.
-  // `while` is there as long as the bot, or the limit, is one of the settings. The guard may have seen what no scrape of
-  // trading did.
+  // A bot's loss stays a loss while no newer value is known: the bot is down, no longer reports it, or the exporter
+  // is down. Each evaluation passes on the last value and its time until it is too old. `while` exists as long as the
+  // bot, or the limit, is in the settings. The guard may have seen what no scrape of the trading group did.
   local losses(level, names, labels, time, while) =
     local of = std.join(', ', labels);
     local fill(template, values) = text.fill(template, {
@@ -39,9 +38,8 @@ function(config)
       for name in names
     ];
 
-  // What a bot had before it went down is still lost while it is down, and while the exporter is: each evaluation
-  // passes on what the one before knew, until the bot says otherwise.
-  // `but` says of what it is known no more.
+  // The loss of a bot that goes down stays a loss while the bot or the exporter is down: each evaluation passes on
+  // the last value until the bot reports another one. `but` names what is no longer known.
   local kept(level, name, now, but='') =
     local before = text.fill('%s:trading_bot_%s:known', [level, name]);
     record(before, text.fill(|||
@@ -51,14 +49,14 @@ function(config)
     |||, { now: now, before: before, exporter: config.exporter_selector, but: but }));
   local told(name, labels) = text.fill('max by (%s) (trading_bot_%s)', [labels, name]);
   local known(name) = kept('bot', name, told(name, 'bot'));
-  // What a bot made on the day that it died is none of the next day's: nobody knows what it made then.
+  // The profit of the day on which a bot died does not count for the next day: nobody knows that day's profit.
   local known_in_window(name) = kept(
     'bot_window',
     name,
     told(name, 'bot, window'),
     ' unless on (bot, window) bot_window:trading_bot_pnl_window_end_timestamp_seconds:known <= time()',
   );
-  // What nobody has seen for so long may be closed, by a stop or by hand.
+  // After so long without a sample the position may be closed, by a stop or by hand.
   local endangered(name, worst='max') = kept(
     'bot_position',
     name,
@@ -85,7 +83,7 @@ function(config)
     kept('bot_window', 'pnl_window_end_timestamp_seconds', told('pnl_window_end_timestamp_seconds', 'bot, window')),
     known_in_window('pnl'),
     known_in_window('pnl_all'),
-    // Positions are added up first: of a symbol that was closed an hour of samples would bring it back.
+    // Positions are added up first: an hour of samples would bring a closed symbol back.
     kept('bot', 'active_positions', 'sum by (bot) (max by (bot, symbol) (trading_bot_active_positions))'),
     kept('bot', 'trades', 'sum by (bot) (max by (bot, symbol, side, outcome) (trading_bot_trades_total))'),
     kept('bot', 'answered_timestamp_seconds', 'max by (bot) (nightdesk_exporter_last_success_timestamp_seconds)'),
@@ -93,7 +91,7 @@ function(config)
     endangered('position_liquidation_distance_ratio', 'min'),
     endangered('position_margin_ratio', 'max'),
     record('bot:trading_bot_trades:sum', 'sum by (bot) (max by (bot, symbol, side, outcome) (trading_bot_trades_total))'),
-    // The win rate of three trades is no win rate.
+    // Three trades make no win rate.
     record(
       'bot:trading_bot_win_rate:settled',
       text.fill('max by (bot) (trading_bot_win_rate) and on (bot) bot:trading_bot_trades:sum >= %s', config.thresholds.warning.win_rate_trades)
@@ -103,7 +101,7 @@ function(config)
     quantile('p99', 0.99),
     record('bot:trading_bot_api_requests:rate', text.fill('sum by (bot) (max by (bot, outcome) (rate(trading_bot_api_requests_total[%s])))', range)),
     record('trading_bot_network_latency_seconds', text.fill('max by (endpoint) (probe_duration_seconds{%s})', config.probe_selector)),
-    // Errors a second, by where they were seen: in calls to the exchange, in the log, on the way to an endpoint.
+    // Errors a second, by place: calls to the exchange, the log, the connection to an endpoint.
     record(
       'bot_source:trading_bot_errors:rate',
       text.fill('max by (bot) (rate(trading_bot_api_requests_total{outcome="error"}[%s]))', range),

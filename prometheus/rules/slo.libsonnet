@@ -1,4 +1,4 @@
-// Alerts on the service level: an objective is missed, or its error budget is spent too fast.
+// Alerts on the service level: a bot misses an objective, or its error budget burns too fast.
 local duration = import '../duration.libsonnet';
 local text = import '../text.libsonnet';
 
@@ -7,7 +7,7 @@ function(config)
   local sla = config.sla;
   local severe = { critical: alert.critical, warning: alert.warning };
   local actions(objective) = std.get(sla.actions, objective, sla.actions.default);
-  // What is wrong, as the objective puts it: the day's figure for one that is missed, the pace for a budget.
+  // The alert's text in the objective's terms: the day's figure for a missed objective, the burn rate for a budget.
   local said = {
     availability: 'answers too rarely',
     error_rate: 'has too many failing API calls',
@@ -16,15 +16,15 @@ function(config)
     data_age: 'has market data that are too old',
     model_accuracy: 'predicts too badly',
   };
-  // Throughput is shown; it alerts only where it is wanted.
+  // Throughput is shown; it alerts only if the settings say so.
   local objectives = [name for name in std.objectFields(said) if name != 'throughput' || sla.throughput.alert];
   local todo = 'See on the dashboard since when, and what changed then.';
 
-  // Where ApiErrorRate says it more precisely, or is about to, these only repeat it.
+  // ApiErrorRate says the same more precisely, so these alerts leave out what it reports, or soon will.
   local said_already(objective) = if objective != 'error_rate' then '' else '\nunless on (bot) ALERTS{alertname=~"TradingBot(ApiErrorRate)"}';
 
-  // A missed scrape is no outage, and of a bot that was seen for a short while only a large share: the time that a bot
-  // did not answer has to be long as well.
+  // A missed scrape is no outage, and for a bot that was seen for a short while it is a large share: so the bot must
+  // also have failed to answer for a long time.
   local for_long(objective, window, budget=0) =
     if objective != 'availability' then ''
     else text.fill('\nand on (bot) bot_window:trading_bot_missed:seconds{window="%s"} >= %s', [
@@ -45,7 +45,7 @@ function(config)
     verify='bot_objective:trading_bot_objective:met{$bot,$objective} == 1'
   );
 
-  // Two windows: the long one says that it matters, the short one that it goes on.
+  // Two windows: the long one shows that it matters, the short one that it continues.
   local burning(rate, objective) =
     local burn(window) =
       text.fill('bot_objective_window:trading_bot_error_budget:burn{objective="%s",window="%s"}', [objective, duration.format(window)]);

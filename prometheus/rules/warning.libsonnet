@@ -1,4 +1,4 @@
-// Warnings: what turns critical, or costs money, if nobody looks at it within the hour.
+// Warnings: they turn critical, or cost money, if nobody looks within the hour.
 local duration = import '../duration.libsonnet';
 local text = import '../text.libsonnet';
 
@@ -9,7 +9,7 @@ function(config)
   local scrape = duration.seconds(config.collection.trading.interval);
   local time(limit) = duration.format(limit);
 
-  // A busy host, which no bot is restarted for, warns under the same name as a busy bot.
+  // A busy host, which restarts no bot, warns under the same name as a busy bot.
   local of_host(name, metric, condition, limit, what) = alert.warning(
     name,
     text.fill('max by (host) (trading_bot_host_%s_usage_ratio) > %(%s_usage)s', [metric, metric]),
@@ -49,7 +49,7 @@ function(config)
       summary='{{ $labels.model }} of {{ $labels.bot }} drifts',
       problem='What {{ $labels.model }} of {{ $labels.bot }} sees is no longer what it was trained on ({{ $value | printf "%.2f" }}).',
       todo='Retrain it on recent data; see whether the market changed or the data did.',
-      // A score is enough to say that it is over: whether the flag is down too is part of the question where it is known.
+      // The score is enough to prove that the drift is over; the flag counts too if it is known.
       verify=|||
         (max(trading_bot_model_drift_score{$bot,$model}) <= %(drift_score)s or max(trading_bot_model_drift_detected{$bot,$model}) == 0)
         unless max(trading_bot_model_drift_detected{$bot,$model}) == 1
@@ -194,7 +194,8 @@ function(config)
       verify='trading_bot_risk_utilization_ratio{$bot} <= %(risk_utilization)s'
     ),
 
-    // Compared with the bot's own past: what a fill costs depends on what it trades. Both sides need enough fills.
+    // The rule compares a bot with its own past, because the cost of a fill depends on the symbols. Both sides need
+    // enough fills.
     alert.warning(
       'SlippageHigh',
       |||
@@ -218,7 +219,7 @@ function(config)
       verify='max(trading_bot_slippage_mean_basis_points{$bot,$leg,span="recent"}) <= %(slippage_factor)s * clamp_min(max(trading_bot_slippage_mean_basis_points{$bot,$leg,span="before"}), 0) + %(slippage_margin)s'
     ),
 
-    // Unknown is never safe: an alert of a loss that cannot be known waits in vain.
+    // Unknown is never safe: an alert on an unknown loss would wait in vain.
     alert.warning(
       'LimitUnknown',
       |||
@@ -249,7 +250,8 @@ function(config)
       verify='trading_bot_drawdown_ratio{$bot} >= 0'
     ),
 
-    // Compared with the time before it, of which it is no part; where nothing is known of that, the count alone decides.
+    // The rule compares the window with the time before it; if nothing is known of that time, the count alone
+    // decides.
     alert.warning(
       'LogErrorBurst',
       text.fill(|||
@@ -273,7 +275,7 @@ function(config)
       ])
     ),
 
-    // Where an alert that says it more precisely fires, or is about to, this one only repeats it.
+    // If an alert that says the same more precisely fires, or is about to, this one does not.
     alert.warning(
       'HealthUnhealthy',
       text.fill(|||

@@ -1,1 +1,1 @@
-"""The drill: real alerts of a synthetic bot, followed from their metric to the person who answers."""
+"""The drill: real alerts of a synthetic bot, traced from their metric to the person who answers."""

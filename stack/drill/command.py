@@ -1,4 +1,4 @@
-"""The command `nightdesk drill`: one alert or all, now or at planned times; or what the last one came to."""
+"""The command `nightdesk drill`: one alert or all, now or on schedule; or the result of the last one."""
 
 import json
 import logging
@@ -65,7 +65,7 @@ def drill(
 
 
 def run(settings: Settings, wish: DrillRequest, say: Say, patience: HopTimeouts | None = None) -> Result:
-    """Run a drill to its end and return what it came to."""
+    """Run a drill to its end and return its result."""
     return Drill(settings, rendered(settings), alerts(settings), wish, patience or usual(settings)).go(say)
 
 
@@ -77,13 +77,13 @@ def usual(settings: Settings) -> HopTimeouts:
 
 
 def alerts(settings: Settings) -> list[tuple[str, str]]:
-    """Return the alerts that the settings switch on, each with its severities."""
+    """Return the alerts that the settings enable, each with its severities."""
     rules = evaluate(ROOT / "prometheus/alerts.jsonnet", json.dumps(as_data(settings)))
     return [(rule["name"].removeprefix("TradingBot"), rule["severity"]) for rule in rules]
 
 
 def _known(settings: Settings, alert: str | None) -> str | None:
-    """Return an alert's name as settings write it. Raises NotDone."""
+    """Return an alert's name as the settings write it. Raises NotDone."""
     if alert is None:
         return None
     name = alert.removeprefix("TradingBot")
@@ -95,7 +95,7 @@ def _known(settings: Settings, alert: str | None) -> str | None:
 
 
 def _bot(settings: Settings, bot: str | None) -> str | None:
-    """Return a bot's name. Raises NotDone for one that there is not."""
+    """Return a bot's name. Raises NotDone for an unknown bot."""
     if bot is not None and bot not in settings.bots:
         raise NotDone(f"--bot: {bot} is not in bots; known: {', '.join(sorted(settings.bots)) or 'none yet'}")
     return bot
@@ -118,7 +118,7 @@ def serve(
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
-    """Drill all alerts at each planned time, announced; never returns. Raises NotDone without a schedule."""
+    """Announce and drill all alerts at each planned time, for ever. Raises NotDone without a schedule."""
     planned = settings.drill.schedule
     if planned is None:
         raise NotDone("drill.schedule: is not set, so no drill is planned")
@@ -132,7 +132,7 @@ def serve(
                 settings, DrillRequest(gap=float(settings.drill.gap)), lambda text: print(text, flush=True)
             )
             report.keep(data, result)
-        except Exception:  # one drill that a defect ends must not end the next
+        except Exception:  # a drill that fails by a defect must not end the next one
             log.exception("a drill was ended by a defect")
             schedule.tell_failure(settings)
             continue
@@ -143,4 +143,4 @@ def serve(
 
 def _sleep_until(at: datetime, now: Callable[[], datetime], sleep: Callable[[float], None]) -> None:
     while (left := (at - now()).total_seconds()) > 0:
-        sleep(min(left, 60.0))  # in pieces, since a clock may be set
+        sleep(min(left, 60.0))  # in short sleeps, because someone may set the clock

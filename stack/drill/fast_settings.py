@@ -1,4 +1,4 @@
-"""The pace of a drill: the settings with waits so short that every alert fires within minutes."""
+"""A drill's settings: waits so short that every alert fires within minutes."""
 
 from stack.settings import Duration, Settings
 from stack.settings.load import faster
@@ -9,7 +9,7 @@ _LONGEST = 180.0  # seconds that an alert may wait before it fires
 
 
 def quick(settings: Settings) -> Settings:
-    """Return the settings that the drill's rules and its synthetic bot's series are made by."""
+    """Return the settings for the drill's rules and the synthetic bot's series."""
     waits = [float(alert.for_) for alert in settings.alerts.values()]
     waits += [float(rate.for_) for rate in settings.sla.burn_rates]
     shortened: Settings = faster(settings, max(1.0, max(waits) / _LONGEST))
@@ -22,7 +22,7 @@ def quick(settings: Settings) -> Settings:
 
 
 def stay(settings: Settings) -> dict[str, str]:
-    """Return by severity for how long an alert of a drill fires at least: beyond Alertmanager's wait."""
+    """Return by severity how long a drill's alert fires at least: longer than Alertmanager's wait."""
     wait = settings.routing.group_wait
     waits = {"critical": wait.critical, "warning": wait.warning, "info": wait.info, "meta": wait.critical}
     return {severity: str(Duration(seconds + _SENT_WITHIN)) for severity, seconds in waits.items()}

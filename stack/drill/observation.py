@@ -1,4 +1,4 @@
-"""What a drill sees of the parts: one look at Prometheus, Alertmanager and webhook_actions each second."""
+"""Observes Prometheus, Alertmanager and webhook_actions once a second during a drill."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -13,14 +13,14 @@ from clients.stack_requests import stack_request
 from stack.drill.rules import ASKED, LABEL
 from stack.settings import Settings
 
-_WITHIN = 3.0  # seconds for one answer of a part beside us
+_WITHIN = 3.0  # seconds for one answer of a local part
 _NOTHING: frozenset[str] = frozenset()
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Held:
-    """An alert in Alertmanager: who hears of it, and what keeps it from being sent."""
+    """An alert in Alertmanager: who is notified, and what holds it back."""
 
     receivers: frozenset[str] = frozenset()
     silenced: tuple[str, ...] = ()
@@ -40,7 +40,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Incident:
-    """What webhook_actions knows of an alert; `runs` are its actions as (name, outcome, begun)."""
+    """An alert's incident in webhook_actions; `runs` are its actions as (name, outcome, begun)."""
 
     id: int
     opened_at: float
@@ -50,7 +50,7 @@ class Incident:
 
 @dataclass(frozen=True)
 class Seen:
-    """One look. Alerts and incidents stand by their label `drill`; counts by integration.
+    """One observation. Alerts and incidents by their label `drill`, counts by integration.
 
     `silent` names the parts that do not answer, and why.
     """
@@ -69,13 +69,13 @@ class Silent(Exception):
 
 
 class Parts:
-    """The running parts, as the settings reach them."""
+    """The running parts, at the addresses of the settings."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
 
     def give(self, page: Iterable[str]) -> None:
-        """Have every exporter show a page to Prometheus. Raises Silent."""
+        """Make every exporter serve a page to Prometheus. Raises Silent."""
         body = {"page": "".join(f"{line}\n" for line in page)}
         file = self._settings.webhook_actions.tokens.reload_file
         for url in self._settings.services.exporter.urls:
@@ -92,7 +92,7 @@ class Parts:
                 )
 
     def look(self, run: str) -> Seen:
-        """Return what is seen of a drill now."""
+        """Return the present observation of a drill."""
         silent: dict[str, str] = {}
 
         def part(name: str, look: Callable[[], T], nothing: T) -> T:
@@ -103,7 +103,7 @@ class Parts:
                 return nothing
 
         metrics, firing = part("Prometheus", lambda: self._prometheus(run), (_NOTHING, _NOTHING))
-        # Counts come first: of an alert that is not there yet they hold no message.
+        # Counts come first: they cannot yet include a message of an alert that the alerts' answer lacks.
         tried, failed = part("Alertmanager", self._counts, (Counter[str](), Counter[str]()))
         held = part("Alertmanager", lambda: self._held(run), dict[str, Held]())
         incidents = part("webhook_actions", lambda: self._incidents(run), dict[str, Incident]())
@@ -153,7 +153,7 @@ class Parts:
         )
 
     def _held(self, run: str) -> dict[str, Held]:
-        # By groups, each of one receiver: only these say what is muted.
+        # By groups, each of one receiver: only groups say what is muted.
         query = {"filter": f'{LABEL}=~"{run}-.+"'}
         held: dict[str, Held] = {}
         for group in self.get("alertmanager", "api/v2/alerts/groups", query).json():

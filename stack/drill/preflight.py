@@ -1,4 +1,4 @@
-"""What is looked at before a drill: does what runs agree with what the settings make?"""
+"""Checks before a drill that the running parts agree with the settings."""
 
 import time
 from collections import Counter
@@ -9,13 +9,13 @@ from typing import Any
 from stack.drill.observation import Parts, Silent
 from stack.settings import Settings
 
-_FORGOTTEN = timedelta(days=1)  # a silence that lasts longer hides more than what it was made for
-_OLD = 180.0  # seconds since the loop last went round; it does once a minute
+_FORGOTTEN = timedelta(days=1)  # a longer silence hides more than its author wanted
+_OLD = 180.0  # seconds since the watchdog's loop last completed; it does once a minute
 Check = Callable[[Settings, Parts, Mapping[str, Any]], Iterator[str]]
 
 
 def differences(settings: Settings, parts: Parts, rendered: Mapping[str, Any]) -> list[str]:
-    """Return the faults that need no alert to be seen; `rendered` is by file what settings make."""
+    """Return the faults that need no alert; `rendered` has the rendered text by file."""
     found = []
     for check in (_rules, _targets, _silences, _round_trip):
         try:
@@ -28,7 +28,7 @@ def differences(settings: Settings, parts: Parts, rendered: Mapping[str, Any]) -
 
 
 def _rules(_: Settings, parts: Parts, rendered: Mapping[str, Any]) -> Iterator[str]:
-    """Every rule of the settings is in force, of the drill's too, and none fails."""
+    """Check that every rule of the settings, and of the drill, is loaded and that none fails."""
     groups = parts.get("prometheus", "api/v1/rules").json()["data"]["groups"]
     running = Counter(
         _named(group["name"], rule["name"], rule.get("labels", {}))
@@ -55,7 +55,7 @@ def _named(group: str, name: str, labels: Mapping[str, str]) -> tuple[str, str, 
 
 
 def _targets(_: Settings, parts: Parts, rendered: Mapping[str, Any]) -> Iterator[str]:
-    """Everything that the settings watch is scraped, and answers."""
+    """Check that Prometheus scrapes everything that the settings watch."""
     active = parts.get("prometheus", "api/v1/targets?state=active").json()["data"]["activeTargets"]
     states: dict[str, list[Mapping[str, Any]]] = {}
     for one in active:
@@ -78,7 +78,7 @@ def _silences(_: Settings, parts: Parts, __: Mapping[str, Any]) -> Iterator[str]
 
 
 def _round_trip(settings: Settings, parts: Parts, __: Mapping[str, Any]) -> Iterator[str]:
-    """Find out whether the loop that pings the dead man's switch has worked lately."""
+    """Check whether the loop that pings the dead man's switch has worked lately."""
     parts.get("webhook_actions", "healthz")
     query = {"query": "max(nightdesk_round_trip_timestamp_seconds)"}
     found = parts.get("prometheus", "api/v1/query", query).json()["data"]["result"]

@@ -1,4 +1,4 @@
-"""How far each alert of a drill has come, and what is wrong with it: pure functions of what is seen."""
+"""How far each alert of a drill has come, and its faults: pure functions of observations."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -7,12 +7,12 @@ from stack.drill.observation import Held, Incident, Seen
 from stack.drill.routes import WEBHOOK, MatchedRoute
 from stack.drill.scripts import Script
 
-ESCALATED = ("critical", "warning")  # what a person has to answer
-_OF_ENGINE = (*ESCALATED, "info")  # what webhook_actions hears of
-_LOOKS = 2.0  # seconds by which a look may see an alert later than Alertmanager has it
+ESCALATED = ("critical", "warning")  # alerts that a person has to answer
+_OF_ENGINE = (*ESCALATED, "info")  # alerts that webhook_actions gets
+_LOOKS = 2.0  # seconds by which an observation may be later than Alertmanager
 _ANSWERS = ("acknowledged", "snoozed")
 _UNTOLD = ("not_told", "unreachable")
-# By which time intervals Alertmanager holds back what is of a severity, as planned.
+# The time intervals by which Alertmanager holds back a severity as planned.
 _PLANNED = {"info": {"info"}, "warning": {"quiet"}}
 _BROKEN = "<error expanding template"
 
@@ -57,19 +57,19 @@ class Progress:
 
     @property
     def wanted(self) -> tuple[str, ...]:
-        """The integrations by which Alertmanager tells people."""
+        """The integrations over which Alertmanager notifies people."""
         each = (name for route in self.routes for name in route.integrations if name != WEBHOOK)
         return tuple(dict.fromkeys(each))
 
     @property
     def postponed(self) -> bool:
-        """Whether Alertmanager holds it back as settings planned: news, and warnings in quiet hours."""
+        """Whether Alertmanager holds it back as planned: news, and warnings in quiet hours."""
         muted = self.held.muted if self.held else frozenset()
         return bool(muted) and muted <= _PLANNED.get(self.severity, set())
 
     @property
     def is_told(self) -> bool:
-        """Whether every hop up to the people has been seen."""
+        """Whether the alert has passed every hop before the people."""
         heard = self.engine is not None or self.severity not in _OF_ENGINE
         missing = not self.postponed and set(self.wanted) - self.told.keys()
         engine_tells = bool(self.wanted) or self.severity not in ESCALATED or bool(said(self.incident))
@@ -77,7 +77,7 @@ class Progress:
 
 
 def said(incident: Incident | None) -> list[str]:
-    """Return what webhook_actions told to whom."""
+    """Return what webhook_actions sent to whom."""
     kinds = ("told", "escalated")
     return [line.text for line in (incident.timeline if incident else ()) if line.kind in kinds]
 
@@ -118,7 +118,7 @@ def _first(known: float | None, here: bool, now: float) -> float | None:
 
 
 def faults(one: Progress, patience: HopTimeouts, now: float) -> Iterator[str]:
-    """Yield what is wrong with an alert by now."""
+    """Yield the faults of an alert so far."""
     yield from wrong(one)
     yield from late(one, patience, now)
     if one.alertmanager is not None and one.severity in ESCALATED and one.answer is None:
@@ -126,7 +126,7 @@ def faults(one: Progress, patience: HopTimeouts, now: float) -> Iterator[str]:
 
 
 def is_done(one: Progress, patience: HopTimeouts, now: float) -> bool:
-    """Return whether nothing more is waited for."""
+    """Return whether the drill waits for nothing more of this alert."""
     if any(late(one, patience, now)):
         return True
     if one.alertmanager is None or not (one.is_told or _is_kept(one.held)):
@@ -172,7 +172,7 @@ def _channels(one: Progress, since: float, within: float, now: float) -> Iterato
 
 
 def wrong(one: Progress) -> Iterator[str]:
-    """Yield what is wrong however long one waits."""
+    """Yield the faults that no waiting can mend."""
     held, planned = one.held, {route.receiver for route in one.routes}
     if held is not None:
         if held.receivers != planned:

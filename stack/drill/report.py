@@ -1,4 +1,4 @@
-"""What a drill came to, as a table for people and as a file that is kept."""
+"""A drill's result, as a table for people and as a stored file."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -12,7 +12,7 @@ HEAD = ("alert", "severity", "metric", "rule", "Alertmanager", "engine", "told",
 
 
 def as_data(result: Result) -> dict[str, Any]:
-    """Return a result as it is kept: seconds of each hop since the alert's first series, and all faults."""
+    """Return a result in its stored form: seconds of each hop since the first series, and all faults."""
     return {
         "run": result.run,
         "began": result.began.isoformat(),
@@ -56,13 +56,13 @@ def keep(data: Path, result: Result) -> Path:
 
 
 def last(data: Path) -> dict[str, Any] | None:
-    """Return the last result that was kept, None where there is none."""
+    """Return the last stored result, None without one."""
     files = sorted((data / "drills").glob("*.json"))
     return json.loads(files[-1].read_text(encoding="utf-8")) if files else None
 
 
 def lines(kept: dict[str, Any]) -> Iterator[str]:
-    """Yield a kept result as a person reads it: the table of hops, then the faults."""
+    """Yield a stored result for people: the table of hops, then the faults."""
     rows = [HEAD, *(tuple(_cells(one)) for one in kept["alerts"])]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     yield f"drill {kept['run']}, {kept['seconds']:.0f} s; seconds are since the alert's first series"
@@ -88,7 +88,7 @@ def _cells(one: dict[str, Any]) -> Sequence[str]:
 
 
 def _by_engine(line: str) -> str:
-    """Return `contact: channel` of a line that says whom webhook_actions reached itself, else nothing."""
+    """Return `contact: channel` if webhook_actions itself reached the contact, else an empty string."""
     contact, over, channel = line.partition(" over ")
     return f"{contact}: {channel}" if over and "," not in channel and " " not in contact else ""
 

@@ -1,4 +1,4 @@
-"""Which receivers the rendered configuration gives an alert to, and by what each of them sends."""
+"""Finds the receivers of an alert in the rendered configuration, and the integrations of each."""
 
 import json
 import re
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 _MATCHER = re.compile(r'(\w+)(=~|!~|!=|=)(".*")', re.DOTALL)
-WEBHOOK = "webhook"  # the integration by which webhook_actions hears
+WEBHOOK = "webhook"  # the integration for webhook_actions
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class MatchedRoute:
 
 
 def matched_routes(config: Mapping[str, Any], labels: Mapping[str, str]) -> list[MatchedRoute]:
-    """Return the receivers of an alert with these labels, as Alertmanager finds them."""
+    """Return the receivers of an alert with these labels, as Alertmanager chooses them."""
     integrations = {
         one["name"]: tuple(
             key.removesuffix("_configs") for key, value in one.items() if key != "name" for _ in value

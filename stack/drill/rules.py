@@ -1,8 +1,7 @@
-"""The drill's rules: each alert of the settings once more, over the series of the synthetic bot alone.
+"""The drill's rules: a copy of each alert over the series of the synthetic bot alone.
 
-They are made from the same source as those in earnest, with shortened waits, and read metrics of names of
-their own: no rule in earnest, no dashboard and no report sees a series of the drill, and no rule of the drill
-sees a bot.
+They come from the same source as the real rules, with shorter waits, and read metrics with their own names:
+no real rule, dashboard or report reads a series of the drill, and no rule of the drill reads a bot.
 """
 
 import re
@@ -11,30 +10,28 @@ from typing import Any
 
 from stack.drill.fast_settings import SCRAPE
 
-LABEL = "drill"  # which drill an alert belongs to; Nightdesk runs no action for an alert that has it
-ASKED = "drill_asked"  # 1 for each alert that is drilled now, with its name and severity
+LABEL = "drill"  # which drill an alert belongs to; Nightdesk runs no action for an alert with this label
+ASKED = "drill_asked"  # 1 for each alert that the drill plays now, with its name and severity
 MARK = "DRILL: "
 _SAID = "A drill: nothing is wrong, and no bot is touched.\n"
 _TODO = "Acknowledge this; do nothing else. In earnest: "
 _FRESH = "5s"
-_UNDRILLED = (
-    "TradingBotWatchdog",
-)  # it always fires; the dead man's switch outside is what it is drilled by
-# The names of all metrics that rules read: ours, and those of the parts that are watched.
+_UNDRILLED = ("TradingBotWatchdog",)  # it always fires; the dead man's switch outside tests it
+# The names of all metrics that rules read: Nightdesk's, and those of the watched parts.
 _METRIC = re.compile(r"\b(?=trading_bot_|nightdesk_|probe_|alertmanager_|prometheus_|up\{)")
 _NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 Rule = dict[str, Any]
 
 
 def renamed(text: str) -> str:
-    """Return a query, or a text that holds queries, with the drill's metrics in place of those in earnest."""
+    """Return a query, or a text that contains queries, with the drill's metrics instead of the real ones."""
     return _METRIC.sub("drill_", text).replace("ALERTS{", f'ALERTS{{{LABEL}!="",')
 
 
 def drill_groups(groups: Iterable[Mapping[str, Any]], stay: Mapping[str, str]) -> list[dict[str, Any]]:
     """Return the groups of the drill, made from groups that `quick` settings make.
 
-    An alert stays as long as `stay` says of its severity: one of seconds has to outlast Alertmanager's wait.
+    `stay` says by severity how long an alert fires: it has to outlast Alertmanager's wait.
     """
     made = []
     every = [rule for group in groups for rule in group["rules"]]
@@ -51,7 +48,7 @@ def drill_groups(groups: Iterable[Mapping[str, Any]], stay: Mapping[str, str]) -
 
 
 def _needed(rules: Iterable[Rule]) -> set[str]:
-    """Return the names of the recording rules that alerts read, and those that these read."""
+    """Return the names of the recording rules that alerts read, directly or through others."""
     records: dict[str, list[str]] = {}
     read: list[str] = []
     for rule in rules:
@@ -72,8 +69,7 @@ def _drilled(rule: Rule, stay: Mapping[str, str]) -> Rule:
     if "record" in rule:
         return {**rule, "record": renamed(rule["record"]), "expr": expr}
     asked = f'{ASKED}{{alert="{rule["alert"]}",severity="{rule["labels"]["severity"]}"}}'
-    # Adds the label that names the drill, and is silent unless this alert is asked for.
-    # What a drill before left behind, where its target was taken away meanwhile, is older than the range.
+    # Adds the label that names the drill, and is empty unless the drill plays this alert.
     now = f"max by ({LABEL}) (last_over_time({asked}[{_FRESH}]))"
     gated = f"(\n  {expr}\n)\n+ on () group_left ({LABEL}) 0 * {now}"
     said = dict(_annotations(rule["annotations"]))
@@ -81,7 +77,7 @@ def _drilled(rule: Rule, stay: Mapping[str, str]) -> Rule:
 
 
 def _annotations(annotations: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Yield what the alert says; without `verify`, since what is drilled has no cause that could go."""
+    """Yield the alert's annotations without `verify`, because a drill's alert has no cause that could end."""
     for name, text in annotations.items():
         if name == "verify":
             continue

@@ -1,4 +1,4 @@
-"""Runs a drill: gives the synthetic bot's series, looks once a second, and says what each alert came to."""
+"""Runs a drill: serves the synthetic bot's series, observes each second, reports each result."""
 
 import threading
 import time
@@ -22,7 +22,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Result:
-    """What a drill came to; `faults` stand by the alert's number, 0 for those of no alert."""
+    """A drill's result; `faults` by the alert's number, 0 for faults of no alert."""
 
     run: str
     began: datetime
@@ -33,7 +33,7 @@ class Result:
 
 @dataclass(frozen=True)
 class DrillRequest:
-    """What is drilled: one alert or (None) all, as which bot's twin, and how long an answer is waited for."""
+    """What to drill: one alert or (None) all, as which bot's twin, and how long to wait for an answer."""
 
     alert: str | None = None
     bot: str | None = None
@@ -61,10 +61,10 @@ class Drill:
         self._alerts: list[Progress] = []
         self._playing: dict[int, tuple[Script, float]] = {}
         self._turn = threading.Lock()
-        self._mute = ""  # why the exporter takes no series
+        self._mute = ""  # why the exporter accepts no series
 
     def go(self, say: Say) -> Result:
-        """Run it to its end, and say what happens."""
+        """Run it to its end, and report each step."""
         found = [(0, text) for text in preflight.differences(self._settings, self._parts, self._rendered)]
         for _, text in found:
             say(f"fault before the drill: {text}")
@@ -92,7 +92,7 @@ class Drill:
         return Result(self.run, self.began, now, tuple(self._alerts), tuple(dict.fromkeys(found)))
 
     def _begin(self, now: float) -> bool:
-        """Begin the next alert; one whose series others share waits until none of its kind plays."""
+        """Begin the next alert; one that shares its series with others waits until none of them plays."""
         busy = any(script.alone for script, _ in self._playing.values())
         for script in self._waiting:
             if not (script.alone and busy):
@@ -124,7 +124,7 @@ class Drill:
         return next_
 
     def _answer_the_others(self, say: Say) -> None:
-        """Acknowledge for the person who answered: a drill proves once, not forty times, that they can."""
+        """Acknowledge for the person who answered: one answer in a drill proves that they can."""
         answered = next((one for one in self._alerts if one.answer is not None), None)
         if answered is None:
             return
@@ -138,7 +138,7 @@ class Drill:
 
     @contextmanager
     def _giving(self) -> Iterator[None]:
-        """Give the exporter the page of each scrape while in the block, and an empty one at its end."""
+        """Serve each scrape's page through the exporter while in the block, and an empty page at its end."""
         over = threading.Event()
 
         def give() -> None:

@@ -1,4 +1,4 @@
-"""When a drill is due by itself, and what the channels are told of it before and after."""
+"""When a scheduled drill is due, and what the channels get before and after it."""
 
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -14,7 +14,7 @@ _SHOWN = 10  # faults that a message lists
 
 
 def next_due(planned: Schedule, zone: str, now: datetime) -> datetime:
-    """Return the next planned time after `now`, in UTC: its first, where the clocks are put back."""
+    """Return the next planned time after `now`, in UTC; if clocks go back, the first of the two."""
     where, clock = ZoneInfo(zone), time.fromisoformat(planned.at)
     today = now.astimezone(where).date()
     days = (_DAYS.index(planned.weekday) - today.weekday()) % 7
@@ -26,7 +26,7 @@ def next_due(planned: Schedule, zone: str, now: datetime) -> datetime:
 
 
 def announce(settings: Settings, due: datetime) -> None:
-    """Tell every channel that a drill comes."""
+    """Announce a drill on every channel."""
     at = due.astimezone(ZoneInfo(settings.timezone))
     _tell(
         settings,
@@ -36,7 +36,7 @@ def announce(settings: Settings, due: datetime) -> None:
 
 
 def tell_faults(settings: Settings, result: Result) -> None:
-    """Tell every channel what a drill has found: some of them may work."""
+    """Send a drill's result to every channel: some of them may work."""
     found = [text for _, text in result.faults]
     more = f"\nand {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
     _tell(
@@ -47,7 +47,7 @@ def tell_faults(settings: Settings, result: Result) -> None:
 
 
 def tell_failure(settings: Settings) -> None:
-    """Tell every channel that a drill was ended by a defect."""
+    """Report on every channel that a defect ended a drill."""
     _tell(
         settings, "The drill was ended by a defect", "The log of `drill` says which; drill by hand meanwhile."
     )

@@ -1,4 +1,4 @@
-"""What a drill plays: for each alert the case that fires it, as a synthetic bot shows it scrape by scrape."""
+"""What a drill plays: each alert's firing case as series of a synthetic bot, scrape by scrape."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -10,7 +10,7 @@ from stack.drill.fast_settings import SCRAPE, quick
 from stack.drill.rules import ASKED, LABEL, renamed
 from stack.settings import Settings
 
-_SHARED = "up"  # a series of the parts, not of a subject of the case's own: one case at a time may tell it
+_SHARED = "up"  # a series of the parts, not of a subject of the case's own: one case at a time may serve it
 SEVERITIES = ("critical", "warning", "info", "meta")
 
 
@@ -51,7 +51,7 @@ class Script:
 
 
 def _value(values: Sequence[Value], step: int) -> Value:
-    """Return a scrape's value; past the last one a counter goes on as it did, anything else stays."""
+    """Return a scrape's value; after the last one a counter goes on growing, anything else stays."""
     if step < len(values):
         value = values[step]
         return float(value) if isinstance(value, int) else value
@@ -71,7 +71,7 @@ def scripts(
 ) -> list[Script]:
     """Return a script for each alert and severity, or of the one `wanted`; what takes long is first.
 
-    `bot` is the one as whose twin the synthetic bot is routed.
+    Alertmanager routes the synthetic bot's alerts like those of `bot`.
     """
     severities = sorted({*rules}, key=lambda rule: (rule[0], SEVERITIES.index(rule[1])))
     firing = [case for case in cases(quick(settings)) if case.fires and wanted in (None, case.alert)]

@@ -1,4 +1,4 @@
-"""What must fire and what must not, for each alert: promtool proves it, and a drill fires it."""
+"""Cases in which each alert must fire or must not: promtool tests them, and a drill plays them."""
 
 from collections.abc import Iterator
 
@@ -8,6 +8,6 @@ from stack.settings import Settings
 
 
 def cases(settings: Settings) -> Iterator[Case]:
-    """Yield all cases of the alerts of the rules that the settings switch on."""
+    """Yield the cases of all alerts that the settings enable."""
     for part in (limits, losses, guard, execution, positions, bots, objectives, meta):
         yield from (case for case in part.cases(settings) if settings.alerts[case.alert].enabled)

@@ -1,4 +1,4 @@
-"""Cases of the alerts of bots that more than one value decides."""
+"""Cases of the bot alerts that depend on more than one value."""
 
 from collections.abc import Iterator, Sequence
 
@@ -171,7 +171,7 @@ def _log_errors(settings: Settings) -> Iterator[Case]:
     scrape, window = settings.collection.trading.interval, settings.collection.rate_window
     wait, kept = settings.alerts[alert].for_, bridge(settings, alert)
     hour = scrapes(settings, limits_.error_burst_baseline + window)
-    each = limits_.error_burst_count * scrape / window  # a scrape: what makes the count within the window
+    each = limits_.error_burst_count * scrape / window  # a scrape: makes the count within the window
     long = scrapes(settings, window + wait) + 2
     now = (hour + long - 2) * scrape
 
@@ -247,7 +247,7 @@ def _milestones(settings: Settings) -> Iterator[Case]:
     hold = 0
     if hours is not None:
         minutes = [60 * int(time[:2]) + int(time[3:]) for time in (hours.from_, hours.to)]
-        hold = (25 * 60 - (minutes[1] - minutes[0])) * 60  # the night on which the clock is set back
+        hold = (25 * 60 - (minutes[1] - minutes[0])) * 60  # the night on which the clocks go back
     rearm = settings.milestones.rearm
     figures = {
         "daily_pnl": ("trading_bot_pnl", {"window": "day"}),

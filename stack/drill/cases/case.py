@@ -1,4 +1,4 @@
-"""What a case is made of: series as they are scraped, and whether an alert fires at a time."""
+"""Defines a case: series as Prometheus scrapes them, and whether an alert fires at a time."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from typing import Literal
 
 from stack.settings import Duration, Settings
 
-# Cases share one storage, so the number of its case stands in the name of each case's bot, host or endpoint.
+# Cases share one storage, so each bot, host and endpoint has its case's number in its name.
 NUMBER = "№"
 BOT = f'a_b*c[d] "x" {NUMBER}'
 OF_BOT: Mapping[str, str] = {"bot": BOT}
@@ -15,7 +15,7 @@ Value = float | Literal["stale"] | None
 
 @dataclass(frozen=True)
 class Series:
-    """A series: a value a scrape, None where nothing was scraped."""
+    """A series: one value a scrape, None where nothing was scraped."""
 
     name: str
     values: Sequence[Value]
@@ -27,7 +27,7 @@ class Series:
 class Case:
     """Whether `alert` with `labels` fires `at` seconds, given the series.
 
-    `together` with others in one storage, unless it is about what has no name. What takes hours is `slow`.
+    `together`: with other cases in one storage, unless it has no name. `slow`: it takes hours.
     Where the cause `lasts` as long as the alert fires, its `verify` is false until then.
     """
 
@@ -43,17 +43,17 @@ class Case:
 
 
 def bridge(settings: Settings, alert: str) -> float:
-    """Return the seconds that an alert outlives its cause."""
+    """Return for how many seconds an alert outlives its cause."""
     return min(settings.alerts[alert].cooldown, 300.0)
 
 
 def slow_pace(settings: Settings) -> Duration:
-    """Return the seconds between two evaluations of what takes hours."""
+    """Return the seconds between two evaluations in slow cases."""
     return Duration(4 * settings.collection.evaluation_interval)
 
 
 def scrapes(settings: Settings, seconds: float) -> int:
-    """Return how many scrapes of a bot there are until `seconds` have passed."""
+    """Return how many scrapes of a bot fit into `seconds`."""
     return int(seconds // settings.collection.trading.interval) + 2
 
 

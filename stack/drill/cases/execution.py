@@ -1,4 +1,4 @@
-"""Cases of how orders are filled."""
+"""Cases about slippage: the prices at which orders are filled."""
 
 from collections.abc import Iterator, Sequence
 
@@ -6,7 +6,7 @@ from stack.drill.cases.case import BOT, Case, Series, Value, bridge, scrapes
 from stack.settings import Settings
 
 OF_LEG = {"bot": BOT, "leg": "entry"}
-_BEFORE = 3.0  # basis points that fills slipped before
+_BEFORE = 3.0  # basis points of earlier slippage
 
 
 def cases(settings: Settings) -> Iterator[Case]:

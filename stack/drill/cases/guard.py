@@ -1,4 +1,4 @@
-"""Cases of money alerts by what the guard saw, beside what polls saw before or after it."""
+"""Cases of money alerts by the guard's values, with polls before or after it."""
 
 from collections.abc import Iterator, Mapping, Sequence
 

@@ -1,4 +1,4 @@
-"""Cases of the alerts that fire when one value stays beyond its limit."""
+"""Cases of the alerts that fire while one value stays beyond its limit."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ SCOPE = {"scope": "host"}
 
 @dataclass(frozen=True)
 class Limit:
-    """An alert on one series: the limit, on which side of it is worse, and the labels of series and alert."""
+    """An alert on one series: the limit, its worse side, and the labels of series and alert."""
 
     alert: str
     metric: str
@@ -30,7 +30,7 @@ class Limit:
     series: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     beside: Mapping[str, float] = field(default_factory=dict)
-    waits: bool = True  # as long as the alert's settings say
+    waits: bool = True  # as long as the alert's settings require
 
 
 def cases(settings: Settings) -> Iterator[Case]:
@@ -103,7 +103,7 @@ def _suggestions(settings: Settings) -> Iterator[Limit]:
 
 
 def _around(settings: Settings, limit: Limit) -> Iterator[Case]:
-    """Yield the cases around a limit: beyond it, at it, absent, not a number, better again."""
+    """Yield the cases around a limit: beyond it, at it, absent, not a number, recovered."""
     alert, tick = limit.alert, settings.collection.evaluation_interval
     wait, kept = settings.alerts[alert].for_ if limit.waits else 0.0, bridge(settings, alert)
     long = scrapes(settings, wait) + 1
@@ -113,7 +113,7 @@ def _around(settings: Settings, limit: Limit) -> Iterator[Case]:
     def case(says: str, values: Sequence[float], at: float, fires: bool) -> Case:
         name = limit.metric if limit.metric.startswith("probe_") else f"trading_bot_{limit.metric}"
         series = [Series(name, values, limit.series, limit.subject)]
-        # Win rates rest on trades, trade rates on uptimes; both are there whether the value is or not.
+        # Win rates need trades, trade rates need uptimes; both exist whether the value does or not.
         for other, value in limit.beside.items():
             kind = {"outcome": "won"} if other == "trades_total" else {}
             series.append(Series(f"trading_bot_{other}", [value] * len(values), kind, limit.subject))

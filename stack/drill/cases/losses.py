@@ -1,4 +1,4 @@
-"""Cases of what is lost: a limit that is used up, and losses that no bot makes good by dying."""
+"""Cases of losses: a used-up limit, and losses that remain when the bot dies."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -62,7 +62,7 @@ def _up(value: float, count: int) -> Series:
 
 
 def _kept_while_unknown(settings: Settings) -> Iterator[Case]:
-    """Yield the cases of losses: they are not made good by a bot that dies or falls silent of them."""
+    """Yield the cases of losses that remain when a bot dies or stops reporting them."""
     is_, scrape = settings.thresholds.critical, settings.collection.trading.interval
     losses: tuple[tuple[str, str, float, Mapping[str, str]], ...] = (
         ("HighDrawdown", "drawdown_ratio", is_.max_drawdown * 1.01, OF_BOT),

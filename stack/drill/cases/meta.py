@@ -1,4 +1,4 @@
-"""Cases of the alerts about the stack itself, and of summaries: most have no bot, so each is alone."""
+"""Cases of the alerts about the stack itself, and of summaries: most name no bot, so each case runs alone."""
 
 from collections.abc import Iterator, Mapping, Sequence
 

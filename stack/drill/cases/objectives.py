@@ -1,4 +1,4 @@
-"""Cases of the service level: objectives that are missed, and budgets that burn, over hours."""
+"""Cases of the service level over hours: missed objectives and burning budgets."""
 
 from collections.abc import Iterator, Sequence
 
@@ -17,7 +17,7 @@ def _slow(alert: str, says: str, series: Sequence[Series], at: float, fires: boo
 
 
 def _bot(name: str, values: Sequence[Value], **labels: str) -> list[Series]:
-    """Return a series of a bot that is known to the end."""
+    """Return a series of a bot that reports to the end."""
     return [Series(name, values, labels), Series("trading_bot_up", [1.0] * len(values))]
 
 
@@ -25,7 +25,8 @@ def _burning(settings: Settings) -> Iterator[Case]:
     alert, scrape, tick = "ErrorBudgetBurn", settings.collection.trading.interval, slow_pace(settings)
     kept = bridge(settings, alert)
     for rate in settings.sla.burn_rates:
-        # Bricks hold enough after some evaluations: a bot of which little is known burns nothing.
+        # Bricks hold enough samples after some evaluations: the budget of a bot with few samples does not
+        # burn.
         known = rate.for_ + 30 * tick
         long = scrapes(settings, known)
 
@@ -66,7 +67,7 @@ def _burning(settings: Settings) -> Iterator[Case]:
 
 
 def _few(settings: Settings, count: int) -> list[Series]:
-    """Return requests that all fail, half as many as it takes to tell."""
+    """Return failing requests, half as many as a verdict needs."""
     few = settings.sla.requests_minimum / 2
     made = rising(few / count, count)
     ok = Series("trading_bot_api_requests_total", [0.0] * count, {"outcome": "ok"})
@@ -90,7 +91,7 @@ def _missed(settings: Settings) -> Iterator[Case]:
     alert, sla = "ObjectiveMissed", settings.sla
     wait, kept = settings.alerts[alert].for_, bridge(settings, alert)
     scrape, tick = settings.collection.trading.interval, slow_pace(settings)
-    known = wait + (sla.requests_minimum + 10) * tick  # one event a scrape, where a bot tells no number
+    known = wait + (sla.requests_minimum + 10) * tick  # one event a scrape, if a bot reports no number
     long = scrapes(settings, known)
 
     def case(says: str, objective: str, series: Sequence[Series], at: float, fires: bool) -> Case:
@@ -126,7 +127,7 @@ def _missed(settings: Settings) -> Iterator[Case]:
 
 
 def _slow_calls(settings: Settings, count: int) -> list[Series]:
-    """Return calls that all are slower than every quantile's objective."""
+    """Return calls that are all slower than every quantile's objective."""
     name, limit = "trading_bot_response_time_seconds", float(settings.sla.response_time.p99)
     every = rising(100, count)
     bounds: dict[str, Sequence[Value]] = {repr(limit): [0.0] * count, repr(limit * 2): every, "+Inf": every}

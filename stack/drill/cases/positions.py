@@ -1,4 +1,4 @@
-"""Cases of positions: without a stop, near their liquidation while nobody sees them, closed."""
+"""Cases of positions: without a stop, near liquidation while the bot is down, closed."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -39,7 +39,7 @@ def _unprotected(settings: Settings) -> Iterator[Case]:
 
 
 def _kept_while_down(settings: Settings) -> Iterator[Case]:
-    """Yield the cases of a bot that dies: what it holds is in the same danger."""
+    """Yield the cases of a bot that dies: its positions stay in danger."""
     is_, scrape = settings.thresholds.critical, settings.collection.trading.interval
     dangers: tuple[tuple[str, str, float, Mapping[str, str]], ...] = (
         ("PositionUnprotected", _UNPROTECTED, 1.0, POSITION),
@@ -68,7 +68,7 @@ def _kept_while_down(settings: Settings) -> Iterator[Case]:
 
 
 def _closed(settings: Settings) -> Iterator[Case]:
-    """Yield the cases of what is gone, which has no figure: `verify` holds all the same."""
+    """Yield the cases of closed positions, which have no series: `verify` is true all the same."""
     is_, scrape = settings.thresholds, settings.collection.trading.interval
     near = "trading_bot_position_liquidation_distance_ratio"
     close = is_.critical.liquidation_distance / 2
