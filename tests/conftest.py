@@ -1,4 +1,4 @@
-"""Fixtures that all tests share: free ports, waiting with a bound, and the real Prometheus binaries."""
+"""Fixtures that all tests share: free ports, bounded waits, and the real Prometheus binaries."""
 
 import socket
 import time
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 def free_port() -> int:
-    """Return a loopback port that nothing listens on now."""
+    """Return a loopback port on which nothing listens."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])
@@ -33,7 +33,7 @@ def eventually(look: Callable[[], T], *, within: float = 60.0, what: str = "it")
 
 
 def binary(name: str) -> Path:
-    """Return a Prometheus binary, or skip the test by name where the machine has none."""
+    """Return a Prometheus binary, or skip the test by name if the machine has none."""
     try:
         return find(name)
     except MissingBinary as error:
@@ -49,7 +49,7 @@ _ALONE = ("test_acting.py", "test_accepting.py", "test_database.py", "test_survi
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Say which tests stay together when files run side by side, before xdist reads it."""
+    """Say which tests stay together when files run in parallel, before xdist reads it."""
     folder = item.path.parent.name
     if item.path.name not in _ALONE:
         shared = folder in _TOGETHER and item.path.name not in _OWN_STACK

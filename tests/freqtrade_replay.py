@@ -21,7 +21,7 @@ ENDPOINTS = (
     "balance", "count", "daily", "weekly", "monthly", "entries", "exits", "mix_tags", "performance", "stats",
     "health", "locks", "profit", "show_config", "status", "sysinfo", "version", "whitelist",
 )  # fmt: skip
-# Which recorded answer of actions.json fits a control call in a state, and the state after it.
+# The recorded answer in actions.json for each control call in a state, and the state after it.
 CONTROLS = {
     ("start", "running"): ("start when running", "running"),
     ("start", "paused"): ("start from paused", "running"),
@@ -36,7 +36,7 @@ CONTROLS = {
 }
 # What becomes of a reload, look by look: it is said, nothing listens, it runs, were it paused or not.
 RELOAD = ("reload_config", None, "running")
-# What a stopped bot refuses; all else it still answers.
+# The calls that a stopped bot refuses; it answers all others.
 NEEDS_RUNNING = {"count"}
 BUFFER = 1000  # records that Freqtrade's /logs holds
 RECORD = re.compile(r"^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d),(\d{3}) - (\S+) - ([A-Z]+) - (.*)$")
@@ -93,7 +93,7 @@ class Recording:
         return 404, {"detail": "Not Found"}
 
     def control(self, verb: str, body: Any = None) -> tuple[int, Any]:
-        """Return what was recorded for a control call in this state, and change to the state after it."""
+        """Return the recorded answer for a control call in this state, and change to the state after it."""
         self.orders.append((verb, body))
         if verb == "forceexit":
             return self._force_exit(body)
@@ -107,7 +107,7 @@ class Recording:
         return recorded(note)
 
     def listens(self) -> bool:
-        """Return whether anybody answers; a reload goes a step on with each look."""
+        """Return whether the bot answers; each call advances a reload by one step."""
         if self._reload:
             now = self._reload.pop(0)
             self.state = now or self.state
@@ -115,7 +115,7 @@ class Recording:
         return True
 
     def _force_exit(self, body: Any) -> tuple[int, Any]:
-        """Exit as recorded. While it runs it buys again at once, as the recording shows 10 s later."""
+        """Exit as recorded. A running bot buys again at once, as the recording shows 10 s later."""
         if not body:
             return recorded("forceexit without a body")
         if self.state == "stopped":

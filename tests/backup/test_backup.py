@@ -1,4 +1,4 @@
-"""A backup brings a desk back elsewhere, replaces nothing unasked, and is refused where it does not fit."""
+"""A backup restores a desk elsewhere, replaces nothing unasked, and is refused if it does not fit."""
 
 import asyncio
 import gzip
@@ -47,7 +47,7 @@ def written(file: Path, text: str) -> None:
 
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A desk that ran a first release, with a bot in a file of its own."""
+    """A desk of the first release, with a bot in a file of its own."""
     root = tmp_path_factory.mktemp("desk")
     written(root / "monitoring.yaml", yaml.safe_dump(SETTINGS))
     written(root / "bots/mine.yaml", yaml.safe_dump({"mine": BOT}))
@@ -164,7 +164,7 @@ def test_a_desk_that_runs_is_backed_up_and_not_restored_into(desk: Path, archive
 
 
 def rewritten(archive: Path, into: Path, change: str, by: str) -> Path:
-    """Write the archive with a part of its manifest, or of its database, replaced."""
+    """Write the archive with a changed part of its manifest or database."""
     with tarfile.open(archive) as old, tarfile.open(into, "w:gz") as new:
         for member in old:
             content = old.extractfile(member)

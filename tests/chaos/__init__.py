@@ -1,1 +1,1 @@
-"""What is left of the engine's promises while everything around it fails: `make test-chaos`."""
+"""Whether the engine keeps its promises while everything around it fails: `make test-chaos`."""

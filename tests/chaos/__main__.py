@@ -1,4 +1,4 @@
-"""Runs the chaos test and prints its tables: `python -m tests.chaos`. Exits 1 where a promise was broken."""
+"""Runs the chaos test and prints its tables: `python -m tests.chaos`. Exits 1 if a promise was broken."""
 
 import argparse
 import sys
@@ -11,7 +11,7 @@ _BOUND = 600.0  # seconds, for all of it
 
 
 def main() -> int:
-    """Run what is asked for and return the exit code."""
+    """Run the chosen parts and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--alerts", type=int, default=10_000)
     parser.add_argument("--bots", type=int, default=200)
@@ -32,7 +32,7 @@ def main() -> int:
 
 
 def show(title: str, findings: list[Finding]) -> bool:
-    """Print a table, and return whether all promises in it were kept."""
+    """Print a table, and return whether all its promises were kept."""
     marks = {True: "kept", False: "**BROKEN**", None: ""}
     print(f"\n## {title}\n\n| | counted | |\n|---|---|---|")
     for each in findings:

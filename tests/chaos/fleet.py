@@ -1,4 +1,4 @@
-"""The bots as the outside world: their metrics, and a control API that fails, and counts what it was told."""
+"""Simulated bots: their metrics, and a control API that fails and counts the orders it gets."""
 
 import json
 import random
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-_HEALS = {  # which faults an order may mend, and how often it does
+_HEALS = {  # which faults an order may end, and how often it does
     "restart": (("Down",), 0.8),
     "retry_connection": (("ApiErrorRate", "DataStale"), 0.5),
     "switch_endpoint": (("ApiErrorRate",), 0.3),
@@ -21,15 +21,15 @@ _HEALS = {  # which faults an order may mend, and how often it does
 
 @dataclass
 class Bot:
-    """One bot: what it says, and all that it was told."""
+    """One bot: its state, and all orders that it got."""
 
     up: bool = True
     paused: bool = False
     sizes: dict[str, float] = field(default_factory=lambda: dict.fromkeys(("S0", "S1", "S2"), 1.0))
-    comes_back: bool = True  # where False, no restart helps
+    comes_back: bool = True  # False: no restart helps
     error: str | None = None  # reason of source_error
     faults: set[tuple[str, str]] = field(default_factory=set)  # alert and symbol
-    known: set[tuple[str, str]] = field(default_factory=set)  # faults that it had: their samples go on, as 0
+    known: set[tuple[str, str]] = field(default_factory=set)  # past faults: their samples go on, as 0
     received: Counter[tuple[str, str | None]] = field(default_factory=Counter)  # verb and idempotency key
     executed: Counter[tuple[str, str | None]] = field(default_factory=Counter)
     first_told: float | None = None  # when its first order came
@@ -82,7 +82,7 @@ class Fleet:
                     self.close_connection = True
                     return None
                 body = work()
-                if how == "after":  # done, and nobody hears so
+                if how == "after":  # it acts, but the answer is lost
                     self.close_connection = True
                     return None
                 return self.reply(200, body) if body is not None else self.reply(503, b"{}")
@@ -109,7 +109,7 @@ class Fleet:
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
     def how_it_fails(self) -> str | None:
-        """Draw whether a call fails, and how."""
+        """Draw whether and how a call fails."""
         with self._lock:
             if self._random.random() >= self.failing:
                 return None
@@ -145,7 +145,7 @@ class Fleet:
             bot.faults = {fault for fault in bot.faults if fault[0] not in alerts}
 
     def strike(self, name: str, alert: str, symbol: str) -> None:
-        """Let a fault begin."""
+        """Start a fault."""
         bot = self.bots[name]
         with self._lock:
             bot.faults.add((alert, symbol))
@@ -153,7 +153,7 @@ class Fleet:
             bot.up = bot.up and alert != "Down"
 
     def calm(self, name: str) -> None:
-        """Let all faults of a bot end."""
+        """End all faults of a bot."""
         with self._lock:
             bot = self.bots[name]
             bot.faults.clear()
@@ -186,5 +186,5 @@ class Fleet:
 
 
 def wait(seconds: float) -> None:
-    """Let time pass; here and nowhere else, since chaos is paced by the clock and not by what is seen."""
+    """Sleep. Only this function does, because the clock paces chaos, not observations."""
     time.sleep(seconds)

@@ -1,4 +1,4 @@
-"""Who is told: a real SMTP server and a receiver of signed webhooks, which count what reaches them."""
+"""Recipients: a real SMTP server and a receiver of signed webhooks, which count what they get."""
 
 import base64
 import re
@@ -20,7 +20,7 @@ Told = tuple[int, str]  # incident, contact
 
 
 class Mailbox:
-    """Counts, for each incident and contact, the mails that tell of it."""
+    """Counts the mails about each incident to each contact."""
 
     def __init__(self) -> None:
         self.mails = 0
@@ -41,7 +41,7 @@ class Mailbox:
 
 
 def _told(text: str) -> Iterator[Told]:
-    """Yield what a mail tells of, in full or by a line: each has a link of its own."""
+    """Yield the incidents of a mail, in full or as a line: each has a link of its own."""
     for payload in _LINK.findall(text):
         padded = payload + "=" * (-len(payload) % 4)
         incident, _, contact = base64.urlsafe_b64decode(padded).decode().split(" ", 2)

@@ -22,14 +22,14 @@ from webhook_actions.store.embedded import EmbeddedPostgres
 
 ROOT = Path(__file__).parents[2]
 SPEED = 60
-_ENDS_WITH_US = ["setpriv", "--pdeathsig=KILL"]  # with the thread that starts it
+_ENDS_WITH_US = ["setpriv", "--pdeathsig=KILL"]  # in the thread that starts it
 _VERIFY = 'chaos_fault{bot="$bot",alert="$alert",symbol="$symbol"} == 0'
 _BY_LABEL = {"$bot": "{{ $labels.bot }}", "$symbol": "{{ $labels.symbol }}"}
 _TOKENS = ("receive", "read", "act", "bot")
 
 
 class ChaosStack:
-    """One fleet, one Prometheus that watches it, one PostgreSQL, and engines that share it."""
+    """One fleet, its Prometheus, a PostgreSQL, and engines that share it."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class ChaosStack:
         pace: str = "1s",
         **settings: Any,
     ) -> None:
-        """`speed` divides the engines' waits; Prometheus looks once in `pace`."""
+        """`speed` divides the engines' waits; Prometheus scrapes once in `pace`."""
         self.directory, self.fleet, self._speed = directory, fleet, speed
         self.ports = [free_port() for _ in range(engines)]
         self.prometheus_port = free_port()
@@ -90,7 +90,7 @@ class ChaosStack:
         link.symlink_to(sockets)
 
     def stop_postgres(self) -> None:
-        """Stop PostgreSQL, as its own service would: fast, whoever is connected."""
+        """Stop PostgreSQL as its own service would: fast, even with open connections."""
         self._postgres.stop()
 
     def _start_prometheus(self, every: str) -> subprocess.Popen[bytes]:
@@ -141,7 +141,7 @@ class ChaosStack:
         return int(result[0]["value"][1]) if result else 0
 
     def start(self, number: int) -> None:
-        """Start an engine and wait until it is well; one that ends by itself meanwhile is started again."""
+        """Start an engine and wait until it is healthy; start it again if it ends meanwhile."""
         while True:
             with self._locks[number]:
                 process = self._engines[number]
@@ -196,11 +196,11 @@ class ChaosStack:
             self.start(number)
 
     def freeze(self, number: int) -> None:
-        """Stop an engine where it stands."""
+        """Freeze an engine."""
         self._signal(number, signal.SIGSTOP)
 
     def thaw(self, number: int) -> None:
-        """Let it go on."""
+        """Let it continue."""
         self._signal(number, signal.SIGCONT)
 
     def _signal(self, number: int, sign: signal.Signals) -> None:
@@ -209,7 +209,7 @@ class ChaosStack:
         os.kill(process.pid, sign)
 
     def post(self, number: int, path: str, body: object, token: str) -> requests.Response:
-        """Ask an engine for something."""
+        """Send a request to an engine."""
         return requests.post(
             f"http://127.0.0.1:{self.ports[number]}{path}",
             data=json.dumps(body),
@@ -218,7 +218,7 @@ class ChaosStack:
         )
 
     def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
-        """Return what the database says."""
+        """Return the result of a query."""
         with psycopg.connect(self.address, autocommit=True) as connection:
             return connection.execute(query.encode(), values).fetchall()
 
@@ -236,7 +236,7 @@ class ChaosStack:
 
 
 class _Ended(Exception):
-    """An engine ended while it was waited for."""
+    """An engine ended during a wait for it."""
 
 
 SEVERITY = {
@@ -272,7 +272,7 @@ def alert(name: str, kind: str, symbol: str, **changes: Any) -> dict[str, Any]:
 
 
 def _rule_verify(kind: str) -> str:
-    """Return the rule's PromQL of the end, by the labels of each alert."""
+    """Return the rule's `verify` query, by the labels of each alert."""
     text = _VERIFY.replace("$alert", kind)
     for name, template in _BY_LABEL.items():
         text = text.replace(name, template)

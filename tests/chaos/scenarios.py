@@ -1,4 +1,4 @@
-"""Scenes that are each about one promise; what was done is counted by the bots, not by the engine."""
+"""Scenes, each about one promise; the bots, not the engine, count what happened."""
 
 import tempfile
 from collections.abc import Callable, Iterator
@@ -14,11 +14,11 @@ from tests.conftest import eventually
 
 _NOBODY = {"escalation": {"levels": []}}
 _QUICK = {"restart": {"wait": "0s", "boot": "2s"}, "verify_within": "3m"}
-_FLAPS = 30  # in an hour: a minute up, a minute down
+_FLAPS = 30  # an hour: a minute up, a minute down
 
 
 def play() -> list[Finding]:
-    """Play every scene and return what was counted."""
+    """Play every scene and return its counts."""
     return [scene() for scene in _SCENES]
 
 
@@ -54,7 +54,7 @@ def _resolved(name: str, kind: str, **changes: Any) -> dict[str, Any]:
 
 
 def _flapping() -> Finding:
-    """A bot comes up and goes down for an hour, which is a minute here."""
+    """A bot goes up and down for an hour, which lasts a minute here."""
     with _chaos_stack("alpha") as (fleet, chaos_stack):
         for _ in range(_FLAPS):
             fleet.strike("alpha", "Down", "-")
@@ -69,7 +69,7 @@ def _flapping() -> Finding:
 
 
 def _halted() -> Finding:
-    """A bot that was closed is started by someone else."""
+    """Someone else starts a bot that Nightdesk closed."""
     armed = {"actions": _QUICK | {"armed": ["close_all_positions"]}}
     with _chaos_stack("alpha", **armed) as (fleet, chaos_stack):
         bot = fleet.bots["alpha"]
@@ -89,7 +89,7 @@ def _halted() -> Finding:
 
 
 def _silenced() -> Finding:
-    """An alert ends while Alertmanager is silent about it."""
+    """An alert ends while Alertmanager has it silenced."""
     with _chaos_stack("alpha") as (fleet, chaos_stack):
         fleet.bots["alpha"].comes_back = False
         _goes_down(fleet, chaos_stack, "alpha")
@@ -103,7 +103,7 @@ def _silenced() -> Finding:
 
 
 def _wrong_password() -> Finding:
-    """The exporter is refused by the bot."""
+    """The bot refuses the exporter's password."""
     with _chaos_stack("alpha") as (fleet, chaos_stack):
         fleet.bots["alpha"].error = "auth"
         _goes_down(fleet, chaos_stack, "alpha")
@@ -134,7 +134,7 @@ def _forty_down() -> Finding:
 
 
 def _moved_start() -> Finding:
-    """`resolved` comes with another start than `firing` had, and the old `firing` once more after it."""
+    """`resolved` comes with another start time than `firing` had, and then the old `firing` again."""
     with _chaos_stack("alpha", "beta") as (fleet, chaos_stack):
         began = datetime.now(UTC)
         for name in ("alpha", "beta"):

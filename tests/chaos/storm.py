@@ -52,7 +52,7 @@ class Storm:
 
 @dataclass(frozen=True)
 class Finding:
-    """A line of the table: what was counted, and whether that is as promised; None where nothing is."""
+    """A line of the table: a count, and whether it is as promised; None without a promise."""
 
     what: str
     count: str
@@ -60,7 +60,7 @@ class Finding:
 
 
 def rage(storm: Storm, until: float) -> list[Finding]:
-    """Let a storm pass over engines, wait at most until a time for their end, and return what was counted."""
+    """Run a storm over the engines, wait for its end until a time limit, and return the counts."""
     with tempfile.TemporaryDirectory(prefix="chaos-") as directory:
         sky = _StormStack(storm, Path(directory))
         try:
@@ -81,14 +81,14 @@ class _StormStack:
         self.stage = ChaosStack(
             directory, self.fleet, storm.engines, pace="2s", **_settings(self.mailbox, self.receiver)
         )
-        self.accepted: set[str] = set()  # fingerprints in webhooks that were answered with 200
+        self.accepted: set[str] = set()  # fingerprints in webhooks that got a 200
         self.sent = self.refused = self.acknowledged = 0
         self.done = Counter[str]()  # kills, outages, freezes
         self.seconds = 0.0
-        self.over = threading.Event()  # set where it ends early: nobody is left to deliver to
+        self.over = threading.Event()  # set at an early end: no engine is left to deliver to
 
     def pass_over(self, until: float) -> None:
-        """Deliver everything while things fail, then wait for the end of every incident."""
+        """Deliver everything while parts fail, then wait for the end of every incident."""
         began = time.monotonic()
         self.stage.start_all()
         still = threading.Event()
@@ -134,7 +134,7 @@ class _StormStack:
                 senders.submit(self._deliver, hook)
 
     def _deliver(self, alerts: list[dict[str, Any]]) -> None:
-        """Deliver a webhook as Alertmanager does: again and again until it is taken."""
+        """Deliver a webhook as Alertmanager does: until an engine accepts it."""
         while not self.over.is_set():
             number = self.random.randrange(self.storm.engines)
             try:
@@ -177,7 +177,7 @@ class _StormStack:
                 self.stage.thaw(frozen)
 
     def _acknowledge(self, still: threading.Event) -> None:
-        """Answer some of what is open, as a person would."""
+        """Acknowledge some of the open incidents, as a person would."""
         while not still.wait(2):
             try:
                 found = self.stage.rows(
@@ -195,7 +195,7 @@ class _StormStack:
         return int(self.stage.rows(f"SELECT count(*) FROM incidents i WHERE NOT ({_ENDED})")[0][0])  # noqa: S608
 
     def judge(self) -> list[Finding]:
-        """Count what the outside saw against what the engine wrote."""
+        """Compare the bots' and recipients' counts with the engine's database."""
         return [*self._about_weather(), *self._about_incidents(), *self._about_money(), *self._about_words()]
 
     def _about_weather(self) -> list[Finding]:
@@ -234,7 +234,7 @@ class _StormStack:
         ]
 
     def _about_money(self) -> list[Finding]:
-        """Compare what bots hold with the targets that were written down before the first order."""
+        """Compare what bots hold with the targets that the engine stored before the first order."""
         lowest: dict[str, float] = {}
         for bot, target in self.stage.rows(
             "SELECT bot, target FROM runs WHERE target->>'positions' IS NOT NULL"
@@ -262,7 +262,7 @@ class _StormStack:
         ]
 
     def _about_words(self) -> list[Finding]:
-        """Count the messages that arrived twice, and those of them that no crash explains."""
+        """Count the messages that arrived twice, and those that no crash explains."""
         again = set(
             self.stage.rows(
                 "SELECT incident, contact FROM deliveries WHERE step IS NOT NULL AND interrupted > 0"
@@ -314,7 +314,7 @@ _ENDED = " OR ".join(_ENDS)
 
 
 def _settings(mailbox: Mailbox, receiver: Receiver) -> dict[str, Any]:
-    """Return settings in which everything may happen, and people are told at once or not at all."""
+    """Return settings in which every action may run, and people are notified at once or not at all."""
     email = {"enabled": True, "host": "127.0.0.1", "port": mailbox.port, "starttls": False, "timeout": "2s"}
     patience = {"escalate": "7d"}
     quick = {name: {"timeout": "2s"} for name in ("telegram", "sms", "phone", "slack", "grafana")}

@@ -1,4 +1,4 @@
-"""What the parts of the stack are asked, as whom, and what comes of an answer of another shape."""
+"""Requests to the parts of the stack: address, user, and the result of an answer of another shape."""
 
 import asyncio
 import json
@@ -26,7 +26,7 @@ SECRET = "a-secret"
 
 
 class Part(ThreadingHTTPServer):
-    """Answers everything with `status` and `body`, and keeps what was asked and by whom."""
+    """Answers every request with `status` and `body`, and stores the requests and users."""
 
     daemon_threads = True
 

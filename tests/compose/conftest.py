@@ -31,7 +31,7 @@ class Compose:
         self._files = [word for file in ("docker-compose.yml", *overrides) for word in ("-f", file)]
 
     def run(self, *words: str, check: bool = True, timeout: float = 600) -> str:
-        """Return what `docker compose` printed; fails with its own words."""
+        """Return what `docker compose` printed; fails with its own error."""
         done = subprocess.run(
             ["docker", "compose", *self._files, *words],
             cwd=self.root,
@@ -45,26 +45,26 @@ class Compose:
 
     @property
     def web(self) -> Web:
-        """How its parts are spoken to."""
+        """Calls the parts of the stack."""
         return load([self.root / "monitoring.yaml"]).web
 
     def url(self, port: int) -> str:
-        """Return where a published port of a part is reached."""
+        """Return the address of a part's published port."""
         return f"{self.web.scheme}://127.0.0.1:{port}"
 
     def get(self, port: int, path: str, **options: Any) -> requests.Response:
-        """Ask a part as the others do."""
+        """Call a part as the other parts do."""
         usual: dict[str, Any] = {"verify": self.web.verify, "auth": self.web.user()}
         return requests.get(f"{self.url(port)}{path}", **usual | options, timeout=10)
 
     def config(self, *profiles: str) -> dict[str, Any]:
-        """Return the file as compose understands it."""
+        """Return the file as compose reads it."""
         chosen = [word for profile in profiles for word in ("--profile", profile)]
         return json.loads(self.run(*chosen, "config", "--format", "json"))
 
 
 def _copy(target: Path) -> Path:
-    """Return a directory with all that compose reads: secrets and data of the checkout stay out of it."""
+    """Return a directory with all files that compose reads, without the checkout's secrets and data."""
     tracked = subprocess.run(
         ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
     )
@@ -79,7 +79,7 @@ def _copy(target: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def compose(tmp_path_factory: pytest.TempPathFactory) -> Compose:
-    """Return compose for a copy of the checkout; skips by name where there is no compose."""
+    """Return compose for a copy of the checkout; skips by name without compose."""
     if not shutil.which("docker"):
         pytest.skip("docker is not on PATH")
     if subprocess.run(["docker", "compose", "version"], capture_output=True).returncode:
@@ -95,7 +95,7 @@ def several(compose: Compose) -> Compose:
 
 @contextmanager
 def running(compose: Compose, without: Iterable[str] = ()) -> Iterator[Compose]:
-    """Run the stack; skips by name where no engine is, or where it has not and cannot get an image."""
+    """Run the stack; skips by name without an engine, or if it cannot get an image."""
     engine = subprocess.run(["docker", "info", "--format", "{{.ID}}"], capture_output=True, text=True)
     if engine.returncode:
         pytest.skip(f"no Docker engine answers: {engine.stderr.strip()}")

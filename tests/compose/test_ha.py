@@ -1,4 +1,4 @@
-"""Several of each part in containers, by TLS: they find each other; a crash heals once, whatever is dead."""
+"""Several of each part in containers, over TLS: they find each other, and a crash heals once."""
 
 import json
 import os
@@ -64,7 +64,7 @@ def told(stack: Compose, engine: str) -> float:
 
 
 def heals(stack: Compose) -> None:
-    """Crash the bot and see that one incident opens, one restart is tried, and that it closes."""
+    """Crash the bot and check that one incident opens, one restart runs, and that it closes."""
     before = len(incidents(stack))
     crash(stack)
     eventually(
@@ -130,7 +130,7 @@ def inspect(service: str, what: str) -> str:
 
 @contextmanager
 def cut(service: str, others: Sequence[str], network: str) -> Iterator[None]:
-    """Let nothing that a container sends reach some others: they wait, as for a host that is gone."""
+    """Block a container's traffic to some others: connections hang, as for a host that is gone."""
     namespace = ["nsenter", "--net", "--target", inspect(service, "{{.State.Pid}}")]
     address = f'{{{{(index .NetworkSettings.Networks "nightdesk_{network}").IPAddress}}}}'
     routes = [["ip", "route", "add", "blackhole", inspect(each, address)] for each in others]
@@ -144,7 +144,7 @@ def cut(service: str, others: Sequence[str], network: str) -> Iterator[None]:
 
 
 def test_a_crash_is_healed_once_while_parts_are_dead_and_others_cut_off(stack: Compose):
-    """The Alertmanagers do not hear each other; an engine is dead, another without its database."""
+    """The Alertmanagers cannot reach each other; one engine is dead, another has no database."""
     if os.geteuid() or not shutil.which("nsenter"):
         pytest.skip("cutting containers off needs root and nsenter")
 

@@ -1,4 +1,4 @@
-"""The image that compose builds: no layer of it holds a secret, and it runs as nobody in particular."""
+"""The image that compose builds: no layer contains a secret, and it does not run as root."""
 
 import json
 import re
@@ -14,7 +14,7 @@ from tests.compose.conftest import Compose
 pytestmark = [pytest.mark.compose, pytest.mark.timeout(900)]
 
 IMAGE, BASE = "nightdesk:local", "python:3.11-slim"
-SHAPED = 1_000_000  # bytes; what is larger is a library, and searched for our own secrets alone
+SHAPED = 1_000_000  # bytes; a larger file is a library, in which the test searches for our own secrets only
 # Shapes of secrets that no package ships: of private keys, the file names and the bodies.
 SHAPES = re.compile(
     rb"-----BEGIN (?:RSA |EC |OPENSSH |ENCRYPTED )?PRIVATE KEY-----\s+[A-Za-z0-9+/=\s]{60,}"
@@ -37,7 +37,7 @@ def image(compose: Compose, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def files(image: Path) -> Iterator[tuple[str, bytes]]:
-    """Yield the path and the content of each file of our layers, those too that a later one deletes."""
+    """Yield the path and content of each file of our layers, also of files that a later layer deletes."""
     told = ["docker", "image", "inspect", BASE, "--format", "{{len .RootFS.Layers}}"]
     below = int(subprocess.run(told, capture_output=True, text=True, check=True).stdout)
     with tarfile.open(image) as archive:

@@ -1,4 +1,4 @@
-"""What `nightdesk compose` writes for bots of one's own: secrets, addresses, restarts, and nothing more."""
+"""What `nightdesk compose` writes for one's own bots: secrets, addresses, restarts, and nothing more."""
 
 import json
 import shutil

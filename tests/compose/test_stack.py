@@ -1,4 +1,4 @@
-"""The stack in real containers: it gets healthy, and a crash heals through a proxy that allows only that."""
+"""The stack in real containers: it becomes healthy, and a crash heals through a restricted proxy."""
 
 import json
 import subprocess
@@ -25,7 +25,7 @@ except urllib.error.HTTPError as error:
 
 
 def ask_proxy(stack: Compose, method: str, path: str) -> int:
-    """Return the proxy's answer to webhook_actions, the one container that can reach it."""
+    """Return the proxy's answer to webhook_actions, the only container that can reach it."""
     return int(stack.run("exec", "-T", "webhook_actions", "python", "-c", ASK, method, path))
 
 

@@ -1,4 +1,4 @@
-"""Settings of two bots with two currencies, their dashboards, and a Prometheus that holds what they did."""
+"""Settings of two bots with two currencies, their dashboards, and a Prometheus with their samples."""
 
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,12 +14,12 @@ from stack.settings import Settings, load
 from tests.conftest import binary, eventually, free_port
 from tests.dashboards.reading import every
 
-END = 1_700_006_400  # the time at which every dashboard is read
+END = 1_700_006_400  # the time at which the tests read every dashboard
 ALERT = 'alertname="TradingBotHighDrawdown",bot="my.bot",condition="drawdown",severity="critical"'
 WATCHDOG = 'alertname="TradingBotWatchdog",condition="watchdog",severity="meta"'
 BLIND = 'alertname="TradingBotExporterDown",condition="exporter_down",severity="meta"'
 
-# What the exporter would have said, at END: name and labels, value.
+# The exporter's samples at END: name and labels, value.
 SERIES: dict[str, float] = {
     'trading_bot_up{bot="demo"}': 1,
     'trading_bot_up{bot="my.bot"}': 1,

@@ -24,7 +24,7 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 @dataclass(frozen=True)
 class View:
-    """When someone looks, how far back and how fine, and what they chose (else everything)."""
+    """When someone looks, how far back and how fine, and the chosen variables (else all)."""
 
     at: float
     back: float = 3600.0
@@ -56,7 +56,7 @@ class Reading:
         return {labels: points[-1] for labels, points in self.points.items()}
 
     def only(self) -> float:
-        """Return the value where there is one series."""
+        """Return the value of the only series."""
         (value,) = self.values.values()
         return value
 
@@ -66,13 +66,13 @@ class Reading:
 
 
 def every(settings: Settings) -> dict[str, dict[str, Any]]:
-    """Return all dashboards, whatever set the settings choose."""
+    """Return all dashboards, whichever set the settings choose."""
     shown = settings.dashboards.model_copy(update={"set": "all"})
     return dashboards(settings.model_copy(update={"dashboards": shown}), HELPS)
 
 
 def panels(dashboard: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the panels of a dashboard that show something, those in folded rows too."""
+    """Return the panels of a dashboard with content, also those in folded rows."""
     found = list[dict[str, Any]]()
     for panel in dashboard["panels"]:
         found += panel["panels"] if panel["type"] == "row" else [panel]
@@ -80,14 +80,14 @@ def panels(dashboard: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def ask(url: str, path: str, **parameters: object) -> Any:
-    """Return the data of an answer of Prometheus; an error of its fails the test with its words."""
+    """Return the data of Prometheus's answer; its error fails the test with its text."""
     answer = requests.post(f"{url}/api/v1/{path}", data=parameters, timeout=60).json()
     assert answer["status"] == "success", f"{parameters}: {answer.get('error')}"
     return answer["data"]
 
 
 def run(url: str, view: View, panel: Mapping[str, Any], target: Mapping[str, Any]) -> Reading:
-    """Return what one query of a panel returns, its range put on whole steps as Grafana does."""
+    """Return the result of one query of a panel, its range put on whole steps as Grafana does."""
     back = _seconds(panel["timeFrom"]) if panel.get("timeFrom") else view.back
     expr = view.filled(target["expr"], back)
     if target["instant"]:
@@ -178,7 +178,7 @@ def _unit_of_column(panel: Mapping[str, Any], ref: str) -> str:
 
 
 def main() -> None:
-    """Print what each panel would show now."""
+    """Print what each panel shows now."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("url")
     parser.add_argument("--hours", type=float, default=24)

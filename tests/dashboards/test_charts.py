@@ -1,4 +1,4 @@
-"""Charts can be read: columns from zero, one currency a scale, few lines, and what was chosen is obeyed."""
+"""Charts are readable: columns from zero, one currency a scale, few lines, and variables take effect."""
 
 import math
 import re
@@ -103,7 +103,7 @@ def test_no_chart_has_more_lines_than_eyes_can_follow(boards: dict[str, Board], 
 
 
 def _with_rows(board: Board) -> Iterator[tuple[str | None, Board]]:
-    """Yield each panel and the variable for each of whose values its row stands."""
+    """Yield each panel and the variable over which its row repeats."""
     row: str | None = None
     for panel in board["panels"]:
         if panel["type"] == "row":

@@ -1,4 +1,4 @@
-"""One colour has one meaning, can be read in its theme, and calm is never red."""
+"""One colour has one meaning, is readable in its theme, and calm is never red."""
 
 import json
 import re
@@ -28,12 +28,12 @@ def boards(theme: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, di
 
 
 def colours(panel: dict[str, Any]) -> set[str]:
-    """Return all colours that a panel may show, but for Grafana's own."""
+    """Return all colours that a panel may show, except Grafana's own."""
     return set(re.findall(r'"(#[0-9a-f]{6})"', json.dumps(panel["fieldConfig"]).lower()))
 
 
 def tiles(boards: dict[str, dict[str, Any]], *kinds: str) -> Iterator[dict[str, Any]]:
-    """Yield the panels of these kinds of all boards."""
+    """Yield the panels of these kinds of all dashboards."""
     yield from (panel for board in boards.values() for panel in panels(board) if panel["type"] in kinds)
 
 

@@ -1,4 +1,4 @@
-"""Where a Grafana is at hand, it loads everything as rendered and finds an answer for every panel."""
+"""A Grafana, if installed, loads the rendered files and finds an answer for every panel."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""Every board has rows, and its panels fill the grid, whatever sizes the settings choose."""
+"""Every dashboard has rows, and its panels fill the grid, whatever sizes the settings choose."""
 
 from collections.abc import Iterator
 from pathlib import Path

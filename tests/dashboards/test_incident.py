@@ -1,4 +1,4 @@
-"""What the boards say of money in an incident is what the bots themselves would say, all of them."""
+"""In an incident the dashboards show the same money as the bots' own figures."""
 
 import math
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from tests.dashboards.reading import Reading, View, every, read
 
 @dataclass(frozen=True)
 class Account:
-    """What a bot had when it last answered; `down` is for how many seconds it has not."""
+    """A bot's figures at its last answer; `down` is for how many seconds it has not answered."""
 
     equity: float
     profit: float
@@ -58,7 +58,7 @@ def told(name: str, bot: Account) -> Iterator[tuple[str, float]]:
 
 @pytest.fixture(scope="module")
 def shown(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Reading]]:
-    """Return the readings of every board, by `board: panel`."""
+    """Return the readings of every dashboard, by `board: panel`."""
     folder = tmp_path_factory.mktemp("incident")
     source = {"type": "http", "url": "http://127.0.0.1:1", "token_file": "token"}
     bots = {name: {"source": source, "currency": bot.currency} for name, bot in BOTS.items()}
@@ -77,7 +77,7 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Reading]]:
 
 
 def total(currency: str, figure: str) -> float:
-    """Return the sum of a figure over the accounts of a currency."""
+    """Return the sum of a figure over the bots of a currency."""
     return float(sum(getattr(bot, figure) for bot in BOTS.values() if bot.currency == currency))
 
 

@@ -1,4 +1,4 @@
-"""Grafana loads everything by itself, wherever the rendered folder lies."""
+"""Grafana loads everything by itself, wherever the rendered folder is."""
 
 from configparser import ConfigParser
 from pathlib import Path
@@ -68,7 +68,7 @@ def test_theme_and_address_of_grafana_follow_the_settings(tmp_path: Path) -> Non
 
 
 def _resolved(path: str, out: Path) -> Path:
-    """Return a path as Grafana resolves it, its provisioning folder being the rendered one."""
+    """Return a path as Grafana resolves it, if the rendered folder is its provisioning folder."""
     return Path(path.replace("${GF_PATHS_PROVISIONING}", str(out / "provisioning"))).resolve()
 
 

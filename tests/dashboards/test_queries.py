@@ -1,4 +1,4 @@
-"""Every query of every dashboard runs on a real Prometheus and returns what was put in."""
+"""Every query of every dashboard runs on a real Prometheus and returns the planted samples."""
 
 from pathlib import Path
 from typing import Any
@@ -168,7 +168,7 @@ def test_one_currency_needs_no_list_of_bots(prometheus: str, tmp_path: Path) -> 
 
 
 def _titles(dashboard: dict[str, Any], title: str) -> dict[str, str]:
-    """Return the column of each query of a table, by its delivery."""
+    """Return the column of each query of a table, by its name in the result."""
     panel = next(one for one in panels(dashboard) if one["title"] == title)
     (organize,) = (one["options"] for one in panel["transformations"] if one["id"] == "organize")
     names = organize["renameByName"]

@@ -1,4 +1,4 @@
-"""What was seen on pictures of the boards and mended, as rules of structure."""
+"""Faults that were seen on pictures of the dashboards, as tests of their structure."""
 
 import re
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What a person and Grafana 13 need of every dashboard, whatever the settings."""
+"""What people and Grafana 13 need in every dashboard, whatever the settings."""
 
 import itertools
 import json
@@ -36,7 +36,7 @@ TRANSFORMATIONS = {"merge", "organize"}
 _OF_BOTS = re.compile(
     r"(?<!\w)(bot\w*:)?(trading_bot_(?!host_|network_|health)|nightdesk_exporter_(?!resident_memory))"
 )
-# What Grafana has beside its published schema, of which grafana-foundation-sdk is made.
+# Grafana has these beside its published schema, from which grafana-foundation-sdk is made.
 NOT_IN_SCHEMA = {
     "annotations.list.step",  # these four are the Prometheus data source's own
     "annotations.list.titleFormat",
@@ -185,7 +185,7 @@ def test_grafanas_published_schema_knows_all_that_a_dashboard_says(every: list[d
 
 
 def _is_of_today(panel: dict[str, Any]) -> None:
-    """Assert that a panel has none of the forms that Grafana 13 takes for older ones and rewrites."""
+    """Assert that a panel has no old form that Grafana 13 would rewrite."""
     custom, options = panel["fieldConfig"]["defaults"].get("custom", {}), panel["options"]
     changed = [one["id"] for each in panel["fieldConfig"]["overrides"] for one in each["properties"]]
     assert "displayMode" not in custom

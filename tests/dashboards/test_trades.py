@@ -1,4 +1,4 @@
-"""Columns and heat map count the trades closed in sight of Prometheus: a bot's first ones, never its past."""
+"""Columns and heat map count the trades closed since Prometheus saw the bot, not earlier ones."""
 
 from collections.abc import Mapping
 
@@ -14,7 +14,7 @@ NOON = MIDNIGHT + 12 * HOUR
 
 
 def counted(bot: str, symbol: str, counts: Mapping[int, int]) -> dict[str, list[tuple[int, float]]]:
-    """Return the counter of a bot that stands at each count from its time on."""
+    """Return a bot's counter that has each count from its time on."""
     name = f'trading_bot_trades_total{{bot="{bot}",outcome="won",side="long",symbol="{symbol}"}}'
     times = range(min(counts), NOON + 1, SCRAPE)
     return {name: [(at, counts[max(since for since in counts if since <= at)]) for at in times]}
@@ -22,7 +22,7 @@ def counted(bot: str, symbol: str, counts: Mapping[int, int]) -> dict[str, list[
 
 @pytest.fixture(scope="module")
 def shown(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Reading]:
-    """Return what the dashboards' panels of trades read at noon."""
+    """Return the values of the dashboards' trade panels at noon."""
     folder = tmp_path_factory.mktemp("trades")
     away = range(SEEN + 1800, SEEN + 2400)
     samples = {

@@ -1,4 +1,4 @@
-"""Starts real demo bots on free ports and asks them as Nightdesk would."""
+"""Starts real demo bots on free ports and calls them as Nightdesk does."""
 
 import json
 import subprocess
@@ -78,7 +78,7 @@ class Bot:
             return False
 
     def end(self) -> None:
-        """End the supervisor, and the trading process even where a test has frozen it."""
+        """End the supervisor, and the trading process even if a test has frozen it."""
         children = psutil.Process(self.process.pid).children() if self.process.poll() is None else []
         for child in children:
             child.resume()
@@ -108,7 +108,7 @@ def launch(home: Path, *options: str, demo: dict[str, Any] | None = None) -> Bot
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
-    """Start a bot of the test's own; the same directory again goes on with its account."""
+    """Start a bot for one test; the same directory continues its account."""
     started: list[Bot] = []
 
     def start(*options: str, demo: dict[str, Any] | None = None) -> Bot:

@@ -1,4 +1,4 @@
-"""Who may ask, and what is answered to rubbish."""
+"""Who may call the API, and how it answers invalid requests."""
 
 import socket
 import subprocess

@@ -1,4 +1,4 @@
-"""Each fault shows in what the bot says of itself, and ends as the document of the API says."""
+"""Each fault shows in the bot's state, and ends as the API's document says."""
 
 import time
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from demo_bot.trader import TICK_SECONDS
 from tests.conftest import eventually
 from tests.demo_bot.conftest import Bot
 
-FROZEN_SECONDS = 0.5  # how long a request to a frozen bot is waited for
+FROZEN_SECONDS = 0.5  # how long a request to a frozen bot waits
 
 
 def errors(bot: Bot) -> int:
@@ -25,7 +25,7 @@ def slow_calls(bot: Bot) -> int:
 
 
 def rises(bot: Bot, count: Callable[[Bot], int]) -> bool:
-    """Whether a counter moves within a few ticks, in which the exchange is polled."""
+    """Whether a counter moves within a few ticks, during which the bot polls the exchange."""
     before, until = count(bot), time.monotonic() + 4 * TICK_SECONDS
     while time.monotonic() < until:
         if count(bot) > before:
@@ -234,7 +234,7 @@ def test_stuck_orders_wait_until_the_connection_is_retried(bot: Bot) -> None:
 
 
 def slips(trade: dict[str, Any]) -> tuple[float | None, float]:
-    """Return by how many basis points entry and exit of a trade of the bot were worse than asked for."""
+    """Return by how many basis points entry and exit of a trade were worse than ordered."""
     ahead = 1 if trade["side"] == "long" else -1
     asked, left = trade["entry_price_requested"], trade["exit_price_requested"]
     entry = None if asked is None else ahead * (trade["entry_price"] / asked - 1) * 10_000

@@ -1,4 +1,4 @@
-"""What is on disk brings the account back, whatever moment the bot died at."""
+"""The files on disk restore the account, whenever the bot died."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What the demo bot says makes every metric that calm, a trial and its settings can make, from the start."""
+"""The demo bot yields every metric that its settings and faults allow, from the start."""
 
 import subprocess
 import sys
@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 _TROUBLE = "there is no such trouble"
 _NOT_SET = "nothing asks for it in these settings"
 _UNLEVERED = "it trades without leverage"
-# Metrics that are absent here, and why; each may be there, none must.
+# Metrics that are absent here, and why; each may exist.
 RIGHTLY_ABSENT = {
     "trading_bot_source_error": _TROUBLE,
     "trading_bot_order_age_seconds": "orders wait for less than a second",

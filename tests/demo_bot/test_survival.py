@@ -1,4 +1,4 @@
-"""Trades, positions and promises outlast the death of either process."""
+"""Trades, positions and stored answers survive the death of either process."""
 
 import re
 import signal

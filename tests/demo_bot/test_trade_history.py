@@ -1,4 +1,4 @@
-"""Demo bots begin with a history where the settings want one, each its own."""
+"""Demo bots begin with a history of their own, if the settings say so."""
 
 import json
 from datetime import UTC, datetime

@@ -1,1 +1,1 @@
-"""The manual, followed word by word."""
+"""Tests that follow the manual word by word."""

@@ -1,4 +1,4 @@
-"""The blocks of README and of the guides can be followed: their settings are taken, their commands exist."""
+"""The blocks of README and the guides work: their settings load, their commands exist."""
 
 import re
 import shlex
@@ -22,12 +22,12 @@ INDENTED = re.compile(r"^    (\S.*)$", re.MULTILINE)
 
 
 def commands(page: str, name: str) -> list[str]:
-    """Return what a page has somebody type that begins with a program's name."""
+    """Return the commands on a page that begin with a program's name."""
     text = (ROOT / page).read_text()
     lines = [line.strip() for body in FENCED.findall(text) for line in body.splitlines()]
     lines += [*SPAN.findall(FENCED.sub("", text)), *INDENTED.findall(text)]
     plain = [re.sub(r"^(sudo )?(\.venv/bin/)?", "", line).partition(" #")[0] for line in lines]
-    # A synopsis has brackets around what may be left out, and says after a wide gap what it does.
+    # A synopsis has brackets around optional words, and an explanation after a wide gap.
     shown = [re.sub(r"[\[\]…]", " ", line.partition("  ")[0]) for line in plain]
     return sorted({line for line in shown if line.startswith(f"{name} ")})
 

@@ -1,4 +1,4 @@
-"""Who follows the page about extending has a metric, an alert, an action and a panel that are complete."""
+"""The page about extending leads to a complete metric, alert, action and panel."""
 
 import os
 import re
@@ -68,7 +68,7 @@ def test_what_is_added_by_the_page_is_complete(tmp_path: Path):
 
 
 def followed(checkout: Path) -> None:
-    """Do what each block's own paragraph says."""
+    """Do what the paragraph of each block says."""
     page, last, done = (ROOT / PAGE).read_text(), 0, 0
     for found in BLOCK.finditer(page):
         said, last, body = page[last : found.start()], found.end(), found[1]

@@ -1,4 +1,4 @@
-"""Who follows a page of the manual word by word has CriticalLoss armed, and it fires when his bot loses."""
+"""Whoever follows a page word by word has CriticalLoss armed, and it fires when the bot loses."""
 
 import json
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ from tests.freqtrade_replay import serve as serve_freqtrade
 
 FIRES = "TradingBotCriticalLoss"
 PUSHED_TO = "127.0.0.1:8000"
-# What a page leaves to the bot; it falls from 1000 to 300 once the file is there.
+# The code that a page leaves to the reader; equity falls from 1000 to 300 once the file exists.
 OWN = """
 import time
 from pathlib import Path
@@ -64,7 +64,7 @@ def living(found: Trial, program: str) -> Iterator[None]:
 
 
 def followed(directory: Path, page: str, program: str, port: int, replaced: dict[str, str]) -> None:
-    """See the alert of a page's bot armed, have the bot lose, and see it fire."""
+    """Check that a page's alert is armed, let the bot lose, and wait until it fires."""
     with trial(directory, page, port, replaced) as found, living(found, program):
         found.says("my_bot", "is armed: it fires beyond a drawdown of 15.0%, now ")
         assert (FIRES, "my_bot") not in found.firing()

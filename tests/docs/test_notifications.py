@@ -1,4 +1,4 @@
-"""Who copies the blocks of the page about being told has settings that pass, and hears over each channel."""
+"""The blocks of the notifications page are valid settings, and each channel gets its message."""
 
 import json
 import subprocess
@@ -31,7 +31,7 @@ from tests.webhook_actions.escalation.fakes import (
 from tests.webhook_actions.escalation.harness import Mailbox
 
 PAGE = "docs/notifications.md"
-OPEN = {"username": "", "password_file": None}  # a mail server that asks nobody who they are
+OPEN = {"username": "", "password_file": None}  # a mail server without a login
 HOME_TOKEN = "home-assistant-canary-token"
 BASE = {"demo": {"enabled": False}, "channels": {"email": {"enabled": True, "host": "smtp.example.org"}}}
 BASE["channels"]["email"] |= {"from": "desk@example.org", "to": ["me@example.org"]}
@@ -69,7 +69,7 @@ def secrets_of(part: Any) -> Iterator[str]:
 
 
 def written(directory: Path, data: dict[str, Any], contents: dict[str, str]) -> Path:
-    """Write settings and their secrets, `contents` by the names of the files."""
+    """Write settings and their secrets; `contents` by file name."""
     (directory / "secrets").mkdir(exist_ok=True)
     for name in secrets_of(data):
         (directory / name).write_text(contents.get(Path(name).name, "secret"))

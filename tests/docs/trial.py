@@ -22,14 +22,14 @@ _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
 def blocks(page: str, language: str) -> list[str]:
-    """Return the examples in a language of a page, as they stand there."""
+    """Return a page's examples in a language, unchanged."""
     text = (ROOT / page).read_text()
     return [body for found, body in _BLOCK.findall(text) if found == language]
 
 
 @dataclass(frozen=True)
 class Trial:
-    """A directory with the settings of a page, and what runs by them."""
+    """A directory with the settings of a page, and the programs that use them."""
 
     root: Path
     settings: Settings
@@ -49,7 +49,7 @@ class Trial:
             )
 
     def says(self, bot: str, words: str) -> None:
-        """Wait until `nightdesk check --live` says something of a bot."""
+        """Wait until `nightdesk check --live` reports a text about a bot."""
         wanted = f"{bot}: CriticalLoss {words}"
         eventually(lambda: wanted in self.nightdesk("check", "--live").stdout, what=wanted)
 
@@ -63,7 +63,7 @@ class Trial:
 
 @contextmanager
 def trial(directory: Path, page: str, exporter: int, replaced: dict[str, str]) -> Iterator[Trial]:
-    """Follow a page's settings; `replaced` are the places of the user's own machine."""
+    """Follow a page's settings; `replaced` are values of the user's own machine."""
     binary("prometheus")
     written = next(each for each in blocks(page, "yaml") if "source:" in each)
     for there, here in replaced.items():

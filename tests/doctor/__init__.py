@@ -1,1 +1,1 @@
-"""What `nightdesk doctor` finds: for each check a fault is planted, and seen."""
+"""`nightdesk doctor`: each check finds its planted fault."""

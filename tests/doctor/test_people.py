@@ -1,4 +1,4 @@
-"""Secrets, who is told, channels, drill and the switch outside."""
+"""Secrets, recipients, channels, drill and the outside watchdog."""
 
 import json
 from datetime import UTC, datetime, timedelta

@@ -32,7 +32,7 @@ PASSWORD, SENDER = "mail-password", "desk@example.org"
 
 
 class Post:
-    """A mail server that wants a password and knows one sender."""
+    """A mail server that requires a password and knows one sender."""
 
     def __init__(self) -> None:
         self.subjects: list[str] = []
@@ -59,7 +59,7 @@ def authenticate(_server: Any, _session: Any, _envelope: Any, _mechanism: str, d
 
 
 class Desk:
-    """The running parts, and what a test does to them. `settings` are those that the person has written."""
+    """The running parts, and what a test does to them. `settings` are the user's."""
 
     def __init__(
         self, directory: Path, services: Services, post: Post, smtp: int, speed: float = SPEED, **more: Any
@@ -151,11 +151,11 @@ class Desk:
         self.running[name] = subprocess.Popen(self.parts[name].command, stdout=log, stderr=log)
 
     def wait(self, name: str) -> None:
-        """Wait until a part is well."""
+        """Wait until a part is healthy."""
         eventually(lambda: self._is_well(name), within=90, what=name)
 
     def stop(self, name: str) -> None:
-        """End a part, and what it started."""
+        """End a part and its child processes."""
         process = self.running.pop(name)
         family = psutil.Process(process.pid).children(recursive=True)
         process.terminate()
@@ -165,7 +165,7 @@ class Desk:
                 child.kill()
 
     def reload(self, name: str) -> None:
-        """Have Prometheus or Alertmanager read their files anew."""
+        """Make Prometheus or Alertmanager reload their files."""
         processes = [psutil.Process(self.running[name].pid)]
         processes += processes[0].children(recursive=True)
         processes[-1].send_signal(signal.SIGHUP)
@@ -202,14 +202,14 @@ class Desk:
             (self.directory / "drill.log").write_text("\n".join(lines))
 
     def round_trip(self) -> float:
-        """Return when the Watchdog's word last went round, as Prometheus knows it; 0 where it never did."""
+        """Return when the Watchdog's loop last completed, as Prometheus knows it; 0 if never."""
         query = {"query": "max(nightdesk_round_trip_timestamp_seconds)"}
         url = f"{self.settings.services.prometheus.url}/api/v1/query"
         found = requests.get(url, params=query, timeout=5).json()["data"]["result"]
         return float(found[0]["value"][1]) if found else 0.0
 
     def is_well_again(self) -> bool:
-        """Return whether a drill finds nothing, once what a mended fault left behind is over."""
+        """Return whether a drill finds nothing, once the effects of a repaired fault are over."""
         faults: list[tuple[int, str]] = []
         for _ in range(4):
             faults = list(self.drill().faults)
@@ -222,7 +222,7 @@ class Desk:
         return HopTimeouts(metric=8, rule=12, alertmanager=8, engine=8, channel=10, answer=12, group=group)
 
     def _person(self, over: threading.Event) -> None:
-        """Acknowledge what is open, as a person with a phone does."""
+        """Acknowledge the open incidents, as a person with a phone does."""
         token = self.settings.webhook_actions.tokens.act_file.read_text().strip()
         header = {"Authorization": f"Bearer {token}"}
         url = f"{self.settings.services.webhook_actions.url}/api/v1/incidents"

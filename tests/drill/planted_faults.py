@@ -1,4 +1,4 @@
-"""Faults as they happen to people: each is planted into a running stack, and taken out again."""
+"""Typical faults: a test plants each into a running stack and removes it again."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -20,7 +20,7 @@ Change = Callable[[Any], None]
 
 @contextmanager
 def edited(desk: Desk, part: str, name: str, change: Change) -> Iterator[None]:
-    """Change a file that Prometheus or Alertmanager reads, as somebody might by hand."""
+    """Change a file of Prometheus or Alertmanager, as a person might by hand."""
     file = desk.build / part / name
     before = file.read_text()
     made = yaml.safe_load(before)
@@ -102,7 +102,7 @@ def frozen_database(desk: Desk) -> Iterator[None]:
 
 @contextmanager
 def silenced(desk: Desk) -> Iterator[None]:
-    """Somebody silenced an alert weeks ago, and forgot it."""
+    """Someone silenced an alert weeks ago and forgot it."""
     url, now = f"{desk.settings.services.alertmanager.url}/api/v2", datetime.now(UTC)
     silence = {
         "matchers": [{"name": "alertname", "value": "TradingBotDown", "isRegex": False, "isEqual": True}],
@@ -205,7 +205,7 @@ def wrong_topic(desk: Desk) -> Iterator[None]:
         yield
 
 
-# What happens to people, how it is planted, and what the drill has to say of it.
+# The fault, how the test plants it, and the drill's expected text.
 FAULTS: dict[str, tuple[Plant, str]] = {
     "dead Telegram token": (partial(revoked, service="telegram"), "channel: telegram"),
     "wrong route": (alertmanager(_no_mail_for_critical), "route: Alertmanager gives it to"),
@@ -250,4 +250,4 @@ FAULTS: dict[str, tuple[Plant, str]] = {
         "rule: its text cannot be rendered",
     ),
 }
-IN_CI = ("forgotten silence", "rule removed", "Twilio 401")  # as many as there is time for
+IN_CI = ("forgotten silence", "rule removed", "Twilio 401")  # as many as the time allows

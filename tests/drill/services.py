@@ -1,4 +1,4 @@
-"""Telegram, Slack, Twilio and ntfy on one port: each refuses what the real one would, revoked secrets too."""
+"""Telegram, Slack, Twilio and ntfy on one port: each refuses what the real service would."""
 
 import json
 from typing import Any
@@ -10,7 +10,7 @@ TOPIC = "nightdesk-canary-topic"
 
 
 class Services(Fakes):
-    """The strict doubles; `revoked` names services whose secret is no longer good."""
+    """The strict doubles; `revoked` names services whose secret is no longer valid."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -23,7 +23,7 @@ class Services(Fakes):
             raise Refusal(401, {"code": 20003, "message": "Authenticate", "status": 401})
         if first.startswith("bot") and path.endswith("/sendMessage"):
             got, status, _ = super().take(path, headers, self._chat(body))
-            chat = {"id": CHAT, "type": "private"}  # Alertmanager takes it for granted
+            chat = {"id": CHAT, "type": "private"}  # Alertmanager does not check it
             return got, status, {"ok": True, "result": {"message_id": 1, "date": 1, "chat": chat}}
         if first == "services":
             return self._incoming(path, body)
@@ -33,7 +33,7 @@ class Services(Fakes):
         return super().take(path, headers, body)
 
     def _chat(self, body: str) -> str:
-        """Return a message as our own sender words it: Alertmanager writes the chat's number as a text."""
+        """Return a message in our own sender's form: Alertmanager sends the chat's number as a text."""
         if "telegram" in self.revoked:
             raise Refusal(401, {"ok": False, "error_code": 401, "description": "Unauthorized"})
         message = json.loads(body)

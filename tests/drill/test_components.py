@@ -1,4 +1,4 @@
-"""The pieces of a drill: its target, its rules, its series, its routes, its plan and what it says."""
+"""The parts of a drill: its target, rules, series, routes, schedule and texts."""
 
 import json
 import re

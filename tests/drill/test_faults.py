@@ -1,4 +1,4 @@
-"""A drill finds what is broken on the way from a metric to a person; `make test-drill` plants every fault."""
+"""A drill finds each fault between a metric and a person; `make test-drill` plants every one."""
 
 import os
 import subprocess

@@ -27,7 +27,7 @@ PROGRAMS = ("prometheus", "alertmanager", "blackbox_exporter")
 
 @dataclass(frozen=True)
 class Stack:
-    """A running stack: its settings, and the ways to look at it from outside."""
+    """A running stack: its settings, and requests to it from outside."""
 
     config: Path
     settings: Settings
@@ -35,13 +35,13 @@ class Stack:
     mailbox: Mailbox
 
     def query(self, expression: str) -> list[tuple[dict[str, str], float]]:
-        """Return what Prometheus answers, as (labels, value)."""
+        """Return Prometheus's answer, as (labels, value)."""
         url = f"{self.settings.services.prometheus.url}/api/v1/query"
         answer = requests.get(url, params={"query": expression}, timeout=10).json()
         return [(each["metric"], float(each["value"][1])) for each in answer["data"]["result"]]
 
     def value(self, expression: str) -> float | None:
-        """Return the value of a query with one answer, None where it has none."""
+        """Return the value of a query with one answer, None without one."""
         found = self.query(expression)
         return found[0][1] if found else None
 
@@ -52,7 +52,7 @@ class Stack:
         return [(each["alertname"], each.get("bot", "")) for each in labels]
 
     def says(self, alert: str, bot: str) -> str:
-        """Return the description of an alert as Prometheus makes it now."""
+        """Return the description of an alert as Prometheus renders it now."""
         url = f"{self.settings.services.prometheus.url}/api/v1/alerts"
         held = requests.get(url, timeout=10).json()["data"]["alerts"]
         found = {(each["labels"]["alertname"], each["labels"].get("bot")): each for each in held}
@@ -133,7 +133,7 @@ def _settings(freqtrade: str, smtp: int) -> dict[str, Any]:
 
 
 def _only_the_daily(at: datetime) -> dict[str, Any]:
-    """Return the summaries; a Sunday's and a month's would come among what is looked for."""
+    """Return the names of the summaries; those of a Sunday or a month's end would disturb the tests."""
     return {
         "daily": {"at": f"{at:%H:%M}"},
         "weekly": {"enabled": False},

@@ -1,4 +1,4 @@
-"""Every fault of the demo bot in `nightdesk up`: what is done about it, who is woken, and who answers how."""
+"""Every fault of the demo bot in `nightdesk up`: the actions, the people notified, and their answers."""
 
 import os
 import re
@@ -42,7 +42,7 @@ class Desk(Stack):
         requests.post(url, json=arguments, headers=headers, timeout=10).raise_for_status()
 
     def acted(self, alert: str, action: str) -> dict[str, Any] | None:
-        """Return an incident of an alert that an action was tried for."""
+        """Return an incident of an alert for which an action ran."""
         found = self.incidents(f"TradingBot{alert}", "demo")
         return next((one for one in found if action in [step["action"] for step in one["runs"]]), None)
 

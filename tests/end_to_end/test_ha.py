@@ -1,4 +1,4 @@
-"""`nightdesk up --ha` with TLS and a user: who is let in, and a crash heals once while one of each dies."""
+"""`nightdesk up --ha` with TLS and a user: access, and a crash heals once while one of each part dies."""
 
 import os
 import signal
@@ -42,7 +42,7 @@ class Desk:
     log: Path
 
     def get(self, url: str, **options: Any) -> requests.Response:
-        """Ask as the parts ask each other, unless told otherwise."""
+        """Call a part as the other parts do, unless the test says otherwise."""
         web = self.settings.web
         usual: dict[str, Any] = {"verify": web.verify, "auth": web.user()}
         return requests.get(url, **usual | options, timeout=5)
@@ -130,7 +130,7 @@ def _free(port: int) -> bool:
 
 
 def listeners(desk: Desk) -> list[tuple[str, int]]:
-    """Return every listener of HTTP, but the demo bot's, and Grafana's, which is not here."""
+    """Return every HTTP listener, except the demo bot's, and Grafana's, which does not run here."""
     parts = desk.settings.services
     replicated = (parts.exporter, parts.webhook_actions, parts.prometheus, parts.alertmanager)
     return [(each.host, each.port) for part in replicated for each in part.all] + [
@@ -160,7 +160,7 @@ def test_every_listener_wants_tls_and_to_know_who_asks(desk: Desk, tmp_path: Pat
 
 
 def gossips(address: tuple[str, int], authority: Path, own: Path) -> bool:
-    """Return whether an Alertmanager listens to who has the certificate of a directory."""
+    """Return whether an Alertmanager accepts the certificate of a directory."""
     trusting = ssl.create_default_context(cafile=str(authority))
     trusting.load_cert_chain(own / "cert.pem", own / "key.pem")
     try:

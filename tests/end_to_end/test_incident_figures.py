@@ -1,4 +1,4 @@
-"""In a real incident the boards show what the bots themselves say: one down, one in drawdown, one abroad."""
+"""In a real incident the dashboards agree with the bots, in two currencies."""
 
 import subprocess
 import sys
@@ -26,7 +26,7 @@ TOKEN = "a token of the tests"
 
 @dataclass(frozen=True)
 class Account:
-    """What a bot itself said last: its state and all its closed trades."""
+    """A bot's last answer: its state and all its closed trades."""
 
     state: Mapping[str, Any]
     profits: Sequence[float]
@@ -45,14 +45,14 @@ class Account:
 
     @property
     def drawdown(self) -> float:
-        """The fall of the equity from the highest that closed trades reached."""
+        """The fall of the equity from the highest point that closed trades reached."""
         highest = max(accumulate(self.profits, initial=self.state["starting_capital"]))
         return max(0.0, 1 - self.state["equity"] / highest)
 
 
 @dataclass(frozen=True)
 class Incident:
-    """What the bots said before one of them went down, and what the boards showed of it after that."""
+    """The bots' answers before one of them went down, and the dashboards' values after that."""
 
     settings: Settings
     accounts: Mapping[str, Account]
@@ -71,7 +71,7 @@ def _call(settings: Settings, bot: str, method: str, path: str, body: object = N
 
 
 def _account(settings: Settings, bot: str) -> Account:
-    """Have a bot hold still, and return what it says."""
+    """Make a bot stop trading, and return its answer."""
     _call(settings, bot, "POST", "control/pause")
     _call(settings, bot, "POST", "control/close_positions", {"scope": "all"})
     state, profits, more = _call(settings, bot, "GET", "state"), list[float](), True
@@ -155,7 +155,7 @@ def _play(settings: Settings) -> Incident:
 
 
 def _numbers(readings: Sequence[Reading]) -> list[float]:
-    """Return the numbers that a tile shows, whichever of its queries tells them."""
+    """Return the numbers of a tile, from any of its queries."""
     return sorted(value for one in readings for value in one.values.values())
 
 

@@ -1,4 +1,4 @@
-"""The loop, whole: a bot dies, is restarted, proven restarted, and its incident closes; or a person hears."""
+"""The whole loop: a bot dies, is restarted and verified, and its incident closes; or a person is notified."""
 
 import time
 from datetime import datetime
@@ -9,11 +9,11 @@ import pytest
 from tests.conftest import eventually
 from tests.end_to_end.conftest import Stack
 
-SLACK = 5.0  # seconds over the configured waits: processes are scheduled, requests take time
+SLACK = 5.0  # seconds beyond the configured waits: scheduling and requests take time
 
 
 def configured_wait(stack: Stack) -> float:
-    """Return the seconds from a crash to its incident that settings ask for."""
+    """Return the seconds from a crash to its incident that the settings allow."""
     collection = stack.settings.collection
     waits = (
         collection.poll_interval,

@@ -1,4 +1,4 @@
-"""What fires while Prometheus knows no Alertmanager yet, after a start or a reload, is sent again soon."""
+"""Prometheus soon sends again what fired while it knew no Alertmanager, after a start or a reload."""
 
 import json
 import signal
@@ -40,7 +40,7 @@ class Pair:
         (self.directory / "rules" / f"{alert}.yml").write_text(yaml.safe_dump(groups))
 
     def reload(self) -> None:
-        """Have Prometheus read its files anew, as a reload of settings does."""
+        """Make Prometheus reload its files, as a reload of settings does."""
         self.prometheus.send_signal(signal.SIGHUP)
 
     def held(self) -> set[str]:

@@ -36,7 +36,7 @@ _PARTS = ("prometheus", "alertmanager", "webhook_actions")
 
 @dataclass
 class Scenario:
-    """The bots, what watches them, and the receivers of people."""
+    """The bots, the stack that watches them, and the recipients."""
 
     settings: Settings
     twelve: Twelve
@@ -44,30 +44,30 @@ class Scenario:
     fakes: Fakes
 
     def counts(self) -> Counter[str]:
-        """Return how many messages the receivers themselves took, by way."""
+        """Return how many messages the recipients got, by channel."""
         taken = Counter(got.service for got in self.fakes.got)
         return Counter(email=len(self.mailbox.mails)) + taken
 
     def messages(self) -> list[str]:
-        """Return what they took: the subjects of mails, and the texts of the others."""
+        """Return what they got: the subjects of mails, and the texts of the others."""
         return [f"email: {mail['Subject']}" for mail in self.mailbox.mails] + [
             f"{got.service}: {got.text}" for got in self.fakes.got
         ]
 
     def about_the_well(self) -> list[str]:
-        """Return the messages that name a bot which is well."""
+        """Return the messages that name a healthy bot."""
         well = re.compile("|".join(name for name in BOTS if name not in (DOWN, LOSING, FAILING)))
         return [text for text in self.messages() if well.search(text)]
 
     def incidents(self, state: str = "open") -> list[dict[str, Any]]:
-        """Return the incidents, as the engine's API tells them."""
+        """Return the incidents from the engine's API."""
         token = self.settings.webhook_actions.tokens.read_file.read_text().strip()
         url = f"{self.settings.services.webhook_actions.url}/api/v1/incidents?state={state}"
         answer = requests.get(url, headers={"Authorization": f"Bearer {token}"}, timeout=10)
         return list(answer.json()["incidents"])
 
     def acknowledge(self, incident: int) -> None:
-        """Answer an incident, as its person does."""
+        """Acknowledge an incident, as its person does."""
         token = self.settings.webhook_actions.tokens.act_file.read_text().strip()
         url = f"{self.settings.services.webhook_actions.url}/api/v1/incidents/{incident}/acknowledge"
         headers = {"Authorization": f"Bearer {token}"}

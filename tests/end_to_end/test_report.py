@@ -1,4 +1,4 @@
-"""The daily report of a running stack arrives by mail and says what the dashboards say."""
+"""The daily report of a running stack arrives by mail and agrees with the dashboards."""
 
 from email.message import EmailMessage
 from typing import Any
@@ -10,7 +10,7 @@ from tests.conftest import eventually
 from tests.dashboards.reading import View, every, read
 from tests.end_to_end.conftest import Stack
 
-# What the overview shows of one bot, by the report's figure of the same.
+# The overview's query for each figure of the report, for one bot.
 SHOWN = {
     "P&L since the start": "P&L",
     "Equity": "Equity now",

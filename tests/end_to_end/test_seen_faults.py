@@ -1,4 +1,4 @@
-"""Each fault of the demo bot fires the alert that is meant for it, as Alertmanager holds it."""
+"""Each fault of the demo bot fires its alert, as Alertmanager shows."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -36,7 +36,7 @@ def test_a_fault_of_the_demo_bot_fires_its_alert(stack: Stack, fault: str, alert
         incidents = [incident for each in wanted for incident in stack.incidents(*each)]
         return not wanted & set(stack.alertmanager()) and all(one["closed_at"] for one in incidents)
 
-    # An action that is still due would mend the next fault before it is seen.
+    # A pending action would end the next fault before the test sees it.
     eventually(over, within=120, what=f"the end of {alerts}")
 
 
@@ -71,7 +71,7 @@ def test_memory_that_grows_is_seen_on_a_host_that_is_too_large_to_fill(stack: St
 
 @contextmanager
 def switched_on(stack: Stack, fault: str, **arguments: float) -> Iterator[None]:
-    """Switch a fault on while the bot runs, and off again; a bot that it killed is started."""
+    """Switch a fault on while the bot runs, and off again; start the bot if the fault killed it."""
     eventually(lambda: stack.value('trading_bot_up{bot="demo"}') == 1, within=60, what="the bot")
     assert stack.demo("POST", f"faults/{fault}", arguments).ok
     try:

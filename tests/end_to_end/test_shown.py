@@ -1,4 +1,4 @@
-"""Every query of every dashboard, on what the demo bot and the recorded Freqtrade did, for each profile."""
+"""Every query of every dashboard, on data of the demo bot and the recorded Freqtrade, for each profile."""
 
 import json
 import time
@@ -22,7 +22,7 @@ _WELL = "all is well, and the panel says so"
 _WAITS = "windows of days are summed from bricks that are minutes apart even here"
 _UNANSWERED = "no person answers an incident here"
 _NOT_SET = "this stack has none of that"
-# Dashboard, panel and query of what is empty here, and why; each may be, none must.
+# Dashboard, panel and query that are empty here, and why; each may be.
 RIGHTLY_EMPTY = {
     "nightdesk: Messages A": _NOT_SET,
     "logs: Slow operations A": _NONE_SAYS,
@@ -113,7 +113,7 @@ def test_every_query_returns_data_or_is_rightly_empty(stack: Stack, acted: View,
         for target in panel["targets"]
     }
     readings = {name: run(url, acted, panel, target) for name, (panel, target) in asked.items()}
-    # Of what a tile has to say one is said: all bots are up, or some are not.
+    # A tile shows one of several texts: all bots are up, or some are not.
     said = {name[:-2] for name, reading in readings.items() if reading.points}
     empty = {
         name: reading.expr

@@ -1,4 +1,4 @@
-"""Twelve bots as the exporter would show them, and their control API, in one process."""
+"""Twelve bots' metrics, as the exporter would serve them, and their control API, in one process."""
 
 import json
 import threading
@@ -14,7 +14,7 @@ BOTS = tuple(f"bot-{number:02}" for number in range(1, 13))
 
 @dataclass
 class Bot:
-    """What a bot shows; one that is not up shows nothing but that."""
+    """A bot's figures; a bot that is down has only `up`."""
 
     up: bool = True
     drawdown: float = 0.01
@@ -28,7 +28,7 @@ class Bot:
         self.calls.update(ok=calls - failed, error=failed)
 
     def shown(self) -> Iterator[tuple[str, float]]:
-        """Yield metric and value, further labels after the metric's name."""
+        """Yield metric and value; further labels follow the metric's name."""
         yield "up", float(self.up)
         if not self.up:
             yield "source_error,reason=refused", 1.0
@@ -91,7 +91,7 @@ class Twelve:
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
     def page(self) -> str:
-        """Return what the exporter would; time goes on with each scrape."""
+        """Return the exporter's metrics; time advances with each scrape."""
         lines = []
         for name, bot in self.bots.items():
             bot.work(self._calls)
@@ -102,7 +102,7 @@ class Twelve:
         return "\n".join(lines) + "\n"
 
     def close(self) -> None:
-        """Answer nobody any more."""
+        """Stop answering."""
         self._server.shutdown()
         self._server.server_close()
 

@@ -1,4 +1,4 @@
-"""Real bots on loopback, and a watch over one of them as the exporter keeps it."""
+"""Real bots on loopback, and the exporter's watch over one of them."""
 
 import asyncio
 import json
@@ -28,7 +28,7 @@ from stack.settings import Bot
 
 TOKEN = "a-token"
 WINDOW = 300.0
-# A position as the bot API tells it, opened ten minutes before the time of the tests.
+# A position in the bot API's form, opened ten minutes before the time of the tests.
 HELD: dict[str, Any] = {
     "id": 4, "symbol": "BTC/USDT", "side": "long", "size": 0.5, "price": 100.0, "profit": -5.0,
     "stop_price": 96.0, "liquidation_price": 90.0, "leverage": 10, "margin_ratio": 0.25,
@@ -40,7 +40,7 @@ Series = Mapping[tuple[str, frozenset[tuple[str, str]]], float]
 
 @dataclass
 class ScriptedBot:
-    """A bot that answers the bot API with what a test puts here; bytes are sent as they are."""
+    """A bot that answers the bot API with a test's values; it sends bytes unchanged."""
 
     state: dict[str, Any] | bytes = field(default_factory=dict)
     trades: list[dict[str, Any]] = field(default_factory=list)
@@ -110,7 +110,7 @@ def serve(bot: ScriptedBot) -> Iterator[str]:
 
 @dataclass
 class Watch:
-    """A watch over one bot: each `poll` is one poll, then what Prometheus would read."""
+    """A watch over one bot: each `poll` is one poll, then the series that Prometheus would read."""
 
     poller: BotPoller
     board: Board
@@ -125,7 +125,7 @@ class Watch:
         return parsed(self.text)
 
     def look(self) -> Series:
-        """Look once at the bot's money, as between two polls, and return the series."""
+        """Run the guard once, as between two polls, and return the series."""
         self.runner.run(self.poller.guard.look())
         return parsed(self.board.page(GROUPS).decode())
 
@@ -139,7 +139,7 @@ class Watch:
 
 
 class Unlimited:
-    """In place of the watch over loss limits, where a test is about none."""
+    """Replaces the watch over loss limits in tests that need none."""
 
     def clocks(self, bot: str) -> tuple[()]:
         return ()
@@ -163,7 +163,7 @@ def watch(
     silent_after: float = 60.0,
     guard: float | None = None,
 ) -> Iterator[Watch]:
-    """Watch the bot of these settings, its money too where `guard`; `clock` is the exporter's."""
+    """Watch the bot of these settings, with the guard if `guard`; `clock` is the exporter's."""
     bot = Bot.model_validate(settings)
     board = Board()
     with asyncio.Runner() as runner:
@@ -192,7 +192,7 @@ def http_settings(url: str, directory: Path, **more: Any) -> dict[str, Any]:
 
 
 def parsed(text: str) -> Series:
-    """Return every sample that prometheus_client's parser reads; it must read each once."""
+    """Return every sample that prometheus_client's parser reads; each sample must be unique."""
     found: dict[tuple[str, frozenset[tuple[str, str]]], float] = {}
     for family in text_string_to_metric_families(text):
         for each in family.samples:
@@ -203,7 +203,7 @@ def parsed(text: str) -> Series:
 
 
 def value(series: Series, name: str, **labels: str) -> float | None:
-    """Return a bot's series by its name without prefix, None where it is absent."""
+    """Return a bot's series by its name without prefix, None if it is absent."""
     return series.get((f"trading_bot_{name}", frozenset(labels.items())))
 
 

@@ -20,7 +20,7 @@ TOKENS = {"one": "token-of-one", "two": "token-of-two"}
 
 @dataclass
 class Desk:
-    """An exporter that is started, killed and started again over the same directory."""
+    """An exporter that a test starts, kills and starts again over the same directory."""
 
     directory: Path
     port: int = field(default_factory=free_port)
@@ -92,7 +92,7 @@ class Desk:
         return parsed(answer.text)
 
     def until(self, bot: str, holds: Callable[[Series], bool]) -> Series:
-        """Return the bot's series once something holds of them."""
+        """Return the bot's series once a condition holds."""
         found: dict[str, Series] = {}
 
         def looked() -> bool:
@@ -111,7 +111,7 @@ class Desk:
 
 @contextmanager
 def desk(directory: Path, **collection: Any) -> Iterator[Desk]:
-    """Give a running exporter with two bots that push, and one that is polled."""
+    """Run an exporter with two pushing bots and one that it polls."""
     found = Desk(directory)
     found.configure(**collection)
     found.start()

@@ -1,4 +1,4 @@
-"""Equity and drawdown from what is known of a bot's capital: declared, told, negative, or only its equity."""
+"""Equity and drawdown by the bot's capital: declared, reported, negative, or equity only."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,7 +22,7 @@ UNTOLD = {"starting_capital", "equity", "profit_realised", "profit_open"}
 
 
 def freqtrade(directory: Path, capital: float | None, *profits: float, **more: Any) -> list[Series]:
-    """Return what a Freqtrade with such a starting capital shows at each profit, open positions included."""
+    """Return the figures of a Freqtrade with such a starting capital at each profit, with open positions."""
     recording, clock = Recording(), Clock()
     recording.answers["balance"]["starting_capital"] = capital
     recording.answers["show_config"] |= {"available_capital": more.pop("available_capital", None)}

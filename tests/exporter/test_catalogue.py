@@ -1,4 +1,4 @@
-"""The catalogue is the truth: of the docs, of the names and labels, of what each source knows."""
+"""The docs, the names and labels, and each source's metrics agree with the catalogue."""
 
 import subprocess
 from itertools import groupby

@@ -1,4 +1,4 @@
-"""The client tells a real exporter what a bot does, and never troubles the bot."""
+"""The client reports a bot to a real exporter, and never disturbs the bot."""
 
 import os
 import socket

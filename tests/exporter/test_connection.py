@@ -1,4 +1,4 @@
-"""How the exporter reaches a bot: in a total time, as its settings say; a broken way is not a broken bot."""
+"""Calls to a bot: total time, settings of the connection; a broken connection is not a broken bot."""
 
 import json
 import socket
@@ -21,7 +21,7 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 
 
 class Door:
-    """A server that answers each connection with what a test gives it, and keeps what it was asked."""
+    """A server that answers each connection with a test's bytes, and stores the requests."""
 
     def __init__(
         self, answer: bytes | Callable[[socket.socket], None], context: ssl.SSLContext | None

@@ -59,7 +59,7 @@ def test_a_correction_moves_no_counter_back_and_counts_no_trade_twice():
 
 
 def corrected(recording: Recording, number: int, profit: float) -> None:
-    """Have Freqtrade read a trade's fees again: /trades and what it sums up follow."""
+    """Make Freqtrade read a trade's fees again: /trades and its sums follow."""
     rows = [each for each in recording.trades if each["trade_id"] == number]
     rows[-1]["close_profit_abs"] = profit
     recording.answers["profit"]["profit_closed_coin"] = round(
@@ -231,7 +231,7 @@ def test_a_pushed_correction_holds_also_after_a_restart_and_is_idempotent(tmp_pa
 
 
 def profits(exporter: Desk) -> list[float]:
-    """Return what reports are given."""
+    """Return the trades that reports get."""
     (exporter.directory / "secrets").mkdir()
     (exporter.directory / "secrets/read_token").write_text("read")
     answer = requests.get(

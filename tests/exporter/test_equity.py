@@ -1,4 +1,4 @@
-"""The realised equity: what is a fall, what is only money put in or taken out, and from where one counts."""
+"""The realised equity: which changes are losses, which are transfers, and where counting starts."""
 
 import json
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""Slippage, its cost and the fees are what the trades' own prices make of them, counted the long way."""
+"""Slippage, its cost and fees agree with a direct computation from the trades' prices."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -21,7 +21,7 @@ NOW = START + 40 * DAY
 
 @dataclass(frozen=True)
 class Deal:
-    """A trade as an exchange tells it."""
+    """A trade as an exchange reports it."""
 
     side: Side
     closed_at: float

@@ -1,4 +1,4 @@
-"""A bot that writes files: half-written states, journals that are rotated, cut short, compressed, glued."""
+"""A bot that writes files: half-written states; rotated, truncated, compressed and joined journals."""
 
 import gzip
 import json

@@ -1,4 +1,4 @@
-"""What is written for whom: negotiation as Prometheus 2.53 and 3 do it, and the two formats."""
+"""Content negotiation as Prometheus 2.53 and 3 do it, and the two formats."""
 
 from itertools import groupby
 
@@ -11,7 +11,7 @@ from exporter.exposition import Board, Lines, Owner
 from exporter.formats import OPENMETRICS, TEXT, Format, choose, takes_gzip
 from tests.exporter.test_catalogue import every_sample
 
-# As the two versions send them, with their default scrape_protocols.
+# The Accept headers of the two versions with their default scrape_protocols.
 PROMETHEUS_2 = (
     "application/openmetrics-text;version=1.0.0;q=0.5,application/openmetrics-text;version=0.0.1;q=0.4,"
     "text/plain;version=0.0.4;q=0.3,*/*;q=0.2"

@@ -1,4 +1,4 @@
-"""What the exporter makes of Freqtrade: the recorded figures, its refusals and its traps."""
+"""Freqtrade in the exporter: the recorded figures, refusals and pitfalls."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Every figure of a recorded Freqtrade beside the answer that it is of, and never the one that misleads."""
+"""Every figure of a recorded Freqtrade agrees with its right source, never with a misleading one."""
 
 from itertools import groupby
 from pathlib import Path
@@ -23,7 +23,7 @@ def series(tmp_path_factory: pytest.TempPathFactory) -> Series:
 
 
 def trades(series: Series, outcome: str = "") -> float:
-    """Return the closed trades, of one outcome where one is named."""
+    """Return the closed trades, of one outcome if named."""
     return sum(
         count
         for (name, labels), count in series.items()

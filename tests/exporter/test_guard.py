@@ -1,4 +1,4 @@
-"""What is seen of a bot's money between two polls, and what stays of it when the bot dies."""
+"""The guard between two polls, and its series when the bot dies."""
 
 import asyncio
 import json
@@ -60,7 +60,7 @@ def desk(bot: ScriptedBot, tmp_path: Path) -> Iterator[Watch]:
 
 
 def guard(series: Series) -> dict[str, float | None]:
-    """Return what the guard shows of the money."""
+    """Return the guard's money series."""
     return {name: value(series, name) for name in ("guard_up", "guard_equity", "guard_drawdown_ratio")}
 
 
@@ -168,7 +168,7 @@ def entries(*trades: dict[str, object]) -> list[OpenTrade]:
 
 
 def made(then: list[OpenTrade], now: list[OpenTrade] | None) -> float | None:
-    """Return the profit of a Freqtrade that had made 100 in all when it was polled."""
+    """Return the profit of a Freqtrade whose total was 100 at its last poll."""
     of = OpenMoney()
     of.told(Profit(profit_all_coin=100.0, profit_closed_coin=70.0), then, Reading(0.0, pnl={"total": 70.0}))
     seen = of.now(now, 2.0)
@@ -250,7 +250,7 @@ def test_a_day_is_begun_by_a_poll_and_not_by_a_look(tmp_path):
 
 
 async def seen(look: Callable[[], bool]) -> None:
-    """Wait until something is seen, ten seconds at most."""
+    """Wait until a condition holds, ten seconds at most."""
     for _ in range(200):
         if look():
             return

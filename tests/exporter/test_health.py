@@ -1,4 +1,4 @@
-"""Health as the exporter shows it: the verdicts are Prometheus's, the figures beside them its own."""
+"""Health in the exporter: the verdicts are Prometheus's, the figures beside them its own."""
 
 import asyncio
 import json
@@ -40,7 +40,7 @@ FIGURES = Vitals(
 
 
 class Prometheus(ThreadingHTTPServer):
-    """Answers every instant query with `series`, and keeps what was asked."""
+    """Answers every instant query with `series`, and stores the queries."""
 
     daemon_threads = True
 

@@ -1,4 +1,4 @@
-"""What the exporter makes of a bot that answers the bot API, and of one that answers rubbish."""
+"""A bot that answers the bot API, and one that answers nonsense, in the exporter."""
 
 import asyncio
 import json
@@ -372,7 +372,7 @@ def test_an_answer_without_end_is_cut_off(bot, tmp_path, monkeypatch):
 
 
 class ManualExecutor(Executor):
-    """Runs nothing: a test says when what was submitted is done."""
+    """Runs nothing: a test says when a submitted task is done."""
 
     def __init__(self) -> None:
         self.submitted = asyncio.Event()
@@ -389,7 +389,7 @@ def test_a_poll_that_ends_as_it_is_cancelled_ends_the_polling_all_the_same(bot, 
         polling = asyncio.create_task(poller.run(0, 3600))
         await once.submitted.wait()
         once.look.set_result([])
-        await asyncio.sleep(0)  # the result has come, and what waits for it is told in the next round
+        await asyncio.sleep(0)  # the result has come; its waiters get it in the next round
         polling.cancel()
         await asyncio.wait({polling}, timeout=1)
         ended = polling.done()

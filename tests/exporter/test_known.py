@@ -1,4 +1,4 @@
-"""What was known of a bot's trades stays known while it is down: after a reload, and from the disk."""
+"""A bot's trades stay known while it is down: after a reload, and from the disk."""
 
 import json
 import time
@@ -26,7 +26,7 @@ READ = {"Authorization": "Bearer read"}
 
 
 def asked(url: str, bot: str) -> dict[str, Any]:
-    """Return what reports are told of a bot."""
+    """Return a bot's trades as reports get them."""
     answer = requests.get(f"{url}/api/v1/bots/{bot}/trades", headers=READ, timeout=10)
     assert answer.status_code == 200, answer.text
     found: dict[str, Any] = answer.json()
@@ -35,7 +35,7 @@ def asked(url: str, bot: str) -> dict[str, Any]:
 
 @dataclass
 class Fleet:
-    """An exporter over two bots that are asked, and the settings it reads anew."""
+    """An exporter over two polled bots, and the settings that it reloads."""
 
     exporter: Exporter
     config: Path
@@ -125,7 +125,7 @@ def test_the_trades_of_a_bot_that_is_another_one_now_are_not_taken_for_its_own(f
     other = {"type": "http", "url": "http://127.0.0.1:9", "token_file": "token"}
     fleet.reload(source=other)
     for bot in ("http", "freqtrade"):
-        # It has told nothing: no trades would read as none made.
+        # The bot has reported nothing: "no trades" would mean that it made none.
         answer = requests.get(f"{fleet.exporter.url}/api/v1/bots/{bot}/trades", headers=READ, timeout=10)
         assert answer.status_code == 503
         assert answer.json()["detail"] == f"{bot} has told no trades since this exporter started"

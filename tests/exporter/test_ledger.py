@@ -1,4 +1,4 @@
-"""Trade statistics: right whatever the order, absent where unknown."""
+"""Trade statistics: right in any order, absent if unknown."""
 
 from dataclasses import astuple, replace
 

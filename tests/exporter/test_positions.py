@@ -1,4 +1,4 @@
-"""What each open position risks, from each source; what cannot be known of it is never read as safe."""
+"""The risk of each open position, from each source; an unknown value never counts as safe."""
 
 from copy import deepcopy
 from dataclasses import replace
@@ -40,7 +40,7 @@ def clock() -> Clock:
 
 
 def figures(*positions: Position, said: Input | None = None, stops: bool = True) -> dict[Any, float]:
-    """Return what is said of positions, by metric, or by metric, symbol and side where there are several."""
+    """Return the positions' series, by metric, or by metric, symbol and side if there are several."""
     found = list(of_positions(positions, NOW, said or Input(500), stops=stops))
     alone = len({each.labels for each in found}) == 1
     return {

@@ -1,4 +1,4 @@
-"""How a bot's own process or container is told, and when it must not be."""
+"""How the exporter finds a bot's own process or container, and when it must not."""
 
 import logging
 import os

@@ -1,4 +1,4 @@
-"""What was made, closed and open: exact where the begin of the window was seen, else absent."""
+"""P&L, closed and open: exact if the window's begin was seen, else absent."""
 
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -31,7 +31,7 @@ def watched(marks: PeriodStarts | None = None) -> WatchedBot:
 def told(
     bot: WatchedBot, at: float, realised: float, unrealised: float, *trades: Trade
 ) -> dict[tuple[str, ...], float]:
-    """Return what the exporter shows of a poll, by name and labels."""
+    """Return the series after a poll, by name and labels."""
     reading = Reading(
         time=at, profit_loss=realised + unrealised, pnl={"total": realised}, trades=tuple(trades)
     )

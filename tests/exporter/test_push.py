@@ -1,4 +1,4 @@
-"""What bots push is checked, kept, known again, and never another bot's; over a real exporter."""
+"""Pushes are checked, stored and recognised, each for its own bot only; over a real exporter."""
 
 import errno
 import json

@@ -1,4 +1,4 @@
-"""Whatever is pushed, the exporter answers as its OpenAPI says, stays up and serves what can be read."""
+"""Whatever bots push, the exporter answers as its OpenAPI says, stays up and serves readable metrics."""
 
 import json
 import math
@@ -91,7 +91,7 @@ def trades(draw: st.DrawFn) -> Any:
 
 
 def pushed_and_polled(*pushes: tuple[str, Any]) -> tuple[list[Taken | None], list[Taken | None]]:
-    """Push everything twice, poll after each round; return what became of each."""
+    """Push everything twice, poll after each round; return each result."""
     with tempfile.TemporaryDirectory() as directory:
         source = {"source": {"type": "push", "token_file": "nowhere"}}
         with watch(source, data=Path(directory) / "bot", clock=lambda: NOW) as watched:

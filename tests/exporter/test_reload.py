@@ -1,4 +1,4 @@
-"""Bots come and go, and settings are read anew, while the exporter runs; bad ones change nothing."""
+"""Bots come and go with reloads of the running exporter; invalid settings change nothing."""
 
 import json
 import os
@@ -66,7 +66,7 @@ def test_a_file_adds_a_bot_and_its_loss_removes_it_while_the_others_are_not_dist
     asked = [call for call in desk.bot.calls if "since_id=0" in call]
     assert desk.reload().status_code == 200
     eventually(lambda: desk.exporter.up("comes") == 1, what="the first poll of the new bot")
-    # The history of the bot that stays was not asked for again: only the new one's was.
+    # The exporter asked only the new bot for its history.
     again = [call for call in desk.bot.calls if "since_id=0" in call]
     assert len(again) == len(asked) + 1
     (desk.root / "bots/comes.yaml").unlink()

@@ -1,4 +1,4 @@
-"""Each metric of the catalogue is seen on the exporter's /metrics, from the demo bot as it runs."""
+"""Each metric of the catalogue appears on the exporter's /metrics, from a running demo bot."""
 
 import json
 import subprocess
@@ -119,7 +119,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
 
 
 def test_every_metric_of_the_design_is_seen_from_the_demo_bot(watched):
-    # What only a retraining, a failed call and a slow one tell.
+    # Only a retraining, a failed call and a slow one yield these.
     for told in ("control/retrain_model", "faults/api_errors", "faults/slow_api"):
         eventually(lambda told=told: watched.tell_bot(told), what=told)
     lacking = (set(DESIGN.split()) | OWN) - BY_RULE - FAILED

@@ -1,4 +1,4 @@
-"""The exporter as a process: what it serves, what it refuses, how it starts and stops."""
+"""The exporter as a process: what it serves and refuses, how it starts and stops."""
 
 import signal
 import subprocess
@@ -103,7 +103,7 @@ def running(
 
 @pytest.fixture(scope="module")
 def exporter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exporter]:
-    """An exporter that watches good bots, one that hangs, one without its secret, one not there."""
+    """An exporter that watches good bots, one that hangs, one without its secret, and one that is absent."""
     good = ScriptedBot(STATE, [trade(1, 150.0), trade(2, -70.0), trade(3, 20.0)])
     with ExitStack() as stack:
         with serve(ScriptedBot()) as gone:

@@ -1,4 +1,4 @@
-"""Several exporters: each watches its share of the bots, and says which watches another."""
+"""Several exporters: each watches its share of the bots, and names the watcher of the others."""
 
 from collections.abc import Iterator
 from pathlib import Path

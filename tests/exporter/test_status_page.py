@@ -1,4 +1,4 @@
-"""The exporter's page for people: all of it on a phone, and fresh without being loaded again."""
+"""The exporter's page for people: complete on a phone, and up to date without a reload."""
 
 from exporter.status_page import Row, page
 

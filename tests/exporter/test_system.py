@@ -1,4 +1,4 @@
-"""What psutil says of a bot's process, and when it must say nothing."""
+"""psutil's figures of a bot's process, and when there must be none."""
 
 import os
 import subprocess

@@ -71,7 +71,7 @@ def running(directory: Path, bots: dict[str, object], web: Path | None = None) -
 
 
 def certificate(directory: Path, name: str = "nightdesk") -> None:
-    """Write a certificate for loopback that vouches for itself."""
+    """Write a self-signed certificate for loopback."""
     subject = ["-subj", f"/CN={name}", "-addext", "subjectAltName=IP:127.0.0.1"]
     key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
     out = ["-keyout", directory / "key.pem", "-out", directory / "cert.pem"]
@@ -89,7 +89,7 @@ def web_config(directory: Path, **more: Any) -> Path:
 
 @contextmanager
 def bot() -> Iterator[dict[str, object]]:
-    """Serve a bot with a name that is hard to write; gives the settings' bots."""
+    """Serve a bot whose name needs escaping; gives the settings' bots."""
     with serve(ScriptedBot(STATE, [trade(1, 150.0), trade(2, -70.0)])) as url:
         yield {'hard "name" 🚀\\': http(url)}
 

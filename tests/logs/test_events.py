@@ -1,4 +1,4 @@
-"""What is an event in a log, and what it is called, as a person reading the log would say."""
+"""Which log lines are events, and their names, as a person reading the log would say."""
 
 import json
 import random

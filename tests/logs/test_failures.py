@@ -1,4 +1,4 @@
-"""One failure counts once, however many lines tell of it and wherever a block of them ends."""
+"""One failure counts once, however many lines report it and wherever a block of them ends."""
 
 from datetime import UTC, datetime
 

@@ -1,4 +1,4 @@
-"""A follower reads what others make of a log: partial lines, long lines, rubbish, truncation, recreation."""
+"""A follower copes with partial and long lines, binary data, truncation and recreation."""
 
 import gzip
 import os

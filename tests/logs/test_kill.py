@@ -1,4 +1,4 @@
-"""The exporter is killed with -9 while a log is written and rotated: its counters lose and repeat nothing."""
+"""kill -9 of the exporter while a log is written and rotated: its counters lose and repeat nothing."""
 
 import re
 import signal
@@ -51,7 +51,7 @@ class Exporter:
         self._process.wait()
 
     def counts(self) -> tuple[float, float] | None:
-        """Return the lines and the failures that are counted, None while nothing is."""
+        """Return the counted lines and failures, None without a count."""
         try:
             page = requests.get(f"http://127.0.0.1:{self._port}/metrics?collect[]=logs", timeout=5).text
         except requests.ConnectionError:
@@ -61,7 +61,7 @@ class Exporter:
         return (float(lines[1]), float(failures[1])) if lines and failures else None
 
     def wait_for(self, at_least: float) -> tuple[float, float]:
-        """Return the counts once there are so many lines."""
+        """Return the counts once they include so many lines."""
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             counts = self.counts()

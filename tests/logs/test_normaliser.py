@@ -1,4 +1,4 @@
-"""Lines are read as the bot wrote them, whoever wrote the file; levels of common loggers are known."""
+"""Lines are read as the bot wrote them, whichever program stored them; levels of common loggers are known."""
 
 import json
 from datetime import UTC, datetime

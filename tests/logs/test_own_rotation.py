@@ -1,4 +1,4 @@
-"""Our own rotation does what the real logrotate does with the same settings and the same files."""
+"""Our own rotation does the same as the real logrotate with the same settings and files."""
 
 import gzip
 import os
@@ -34,7 +34,7 @@ def prepared(directory: Path, days: int, text: str, **changes: object) -> Settin
 
 
 def left(directory: Path) -> list[tuple[str, str]]:
-    """Return what is there: names without the time of now, and texts."""
+    """Return the files: names without the current time, and texts."""
     found = []
     for file in directory.glob("bot.log*"):
         text = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()

@@ -1,4 +1,4 @@
-"""`nightdesk logs` as a person and a program call it."""
+"""`nightdesk logs` for people and for programs."""
 
 import json
 import os

@@ -25,7 +25,7 @@ needs_logrotate = pytest.mark.skipif(LOGROTATE is None, reason="logrotate is not
 
 
 class Harness:
-    """A log with its writer, the rotation that settings give it, and what a follower read of it."""
+    """A log with its writer, its rotation by the settings, and the lines that a follower read."""
 
     def __init__(self, directory: Path, *, copy_truncate: bool, compress: bool, own: bool) -> None:
         self.log = directory / "bot.log"

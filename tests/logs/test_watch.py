@@ -1,4 +1,4 @@
-"""What the exporter publishes of bots' logs, and what it says of those that it cannot read."""
+"""The metrics of bots' logs, and the reports of unreadable ones."""
 
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ def settings(directory: Path, logs: list[str], **of_logs: Any) -> Settings:
 
 
 def page(directory: Path, given: Settings) -> str:
-    """Return what is published after one look at the logs."""
+    """Return the published metrics after one reading of the logs."""
     watch = LogWatch(given, directory / "data/exporter", board := Board())
     watch.poll()
     return board.page(["logs", "exporter"]).decode()

@@ -1,4 +1,4 @@
-"""Boards as pictures without Grafana: a page of Grafana's own components, served beside Prometheus."""
+"""Pictures of dashboards without Grafana: a page of Grafana's own components, served beside Prometheus."""
 
 import json
 import shutil
@@ -44,7 +44,7 @@ def _program(name: str) -> str:
 
 
 class _Handler(SimpleHTTPRequestHandler):
-    """Serves the page, the board, and what Prometheus answers."""
+    """Serves the page, the dashboard, and Prometheus's answers."""
 
     board: dict[str, Any] = {}  # noqa: RUF012 - replaced by a subclass
     prometheus = ""

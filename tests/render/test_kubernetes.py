@@ -1,4 +1,4 @@
-"""The manifests of deploy/kubernetes, with what is rendered for them, are valid and fit the settings."""
+"""The manifests of deploy/kubernetes, with the rendered files, are valid and fit the settings."""
 
 import subprocess
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ def built(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def documents(folder: Path) -> Iterator[dict[str, Any]]:
-    """Yield the objects that a kustomization names, as kustomize would take them in."""
+    """Yield the objects that a kustomization names, as kustomize includes them."""
     kustomization = yaml.safe_load((folder / "kustomization.yaml").read_text())
     for name in kustomization["resources"]:
         if name.endswith(".yaml"):

@@ -1,4 +1,4 @@
-"""What Loki and Alloy are given, as far as it can be checked where neither is at hand."""
+"""The rendered files of Loki and Alloy, as far as a test can check them without either program."""
 
 import re
 from pathlib import Path

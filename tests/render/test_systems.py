@@ -1,4 +1,4 @@
-"""What is rendered for InfluxDB, Mimir, Datadog and New Relic is what their documentation wants."""
+"""The rendered files for InfluxDB, Mimir, Datadog and New Relic match their documentation."""
 
 import json
 from collections.abc import Iterator

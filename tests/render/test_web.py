@@ -1,4 +1,4 @@
-"""One block of settings decides how every part is spoken to, and no password is rendered."""
+"""One block of settings decides how every part is called, and no rendered file has a password."""
 
 import re
 from pathlib import Path

@@ -36,28 +36,28 @@ WEEK = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sun
 
 @dataclass
 class Inbox(Sent):
-    """What arrived over each way, mail too."""
+    """What arrived over each channel, mail too."""
 
     mails: list[EmailMessage] = field(default_factory=list)
 
     def acted_on(self) -> list[tuple[str, str]]:
-        """Return (alert, status) of all that webhook_actions was told."""
+        """Return (alert, status) of everything that webhook_actions got."""
         alerts = [alert for webhook in self.webhooks for alert in webhook["alerts"]]
         return [(alert["labels"]["alertname"], alert["status"]) for alert in alerts]
 
     def told(self, alert: str, bot: str) -> list[dict[str, Any]]:
-        """Return what webhook_actions was told of an alert of a bot."""
+        """Return what webhook_actions got about an alert of a bot."""
         about = {"alertname": f"TradingBot{alert}", "bot": bot}
         return [one for one in self.webhooks if about.items() <= one["groupLabels"].items()]
 
     def subjects(self) -> list[str]:
-        """Return the subjects of what the first of the two readers got."""
+        """Return the subjects of the mails to the first of the two readers."""
         return [str(mail["Subject"]) for mail in self.mails if mail["To"] == "a@example.org"]
 
 
 @dataclass(frozen=True)
 class Desk:
-    """Where alerts are given in, and where they come out."""
+    """A running Alertmanager: a test gives alerts to it and reads the messages."""
 
     settings: Settings
     inbox: Inbox
@@ -90,7 +90,7 @@ class Desk:
         requests.post(f"{self._api}/alerts", json=body, timeout=5).raise_for_status()
 
     def inhibited(self, bot: str) -> set[str]:
-        """Return the alerts of a bot that others silence."""
+        """Return the inhibited alerts of a bot."""
         filters = {"filter": f"bot={json.dumps(bot)}", "active": "true", "inhibited": "true"}
         alerts = requests.get(f"{self._api}/alerts", params=filters, timeout=5).json()
         return {alert["labels"]["alertname"] for alert in alerts if alert["status"]["inhibitedBy"]}
@@ -107,7 +107,7 @@ class Desk:
 
 
 class Mailbox:
-    """Keeps mails; it refuses those to nobody."""
+    """Keeps all mails."""
 
     def __init__(self, inbox: Inbox) -> None:
         self._inbox = inbox
@@ -175,7 +175,7 @@ def write_settings(directory: Path, http: int, smtp: int, **over: Any) -> Path:
 
 @contextmanager
 def running(directory: Path, overlay: Path | None = None) -> Iterator[Desk]:
-    """Run Alertmanager on what `render` makes, with something at the end of each of its ways out."""
+    """Run Alertmanager on the rendered files, with a receiver at the end of each channel."""
     inbox = Inbox()
     mail = Controller(Mailbox(inbox), hostname="127.0.0.1", port=free_port())
     http = ThreadingHTTPServer(("127.0.0.1", 0), handler(inbox))

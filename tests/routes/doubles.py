@@ -1,4 +1,4 @@
-"""Doubles of what Alertmanager sends to over HTTP, each as strict as the real service says that it is."""
+"""Strict doubles of the HTTP services to which Alertmanager sends."""
 
 import json
 import re
@@ -18,7 +18,7 @@ Headers = Mapping[str, str]
 
 @dataclass
 class Sent:
-    """What arrived, by service; `refused` is what a service said no to, and why."""
+    """What arrived, by service; `refused` is what a service refused, and why."""
 
     webhooks: list[dict[str, Any]] = field(default_factory=list)
     telegram: list[str] = field(default_factory=list)
@@ -28,7 +28,7 @@ class Sent:
 
 
 class Refused(Exception):
-    """A service says no, with this status and answer."""
+    """A service refuses, with this status and answer."""
 
     def __init__(self, status: int, answer: str) -> None:
         super().__init__(answer)

@@ -1,4 +1,4 @@
-"""What is silenced by what, as a real Alertmanager says it of the alerts as the rules label them."""
+"""Which alerts inhibit which, according to a real Alertmanager with the rules' labels."""
 
 from collections.abc import Iterable, Mapping
 
@@ -9,9 +9,10 @@ from tests.conftest import eventually
 from tests.routes.desk import Desk
 from tests.rules.promtool import read
 
-# Money is lost by positions, not by silence; and what loops is not cured by what cures what is down.
+# A loss comes from positions, not from silence; and the action against Down does not help against a crash
+# loop.
 NOT_FROM_DOWN = {"Down", "CrashLooping", "HighDrawdown", "CriticalLoss", "LossLimit"}
-# Each warning or information, and what says the same with more urgency.
+# Each warning or information, and the more urgent alert that says the same.
 OUTWEIGHED = {
     "ApiResponseTimeHigh": "ApiResponseTimeCritical",
     "DataStaleWarning": "DataStale",

@@ -1,4 +1,4 @@
-"""What Alertmanager holds back by night is what the one plan says, at every hour and both clock changes."""
+"""Alertmanager holds back at night what the plan says, at every hour and both clock changes."""
 
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
@@ -42,7 +42,7 @@ def _shows(intervals: list[dict[str, Any]], now: datetime) -> bool:
 
 
 def _sends(config: dict[str, Any], subject: Subject, now: datetime) -> set[str]:
-    """Return the integrations by which Alertmanager tells people of an alert at a time."""
+    """Return the integrations by which Alertmanager notifies people of an alert at a time."""
     named = {one["name"]: one["time_intervals"] for one in config.get("time_intervals", ())}
     labels = {"alertname": f"TradingBot{subject.kind}", "severity": subject.severity, "bot": subject.bot}
     sent: set[str] = set()

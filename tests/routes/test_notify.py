@@ -1,4 +1,4 @@
-"""`nightdesk test-notify` sends one message over each channel, and says which did not get through."""
+"""`nightdesk test-notify` sends one message over each channel, and reports those that failed."""
 
 from collections.abc import Iterator
 from pathlib import Path

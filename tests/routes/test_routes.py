@@ -1,4 +1,4 @@
-"""Which receivers hear of which alert, as amtool reads the rendered routes."""
+"""Which receivers get which alert, as amtool reads the rendered routes."""
 
 import json
 import subprocess
@@ -120,7 +120,7 @@ def test_every_alert_of_the_design_reaches_its_channels_and_meta_alerts_never_we
 
 
 def _wanted(settings: Settings, name: str, severity: str) -> set[str]:
-    """Return the receivers that the settings ask for: an alert's own channels, else its severity's."""
+    """Return the receivers from the settings: an alert's own channels, else its severity's."""
     if name == "Watchdog":
         return {"watchdog"}
     channels = settings.alerts[name].channels

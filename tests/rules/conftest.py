@@ -1,4 +1,4 @@
-"""The rules as each profile makes them, and as settings that change their limits and paces do."""
+"""The rules of each profile, and of settings that change their limits and intervals."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The alerts of DESIGN §5 by severity: what rules, tests, runbooks and routes are counted against."""
+"""The alerts of DESIGN §5 by severity: the reference for rules, tests, runbooks and routes."""
 
 from typing import Any
 

@@ -30,7 +30,7 @@ ORDER = (
 
 
 def run(files: Sequence[Path]) -> str:
-    """Return what promtool says against the test files; nothing when all pass.
+    """Return promtool's complaints about the test files; empty when all pass.
 
     The environment's PROMTOOL3 names another promtool that has to agree.
     """
@@ -63,7 +63,7 @@ def _order(file: Path) -> int:
 
 
 def needed(alerts: Path, rules: Iterable[Path]) -> list[Path]:
-    """Return the file of alerts with all whose series it reads, and theirs: others only take time."""
+    """Return the file of alerts and the files that it reads, directly or not: others only take time."""
     found, unread = {alerts}, [alerts]
     while unread:
         queries = " ".join(rule["expr"] for rule in read(unread.pop()))

@@ -1,4 +1,4 @@
-"""Series for which every recording rule has a value that can be worked out by hand, and those values."""
+"""Series for which every recording rule has a value that a person can compute, and those values."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from stack.drill.cases.case import Series, Value, rising
 from stack.settings import Settings
 
-# One that does well, one that does badly and does not answer, one that its owner stopped.
+# A good bot, a bad one that does not answer, and one that its owner stopped.
 GOOD, POOR, STOPPED = 'a_b*c[d] "x"', "poor", "stopped"
 OK, ERRORS, LOGGED = 99.95, 0.05, 3  # of the good one, a scrape
 COUNT = 25  # scrapes
@@ -14,14 +14,14 @@ COUNT = 25  # scrapes
 
 @dataclass(frozen=True)
 class Recorded:
-    """What a recording rule has to be: all of its samples, by their labels."""
+    """The expected result of a recording rule: all of its samples, by their labels."""
 
     record: str
     samples: tuple[tuple[Mapping[str, str], float], ...]
 
 
 def every_record(settings: Settings) -> Iterator[Series]:
-    """Yield the series as they are scraped."""
+    """Yield the series as Prometheus scrapes them."""
     yield from _good(settings)
     yield from _poor(settings)
     yield from _series({"bot": STOPPED}, up=1.0, state__stopped=1.0, data_freshness_seconds__candles=1e6)
@@ -119,7 +119,7 @@ def _bounds(settings: Settings) -> tuple[float, float, float]:
 
 
 def values(settings: Settings) -> Iterator[Recorded]:
-    """Yield what every recording rule returns for these series."""
+    """Yield the expected results of every recording rule for these series."""
     yield from _signals(settings)
     yield from _health()
     yield from _service_level(settings)
@@ -260,7 +260,7 @@ def _parts(settings: Settings) -> dict[str, dict[str, float]]:
 
 
 def _scores(settings: Settings) -> dict[str, float]:
-    """Return the score of each bot that is up: the weighted mean of the parts that are known."""
+    """Return the score of each bot that is up: the weighted mean of the known parts."""
     parts, weights = _parts(settings), dict(settings.performance.weights)
     scores = {}
     for bot in (GOOD, STOPPED):

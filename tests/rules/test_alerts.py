@@ -1,4 +1,4 @@
-"""Each alert fires at its limit, is silent below it and where its series is absent, and resolves."""
+"""Each alert fires at its limit, is silent below it and without its series, and resolves."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -89,7 +89,7 @@ def test_the_more_severe_of_twins_never_gets_less_help_than_the_milder(
 
 
 def _help(settings: Settings, rule: dict[str, Any], every: Mapping[str, Action]) -> set[str]:
-    """Return the actions against an alert that change something: to look, to note and to tell is no help."""
+    """Return the actions against an alert that change something, not those that only look, note or notify."""
     severity, objective = rule["labels"]["severity"], rule["labels"].get("objective")
     own = settings.alerts[_word(rule)].actions
     if objective is not None and own is None:

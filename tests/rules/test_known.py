@@ -1,4 +1,4 @@
-"""What a bot had before it went down is still counted while it is down, and never once it tells otherwise."""
+"""The last known figures of a bot count while it is down, and no longer once it reports others."""
 
 from pathlib import Path
 from typing import Any

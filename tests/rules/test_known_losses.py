@@ -1,4 +1,4 @@
-"""What was lost stays known while nothing newer is, says how old it is, and is forgotten in the end."""
+"""A loss stays known while no newer value is, has an age, and is forgotten in the end."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -34,7 +34,7 @@ def dead(scrapes: int) -> list[Series]:
 
 
 def guarded(scrapes: int) -> list[Series]:
-    """Return a bot whose loss the guard alone saw, and goes on showing."""
+    """Return a bot whose loss only the guard saw, and still shows."""
     answers = [1.0] * TOLD + [0.0] * (scrapes - TOLD)
     return [
         Series("trading_bot_up", answers),

@@ -1,4 +1,4 @@
-"""What a milestone's message says that was reached."""
+"""The text of a milestone's message."""
 
 from pathlib import Path
 

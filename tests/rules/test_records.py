@@ -1,4 +1,4 @@
-"""Each recording rule has the value that follows from its inputs and settings, and none is left out."""
+"""Each recording rule has the value that follows from its inputs and settings; none is left out."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""A person hears of an exchange that is out within three minutes, summed over each step at its worst."""
+"""People hear of an exchange outage within three minutes, with each step at its worst."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ def records(*times: float) -> Logs:
 
 
 def shown_after(settings: Settings, pace: float, out_at: float, limit: float) -> float:
-    """Return the seconds of an outage after which a poll of a Freqtrade shows an error rate above a limit."""
+    """Return the seconds of an outage after which a Freqtrade's error rate exceeds a limit."""
     failing = FailingCalls(float(settings.collection.rate_window))
     for second in range(int(PROMISED)):
         now = out_at + second

@@ -1,4 +1,4 @@
-"""Loads settings that are written as YAML text, and tells the problems of those that are refused."""
+"""Loads settings from YAML texts, and returns the errors of refused ones."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +13,7 @@ Refuse = Callable[..., list[str]]
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Load:
-    """Return a function that loads texts, each laid over the one before."""
+    """Return a function that loads texts, each merged over the one before."""
 
     def loaded(*texts: str, port_offset: int = 0, speed: float = 1.0) -> Settings:
         files = []
@@ -27,7 +27,7 @@ def settings(tmp_path: Path) -> Load:
 
 @pytest.fixture
 def refused(settings: Load) -> Refuse:
-    """Return a function that tells the problems of a text."""
+    """Return a function that returns the errors of a text."""
 
     def problems(*texts: str, port_offset: int = 0, speed: float = 1.0) -> list[str]:
         with pytest.raises(SettingsError) as error:

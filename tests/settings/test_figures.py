@@ -1,4 +1,4 @@
-"""The defaults are the figures that were agreed; this is a second reading of them, by hand."""
+"""The defaults are the agreed figures, written down a second time by hand."""
 
 import importlib
 from typing import Any
@@ -184,7 +184,7 @@ LEAVES = [(f"{section}.{path}", value) for section, paths in FIGURES.items() for
 
 @pytest.fixture(scope="module")
 def defaults(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """Return the defaults with no profile over them."""
+    """Return the defaults without a profile."""
     folder = tmp_path_factory.mktemp("defaults")
     (folder / "monitoring.yaml").touch()
     with pytest.MonkeyPatch.context() as patch:
@@ -246,5 +246,5 @@ def test_every_service_listens_on_loopback_and_every_channel_is_off(defaults: Se
 
 
 def _names(text: str) -> list[str] | None:
-    """Return a list as the rows write it: `-` is the severity's, `none` is empty."""
+    """Return a list from a row: `-` means the severity's, `none` is empty."""
     return None if text == "-" else [] if text == "none" else text.split(",")

@@ -1,4 +1,4 @@
-"""What a caller adds to a log record never takes the place of the record's own fields."""
+"""A caller's extra fields never replace a log record's own fields."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""Loss limits and accounts: what cannot be meant is refused with its name, the value and the way out."""
+"""Loss limits and accounts: errors name the limit, the value and the way out."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Rotas and what tells programs: what settings refuse, and what it says then."""
+"""Rotas and outgoing webhooks: what the settings refuse, and the errors."""
 
 import pytest
 

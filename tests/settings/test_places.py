@@ -1,4 +1,4 @@
-"""What is wrong with a setting is said with the file and the line where it is written."""
+"""An error in a setting names its file and line."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Who is told of what, over what and when: one plan, whatever the settings and the time."""
+"""Who is notified of what, over what and when: one plan, for any settings and time."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -169,7 +169,7 @@ CLOCKS = st.sampled_from(["00:00", "02:30", "08:00", "12:00", "22:00"])
 
 @st.composite
 def written(draw: st.DrawFn) -> dict[str, Any]:
-    """Return any settings that decide who is told."""
+    """Return any settings that decide who is notified."""
     on = draw(CHANNEL_LISTS) or []
     people = {name: draw(ADDRESSES) for name in ("administrator", "manager", "anna")}
     windows = [

@@ -1,4 +1,4 @@
-"""A bot's own process is told in exactly one way."""
+"""Settings name a bot's own process in exactly one way."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""What cannot be meant is refused with the path, the value and the way out."""
+"""Impossible settings are refused with the path, the value and the way out."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Settings of an earlier release are read by this one, or each that is no more says what to write now."""
+"""This release reads the settings of an earlier one; for each removed setting it says what to write now."""
 
 from pathlib import Path
 

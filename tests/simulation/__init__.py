@@ -1,1 +1,1 @@
-"""The real engine on a virtual clock and one seed, in a world that fails: `python -m tests.simulation`."""
+"""The real engine on a virtual clock and one seed, among faults: `python -m tests.simulation`."""

@@ -16,7 +16,7 @@ _SHOWN = 60  # lines of a trace
 
 
 def main() -> int:
-    """Play what is asked for; return 1 where a rule was broken."""
+    """Play the chosen seeds; return 1 if a rule was broken."""
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
     parser.add_argument("--seeds", type=int, default=100, help="how many are played")
     parser.add_argument("--from", type=int, default=1, dest="first", help="the first one")
@@ -28,7 +28,7 @@ def main() -> int:
     )
     parser.add_argument("--no-shrinking", action="store_true", help="print a broken rule as it is found")
     options = parser.parse_args()
-    if os.environ.get("PYTHONHASHSEED") != "0":  # the order in sets is part of what a seed repeats
+    if os.environ.get("PYTHONHASHSEED") != "0":  # the order of sets is part of what a seed repeats
         command = [sys.executable, "-m", "tests.simulation", *sys.argv[1:]]
         os.execve(sys.executable, command, _environment())  # noqa: S606 - ourselves
     began, broken, played, seconds, orders = time.perf_counter(), 0, 0, 0.0, 0
@@ -67,7 +67,7 @@ def play(seeds: range, options: argparse.Namespace) -> Iterator[Result]:
 
 
 def _quiet() -> None:
-    sys.unraisablehook = lambda _: None  # what waits for ever, as in a dead engine, resists being collected
+    sys.unraisablehook = lambda _: None  # a task that waits for ever resists collection
 
 
 def _one(work: tuple[int, int | None]) -> Result:
@@ -86,7 +86,7 @@ def show(result: Result, engines: int | None) -> None:
 
 
 def shrunk(seed: int, engines: int | None) -> list[Event]:
-    """Return a scenario that breaks a rule as well, and of which no event can be left out."""
+    """Return a scenario that breaks the rule too, and from which no event can be removed."""
     events = drawn(seed, BOTS, sorted(SEVERITIES), LENGTH)
     at = 0
     while at < len(events):

@@ -1,4 +1,4 @@
-"""Engines as processes that may freeze, die and start again, and the database as each reaches it."""
+"""Engines as processes that may freeze, die and restart, and each one's connection to the database."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -30,11 +30,11 @@ from webhook_actions.web.commands import Commands
 
 
 class Died(Exception):
-    """The process that was asked has died, is frozen, or does not reach its database."""
+    """The called process has died, is frozen, or does not reach its database."""
 
 
 class SimulatedObserver:
-    """What actions look at beside the bot: nothing is to be seen here."""
+    """The sources that actions read beside the bot; here they are empty."""
 
     endpoints = ()
     longest = 5.0
@@ -82,11 +82,11 @@ class Process:
         self._generate(settings)
 
     def crash(self) -> None:
-        """Die as by SIGKILL: nothing that it has begun goes on."""
+        """Die as by SIGKILL: nothing that it has begun continues."""
         self.alive, self.generation = False, None
 
     async def reload(self, settings: Settings) -> None:
-        """Go on with other settings, as reload.py does."""
+        """Continue with other settings, as reload.py does."""
         before, self.settings = self.generation, settings
         self._generate(settings)
         if before is not None:
@@ -131,7 +131,7 @@ class Process:
     # what it is asked
 
     async def receive(self, alerts: list[Alert]) -> None:
-        """Take a webhook. Raises Died where it is not taken."""
+        """Accept a webhook. Raises Died if it is not accepted."""
         parts_ = self._parts()
         life = _Life(self, self._life)
         async with life.transaction():
@@ -139,7 +139,7 @@ class Process:
             await parts_.escalation.opened(None, accepted.opened)
 
     def commands(self) -> Commands:
-        """Return what people command by. Raises Died."""
+        """Return the commands of people. Raises Died."""
         parts_, life = self._parts(), _Life(self, self._life)
         return Commands(self.settings, life, parts_.escalation, load_actions(), life.now)
 
@@ -150,7 +150,7 @@ class Process:
 
 
 class _Life:
-    """One life of a process: what a dead one has begun never goes on, whatever is started after it."""
+    """One life of a process: what it has begun never continues in a later life."""
 
     def __init__(self, process: Process, number: int) -> None:
         self._process, self._number, self.sim = process, number, process.sim
@@ -181,14 +181,14 @@ class _Life:
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Any]:
-        """Each statement counts by itself; it takes no time, for the sake of speed."""
+        """Each statement commits by itself; it takes no time, for speed."""
         await self.gate()
         self._ask_database()
         yield None
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Any]:
-        """Nothing else happens meanwhile; its commit may fail, or die, before or after it counts."""
+        """Nothing else runs meanwhile; its commit may fail, or the engine may die before or after it."""
         await self._reach()
         memory = self.sim.memory
         before = memory.t.copy()
@@ -228,7 +228,7 @@ class _Life:
         await self.gate()
 
     async def _ask(self, bot: Any, key: str, lease: Lease | None, request: Request) -> Answer:
-        # An order leaves in the moment in which its guard has let it pass: no freeze lies between.
+        # An order leaves at the moment when its guard passes it: no freeze lies between.
         if request.method == "GET":
             await self.gate()
         else:

@@ -1,4 +1,4 @@
-"""What is around the engines: bots, Prometheus, Alertmanager and channels, each of which may fail."""
+"""The engines' surroundings: bots, Prometheus, Alertmanager and channels, each of which may fail."""
 
 import asyncio
 import json
@@ -29,7 +29,7 @@ SEVERITIES = {
 
 @dataclass
 class Bot:
-    """A bot as it truly is."""
+    """A bot's true state."""
 
     name: str
     double: Any
@@ -57,7 +57,7 @@ def made(name: str, clock: Clock) -> Bot:
 
 @dataclass(frozen=True)
 class Sent:
-    """An order as it left an engine."""
+    """An order at the moment when it left an engine."""
 
     at: float
     bot: str
@@ -67,7 +67,7 @@ class Sent:
 
 
 class SimulatedEnvironment:
-    """The truth, and what of it can be asked."""
+    """The true state of everything, and the answers about it."""
 
     def __init__(self, loop: VirtualLoop, seed: int, names: tuple[str, ...]) -> None:
         self.loop = loop
@@ -89,7 +89,7 @@ class SimulatedEnvironment:
     def scrape(self) -> None:
         """Take a sample, and evaluate the rules on it."""
         now = self.loop.time()
-        self.clock.sleep(now - self.clock.now)  # what was to act late has acted
+        self.clock.sleep(now - self.clock.now)  # every late request has acted
         self.samples = (now, {name: bot.sample() for name, bot in self.bots.items()})
         firing = {
             (kind, name) for name, sample in self.samples[1].items() for kind in sample["conditions"]
@@ -99,7 +99,7 @@ class SimulatedEnvironment:
         self.firing_since = {one: self.firing_since.get(one, now) for one in sorted(firing)}
 
     def _unseen(self) -> set[str]:
-        """Return the bots that are down: the series of their figures are gone."""
+        """Return the bots that are down: their series are absent."""
         return {name for name, sample in self.samples[1].items() if not sample["up"]}
 
     def alert(self, kind: str, bot: str) -> FiringAlert:
@@ -136,13 +136,13 @@ class SimulatedEnvironment:
         return self.random.choice(list(Fault))
 
     def boots(self, bot: Bot) -> None:
-        """Have a bot answer again; one that was restarted may come up stopped, as its configuration says."""
+        """Let a bot answer again; a restarted bot may come up stopped, as its configuration says."""
         if bot.restarted:
             bot.double.state = self.random.choice(("running", "running", "stopped"))
         bot.up, bot.restarted = True, False
 
     async def ask(self, bot: Bot, request: Request) -> Answer:
-        """Carry a request to a bot; it may get lost, act late, or act although it answers an error."""
+        """Send a request to a bot; it may get lost, act late, or act although the answer is an error."""
         path = urlsplit(request.url).path.rpartition("/api/v1/")[2]
         key = request.headers.get("Idempotency-Key")
         reads = request.method == "GET"
@@ -196,7 +196,7 @@ class SimulatedEnvironment:
     # channels
 
     async def deliver(self, ids: list[int]) -> Outcome:
-        """Hand a message to a channel, which counts what arrived."""
+        """Send a message over a channel, which counts what arrives."""
         await asyncio.sleep(self.random.uniform(0.05, 1.0))
         if self.loop.time() < self.channels_away_until:
             return Outcome.retry("the channel is away")
@@ -206,7 +206,7 @@ class SimulatedEnvironment:
 
 
 class AskPrometheus:
-    """Prometheus as one engine reaches it."""
+    """Prometheus, as one engine calls it."""
 
     def __init__(self, world: SimulatedEnvironment, process: Any) -> None:
         self._world = world
@@ -233,7 +233,7 @@ class AskPrometheus:
 
 
 class AskAlertmanager:
-    """Alertmanager as the reconciler reaches it: it holds nothing back."""
+    """Alertmanager, as the reconciler calls it: nothing is muted."""
 
     async def suppressions(self) -> dict[str, Any]:
         return {}

@@ -1,4 +1,4 @@
-"""The store in memory, as far as bots are held, and what is to be undone on them."""
+"""The in-memory store: halted bots, and controls to undo."""
 
 from collections.abc import Callable
 from datetime import datetime

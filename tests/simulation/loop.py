@@ -12,7 +12,7 @@ EPOCH = datetime(2026, 3, 28, 22, 0, tzinfo=UTC)  # a clock change of Europe lie
 
 
 class _Jump(selectors.DefaultSelector):
-    """Never waits: what would be waited for has passed at once."""
+    """Never waits: any wait is over at once."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -26,7 +26,7 @@ class _Jump(selectors.DefaultSelector):
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """An event loop whose seconds cost nothing. The same seed runs the same callbacks in the same order."""
+    """An event loop whose seconds take no time. The same seed runs the same callbacks in the same order."""
 
     def __init__(self) -> None:
         self._jump = _Jump()
@@ -41,7 +41,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 
 class GreenThreads:
-    """Stands for engine.threads.Threads: what blocks in a function lets the loop go on, in order."""
+    """Replaces engine.threads.Threads: a blocking function lets the loop continue, in order."""
 
     async def run(self, function: Callable[[], Any]) -> Any:
         thread = greenlet(function)

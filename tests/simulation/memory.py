@@ -1,4 +1,4 @@
-"""The store in memory: each function of webhook_actions/store that the engine calls, with the same result."""
+"""The in-memory store: each function of webhook_actions/store that the engine calls, with the same result."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -137,7 +137,7 @@ class Memory(Runs):
         return self.t.incidents.get(id_)
 
     async def incidents__lock_bots(self, _: Any, bots: Any) -> None:
-        """Transactions follow one another here."""
+        """Transactions run one after another here."""
 
     async def incidents__schedule(self, _: Any, dues: Any) -> None:
         for due in dues:
@@ -208,7 +208,7 @@ class Memory(Runs):
         )
 
     async def incidents__forget(self, _: Any, age: float) -> None:
-        """Nothing grows so old here."""
+        """Nothing gets that old here."""
 
     async def archive__forget(self, _: Any, age: float) -> None:
         """No report is made here."""

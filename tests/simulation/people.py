@@ -1,4 +1,4 @@
-"""The store in memory, as far as people command, are told, and answer."""
+"""The in-memory store: people's commands, notifications and answers."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -57,7 +57,7 @@ class People(Sending):
     # overrides
 
     async def overrides__lock(self, _: Any) -> None:
-        """Transactions follow one another here."""
+        """Transactions run one after another here."""
 
     async def overrides__not_over(self, _: Any, since: datetime) -> list[Made]:
         return [one for one in self.t.overrides.values() if one.ends_at > max(one.starts_at, since)]

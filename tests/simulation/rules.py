@@ -1,4 +1,4 @@
-"""What must hold in a simulation: the rules of DESIGN §1, judged by the world's own books."""
+"""What must hold in a simulation: the rules of DESIGN §1, judged by the simulated world's own records."""
 
 import itertools
 from collections import defaultdict
@@ -11,7 +11,7 @@ from tests.simulation.memory import Memory
 
 
 class Rules:
-    """The checks. Some are made at each order, the others once all trouble is over for long enough."""
+    """The checks: some at each order, the others once all trouble has been over for long enough."""
 
     loop: VirtualLoop
     memory: Memory
@@ -28,15 +28,15 @@ class Rules:
         raise NotImplementedError
 
     def broken(self, what: str) -> None:
-        """Write that a rule was broken; the first one counts."""
+        """Record a broken rule; the first one counts."""
         raise NotImplementedError
 
     def amid_order(self) -> None:
-        """Let happen what waits for an order."""
+        """Trigger the events that wait for an order."""
         raise NotImplementedError
 
     def ordered(self, process: Any, bot: Any, key: str, lease: Any, request: Any) -> None:
-        """Judge an order in the moment in which it leaves its engine."""
+        """Judge an order at the moment when it leaves its engine."""
         path = request.url.rpartition("/api/v1/")[2]
         self.world.orders.append(Sent(self.loop.time(), bot.name, path, key, process.number))
         self.note(f"engine {process.number} orders {path} of {bot.name} by {key}")
@@ -77,7 +77,7 @@ class Rules:
             self.broken(f"{key} of {bot.name} was run after it had expired")
 
     def closing(self, incident: Any) -> None:
-        """Nothing is closed that has fired for a while and still does."""
+        """No incident is closed whose alert has fired for a while and still does."""
         since = self.world.firing_since.get((incident.kind, incident.bot))
         if since is not None and self.loop.time() - since > 2 * SCRAPE:
             self.broken(
@@ -85,7 +85,7 @@ class Rules:
             )
 
     def all_judged(self) -> None:
-        """Nothing waits for a verdict for ever."""
+        """No run waits for a verdict for ever."""
         for run in self.memory.t.runs.values():
             if run.verdict is None and run.state == "ended" and self.age(run.ended_at) > 900:
                 self.broken(f"run {run.id} ({run.action} of {run.bot}) was never judged")
@@ -95,7 +95,7 @@ class Rules:
                     self.broken(f"run {run.id} ({run.action} of {run.bot}) is {run.state} for ever")
 
     def all_taken_over(self) -> None:
-        """What a person is said to have taken over, a person did take over."""
+        """Each recorded takeover was made by a person."""
         released = {halt.bot for halt in self.memory.t.halts.values() if halt.released_at is not None}
         answered = {incident for incident, _ in self.memory.t.answers}
         for run in self.memory.t.runs.values():
@@ -103,7 +103,7 @@ class Rules:
                 self.broken(f"run {run.id} ({run.action} of {run.bot}) was taken over by nobody")
 
     def all_told(self) -> None:
-        """Whatever needs a person has reached one."""
+        """Everything that needs a person has reached one."""
         sent = {self.memory.t.messages[id_].step for id_ in self.world.sent if id_ in self.memory.t.messages}
         by_incident = defaultdict[int, list[Any]](list)
         for step in self.memory.t.steps.values():
@@ -135,7 +135,7 @@ class Rules:
                     )
 
     def all_open(self) -> None:
-        """What fires has one open incident, which is looked at or waits for a person."""
+        """A firing alert has one open incident, which the engine checks or a person has to handle."""
         for (kind, bot), since in self.world.firing_since.items():
             if self.loop.time() - since < 900:
                 continue
@@ -191,7 +191,7 @@ class Rules:
                 self.broken(f"{bot.name} was released, and nothing was undone on it: {left.detail}")
 
     def paced(self) -> None:
-        """Restarts keep to attempts and fleet; money moves once a breach and cooldown."""
+        """Restarts keep to attempts and fleet limit; money moves once a breach and cooldown."""
         restarts = sorted(
             (sent.at, sent.bot, sent.key)
             for sent in self.world.orders
@@ -217,7 +217,7 @@ class Rules:
             self.floor(bot, made)
 
     def floor(self, bot: str, made: list[Any]) -> None:
-        """No position is below what its reductions leave, unless a close was ordered."""
+        """No position is below the target of its reductions, unless a close was ordered."""
         closed = any(
             run.bot == bot and run.target and run.target.get("others") == 0
             for run in self.memory.t.runs.values()
@@ -230,7 +230,7 @@ class Rules:
                 self.broken(f"{bot} holds {quantity} of {key}, though no target is below {lowest}")
 
     def once(self) -> None:
-        """One person hears of one step once, but for a crash between sending and writing."""
+        """One person gets one step once, except after a crash between sending and recording."""
         for id_, times in self.world.sent.items():
             message = self.memory.t.messages.get(id_)
             if message and times > 1 + message.interrupted:

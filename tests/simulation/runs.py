@@ -1,4 +1,4 @@
-"""The store in memory, as far as runs of actions go."""
+"""The in-memory store: runs of actions."""
 
 from dataclasses import replace
 from typing import Any

@@ -1,4 +1,4 @@
-"""What happens from outside, and when: drawn from a seed, each event by dice of its own."""
+"""Outside events and their times, drawn from a seed, each event independently."""
 
 import random
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happens at a time, in seconds from the start; or while the next order is on its way."""
+    """An event at a time, in seconds from the start, or while the next order is under way."""
 
     at: float
     kind: str
@@ -40,7 +40,7 @@ _WEIGHTS = {
     "release": 2,
     "reload": 4,
 }
-# What hurts most in the middle of an action.
+# The events that hurt most in the middle of an action.
 _AMID = (
     "crash",
     "freeze",

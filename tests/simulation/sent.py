@@ -1,4 +1,4 @@
-"""The store in memory, as far as messages are sent, arrive, or do not."""
+"""The in-memory store: messages and their receipts."""
 
 from dataclasses import fields
 from typing import Any
@@ -148,7 +148,7 @@ class Sending(Held):
                 self.put("messages", one.id, state="cancelled")
 
     async def deliveries__forget(self, _: Any, age: float) -> None:
-        """Nothing grows so old here."""
+        """Nothing gets that old here."""
 
     # receipts
 

@@ -1,4 +1,4 @@
-"""One simulated evening: a scenario from a seed, the engines in it, and what must hold all the time."""
+"""One simulated evening: a scenario from a seed, the engines in it, and the rules that must always hold."""
 
 import asyncio
 import gc
@@ -31,12 +31,12 @@ from webhook_actions.web.commands import Refused
 
 LENGTH, SETTLE = 2400.0, 1500.0  # seconds of trouble, and of calm after it
 ANNA = Caller("anna", "10.0.0.1")
-_DIES = ("GeneratorExit", "Event loop is closed")  # what is said where a task ends with its engine
+_DIES = ("GeneratorExit", "Event loop is closed")  # the error of a task that ends with its engine
 
 
 @dataclass
 class Result:
-    """What one seed came to."""
+    """The result of one seed."""
 
     seed: int
     violation: str | None
@@ -100,7 +100,7 @@ class Simulation(Rules):
             check()
 
     async def calm(self) -> None:
-        """End every trouble but the alerts themselves."""
+        """End all trouble except the alerts."""
         self.note("calm")
         self.waiting.clear()
         world = self.world
@@ -119,7 +119,7 @@ class Simulation(Rules):
             await self.command(lambda commands: commands.resume(ANNA))
 
     async def prometheus(self) -> None:
-        """Scrape and evaluate; Alertmanager tells of what changed, mostly."""
+        """Scrape and evaluate; Alertmanager usually reports the changes."""
         while True:
             self.world.scrape()
             firing = set(self.world.firing_since)
@@ -141,7 +141,7 @@ class Simulation(Rules):
             self.spawn(self.webhook(one, status, late))
 
     async def webhook(self, one: tuple[str, str], status: str, late: float) -> None:
-        """Deliver as Alertmanager does: again until some engine has taken it."""
+        """Deliver as Alertmanager does: until some engine accepts."""
         alert = self.world.alert(*one)
         times = {"startsAt": self.loop.now().isoformat()}
         if status == "resolved":
@@ -180,7 +180,7 @@ class Simulation(Rules):
         self.spawn(self.happens(event))
 
     def amid_order(self) -> None:
-        """Let the first event happen that waits for an order."""
+        """Trigger the first event that waits for an order."""
         if self.waiting:
             self.strike(self.waiting.pop(0))
 
@@ -200,7 +200,7 @@ class Simulation(Rules):
                 self.world.boots(one)
 
     async def on_outage(self) -> None:
-        """Let every bot go down at once, as a host or a network does; a restart brings each back."""
+        """Let every bot go down at once, as a host or network failure does; a restart brings each back."""
         for one in self.world.bots.values():
             one.up, one.comes_back = False, True
 
@@ -263,7 +263,7 @@ class Simulation(Rules):
         one.double.state, one.owner_stopped = state, state == "stopped"
 
     async def on_click(self, action: str, bot: str, times: int, key: bool) -> None:
-        """Ask for an action of a bot's newest incident, as one who clicks twice does."""
+        """Request an action of a bot's newest incident, as a double click does."""
         found = [one for one in self.memory.open() if one.bot == bot]
         if not found:
             return
@@ -296,7 +296,7 @@ class Simulation(Rules):
         await self.reload("usual")
 
     async def reload(self, variant: str) -> None:
-        """Have every engine read new settings; a frozen one cannot be told, and is killed."""
+        """Make every engine reload its settings; a frozen one cannot, and is killed."""
         for process in self.processes:
             if process.alive and self.loop.time() < process.frozen_until:
                 process.crash()
@@ -306,7 +306,7 @@ class Simulation(Rules):
         self.variant, self.variant_since = variant, self.loop.time()
 
     async def command(self, ask: Callable[[Any], Any]) -> None:
-        """Give a command to any engine that takes it, and no other once it was taken."""
+        """Give a command to engines until one accepts it."""
         for process in self.processes:
             with suppress(Died, Refused):
                 commands = process.commands()
@@ -315,7 +315,7 @@ class Simulation(Rules):
                 return
 
     def commit(self) -> str:
-        """Return what becomes of a commit."""
+        """Return the result of a commit."""
         if self.loop.time() >= self.commits_fail_until:
             return "counts"
         kinds = ("counts", "fails", "fails late", "dies", "dies late")
@@ -365,7 +365,7 @@ def run(seed: int, events: list[Event] | None = None, engines: int | None = None
 
 @contextmanager
 def _no_defects(made: Simulation) -> Iterator[None]:
-    """Have what the engine logs as its own defect, and survives, break a rule; nothing else is logged."""
+    """Count a logged and survived defect of the engine as a broken rule; drop all other log lines."""
 
     class Defects(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
@@ -386,14 +386,14 @@ def _no_defects(made: Simulation) -> Iterator[None]:
 
 
 def _forget_others() -> None:
-    """Collect what seeds before have left, which else logs its end amid this one."""
+    """Collect the garbage of earlier seeds, which would otherwise log its end during this one."""
     logging.disable(logging.CRITICAL)
     gc.collect()
     logging.disable(logging.NOTSET)
 
 
 def _dispose(made: Simulation) -> None:
-    """Let go of what waits for ever."""
+    """Drop the tasks that wait for ever."""
     made.loop.set_exception_handler(lambda *_: None)
     for task in asyncio.all_tasks(made.loop):
         task._log_destroy_pending = False  # type: ignore[attr-defined]

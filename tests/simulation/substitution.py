@@ -1,4 +1,4 @@
-"""Has the store's functions, wherever they are known by name, work on a memory."""
+"""Replaces the store's functions, in every module that imports them, by those of a memory."""
 
 import inspect
 import sys
@@ -44,7 +44,7 @@ MODULES = {
 
 @cache
 def _places() -> tuple[tuple[Any, str, Any, str], ...]:
-    """Return where each function of the store is known: module, name, function, and the memory's name."""
+    """Return each place of a store function: module, name, function, and the memory's name."""
     stored = {
         getattr(MODULES[module], function): name
         for name in dir(Memory)
@@ -62,7 +62,7 @@ def _places() -> tuple[tuple[Any, str, Any, str], ...]:
 
 @contextmanager
 def in_memory(memory: Memory) -> Iterator[None]:
-    """Have the store's functions, wherever they are known by name, work on a memory."""
+    """Replace the store's functions, in every module that imports them, by those of a memory."""
     longest = due_loop._LONGEST_SLEEP
     due_loop._LONGEST_SLEEP = 30.0  # no notice is lost here but by a death, and every look costs
     try:

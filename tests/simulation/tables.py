@@ -1,4 +1,4 @@
-"""What the store in memory keeps. Rows are frozen, so that old tables are a transaction's way back."""
+"""The tables of the in-memory store. Rows are frozen, so old tables serve as a transaction's rollback."""
 
 from dataclasses import dataclass, field, fields
 from datetime import datetime
@@ -90,7 +90,7 @@ class ControlRow:
 
 @dataclass
 class Tables:
-    """Everything that is kept."""
+    """All tables."""
 
     incidents: dict[int, Incident] = field(default_factory=dict)
     runs: dict[int, Run] = field(default_factory=dict)

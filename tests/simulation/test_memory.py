@@ -1,4 +1,4 @@
-"""The store in memory answers as the one in PostgreSQL does, whatever is asked of both."""
+"""The in-memory store answers as the one in PostgreSQL does, for any calls."""
 
 import asyncio
 import random
@@ -34,7 +34,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 class BothStores:
-    """Asks both stores the same, and tells their rows apart by the order in which they were made."""
+    """Calls both stores alike, and matches their rows by the order of creation."""
 
     def __init__(self, connection: Any, dice: random.Random) -> None:
         self.connection, self.dice = connection, dice
@@ -320,7 +320,7 @@ class BothStores:
         return [(one.rota, one.contact, one.starts_at, one.ends_at, one.swap is None) for one in made]
 
     async def compare(self) -> None:
-        """Compare all rows, but for times and ids."""
+        """Compare all rows, except times and ids."""
         for real in await MODULES["incidents"].load(self.connection, [one for one, _ in self.incidents]):
             made = self.memory.t.incidents[dict(self.incidents)[real.id]]
             for name in ("severity", "notifications", "fence", "waits_for", "confirmed"):

@@ -1,4 +1,4 @@
-"""The planted faults fit the code as it is: one that does not would be found by nobody."""
+"""The planted faults still fit the code: nobody would notice one that does not apply."""
 
 import subprocess
 from pathlib import Path

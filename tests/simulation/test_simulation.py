@@ -56,7 +56,7 @@ def test_a_defect_that_a_task_survives_is_found(monkeypatch: pytest.MonkeyPatch)
 
 
 class _Remains:
-    """What a dead engine leaves: once it is collected, a task that was waiting logs an error."""
+    """A dead engine leaves a waiting task, which logs an error when it is collected."""
 
     def __init__(self) -> None:
         self.itself = self

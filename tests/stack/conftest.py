@@ -1,4 +1,4 @@
-"""Fixtures of the stack's tests: a desk of its own, with settings in a directory that nothing else uses."""
+"""Fixtures of the stack's tests: a desk of its own, with settings in its own directory."""
 
 import socket
 import subprocess
@@ -22,7 +22,7 @@ class Desk:
     root: Path
 
     def write(self, **settings: object) -> Path:
-        """Write the settings; the demo bot is watched unless they say otherwise."""
+        """Write the settings; they include the demo bot unless they say otherwise."""
         file = self.root / "monitoring.yaml"
         file.write_text(yaml.safe_dump({"demo": {"enabled": True}} | settings), encoding="utf-8")
         return file

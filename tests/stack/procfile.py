@@ -1,6 +1,7 @@
 """Runs the Procfile of a directory as `nightdesk up` does: DIRECTORY [--for SECONDS] [NAME=HEALTH_URL …].
 
-What people are told is printed."""
+It prints the notifications.
+"""
 
 import sys
 from functools import partial

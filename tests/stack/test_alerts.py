@@ -1,4 +1,4 @@
-"""The table of alerts tells what the settings say, and docs/alerts.md is that table."""
+"""The table of alerts agrees with the settings, and docs/alerts.md is that table."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What Nightdesk tells by itself reaches Alertmanager, or says why it reaches nobody."""
+"""Nightdesk's own announcements reach Alertmanager, or the log says why not."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Programs come from PATH, else from .tools; what is too old or absent is named with the way out."""
+"""Programs come from PATH, else from .tools; the error for an old or absent one says the way out."""
 
 import os
 import subprocess

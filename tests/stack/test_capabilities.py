@@ -1,4 +1,4 @@
-"""`nightdesk check --live` says what each bot cannot do, as webhook_actions tells it, or why nobody knows."""
+"""`nightdesk check --live` says what each bot cannot do, or why that is unknown."""
 
 import json
 import threading
@@ -44,7 +44,7 @@ ANSWER = [
 
 
 class Desk(BaseHTTPRequestHandler):
-    """Plays webhook_actions, which answers whoever has the read token."""
+    """Plays webhook_actions, which answers requests with the read token."""
 
     answer: object = ANSWER
 

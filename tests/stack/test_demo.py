@@ -1,4 +1,4 @@
-"""The demo's history is made once, before anything runs; what fails of it is told and stops nothing."""
+"""The demo's history is made once, before anything runs; its errors are reported and stop nothing."""
 
 from pathlib import Path
 

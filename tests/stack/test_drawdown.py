@@ -1,4 +1,4 @@
-"""Whether a loss can be seen: `nightdesk check` says so before anything runs, `check --live` once it does."""
+"""Whether Nightdesk sees a loss: `nightdesk check` says so before the start, `check --live` afterwards."""
 
 import subprocess
 import threading

@@ -1,4 +1,4 @@
-"""What a new alert or action still lacks is named, with the way to it: docs/extending.md."""
+"""The missing parts of a new alert or action are named, with the way to add them: docs/extending.md."""
 
 import re
 from pathlib import Path
@@ -17,7 +17,7 @@ PARAGRAPHS = ("Meaning", "Impact", "Look here first", "What Nightdesk does", "Wh
 def alerts_lack(
     rules: dict[str, set[str]], paces: set[str], tried: set[str], runbooks: dict[str, str]
 ) -> list[str]:
-    """Return what each alert lacks; `rules` are severities by name, where one says it, `runbooks` texts."""
+    """Return the missing parts of each alert; `rules` are severities by name, `runbooks` texts."""
     every = {*rules, *paces, *tried, *runbooks}
     lines = []
     for name in sorted(every - set(rules)):

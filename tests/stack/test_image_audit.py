@@ -1,4 +1,4 @@
-"""The images of compose and Kubernetes are asked about, each by its version."""
+"""The audit queries the images of compose and Kubernetes, each by its version."""
 
 import json
 import threading
@@ -23,7 +23,7 @@ HOLE = {
 
 
 class Osv(ThreadingHTTPServer):
-    """Answers as OSV does: it knows one hole of Grafana, or breaks."""
+    """Answers as OSV does: it knows one vulnerability of Grafana, or fails."""
 
     def __init__(self) -> None:
         self.asked: list[dict[str, Any]] = []

@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 SERVICES = ("exporter", "webhook_actions", "grafana", "demo_bot")
 SHARED = ("stack", "clients")
-# Inside webhook_actions, from above to below: each imports its own level and those below.
+# Inside webhook_actions, from top to bottom: each level imports itself and those below.
 LEVELS = (
     ("__main__", "reload", "service", "app", "table"),
     ("web", "page"),
@@ -18,7 +18,7 @@ LEVELS = (
     ("actions", "bots", "notify", "outgoing", "store", "report", "findings"),
     ("outcome", "payload", "metrics"),
 )
-# What stands across the levels, and why.
+# The exceptions, and why.
 ALLOWED = {
     ("report", "web"),  # the reports' own HTTP routes
     ("report", "page"),
@@ -29,7 +29,7 @@ ALLOWED = {
 
 
 def imported(source: str) -> Iterator[str]:
-    """Yield the modules that a source imports, wherever in it."""
+    """Yield the modules that a source imports anywhere."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)

@@ -1,4 +1,4 @@
-"""`nightdesk init` writes a first monitoring.yaml that can be used, by flags or by answers."""
+"""`nightdesk init` writes a first usable monitoring.yaml, from flags or answers."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Which stack a command is about: by its words, by the environment, or by the one that runs there."""
+"""Which stack a command means: by its options, the environment, or the running stack."""
 
 import json
 import subprocess
@@ -16,7 +16,7 @@ from tests.stack.conftest import Desk
 
 @pytest.fixture
 def seen(monkeypatch: pytest.MonkeyPatch) -> list[Instance]:
-    """Have `status` and `up` tell which stack they are about, and do nothing else."""
+    """Make `status` and `up` report which stack they mean, and do nothing else."""
     found: list[Instance] = []
     for name in ("status", "up"):
         command = nightdesk.commands[name]

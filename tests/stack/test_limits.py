@@ -1,4 +1,4 @@
-"""`nightdesk check` refuses a limit that could never be computed, and says what would make it one."""
+"""`nightdesk check` refuses a limit that Nightdesk could never compute, and says what is missing."""
 
 from datetime import date
 

@@ -1,4 +1,4 @@
-"""Logs of the services are set aside by size and day, compressed, and removed by number and age."""
+"""Logs of the services are rotated by size and day, compressed, and deleted by number and age."""
 
 import gzip
 import logging

@@ -1,4 +1,4 @@
-"""`nightdesk check` refuses settings by which an alert reaches nobody, and says what nothing uses."""
+"""`nightdesk check` refuses settings with an alert that reaches nobody, and reports unused settings."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""`nightdesk reload` says whether a running stack took its settings; `up --watch` sees each edit once."""
+"""`nightdesk reload` says whether a running stack accepted its settings; `up --watch` sees each edit once."""
 
 import signal
 import subprocess
@@ -13,7 +13,7 @@ from stack.reload import Edits
 from stack.settings import load
 from tests.stack.conftest import Desk
 
-# Holds the data directory as `nightdesk up` does, and answers SIGHUP in its log as that does.
+# Locks the data directory and logs SIGHUP, as `nightdesk up` does.
 STAND_IN = """
 import signal, sys
 from pathlib import Path
@@ -39,7 +39,7 @@ with only_one(Instance(data, (Path("monitoring.yaml"),))):
 
 @pytest.fixture
 def ready(desk: Desk, request: pytest.FixtureRequest) -> Iterator[Desk]:
-    """A desk on which something runs that answers as the test says."""
+    """A desk with a running process that answers as the test says."""
     generate(load([desk.root / "monitoring.yaml"]))
     process = subprocess.Popen(
         [sys.executable, "-c", STAND_IN, str(desk.root / ".data"), request.param],

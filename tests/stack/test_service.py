@@ -1,4 +1,4 @@
-"""`nightdesk service` writes a unit that systemd takes, starts it, and takes it away."""
+"""`nightdesk service` writes a unit that systemd accepts, starts it, and removes it."""
 
 import os
 import shutil
@@ -16,7 +16,7 @@ RESTART = {"programs": {"again": ["/usr/bin/sudo", "systemctl", "restart", "bot"
 
 @pytest.fixture
 def calls(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Stand in for systemd; returns the file in which each call is a line."""
+    """Replace systemd; returns the file with a line for each call."""
     file = desk.root / "calls"
     for name in ("systemctl", "loginctl"):
         program = desk.root / "bin" / name

@@ -1,4 +1,4 @@
-"""`nightdesk uninstall` stops the service, deletes data only where that is wanted, and says what stays."""
+"""`nightdesk uninstall` stops the service, deletes data only if asked to, and says what stays."""
 
 from pathlib import Path
 

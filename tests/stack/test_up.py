@@ -1,4 +1,4 @@
-"""`nightdesk up` with the real services, and what it refuses before anything is started."""
+"""`nightdesk up` with the real services, and what it refuses before the start."""
 
 import json
 import signal

@@ -1,4 +1,4 @@
-"""Each part of a real stack is killed: it comes back, or people are told, and the others run on."""
+"""Each part of a real stack is killed: it comes back, or people are notified, and the others continue."""
 
 import json
 import signal
@@ -50,7 +50,7 @@ def test_each_part_that_is_killed_comes_back_and_what_cannot_is_told_while_the_o
 
 
 def _red(desk: Desk, offset: int) -> set[str]:
-    """Return what the doctor finds broken."""
+    """Return the doctor's red findings."""
     told = desk.run("doctor", "--json", "--port-offset", str(offset), "--speed", "10")
     found = {one["about"] for one in json.loads(told.stdout) if one["level"] == "red"}
     assert told.returncode == (1 if found else 0)
@@ -60,7 +60,7 @@ def _red(desk: Desk, offset: int) -> set[str]:
 def _the_exporter_cannot_be_started(
     stack: "subprocess.Popen[str]", settings: Settings, red: Callable[[], set[str]]
 ) -> None:
-    """Something else takes its port: Alertmanager is told, the terminal too, and it comes back at last."""
+    """Another program takes its port: Alertmanager and the terminal report it, and it comes back."""
     port = settings.services.exporter.port
     _leader(stack.pid, port).kill()
     with _taken(port):
@@ -82,7 +82,7 @@ def _taken(port: int) -> socket.socket:
 
 
 def _leader(runner: int, port: int) -> psutil.Process:
-    """Return the process right below the runner that listens on a port, or whose own child does."""
+    """Return the process right below the runner, or below its child, that listens on a port."""
     for leader in psutil.Process(runner).children():
         family = [leader, *leader.children(recursive=True)]
         if any(
@@ -101,7 +101,7 @@ def _alerts(settings: Settings) -> set[str]:
 
 
 def _until(stack: "subprocess.Popen[str]", text: str) -> None:
-    """Read what the runner says up to a text."""
+    """Read the runner's output up to a text."""
     seen = []
     for line in stack.stdout:
         seen.append(line)

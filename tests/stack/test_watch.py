@@ -1,4 +1,4 @@
-"""A Procfile's processes are started together and stopped together; what ends is started again."""
+"""A Procfile's processes start and stop together; one that ends is started again."""
 
 import os
 import re
@@ -26,7 +26,7 @@ Start = Callable[..., "subprocess.Popen[str]"]
 
 @pytest.fixture
 def start(desk: Desk) -> Iterator[Start]:
-    """Start a Procfile; what still runs at the end of the test is killed."""
+    """Start a Procfile; kill its processes at the end of the test."""
     started = []
 
     def run(*lines: str, words: tuple[str, ...] = ()) -> "subprocess.Popen[str]":
@@ -57,7 +57,7 @@ def pids(file: Path) -> list[int]:
 
 
 def stopped(runner: "subprocess.Popen[str]") -> str:
-    """Stop a runner and return what it said at last."""
+    """Stop a runner and return its last output."""
     runner.send_signal(signal.SIGTERM)
     return runner.communicate(timeout=30)[0]
 

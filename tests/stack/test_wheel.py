@@ -1,4 +1,4 @@
-"""The wheel holds all that runs: a first monitoring.yaml is made, checked and rendered without a checkout."""
+"""The wheel is complete: it makes, checks and renders a first monitoring.yaml without a checkout."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""A real Prometheus with the rendered configuration, that scrapes an exporter whose samples a test sets."""
+"""A real Prometheus with the rendered configuration, and an exporter whose samples a test sets."""
 
 import random
 import shutil
@@ -33,7 +33,7 @@ def program(name: str, package: str) -> str:
 
 @dataclass
 class Store:
-    """Someone else's store as a process that can be down."""
+    """A third party's store as a process that can be down."""
 
     command: Sequence[str]
     port: int
@@ -60,7 +60,7 @@ class Store:
 
 @dataclass
 class Source:
-    """Serves one gauge of a bot that is another number at each scrape, and a metric that nobody wants."""
+    """Serves one gauge of a bot with another value at each scrape, and a metric outside the selection."""
 
     port: int
     told: list[float] = field(default_factory=list)

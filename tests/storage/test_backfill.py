@@ -1,4 +1,4 @@
-"""The past of a bot of each kind, filled in, answers the queries of the dashboards."""
+"""The back-filled past of a bot of each kind answers the queries of the dashboards."""
 
 import json
 import subprocess
@@ -73,13 +73,13 @@ def prometheus(settings: Settings, directory: Path) -> list[str]:
 
 @dataclass(frozen=True)
 class Traded:
-    """What a bot did before it was watched, and what it had before that."""
+    """A bot's trades before it was watched, and its capital before them."""
 
     trades: list[dict[str, Any]]
     capital: float
 
     def state(self, now: float) -> dict[str, Any]:
-        """Return what it says of itself, by the bot API."""
+        """Return the bot's state in the bot API's form."""
         made = sum(trade["profit"] for trade in self.trades)
         return STATE | {
             "time": now, "started_at": now - DAY, "last_activity_at": now, "starting_capital": self.capital,
@@ -89,7 +89,7 @@ class Traded:
 
 
 def recorded(recording: Recording) -> Traded:
-    """Return what the recorded Freqtrade did, two days ago."""
+    """Return the recorded Freqtrade, two days ago."""
     recording.shift -= 2 * DAY
     trades = [
         {
@@ -102,7 +102,7 @@ def recorded(recording: Recording) -> Traded:
 
 
 def configure(directory: Path, url: str, freqtrade: str = "") -> Path:
-    """Write settings of a bot of each kind: asked by HTTP, Freqtrade, one that writes, one that pushes."""
+    """Write settings of a bot of each kind: HTTP, Freqtrade, files, pushes."""
     (directory / "token").write_text(TOKEN)
     (directory / "password").write_text(PASSWORD)
     (directory / "secrets").mkdir()
@@ -172,13 +172,13 @@ def test_the_dashboards_show_what_bots_did_before_they_were_watched(tmp_path: Pa
                 for at in (last + 3600, last + DAY):
                     _shows(settings, "freqtrade", at, past["freqtrade"])
                 _reports(settings, now - DAY, alike.trades)
-                # The series goes on as the same one: what grew is seen over the seam too.
+                # The series continues as the same one: its growth spans the seam too.
                 grown = 'sum(increase(trading_bot_trades_total{bot="alpha"}[9d]))'
                 assert value(grown) == pytest.approx(9 * 12, rel=0.05)
 
 
 def push(settings: Settings, directory: Path, did: Traded) -> None:
-    """Tell the exporter what a bot did, as the bot itself would."""
+    """Report a bot's trades to the exporter, as the bot would."""
     eventually(lambda: answers(f"{settings.services.exporter.url}/healthz"), within=60, what="the exporter")
     bot = Bot(settings.services.exporter.url, "pushed", token_file=directory / "token")
     made = sum(trade["profit"] for trade in did.trades)
@@ -189,7 +189,7 @@ def push(settings: Settings, directory: Path, did: Traded) -> None:
 
 
 def _shows(settings: Settings, bot: str, at: float, did: Traded) -> None:
-    """Assert what the overview shows of a time of the past, as of a sample of the 300 s before."""
+    """Assert the overview's values at a past time, from a sample of the last 300 s."""
     closed, later = ([t for t in did.trades if t["closed_at"] <= until] for until in (at - 300, at))
     overview = every(settings)["overview"]
     shown: dict[str, list[float]] = {}
@@ -209,7 +209,7 @@ def _shows(settings: Settings, bot: str, at: float, did: Traded) -> None:
 
 
 def _reports(settings: Settings, at: float, trades: list[dict[str, Any]]) -> None:
-    """Assert that a report of a week of the past tells what its trades made, and draws it."""
+    """Assert that a report of a past week has its trades and charts."""
     end = datetime.fromtimestamp(at, UTC)
     week = History(Observer.of(settings), "alpha", Period("week", end - timedelta(days=7), end))
     made = sum(trade["profit"] for trade in trades if at - 7 * DAY <= trade["closed_at"] < at)

@@ -1,4 +1,4 @@
-"""A history is filled in whole or not at all, and its steps are what each would be if it were made anew."""
+"""A history is written whole or not at all, and its steps equal direct computations."""
 
 import json
 import os
@@ -69,7 +69,7 @@ def test_nothing_stays_of_a_history_that_fails(tmp_path: Path, monkeypatch: pyte
 
 
 def test_what_a_killed_backfill_moved_is_removed_and_told_of(tmp_path: Path) -> None:
-    """Kill one between its first and its second block."""
+    """Kill the process between its first and its second block."""
     script = (
         "import os, signal, sys\n"
         "from pathlib import Path\n"

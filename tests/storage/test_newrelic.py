@@ -1,4 +1,4 @@
-"""What a real Prometheus sends to New Relic is what its documentation wants, and what Prometheus holds."""
+"""A real Prometheus sends to New Relic what the documentation requires, with Prometheus's own values."""
 
 import threading
 from collections.abc import Iterator, Mapping
@@ -51,7 +51,7 @@ def write_request() -> type:
 
 
 class NewRelic:
-    """New Relic's endpoint for remote write: what it took, by metric, and why it refused."""
+    """New Relic's endpoint for remote write: the accepted samples by metric, and the refusals."""
 
     def __init__(self) -> None:
         self.taken: dict[str, Samples] = {}

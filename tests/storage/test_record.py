@@ -1,4 +1,4 @@
-"""Samples in files are read back by promtool as they were served, also after a crash of the machine."""
+"""promtool reads back the samples in files as they were served, also after a crash of the machine."""
 
 import gzip
 import re
@@ -33,7 +33,7 @@ def page(equity: float, trades: int) -> bytes:
 
 
 def read_back(file: Path, scratch: Path) -> dict[tuple[str, int], float]:
-    """Return the samples that Prometheus's own tool makes of a file, by metric and milliseconds."""
+    """Return the samples that Prometheus's own tool reads from a file, by metric and milliseconds."""
     text = scratch / "day.om"
     text.write_bytes(gzip.decompress(file.read_bytes()))
     promtool, blocks = [str(binary("promtool")), "tsdb"], str(scratch / "blocks")

@@ -1,4 +1,4 @@
-"""What Prometheus holds is read back from the stores equal, also after they were down."""
+"""The stores return the same samples as Prometheus, also after an outage."""
 
 import csv
 import os
@@ -21,7 +21,7 @@ QUICK = {"flush_interval": "1s", "longest_delay": "2s"}
 
 @dataclass
 class Ready:
-    """A store, what Prometheus is told of it, and how its samples are read."""
+    """A store, its settings in Prometheus, and a way to read its samples."""
 
     store: Store
     settings: dict[str, object]

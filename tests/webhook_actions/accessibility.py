@@ -1,4 +1,4 @@
-"""Every page that a person reads, and what axe-core says of it in a real Chromium."""
+"""Every page, and axe-core's findings on it in a real Chromium."""
 
 import json
 import threading
@@ -28,7 +28,7 @@ DESK = (
     "/nowhere",
 )
 _AXE = (ROOT / "tests/fixtures/axe/axe.min.js").read_text(encoding="utf-8")
-# What a theme or a width changes; all else is the same in each.
+# The rules that depend on theme or width; all others give the same result in each.
 _LOOK = ("color-contrast", "link-in-text-block", "target-size", "scrollable-region-focusable")
 LOOKS = ((390, "light", ()), (390, "dark", _LOOK), (1280, "dark", _LOOK), (1280, "light", _LOOK))
 _CHECK = """(async (rules) => {
@@ -54,7 +54,7 @@ def check(browser: Browser, rules: Sequence[str] = ()) -> list[str]:
 
 
 def look(browser: Browser, width: int, theme: str) -> None:
-    """Have the browser show its page as wide as that, in the theme that the device wishes."""
+    """Set the width and the theme of the page in the browser."""
     browser.size(width, 900)
     wish = {"name": "prefers-color-scheme", "value": theme}
     browser.call("Emulation.setEmulatedMedia", features=[wish])

@@ -1,4 +1,4 @@
-"""Bots in memory behind their real adapters: what reaches them, acts or gets lost is chosen by a test."""
+"""In-memory bots behind their real adapters: a test chooses which requests arrive, act or get lost."""
 
 import itertools
 import json
@@ -42,7 +42,7 @@ LATEST = 40.0  # seconds after which a late request has acted
 
 
 class Clock:
-    """Time that passes only where something waits; `due` are the requests that act late."""
+    """Time that passes only while something waits; `due` are the requests that act late."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -83,7 +83,7 @@ class FaultyTransport:
         self.orders += 1
         self.posted.append(path)
         answer = self._order(fault, act, request)
-        self.orders -= answer.status in (404, 422)  # which surely came to nothing
+        self.orders -= answer.status in (404, 422)  # requests that certainly had no effect
         return answer
 
     def _read(self, fault: Fault, act: Callable[[], tuple[int, Any]], request: Request) -> Answer:
@@ -142,7 +142,7 @@ class Held:
 
 @dataclass
 class Double:
-    """What both kinds of bots have."""
+    """The common part of both kinds of bots."""
 
     clock: Clock
     held: list[Held]

@@ -1,4 +1,4 @@
-"""A small real world for the engine: a Prometheus that scrapes bots whose samples and answers a test sets."""
+"""A small real stack for the engine: a Prometheus that scrapes bots whose samples and answers a test sets."""
 
 import json
 import os
@@ -31,7 +31,7 @@ RULE = {
 
 @dataclass
 class Bot:
-    """What a bot says, and what a restart does to it."""
+    """A bot's state, and the effect of a restart on it."""
 
     up: float | None = 1.0  # None: its series is gone
     comes_back: bool = True
@@ -200,7 +200,7 @@ class Harness:
         self.bots.server.shutdown()
 
     def goes_down(self, name: str) -> None:
-        """Let a bot go down and wait until Prometheus says so, as Alertmanager would have heard."""
+        """Let a bot go down and wait until its alert fires in Prometheus."""
         self.bots.by_name[name].up = 0.0
         eventually(lambda: name in self.firing(), what=f"Down of {name}")
 

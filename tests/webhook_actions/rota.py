@@ -1,4 +1,4 @@
-"""A rota for worlds of tests: anna's week began yesterday, then comes ben's; carol is in none."""
+"""A rota for tests: anna's week began yesterday, ben is next, carol is in none."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""A scene for the engine: real PostgreSQL and real HTTP bots; what Prometheus says is the test's to set."""
+"""A scene for the engine: real PostgreSQL and real HTTP bots; a test sets Prometheus's answers."""
 
 import asyncio
 import json
@@ -36,9 +36,9 @@ ANNA = Caller("anna", "10.0.0.1")
 
 @dataclass
 class PaperBot:
-    """A bot whose positions are on paper. `fails` has the statuses of its next calls, 0 for a lost one.
+    """A bot with positions on paper. `fails` has the statuses of its next calls, 0 for a lost one.
 
-    One that acts although it fails has `acts` set.
+    If `acts` is set, a failing call takes effect all the same.
     """
 
     state: str = "running"
@@ -143,7 +143,7 @@ class Bots:
 
 
 class PrometheusDouble:
-    """What Prometheus says: which alerts fire, and which bots' causes are gone; or that it is away."""
+    """Prometheus's answers: which alerts fire, and which bots' causes are gone; or it is unreachable."""
 
     def __init__(self) -> None:
         self.alerts: dict[tuple[str, str], FiringAlert] = {}
@@ -181,7 +181,7 @@ class PrometheusDouble:
 
 
 class Alertmanager:
-    """What Alertmanager says of what it holds back: nothing, unless a test sets it."""
+    """Alertmanager's answer about muted alerts: none, unless a test sets it."""
 
     def __init__(self) -> None:
         self.held: dict[str, Any] = {}
@@ -195,7 +195,7 @@ def verify(alert: str, bot: str) -> str:
 
 
 class NoSender:
-    """Nothing is sent: what is told stands in the escalation steps."""
+    """Sends nothing: notifications are in the escalation steps."""
 
     at_once = 1
 
@@ -211,7 +211,7 @@ class NoSender:
 
 
 class Scenario:
-    """An engine and its surroundings, and what a test does to them and sees of them."""
+    """An engine and its surroundings, and a test's access to them."""
 
     def __init__(self, settings: Settings, pool: Pool, bots: Bots, stack: AsyncExitStack) -> None:
         self.settings, self.pool, self.bots = settings, pool, bots.by_name
@@ -228,7 +228,7 @@ class Scenario:
         return engine
 
     async def fires(self, word: str, *bots: str, severity: str = "critical", told: bool = True) -> None:
-        """Let an alert fire for bots; Alertmanager tells of it, unless it does not."""
+        """Let an alert fire for bots; Alertmanager reports it, unless told not to."""
         for bot in bots:
             labels = {"alertname": f"TradingBot{word}", "bot": bot, "severity": severity}
             notes = {"summary": f"{word} of {bot}", "verify": verify(word, bot)}
@@ -238,7 +238,7 @@ class Scenario:
             await self.deliver(word, *bots, severity=severity)
 
     async def deliver(self, word: str, *bots: str, severity: str = "critical", **changes: Any) -> None:
-        """Tell of an alert as a webhook does."""
+        """Report an alert as a webhook does."""
         alerts = [
             Alert.firing(
                 {"alertname": f"TradingBot{word}", "bot": bot, "severity": severity},
@@ -254,7 +254,7 @@ class Scenario:
             await notify(connection)
 
     def ends(self, word: str, *bots: str, gone: bool = True) -> None:
-        """Let an alert end; its cause is gone where a sample shows it."""
+        """Let an alert end; its cause is gone if a sample shows it."""
         for bot in bots:
             self.prometheus.alerts.pop((word, bot), None)
             if gone:
@@ -284,7 +284,7 @@ class Scenario:
         return await self.rows(query, bot, f"TradingBot{word}")
 
     async def told(self, bot: str) -> list[str]:
-        """Return why people were told of a bot's incidents, taken or to be taken."""
+        """Return the reasons of all notifications about a bot's incidents, sent or due."""
         query = "SELECT s.rule || ' ' || s.why FROM escalation_steps s JOIN incidents i ON i.id = s.incident "
         return [why for (why,) in await self.rows(query + "WHERE i.bot = %s ORDER BY s.id", bot)]
 

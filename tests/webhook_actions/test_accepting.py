@@ -1,4 +1,4 @@
-"""What the webhook takes, what it refuses and how it says so."""
+"""What the webhook accepts and refuses, and its answers."""
 
 import json
 import os

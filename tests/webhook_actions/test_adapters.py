@@ -1,4 +1,4 @@
-"""Each way to act on a bot, against the real thing or what was recorded of it."""
+"""Each way to act on a bot, against the real thing or its recorded answers."""
 
 import os
 import signal

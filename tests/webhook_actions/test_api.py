@@ -1,4 +1,4 @@
-"""The API of the desk: who may ask what, what is answered, and what is kept of it."""
+"""The API: permissions, answers, and the audit of each act."""
 
 import os
 import re
@@ -260,7 +260,7 @@ def test_whatever_is_asked_no_answer_is_an_error_of_ours(quiet: Harness) -> None
 
 
 def ask(operation: schemathesis.APIOperation, times: int) -> int:
-    """Ask one thing in all the ways that it allows, and in those that it does not; returns how often."""
+    """Make a request in all allowed and all refused ways; returns how often."""
     token = "receive-secret" if operation.path.endswith("/alerts") else "act-secret"
     good = operation.as_strategy(schemathesis.GenerationMode.POSITIVE)
     bad = operation.as_strategy(schemathesis.GenerationMode.NEGATIVE)

@@ -1,4 +1,4 @@
-"""The page of the bots: the worst first, and what is not known is a dash, never a zero."""
+"""The page of the bots: the worst first; an unknown figure is a dash, never a zero."""
 
 import re
 from datetime import UTC, datetime

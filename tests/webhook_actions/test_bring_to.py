@@ -1,4 +1,4 @@
-"""However often a bot is brought to a target, and whatever gets lost, nothing is sold beyond it."""
+"""However often Nightdesk brings a bot to a target, and whatever gets lost, no position falls below it."""
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
@@ -76,7 +76,7 @@ def secret(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class Watch:
-    """Holds a bot to what it may never do: sell below the least that a target, or its owner, leaves it."""
+    """Checks that a bot never sells below the least that a target, or its owner, leaves it."""
 
     def __init__(self, bot: Double) -> None:
         self._bot = bot

@@ -1,4 +1,4 @@
-"""What a bot cannot do is said of it, by its adapter and by the version that it says it runs."""
+"""Nightdesk reports what a bot cannot do, from its adapter and its version."""
 
 import asyncio
 import itertools
@@ -47,7 +47,7 @@ def settings_of(tmp_path: Path) -> Load:
 
 
 def freqtrade(version: str) -> tuple[FaultyTransport, list[str]]:
-    """Return a wire to a strict double of a version, and the paths that are asked over it."""
+    """Return a connection to a strict double of a version, and the called paths."""
     clock, asked = Clock(), []
     double = Freqtrade(clock, [Held(1, "BTC/USDT", "long", 4.0)], version=version)
 

@@ -1,4 +1,4 @@
-"""A way to the bot that is broken is not the bot: nothing is restarted for it."""
+"""A broken connection is not a broken bot: Nightdesk restarts nothing."""
 
 import sys
 from pathlib import Path

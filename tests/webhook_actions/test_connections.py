@@ -1,4 +1,4 @@
-"""Connections that send no whole request, or read no answer: they get no place that another one needs."""
+"""Connections that send no whole request, or read no answer, take no place from others."""
 
 import contextlib
 import resource

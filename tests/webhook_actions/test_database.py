@@ -170,7 +170,7 @@ def be(user: int) -> list[str]:
 
 
 def refused(address: str, user: int) -> str:
-    """Return what a user hears who wants to connect, though they must not."""
+    """Return the error of a user who connects without permission."""
     script = f"import psycopg; psycopg.connect({address!r})"
     made = subprocess.run([*be(user), sys.executable, "-c", script], capture_output=True, text=True)
     assert made.returncode, "it connected"

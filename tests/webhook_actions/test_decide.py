@@ -1,4 +1,4 @@
-"""Every state of an incident leads to one decision, with a reason, and to no silent dead end."""
+"""Every state of an incident leads to one decision with a reason, and to no silent dead end."""
 
 from dataclasses import replace
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Restarts of containers, by a real Docker engine where one is there."""
+"""Restarts of containers, by a real Docker engine if there is one."""
 
 from collections.abc import Iterator
 

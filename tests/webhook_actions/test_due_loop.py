@@ -1,4 +1,4 @@
-"""The due loop and its supervision end when they are cancelled, though a library swallows that."""
+"""The due loop and its supervision end when cancelled, though a library swallows the cancellation."""
 
 import asyncio
 import contextlib
@@ -10,7 +10,7 @@ from webhook_actions.engine.due_loop import DueLoop, supervised
 
 
 async def _swallow(called: asyncio.Event) -> None:
-    """Behave as asyncio.wait_for of Python 3.11 does where what it waits for ends at the same moment."""
+    """Behave as asyncio.wait_for of Python 3.11 when its awaited task ends at the same moment."""
     called.set()
     with contextlib.suppress(asyncio.CancelledError):
         await asyncio.sleep(60)

@@ -1,4 +1,4 @@
-"""An action waits while what it needs is broken, as a real Prometheus judges living and dead bots."""
+"""An action waits while the exchange is down, as a real Prometheus judges living and dead bots."""
 
 import subprocess
 from dataclasses import dataclass, field
@@ -44,7 +44,7 @@ def waits(settings: Settings, word: str) -> dict[str, list[str]]:
 
 @dataclass
 class Outage:
-    """Series as they were scraped each minute, and the actions that wait at the end."""
+    """Series with a scrape each minute, and the actions that wait at the end."""
 
     why: str
     series: dict[str, str] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""How a Freqtrade bot is closed, reduced, paused and reloaded, against what was recorded of a live one."""
+"""Closing, reducing, pausing and reloading a Freqtrade bot, against recordings of a live one."""
 
 import json
 from collections.abc import Iterator

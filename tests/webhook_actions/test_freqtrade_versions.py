@@ -1,4 +1,4 @@
-"""Freqtrade of each version is controlled by what that version can do, and by nothing that it cannot."""
+"""Nightdesk controls each Freqtrade version only with what that version can do."""
 
 import itertools
 from collections.abc import Callable

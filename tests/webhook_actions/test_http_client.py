@@ -1,4 +1,4 @@
-"""What a bot answers within a total time, and what is known of a request that it did not answer."""
+"""A bot's answers within a total time, and what is known of a request without an answer."""
 
 import asyncio
 import socket

@@ -1,4 +1,4 @@
-"""How often one address may do something, and one thing is logged."""
+"""Rate limits: of one address, and of one repeated log line."""
 
 import logging
 

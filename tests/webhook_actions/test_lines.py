@@ -1,4 +1,4 @@
-"""The lines of the on-call page: the state of an incident in a word, and many of one cause together."""
+"""The lines of the on-call page: an incident's state in a word, and groups of one cause."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

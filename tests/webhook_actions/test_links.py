@@ -1,4 +1,4 @@
-"""Links on the page: addresses in a text can be pressed, and none leads to a Grafana that does not run."""
+"""Links on the page: addresses in a text are links, and none leads to a Grafana that does not run."""
 
 import socket
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What a bot's trading loop does, and did, as its control and its last samples say."""
+"""The present and earlier mode of a bot's trading loop, from its control and its last samples."""
 
 from typing import ClassVar
 

@@ -1,4 +1,4 @@
-"""Which alerts of a webhook are read, and which are refused alone."""
+"""Which alerts of a webhook are accepted, and which are refused one by one."""
 
 import json
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""What the comparison of incidents with Prometheus says of a Prometheus that does not answer."""
+"""The reconciler while Prometheus does not answer."""
 
 import asyncio
 import logging

@@ -1,4 +1,4 @@
-"""A release lets a bot do again what it did before Nightdesk stopped its entries, and undoes nothing else."""
+"""A release undoes what Nightdesk did when it stopped a bot's entries, and nothing else."""
 
 from pathlib import Path
 

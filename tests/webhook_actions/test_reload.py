@@ -1,4 +1,4 @@
-"""Settings read anew by a running engine: nothing under way is lost, and bad settings change nothing."""
+"""A running engine reloads settings: it loses no work, and invalid settings change nothing."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""A runbook reads with values for the names of settings: those of the desk, else the defaults."""
+"""A runbook shows values instead of names of settings: the desk's, else the defaults."""
 
 from pathlib import Path
 

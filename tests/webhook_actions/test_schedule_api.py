@@ -1,4 +1,4 @@
-"""Who is on call, over the API and by command: now, next, overrides, swaps, and who would be told."""
+"""Who is on call, over the API and by command: now, next, overrides, swaps, and the preview."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""The page of who is on call, without JavaScript: now, next, overrides, swaps, and who would be told."""
+"""The schedule page without JavaScript: now, next, overrides, swaps, and the preview."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""Nightdesk leaves a bot as it found it, undoes what it did when told to, and breaks nothing in an outage."""
+"""Nightdesk leaves a bot as it found it, undoes its acts when told to, and makes no outage worse."""
 
 import asyncio
 import threading
@@ -85,7 +85,7 @@ async def test_what_cannot_be_started_again_is_tried_on_and_told(postgres: str, 
 
 
 async def restarted_in_vain(s: Scenario) -> None:
-    """Have every restart leave a bot silent, until nothing is left to try."""
+    """Make every restart leave a bot silent, until no action is left."""
     s.bots["alpha"].silent, s.bots["alpha"].comes_back = True, "stopped"
     s.prometheus.states["alpha"] = "none"
     await s.fires("Down", "alpha")

@@ -1,4 +1,4 @@
-"""What a target allows, when it is reached, and which of two is the weaker."""
+"""What a target allows, when a bot has reached it, and which of two is the weaker."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""Whole engines before a Telegram: one of them asks, and another goes on when that one is killed."""
+"""Several engines with one Telegram bot: one polls, and another takes over when that one is killed."""
 
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ ANNA = 501
 
 
 def message(fakes: Fakes, count: int) -> dict[str, Any]:
-    """Return the message of a number that was sent to anna, once it is there."""
+    """Return the message of this count to anna, once it exists."""
 
     def look() -> dict[str, Any] | None:
         mine = [one for (chat, _), one in fakes.telegram.messages.items() if chat == str(ANNA)]

@@ -1,4 +1,4 @@
-"""Sequences in which money moved twice, was not moved, or nobody was told: each was seen once."""
+"""Sequences in which money moved twice or not at all, or nobody was notified: each was seen once."""
 
 import asyncio
 import threading

@@ -1,4 +1,4 @@
-"""Plays what a bot or an account makes into a holder of limits, restarts it, and tells what is left."""
+"""Plays the values of a bot or an account into the limits, restarts them, and returns what is left."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -41,7 +41,7 @@ class Desk:
         self.restart()
 
     def restart(self) -> None:
-        """Begin anew from what is on the disk."""
+        """Start again from the files on disk."""
         kept = LimitStateStore(self.folder / "limits.json")
         rules = [rule(LossLimit(**{"name": "it"} | self.limit), SHARE)]
         account = "main" if len(self.bots) > 1 else ""
@@ -49,31 +49,31 @@ class Desk:
         self.holder = Holder("a", account, self.bots, rules, clock, kept, "here")
 
     def play(self, when: str, balance: float, equity: float, **more: Any) -> LimitStatus:
-        """Poll the only bot, which has so much; returns the limit."""
+        """Poll the only bot, which has these values; returns the limit."""
         base = float(Decimal(repr(self.capital or 0)) + Decimal(repr(self.moved)))
         made = Figures(self.capital, self.moved, balance - base, equity - base, **more)
         return self.poll(when, {"a": made})
 
     def poll(self, when: str, figures: dict[str, Figures | None]) -> LimitStatus:
-        """Take what each bot said, and write it down."""
+        """Take each bot's values, and store them."""
         self.holder.take(figures, at(when, self.zone))
         asyncio.run(self.holder.kept.write())
         return self.standing()
 
     def standing(self) -> LimitStatus:
-        """Return the limit as it stands."""
+        """Return the limit's present state."""
         [found] = self.holder.standings()
         return found
 
 
 def known(found: LimitStatus) -> Left:
-    """Return what is left, where it is known."""
+    """Return what is left, if it is known."""
     assert found.left is not None
     return found.left
 
 
 def marks(found: LimitStatus) -> set[str]:
-    """Return in words what more there is to say of a limit than numbers."""
+    """Return the words for a limit's state beside its numbers."""
     left = known(found)
     return {
         word

@@ -1,4 +1,4 @@
-"""Forty worked examples in the style of published rules come out as their arithmetic says, exactly."""
+"""Forty worked examples in the style of published rules give exactly their stated results."""
 
 from decimal import Decimal
 

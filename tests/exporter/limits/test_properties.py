@@ -1,4 +1,4 @@
-"""What holds of every limit, whatever a bot makes: no threshold falls that trails, no restart changes one."""
+"""Properties of every limit, for any values: no trailing threshold falls, no restart changes one."""
 
 from dataclasses import replace
 from decimal import Decimal
@@ -13,7 +13,7 @@ from exporter.limits.arithmetic import Observation, State, Terms, left, step
 from exporter.limits.state_file import LimitState, LimitStateFile
 
 DAY = 86_400.0
-# How fast inputs are made, and how long one takes, is the machine's affair.
+# The speed of making inputs, and of one test, depends on the machine.
 at_its_pace = hypothesis_settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 CAPITAL = Decimal(10_000)
 cents = st.integers(-500_000, 2_000_000).map(lambda each: Decimal(each) / 100)
@@ -60,7 +60,7 @@ def seen_of(rows: list[tuple[float, Decimal, Decimal, str]]) -> list[Observation
 
 
 def seen() -> st.SearchStrategy[list[Observation]]:
-    """Return polls, some after a gap, some that lack a figure."""
+    """Return polls, some after a gap, some without a figure."""
     apart = st.sampled_from((1.0, 60.0, 299.0, 3600.0, 40_000.0, 3 * DAY))
     told = st.sampled_from(("both", "both", "both", "balance", "equity"))
     return st.lists(st.tuples(apart, cents, cents, told), min_size=1, max_size=12).map(seen_of)

@@ -1,4 +1,4 @@
-"""The watch over limits: what bots have together, what is shown while one is missing, what a start knows."""
+"""The watch over limits: sums of bots, values while one bot is missing, state after a start."""
 
 import asyncio
 import logging
@@ -25,7 +25,7 @@ TRAILS = {"name": "top", "kind": "maximum", "money": 1000, "trails": "intraday"}
 
 @dataclass
 class Harness:
-    """Bots that push, their settings, and the watch; `restart` takes what the disk has."""
+    """Bots that push, their settings, and the watch; `restart` reads the files on disk."""
 
     root: Path
     bots: dict[str, dict[str, Any]]

@@ -1,1 +1,1 @@
-"""Faults that were seen, or might come, a patch each: the simulator has to find every one."""
+"""Seen or possible faults, one patch each: the simulator has to find every one."""

@@ -28,18 +28,18 @@ _KEYS = count(1)
 
 @dataclass
 class Watched:
-    """A demo bot with all that watches it."""
+    """A demo bot with everything that watches it."""
 
     bot: Bot
     settings: Settings
     scripted: list[str]  # samples of bots that are not there, as the tests set them
 
     def control(self, name: str = "demo") -> BotControl:
-        """Return the control of a new run, which nobody holds back."""
+        """Return the control of a new run, which nothing holds back."""
         return control(self.settings, name, f"run-{next(_KEYS)}", lambda: None)
 
     def value(self, expression: str) -> float | None:
-        """Return what Prometheus says now."""
+        """Return Prometheus's present answer."""
         return self.control().number(expression)
 
 

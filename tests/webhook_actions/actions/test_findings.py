@@ -1,4 +1,4 @@
-"""What the looking actions find, on a real bot with a real exporter and Prometheus, and real endpoints."""
+"""What the reviewing actions find, on a real bot with a real exporter, Prometheus and endpoints."""
 
 import re
 import socket
@@ -54,7 +54,7 @@ def traded(demo: Watched) -> None:
 
 
 def known(demo: Watched, *metrics: str) -> None:
-    """Wait until Prometheus can say something of each of these metrics of the demo bot."""
+    """Wait until Prometheus has a value of each of these metrics of the demo bot."""
     for metric in metrics:
         eventually(
             lambda name=metric: demo.value(f'sum({name}{{bot="$bot"}})') is not None, within=60, what=metric

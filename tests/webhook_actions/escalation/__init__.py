@@ -1,1 +1,1 @@
-"""People are told, and programs: real PostgreSQL, real SMTP, and services over real HTTP."""
+"""Notifications to people and programs: real PostgreSQL, real SMTP, and services over real HTTP."""

@@ -1,4 +1,4 @@
-"""One PostgreSQL for the tests of people; a database, a mailbox and services for each."""
+"""One PostgreSQL for these tests; a database, a mailbox and services for each."""
 
 import asyncio
 import itertools

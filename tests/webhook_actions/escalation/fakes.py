@@ -33,7 +33,7 @@ class ReceivedRequest:
 
 
 class Refusal(Exception):
-    """What the real service would answer: a status and a body."""
+    """The real service's answer: a status and a body."""
 
     def __init__(self, status: int, body: object) -> None:
         super().__init__(status)
@@ -126,11 +126,11 @@ class Fakes:
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def to(self, service: str) -> list[str]:
-        """Return whom a service was asked to reach, in order."""
+        """Return the recipients of a service's requests, in order."""
         return [got.to for got in self.got if got.service == service]
 
     def texts(self, service: str) -> list[str]:
-        """Return what a service was asked to say, in order."""
+        """Return the texts of a service's requests, in order."""
         return [got.text for got in self.got if got.service == service]
 
     def take(self, path: str, headers: dict[str, str], body: str) -> tuple[ReceivedRequest, int, object]:
@@ -155,7 +155,7 @@ class Fakes:
         return ReceivedRequest("webhook", path, body, headers), 204, ""
 
     def tell(self, path: str, headers: dict[str, str]) -> tuple[int, object]:
-        """Tell what became of a message or a call (twilio.com/docs/messaging/api, .../voice/api)."""
+        """Report the state of a message or a call (twilio.com/docs/messaging/api, .../voice/api)."""
         parts = path.strip("/").split("/")
         given = base64.b64decode(headers.get("Authorization", "").removeprefix("Basic ")).decode()
         if given != f"{ACCOUNT}:{TWILIO_TOKEN}" or parts[2] != ACCOUNT:

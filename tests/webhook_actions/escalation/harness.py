@@ -1,4 +1,4 @@
-"""The people's side of the engine on a real PostgreSQL, with a mailbox and the services that carry words."""
+"""Escalation on a real PostgreSQL, with a mailbox and the services of the channels."""
 
 import asyncio
 import json
@@ -54,7 +54,7 @@ async def until(look: Callable[[], Awaitable[T]], *, within: float = 15.0, what:
 
 
 class Mailbox:
-    """A real SMTP server that keeps what it gets; `refuse` is what it answers instead."""
+    """A real SMTP server that keeps its mails; `refuse` is its answer instead."""
 
     def __init__(self) -> None:
         self.mails: list[EmailMessage] = []
@@ -176,7 +176,7 @@ def _over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
 
 
 class Harness:
-    """An escalation that runs, and what a test does to it and sees of it."""
+    """A running escalation, and a test's access to it."""
 
     def __init__(self, settings: Settings, pool: Pool) -> None:
         self.settings, self.pool = settings, pool

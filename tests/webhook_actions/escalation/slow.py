@@ -1,4 +1,4 @@
-"""Services that answer, but so slowly that whoever waits for each byte, or each step, waits for ever."""
+"""Services that answer so slowly that a client with a time-out for each byte or step would wait for ever."""
 
 import asyncio
 import socket

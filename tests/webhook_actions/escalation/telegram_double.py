@@ -21,7 +21,7 @@ _TERMINATED = (
 
 
 class TelegramDouble:
-    """Chats, what is pressed in them, and what was answered."""
+    """Chats, the button presses in them, and the answers."""
 
     def __init__(self, error: Error) -> None:
         """`error` makes what the server raises, of a status and a description."""

@@ -1,4 +1,4 @@
-"""Buttons below Telegram's messages: who is known acts once, as their role lets them; nobody else does."""
+"""Buttons below Telegram's messages: a known person acts once, within their role; nobody else can."""
 
 import asyncio
 from collections.abc import AsyncIterator

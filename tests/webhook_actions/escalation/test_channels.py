@@ -1,4 +1,4 @@
-"""Each channel says what it should, as its service demands it, and lets no secret out when it fails."""
+"""Each channel sends what its service requires, and reveals no secret when it fails."""
 
 from datetime import UTC, datetime
 

@@ -1,4 +1,4 @@
-"""Rows whose time has come: who claims them, what a claim is worth, and who hears that there are some."""
+"""Due rows: who claims them, what a claim is worth, and who is notified of new ones."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

@@ -1,4 +1,4 @@
-"""Who is told of what and when, until somebody answers or it is over."""
+"""Who is notified of what and when, until somebody answers or the incident ends."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta

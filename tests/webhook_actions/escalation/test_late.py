@@ -1,4 +1,4 @@
-"""A firing that arrives when its alert is over opens nothing; one that began since opens an incident."""
+"""A firing that arrives after its alert's end opens nothing; one that began since then opens an incident."""
 
 from datetime import UTC, datetime, timedelta
 

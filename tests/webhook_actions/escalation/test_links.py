@@ -1,4 +1,4 @@
-"""Links in messages: whoever was told may look and answer, for a while, and nobody else."""
+"""Links in messages: only their recipient may look and answer, and only for a while."""
 
 import base64
 from datetime import UTC, datetime, timedelta

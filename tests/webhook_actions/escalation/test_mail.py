@@ -1,4 +1,4 @@
-"""Mail: over TLS of either kind, with the server's answer for each who was to get it, and once."""
+"""Mail: over TLS of either kind, with the server's answer for each recipient, and once."""
 
 import subprocess
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Presses that say nothing, or are of a message that is forgotten, and what is answered to them."""
+"""Button presses without data, or on a forgotten message, and their answers."""
 
 from datetime import UTC, datetime
 

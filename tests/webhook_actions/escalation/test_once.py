@@ -1,4 +1,4 @@
-"""One person hears of one moment once, whatever roles are theirs; how soon somebody answered is counted."""
+"""One person gets one step once, whatever their roles; the time to the first answer is counted."""
 
 import asyncio
 from dataclasses import replace

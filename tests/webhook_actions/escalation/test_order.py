@@ -1,4 +1,4 @@
-"""In which order the on-call page shows what is open."""
+"""The order of open incidents on the on-call page."""
 
 from tests.webhook_actions.escalation.conftest import Play
 from tests.webhook_actions.escalation.harness import Harness

@@ -1,4 +1,4 @@
-"""A channel that fails is told over the others, once an outage, and again when it is back."""
+"""A failing channel is reported over the others, once an outage, and again when it works."""
 
 from tests.webhook_actions.escalation.conftest import Play
 from tests.webhook_actions.escalation.fakes import Fakes

@@ -1,4 +1,4 @@
-"""Programs are told: webhooks that prove who sent them, a list of those that never arrived, annotations."""
+"""Outgoing webhooks: signatures, a list of undelivered events, annotations."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Overrides and swaps at run time: every engine goes by them, people are told, and who made them is kept."""
+"""Overrides and swaps at run time: engines obey them, people are notified, their author is stored."""
 
 import asyncio
 from collections.abc import Callable

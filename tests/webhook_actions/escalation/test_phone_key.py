@@ -1,4 +1,4 @@
-"""A key in the phone call: only Twilio tells of it, for a while, and only what the person may do is done."""
+"""A key in the phone call: only Twilio can report it, and it does only what the person may do."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator

@@ -1,4 +1,4 @@
-"""Each check before an answer is taken out once: the attack that it stops then gets through, and is seen."""
+"""Each check of an answer is removed once: the attack that it stops then succeeds, and a test sees it."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -54,7 +54,7 @@ def by_any_signature(patch: pytest.MonkeyPatch) -> None:
 async def press(
     harness: Harness, data: str, user: int = ANNA, number: int = 7, chat: int | None = None
 ) -> None:
-    """Have one engine take a press, as Telegram tells of it."""
+    """Give a press to one engine, as Telegram reports it."""
     place = {"id": chat or user, "type": "private"}
     query = {
         "id": "query1",

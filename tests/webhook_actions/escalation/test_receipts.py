@@ -1,4 +1,4 @@
-"""Whether a message arrived is asked; what did not arrive goes to the next channel, or the next person."""
+"""Nightdesk asks whether a message arrived; if not, it uses the next channel, or the next person."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A report reaches whom it should: by mail with charts, by Telegram with the PDF, by Apprise, by webhook."""
+"""A report reaches its recipients: by mail with charts, Telegram with PDF, Apprise, webhook."""
 
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage

@@ -1,4 +1,4 @@
-"""An acknowledgement may silence its alert in a real Alertmanager, until it ends or the incident does."""
+"""An acknowledgement may silence its alert in a real Alertmanager, until it or the incident ends."""
 
 import asyncio
 import subprocess
@@ -52,7 +52,7 @@ def fire(port: int, *incidents: Incident) -> None:
 
 
 def state(port: int, bot: str) -> str:
-    """Return what Alertmanager does with the alert of a bot: active or suppressed."""
+    """Return Alertmanager's state of a bot's alert: active or suppressed."""
     alerts = requests.get(f"http://127.0.0.1:{port}/api/v2/alerts", timeout=5).json()
     return next((alert["status"]["state"] for alert in alerts if alert["labels"]["bot"] == bot), "")
 

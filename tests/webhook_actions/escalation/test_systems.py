@@ -1,4 +1,4 @@
-"""Datadog and New Relic are told of alerts, actions and reports, as their documentation wants it."""
+"""Datadog and New Relic get alerts, actions and reports, as their documentation requires."""
 
 import gzip
 import json
@@ -21,7 +21,7 @@ ALERT_TYPES = {"error", "warning", "info", "success", "user_update", "recommenda
 
 
 class Systems:
-    """Both APIs on one port; what breaks a documented rule is answered as they answer it."""
+    """Both APIs on one port; each refuses what breaks a documented rule, as the real one does."""
 
     def __init__(self) -> None:
         self.datadog: list[dict[str, Any]] = []

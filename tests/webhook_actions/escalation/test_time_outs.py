@@ -1,4 +1,4 @@
-"""Sending ends: whatever answers a byte or a step at a time holds up no other, and gets one message once."""
+"""Sending always ends: a service that answers byte by byte delays no other, and gets one message once."""
 
 import re
 import socket

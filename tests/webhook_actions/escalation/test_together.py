@@ -1,4 +1,4 @@
-"""Who is called hears at once of all that would reach them soon, and of all that they have not answered."""
+"""One call tells a person of everything that they would soon hear, and of all that they have not answered."""
 
 from tests.webhook_actions.escalation.conftest import Play
 from tests.webhook_actions.escalation.fakes import Fakes

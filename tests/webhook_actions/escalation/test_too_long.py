@@ -1,4 +1,4 @@
-"""What is too long for a service is cut, never refused: the alert and the link to answer it arrive."""
+"""A text that is too long for a service is cut, never refused: the alert and its link arrive."""
 
 from dataclasses import replace
 

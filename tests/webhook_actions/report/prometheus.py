@@ -1,4 +1,4 @@
-"""A real Prometheus that remembers what a test says it scraped long ago."""
+"""A real Prometheus with samples of long ago that a test chooses."""
 
 import subprocess
 from collections.abc import Iterator

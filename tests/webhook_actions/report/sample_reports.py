@@ -1,4 +1,4 @@
-"""Reports made by hand: a full one of a bot with a past, and one of a bot that nothing is known of."""
+"""Reports made by hand: a full one of a bot with a past, and one of an unknown bot."""
 
 import math
 from datetime import datetime
@@ -120,7 +120,7 @@ def full() -> Report:
 
 
 def empty() -> Report:
-    """Return what is said of a bot that nothing is known of."""
+    """Return a report of a bot without any known figure."""
     none = ("P&L", "Equity", "Sharpe ratio", "Deepest drawdown", "Available")
     return Report(
         bot="ghost",

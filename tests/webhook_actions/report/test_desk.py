@@ -1,4 +1,4 @@
-"""One report of a desk: the worst first, each currency by itself, short enough for a chat."""
+"""A desk's report: the worst bot first, currencies apart, short enough for a chat."""
 
 import random
 import shutil
@@ -21,7 +21,7 @@ def settings() -> Settings:
 
 
 def report(bot: str, made: float | None, equity: float | None = 1000.0, currency: str = "USDT") -> Report:
-    """Return a report without open incidents of a bot that made so much."""
+    """Return a report without open incidents of a bot with this profit."""
     known = {"P&L": made, "Equity": equity}
     figures = tuple(
         figure.model_copy(update={"value": known[figure.name]}) if figure.name in known else figure

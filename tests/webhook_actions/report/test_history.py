@@ -1,4 +1,4 @@
-"""What a report asks of a real Prometheus, at the edges of what that knows of a fixed day."""
+"""A report's queries to a real Prometheus, at the edges of the known time of a fixed day."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -21,7 +21,7 @@ STOOD = BEGAN + timedelta(minutes=MINUTES)
 
 
 def samples() -> str:
-    """Return what was scraped of a bot each minute: its P&L is the minutes since it began."""
+    """Return a bot's samples, one a minute: its P&L is the minutes since its begin."""
     lines = []
     for name, value in (("up", lambda minute: 1), ("profit_loss", float), ("equity", lambda m: 1000.0 + m)):
         lines.append(f"# TYPE trading_bot_{name} gauge")
@@ -33,7 +33,7 @@ def samples() -> str:
 
 
 def standings() -> list[str]:
-    """Return what was scraped last of a bot that holds something, of one that is down and of a flat one."""
+    """Return the last samples of a bot with a position, of one that is down and of a flat one."""
     at = f"{STOOD.timestamp():.3f}"
     found = []
     for name, labels, value in (

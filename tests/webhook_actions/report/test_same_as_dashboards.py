@@ -1,4 +1,4 @@
-"""A report of a day, a week or a month says what the dashboards show of the same time."""
+"""A report of a day, a week or a month agrees with the dashboards of the same time."""
 
 import math
 from collections.abc import Iterator

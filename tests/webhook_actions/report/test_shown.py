@@ -1,4 +1,4 @@
-"""A report reads as it should wherever it is shown: nothing from elsewhere, nothing unknown told as known."""
+"""A report is right wherever it is shown: nothing from other sites, no unknown figure as a known one."""
 
 import base64
 import re
@@ -27,7 +27,7 @@ def settings() -> Settings:
 
 
 class Read(HTMLParser):
-    """The text of a page, and where it sends who reads it."""
+    """A page's text, and the addresses of its links."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
