@@ -35,10 +35,10 @@ from stack.settings import Settings, SettingsError, add_arguments, from_argument
 _STEP: Final = 290.0  # seconds between two samples: Prometheus looks back 300 for one
 # Seconds of a block: the longest of Prometheus's own lengths, 2 h times a power of 3, of at most a month.
 _BLOCK: Final = 486 * 3600
-# What Prometheus still changes; blocks must not reach into it (its documentation, "Backfilling").
+# Prometheus may still change this time; blocks must not reach into it (its documentation, "Backfilling").
 _HEAD: Final = 3 * 3600.0
 _TIMEOUT: Final = 60.0
-# Of a past that nobody watched; what was open then is not 0.
+# Nobody watched that time; its open positions are unknown, not 0.
 _UNKNOWN: Final = ("up", "pnl_open", "pnl_all", "pnl_ratio")
 _JOB: Final = "exporter-trading"
 
@@ -49,7 +49,7 @@ class NotDone(Exception):
 
 @dataclass(frozen=True)
 class BotHistory:
-    """What a bot did: its trades, oldest first, and what it had before them, None where that is unknown."""
+    """A bot's trades, oldest first, and its capital before them, None if unknown."""
 
     trades: tuple[Trade, ...]
     capital: float | None

@@ -1,4 +1,4 @@
-"""What a bot's container uses, as a Docker API says it."""
+"""A bot's container: its CPU and memory, from a Docker API."""
 
 import logging
 import math

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from exporter.catalogue import COUNTER, METRICS, Metric
 
-# Units that a name may end in; OpenMetrics wants them said once more.
+# Units that a name may end in; OpenMetrics requires them a second time.
 _UNITS = ("seconds", "bytes", "ratio")
 # What leaves our names as they are, since all are letters, digits and underscores; `dots` would double those.
 _ESCAPINGS = frozenset({"allow-utf-8", "underscores", "values"})
@@ -20,7 +20,7 @@ _QUOTED_HELP_ESCAPES = _HELP_ESCAPES | {ord('"'): r"\""}
 
 @dataclass(frozen=True)
 class Format:
-    """What stands around the lines of samples, which are the same in all formats."""
+    """The text around the lines of samples, which are the same in all formats."""
 
     media_type: str
     version: str
@@ -38,7 +38,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class _Range:
-    """One media range or coding of a header, with its parameters and how much it is wanted."""
+    """One media range or coding of a header, with its parameters and weight."""
 
     name: str
     parameters: Mapping[str, str]

@@ -58,7 +58,7 @@ def table(settings: Settings) -> list[Row]:
 
 
 def _row(settings: Settings, rule: dict[str, Any]) -> Row:
-    # Meta alerts have no severity to take from: people are told, and nothing else.
+    # Meta alerts have no severity with defaults: they only notify people.
     severity = getattr(settings.severities, rule["severity"], None)
     name = rule["name"].removeprefix("TradingBot")
     pace = settings.alerts[name]

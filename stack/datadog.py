@@ -61,7 +61,7 @@ def _check(settings: Settings) -> dict[str, Any]:
 
 
 def _access(web: Web) -> dict[str, str]:
-    """Return what the agent needs where exporters want it; the password it reads by itself."""
+    """Return the agent's settings if exporters require a user; the agent reads the password itself."""
     found = {"tls_ca_cert": str(web.tls.ca_file)} if web.tls.enabled else {}
     if web.auth.enabled:
         found |= {"username": web.auth.username, "password": f"ENC[file@{web.auth.password_file}]"}

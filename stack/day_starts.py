@@ -25,7 +25,7 @@ def irregular(settings: Settings, today: date) -> Iterator[str]:
 def _says(date_: date, day: Day, zone: ZoneInfo) -> str:
     """Return what is odd about the start of a day, '' where nothing is."""
     start = datetime.combine(date_, time.fromisoformat(day.start), zone)
-    # Of a time in a gap PEP 495 gives two readings, the later one first.
+    # For a time in a gap PEP 495 gives two readings, the later one first.
     first, second = (start.replace(fold=fold).timestamp() for fold in (0, 1))
     if first == second:
         return ""

@@ -9,7 +9,7 @@ _SAYS = (
 
 
 def missing(settings: Settings) -> str | None:
-    """Return what is missing, with the way out; None where there is a switch, or none is wanted."""
+    """Return what is missing, with the way out; None if a switch exists or the settings want none."""
     return _SAYS if settings.routing.watchdog_url_file is None else None
 
 

@@ -17,7 +17,7 @@ GOSSIP = 1  # above its port, Alertmanager talks to the others
 
 
 def resend_delay(settings: Settings) -> Duration:
-    """Return how long Prometheus waits before it tells of a firing alert again: until the next evaluation."""
+    """Return how long Prometheus waits before it resends a firing alert: until the next evaluation."""
     return Duration(max(settings.collection.evaluation_interval, SHORTEST_RESEND) - _SOONER)
 
 

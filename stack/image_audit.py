@@ -10,7 +10,7 @@ from typing import Any, Final
 from clients.http import NoAnswer, Request, ask
 
 OSV: Final = "https://api.osv.dev"
-# What OSV calls each image's program; it keeps Bitnami's list, which goes by a program's own versions.
+# OSV's name for each image's program; it keeps Bitnami's list, which uses the programs' own versions.
 _ECOSYSTEM: Final = "Bitnami"
 _PACKAGES: Final = {
     "prom/prometheus": "prometheus",

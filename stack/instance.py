@@ -1,4 +1,4 @@
-"""Which stack a command is about: the options that all commands share, and those that a running one has."""
+"""Which stack a command means: the options that all commands share, and those of a running stack."""
 
 import json
 import os
@@ -39,7 +39,7 @@ class Instance:
         return [*files, "--port-offset", str(self.port_offset), "--speed", str(self.speed)]
 
     def record(self) -> str:
-        """Return what the lock of a running stack says of it; `running` reads it."""
+        """Return the content of a running stack's lock; `running` reads it."""
         files = [str(file.absolute()) for file in self.config]
         told = {"config": files, "port_offset": self.port_offset, "speed": self.speed}
         return json.dumps({"pid": os.getpid(), **told})

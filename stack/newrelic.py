@@ -72,7 +72,7 @@ def _widget(account: int, metric: Metric, place: int) -> dict[str, Any]:
 
 
 def _query(metric: Metric) -> str:
-    """Return NRQL; a counter of remote write is one of New Relic's, told as a rate."""
+    """Return NRQL; New Relic stores remote write's counters as its own, so the query asks for a rate."""
     by = "bot" if metric.of_bot else metric.labels[0] if metric.labels else "instance"
     name = metric.full_name
     value = f"rate(sum({name}), 1 minute)" if metric.type == COUNTER else f"max({name})"

@@ -32,7 +32,7 @@ class NotifyError(Failure):
 
 @dataclass(frozen=True)
 class _Counts:
-    """What Alertmanager has tried over one channel since it started, and how much of it failed."""
+    """Alertmanager's attempts over one channel since its start, and how many of them failed."""
 
     tried: float
     failed: float

@@ -20,7 +20,7 @@ _TIMEOUT = 15.0  # seconds; making a silence waits for Alertmanager
 
 
 class NotDone(Failure):
-    """What was asked for was refused, or nobody answered; the message says why and what to do."""
+    """The request was refused, or nobody answered; the message says why and what to do."""
 
 
 class OnCall:

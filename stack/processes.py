@@ -1,4 +1,4 @@
-"""Runs the processes of a Procfile until told to stop, starts again what ends, and leaves none behind."""
+"""Runs the processes of a Procfile until a stop, restarts those that end, and leaves none behind."""
 
 import ctypes
 import os
@@ -18,14 +18,14 @@ STOP_WITHIN = 15.0  # seconds: the embedded PostgreSQL writes its last checkpoin
 _LAST_WORDS = 0.5  # seconds to read on after the end, since something left behind may hold the pipe open
 _FIRST_WAIT = 1.0  # seconds until the first start after an end; each further one waits twice as long
 _LONGEST_WAIT = 60.0  # seconds
-_STEADY = 300.0  # seconds after which a process has proven that it runs, and its ends are counted anew
+_STEADY = 300.0  # seconds after which a process counts as running, and its ends are counted from 0 again
 _KILL_AFTER = 3.0  # seconds for what a service left behind
 _PR_SET_CHILD_SUBREAPER = 36
 
 
 @dataclass(frozen=True)
 class Line:
-    """What a process printed."""
+    """A line that a process printed."""
 
     name: str
     text: str
@@ -56,7 +56,7 @@ class Processes:
     """The processes of a Procfile. What they print and how they end arrives in `events`."""
 
     def __init__(self, commands: Mapping[str, str], events: "SimpleQueue[Any]") -> None:
-        """What ends by itself is started again, the sooner the better it ran before."""
+        """Restart a process that ends; the wait is shorter if it ran well before."""
         self._events = events
         self._stopping = threading.Event()
         self._children: dict[str, Popen] = {}
@@ -87,7 +87,7 @@ class Processes:
         deadline = time.monotonic() + within
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
-        # What outlived its leader is our child now.
+        # A process that outlived its leader is our child now.
         for ask in (psutil.Process.terminate, psutil.Process.kill):
             left = psutil.Process().children(recursive=True)
             for process in left:

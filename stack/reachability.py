@@ -53,7 +53,7 @@ def _used(plans: Plans) -> dict[str, list[str]]:
 
 
 def _plans(settings: Settings, now: datetime) -> Plans:
-    """Return the timetable of every alert of every bot; one bot stands for all that are told of as it is."""
+    """Return the timetable of every alert of every bot; one bot stands for all with the same recipients."""
     alike = {(bot.team, *_windows(settings, name)): name for name, bot in settings.bots.items()}
     subjects = [
         Subject(kind, bot, severity)
@@ -71,7 +71,7 @@ def _windows(settings: Settings, bot: str) -> tuple[int, ...]:
 
 
 def notified(entries: list[Entry]) -> list[Entry]:
-    """Return those entries of a timetable by which somebody is told."""
+    """Return the entries of a timetable that notify somebody."""
     return [one for one in entries if one.channel]
 
 

@@ -56,7 +56,7 @@ def report(instance: Instance, bot: str | None, period: str, form: str, out: Pat
 
 
 def _only(settings: Settings) -> str:
-    """Return the one bot that there is. Raises NotDone where there are others, or none."""
+    """Return the only bot. Raises NotDone if there are several, or none."""
     if len(settings.bots) != 1:
         raise NotDone(f"--bot: say of which bot: {', '.join(settings.bots) or 'none is watched'}")
     return next(iter(settings.bots))

@@ -85,7 +85,7 @@ class Rotation:
 
 
 def find_logrotate() -> str | None:
-    """Return the path of logrotate, which Debian keeps where only root looks; None where there is none."""
+    """Return the path of logrotate, which Debian keeps in root's PATH only; None without one."""
     return shutil.which("logrotate", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 
 

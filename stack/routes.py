@@ -1,4 +1,4 @@
-"""What Alertmanager is told of the plan: its receivers, and which alert of which bot goes to which."""
+"""The plan in Alertmanager's terms: its receivers, and which alert of which bot goes to which."""
 
 from stack.settings import Settings
 from stack.settings.plan import PUT_OFF, carrying, of_alert, of_alertmanager, own_addresses, shared_addresses

@@ -16,7 +16,7 @@ from stack.oncall import NotDone
 from stack.settings import Settings, own_secrets
 
 _SYSTEM = Path("/etc/systemd/system")
-# What needs no namespace of files, which a user's own manager may not make everywhere (Ubuntu 24.04).
+# Hardening without file namespaces, which a user's own manager cannot always make (Ubuntu 24.04).
 _HARDENED = (
     "NoNewPrivileges=yes", "RestrictSUIDSGID=yes", "RestrictRealtime=yes", "RestrictNamespaces=yes",
     "LockPersonality=yes", "SystemCallArchitectures=native",

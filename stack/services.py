@@ -31,7 +31,7 @@ class LocalService:
     number: int = 1
 
     def procfile_line(self) -> str:
-        """Return `name: command`, such that the process is told to end when whoever started it dies."""
+        """Return `name: command`, such that the process gets a signal to end when its parent dies."""
         # Without this, kill -9 of `nightdesk up` would leave services that nobody watches (Linux has it).
         bound = ["setpriv", "--pdeathsig", "TERM"] if shutil.which("setpriv") else []
         return f"{self.name}: exec {shlex.join([*bound, *self.command])}"

@@ -35,7 +35,7 @@ class BotState:
 
 @dataclass(frozen=True)
 class Status:
-    """What the live line says; incidents are None while webhook_actions does not answer."""
+    """The content of the live line; incidents are None while webhook_actions does not answer."""
 
     bots: tuple[BotState, ...]
     firing: tuple[str, ...]

@@ -37,19 +37,19 @@ class Healthy:
 
 @dataclass(frozen=True)
 class Word:
-    """What a person must know."""
+    """A message that a person must read."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class Reload:
-    """Somebody wants the settings to be read anew: SIGHUP."""
+    """A request to reload the settings: SIGHUP."""
 
 
 @dataclass(frozen=True)
 class Stop:
-    """Somebody wants the end: a signal, or the time that `--for` gave."""
+    """A request to stop: a signal, or the end of `--for`."""
 
     reason: str
 
@@ -59,7 +59,7 @@ class NotReloaded(Exception):
 
 
 class Screen:
-    """What a person sees: a line whenever something happens, with its time where that may be asked for."""
+    """Prints a line for each event, with its time if asked to."""
 
     def __init__(self) -> None:
         self._shown = ""
@@ -176,7 +176,7 @@ class Watch:
             self._screen.say(f"  {name} is healthy")
 
     def _has_ended(self, ended: Ended) -> None:
-        """Say that a process ended, the louder the more often."""
+        """Report that a process ended, more urgently each time."""
         if ended.name in self._health:
             self._down[ended.name] = None
         loud = "" if ended.times < LOUD else f"WARNING, {ended.times} times in a row: "
@@ -214,7 +214,7 @@ class Watch:
         )
 
     def _pass_on(self) -> None:
-        """Read the settings anew and have every part read what follows from them."""
+        """Reload the settings, and make every part read the files that follow from them."""
         try:
             told = list(self._reload())
         except NotReloaded as error:

@@ -1,4 +1,4 @@
-"""`nightdesk alerts --who`: who is told of which alert, over what, when and why."""
+"""`nightdesk alerts --who`: who is notified of which alert, over what, when and why."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -33,7 +33,7 @@ def show(settings: Settings, alert: str, bot: str | None, at: str | None, as_jso
 
 
 def grouped(settings: Settings, subjects: Sequence[Subject], when: datetime) -> list[Group]:
-    """Return alerts that are told of alike, each group with its timetable, the most urgent first."""
+    """Return alerts with equal recipients in groups, each with its timetable, the most urgent first."""
     groups: dict[tuple[str, tuple[Entry, ...]], Group] = {}
     for one in subjects:
         entries = timetable(settings, one, when)

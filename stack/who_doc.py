@@ -1,4 +1,4 @@
-"""Writes docs/who.md: the rules by which people are told, and the plan of each profile as an example."""
+"""Writes docs/who.md: the rules of notification, and the plan of each profile as an example."""
 
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence

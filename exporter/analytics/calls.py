@@ -1,4 +1,4 @@
-"""Rates of a bot's own calls to its exchange, from counters that begin anew when the bot does."""
+"""Rates of a bot's own calls to its exchange, from counters that restart with the bot."""
 
 from collections import deque
 from dataclasses import dataclass

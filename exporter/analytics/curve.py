@@ -134,7 +134,7 @@ class Curve:
         self.begin(None)
 
     def begin(self, capital: float | None) -> None:
-        """Follow all trades anew from this equity, None where it is unknown."""
+        """Follow all trades again from this equity, None if it is unknown."""
         self.capital = capital
         self.standing = CurveState(capital or 0.0, self._events)
         self._followed = 0

@@ -82,12 +82,12 @@ class _Leg:
         self._points.insert(place, points)
 
     def next_after(self, moment: float) -> float:
-        """Return the unix time of the first fill after a moment, infinity where there is none."""
+        """Return the unix time of the first fill after a moment, infinity without one."""
         place = bisect_right(self._times, moment)
         return self._times[place] if place < len(self._times) else inf
 
     def between(self, span: Literal["recent", "before"], start: float, end: float) -> Fills | None:
-        """Return the figures of the fills after `start` and until `end`, None where there are none."""
+        """Return the figures of the fills after `start` and until `end`, None without fills."""
         first, stop = bisect_right(self._times, start), bisect_right(self._times, end)
         place = (len(self._times), first, stop)
         kept = self._known.get(span)

@@ -1,4 +1,4 @@
-"""What a bot made, realised and open apart and together, in money and as a share of what it began with."""
+"""A bot's profit, realised and open apart and together, in money and as a share of its capital."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

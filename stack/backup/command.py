@@ -163,7 +163,7 @@ def _told(manifest: Manifest, moved: list[Path], strange: list[str], to: Path) -
 
 
 def _dump(settings: Settings, data: Path, file: Path) -> int | None:
-    """Have the database written into a file; returns its schema's number, None where there is none."""
+    """Dump the database into a file; returns its schema's number, None without a database."""
     if settings.webhook_actions.database_url_file is None and not (data / "postgres").is_dir():
         return None
     said = _program(data, settings.webhook_actions.database_url_file, ["dump", "--file", str(file)])

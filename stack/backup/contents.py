@@ -1,4 +1,4 @@
-"""What a backup is made of: settings, secrets, what the parts keep, and Prometheus's history."""
+"""The contents of a backup: settings, secrets, the parts' data, and Prometheus's history."""
 
 import os
 import re
@@ -12,7 +12,7 @@ import yaml
 from stack.settings import Settings
 from stack.settings.secrets import secret_files
 
-# Made anew at each start, of this machine alone, or (PostgreSQL) taken another way.
+# Created at each start, bound to this machine, or (PostgreSQL) backed up another way.
 _NOT_KEPT = re.compile(
     r"postgres(\.lock)?|sockets|build|logs|rotation|compose|Procfile|up\.lock|database_url|database\.yaml|\..*"
 )

@@ -26,7 +26,7 @@ _SETTINGS, _OVER = "/etc/nightdesk/monitoring.yaml", "/etc/nightdesk/compose.yam
 _READ_SETTINGS = ("render", "demo_bot", "exporter", "rotate", "webhook_actions")
 _TLS = ("exporter", "webhook_actions", "prometheus", "alertmanager", "blackbox_exporter", "grafana")
 _READ_BUILD = ("prometheus", "alertmanager", "blackbox_exporter", "grafana")
-# What docker-compose.ha.yml has more of a part.
+# The additional replicas in docker-compose.ha.yml.
 COPIES: Mapping[str, tuple[str, ...]] = {
     "exporter": ("exporter_2",),
     "webhook_actions": ("webhook_actions_2", "webhook_actions_3"),
@@ -94,7 +94,7 @@ def services(
     found: dict[str, dict[str, Any]] = {}
     for name in (*_READ_SETTINGS, *_READ_BUILD):
         for each in (name, *(COPIES.get(name, ()) if ha else ())):
-            # With another label compose makes the container anew, so that it reads what changed.
+            # A changed label makes compose recreate the container, so that it reads the change.
             found[each] = {"labels": {"nightdesk.settings": seen}, **_of(inside, name, config, out)}
     found["docker-proxy"] = {
         "labels": {"nightdesk.settings": seen},

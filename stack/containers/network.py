@@ -18,7 +18,7 @@ _UNNAMED = ("bridge", "host", "none")  # networks in which no container has a na
 
 @dataclass(frozen=True)
 class Container:
-    """What Docker says of a container: its networks with names, and by published port its own."""
+    """Docker's view of a container: its networks with names, and its own port by published port."""
 
     networks: tuple[str, ...] = ()
     ports: Mapping[int, int] = field(default_factory=dict)
@@ -33,7 +33,7 @@ class Place:
 
 
 def look(restart: DockerRestart) -> Container | None:
-    """Return what Docker says of a bot's container, None where it has none of that name or is not reached."""
+    """Return Docker's view of a bot's container, None if it is unknown or Docker unreachable."""
     try:
         client = docker.APIClient(restart.url, version="auto", timeout=_LOOK)
         found = client.inspect_container(restart.container)

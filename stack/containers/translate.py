@@ -18,7 +18,7 @@ PROXY = "tcp://docker-proxy:2375"
 _MOUNTED = Path("/run")  # below it is what docker-compose.yml mounts already
 _OURS = "demo"
 _CONTAINER = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
-# Who reads a secret, by where it stands in the settings; the longest that fits counts.
+# The readers of a secret, by its path in the settings; the longest matching path counts.
 _READERS: Mapping[str, tuple[str, ...]] = {
     "": ("webhook_actions",),
     "bots": ("exporter", "webhook_actions"),
@@ -65,7 +65,7 @@ def translate(settings: Settings, containers: Mapping[str, Container], taken: fr
     """
     inside = Inside()
     secrets = _Secrets(inside, taken)
-    if settings.bots_directory is not None:  # it is not mounted: its bots are told here
+    if settings.bots_directory is not None:  # it is not mounted: the translated settings contain its bots
         inside.settings["bots_directory"] = None
     for name, bot in settings.bots.items():
         if name == _OURS and settings.demo.enabled:

@@ -1,1 +1,1 @@
-"""What `nightdesk doctor` looks at: all that has to be well for people to be told and bots helped."""
+"""The checks of `nightdesk doctor`: everything that must work for people and bots to get help."""

@@ -106,7 +106,7 @@ def capital(settings: Settings) -> Iterator[Finding]:
 
 
 def restarts(settings: Settings) -> Iterator[Finding]:
-    """What restarts a bot is there: its container, or the program."""
+    """Check that each bot's means of restart exists: its container, or the program."""
     for name, bot in settings.bots.items():
         about = f"restart of {name}"
         match restart := bot.restart:

@@ -1,4 +1,4 @@
-"""What a check found: green, yellow or red, and the way out."""
+"""A check's finding: green, yellow or red, and the way out."""
 
 from dataclasses import dataclass
 from enum import StrEnum

@@ -104,7 +104,7 @@ def off(about: str, seconds: float, whose: str) -> Finding:
 
 
 def database(settings: Settings) -> Iterator[Finding]:
-    """webhook_actions says of its database whether it can be written and has the schema of the code."""
+    """Ask webhook_actions whether its database is writable and has the code's schema."""
     for one in parts(settings):
         if one.name.startswith("webhook_actions"):
             if one.problem is None:

@@ -1,4 +1,4 @@
-"""What settings say of alerts: limits, paces, who hears of them and what is done."""
+"""Settings of alerts: limits, waits, recipients and actions."""
 
 from typing import Annotated, Literal
 

@@ -1,4 +1,4 @@
-"""What settings say of a bot: where its state comes from, and who may act on it how."""
+"""Settings of a bot: where its state comes from, and who may act on it how."""
 
 import re
 from pathlib import Path

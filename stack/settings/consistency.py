@@ -1,4 +1,4 @@
-"""What single values cannot show: settings that contradict each other or name what nothing defines."""
+"""Finds settings that contradict each other or name something undefined."""
 
 import importlib.util
 from collections.abc import Iterator, Mapping

@@ -1,4 +1,4 @@
-"""What settings say of drills: when one begins by itself, and how long an answer is waited for."""
+"""Settings of drills: their schedule, and how long a drill waits for an answer."""
 
 import re
 from typing import Annotated
@@ -10,7 +10,7 @@ _TWIN = re.compile(r"drill-\d+-of-")
 
 
 def real_bot(name: str) -> str:
-    """Return the bot as whose twin a synthetic bot is drilled; any other name as it is."""
+    """Return the bot whose twin the synthetic bot of this name is; any other name unchanged."""
     return _TWIN.sub("", name, count=1) if _TWIN.match(name) else name
 
 

@@ -1,4 +1,4 @@
-"""What settings say of the systems that a desk has already: Datadog and New Relic."""
+"""Settings of a desk's other systems: Datadog and New Relic."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""What settings say of loss limits: how much a bot or an account may lose, from what, by which day."""
+"""Settings of loss limits: how much a bot or an account may lose, from which value, in which day."""
 
 from typing import Annotated, Literal, Self
 

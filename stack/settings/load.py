@@ -23,9 +23,9 @@ from stack.settings.types import Duration
 _HERE = Path(__file__).parent.parent
 DEFAULTS = _HERE / "defaults.yaml"
 PROFILES = _HERE / "profiles"
-# What an earlier release had: what to write now.
+# Settings of an earlier release, and what to write now.
 GONE = {"performance.tracking.retention": "remove it; storage.retention says how long figures are kept"}
-# What people look for and there is not: why, and what does it instead.
+# Settings that people look for but that do not exist: why, and what to use instead.
 REFUSED = {
     "dashboards.layout": "panels fill their rows by themselves; dashboards.sizes says how large they are",
     "dashboards.retention": "dashboards show what Prometheus has; storage.retention says how long that is",

@@ -1,4 +1,4 @@
-"""What settings say of a user's own events in bots' logs."""
+"""Settings of a user's own events in bots' logs."""
 
 import keyword
 import re

@@ -1,4 +1,4 @@
-"""What figures are called wherever people read them: stack/names.yaml, which the rules read too."""
+"""Names of figures for people: stack/names.yaml, which the rules read too."""
 
 from pathlib import Path
 from typing import Final

@@ -1,4 +1,4 @@
-"""What settings say of judging and showing: health, objectives, performance, summaries, dashboards, logs."""
+"""Settings of health, objectives, performance, summaries, dashboards and logs."""
 
 from typing import Annotated, Literal
 

@@ -1,4 +1,4 @@
-"""What an override or a swap of shifts may be, and what is wrong with one; pure functions of the settings."""
+"""Checks overrides and swaps of shifts; pure functions of the settings."""
 
 from datetime import datetime
 from difflib import get_close_matches

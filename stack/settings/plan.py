@@ -12,12 +12,12 @@ from stack.settings.model import Settings
 from stack.settings.response import Contact
 from stack.settings.rota import on_call
 
-CLIMB = "climb"  # the rule by which one person after the other is told
+CLIMB = "climb"  # the rule by which one person after the other is notified
 REPEATED, DOWN, LOSS = "repeated_alerts", "system_down", "critical_loss"
 NOTICE, INSIST = "notice", "insist"  # begin the rules that tell what cannot be done
 NO_NEWS = "told"  # the kind of a notice that repeats the first one, for people who have not got that
 
-ESCALATED = ("critical", "warning")  # the engine tells of these; info and meta are Alertmanager's alone
+ESCALATED = ("critical", "warning")  # the engine sends these; info and meta are Alertmanager's alone
 PUT_OFF = ("warning",)  # by quiet hours; news have hours of their own, and meta says that Nightdesk is broken
 APPRISE = "apprise"  # the channel of a contact's apprise_files
 CHANNELS = ("phone", "sms", "telegram", "email", "slack")

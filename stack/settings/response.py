@@ -1,4 +1,4 @@
-"""What settings say of acting: routes, contacts, escalation, actions and the channels that carry words."""
+"""Settings of the response: routes, contacts, escalation, actions and channels."""
 
 import re
 from datetime import date, datetime

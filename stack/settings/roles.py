@@ -1,4 +1,4 @@
-"""Who may do what about an incident from a message: pure functions of settings."""
+"""Which role may do what about an incident from a message: pure functions of settings."""
 
 from enum import StrEnum
 
@@ -7,7 +7,7 @@ from stack.settings.plan import DESK
 
 
 class Right(StrEnum):
-    """What a person may do; an action by its effect."""
+    """The rights of a person; an action needs the right for its effect."""
 
     ACKNOWLEDGE = "acknowledge"
     SNOOZE = "snooze"

@@ -1,4 +1,4 @@
-"""Who is on call: rotas by the week, each in its time zone, and who stands in for whom and when."""
+"""Who is on call: weekly rotas, each in its time zone, and overrides."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -28,7 +28,7 @@ class Shift:
 
 @dataclass(frozen=True)
 class NowAndNext:
-    """Who is on call now, instead of whom, and the shift of whoever is next; None where nobody else is."""
+    """Who is on call now, instead of whom, and the next other person's shift; None without one."""
 
     contact: str
     instead_of: str = ""
@@ -108,7 +108,7 @@ def with_overrides(settings: Settings, made: Mapping[str, Sequence[Override]]) -
 
 
 def roles(settings: Settings) -> dict[str, list[str]]:
-    """Return every contact and rota that somebody is told as, each with the settings that name it."""
+    """Return every contact and rota that is notified, each with the settings that name it."""
     escalation = settings.escalation
     named = {"escalation.first": escalation.first}
     named |= {f"bots.{name}.team": bot.team for name, bot in settings.bots.items() if bot.team}

@@ -1,4 +1,4 @@
-"""The whole plan of one alert: who is told, over what and when, if nobody answers; each with the reason."""
+"""The whole plan of one alert without an answer: who is notified, over what, when and why."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace

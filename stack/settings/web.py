@@ -33,7 +33,7 @@ class Way:
 
 
 def basic(username: str, password: str) -> str:
-    """Return what an Authorization header says of a user."""
+    """Return the user of an Authorization header."""
     return "Basic " + b64encode(f"{username}:{password}".encode()).decode()
 
 
@@ -73,7 +73,7 @@ class Web(Section):
 
     @property
     def verify(self) -> str | bool:
-        """What requests takes as `verify`."""
+        """The value of `verify` for requests."""
         return str(self.tls.ca_file) if self.tls.enabled else True
 
     @property
@@ -93,7 +93,7 @@ class Web(Section):
         return {"Authorization": basic(*user)} if user else {}
 
     def problems(self) -> list[str]:
-        """Return a line for what of TLS cannot be used; a file that is missing is told with the secrets."""
+        """Return a line for each unusable TLS file; missing files are reported with the secrets."""
         tls = self.tls
         if not tls.enabled or not all(file.is_file() for file in (tls.cert_file, tls.key_file, tls.ca_file)):
             return []

@@ -62,7 +62,7 @@ def _series(name: str, labels: tuple[str, ...]) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def crowded(boards: dict[str, Board], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Return the address of a Prometheus in which every metric has each label at its most."""
+    """Return the address of a Prometheus in which every label has its maximum number of values."""
     kinds: dict[str, tuple[str, ...]] = dict(_OTHERS)
     for metric in METRICS:
         about = (("bot",) if metric.of_bot else ()) + metric.labels

@@ -1,4 +1,4 @@
-"""Defaults, profile, monitoring.yaml and overlays lie over each other; options shift ports, shorten waits."""
+"""Merging of defaults, profile, monitoring.yaml and overlays; options shift ports and shorten waits."""
 
 import argparse
 from collections.abc import Iterator

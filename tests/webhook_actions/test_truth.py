@@ -1,4 +1,4 @@
-"""What decides comes from Prometheus and our own rules; many at once harm nothing."""
+"""Prometheus and our own rules decide; many requests at once do no harm."""
 
 import asyncio
 from datetime import timedelta
@@ -155,7 +155,7 @@ def test_the_pause_between_two_tries_ends_its_growth_at_half_a_minute() -> None:
     assert pauses == [1.0, 2.0, 30.0, 30.0]
 
 
-# the clock: an engine whose own is wrong goes by the database's
+# the clock: an engine with a wrong clock uses the database's
 
 
 @pytest.mark.parametrize("ahead", [timedelta(minutes=10), timedelta(minutes=-10)])
