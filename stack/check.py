@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import chain
 
 import click
 
@@ -31,7 +32,8 @@ def check(instance: Instance, live: bool) -> None:
     for line in filter(None, [*found.warnings, *guard.slow(settings), *starts, switch]):
         say(f"warning: {line}")
     if live:
-        say("\n".join([*capabilities.live(settings), *drawdown.live(settings)]))
+        for line in chain(capabilities.live(settings), drawdown.live(settings)):
+            say(line)  # each at once: the second asks Prometheus, and raises where that is away
 
 
 def _overview(settings: Settings, used: Mapping[str, Sequence[str]]) -> list[str]:

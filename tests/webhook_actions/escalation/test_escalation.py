@@ -55,7 +55,7 @@ def test_each_level_is_told_after_the_one_before_and_the_end_of_the_list_is_coun
         await reached(fakes, "phone", EMERGENCY)
         assert harness.metric("nightdesk_escalations_exhausted_total") == 0
         await reached(fakes, "sms", EMERGENCY)
-        await harness.said(incident, "exhausted", "nobody is left")
+        await harness.said(incident, "exhausted", "everyone has been notified")
         assert harness.metric("nightdesk_escalations_exhausted_total") == 1
         assert harness.metric("nightdesk_escalations_total", severity="critical") == 3
         told = [line.split(":")[0] for line in await harness.timeline(incident, "escalated")]
