@@ -180,7 +180,7 @@ class Memory(Runs):
             for one in self.open()
         ]
 
-    async def incidents__tell(self, _: Any, incident: int, kind: str, text: str) -> None:
+    async def incidents__add_to_timeline(self, _: Any, incident: int, kind: str, text: str) -> None:
         self.tell(incident, kind, text)
 
     async def incidents__tell_all(self, _: Any, lines: Any) -> None:
