@@ -173,9 +173,8 @@ class Rules:
                     left = bot.double.quantities()
                     self.broken(f"{name} holds {left} though CriticalLoss fires since {since:.0f}")
         for bot in self.world.bots.values():
-            given_up = (
-                f"{bot.name} is no longer watched, and since"  # its owner has taken it out, and was told
-            )
+            # Its owner has taken it out of the settings, and was told.
+            given_up = f"{bot.name} is no longer watched, and {bot.name} has not been seen"
             told = any(given_up in step.why for step in self.memory.t.steps.values())
             if bot.double.state == "stopped" and not bot.owner_stopped and not told:
                 self.broken(f"{bot.name} was left stopped")
