@@ -25,7 +25,7 @@ _DIGITS: Final = {"Y": 4, "m": 2, "d": 2, "H": 2, "M": 2, "S": 2}
 
 
 class Rotation:
-    """Rotates what the settings in force name; keeps in `directory` when it did so last."""
+    """Rotates logs by the settings in force; stores in `directory` when it last did."""
 
     def __init__(
         self,
@@ -38,7 +38,7 @@ class Rotation:
         self._said: set[str] = set()
 
     def turn(self) -> list[str]:
-        """Rotate what is due; return what went wrong, each once until it is mended."""
+        """Rotate the due logs; return the errors, each once until it is over."""
         settings = self._settings()
         paths = rotated_logs(settings)
         try:
@@ -57,7 +57,7 @@ class Rotation:
             return
         config = self._directory / "bots.conf"
         config.write_text(logrotate(settings), encoding="utf-8")
-        config.chmod(0o644)  # it refuses one that others may write
+        config.chmod(0o644)  # logrotate refuses a file that others may write
         command = [str(self._program), "--state", str(self._directory / "logrotate.state"), str(config)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=_WITHIN, check=False)
         if done.returncode:
@@ -90,7 +90,7 @@ def find_logrotate() -> str | None:
 
 
 def due(path: Path, logs: Logs, last: float, now: float) -> bool:
-    """Return whether a log is full, or of another day than the last time. Raises OSError."""
+    """Return whether a log is full, or was last rotated on another day. Raises OSError."""
     size = path.stat().st_size
     if not logs.rotate_daily:
         return size >= max(1, logs.rotate_size)
@@ -98,7 +98,7 @@ def due(path: Path, logs: Logs, last: float, now: float) -> bool:
 
 
 def rotate(path: Path, logs: Logs, now: float) -> None:
-    """Set a log aside, and remove what was set aside and is too old or one too many. Raises OSError."""
+    """Rename a log, and delete rotated ones that are too old or too many. Raises OSError."""
     aside = path.with_name(path.name + datetime.fromtimestamp(now).astimezone().strftime(logs.suffix))
     if aside.exists() or aside.with_name(f"{aside.name}.gz").exists():
         raise FileExistsError(f"{aside} is there already")

@@ -1,4 +1,4 @@
-"""The table of what is an event in a bot's log, and what a line that matches several of its rows is."""
+"""The table of log events, and the rule by which one row wins if a line matches several."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -48,7 +48,7 @@ def _level(*words: str) -> str:
 
 
 _NUMBER = r"(?P<value>\d+(?:\.\d+)?)"
-# The first row that a line matches says what it is: causes before the words around them, levels last.
+# The first row that a line matches names the event: causes before general words, levels last.
 PATTERNS: tuple[Pattern, ...] = (
     Pattern("slow_operation", PERFORMANCE, "warning", r"\bslow operation\b", rf"{_NUMBER} ?(?P<unit>ms|s)\b"),
     Pattern(
@@ -112,7 +112,7 @@ WARNING = Pattern("warning", WARNINGS, "warning", _level("WARNING", "WARN"), exa
 
 @dataclass(frozen=True)
 class Kind:
-    """What an event is counted as."""
+    """The name under which an event is counted."""
 
     category: str
     event: str
@@ -120,12 +120,12 @@ class Kind:
 
     @property
     def failed(self) -> bool:
-        """Whether it says that something went wrong: a traceback below it is its own."""
+        """Whether it is a failure: the traceback below it then belongs to it."""
         return self.category == ERROR or self.severity in ("error", "critical")
 
 
 class Table:
-    """Patterns in order of precedence, users' first; a line is the set of those it matches, as bits."""
+    """Patterns in order of precedence, users' first; a line's matches are bits of an integer."""
 
     def __init__(self, users: Iterable[Pattern] = (), patterns: Iterable[Pattern] = PATTERNS) -> None:
         self.users = tuple(users)
@@ -134,21 +134,21 @@ class Table:
         self._failed: dict[int, bool] = {}
         self.traceback = 1 << self.rows.index(TRACEBACK)
         self.warning = 1 << self.rows.index(WARNING)
-        # Rows that count also on a line that belongs to a failure: they are no failure by themselves.
+        # Rows that count also on a line within a failure, because they are no failures themselves.
         self.apart = (1 << len(self.users)) - 1 | self.bits(categories=(TRADING,))
         self._levels = {
             row.severity: 1 << place for place, row in enumerate(self.rows) if row.event == row.severity
         }
 
     def bits(self, *, events: Iterable[str] = (), categories: Iterable[str] = ()) -> int:
-        """Return the bits of the rows with one of the events or of the categories."""
+        """Return the bits of the rows with one of the events or categories."""
         names, wanted = set(events), set(categories)
         return sum(
             1 << place for place, row in enumerate(self.rows) if row.event in names or row.category in wanted
         )
 
     def row(self, bits: int) -> Pattern:
-        """Return the row that says what a line with these bits is."""
+        """Return the row that wins on a line with these bits."""
         return self.rows[(bits & -bits).bit_length() - 1]
 
     def kind(self, bits: int) -> Kind | None:
@@ -167,7 +167,7 @@ class Table:
         return self._kinds[bits]
 
     def failed(self, bits: int) -> bool:
-        """Return whether a line with these bits says that something went wrong."""
+        """Return whether a line with these bits is a failure."""
         if bits not in self._failed:
             kind = self.kind(bits)
             self._failed[bits] = kind is not None and kind.failed

@@ -9,7 +9,7 @@ from demo_bot.journal import Journal, JournalError, Snapshot, recover
 
 
 def traded(path: Path) -> tuple[Journal, Book, list[ClosedTrade]]:
-    """A journal and a book with one closed trade, one reduced position, and one whole."""
+    """A journal and an account with one closed trade, one reduced position, and one whole."""
     journal, book = Journal(path / "trades.jsonl"), Book(1000.0)
     for price in (10.0, 20.0, 40.0):
         book.open("X/USDT", "long", 100.0, price, 1.0, stop=0.0, target=99.0, until=9.0)

@@ -24,7 +24,7 @@ from tests.webhook_actions.harness import ROOT
 
 IMAGES = ROOT / "docs/img"
 CALM = 120  # seconds for which the bots trade before something happens
-BACK = "15m"  # what the boards show
+BACK = "15m"  # the time range of the dashboards
 WIDE, PHONE, PAGE = (1280, 860), (390, 1100), (860, 1000)  # pixels
 PARTS = (
     "exporter",
@@ -69,7 +69,7 @@ def _desk(folder: Path) -> Iterator[tuple[Settings, Path]]:
 
 
 def _asked(settings: Settings, query: str) -> float:
-    """Return a number that Prometheus knows, else 0."""
+    """Return a number from Prometheus, else 0."""
     try:
         url = f"{settings.link('prometheus')}/api/v1/query"
         found = requests.get(url, params={"query": query}, timeout=10).json()["data"]["result"]
@@ -105,7 +105,7 @@ def _report(config: Path, file: Path) -> None:
 
 
 def main() -> None:
-    """Draw the overview in calm and in an incident, then what the on-call page and a report say of it."""
+    """Draw the overview in calm and in an incident, then the on-call page and a report of it."""
     page = bundle()
     with tempfile.TemporaryDirectory() as scratch, _desk(Path(scratch)) as (settings, config):
         folder = Path(scratch)

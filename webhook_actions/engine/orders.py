@@ -1,10 +1,10 @@
-"""Whether a committed action may still be ordered: the question right before each order."""
+"""Decides right before each order whether a committed action may still be ordered."""
 
 from webhook_actions.engine.decisions import CLOSES, CRITICAL_LOSS, MONEY, Holds, PlannedAction
 
 
 def forbids(holds: Holds, action: PlannedAction, kind: str, asked_by: str | None) -> str | None:
-    """Return why a committed action must not be ordered, None where it may."""
+    """Return why a committed action must not be ordered, None if it may."""
     if holds.paused_by is not None:
         return f"all actions are paused by {holds.paused_by}"
     if action.refusal is not None:

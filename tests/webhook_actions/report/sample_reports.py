@@ -28,7 +28,7 @@ SYMBOLS = ("BTC/USDT", "ETH/USDT", "SOL/USDT", "ADA/USDT", "XRP/USDT")
 
 
 def trades(period: Period = PERIOD, every: float = 5400.0) -> list[Trade]:
-    """Return a trade each `every` seconds, from the period before on."""
+    """Return trades, one every `every` seconds, from the earlier period on."""
     start, end = period.before.start.timestamp(), period.end.timestamp()
     count = int((end - start) / every)
     return [
