@@ -82,7 +82,7 @@ def test_an_operator_runs_an_action_and_money_wants_the_bots_name_once_per_key(d
     money = {"act": "run", "action": "close_positions", "key": "k2"}
     first = post(address, **money)
     assert first.status_code == 422
-    assert "Type alpha to go on" in words(first.text)
+    assert "Type alpha to continue" in words(first.text)
     assert 'name="act" value="run"' in first.text
     assert post(address, **money, confirm="beta").status_code == 422
     for _ in range(2):
