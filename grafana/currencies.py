@@ -5,8 +5,8 @@ import re
 
 from grafana.grafanalib_extensions import Json
 from grafana.palette import Palette
-from grafana.panel_fields import RATIO, money, override
-from grafana.promql import BOT
+from grafana.panel_fields import RATIO, Query, money, override
+from grafana.promql import BOT, Worst
 
 
 class Currencies(Palette):
@@ -20,6 +20,12 @@ class Currencies(Palette):
     def who(self, *rest: str) -> str:
         """Return the name of a series: its bot, unless it is the only one, and the rest."""
         return " ".join(rest if self.alone and rest else ("{{bot}}", *rest))
+
+    def worst(self, expr: str, which: Worst, *rest: str, word: str = "worst") -> Query:
+        """Return the highest or the lowest series; its name says that it is, where it is one of several."""
+        pick = "topk" if which == "highest" else "bottomk"
+        name = self.who(*rest)
+        return Query(f"{pick}(1, {expr})", name if self.alone else f"{word}: {name}")
 
     def currencies(self) -> dict[str, str]:
         """Return each currency with the matchers of its bots: money of two currencies is never added up."""
@@ -52,7 +58,7 @@ class Currencies(Palette):
         return money(next(iter(self.currencies())))
 
     def money_of_bots(self) -> Json:
-        """Return the unit and decimals of money for series whose names begin with a bot's name."""
+        """Return the unit and decimals of money for series named by bot, one of them perhaps as the worst."""
         others = {
             name: money(bot.currency or self.settings.currency) for name, bot in self.settings.bots.items()
         }
@@ -60,7 +66,7 @@ class Currencies(Palette):
             "unit": self.money_unit(),
             "decimals": self.settings.dashboards.decimals.money,
             "overrides": [
-                override(f"/^{re.escape(name)}( |$)/", "byRegexp", unit=unit)
+                override(f"/^(worst: )?{re.escape(name)}( |$)/", "byRegexp", unit=unit)
                 for name, unit in others.items()
                 if unit != self.money_unit()
             ],

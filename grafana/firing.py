@@ -82,7 +82,7 @@ def firing(factory: PanelFactory, size: Size) -> Table:
         factory,
         "Alerts",
         "What fires now, critical first, and for how long its condition has held. Alerts link to runbooks.",
-        {"severity": "Severity", "alert": "Alert", "bot": "Bot"},
+        {"severity": "Severity", "bot": "Bot", "alert": "Alert"},
         [Column("For", f"max by (severity, alert, bot) ({short})", SECONDS, 0)],
         overrides=[
             override(
@@ -91,7 +91,7 @@ def firing(factory: PanelFactory, size: Size) -> Table:
                 custom__cellOptions={"type": "color-text"},
                 custom__width=96,
             ),
-            override("Alert", links=[runbook], custom__minWidth=120),
+            override("Alert", links=[runbook]),
             override("For", custom__width=80),
         ],
         empty="nothing fires",

@@ -12,6 +12,7 @@ from stack.settings import Duration
 
 TAG = "nightdesk"
 _DEPLOYED = "deployment"  # the tag under which a pipeline reports a deployment to Grafana
+_IN_MENU = {"placement": "inControlsMenu"}  # few people switch these on: the top bar keeps one line
 
 
 def frame(
@@ -128,17 +129,20 @@ def _annotations(factory: PanelFactory, panels: Sequence[core.Panel]) -> list[Js
     return [*every, trainings] if of_models else every
 
 
-def _marked(name: str, colour: str, expr: str, *, title: str, text: str = "", **more: object) -> Json:
+def _marked(
+    name: str, colour: str, expr: str, *, title: str, text: str = "", enable: bool = False, **more: object
+) -> Json:
     """Return an annotation whose times come from a query."""
     return {
         "name": name,
         "datasource": DATASOURCE,
-        "enable": False,
+        "enable": enable,
         "iconColor": colour,
         "expr": expr,
         "step": "60s",
         "titleFormat": title,
         "textFormat": text,
+        **({} if enable else _IN_MENU),
         **more,
     }
 
@@ -152,6 +156,7 @@ def _tagged(name: str, colour: str, tag: str) -> Json:
         "enable": False,
         "iconColor": colour,
         "target": target,
+        **_IN_MENU,
     }
 
 

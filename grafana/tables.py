@@ -11,6 +11,7 @@ from grafana.panels import PanelFactory, Size
 _LAPTOP = 1248  # the width of a table across the page, in pixels, on a screen of 1280
 _NARROWEST = 80  # pixels: a dozen columns are visible on a laptop
 _LETTER, _EDGES, _ARROW = 8, 16, 16  # pixels: the widest letter of a title, its margins, its arrow
+_CELLS = {"alert": 272, "benchmark": 168, "event": 168, "limit": 120}  # pixels of a label's longest name
 
 
 @dataclass(frozen=True)
@@ -74,8 +75,10 @@ def table(
         transformations=[{"id": "merge", "options": {}}, {"id": "organize", "options": organize}],
         overrides=[
             *(
-                override(title, noValue="–", **_width(title, len(shown), title in order))
-                for title in rows.values()
+                override(
+                    title, noValue="–", **_width(title, len(shown), title in order, _CELLS.get(label, 0))
+                )
+                for label, title in rows.items()
             ),
             *(_cell(column, _width(column.title, len(shown), column.title in order)) for column in columns),
             *overrides,
@@ -86,12 +89,12 @@ def table(
     )
 
 
-def _width(title: str, columns: int, sorts: bool) -> Json:
-    """Return a width that shows a column's whole title, for one of `columns`; `sorts` adds an arrow.
+def _width(title: str, columns: int, sorts: bool, cells: int = 0) -> Json:
+    """Return a width that shows the whole title and cells of one of `columns`; `sorts` adds an arrow.
 
     A column that needs more than its share gets a fixed width; Grafana subtracts it from the others.
     """
-    needs = _LETTER * len(title) + _EDGES + (_ARROW if sorts else 0)
+    needs = max(_LETTER * len(title) + _EDGES + (_ARROW if sorts else 0), cells)
     if needs <= _NARROWEST:
         return {}
     return {"custom__width" if needs > _LAPTOP / columns else "custom__minWidth": needs}

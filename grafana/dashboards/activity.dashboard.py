@@ -44,7 +44,7 @@ def _now(factory: PanelFactory) -> list[Stat]:
         factory.stat(
             "Trades per hour",
             "Of several bots the lowest; orange below the alert's limit.",
-            [Query(f"bottomk(1, {each('trades_per_hour')})")],
+            [factory.worst(each("trades_per_hour"), "lowest")],
             unit=NUMBER,
             decimals=1,
             empty="no trade closed",
@@ -54,7 +54,7 @@ def _now(factory: PanelFactory) -> list[Stat]:
         factory.stat(
             "Last trade",
             "Time since then; the longest of several bots.",
-            [Query(f"topk(1, time() - {each('last_trade_timestamp_seconds')})")],
+            [factory.worst(f"time() - {each('last_trade_timestamp_seconds')}", "highest")],
             unit=SECONDS,
             decimals=0,
             empty="no trade closed",
@@ -88,7 +88,7 @@ def _places(factory: PanelFactory) -> list[Stat]:
         factory.stat(
             "Holding time",
             "Of several bots the longest.",
-            [Query(f"topk(1, {each('position_duration_avg_seconds')})")],
+            [factory.worst(each("position_duration_avg_seconds"), "highest", word="longest")],
             unit=SECONDS,
             empty="no trade closed",
             text="value_and_name",

@@ -57,7 +57,7 @@ def _now(factory: PanelFactory) -> list[Panel]:
         factory.stat(
             "Unread",
             "Of several bots the most.",
-            [Query(f"topk(1, max by (bot) (nightdesk_exporter_log_unread_bytes{{{BOT}}}))")],
+            [factory.worst(f"max by (bot) (nightdesk_exporter_log_unread_bytes{{{BOT}}})", "highest")],
             unit=BYTES,
             empty=NONE,
             text="value_and_name",
@@ -66,7 +66,7 @@ def _now(factory: PanelFactory) -> list[Panel]:
         factory.stat(
             "Slow operations",
             "95% of those that the logs tell took less, in the time shown. Of several bots the longest.",
-            [Query(f"topk(1, {quantile(0.95, 'log_slow_operation_seconds', over='$__range')})")],
+            [factory.worst(quantile(0.95, "log_slow_operation_seconds", over="$__range"), "highest")],
             unit=SECONDS,
             empty="none logged",
             text="value_and_name",

@@ -44,7 +44,7 @@ def _quality(factory: PanelFactory) -> list[Stat]:
         factory.stat(
             title,
             "Of several models the lowest.",
-            [Query(f"bottomk(1, {_of(metric)})", factory.who("{{model}}"))],
+            [factory.worst(_of(metric), "lowest", "{{model}}")],
             **factory.ratio,
             empty=NONE,
             steps=steps,
@@ -55,7 +55,7 @@ def _quality(factory: PanelFactory) -> list[Stat]:
     drift = factory.stat(
         "Drift",
         "Of several models the highest; orange from the alert's limit.",
-        [Query(f"topk(1, {_of('model_drift_score')})", factory.who("{{model}}"))],
+        [factory.worst(_of("model_drift_score"), "highest", "{{model}}")],
         unit=NUMBER,
         decimals=3,
         empty=NONE,
@@ -74,7 +74,7 @@ def _ages(factory: PanelFactory) -> list[Stat]:
         factory.stat(
             title,
             "Ago. Of several models the longest.",
-            [Query(f"topk(1, time() - {_of(metric)})", factory.who("{{model}}"))],
+            [factory.worst(f"time() - {_of(metric)}", "highest", "{{model}}")],
             unit=SECONDS,
             decimals=0,
             empty=empty,
@@ -97,7 +97,7 @@ def _counts(factory: PanelFactory) -> list[Panel]:
         factory.stat(
             "Predictions per hour",
             "Of several models the fewest.",
-            [Query(f"bottomk(1, {_of('predictions_per_hour')})", factory.who("{{model}}"))],
+            [factory.worst(_of("predictions_per_hour"), "lowest", "{{model}}")],
             decimals=0,
             empty=NONE,
             text="value_and_name",

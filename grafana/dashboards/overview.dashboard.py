@@ -53,12 +53,7 @@ def _answers(factory: PanelFactory) -> list[Stat]:
         factory.stat(
             "Drawdown",
             "Of several bots the deepest; red from the limit of HighDrawdown.",
-            [
-                Query(
-                    f"topk(1, {known('drawdown_ratio')})",
-                    factory.who(f"limit {limit:.0%}") if factory.alone else f"{{{{bot}}}}, limit {limit:.0%}",
-                )
-            ],
+            [factory.worst(known("drawdown_ratio"), "highest", f"(limit {limit:.0%})")],
             **factory.ratio,
             empty="not known",
             steps=factory.at_most(None, limit),
@@ -80,7 +75,7 @@ def _made(factory: PanelFactory) -> list[Stat]:
         factory.stat(
             "Win rate",
             "Of several bots the lowest.",
-            [Query(f"bottomk(1, {each('win_rate')})")],
+            [factory.worst(each("win_rate"), "lowest")],
             **factory.ratio,
             empty="no trade closed",
             steps=factory.at_least(factory.settings.thresholds.warning.win_rate),
@@ -131,7 +126,7 @@ def _verdicts(factory: PanelFactory) -> list[Stat]:
     errors = factory.stat(
         "Error rate",
         "Failed calls to the exchange; of several bots the highest; red from the alert's limit.",
-        [Query(f"topk(1, {each('error_rate')})")],
+        [factory.worst(each("error_rate"), "highest")],
         **factory.ratio,
         empty="not known",
         steps=factory.at_most(None, factory.settings.thresholds.critical.error_rate),
@@ -143,7 +138,7 @@ def _verdicts(factory: PanelFactory) -> list[Stat]:
         "Performance score",
         "Weighted mean of win rate, Sharpe ratio, drawdown, P&L, activity, errors and uptime, as "
         "`performance.weights` has them. Of several bots the lowest.",
-        [Query(f"bottomk(1, {each('bot:trading_bot_performance:score')})")],
+        [factory.worst(each("bot:trading_bot_performance:score"), "lowest")],
         **factory.ratio,
         empty="not known",
         text="value_and_name",
@@ -162,7 +157,7 @@ def _figures(factory: PanelFactory) -> list[Stat]:
         factory.stat(
             "Sharpe ratio",
             "Whole days only: today does not count yet. Of several bots the lowest.",
-            [Query(f"bottomk(1, {each('sharpe_ratio')})")],
+            [factory.worst(each("sharpe_ratio"), "lowest")],
             unit=NUMBER,
             decimals=2,
             empty="too few days",
@@ -171,7 +166,7 @@ def _figures(factory: PanelFactory) -> list[Stat]:
         factory.stat(
             "Uptime",
             "Of several bots the shortest.",
-            [Query(f"bottomk(1, {each('uptime_seconds')})")],
+            [factory.worst(each("uptime_seconds"), "lowest", word="shortest")],
             unit=SECONDS,
             empty="not known",
             text="value_and_name",

@@ -54,7 +54,7 @@ def _ratios(factory: PanelFactory) -> tuple[list[Stat], list[Stat]]:
     first = factory.stat(
         "Win rate",
         "Of several bots the lowest; green from the benchmark.",
-        [Query(f"bottomk(1, {each('win_rate')})")],
+        [factory.worst(each("win_rate"), "lowest")],
         **factory.ratio,
         empty="no trade closed",
         steps=factory.at_least(benchmarks.min_win_rate),
@@ -71,7 +71,7 @@ def _ratios(factory: PanelFactory) -> tuple[list[Stat], list[Stat]]:
         factory.stat(
             title,
             "Of several bots the lowest.",
-            [Query(f"bottomk(1, {each(metric)})")],
+            [factory.worst(each(metric), "lowest")],
             unit=NUMBER,
             decimals=2,
             empty=empty,
@@ -88,7 +88,7 @@ def _expectancy(factory: PanelFactory) -> Stat:
         "Expectancy",
         "Mean profit of a closed trade. Of several bots the lowest.",
         [
-            Query(f"bottomk(1, max by (bot) (trading_bot_expectancy{{{matchers}}}))")
+            factory.worst(f"max by (bot) (trading_bot_expectancy{{{matchers}}})", "lowest")
             for matchers in factory.currencies().values()
         ],
         **factory.money_of_bots(),

@@ -65,7 +65,7 @@ def _now(factory: PanelFactory) -> list[Panel]:
         factory.stat(
             "Nearest to liquidation",
             "Of all chosen bots; red from LiquidationNear's limit.",
-            [Query(f"bottomk(1, {_nearest()})", factory.who("{{symbol}}"))],
+            [factory.worst(_nearest(), "lowest", "{{symbol}}")],
             **factory.ratio,
             empty="none known",
             steps=[Step(factory.bad), Step(factory.good, critical.liquidation_distance)],
@@ -76,8 +76,8 @@ def _now(factory: PanelFactory) -> list[Panel]:
             "Oldest order that waits",
             "Of all chosen bots; orange from OrderStuck's limit.",
             [
-                Query(
-                    f"topk(1, {each('order_age_seconds', 'symbol', where=_HERE)})", factory.who("{{symbol}}")
+                factory.worst(
+                    each("order_age_seconds", "symbol", where=_HERE), "highest", "{{symbol}}", word="oldest"
                 )
             ],
             unit=SECONDS,

@@ -40,7 +40,7 @@ def _gauges(factory: PanelFactory) -> list[Panel]:
         factory.stat(
             "Drawdown",
             "Of several bots the deepest; red from the limit of HighDrawdown.",
-            [Query(f"topk(1, {known('drawdown_ratio')})")],
+            [factory.worst(known("drawdown_ratio"), "highest")],
             **factory.ratio,
             empty="not known",
             steps=factory.at_most(None, critical.max_drawdown),
@@ -64,8 +64,10 @@ def _now(factory: PanelFactory) -> list[Stat]:
             name,
             "Loss of a day as a share of the equity, by confidence; of several bots the largest.",
             [
-                Query(f"topk(1, {each(metric, where=(f'confidence={confidence!r}',))})", words)
-                for confidence, words in (("0.95", factory.who("95%")), ("0.99", factory.who("99%")))
+                factory.worst(
+                    each(metric, where=(f"confidence={share!r}",)), "highest", f"{float(share):.0%}"
+                )
+                for share in ("0.95", "0.99")
             ],
             **factory.ratio,
             empty="under 20 days",
@@ -76,7 +78,7 @@ def _now(factory: PanelFactory) -> list[Stat]:
     deepest = factory.stat(
         "Deepest closed fall",
         "Of closed trades alone, of all time: the drawdown now, open positions included, may be deeper.",
-        [Query(f"topk(1, {each('max_drawdown_ratio')})")],
+        [factory.worst(each("max_drawdown_ratio"), "highest")],
         **factory.ratio,
         empty="not known",
         text="value_and_name",
@@ -85,7 +87,7 @@ def _now(factory: PanelFactory) -> list[Stat]:
         factory.stat(
             f"Longest {name}",
             "Of several bots the longest.",
-            [Query(f"topk(1, {each(metric)})")],
+            [factory.worst(each(metric), "highest", word="longest")],
             empty="no trade closed",
             text="value_and_name",
         )

@@ -57,7 +57,7 @@ def _now(factory: PanelFactory) -> list[Panel]:
         factory.stat(
             "Availability",
             f"Over {sla.window}. Of several bots the lowest; green from the objective.",
-            [Query(f"bottomk(1, {each('bot:trading_bot_availability:ratio')})")],
+            [factory.worst(each("bot:trading_bot_availability:ratio"), "lowest")],
             unit=RATIO,
             decimals=decimals + 2,
             empty=UNKNOWN,
@@ -67,7 +67,7 @@ def _now(factory: PanelFactory) -> list[Panel]:
         factory.stat(
             "Objectives met",
             "The share of the objectives that are known. Of several bots the lowest.",
-            [Query(f"bottomk(1, {each('bot:trading_bot_objective:met_ratio')})")],
+            [factory.worst(each("bot:trading_bot_objective:met_ratio"), "lowest")],
             unit=RATIO,
             decimals=0,
             empty=UNKNOWN,
@@ -77,7 +77,7 @@ def _now(factory: PanelFactory) -> list[Panel]:
         factory.stat(
             "Least budget left",
             f"Of what may go wrong in {sla.window}; the objective and bot with the least.",
-            [Query(f"bottomk(1, {_left(factory)})", factory.who("{{objective}}"))],
+            [factory.worst(_left(factory), "lowest", "{{objective}}")],
             unit=RATIO,
             decimals=0,
             empty=UNKNOWN,

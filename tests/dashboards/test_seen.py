@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from exporter.logs.patterns import PATTERNS
 from tests.dashboards.conftest import END, serving, settings_of
 from tests.dashboards.reading import View, every, panels, run
 
@@ -99,6 +100,41 @@ def test_a_limit_that_is_a_line_is_dashed_in_the_colour_of_text(boards: dict[str
         assert said["color"]["fixedColor"] == "text"
 
 
+def test_a_tile_of_one_of_several_bots_says_that_it_is_the_worst(
+    boards: dict[str, Board], tmp_path: Path
+) -> None:
+    def names(shown: dict[str, Board]) -> list[str]:
+        picked = r"(topk|bottomk)\(1, "
+        return [
+            target["legendFormat"]
+            for panel in of_kind(shown, "stat")
+            for target in panel["targets"]
+            # "Bots" says in words what is wrong with the one that it names.
+            if re.match(picked, target["expr"]) and panel["title"] != "Bots"
+        ]
+
+    several = names(boards)
+    assert len(several) >= 30
+    assert [name for name in several if not re.match(r"(worst|longest|shortest|oldest): \{\{bot", name)] == []
+    alone = names(every(settings_of(tmp_path, bots={})))
+    assert [name for name in alone if ": " in name] == [], "one bot is no worst of several"
+
+
+def test_the_worst_money_is_in_the_currency_of_its_bot(boards: dict[str, Board]) -> None:
+    (panel,) = (one for one in of_kind(boards, "stat") if one["title"] == "Expectancy")
+    units = {
+        rule["matcher"]["options"]: one["value"]
+        for rule in panel["fieldConfig"]["overrides"]
+        for one in rule["properties"]
+        if one["id"] == "unit"
+    }
+    assert len(units) == 1
+    ((pattern, unit),) = units.items()
+    assert unit != panel["fieldConfig"]["defaults"]["unit"]
+    bot = re.sub(r"\\(.)", r"\1", pattern.removeprefix("/^(worst: )?").removesuffix("( |$)/"))
+    assert re.match(pattern.strip("/"), panel["targets"][0]["legendFormat"].replace("{{bot}}", bot))
+
+
 def test_titles_of_columns_are_not_cut(boards: dict[str, Board]) -> None:
     for panel in of_kind(boards, "table"):
         least = panel["fieldConfig"]["defaults"]["custom"]["minWidth"]
@@ -107,6 +143,24 @@ def test_titles_of_columns_are_not_cut(boards: dict[str, Board]) -> None:
             width = said.get("custom.width", said.get("custom.minWidth", least))
             arrow = ARROW if title in [one["displayName"] for one in panel["options"]["sortBy"]] else 0
             assert width >= LETTER * len(title) + EDGES + arrow, f"{panel['title']}: {title}"
+
+
+def test_names_in_the_cells_of_a_table_are_not_cut(boards: dict[str, Board], tmp_path: Path) -> None:
+    settings = settings_of(tmp_path)
+    names = {
+        "Alert": list(settings.alerts),
+        "Benchmark": list(type(settings.performance.benchmarks).model_fields),
+        "Event": [one.event for one in PATTERNS],
+        "Limit": ["closed trades"],  # as the exporter names it
+    }
+    seen = set[str]()
+    for panel in of_kind(boards, "table"):
+        for title in set(columns(panel)) & set(names):
+            said = said_of(panel, title)
+            width = said.get("custom.width", said.get("custom.minWidth", 0))
+            assert width >= LETTER * max(map(len, names[title])) + EDGES, f"{panel['title']}: {title}"
+            seen.add(title)
+    assert seen == set(names)
 
 
 def test_what_a_tile_says_of_no_value_fits_into_it(boards: dict[str, Board]) -> None:

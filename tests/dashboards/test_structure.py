@@ -42,6 +42,7 @@ NOT_IN_SCHEMA = {
     "annotations.list.titleFormat",
     "annotations.list.textFormat",
     "annotations.list.useValueForTime",
+    "annotations.list.placement",  # in the schema that Grafana 13.2 publishes for npm
     "templating.list.definition",
 }
 ODD_SIZES = {"small": [8, 1], "medium": [5, 3], "large": [1, 8], "xlarge": [7, 7]}
@@ -152,6 +153,17 @@ def test_only_times_at_which_something_critical_fired_are_marked_until_more_is_a
     for dashboard in every_of(told).values():
         (actions,) = (one for one in dashboard["annotations"]["list"] if one["name"] == "Actions")
         assert actions["target"]["tags"] == ["nightdesk"], "what the engine itself writes says more"
+
+
+def test_what_is_not_marked_at_first_is_in_the_menu_and_leaves_the_top_bar_on_one_line(
+    every: list[dict[str, Any]],
+) -> None:
+    for dashboard in every:
+        for one in dashboard["annotations"]["list"]:
+            assert (one.get("placement") == "inControlsMenu") == (not one["enable"]), one["name"]
+        chips = [one for one in dashboard["templating"]["list"] if one["hide"] == 0]
+        chips += [one for one in dashboard["annotations"]["list"] if "placement" not in one]
+        assert len(chips) <= 5, "more do not fit beside the links on a screen of 1280"
 
 
 def test_a_panel_says_what_its_metrics_mean(overview: dict[str, Any]) -> None:
