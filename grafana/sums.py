@@ -14,7 +14,7 @@ def summed(of_bots: str, name: str, every: str | None = None) -> list[Query]:
         f"sum({of_bots}) unless on () {down}",
         counted_beside(f"sum({of_bots})", down=down, of=f"count({of_bots})"),
     )
-    last_known = f"{name}: {{{{down}}}} of {{{{of}}}} bots last known"
+    last_known = f"{name}: {{{{down}}}} of {{{{of}}}} last known"
     if every is None:
         return [Query(fresh, name), Query(kept, last_known)]
     lacking = f"count({every} unless on (bot) {of_bots})"
@@ -22,5 +22,5 @@ def summed(of_bots: str, name: str, every: str | None = None) -> list[Query]:
     return [
         Query(f"{fresh} unless on () {lacking}", name),
         Query(f"{kept} unless on () {lacking}", last_known),
-        Query(rest, f"{name}: {{{{unknown}}}} of {{{{of}}}} bots not known"),
+        Query(rest, f"{name}: {{{{unknown}}}} of {{{{of}}}} not known"),
     ]

@@ -13,6 +13,7 @@ from tests.dashboards.reading import View, every, panels, run
 
 Board = dict[str, Any]
 LETTERS_A_COLUMN = 4  # of a tile, of two values one below the other, on a screen of 1280
+LETTERS_OF_A_NAME = 6.5  # a column, of the small name above a tile's value, on a screen of 1280
 ROW, GAP = 30, 8  # pixels of a row of the grid, and between rows
 LETTER, EDGES, ARROW = 8, 16, 16  # pixels that a letter of a title takes at most, its sides, its arrow
 
@@ -167,6 +168,17 @@ def test_what_a_tile_says_of_no_value_fits_into_it(boards: dict[str, Board]) -> 
     for panel in of_kind(boards, "stat"):
         said = panel["fieldConfig"]["defaults"]["noValue"]
         assert len(said) <= LETTERS_A_COLUMN * panel["gridPos"]["w"], f"{panel['title']}: {said}"
+
+
+def test_a_name_above_a_sum_of_money_stands_on_one_line(boards: dict[str, Board]) -> None:
+    seen = 0
+    for panel in of_kind(boards, "stat"):
+        for target in panel["targets"]:
+            name = re.sub(r"\{\{(down|of|unknown)\}\}", "1", target["legendFormat"])
+            if name != target["legendFormat"] and panel["title"] != "Bots":
+                assert len(name) <= LETTERS_OF_A_NAME * panel["gridPos"]["w"], f"{panel['title']}: {name}"
+                seen += 1
+    assert seen >= 10
 
 
 def test_money_is_sorted_from_the_worst(boards: dict[str, Board]) -> None:
