@@ -231,6 +231,16 @@ def test_a_database_of_ones_own_is_replaced_only_where_that_is_forced(tmp_path: 
         assert ask(address, "SELECT count(*) > 0 FROM incidents") == [(True,)]  # as it was
 
 
+def test_a_restore_into_a_database_that_runs_fails_where_its_file_cannot_be_read(tmp_path: Path):
+    with database(tmp_path):
+        command = [sys.executable, "-m", "webhook_actions.store.backup", "restore", "--data", str(tmp_path)]
+        told = subprocess.run(
+            [*command, "--file", str(tmp_path / "gone.sql")], capture_output=True, text=True
+        )
+    assert told.returncode == 1
+    assert "gone.sql" in told.stderr
+
+
 def test_settings_that_name_paths_of_the_other_machine_are_told(desk: Path, tmp_path: Path):
     elsewhere = tmp_path / "desk"
     shutil.copytree(desk / "bots", elsewhere / "bots")

@@ -91,19 +91,25 @@ def _database(data: Path, url_file: Path | None) -> Iterator[str]:
         yield url_file.read_text(encoding="utf-8").strip()
         return
     directory = data / "postgres"
+    if running := _running(directory):
+        yield running
+        return
     postgres = EmbeddedPostgres(directory)
-    try:
-        address = postgres.start()
-    except DatabaseError:
-        with suppress(OSError, IndexError):
-            sockets = (directory / "postmaster.pid").read_text(encoding="utf-8").splitlines()[4]
-            yield f"host={sockets} user=nightdesk dbname=postgres"
-            return
-        raise
+    address = postgres.start()
     try:
         yield address
     finally:
         postgres.stop()
+
+
+def _running(directory: Path) -> str | None:
+    """Return the address of an embedded database that answers, None for none."""
+    with suppress(OSError, IndexError, DatabaseError):
+        sockets = (directory / "postmaster.pid").read_text(encoding="utf-8").splitlines()[4]
+        address = f"host={sockets} user=nightdesk dbname=postgres"
+        asyncio.run(_version(address))
+        return address
+    return None
 
 
 def main() -> int:
