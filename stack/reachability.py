@@ -12,6 +12,11 @@ from stack.settings.plan import CHANNELS, CLIMB, Step, Subject, carrying, step_r
 from stack.settings.timetable import WATCHDOG, Entry, timetable
 
 _LINKS = ("webhook_actions", "grafana", "runbooks")  # that messages about alerts hold
+_CHANNELS_OF = {
+    "email": ("email",),
+    "phone": ("phone", "sms"),
+    "telegram": ("telegram",),
+}  # by kind of address
 Plans = dict[Subject, list[Entry]]
 _ONLY_HERE = (".localhost", ".internal")
 
@@ -39,7 +44,7 @@ def findings(settings: Settings, now: datetime | None = None) -> Findings:
     playing = set(settings.bots) <= set(settings.demo_bots)
     errors = ([] if playing else silent) + (links if settings.profile == "production" else [])
     warnings = [line for line in silent + links if line not in errors]
-    warnings += [*_news(settings), *_passed_over(settings)]
+    warnings += [*_news(settings), *_passed_over(settings), *_unused_addresses(settings)]
     return Findings(errors, warnings, _used(plans))
 
 
@@ -139,6 +144,19 @@ def _passed_over(settings: Settings) -> Iterator[str]:
             if not whom.recipients:
                 way_out = "and is passed over; give one, or another channel"
                 yield f"escalation.levels[{index}]: {whom.why}, {way_out}"
+
+
+def _unused_addresses(settings: Settings) -> Iterator[str]:
+    """Yield a line for each contact with an address for which no channel is enabled."""
+    if not carrying(settings, "critical"):
+        return
+    for kind, channels in _CHANNELS_OF.items():
+        if any(getattr(settings.channels, channel).enabled for channel in channels):
+            continue
+        way_out = f"enable {' or '.join(f'channels.{one}' for one in channels)}, or remove the address"
+        for name, contact in settings.contacts.items():
+            if getattr(contact, kind):
+                yield f"contacts.{name}.{kind}: Nightdesk sends nothing there; {way_out}"
 
 
 def _links(settings: Settings) -> Iterator[str]:

@@ -89,6 +89,18 @@ def test_links_that_a_phone_in_the_same_network_opens_are_fine(desk: Desk, host:
     assert (code, "links" in said) == (0, False), said
 
 
+def test_an_address_whose_channel_is_off_is_said(desk: Desk) -> None:
+    contacts = {"anna": {"email": ["anna@example.org"], "phone": ["+15550000001"], "telegram": [7]}}
+    code, said = checked(desk, "email", contacts=contacts)
+    assert code == 0
+    sends_nothing = "Nightdesk sends nothing there; enable"
+    assert f"warning: contacts.anna.phone: {sends_nothing} channels.phone or channels.sms, or remove" in said
+    assert f"warning: contacts.anna.telegram: {sends_nothing} channels.telegram, or remove" in said
+    assert "contacts.anna.email" not in said
+    _, said = checked(desk, "email", "sms", contacts=contacts)
+    assert "contacts.anna.phone" not in said
+
+
 def test_a_level_whose_person_has_no_address_over_its_channels_is_said(desk: Desk) -> None:
     people = {"manager": {"email": ["boss@example.org"]}}
     _, said = checked(desk, "email", "phone", "sms", contacts=people, profile="experienced")
