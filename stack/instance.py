@@ -1,5 +1,6 @@
 """Which stack a command means: the options that all commands share, and those of a running stack."""
 
+import fcntl
 import json
 import os
 from collections.abc import Callable, Iterable
@@ -9,7 +10,6 @@ from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import click
-import psutil
 
 from stack.settings import DEFAULT_CONFIG, Duration, Settings, SettingsError, load
 
@@ -45,15 +45,32 @@ class Instance:
         return json.dumps({"pid": os.getpid(), **told})
 
 
+def is_held(data: Path) -> bool:
+    """Return whether a `nightdesk up` holds a data directory: a lock ends with its process, a file does not.
+
+    Raises OSError where the lock cannot be read.
+    """
+    try:
+        with (data / LOCK).open("rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
 def running(data: Path) -> tuple[int, Instance] | None:
     """Return the process that runs with a data directory, and what it was given; None where none does."""
     try:
+        if not is_held(data):
+            return None
         told = json.loads((data / LOCK).read_text(encoding="utf-8"))
     except (OSError, ValueError):  # nobody's, or not ours to read
         return None
     pid = told.pop("pid")
     files = tuple(map(Path, told.pop("config")))
-    return (pid, Instance(data, files, **told)) if psutil.pid_exists(pid) else None
+    return pid, Instance(data, files, **told)
 
 
 _OPTIONS = (

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+import psutil
 import pytest
 
 from stack.binaries import MissingBinary, find
@@ -30,6 +31,14 @@ def eventually(look: Callable[[], T], *, within: float = 60.0, what: str = "it")
         if time.monotonic() > deadline:
             pytest.fail(f"{what} did not happen within {within:g}s; last seen: {seen!r}")
         time.sleep(0.05)
+
+
+def has_ended(process: psutil.Process) -> bool:
+    """Return whether a process has ended; it may stay in the table as a zombie."""
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def binary(name: str) -> Path:

@@ -1,6 +1,5 @@
 """The commands `nightdesk backup` and `nightdesk restore`."""
 
-import fcntl
 import json
 import shutil
 import subprocess
@@ -14,7 +13,7 @@ import click
 from stack import VERSION
 from stack.backup.archive import Manifest, unpack, write
 from stack.backup.contents import absolute_paths, of_data, of_history, of_secrets, of_settings
-from stack.instance import LOCK, Instance, on_instance
+from stack.instance import Instance, is_held, on_instance
 from stack.oncall import NotDone
 from stack.printing import say
 from stack.settings import Settings, load
@@ -32,7 +31,7 @@ def make(file: Path, config: list[Path], data: Path, *, history: bool, secrets: 
     settings, root = load(config), config[0].absolute().parent
     if outside := [one for one in config if not one.absolute().is_relative_to(root)]:
         raise NotDone(f"{outside[0]} is not below {root}, where {config[0].name} is; move it there")
-    running = is_running(data)
+    running = is_held(data)
     with tempfile.TemporaryDirectory(prefix=".backup-", dir=data if data.is_dir() else None) as scratch:
         room, contents = Path(scratch), list(of_settings(config, root, settings))
         schema = _dump(settings, data, room / _DUMP)
@@ -68,7 +67,7 @@ def bring_back(file: Path, to: Path, data: Path, *, force: bool) -> list[str]:
     What is replaced is moved aside, but for the contents of a database of one's own. Raises NotDone,
     Unusable, SettingsError, OSError.
     """
-    if is_running(data):
+    if is_held(data):
         raise NotDone(f"{data} is in use by `nightdesk up`; stop that first")
     to.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".restore-", dir=to) as scratch:
@@ -125,18 +124,6 @@ def _moved_aside(targets: list[Path], *, force: bool) -> list[Path]:
         )
     now = datetime.now().astimezone().strftime("before-%Y%m%d-%H%M%S")
     return [each.rename(each.with_name(f"{each.name}.{now}")) for each in taken]
-
-
-def is_running(data: Path) -> bool:
-    """Return whether `nightdesk up` holds a data directory."""
-    try:
-        with (data / LOCK).open("rb") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except BlockingIOError:
-        return True
-    return False
 
 
 def _put(source: Path, target: Path) -> None:

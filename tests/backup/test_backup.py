@@ -136,7 +136,7 @@ def test_secrets_and_history_are_in_it_only_where_that_is_wanted(desk: Path, tmp
 def test_while_prometheus_runs_its_finished_blocks_are_taken(
     desk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("stack.backup.command.is_running", lambda _data: True)
+    monkeypatch.setattr("stack.backup.command.is_held", lambda _data: True)
     told = back_up(desk, tmp_path / "running.tar.gz", history=True)
     with tarfile.open(tmp_path / "running.tar.gz") as tar:
         history = [name for name in tar.getnames() if "prometheus" in name]

@@ -11,7 +11,7 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.conftest import eventually
+from tests.conftest import eventually, has_ended
 from tests.demo_bot.conftest import Bot, Start
 
 FREQTRADE_LINE = re.compile(
@@ -89,7 +89,7 @@ def test_sigterm_ends_both_processes_even_when_the_bot_is_frozen(start: Start) -
     bot.fault("hang")
     bot.process.send_signal(signal.SIGTERM)
     bot.process.wait(10)
-    eventually(lambda: not trader.is_running())
+    eventually(lambda: has_ended(trader), what="its end")
 
 
 def test_a_restarted_supervisor_remembers_trades_keys_and_the_fault_stay_down(start: Start) -> None:
@@ -116,9 +116,9 @@ def test_a_killed_supervisor_leaves_no_second_trader_in_the_account(start: Start
     bot.process.kill()
     bot.process.wait()
     if not frozen:
-        eventually(lambda: not trader.is_running(), what="the end of the orphan")
+        eventually(lambda: has_ended(trader), what="the end of the orphan")
     bot = start()
-    eventually(lambda: not trader.is_running() or trader.status() == psutil.STATUS_ZOMBIE)
+    eventually(lambda: has_ended(trader), what="the end of the old trader")
     assert bot.state()["process"]["pid"] != trader.pid
 
 

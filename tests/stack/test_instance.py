@@ -1,8 +1,5 @@
 """Which stack a command means: by its options, the environment, or the running stack."""
 
-import json
-import subprocess
-import sys
 from pathlib import Path
 
 import click
@@ -50,10 +47,8 @@ def test_what_runs_with_a_directory_is_known_by_it_alone(desk: Desk, seen: list[
     assert seen == [given, Instance(given.data, port_offset=1), Instance(given.data), Instance(given.data)]
 
 
-def test_what_a_killed_stack_left_behind_is_not_taken_for_one_that_runs(desk: Desk):
-    ended = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True)
-    told = json.loads(Instance(desk.root).record()) | {"pid": int(ended.stdout)}
-    (desk.root / "up.lock").write_text(json.dumps(told))
+def test_after_a_reboot_another_process_with_the_id_of_a_killed_stack_is_not_taken_for_it(desk: Desk):
+    (desk.root / "up.lock").write_text(Instance(desk.root).record())  # with the id of this process
     assert running(desk.root) is None
 
 

@@ -14,7 +14,7 @@ from stack.binaries import MissingBinary, find
 from stack.keys import generate
 from stack.services import local_services
 from stack.settings import load
-from tests.conftest import binary, eventually
+from tests.conftest import binary, eventually, has_ended
 from tests.stack.conftest import Desk
 
 
@@ -132,7 +132,7 @@ def test_the_whole_stack_comes_up_is_seen_takes_new_settings_and_leaves_nothing(
         stack.send_signal(signal.SIGINT)
         told, _ = stack.communicate(timeout=60)
         assert stack.returncode == 0, told
-        assert [process for process in below if process.is_running()] == []
+        assert [process for process in below if not has_ended(process)] == []
     finally:
         if stack.poll() is None:
             stack.terminate()

@@ -12,7 +12,7 @@ import psutil
 import psycopg
 import pytest
 
-from tests.conftest import eventually
+from tests.conftest import eventually, has_ended
 from tests.webhook_actions.conftest import Make
 from webhook_actions.store.embedded import DatabaseError, EmbeddedPostgres
 
@@ -51,7 +51,7 @@ def test_a_server_that_a_killed_process_left_is_taken_over(tmp_path: Path) -> No
     again = EmbeddedPostgres(data)
     with psycopg.connect(again.start()) as connection:
         assert connection.execute("SELECT 1").fetchone() == (1,)
-    assert not left.is_running() or left.status() == "zombie"
+    assert has_ended(left)
     again.stop()
 
 
@@ -215,7 +215,7 @@ def test_it_ends_with_the_engine_however_that_ends(make_harness: Make, sign: sig
     pid_file = harness.directory / "engine-data/postgres/postmaster.pid"
     postgres = psutil.Process(int(pid_file.read_text().split()[0]))
     harness.stop(harness.engine, sign)
-    eventually(lambda: not postgres.is_running() or postgres.status() == "zombie", what="its end")
+    eventually(lambda: has_ended(postgres), what="its end")
     assert not pid_file.exists(), "it was shut down in order"
     assert harness.engine is not None
     assert harness.engine.returncode == (0 if sign == signal.SIGTERM else -sign)
