@@ -51,6 +51,11 @@ function(config)
         todo='Close a part of it or add margin before the exchange closes all of it at its price.',
         verify=promql.proof('position_margin_ratio', held) + ' <= %(margin_ratio)s' + or_closed_since('margin_ratio')
       ),
+    ],
+
+    // In no group of the guard: an evaluation runs the queries in the texts of all that fires, which takes seconds for a
+    // thousand positions without a stop, and losses would wait for it.
+    warning: [
       alert.warning(
         'PositionUnprotected',
         newest('max', 'unprotected') + ' == 1',
@@ -62,9 +67,6 @@ function(config)
         todo='Set a stop at the exchange, or close it.',
         verify=promql.proof('position_unprotected', held) + ' == 0' + or_closed_since('unprotected')
       ),
-    ],
-
-    warning: [
       alert.warning(
         'OrderStuck',
         'max by (bot, symbol) (trading_bot_order_age_seconds) > %(order_age)s',

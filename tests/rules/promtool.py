@@ -5,7 +5,7 @@ import os
 import re
 import subprocess
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from itertools import groupby
@@ -62,7 +62,7 @@ def _order(file: Path) -> int:
     return next(place for place, word in enumerate(ORDER) if file.stem.startswith(f"trading-bot-{word}"))
 
 
-def needed(alerts: Path, rules: Iterable[Path]) -> list[Path]:
+def needed(alerts: Path, rules: Collection[Path]) -> list[Path]:
     """Return the file of alerts and the files that it reads, directly or not: others only take time."""
     found, unread = {alerts}, [alerts]
     while unread:

@@ -174,7 +174,7 @@ def test_the_annotations_tell_the_bots_figures_and_what_is_unknown(
     }
     file = rules / "trading-bot-critical.yml"
     pace = settings.collection.evaluation_interval
-    tests = write(tmp_path / "tests.yml", [test], needed(file, rules.glob("*.yml")), pace)
+    tests = write(tmp_path / "tests.yml", [test], needed(file, sorted(rules.glob("*.yml"))), pace)
     assert run([tests]) == ""
 
 
@@ -233,7 +233,7 @@ def test_what_is_critical_tells_the_largest_positions_of_its_bot(
     }
     file = rules / "trading-bot-guard.yml"
     pace = settings.collection.evaluation_interval
-    tests = write(tmp_path / "tests.yml", [test], needed(file, rules.glob("*.yml")), pace)
+    tests = write(tmp_path / "tests.yml", [test], needed(file, sorted(rules.glob("*.yml"))), pace)
     assert run([tests]) == ""
 
 

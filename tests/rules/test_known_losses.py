@@ -9,19 +9,24 @@ from stack.drill.cases.case import OF_BOT, Case, Series, Value
 from stack.drill.cases.limits import POSITION
 from stack.render import render
 from stack.settings import Duration, Settings, load
-from tests.rules.promtool import as_tests, inputs, needed, run, write
+from tests.rules.promtool import as_tests, inputs, needed, read, run, write
 
 MINUTE = 60.0
 TOLD = 3  # scrapes in which the bot tells its loss
 
 
 @pytest.fixture(scope="module")
-def ten_minutes(tmp_path_factory: pytest.TempPathFactory) -> tuple[Settings, Path]:
+def ten_minutes(tmp_path_factory: pytest.TempPathFactory) -> tuple[Settings, list[Path]]:
     folder = tmp_path_factory.mktemp("known")
     (folder / "monitoring.yaml").write_text("thresholds: {critical: {loss_known_for: 10m}}")
     settings = load([folder / "monitoring.yaml"])
     render(settings, folder / "build")
-    return settings, folder / "build/prometheus/rules/trading-bot-guard.yml"
+    return settings, sorted((folder / "build/prometheus/rules").glob("*.yml"))
+
+
+def of_alert(files: list[Path], alert: str) -> Path:
+    """Return the file with an alert's rules."""
+    return next(file for file in files if any(one.get("alert") == f"TradingBot{alert}" for one in read(file)))
 
 
 def dead(scrapes: int) -> list[Series]:
@@ -64,7 +69,7 @@ def bare(scrapes: int) -> list[Series]:
 )
 @pytest.mark.parametrize(("after", "fires"), [(10 * MINUTE, True), (16 * MINUTE, False)])
 def test_a_loss_is_known_as_long_as_the_settings_say_and_its_alert_a_bridge_longer(
-    ten_minutes: tuple[Settings, Path],
+    ten_minutes: tuple[Settings, list[Path]],
     tmp_path: Path,
     after: float,
     fires: bool,
@@ -72,10 +77,10 @@ def test_a_loss_is_known_as_long_as_the_settings_say_and_its_alert_a_bridge_long
     bot: Callable[[int], list[Series]],
     labels: Mapping[str, str],
 ) -> None:
-    settings, file = ten_minutes
+    settings, files = ten_minutes
     case = Case(alert, "kept", bot(30), (TOLD - 1) * MINUTE + after, fires, labels)
     tests = as_tests([case], settings, [])
-    rules = needed(file, file.parent.glob("*.yml"))
+    rules = needed(of_alert(files, alert), files)
     assert run([write(tmp_path / "tests.yml", tests, rules, settings.collection.evaluation_interval)]) == ""
 
 
@@ -88,10 +93,10 @@ def test_a_loss_is_known_as_long_as_the_settings_say_and_its_alert_a_bridge_long
     ],
 )
 def test_the_message_says_how_old_the_last_known_danger_is(
-    ten_minutes: tuple[Settings, Path], tmp_path: Path, at: int, alert: str, says: str,
+    ten_minutes: tuple[Settings, list[Path]], tmp_path: Path, at: int, alert: str, says: str,
     bot: Callable[[int], list[Series]],
 ) -> None:  # fmt: skip
-    settings, file = ten_minutes
+    settings, files = ten_minutes
     test = {
         "interval": "1m",
         "input_series": inputs(bot(30)),
@@ -104,6 +109,6 @@ def test_the_message_says_how_old_the_last_known_danger_is(
             }
         ],
     }
-    rules = needed(file, file.parent.glob("*.yml"))
+    rules = needed(of_alert(files, alert), files)
     tests = write(tmp_path / "tests.yml", [test], rules, settings.collection.evaluation_interval)
     assert f"{says}\\nP&L" in run([tests])

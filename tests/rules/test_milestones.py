@@ -38,7 +38,7 @@ def test_a_milestone_of_money_says_that_closed_trades_alone_count(
     tests = write(
         tmp_path / "tests.yml",
         [test],
-        needed(file, rules.glob("*.yml")),
+        needed(file, sorted(rules.glob("*.yml"))),
         settings.collection.evaluation_interval,
     )
     assert says in run([tests])
