@@ -1,5 +1,6 @@
 // Bots with routes of their own: those with a team, which is notified instead of the desk, and those with
 // maintenance.
+local text = import '../prometheus/text.libsonnet';
 local intervals = import 'intervals.libsonnet';
 
 function(settings)
@@ -8,10 +9,7 @@ function(settings)
   local usual = quiet.of_bot(null);
   // The bot, or its twin in a drill (stack/drill/scripts.py), escaped for Go's regular expressions within the quotes of
   // a matcher.
-  local quoted(name) = '(drill-[0-9]+-of-)?' + std.join('', [
-    (if std.member('\\.+*?()|[]{}^$', char) then '\\' else '') + char
-    for char in std.stringChars(name)
-  ]);
+  local quoted(name) = '(drill-[0-9]+-of-)?' + text.pattern(name);
   // Pattern, replacing receivers and windows of each owner, as elements of a list: jsonnet evaluates an element once,
   // a field at each use.
   local special = [

@@ -9,9 +9,9 @@ local largest = import 'held.libsonnet';
 local longest_bridge = 300;
 
 local isUpper(char) = char >= 'A' && char <= 'Z';
-local snake(name) = std.lstripChars(
-  std.join('', [if isUpper(char) then '_' + std.asciiLower(char) else char for char in std.stringChars(name)]), '_'
-);
+local snake(name) =
+  local words = std.join('', [if isUpper(char) then '_' + std.asciiLower(char) else char for char in std.stringChars(name)]);
+  std.substr(words, 1, std.length(words));
 
 // `$bot`, `$model`, … in a query stand for the alert's label values, quoted for PromQL.
 local of_subject(query, subject) = std.foldl(

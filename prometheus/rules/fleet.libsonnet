@@ -4,12 +4,8 @@ function(config)
   local promql = (import 'promql.libsonnet')(config);
   local record = promql.record;
 
-  local quoted(name) = std.join('', [
-    (if std.member('\\.+*?()|[]{}^$', char) then '\\' else '') + char
-    for char in std.stringChars(name)
-  ]);
   local currency(bot) = local own = std.get(bot, 'currency'); if own == null then config.currency else own;
-  local bots(wanted) = [quoted(name) for name in std.objectFields(config.bots) if wanted(currency(config.bots[name]))];
+  local bots(wanted) = [text.pattern(name) for name in std.objectFields(config.bots) if wanted(currency(config.bots[name]))];
   local matcher(code) =
     local listed = if code == config.currency
     then ['bot!~', bots(function(other) other != code)]
