@@ -1,6 +1,6 @@
-"""Brings lines into one shape: without colours, others' prefixes and line ends of Windows, levels as words.
+"""Brings log lines into one shape: no colours, no foreign prefixes, Unix line ends, levels as words.
 
-Nothing is changed where no expression of CHANGED matches, so a scan for these says whether it is worth it.
+`normal` changes only lines that an expression of CHANGED matches; a scan for these finds its blocks.
 """
 
 import json
@@ -8,12 +8,14 @@ import re
 from collections.abc import Callable
 from typing import Any, Final
 
+from exporter.logs.patterns import level
+
 _MONTH = r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
 _DAY = r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)"
 _CLOCK = r"\d\d:\d\d:\d\d"
 _DATE = r"\d{4}-\d\d-\d\d"
 _COMPOSE = r"[a-z0-9][\w.-]{0,80}-\d{1,3} {1,60}\| "
-_STAMPS = r"[\d:., TZ/+\[\]-]"  # what a time is written with
+_STAMPS = r"[\d:., TZ/+\[\]-]"  # the characters of a time
 _CRI = rf"{_DATE}T{_CLOCK}[^ \n]{{0,20}} (?:stdout|stderr) [FP] "
 
 CHANGED: Final = (
@@ -38,7 +40,7 @@ CHANGED: Final = (
     r'"level" ?: ?[4-9]\d\b',
     r'"(?:levelno|level_number)" ?: ?[3-5]\d\b',
 )
-"""What a line has that is to be changed, for Hyperscan; without regard to where the prefix ends."""
+"""Finds the lines that `normal` changes, for Hyperscan. It does not tell where a prefix ends."""
 
 _LEVEL = r"(?:TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|EXCEPTION|CRITICAL|FATAL|NETWORK)\b"
 # Host and program; a word that is a level belongs to the bot's own line.
@@ -52,6 +54,16 @@ _SYSLOG = (
     r"|<\d{1,3}>1 \S+ \S+ \S+ \S+ \S+ (?:-|(?:\[[^\]\n]*\])+)(?: |$)"
 )
 _KUBERNETES = rf"{_COMPOSE}|\[pod/[^\]\n]+\] "
+# A prefix with the facility and severity of syslog before the time: `<11>1 2026-…`, `<11>Mar  1 …`.
+_PRIORITY = re.compile(
+    rf"^(?:{_KUBERNETES})?(?=<(?P<priority>\d{{1,3}})>)(?:{_SYSLOG})(?P<text>[^\n]*)".encode(), re.MULTILINE
+)
+_OWN_LEVEL = re.compile(
+    level(
+        "TRACE", "DEBUG", "INFO", "NOTICE", "WARN", "WARNING", "ERROR", "EXCEPTION", "CRITICAL", "FATAL"
+    ).encode()
+)
+_CONTINUED = re.compile(rb"[ \t|]|$|Traceback \(most|During handling of the above|The above exception was")
 _STAMP = rf"{_DATE}T{_CLOCK}\.\d{{1,9}}Z (?!std(?:out|err) [FP] )"
 _PREFIX = re.compile(rf"^(?:(?:{_KUBERNETES})?(?:{_CRI}|{_SYSLOG})|{_KUBERNETES})".encode(), re.MULTILINE)
 _STAMPED = re.compile(rf"^(?:{_KUBERNETES})?{_STAMP}".encode(), re.MULTILINE)
@@ -82,11 +94,11 @@ _PINO = re.compile(rb'^(?P<head>\{[^\n]*?)"level" ?: ?(?P<level>[4-9])\d(?=[ ,}]
 _PYTHON = re.compile(
     rb'^(?P<head>\{[^\n]*?)"(?:levelno|level_number)" ?: ?(?P<level>[3-5])\d(?=[ ,}])', re.MULTILINE
 )
-_TOLD_LEVELS = ("CRITICAL", "CRITICAL", "CRITICAL", "ERROR", "WARNING")  # by syslog's number
+_SEVERITIES = ("CRITICAL", "CRITICAL", "CRITICAL", "ERROR", "WARNING")  # by syslog's number
 
 
 def normal(block: bytes) -> bytes:
-    """Return whole lines, as many as were given, as the bot wrote them."""
+    """Return the same number of whole lines, as the bot wrote them."""
     if b'"log"' in block:
         block = _DOCKER.sub(_unpacked(_of_docker), block)
     if b'"__REALTIME_TIMESTAMP"' in block:
@@ -97,11 +109,28 @@ def normal(block: bytes) -> bytes:
         block = _COLOURS.sub(b"", block)
     if _NANOSECONDS.search(block):
         block = _STAMPED.sub(b"", block)
+    if b"<" in block:
+        block = _PRIORITY.sub(_with_severity, block)
     return _with_words(_PREFIX.sub(b"", block))
 
 
+def _with_severity(found: re.Match[bytes]) -> bytes:
+    """Return the line with syslog's severity as its level, or unchanged if it needs none.
+
+    A line needs none if it has its own level, or if it continues the record above.
+    """
+    severity = int(found["priority"]) % 8
+    text = found["text"]
+    if severity >= len(_SEVERITIES) or _CONTINUED.match(text) or _OWN_LEVEL.search(_with_words(text)):
+        return found[0]
+    above = found.string[found.string.rfind(b"\n", 0, max(0, found.start() - 1)) + 1 : found.start()]
+    if _PREFIX.sub(b"", above).startswith((b" ", b"\t")):  # the exception below the frames of a traceback
+        return found[0]
+    return f"{_SEVERITIES[severity]}: ".encode() + text
+
+
 def _with_words(block: bytes) -> bytes:
-    """Return lines with their levels as the words that the table of patterns knows."""
+    """Return lines with their levels as words that the table of patterns knows."""
     block = _GLOG.sub(lambda found: _word(found) + b": ", block)
     block = _LOGRUS.sub(lambda found: _word(found) + b": ", block)
     block = _DOTNET.sub(lambda found: found["head"] + _word(found) + b": ", block)
@@ -115,7 +144,7 @@ def _word(found: re.Match[bytes], logger: str = "") -> bytes:
 
 
 def _unpacked(read: Callable[[re.Match[bytes]], Any]) -> Callable[[re.Match[bytes]], bytes]:
-    """Return what puts the text that `read` finds in a line of JSON into its place; else leaves the line."""
+    """Return a replacement that puts the text which `read` finds in a JSON line, or the line itself."""
 
     def unpack(found: re.Match[bytes]) -> bytes:
         try:
@@ -134,7 +163,7 @@ def _of_docker(found: re.Match[bytes]) -> str:
 
 def _of_journal(found: re.Match[bytes]) -> str:
     fields = json.loads(found[0])
-    told = fields["MESSAGE"]  # bytes as numbers where it has colours
-    text = bytes(told).decode("utf-8", "replace") if isinstance(told, list) else str(told)
-    level = int(fields.get("PRIORITY", 6))
-    return f"{_TOLD_LEVELS[level]}: {text}" if level < len(_TOLD_LEVELS) else text
+    message = fields["MESSAGE"]  # a list of byte values if it has colours
+    text = bytes(message).decode("utf-8", "replace") if isinstance(message, list) else str(message)
+    severity = int(fields.get("PRIORITY", 6))
+    return f"{_SEVERITIES[severity]}: {text}" if severity < len(_SEVERITIES) else text

@@ -27,12 +27,12 @@ class Pattern:
     exact: bool = False
 
 
-def _level(*words: str) -> str:
-    """Return the expression of a line whose level is one of the words, in all shapes that are out there.
+def level(*words: str) -> str:
+    """Return the expression of a line whose level is one of the words, in the common loggers' shapes.
 
     `ERROR: m`, `2026-11-23 01:12:17,041 - name - ERROR - m`, `… ERROR name: m`, `[ERROR] m`, `| ERROR | m`,
-    `(ERROR): m`, `level=error msg=m`, `{"level": "error", "message": "m"}`. Other spellings of a level are
-    put into words before (normal.py).
+    `(ERROR): m`, `level=error msg=m`, `{"level": "error", "message": "m"}`. The normaliser turns
+    other spellings of a level into these words first (normaliser.py).
     """
     upper = "|".join(words)
     any_case = "|".join(f"{word}|{word.lower()}|{word.capitalize()}" for word in words)
@@ -96,18 +96,18 @@ PATTERNS: tuple[Pattern, ...] = (
         ERROR,
         "error",
         r"\bconnection ?error\b|\bconnection (?:refused|reset|aborted|lost)\b|\bnetworkerror\b"
-        rf"|(?-i:{_level('NETWORK')})",  # Hummingbot's level of failures of the network
+        rf"|(?-i:{level('NETWORK')})",  # Hummingbot's level of failures of the network
     ),
     Pattern("api_error", ERROR, "error", r"\bapi error\b|\b(?:exchange|temporary)error\b"),
     Pattern("failed_to", ERROR, "error", r"\bfailed to\b"),
     Pattern(
-        "exception", ERROR, "error", _level("EXCEPTION") + r"|\bexception was never retrieved\b", exact=True
+        "exception", ERROR, "error", level("EXCEPTION") + r"|\bexception was never retrieved\b", exact=True
     ),
-    Pattern("critical", ERROR, "critical", _level("CRITICAL", "FATAL", "PANIC"), exact=True),
-    Pattern("error", ERROR, "error", _level("ERROR"), exact=True),
+    Pattern("critical", ERROR, "critical", level("CRITICAL", "FATAL", "PANIC"), exact=True),
+    Pattern("error", ERROR, "error", level("ERROR"), exact=True),
 )
 TRACEBACK = Pattern("exception", ERROR, "error", r"\bTraceback \(most recent call last\):", exact=True)
-WARNING = Pattern("warning", WARNINGS, "warning", _level("WARNING", "WARN"), exact=True)
+WARNING = Pattern("warning", WARNINGS, "warning", level("WARNING", "WARN"), exact=True)
 
 
 @dataclass(frozen=True)
@@ -154,15 +154,14 @@ class Table:
     def kind(self, bits: int) -> Kind | None:
         """Return what a line with these bits is, None where it is no event.
 
-        The line's own level is believed where it is a warning or worse; else the row says how grave it is.
+        The severity is the line's own level if that is a warning or worse, else the row's.
         """
         if bits not in self._kinds:
             row = self.row(bits)
-            told = next(
-                (level for level in ("critical", "error", "warning") if bits & self._levels.get(level, 0)),
-                None,
+            own = next(
+                (word for word in ("critical", "error", "warning") if bits & self._levels.get(word, 0)), None
             )
-            severity: Severity = told or row.severity  # type: ignore[assignment]
+            severity: Severity = own or row.severity  # type: ignore[assignment]
             self._kinds[bits] = Kind(row.category, row.event, severity) if bits else None
         return self._kinds[bits]
 

@@ -110,6 +110,31 @@ def test_what_the_bot_wrote_itself_is_left(line: bytes):
     assert normal(line + b"\n") == line + b"\n"
 
 
+@pytest.mark.parametrize(
+    ("priority", "level"),
+    [(8, "CRITICAL"), (10, "CRITICAL"), (11, "ERROR"), (12, "WARNING"), (131, "ERROR"), (191, "")],
+)
+@pytest.mark.parametrize(
+    "header", ["1 2026-03-01T02:01:00.123Z vps1 bot 77 - - ", "Mar  1 02:01:00 vps1 bot[77]: "]
+)
+def test_the_priority_of_syslog_is_the_level_of_a_line_without_one(header: str, priority: int, level: str):
+    line = f"<{priority}>{header}odd\n".encode()
+    assert normal(line) == (f"{level}: odd\n" if level else "odd\n").encode()
+
+
+def test_a_line_with_its_own_level_keeps_it_under_syslog():
+    header = b"<11>1 2026-03-01T02:01:00.123Z vps1 bot 77 - - "
+    for text in (b"INFO: odd", b'{"level":50,"msg":"odd"}', b"WARN[0001] odd"):
+        assert normal(header + text + b"\n") == normal(text + b"\n")
+
+
+def test_a_traceback_of_which_syslog_marks_each_line_as_an_error_is_one_failure():
+    header = b"<11>Mar  1 02:01:00 vps1 bot[77]: "
+    lines = (b"order rejected", b"Traceback (most recent call last):", b"  File 1", b"ValueError: bad")
+    (failure,) = events(b"".join(header + line + b"\n" for line in lines))
+    assert (failure.message, failure.kind.severity) == ("order rejected", "error")
+
+
 def test_a_print_under_journald_has_the_time_that_journald_wrote():
     (failure,) = events(b"Mar 01 02:01:00 vps1 bot[77]: ERROR: order rejected\n")
     assert failure.time == datetime(2026, 3, 1, 2, 1, tzinfo=UTC).timestamp()
