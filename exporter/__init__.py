@@ -1,1 +1,1 @@
-"""Serves what is known of each watched bot as Prometheus metrics."""
+"""Serves the figures of each watched bot as Prometheus metrics."""

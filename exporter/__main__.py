@@ -13,15 +13,15 @@ from exporter.server import create_app
 from stack.settings import SettingsError, add_arguments, add_replica, from_arguments, replica_of
 from stack.settings.web_config import WebConfig, WebConfigError, add_web
 
-GRACE_SECONDS = 2  # for answers under way; a TLS client that says no goodbye would hold the stop for 30
+GRACE_SECONDS = 2  # seconds for answers under way; a TLS client that never closes would delay the stop for 30
 
 
-# Seconds that a thread which computes holds up the loop at each call to the system; 5 ms is Python's own.
+# Seconds for which a computing thread may delay the event loop; Python's default is 5 ms.
 _TURN = 0.0005
 
 
 def main() -> int:
-    """Serve until SIGTERM or Ctrl-C. Returns 1 where the address cannot be had, 2 for unusable settings."""
+    """Serve until SIGTERM or Ctrl-C. Return 1 if the address is taken, 2 for unusable settings."""
     parser = argparse.ArgumentParser(prog="exporter", description=__doc__)
     add_arguments(parser)
     add_replica(parser)
@@ -42,10 +42,10 @@ def main() -> int:
     try:
         listener.bind((service.bind, port))
     except OSError as error:
-        advice = "stop what listens there, or choose another with services.exporter or --port-offset"
+        advice = "stop the program there, or choose another with services.exporter or --port-offset"
         print(f"exporter: {service.bind}:{port}: {error.strerror}; {advice}", file=sys.stderr)
         return 1
-    # uvicorn raises the signal that stopped it once more when it is done; a clean stop is no failure.
+    # uvicorn raises the signal that stopped it again at its end; a clean stop is no failure.
     for stop in (signal.SIGINT, signal.SIGTERM):
         signal.signal(stop, signal.SIG_IGN)
     app = create_app(lambda: from_arguments(arguments), arguments.replica, arguments.data / "exporter", web)

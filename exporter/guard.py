@@ -13,12 +13,12 @@ from exporter.sources import Source, SourceError
 
 _log = logging.getLogger(__name__)
 _TOO_MANY = 429
-_LIMITS = 1000  # series of a metric: people write limits, not bots
-REST = 60.0  # seconds in which a bot that said "too many requests" is left to its polls
+_LIMITS = 1000  # series of a metric: limits are few, because people write them
+REST = 60.0  # seconds for which only polls ask a bot that answered "too many requests"
 
 
 class BotGuard:
-    """One bot's metrics of the group guard; while it does not answer, its last ones."""
+    """One bot's metrics of the group guard; while the bot does not answer, its last ones."""
 
     def __init__(
         self,
@@ -30,7 +30,7 @@ class BotGuard:
         computing: asyncio.Lock,
         clock: Callable[[], float],
     ) -> None:
-        """`computing` is held while what is known of the bot changes."""
+        """`computing` is locked while the bot's state changes."""
         self._name, self._owner = name, Owner(name, "guard")
         self._source, self._watched, self._limits = source, watched, limits
         self._board, self._clock = board, clock
@@ -40,7 +40,7 @@ class BotGuard:
         self._rests_until = float("-inf")
 
     async def look(self) -> None:
-        """Look once, from the first poll that the bot answered on."""
+        """Check once, from the first poll that the bot answered on."""
         if not self._last or self._clock() < self._rests_until:
             return
         try:
@@ -48,11 +48,11 @@ class BotGuard:
         except SourceError as error:
             if error.status == _TOO_MANY:
                 self._rests_until = self._clock() + REST
-                _log.warning("asked too often; for %g s by polls alone", REST, extra={"bot": self._name})
+                _log.warning("asked too often; only polls for %g s", REST, extra={"bot": self._name})
             else:
                 self.lost()
         except Exception:  # noqa: BLE001 - a defect met by one bot must not end the watch over it
-            _log.exception("a look failed on a defect of the exporter", extra={"bot": self._name})
+            _log.exception("a check failed because of a defect in the exporter", extra={"bot": self._name})
             self.lost()
         else:
             if reading is not None:
@@ -79,5 +79,5 @@ class BotGuard:
         self._board.publish(self._owner, {**self._last, **answers})
 
     def withdraw(self) -> None:
-        """Publish nothing more: nobody, or another exporter, watches the bot."""
+        """Publish nothing more, because this exporter no longer watches the bot."""
         self._board.publish(self._owner, {})

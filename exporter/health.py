@@ -18,7 +18,7 @@ from stack.settings import Settings
 _log = logging.getLogger(__name__)
 Verdict = Literal["healthy", "unhealthy", "unknown"]
 _OVERALL: Final = "bot:trading_bot_health:min"
-# What each check's rules are of, and the label that names it; a bot's own are known by the bot.
+# What each check's rules apply to, and the label that names it; the label `bot` names a bot's own checks.
 _CHECKS: Final = {
     "bot_check:trading_bot_health:bool": "bot",
     "host_check:trading_bot_health:bool": "host",
@@ -29,9 +29,9 @@ _PROBES: Final = ("probe_success", "probe_duration_seconds")
 
 @dataclass(frozen=True)
 class Input:
-    """One figure of a check, None if unknown, and the limit that it must stay below.
+    """One figure of a check, None if unknown, and its limit: an upper one, or a lower one if `above`.
 
-    Or above, if `above`; without a limit it must be 1.
+    Without a limit the figure must be 1.
     """
 
     name: str
@@ -42,14 +42,14 @@ class Input:
 
 @dataclass(frozen=True)
 class Judged:
-    """What Prometheus says: the verdicts by bot, host or endpoint and check, and its probes by endpoint."""
+    """Prometheus's verdicts by bot, host or endpoint and check, and its probes by endpoint."""
 
     overall: Mapping[str, Verdict] = field(default_factory=dict)
     checks: Mapping[tuple[str, str, str], Verdict] = field(default_factory=dict)
     probes: Mapping[tuple[str, str], float] = field(default_factory=dict)
 
     def of(self, kind: str, names: Collection[str], check: str) -> Verdict:
-        """Return the worst verdict on any of the names, unknown where there is none."""
+        """Return the worst verdict on any of the names, unknown if there is none."""
         found = {self.checks.get((kind, name, check), "unknown") for name in names}
         return "unhealthy" if "unhealthy" in found else "healthy" if "healthy" in found else "unknown"
 
@@ -80,7 +80,7 @@ class Latency:
         self._seen: deque[tuple[float, Histogram]] = deque()
 
     def add(self, histogram: Histogram) -> float | None:
-        """Return the median, in seconds, as histogram_quantile has it; None where nothing was called."""
+        """Return the median in seconds, computed as histogram_quantile does; None without calls."""
         now = self._clock()
         if self._seen and _restarted(self._seen[-1][1], histogram):
             self._seen.clear()
@@ -113,8 +113,8 @@ def vitals(
 ) -> Vitals:
     """Return the health figures in the samples of a poll.
 
-    `polled_at` is by the exporter's clock, `bot_time` the same moment by the bot's; `here` is whether the bot
-    runs on this host.
+    `polled_at` is by the exporter's clock, `bot_time` the same moment by the bot's; `here`: the bot runs on
+    this host.
     """
     found: dict[str, list[float]] = {}
     median = None
@@ -145,7 +145,7 @@ def vitals(
 
 
 class Judge:
-    """Asks Prometheus for its verdicts. `host` is the name of this machine in its labels."""
+    """Asks Prometheus for its verdicts. `host` is this machine's name in the labels."""
 
     def __init__(self, settings: Settings, host: str) -> None:
         self._limits = settings.health
@@ -154,12 +154,13 @@ class Judge:
         self._host = host
 
     async def judged(self, bots: Sequence[str] = ()) -> Judged:
-        """Return the verdicts on the named bots, on all where none is named.
+        """Return the verdicts on the named bots, or on all.
 
         They are unknown while Prometheus does not answer; the log says so.
         """
         names = "|".join((_OVERALL, *_CHECKS, *_PROBES))
-        of = "|".join(map(re.escape, bots)) + "|" if bots else ".*"  # a host or an endpoint is of no bot
+        # verdicts on hosts and endpoints have no bot
+        of = "|".join(map(re.escape, bots)) + "|" if bots else ".*"
         try:
             samples = await asyncio.to_thread(
                 self._observer.ask, f'{{__name__=~"{names}", bot=~{json.dumps(of)}}}'
@@ -181,7 +182,7 @@ class Judge:
     def as_json(
         self, name: str, bot: Vitals, disk: float | None, judged: Judged, now: float
     ) -> dict[str, Any]:
-        """Return a bot's verdict, then each check's with its figures; `disk` is of this host (ratio)."""
+        """Return a bot's verdict, then each check's with its figures; `disk` is this host's used ratio."""
         of = {
             "disk_space": ("host", [self._host] if bot.here else []),
             "network_connectivity": ("endpoint", self._endpoints),

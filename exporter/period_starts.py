@@ -12,12 +12,12 @@ from pydantic import BaseModel, FiniteFloat, ValidationError
 from exporter.analytics.days import LocalDays, first_days
 
 _log = logging.getLogger(__name__)
-_NEAR: Final = 300.0  # seconds around a window's start in which what is seen is what there was
+_NEAR: Final = 300.0  # seconds around a window's start within which an observation counts as its start
 
 
 class _Mark(BaseModel):
     start: float
-    made: FiniteFloat | None  # None: nobody knows it
+    made: FiniteFloat | None  # None: unknown
 
 
 class _Kept(BaseModel):
@@ -26,14 +26,14 @@ class _Kept(BaseModel):
 
 
 class PeriodStarts:
-    """The period starts of one bot, kept in a file if a directory is given. Logs a failing disk."""
+    """The period starts of one bot, kept in a file if a directory is given. It logs disk errors."""
 
     def __init__(self, zone: tzinfo, directory: Path | None = None, place: str = "") -> None:
         """`place` identifies the source of a bot."""
         self._local = LocalDays(zone)
         self._file = None if directory is None else directory / "marks.json"
         self._place = place
-        self._seen: tuple[float, float] | None = None  # when, and what open positions had made
+        self._seen: tuple[float, float] | None = None  # the unix time, and the profit of open positions
         self._marks = self._read()
 
     def clear(self) -> None:
@@ -41,9 +41,9 @@ class PeriodStarts:
         self._seen, self._marks = None, {}
 
     def take(self, now: float, made: float, *, nothing_yet: bool, was_flat: Callable[[float], bool]) -> None:
-        """Take the profit of open positions at a unix time; `nothing_yet`: the bot made no profit either.
+        """Add the profit of open positions at a unix time; `nothing_yet`: the bot has made no profit at all.
 
-        `was_flat` says whether trades and positions tell that nothing was open at a unix time.
+        `was_flat` returns whether, by trades and positions, nothing was open at a unix time.
         """
         before = dict(self._marks)
         for window, first in first_days(self._local.of(now)).items():
@@ -51,7 +51,7 @@ class PeriodStarts:
             mark = self._marks.get(window)
             if mark is None or mark.start != start:
                 found = 0.0 if nothing_yet else self._at(start, now, made)
-                # Asked once: a position that is closed later is told as a trade only after a while.
+                # Asked only once, because the bot may report a closed position as a trade only later.
                 if found is None and was_flat(start):
                     found = 0.0
                 self._marks[window] = _Mark(start=start, made=found)
@@ -60,7 +60,7 @@ class PeriodStarts:
             self._write()
 
     def changed(self, now: float, made: float) -> Mapping[str, float]:
-        """Return by window the change of the open profit since its start, if that was seen."""
+        """Return the change of the open profit since each window's start, if the start was observed."""
         starts = {window: self._local.start(day) for window, day in first_days(self._local.of(now)).items()}
         return {
             window: made - mark.made

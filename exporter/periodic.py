@@ -1,11 +1,13 @@
-"""Repeats a step at a pace, in one task."""
+"""Repeats a step at an interval, in one task."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 
 
 async def paced(step: Callable[[], Awaitable[None]], delay: float, period: float) -> None:
-    """Do a step for ever, first after `delay` seconds; one longer than the period skips what it missed."""
+    """Run a step for ever, first after `delay` seconds; if it takes longer than the period, skip the missed
+    times.
+    """
     loop = asyncio.get_running_loop()
     due = loop.time() + delay
     while True:

@@ -23,13 +23,13 @@ from exporter.system import is_here
 from stack.settings import Bot, FileBot, FreqtradeBot, HttpBot
 
 _log = logging.getLogger(__name__)
-# Apart from what computes: a Docker engine that hangs holds up nothing but what is asked of it.
+# A pool of its own: a hanging Docker engine delays no other work.
 _ENGINES = ThreadPoolExecutor(max_workers=4, thread_name_prefix="docker")
 
 
 @dataclass(frozen=True)
 class Status:
-    """The result of the last poll: `error` is empty while the bot answers, `warning` if losses are unseen."""
+    """The result of the last poll: `error` is '' while the bot answers, `warning` says if losses are unseen."""
 
     state: str
     error: str
@@ -50,7 +50,9 @@ class BotPoller:
         limits: LimitWatch,
         guard_period: float | None = None,
     ) -> None:
-        """`guard_period` is the seconds between two checks of its money; without it that is not published."""
+        """`guard_period` is the seconds between two checks of its money; without it the guard publishes
+        nothing.
+        """
         self.name = name
         self.host: tuple[str, Part] | None = None
         self.status = Status("unknown", "not polled yet", None)
@@ -75,12 +77,12 @@ class BotPoller:
         self._succeeded_at: float | None = None
         self._warned: set[str] = set()
         self._turn = asyncio.Lock()
-        self._computing = asyncio.Lock()  # of what is known of the bot, which a poll changes in a thread
+        self._computing = asyncio.Lock()  # locks the bot's state, which a poll changes in a thread
         self.guard = BotGuard(name, self.source, watched, limits, board, self._computing, self._clock)
         self._guard_period, self._looks = guard_period, bot.guard
 
     async def run(self, delay: float, period: float) -> None:
-        """Poll for ever, first after `delay` seconds; a poll longer than the period skips what it missed."""
+        """Poll for ever, first after `delay` seconds; a poll longer than the period skips the missed ones."""
         async with asyncio.TaskGroup() as both:
             both.create_task(paced(self._poll_in_turn, delay, period))
             if self._guard_period is None:
@@ -94,7 +96,7 @@ class BotPoller:
             await self.poll()
 
     async def stop(self, running: asyncio.Task[None]) -> None:
-        """End `run` between two polls, because the thread of a running poll would go on unseen."""
+        """End `run` between two polls, because the thread of a running poll would continue unseen."""
         async with self._turn:
             running.cancel()
         if isinstance(self.source, PushSource):
@@ -186,7 +188,7 @@ class BotPoller:
         return found
 
     def _warn(self) -> None:
-        """Log each kind of refused or cut input when it begins, not at every poll."""
+        """Log each kind of refused or dropped input when it begins, not at every poll."""
         told = {f"refused {reason}": example for reason, example in self._input.examples.items()}
         told |= {
             f"cut {what}": f"{count} of {what} are beyond collection.max_symbols ({self._cap}); not exported"
@@ -208,7 +210,7 @@ def _host(reading: Reading) -> tuple[str, Part] | None:
 
 
 def _runs_here(bot: Bot) -> bool:
-    """Return whether a bot is known to be on this host by what its source is."""
+    """Return whether the source shows that a bot runs on this host."""
     if isinstance(bot.source, HttpBot | FreqtradeBot):
         return is_here(bot.source.url.host or "")
     return isinstance(bot.source, FileBot)

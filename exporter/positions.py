@@ -1,4 +1,4 @@
-"""What each open position risks, and how long orders wait, as samples: of many, the worst come first."""
+"""Samples of the risk of open positions and the age of waiting orders, the worst first."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from math import inf
@@ -29,10 +29,10 @@ _DANGERS: tuple[tuple[str, dict[str, _Of], Callable[..., float | None]], ...] = 
 
 
 def of_positions(positions: Sequence[Position], now: float, said: Input, *, stops: bool) -> Iterator[Sample]:
-    """Yield the figures of each symbol and side: of several positions their sum, or the worst of them.
+    """Yield the figures of each symbol and side: of several positions, their sum or the worst.
 
-    A sum is unknown where a part of it is. Of more symbols than `said` takes, those in danger are told; the
-    rest and each stop on the wrong side of the price are counted there. `stops` is of the bot's settings.
+    A sum with an unknown part is unknown. If there are more symbols than the cap, those in danger are kept;
+    `said` counts the rest, and each stop on the wrong side of the price. `stops` is the bot's setting.
     """
     for each in positions:
         if each.stop_distance is not None and each.stop_distance < 0:
@@ -50,7 +50,7 @@ def of_positions(positions: Sequence[Position], now: float, said: Input, *, stop
 
 
 def of_dangers(positions: Sequence[Position], *, stops: bool) -> Iterator[Sample]:
-    """Yield for the guard how near each symbol and side is to its liquidation and whether it has a stop.
+    """Yield for the guard each symbol's and side's distance to liquidation, and whether it has a stop.
 
     Those in danger come first; `stops` as above.
     """
@@ -65,7 +65,7 @@ def of_dangers(positions: Sequence[Position], *, stops: bool) -> Iterator[Sample
 
 
 def of_orders(orders: Iterable[WaitingOrder], now: float) -> Iterator[Sample]:
-    """Yield the age of each symbol's oldest order that waits, the oldest first."""
+    """Yield the age of each symbol's oldest waiting order, the oldest first."""
     oldest: dict[str, float] = {}
     for order in sorted(orders, key=lambda each: each.placed_at):
         oldest.setdefault(order.symbol, order.placed_at)
@@ -101,7 +101,7 @@ def _groups(positions: Iterable[Position]) -> dict[tuple[str, str], list[Positio
 
 
 def _danger(position: Position) -> tuple[bool, float, float]:
-    """Return what puts the position that is in more danger before the other."""
+    """Return a sort key that puts positions in more danger first."""
     left, away = position.liquidation_distance, position.stop_distance
     return position.is_protected, inf if left is None else left, inf if away is None else away
 

@@ -1,4 +1,4 @@
-"""What a bot's own process uses, where that process can be told for certain."""
+"""The use of a bot's own process, if that process can be identified."""
 
 import logging
 import re
@@ -16,27 +16,27 @@ from exporter.system import busy_share, is_here
 from stack.settings import Bot, FreqtradeBot, HttpBot
 
 _log = logging.getLogger(__name__)
-# Seconds that a file's time may lie before a process's, which Linux keeps in ticks of the boot's clock.
+# Seconds by which a file may seem older than its process: Linux counts a start in ticks since boot.
 _CLOCK_SLACK = 2.0
 
 
 class UnknownProcess(Exception):
-    """A process that cannot be told, though settings name it; the message says why."""
+    """A process that cannot be identified, though settings name it. The message says why."""
 
 
 class Usage(Protocol):
-    """What is known of the use of a bot's process or container."""
+    """Measures a bot's process or container."""
 
     def samples(self, pid: int | None) -> list[Sample]:
-        """Return it, given the pid that the bot names; nothing where it is unknown."""
+        """Return its use, given the pid that the bot reports; nothing if it is unknown."""
         ...
 
 
 class Finder(Protocol):
-    """Tells which process is the bot's."""
+    """Finds the bot's process."""
 
     def pid(self, told: int | None) -> int | None:
-        """Return the pid, given what the bot says of itself. Raises UnknownProcess."""
+        """Return the pid, given the one that the bot reports. Raises UnknownProcess."""
         ...
 
     def proven(self, process: psutil.Process) -> bool:
@@ -45,7 +45,7 @@ class Finder(Protocol):
 
 
 def usage_of(name: str, bot: Bot, timeout: float) -> Usage:
-    """Return how the process of a bot is watched; `timeout` is the seconds of a call to Docker."""
+    """Return how a bot's process is watched; `timeout` is the seconds of a call to Docker."""
     process = bot.process
     if process is None:
         called = bot.source if isinstance(bot.source, HttpBot | FreqtradeBot) else None
@@ -58,11 +58,10 @@ def usage_of(name: str, bot: Bot, timeout: float) -> Usage:
 
 
 class Served:
-    """The process that the bot names itself, where it serves the address at which the bot is called.
+    """The process that the bot reports, if it serves the bot's address.
 
-    A bot in a container or on another host names a pid of its own numbering, which here is some other
-    process. So the bot's address must be this host's, and the process or one of its parents must be what
-    listens there.
+    A bot in a container or on another host reports a pid that belongs to another process here. So the bot's
+    address must be this host's, and the process or one of its parents must listen there.
     """
 
     def __init__(self, url: str) -> None:
@@ -71,7 +70,7 @@ class Served:
         self._host = parts.hostname or ""
 
     def pid(self, told: int | None) -> int | None:
-        """Return what the bot says."""
+        """Return the pid that the bot reports."""
         return told
 
     def proven(self, process: psutil.Process) -> bool:
@@ -82,7 +81,7 @@ class Served:
 
 
 class PidFile:
-    """The process whose pid a file holds, unless it began after the file was written: then it is another."""
+    """The process whose pid is in a file; if it started after the file was written, it is another process."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
@@ -96,26 +95,26 @@ class PidFile:
             raise UnknownProcess(f"{self._file} holds no pid: {error}") from None
 
     def proven(self, process: psutil.Process) -> bool:
-        """Return whether the process was there when the file was written."""
+        """Return whether the process existed when the file was written."""
         return process.create_time() <= self._file.stat().st_mtime + _CLOCK_SLACK
 
 
 class Matching:
-    """The only process whose command line fits; those that it forked, which have the same, are not meant."""
+    """The only process whose command line matches; its forks, which have the same, do not count."""
 
     def __init__(self, pattern: str) -> None:
         self._pattern = re.compile(pattern)
         self._found: psutil.Process | None = None
 
     def pid(self, told: int | None) -> int | None:
-        """Return the pid of what fits. Raises UnknownProcess where none or several do."""
+        """Return the pid of the match. Raises UnknownProcess if none or several match."""
         del told
         if self._found is None or not _lives(self._found):
             self._found = self._search()
         return self._found.pid
 
     def proven(self, process: psutil.Process) -> bool:
-        """Return whether it still is what was found."""
+        """Return whether it still matches."""
         return process == self._found
 
     def _search(self) -> psutil.Process:
@@ -143,11 +142,11 @@ class OneProcess:
         self._finder = finder
         self._clock = clock
         self._process: psutil.Process | None = None
-        self._spent: tuple[float, float] | None = None  # the clock and the CPU time at the last look
+        self._spent: tuple[float, float] | None = None  # the clock and the CPU time of the last measurement
         self._problem = ""
 
     def samples(self, pid: int | None) -> list[Sample]:
-        """Return what the process uses; nothing where it cannot be proven to be the bot's."""
+        """Return the use of the process; nothing if it cannot be proven to be the bot's."""
         problem = ""
         try:
             process = self._find(pid)
@@ -156,7 +155,7 @@ class OneProcess:
         except UnknownProcess as error:
             problem = str(error)
         except (psutil.Error, OSError):
-            self._process = None  # it ended, or is not ours to look at: unknown
+            self._process = None  # it ended, or belongs to another user: unknown
         finally:
             if problem and problem != self._problem:
                 _log.warning("the process is unknown: %s", problem, extra={"bot": self._bot})

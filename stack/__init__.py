@@ -1,3 +1,3 @@
 """Nightdesk's own stack: settings in, configuration out."""
 
-VERSION = "0.1.0"  # of the package too; in the image there is no package that could be asked
+VERSION = "0.1.0"  # The version of the package too: the image has no installed package to ask.

@@ -1,4 +1,4 @@
-"""The table of all alerts as settings make them: `nightdesk alerts`, and docs/alerts.md."""
+"""The table of all alerts under given settings: for `nightdesk alerts` and docs/alerts.md."""
 
 import json
 import sys
@@ -22,7 +22,7 @@ HEAD = """# Alerts
 
 <!-- Written by `python -m stack.alerts`; change the rules and stack/defaults.yaml instead. -->
 
-As the profile `production` makes them; the last column says what is otherwise in another.
+The table shows the profile `production`; the last column names what differs in the other profiles.
 `nightdesk alerts` prints the table as your `monitoring.yaml` makes it. `for` is how long the limit is
 passed before the alert fires; within its cooldown nothing is said or done again; after `escalate` without
 an answer the next person hears. Actions are tried in their order, each only after the one before has
@@ -133,7 +133,7 @@ def _key(row: Row) -> tuple[str, str, str]:
 
 
 def _unlike(row: Row, other: Row | None) -> str:
-    """Return what `other` says where it differs."""
+    """Return the fields in which `other` differs, as text."""
     if other is None:
         return "off"
     pairs = zip(COLUMNS, astuple(row), astuple(other), strict=True)

@@ -1,4 +1,4 @@
-"""Tells every channel that Alertmanager serves what Nightdesk has to say by itself, without a rule."""
+"""Sends Nightdesk's own announcements over every channel that Alertmanager serves, without a rule."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -11,13 +11,13 @@ _WITHIN = 5.0  # seconds for Alertmanager's answer
 
 
 class NotDelivered(Exception):
-    """Why a message reaches nobody."""
+    """The reason why a message reached nobody."""
 
 
 def send_notice(settings: Settings, severity: str, summary: str, description: str) -> None:
     """Have Alertmanager send a message over each of its configured channels, as `test-notify` does.
 
-    Raises NobodyTold.
+    Raises NotDelivered.
     """
     now = datetime.now(UTC)
     alerts = [
@@ -37,7 +37,7 @@ def send_notice(settings: Settings, severity: str, summary: str, description: st
     ]
     if not alerts:
         raise NotDelivered(
-            f"no channel is configured; set one of {', '.join(_BY_ALERTMANAGER)} below channels"
+            f"no channel is configured; enable one of {', '.join(_BY_ALERTMANAGER)} below channels"
         )
     url = f"{settings.services.alertmanager.url}/api/v2/alerts"
     try:

@@ -1,4 +1,4 @@
-"""Finds the programs of Prometheus and its family, and fetches them where the machine has none."""
+"""Finds the programs of Prometheus and its family, and fetches missing ones."""
 
 import functools
 import os
@@ -13,7 +13,7 @@ from stack import debian
 from stack.failure import Failure
 from stack.files import TOOLS
 
-# The name that the project uses, and what Debian calls it where that differs.
+# The project's name, and Debian's where it differs.
 PROGRAMS = {
     "prometheus": "prometheus",
     "promtool": "promtool",
@@ -26,8 +26,8 @@ OPTIONAL = ("jsonnetfmt",)
 PACKAGES = ("prometheus", "promtool", "prometheus-alertmanager", "prometheus-blackbox-exporter")
 OLDEST = {"prometheus": (2, 53), "promtool": (2, 53), "alertmanager": (0, 28), "amtool": (0, 28)}
 
-# Debian's Alertmanager and amtool read their default templates from below /usr/share, whatever is configured:
-# a mount namespace of their own shows them the unpacked package there, and the machine's time zones in it.
+# Debian's Alertmanager and amtool always read their default templates from below /usr/share. A mount
+# namespace of their own shows them the unpacked package there, with the machine's time zones.
 _DEFAULT_TEMPLATE = "prometheus/alertmanager/default.tmpl"
 _LAID_OVER = (
     '{ [ ! -d /usr/share/zoneinfo ] || mount --rbind /usr/share/zoneinfo "$0/zoneinfo"; } && '
@@ -36,7 +36,7 @@ _LAID_OVER = (
 
 
 class MissingBinary(Failure):
-    """A program that is neither on PATH nor in .tools, or is too old there; the message says the way out."""
+    """A program that is missing or too old. The message says how to get it."""
 
 
 @functools.cache
@@ -68,11 +68,11 @@ def alertmanager_command(*arguments: str, program: str = "alertmanager") -> list
 
 
 def install(tell: Callable[[str], None] = print) -> None:
-    """Fetch into `.tools/` what is not on PATH, telling of each. Raises MissingBinary."""
+    """Fetch the programs that are not on PATH into `.tools/`, and print each. Raises MissingBinary."""
     if not (missing := [name for name in PROGRAMS if not _is_there(name)]):
         return
     required = [name for name in missing if name not in OPTIONAL]
-    tell(f"not on PATH, so taken from Debian into {TOOLS}, once: {', '.join(missing)}")
+    tell(f"not on PATH, fetched from Debian into {TOOLS}, once: {', '.join(missing)}")
     try:
         debian.unpack(TOOLS, PACKAGES, suite="trixie", optional=("jsonnet",), tell=tell)
     except debian.Unavailable as error:
@@ -84,7 +84,7 @@ def install(tell: Callable[[str], None] = print) -> None:
             "Install Prometheus 2.53, Alertmanager 0.28 and blackbox_exporter or newer, "
             "or run the stack in containers: docker compose up --build --wait"
         ) from None
-    (TOOLS / "usr/share/zoneinfo").mkdir(exist_ok=True)  # where the machine's own will be mounted
+    (TOOLS / "usr/share/zoneinfo").mkdir(exist_ok=True)  # the machine's own will be mounted there
     find.cache_clear()
     for name in required:
         find(name)
@@ -97,7 +97,7 @@ def _candidates(name: str) -> list[Path]:
 
 
 def _version(program: Path) -> tuple[int, ...]:
-    """Return what `--version` says; (0,) where it says nothing that can be read."""
+    """Return the version that `--version` prints; (0,) if it is unreadable."""
     try:
         told = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=30)
     except (OSError, subprocess.TimeoutExpired):
@@ -107,12 +107,12 @@ def _version(program: Path) -> tuple[int, ...]:
 
 
 def _dotted(version: tuple[int, ...]) -> str:
-    return ".".join(map(str, version)) if version != (0,) else "of an unknown version"
+    return ".".join(map(str, version)) if version != (0,) else "an unknown version"
 
 
 @functools.cache
 def _namespace() -> list[str]:
-    """Return the prefix that gives a program its own mounts; root needs no user namespace for that."""
+    """Return the prefix that gives a program its own mounts; root needs no user namespace."""
     ways = [["unshare", "-rm"]] if os.geteuid() else [["unshare", "-m"], ["unshare", "-rm"]]
     for way in ways:
         if shutil.which(way[0]) and subprocess.run([*way, "true"], capture_output=True).returncode == 0:
@@ -132,7 +132,7 @@ def _is_there(name: str) -> bool:
 
 
 def main(words: Sequence[str]) -> int:
-    """Print where the named program is, or, with no name, install what is missing; return the exit code."""
+    """Print the path of the named program, or install the missing ones; return the exit code."""
     try:
         if words:
             print(find(words[0]))

@@ -1,4 +1,4 @@
-"""Says what each bot cannot do, as webhook_actions tells it of the bots that run."""
+"""Says what each bot cannot do, as webhook_actions reports it of running bots."""
 
 from collections.abc import Iterator
 
@@ -9,7 +9,7 @@ _HEAD = ("bot", "source and version", "what it cannot do")
 
 
 def live(settings: Settings) -> Iterator[str]:
-    """Yield a table with a row for each bot; a warning where webhook_actions does not tell."""
+    """Yield a table with a row for each bot, or a warning if webhook_actions does not answer."""
     try:
         told = told_bots(settings)
     except CapabilitiesUnavailable as error:

@@ -1,4 +1,4 @@
-"""The command `nightdesk check`: can the settings be used, and what do they watch?"""
+"""The command `nightdesk check`: are the settings usable, and what do they watch?"""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -14,10 +14,14 @@ from stack.settings import Settings, SettingsError, missing_secrets
 
 
 @click.command()
-@click.option("--live", is_flag=True, help="Check running bots too: are losses seen, what can a bot not do?")
+@click.option(
+    "--live",
+    is_flag=True,
+    help="Check running bots too: does Nightdesk see their losses, what can they not do?",
+)
 @on_instance
 def check(instance: Instance, live: bool) -> None:
-    """Say whether the settings can be used, and what they watch."""
+    """Say whether the settings are usable, and what they watch."""
     settings = instance.settings()
     found = reachability.findings(settings)
     problems = missing_secrets(settings) + drawdown.unarmed(settings) + found.errors
@@ -33,11 +37,11 @@ def check(instance: Instance, live: bool) -> None:
         say(f"warning: {line}")
     if live:
         for line in chain(capabilities.live(settings), drawdown.live(settings)):
-            say(line)  # each at once: the second asks Prometheus, and raises where that is away
+            say(line)  # one after the other: the second asks Prometheus, and raises if it does not answer
 
 
 def _overview(settings: Settings, used: Mapping[str, Sequence[str]]) -> list[str]:
-    """Return what the settings watch and whom they tell, in a few lines."""
+    """Return a few lines on what the settings watch and whom they notify."""
     lines = [f"ok: profile {settings.profile}, watches {len(settings.bots) or 'no'} bot(s)"]
     for name, bot in settings.bots.items():
         restarted = f"restarted through {bot.restart.type}" if bot.restart else "not restarted"

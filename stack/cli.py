@@ -1,4 +1,4 @@
-"""The command `nightdesk`: finds the command that is meant, and says how it ended."""
+"""The command `nightdesk`: finds the command and returns its exit code."""
 
 import os
 import sys
@@ -15,14 +15,14 @@ from stack.failure import Failure
 from stack.instance import instance_options
 
 EXITS = (
-    "Exit code: 0 it is done, and all is well; 1 it could not be done, or something is not well; "
-    "2 the settings or the words are wrong; 130 Ctrl-C; 141 whoever reads the output has closed it."
+    "Exit code: 0 done, and all is well; 1 not done, or something is not well; "
+    "2 wrong settings or arguments; 130 Ctrl-C; 141 the reader closed the output."
 )
-_INTERRUPTED, _BROKEN_PIPE = 130, 141  # as a shell reports them
+_INTERRUPTED, _BROKEN_PIPE = 130, 141  # as a shell reports signals
 _SHELLS = {"bash": BashComplete, "zsh": ZshComplete, "fish": FishComplete}
-_WHOLE = 200  # characters: no sentence is cut
-_SAME = {"oncall": "on-call"}  # what it was called before
-# Where each command is (module:name), which is imported once it is asked for.
+_WHOLE = 200  # characters: cuts no sentence
+_SAME = {"oncall": "on-call"}  # its former name
+# Where each command is (module:name). A command is imported only when it is called.
 SECTIONS = {
     "Set up": {
         "init": "stack.init:init",
@@ -64,7 +64,7 @@ SECTIONS = {
 
 
 class _Commands(UserDict[str, Any]):
-    """The commands by their names, each imported when it is asked for."""
+    """The commands by name; each is imported when it is called."""
 
     def __getitem__(self, name: str) -> click.Command:
         module, _, attribute = self.data[name].partition(":")
@@ -74,7 +74,7 @@ class _Commands(UserDict[str, Any]):
 
 
 class _Nightdesk(click.Group):
-    """The commands in their sections, and what becomes of what they raise."""
+    """The commands in their sections, and the handling of their errors."""
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         return super().get_command(ctx, _SAME.get(cmd_name, cmd_name))
@@ -90,7 +90,7 @@ class _Nightdesk(click.Group):
         try:
             code: int | None = super().invoke(ctx)
             sys.stdout.flush()
-        except BrokenPipeError:  # whoever reads has read enough, as `head` does
+        except BrokenPipeError:  # the reader has closed the pipe, as `head` does
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return _BROKEN_PIPE
         except Failure as error:
@@ -121,9 +121,10 @@ def nightdesk(context: click.Context, /, **_: object) -> None:
 @click.command()
 @click.argument("shell", type=click.Choice(list(_SHELLS)))
 def completion(shell: str) -> None:
-    """Print what completes commands, options and names of bots in a shell.
+    """Print the code that completes commands, options and names of bots in a shell.
 
     In ~/.bashrc: eval "$(nightdesk completion bash)". In ~/.zshrc: eval "$(nightdesk completion zsh)".
+
     For fish: nightdesk completion fish > ~/.config/fish/completions/nightdesk.fish
     """
     print(_SHELLS[shell](nightdesk, {}, "nightdesk", "_NIGHTDESK_COMPLETE").source())
@@ -135,7 +136,7 @@ def main(words: Sequence[str] | None = None) -> int:
         code: int = nightdesk.main(words, "nightdesk", standalone_mode=False)
     except click.Abort:
         return _INTERRUPTED
-    except click.ClickException as error:  # the words are wrong
+    except click.ClickException as error:  # wrong options or arguments
         error.show()
         return error.exit_code
     return code

@@ -1,4 +1,4 @@
-"""The dead man's switch outside: by it somebody hears of the end of Nightdesk itself."""
+"""The dead man's switch outside, which tells somebody when Nightdesk itself stops."""
 
 from stack.settings import Settings
 
@@ -9,10 +9,10 @@ _SAYS = (
 
 
 def missing(settings: Settings) -> str | None:
-    """Return what is missing, with the way out; None if a switch exists or the settings want none."""
+    """Return what is missing, and how to fix it; None if a switch exists or the settings want none."""
     return _SAYS if settings.routing.watchdog_url_file is None else None
 
 
 def refuses(settings: Settings) -> bool:
-    """Return whether the settings are for money that matters, so that a switch may not be forgotten."""
+    """Return whether the settings handle real money, so that a switch is required."""
     return settings.profile == "production"

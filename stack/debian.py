@@ -1,4 +1,4 @@
-"""Unpacks Debian packages into a directory through an apt state of our own: nothing is installed."""
+"""Unpacks Debian packages into a directory through an apt state of our own; it installs nothing."""
 
 import shutil
 import subprocess
@@ -12,7 +12,7 @@ _TARGETS = ("apt-get", "indextargets", "--format", "$(REPO_URI) $(CODENAME)", "C
 
 
 class Unavailable(Exception):
-    """Packages that cannot be had here; the message says why."""
+    """Packages that cannot be fetched. The message says why."""
 
 
 def unpack(
@@ -24,12 +24,13 @@ def unpack(
 ) -> None:
     """Replace `target` by the contents of `packages` of a suite and `optional` of the machine's own suite.
 
-    What is optional and cannot be had is named on stderr. Any user may call this: apt keeps its lists and
-    cache in a temporary directory. Raises Unavailable, and then leaves `target` as it was.
+    Optional packages that cannot be fetched are named on stderr. Any user may call this: apt keeps its lists
+    and cache in a temporary directory. Raises Unavailable, and then leaves `target` as it was.
     """
     mirror, own_suite = _mirror()
     target.parent.mkdir(parents=True, exist_ok=True)
-    # Beside the target, so that the last step is one rename and an interrupted run leaves no half a program.
+    # Beside the target, so that the last step is one rename, and an interrupted run leaves no half-unpacked
+    # program.
     with tempfile.TemporaryDirectory(prefix=f"{target.name}.", dir=target.parent) as scratch:
         unpacked = Path(scratch, "unpacked")
         _fetch(Path(scratch, suite), mirror, suite, packages, unpacked, tell)
@@ -74,7 +75,7 @@ def _fetch(
         "Dir::State::Lists": state / "lists",
         "Dir::State::Status": "/dev/null",
         "Dir::Cache": state,
-        "APT::Sandbox::User": "root",  # apt's own user could not write here, whoever we are
+        "APT::Sandbox::User": "root",  # apt's own user could not write here
         "Acquire::Languages": "none",
         "Acquire::Retries": "3",
     }

@@ -14,10 +14,10 @@ _JOURNAL = "trades.jsonl"
 def make_history(
     settings: Settings, data: Path, prometheus: Iterable[str], options: Sequence[str]
 ) -> Iterator[str]:
-    """Make the history of demo bots that never traded; yield what there is to tell of it.
+    """Make the history of demo bots that never traded; yield the lines to print.
 
-    `prometheus` names its data directories in `data`, `options` give our programs their settings. Without
-    it the bots run all the same.
+    `prometheus` names its data directories in `data`; `options` give our programs their settings. If this
+    fails, the bots run without a history.
     """
     new = [name for name in settings.demo_bots if not (settings.demo_data(data, name) / _JOURNAL).exists()]
     if settings.demo.history is None or not new:
@@ -29,7 +29,7 @@ def make_history(
         return
     empty = [data / name for name in prometheus if not (data / name / "wal").exists()]
     if not empty:
-        yield "warning: Prometheus ran here before, so it has no history of the demo: docs/backfill.md"
+        yield "warning: the demo has no history in Prometheus, which ran here before: docs/backfill.md"
         return
     first, *others = empty
     filling = []
@@ -50,6 +50,6 @@ def _run(module: str, *words: str) -> subprocess.Popen[str]:
 
 
 def _problem(process: subprocess.Popen[str]) -> str:
-    """Return what a process said that failed, nothing of one that did what it should."""
+    """Return the error output of a process that failed, '' if it succeeded."""
     said, _ = process.communicate()
     return said.strip() if process.returncode else ""

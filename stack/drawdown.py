@@ -1,4 +1,4 @@
-"""Says of which bots a drawdown alert can fire: by the settings beforehand, by Prometheus afterwards."""
+"""Says of which bots a drawdown alert can fire: before a start by the settings, then by Prometheus."""
 
 from collections.abc import Iterator
 
@@ -10,9 +10,9 @@ CANNOT_FIRE = "drawdown alerts cannot fire without starting_capital or equity hi
 
 
 def unarmed(settings: Settings) -> list[str]:
-    """Return a line for each bot whose drawdown could not be known: its settings must say its capital.
+    """Return a line for each bot whose drawdown would be unknown: the settings must give its capital.
 
-    Freqtrade tells it.
+    Freqtrade reports its own.
     """
     return [
         f"bots.{name}.starting_capital: {name}: {CANNOT_FIRE}; write its capital before its first trade, "
@@ -25,9 +25,9 @@ def unarmed(settings: Settings) -> list[str]:
 
 
 def live(settings: Settings) -> Iterator[str]:
-    """Yield a line for each bot: whether CriticalLoss can fire, and does. Raises Unreachable.
+    """Yield a line for each bot: whether CriticalLoss can fire, and whether it does. Raises Unreachable.
 
-    Asked of Prometheus, so that the whole way from the bot to the rule is seen.
+    Prometheus answers, so the whole way from the bot to the rule is checked.
     """
     samples = ask_prometheus(
         settings, f'{{__name__=~"trading_bot_(up|drawdown_ratio)|ALERTS",alertname=~"|.+{ALERT}"}}'
@@ -45,7 +45,7 @@ def live(settings: Settings) -> Iterator[str]:
             yield f"warning: {name}: {CANNOT_FIRE}; see bots.{name} in the settings, and what the bot reports"
         else:
             why = "does not answer" if name in up else "is not seen yet"
-            yield f"warning: {name}: {why}: {ALERT} waits for it"
+            yield f"warning: {name}: {why}: {ALERT} cannot fire until it is"
 
 
 def _acts(settings: Settings) -> str:

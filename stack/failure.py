@@ -2,6 +2,6 @@
 
 
 class Failure(Exception):
-    """Why a command could not do what was asked; the message says the way out."""
+    """Why a command failed. The message says how to fix it."""
 
     exit_code = 1

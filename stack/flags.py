@@ -1,19 +1,19 @@
-"""Writes the command-line options that follow from settings, which `nightdesk up` and compose both read."""
+"""Writes command-line options that follow from settings, for `nightdesk up` and compose."""
 
 from pathlib import Path
 
 from stack.settings import Duration, Settings
 from stack.web import CLUSTER, gossips_by_tls
 
-# Twice the longest cooldown and repeat_interval that settings accept: what Alertmanager has forgotten
-# sending, it sends again.
+# Twice the longest cooldown and repeat_interval that settings accept: Alertmanager sends again what it has
+# forgotten.
 ALERTMANAGER_RETENTION = "336h"
-# What fired while no Alertmanager was known is dropped, and told again only so long after. Alertmanager
-# forgets what fires four such delays after the last word: shorter ones would say "resolved" while Prometheus
-# is started anew.
+# Prometheus drops an alert while it knows no Alertmanager, and sends it again only after this delay.
+# Alertmanager resolves an alert after four such delays without news: shorter delays would resolve alerts
+# while Prometheus restarts.
 SHORTEST_RESEND = 15.0  # seconds
-_SOONER = 0.001  # seconds: a delay as long as the pace of evaluations skips every second of them
-GOSSIP = 1  # above its port, Alertmanager talks to the others
+_SOONER = 0.001  # seconds: a delay as long as the evaluation interval would skip every second evaluation
+GOSSIP = 1  # above its own port; Alertmanagers gossip there
 
 
 def resend_delay(settings: Settings) -> Duration:
@@ -37,7 +37,8 @@ def write_flags(settings: Settings, build: Path, out: Path) -> None:
         "alertmanager": [f"--data.retention={ALERTMANAGER_RETENTION}"],
     }
     if len(settings.services.prometheus.all) > 1:
-        flags["prometheus"].append("--enable-feature=expand-external-labels")  # of itself since Prometheus 3
+        # targets of its own /metrics, since Prometheus 3
+        flags["prometheus"].append("--enable-feature=expand-external-labels")
     if len(alertmanagers) > 1:
         flags["alertmanager"] += [f"--cluster.peer={one.host}:{one.port + GOSSIP}" for one in alertmanagers]
     else:

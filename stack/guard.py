@@ -1,4 +1,4 @@
-"""Says how late a loss of each bot may be seen, where that is more than seconds."""
+"""Says how late a loss of a bot may be seen, if that is more than seconds."""
 
 from collections.abc import Iterator
 
@@ -6,7 +6,7 @@ from stack.settings import Duration, PushBot, Settings
 
 
 def slow(settings: Settings) -> Iterator[str]:
-    """Yield a line for each bot whose losses are seen by its polls alone."""
+    """Yield a line for each bot whose losses only its polls see."""
     collection = settings.collection
     if not collection.guard.enabled:
         late = collection.poll_interval + collection.trading.interval + collection.evaluation_interval

@@ -1,4 +1,4 @@
-"""Asks OSV whether container images have known holes: `python -m stack.image_audit FILE…` names the files."""
+"""Asks OSV whether container images have known vulnerabilities: `python -m stack.image_audit FILE…`."""
 
 import argparse
 import re
@@ -10,7 +10,7 @@ from typing import Any, Final
 from clients.http import NoAnswer, Request, ask
 
 OSV: Final = "https://api.osv.dev"
-# OSV's name for each image's program; it keeps Bitnami's list, which uses the programs' own versions.
+# OSV's name for each image's program; OSV has Bitnami's list, which uses the programs' own versions.
 _ECOSYSTEM: Final = "Bitnami"
 _PACKAGES: Final = {
     "prom/prometheus": "prometheus",
@@ -27,7 +27,7 @@ _TIMEOUT: Final = 30.0
 
 
 class NotAudited(Exception):
-    """The question could not be asked; the message says why."""
+    """OSV could not be asked. The message says why."""
 
 
 def images(files: Iterable[Path]) -> dict[str, str]:
@@ -37,7 +37,7 @@ def images(files: Iterable[Path]) -> dict[str, str]:
 
 
 def holes(url: str, image: str, version: str) -> Iterator[str]:
-    """Yield a line for each known hole of an image. Raises NotAudited."""
+    """Yield a line for each known vulnerability of an image. Raises NotAudited."""
     package = {"name": _PACKAGES[image], "ecosystem": _ECOSYSTEM}
     request = Request("POST", f"{url}/v1/query", _TIMEOUT, json={"package": package, "version": version})
     try:
@@ -60,7 +60,7 @@ def _fixed(hole: dict[str, Any]) -> list[str]:
 
 
 def main(words: list[str] | None = None) -> int:
-    """Print what is known; return 1 where an image has a hole, or could not be asked about."""
+    """Print the result; return 1 if an image has a vulnerability, or could not be checked."""
     parser = argparse.ArgumentParser(prog="stack.image_audit", description=__doc__)
     parser.add_argument("files", nargs="+", type=Path, help="compose files or manifests")
     parser.add_argument("--osv", default=OSV, metavar="URL", help=f"default: {OSV}")
@@ -68,15 +68,15 @@ def main(words: list[str] | None = None) -> int:
     found: list[str] = []
     for image, version in images(arguments.files).items():
         if image not in _PACKAGES:
-            print(f"{image} {version}: not asked, since OSV does not list it")
+            print(f"{image} {version}: not checked, because OSV does not list it")
         elif not _WHOLE.fullmatch(version):
-            print(f"{image} {version}: not asked, since its tag is always the newest of {version}")
+            print(f"{image} {version}: not checked, because its tag always names the newest of {version}")
         else:
             try:
                 found += holes(arguments.osv.rstrip("/"), image, version)
             except NotAudited as problem:
                 found.append(str(problem))
-    print("\n".join(found) or "no image has a known hole")
+    print("\n".join(found) or "no image has a known vulnerability")
     return 1 if found else 0
 
 

@@ -20,30 +20,32 @@ _SECRETS = Path("secrets")
 
 
 class NotWritten(Failure):
-    """Settings that are there already, or that cannot be made of what was said."""
+    """Settings that exist already, or that these answers cannot make."""
 
 
 @click.command()
 @click.option("--source", type=click.Choice(_SOURCES), help="How the bot is watched; demo: a simulated one")
 @click.option("--bot", metavar="NAME", help="The bot's name; default: my_bot")
-@click.option("--url", metavar="URL", help="Where its API is (freqtrade, http)")
-@click.option("--username", metavar="NAME", help="Of its API (freqtrade)")
-@click.option("--capital", type=float, metavar="AMOUNT", help="Before its first trade (http, push)")
+@click.option("--url", metavar="URL", help="The URL of its API (freqtrade, http)")
+@click.option("--username", metavar="NAME", help="The user of its API (freqtrade)")
+@click.option(
+    "--capital", type=float, metavar="AMOUNT", help="Its capital before its first trade (http, push)"
+)
 @click.option("--container", metavar="NAME", help="Restart it through Docker")
-@click.option("--email", metavar="ADDRESS", help="Tell you over email")
+@click.option("--email", metavar="ADDRESS", help="Notify this email address")
 @click.option("--smtp", metavar="HOST[:PORT]", help="With --email: the server that sends it; port: 587")
-@click.option("--smtp-user", metavar="NAME", help="With --email: who logs in there; default: nobody")
-@click.option("--telegram", metavar="CHAT", help="Tell you over Telegram, in this chat")
+@click.option("--smtp-user", metavar="NAME", help="With --email: the user of that server; default: none")
+@click.option("--telegram", metavar="CHAT", help="Notify this Telegram chat")
 @on_instance
 def init(instance: Instance, /, **given: Any) -> None:  # noqa: ANN401 - the options above, by their names
     """Write a first monitoring.yaml and its secrets, by flags, or by the answers to questions."""
     file = instance.config[0]
     if file.exists():
-        raise NotWritten(f"{file}: is there already; edit it, or name another: --config FILE")
+        raise NotWritten(f"{file}: exists; edit it, or name another: --config FILE")
     answers = Answers(given, is_asking())
     settings, secrets = made(answers)
     schema = write_schema(instance.data)
-    head = f"# yaml-language-server: $schema={schema}\n# What is not said here has a default; {_WAYS}\n"
+    head = f"# yaml-language-server: $schema={schema}\n# Settings that are not here have a default; {_WAYS}\n"
     text = yaml.safe_dump(settings, sort_keys=False, default_flow_style=None, width=110, allow_unicode=True)
     _write_checked(file, head + text)
     for name, secret in secrets.items():
@@ -59,37 +61,37 @@ _WAYS = "`nightdesk schema` lists all, `nightdesk check` says what is wrong."
 
 
 class Answers:
-    """What the flags say, and where they say nothing, the person at the terminal."""
+    """The values of the flags; for missing ones, the answers of the person at the terminal."""
 
     def __init__(self, given: dict[str, Any], asking: bool) -> None:
-        """`untold` has, by its file's name, what each secret is that nobody told."""
+        """`untold` describes each secret that nobody gave, by its file's name."""
         self._given, self._asking = given, asking
         self.untold: dict[str, str] = {}
 
     def need(self, flag: str, question: str, default: str | None = None, kind: Any = str) -> Any:  # noqa: ANN401 - of that kind
-        """Return what must be known. Raises NotWritten where nobody can be asked."""
+        """Return a required value. Raises NotWritten if nobody can be asked."""
         told = self._given[flag]
         if told is None and self._asking:
             told = click.prompt(question, type=kind, default=default)
         if told is None and default is None:
-            raise NotWritten(f"--{flag}: is not given, and nobody is here to be asked ({question})")
+            raise NotWritten(f"--{flag}: is missing, and nobody is here to answer ({question})")
         return default if told is None else told
 
     def choose(self, flag: str, question: str, among: tuple[str, ...]) -> str:
-        """Return one of several. Raises NotWritten where nobody can be asked."""
+        """Return one of several choices. Raises NotWritten if nobody can be asked."""
         if self._given[flag] is None and self._asking:
             return str(click.prompt(question, type=click.Choice(among), default=among[0]))
         return str(self.need(flag, f"{question}: {', '.join(among)}"))
 
     def may(self, flag: str, question: str) -> str:
-        """Return what may be left out; empty where it is."""
+        """Return an optional value, '' if it is left out."""
         told = self._given[flag]
         if told is None and self._asking:
             told = click.prompt(f"{question} (empty: no)", default="", show_default=False)
         return str(told or "")
 
     def secret(self, name: str, what: str) -> str:
-        """Return a secret that is typed unseen; empty where nobody tells it, since no flag may."""
+        """Return a secret, typed without an echo; '' if nobody gives it, since no flag may."""
         told = ""
         if self._asking:
             told = click.prompt(f"{what} (empty: later)", default="", show_default=False, hide_input=True)
@@ -104,7 +106,7 @@ def is_asking() -> bool:
 
 
 def made(answers: Answers) -> tuple[dict[str, Any], dict[str, str]]:
-    """Return the settings that the answers make, and the secrets by the names of their files."""
+    """Return the settings that the answers make, and the secrets by file name."""
     secrets: dict[str, str] = {}
 
     def keep(name: str, what: str) -> str:
@@ -116,7 +118,7 @@ def made(answers: Answers) -> tuple[dict[str, Any], dict[str, str]]:
     settings: dict[str, Any] = {"profile": "starter"}
     if source == "demo":
         settings["demo"] = {"enabled": True, "history": "90d"}
-        settings["storage"] = {"retention": "100d"}  # what holds that history
+        settings["storage"] = {"retention": "100d"}  # the database for that history
     else:
         name = answers.need("bot", "What is the bot called", "my_bot")
         settings["bots"] = {name: _bot(answers, source, name, keep)}
@@ -135,9 +137,9 @@ def _bot(answers: Answers, source: str, name: str, keep: Callable[[str, str], st
         told["url"] = answers.need("url", "Where is its API", kind=_url)
         told["token_file"] = keep(f"{name}_token", f"the token of {name}'s API")
     else:
-        told["token_file"] = str(_SECRETS / f"{name}_token")  # generated as Nightdesk's own
+        told["token_file"] = str(_SECRETS / f"{name}_token")  # generated, as Nightdesk's own
     bot: dict[str, Any] = {"source": told}
-    if source != "freqtrade":  # which tells it
+    if source != "freqtrade":  # the bot reports it
         bot["starting_capital"] = answers.need("capital", "What had it before its first trade", kind=float)
     if container := answers.may("container", "Which Docker container is it, to restart it"):
         bot["restart"] = {"type": "docker", "container": container}
@@ -158,7 +160,7 @@ def _channels(answers: Answers, keep: Callable[[str, str], str]) -> Iterator[tup
 
 
 def _url(text: str) -> str:
-    """Return a URL. Raises UsageError, upon which click asks again and no answer is lost."""
+    """Return a URL. Raises UsageError, so that click asks again and keeps the other answers."""
     if not text.startswith(("http://", "https://")):
         raise click.UsageError(f"'{text}' is no URL; it begins with http:// or https://")
     return text
@@ -174,7 +176,7 @@ def _chat(text: str) -> int | str:
 
 
 def _write_checked(file: Path, text: str) -> None:
-    """Write settings that can be used. Raises SettingsError, and then leaves nothing."""
+    """Write settings, if they are usable. Raises SettingsError, and then leaves nothing."""
     file.parent.mkdir(parents=True, exist_ok=True)
     draft = file.with_name(f".{file.name}.new")
     draft.write_text(text, encoding="utf-8")
@@ -182,6 +184,6 @@ def _write_checked(file: Path, text: str) -> None:
         load([draft])
         draft.rename(file)
     except SettingsError as error:
-        raise SettingsError(error.problems) from None  # without the line of a file that goes
+        raise SettingsError(error.problems) from None  # without the line of a file that will not exist
     finally:
         draft.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Which stack a command means: the options that all commands share, and those of a running stack."""
+"""The options that all commands share, which say which stack a command is about."""
 
 import fcntl
 import json
@@ -13,7 +13,7 @@ import click
 
 from stack.settings import DEFAULT_CONFIG, Duration, Settings, SettingsError, load
 
-LOCK = "up.lock"  # in the data directory, held and written by the `nightdesk up` that runs there
+LOCK = "up.lock"  # in the data directory; the running `nightdesk up` holds and writes it
 VARIABLE = "NIGHTDESK_INSTANCE"
 _DATA = Path(".data")
 P = ParamSpec("P")
@@ -22,7 +22,7 @@ R = TypeVar("R")
 
 @dataclass(frozen=True)
 class Instance:
-    """A stack: the directory that it keeps its data in, and the options that give it its settings."""
+    """A stack: its data directory, and the options that name its settings."""
 
     data: Path
     config: tuple[Path, ...] = (DEFAULT_CONFIG,)
@@ -30,25 +30,25 @@ class Instance:
     speed: float = 1.0
 
     def settings(self) -> Settings:
-        """Return its settings as the files have them now. Raises SettingsError."""
+        """Return its settings as the files are now. Raises SettingsError."""
         return load(self.config, port_offset=self.port_offset, speed=self.speed)
 
     def words(self) -> list[str]:
-        """Return the options by which a program is given the same settings."""
+        """Return the options that give a program the same settings."""
         files = [word for file in self.config for word in ("--config", str(file.absolute()))]
         return [*files, "--port-offset", str(self.port_offset), "--speed", str(self.speed)]
 
     def record(self) -> str:
-        """Return the content of a running stack's lock; `running` reads it."""
+        """Return the content of a running stack's lock file, which `running` reads."""
         files = [str(file.absolute()) for file in self.config]
         told = {"config": files, "port_offset": self.port_offset, "speed": self.speed}
         return json.dumps({"pid": os.getpid(), **told})
 
 
 def is_held(data: Path) -> bool:
-    """Return whether a `nightdesk up` holds a data directory: a lock ends with its process, a file does not.
+    """Return whether a `nightdesk up` holds a data directory: its lock ends with its process.
 
-    Raises OSError where the lock cannot be read.
+    Raises OSError if the lock file is unreadable.
     """
     try:
         with (data / LOCK).open("rb") as lock:
@@ -61,12 +61,12 @@ def is_held(data: Path) -> bool:
 
 
 def running(data: Path) -> tuple[int, Instance] | None:
-    """Return the process that runs with a data directory, and what it was given; None where none does."""
+    """Return the process that runs with a data directory, and its options; None without one."""
     try:
         if not is_held(data):
             return None
         told = json.loads((data / LOCK).read_text(encoding="utf-8"))
-    except (OSError, ValueError):  # nobody's, or not ours to read
+    except (OSError, ValueError):  # no process, or another user's
         return None
     pid = told.pop("pid")
     files = tuple(map(Path, told.pop("config")))
@@ -80,7 +80,7 @@ _OPTIONS = (
         "data",
         type=click.Path(path_type=Path),
         metavar="DIR",
-        help=f"Where the stack keeps its data; of one that runs, the options below are known. "
+        help=f"Where the stack keeps its data; if it runs, you need none of the options below. "
         f"Default: ${VARIABLE}, else .data",
     ),
     click.option(
@@ -88,7 +88,7 @@ _OPTIONS = (
         type=click.Path(path_type=Path),
         multiple=True,
         metavar="FILE",
-        help="Settings; repeat to lay one over another. Default: monitoring.yaml",
+        help="Settings file; with several, later ones override earlier ones. Default: monitoring.yaml",
     ),
     click.option("--port-offset", type=int, metavar="N", help="Added to every port"),
     click.option("--speed", type=float, metavar="X", help="Divides every wait, for drills and tests"),
@@ -96,14 +96,14 @@ _OPTIONS = (
 
 
 def instance_options(command: Callable[P, R]) -> Callable[P, R]:
-    """Add the options to a command or a group; a command within has them too."""
+    """Add the options to a command or group; its subcommands have them too."""
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
 
 
 def on_instance(command: Callable[Concatenate[Instance, P], R]) -> Callable[P, R]:
-    """Give a command the options that say which stack it is about, as its first argument."""
+    """Pass a command the stack that its options name, as its first argument."""
 
     @wraps(command)
     def call(*arguments: P.args, **rest: P.kwargs) -> R:
@@ -115,10 +115,10 @@ def on_instance(command: Callable[Concatenate[Instance, P], R]) -> Callable[P, R
 
 
 def chosen(context: click.Context) -> Instance:
-    """Return the stack that the words name, before or after the command; else the one that runs there."""
+    """Return the stack that the options before or after the command name; else the running one."""
     given: dict[str, Any] = {}
     place: click.Context | None = context
-    while place is not None:  # the nearer word counts
+    while place is not None:  # the option nearer to the command counts
         given = {name: value for name, value in place.params.items() if value not in (None, ())} | given
         place = place.parent
     data = given.get("data") or Path(os.environ.get(VARIABLE) or _DATA)
@@ -128,7 +128,7 @@ def chosen(context: click.Context) -> Instance:
 
 
 class _Time(click.ParamType[Duration]):
-    """A duration as settings write it."""
+    """A duration, in the syntax of the settings."""
 
     name = "time"
 
@@ -146,12 +146,12 @@ as_json = click.option("--json", "as_json", is_flag=True, help="For programs")
 def names_of(
     known: Callable[[Settings], Iterable[str]],
 ) -> Callable[[click.Context, click.Parameter, str], list[str]]:
-    """Return what completes a word by names that stand in the settings."""
+    """Return the completion of a word by names from the settings."""
 
     def complete(context: click.Context, _: click.Parameter, begun: str) -> list[str]:
         try:
             return [name for name in known(chosen(context).settings()) if name.startswith(begun)]
-        except SettingsError:  # the command itself will say so
+        except SettingsError:  # the command reports the error itself
             return []
 
     return complete

@@ -1,4 +1,4 @@
-"""Generates the secrets that are Nightdesk's own, where they are absent; it never overwrites one."""
+"""Generates Nightdesk's own secrets where they are absent; it never overwrites one."""
 
 import argparse
 import os
@@ -14,12 +14,12 @@ _SOCKET = Path("/var/run/docker.sock")
 
 
 def generate(settings: Settings) -> list[Path]:
-    """Write the tokens that the settings name and that do not exist; return the new files."""
+    """Write the absent tokens that the settings name; return the new files."""
     return [file for file in own_secrets(settings) if write(file, secrets.token_urlsafe(32))]
 
 
 def generate_for_compose(root: Path) -> list[Path]:
-    """Write the other files that docker-compose.yml in `root` needs; return the new ones."""
+    """Write the other absent files that docker-compose.yml in `root` needs; return the new ones."""
     folder = root / "secrets"
     password_file = folder / "postgres_password"
     new = [
@@ -28,11 +28,11 @@ def generate_for_compose(root: Path) -> list[Path]:
             password_file,
             folder / "grafana_admin_password",
             folder / "web_password",
-            folder / "demo_bot_token",  # mounted, though nobody reads it without the demo bot
+            folder / "demo_bot_token",  # compose mounts it, even without the demo bot
         )
         if write(file, secrets.token_urlsafe(32))
     ]
-    (folder / "tls").mkdir(mode=0o755, exist_ok=True)  # mounted, though empty without TLS
+    (folder / "tls").mkdir(mode=0o755, exist_ok=True)  # compose mounts it; it is empty without TLS
     password = password_file.read_text(encoding="utf-8").strip()
     url_file = folder / "database_url"
     if write(url_file, f"postgresql://nightdesk:{password}@postgres:5432/nightdesk"):
@@ -44,10 +44,10 @@ def generate_for_compose(root: Path) -> list[Path]:
 
 
 def write(file: Path, text: str) -> bool:
-    """Write a file that does not exist yet, whole or not at all; return whether it was written.
+    """Write a file, whole or not at all, unless it exists; return whether it was written.
 
-    The directory is its owner's alone and keeps others out on this machine. The file itself is readable by
-    all, since a container sees only the one file, mounted, and runs as another user.
+    Only the owner can enter its directory. The file itself is readable by all, because a container mounts
+    only that file and runs as another user.
     """
     if file.exists():
         return False
@@ -60,13 +60,13 @@ def write(file: Path, text: str) -> bool:
         os.fchmod(scratch.fileno(), 0o644)
         try:
             Path(file).hardlink_to(scratch.name)
-        except FileExistsError:  # written by another process since we looked: theirs counts
+        except FileExistsError:  # another process has written it meanwhile: its content counts
             return False
     return True
 
 
 def _docker_group() -> int:
-    """Return the group that may use Docker's socket: the proxy runs as nobody and needs it."""
+    """Return the group that may use Docker's socket, which the proxy needs because it runs as nobody."""
     try:
         found = _SOCKET.stat()
     except OSError:
@@ -75,7 +75,7 @@ def _docker_group() -> int:
 
 
 def main() -> int:
-    """Generate everything that is absent; the exit code of `python -m stack.keys`."""
+    """Generate all absent secrets; return the exit code of `python -m stack.keys`."""
     parser = argparse.ArgumentParser(prog="python -m stack.keys", description=__doc__)
     add_arguments(parser)
     try:

@@ -1,4 +1,4 @@
-"""Writes what a cluster needs of what is rendered: objects of the Prometheus operator, and config maps."""
+"""Writes rendered configuration for a cluster: objects of the Prometheus operator, and config maps."""
 
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,12 @@ _DESK = {"desk": "nightdesk"}  # deploy/kubernetes/prometheus.yaml selects it
 
 
 def write_kubernetes(settings: Settings, build: Path) -> None:
-    """Write `kubernetes/` below `build`, a kustomization for deploy/kubernetes, from what is there."""
+    """Write `kubernetes/` below `build`, a kustomization for deploy/kubernetes, from the rendered files."""
     folder = build / "kubernetes"
     folder.mkdir()
     rules = sorted((build / "prometheus").glob("*/*.yml"))
-    pace = {"interval": str(settings.collection.evaluation_interval)}  # else the cluster's own would count
+    # else the cluster's own interval would count
+    pace = {"interval": str(settings.collection.evaluation_interval)}
     made = [yaml.load(file.read_text(encoding="utf-8"), yaml.CSafeLoader) for file in rules]
     groups = [pace | group for file in made for group in file["groups"]]
     _write(folder / "prometheus-rule.yaml", _object("PrometheusRule", "nightdesk", {"groups": groups}))
@@ -51,7 +52,7 @@ def _object(kind: str, name: str, spec: dict[str, Any]) -> dict[str, Any]:
 
 
 def _monitors(settings: Settings) -> list[dict[str, Any]]:
-    """Return what is scraped: the parts at the pace of prometheus.yml."""
+    """Return the scrape objects: the parts at the intervals of prometheus.yml."""
     own = settings.collection.system.interval
     paces = {f"exporter-{name}": (name, group.interval) for name, group in settings.collection.groups.items()}
     paces["exporter"] = ("exporter", own)
@@ -67,7 +68,7 @@ def _monitors(settings: Settings) -> list[dict[str, Any]]:
         _monitor("exporter", {"app": "exporter"}, [*groups, drill]),
         _monitor("webhook-actions", {"app": "webhook-actions"}, [_endpoint("webhook_actions", own) | token]),
         _monitor("alertmanager", {"app": "alertmanager"}, [_endpoint("alertmanager", own)]),
-        # The operator's own service before its Prometheus.
+        # the operator's own service in front of its Prometheus
         _monitor("prometheus", {"operated-prometheus": "true"}, [web]),
     ]
 
@@ -77,5 +78,5 @@ def _monitor(name: str, labels: dict[str, str], endpoints: list[dict[str, Any]])
 
 
 def _endpoint(job: str, interval: Duration) -> dict[str, Any]:
-    named = {"targetLabel": "job", "replacement": job}  # rules know parts by the names of prometheus.yml
+    named = {"targetLabel": "job", "replacement": job}  # rules use the part names of prometheus.yml
     return {"port": "http", "interval": str(interval), "relabelings": [named]}

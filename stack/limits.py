@@ -1,4 +1,4 @@
-"""Loss limits for people: which cannot be computed, and `nightdesk limits`: what is left of each."""
+"""Loss limits for people: those that cannot be computed, and `nightdesk limits`."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -20,9 +20,9 @@ _COLUMNS = ("bot or account", "limit", "used", "acts at", "left", "allowed", "re
 
 
 def unarmed(settings: Settings) -> Iterator[str]:
-    """Yield a line for each limit that needs a capital which its settings do not say.
+    """Yield a line for each limit that needs a capital which the settings do not give.
 
-    Freqtrade tells it.
+    Freqtrade reports its own.
     """
     untold = {
         name
@@ -46,13 +46,13 @@ def _without(path: str, limit: str, way_out: str) -> str:
 
 
 def told(settings: Settings, bot: str | None, account: str | None) -> tuple[list[dict[str, Any]], float]:
-    """Return each limit, of one bot or account where it is named, and the exporter's time.
+    """Return the limits, all or of one bot or account, and the exporter's time.
 
     Raises NotDone and SettingsError.
     """
     for name, known, path in ((bot, settings.bots, "bots"), (account, settings.accounts, "accounts")):
         if name is not None and name not in known:
-            raise SettingsError([f"{path}: {name} is not there; known: {', '.join(known) or 'none'}"])
+            raise SettingsError([f"{path}: {name} does not exist; known: {', '.join(known) or 'none'}"])
     found, now = [], 0.0
     for each in settings.services.exporter.urls:
         answer = _read(settings, f"{each}/limits")
@@ -113,7 +113,7 @@ def _money(text: str, currency: str) -> str:
 @as_json
 @on_instance
 def limits(instance: Instance, bot: str | None, account: str | None, as_json: bool) -> None:
-    """Show each loss limit: how much of it is used, what is left, and what is not known of it."""
+    """Show each loss limit: how much of it is used, what is left, and what is unknown."""
     found, now = told(instance.settings(), bot, account)
     if as_json:
         show_json(found)

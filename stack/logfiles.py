@@ -1,4 +1,4 @@
-"""Keeps what the services print: a file each, rotated, compressed and removed as settings say."""
+"""Keeps the output of the services: a file each, rotated, compressed and removed as the settings say."""
 
 import gzip
 import logging
@@ -17,7 +17,7 @@ LAST_LINES = 12
 
 
 class RotatingFile(logging.handlers.BaseRotatingHandler):
-    """A log file, rotated at a size or with the day, whichever comes first."""
+    """A log file that rotates at a size or with the day, whichever comes first."""
 
     def __init__(self, file: Path, logs: Logs, now: Callable[[], float] = time.time) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -26,13 +26,13 @@ class RotatingFile(logging.handlers.BaseRotatingHandler):
         self._day = _day(file.stat().st_mtime if file.stat().st_size else now())
 
     def shouldRollover(self, record: logging.LogRecord) -> bool:  # noqa: N802 - the name is logging's
-        """Return whether the file is full or of another day."""
+        """Return whether the file is full or from another day."""
         size = self._file.stat().st_size
         full = size + len(self.format(record)) >= self._logs.rotate_size
         return size > 0 and (full or (self._logs.rotate_daily and _day(self._now()) != self._day))
 
     def doRollover(self) -> None:  # noqa: N802 - the name is logging's
-        """Set the file aside, compressed, and remove what is too many or too old."""
+        """Rotate and compress the file, and remove surplus and old ones."""
         self.close()
         aside = self._name_aside()
         self._file.rename(aside)
@@ -65,7 +65,7 @@ class RotatingFile(logging.handlers.BaseRotatingHandler):
 
 
 class ServiceLogs:
-    """The log files of the services, and the last lines of each for the word on its end."""
+    """The log files of the services, and the last lines of each for the message about its end."""
 
     def __init__(self, directory: Path, logs: Logs) -> None:
         self.directory = directory
@@ -74,7 +74,7 @@ class ServiceLogs:
         self._last: dict[str, deque[str]] = {}
 
     def write(self, name: str, line: str) -> None:
-        """Append a line to the log of a service."""
+        """Append a line to a service's log."""
         if name not in self._files:
             self._files[name] = RotatingFile(self.file(name), self._logs)
             self._last[name] = deque(maxlen=LAST_LINES)
@@ -82,7 +82,7 @@ class ServiceLogs:
         self._files[name].emit(logging.LogRecord(name, logging.INFO, "", 0, line, None, None))
 
     def file(self, name: str) -> Path:
-        """Return where the log of a service is."""
+        """Return the path of a service's log."""
         return self.directory / f"{name}.log"
 
     def last(self, name: str) -> list[str]:

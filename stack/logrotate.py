@@ -1,4 +1,4 @@
-"""Writes how long logs are kept: for logrotate those of bots, for Docker those of containers."""
+"""Writes how long logs are kept: bots' logs for logrotate, containers' logs for Docker."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,8 +21,8 @@ def write_rotation(settings: Settings, build: Path) -> None:
 
 
 def logrotate(settings: Settings) -> str:
-    """Return the logrotate configuration of all bots' logs, and which have none that it rotates."""
-    watched = settings.bot_logs(Path())  # wherever the demo bot's is
+    """Return the logrotate configuration of all bots' logs, and the bots that it leaves out."""
+    watched = settings.bot_logs(Path())  # the demo bot's place does not matter
     own = [name for name in watched if not settings.bots[name].logs]
     without = [name for name in settings.bots if name not in watched]
     said = [f"# {name} rotates its log by itself.\n" for name in own]
@@ -35,12 +35,12 @@ def logrotate(settings: Settings) -> str:
 
 
 def rotated_logs(settings: Settings) -> tuple[Path, ...]:
-    """Return the logs that Nightdesk rotates, none where `logs.rotate` leaves that to another."""
+    """Return the logs that Nightdesk rotates; none if `logs.rotate` is false."""
     return _named(settings) if settings.logs.rotate else ()
 
 
 def docker_options(settings: Settings) -> str:
-    """Return what compose reads by `--env-file`: how containers log, and whether Loki runs."""
+    """Return the `--env-file` for compose: how containers log, and whether Loki runs."""
     logs = settings.logs
     return (
         f"COMPOSE_PROFILES={'logs' if logs.loki.enabled else ''}\n"
@@ -56,7 +56,7 @@ def _named(settings: Settings) -> tuple[Path, ...]:
 
 def _directives(settings: Settings) -> Iterator[str]:
     logs = settings.logs
-    # `size` alone would switch off the daily rotation, `maxsize` alone would wait for the day.
+    # `size` alone turns off the daily rotation, `maxsize` alone waits for the day.
     yield from (
         ("daily", f"maxsize {int(logs.rotate_size)}")
         if logs.rotate_daily

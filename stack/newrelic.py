@@ -1,4 +1,4 @@
-"""Writes what New Relic takes beside metrics: its agent's collection of the bots' logs, and a dashboard."""
+"""Writes files for New Relic beside metrics: log forwarding for its agent, and a dashboard."""
 
 import json
 from pathlib import Path
@@ -11,11 +11,11 @@ from stack.settings import Settings
 
 _HISTOGRAM = "histogram"
 _PAGES = ("trading", "api", "model", "market", "system")
-_COLUMNS, _WIDTH, _HEIGHT = 3, 4, 3  # of a grid that is twelve wide
+_COLUMNS, _WIDTH, _HEIGHT = 3, 4, 3  # columns of a grid that has twelve
 
 
 def write_newrelic(settings: Settings, build: Path) -> None:
-    """Write `newrelic/logging.d/nightdesk.yml` and `newrelic/dashboard.json`, where New Relic is set."""
+    """Write `newrelic/logging.d/nightdesk.yml` and `newrelic/dashboard.json` if New Relic is configured."""
     if not settings.integrations.newrelic.enabled:
         return
     folder = build / "newrelic"
@@ -24,7 +24,7 @@ def write_newrelic(settings: Settings, build: Path) -> None:
 
 
 def _logs(settings: Settings) -> dict[str, Any]:
-    """Return the infrastructure agent's forwarding of the bots' logs."""
+    """Return the infrastructure agent's configuration that forwards the bots' logs."""
     # https://docs.newrelic.com/docs/logs/forward-logs/forward-your-logs-using-infrastructure-agent/
     found = [
         {"name": f"{name}-{place}", "file": str(file), "attributes": {"bot": name, "service": "nightdesk"}}
@@ -35,7 +35,7 @@ def _logs(settings: Settings) -> dict[str, Any]:
 
 
 def _dashboard(settings: Settings) -> dict[str, Any]:
-    """Return a dashboard as "Import dashboard" takes it: a page a group of the catalogue."""
+    """Return a dashboard for "Import dashboard", with a page for each group of the catalogue."""
     account = settings.integrations.newrelic.account
     pages = []
     for group in _PAGES:
@@ -72,7 +72,7 @@ def _widget(account: int, metric: Metric, place: int) -> dict[str, Any]:
 
 
 def _query(metric: Metric) -> str:
-    """Return NRQL; New Relic stores remote write's counters as its own, so the query asks for a rate."""
+    """Return NRQL. New Relic stores remote write's counters in its own type, so the query asks for a rate."""
     by = "bot" if metric.of_bot else metric.labels[0] if metric.labels else "instance"
     name = metric.full_name
     value = f"rate(sum({name}), 1 minute)" if metric.type == COUNTER else f"max({name})"

@@ -22,12 +22,12 @@ from stack.settings.plan import of_alertmanager, own_addresses
 
 SENT, DELIVERED = "sent", "delivered"
 _BY_ALERTMANAGER = ("email", "telegram", "slack")
-_ASK_EVERY = 0.2  # seconds between two looks at Alertmanager's counters
-_ANSWER_WITHIN = 5.0  # seconds for one answer of Alertmanager, which is beside us
+_ASK_EVERY = 0.2  # seconds between two reads of Alertmanager's counters
+_ANSWER_WITHIN = 5.0  # seconds for an answer of Alertmanager, which is on this machine
 
 
 class NotifyError(Failure):
-    """Why no test could be sent at all; the message says the way out."""
+    """The reason why no test could be sent. The message says how to fix it."""
 
 
 @dataclass(frozen=True)
@@ -52,11 +52,11 @@ def test_notify(instance: Instance, as_json: bool) -> int:
 
 
 def send_tests(settings: Settings, words: Sequence[str]) -> list[tuple[str, str]]:
-    """Return (channel, what became of it) for each configured channel, one after the other.
+    """Yield (channel, result) for each configured channel, one after the other.
 
-    `words` are the options by which a service is given these settings. Alertmanager tells nothing of a single
-    message, so its counters before and after are compared, for as long as the channel's own time-out. Raises
-    NotifyError where no channel is set or Alertmanager is not reached.
+    `words` are the options that give a service these settings. Alertmanager reports nothing about a single
+    message, so its counters before and after are compared, for at most the channel's time-out. Raises
+    NotifyError if no channel is configured or Alertmanager is not reached.
     """
     by_alertmanager = [
         name for name in _BY_ALERTMANAGER if _channel(settings, name).enabled and _messages(settings, name)
@@ -65,17 +65,18 @@ def send_tests(settings: Settings, words: Sequence[str]) -> list[tuple[str, str]
     told += by_engine(words)
     if not told:
         raise NotifyError(
-            "no channel is set; set channels.email (or telegram, slack, sms, phone) and enable it"
+            "no channel is configured; configure channels.email (or telegram, slack, sms, phone) and enable it"
         )
     return told
 
 
 def by_engine(words: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Yield (channel and address, what became of it) for what webhook_actions sends, or with --look asks.
+    """Yield (channel and address, result) for the messages of webhook_actions; with --look it only tests the
+    logins.
 
     Raises NotifyError.
     """
-    # A program of its own: the stack imports no service.
+    # A separate program, because the stack imports no service.
     command = [sys.executable, "-m", "webhook_actions.notify.trial", *words]
     ended = subprocess.run(command, stdout=subprocess.PIPE, text=True)
     if ended.returncode:
@@ -104,7 +105,8 @@ def _test(settings: Settings, channel: str) -> str:
             return "failed: Alertmanager could not deliver it; its log says why"
         if tried:
             return SENT
-        tried = now.tried - before.tried >= messages  # counted before its failure: one more look tells
+        # the failure may be counted later than the attempt: read once more
+        tried = now.tried - before.tried >= messages
         time.sleep(_ASK_EVERY)
     return (
         f"not confirmed within {_channel(settings, channel).timeout}: see Alertmanager's log, "
@@ -113,7 +115,7 @@ def _test(settings: Settings, channel: str) -> str:
 
 
 def _messages(settings: Settings, channel: str) -> int:
-    """Return how many messages Alertmanager sends for one alert: one to each address that it can send to."""
+    """Return the number of messages that Alertmanager sends for one alert: one to each address."""
     return len(of_alertmanager(channel, own_addresses(settings, channel)))
 
 
@@ -124,11 +126,11 @@ def _alert(channel: str) -> dict[str, Any]:
             "alertname": "TradingBotTestNotification",
             "channel": channel,
             "severity": "test",
-            "sent": now.isoformat(),  # makes each test an alert of its own, which nothing has sent before
+            "sent": now.isoformat(),  # makes each test a new alert, which Alertmanager does not suppress
         },
         "annotations": {
             "summary": f"Nightdesk reaches you by {channel}",
-            "description": "A test that you asked for: no bot is in trouble, and there is nothing to do.",
+            "description": "This is the test that you asked for. No bot is in trouble, and you need not do anything.",
         },
         "startsAt": now.isoformat(),
         "endsAt": (now + timedelta(minutes=1)).isoformat(),

@@ -20,11 +20,11 @@ _TIMEOUT = 15.0  # seconds; making a silence waits for Alertmanager
 
 
 class NotDone(Failure):
-    """The request was refused, or nobody answered; the message says why and what to do."""
+    """A refused or unanswered request. The message says why and what to do."""
 
 
 class OnCall:
-    """The API of webhook_actions, as whoever has the act token."""
+    """The API of webhook_actions, with the act token."""
 
     def __init__(self, settings: Settings) -> None:
         self._url = f"{settings.services.webhook_actions.url}/api/v1"
@@ -33,7 +33,7 @@ class OnCall:
         self._zone = ZoneInfo(settings.timezone)
 
     def incidents(self, state: str, text: str, limit: int) -> list[dict[str, Any]]:
-        """Return incidents, newest first, as the API tells them."""
+        """Return incidents, newest first, in the API's form."""
         query = {"state": state, "text": text, "limit": str(limit)}
         found: list[dict[str, Any]] = self.ask("GET", "incidents", parameters=query)["incidents"]
         return found
@@ -41,7 +41,7 @@ class OnCall:
     def acknowledge(
         self, incident: int, comment: str, snooze: Duration | None, silence: Duration | None
     ) -> str:
-        """Acknowledge an incident, or snooze it; returns what was done."""
+        """Acknowledge an incident, or snooze it; return what was done."""
         path = "acknowledge"
         body: dict[str, object] = {"comment": comment, "silence": silence and str(silence)}
         if snooze is not None:
@@ -49,25 +49,25 @@ class OnCall:
         return str(self.ask("POST", f"incidents/{incident}/{path}", body)["done"])
 
     def run(self, incident: int, action: str, confirm: str) -> str:
-        """Ask for an action now; returns what was done."""
+        """Request an action on an incident's bot now; return what was done."""
         body = {"action": action, "confirm": confirm}
         return str(self.ask("POST", f"incidents/{incident}/run", body)["done"])
 
     def run_on(self, bot: str, action: str, confirm: str) -> str:
-        """Ask for an action on a bot now, whether it has an incident or not; returns what was done."""
+        """Request an action on a bot now, with or without an incident; return what was done."""
         body = {"action": action, "confirm": confirm}
         return str(self.ask("POST", f"bots/{quote(bot, safe='')}/run", body)["done"])
 
     def pause(self, reason: str) -> str:
-        """Stop all actions; returns what was done."""
+        """Stop all actions; return what was done."""
         return str(self.ask("POST", "pause", {"reason": reason})["done"])
 
     def resume(self) -> str:
-        """Let actions run again; returns what was done."""
+        """Resume actions; return what was done."""
         return str(self.ask("POST", "resume", {})["done"])
 
     def release(self, bot: str) -> str:
-        """Let a halted bot trade again; returns what was done."""
+        """Let a halted bot trade again; return what was done."""
         return str(self.ask("POST", f"bots/{quote(bot, safe='')}/release", {})["done"])
 
     def ask(
@@ -77,7 +77,7 @@ class OnCall:
         body: Mapping[str, object] | None = None,
         parameters: Mapping[str, str] | None = None,
     ) -> Any:  # noqa: ANN401 - JSON, by path
-        """Return what the API answers. Raises NotDone with its reason."""
+        """Return the API's answer. Raises NotDone with its reason."""
         url, named = f"{self._url}/{path}", None if body is None else {**body, "by": getpass.getuser()}
         try:
             file = self._token_file
@@ -96,7 +96,7 @@ class OnCall:
             ) from None
 
     def block(self, incident: Mapping[str, Any]) -> str:
-        """Return an incident in a few lines: what it is, and the end of its timeline."""
+        """Return an incident in a few lines: its head, and the end of its timeline."""
         opened = self._time(incident["opened_at"])
         state = f"closed {self._time(incident['closed_at'])}" if incident["closed_at"] else "open"
         head = f"{incident['id']:>5}  {incident['severity'] or '-':8}  {incident['alert']}"
@@ -117,13 +117,13 @@ _ACTIONS = names_of(lambda settings: settings.actions.limits)
 @click.command()
 @click.argument("text", required=False)
 @click.option("--all", "closed", is_flag=True, help="Closed ones too")
-@click.option("--limit", type=int, default=20, metavar="N", help="At most so many; default: 20")
+@click.option("--limit", type=int, default=20, metavar="N", help="The largest number to show; default: 20")
 @as_json
 @on_instance
 def incidents(instance: Instance, text: str | None, closed: bool, limit: int, as_json: bool) -> None:
-    """Show incidents, newest first: those that are open, or what a search finds in the history.
+    """Show incidents, newest first: open ones, or with a search those of the history.
 
-    TEXT is in their names, words or timelines.
+    TEXT is searched in names, messages and timelines.
     """
     desk = OnCall(instance.settings())
     found = desk.incidents("all" if closed else "open", text or "", limit)
@@ -145,7 +145,7 @@ def incidents(instance: Instance, text: str | None, closed: bool, limit: int, as
 def ack(
     instance: Instance, incident: int, comment: str, snooze: Duration | None, silence: Duration | None
 ) -> None:
-    """Acknowledge an incident, so that nobody else is woken for it; or snooze it.
+    """Acknowledge an incident, so that Nightdesk wakes nobody else for it; or snooze it.
 
     INCIDENT is its number, as `nightdesk incidents` shows it.
     """
@@ -155,7 +155,7 @@ def ack(
 
 @click.command()
 @click.argument("words", nargs=-1, required=True, metavar="[INCIDENT] ACTION", shell_complete=_ACTIONS)
-@click.option("--bot", metavar="BOT", shell_complete=BOTS, help="Instead of an incident: there need be none")
+@click.option("--bot", metavar="BOT", shell_complete=BOTS, help="Instead of an incident")
 @click.option(
     "--confirm",
     default="",
@@ -179,7 +179,7 @@ def run(instance: Instance, words: tuple[str, ...], bot: str | None, confirm: st
 
 @click.command()
 @click.option("--reason", default="", metavar="TEXT", help="Why, for the next person")
-@click.option("--resume", is_flag=True, help="Let actions run again")
+@click.option("--resume", is_flag=True, help="Resume actions")
 @click.option("--release", metavar="BOT", shell_complete=BOTS, help="No longer keep this halted bot paused")
 @on_instance
 def pause(instance: Instance, reason: str, resume: bool, release: str | None) -> None:
@@ -192,12 +192,12 @@ def pause(instance: Instance, reason: str, resume: bool, release: str | None) ->
 
 
 def reason(answer: Answer) -> str:
-    """Return why something was refused, from an answer of the API."""
+    """Return the reason of a refusal, from the API's answer."""
     try:
         said = answer.json()
     except ValueError:
         return f"HTTP {answer.status}: {answer.text.strip()[:300]}"
     detail = said.get("detail") if isinstance(said, dict) else None
-    if isinstance(detail, list):  # of a request that is none: FastAPI's list of what is wrong
+    if isinstance(detail, list):  # FastAPI's list of faults in an invalid request
         return "; ".join(str(each.get("msg", each)) for each in detail)
     return str(detail or said)

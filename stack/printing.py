@@ -1,4 +1,4 @@
-"""Shows things to a person, in colours and tables on a terminal, else plain; or to a program as JSON."""
+"""Prints for a person, in colours and tables on a terminal, or for a program as JSON."""
 
 import json
 import os
@@ -38,13 +38,13 @@ def say(text: str) -> None:
 
 
 def show_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print rows below their heads; the columns are as wide as they have to be."""
+    """Print rows below their headers; columns are as wide as their content."""
     if is_plain():
         print("\n".join(aligned([head, *rows])))
         return
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, highlight=True)
     for name in head:
-        table.add_column(name, overflow="fold")  # no name is cut
+        table.add_column(name, overflow="fold")  # cuts no name
     for row in rows:
         table.add_row(*row)
     _console().print(table)
@@ -56,7 +56,7 @@ def show_json(data: object) -> None:
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return a line for each row, with columns as wide as they have to be."""
+    """Return a line for each row; columns are as wide as their content."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
@@ -64,7 +64,7 @@ def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def is_plain() -> bool:
-    """Return whether nobody sees colours: not on a terminal, or not wanted (https://no-color.org)."""
+    """Return whether to print without colours: no terminal, or NO_COLOR (https://no-color.org)."""
     return not sys.stdout.isatty() or bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
 
 

@@ -14,12 +14,12 @@ from typing import IO, Any
 import psutil
 from honcho.process import Popen
 
-STOP_WITHIN = 15.0  # seconds: the embedded PostgreSQL writes its last checkpoint in them
-_LAST_WORDS = 0.5  # seconds to read on after the end, since something left behind may hold the pipe open
-_FIRST_WAIT = 1.0  # seconds until the first start after an end; each further one waits twice as long
+STOP_WITHIN = 15.0  # seconds for the embedded PostgreSQL's last checkpoint
+_LAST_WORDS = 0.5  # seconds to read on after the end, since a child may hold the pipe open
+_FIRST_WAIT = 1.0  # seconds until the first restart; each further one waits twice as long
 _LONGEST_WAIT = 60.0  # seconds
 _STEADY = 300.0  # seconds after which a process counts as running, and its ends are counted from 0 again
-_KILL_AFTER = 3.0  # seconds for what a service left behind
+_KILL_AFTER = 3.0  # seconds for the children of a service
 _PR_SET_CHILD_SUBREAPER = 36
 
 
@@ -33,10 +33,10 @@ class Line:
 
 @dataclass(frozen=True)
 class Ended:
-    """A process that is no more.
+    """A process that has ended.
 
-    `code` is as subprocess has it, negative for a signal, None for one that could not be started at all;
-    `times` counts its ends without a steady run between, `wait` is in how many seconds it is started again.
+    `code` is as in subprocess: negative for a signal, None if it could not start. `times` counts its ends
+    without a steady run between; it restarts after `wait` seconds.
     """
 
     name: str
@@ -53,14 +53,14 @@ class Ended:
 
 
 class Processes:
-    """The processes of a Procfile. What they print and how they end arrives in `events`."""
+    """The processes of a Procfile. `events` has their output and their ends."""
 
     def __init__(self, commands: Mapping[str, str], events: "SimpleQueue[Any]") -> None:
         """Restart a process that ends; the wait is shorter if it ran well before."""
         self._events = events
         self._stopping = threading.Event()
         self._children: dict[str, Popen] = {}
-        # One thread a process, for as long as it lives: Linux takes the death of the thread that started a
+        # One thread for each process, as long as it lives: Linux takes the death of the thread that started a
         # process for the death of its parent.
         self._threads = [
             threading.Thread(target=self._run, args=(name, command), name=name, daemon=True)
@@ -74,20 +74,20 @@ class Processes:
             thread.start()
 
     def signal(self, name: str, number: signal.Signals) -> None:
-        """Send a signal to one; one that does not run will read everything at its next start."""
+        """Signal one process, if it runs; it reads everything when it starts."""
         if child := self._children.get(name):
             child.send_signal(number)
 
     def stop(self, within: float = STOP_WITHIN) -> None:
-        """Ask each to end (SIGTERM), wait, then end what is left, whatever it started included."""
+        """Ask each to end (SIGTERM), wait, then kill the rest, children included."""
         self._stopping.set()
-        # The leaders only: each knows in which order its own should end.
+        # Only the leaders: each ends its own children in the right order.
         for child in list(self._children.values()):
             child.terminate()
         deadline = time.monotonic() + within
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
-        # A process that outlived its leader is our child now.
+        # A process that outlived its leader is now our child.
         for ask in (psutil.Process.terminate, psutil.Process.kill):
             left = psutil.Process().children(recursive=True)
             for process in left:
@@ -106,14 +106,14 @@ class Processes:
             self._stopping.wait(wait)
 
     def _once(self, name: str, command: str) -> int | None:
-        """Run a process to its end and return its exit code; None where the system has no room for it."""
+        """Run a process to its end and return its exit code; None if the system cannot start it."""
         try:
-            child = Popen(command)  # honcho's: a session of its own, all output in one pipe
+            child = Popen(command)  # as honcho starts it: a session of its own, all output in one pipe
         except OSError as error:
             self._events.put(Line(name, f"cannot be started: {error}"))
             return None
         self._children[name] = child
-        if self._stopping.is_set():  # `stop` may have looked before we had it
+        if self._stopping.is_set():  # `stop` may have run before the process was listed
             child.terminate()
         reader = threading.Thread(target=self._read, args=(name, child.stdout), daemon=True)
         reader.start()
@@ -127,15 +127,15 @@ class Processes:
 
 
 def back_off(times: int) -> float:
-    """Return the seconds until a process is started again that has ended so many times."""
+    """Return the seconds until the next start of a process that has ended this often."""
     wait = _FIRST_WAIT
-    for _ in range(min(times, 10) - 1):  # ten doublings are far beyond the longest wait
+    for _ in range(min(times, 10) - 1):  # ten doublings exceed the longest wait
         wait *= 2
     return min(_LONGEST_WAIT, wait)
 
 
 def _adopt_orphans() -> None:
-    """Become the parent of what our children leave behind, so that `stop` finds it (Linux has it)."""
+    """Become the parent of our children's orphans, so that `stop` finds them (Linux only)."""
     libc = ctypes.CDLL(None, use_errno=True)
     if hasattr(libc, "prctl") and libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), f"prctl: {os.strerror(ctypes.get_errno())}")

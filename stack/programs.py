@@ -1,4 +1,4 @@
-"""The commands that are programs of the exporter's own: the stack imports no service."""
+"""Commands that run the exporter's own programs, because the stack imports no service."""
 
 import os
 import sys
@@ -8,7 +8,7 @@ import click
 
 from stack.instance import Instance, on_instance
 
-# Their own options are theirs to read, --help included.
+# They read their own options, --help included.
 _THEIRS = {"ignore_unknown_options": True, "help_option_names": list[str]()}
 
 

@@ -1,4 +1,4 @@
-"""Says what keeps people from hearing of an alert: who cannot be reached, and what nothing uses."""
+"""Finds why people would not get an alert: who has no reachable address, and what nothing uses."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,21 +11,21 @@ from stack.settings import Settings, severities_of
 from stack.settings.plan import CHANNELS, CLIMB, Step, Subject, carrying, step_recipients
 from stack.settings.timetable import WATCHDOG, Entry, timetable
 
-_LINKS = ("webhook_actions", "grafana", "runbooks")  # that messages about alerts hold
+_LINKS = ("webhook_actions", "grafana", "runbooks")  # which carry messages about alerts
 _CHANNELS_OF = {
     "email": ("email",),
     "phone": ("phone", "sms"),
     "telegram": ("telegram",),
-}  # by kind of address
+}  # by the kind of address
 Plans = dict[Subject, list[Entry]]
 _ONLY_HERE = (".localhost", ".internal")
 
 
 @dataclass(frozen=True)
 class Findings:
-    """What is wrong with who is told: errors refuse the settings, warnings are said.
+    """Faults in who is notified: errors refuse the settings, warnings are printed.
 
-    `used` has each channel over which somebody is told, with the severities of what.
+    `used` maps each channel that notifies somebody to the severities it carries.
     """
 
     errors: list[str]
@@ -34,9 +34,9 @@ class Findings:
 
 
 def findings(settings: Settings, now: datetime | None = None) -> Findings:
-    """Return what keeps people from hearing of an alert that fires now, or whenever.
+    """Return why people would not get an alert that fires now, or at any other time.
 
-    The simulated bots harm nobody: of them alone, and of links outside `production`, there are only warnings.
+    Faults that concern only the demo bots, and links outside `production`, are warnings.
     """
     plans = _plans(settings, now or datetime.now(UTC))
     silent = [*_silent(settings, plans), *_unused(settings, plans)]
@@ -81,7 +81,7 @@ def notified(entries: list[Entry]) -> list[Entry]:
 
 
 def _silent(settings: Settings, plans: Plans) -> Iterator[str]:
-    """Yield a line for whatever reaches nobody, those with one reason in one line."""
+    """Yield a line for each alert that reaches nobody; alerts with the same reason share a line."""
     if not carrying(settings, "critical"):
         yield (
             "channels: none is enabled, so nobody would get any alert; "
@@ -105,13 +105,13 @@ def _silent(settings: Settings, plans: Plans) -> Iterator[str]:
         names.append(name)
     for why, names in reasons.items():
         yield (
-            f"{_some(names)}: nobody would get it: {why}; name a channel, or switch it off "
+            f"{_some(names)}: nobody would get it: {why}; name a channel, or turn it off "
             "(alerts.….enabled: false)"
         )
 
 
 def _news(settings: Settings) -> Iterator[str]:
-    """Yield a line where news has no channel: nobody is rung up for it."""
+    """Yield a line if no channel carries news, for which Nightdesk calls nobody."""
     able = carrying(settings, "critical")
     if able and not carrying(settings, "info"):
         yield f"summaries and milestones are sent to nobody: news does not go over {', '.join(able)}"
@@ -129,7 +129,7 @@ def _unused(settings: Settings, plans: Plans) -> Iterator[str]:
 
 
 def _passed_over(settings: Settings) -> Iterator[str]:
-    """Yield a line for each level whose people have no address over its channels: it is passed over."""
+    """Yield a line for each escalation level that is skipped, because no channel of it reaches anyone."""
     now, escalation = datetime.now(UTC), settings.escalation
     if not carrying(settings, "critical"):
         return
@@ -142,12 +142,12 @@ def _passed_over(settings: Settings) -> Iterator[str]:
             )
             whom = step_recipients(asked, Subject("", "", "critical"), Step(CLIMB, 1, 0.0, ""), now)
             if not whom.recipients:
-                way_out = "and is passed over; give one, or another channel"
+                way_out = "and is skipped; add an address, or another channel"
                 yield f"escalation.levels[{index}]: {whom.why}, {way_out}"
 
 
 def _unused_addresses(settings: Settings) -> Iterator[str]:
-    """Yield a line for each contact with an address for which no channel is enabled."""
+    """Yield a line for each address of a contact whose channel is not enabled."""
     if not carrying(settings, "critical"):
         return
     for kind, channels in _CHANNELS_OF.items():
@@ -160,7 +160,7 @@ def _unused_addresses(settings: Settings) -> Iterator[str]:
 
 
 def _links(settings: Settings) -> Iterator[str]:
-    """Yield a line for each address in messages that opens on this machine, or between containers, only."""
+    """Yield a line for each link in messages that opens only on this machine or between containers."""
     if not carrying(settings, "critical"):
         return
     for service in _LINKS:
@@ -176,7 +176,7 @@ def _links(settings: Settings) -> Iterator[str]:
 
 
 def _opens_here_only(host: str) -> bool:
-    """Return whether a name or address means something else, or nothing, to another machine."""
+    """Return whether a name or address means something else, or nothing, on another machine."""
     try:
         address = ip_address(host)
     except ValueError:

@@ -1,4 +1,4 @@
-"""The command `nightdesk reload`, and what tells `nightdesk up --watch` that the settings were edited."""
+"""The command `nightdesk reload`, and the watch over the settings files for `nightdesk up --watch`."""
 
 import os
 import signal
@@ -21,7 +21,7 @@ _LOOK_EVERY = 0.2  # seconds
 @click.command()
 @on_instance
 def reload(instance: Instance) -> int:
-    """Have a running `nightdesk up` read the settings anew, and say whether it did."""
+    """Have a running `nightdesk up` read the settings again, and say whether it did."""
     found = running(instance.data)
     if found is None:
         raise NotDone(f"nothing runs with {instance.data}; `nightdesk up` reads the settings when it starts")
@@ -34,25 +34,25 @@ def reload(instance: Instance) -> int:
         if RELOADED in line or UNCHANGED in line:
             say(line.partition(" ")[2])
             return 0 if RELOADED in line else 1
-    raise NotDone(f"it was asked and has not answered within {_WITHIN:.0f} s; see {log}")
+    raise NotDone(f"it has not answered within {_WITHIN:.0f} s; read {log}")
 
 
 def _new_lines(log: Path, begun: int) -> Iterator[str]:
-    """Yield what is written into a log from now on, for as long as an answer may take."""
+    """Yield the lines written into a log from now on, for as long as an answer may take."""
     deadline = time.monotonic() + _WITHIN
     while time.monotonic() < deadline:
         time.sleep(_LOOK_EVERY)
         if not log.is_file():
             continue
         with log.open("rb") as opened:
-            opened.seek(begun if log.stat().st_size >= begun else 0)  # else it was rotated
+            opened.seek(begun if log.stat().st_size >= begun else 0)  # the log was rotated
             *whole, rest = opened.read().split(b"\n")
             begun = opened.tell() - len(rest)
         yield from (line.decode(errors="replace") for line in whole)
 
 
 class Edits:
-    """The files that settings are read from, and whether somebody has edited one."""
+    """The settings files, and whether somebody has edited one."""
 
     def __init__(self, config: Sequence[Path], settings: Callable[[], Settings]) -> None:
         """`settings` are those in force, which name the directory of bots."""
@@ -60,7 +60,7 @@ class Edits:
         self._seen = self._last = self._look()
 
     def settled(self) -> bool:
-        """Return whether an edit is over: files differ from those before, and not since the last look."""
+        """Return whether an edit is complete: files have changed, but not since the last look."""
         now = self._look()
         last, self._last = self._last, now
         if now == self._seen or now != last:

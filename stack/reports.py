@@ -1,4 +1,4 @@
-"""The command `nightdesk report`: has webhook_actions compute a report, and writes it."""
+"""The command `nightdesk report`: webhook_actions computes a report, and the command writes it."""
 
 import sys
 from pathlib import Path
@@ -13,11 +13,11 @@ from stack.oncall import NotDone, reason
 from stack.settings import Settings
 
 _FORMS = ("text", "html", "pdf", "json")
-_TIMEOUT = 120.0  # seconds: a month of a busy bot takes Prometheus a while
+_TIMEOUT = 120.0  # seconds; a month of a busy bot takes Prometheus this long
 
 
 def fetch(settings: Settings, bot: str, period: str, form: str) -> bytes:
-    """Return a report in a form. Raises NotDone, which says why there is none."""
+    """Return a report in the given format. Raises NotDone with the reason if there is none."""
     file = settings.webhook_actions.tokens.read_file
     url = f"{settings.services.webhook_actions.url}/api/v1/bots/{quote(bot, safe='')}/report"
     query = {"period": period, "format": form}
@@ -33,7 +33,9 @@ def fetch(settings: Settings, bot: str, period: str, form: str) -> bytes:
 
 
 @click.command()
-@click.option("--bot", metavar="NAME", shell_complete=BOTS, help="Of the settings' bots; the only one else")
+@click.option(
+    "--bot", metavar="NAME", shell_complete=BOTS, help="The bot; needed if the settings have several"
+)
 @click.option("--period", default="day", metavar="PERIOD", help="day, week, month or 2026-11-01..2026-11-07")
 @click.option(
     "--format", "form", type=click.Choice(_FORMS), default="text", help="Default: text", metavar="FORM"
@@ -42,9 +44,9 @@ def fetch(settings: Settings, bot: str, period: str, form: str) -> bytes:
 @click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Default: standard output")
 @on_instance
 def report(instance: Instance, bot: str | None, period: str, form: str, out: Path | None) -> None:
-    """Report a bot's day, week, month, or FROM..TO: P&L, trades, incidents and what to think about."""
+    """Report a bot's day, week, month, or FROM..TO: P&L, trades, incidents and suggestions."""
     if form == "pdf" and out is None and sys.stdout.isatty():
-        raise NotDone("a terminal shows no PDF; add --out FILE")
+        raise NotDone("a terminal cannot show a PDF; add --out FILE")
     settings = instance.settings()
     content = fetch(settings, bot or _only(settings), period, form)
     if out is None:
@@ -58,5 +60,5 @@ def report(instance: Instance, bot: str | None, period: str, form: str, out: Pat
 def _only(settings: Settings) -> str:
     """Return the only bot. Raises NotDone if there are several, or none."""
     if len(settings.bots) != 1:
-        raise NotDone(f"--bot: say of which bot: {', '.join(settings.bots) or 'none is watched'}")
+        raise NotDone(f"--bot: name the bot: {', '.join(settings.bots) or 'none is watched'}")
     return next(iter(settings.bots))

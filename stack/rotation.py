@@ -1,4 +1,4 @@
-"""Rotates bots' logs: by logrotate where it is installed, else the same way by itself."""
+"""Rotates bots' logs: with logrotate if it is installed, else in the same way by itself."""
 
 import gzip
 import json
@@ -19,7 +19,8 @@ from stack.logrotate import logrotate, rotated_logs
 from stack.settings import Settings
 from stack.settings.observability import Logs
 
-EVERY: Final = 60.0  # seconds: a log that grows by 1 MB a second is then no more than half above its size
+# seconds: until then a log that grows by 1 MB a second exceeds its size by at most a half
+EVERY: Final = 60.0
 _WITHIN: Final = 600.0  # seconds for logrotate, which compresses
 _DIGITS: Final = {"Y": 4, "m": 2, "d": 2, "H": 2, "M": 2, "S": 2}
 
@@ -38,7 +39,7 @@ class Rotation:
         self._said: set[str] = set()
 
     def turn(self) -> list[str]:
-        """Rotate the due logs; return the errors, each once until it is over."""
+        """Rotate the due logs; return the errors, each only once until it ends."""
         settings = self._settings()
         paths = rotated_logs(settings)
         try:
@@ -69,14 +70,14 @@ class Rotation:
         try:
             last = json.loads(state.read_text(encoding="utf-8")) if state.exists() else {}
         except ValueError as error:
-            yield f"{state} is not understood ({error}); each log's day begins now"
+            yield f"{state} is unreadable ({error}); each log's day begins now"
         for path in paths:
             try:
                 if due(path, logs, last.setdefault(str(path), self._now()), self._now()):
                     rotate(path, logs, self._now())
                     last[str(path)] = self._now()
             except FileNotFoundError:
-                continue  # the bot has not written yet
+                continue  # the bot has not written it yet
             except OSError as error:
                 yield f"{path} is not rotated: {error}"
         new = state.with_suffix(".new")
@@ -85,7 +86,7 @@ class Rotation:
 
 
 def find_logrotate() -> str | None:
-    """Return the path of logrotate, which Debian keeps in root's PATH only; None without one."""
+    """Return the path of logrotate, which Debian has only in root's PATH; None without one."""
     return shutil.which("logrotate", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 
 
@@ -101,7 +102,7 @@ def rotate(path: Path, logs: Logs, now: float) -> None:
     """Rename a log, and delete rotated ones that are too old or too many. Raises OSError."""
     aside = path.with_name(path.name + datetime.fromtimestamp(now).astimezone().strftime(logs.suffix))
     if aside.exists() or aside.with_name(f"{aside.name}.gz").exists():
-        raise FileExistsError(f"{aside} is there already")
+        raise FileExistsError(f"{aside} exists")
     about = path.stat()
     if logs.copy_truncate:
         shutil.copy2(path, aside)

@@ -1,4 +1,4 @@
-"""The plan in Alertmanager's terms: its receivers, and which alert of which bot goes to which."""
+"""The notification plan in Alertmanager's terms: its receivers, and the route of each alert of each bot."""
 
 from stack.settings import Settings
 from stack.settings.plan import PUT_OFF, carrying, of_alert, of_alertmanager, own_addresses, shared_addresses
@@ -10,10 +10,10 @@ _CHANNELS = ("email", "slack", "telegram")
 def routes(settings: Settings) -> dict[str, object]:
     """Return the plan as data for alertmanager.jsonnet.
 
-    `receivers`: by name the channel and the addresses; those of the desk are named as their channels.
-    `channels`: by severity and alert the channels; `foreign`: by severity those of other people's rules.
-    `owned`: by bot and channel the receiver that takes the place of the desk's.
-    `put_off`: the severities that wait for the end of quiet hours.
+    `receivers`: by name, the channel and the addresses; the desk's receivers have the names of their
+    channels. `channels`: by severity and alert, the channels; `foreign`: by severity, those of other people's
+    rules. `owned`: by bot and channel, the receiver that replaces the desk's. `put_off`: the severities that
+    wait for the end of quiet hours.
     """
     able = [channel for channel in _CHANNELS if channel in carrying(settings, "meta")]
 

@@ -19,7 +19,7 @@ _rota = click.argument("rota", shell_complete=names_of(lambda settings: settings
 
 
 @click.group("on-call", invoke_without_command=True)
-@click.option("--at", metavar="TIME", help="At another time than now: 2026-12-24T18:00")
+@click.option("--at", metavar="TIME", help="At this time instead of now: 2026-12-24T18:00")
 @as_json
 @on_instance
 def oncall(instance: Instance, at: str | None, as_json: bool) -> None:
@@ -59,10 +59,10 @@ def override(
 
 @oncall.command()
 @_rota
-@click.option("--from", "one", required=True, metavar="TIME", help="In the one's shift")
-@click.option("--with", "other", required=True, metavar="TIME", help="In the other's shift")
+@click.option("--from", "one", required=True, metavar="TIME", help="A time in the first person's shift")
+@click.option("--with", "other", required=True, metavar="TIME", help="A time in the second person's shift")
 @click.option(
-    "--for", "length", type=TIME, metavar="LENGTH", help="1h, 1d; of both; default: the whole shifts"
+    "--for", "length", type=TIME, metavar="LENGTH", help="How much of both shifts: 1h, 1d; default: all"
 )
 @on_instance
 def swap(instance: Instance, rota: str, one: str, other: str, length: Duration | None) -> None:
@@ -80,7 +80,7 @@ def cancel(instance: Instance, override: int) -> None:
 
 
 def with_made(settings: Settings, at: str | None) -> tuple[Settings, str]:
-    """Return settings with the overrides made at run time, and what to say where these are unknown."""
+    """Return settings with the overrides made at run time, and a warning if these are unknown."""
     if not settings.escalation.rotas:
         return settings, ""
     try:

@@ -1,4 +1,4 @@
-"""Writes the JSON Schema of monitoring.yaml, so that an editor completes and checks what a user writes."""
+"""Writes the JSON Schema of monitoring.yaml, with which an editor completes and checks it."""
 
 import json
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from stack.printing import show_json
 from stack.settings import Settings
 from stack.settings.load import DEFAULTS
 
-_FILLED_IN = ("control", "restart")  # of a bot: its source, where nothing else is said
+_FILLED_IN = ("control", "restart")  # of a bot: its source, if nothing else is given
 
 
 @click.command()
@@ -22,7 +22,7 @@ def schema() -> None:
 
 
 def write_schema(data: Path) -> Path:
-    """Write the schema into a data directory, where an editor finds it by a line of the settings file."""
+    """Write the schema into a data directory; a line of the settings file points the editor there."""
     file = data / "schema.json"
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(user_schema()), encoding="utf-8")
@@ -30,7 +30,7 @@ def write_schema(data: Path) -> Path:
 
 
 def user_schema() -> dict[str, Any]:
-    """Return the schema of the file that a user writes: what has a default is not required there."""
+    """Return the schema of the user's file, in which keys with a default are optional."""
     schema = Settings.model_json_schema()
     defaults = yaml.safe_load(DEFAULTS.read_text(encoding="utf-8"))
     _lift(schema, defaults, schema["$defs"])
@@ -40,7 +40,7 @@ def user_schema() -> dict[str, Any]:
 
 
 def _lift(schema: dict[str, Any], given: object, definitions: dict[str, Any]) -> None:
-    """Take from `required`, in all that the mapping `given` reaches, the keys that it holds."""
+    """Remove from `required`, wherever the mapping `given` reaches, the keys that it holds."""
     if not isinstance(given, dict):
         return
     for one in _alternatives(schema, definitions):
@@ -53,7 +53,7 @@ def _lift(schema: dict[str, Any], given: object, definitions: dict[str, Any]) ->
 
 
 def _alternatives(schema: dict[str, Any], definitions: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield the object schemas that a schema stands for, references and alternatives followed."""
+    """Yield the object schemas behind a schema, with references and alternatives resolved."""
     if reference := schema.get("$ref"):
         yield from _alternatives(definitions[reference.rpartition("/")[2]], definitions)
     for part in schema.get("anyOf", ()):

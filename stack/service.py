@@ -16,7 +16,7 @@ from stack.oncall import NotDone
 from stack.settings import Settings, own_secrets
 
 _SYSTEM = Path("/etc/systemd/system")
-# Hardening without file namespaces, which a user's own manager cannot always make (Ubuntu 24.04).
+# Hardening without file namespaces, which a user's own manager cannot always create (Ubuntu 24.04).
 _HARDENED = (
     "NoNewPrivileges=yes", "RestrictSUIDSGID=yes", "RestrictRealtime=yes", "RestrictNamespaces=yes",
     "LockPersonality=yes", "SystemCallArchitectures=native",
@@ -39,12 +39,12 @@ class Unit:
 
     @property
     def file(self) -> Path:
-        """Where the unit is written."""
+        """The path of the unit."""
         own = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "systemd/user"
         return (_SYSTEM if self.user else own) / f"{self.name}.service"
 
     def systemctl(self, *words: str) -> None:
-        """Have systemd do something. Raises NotDone."""
+        """Run systemctl. Raises NotDone."""
         _run(["systemctl", *([] if self.user else ["--user"]), *words])
 
 
@@ -57,11 +57,11 @@ def unit_text(settings: Settings, instance: Instance, user: str | None) -> str:
     command += ["--port-offset", str(instance.port_offset)] if instance.port_offset else []
     hardened = [] if raising(settings) else [*_HARDENED]
     if user and hardened:
-        # Secrets that are absent are generated, so their directories are written to, too.
+        # Absent secrets are generated, so the unit may write their directories too.
         written = dict.fromkeys([data, *(file.parent for file in own_secrets(settings))])
         hardened += [*_HARDENED_SYSTEM, *(f"ReadWritePaths={_quoted(f'-{path}')}" for path in written)]
     lines = [
-        "# Written by `nightdesk service install`; `nightdesk service remove` takes it away.",
+        "# Written by `nightdesk service install`; `nightdesk service remove` removes it.",
         "[Unit]",
         "Description=Nightdesk watches trading bots",
         *(["Wants=network-online.target", "After=network-online.target"] if user else []),
@@ -86,23 +86,23 @@ def unit_text(settings: Settings, instance: Instance, user: str | None) -> str:
 
 
 def raising(settings: Settings) -> list[str]:
-    """Return the programs of the settings that become another user, which no hardened unit lets them do."""
+    """Return the programs in the settings that become another user, which a hardened unit does not allow."""
     programs = settings.actions.programs.items()
     return [name for name, command in programs if Path(command[0]).name in _RAISING]
 
 
 @click.command()
 @click.argument("act", type=click.Choice(["install", "remove"]))
-@click.option("--system", is_flag=True, help="Of the whole system (as root); else your own")
-@click.option("--as", "run_as", metavar="USER", help="Whom a system service runs as")
-@click.option("--name", default="nightdesk", metavar="NAME", help="Of the unit; default: nightdesk")
+@click.option("--system", is_flag=True, help="Install it for the whole system (as root) instead of for you")
+@click.option("--as", "run_as", metavar="USER", help="The user that a system service runs as")
+@click.option("--name", default="nightdesk", metavar="NAME", help="The unit's name; default: nightdesk")
 @on_instance
 def service(instance: Instance, act: str, system: bool, run_as: str | None, name: str) -> None:
     """Install a systemd service that runs `nightdesk up` after reboot and logout, or remove it."""
     for program in ("systemctl", "loginctl"):
         if shutil.which(program) is None:
             raise NotDone(
-                f"{program} is not on PATH: this system has no systemd; run `nightdesk up` by its own"
+                f"{program} is not on PATH: this system has no systemd; run `nightdesk up` with its own service manager"
             )
     unit = Unit(name, _owner(run_as) if system else None)
     if act == "remove":
@@ -127,7 +127,7 @@ def _install(unit: Unit, instance: Instance) -> None:
         print(
             f"warning: it is not hardened: actions.programs.{', '.join(names)} could not become another user"
         )
-    if unit.user is None:  # else a logout ends it, and a reboot does not begin it
+    if unit.user is None:  # else it ends with a logout, and does not start after a reboot
         _run(["loginctl", "enable-linger", pwd.getpwuid(os.getuid()).pw_name])
     unit.systemctl("daemon-reload")
     unit.systemctl("enable", unit.file.name)
@@ -139,7 +139,7 @@ def _install(unit: Unit, instance: Instance) -> None:
 
 
 def remove(unit: Unit) -> None:
-    """Stop a service and take its unit away. Raises NotDone."""
+    """Stop a service and remove its unit. Raises NotDone."""
     if not unit.file.is_file():
         raise NotDone(f"{unit.file}: no such file, so there is nothing to remove")
     unit.systemctl("disable", "--now", unit.file.name)
@@ -149,7 +149,7 @@ def remove(unit: Unit) -> None:
 
 
 def _owner(run_as: str | None) -> str:
-    """Return whom a system service runs as. Raises NotDone."""
+    """Return the user that a system service runs as. Raises NotDone."""
     user = run_as or os.environ.get("SUDO_USER") or "root"
     if user == "root":
         raise NotDone("--as: name the user that Nightdesk runs as; it does not need root")
@@ -163,6 +163,6 @@ def _run(command: Sequence[str]) -> None:
 
 
 def _quoted(word: str) -> str:
-    """Return a word as a unit's line takes it, whatever is in it; `$` counts in ExecStart alone."""
+    """Return a word quoted for a unit's line; `$` matters in ExecStart only."""
     escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
     return f'"{escaped}"'

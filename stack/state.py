@@ -1,4 +1,4 @@
-"""The commands `nightdesk status` and `nightdesk bots`: how all is, for a person or as JSON."""
+"""The commands `nightdesk status` and `nightdesk bots`: the state of everything, for a person or as JSON."""
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -25,7 +25,7 @@ _TIMEOUT = 3.0  # seconds; a part on the same machine answers within millisecond
 
 @dataclass(frozen=True)
 class Part:
-    """One process of the stack; `problem` is None where it is well, else it `said` something, or nothing."""
+    """One process of the stack. If it is not well, `problem` says so and `said` has its answer, if any."""
 
     name: str
     url: str
@@ -38,7 +38,7 @@ class Part:
 
 
 def parts(settings: Settings) -> list[Part]:
-    """Return how each process of the parts is that alerts depend on."""
+    """Return the state of each process that alerts depend on."""
     found: list[tuple[str, Address]] = [
         (name if number == 1 else f"{name}-{number}", one)
         for name in _HEALTH
@@ -64,7 +64,7 @@ def _part(settings: Settings, name: str, address: Address) -> Part:
 @as_json
 @on_instance
 def status(instance: Instance, as_json: bool) -> int:
-    """Say once how the bots are, what fires, what is open and which parts run; 1 where any of it is down."""
+    """Print the state of the bots, alerts, incidents and parts; exit with 1 if a bot or part is down."""
     settings = instance.settings()
     running = parts(settings)
     try:
@@ -84,7 +84,7 @@ def status(instance: Instance, as_json: bool) -> int:
 @as_json
 @on_instance
 def bots(instance: Instance, as_json: bool) -> None:
-    """List the bots: how each is, what it earned, what it runs and what cannot be done to it."""
+    """List the bots: state, profit, version, and what Nightdesk cannot do to them."""
     settings = instance.settings()
     found = read_status(settings)
     try:
@@ -106,7 +106,7 @@ def _row(settings: Settings, one: BotState, bot: Bot | None) -> tuple[str, ...]:
     state = "not seen yet" if one.up is None else one.state or "up" if one.up else "DOWN"
     earned = "unknown" if one.profit_loss is None else f"{one.profit_loss:+,.2f} {one.currency}"
     source = settings.bots[one.name].source.type
-    runs = f"{source} {bot.version or 'of unknown version'}" if bot else source
+    runs = f"{source} {bot.version or 'unknown version'}" if bot else source
     cannot = ", ".join(each.action for each in bot.cannot) or "nothing is missing" if bot else "unknown"
     return one.name, state, earned, runs, cannot
 

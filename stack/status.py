@@ -1,4 +1,4 @@
-"""Reads the state of the stack for a person: each bot, the alerts that fire, the incidents that are open."""
+"""Reads the state of the stack for a person: each bot, the firing alerts, the open incidents."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,17 +9,17 @@ from clients.stack_requests import stack_request
 from stack.failure import Failure
 from stack.settings import Settings
 
-_TIMEOUT = 3.0  # seconds; a service of ours on the same machine answers within milliseconds
+_TIMEOUT = 3.0  # seconds; our services on this machine answer within milliseconds
 _SERIES = '{__name__=~"trading_bot_up|trading_bot_state|trading_bot_profit_loss|ALERTS",drill=""}'
 
 
 class Unreachable(Failure):
-    """A service that does not answer as it should; the message names it and its address."""
+    """A service without a usable answer. The message names it and its address."""
 
 
 @dataclass(frozen=True)
 class BotState:
-    """One bot: whether it is up, its state, its profit or loss; None is not known."""
+    """One bot: whether it is up, its state, its profit or loss; None is unknown."""
 
     name: str
     up: bool | None
@@ -42,7 +42,7 @@ class Status:
     incidents: int | None
 
     def summary(self) -> str:
-        """Return the line without what changes all the time."""
+        """Return the line without the figures that change all the time."""
         return " | ".join([", ".join(map(str, self.bots)) or "no bots", self._alerts()])
 
     def __str__(self) -> str:
@@ -81,7 +81,7 @@ def read_status(settings: Settings) -> Status:
 
 
 def ask_prometheus(settings: Settings, query: str) -> tuple[Sample, ...]:
-    """Return what Prometheus answers to a query. Raises Unreachable."""
+    """Return Prometheus's answer to a query. Raises Unreachable."""
     try:
         return Observer(settings.services.prometheus.urls, [], _TIMEOUT, settings.web).ask(query)
     except Unanswered as error:
@@ -92,12 +92,12 @@ def ask_prometheus(settings: Settings, query: str) -> tuple[Sample, ...]:
 
 
 def by_bot(samples: Sequence[Sample], name: str) -> dict[str, float]:
-    """Return the values of a metric by their bots."""
+    """Return the values of a metric by bot."""
     return {each.labels["bot"]: each.value for each in samples if each.labels["__name__"] == name}
 
 
 def _firing(samples: Sequence[Sample]) -> tuple[str, ...]:
-    """Return `Alert (bot)` for each alert that fires, without the one that always does."""
+    """Return `Alert (bot)` for each firing alert, without the watchdog's, which always fires."""
     return tuple(
         sorted(
             labels["alertname"] + (f" ({labels['bot']})" if "bot" in labels else "")

@@ -1,4 +1,4 @@
-"""The command `nightdesk uninstall`: takes away what is outside its directory, and says what stays."""
+"""The command `nightdesk uninstall`: removes what is outside its directory, and says what stays."""
 
 import os
 import shutil
@@ -12,24 +12,26 @@ from stack.service import Unit, remove
 
 
 @click.command()
-@click.option("--name", default="nightdesk", metavar="NAME", help="Of the unit; default: nightdesk")
+@click.option("--name", default="nightdesk", metavar="NAME", help="The unit's name; default: nightdesk")
 @click.option("--data-too", is_flag=True, help="Delete incidents, trades and history, too")
 @on_instance
 def uninstall(instance: Instance, name: str, data_too: bool) -> None:
-    """Stop and remove the systemd service; delete the data if that is wanted; say what stays."""
+    """Stop and remove the systemd service, delete the data on request, and say what stays."""
     data = instance.data.absolute()
     if data_too and data.exists() and not (data / LOCK).is_file():
         raise NotDone(
-            f"{data}: is no data directory of Nightdesk, so nothing is deleted; name it: --data DIR"
+            f"{data}: is not a data directory of Nightdesk, so nothing is deleted; name it: --data DIR"
         )
     for unit in (Unit(name, None), Unit(name, "root")):
         if not unit.file.is_file():
             continue
         if unit.user and os.geteuid():
-            raise NotDone(f"{unit.file} is the system's: run this by sudo")
+            raise NotDone(f"{unit.file} belongs to the system: run this with sudo")
         remove(unit)
     if found := running(data):
-        raise NotDone(f"it still runs as process {found[0]}, which no service started; stop that, then again")
+        raise NotDone(
+            f"it still runs as process {found[0]}, which no service started; stop it, then run this again"
+        )
     if data_too and data.exists():
         shutil.rmtree(data)
         say(f"deleted {data}")

@@ -37,19 +37,19 @@ _SHARED = (
 
 
 class CannotStart(Failure):
-    """Why the stack cannot run here, with the way out; nothing of it is running."""
+    """Why the stack cannot run here, and how to fix it. Nothing of it runs."""
 
 
 @click.command()
-@click.option("--ha", is_flag=True, help="Several of each part")
+@click.option("--ha", is_flag=True, help="Run several of each part")
 @click.option("--replica", type=int, metavar="N", help="Run only the parts of machine N")
 @click.option("--for", "duration", type=TIME, metavar="TIME", help="Stop by itself after 30s, 5m, …")
-@click.option("--watch", "watched", is_flag=True, help="Read the settings anew after each edit of them")
+@click.option("--watch", "watched", is_flag=True, help="Reload the settings after each edit")
 @on_instance
 def up(instance: Instance, ha: bool, replica: int | None, duration: Duration | None, watched: bool) -> int:
-    """Run the stack until a signal or the end of `--for`; SIGHUP has it read the settings anew.
+    """Run the stack until a signal or the end of `--for`; SIGHUP reloads the settings.
 
-    What ends is started again.
+    A process that ends is restarted.
     """
     data = instance.data.absolute()
     instance = replace(instance, data=data, config=(*instance.config, HA) if ha else instance.config)
@@ -82,7 +82,7 @@ def up(instance: Instance, ha: bool, replica: int | None, duration: Duration | N
 
 
 def _warn(settings: Settings) -> None:
-    """Say what would not be seen, or would reach nobody."""
+    """Print warnings about losses that nobody would see, and alerts that would reach nobody."""
     found = reachability.findings(settings)
     unarmed = [*drawdown.unarmed(settings), *limits.unarmed(settings)]
     for line in filter(None, [*unarmed, *found.errors, *found.warnings, dead_man.missing(settings)]):
@@ -90,7 +90,7 @@ def _warn(settings: Settings) -> None:
 
 
 def _services(settings: Settings, instance: Instance, build: Path, replica: int | None) -> list[LocalService]:
-    """Return the processes that are run here. Raises CannotStart and MissingBinary."""
+    """Return the processes that run here. Raises CannotStart and MissingBinary."""
     data, options, extra = instance.data, instance.words(), list[LocalService]()
     if settings.services.webhook_actions.replicas and not settings.webhook_actions.database_url_file:
         if replica is not None:
@@ -115,7 +115,7 @@ class _Now:
         self._build, self._readers = build, readers
 
     def settings(self) -> Settings:
-        """Return them."""
+        """Return the settings."""
         return self._settings
 
     def status(self) -> Status:
@@ -123,11 +123,11 @@ class _Now:
         return read_status(self._settings)
 
     def tell(self, summary: str, description: str) -> None:
-        """Tell every channel of Alertmanager. Raises NobodyTold."""
+        """Notify every channel of Alertmanager. Raises NotDelivered."""
         send_notice(self._settings, "meta", summary, description)
 
     def reload(self) -> Iterable[str]:
-        """Render what the files say now, and return who reads it. Raises NotReloaded."""
+        """Render the files' settings, and return which parts read them. Raises NotReloaded."""
         try:
             settings = self._instance.settings()
             keys.generate(settings)
@@ -138,7 +138,7 @@ class _Now:
         except (SettingsError, RenderError, OSError) as error:
             raise NotReloaded(str(error)) from error
         self._settings = settings
-        # Prometheus drops alerts for seconds after each reload, until it knows its Alertmanagers again.
+        # After each reload Prometheus drops alerts for seconds, until it knows its Alertmanagers again.
         return [name for name in self._readers if not (same and name.partition("-")[0] == _PROMETHEUS)]
 
 
@@ -153,7 +153,7 @@ def _refuse_without_secrets(settings: Settings, instance: Instance) -> None:
 
 @contextmanager
 def only_one(instance: Instance) -> Iterator[None]:
-    """Hold the data directory for one stack, with word of it. Raises CannotStart where another has it."""
+    """Lock the data directory for this stack. Raises CannotStart if another stack has it."""
     data = instance.data
     try:
         data.mkdir(parents=True, exist_ok=True)
@@ -180,7 +180,7 @@ def only_one(instance: Instance) -> Iterator[None]:
 
 
 def check_ports(services: Sequence[LocalService]) -> None:
-    """Raise CannotStart that names each port which something else listens on."""
+    """Raise CannotStart, which names each port that another program uses."""
     taken = []
     for service in services:
         family = socket.AF_INET6 if ":" in service.bind else socket.AF_INET
@@ -194,12 +194,12 @@ def check_ports(services: Sequence[LocalService]) -> None:
                     f"({os.strerror(error.errno or 0)})"
                 )
     if taken:
-        taken.append("Stop what listens there, or move every port of this stack: --port-offset 100")
+        taken.append("Stop that program, or move every port of this stack: --port-offset 100")
         raise CannotStart("\n".join(taken))
 
 
 def addresses(services: Sequence[LocalService], logs: ServiceLogs) -> str:
-    """Return the table of what to open, and where the logs are."""
+    """Return the table of addresses to open, and where the logs are."""
     width = max(len(service.name) for service in services)
     lines = [f"  {service.name:<{width}}  {service.link}" for service in services]
     return "\n".join(["", *lines, "", f"  logs in {logs.directory}; Ctrl-C stops everything", ""])

@@ -1,4 +1,4 @@
-"""Watches processes for a person: waits until all are healthy, shows the state, says what ended."""
+"""Watches processes for a person: waits until all are healthy, shows the state, reports ends."""
 
 import signal
 import threading
@@ -20,12 +20,12 @@ from stack.settings.web import Web
 from stack.status import Status, Unreachable
 
 HEALTHY_WITHIN = 120.0  # seconds for all services together: a busy machine starts a dozen in a minute
-LOUD = 5  # ends without a steady run between, from which on it is said loudly, and people are told
-_TELL_EVERY = 60  # ends, about an hour of them, until people are told again
-_ASK_EVERY = 0.25  # seconds between two looks at a service that is not healthy yet
+LOUD = 5  # ends without a steady run between, from which on people are notified
+_TELL_EVERY = 60  # ends, about an hour of them, until people are notified again
+_ASK_EVERY = 0.25  # seconds between two checks of a service that is not healthy yet
 _UPKEEP_EVERY = 60.0  # seconds
 RELOADED, UNCHANGED = "the settings were reloaded", "the settings stay unchanged"
-_REFRESH = 2.0  # seconds between two readings of the state
+_REFRESH = 2.0  # seconds between two reads of the state
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Stop:
 
 
 class NotReloaded(Exception):
-    """Settings that cannot be used; what runs goes on with those before. The message says why."""
+    """Unusable settings; the processes keep the old ones. The message says why."""
 
 
 class Screen:
@@ -65,18 +65,18 @@ class Screen:
         self._shown = ""
 
     def say(self, text: str) -> None:
-        """Print a line of its own."""
+        """Print a line."""
         say(text)
 
     def show(self, status: Status) -> None:
-        """Print the state when more than the money has changed."""
+        """Print the state if more than the money has changed."""
         if status.summary() != self._shown:
             self.say(f"{time.strftime('%H:%M:%S')} {status}")
             self._shown = status.summary()
 
 
 class Watch:
-    """Watches the processes of a Procfile from their start to their end."""
+    """Watches the processes of a Procfile from start to end."""
 
     def __init__(
         self,
@@ -90,12 +90,11 @@ class Watch:
         upkeep: Callable[[], Iterable[str]] = tuple,
         edited: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`upkeep` is done over and over and returns what a person must know of it.
+        """`upkeep` runs at intervals and returns what a person must know.
 
-        `edited` says whether settings were since it was asked last; `reload` reads them anew and returns
-        who is to be told by SIGHUP; it may raise NotReloaded.
-
-        `tell` brings a summary and a description to people; it may raise NobodyTold.
+        `edited` returns whether the settings changed since the last call; `reload` reads them and returns
+        which parts need SIGHUP; it may raise NotReloaded. `tell` sends a summary and a description to people;
+        it may raise NotDelivered.
         """
         self._events: SimpleQueue[Any] = SimpleQueue()
         self._reload, self._tell, self._upkeep, self._edited = reload, tell, upkeep, edited
@@ -106,10 +105,10 @@ class Watch:
         self._unreachable = ""
 
     def run(self, welcome: str, read: Callable[[], Status], duration: float | None) -> int:
-        """Start all, say `welcome` once all are healthy, show what `read` returns, stop all when asked to.
+        """Start all, print `welcome` once all are healthy, show what `read` returns, stop all on request.
 
-        What ends is started again. Returns 0 for a signal; after `duration` seconds 1 where a process is not
-        healthy.
+        Processes that end are restarted. Returns 0 after a signal; after `duration` seconds, 1 if a process
+        is not healthy.
         """
         ends = time.monotonic() + duration if duration is not None else None
         with self._signals():
@@ -197,13 +196,13 @@ class Watch:
             self._events.put(Word(str(error)))
 
     def _outcome(self) -> int:
-        """Return the exit code of a run that had its time."""
+        """Return the exit code after the run's duration."""
         for name in self._down:
             self._note(self._with_last_lines(name, f"{name} is not healthy"))
         return 1 if self._down else 0
 
     def _note(self, text: str) -> None:
-        """Say something that is worth keeping: with its time, and in a log too."""
+        """Print something worth keeping: with its time, and into a log too."""
         now = datetime.now().astimezone()
         self._screen.say(f"{now:%H:%M:%S} {text}")
         self._logs.write("nightdesk", f"{now.isoformat(timespec='seconds')} {text}")
@@ -214,7 +213,7 @@ class Watch:
         )
 
     def _pass_on(self) -> None:
-        """Reload the settings, and make every part read the files that follow from them."""
+        """Reload the settings, and make every part read its new files."""
         try:
             told = list(self._reload())
         except NotReloaded as error:
@@ -231,7 +230,7 @@ class Watch:
                 self._logs.write(event.name, event.text)
 
     def _follow(self, read: Callable[[], Status]) -> None:
-        """Report each service that becomes healthy, and once all were the state over and over."""
+        """Report each service that becomes healthy; once all are, show the state at intervals."""
         due = 0.0
         while not self._over.wait(_ASK_EVERY):
             for name in list(self._down):
@@ -272,8 +271,8 @@ class Watch:
 
 
 def answers(url: str, web: Web) -> bool:
-    """Return whether what listens there is well."""
+    """Return whether a service answers as healthy."""
     try:
         return ask(stack_request(web, "GET", url, 2.0)).ok
-    except (NoAnswer, OSError):  # OSError: the password cannot be read, which whoever asks next says
+    except (NoAnswer, OSError):  # OSError: the password is unreadable; the next caller reports it
         return False

@@ -18,14 +18,14 @@ Group = tuple[list[Subject], list[Entry]]
 
 
 def show(settings: Settings, alert: str, bot: str | None, at: str | None, as_json: bool) -> str:
-    """Return the plan of an alert ("" for every one) as text. Raises SettingsError for an unknown name."""
+    """Return the plan of an alert ("" for all) as text. Raises SettingsError for an unknown name."""
     when = _moment(settings, at)
     groups = grouped(settings, _subjects(settings, alert, bot), when)
     if as_json:
         return json.dumps([_data(group) for group in groups], indent=2)
     zone = ZoneInfo(settings.timezone)
     lines = [
-        f"profile {settings.profile}, fired at {when.astimezone(zone):%Y-%m-%d %H:%M %Z}, nobody answers"
+        f"profile {settings.profile}, fired at {when.astimezone(zone):%Y-%m-%d %H:%M %Z}, nobody acknowledges"
     ]
     for subjects, entries in groups:
         lines += ["", _title(settings, subjects), *_aligned(entries)]
@@ -33,7 +33,7 @@ def show(settings: Settings, alert: str, bot: str | None, at: str | None, as_jso
 
 
 def grouped(settings: Settings, subjects: Sequence[Subject], when: datetime) -> list[Group]:
-    """Return alerts with equal recipients in groups, each with its timetable, the most urgent first."""
+    """Return groups of alerts with equal recipients, each with its timetable, the most urgent first."""
     groups: dict[tuple[str, tuple[Entry, ...]], Group] = {}
     for one in subjects:
         entries = timetable(settings, one, when)
@@ -71,7 +71,7 @@ def _subjects(settings: Settings, alert: str, bot: str | None) -> list[Subject]:
 
 
 def every_subject(settings: Settings) -> list[Subject]:
-    """Return every alert that is on, of every bot."""
+    """Return every enabled alert of every bot."""
     return _subjects(settings, "", None)
 
 

@@ -12,7 +12,7 @@ from stack.settings import Settings, load
 from stack.settings.timetable import HEAD, Entry, rows
 from stack.who import every_subject, grouped
 
-_WHEN = datetime(2026, 3, 10, 12, tzinfo=UTC)  # within hours at which news is sent
+_WHEN = datetime(2026, 3, 10, 12, tzinfo=UTC)  # within the hours for news
 _TEXT = """# Who is told, over what, when
 
 <!-- Written by `python -m stack.who_doc`; change that, stack/settings/plan.py or the defaults. -->

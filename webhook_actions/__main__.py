@@ -22,33 +22,31 @@ from webhook_actions.web.limit import OnceASecond
 
 log = logging.getLogger(__name__)
 
-_AT_ONCE = (
-    256  # connections taken before it is looked at which have to go: well below a process's 1,024 files
-)
-# Seconds after which a busy thread gives way to the event loop, which waits for its turn after each answer
-# of the database: by Python's own 5 ms a hundred of these would be half a second.
+_AT_ONCE = 256  # connections accepted before the loop checks their limit: well below a process's 1,024 files
+# Seconds after which a busy thread yields to the event loop, which waits its turn after each answer of the
+# database: with Python's own 5 ms a hundred answers would take half a second.
 _SWITCH = 0.0005
-_THREADS = 72  # at most: one for each worker that settings allow, and some; they are started when needed
+_THREADS = 72  # at most: one for each worker that settings allow, and some spare; threads start when needed
 
 
 class _Web(uvicorn.Server):
-    """Leaves signals to `serve`: uvicorn raises them again once it has ended, before all else is stopped."""
+    """Leaves signals to `serve`: uvicorn would raise them again before everything else has stopped."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Capture none."""
+        """Capture no signal."""
         yield
 
     def stop(self) -> None:
-        """Answer what was asked, then end."""
+        """Answer open requests, then end."""
         self.should_exit = True
 
 
 def _web(
     app: EngineSwitch, bind: str, port: int, tls: WebConfig | None, proxies: Sequence[str]
 ) -> uvicorn.Config:
-    """Return how HTTP is served; only `proxies` may say for whom they ask."""
-    for name in ("uvicorn.error", "asyncio"):  # what others send, and how often, decides what these say
+    """Return the HTTP server; only `proxies` may say for whom they ask."""
+    for name in ("uvicorn.error", "asyncio"):  # others decide how often these would log
         logging.getLogger(name).addFilter(OnceASecond())
     connections = Connections(tls.context() if tls else None)
     return uvicorn.Config(
@@ -87,7 +85,7 @@ async def serve(read: Callable[[], Settings], replica: int, data: Path, tls: Web
 
 
 def main() -> int:
-    """Read the options, serve, and return the exit code: 2 for settings that cannot be used."""
+    """Read the options, serve, and return the exit code: 2 for unusable settings."""
     parser = argparse.ArgumentParser(prog="webhook_actions", description=__doc__)
     add_arguments(parser)
     add_replica(parser)

@@ -1,4 +1,4 @@
-"""The HTTP side: takes Alertmanager's webhooks, shows metrics, and carries the API and the on-call page."""
+"""The HTTP side: takes Alertmanager's webhooks, serves metrics, the API and the on-call page."""
 
 import asyncio
 import logging
@@ -26,13 +26,13 @@ from webhook_actions.web.limit import OnceASecond, RateLimit, TooManyFailures
 from webhook_actions.web.schedules import Schedules
 
 log = logging.getLogger(__name__)
-log.addFilter(OnceASecond())  # others decide how often there is something to say
+log.addFilter(OnceASecond())  # others decide how often these would log
 
 Reload = Callable[[], Awaitable[str | None]]
 
 _WEBHOOK = "/api/v1/alerts"
-_AT_ONCE = 65_536  # bytes that are read so quickly that no request notices; more is read in a thread
-_PROBLEMS = 20  # that an answer lists
+_AT_ONCE = 65_536  # bytes that are parsed without a noticeable delay; a larger body is parsed in a thread
+_PROBLEMS = 20  # problems that an answer lists
 
 
 def build(
@@ -70,7 +70,7 @@ def build(
 
     @app.post(_WEBHOOK, dependencies=[Depends(receive)])
     async def alerts(request: Request) -> dict[str, Any]:
-        """Take a webhook of Alertmanager, version 4; nothing of it is lost once this answered 200."""
+        """Take a webhook of Alertmanager, version 4; after a 200 nothing of it can be lost."""
         good, problems = await _read(request, metrics)
         try:
             async with pool.transaction() as connection:
@@ -110,9 +110,9 @@ def build(
 
 
 async def _read(request: Request, metrics: Metrics) -> tuple[list[payload.Alert], list[str]]:
-    """Return the good alerts of a webhook and what is wrong with the others; all is counted.
+    """Return the good alerts of a webhook and the problems of the others; count them all.
 
-    Raises HTTPException where nothing of it can be taken.
+    Raises HTTPException if the webhook is unreadable.
     """
     body = await _body(request, metrics)
     try:
@@ -131,7 +131,7 @@ async def _read(request: Request, metrics: Metrics) -> tuple[list[payload.Alert]
 
 
 async def _body(request: Request, metrics: Metrics) -> bytes:
-    """Return the body; one over the limit is refused before it is read whole, and counted."""
+    """Return the body; refuse and count one over the limit before it is read whole."""
     try:
         return await request.body()
     except HTTPException:

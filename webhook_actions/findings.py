@@ -1,4 +1,4 @@
-"""Puts what an action found into a few short lines, as they stand in the incident and in messages."""
+"""Formats the findings of an action as a few short lines, for the incident and for messages."""
 
 import functools
 import logging
@@ -13,7 +13,7 @@ from webhook_actions.store.incidents import Incident
 
 log = logging.getLogger(__name__)
 
-LONGEST = 2000  # characters of all findings: what a message can carry
+LONGEST = 2000  # characters of all findings: what fits into a message
 _MINUTE, _HOUR, _DAY = 60.0, 3600.0, 86_400.0
 _SUMMARIES = ("DailySummary", "WeeklySummary", "MonthlySummary")
 
@@ -21,7 +21,7 @@ Look = Callable[[BotControl, Incident], Iterable[str]]
 
 
 def findings(look: Look) -> Callable[[BotControl, Incident], Outcome]:
-    """Return an action's function that reports the lines of `look`, or why Prometheus did not answer."""
+    """Return an action that reports the lines of `look`, or why Prometheus did not answer."""
 
     @functools.wraps(look)
     def run(bot: BotControl, incident: Incident) -> Outcome:
@@ -55,7 +55,7 @@ def message(incident: Incident) -> str:
 
 
 def noted(kind: str, incident: Incident) -> Outcome:
-    """Write an incident into the log as an achievement, an issue or an event, and return what was written."""
+    """Log an incident as an achievement, an issue or an event, and return the logged text."""
     text = message(incident)
     level = logging.WARNING if kind == "issue" else logging.INFO
     about = {"incident": incident.id, "alert": incident.alert, "bot": incident.bot}
@@ -91,7 +91,7 @@ def percent(ratio: float) -> str:
 
 
 def span(seconds: float) -> str:
-    """Return a duration in the unit that suits it."""
+    """Return a duration in a suitable unit."""
     if seconds < 1:
         return f"{seconds * 1000:.0f} ms"
     for unit, name in ((_DAY, "d"), (_HOUR, "h"), (_MINUTE, "m")):

@@ -6,7 +6,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 
 from webhook_actions.store.database import Connection
 
-# In no registry of its own: connections are closed before there is an engine, whose metrics show it.
+# Not in a registry of its own: connections are closed before there is an engine, whose metrics show it.
 CLOSED = Counter(
     "nightdesk_connections_closed",
     "Connections closed while a request was waited for: it was slow, or there were too many.",

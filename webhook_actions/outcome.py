@@ -10,21 +10,21 @@ class Result(StrEnum):
     """How an action ended."""
 
     DONE = "done"
-    RETRY = "retry"  # failed, and trying again makes sense
+    RETRY = "retry"  # failed, and a retry makes sense
     FAILED = "failed"  # failed for good
     CANNOT = "cannot"  # this bot, or this adapter, has no way to do it
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """A result and a sentence that describes it; the engine keeps and sends the `reports`.
+    """A result and a sentence that describes it; the engine stores and sends the `reports`.
 
     `orders` counts the orders that may have reached the bot: it answered, or it is unknown whether the order
-    came. Orders that were certainly refused do not count. `way_broken` says
-    that something between Nightdesk and the bot refused: the bot itself may be well.
+    arrived. Orders that were certainly refused do not count. `way_broken`: something between Nightdesk and
+    the bot refused, so the bot itself may be well.
 
-    For a message, `cause` is the class of the reason why it was not delivered, and `receipt` is its id at the
-    service that took it. `retry_after` is the pause in seconds that a refusing service asked for.
+    For a message, `cause` is the class of the reason for a failure, and `receipt` is its id at the service
+    that took it. `retry_after` is the pause in seconds that a refusing service requested.
     """
 
     result: Result

@@ -17,17 +17,18 @@ from pydantic import (
 
 from stack.settings import Severities
 
-MOST_ALERTS = 10_000  # of one webhook
-_NEVER = datetime(1, 1, 1, tzinfo=UTC)  # Alertmanager writes it for "has not ended"
-_YEARS = range(1970, 9001)  # PostgreSQL keeps more of them, Python and its zones do not get near their ends
-_KEYS = ("alertname", "bot", "severity")  # labels by which rows are found
+MOST_ALERTS = 10_000  # alerts of one webhook
+_NEVER = datetime(1, 1, 1, tzinfo=UTC)  # Alertmanager's time of an alert that has not ended
+# PostgreSQL's range is wider; Python's datetimes with zones do not reach their limits
+_YEARS = range(1970, 9001)
+_KEYS = ("alertname", "bot", "severity")  # labels that find rows
 _KEY_CHARACTERS = 512
-_KEY_BYTES = 1_200  # two of them fit into an entry of an index, which has 2,704
+_KEY_BYTES = 1_200  # two of them fit into an index entry, which has 2,704
 _SHORT = 300  # characters of a problem
 
 
 def no_nul(text: str) -> str:
-    """Return a text that PostgreSQL can keep. Raises ValueError for any other."""
+    """Return a text that PostgreSQL can store. Raises ValueError for any other."""
     if "\0" in text:
         raise ValueError("holds a NUL, which PostgreSQL cannot keep")
     return text
@@ -49,14 +50,16 @@ def _keys(labels: dict[str, str]) -> dict[str, str]:
 
 
 def _written(value: object) -> object:
-    """Refuse numbers, and texts of digits alone: they would be read as seconds of an epoch."""
+    """Refuse numbers, and texts of digits only: they would be read as seconds of an epoch."""
     if not isinstance(value, str) or "T" not in value.upper():
         raise ValueError("is no time as RFC 3339 writes it")
     return value
 
 
 def _utc(time: datetime) -> datetime:
-    """Return the time in UTC: PostgreSQL refuses zones that Python takes. Raises ValueError for far years."""
+    """Return the time in UTC: PostgreSQL refuses time zones that Python accepts. Raises ValueError for far
+    years.
+    """
     try:
         there = time.astimezone(UTC)
     except OverflowError:
@@ -76,7 +79,7 @@ Written = Annotated[AwareDatetime, BeforeValidator(_written)]
 
 
 def severity_of(labels: Mapping[str, str]) -> str:
-    """Return a severity that the settings know; any other is a warning."""
+    """Return a known severity; any other is a warning."""
     said = labels.get("severity", "")
     return said if said in Severities.model_fields else "warning"
 
@@ -118,7 +121,7 @@ class Alert(BaseModel):
 
     @property
     def severity(self) -> str:
-        """How bad it is."""
+        """The alert's severity."""
         return severity_of(self.labels)
 
 
@@ -134,7 +137,7 @@ class PayloadError(ValueError):
 def read(body: bytes) -> tuple[list[Alert], list[str]]:
     """Return the good alerts (the last of each fingerprint) and a line for each bad one.
 
-    Raises PayloadError where the webhook as a whole cannot be read.
+    Raises PayloadError if the webhook as a whole is unreadable.
     """
     try:
         envelope = _Envelope.model_validate_json(body)

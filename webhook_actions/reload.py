@@ -1,4 +1,4 @@
-"""Replaces the engine by one of newer settings while it runs, as one replica takes over from another."""
+"""Replaces the engine by one with newer settings while it runs, as one replica takes over from another."""
 
 import asyncio
 import logging
@@ -17,11 +17,11 @@ from webhook_actions.store.embedded import EmbeddedPostgres
 
 log = logging.getLogger(__name__)
 
-_ANSWER_SECONDS = 10.0  # for requests that an engine has begun when its successor takes over
+_ANSWER_SECONDS = 10.0  # seconds for requests that an engine has begun when its successor takes over
 
 
 class EngineSwitch:
-    """The engine by the settings in force, as an ASGI application."""
+    """The engine with the settings in force, as an ASGI application."""
 
     def __init__(
         self, read: Callable[[], Settings], embedded: str | None, metrics: Metrics, stack: AsyncExitStack
@@ -54,7 +54,7 @@ class EngineSwitch:
             retired.add_done_callback(self._retired.discard)
 
     async def reload(self) -> str | None:
-        """Use the settings' files as they are now, or keep the old ones; return what is wrong with them."""
+        """Use the present settings files, or keep the old settings; return what is wrong."""
         async with self._turn:
             try:
                 settings = await asyncio.to_thread(self._read)

@@ -1,1 +1,1 @@
-"""Figures that follow from a bot's trades: computed here, from values to values."""
+"""Figures computed from a bot's trades, as pure functions."""

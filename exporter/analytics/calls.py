@@ -8,7 +8,7 @@ from exporter.reading import ApiCalls
 
 @dataclass(frozen=True)
 class CallRates:
-    """`error_rate` is a ratio of all calls, None where none was made."""
+    """`error_rate` is a ratio of all calls, None if there were none."""
 
     error_rate: float | None
     per_minute: float
@@ -25,7 +25,7 @@ class CallWindow:
     def add(self, calls: ApiCalls, now: float) -> CallRates | None:
         """Take a poll's counters and return the rates since the oldest poll in the window.
 
-        None at the first: counters since an unknown start tell nothing of now.
+        None at the first poll: counters since an unknown start say nothing about now.
         """
         ok, error = (self._seen[-1][1], self._seen[-1][2]) if self._seen else (0, 0)
         if self._last is not None:
@@ -33,7 +33,7 @@ class CallWindow:
             error += _increase(self._last.error, calls.error)
         self._last = calls
         if self._seen and now <= self._seen[-1][0]:
-            self._seen.clear()  # the clock was put back
+            self._seen.clear()  # the clock went back
         self._seen.append((now, ok, error))
         while len(self._seen) > 2 and self._seen[1][0] <= now - self._window:
             self._seen.popleft()
@@ -45,5 +45,5 @@ class CallWindow:
 
 
 def _increase(before: int, now: int) -> int:
-    """Return the increase of a counter; one that fell began at 0 meanwhile."""
+    """Return the increase of a counter; a counter that fell has restarted from 0."""
     return now - before if now >= before else now

@@ -1,4 +1,4 @@
-"""The equity that closed trades made, in their order: drawdowns, recovery and streaks."""
+"""The equity curve of closed trades: drawdowns, recovery and streaks."""
 
 from array import array
 from bisect import bisect_left
@@ -10,7 +10,7 @@ from typing import Final, Literal
 
 from clients.trading import Trade
 
-# Trades between two kept standings: a late trade follows at most so many anew before its own place.
+# Trades between two saved states: a late trade replays at most this many before its own place.
 _STEP: Final = 256
 _NEVER: Final = float("inf")
 Outcome = Literal["won", "lost", "even"]
@@ -18,7 +18,7 @@ Outcome = Literal["won", "lost", "even"]
 
 @dataclass(frozen=True)
 class Transfer:
-    """Money put into the bot at a unix time, taken out where `amount` is negative."""
+    """Money put into the bot at a unix time; `amount` is negative for a withdrawal."""
 
     at: float
     amount: float
@@ -26,7 +26,7 @@ class Transfer:
 
 @dataclass(frozen=True)
 class Baseline:
-    """The unix time and the equity from which the drawdown now is measured; None is the equity then."""
+    """The unix time and equity from which the present drawdown is measured; None is the equity then."""
 
     at: float
     equity: float | None
@@ -41,16 +41,16 @@ def outcome(profit: float) -> Outcome:
 
 
 class CurveState:
-    """Where the curve stands after some trades; all money is realised.
+    """The state of the curve after some trades; all money is realised.
 
-    `profit` is the sum of all profits, `fall` its deepest fall from a highest before, both without
-    transfers. `equity` has them; `fall_ratio` is its deepest fall as a share of the highest before, `high`
-    the highest since the baseline. A transfer at equity E scales the highs by (E + amount) / E, so that it
-    neither makes nor hides a fall: the time-weighted return of GIPS 2020, 2.A.
+    `profit` is the sum of all profits, `fall` the deepest fall of that sum from an earlier highest, both
+    without transfers. `equity` includes transfers; `fall_ratio` is its deepest fall divided by the highest
+    before, `high` the highest since the baseline. A transfer at equity E scales the highs by (E + amount) /
+    E, so that it neither makes nor hides a fall: the time-weighted return of GIPS 2020, 2.A.
     """
 
     def __init__(self, capital: float, events: Iterable[Event]) -> None:
-        """Stand before the first trade with this equity."""
+        """Start before the first trade with this equity."""
         self.profit = self.fall = self.fall_ratio = 0.0
         self.equity = self.high = capital
         self.longest_wins = self.longest_losses = 0
@@ -62,16 +62,16 @@ class CurveState:
 
     @property
     def has_highest(self) -> bool:
-        """Whether the equity was ever above 0, so that a fall can be a share of its highest."""
+        """Whether the equity was ever above 0, so that a drawdown ratio exists."""
         return self._peak > 0
 
     @property
     def next_event(self) -> float:
-        """When the next transfer or baseline comes, in unix time; infinity without one."""
+        """The unix time of the next transfer or baseline; infinity without one."""
         return self._events[self._passed].at if self._passed < len(self._events) else _NEVER
 
     def settle(self, now: float) -> None:
-        """Pass the events up to a unix time."""
+        """Apply the events up to a unix time."""
         while self.next_event <= now:
             event = self._events[self._passed]
             self._passed += 1
@@ -85,12 +85,12 @@ class CurveState:
         if self.equity > 0 and after > 0:
             self._peak *= after / self.equity
             self.high *= after / self.equity
-        else:  # nothing was left, or is left now: what comes is a new beginning
+        else:  # nothing was left, or is left now: the curve restarts
             self._peak = self.high = after
         self.equity = after
 
     def follow(self, profits: Iterable[float]) -> None:
-        """Follow trades between which no event lies."""
+        """Apply trades between which no event lies."""
         profit, top, fall = self.profit, self._top, self.fall
         equity, peak, high, ratio = self.equity, self._peak, self.high, self.fall_ratio
         wins, losses = self._wins, self._losses
@@ -98,7 +98,7 @@ class CurveState:
         for each in profits:
             profit += each
             equity += each
-            # Comparisons, since calls of max() take most of the time that a million trades take.
+            # Comparisons, since calls of max() take most of the time for a million trades.
             if each > 0:
                 wins, losses = wins + 1, 0
                 longest_wins = wins if wins > longest_wins else longest_wins
@@ -120,13 +120,13 @@ class CurveState:
 
 
 class Curve:
-    """Closed trades by closing time, then key, with the standing after the last of them.
+    """Closed trades by closing time, then key, with the state after the last.
 
-    Standings along the way are kept: a late trade costs those closed after it, not all there are.
+    States along the way are kept, so that a late trade replays only the trades closed after it.
     """
 
     def __init__(self, events: Sequence[Event] = ()) -> None:
-        """`events` are what befell the equity beside trades."""
+        """`events` change the equity beside trades."""
         self.closes = array("d")
         self._profits = array("d")
         self._keys: list[tuple[int, float]] = []
@@ -134,7 +134,7 @@ class Curve:
         self.begin(None)
 
     def begin(self, capital: float | None) -> None:
-        """Follow all trades again from this equity, None if it is unknown."""
+        """Replay all trades from this equity, None if it is unknown."""
         self.capital = capital
         self.standing = CurveState(capital or 0.0, self._events)
         self._followed = 0
@@ -142,7 +142,7 @@ class Curve:
         self._follow()
 
     def add(self, trades: Sequence[Trade]) -> None:
-        """Put new trades, given in order, into their places."""
+        """Insert new trades, given in order."""
         place = len(self.closes)
         rows = [(trade.closed_at, trade.key, trade.profit) for trade in trades]
         if place and rows[0][0] <= self.closes[-1]:
@@ -157,7 +157,7 @@ class Curve:
         self._follow()
 
     def at(self, now: float) -> CurveState:
-        """Return the standing with the events up to a unix time."""
+        """Return the state after the events up to a unix time."""
         if self.standing.next_event > now:
             return self.standing
         found = copy(self.standing)
@@ -169,14 +169,14 @@ class Curve:
         return fsum(self._profits[bisect_left(self.closes, start) : bisect_left(self.closes, end)])
 
     def _go_back(self, place: int) -> None:
-        """Stand again before the trade at a place, or some before it."""
+        """Return to a saved state at or before a place."""
         kept = place // _STEP
         if place < self._followed:
             self.standing, self._followed = copy(self._kept[kept]), kept * _STEP
             del self._kept[kept:]
 
     def _follow(self) -> None:
-        """Follow the trades not followed yet."""
+        """Apply the trades that are not yet applied."""
         while self._followed < len(self.closes):
             start, end = self._followed, min(len(self.closes), self._followed // _STEP * _STEP + _STEP)
             if start % _STEP == 0:

@@ -6,17 +6,20 @@ from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Final
 
-# Percent of the days that a tail is, by the confidence of value at risk; whole, since 1 − 0.95 is not 0.05.
+# The tail in percent of the days, by the confidence of value at risk; whole numbers, since 1 − 0.95 is not
+# 0.05.
 TAILS: Final = {"0.95": 5, "0.99": 1}
-# What sums of money leave of a return that is none: a ratio over less would be of rounding errors.
+# Rounding leaves this much of a return of 0: a ratio over less would be one of rounding errors.
 _ROUNDING: Final = 1e-12
 Moves = Sequence[tuple[float, float]]
-"""A day as (money transferred, profit made with it), one for each transfer and one before the first."""
+"""A day as (money transferred, profit with it): one pair for each transfer, and one before the first."""
 
 
 @dataclass(frozen=True)
 class Ratios:
-    """What daily equity returns give; None is unknown. `tails` is (VaR, expected shortfall) by confidence."""
+    """The ratios of daily equity returns; None is unknown. `tails` is (VaR, expected shortfall) by
+    confidence.
+    """
 
     sharpe: float | None = None
     sortino: float | None = None
@@ -25,7 +28,7 @@ class Ratios:
 
 
 def ratios(daily: Sequence[float], days_per_year: int, tail_days: int) -> Ratios:
-    """Return all figures of the returns, oldest first; the tails are of the last `tail_days` only."""
+    """Return all figures of the returns, oldest first; tails are of the last `tail_days` only."""
     recent = daily[-tail_days:]
     tails = ((label, tail(recent, percent)) for label, percent in TAILS.items())
     return Ratios(
@@ -60,8 +63,8 @@ def returns(capital: float, days: Iterable[Moves]) -> list[float]:
 def sharpe(daily: Sequence[float], days_per_year: int) -> float | None:
     """Return mean / sample standard deviation × √days_per_year, without a risk-free rate.
 
-    W. F. Sharpe, "The Sharpe Ratio", Journal of Portfolio Management 21 (1994). None below two days or
-    where nothing varies.
+    W. F. Sharpe, "The Sharpe Ratio", Journal of Portfolio Management 21 (1994). None for fewer than two days,
+    or if nothing varies.
     """
     if len(daily) < 2 or (deviation := stdev(daily)) <= _ROUNDING:
         return None
@@ -72,7 +75,7 @@ def sortino(daily: Sequence[float], days_per_year: int) -> float | None:
     """Return mean / downside deviation from 0 × √days_per_year.
 
     F. A. Sortino, L. N. Price, "Performance Measurement in a Downside Risk Framework", Journal of Investing 3
-    (1994): the downside deviation is taken over all days. None below two days or without a losing one.
+    (1994): the downside deviation is over all days. None for fewer than two days, or without a losing day.
     """
     if len(daily) < 2:
         return None
@@ -83,8 +86,8 @@ def sortino(daily: Sequence[float], days_per_year: int) -> float | None:
 def calmar(daily: Sequence[float], days_per_year: int) -> float | None:
     """Return the compound annual return / the maximum drawdown of the daily equity.
 
-    T. W. Young, "Calmar Ratio: A Smoother Tool", Futures 20 (1991). None below two days, without a drawdown,
-    or where the annual return is beyond any number.
+    T. W. Young, "Calmar Ratio: A Smoother Tool", Futures 20 (1991). None for fewer than two days, without a
+    drawdown, or if the annual return overflows.
     """
     equity = peak = 1.0
     drawdown = 0.0

@@ -1,10 +1,10 @@
-"""Calendar days of a time zone, by number, so that most trades are put into one without asking the zone."""
+"""Calendar days of a time zone by number; most trades need no question to the zone."""
 
 from datetime import date, datetime, time, timedelta, tzinfo
 
 
 class LocalDays:
-    """The days of a zone as proleptic ordinals (`date.toordinal`); one may have 23 or 25 hours."""
+    """The days of a zone as proleptic ordinals (`date.toordinal`); a day may have 23 or 25 hours."""
 
     def __init__(self, zone: tzinfo) -> None:
         self._zone = zone
@@ -28,13 +28,13 @@ class LocalDays:
 
 
 def first_days(today: int) -> dict[str, int]:
-    """Return the first day of today's calendar windows: day, week (from Monday), month."""
+    """Return the first day of the present day, week (from Monday) and month."""
     day = date.fromordinal(today)
     return {"day": today, "week": today - day.weekday(), "month": today - day.day + 1}
 
 
 def _next_days(today: int) -> dict[str, int]:
-    """Return the first day of the calendar windows that follow today's."""
+    """Return the first day after the present day, week and month."""
     day = date.fromordinal(today)
     month = day.replace(day=1) + timedelta(days=31)
     return {

@@ -26,16 +26,16 @@ class Fills:
 
 
 class Execution:
-    """Takes trades in any order; one that does not tell what it asked for has no slippage, and none of 0."""
+    """Takes trades in any order. A trade without requested prices has unknown slippage, not 0."""
 
     def __init__(self, recent: float, before: float) -> None:
-        """Both are seconds: the recent fills, and those that came before them."""
+        """Both spans are in seconds: the recent fills, and those before them."""
         self._recent, self._before = recent, before
         self._legs: tuple[_Leg, _Leg] = (_Leg("entry"), _Leg("exit"))
         self._costs: dict[str, dict[int, float]] = {"slippage_cost": {}, "fees_paid": {}}
 
     def add(self, trade: Trade, day: int) -> None:
-        """Take a trade that closed on a day, by whose closing both its fills are dated."""
+        """Add a trade that closed on a day; both its fills count on that day."""
         slipped = trade.slippage
         for leg, ratio in zip(self._legs, (slipped.entry, slipped.exit), strict=True):
             if ratio is not None:
@@ -46,7 +46,7 @@ class Execution:
                 days[day] = days.get(day, 0.0) + money
 
     def fills(self, now: float) -> Iterator[Fills]:
-        """Yield the figures of both legs and both spans, without those that have no fills."""
+        """Yield the figures of both legs and spans that have fills."""
         edge = now - self._recent
         for leg in self._legs:
             for found in (leg.between("recent", edge, now), leg.between("before", edge - self._before, edge)):
@@ -54,12 +54,14 @@ class Execution:
                     yield found
 
     def steady_until(self, now: float) -> float:
-        """Return before which unix time no figure of a span changes, if no other trade comes."""
+        """Return the unix time until which no figure of a span changes, if no trade comes."""
         ages = (0.0, self._recent, self._recent + self._before)
         return min(leg.next_after(now - age) + age for leg in self._legs for age in ages)
 
     def costs(self, windows: Mapping[str, range]) -> dict[str, dict[str, float]]:
-        """Return the money of each kind by window of days, and in all; none that no trade told."""
+        """Return the money of each kind by window of days, and in all; no key for a kind that no trade
+        reports.
+        """
         return {
             name: {window: fsum(days.get(day, 0.0) for day in of) for window, of in windows.items()}
             | {"total": fsum(days.values())}
@@ -69,7 +71,7 @@ class Execution:
 
 
 class _Leg:
-    """The fills of one leg by time; the figures of a span are kept until another fill enters or leaves it."""
+    """The fills of one leg by time; a span's figures are cached until a fill enters or leaves it."""
 
     def __init__(self, name: Literal["entry", "exit"]) -> None:
         self._name = name

@@ -1,4 +1,4 @@
-"""A bot's closed trades as running statistics: one more trade costs the same whatever came before."""
+"""Running statistics of a bot's closed trades: each new trade costs the same, however many came before."""
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
@@ -22,11 +22,11 @@ _ROUNDING: Final = 1e-3  # seconds: a sum of times may be off by less
 
 @dataclass(frozen=True)
 class Conventions:
-    """What statistics depend on beside trades.
+    """The parameters of statistics.
 
-    Calendar days are those of `zone`. `tail` is the window of value at risk in seconds, whole days of which
-    count. `symbols` is how many are counted by name, the last of them as `other` for all further ones.
-    `recent` seconds of fills are compared with the `before` seconds that precede them.
+    Calendar days are those of `zone`. `tail` is the window of value at risk in seconds; only whole days
+    count. At most `symbols` symbols have their own counters, the last of which is `other` for all further
+    ones. `recent` seconds of fills are compared with the `before` seconds that precede them.
     """
 
     zone: tzinfo
@@ -38,14 +38,14 @@ class Conventions:
 
 
 class Ledger:
-    """Takes trades in any order, each once; what a bot corrects later takes the place of all (`correct`).
+    """Takes trades in any order, each once; `correct` replaces all trades.
 
-    Statistics of trades know a trade from its closing on, whole: what a partial exit of an open one made is
-    the bot's to say (`profit_loss`) and enters `drawdown` only. Profits are after fees and funding.
+    A trade counts from its closing on, as a whole: the bot reports what a partial exit made (`profit_loss`),
+    and that enters `drawdown` only. Profits are after fees and funding.
     """
 
     def __init__(self, conventions: Conventions, events: Sequence[Event] = ()) -> None:
-        """`events` are what befell the equity beside trades."""
+        """`events` change the equity beside trades."""
         self._conventions = conventions
         self._named = conventions.symbols - 1
         self._events = events
@@ -57,10 +57,10 @@ class Ledger:
     def clear(self) -> None:
         """Forget all trades: the bot has a new history."""
         self.counts: dict[tuple[str, str, Outcome], int] = {}
-        self.profits: dict[str, float] = {}  # by symbol, as it is counted
+        self.profits: dict[str, float] = {}  # by symbol or `other`
         self.gross_won = self.gross_lost = 0.0
         self._curve = Curve(self._events)
-        self._symbols: dict[str, str] = {}  # what each is counted as
+        self._symbols: dict[str, str] = {}  # the counter's name of each symbol
         self._local = LocalDays(self._conventions.zone)
         self._days: dict[int, float] = {}  # profit by day
         self.execution = Execution(self._conventions.recent, self._conventions.before)
@@ -68,12 +68,12 @@ class Ledger:
         self._stake = self._duration = 0.0
         self._stakes = self._durations = 0
         self._first_opened = float("inf")
-        self._ratios: tuple[int, Ratios] | None = None  # until which day
+        self._ratios: tuple[int, Ratios] | None = None  # the day until which the profit is complete
 
     def add(self, trades: Iterable[Trade], capital: float | None) -> None:
-        """Take trades that are new; one that closed before others is put into its place.
+        """Add new trades; a late trade is inserted at its closing time.
 
-        `capital` is the equity before the first trade and all transfers; None leaves what was known of it.
+        `capital` is the equity before the first trade and all transfers; None keeps the known capital.
         """
         if capital is not None and capital != self._curve.capital:
             self._curve.begin(capital)
@@ -85,10 +85,10 @@ class Ledger:
             self._curve.add(new)
 
     def correct(self, trades: Iterable[Trade], capital: float | None) -> None:
-        """Take all trades anew, since some of them have other figures now.
+        """Replace all trades, because the figures of some have changed.
 
-        `counts` stays: a counter that falls is read by Prometheus as one that began anew, and the whole of it
-        as growth. It counts a trade once, by what it was first told to be.
+        `counts` stays: Prometheus reads a counter that falls as one that restarted, and would count all of it
+        again. A trade counts once, with its first outcome.
         """
         counts = self.counts
         self.clear()
@@ -115,7 +115,7 @@ class Ledger:
             self._ratios = None
         if trade.opened_at < self._first_opened:
             self._first_opened = trade.opened_at
-        if trade.closed_at >= trade.opened_at:  # else a clock jumped, and how long it took is unknown
+        if trade.closed_at >= trade.opened_at:  # else a clock jumped, and its duration is unknown
             self._duration += trade.closed_at - trade.opened_at
             self._durations += 1
         if trade.stake is not None:
@@ -124,22 +124,22 @@ class Ledger:
 
     @property
     def trades(self) -> int:
-        """Closed trades."""
+        """The number of closed trades."""
         return len(self._curve.closes)
 
     @property
     def unnamed_symbols(self) -> int:
-        """Symbols that are counted as `other`."""
+        """Symbols that count as `other`."""
         return max(0, len(self._symbols) - self._named)
 
     @property
     def profit(self) -> float | None:
-        """Money that all closed trades made."""
+        """The profit of all closed trades, in money."""
         return self._curve.standing.profit if self.trades else None
 
     @property
     def win_rate(self) -> float | None:
-        """Winning of all closed trades, 0 to 1; one that made nothing did not win."""
+        """Winning trades / all closed trades, 0 to 1; a trade with profit 0 is not a win."""
         return self._won / self.trades if self.trades else None
 
     @property
@@ -163,10 +163,10 @@ class Ledger:
 
     @property
     def max_drawdown(self) -> float | None:
-        """Deepest fall of the realised equity, as a share of its highest before, 0 to 1.
+        """Deepest fall of the realised equity, as a ratio of its highest before, 0 to 1.
 
-        M. Magdon-Ismail, A. Atiya, "Maximum Drawdown", Risk 17 (2004). None where the capital is unknown, or
-        there never was any.
+        M. Magdon-Ismail, A. Atiya, "Maximum Drawdown", Risk 17 (2004). None if the capital is unknown, or
+        there was none.
         """
         standing = self._curve.standing
         if not self.trades or self._curve.capital is None or not standing.has_highest:
@@ -175,17 +175,17 @@ class Ledger:
 
     @property
     def longest_wins(self) -> int | None:
-        """Longest run of winning trades, by closing time; one that made nothing ends it."""
+        """Longest run of winning trades, by closing time; a trade with profit 0 ends it."""
         return self._curve.standing.longest_wins if self.trades else None
 
     @property
     def longest_losses(self) -> int | None:
-        """Longest run of losing trades, by closing time; one that made nothing ends it."""
+        """Longest run of losing trades, by closing time; a trade with profit 0 ends it."""
         return self._curve.standing.longest_losses if self.trades else None
 
     @property
     def mean_stake(self) -> float | None:
-        """Mean money put into a trade, of those whose stake is known."""
+        """Mean stake, of the trades whose stake is known, in money."""
         return self._stake / self._stakes if self._stakes else None
 
     @property
@@ -217,19 +217,19 @@ class Ledger:
         return min(1.0, fall / highest) if highest > 0 else None
 
     def last_closed_at(self, now: float) -> float | None:
-        """Return when a trade last closed, unix seconds; one in the future has not."""
+        """Return when a trade last closed, in unix seconds; closings in the future do not count."""
         closed = bisect_right(self._curve.closes, now)
         return self._curve.closes[closed - 1] if closed else None
 
     def per_hour(self, now: float) -> float | None:
-        """Return the trades of the last 24 hours, or since the first opened (an hour at least), an hour."""
+        """Return trades per hour over the last 24 hours, or since the first trade opened (at least one hour)."""
         if not self.trades:
             return None
         hours = min(_DAY, max(_HOUR, now - self._first_opened)) / _HOUR
         return self._closed_in_a_day(now) / hours
 
     def per_day(self, now: float) -> float | None:
-        """Return the trades of the last 24 hours."""
+        """Return the number of trades in the last 24 hours."""
         return float(self._closed_in_a_day(now)) if self.trades else None
 
     def _closed_in_a_day(self, now: float) -> int:
@@ -237,8 +237,8 @@ class Ledger:
         return bisect_right(closes, now) - bisect_right(closes, now - _DAY)
 
     def steady_until(self, now: float) -> float:
-        """Return before which unix time no figure of these trades changes, if no other trade comes."""
-        if now - self._first_opened < _DAY:  # `per_hour` goes by the time since then
+        """Return the unix time until which no figure of these trades changes, if no trade comes."""
+        if now - self._first_opened < _DAY:  # `per_hour` depends on the time since then
             return now
         closes = self._curve.closes
         leaving, coming = bisect_right(closes, now - _DAY), bisect_right(closes, now)
@@ -248,7 +248,7 @@ class Ledger:
         return min(*edges, self.execution.steady_until(now)) - _ROUNDING
 
     def pnl(self, now: float) -> dict[str, float]:
-        """Return the realised profit of this calendar day, week (from Monday) and month, if any trade."""
+        """Return the realised profit of the present day, week (from Monday) and month; none without trades."""
         if not self.trades:
             return {}
         today = self._local.of(now)
@@ -272,7 +272,7 @@ class Ledger:
         return self._curve.profit_between(start, float("inf"))
 
     def ratios(self, now: float) -> Ratios:
-        """Return the figures of the daily equity returns up to yesterday; today is not over."""
+        """Return the figures of the daily equity returns up to yesterday; today is incomplete."""
         today = self._local.of(now)
         if self._ratios is None or self._ratios[0] != today:
             self._ratios = (today, self._ratios_until(today))

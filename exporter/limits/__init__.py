@@ -1,1 +1,1 @@
-"""How much bots and accounts may still lose, by the limits of the settings."""
+"""The loss that bots and accounts may still take, by the limits of the settings."""

@@ -1,25 +1,25 @@
-"""The arithmetic of one loss limit: from what was seen, one observation after the other, to what is left."""
+"""The arithmetic of one loss limit: from observations, one after the other, to what is left."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final, Literal
 
-GAP: Final = 300.0  # seconds without an observation that may hide something; polls come each minute
-_SATOSHI: Final = 8  # decimals to which money is exact: sums of binary fractions have noise behind them
+GAP: Final = 300.0  # seconds without an observation that may hide a new mark; polls come each minute
+_SATOSHI: Final = 8  # decimals of money: sums of binary fractions have rounding noise
 
 
 def money(value: float) -> Decimal:
-    """Return money that is exact to its eighth decimal."""
+    """Return money rounded to eight decimals."""
     return Decimal(repr(round(float(value), _SATOSHI)))
 
 
 @dataclass(frozen=True)
 class Terms:
-    """One limit; `amount` is money or, where `is_ratio`, a share of the mark or of the capital.
+    """One limit; `amount` is money or, if `is_ratio`, a ratio of the mark or the capital.
 
     `kind`, `trails`, `mark` and the rest are as in `stack.settings.limits`; `known` is a unix time and the
-    mark that a person knows of it.
+    mark that a person gave for it.
     """
 
     kind: Literal["daily", "maximum"]
@@ -54,11 +54,11 @@ class Observation:
 
 @dataclass(frozen=True)
 class State:
-    """What has to be kept: the mark, what it was seen by, and the last observation that counted.
+    """What is stored: the mark, its origin, and the last observation that counted.
 
-    `base` is the capital, with what was transferred where the limit follows that, on which mark, balance and
-    equity stand. `unseen` is the last span, in unix time, in which the mark may have been missed; `known_at`
-    is when a person knew the mark that was taken last.
+    `base` is the capital, plus transfers if the limit follows them, from which mark, balance and equity
+    count. `unseen` is the last span, in unix time, in which the mark may have been missed; `known_at` is the
+    time of the last mark that a person gave.
     """
 
     day: float
@@ -73,9 +73,10 @@ class State:
 
 @dataclass(frozen=True)
 class Left:
-    """What is left of a limit, in money but for `used`, a ratio: 1 and more is the limit reached.
+    """What is left of a limit, in money; `used` is a ratio, 1 or more when the limit is reached.
 
-    `threshold` is where the limit lies, `allowed` how far below the mark it lay before it was locked.
+    `threshold` is the value at which the limit is reached, `allowed` its distance below the mark before it
+    was locked.
     """
 
     mark: Decimal
@@ -88,7 +89,7 @@ class Left:
 
 
 def step(terms: Terms, state: State | None, seen: Observation) -> State | None:
-    """Return the state after an observation, the state before where it lacks what the limit needs."""
+    """Return the state after an observation; the old state if the observation lacks a needed value."""
     here, worth = _of(terms.mark, seen.balance, seen.equity), _measured(terms, seen.balance, seen.equity)
     if here is None or worth is None:
         return state
@@ -108,12 +109,15 @@ def step(terms: Terms, state: State | None, seen: Observation) -> State | None:
 
 
 def left(terms: Terms, state: State) -> Left:
-    """Return what is left by the last observation that counted. Raises ValueError for other terms' state."""
+    """Return what is left by the last observation that counted.
+
+    Raises ValueError for a state of other terms.
+    """
     now = _measured(terms, state.balance, state.equity)
     if now is None:
         raise ValueError(f"a state without what is measured: {state}")
     base = state.base if terms.of == "capital" else state.mark
-    # Of a capital that is spent no share is left to lose.
+    # A spent capital has no ratio left to lose.
     allowed = max(Decimal(0), terms.amount * base) if terms.is_ratio else terms.amount
     trailing = state.mark - allowed
     locked_at = None if terms.locks_at is None else state.base + terms.locks_at
@@ -127,7 +131,7 @@ def left(terms: Terms, state: State) -> Left:
 def _begin(
     terms: Terms, before: State | None, seen: Observation, base: Decimal, here: Decimal
 ) -> tuple[Decimal, tuple[float, float] | None]:
-    """Return the mark of a new day or of a new limit, and the span in which it was not seen."""
+    """Return the mark of a new day or limit, and the span in which it was not observed."""
     if terms.kind == "daily":
         return _at_start(terms, before, seen)
     if terms.trails == "never":

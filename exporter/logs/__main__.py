@@ -21,7 +21,7 @@ from exporter.logs.printing import Progress, event_json, event_line, summary_jso
 from exporter.logs.report import Event, Position, Reader, Summary
 from stack.settings import DEFAULT_CONFIG, Duration, SettingsError, load
 
-_PAUSE: Final = 0.5  # seconds between two looks at followed files
+_PAUSE: Final = 0.5  # seconds between two reads of followed files
 _STDIN: Final = Path("-")
 
 
@@ -38,7 +38,7 @@ class Run:
         self._positions: dict[Path, Position] = {}
 
     def take(self, path: Path, block: bytes) -> None:
-        """Count a block and tell its events."""
+        """Count the events of a block and print them."""
         at = self._positions.setdefault(path, Position(str(path)))
         self._summary.lines += count_lines(block)
         for event in self._reader.events(block, at):
@@ -47,9 +47,9 @@ class Run:
                 self.tell(event)
 
     def read(self, paths: list[Path], *, whole: bool) -> tuple[dict[Path, Follower], list[str]]:
-        """Read all files; return how to follow each, and what went wrong with the others.
+        """Read all files; return the followers, and the errors of unreadable files.
 
-        `whole` takes an unfinished last line for a line.
+        `whole` treats an unfinished last line as a line.
         """
         followers: dict[Path, Follower] = {}
         problems: list[str] = []
@@ -70,19 +70,19 @@ class Run:
         return followers, problems
 
     def follow(self, followers: dict[Path, Follower]) -> None:
-        """Tell what is new in the files, for ever."""
+        """Print new events of the files, for ever."""
         while True:
             for path, follower in followers.items():
                 try:
                     for block in follower.blocks(sys.maxsize):
                         self.take(path, block)
                 except UNREADABLE:
-                    continue  # a file that is being rotated comes back
+                    continue  # a file in rotation will be back
             time.sleep(_PAUSE)
 
 
 def main() -> int:
-    """Print the report. Returns 1 where a file could not be read, 2 for unusable options or settings."""
+    """Print the report. Return 1 if a file could not be read, 2 for unusable options or settings."""
     arguments = _parser().parse_args()
     files: list[Path] = arguments.config or [file for file in (DEFAULT_CONFIG,) if file.exists()]
     try:
@@ -96,7 +96,7 @@ def main() -> int:
 
     def tell(event: Event) -> None:
         text = event_json(event) if arguments.json else event_line(event, zone, named=named)
-        print(text, flush=arguments.follow)  # whoever follows through a pipe waits for each
+        print(text, flush=arguments.follow)  # a reader at the other end of a pipe waits for each line
 
     run = Run(
         Reader(table, zone, time.time),
@@ -177,6 +177,6 @@ if __name__ == "__main__":
         sys.exit(main())
     except KeyboardInterrupt:
         sys.exit(0)
-    except BrokenPipeError:  # whoever read it has seen enough
+    except BrokenPipeError:  # the reader has closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)

@@ -14,7 +14,7 @@ import zstandard
 
 from exporter.logs.read_position import Ends, ReadPosition, ends_before
 
-BLOCK: Final = 1 << 20  # bytes read at once; of a longer line only so many are looked at
+BLOCK: Final = 1 << 20  # bytes read at once; the rest of a longer line is skipped
 
 COMPRESSED: dict[str, Callable[[BinaryIO], BinaryIO]] = {
     ".gz": lambda raw: cast(BinaryIO, gzip.GzipFile(fileobj=raw)),
@@ -25,18 +25,18 @@ COMPRESSED: dict[str, Callable[[BinaryIO], BinaryIO]] = {
     ".xz": lambda raw: cast(BinaryIO, lzma.LZMAFile(raw)),  # noqa: SIM115 - the Content closes it
 }
 UNREADABLE = (OSError, EOFError, lzma.LZMAError, zstandard.ZstdError)
-"""What reading may raise: besides what the system says, a compressed file is damaged or not complete yet."""
+"""Errors of reading: besides those of the system, a damaged or incomplete compressed file."""
 
 
 class Content:
-    """An open log. `offset` counts the bytes given out; `skipping` says that they end inside a long line."""
+    """An open log. `offset` counts the bytes returned; `skipping` means that they end inside a long line."""
 
     def __init__(
         self, path: Path, offset: int = 0, *, skipping: bool = False, stream: BinaryIO | None = None
     ) -> None:
-        """Open the file, or take the stream, to read on from `offset`.
+        """Open the file, or take the stream, to continue from `offset`.
 
-        Raises UNREADABLE, also for what is no regular file.
+        Raises UNREADABLE, also for anything but a regular file.
         """
         self.path = path
         self.offset = offset
@@ -53,20 +53,20 @@ class Content:
 
     @property
     def mark(self) -> ReadPosition:
-        """How far it was given out."""
+        """The position behind the last returned byte."""
         about = self.stat()
         return self._ends.mark(self.offset, about.st_ino, about.st_mtime_ns)
 
     def stat(self) -> os.stat_result:
-        """Return what the system says of the file, wherever its name went."""
+        """Return the file's stat, even if it was renamed."""
         return os.fstat(self._raw.fileno())
 
     def holds(self, place: ReadPosition) -> bool:
-        """Return whether this file, opened at the mark's offset, is the one that the mark was made in."""
+        """Return whether this file, opened at the mark's offset, is the mark's file."""
         return self._ends.fit(place) if place.offset else self.stat().st_ino == place.inode
 
     def cut(self) -> bool:
-        """Return whether this plain file was truncated or written anew since it was read."""
+        """Return whether this plain file was truncated or rewritten since it was read."""
         position = self.offset + len(self._rest)
         if self.stat().st_size < position:
             return True
@@ -75,17 +75,17 @@ class Content:
         return unlike
 
     def unread(self) -> int:
-        """Return how many bytes of this plain file were not given out yet."""
+        """Return the number of unread bytes of this plain file."""
         return max(0, self.stat().st_size - self.offset)
 
     def taken(self) -> int:
-        """Return how many bytes of the file, as it is on disk, were taken; 0 of a stream."""
+        """Return how many bytes of the file on disk were read; 0 for a stream."""
         return self._raw.tell() if stat.S_ISREG(self.stat().st_mode) else 0
 
     def block(self) -> bytes:
-        """Return the next whole lines, nothing where there are none yet. Raises UNREADABLE.
+        """Return the next whole lines, or nothing. Raises UNREADABLE.
 
-        The first BLOCK bytes of a longer line are given out as if it ended there; the rest of it is skipped.
+        Of a longer line the first BLOCK bytes are returned as a line; the rest is skipped.
         """
         while data := self._file.read(BLOCK):
             data, self._rest = self._rest + data, b""
@@ -94,7 +94,7 @@ class Content:
                 self.skipping = not end
                 data = self._drop(data, end or len(data))
             if data.startswith(b"\0"):
-                # A truncated log gets a hole of zeros from a writer that keeps its place.
+                # A writer that keeps its offset leaves a hole of zeros in a truncated log.
                 data = self._drop(data, len(data) - len(data.lstrip(b"\0")))
             if not data:
                 continue
@@ -128,7 +128,7 @@ class Content:
 
 
 def count_lines(block: bytes) -> int:
-    """Return how many lines end in a block, in a quarter of the time that `bytes.count` takes."""
+    """Return the number of line ends in a block, four times as fast as `bytes.count`."""
     return int(np.count_nonzero(np.frombuffer(block, np.uint8) == ord("\n")))
 
 

@@ -10,7 +10,7 @@ from exporter.logs.patterns import Kind, Table
 
 BUCKETS: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)  # seconds of a slow operation
 OTHER: Final = "other"
-_KEPT_FOR: Final = 86_400.0  # seconds that a message keeps its place after it was last seen
+_KEPT_FOR: Final = 86_400.0  # seconds for which a message keeps its place after its last occurrence
 
 
 @dataclass
@@ -66,7 +66,7 @@ class Match:
 
 
 class LogCounters:
-    """The counts of one bot. `cap` limits the label values of a pattern, `top` the messages by name."""
+    """The counts of one bot. `cap` limits the label values of a pattern, `top` the named messages."""
 
     def __init__(self, table: Table, cap: int, top: int) -> None:
         self._table = table
@@ -85,7 +85,7 @@ class LogCounters:
                 self.events[kind] += count
 
     def bounded(self, match: Match) -> Match:
-        """Return the match, or one with `other` for every label once its pattern has enough of them."""
+        """Return the match; if its pattern has reached the cap, with `other` for every label."""
         if match in self.matches or not match.names:
             return match
         known = sum(each.event == match.event for each in self.matches)
@@ -116,7 +116,7 @@ class LogCounters:
         return found
 
     def state(self) -> dict[str, Any]:
-        """Return the counts as JSON has them."""
+        """Return the counts in JSON's types."""
         return {
             "lines": self.lines,
             "events": [[*_kind_words(kind), count] for kind, count in self.events.items()],
@@ -146,7 +146,7 @@ class LogCounters:
 
 
 def _labelled(name: str, kind: Any, match: Match, value: float | Histogram) -> Sample:  # noqa: ANN401 - a Literal of Metric
-    """Return a sample of a metric whose labels are a user's own."""
+    """Return a sample of a metric with the user's labels."""
     metric = Metric(name, kind, "", LOGS, "", ("event", *match.names))
     return Sample(metric, (match.event, *match.values), value)
 

@@ -1,4 +1,4 @@
-"""Reads the texts that matter: users' labels and values, slow operations, messages of failures."""
+"""Reads the texts in events: users' labels and values, slow operations, messages of failures."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -13,7 +13,7 @@ from stack.settings import LogPattern
 
 VALUE: Final = "value"
 _LONGEST_LABEL: Final = 64
-_LONGEST_LINE: Final = 64 * 1024  # bytes of a line that a user's pattern is run on
+_LONGEST_LINE: Final = 64 * 1024  # a user's pattern runs on this many bytes of a line
 _SECONDS: Final = {"ms": 0.001, "s": 1.0}
 
 
@@ -25,7 +25,7 @@ def user_rows(patterns: Iterable[LogPattern]) -> list[Pattern]:
 
 
 def visited(table: Table) -> int:
-    """Return the bits of the lines that `Reading` wants to see."""
+    """Return the bits of the lines that `Reading` must see."""
     users = (1 << len(table.users)) - 1
     return users | table.bits(events=("slow_operation",), categories=(ERROR, SYSTEM))
 
@@ -39,13 +39,13 @@ class Reading:
         self._now = now
         self._slow = table.bits(events=("slow_operation",))
         self._slow_value = re.compile(next(row.value for row in table.rows if row.event == "slow_operation"))
-        # Only an engine without backtracking may run what a user wrote.
+        # Only an engine without backtracking may run users' expressions.
         self._users = [
             (1 << place, row, re2.compile(row.expression)) for place, row in enumerate(table.users)
         ]
 
     def visit(self, bits: int, block: bytes, start: int, end: int) -> int:
-        """Return the bits of the line without those of users' patterns that it does not match itself."""
+        """Return the line's bits without those of users' patterns that do not match the line itself."""
         line = block[start : min(end, start + _LONGEST_LINE)]
         for bit, row, expression in self._users:
             if bits & bit:
@@ -70,7 +70,7 @@ class Reading:
 
 
 def _number(text: str | None) -> float | None:
-    """Return the finite number that a `value` group holds, None where it holds none."""
+    """Return the finite number in a `value` group, or None."""
     try:
         value = float(text) if text else None
     except ValueError:

@@ -1,7 +1,7 @@
-"""Says which lines are one failure: the line that tells it, and those behind it that are no records.
+"""Decides which lines are one failure: its first line, and following lines that are no records.
 
-A line of a logger (with a time, or a level as only loggers write it) has all lines up to the next record.
-A printed one has only what belongs to it by its shape: indented lines, a traceback, what asyncio adds.
+To a logger's line (with a time, or a level in a logger's form) belong all lines up to the next record. To a
+printed line belong only lines with a known shape: indented lines, a traceback, asyncio's additions.
 """
 
 import re
@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 Phase = Literal["", "frames", "told"]
-"""Inside a traceback: among its frames, or behind the line that names the exception; empty: in none."""
+"""The place inside a traceback: among its frames, or behind the exception's line; '' outside."""
 
 OUTSIDE: Final = ""
 FRAMES: Final = "frames"
 TOLD: Final = "told"
-_LONGEST: Final = 1000  # lines of one record; a log of which we know no record again must not end here
+# lines of one record, so that a log whose records we cannot recognise is not one failure
+_LONGEST: Final = 1000
 
 _WORDS = rb"(?:TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|EXCEPTION|CRITICAL|FATAL|NETWORK)\b"
 _MONTH = rb"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
@@ -23,7 +24,7 @@ _TIME = (
     rb"|\d{10,13}\b"
     rb"|(?:[A-Z][a-z]{2},? )?%b +\d{1,2},? |\d\d/%b/\d{4}:)" % (_MONTH, _MONTH)
 )
-# As only loggers write: keys and values, a level in brackets, with a logger's name or a number.
+# Only loggers write these: keys and values, a level in brackets, with a logger's name or a number.
 _LOGGER = (
     rb"[IWEF]\d{4} \d\d:|(?:TRAC|DEBU|INFO)\[\d|(?:trce|dbug|info): |(?:time|ts|t|level|lvl|severity)="
     rb"|[\[(]%b|%b:(?:[\w.]+:| (?:[EFW]\d{4} |[\w.]*\[\d))" % (_WORDS, _WORDS)
@@ -41,7 +42,7 @@ _BEHIND_A_PRINTED_LINE = re.compile(
 )
 _TRACEBACK = re.compile(rb"[ \t|+]*(?:Exception Group )?Traceback \(most")
 _FRAMES = re.compile(rb"(?:(?:[ \t>][^\n]*)?\n)*+")
-# Behind the exception: the further lines of its text, where they are indented or close a bracket.
+# Behind the exception: further lines of its text, if they are indented or close a bracket.
 _TEXT = re.compile(rb"(?:(?:[ \t}\])][^\n]*)?\n)*+")
 _CHAIN = re.compile(
     rb"(?:During handling of the above exception|The above exception was the direct cause|Traceback \(most)"
@@ -56,8 +57,9 @@ _IS_RECORD = re.compile(_RECORD)
 class Context:
     """What a block must know of the lines before it.
 
-    `failed`: they end in a failure that a traceback right behind belongs to. `left`: so many lines more
-    belong to it unless they are records. `logged`, `warned`: a logger wrote the last one, it was a warning.
+    `failed`: they end in a failure, to which a traceback right behind belongs. `left`: the number of further
+    lines that belong to it unless they are records. `logged`, `warned`: a logger wrote the last line, as a
+    warning.
     """
 
     phase: Phase = OUTSIDE
@@ -70,7 +72,7 @@ class Context:
 class Failure:
     """The failure that lines of a block belong to, as far as it was read.
 
-    Up to `owned` all lines are its own, and a traceback that begins there; up to `skipped` they are one.
+    All lines up to `owned` belong to it, and a traceback that begins there; lines up to `skipped` are one.
     """
 
     def __init__(self, block: bytes, context: Context) -> None:
@@ -85,7 +87,7 @@ class Failure:
             self.owned = self.skipped if context.phase else _behind(_BEHIND_A_PRINTED_LINE, block, 0)
 
     def traceback(self, start: int, end: int) -> bool:
-        """Go behind the traceback that a line begins; return whether it belongs to the failure."""
+        """Skip the traceback that a line begins; return whether it belongs to the failure."""
         first = _TRACEBACK.match(self._block, start) is not None
         # All lines of a group's traceback are indented.
         phase: Phase = TOLD if first and self._block.startswith((b" ", b"\t"), start) else FRAMES
@@ -96,7 +98,7 @@ class Failure:
         return own
 
     def begin(self, start: int, end: int, *, traceback: bool) -> None:
-        """Begin the failure that a line tells, which may be the first of a traceback."""
+        """Begin the failure of a line, which may be the first of a traceback."""
         behind = max(end + 1, self.skipped)
         if _IS_RECORD.match(self._block, behind):
             self.owned = -1
@@ -114,7 +116,7 @@ class Failure:
             self.owned = behind if alone else _behind(_BEHIND_A_PRINTED_LINE, self._block, behind)
 
     def leave(self, context: Context) -> None:
-        """Put into the context what the next block must know."""
+        """Store in the context what the next block must know."""
         size = len(self._block)
         context.phase = self._phase if self.skipped == size else OUTSIDE
         context.failed = self.owned == size
@@ -127,7 +129,7 @@ class Failure:
 
 
 def end_of_traceback(block: bytes, position: int, phase: Phase) -> tuple[int, Phase]:
-    """Return where the traceback ends, and its phase there: not OUTSIDE where the block ends first."""
+    """Return where the traceback ends, and the phase there; it is OUTSIDE unless the block ends first."""
     while phase and position < len(block):
         behind = _behind(_FRAMES if phase == FRAMES else _TEXT, block, position)
         if behind == len(block):
@@ -142,9 +144,9 @@ def end_of_traceback(block: bytes, position: int, phase: Phase) -> tuple[int, Ph
 
 
 def exception(block: bytes, start: int, end: int) -> bytes:
-    """Return the line that names the exception of a traceback between two places, empty without one.
+    """Return the line that names the exception of a traceback between two places, or b"".
 
-    Of chained ones it is the last: what the bot's own code made of the others.
+    Of chained exceptions it is the last, which the bot's own code raised.
     """
     named = b""
     while found := _FIRST_LINE.search(block, start, end):
@@ -157,12 +159,12 @@ def exception(block: bytes, start: int, end: int) -> bytes:
 
 
 def end_of_logged(block: bytes, position: int) -> int:
-    """Return where the record ends that has its first line before the position."""
+    """Return the end of the record whose first line ends at the position."""
     return _behind(_BEHIND_A_LOGGED_LINE, block, position)
 
 
 def end_of_printed_traceback(block: bytes, position: int) -> int:
-    """Return where a traceback ends that has its first line before the position."""
+    """Return the end of the traceback whose first line ends at the position."""
     return end_of_traceback(block, position, FRAMES)[0]
 
 

@@ -13,31 +13,31 @@ from typing import Final
 from exporter.logs.content import COMPRESSED, UNREADABLE, Content
 from exporter.logs.read_position import ReadPosition
 
-_LOOKS: Final = 2  # a file may get another name between being listed and being opened
+_LOOKS: Final = 2  # a file may be renamed between the listing and the opening
 
 
 class Follower:
-    """Gives out the lines of a log that were not given out before, from its beginning or from a mark."""
+    """Returns the new lines of a log, from its beginning or from a mark."""
 
     def __init__(self, path: Path, mark: ReadPosition | None = None, *, skipping: bool = False) -> None:
         self.path = path
-        self.lost = 0  # how often the place was in no file any more
+        self.lost = 0  # how often no file contained the place
         self._mark = mark
         self._skipping = skipping
         self._content: Content | None = None
 
     @property
     def mark(self) -> ReadPosition | None:
-        """How far the log was given out, None before anything was read."""
+        """The position in the log, None before the first read."""
         return self._content.mark if self._content else self._mark
 
     @property
     def skipping(self) -> bool:
-        """Whether the mark is inside a line of which the rest is to be skipped."""
+        """Whether the mark is inside a line whose rest is skipped."""
         return self._content.skipping if self._content else self._skipping
 
     def blocks(self, budget: int) -> Iterator[bytes]:
-        """Yield what is new, in blocks of whole lines, about `budget` bytes at most. Raises UNREADABLE."""
+        """Yield new lines in blocks, about `budget` bytes at most. Raises UNREADABLE."""
         if self._content is None:
             self._content = self._resume()
         elif self._is_current() and self._content.cut():
@@ -48,13 +48,13 @@ class Follower:
         self.path.stat()
 
     def _next(self) -> bytes:
-        """Return the next block, nothing at the end of all that is written."""
+        """Return the next block, or nothing at the end."""
         while self._content:
             try:
                 block = self._content.block()
                 if block or not (following := self._following()):
                     return block
-                # What was written before the file was left is read, then its unfinished line.
+                # The rest of the file is read before it is left, then its unfinished line.
                 block = self._content.block() or self._content.rest()
             except UNREADABLE:
                 if self._content.path == self.path:
@@ -69,7 +69,7 @@ class Follower:
         return b""
 
     def unread(self) -> int:
-        """Return the bytes that wait to be read in the file that is written now."""
+        """Return the unread bytes of the current file."""
         try:
             if self._content and self._is_current():
                 return self._content.unread()
@@ -90,14 +90,14 @@ class Follower:
         self._content = content
 
     def _is_current(self) -> bool:
-        """Return whether the open file is the one that has the log's name, as far as can be seen."""
+        """Return whether the open file still has the log's name, as far as can be seen."""
         try:
             return self._content is not None and _same(self._content, self.path)
         except FileNotFoundError:
             return False
 
     def _following(self) -> Content | None:
-        """Return the file to read behind the open one, at its beginning; None where there is none yet."""
+        """Return the file after the open one, at its beginning; None if there is none yet."""
         if self._content is None or self._is_current():
             return None
         try:
@@ -105,16 +105,16 @@ class Follower:
         except FileNotFoundError:
             return None
         if following.path == self.path and not following.unread():
-            following.close()  # nothing is in the new file yet: the writer may still have the old one
+            following.close()  # the new file is still empty: the writer may still use the old one
             return None
         return following
 
     def _resume(self) -> Content:
-        """Return the file that holds the mark, at the mark; else the one that was begun after it."""
+        """Return the file that contains the mark, at the mark; else the file that was started after it."""
         place = self.mark
         if place is None:
             return Content(self.path)
-        for _ in range(_LOOKS if place.offset else 0):  # nothing read is held by every file
+        for _ in range(_LOOKS if place.offset else 0):  # an empty mark fits every file
             for path in (self.path, *reversed(self._rotated())):
                 content = _open_at(path, place, skipping=self.skipping)
                 if content:
@@ -123,7 +123,7 @@ class Follower:
         return self._begin(self._written_since(place))
 
     def _after(self, place: ReadPosition) -> Content:
-        """Return the file that was begun when the one that holds the mark was set aside."""
+        """Return the file that was started when the mark's file was rotated."""
         for _ in range(_LOOKS):
             rotated = self._rotated()
             for index in range(len(rotated) - 1, -1, -1):
@@ -137,7 +137,7 @@ class Follower:
         return [path for path in self._rotated() if _written(path) > place.seen]
 
     def _begin(self, rotated: list[Path]) -> Content:
-        """Return the first of the files that can be opened, the log itself where none is."""
+        """Return the first file that can be opened; the log itself if none can."""
         for path in rotated:
             try:
                 return Content(path)
@@ -146,7 +146,7 @@ class Follower:
         return Content(self.path)
 
     def _rotated(self) -> list[Path]:
-        """Return the files set aside, the oldest first; of a plain and a compressed one the plain one."""
+        """Return the rotated files, the oldest first; of a plain and a compressed copy, the plain one."""
         name, stem, suffix = (re.escape(part) for part in (self.path.name, self.path.stem, self.path.suffix))
         endings = "|".join(map(re.escape, COMPRESSED))
         ours = re.compile(
@@ -158,7 +158,7 @@ class Follower:
                 plain = path.name.removesuffix(path.suffix) if path.suffix in COMPRESSED else path.name
                 if path.name == plain or plain not in found:
                     found[plain] = path
-        # Of two written at once the one with the higher number is the older one.
+        # Of two written at the same time, the one with the higher number is older.
         return sorted(found.values(), key=lambda path: (_written(path), -_number(path), path.name))
 
 
@@ -168,7 +168,7 @@ def _same(content: Content, path: Path) -> bool:
 
 
 def _open_at(path: Path, place: ReadPosition, *, skipping: bool = False) -> Content | None:
-    """Return the file at the mark, None where it does not hold it or cannot be read."""
+    """Return the file at the mark, None if it does not contain the mark or is unreadable."""
     try:
         content = Content(path, place.offset, skipping=skipping)
     except UNREADABLE:
@@ -180,7 +180,7 @@ def _open_at(path: Path, place: ReadPosition, *, skipping: bool = False) -> Cont
 
 
 def _written(path: Path) -> int:
-    """Return when the file was last written, in nanoseconds; 0 where it is gone."""
+    """Return when the file was last written, in nanoseconds; 0 if it is gone."""
     try:
         return path.stat().st_mtime_ns
     except FileNotFoundError:

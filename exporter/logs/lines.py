@@ -1,4 +1,4 @@
-"""Takes a line apart: when it was written, what it says, and the same with numbers and ids folded."""
+"""Takes a line apart: its time, its message, and the message with numbers and ids folded."""
 
 import json
 import re
@@ -9,9 +9,9 @@ from typing import Any, Final
 from exporter.logs.failures import end_of_logged, end_of_printed_traceback, exception
 from exporter.logs.times import read_time
 
-_LONGEST: Final = 2000  # bytes of a line that are looked at for a message
-_LONGEST_JSON: Final = 64 * 1024  # and of one of JSON, which is read whole
-_REMEMBERED: Final = 500  # bytes of a line whose folded message is remembered
+_LONGEST: Final = 2000  # bytes of a line in which the message is searched
+_LONGEST_JSON: Final = 64 * 1024  # the same for a line of JSON, which is parsed whole
+_REMEMBERED: Final = 500  # bytes of a line whose folded message is cached
 _FOLDED: Final = 120  # characters of a folded message
 _WORDS = "DEBUG|INFO|NOTICE|WARNING|WARN|ERROR|EXCEPTION|CRITICAL|FATAL|PANIC|NETWORK"
 _LEVEL = re.compile(
@@ -34,7 +34,7 @@ _DIGIT = re.compile(r"\d")
 _SAME_DIGITS = bytes.maketrans(b"23456789", b"11111111")
 
 
-# Says that something failed, and leaves what to the lines behind it.
+# Says that something failed, but the lines behind it say what.
 _VAGUE = re.compile(
     r"^$|:$|^(?:\+ Exception Group )?Traceback \(most|was never retrieved$|^[\w.]+\[[\d#]+\]$"
 )
@@ -55,9 +55,9 @@ def message_of(block: bytes, start: int, end: int) -> str:
 
 
 def folded(block: bytes, start: int, end: int) -> str:
-    """Return `told` with numbers and ids folded. Lines that differ in digits only are read once."""
+    """Return the message with numbers and ids folded. Lines that differ only in digits are parsed once."""
     raw = block[start : min(end, start + _LONGEST_JSON)]
-    # Digits matter where they are an escape or the beginning of a hexadecimal number.
+    # Digits matter in an escape or at the beginning of a hexadecimal number.
     same = len(raw) <= _REMEMBERED and b"\\" not in raw and b"0x" not in raw
     text = _folded(raw.translate(_SAME_DIGITS)) if same else ""
     return text or fold(message_of(block, start, end))
@@ -72,13 +72,13 @@ def message(raw: bytes) -> str:
 
 
 def fold(text: str) -> str:
-    """Return a message with numbers and ids as `#`, so that the same ones are counted together."""
+    """Return a message with numbers and ids as `#`, so that equal messages are counted together."""
     return _IDS.sub("#", text)[:_FOLDED]
 
 
 @lru_cache(4096)
 def _folded(raw: bytes) -> str:
-    """Return the folded message, empty where digits are left in it or it does not say what failed."""
+    """Return the folded message; '' if digits remain in it or it does not say what failed."""
     text = message(raw)
     words = fold(text)
     return "" if _VAGUE.search(text) or _DIGIT.search(words) else words
@@ -107,9 +107,9 @@ def _message(text: str) -> str:
 
 
 def _of_fields(fields: dict[str, Any]) -> str:
-    """Return the message among the fields of a line of JSON, empty where there is none."""
+    """Return the message among the fields of a line of JSON, '' if there is none."""
     inner = [each for key in _NESTED_KEYS if isinstance(each := fields.get(key), dict)]
-    # loguru's `text` is the whole line with its time, its `record` has the message alone.
+    # loguru's `text` is the whole line with its time; its `record` has only the message.
     for each in (*inner, fields) if "record" in fields else (fields, *inner):
         for key in _MESSAGE_KEYS:
             if isinstance(text := each.get(key), str) and text:

@@ -14,9 +14,9 @@ WARNINGS: Final = "warning"
 
 @dataclass(frozen=True)
 class Pattern:
-    """A row: `expression` is found anywhere in a line, without regard to case unless `exact`.
+    """A row: `expression` may match anywhere in a line, ignoring case unless `exact`.
 
-    `value` is an expression whose groups `value` and `unit` read the figure that the line tells.
+    `value` is an expression whose groups `value` and `unit` read a figure in the line.
     """
 
     event: str
@@ -96,7 +96,7 @@ PATTERNS: tuple[Pattern, ...] = (
         ERROR,
         "error",
         r"\bconnection ?error\b|\bconnection (?:refused|reset|aborted|lost)\b|\bnetworkerror\b"
-        rf"|(?-i:{level('NETWORK')})",  # Hummingbot's level of failures of the network
+        rf"|(?-i:{level('NETWORK')})",  # Hummingbot's level of network failures
     ),
     Pattern("api_error", ERROR, "error", r"\bapi error\b|\b(?:exchange|temporary)error\b"),
     Pattern("failed_to", ERROR, "error", r"\bfailed to\b"),
@@ -120,7 +120,7 @@ class Kind:
 
     @property
     def failed(self) -> bool:
-        """Whether it is a failure: the traceback below it then belongs to it."""
+        """Whether it is a failure, to which the traceback below belongs."""
         return self.category == ERROR or self.severity in ("error", "critical")
 
 
@@ -134,7 +134,7 @@ class Table:
         self._failed: dict[int, bool] = {}
         self.traceback = 1 << self.rows.index(TRACEBACK)
         self.warning = 1 << self.rows.index(WARNING)
-        # Rows that count also on a line within a failure, because they are no failures themselves.
+        # Rows that also count on a line within a failure, because they are no failures themselves.
         self.apart = (1 << len(self.users)) - 1 | self.bits(categories=(TRADING,))
         self._levels = {
             row.severity: 1 << place for place, row in enumerate(self.rows) if row.event == row.severity
@@ -148,11 +148,11 @@ class Table:
         )
 
     def row(self, bits: int) -> Pattern:
-        """Return the row that wins on a line with these bits."""
+        """Return the winning row of a line with these bits."""
         return self.rows[(bits & -bits).bit_length() - 1]
 
     def kind(self, bits: int) -> Kind | None:
-        """Return what a line with these bits is, None where it is no event.
+        """Return the kind of a line with these bits, None if it is no event.
 
         The severity is the line's own level if that is a warning or worse, else the row's.
         """

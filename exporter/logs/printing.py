@@ -20,11 +20,11 @@ _BARS: Final = " ▁▂▃▄▅▆▇█"
 _WIDTH: Final = 60  # columns of the histogram
 _TOP: Final = 10
 _WORDS: Final = 120  # characters of a message
-_LARGE: Final = 50_000_000  # bytes from which on reading takes long enough to say how far it is
+_LARGE: Final = 50_000_000  # bytes from which on a progress line is useful
 
 
 def event_line(event: Event, zone: tzinfo, *, named: bool) -> str:
-    """Return an event as a line; `named` with its file."""
+    """Return an event as a line; `named` adds its file."""
     where = f"{event.file}:{event.line}" if named else f"{event.line:>9}"
     kind = event.kind
     return (
@@ -128,7 +128,7 @@ class Progress:
         self._on = total >= _LARGE and stream.isatty()
 
     def at(self, size: int) -> None:
-        """Say how many bytes were read, of all files together."""
+        """Print how many bytes were read, of all files together."""
         percent = size * 100 // self._total if self._on else -1
         if percent != self._shown:
             self._shown = percent
@@ -137,7 +137,7 @@ class Progress:
             self._stream.flush()
 
     def done(self) -> None:
-        """Take the line away."""
+        """Remove the line."""
         if self._shown >= 0:
             self._stream.write("\r" + " " * 60 + "\r")
             self._stream.flush()

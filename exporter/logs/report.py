@@ -14,15 +14,15 @@ from exporter.logs.lines import fold, line_time, message_of
 from exporter.logs.patterns import Kind, Table
 from exporter.logs.scanner import Scanner
 
-_MESSAGES: Final = 10_000  # different messages that are counted by their words
-_STEPS: Final = 50_000  # different minutes with events; of more, hours are counted
+_MESSAGES: Final = 10_000  # different messages that are counted separately
+_STEPS: Final = 50_000  # different minutes with events; beyond it, hours are counted
 _MINUTE: Final = 60
-_LONGEST: Final = 64 * 1024  # bytes of a line that are read
+_LONGEST: Final = 64 * 1024  # bytes of a line that are parsed
 
 
 @dataclass(frozen=True)
 class Event:
-    """An event of a log; `time` is unix seconds, None if no line so far has a time."""
+    """An event of a log; `time` is in unix seconds, None if no line so far has a time."""
 
     file: str
     line: int
@@ -33,7 +33,7 @@ class Event:
 
 
 class Reader:
-    """Yields the events of logs, with what users' patterns find too."""
+    """Yields the events of logs, those of users' patterns too."""
 
     def __init__(self, table: Table, zone: tzinfo, now: Callable[[], float]) -> None:
         self._table = table
@@ -44,7 +44,7 @@ class Reader:
         self._values = {row.event: re2.compile(row.value) for row in table.rows if row.value}
 
     def events(self, block: bytes, at: "Position") -> list[Event]:
-        """Return the events of the next block of whole lines, and move the place behind it."""
+        """Return the events of the next block of whole lines, and move the position behind it."""
         found: list[Event] = []
         counted_to, first = 0, at.line
         written: list[bytes] = []
@@ -59,7 +59,8 @@ class Reader:
             at.line += shown.count(b"\n", counted_to, start)
             counted_to = start
             time = self._time(raw)
-            if time is None and shown is not block:  # it stood in what is not the bot's own of the line
+            # the match is in a part of the line that the bot did not write
+            if time is None and shown is not block:
                 written = written or block.split(b"\n")
                 time = self._time(written[at.line - first][:_LONGEST])
             at.time = time if time is not None else at.time

@@ -1,6 +1,6 @@
 """Finds the events in blocks of whole lines: all patterns at once, without backtracking, in linear time.
 
-Hyperscan reports for each pattern the ends of the lines that match it, so Python touches those lines only.
+Hyperscan reports for each pattern the ends of the matching lines, so Python handles only those.
 """
 
 from collections import Counter
@@ -13,14 +13,14 @@ from exporter.logs.normaliser import CHANGED, normal
 from exporter.logs.patterns import Table
 
 Visit = Callable[[int, bytes, int, int], int]
-"""Given the bits of a line, the block and the line's start and end, returns the bits that it really has.
+"""Given the bits of a line, the block and the line's start and end, returns the line's true bits.
 
-The block is the one to be scanned as the bot wrote it: of as many lines, which may be shorter.
+The block is normalised: it has the same number of lines, which may be shorter.
 """
 
 
 class Scanner:
-    """Counts the events of blocks. Lines that match a bit of `visited` are shown to the `visit` of a scan."""
+    """Counts the events of blocks. A scan shows its `visit` the lines that match a bit of `visited`."""
 
     def __init__(self, table: Table, visited: int) -> None:
         self._table = table
@@ -40,7 +40,7 @@ class Scanner:
         )
 
     def scan(self, block: bytes, context: Context, visit: Visit) -> Counter[int]:
-        """Return how many events of a block of whole lines have which bits; updates the context."""
+        """Return how many events of a block of whole lines have which bits; update the context."""
         counts: Counter[int] = Counter()
         lines = self._lines(block)
         if lines is None:
@@ -72,10 +72,7 @@ class Scanner:
         return counts
 
     def _lines(self, block: bytes, *, normalised: bool = False) -> list[tuple[int, int]] | None:
-        """Return the end and the bits of each line that matches anything, in their order.
-
-        None where lines are to be normalised first.
-        """
+        """Return the end and the bits of each matching line, in order; None if lines need normalising first."""
         lines: dict[int, int] = {}
         bits, rows = self._bits, len(self._bits)
 
@@ -93,8 +90,8 @@ class Scanner:
 
 
 def whole_line(expression: str) -> str:
-    """Return the expression of a line up to its end, so that a line is reported once, and at its end."""
-    # Hyperscan takes no anchor before the end; whoever wrote one has the line read again, exactly.
+    """Return the expression extended to the line's end, so that a line is reported once, at its end."""
+    # Hyperscan takes no anchor before the end; such an expression is checked exactly on the line.
     unanchored = (
         expression[:-1] if expression.endswith("$") and not expression.endswith(r"\$") else expression
     )

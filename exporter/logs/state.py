@@ -18,14 +18,14 @@ _VERSION: Final = 1
 
 @dataclass
 class Followed:
-    """One log: its reader, and what its last lines mean for the next ones."""
+    """One log: its follower, and the context for its next lines."""
 
     follower: Follower
     context: Context
 
 
 def save(file: Path, tally: LogCounters, logs: dict[Path, Followed]) -> None:
-    """Replace the file. What this returned from survives a crash of the machine. Raises OSError."""
+    """Replace the file; once this returns, it survives a crash of the machine. Raises OSError."""
     state = {
         "version": _VERSION,
         "tally": tally.state(),
@@ -41,9 +41,9 @@ def save(file: Path, tally: LogCounters, logs: dict[Path, Followed]) -> None:
 
 
 def load(file: Path, tally: LogCounters, paths: tuple[Path, ...]) -> dict[Path, Followed]:
-    """Return the logs, each where it was left or at its beginning, and restore the counts.
+    """Return the logs at their saved positions, or at their beginning, and restore the counts.
 
-    An invalid file is set aside, and reading starts again. Raises OSError.
+    An invalid file is renamed, and reading starts again. Raises OSError.
     """
     state: dict[str, Any] = {}
     try:

@@ -1,4 +1,4 @@
-"""Reads when a line was written: as Python's logging, ISO 8601, web servers, syslog and epochs say it."""
+"""Reads the time of a line in the forms of Python's logging, ISO 8601, web servers, syslog and epochs."""
 
 import re
 from calendar import monthrange
@@ -20,13 +20,13 @@ _MONTHS = {
         ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"), start=1
     )
 }
-_HEAD: Final = 80  # a line's time stands in its first characters
+_HEAD: Final = 80  # a line's time is in its first characters
 
 
 def read_time(text: str, zone: tzinfo, now: float) -> float | None:
-    """Return the unix time that a line's head or a time field says, None where it says none.
+    """Return the unix time in a line's head or time field, None without one.
 
-    `zone` is for times without one, `now` for the year that syslog leaves out.
+    `zone` is for times without a zone, `now` for the year that syslog omits.
     """
     head = text[:_HEAD]
     try:
@@ -54,7 +54,7 @@ def _moment(found: re.Match[str], month: int, year: int, zone: tzinfo) -> float:
 
 
 def _of_a_near_year(found: re.Match[str], zone: tzinfo, now: float) -> float | None:
-    """Return the last such time up to a day from now; 29 February is not of every year."""
+    """Return the latest such time up to a day from now; not every year has 29 February."""
     month, year = _MONTHS[found["month"]], datetime.fromtimestamp(now, zone).year
     for each in (year + 1, year, year - 1):
         if int(found["day"]) <= monthrange(each, month)[1]:

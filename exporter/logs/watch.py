@@ -24,7 +24,7 @@ _TURN: Final = 64 << 20  # bytes of one log before the next one has its turn
 
 
 class BotLogs:
-    """The logs of one bot and what was counted in them."""
+    """The logs of one bot and their counts."""
 
     def __init__(
         self,
@@ -35,7 +35,7 @@ class BotLogs:
         tally: LogCounters,
         file: Path,
     ) -> None:
-        """Take up what the file says was read and counted. Raises OSError."""
+        """Restore the saved positions and counts. Raises OSError."""
         self._bot = bot
         self._scanner = scanner
         self._reading = reading
@@ -47,9 +47,9 @@ class BotLogs:
         self._caught_up = file.exists()
 
     def poll(self) -> list[Sample]:
-        """Read what is new in each log, a turn at most, and return the counts once they are durable.
+        """Read new lines of each log, a turn at most, and return the counts once they are durable.
 
-        A log that is met for the first time is read to its end first: what it holds already is no burst.
+        A new log is read to its end first, so that its old lines are not a burst.
         """
         before = self._tally.lines
         ended = [self._read(path, each) for path, each in self._logs.items()]
@@ -64,7 +64,7 @@ class BotLogs:
         return (self._tally.samples() if self._caught_up else []) + self._own()
 
     def _read(self, path: Path, each: Followed) -> bool:
-        """Count what is new in a log; return whether its end was reached."""
+        """Count new events in a log; return whether its end was reached."""
         size = 0
         try:
             for block in each.follower.blocks(_TURN):
@@ -112,7 +112,7 @@ class LogWatch:
         scanner = Scanner(table, visited(table))
         self._bots: dict[str, BotLogs] = {}
         self._lines: dict[str, Lines] = {}
-        # The demo bot's directory lies beside this one's, in what --data names.
+        # The demo bot's directory lies beside this one, in --data.
         followed = settings.bot_logs(data.parent) if settings.collection.logs.enabled else {}
         for bot, paths in followed.items():
             tally = LogCounters(table, settings.logs.max_label_values, settings.logs.top_messages)
@@ -122,14 +122,14 @@ class LogWatch:
         self._turn = asyncio.Lock()
 
     async def run(self) -> None:
-        """Read for ever, in a thread: a busy log must not hold up the polls of bots."""
+        """Read for ever, in a thread: a busy log must not delay the polls of bots."""
         while True:
             async with self._turn:
                 await asyncio.to_thread(self.poll)
             await asyncio.sleep(self._period)
 
     async def stop(self, running: asyncio.Task[None]) -> None:
-        """End what `run` does, between two readings: who follows takes up where the last one ended."""
+        """End `run` between two reads; the next start continues from there."""
         async with self._turn:
             running.cancel()
 
@@ -139,7 +139,7 @@ class LogWatch:
             self._board.publish(Owner(bot, "logs"), {})
 
     def poll(self) -> None:
-        """Read and publish what is new. A defect met in one bot's logs does not end the watch over others."""
+        """Read and publish new events. A defect in one bot's logs does not end the watch over others."""
         for bot, logs in self._bots.items():
             try:
                 samples = logs.poll()

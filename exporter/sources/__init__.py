@@ -1,4 +1,4 @@
-"""Where a bot's state comes from: one file a source, chosen by `source.type` of the bot's settings."""
+"""The sources of a bot's state: one file each, chosen by `source.type` of the bot's settings."""
 
 import importlib
 import pkgutil
@@ -13,7 +13,7 @@ __all__ = ["Input", "Source", "SourceContext", "SourceError", "connect"]
 def connect(bot: Bot, surroundings: SourceContext) -> Source:
     """Return the source of a bot; it reads its secret and calls the bot only when polled.
 
-    A source registers itself with `protocol.source`: the files beside this one need only be there.
+    A source registers itself with `protocol.source`; its file must only exist beside this one.
     """
     for module in pkgutil.iter_modules(__path__):
         importlib.import_module(f"{__name__}.{module.name}")

@@ -9,9 +9,9 @@ from clients.http import Answer, NoAnswer, Request
 from exporter.sources.protocol import SourceContext, SourceError
 from stack.settings.bots import Answering
 
-BODY_LIMIT: Final = 64 * 1024 * 1024  # bytes: a bot that answers without end must not take the exporter along
-_EXACT: Final = 2.0  # seconds: an answer is dated to the second
-_DAY: Final = 86_400.0  # what is further off is no clock that is merely wrong
+BODY_LIMIT: Final = 64 * 1024 * 1024  # bytes: an endless answer must not fill the exporter's memory
+_EXACT: Final = 2.0  # seconds: the answer's date has no fractions
+_DAY: Final = 86_400.0  # seconds: a larger difference is not a wrong clock
 WAY_BROKEN: Final = (
     "the connection to the bot is broken, not the bot: check its url, and what stands before it"
 )
@@ -26,9 +26,9 @@ def read_secret(file: Path) -> str:
 
 
 class BotApi:
-    """GETs JSON from one bot; `authorization` gives the header's value anew for each call.
+    """GETs JSON from one bot; `authorization` returns the header's value for each call.
 
-    `ahead` is by how many seconds the bot's clock was ahead of ours when it answered last.
+    `ahead` is the seconds by which the bot's clock was ahead of ours at the last answer.
     """
 
     def __init__(self, bot: Answering, surroundings: SourceContext, authorization: Callable[[], str]) -> None:
@@ -41,7 +41,10 @@ class BotApi:
         self.ahead = 0.0
 
     async def get(self, path: str, **query: str | int) -> object:
-        """Return the answer's JSON. Raises SourceError with the reason, and the API's status of a refusal."""
+        """Return the answer's JSON.
+
+        Raises SourceError with the reason, and the status of a refusal by the API.
+        """
         where = f"{self._url}{path}"
         headers = {"Authorization": self._authorization(), "Accept": "application/json"}
         asked = f"{where}?{urlencode(query)}" if query else where
@@ -65,13 +68,13 @@ class BotApi:
 
 
 def _refused(where: str, answer: Answer) -> SourceError:
-    """Return what an answer other than 200 means."""
+    """Return the error for an answer other than 200."""
     told, status = f"{where}: answered {answer.status}", answer.status
     if status in (401, 403):
         advice = "check the user, the password or token, and the secret's file"
         return SourceError("auth", f"{told}; {advice}", status)
     said = f"{told}: {answer.text[:200]}"
-    # A proxy that finds no bot behind it answers 502 to 504: then it may be the bot.
+    # A proxy answers 502 to 504 if it finds no bot: the bot may be down.
     if 300 <= status < 500 and status != 408:
         return SourceError("way", f"{said}; {WAY_BROKEN}", status if answer.is_own else None)
     return SourceError("http", said, status if answer.is_own else None)

@@ -15,24 +15,24 @@ from exporter.sources.state import closed_trade, later, reading
 from exporter.sources.tail import Tail
 from stack.settings import FileBot
 
-_LOOKS = 3  # at a file that is half written
+_LOOKS = 3  # reads of a half-written file
 _PAUSE = 0.05  # seconds between them
 
 
 @source(FileBot)
 class FileSource:
-    """Reads the state anew at each poll, and of the trades the lines that are new."""
+    """Reads the state at each poll, and the new lines of the trades."""
 
     def __init__(self, settings: FileBot, surroundings: SourceContext) -> None:
         self._state_file = settings.state
         self._around = surroundings
         self._tail = None if settings.trades is None else Tail(settings.trades)
         self._good: tuple[float, State] | None = None
-        self._glanced = 0  # when the state was written that a glance had last
-        self._fresh: list[Trade] = []  # those that no reading has had yet
+        self._glanced = 0  # the time of the state that the last glance returned
+        self._fresh: list[Trade] = []  # trades that no reading contains yet
 
     async def poll(self) -> Reading:
-        """Return what the bot wrote last. Raises SourceError where that cannot be read or is too old."""
+        """Return the bot's last state and trades. Raises SourceError if they are unreadable or too old."""
         now = self._around.clock()
         trades = await asyncio.to_thread(self._trades, now)
         try:
@@ -43,7 +43,7 @@ class FileSource:
         return reading(state, trades, now)
 
     async def glance(self) -> Reading | None:
-        """Return its money where the state was written anew since the last glance. Raises SourceError."""
+        """Return its money if the state was rewritten since the last glance. Raises SourceError."""
         try:
             written = (await asyncio.to_thread(self._state_file.stat)).st_mtime_ns
         except OSError as error:
@@ -55,7 +55,7 @@ class FileSource:
         return reading(state, (), self._around.clock())
 
     async def _state_now(self) -> State:
-        """Return the state with its age. Raises SourceError where it cannot be read or is too old."""
+        """Return the state with its age. Raises SourceError if it is unreadable or too old."""
         written_at, state = await self._state()
         limit, age = self._around.silent_after, self._around.clock() - written_at
         if age > limit:
@@ -64,7 +64,7 @@ class FileSource:
         return later(state, age)
 
     async def _state(self) -> tuple[float, State]:
-        """Return the newest whole state and when it was written; the one before while a new one is half."""
+        """Return the newest whole state and its time; while a new one is half written, the one before."""
         problem = ""
         for _ in range(_LOOKS):
             try:
@@ -80,7 +80,7 @@ class FileSource:
         return self._good
 
     def _read(self) -> tuple[float, State]:
-        """Return the state and when it was written. Raises ValueError for a file that is no whole state."""
+        """Return the state and its time. Raises ValueError for an incomplete file."""
         try:
             with self._state_file.open("rb") as file:
                 body = file.read(BODY_LIMIT + 1)

@@ -18,20 +18,20 @@ _PAGE = 1000
 
 @source(HttpBot)
 class HttpSource:
-    """Polls the state, and the trades after the last id that was read; all when some were corrected."""
+    """Polls the state, and the trades after the last id; all trades if some were corrected."""
 
     def __init__(self, settings: HttpBot, surroundings: SourceContext) -> None:
         self._api = BotApi(settings, surroundings, lambda: f"Bearer {read_secret(settings.token_file)}")
         self._clock = surroundings.clock
         self._input = surroundings.input
-        self._since: int | None = None  # None: nothing was read yet
+        self._since: int | None = None  # None: nothing read yet
         self._revision: int | None = None
 
     async def poll(self) -> Reading:
-        """Return what the bot says now. Raises SourceError."""
+        """Return the bot's state and new trades. Raises SourceError."""
         data = await self._api.get("/api/v1/state")
         try:
-            # In a thread: a huge answer must not hold up the other bots.
+            # In a thread: a huge answer must not delay the other bots.
             state = await asyncio.to_thread(self._input.read, State, data)
         except ValidationError as error:
             raise SourceError(

@@ -19,17 +19,17 @@ _READABLE: Final = 60  # characters of a bot's name
 
 
 def folder(bot: str) -> str:
-    """Return a directory's name that is this bot's alone, whatever characters its name has."""
+    """Return a directory name for this bot alone, whatever characters its name has."""
     digest = hashlib.sha256(bot.encode("utf-8", "surrogatepass")).hexdigest()[:12]
     return f"{quote(bot, safe='', errors='replace')[:_READABLE]}-{digest}"
 
 
 class Journal:
-    """A directory of one bot. Whatever `append` and `keep` returned from survives a crash of the machine.
+    """A directory of one bot. Once `append` or `keep` returns, its data survives a crash of the machine.
 
-    It grows by about 150 bytes a trade and holds each trade once, and again with each of its corrections: it
-    is the history that statistics need.
-    The other kinds are a file each, replaced whole. Every method may raise OSError.
+    It grows by about 150 bytes a trade. It contains each trade once, and again with each correction: the
+    history that statistics need. The other kinds are a file each, replaced whole. Every method may raise
+    OSError.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -37,9 +37,9 @@ class Journal:
         self._trades: int | None = None
 
     def open(self) -> None:
-        """Create what is absent, take it for this process alone, and cut off a line that a crash left half.
+        """Create absent files, lock the directory, and cut off a line that a crash left half-written.
 
-        Raises BlockingIOError where another exporter has it.
+        Raises BlockingIOError if another exporter has it.
         """
         self._directory.mkdir(parents=True, exist_ok=True)
         trades = os.open(self._directory / _TRADES, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
@@ -61,7 +61,7 @@ class Journal:
             self._trades = None
 
     def _whole(self) -> int:
-        """Return the bytes up to the end of the last whole line."""
+        """Return the number of bytes up to the end of the last whole line."""
         size, block = (self._directory / _TRADES).stat().st_size, 65_536
         with (self._directory / _TRADES).open("rb") as file:
             while size > 0:
@@ -78,7 +78,7 @@ class Journal:
             yield from file
 
     def append(self, trades: Iterable[dict[str, object]]) -> None:
-        """Write trades and return when they are on the disk; raises OSError having written none."""
+        """Append trades and return when they are on the disk. If it raises OSError, none was written."""
         if self._trades is None:
             raise OSError(f"{self._directory} is not open")
         rest = memoryview(b"".join(_line(trade) for trade in trades))
@@ -92,7 +92,7 @@ class Journal:
             raise
 
     def keep(self, kind: Kept, received_at: float, said: object) -> None:
-        """Replace what was kept of the kind and return when it is on the disk."""
+        """Replace the file of the kind and return when it is on the disk."""
         file = self._directory / f"{kind}.json"
         scratch = file.with_suffix(".new")
         with scratch.open("wb") as out:
@@ -103,9 +103,9 @@ class Journal:
         _sync(self._directory)
 
     def kept(self, kind: Kept) -> tuple[float, object] | None:
-        """Return when the last of the kind was received, unix time, and what it said; None where none was.
+        """Return the receipt time (unix seconds) and content of the last of the kind, None without one.
 
-        A damaged file is told and left out: the next push replaces it.
+        A damaged file is logged and skipped: the next push replaces it.
         """
         try:
             found = from_json((self._directory / f"{kind}.json").read_bytes())

@@ -1,4 +1,4 @@
-"""Defines a source and the context that it gets."""
+"""The interface of a source, and the context that it gets."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,11 +15,10 @@ Reason = Literal["auth", "refused", "timeout", "way", "http", "parse", "unavaila
 
 
 class SourceError(Exception):
-    """A bot that could not be read: `reason` is a label, `detail` says what to mend.
+    """A bot that could not be read: `reason` is a label, `detail` says how to fix it.
 
-    `status` is HTTP's, where the bot itself answered and not something on the way to it.
-
-    `known` has the trades and the capital that it told before, where no reading has had them yet.
+    `status` is HTTP's, if the bot itself answered, not something before it. `known` has the trades and
+    capital of earlier answers that no reading contains yet.
     """
 
     def __init__(
@@ -42,7 +41,7 @@ class Source(Protocol):
     async def glance(self) -> Reading | None:
         """Return its money now, in the cheapest way; None if nothing is new.
 
-        Raises SourceError. What a poll has to compare with the poll before is left to that.
+        Raises SourceError. Comparisons with earlier answers are left to polls.
         """
         ...
 
@@ -51,7 +50,7 @@ class Source(Protocol):
 class SourceContext:
     """What a source needs from outside. Spans are seconds; `window` is that of the error rate.
 
-    `data` is the directory for this bot's own durable files, `silent_after` how long it may say nothing.
+    `data` is the directory for this bot's durable files, `silent_after` the longest silence.
     """
 
     http: Http

@@ -24,23 +24,23 @@ from stack.settings import PushBot
 Kind = Literal["state", "trades", "metrics"]
 _MODELS: Final[dict[Kept, type[Measured]]] = {"state": State, "metrics": Measured}
 _SHOWN: Final = 100  # refusals and unknown fields that an answer names
-# Of the bot API, and nothing that is looked at.
+# Fields of the bot API that are accepted but not used.
 _PASSED_BY: Final = frozenset({"currency", "size", "entry_price", "exit_price", "fees"})
 _CORRECT: Final = (
     "to correct it give it a corrected_at (unix seconds) later than the last, or a new trade an id of its own"
 )
 _log = logging.getLogger(__name__)
-# Threads of its own: a disk that hangs must not hold up the polls of other bots.
+# A thread pool of its own: a hanging disk must not delay the polls of other bots.
 _DISK = ThreadPoolExecutor(max_workers=8, thread_name_prefix="push")
 _Result = TypeVar("_Result")
 
 
 class Unreadable(Exception):
-    """A push of the wrong shape; the message names the way out."""
+    """A push of the wrong shape. The message says how to fix it."""
 
 
 class NotJson(Unreadable):
-    """A push that is no JSON at all."""
+    """A push that is not JSON."""
 
 
 @dataclass(frozen=True)
@@ -63,15 +63,15 @@ class PushSource:
         self._journal = Journal(surroundings.data)
         self._replay: asyncio.Future[None] | None = None
         self._turn = asyncio.Lock()
-        self._told: dict[tuple[int, float], int] = {}  # a hash of each trade as it was told last
-        self._corrected: dict[tuple[int, float], float] = {}  # when, of those that were corrected
-        self._fresh: list[Trade] = []  # those that no reading has had yet
-        self._said: dict[Kept, tuple[float, Measured]] = {}  # with when it came, unix time
+        self._told: dict[tuple[int, float], int] = {}  # a hash of each trade's last version
+        self._corrected: dict[tuple[int, float], float] = {}  # the time of each trade's last correction
+        self._fresh: list[Trade] = []  # trades that no reading contains yet
+        self._said: dict[Kept, tuple[float, Measured]] = {}  # with the time of receipt, unix seconds
         self._heard_at = self._glanced_at = float("-inf")
         self._found = Input(surroundings.input.cap)  # since the last poll
 
     def allows(self, authorization: str) -> bool:
-        """Return whether the header carries this bot's token. Raises SourceError where there is none."""
+        """Return whether the header carries this bot's token. Raises SourceError without a token file."""
         token = read_secret(self._token_file)
         if not token:
             raise SourceError("auth", f"{self._token_file}: is empty; remove it, and `make setup` writes one")
@@ -82,11 +82,11 @@ class PushSource:
         return False
 
     def refuse(self, reason: str, problem: str) -> None:
-        """Count a push of which nothing could be taken."""
+        """Count a push that was refused whole."""
         self._found.reject(reason, problem)
 
     async def poll(self) -> Reading:
-        """Return what the bot pushed last. Raises SourceError where that is too long ago."""
+        """Return the last pushed state. Raises SourceError if it is too old."""
         now, limit = self._around.clock(), self._around.silent_after
         try:
             async with asyncio.timeout(self._around.timeout):
@@ -95,7 +95,7 @@ class PushSource:
             raise SourceError("timeout", f"{self._around.data}: is still being read") from None
         finally:
             self._around.input.absorb(self._found)
-        self._heard_at = min(self._heard_at, now)  # a clock that was set back must not hide a silence
+        self._heard_at = min(self._heard_at, now)  # a clock that went back must not hide a silence
         silence = now - self._heard_at
         if silence > limit:
             heard = "nothing was ever pushed" if silence == float("inf") else f"last push {silence:.0f} s ago"
@@ -104,7 +104,7 @@ class PushSource:
         return reading(self._whole(now), self._new(), now)
 
     async def glance(self) -> Reading | None:
-        """Return its money as it was pushed since the last glance, None where nothing was."""
+        """Return the money pushed since the last glance, None without a push."""
         if self._heard_at == self._glanced_at:
             return None
         self._glanced_at, now = self._heard_at, self._around.clock()
@@ -115,13 +115,13 @@ class PushSource:
         return trades
 
     def _known(self, now: float) -> Reading:
-        """Return the trades that no reading has had yet, and the last state, however old."""
+        """Return the trades that no reading contains yet, and the last state, however old."""
         state = self._said["state"][1] if "state" in self._said else State()
         capital = state.starting_capital if isinstance(state, State) else None
         return Reading(time=now, starting_capital=capital, trades=self._new())
 
     def _whole(self, now: float) -> State:
-        """Return the last state, what was measured laid over it; of each only what is not too old."""
+        """Return the last state with the pushed figures over it, each only if it is not too old."""
         fresh = {
             kind: each for kind, each in self._said.items() if now - each[0] <= self._around.silent_after
         }
@@ -132,7 +132,7 @@ class PushSource:
         return later(State.model_construct(state.model_fields_set, **{**dict(state), **whole}), now - told_at)
 
     async def close(self) -> None:
-        """Let go of the journal; a push that comes later is not taken."""
+        """Close the journal; later pushes are refused."""
         async with self._turn:
             if self._replay is not None:
                 await asyncio.wait({self._replay})
@@ -141,7 +141,7 @@ class PushSource:
     async def push(self, kind: Kind, body: bytes) -> Taken:
         """Take a push; it is on the disk when this returns.
 
-        Raises Unreadable, OSError where the disk fails (then nothing was taken), SourceError.
+        Raises Unreadable, SourceError, and OSError if the disk fails (then nothing was taken).
         """
         async with self._turn:
             await self._ready()
@@ -181,7 +181,7 @@ class PushSource:
         return Taken(1, 0, refused[:_SHOWN], _unknown(data, _MODELS[kind])), said
 
     def _know(self, rows: Iterable[ClosedTrade]) -> None:
-        """Take what is on the disk, in its order: a later row of a trade corrects the earlier."""
+        """Restore the stored trades in order: a later row of a trade corrects the earlier."""
         for row in rows:
             trade = row.closed()
             self._told[trade.key] = hash(trade)
@@ -218,7 +218,7 @@ class PushSource:
         return Taken(len(accepted), duplicates, refusals.texts[:_SHOWN], ignored), accepted
 
     async def _ready(self) -> None:
-        """Read what was pushed before this start, once. Raises SourceError where the disk refuses."""
+        """Read the pushes of earlier runs, once. Raises SourceError if the disk fails."""
         if self._replay is None or (self._replay.done() and self._replay.exception() is not None):
             self._replay = asyncio.ensure_future(_on_disk(self._open))
         try:
@@ -248,7 +248,7 @@ class PushSource:
 
 
 class _Refusals(Input):
-    """Also keeps every text, for the answer, and counts for another."""
+    """Also keeps every text, for the answer, and adds to another's counts."""
 
     def __init__(self, counting: Input) -> None:
         super().__init__(counting.cap, strict=True)
@@ -265,7 +265,7 @@ async def _on_disk(work: Callable[[], _Result]) -> _Result:
 
 
 def _checked(model: type[Measured], data: object, seen: Input) -> tuple[Measured, list[str]]:
-    """Return the data as the model and all that was refused of it. Raises Unreadable."""
+    """Return the validated data and the refusals. Raises Unreadable."""
     try:
         strict = Input(seen.cap, strict=True)
         said, wrong = strict.read(model, data), []
@@ -282,7 +282,7 @@ def _checked(model: type[Measured], data: object, seen: Input) -> tuple[Measured
 
 
 def _laid_over(below: Mapping[str, Any], above: Measured) -> dict[str, Any]:
-    """Return the measured figures with the newer in place of those of the same name."""
+    """Return the pushed figures; newer ones replace older ones of the same name."""
     laid: dict[str, Any] = {}
     for name in Measured.model_fields:
         old, new = below.get(name), getattr(above, name)
@@ -298,7 +298,7 @@ def _json(body: bytes) -> object:
 
 
 def _name(place: int, row: object) -> str:
-    """Return how an answer names a row, by its place and, where it has one, its id."""
+    """Return a row's name in an answer: its place and, if it has one, its id."""
     identity = row.get("id") if isinstance(row, dict) else None
     return f"trades[{place}] (id {identity})" if isinstance(identity, int) else f"trades[{place}]"
 

@@ -12,7 +12,8 @@ from exporter.catalogue import Histogram, Sample, known, sample
 from exporter.reading import ApiCalls, Reading
 from exporter.sources.protocol import SourceError
 
-AHEAD: Final = 86_400.0  # seconds that a bot's clock may be ahead: a local time sent as UTC is less
+# seconds by which a bot's clock may be ahead; a local time sent as UTC is further off in most zones
+AHEAD: Final = 86_400.0
 _MONEY: Final = (
     "time", "state", "starting_capital", "equity", "profit_realised", "profit_open", "exposure",
     "open_positions",
@@ -24,9 +25,9 @@ _REGIMES = ("calm", "volatile", "trending")
 def reading(
     state: State, trades: tuple[Trade, ...], clock: float, *, restarted: bool = False, ahead: float = 0.0
 ) -> Reading:
-    """Return what the state and the trades that are new say.
+    """Return the reading of a state and new trades.
 
-    `clock` is the exporter's unix time, and the bot's clock was `ahead` of it when the bot said so.
+    `clock` is the exporter's unix time; the bot's clock was `ahead` of it when the bot answered.
     """
     now = state.time if state.time is not None else clock
     realised, unrealised, api = state.profit_realised, state.profit_open, state.api
@@ -68,7 +69,7 @@ def money(data: object, clock: float) -> Reading:
 
 
 def _symbols(positions: list[OpenPosition | None] | None) -> tuple[str, ...] | None:
-    """Return what is open, None where one position cannot be read."""
+    """Return the open symbols, None if a position is unreadable."""
     known = [each for each in positions or () if each is not None]
     return tuple(each.symbol for each in known) if known == positions else None
 
@@ -111,8 +112,8 @@ def _histogram(times: Times) -> Histogram:
 def closed_trade(row: object, where: str, found: Input, now: float) -> ClosedTrade | None:
     """Return a bot's trade; if it is invalid, note every error and return None.
 
-    One that closes more than a day after `now`, the exporter's unix time, is refused: it would be the last
-    trade and outside of every window until that day comes.
+    A trade that closes more than a day after `now`, the exporter's unix time, is refused: it would stay the
+    last trade, outside of every window, until that day.
     """
     try:
         trade = found.read(ClosedTrade, row)
@@ -129,6 +130,6 @@ def closed_trade(row: object, where: str, found: Input, now: float) -> ClosedTra
 
 
 def later(state: State, seconds: float) -> State:
-    """Return the state with its clock moved on: it was told so long ago, and ages have grown since."""
+    """Return the state with its clock and ages moved on by the time since it was received."""
     moved = {} if state.time is None else {"time": state.time + max(0.0, seconds)}
     return state.model_copy(update=moved)

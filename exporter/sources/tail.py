@@ -1,4 +1,4 @@
-"""Follows a file of lines and its rotated siblings, so that each line is read once."""
+"""Follows a file of lines and its rotated siblings, and reads each line once."""
 
 import gzip
 import re
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from io import BufferedIOBase
 from pathlib import Path
 
-_HEAD = 256  # bytes that tell a file from one that was put in its place
+_HEAD = 256  # bytes that identify a file
 _LINE_LIMIT = 1_000_000  # bytes
 # As logrotate and Python's handlers name them: .1, .2.gz, -20260131, .2026-01-31_12-00-00
 _ROTATED = re.compile(r"[.-]\d[\d_.-]*(\.gz)?")
@@ -16,19 +16,19 @@ _ROTATED = re.compile(r"[.-]\d[\d_.-]*(\.gz)?")
 
 @dataclass
 class _Place:
-    """How far a file was read; `head` are its first bytes, `line` the lines so far."""
+    """How far a file was read; `head` has its first bytes, `line` counts the lines so far."""
 
     offset: int = 0
     line: int = 0
     head: bytes = b""
-    seen: tuple[int, int] = (-1, -1)  # its size and time of change at the last look
+    seen: tuple[int, int] = (-1, -1)  # its size and time of change at the last read
 
 
 class Tail:
-    """A file and its rotated siblings; a file is known by its inode, so that it may be renamed.
+    """A file and its rotated siblings; the inode identifies a file, so that it may be renamed.
 
-    A line may come twice: where a file was compressed, or copied and cut short, it is read again, and so are
-    the files after it. The last that comes of a trade is therefore the last that was written.
+    A line may be returned twice: a file that was compressed, or copied and truncated, is read again, and so
+    are the files after it. The last version of a trade is therefore the one written last.
     """
 
     def __init__(self, file: Path) -> None:
@@ -36,10 +36,10 @@ class Tail:
         self._places: dict[tuple[int, int], _Place] = {}
 
     def lines(self) -> Iterator[tuple[str, bytes]]:
-        """Yield the whole lines that are new, oldest file first, each with its file's name and number.
+        """Yield the new whole lines, oldest file first, each with its file's name and number.
 
-        What follows the last end of line is half written, and waits. Raises OSError, but none where the file
-        is not there: no trade closed yet.
+        An unfinished last line waits. Raises OSError, but not if the file does not exist: then no trade has
+        closed yet.
         """
         known = self._places
         self._places = {}
@@ -48,7 +48,7 @@ class Tail:
             try:
                 stat = file.stat()
             except FileNotFoundError:
-                continue  # rotated on while we looked: it is found under its new name at the next poll
+                continue  # rotated meanwhile: the next poll finds it under its new name
             inode = (stat.st_dev, stat.st_ino)
             place = self._places[inode] = _Place() if again else known.get(inode, _Place())
             now = (stat.st_size, stat.st_mtime_ns)
@@ -80,7 +80,7 @@ class Tail:
         packed = file.suffix == ".gz"
         with gzip.open(file, "rb") if packed else file.open("rb") as data:
             head = b"" if packed else data.read(_HEAD)
-            if not head.startswith(place.head):  # cut short, or another file under the same inode
+            if not head.startswith(place.head):  # truncated, or another file with the same inode
                 place.offset, place.line = 0, 0
             place.head = head
             data.seek(place.offset)
@@ -91,7 +91,7 @@ class Tail:
 
 
 def _whole_lines(file: Path, data: BufferedIOBase, place: _Place) -> Iterator[tuple[str, bytes]]:
-    """Yield the whole lines from the place on, and move it. One beyond the limit comes as its beginning."""
+    """Yield the whole lines from the place on, and move it. A line beyond the limit is truncated."""
     while line := data.readline(_LINE_LIMIT):
         size, last = len(line), line
         while last and not last.endswith(b"\n"):

@@ -1,4 +1,4 @@
-"""The archive of a backup: files with their checksums in a manifest, which is read back before it is used."""
+"""The archive of a backup: its files, and a manifest with their checksums that is verified before use."""
 
 import gzip
 import hashlib
@@ -20,14 +20,15 @@ _SETTINGS, _SECRETS, _DATA = "settings", "secrets", "data"
 
 
 class Unusable(Failure):
-    """A file that is no backup, or a broken one; the message says what is wrong."""
+    """A file that is no backup, or is damaged. The message says what is wrong."""
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a backup holds. `schema` is the database's number, None without a database.
+    """The contents of a backup.
 
-    `config` are the files of settings in their order, `files` the SHA-256 of each file by its name.
+    `schema` is the number of the database's schema, None without a database; `config` lists the settings
+    files in order, `files` maps each name to its SHA-256.
     """
 
     version: str
@@ -43,8 +44,8 @@ class Manifest:
 def write(file: Path, manifest: Manifest, contents: Iterable[tuple[str, Path]]) -> int:
     """Write an archive that only its owner may read, whole or not at all; return its size in bytes.
 
-    `contents` are name and file. One that grows meanwhile is kept as it was when its turn came, one that is
-    gone by then is left out. Raises OSError.
+    `contents` yields names and files. A file that grows while it is read is stored at the size it had at
+    first; a file that has vanished is left out. Raises OSError.
     """
     part = file.with_name(f".{file.name}.part")
     try:
@@ -68,14 +69,14 @@ def write(file: Path, manifest: Manifest, contents: Iterable[tuple[str, Path]]) 
             info = tarfile.TarInfo(_MANIFEST)
             info.size = len(told)
             tar.addfile(info, io.BytesIO(told))
-        os.link(part, file)  # unlike a renaming, it never replaces one that is there
+        os.link(part, file)  # unlike a rename, a link never replaces an existing file
     finally:
         part.unlink(missing_ok=True)
     return file.stat().st_size
 
 
 class _Counted:
-    """A file whose checksum is taken while it is read."""
+    """A file whose checksum is computed while it is read."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file, self.sum = file, hashlib.sha256()
@@ -87,9 +88,9 @@ class _Counted:
 
 
 def unpack(file: Path, target: Path) -> Manifest:
-    """Unpack an archive into a new directory and return what it holds. Raises Unusable, OSError.
+    """Unpack an archive into a new directory and return its manifest. Raises Unusable, OSError.
 
-    All of it has been compared with its checksums then; nothing in it leads out of the directory.
+    The checksums are verified, and no name leads out of the directory.
     """
     found: dict[str, str] = {}
     manifest: dict[str, Any] | None = None
@@ -99,7 +100,7 @@ def unpack(file: Path, target: Path) -> Manifest:
                 path = PurePosixPath(member.name)
                 content = tar.extractfile(member) if member.isreg() else None
                 if content is None or path.is_absolute() or ".." in path.parts:
-                    raise Unusable(f"{file}: {member.name} is nothing that a backup holds")
+                    raise Unusable(f"{file}: {member.name} does not belong in a backup")
                 if member.name == _MANIFEST:
                     manifest = json.load(content)
                     continue
@@ -111,9 +112,11 @@ def unpack(file: Path, target: Path) -> Manifest:
                 into.chmod(member.mode & 0o777)
                 found[member.name] = counted.sum.hexdigest()
     except (tarfile.TarError, EOFError, gzip.BadGzipFile, ValueError) as error:
-        raise Unusable(f"{file}: is no backup, or not all of one: {error}") from None
+        raise Unusable(f"{file}: is not a backup, or is incomplete: {error}") from None
     if manifest is None or manifest.get("format") != FORMAT:
-        raise Unusable(f"{file}: is no backup of this Nightdesk: its manifest is absent or of another format")
+        raise Unusable(
+            f"{file}: is not a backup that this Nightdesk can read: its manifest is absent or has another format"
+        )
     if wrong := sorted(
         name for name in {*found, *manifest["files"]} if found.get(name) != manifest["files"].get(name)
     ):

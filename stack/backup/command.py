@@ -22,7 +22,7 @@ _DUMP = "database.sql"
 
 
 def make(file: Path, config: list[Path], data: Path, *, history: bool, secrets: bool) -> list[str]:
-    """Write a backup of what is here, running or not; return what to tell.
+    """Write a backup, whether Nightdesk runs or not; return the lines to print.
 
     Raises NotDone, SettingsError, OSError.
     """
@@ -47,14 +47,16 @@ def make(file: Path, config: list[Path], data: Path, *, history: bool, secrets: 
         size = write(file, manifest, contents)
     told = [f"wrote {file}: {size / 1e6:.1f} MB, {len(manifest.files)} files, schema {schema}"]
     if secrets:
-        told.append("with secrets, in clear: whoever reads it may act as you; keep it where nobody else does")
+        told.append(
+            "with unencrypted secrets: who reads it can act as you; keep it where nobody else can read it"
+        )
     else:
-        told.append(f"without secrets (--secrets): {len(inside)} files are yours to keep")
+        told.append(f"without secrets (--secrets): {len(inside)} files are not in it; keep them yourself")
     if secrets and elsewhere:
-        told.append(f"without what lies outside {root}: {', '.join(map(str, elsewhere))}")
+        told.append(f"without files outside {root}: {', '.join(map(str, elsewhere))}")
     if history and running:
         told.append(
-            "with history up to Prometheus's last block, two hours ago at most; all of it while stopped"
+            "with history up to Prometheus's last block, at most two hours old; stop Nightdesk first to include all of it"
         )
     elif not history:
         told.append("without Prometheus's history (--history)")
@@ -62,9 +64,9 @@ def make(file: Path, config: list[Path], data: Path, *, history: bool, secrets: 
 
 
 def bring_back(file: Path, to: Path, data: Path, *, force: bool) -> list[str]:
-    """Put a backup where nothing is, or with `force` in the place of what is; return what to tell.
+    """Restore a backup into empty places, or with `force` over existing files; return the lines to print.
 
-    What is replaced is moved aside, but for the contents of a database of one's own. Raises NotDone,
+    Existing files are moved aside; the contents of an external database are replaced. Raises NotDone,
     Unusable, SettingsError, OSError.
     """
     if is_held(data):
@@ -94,9 +96,9 @@ def bring_back(file: Path, to: Path, data: Path, *, force: bool) -> list[str]:
 
 
 def _accepted(manifest: Manifest, room: Path, to: Path, *, force: bool) -> Path | None:
-    """Return the file of the database's address, relative to the settings where it is; None without one.
+    """Return the file with the database's address, relative to the settings if it lies there, or None.
 
-    Raises NotDone for a database that does not take the backup, before anything is touched.
+    Raises NotDone if the database refuses the backup; nothing has changed then.
     """
     if manifest.schema is None:
         return None
@@ -115,11 +117,11 @@ def _accepted(manifest: Manifest, room: Path, to: Path, *, force: bool) -> Path 
 
 
 def _moved_aside(targets: list[Path], *, force: bool) -> list[Path]:
-    """Make room; return where to that moved which was there. Raises NotDone where that is not wanted."""
+    """Move existing files aside and return their new places. Raises NotDone without `force`."""
     taken = [each for each in targets if each.exists() and not (each.is_dir() and not any(each.iterdir()))]
     if taken and not force:
         raise NotDone(
-            f"{', '.join(map(str, taken[:5]))}: is there already; --force moves it aside, or name another "
+            f"{', '.join(map(str, taken[:5]))}: exists; --force moves it aside, or name another "
             "directory: --to DIR --data DIR"
         )
     now = datetime.now().astimezone().strftime("before-%Y%m%d-%H%M%S")
@@ -129,19 +131,19 @@ def _moved_aside(targets: list[Path], *, force: bool) -> list[Path]:
 def _put(source: Path, target: Path) -> None:
     if not target.parent.exists():
         target.parent.mkdir(parents=True)
-        target.parent.chmod(0o700)  # files in it may be readable by containers' users: their directory is not
+        target.parent.chmod(0o700)  # containers' users may be able to read its files, but not the directory
     shutil.copy2(source, target)
 
 
 def _told(manifest: Manifest, moved: list[Path], strange: list[str], to: Path) -> list[str]:
-    told = [f"restored what Nightdesk {manifest.version} had on {manifest.made_at}"]
+    told = [f"restored the backup of Nightdesk {manifest.version} had on {manifest.made_at}"]
     told += [f"moved aside: {', '.join(map(str, moved))}"] if moved else []
     if not manifest.secrets:
         told.append(f"it has no secrets: write them into {to}; `nightdesk check` names what is missing")
     told += [f"warning: {line}" for line in strange]
     if manifest.schema:
         told.append(
-            "it is paused, and the Nightdesk of the backup must not run: both would act on the same bots"
+            "it is paused; the Nightdesk that made the backup must not run: both would act on the same bots"
         )
         told.append(
             "then: `nightdesk check`, `nightdesk up`, look at the incidents, `nightdesk pause --resume`"
@@ -150,7 +152,7 @@ def _told(manifest: Manifest, moved: list[Path], strange: list[str], to: Path) -
 
 
 def _dump(settings: Settings, data: Path, file: Path) -> int | None:
-    """Dump the database into a file; returns its schema's number, None without a database."""
+    """Dump the database into a file; return its schema number, None without a database."""
     if settings.webhook_actions.database_url_file is None and not (data / "postgres").is_dir():
         return None
     said = _program(data, settings.webhook_actions.database_url_file, ["dump", "--file", str(file)])
@@ -158,8 +160,8 @@ def _dump(settings: Settings, data: Path, file: Path) -> int | None:
 
 
 def _program(data: Path, url_file: Path | None, words: list[str]) -> str:
-    """Run the engine's program for its database. Raises NotDone with its words."""
-    # A program of its own: the stack imports no service.
+    """Run the engine's program for its database. Raises NotDone with its error."""
+    # A separate program, because the stack imports no service.
     command = [sys.executable, "-m", "webhook_actions.store.backup", *words, "--data", str(data)]
     command += ["--url-file", str(url_file)] if url_file else []
     done = subprocess.run(command, capture_output=True, text=True)
@@ -171,12 +173,12 @@ def _program(data: Path, url_file: Path | None, words: list[str]) -> str:
 @click.command()
 @click.argument("file", required=False, type=click.Path(path_type=Path))
 @click.option("--history", is_flag=True, help="With Prometheus's history, which is large")
-@click.option("--secrets", is_flag=True, help="With the secrets, in clear")
+@click.option("--secrets", is_flag=True, help="With the secrets, unencrypted")
 @on_instance
 def backup(instance: Instance, file: Path | None, history: bool, secrets: bool) -> None:
-    """Write one file with all that Nightdesk keeps: database, trades and limits, settings; more if wanted.
+    """Write one file with all that Nightdesk keeps: database, trades and limits, settings; more by options.
 
-    FILE is nightdesk-DATE-TIME.tar.gz unless named. Nightdesk may run meanwhile.
+    FILE is nightdesk-DATE-TIME.tar.gz by default. Nightdesk may keep running.
     """
     file = file or Path(f"nightdesk-{datetime.now().astimezone():%Y%m%d-%H%M%S}.tar.gz")
     config = list(instance.config)
@@ -186,12 +188,12 @@ def backup(instance: Instance, file: Path | None, history: bool, secrets: bool) 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--to", type=click.Path(path_type=Path), default=".", metavar="DIR", help="Of the settings")
-@click.option("--force", is_flag=True, help="Move aside what is there")
+@click.option("--force", is_flag=True, help="Move existing files aside")
 @on_instance
 def restore(instance: Instance, file: Path, to: Path, force: bool) -> None:
-    """Bring back what `nightdesk backup` wrote, here or on another machine; it is paused then.
+    """Restore a backup, here or on another machine; Nightdesk is then paused.
 
-    The data directory is found from that of --to.
+    The settings below --to name the data directory.
     """
     to = to.absolute()
     say("\n".join(bring_back(file, to, to / instance.data, force=force)))

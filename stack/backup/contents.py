@@ -12,18 +12,18 @@ import yaml
 from stack.settings import Settings
 from stack.settings.secrets import secret_files
 
-# Created at each start, bound to this machine, or (PostgreSQL) backed up another way.
+# Each start creates these, they belong to this machine, or (PostgreSQL) they are backed up another way.
 _NOT_KEPT = re.compile(
     r"postgres(\.lock)?|sockets|build|logs|rotation|compose|Procfile|up\.lock|database_url|database\.yaml|\..*"
 )
 _HISTORY = re.compile(r"prometheus(-\d+)?")
-_BLOCK = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}")  # a ULID: such a directory does not change any more
+_BLOCK = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}")  # a ULID: the directory of a finished block
 _SQLITE = b"SQLite format 3\0"
 _TRIES = 5
 
 
 def of_settings(files: list[Path], root: Path, settings: Settings) -> Iterator[tuple[str, Path]]:
-    """Yield the files of settings, those of bots too, by their names below `root`."""
+    """Yield the settings files, bots' files too, with their names below `root`."""
     every = list(files)
     if settings.bots_directory is not None:
         every += sorted(settings.bots_directory.glob("*.yaml"))
@@ -32,14 +32,14 @@ def of_settings(files: list[Path], root: Path, settings: Settings) -> Iterator[t
 
 
 def of_secrets(settings: Settings, root: Path) -> tuple[list[tuple[str, Path]], list[Path]]:
-    """Return the secrets below `root` by their names, and those that lie elsewhere."""
+    """Return the secrets below `root` by name, and the secrets that lie elsewhere."""
     files = dict.fromkeys(file for _, file in secret_files(settings, "") if file.is_file())
     inside = [(f"secrets/{file.relative_to(root)}", file) for file in files if file.is_relative_to(root)]
     return inside, [file for file in files if not file.is_relative_to(root)]
 
 
 def of_data(data: Path, scratch: Path) -> Iterator[tuple[str, Path]]:
-    """Yield what the parts keep in the data directory, trades among it; databases as at one moment."""
+    """Yield the files in the data directory; of each database, a copy that is consistent."""
     for top in sorted(data.iterdir() if data.is_dir() else ()):
         if _NOT_KEPT.fullmatch(top.name) or _HISTORY.fullmatch(top.name):
             continue
@@ -49,7 +49,7 @@ def of_data(data: Path, scratch: Path) -> Iterator[tuple[str, Path]]:
 
 
 def of_history(data: Path, scratch: Path, running: bool) -> Iterator[tuple[str, Path]]:
-    """Yield Prometheus's history; while it runs, only the blocks that it has finished."""
+    """Yield Prometheus's history; while Prometheus runs, only its finished blocks."""
     for top in sorted(data.iterdir() if data.is_dir() else ()):
         if not _HISTORY.fullmatch(top.name):
             continue
@@ -60,14 +60,14 @@ def of_history(data: Path, scratch: Path, running: bool) -> Iterator[tuple[str, 
 
 
 def _linked(database: Path, into: Path) -> Path:
-    """Return a directory with links to all finished blocks, as Prometheus's own snapshots have."""
+    """Return a directory with hard links to all finished blocks, as Prometheus's snapshots have."""
     for _ in range(_TRIES):
         into.mkdir(parents=True)
         try:
             for block in database.iterdir():
                 if _BLOCK.fullmatch(block.name):
                     shutil.copytree(block, into / block.name, copy_function=os.link)
-        except (shutil.Error, FileNotFoundError):  # it has just become part of a larger block
+        except (shutil.Error, FileNotFoundError):  # Prometheus has just merged it into a larger block.
             shutil.rmtree(into)
             continue
         return into
@@ -75,7 +75,7 @@ def _linked(database: Path, into: Path) -> Path:
 
 
 def _at_one_moment(file: Path, scratch: Path) -> Path:
-    """Return a file, or the copy of a database that others may be writing."""
+    """Return a file, or a consistent copy if it is a database that others may write."""
     try:
         with file.open("rb") as opened:
             if opened.read(len(_SQLITE)) != _SQLITE:
@@ -93,7 +93,7 @@ def _at_one_moment(file: Path, scratch: Path) -> Path:
 
 
 def absolute_paths(folder: Path) -> list[str]:
-    """Return the paths of another machine that the restored settings name, which may not be here."""
+    """Return the absolute paths in restored settings that may not exist on this machine."""
     found: list[str] = []
 
     def walk(value: object, path: str) -> None:

@@ -1,1 +1,1 @@
-"""`nightdesk compose`: what docker-compose.yml needs beside itself to watch the bots of the settings."""
+"""`nightdesk compose`: the files that docker-compose.yml needs to watch the bots in the settings."""

@@ -36,16 +36,16 @@ COPIES: Mapping[str, tuple[str, ...]] = {
 
 
 def write(config: Path, root: Path, data: Path, ha: bool) -> list[str]:
-    """Write the override in `root`, what it mounts below `data`, and absent secrets; return what to tell.
+    """Write the override in `root`, the files that it mounts below `data`, and absent secrets.
 
-    Raises SettingsError, NotDone and OSError, before anything is written but for the last.
+    Return the lines to print. Raises SettingsError and NotDone before it writes anything, and OSError.
     """
     if not (root / COMPOSE).is_file():
-        raise NotDone(f"{root / COMPOSE} does not exist; run this where it is, in the checkout of Nightdesk")
+        raise NotDone(f"{root / COMPOSE} does not exist; run this in the checkout of Nightdesk")
     override = root / OVERRIDE
     if override.is_file() and not override.read_text(encoding="utf-8").startswith(SAYS[:30]):
         raise NotDone(
-            f"{override} is not of `nightdesk compose`; move what is in it to a file of another name"
+            f"{override} was not written by `nightdesk compose`; move its content to a file of another name"
         )
     settings, outside = load([config, root / _OVERLAY]), load([config])
     generate(outside)
@@ -82,7 +82,7 @@ def write(config: Path, root: Path, data: Path, ha: bool) -> list[str]:
 
 
 def inside_of(settings: Settings, containers: Mapping[str, Container], root: Path) -> Inside:
-    """Return what holds inside the containers."""
+    """Return the settings that apply inside the containers."""
     compose = (root / COMPOSE).read_text(encoding="utf-8")
     return translate(settings, containers, frozenset(yaml.safe_load(compose)["secrets"]))
 
@@ -90,7 +90,7 @@ def inside_of(settings: Settings, containers: Mapping[str, Container], root: Pat
 def services(
     inside: Inside, settings: Settings, config: Path, out: Path, seen: str, ha: bool
 ) -> dict[str, Any]:
-    """Return what lies over docker-compose.yml. `seen` tells one state of the settings from another."""
+    """Return the additions to docker-compose.yml. `seen` identifies the state of the settings."""
     found: dict[str, dict[str, Any]] = {}
     for name in (*_READ_SETTINGS, *_READ_BUILD):
         for each in (name, *(COPIES.get(name, ()) if ha else ())):
@@ -111,7 +111,7 @@ def services(
 
 
 def _of(inside: Inside, name: str, config: Path, out: Path) -> dict[str, Any]:
-    """Return what lies over one service."""
+    """Return the additions to one service."""
     one: dict[str, Any] = {}
     if name in _READ_SETTINGS:
         one["volumes"] = [_bound(config, _SETTINGS), _bound(out / "settings.yaml", _OVER)]
@@ -134,9 +134,9 @@ def _bound(source: Path, target: str, read_only: bool = True) -> dict[str, Any]:
 
 
 def proxy(inside: Inside, tracked: str) -> str:
-    """Return the proxy's configuration, which allows the restart of exactly the named containers.
+    """Return the proxy's configuration, which allows restarts of the named containers only.
 
-    `tracked` is the one for the demo bot, whose line is replaced.
+    It replaces the demo bot's line in `tracked`.
     """
     lines = []
     for line in tracked.splitlines():
@@ -146,13 +146,14 @@ def proxy(inside: Inside, tracked: str) -> str:
                 line.replace("nightdesk_demo_bot", name.replace(".", r"\."))
                 for name in sorted(inside.restarted)
             ]
-        elif words[-1:] != ["restart"] or inside.restarted:  # a rule may not name what there is not
+        # a rule may not name a backend that does not exist
+        elif words[-1:] != ["restart"] or inside.restarted:
             lines.append(line)
     return SAYS + "\n".join(lines) + "\n"
 
 
 def _unread(file: Path) -> str | None:
-    """Return why a container cannot read a secret, which it does as another user; None where it can."""
+    """Return why a container, which runs as another user, cannot read a secret; None if it can."""
     try:
         mode = file.stat().st_mode
     except OSError as error:
@@ -160,7 +161,7 @@ def _unread(file: Path) -> str | None:
     if mode & stat.S_IROTH:
         return None
     return (
-        f"{file}: only its owner may read it, and the containers run as others: `chmod 644 {file}`, in a "
+        f"{file}: only its owner may read it, but the containers run as other users: `chmod 644 {file}`, in a "
         "directory that lets nobody else in, as secrets/ is"
     )
 
@@ -171,9 +172,9 @@ def _unread(file: Path) -> str | None:
 def compose(instance: Instance, ha: bool) -> None:
     """Write docker-compose.override.yml: containers with the bots, secrets and restarts of the settings.
 
-    Run it again after each change of the settings, then `docker compose up --build --wait`, which makes the
-    containers anew that the change is for. It asks Docker in which network a named container is.
+    Run it after each change of the settings, then `docker compose up --build --wait`, which recreates the
+    containers that changed. It asks Docker for the network of each named container.
     """
     if len(instance.config) > 1:
-        raise NotDone("--config: the containers read one file of settings; lay them together")
+        raise NotDone("--config: the containers read one settings file; merge yours into one")
     say("\n".join(write(instance.config[0], Path.cwd(), instance.data, ha)))

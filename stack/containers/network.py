@@ -1,4 +1,4 @@
-"""Where a bot of this machine is reached from a container, as Docker knows its container."""
+"""Finds the address under which a container reaches a bot of this machine."""
 
 import ipaddress
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Looks at each bot: does it answer and take our password, what can be done to it, and is that there?"""
+"""Checks each bot: it answers and takes our password, and Nightdesk can act on it."""
 
 import os
 import time
@@ -24,7 +24,7 @@ _LOG = "see its page on the exporter, and the exporter's log"
 
 
 def reached(settings: Settings) -> Iterator[Finding]:
-    """Each bot answers, takes our password and has our clock; one that writes or pushes is seen."""
+    """Each bot answers, takes our password and has our clock; Prometheus sees bots that write or push."""
     try:
         up = by_bot(ask_prometheus(settings, "trading_bot_up"), "trading_bot_up")
     except Unreachable:
@@ -67,7 +67,7 @@ def _asked(about: str, source: HttpBot | FreqtradeBot, timeout: float) -> Iterat
 
 
 def capabilities(settings: Settings) -> Iterator[Finding]:
-    """webhook_actions knows each bot's version, and what cannot be done to it."""
+    """webhook_actions knows each bot's version, and what it cannot do."""
     try:
         told = told_bots(settings)
     except CapabilitiesUnavailable as error:
@@ -88,7 +88,7 @@ def capabilities(settings: Settings) -> Iterator[Finding]:
 
 
 def capital(settings: Settings) -> Iterator[Finding]:
-    """A loss of each bot would be seen: its capital is known."""
+    """Nightdesk would see a loss of each bot: its capital is known."""
     try:
         lines = list(drawdown.live(settings))
     except Unreachable as error:

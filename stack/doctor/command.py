@@ -1,4 +1,4 @@
-"""The command `nightdesk doctor`: looks at everything, and says what is not well and what to do."""
+"""The command `nightdesk doctor`: checks everything, and says what is wrong and what to do."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -23,7 +23,7 @@ Check = Callable[[], Iterable[Finding]]
 @as_json
 @on_instance
 def doctor(instance: Instance, send: bool, as_json: bool) -> int:
-    """Look at machine, bots, channels, rules and drill: what is green, yellow or red, and the way out."""
+    """Check machine, bots, channels, rules and drill: what is green, yellow or red, and how to fix it."""
     found = run_checks(instance.settings(), instance.data, instance.words(), send)
     if as_json:
         show_json([asdict(one) for one in found])
@@ -33,7 +33,7 @@ def doctor(instance: Instance, send: bool, as_json: bool) -> int:
 
 
 def run_checks(settings: Settings, data: Path, words: Sequence[str], send: bool) -> list[Finding]:
-    """Return what all checks find, in their order; `words` are the options by which services get settings."""
+    """Return the findings of all checks, in order; `words` are the options that give services their settings."""
     checks: list[Check] = [
         lambda: machine.ports(settings),
         lambda: machine.disk(data),
@@ -56,8 +56,8 @@ def run_checks(settings: Settings, data: Path, words: Sequence[str], send: bool)
 def _found(check: Check) -> list[Finding]:
     try:
         return list(check())
-    except (OSError, RenderError, MissingBinary) as error:  # one that cannot look keeps none from looking
-        return [red("doctor", f"could not look: {error}", "mend that first")]
+    except (OSError, RenderError, MissingBinary) as error:  # one check that fails must not stop the others
+        return [red("doctor", f"the check failed: {error}", "mend that first")]
 
 
 def _lines(found: Sequence[Finding]) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""A check's finding: green, yellow or red, and the way out."""
+"""A check's finding: green, yellow or red, and how to fix it."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,7 +14,7 @@ class Level(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at; `way_out` is what to do where it is not green."""
+    """The result for one thing; `way_out` says how to fix it if it is not green."""
 
     level: Level
     about: str
@@ -38,6 +38,6 @@ def red(about: str, says: str, way_out: str) -> Finding:
 
 
 def of_problem(level: Level, about: str, problem: str) -> Finding:
-    """Return a finding of a line that ends with its way out, after its last semicolon."""
+    """Return a finding from a line that ends with its way out, after the last semicolon."""
     says, _, way_out = problem.rpartition("; ")
     return Finding(level, about, says or way_out, way_out if says else "")

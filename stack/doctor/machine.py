@@ -1,4 +1,4 @@
-"""Looks at this machine: ports and parts, the disk, the clock, the database."""
+"""Checks this machine: ports and parts, the disk, the clock, the database."""
 
 import shutil
 import socket
@@ -12,17 +12,17 @@ from stack.doctor.finding import Finding, green, red, yellow
 from stack.settings import Settings
 from stack.state import Part, parts
 
-_LITTLE, _TOO_LITTLE = 0.15, 0.05  # share of a disk that is free
+_LITTLE, _TOO_LITTLE = 0.15, 0.05  # free share of a disk
 _GIGABYTE = 1e9
 _LATE, _TOO_LATE = (
     2.0,
     30.0,
-)  # seconds between two clocks; an exchange refuses orders that are some seconds off
+)  # seconds between two clocks; an exchange refuses orders that are a few seconds off
 _WITHIN = 5.0  # seconds for an exchange's answer
 
 
 def ports(settings: Settings) -> Iterator[Finding]:
-    """Each part answers where the settings say; of one that does not, whether something else has its port."""
+    """Each part answers at its address; if one does not, whether another program has its port."""
     for one in parts(settings):
         if one.problem is None:
             yield green(f"part {one.name}", f"answers at {one.url}")
@@ -50,7 +50,7 @@ def _listens(host: str, port: int) -> bool:
 
 
 def disk(data: Path) -> Iterator[Finding]:
-    """There is room for what Prometheus and the database write."""
+    """Prometheus and the database have room to write."""
     place = next(each for each in (data.absolute(), *data.absolute().parents) if each.is_dir())
     usage = shutil.disk_usage(place)
     ratio, left = (
@@ -67,7 +67,7 @@ def disk(data: Path) -> Iterator[Finding]:
 
 
 def clock(settings: Settings) -> Iterator[Finding]:
-    """The clock agrees with that of the first exchange that answers: orders and samples are judged by it."""
+    """The clock agrees with that of the first exchange that answers: exchanges and rules depend on it."""
     for probe in settings.collection.probes:
         try:
             answer = ask(Request("GET", str(probe.url), _WITHIN))
@@ -84,7 +84,7 @@ def clock(settings: Settings) -> Iterator[Finding]:
 
 
 def _is_synchronised() -> bool:
-    """Return whether systemd says so."""
+    """Return whether systemd says that NTP keeps the clock."""
     if shutil.which("timedatectl") is None:
         return False
     command = ["timedatectl", "show", "-p", "NTPSynchronized", "--value"]
@@ -93,7 +93,7 @@ def _is_synchronised() -> bool:
 
 
 def off(about: str, seconds: float, whose: str) -> Finding:
-    """Return what a difference of clocks means."""
+    """Return the finding for a difference of clocks."""
     says = f"{abs(seconds):.0f} s {'ahead of' if seconds > 0 else 'behind'} {whose}"
     way_out = "turn on NTP: `timedatectl set-ntp true`"
     if abs(seconds) > _TOO_LATE:

@@ -1,4 +1,4 @@
-"""Looks at what brings word to people: settings, channels, rules, the drill, the switch outside."""
+"""Checks what notifies people: settings, channels, rules, the drill, the dead man's switch outside."""
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -14,7 +14,7 @@ from stack.settings import Settings, missing_secrets
 
 _OLD = timedelta(days=35)  # a drill a month, and some days
 _VALID = ("valid", SENT, DELIVERED)
-_HEARD = {  # by the first word of what `before` finds
+_HEARD = {  # by the first word of a problem from `before`
     "rule": "rules in force",
     "scrape": "targets of Prometheus",
     "silence": "silences",
@@ -23,7 +23,7 @@ _HEARD = {  # by the first word of what `before` finds
 
 
 def notifications(settings: Settings) -> Iterator[Finding]:
-    """All secrets are there, and every alert reaches somebody."""
+    """All secrets exist, and every alert reaches somebody."""
     missing, found = missing_secrets(settings), reachability.findings(settings)
     yield from (of_problem(Level.RED, "secrets", line) for line in missing)
     if not missing:
@@ -36,9 +36,9 @@ def notifications(settings: Settings) -> Iterator[Finding]:
 
 
 def channels(settings: Settings, words: Sequence[str], send: bool) -> Iterator[Finding]:
-    """Each channel takes our token: asked without sending, or by a message with `send`.
+    """Each channel takes our token: checked without sending, or by a message with `send`.
 
-    `words` are the options by which a service is given these settings.
+    `words` are the options that give a service these settings.
     """
     try:
         asked = send_tests(settings, words) if send else list(by_engine([*words, "--look"]))
@@ -61,7 +61,7 @@ def channels(settings: Settings, words: Sequence[str], send: bool) -> Iterator[F
 
 
 def loop(settings: Settings) -> Iterator[Finding]:
-    """All rules are in force, all targets answer, no silence was forgotten, and the loop goes round."""
+    """All rules are in force, all targets answer, no silence was forgotten, and the watchdog's alert arrives."""
     problems = preflight.differences(settings, Parts(settings), rendered(settings))
     for line in problems:
         kind, _, says = line.partition(": ")
@@ -92,7 +92,7 @@ def drill(data: Path, now: datetime | None = None) -> Iterator[Finding]:
 
 
 def watchdog(settings: Settings) -> Iterator[Finding]:
-    """Somebody outside hears of the end of this machine."""
+    """Somebody outside notices when this machine stops."""
     if missing := dead_man.missing(settings):
         yield of_problem(
             Level.RED if dead_man.refuses(settings) else Level.YELLOW, "outside watchdog", missing

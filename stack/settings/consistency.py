@@ -31,7 +31,8 @@ CRITICAL = (
     "DiskUsageCritical",
 )
 INFO = ("DailySummary", "WeeklySummary", "MonthlySummary", "MilestoneReached", "Suggestion")
-# Alerts that only Alertmanager's own channels carry: they say that what acts, or what tells, is broken.
+# Only Alertmanager's own channels carry these alerts: they say that webhook_actions or its messages are
+# broken.
 META = (
     "Watchdog",
     "ExporterDown",
@@ -53,7 +54,7 @@ _LOWER_IS_WORSE = ("model_accuracy",)
 
 
 def severities_of(kind: str) -> tuple[str, ...]:
-    """Return the severities of the rules of an alert, as the rules in prometheus/rules say them."""
+    """Return the severities that the rules in prometheus/rules give an alert."""
     if kind == "ErrorBudgetBurn":
         return ("critical", "warning")
     by_severity = {"critical": CRITICAL, "info": INFO, "meta": META}
@@ -61,7 +62,7 @@ def severities_of(kind: str) -> tuple[str, ...]:
 
 
 def contradictions(settings: Settings) -> list[str]:
-    """Return a line for each contradiction, with its paths, values and the way out."""
+    """Return a line for each contradiction, with its paths and values and how to fix it."""
     looks = (
         _twins, _paces, _collection, _known_actions, _known_contacts, _overrides, _owners, _programs,
         _channels, _burn_rates, _hours, _maintenance, _limits,
@@ -152,7 +153,7 @@ def _known_contacts(settings: Settings) -> Iterator[str]:
             yield f"reports.contacts: {contact} is not in contacts; {near}"
     for name, rota in escalation.rotas.items():
         if name in settings.contacts:
-            yield f"escalation.rotas.{name}: is a contact too; its name is ambiguous"
+            yield f"escalation.rotas.{name}: a contact has this name too; rename one"
         for contact in rota.contacts:
             if contact not in settings.contacts:
                 near = _nearest(contact, set(settings.contacts))
@@ -219,7 +220,7 @@ def _channels(settings: Settings) -> Iterator[str]:
     )
     for one, key, given in keys:
         if one.enabled and not given:
-            yield f"integrations.{key}: is not set; set it, or enabled to false"
+            yield f"integrations.{key}: is missing; set it, or enabled to false"
     for name, values in wanted.items():
         for key, value in values.items():
             if getattr(channels, name).enabled and not value:
@@ -267,7 +268,7 @@ def _maintenance(settings: Settings) -> Iterator[str]:
 
 
 def _limits(settings: Settings) -> Iterator[str]:
-    """Yield what is wrong with loss limits and with the accounts whose losses are added up."""
+    """Yield the faults in loss limits and in the accounts that add up losses."""
     held = [(f"bots.{name}", bot.limits) for name, bot in settings.bots.items()]
     held += [(f"accounts.{name}", tuple(account.limits)) for name, account in settings.accounts.items()]
     for path, limits in held:
@@ -292,7 +293,7 @@ def _limits(settings: Settings) -> Iterator[str]:
 
 
 def strangers(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> list[str]:
-    """Return a line for each alert and action that the files pace and Nightdesk does not have."""
+    """Return a line for each alert and action in the settings that Nightdesk does not have."""
     limits = _part(given.get("actions"), "limits")
     paced = (
         ("alerts", _part(given, "alerts"), set(defaults["alerts"])),
@@ -312,7 +313,7 @@ def _part(value: object, key: str) -> Mapping[object, object]:
 
 
 def _action_files() -> set[str]:
-    """Return the names of the actions that webhook_actions has, a file each, without importing it."""
+    """Return the names of webhook_actions' actions, from its files, without an import."""
     spec = importlib.util.find_spec("webhook_actions")
     if spec is None or not spec.submodule_search_locations:
         return set()

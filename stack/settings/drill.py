@@ -10,7 +10,7 @@ _TWIN = re.compile(r"drill-\d+-of-")
 
 
 def real_bot(name: str) -> str:
-    """Return the bot whose twin the synthetic bot of this name is; any other name unchanged."""
+    """Return the bot behind a synthetic bot's name; any other name unchanged."""
     return _TWIN.sub("", name, count=1) if _TWIN.match(name) else name
 
 
@@ -22,7 +22,7 @@ class Schedule(Section):
 
 
 class DrillPace(Section):
-    """How a drill goes: `announce` before a planned one, `gap` between two alerts, and the answer."""
+    """The timing of a drill: `announce` before a scheduled one, `gap` between two alerts, time to answer."""
 
     schedule: Schedule | None
     announce: Annotated[Duration, Between("0s", "1d")]

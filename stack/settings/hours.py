@@ -1,4 +1,4 @@
-"""Hours at which little is said, or nothing is sent or done: quiet hours, and maintenance."""
+"""Quiet hours, in which warnings wait, and maintenance, in which Nightdesk sends and does nothing."""
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, time, timedelta
@@ -11,25 +11,25 @@ from stack.settings.response import Hours, Maintenance
 
 
 def quiet_until(settings: Settings, now: datetime) -> datetime | None:
-    """Return when the quiet hours that it is now end, in UTC and after `now`; None outside them."""
+    """Return the end of the present quiet hours, in UTC and after `now`; None outside quiet hours."""
     hours = settings.escalation.quiet_hours
     return quiet_end(hours, ZoneInfo(settings.timezone), now) if hours else None
 
 
 def maintained_until(settings: Settings, bot: str, now: datetime) -> datetime | None:
-    """Return when the maintenance of a bot that it is now ends, in UTC and after `now`; None outside it."""
+    """Return the end of a bot's present maintenance, in UTC and after `now`; None outside maintenance."""
     return maintenance_end(settings.routing.maintenance, ZoneInfo(settings.timezone), real_bot(bot), now)
 
 
 def quiet_end(hours: Hours, zone: ZoneInfo, now: datetime) -> datetime | None:
-    """Return the end of the hours that it is now, in UTC; None outside them."""
+    """Return the end of the hours, in UTC, if `now` is in them, else None."""
     return _end(zone, now, lambda local: _began(hours, local) is not None, hours)
 
 
 def maintenance_end(
     windows: Sequence[Maintenance], zone: ZoneInfo, bot: str, now: datetime
 ) -> datetime | None:
-    """Return the last end of the windows for a bot that it is now, in UTC; None outside all of them."""
+    """Return the latest end of a bot's windows that `now` is in, in UTC; None outside all of them."""
     ends = [
         _end(zone, now, partial(_is_within, window), window)
         for window in windows
@@ -39,9 +39,9 @@ def maintenance_end(
 
 
 def _began(hours: Hours, local: datetime) -> date | None:
-    """Return the day on which the hours began that the clock shows; None where it shows others.
+    """Return the day on which the present hours began; None outside them.
 
-    As Alertmanager's intervals: what a change of the clocks repeats comes twice, what it skips never.
+    Like Alertmanager: hours that a clock change repeats happen twice, hours that it skips do not happen.
     """
     start, end, shown = time.fromisoformat(hours.from_), time.fromisoformat(hours.to), local.time()
     if start < end:
@@ -52,9 +52,9 @@ def _began(hours: Hours, local: datetime) -> date | None:
 
 
 def moment(day: date, clock: time, zone: ZoneInfo) -> datetime:
-    """Return when a clock of a zone shows this, in UTC: times of one zone do not compare as moments.
+    """Return when a zone's clock shows this time, in UTC: times of one zone do not compare as moments.
 
-    A time that a change of the clocks repeats is its first; one that it skips is that much later.
+    A repeated time is its first occurrence; a skipped time is later by the length of the gap.
     """
     return datetime.combine(day, clock, zone).astimezone(UTC)
 
@@ -62,7 +62,7 @@ def moment(day: date, clock: time, zone: ZoneInfo) -> datetime:
 def _end(
     zone: ZoneInfo, now: datetime, is_within: Callable[[datetime], bool], hours: Hours
 ) -> datetime | None:
-    """Return the next moment, in UTC, at which the clock of the zone shows none of these hours; None now."""
+    """Return the next moment, in UTC, at which the zone's clock is outside these hours; None if it is now."""
     local = now.astimezone(zone)
     began = _began(hours, local)
     if began is None or not is_within(local):
@@ -75,7 +75,7 @@ def _end(
 
 
 def _change(zone: ZoneInfo, now: datetime, until: datetime) -> datetime:
-    """Return when, within a day, the clocks of a zone change; `until` where they do not."""
+    """Return when, within a day, the zone's clocks change; `until` if they do not."""
     before, after = now.astimezone(UTC), until
     if now.astimezone(zone).utcoffset() == until.astimezone(zone).utcoffset():
         return until
@@ -83,7 +83,7 @@ def _change(zone: ZoneInfo, now: datetime, until: datetime) -> datetime:
         half = before + (after - before) / 2
         same = half.astimezone(zone).utcoffset() == now.astimezone(zone).utcoffset()
         before, after = (half, after) if same else (before, half)
-    return after.replace(second=0, microsecond=0)  # they change at whole minutes
+    return after.replace(second=0, microsecond=0)  # clocks change at whole minutes
 
 
 def _is_within(window: Maintenance, local: datetime) -> bool:

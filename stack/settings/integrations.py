@@ -11,7 +11,7 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")]
 
 
 class Datadog(Section):
-    """Datadog: what its agent reads is rendered; events go to its API."""
+    """Datadog: Nightdesk renders what its agent reads, and sends events to its API."""
 
     enabled: StrictBool
     api_url: Url
@@ -22,7 +22,7 @@ class Datadog(Section):
 
 
 class NewRelic(Section):
-    """New Relic: metrics by remote write, events to its collector; what its agent reads is rendered."""
+    """New Relic: metrics by remote write, events to its collector, rendered files for its agent."""
 
     enabled: StrictBool
     account: Annotated[int, Field(ge=0)]
@@ -35,7 +35,7 @@ class NewRelic(Section):
 
 
 class Integrations(Section):
-    """The systems."""
+    """The other systems."""
 
     datadog: Datadog
     newrelic: NewRelic

@@ -1,4 +1,4 @@
-"""Writes log records as lines of JSON in which the record's own fields win over those that a caller adds."""
+"""Writes log records as JSON lines, in which the record's own fields win over a caller's."""
 
 import logging
 from typing import Any
@@ -7,7 +7,7 @@ from pythonjsonlogger.json import JsonFormatter
 
 
 class JsonLines(JsonFormatter):
-    """A line of JSON a record; a field that a caller adds as `level` is called `extra_level`."""
+    """Formats a record as a JSON line. A caller's field `level` becomes `extra_level`."""
 
     def add_fields(
         self, log_data: dict[str, Any], record: logging.LogRecord, message_dict: dict[str, Any]

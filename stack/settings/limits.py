@@ -1,4 +1,4 @@
-"""Settings of loss limits: how much a bot or an account may lose, from which value, in which day."""
+"""Settings of loss limits: how much a bot or account may lose, from which value, in which day."""
 
 from typing import Annotated, Literal, Self
 
@@ -14,10 +14,10 @@ Part = Annotated[float, Between(0.0001, 1.0), Plain]
 
 
 class Day(Section):
-    """When a day begins, and where; without a zone in that of all settings.
+    """When a day begins; without a time zone, in that of the settings.
 
-    On the day of a clock change, a time that is left out is the first instant after the gap, and one that
-    comes twice is the first of them.
+    If a clock change skips the time, the first instant after the gap counts; if it repeats the time, the
+    first.
     """
 
     start: LocalTime = "00:00"
@@ -25,7 +25,7 @@ class Day(Section):
 
 
 class KnownMark(Section):
-    """The mark as a person knows it, best from the firm's own page: it replaces what was seen until then."""
+    """The mark from the firm's own page; it replaces what Nightdesk saw before."""
 
     at: AwareDatetime
     mark: Number
@@ -59,18 +59,18 @@ class LossLimit(Section):
     def _has_an_effect(self) -> Self:
         for wrong, says in (
             ((self.money is None) == (self.ratio is None), "write exactly one of money, ratio"),
-            (self.of == "capital" and self.ratio is None, "of: capital has no effect on money; remove it"),
+            (self.of == "capital" and self.ratio is None, "of: capital has no effect with money; remove it"),
             (
                 self.kind == "daily" and self.trails == "day_end",
-                "trails: day_end has no effect, a daily limit begins anew each day; write never or intraday",
+                "trails: day_end has no effect, a daily limit restarts each day; write never or intraday",
             ),
             (
                 self.kind == "maximum" and self.trails == "never" and self.mark != "equity",
-                f"mark: {self.mark} has no effect, what does not trail is of the capital; remove it",
+                f"mark: {self.mark} has no effect: a limit that does not trail is measured from the capital; remove it",
             ),
             (
                 self.locks_at is not None and (self.kind == "daily" or self.trails == "never"),
-                f"locks_at: {self.locks_at} has no effect on what does not trail; remove it",
+                f"locks_at: {self.locks_at} has no effect on a limit that does not trail; remove it",
             ),
         ):
             if wrong:
@@ -79,12 +79,12 @@ class LossLimit(Section):
 
     @property
     def needs_capital(self) -> bool:
-        """Whether it cannot be computed of an unknown capital; what was lost since the day began can."""
+        """Whether it needs a known capital; a daily limit in money does not."""
         return self.kind == "maximum" or self.ratio is not None
 
 
 class Account(Section):
-    """Bots that trade one account, whose losses are added up; `capital` is theirs together unless given."""
+    """Bots that trade one account. Their losses are added up; `capital` is by default the sum of theirs."""
 
     bots: Annotated[list[str], Field(min_length=1)]
     capital: Number | None = None

@@ -23,19 +23,19 @@ from stack.settings.types import Duration
 _HERE = Path(__file__).parent.parent
 DEFAULTS = _HERE / "defaults.yaml"
 PROFILES = _HERE / "profiles"
-# Settings of an earlier release, and what to write now.
+# Former settings, and what to write instead.
 GONE = {"performance.tracking.retention": "remove it; storage.retention says how long figures are kept"}
-# Settings that people look for but that do not exist: why, and what to use instead.
+# Settings that people expect but that do not exist: why, and what to use instead.
 REFUSED = {
     "dashboards.layout": "panels fill their rows by themselves; dashboards.sizes says how large they are",
     "dashboards.retention": "dashboards show what Prometheus has; storage.retention says how long that is",
 }
-_PASSWORD = re.compile(r":\S*@")  # of a URL that is wrong in another way
+_PASSWORD = re.compile(r":\S*@")  # the pydantic error of a malformed URL
 DEFAULT_CONFIG = Path("monitoring.yaml")
 
 
 class _OnceLoader(yaml.SafeLoader):
-    """Refuses a key that is written twice, of which YAML would silently take the last."""
+    """Refuses a key that is written twice; YAML would silently take the last."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         """Return the mapping. Raises yaml.constructor.ConstructorError, which names the line."""
@@ -49,9 +49,9 @@ class _OnceLoader(yaml.SafeLoader):
 
 
 class SettingsError(Failure):
-    """Settings that cannot be used; `problems` holds a line for each, with path, value and way out.
+    """Unusable settings. `problems` has a line for each, with path, value and way out.
 
-    The text names file and line, too, where a setting is written in one of `files`.
+    The text also names file and line of settings that stand in one of `files`.
     """
 
     exit_code = 2
@@ -64,11 +64,10 @@ class SettingsError(Failure):
 def load(
     paths: Sequence[Path | str] = (DEFAULT_CONFIG,), *, port_offset: int = 0, speed: float = 1.0
 ) -> Settings:
-    """Return the settings of the files, each laid over the one before.
+    """Return the settings of the files; later files override earlier ones.
 
-    Relative paths in them, and in the files of bots, are relative to the first file. `port_offset` is added
-    to every port, `speed` divides every wait (not time-outs, limits on latency or retentions). Raises
-    SettingsError.
+    Relative paths are relative to the first file. `port_offset` is added to every port; `speed` divides every
+    wait, but no time-out, latency limit or retention. Raises SettingsError.
     """
     if not 0 < speed < math.inf:
         raise SettingsError([f"--speed: {speed:g} is not a number above 0"])
@@ -95,7 +94,7 @@ def _load(files: Sequence[Path], port_offset: int) -> Settings:
         settings = Settings.model_validate(data, context={"root": root})
     except ValidationError as error:
         details = error.errors(include_url=False)
-        # A default made from a field that is wrong itself says nothing new.
+        # This default is made from a wrong field, which has its own error.
         told = [_line(detail) for detail in details if detail["type"] != "default_factory_not_called"]
         raise SettingsError(told) from None
     if problems := contradictions(settings):
@@ -104,13 +103,13 @@ def _load(files: Sequence[Path], port_offset: int) -> Settings:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options by which every service of the stack is given its settings."""
+    """Add the options that give every service its settings."""
     parser.add_argument(
         "--config",
         action="append",
         metavar="FILE",
         type=Path,
-        help="settings; repeat to lay one over another",
+        help="settings file; with several, later ones override earlier ones",
     )
     parser.add_argument("--port-offset", type=int, default=0, metavar="N", help="added to every port")
     parser.add_argument(
@@ -126,16 +125,18 @@ def from_arguments(arguments: argparse.Namespace) -> Settings:
 
 
 def add_replica(parser: argparse.ArgumentParser) -> None:
-    """Add the option by which one of several processes of a part knows which it is."""
+    """Add the option that tells a process of a replicated part its number."""
     parser.add_argument(
         "--replica", type=int, default=1, metavar="N", help="which of the part's `replicas` this is, from 1"
     )
 
 
 def replica_of(part: Replicated, number: int) -> Address:
-    """Return the address that the settings give to a process of a part. Raises SettingsError."""
+    """Return the address of a process of a part. Raises SettingsError."""
     if not 1 <= number <= len(part.all):
-        raise SettingsError([f"--replica: {number} is not in 1–{len(part.all)}, as many as settings name"])
+        raise SettingsError(
+            [f"--replica: {number} is not in 1–{len(part.all)}, the replicas in the settings"]
+        )
     return part.all[number - 1]
 
 
@@ -144,7 +145,7 @@ def _read(file: Path) -> dict[str, Any]:
         data = yaml.load(file.read_text(encoding="utf-8"), _OnceLoader)  # noqa: S506 - a SafeLoader
     except FileNotFoundError:
         raise SettingsError([f"{file}: no such file; name another with --config"]) from None
-    except (OSError, ValueError, yaml.YAMLError) as error:  # ValueError: bytes, or a date that is none
+    except (OSError, ValueError, yaml.YAMLError) as error:  # ValueError: invalid bytes, or an invalid date
         raise SettingsError([f"{file}: cannot be read: {error}"]) from None
     if data is not None and not isinstance(data, dict):
         raise SettingsError(
@@ -155,11 +156,11 @@ def _read(file: Path) -> dict[str, Any]:
 
 def _profile(name: object) -> dict[str, Any]:
     file = PROFILES / f"{name}.yaml"
-    return _read(file) if isinstance(name, str) and file.is_file() else {}  # the model names a wrong one
+    return _read(file) if isinstance(name, str) and file.is_file() else {}  # the model reports an invalid one
 
 
 def lay_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `below` with `above` laid over it: mappings are merged, anything else is replaced."""
+    """Return `below` overridden by `above`: mappings are merged, anything else is replaced."""
     merged = dict(below)
     for key, value in above.items():
         both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
@@ -168,7 +169,7 @@ def lay_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, An
 
 
 def _add_bots(data: dict[str, Any], root: Path) -> None:
-    """Add the bots that are in files of their own. Raises SettingsError for one that is in two places."""
+    """Add the bots from files of their own. Raises SettingsError for a bot in two places."""
     named, bots = data["bots_directory"], data["bots"]
     if not isinstance(named, str) or not isinstance(bots, dict):
         return  # or the model refuses it
@@ -212,7 +213,7 @@ def faster(value: Any, speed: float) -> Any:  # noqa: ANN401 - walks whatever th
 
 
 def _line(detail: ErrorDetails) -> str:
-    """Return one error as `path: what is wrong and what is allowed`."""
+    """Return an error as `path: what is wrong and what is allowed`."""
     path, keys = _path(detail["loc"])
     message = detail["msg"]
     if detail["type"] == "extra_forbidden":
@@ -249,14 +250,14 @@ def _line(detail: ErrorDetails) -> str:
         return f"{path}: must hold keys and values, not a single value or a list"
     if isinstance(
         detail["input"], (dict, list)
-    ):  # a whole block may hold what someone wrongly wrote in clear
+    ):  # a whole block may contain a secret that someone wrote there by mistake
         return f"{path}: {message}"
     shown = _PASSWORD.sub(":…@", repr(detail["input"]))
     return f"{path}: {shown}: {message}"
 
 
 def _path(location: tuple[int | str, ...]) -> tuple[str, list[str]]:
-    """Return a location as it is written in the file, and the keys that are known where it ends."""
+    """Return a location as the file writes it, and the keys that are known at its end."""
     model: Any = Settings
     path, keys = "", []
     for step in location:
@@ -278,7 +279,7 @@ def _path(location: tuple[int | str, ...]) -> tuple[str, list[str]]:
 
 
 def _members(annotation: Any) -> Iterator[Any]:  # noqa: ANN401 - a type, as typing spells them
-    """Yield the alternatives of an annotation, unwrapped of Annotated, Optional and Union."""
+    """Yield the alternatives of an annotation, without Annotated, Optional and Union."""
     origin = get_origin(annotation)
     if origin is Annotated:
         yield from _members(get_args(annotation)[0])
@@ -294,7 +295,7 @@ def _is_model(annotation: object) -> bool:
 
 
 def _tag(annotation: Any) -> object:  # noqa: ANN401 - a type
-    """Return the value of a model's `type` field where that names its kind, else None."""
+    """Return the value of a model's `type` field if that names its kind, else None."""
     if not _is_model(annotation) or "type" not in annotation.model_fields:
         return None
     kind = annotation.model_fields["type"].annotation
@@ -302,7 +303,7 @@ def _tag(annotation: Any) -> object:  # noqa: ANN401 - a type
 
 
 def _item(members: Sequence[Any]) -> Any:  # noqa: ANN401 - a type
-    """Return the type of the values of a dict, list or tuple of any length, None for anything else."""
+    """Return the type of the values of a dict, list or tuple, None for anything else."""
     for member in members:
         if get_origin(member) in (dict, list, tuple):
             return [part for part in get_args(member) if part is not ...][-1]

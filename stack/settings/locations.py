@@ -1,4 +1,4 @@
-"""Finds where a setting is written, so that what is said about it names the file and the line."""
+"""Finds the file and line of a setting, for messages about it."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -7,12 +7,12 @@ import yaml
 
 
 def located(problems: Sequence[str], files: Sequence[Path]) -> list[str]:
-    """Return each problem, `path: what is wrong`, with `file:line: ` before it where a file has the path.
+    """Return each problem, `path: what is wrong`, with `file:line: ` in front if a file has the path.
 
-    Of a path that no file has, the nearest block around it counts.
+    If no file has the path, the nearest block around it counts.
     """
     places: dict[str, str] = {}
-    for file in files:  # each is laid over the one before
+    for file in files:  # later files override earlier ones
         places |= dict(_places_of_all(file, files[0].absolute().parent))
     return [f"{place}: {line}" if (place := _place(line, places)) else line for line in problems]
 
@@ -25,7 +25,7 @@ def _place(problem: str, places: dict[str, str]) -> str | None:
 
 
 def _places_of_all(file: Path, root: Path) -> Iterator[tuple[str, str]]:
-    """Yield the places of a settings file, and of the files in its directory of bots."""
+    """Yield the places in a settings file, and in the files of its directory of bots."""
     node = _composed(file)
     yield from _places(node, "", file)
     directory = next((each.value for key, each in _pairs(node) if key.value == "bots_directory"), None)
@@ -37,7 +37,7 @@ def _places_of_all(file: Path, root: Path) -> Iterator[tuple[str, str]]:
 def _composed(file: Path) -> yaml.Node | None:
     try:
         return yaml.compose(file.read_text(encoding="utf-8"), yaml.SafeLoader)
-    except (OSError, ValueError, yaml.YAMLError):  # whoever read it before has said so
+    except (OSError, ValueError, yaml.YAMLError):  # the error was reported when the file was loaded
         return None
 
 

@@ -1,4 +1,4 @@
-"""Settings of a user's own events in bots' logs."""
+"""Settings of the user's own events in bots' logs."""
 
 import keyword
 import re
@@ -13,8 +13,8 @@ _RESERVED = ("bot", "event", "le", "job", "instance")
 
 
 def _runnable(expression: str) -> str:
-    """Refuse what an engine without backtracking cannot run, and what says nothing."""
-    import hyperscan  # here, since few settings have patterns and it takes tens of milliseconds
+    """Refuse expressions that need backtracking, and expressions that match everything."""
+    import hyperscan  # imported here: few settings have patterns, and the import takes tens of milliseconds
     import re2
 
     quiet = re2.Options()
@@ -27,7 +27,7 @@ def _runnable(expression: str) -> str:
         hyperscan.Database().compile(expressions=[f"(?:{expression.removesuffix('$')})[^\\n]*$".encode()])
     except re2.error as error:
         reason = error.args[0].decode() if isinstance(error.args[0], bytes) else str(error)
-        raise _refused(expression, f"RE2 has no backtracking, and says: {reason}") from None
+        raise _refused(expression, f"RE2, which has no backtracking, refuses it: {reason}") from None
     except hyperscan.error as error:
         raise _refused(expression, f"Hyperscan says: {error}") from None
     for name in compiled.groupindex:
@@ -45,16 +45,16 @@ def _refused(expression: str, reason: str) -> PydanticCustomError:
 
 
 class Loki(Section):
-    """Where the lines of bots' logs are kept to be searched, beside what is counted of them."""
+    """Loki, which keeps the lines of bots' logs for search."""
 
     enabled: StrictBool
     url: Url
 
 
 class LogPattern(Section):
-    """A user's own event: a line that `expression` (RE2) is found in.
+    """A user's own event: a line in which `expression` (RE2) matches.
 
-    Its named groups become labels, the group `value` a number.
+    Its named groups become labels; the group `value` is a number.
     """
 
     name: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]

@@ -43,17 +43,20 @@ from stack.settings.types import (
 from stack.settings.web import Web
 
 DEMO = "demo"
-DEMO_CAPITAL = 10_000.0  # before its first trade
-_OTHER_CURRENCIES = ("EUR", "USD")  # the third demo bot has the first that is not the settings' own
+DEMO_CAPITAL = 10_000.0  # money before the first trade
+_OTHER_CURRENCIES = ("EUR", "USD")  # the third demo bot's currency differs from the settings' own
 DEMO_LOG = "demo_bot.log"
-_SHORTEST_POLL = 0.2  # seconds; a drill at high speed asks a bot no more often
+_SHORTEST_POLL = 0.2  # seconds; a drill at high speed does not ask a bot more often
 
 
-_ABROAD = 2  # which demo bot trades in another currency
+_ABROAD = 2  # the demo bot that trades in another currency
 
 
 def _demo_names(number: object) -> list[str]:
-    """Return the names of the demo bots; of a number that is none, one: it is refused elsewhere."""
+    """Return the names of the demo bots.
+
+    For an invalid number return one: another check refuses the number.
+    """
     count = number if isinstance(number, int) and 1 <= number <= MOST_DEMOS else 1
     return [DEMO, *(f"{DEMO}_{place}" for place in range(2, count + 1))]
 
@@ -68,33 +71,36 @@ def _compiles(text: str) -> str:
     return text
 
 
-# Prometheus takes it as the whole of a name.
+# Prometheus matches it against the whole name.
 Pattern = Annotated[str, AfterValidator(_compiles)]
 # Prometheus looks back 5m for a sample; a series scraped more rarely than every 2m would flicker.
 Interval = Annotated[Duration, Between("1s", "2m")]
 
 
 class Group(Section):
-    """One group of metrics, scraped at an interval of its own."""
+    """One group of metrics, with its own scrape interval."""
 
     enabled: StrictBool
     interval: Interval
 
 
 class Guard(Section):
-    """How often bots are asked for what money alerts read; it is seen in 2.25 times that, at worst."""
+    """How often the exporter asks bots for the money that alerts read.
+
+    A change is seen within 2.25 intervals.
+    """
 
     enabled: StrictBool
     interval: Annotated[RealTime, Between("1s", "30s")]
 
     @property
     def scrape(self) -> Duration:
-        """Between two scrapes of it, each of which may take as long on a busy machine."""
+        """The seconds between two scrapes, each of which may take as long on a busy machine."""
         return Duration(0.75 * self.interval)
 
     @property
     def evaluation(self) -> Duration:
-        """Between two evaluations of the rules that read it."""
+        """The seconds between two evaluations of the rules that read it."""
         return Duration(0.5 * self.interval)
 
 
@@ -106,7 +112,7 @@ class Probe(Section):
 
 
 class Collection(Section):
-    """How often what is collected."""
+    """How often each group of metrics is collected."""
 
     trading: Group
     model: Group
@@ -132,13 +138,13 @@ class Collection(Section):
 
     @property
     def poll_interval(self) -> float:
-        """Seconds between two looks of the exporter at a bot: half the shortest interval of a group."""
+        """Seconds between two polls of a bot: half the shortest interval of a group."""
         half = min(float(group.interval) for group in self.groups.values()) / 2
         return max(half, _SHORTEST_POLL)
 
 
 class Queue(Section):
-    """How samples wait for a remote-write store; Prometheus retries what the store did not take."""
+    """The queue of samples for a remote-write store; Prometheus retries what the store refuses."""
 
     batch_size: Count
     flush_interval: Annotated[RealTime, Between("1s", "60s")]
@@ -149,7 +155,7 @@ class Queue(Section):
 
 
 class RemoteWrite(Section):
-    """A long-term store that takes Prometheus's remote write; a password without a user is a bearer token."""
+    """A long-term store with remote write. A password without a user is a bearer token."""
 
     url: Url
     name: str | None = None
@@ -182,7 +188,7 @@ class FileStorage(Section):
 
 
 class Storage(Section):
-    """Where samples are kept, and for how long."""
+    """Where samples are stored, and for how long."""
 
     retention: Annotated[RealTime, Between("1d", "365d")]
     sent: Pattern
@@ -193,7 +199,7 @@ class Storage(Section):
 
 
 def _address(text: str) -> str:
-    """Refuse what is no address; one without a scheme, `//host:port`, has that of `web`."""
+    """Refuse an invalid address. `//host:port` gets the scheme of `web`."""
     without_credentials(HttpUrl(f"http:{text}" if text.startswith("//") else text))
     return text
 
@@ -202,7 +208,7 @@ Link = Annotated[str, AfterValidator(_address)]
 
 
 class Links(Section):
-    """What a person's browser opens; None is the service's own address."""
+    """Addresses that a person's browser opens; None is the service's own address."""
 
     runbooks: Link | None
     prometheus: Link | None
@@ -211,7 +217,7 @@ class Links(Section):
 
 
 def _network(text: str) -> str:
-    """Refuse what is neither an address nor a network."""
+    """Refuse anything but an address or a network."""
     ip_network(text)
     return text
 
@@ -230,7 +236,7 @@ class Page(Section):
 
 
 class WebhookActions(Section):
-    """The receiver's own settings."""
+    """The settings of webhook_actions."""
 
     tokens: Tokens
     database_url_file: SecretFile | None
@@ -243,7 +249,7 @@ class WebhookActions(Section):
 
 
 class Settings(Section):
-    """Everything a user may set. Read it with `load`, never by constructing it."""
+    """All settings of a user. Read them with `load`; do not construct them."""
 
     profile: Literal["starter", "experienced", "production"]
     timezone: TimeZone
@@ -283,7 +289,7 @@ class Settings(Section):
     @model_validator(mode="before")
     @classmethod
     def _watch_the_demo(cls, data: Any) -> Any:  # noqa: ANN401 - raw YAML
-        """Add the demo bots to the bots, at the address their service has."""
+        """Add the demo bots, at the address of their service."""
         demo = data.get("demo", {}) if isinstance(data, dict) else {}
         if not (isinstance(demo, dict) and demo.get("enabled") is True):
             return data
@@ -310,31 +316,31 @@ class Settings(Section):
         return self
 
     def link(self, service: str) -> str:
-        """Return the address of one of `links` that a browser opens, without a trailing slash."""
+        """Return one of `links`, the address that a browser opens, without a trailing slash."""
         if service == "runbooks" and not self.links.runbooks:
             return f"{self.link('webhook_actions')}/docs/runbooks"
         link = str(getattr(self.links, service) or getattr(self.services, service).url).rstrip("/")
         return f"{self.web.scheme}:{link}" if link.startswith("//") else link
 
     def exporter_of(self, bot: str) -> Address:
-        """Return the exporter that watches a bot; all bots of one account have the same."""
+        """Return the exporter that watches a bot; bots of one account share one."""
         account = next((name for name, one in self.accounts.items() if bot in one.bots), None)
         return self.services.exporter.watching(bot if account is None else f"account {account}")
 
     @property
     def demo_bots(self) -> list[str]:
-        """The names of the simulated bots, none of them where they are not enabled."""
+        """The names of the demo bots; none if the demo is not enabled."""
         return (
             [name for name in _demo_names(self.demo.bots) if name in self.bots] if self.demo.enabled else []
         )
 
     @staticmethod
     def demo_data(data: Path, name: str) -> Path:
-        """Return the directory of a demo bot below that of all."""
+        """Return the directory of a demo bot below the demo's data directory."""
         return data if name == DEMO else data / name
 
     def bot_logs(self, data: Path | None = None) -> dict[str, tuple[Path, ...]]:
-        """Return the logs of each bot that has any; those of demo bots are in `data` unless settings say."""
+        """Return the logs of each bot that has any; a demo bot's are in `data` by default."""
         logs = {name: bot.logs for name, bot in self.bots.items() if bot.logs}
         demo = self.demo.log_file or (data / DEMO_LOG if data else None)
         if demo is None:
@@ -344,7 +350,7 @@ class Settings(Section):
         return logs
 
     def log_config(self) -> dict[str, Any]:
-        """Return a logging.config dictionary: lines for a terminal, JSON for anything else."""
+        """Return a logging.config dictionary: text lines for a terminal, JSON otherwise."""
         terminal = sys.stderr.isatty()
         plain = {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}
         structured = {

@@ -1,4 +1,4 @@
-"""Names of figures for people: stack/names.yaml, which the rules read too."""
+"""Names of figures for people, from stack/names.yaml, which the rules read too."""
 
 from pathlib import Path
 from typing import Final

@@ -25,7 +25,7 @@ Range = Annotated[RealTime, Between("5m", "365d")]
 
 
 class Health(Section):
-    """What a healthy bot stays within."""
+    """The limits of a healthy bot."""
 
     active_within: Annotated[Duration, Between("30s", "30m")]
     api_latency: Limit
@@ -66,7 +66,7 @@ class BurnRate(Section):
 
 
 class Sla(Section):
-    """The objectives, and what is done about each."""
+    """The service level objectives, and what follows when one is missed."""
 
     window: Annotated[Duration, Between("1h", "30d")]
     requests_minimum: Count
@@ -101,7 +101,7 @@ class Weights(Section):
 
 
 class Scale(Section):
-    """The value at which a part of the score is full (or, of a loss, spent)."""
+    """The value that gives a part of the score all its points (for a loss: none)."""
 
     sharpe_ratio: Number
     max_drawdown: Ratio
@@ -139,7 +139,7 @@ class Performance(Section):
 
 
 class Suggestion(Section):
-    """One proposal and the limit that leads to it."""
+    """One suggestion, and the limit that triggers it."""
 
     limit: Number
     priority: Literal["high", "medium", "low"]
@@ -148,7 +148,7 @@ class Suggestion(Section):
 
 
 class Suggestions(Section):
-    """What Nightdesk proposes and never does by itself."""
+    """What Nightdesk suggests but never does by itself."""
 
     win_rate: Suggestion
     drawdown: Suggestion
@@ -176,7 +176,7 @@ class Monthly(Daily):
 
 
 class Summaries(Section):
-    """When the owner is told how it went."""
+    """When Nightdesk sends summaries."""
 
     daily: Daily
     weekly: Weekly
@@ -184,7 +184,7 @@ class Summaries(Section):
 
 
 class Reports(Section):
-    """Where reports go, and how long they are kept."""
+    """Where reports go, and how long Nightdesk keeps them."""
 
     channels: list[Literal["email", "telegram"]]
     contacts: list[str]
@@ -231,14 +231,14 @@ class Decimals(Section):
 
 
 class GaugeSteps(Section):
-    """Where a gauge changes its colour."""
+    """The values at which a gauge changes its colour."""
 
     usage: Annotated[list[Ratio], Field(min_length=3, max_length=3)]
     risk: Annotated[list[Ratio], Field(min_length=3, max_length=3)]
 
 
 class Lines(Section):
-    """Colours of lines by what they draw."""
+    """Colours of lines, by meaning."""
 
     default: Colour
     drawdown: Colour
@@ -261,7 +261,7 @@ class Colours(Section):
 
 
 class Dashboards(Section):
-    """How Grafana shows it."""
+    """The appearance of Grafana's dashboards."""
 
     set: Literal["simple", "all"]
     theme: Literal["dark", "light"]
@@ -277,7 +277,7 @@ class Dashboards(Section):
 
 
 class Logs(Section):
-    """How long log files are kept: the stricter of number and age."""
+    """How long log files are kept: the stricter of number and age applies."""
 
     rotate: StrictBool
     rotate_size: Annotated[Size, Between("1MB", "10GB")]

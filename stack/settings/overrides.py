@@ -12,14 +12,14 @@ Window = tuple[datetime, datetime]
 
 
 def wrong_with(settings: Settings, contact: str, window: Window) -> str:
-    """Return why nobody could stand in so, '' where it is right: an unknown person, no address, no time."""
+    """Return why this override is invalid (unknown person, no address, no time), or '' if it is valid."""
     if contact not in settings.contacts:
         near = get_close_matches(contact, settings.contacts, n=1)
         hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(settings.contacts)}"
         return f"{contact} is not in contacts; {hint}"
     start, end = window
     if end <= start:
-        return "its end is not after its beginning"
+        return "the end is not after the start"
     enabled = [channel for channel in CHANNELS if getattr(settings.channels, channel).enabled]
     if enabled and not any(one.contact == contact for one in reached(settings, contact, enabled)):
         return (
@@ -30,12 +30,12 @@ def wrong_with(settings: Settings, contact: str, window: Window) -> str:
 
 
 def swapped(settings: Settings, rota: str, first: Window, second: Window) -> tuple[Shift, Shift]:
-    """Return who is on call in either window once two people have exchanged them.
+    """Return who is on call in either window after two people exchange them.
 
-    Raises ValueError where that is not two windows of two people.
+    Raises ValueError unless these are two windows of two people.
     """
     if max(first[0], second[0]) < min(first[1], second[1]):
-        raise ValueError("the two times overlap; a swap needs two that do not")
+        raise ValueError("the two times overlap; a swap needs times that do not")
     one, other = _only(settings, rota, first), _only(settings, rota, second)
     if one == other:
         raise ValueError(f"both are {one}'s; a swap needs the times of two people")

@@ -1,4 +1,4 @@
-"""Decides who is notified of an alert, over which channels, when and why: pure functions.
+"""Decides who is notified of an alert, over which channels, when and why, in pure functions.
 
 Alertmanager's routes, the engine's steps, `nightdesk alerts --who`, `check` and docs are made from them.
 """
@@ -12,17 +12,17 @@ from stack.settings.model import Settings
 from stack.settings.response import Contact
 from stack.settings.rota import on_call
 
-CLIMB = "climb"  # the rule by which one person after the other is notified
+CLIMB = "climb"  # the rule that notifies one person after the other
 REPEATED, DOWN, LOSS = "repeated_alerts", "system_down", "critical_loss"
-NOTICE, INSIST = "notice", "insist"  # begin the rules that tell what cannot be done
-NO_NEWS = "told"  # the kind of a notice that repeats the first one, for people who have not got that
+NOTICE, INSIST = "notice", "insist"  # first words of the rules that say what cannot be done
+NO_NEWS = "told"  # the kind of a repeated first notice, for people who have not received it
 
-ESCALATED = ("critical", "warning")  # the engine sends these; info and meta are Alertmanager's alone
-PUT_OFF = ("warning",)  # by quiet hours; news have hours of their own, and meta says that Nightdesk is broken
+ESCALATED = ("critical", "warning")  # the engine sends these; only Alertmanager sends info and meta
+PUT_OFF = ("warning",)  # in quiet hours; news has its own hours, and meta says that Nightdesk is broken
 APPRISE = "apprise"  # the channel of a contact's apprise_files
 CHANNELS = ("phone", "sms", "telegram", "email", "slack")
-QUIET = ("email", "telegram", "slack")  # read when one looks; the others ring
-DESK = "the desk"  # whoever reads the addresses that are a channel's own
+QUIET = ("email", "telegram", "slack")  # channels without a sound; the others ring
+DESK = "the desk"  # the readers of the channels' own addresses
 
 
 @dataclass(frozen=True)
@@ -44,13 +44,13 @@ class Recipient:
 
     @property
     def place(self) -> tuple[str, str]:
-        """The address and its channel: where two roles have the same, it is one person."""
+        """The address and its channel. The same place in two roles is one person."""
         return self.channel, self.address
 
 
 @dataclass(frozen=True)
 class Step:
-    """A step to be taken: by which rule, at which level of it, after how many seconds, and why."""
+    """One escalation step: its rule, its level, its delay in seconds, and why."""
 
     rule: str
     level: int
@@ -59,7 +59,7 @@ class Step:
 
     @property
     def is_notice(self) -> bool:
-        """Whether it tells that something cannot be done, rather than that an alert fires."""
+        """Whether it says that something cannot be done, rather than that an alert fires."""
         return self.rule.startswith((NOTICE, INSIST))
 
     @property
@@ -80,7 +80,7 @@ class Choice:
 class StepRecipients:
     """The recipients of a step; `why` names the setting, or the reason why there are none.
 
-    `told_already`: all of them are told at the same moment by another step.
+    `told_already`: another step notifies all of them at the same moment.
     """
 
     contact: str
@@ -103,14 +103,14 @@ def own_addresses(settings: Settings, channel: str) -> tuple[str, ...]:
 
 
 def of_alertmanager(channel: str, addresses: Iterable[str]) -> tuple[str, ...]:
-    """Return the addresses to which Alertmanager itself can send: for Telegram only numeric chats."""
+    """Return the addresses to which Alertmanager itself can send; of Telegram only numeric chats."""
     if channel not in QUIET:
         return ()
     return tuple(one for one in addresses if channel != "telegram" or not one.startswith("@"))
 
 
 def carrying(settings: Settings, severity: str) -> tuple[str, ...]:
-    """Return the enabled channels that can carry alerts of a severity: info and meta are Alertmanager's."""
+    """Return the enabled channels for alerts of a severity; only Alertmanager carries info and meta."""
     return tuple(
         channel
         for channel in CHANNELS
@@ -129,9 +129,9 @@ def of_alert(settings: Settings, kind: str, severity: str) -> Choice:
 
 
 def _over(settings: Settings, severity: str, wanted: Iterable[str], source: str) -> Choice:
-    """Return the wanted channels that are configured; where none is, others, so that nothing is silent.
+    """Return the wanted channels that are configured, or else others, so that no alert is silent.
 
-    What is critical then goes over all, the rest over quiet ones; news never rings.
+    Critical alerts then use all channels, the rest quiet ones; news never rings.
     """
     wanted, able = tuple(wanted), carrying(settings, severity)
     if not wanted:
@@ -148,7 +148,7 @@ def _over(settings: Settings, severity: str, wanted: Iterable[str], source: str)
 
 
 def first(settings: Settings, bot: str) -> str:
-    """Return who is notified of a bot first: its team, else `escalation.first`; a contact or a rota."""
+    """Return who is notified first of a bot: its team, else `escalation.first`; a contact or a rota."""
     known = settings.bots.get(real_bot(bot))
     return (known and known.team) or settings.escalation.first
 
@@ -170,9 +170,9 @@ def is_owner(contact: Contact) -> bool:
 
 
 def shared_addresses(settings: Settings, bot: str, channel: str) -> tuple[str, ...]:
-    """Return whom a channel tells of a bot first: its team where that has an address there, else the desk.
+    """Return whom a channel notifies first of a bot: its team if it has an address there, else the desk.
 
-    A rota takes turns, which Alertmanager cannot follow: then the desk hears as well.
+    Alertmanager cannot follow a rota: for a rota the desk is notified too.
     """
     known = settings.bots.get(real_bot(bot))
     team = settings.contacts.get(known.team) if known and known.team else None
@@ -191,7 +191,7 @@ def by_alertmanager(settings: Settings, subject: Subject) -> frozenset[tuple[str
 
 
 def opening(settings: Settings, subject: Subject, now: datetime) -> StepRecipients:
-    """Return the first notice: over each channel its own addresses, and those of whoever is first."""
+    """Return the first notice: on each channel its own addresses, and those of the first person."""
     name = on_call(settings, first(settings, subject.bot), now)
     contact = settings.contacts[name]
     desk = name if is_owner(contact) else DESK
@@ -214,7 +214,7 @@ def _by_apprise(contact: Contact, name: str) -> list[Recipient]:
 
 
 def _once(found: Iterable[Recipient], but: frozenset[tuple[str, str]] = frozenset()) -> tuple[Recipient, ...]:
-    """Return each place once, by the name that came first."""
+    """Return each place once, under the first name that has it."""
     places: dict[tuple[str, str], Recipient] = {}
     for one in found:
         if one.place not in but:
@@ -223,7 +223,7 @@ def _once(found: Iterable[Recipient], but: frozenset[tuple[str, str]] = frozense
 
 
 def at_opening(settings: Settings, subject: Subject, repeated: bool) -> list[Step]:
-    """Return the steps that an incident begins with; `repeated`: its alert fires again and again."""
+    """Return an incident's first steps; `repeated`: its alert fires again and again."""
     if subject.severity not in ESCALATED:
         return []
     rules = settings.escalation
@@ -241,9 +241,9 @@ def at_opening(settings: Settings, subject: Subject, repeated: bool) -> list[Ste
 
 
 def following(settings: Settings, subject: Subject, step: Step) -> Step | None:
-    """Return the climb's next step: after the alert's own time, its severity's, then the policy's.
+    """Return the next escalation step, after the delay of the alert, its severity or the policy.
 
-    A warning without a time of its own and its severity's is told, and not taken further.
+    A warning for which neither the alert nor the severity has a delay does not escalate.
     """
     if step.rule != CLIMB:
         return None
@@ -258,38 +258,38 @@ def following(settings: Settings, subject: Subject, step: Step) -> Step | None:
 
 
 def climbs(settings: Settings, kind: str, severity: str) -> Step | None:
-    """Return the step that comes after the first notice of an alert, None where it is not taken further."""
+    """Return the step after the first notice of an alert, None if it does not escalate."""
     first_step = Step(CLIMB, 0, 0.0, "")
     return following(settings, Subject(kind, "", severity), first_step) if severity in ESCALATED else None
 
 
 def ends_a_round(settings: Settings, step: Step) -> bool:
-    """Return whether a step of the climb comes after the last level: everyone has been notified."""
+    """Return whether a step comes after the last level: everyone has been notified."""
     return step.rule == CLIMB and step.level > len(settings.escalation.levels)
 
 
 def anew(settings: Settings) -> Step:
-    """Return the step by which another round begins."""
+    """Return the first step of another round."""
     why = "nobody answered in the last round"
     return Step(CLIMB, 0, float(settings.escalation.no_response), why)
 
 
 def passed_on(settings: Settings, after: Step | None, reason: str) -> Step | None:
-    """Return the next step, due at once, except the end of a policy without levels, which keeps its time."""
+    """Return the next step, due at once; but the end of a policy without levels keeps its time."""
     if after is None or (after.level == 1 and not settings.escalation.levels):
         return after
     return Step(CLIMB, after.level, 0.0, reason)
 
 
 def step_recipients(settings: Settings, subject: Subject, step: Step, now: datetime) -> StepRecipients:
-    """Return the recipients of a step. One person gets one message a moment, whatever their roles."""
+    """Return the recipients of a step. One person gets one message at a time, whatever their roles."""
     if step.is_opening:
         return opening(settings, subject, now)
     role, wanted, source = _role(settings, subject, step)
     name = on_call(settings, role, now)
     choice = _over(settings, subject.severity, wanted, source)
     found = reached(settings, name, choice.channels)
-    if not found and step.rule != CLIMB:  # nobody comes after: whatever there is, before silence
+    if not found and step.rule != CLIMB:  # nobody is left after this step: use any address rather than none
         every = carrying(settings, subject.severity)
         found = reached(settings, name, every) or _shared(settings, name, every)
         choice = Choice(every, f"{name} has no address for {', '.join(wanted) or 'any channel'}")
@@ -303,16 +303,16 @@ def step_recipients(settings: Settings, subject: Subject, step: Step, now: datet
 
 
 def _news(found: tuple[Recipient, ...], said: StepRecipients) -> tuple[Recipient, ...]:
-    """Return who is told what was said before: the phone rings again, nothing else says the same twice.
+    """Return who is notified again: phones ring again, other channels do not repeat a message.
 
-    Where that leaves nobody, all of them.
+    If that leaves nobody, return all of them.
     """
     heard = {one.place for one in said.recipients}
     return tuple(one for one in found if one.channel == "phone" or one.place not in heard) or found
 
 
 def _role(settings: Settings, subject: Subject, step: Step) -> tuple[str, list[str], str]:
-    """Return whom a step is for, over which channels, and the path of the setting that says so."""
+    """Return a step's person, its channels, and the path of the setting that names them."""
     rules = settings.escalation
     if step.rule == CLIMB:
         level = rules.levels[step.level - 1]
@@ -326,7 +326,7 @@ def _role(settings: Settings, subject: Subject, step: Step) -> tuple[str, list[s
 
 
 def reached(settings: Settings, name: str, channels: Iterable[str]) -> list[Recipient]:
-    """Return a contact's addresses; without any, the channels' own."""
+    """Return a contact's addresses; if there are none, the channels' own."""
     contact = settings.contacts[name]
     if is_owner(contact):
         return _shared(settings, name, channels)
@@ -346,7 +346,7 @@ def _shared(settings: Settings, name: str, channels: Iterable[str]) -> list[Reci
 def _told_beside(
     settings: Settings, subject: Subject, step: Step, now: datetime
 ) -> frozenset[tuple[str, str]]:
-    """Return the places that other steps tell at the moment of this one."""
+    """Return the places that other steps notify at the same moment."""
     if step.rule == f"{NOTICE}: {NO_NEWS}":
         return frozenset(one.place for one in opening(settings, subject, now).recipients)
     if step.rule == CLIMB or step.is_notice:
@@ -364,11 +364,11 @@ def _told_beside(
     )
 
 
-_SAME = 1e-6  # seconds: the waits of two settings are the same
+_SAME = 1e-6  # seconds: two settings have the same wait
 
 
 def _moments(settings: Settings, subject: Subject) -> Iterator[tuple[float, Step]]:
-    """Yield the steps of an incident that nobody answers, each with its time after the opening."""
+    """Yield the steps of an unanswered incident, each with its seconds after the first notice."""
     beginning, *others = at_opening(settings, subject, repeated=True)
     climbing: Step | None = beginning
     after = 0.0

@@ -28,7 +28,7 @@ _YEARS = range(2000, 2200)
 
 
 def _as_text(value: object) -> object:
-    """Read 2026-12-24, which YAML makes a date of, as it was written."""
+    """Return 2026-12-24 as the text in the file; YAML makes a date of it."""
     return value.isoformat() if isinstance(value, date) else value
 
 
@@ -41,7 +41,7 @@ def _a_day(text: str) -> str:
 
 
 def _a_time(value: object) -> object:
-    """Read 2026-12-24T18:00, with an offset or without one, as a time; also where YAML has made one of it."""
+    """Return 2026-12-24T18:00, with or without an offset, as a time; YAML may have parsed it already."""
     try:
         found = datetime.fromisoformat(value) if isinstance(value, str) and "T" in value else value
     except ValueError:
@@ -53,7 +53,7 @@ def _a_time(value: object) -> object:
 
 
 Day = Annotated[str, BeforeValidator(_as_text), AfterValidator(_a_day)]
-# A time without an offset is of the time zone of what it is written for.
+# A time without an offset is in the time zone of its rota or window.
 DayTime = Annotated[datetime, BeforeValidator(_a_time)]
 Timeout = Annotated[RealTime, Between("100ms", "5m")]
 Retries = Annotated[int, Between(0, 10), Plain]
@@ -75,9 +75,9 @@ class Hours(Section):
 
 
 class Maintenance(Hours):
-    """Hours at which nothing of some bots, or of all, is sent or acted on: of one date, or of weekdays.
+    """Hours in which Nightdesk sends and does nothing for some bots, or all: on one date, or on weekdays.
 
-    Where `to` is not after `from` it is the next day's.
+    If `to` is not after `from`, it is on the next day.
     """
 
     bots: tuple[str, ...] = ()
@@ -86,7 +86,7 @@ class Maintenance(Hours):
 
 
 class Routing(Section):
-    """How Alertmanager paces what it sends."""
+    """How Alertmanager paces its messages."""
 
     group_wait: GroupWait
     group_interval: Pace
@@ -114,7 +114,7 @@ def _form(pattern: str, kind: str, written: str) -> AfterValidator:
 
 
 def _a_chat(value: object) -> object:
-    """Refuse what is no chat; a number between quotes would be the name of a public channel."""
+    """Refuse an invalid chat; a number between quotes would be the name of a public channel."""
     if isinstance(value, int) and not isinstance(value, bool):
         return value
     if isinstance(value, str) and _CHANNEL.fullmatch(value):
@@ -140,7 +140,7 @@ Role = Literal["viewer", "responder", "operator"]
 
 
 class Contact(Section):
-    """The addresses a person is reached at, and what they may do from a message: by buttons and links."""
+    """A person's addresses, and what they may do by the buttons and links of a message."""
 
     email: tuple[MailAddress, ...] = ()
     phone: tuple[PhoneNumber, ...] = ()
@@ -150,26 +150,26 @@ class Contact(Section):
 
     @property
     def has_address(self) -> bool:
-        """Whether there is any."""
+        """Whether the contact has any address."""
         return any((self.email, self.phone, self.telegram, self.apprise_files))
 
 
 class Level(Section):
-    """One step of the ladder of people."""
+    """One level of the escalation policy."""
 
     contact: str
     channels: list[Channel]
 
 
 class Repeated(Level):
-    """Told when one alert of one bot fires `count` times within `window`."""
+    """Notify when one alert of one bot fires `count` times within `window`."""
 
     count: Annotated[int, Between(2, 10), Plain]
     window: Pace
 
 
 class Override(Section):
-    """Who stands in from one time to before another, by the rota's clocks; of several the last counts."""
+    """Who stands in from one time until before another, by the rota's clocks; the last override counts."""
 
     from_: Annotated[DayTime, Field(alias="from")]
     to: DayTime
@@ -177,9 +177,9 @@ class Override(Section):
 
 
 class Rota(Section):
-    """Contacts who take turns by the week, from `handover` on the day of `start`; the first begins then."""
+    """Contacts who take turns by the week, from `handover` on the day of `start`, in their order."""
 
-    timezone: TimeZone | None = None  # None: the settings'
+    timezone: TimeZone | None = None  # None: the time zone of the settings
     start: Day
     handover: LocalTime
     contacts: Annotated[list[str], Field(min_length=1)]
@@ -192,40 +192,40 @@ class Rota(Section):
 
 
 class RetryPolicy(Section):
-    """What is done about a message that could not be delivered: the pause doubles with each retry."""
+    """How Nightdesk retries a message that failed: the pause doubles with each retry."""
 
     retries: Retries
     pause: Annotated[Duration, Between("1s", "10m")]
 
 
 class SystemDown(Level):
-    """Told when a bot stays down."""
+    """Notify when a bot stays down."""
 
     after: Annotated[Duration, Between("5m", "30m")]
 
 
 class CriticalLoss(Level):
-    """Told at once, and again."""
+    """Notify of a critical loss at once, and again."""
 
     again_after: Pace
 
 
 class SpentAttempts(Section):
-    """Told when nothing is left to try; without a contact of its own, whoever is told first."""
+    """Notify when no action is left; without a contact, the first person is notified."""
 
     contact: str | None
     channels: list[Channel]
 
 
 class Storm(Section):
-    """From how many incidents within which time on a person hears of the next ones together."""
+    """So many incidents within so short a time are a storm: the next ones share messages."""
 
     incidents: Count
     within: Annotated[Duration, Between("10s", "10m")]
 
 
 class Escalation(Section):
-    """Who is told, after how long without an answer, over which channels."""
+    """Who is notified, after how long without an acknowledgement, over which channels."""
 
     first: str
     no_response: Annotated[Duration, Between("15m", "2h")]
@@ -243,7 +243,7 @@ class Escalation(Section):
 
 
 class Fleet(Section):
-    """How many bots may be acted on before it must be the host, the network or us."""
+    """How many bots Nightdesk may act on before it suspects the host, the network or itself."""
 
     bots: Count
     ratio: Ratio
@@ -251,27 +251,27 @@ class Fleet(Section):
 
 
 class ActionLimit(Section):
-    """Attempts within `attempts_window`, and the rest after a success, for one bot and action."""
+    """For one bot and action: attempts within `attempts_window`, and the cooldown after a success."""
 
     attempts: Annotated[int, Between(1, 100), Plain]
     cooldown: Annotated[Duration, Between("0s", "30d")]
 
 
 class RestartPace(Section):
-    """Stop, wait, start, and how long a bot may take to answer."""
+    """The seconds to stop, to wait and to start, and the longest wait for an answer."""
 
     wait: Annotated[Duration, Between("0s", "10m")]
     boot: Annotated[RealTime, Between("1s", "30m")]
 
 
 class Reduce(Section):
-    """What a position is multiplied by."""
+    """The factor for a position's size."""
 
     factor: Annotated[float, Between(0.01, 0.99), Plain]
 
 
 class Actions(Section):
-    """What may be done, how often, and to how many bots."""
+    """Which actions may run, how often, and on how many bots."""
 
     dry_run: StrictBool
     armed: list[str]
@@ -284,7 +284,7 @@ class Actions(Section):
     reduce_position_sizes: Reduce
 
     def limit(self, action: str) -> ActionLimit:
-        """Return the limit of an action, the default one where it has none of its own."""
+        """Return the limit of an action; the default one if it has none of its own."""
         return self.limits.get(action, self.limits["default"])
 
 
@@ -327,7 +327,7 @@ class Twilio(Section):
 
 
 class Phone(Twilio):
-    """Phone calls; `answer_url` is where Twilio reaches webhook_actions to tell which key was pressed."""
+    """Phone calls; Twilio reports the pressed key to webhook_actions at `answer_url`."""
 
     answer_url: Url | None
 
@@ -370,7 +370,7 @@ class Webhooks(Section):
 
 
 class Channels(Section):
-    """How words leave Nightdesk."""
+    """The channels over which Nightdesk sends messages."""
 
     email: Email
     telegram: Telegram
@@ -382,7 +382,7 @@ class Channels(Section):
 
 
 class Tokens(Section):
-    """The files of the bearer tokens of webhook_actions; exporters know that of reload only."""
+    """The files of webhook_actions' bearer tokens; exporters know only the one for reloads."""
 
     receive_file: SecretFile
     read_file: SecretFile

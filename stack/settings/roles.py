@@ -1,4 +1,4 @@
-"""Which role may do what about an incident from a message: pure functions of settings."""
+"""Which role may do what to an incident from a message, in pure functions of the settings."""
 
 from enum import StrEnum
 
@@ -35,10 +35,10 @@ def rights_of(settings: Settings, name: str) -> frozenset[Right]:
 
 
 def of_chat(settings: Settings, chat: int, user: int, *, closed: bool) -> str | None:
-    """Return who acts that presses a button in a Telegram chat: a contact, the desk, or None for nobody.
+    """Return who acts by a button in a Telegram chat: a contact, the desk, or None for nobody.
 
-    A person is known by a chat of their own, whose number is theirs. In a group of settings everybody acts
-    for whom the group is; where a group is not `closed`, as anybody may join it, only known persons act.
+    The number of a private chat identifies a person. In a configured group everybody acts as the group's
+    contact, or as the desk. Anybody may join a group that is not `closed`: there only known persons act.
     """
     places = {name: contact.telegram for name, contact in settings.contacts.items()}
     own = settings.channels.telegram.chats

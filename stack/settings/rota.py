@@ -15,9 +15,9 @@ _WEEK = timedelta(weeks=1)
 
 @dataclass(frozen=True)
 class Shift:
-    """Who is on call from `start` to before `end`, in UTC.
+    """Who is on call from `start` until before `end`, in UTC.
 
-    `instead_of` is whose turn it would be without an override; '' where it is their own.
+    `instead_of` is whose turn it would be without an override; '' without one.
     """
 
     contact: str
@@ -28,7 +28,7 @@ class Shift:
 
 @dataclass(frozen=True)
 class NowAndNext:
-    """Who is on call now, instead of whom, and the next other person's shift; None without one."""
+    """Who is on call now, instead of whom, and the next person's shift; None if nobody else follows."""
 
     contact: str
     instead_of: str = ""
@@ -38,15 +38,15 @@ class NowAndNext:
 def on_call(settings: Settings, name: str, now: datetime) -> str:
     """Return the contact that `name` means now: itself, or who is on call in the rota of that name.
 
-    That is whose week it is, or who stands in; of overrides at one time the last counts. Weeks change at
-    the same time on the clock whether it is summer or winter.
+    That is the person of the week, or the one who stands in; the last override counts. Weeks change at the
+    same time on the clock in summer and winter.
     """
     rota = settings.escalation.rotas.get(name)
     return _holder(rota, zone_of(settings, rota), now)[0] if rota else name
 
 
 def shifts(settings: Settings, name: str, start: datetime, end: datetime) -> list[Shift]:
-    """Return who is on call from one time to another, without a gap; none where that is no time at all."""
+    """Return the shifts from one time to another, without a gap; none if the span is empty."""
     rota = settings.escalation.rotas.get(name)
     if rota is None:
         return [Shift(name, start, end)] if start < end else []
@@ -65,7 +65,7 @@ def shifts(settings: Settings, name: str, start: datetime, end: datetime) -> lis
 
 
 def now_and_next(settings: Settings, name: str, now: datetime) -> NowAndNext:
-    """Return who is on call now, and who takes over when; a contact is so for ever."""
+    """Return who is on call now, and who takes over when; a contact is on call for ever."""
     rota = settings.escalation.rotas.get(name)
     if rota is None:
         return NowAndNext(name)
@@ -78,9 +78,9 @@ def now_and_next(settings: Settings, name: str, now: datetime) -> NowAndNext:
 
 
 def changed(before: Settings, after: Settings, name: str, start: datetime, end: datetime) -> list[Shift]:
-    """Return the parts of a time in which somebody else is on call after a change than before it.
+    """Return the parts of a span in which a change puts somebody else on call.
 
-    Each has whoever is so now, and `instead_of` whom.
+    Each has the new person, and in `instead_of` the old one.
     """
     was, now = shifts(before, name, start, end), shifts(after, name, start, end)
     return [
@@ -92,14 +92,14 @@ def changed(before: Settings, after: Settings, name: str, start: datetime, end: 
 
 
 def whole_shift(settings: Settings, name: str, now: datetime) -> Shift:
-    """Return the shift that it is now, of one turn at most. Raises KeyError for a name that is no rota."""
+    """Return the present shift, at most one turn long. Raises KeyError for a name that is no rota."""
     rota = settings.escalation.rotas[name]
     _, start, end = _turn(rota, zone_of(settings, rota), now)
     return next(one for one in shifts(settings, name, start, end) if one.start <= now < one.end)
 
 
 def with_overrides(settings: Settings, made: Mapping[str, Sequence[Override]]) -> Settings:
-    """Return settings whose rotas have these overrides too, which count before those that they had."""
+    """Return settings whose rotas also have these overrides, which count before the rotas' own."""
     rotas = {
         name: rota.model_copy(update={"overrides": (*rota.overrides, *made.get(name, ()))})
         for name, rota in settings.escalation.rotas.items()
@@ -123,19 +123,19 @@ def roles(settings: Settings) -> dict[str, list[str]]:
 
 
 def zone_of(settings: Settings, rota: Rota) -> ZoneInfo:
-    """Return the time zone in which a rota changes hands."""
+    """Return the time zone of a rota's handovers."""
     return ZoneInfo(rota.timezone or settings.timezone)
 
 
 def span(override: Override, zone: ZoneInfo) -> tuple[datetime, datetime]:
-    """Return from when until when an override counts, in UTC. Raises ValueError, as `to_moment`."""
+    """Return the start and end of an override, in UTC. Raises ValueError, as `to_moment`."""
     return to_moment(override.from_, zone), to_moment(override.to, zone)
 
 
 def to_moment(given: datetime, zone: ZoneInfo) -> datetime:
-    """Return a time in UTC: by its own offset, or as the clocks of a zone show it.
+    """Return a time in UTC: by its own offset, or by the clocks of a zone.
 
-    Raises ValueError for one that no clock there shows, or that it shows twice.
+    Raises ValueError for a time that no clock there shows, or that it shows twice.
     """
     if given.tzinfo is not None:
         return given.astimezone(UTC)
@@ -164,14 +164,14 @@ def _holder(rota: Rota, zone: ZoneInfo, now: datetime) -> tuple[str, str]:
 
 
 def _turn(rota: Rota, zone: ZoneInfo, now: datetime) -> tuple[int, datetime, datetime]:
-    """Return the number of the turn that it is now, from 0, its beginning and its end in UTC."""
+    """Return the number of the present turn, from 0, and its start and end in UTC."""
     first, clock = date.fromisoformat(rota.start), time.fromisoformat(rota.handover)
 
     def begins(number: int) -> datetime:
         return moment(first + number * _WEEK, clock, zone)
 
     number = (now.astimezone(zone).date() - first) // _WEEK
-    # On a hand-over's own day it is the clock's turn to say; of one that comes twice, the first.
+    # On the day of a handover the clock decides; of a time that occurs twice, the first counts.
     while begins(number) > now:
         number -= 1
     while begins(number + 1) <= now:
@@ -180,7 +180,7 @@ def _turn(rota: Rota, zone: ZoneInfo, now: datetime) -> tuple[int, datetime, dat
 
 
 def _cuts(rota: Rota, zone: ZoneInfo, start: datetime, end: datetime) -> Iterator[datetime]:
-    """Yield when who is on call may change, at least every such time between two."""
+    """Yield the times at which the person on call may change."""
     for one in rota.overrides:
         yield from span(one, zone)
     cut = start
@@ -190,7 +190,7 @@ def _cuts(rota: Rota, zone: ZoneInfo, start: datetime, end: datetime) -> Iterato
 
 
 def _first_person(found: Sequence[Shift]) -> Shift:
-    """Return the first shift with those that follow it and are the same person's."""
+    """Return the first shift, joined with the following ones of the same person."""
     first = found[0]
     end = next((one.start for one in found if one.contact != first.contact), found[-1].end)
     return replace(first, end=end)

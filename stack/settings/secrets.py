@@ -1,4 +1,4 @@
-"""The files of secrets that settings name: which are Nightdesk's own, and which cannot be used."""
+"""The secret files that settings name: Nightdesk's own, and unusable ones."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -10,7 +10,7 @@ from stack.settings.web import unusable
 
 
 def own_secrets(settings: Settings) -> list[Path]:
-    """Return the files that Nightdesk writes by itself where they are absent."""
+    """Return the secret files that Nightdesk writes itself if they are absent."""
     tokens = settings.webhook_actions.tokens
     files = [tokens.receive_file, tokens.read_file, tokens.act_file, tokens.reload_file]
     if settings.demo.enabled:
@@ -22,7 +22,7 @@ def own_secrets(settings: Settings) -> list[Path]:
 
 
 def missing_secrets(settings: Settings) -> list[str]:
-    """Return a line for each secret file that settings name and that is empty, or cannot be read or used."""
+    """Return a line for each secret file in the settings that is empty, unreadable or unusable."""
     named: dict[Path, str] = {}
     for path, file in secret_files(settings, ""):
         named.setdefault(file, path)
@@ -45,7 +45,7 @@ def missing_secrets(settings: Settings) -> list[str]:
 
 def _way_out(path: str, own: bool) -> str:
     if path.startswith("web.tls."):
-        return "docs/tls.md says how it is made"
+        return "docs/tls.md says how to make it"
     if own:
         return "`nightdesk up` or `make setup` writes it"
     return "write your secret into it"

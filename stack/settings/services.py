@@ -18,7 +18,7 @@ class Address(Section):
     _scheme: str = PrivateAttr("http")
 
     def speak(self, scheme: str) -> None:
-        """Use `http` or `https`, as the settings of `web` say."""
+        """Set the scheme, `http` or `https`, by the settings of `web`."""
         self._scheme = scheme
 
     @property
@@ -33,7 +33,7 @@ class Address(Section):
 
 
 class Service(Address):
-    """The address on which a part listens, and the one that others use."""
+    """The address on which a part listens, and the address that others use."""
 
     bind: str
 
@@ -45,7 +45,7 @@ class Replicated(Service):
 
     @property
     def all(self) -> tuple[Address, ...]:
-        """Every process of the part, in the order of their numbers, which begin at 1."""
+        """Every process of the part, in the order of their numbers from 1."""
         return tuple(self.replicas) or (self,)
 
     @property

@@ -1,4 +1,4 @@
-"""The whole plan of one alert without an answer: who is notified, over what, when and why."""
+"""The whole plan of one unacknowledged alert: who is notified, over what, when and why."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -28,12 +28,12 @@ from stack.settings.types import Duration
 ALERTMANAGER, ENGINE = "Alertmanager", "webhook_actions"
 WATCHDOG = "Watchdog"
 HEAD = ("when", "who", "over", "address", "sent by", "why")
-_FOR_EVER = timedelta(days=15)  # hours that repeat by the week have ended by then, or never do
+_FOR_EVER = timedelta(days=15)  # hours that repeat weekly have ended by then, or never do
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One person told over one channel; or, without a channel, why nobody is told then.
+    """One person notified over one channel; or, without a channel, why nobody is notified.
 
     `after` is in seconds, None for never; `sender` is the part of Nightdesk that sends.
     """
@@ -47,10 +47,10 @@ class Entry:
 
 
 def timetable(settings: Settings, subject: Subject, at: datetime, *, repeated: bool = False) -> list[Entry]:
-    """Return who is told of an alert of a bot that fires at a time and that nobody answers, in order.
+    """Return who is notified, in order, of a bot's alert that fires at a time and that nobody acknowledges.
 
-    Times count from the first notice: Alertmanager and the engine alike hear after routing.group_wait.
-    It ends where it would begin anew. `repeated`: the alert has fired again and again.
+    Times count from the first notice: Alertmanager and the engine both wait for routing.group_wait. The
+    timetable ends after one round. `repeated`: the alert has fired again and again.
     """
     entries = list(_alertmanagers(settings, subject, at))
     if subject.severity in ESCALATED:
@@ -61,7 +61,7 @@ def timetable(settings: Settings, subject: Subject, at: datetime, *, repeated: b
 
 
 def rows(entries: Sequence[Entry]) -> Iterator[tuple[str, ...]]:
-    """Yield a timetable as people read it, a cell for each column of HEAD: a row for one person at a time."""
+    """Yield a timetable for people: a row for one person at a time, a cell for each column of HEAD."""
     messages: dict[tuple[object, ...], list[Entry]] = {}
     for one in entries:
         messages.setdefault((one.after, one.who, one.sender, one.why), []).append(one)
@@ -74,12 +74,12 @@ def rows(entries: Sequence[Entry]) -> Iterator[tuple[str, ...]]:
 
 
 def _shown(entry: Entry) -> str:
-    """Return an address; of a file with a secret its name."""
+    """Return an address; for a file with a secret, its name."""
     return Path(entry.address).name if entry.channel in (APPRISE, "webhook") else entry.address
 
 
 def _merged(entries: list[Entry]) -> list[Entry]:
-    """Return what one part sends to one place at one time as one message, which it is."""
+    """Return the entries of one sender, place and time merged into one, as they are one message."""
     messages: dict[tuple[object, ...], Entry] = {}
     for one in entries:
         key = (one.after, one.channel, one.address, one.sender, "" if one.channel else one.why)
@@ -113,7 +113,7 @@ def _engines(settings: Settings, subject: Subject, at: datetime, repeated: bool)
     while waiting:
         when, step = waiting.pop(min(range(len(waiting)), key=lambda index: waiting[index][0]))
         if ends_a_round(settings, step):
-            again = f"{step.why}; all of it begins anew {settings.escalation.no_response} later"
+            again = f"{step.why}; the next round begins {settings.escalation.no_response} later"
             yield Entry((when - at).total_seconds(), "nobody is left", "", "", "", again)
             continue
         due, held = _free(settings, subject, when)
@@ -140,7 +140,7 @@ def _told(recipients: list[Recipient], after: float | None, sender: str, why: st
 
 
 def _free(settings: Settings, subject: Subject, when: datetime) -> tuple[datetime | None, str]:
-    """Return when something may be sent that is due, None for never; and what holds it back."""
+    """Return when a due message may leave, None for never; and what holds it back."""
     due, held = when, ""
     while due - when < _FOR_EVER:
         end, reason = _held_until(settings, subject, due)

@@ -1,4 +1,4 @@
-"""The value types of the settings: durations, sizes, ratios and ranges that name what they refuse."""
+"""The value types of the settings: durations, sizes, ratios and ranges, with errors that name the value."""
 
 import re
 from dataclasses import dataclass
@@ -28,19 +28,19 @@ _SIZES = {"B": 1, "kB": 1000, "KB": 1000, "MB": 1000**2, "GB": 1000**3}
 
 
 class Section(BaseModel):
-    """A block of the settings file: frozen, and closed to keys that nothing reads."""
+    """A block of the settings file: frozen, and closed to unknown keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, allow_inf_nan=False)
 
 
 class Duration(float):
-    """A wait or a pace in seconds, read and written as Prometheus does (`1h30m`). `--speed` divides it."""
+    """A wait or an interval in seconds, in Prometheus's syntax (`1h30m`). `--speed` divides it."""
 
     scaled = True
 
     @classmethod
     def parse(cls, value: object) -> Self:
-        """Return the duration; raises PydanticCustomError for what Prometheus would not read."""
+        """Return the duration; raises PydanticCustomError for other syntax."""
         if isinstance(value, Duration):
             return cls(value)
         found = _DURATION.match(value) if isinstance(value, str) and value else None
@@ -76,7 +76,7 @@ class Duration(float):
 
 
 class RealTime(Duration):
-    """A duration of the world itself (a time-out, a limit, a retention), which no drill makes shorter."""
+    """A duration that no drill shortens: a time-out, a limit, a retention."""
 
     scaled = False
 
@@ -86,7 +86,7 @@ class Size(int):
 
     @classmethod
     def parse(cls, value: object) -> "Size":
-        """Return the size; raises PydanticCustomError for what is not a number and a unit."""
+        """Return the size; raises PydanticCustomError for anything but a number and a unit."""
         found = _SIZE.match(value) if isinstance(value, str) else None
         if found is None:
             raise PydanticCustomError(
@@ -114,7 +114,7 @@ class Size(int):
 
 @dataclass(frozen=True)
 class Between:
-    """Accepts `low` to `high`, both included. Durations and sizes are given as they are written."""
+    """Accepts `low` to `high`, inclusive. Errors show durations and sizes as the file writes them."""
 
     low: float | str
     high: float | str
@@ -144,14 +144,14 @@ class Between:
 
 
 def _plain_number(value: object) -> object:
-    """Refuse `yes` and `true` where a number is wanted: pydantic would read them as 1."""
+    """Refuse `yes` and `true` as a number: pydantic would read them as 1."""
     if isinstance(value, (bool, str)):
         raise PydanticCustomError("number", "{value} is not a number", {"value": repr(value)})
     return value
 
 
 def _below_root(value: object, info: ValidationInfo) -> object:
-    """Read a relative path as relative to the settings file, not to where a command was started."""
+    """Make a relative path relative to the settings file, not to the working directory."""
     root: Path = (info.context or {}).get("root", Path())
     return root / value if isinstance(value, (str, Path)) else value
 
@@ -160,12 +160,12 @@ _Address = TypeVar("_Address", str, HttpUrl)
 
 
 def without_credentials(url: _Address) -> _Address:
-    """Refuse a URL with a user or password in it: URLs are shown to people and written into logs."""
+    """Refuse a URL with a user or password in it: URLs are shown to people and logged."""
     parts = urlsplit(str(url))
     if parts.password or (parts.username and parts.scheme != "ssh"):
         raise PydanticCustomError(
             "credentials",
-            "has a user or password in it, which is shown to people; write it into a file",
+            "has a user or password in it, and URLs are shown to people; write it into a file",
         )
     return url
 

@@ -1,4 +1,4 @@
-"""How the parts of the stack are spoken to: by TLS or not, and as which user. Nothing else decides that."""
+"""How the parts of the stack talk to each other: with or without TLS, and as which user."""
 
 import ssl
 from base64 import b64encode
@@ -16,7 +16,7 @@ CLUSTER_NAME = "nightdesk"  # in every certificate: Alertmanagers reach each oth
 
 @dataclass(frozen=True)
 class Way:
-    """How an address is reached over HTTP; nothing of the environment changes it.
+    """How to reach an address over HTTP, whatever the environment says.
 
     `ca_file` replaces the authorities that this machine trusts, `proxy` is a URL.
     """
@@ -26,7 +26,7 @@ class Way:
     tls_verify: bool = True
 
     def context(self) -> ssl.SSLContext | bool:
-        """Return what aiohttp takes as `ssl`. Raises OSError for an authority that cannot be read."""
+        """Return the value of `ssl` for aiohttp. Raises OSError for an unreadable authority."""
         if self.ca_file is None:
             return self.tls_verify
         return _trusting(self.ca_file, self.ca_file.stat().st_mtime_ns)
@@ -39,12 +39,14 @@ def basic(username: str, password: str) -> str:
 
 @lru_cache(maxsize=64)
 def _trusting(ca_file: Path, _changed: int) -> ssl.SSLContext:
-    """Return what trusts the file's authority only: made once for each change of it, since it takes long."""
+    """Return a context that trusts only the file's authority; cached until the file changes, since it is
+    slow.
+    """
     return ssl.create_default_context(cafile=str(ca_file))
 
 
 class Tls(Section):
-    """The certificate of this machine's listeners, and the authority that the parts trust each other by."""
+    """The certificate of this machine's listeners, and the authority that all parts trust."""
 
     enabled: StrictBool
     cert_file: SecretFile
@@ -53,7 +55,7 @@ class Tls(Section):
 
 
 class User(Section):
-    """As whom the parts ask each other, and a person all of them that have no tokens of their own."""
+    """The user for requests between the parts, and for people at parts that have no tokens."""
 
     enabled: StrictBool
     username: Annotated[str, StringConstraints(min_length=1, pattern="^[^:]*$")]
@@ -61,7 +63,7 @@ class User(Section):
 
 
 class Web(Section):
-    """What every listener wants, and every part that asks one."""
+    """What every listener requires, and every caller gives."""
 
     tls: Tls
     auth: User
@@ -82,13 +84,13 @@ class Web(Section):
         return Way(self.tls.ca_file if self.tls.enabled else None)
 
     def user(self) -> tuple[str, str] | None:
-        """Return user and password, None where nobody is asked. Raises OSError."""
+        """Return user and password, None if none is required. Raises OSError."""
         if not self.auth.enabled:
             return None
         return self.auth.username, self.auth.password_file.read_text(encoding="utf-8").strip()
 
     def login(self) -> dict[str, str]:
-        """Return the header that says who asks; none where nobody is asked. Raises OSError."""
+        """Return the Authorization header; none if none is required. Raises OSError."""
         user = self.user()
         return {"Authorization": basic(*user)} if user else {}
 
@@ -104,11 +106,11 @@ class Web(Section):
             found.append(f"web.tls: {tls.cert_file} with {tls.key_file} cannot be used: {_said(error)}")
         if problem := unusable(tls.ca_file):
             found.append(f"web.tls.ca_file: {problem}")
-        return [f"{line}; docs/tls.md says how they are made" for line in found]
+        return [f"{line}; docs/tls.md says how to make them" for line in found]
 
 
 def unusable(ca_file: Path) -> str:
-    """Return why a file is no authority that can be trusted, empty where it is one."""
+    """Return why a file is not a usable authority, '' if it is one."""
     try:
         ssl.create_default_context(cafile=str(ca_file))
     except OSError as error:

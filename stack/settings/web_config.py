@@ -1,7 +1,7 @@
-"""TLS and users of a listener by the file that Prometheus and all exporters take as `--web.config.file`.
+"""TLS and users of a listener, from the file that all exporters take as `--web.config.file`.
 
-Format: https://github.com/prometheus/exporter-toolkit/blob/master/docs/web-configuration.md. The file and the
-certificates that it names are read again when they change.
+Format: https://github.com/prometheus/exporter-toolkit/blob/master/docs/web-configuration.md. The file and its
+certificates are read again when they change.
 """
 
 import argparse
@@ -26,7 +26,7 @@ _CLIENTS = {
 
 
 class WebConfigError(Exception):
-    """A web configuration that cannot be used; the message names the file, the key and the way out."""
+    """An unusable web configuration. The message names the file, the key and the way out."""
 
 
 class _Section(BaseModel):
@@ -45,7 +45,7 @@ class _Tls(_Section):
 
 
 class _Server(_Section):
-    http2: bool = True  # only ever offered, and here it is not
+    http2: bool = True  # exporters may offer it, but this listener does not have it
     headers: dict[str, str] = {}
 
 
@@ -71,12 +71,12 @@ def add_web(parser: argparse.ArgumentParser) -> None:
         dest="web",
         metavar="FILE",
         type=Path,
-        help="TLS and users, as all exporters take it",
+        help="TLS and users, in the exporters' usual file",
     )
 
 
 class WebConfig:
-    """The file as it is now; one that is changed into something unusable leaves the last usable in force."""
+    """The current web configuration; after an unusable change the last usable one stays in force."""
 
     def __init__(self, file: Path) -> None:
         """Raises WebConfigError."""
@@ -88,16 +88,16 @@ class WebConfig:
 
     @property
     def headers(self) -> dict[str, str]:
-        """Headers for every answer."""
+        """The headers for every answer."""
         return self._config.http_server_config.headers
 
     @property
     def users(self) -> dict[str, str]:
-        """The hash of each user; empty where nobody need say who he is."""
+        """The password hash of each user; empty if no login is required."""
         return self._config.basic_auth_users
 
     def context(self) -> ssl.SSLContext | None:
-        """Return the context of a listener, None without TLS; each connection gets the newest certificate."""
+        """Return a listener's TLS context, None without TLS; new connections get the newest certificate."""
 
         def newest(connection: ssl.SSLObject | ssl.SSLSocket, _: str, __: ssl.SSLContext) -> None:
             self.refresh()
@@ -110,7 +110,7 @@ class WebConfig:
         return listener
 
     def refresh(self) -> None:
-        """Read what has changed; something unusable is logged and left aside."""
+        """Read changed files; log and ignore unusable ones."""
         signature = self._signature()
         if signature in (self._seen, self._refused):
             return
@@ -118,23 +118,23 @@ class WebConfig:
             config = _read(self._file)
             context = _context(self._file, config.tls_server_config)
             if (context is None) != (self._context is None):
-                raise WebConfigError(f"{self._file}: TLS is switched on or off by a restart only")
+                raise WebConfigError(f"{self._file}: turning TLS on or off needs a restart")
         except WebConfigError as error:
-            _log.error("the web configuration stays as it was: %s", error)
+            _log.error("the web configuration is unchanged: %s", error)
             self._refused = signature
             return
         self._config, self._context, self._seen = config, context, signature
-        _log.info("the web configuration was read anew")
+        _log.info("the web configuration was read again")
 
     def _signature(self) -> tuple[tuple[int, int], ...]:
-        """Return what changes when a file does; a file that is not there counts as one."""
+        """Return a value that changes with the file; a missing file has one too."""
         tls = self._config.tls_server_config
         files = (self._file,) if tls is None else (self._file, *_files(self._file, tls))
         return tuple(_state(each) for each in files)
 
 
 def users_of(file: Path) -> dict[str, str]:
-    """Return the hash of each user that a file names now. Raises WebConfigError."""
+    """Return the password hash of each user in a file. Raises WebConfigError."""
     return _read(file).basic_auth_users
 
 
@@ -147,7 +147,7 @@ def _read(file: Path) -> _File:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise WebConfigError(f"{file}: is not YAML: {error}") from None
     except ValidationError as error:
-        # Not the value: it may be a secret.
+        # The value may be a secret, so it is left out.
         found = error.errors(include_url=False, include_context=False, include_input=False)
         told = "; ".join(f"{'.'.join(map(str, each['loc'])) or 'the file'}: {each['msg']}" for each in found)
         raise WebConfigError(f"{file}: {told}") from None
@@ -174,7 +174,7 @@ def _context(file: Path, tls: _Tls | None) -> ssl.SSLContext | None:
 
 
 def _files(file: Path, tls: _Tls) -> Iterable[Path]:
-    """Return the certificate, the key and perhaps the clients' authority; relative to the file."""
+    """Return the certificate, the key and the clients' authority, if any; paths are relative to the file."""
     named = (tls.cert_file, tls.key_file, tls.client_ca_file)
     return tuple(file.parent / each for each in named if each is not None)
 

@@ -1,4 +1,4 @@
-"""The actions, a file each named as the action; this file is what an action may know and must say."""
+"""The actions, one file each with the action's name; this file defines what an action gets and returns."""
 
 import importlib
 import pkgutil
@@ -54,7 +54,7 @@ class Action:
 
     @property
     def keeps_mode(self) -> bool:
-        """Whether a bot's trading loop is to do the same after it as before."""
+        """Whether the bot's trading loop must be in the same mode after it as before."""
         return self.effect is Effect.DISRUPTIVE and self.target is None
 
     @property
@@ -83,7 +83,7 @@ def action(
     needs_exchange: bool = False,
     restarts: bool = False,
 ) -> Callable[[Run], Run]:
-    """Register the decorated function as what the action `name` runs; see Action for the rest."""
+    """Register the decorated function as the action `name`; see Action for the rest."""
 
     def register(run: Run) -> Run:
         _REGISTRY[name] = Action(
@@ -112,7 +112,7 @@ def target_action(
     once: bool = False,
     paced: bool = False,
 ) -> Callable[[SetTarget], SetTarget]:
-    """Register the decorated function as what sets the target of the action `name`; see Action."""
+    """Register the decorated function as the one that sets the target of the action `name`; see Action."""
 
     def register(target: SetTarget) -> SetTarget:
         _REGISTRY[name] = Action(
@@ -124,7 +124,7 @@ def target_action(
 
 
 def load_actions() -> dict[str, Action]:
-    """Return every action by name, importing the files beside this one."""
+    """Return every action by name; imports the files beside this one."""
     for module in pkgutil.iter_modules(__path__):
         importlib.import_module(f"{__name__}.{module.name}")
     return dict(_REGISTRY)

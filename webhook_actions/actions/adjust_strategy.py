@@ -1,4 +1,4 @@
-"""Lets a bot that loses too often trade more cautiously."""
+"""Makes a bot that loses too often trade more cautiously."""
 
 from webhook_actions.actions import Effect, action
 from webhook_actions.bots import BotControl
@@ -9,5 +9,5 @@ from webhook_actions.store.incidents import Incident
 
 @action("adjust_strategy", effect=Effect.DISRUPTIVE, verbs=(Verb.ADJUST_STRATEGY,))
 def adjust_strategy(bot: BotControl, incident: Incident) -> Outcome:
-    """Have the bot trade more cautiously from its next entry on, as its strategy defines that."""
+    """Have the bot trade more cautiously from its next entry on, as its strategy defines it."""
     return bot.adjust_strategy()

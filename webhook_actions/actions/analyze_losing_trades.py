@@ -11,10 +11,10 @@ from webhook_actions.findings import findings, money, percent, span
 from webhook_actions.outcome import Outcome
 from webhook_actions.store.incidents import Incident
 
-_TRADES = 500  # closed last
-_WORST = 3  # groups that are told of each kind
+_TRADES = 500  # the last closed trades
+_WORST = 3  # groups in the report, of each kind
 _HELD = ((300.0, "under 5 m"), (3600.0, "5 m to 1 h"), (86_400.0, "1 h to 1 d"))
-_HOURS = 7 * 24  # of counters that are looked at
+_HOURS = 7 * 24  # counters that are read
 _HOUR = 3600.0
 _LOST_IN_AN_HOUR = (
     'sum(max by (symbol, side) (increase(trading_bot_trades_total{bot="$bot",outcome="lost"}[1h])))'
@@ -25,10 +25,9 @@ _COUNTS = 'max by (symbol, side, outcome) (trading_bot_trades_total{bot="$bot"})
 @action("analyze_losing_trades", effect=Effect.OBSERVE)
 @findings
 def analyze_losing_trades(bot: BotControl, incident: Incident) -> Iterable[str]:
-    """Tell where the trades that lost money were made: symbol, side, hour of the day, holding time.
+    """Report where the losing trades were made: symbol, side, hour of the day, holding time.
 
-    From the bot's own trades; of a bot that has no API to be asked, from its counters in Prometheus, which
-    know no money.
+    It uses the bot's own trades; if the bot has no API, its counters in Prometheus, without money.
     """
     trades = bot.trades(_TRADES)
     if isinstance(trades, Outcome):
@@ -62,7 +61,7 @@ def _analysed(trades: Sequence[Trade]) -> Iterator[str]:
 
 
 def _worst(kind: str, trades: Iterable[Trade], group: Callable[[Trade], str]) -> str:
-    """Return a line with the groups that lost most money in all."""
+    """Return a line with the groups that lost most money."""
     groups: dict[str, list[Trade]] = {}
     for trade in trades:
         groups.setdefault(group(trade), []).append(trade)
@@ -92,11 +91,11 @@ def _counted(bot: BotControl) -> Iterator[str]:
 
 
 def _counted_by_hour(bot: BotControl) -> Iterator[str]:
-    """Yield the hours of the day in which most trades were lost within a week."""
+    """Yield the hours of the day with the most losing trades within a week."""
     lost: dict[str, float] = {}
     for series in bot.observer.ask_range(for_bot(_LOST_IN_AN_HOUR, bot.name), _HOURS * _HOUR, _HOUR):
         for at, count in series.points:
-            hour = f"{datetime.fromtimestamp(at - _HOUR / 2, UTC):%H}h"  # the middle of what was counted
+            hour = f"{datetime.fromtimestamp(at - _HOUR / 2, UTC):%H}h"  # the middle of the counted hour
             lost[hour] = lost.get(hour, 0) + count
     worst = [
         f"{hour} {count:.0f}" for hour, count in sorted(lost.items(), key=lambda each: -each[1]) if count

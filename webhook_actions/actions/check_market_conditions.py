@@ -1,4 +1,4 @@
-"""Looks at the markets that a bot trades, as it sees them itself."""
+"""Reports on the markets that a bot trades, as the bot sees them."""
 
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -7,7 +7,7 @@ from webhook_actions.bots import BotControl
 from webhook_actions.findings import findings, percent, span
 from webhook_actions.store.incidents import Incident
 
-_SYMBOLS = 8  # that are told: the most volatile
+_SYMBOLS = 8  # symbols in the report: the most volatile
 _MOST = "trading_bot_market_volatility_ratio"
 _FIGURES = (
     (_MOST, "volatility {} an hour", percent),
@@ -28,7 +28,7 @@ _USUAL = 'max by (symbol) (avg_over_time(trading_bot_market_volatility_ratio{bot
 @action("check_market_conditions", effect=Effect.OBSERVE)
 @findings
 def check_market_conditions(bot: BotControl, incident: Incident) -> Iterable[str]:
-    """Tell how each symbol moves, the most volatile first, and how old and how good the bot's data are."""
+    """Report how each symbol moves, the most volatile first, and how old and how good the bot's data are."""
     usual = _by_symbol(bot, _USUAL)
     columns = [(_by_symbol(bot, _selector(metric)), text, write) for metric, text, write in _FIGURES]
     named = {label: _named(bot, label) for label in ("trend", "regime")}
@@ -46,7 +46,7 @@ def check_market_conditions(bot: BotControl, incident: Incident) -> Iterable[str
 
 
 def _inputs(bot: BotControl) -> Iterator[str]:
-    """Yield how good and how old the data are that the bot decides on."""
+    """Yield the quality and age of the data on which the bot decides."""
     for sample in bot.ask('topk(1, max by (feed) (trading_bot_data_freshness_seconds{bot="$bot"}))'):
         yield f"oldest feed: {sample.labels.get('feed', '')}, {span(sample.value)} old"
     told: dict[str, list[str]] = {}
@@ -67,6 +67,6 @@ def _by_symbol(bot: BotControl, expression: str) -> Mapping[str, float]:
 
 
 def _named(bot: BotControl, label: str) -> Mapping[str, str]:
-    """Return by symbol which trend, or regime, the bot sees."""
+    """Return the trend, or regime, that the bot sees, by symbol."""
     found = bot.ask(f'max by (symbol, {label}) (trading_bot_market_{label}{{bot="$bot"}}) == 1')
     return {sample.labels.get("symbol", ""): sample.labels.get(label, "") for sample in found}

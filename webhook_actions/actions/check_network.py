@@ -1,4 +1,4 @@
-"""Finds out where on the way to the exchange time, or the connection, is lost."""
+"""Finds where on the way to the exchange time is lost, or the connection breaks."""
 
 from collections.abc import Iterable, Iterator
 
@@ -8,7 +8,7 @@ from webhook_actions.bots import BotControl
 from webhook_actions.findings import findings, percent, span
 from webhook_actions.store.incidents import Incident
 
-# What the bot itself meets, which may take another way than the probes do.
+# What the bot itself measures; its way may differ from the probes'.
 _OWN = (
     (
         "p95 of its calls",
@@ -23,7 +23,9 @@ _OWN = (
 @action("check_network", effect=Effect.OBSERVE)
 @findings
 def check_network(bot: BotControl, incident: Incident) -> Iterable[str]:
-    """Time DNS, TCP, TLS and HTTP of each endpoint of `collection.probes`, beside the bot's own calls."""
+    """Report the times of DNS, TCP, TLS and HTTP for each endpoint of `collection.probes`, and the bot's own
+    calls.
+    """
     reached = bot.observer.reach_all()
     if not reached:
         yield "no endpoint was measured: collection.probes names none"
@@ -38,7 +40,7 @@ def _line(reach: Reach) -> str:
 
 
 def _own(bot: BotControl) -> Iterator[str]:
-    """Yield what the bot meets; that Prometheus is out of reach is one more finding about the network."""
+    """Yield the bot's own figures, or that Prometheus does not answer: one more finding about the network."""
     if not bot.name:
         return
     answer = bot.adapter.answers()

@@ -1,4 +1,4 @@
-"""Gives back memory that a bot can do without."""
+"""Frees a bot's memory."""
 
 from webhook_actions.actions import Effect, action
 from webhook_actions.bots import BotControl

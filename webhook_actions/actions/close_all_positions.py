@@ -1,4 +1,4 @@
-"""Closes everything, pauses the bot, and leaves it so until a person releases it."""
+"""Closes everything and keeps the bot paused until a person releases it."""
 
 from webhook_actions.actions import Effect, target_action
 from webhook_actions.bots import BotControl

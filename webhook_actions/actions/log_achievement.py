@@ -1,4 +1,4 @@
-"""Writes down a milestone that a bot reached."""
+"""Logs a milestone that a bot reached."""
 
 from webhook_actions.actions import Effect, action
 from webhook_actions.bots import BotControl

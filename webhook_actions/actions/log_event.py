@@ -1,4 +1,4 @@
-"""Writes down that something happened."""
+"""Logs an event."""
 
 from webhook_actions.actions import Effect, action
 from webhook_actions.bots import BotControl

@@ -1,4 +1,4 @@
-"""Writes down that something needs someone."""
+"""Logs a problem for a person."""
 
 from webhook_actions.actions import Effect, action
 from webhook_actions.bots import BotControl
@@ -9,5 +9,5 @@ from webhook_actions.store.incidents import Incident
 
 @action("log_issue", effect=Effect.OBSERVE)
 def log_issue(bot: BotControl, incident: Incident) -> Outcome:
-    """Write the trouble, and what is recommended against it, into the log and the timeline."""
+    """Write the problem, and the recommendation, into the log and the timeline."""
     return noted("issue", incident)

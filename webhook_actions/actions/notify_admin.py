@@ -1,4 +1,4 @@
-"""Has the administrator told, with all that was tried and found by then."""
+"""Notifies the administrator of everything that was tried and found."""
 
 from webhook_actions.actions import Effect, action
 from webhook_actions.bots import BotControl
@@ -9,5 +9,5 @@ from webhook_actions.store.incidents import Incident
 
 @action("notify_admin", effect=Effect.OBSERVE, tells=True)
 def notify_admin(bot: BotControl, incident: Incident) -> Outcome:
-    """Tell the administrator what this is about, what was tried and what was found."""
+    """Notify the administrator of the incident, with all actions and findings."""
     return Outcome.ok(message(incident))

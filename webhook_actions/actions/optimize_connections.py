@@ -1,4 +1,4 @@
-"""Finds the endpoint of the exchange that answers fastest, and switches to it."""
+"""Finds the exchange endpoint that answers fastest, and switches to it."""
 
 from webhook_actions.actions import Effect, action
 from webhook_actions.bots import BotControl
@@ -16,7 +16,7 @@ from webhook_actions.store.incidents import Incident
 def optimize_connections(bot: BotControl, incident: Incident) -> Outcome:
     """Measure the endpoints of `collection.probes` and switch to the fastest healthy one.
 
-    Where none is known, none is healthy, or the bot does not take the fastest, the bot is left to choose.
+    If none is known or healthy, or the bot refuses the fastest, the bot chooses.
     """
     reached = bot.observer.reach_all()
     lines = [

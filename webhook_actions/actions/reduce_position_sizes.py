@@ -1,4 +1,4 @@
-"""Takes a part of every position out of the market."""
+"""Reduces every position."""
 
 from webhook_actions.actions import Effect, target_action
 from webhook_actions.bots import BotControl
@@ -10,7 +10,7 @@ from webhook_actions.outcome import Outcome
     "reduce_position_sizes", effect=Effect.MONEY, verbs=(Verb.REDUCE_POSITIONS,), once=True, paced=True
 )
 def reduce_position_sizes(bot: BotControl, standing: BotStatus) -> Target | Outcome:
-    """Reduce every position to the share that settings keep, a half unless set otherwise."""
+    """Reduce every position to the share in the settings, by default a half."""
     if standing.positions is None:
         return Outcome.cannot(f"it is {standing.state} and does not say its positions")
     held: dict[str, float] = {}

@@ -1,4 +1,4 @@
-"""Takes load off a bot that is too busy."""
+"""Reduces the load of a busy bot."""
 
 from webhook_actions.actions import Effect, action
 from webhook_actions.bots import BotControl

@@ -9,10 +9,10 @@ from webhook_actions.store.incidents import Incident
 @action(
     "restart_bot",
     effect=Effect.DISRUPTIVE,
-    # A wrong password, a broken way or an answer that cannot be read is the same after a restart.
+    # A restart does not change a wrong password, a broken connection or an unreadable answer.
     useless_when='trading_bot_source_error{bot="$bot",reason=~"auth|parse|way"} == 1',
     proof='trading_bot_up{bot="$bot"} == 1',
-    needs_exchange=True,  # a bot that starts loads the markets
+    needs_exchange=True,  # a starting bot loads the markets
     restarts=True,
 )
 def restart_bot(bot: BotControl, incident: Incident) -> Outcome:

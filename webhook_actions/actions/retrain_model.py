@@ -1,4 +1,4 @@
-"""Trains a bot's models anew."""
+"""Trains a bot's models again."""
 
 from webhook_actions.actions import Effect, action
 from webhook_actions.bots import BotControl
@@ -14,5 +14,5 @@ from webhook_actions.store.incidents import Incident
     proof='max by (bot) (trading_bot_model_drift_detected{bot="$bot"}) == 0',
 )
 def retrain_model(bot: BotControl, incident: Incident) -> Outcome:
-    """Have the bot train its models on the market of today; their figures begin anew."""
+    """Have the bot train its models on the present market; their figures restart."""
     return bot.retrain_model()

@@ -1,4 +1,4 @@
-"""Connects a bot to its exchange anew."""
+"""Reconnects a bot to its exchange."""
 
 from webhook_actions.actions import Effect, action
 from webhook_actions.bots import BotControl
@@ -9,5 +9,5 @@ from webhook_actions.store.incidents import Incident
 
 @action("retry_connection", effect=Effect.DISRUPTIVE, verbs=(Verb.RETRY_CONNECTION,), needs_exchange=True)
 def retry_connection(bot: BotControl, incident: Incident) -> Outcome:
-    """Have the bot connect to its exchange anew; it runs or is paused afterwards as before."""
+    """Have the bot reconnect to its exchange; it runs or is paused afterwards as before."""
     return bot.retry_connection()

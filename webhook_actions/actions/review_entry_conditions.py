@@ -1,4 +1,4 @@
-"""Reviews what keeps a bot from entering positions."""
+"""Reviews what keeps a bot from opening positions."""
 
 from collections.abc import Iterable, Iterator
 
@@ -30,7 +30,7 @@ _FIGURES = (
 @action("review_entry_conditions", effect=Effect.OBSERVE)
 @findings
 def review_entry_conditions(bot: BotControl, incident: Incident) -> Iterable[str]:
-    """Tell whether the bot may enter at all, and what stands in its way: exposure, orders, predictions."""
+    """Report whether the bot may open positions, and what prevents it: exposure, orders, predictions."""
     standing = bot.standing()
     if isinstance(standing, Outcome):
         yield f"its state is unknown: {standing.detail}"
@@ -45,7 +45,7 @@ def review_entry_conditions(bot: BotControl, incident: Incident) -> Iterable[str
 
 
 def _refused(bot: BotControl) -> Iterator[str]:
-    """Yield the events of the log that speak of orders, most frequent first."""
+    """Yield the log's events about orders, most frequent first."""
     events = bot.ask(
         "topk(3, max by (event) (increase("
         'trading_bot_log_events_total{bot="$bot",event=~"(?i).*(order|balance|fund|reject).*"}[1h])) > 0)'

@@ -1,4 +1,4 @@
-"""Reviews what a bot's log complains about."""
+"""Reviews the errors in a bot's log."""
 
 from collections.abc import Iterable, Mapping
 
@@ -7,9 +7,9 @@ from webhook_actions.bots import BotControl
 from webhook_actions.findings import findings
 from webhook_actions.store.incidents import Incident
 
-_KINDS = 8  # of messages and of events that are told, the most frequent first
+_KINDS = 8  # messages and events in the report, the most frequent first
 _MESSAGE, _LINES = 'trading_bot_log_messages_total{{bot="$bot"}}', 'trading_bot_log_lines_total{{bot="$bot"}}'
-# A message that is younger than the log's own figures has grown from zero, which `increase` does not see.
+# A message newer than the log's own figures has grown from zero, which `increase` does not count.
 _SAID = (
     "sort_desc(topk({kinds}, max by (message) ("
     f"({_MESSAGE}{{at}} and (count_over_time({_MESSAGE}{{over}}{{at}})"
@@ -25,7 +25,7 @@ _SEEN = (
 @action("review_error_logs", effect=Effect.OBSERVE)
 @findings
 def review_error_logs(bot: BotControl, incident: Incident) -> Iterable[str]:
-    """Tell what failed by the log's own words, and how often: within 15 minutes, and in the hour before."""
+    """Report what failed, in the log's words, and how often: within 15 minutes, and in the hour before."""
     earlier = bot.ask(_SAID.format(kinds=10 * _KINDS, over="[1h]", at=" offset 15m"))
     before = {s.labels.get("message", ""): s.value for s in earlier}
     for sample in bot.ask(_SAID.format(kinds=_KINDS, over="[15m]", at="")):

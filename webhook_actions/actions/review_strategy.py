@@ -1,4 +1,4 @@
-"""Reviews how well a bot's strategy and its models do now, beside what they did before."""
+"""Compares the figures of a bot's strategy and models with those of the day before."""
 
 from collections.abc import Iterable, Iterator
 
@@ -28,7 +28,7 @@ _MODEL = (
 @action("review_strategy", effect=Effect.OBSERVE)
 @findings
 def review_strategy(bot: BotControl, incident: Incident) -> Iterable[str]:
-    """Tell the strategy's figures now and a day ago, and each model's, with the age of its training."""
+    """Report the strategy's figures now and a day ago, and each model's, with the age of its training."""
     for name, metric, write in _TRADING:
         now = bot.number(f'trading_bot_{metric}{{bot="$bot"}}')
         before = bot.number(f'trading_bot_{metric}{{bot="$bot"}} offset 1d')

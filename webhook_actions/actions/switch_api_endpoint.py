@@ -1,4 +1,4 @@
-"""Leaves an endpoint of the exchange that fails."""
+"""Switches away from an exchange endpoint that fails."""
 
 from webhook_actions.actions import Effect, action
 from webhook_actions.bots import BotControl

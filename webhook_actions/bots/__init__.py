@@ -1,4 +1,4 @@
-"""How a bot is acted on: one control for all bots, over an adapter for each kind of access, a file each."""
+"""The control of a bot: one class for all bots, over an adapter for each kind of access."""
 
 import time
 from collections.abc import Callable
@@ -20,10 +20,10 @@ from webhook_actions.outcome import Outcome, Result
 from webhook_actions.report import Report
 from webhook_actions.report.compute import Reporter
 
-_ASK_EVERY = 0.5  # seconds between two looks at whether a bot answers
-_QUESTIONS = 40  # that an action which only looks may ask Prometheus or the bot
-_LOCKED = (Mode.PAUSED, Mode.RUNNING)  # what is wanted, and what its trading loop does
-_MEASURING = 5  # time-outs that endpoints take, measured at once, in steps
+_ASK_EVERY = 0.5  # seconds between two checks whether a bot answers
+_QUESTIONS = 40  # questions that an observing action may ask Prometheus or the bot
+_LOCKED = (Mode.PAUSED, Mode.RUNNING)  # the wanted mode, and the trading loop's
+_MEASURING = 5  # steps of time-outs for endpoints, which are measured at the same time
 
 
 def _none(_observer: Observer, _period: str, _bot: str, _due_at: datetime | None) -> tuple[Report, ...]:
@@ -32,11 +32,12 @@ def _none(_observer: Observer, _period: str, _bot: str, _due_at: datetime | None
 
 @dataclass(frozen=True)
 class BotControl:
-    """A bot as one try of an action sees it: `key` names the try, `restart_wait` and `boot` are seconds.
+    """A bot as one attempt of an action sees it: `key` identifies the attempt, `restart_wait` and `boot` are
+    seconds.
 
-    `keep` is the share of each position that is left by a reduction. `reporter` computes the reports of a
-    day, week or month, of a bot or, without a name, of each: up to the summary that was due at a time, or up
-    to now; it raises Unanswered.
+    `keep` is the share of each position that a reduction leaves. `reporter` computes the reports of a day,
+    week or month, of one bot or, without a name, of each: up to the summary that was due at a time, or up to
+    now; it raises Unanswered.
     """
 
     name: str
@@ -53,28 +54,28 @@ class BotControl:
 
     @property
     def longest(self) -> float:
-        """Seconds that one action which orders something takes at most, with all that it waits for."""
+        """The longest seconds of an action that orders something, with all its waits."""
         booting = self.boot + self.adapter.timeout + _ASK_EVERY
         restart = self.restarter.longest_restart(self.restart_wait)
         reconnect = self.adapter.longest_reload
         measure = _MEASURING * self.observer.longest + 2 * self.adapter.timeout
-        # How it stood, and that it stands so again.
+        # its mode before, and that it is the same again
         return (
             max(restart, reconnect, measure) + booting + self.adapter.longest_back + 4 * self.adapter.timeout
         )
 
     @property
     def longest_to_look(self) -> float:
-        """Seconds that one action which only looks takes at most."""
+        """The longest seconds of an observing action."""
         return _QUESTIONS * self.observer.longest
 
     @property
     def longest_to_target(self) -> float:
-        """Seconds that one attempt to bring the bot to a target takes at most, with the looks around it."""
+        """The longest seconds of one attempt to bring the bot to a target, with the checks around it."""
         return self.adapter.longest + 8 * self.adapter.timeout
 
     def restart(self) -> Outcome:
-        """Restart the bot, unless its owner stopped it, or it is the way to it that is broken."""
+        """Restart the bot, unless its owner stopped it, or only the connection to it is broken."""
         mode = self.adapter.mode()
         if mode is Mode.STOPPED:
             return Outcome.cannot("its owner stopped it; a restart would make it trade again")
@@ -83,7 +84,7 @@ class BotControl:
         return self.restarter.restart(self.restart_wait, self.key)
 
     def wait_until_it_answers(self) -> Outcome:
-        """Return done once the bot answers, retry when it did not within its boot time."""
+        """Return done once the bot answers, retry if it did not within its boot time."""
         deadline = self.clock() + self.boot
         while isinstance(mode := self.adapter.mode(), Outcome) and mode.result is not Result.CANNOT:
             if self.clock() > deadline:
@@ -92,11 +93,11 @@ class BotControl:
         return Outcome.ok(mode.detail if isinstance(mode, Outcome) else f"it answers, and is {mode}")
 
     def mode(self) -> Mode | Outcome:
-        """Return what the bot's trading loop does."""
+        """Return the trading loop's mode."""
         return self.adapter.mode()
 
     def last_mode(self) -> Mode:
-        """Return what the trading loop of a bot did last that does not answer; where nobody knows, it ran."""
+        """Return the last known mode of a bot that does not answer; running if none is known."""
         try:
             seen = self.ask('max by (state) (last_over_time(trading_bot_state{bot="$bot"}[1d])) == 1')
         except Unanswered:
@@ -105,9 +106,9 @@ class BotControl:
         return known[0] if len(known) == 1 else Mode.RUNNING
 
     def undo(self, before: Mode, *, begun: bool = False) -> Outcome:
-        """Have a bot whose entries were stopped do what it did before that.
+        """Bring a bot whose entries were stopped back to its mode before.
 
-        Where that was `begun` while it was not stopped, and it is now, a reload of ours has stopped it.
+        If the undoing had `begun` when it was not stopped, and it is stopped now, our own reload stopped it.
         """
         if before is Mode.RUNNING:
             seen = self.standing()
@@ -119,7 +120,7 @@ class BotControl:
         return self.adapter.bring_back(before)
 
     def come_back(self, mode: Mode) -> Outcome:
-        """Wait until the bot answers, and have its trading loop do what it did; done where it does."""
+        """Wait until the bot answers, and bring its trading loop back to its mode; done if it is."""
         answered = self.wait_until_it_answers()
         if not answered.done:
             return answered
@@ -130,7 +131,7 @@ class BotControl:
             return Outcome.retry(f"it is unknown whether it is {mode}: {now.detail}")
         back = self.adapter.bring_back(mode)
         seen = self.adapter.mode()
-        # A bot that runs, locked against entries, is as good as paused.
+        # A running bot that is locked against entries counts as paused.
         if back.done and (seen is mode or _never_says(seen) or (mode, seen) == _LOCKED):
             return Outcome.ok(f"it was {now}, and is {mode} again", back.orders)
         return Outcome.retry(
@@ -138,7 +139,7 @@ class BotControl:
         )
 
     def pause(self) -> Outcome:
-        """Stop entries; exits go on."""
+        """Stop entries; exits continue."""
         return self._do(Order(Verb.PAUSE))
 
     def resume(self) -> Outcome:
@@ -146,11 +147,11 @@ class BotControl:
         return self._do(Order(Verb.RESUME))
 
     def bring_to(self, target: Target) -> Outcome:
-        """Order what is left to a target; called any number of times, it never goes beyond."""
+        """Order what is missing to a target; repeated calls never go beyond it."""
         return self.adapter.bring_to(target, self.key)
 
     def retrain_model(self) -> Outcome:
-        """Train the bot's models anew."""
+        """Train the bot's models again."""
         return self._do(Order(Verb.RETRAIN_MODEL))
 
     def switch_endpoint(self, endpoint: str | None = None) -> Outcome:
@@ -158,11 +159,11 @@ class BotControl:
         return self._do(Order(Verb.SWITCH_ENDPOINT, endpoint=endpoint))
 
     def retry_connection(self) -> Outcome:
-        """Connect to the exchange anew, and leave the bot running or paused, as it was."""
+        """Reconnect to the exchange, and leave the bot running or paused, as before."""
         return self._reconnect(Verb.RETRY_CONNECTION)
 
     def reload(self) -> Outcome:
-        """Read the bot's configuration again, and leave the bot running or paused, as it was."""
+        """Reload the bot's configuration, and leave the bot running or paused, as before."""
         return self._reconnect(Verb.RELOAD)
 
     def optimize_connections(self) -> Outcome:
@@ -186,7 +187,7 @@ class BotControl:
         return self._do(Order(Verb.ADJUST_PARAMETERS))
 
     def standing(self) -> BotStatus | Outcome:
-        """Return where the bot stands, as it says itself."""
+        """Return the bot's own report of its state."""
         return self.adapter.standing()
 
     def trades(self, limit: int) -> tuple[Trade, ...] | Outcome:
@@ -194,18 +195,18 @@ class BotControl:
         return self.adapter.trades(limit)
 
     def ask(self, expression: str) -> tuple[Sample, ...]:
-        """Return what PromQL with `$bot` for the bot's name is now. Raises Unanswered."""
+        """Return the answer to PromQL with `$bot` for the bot's name. Raises Unanswered."""
         return self.observer.ask(for_bot(expression, self.name))
 
     def number(self, expression: str) -> float | None:
-        """Return the highest value that PromQL with `$bot` has now, None without one. Raises Unanswered."""
+        """Return the highest value of PromQL with `$bot`, None without one. Raises Unanswered."""
         return max((sample.value for sample in self.ask(expression)), default=None)
 
     def _do(self, order: Order) -> Outcome:
         return self.adapter.carry_out(order, self.key)
 
     def _started(self, outcome: Outcome) -> Outcome:
-        """Return what an undoing came to, and start the bot where that has stopped it."""
+        """Return the result of an undoing; start the bot if the undoing stopped it."""
         now = self.adapter.mode()
         if isinstance(now, Outcome):
             known = not outcome.done or _never_says(now)
@@ -219,7 +220,7 @@ class BotControl:
         return Outcome.retry(f"{detail}{self._unmanaged(now)}", orders)
 
     def _unmanaged(self, mode: Mode) -> str:
-        """Return what a bot that is stopped leaves to chance, in words."""
+        """Return, in words, what nobody manages while a bot is stopped."""
         if mode is not Mode.STOPPED:
             return ""
         standing = self.standing()
@@ -229,7 +230,7 @@ class BotControl:
         return f"; nobody manages its {len(held)} open positions" if held else "; it holds no position"
 
     def _reconnect(self, verb: Verb) -> Outcome:
-        """Carry out what may change what the bot's trading loop does, and have it do the same again."""
+        """Carry out an order that may change the trading loop's mode, and restore the mode."""
         if missing := self.adapter.lacks((verb,)):
             return missing
         before = self.adapter.mode()
@@ -241,14 +242,14 @@ class BotControl:
         outcome = self._do(Order(verb))
         if isinstance(before, Outcome) or not (outcome.done or outcome.orders):
             return outcome
-        back = self.come_back(before)  # also where its answer was lost
+        back = self.come_back(before)  # also if its answer was lost
         result = outcome.result if back.done else Result.RETRY
         return Outcome(result, f"{outcome.detail}; {back.detail}", orders=outcome.orders + back.orders)
 
 
 @dataclass(frozen=True)
 class Environment:
-    """What adapters reach the world by; a simulation gives its own."""
+    """How adapters reach the world; a simulation gives its own."""
 
     ask: Ask = ask
     sleep: Callable[[float], None] = time.sleep
@@ -259,14 +260,14 @@ _REAL = Environment()
 
 
 def _never_says(mode: Mode | Outcome) -> bool:
-    """Return whether a bot has no way to say what its trading loop does."""
+    """Return whether a bot cannot report its trading loop's mode."""
     return isinstance(mode, Outcome) and mode.result is Result.CANNOT
 
 
 def control(settings: Settings, name: str, key: str, guard: Guard, world: Environment = _REAL) -> BotControl:
-    """Return the control of a bot; of one that settings do not have, only Prometheus can be asked.
+    """Return the control of a bot; for a bot that is not in the settings it can only ask Prometheus.
 
-    `guard` is called before each request that may change something; what it raises comes through.
+    `guard` is called before each request that may change something; its exceptions pass through.
     """
     bot = settings.bots.get(name)
     timeout = float(settings.collection.timeout)
@@ -300,7 +301,7 @@ def _adapter(
 
 
 def _over(way: Way, ask: Ask) -> Ask:
-    """Return what asks as the bot's settings say that it is reached."""
+    """Return the HTTP client for the bot's connection settings."""
     return lambda request: ask(replace(request, way=way))
 
 

@@ -1,4 +1,4 @@
-"""Calls to a bot's HTTP API, and what a bad answer means for what was ordered."""
+"""Calls to a bot's HTTP API, and what a bad answer means for the order."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ from webhook_actions.bots.protocol import Guard
 from webhook_actions.outcome import Outcome, Result
 
 WAY_BROKEN = "the connection to the bot is broken, not the bot"
-LONGEST_DETAIL = 300  # characters of what a bot says
+LONGEST_DETAIL = 300  # characters of a bot's answer
 
 _T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
 class Calls:
-    """Speaks to one API. `timeout` is seconds of a call; `login` makes an Authorization of the secret."""
+    """Calls one API. `timeout` is the seconds of a call; `login` makes an Authorization from the secret."""
 
     url: str
     secret: Path
@@ -27,10 +27,10 @@ class Calls:
     timeout: float
     guard: Guard
     ask: Ask
-    hint: str  # where to look when an answer cannot be read
+    hint: str  # where to look if an answer is unreadable
 
     def get(self, kind: type[_T], path: str) -> _T | Outcome:
-        """Return what is read, or why it cannot be."""
+        """Return the content, or why it is missing."""
         answer = self._ask("GET", path, None, None, self.timeout)
         if isinstance(answer, Outcome):
             return answer
@@ -51,9 +51,9 @@ class Calls:
         key: str | None = None,
         timeout: float | None = None,
     ) -> Answer | Outcome:
-        """Order something and return the good answer, or what a bad one means. Raises OrderRefused.
+        """Send an order and return the good answer, or the Outcome of a bad one. Raises OrderRefused.
 
-        What comes to nothing for sure is no order: `orders` of the outcome is 0 then, else 1.
+        An order that certainly had no effect has `orders` 0 in its Outcome, any other 1.
         """
         answer = self.send(path, body, method=method, key=key, timeout=timeout)
         if isinstance(answer, Outcome) or answer.ok:
@@ -69,7 +69,7 @@ class Calls:
         key: str | None = None,
         timeout: float | None = None,
     ) -> Answer | Outcome:
-        """Order something and return what was answered, or why nothing was. Raises OrderRefused."""
+        """Send an order and return the answer, or why there is none. Raises OrderRefused."""
         self.guard()
         return self._ask(method, path, body, key, timeout or self.timeout)
 
@@ -94,12 +94,12 @@ class Calls:
 
 
 def said(call: str, answer: Answer) -> str:
-    """Return what was answered to a call."""
+    """Return the answer to a call."""
     return f"{call}: {answer.status} {answer.text[:LONGEST_DETAIL]}"
 
 
 def refused(call: str, answer: Answer) -> Outcome:
-    """Return what a bad answer to a call means."""
+    """Return the Outcome of a bad answer."""
     told, status = said(call, answer), answer.status
     reads = call.startswith("GET ")
     if status in (404, 405, 422, 501) and answer.is_own and not reads:

@@ -8,7 +8,7 @@ from typing import IO
 from webhook_actions.bots.protocol import Guard
 from webhook_actions.outcome import Outcome
 
-_SAID = 300  # bytes of what a program says at last
+_SAID = 300  # bytes at the end of a program's output
 
 
 class CommandAdapter:
@@ -20,11 +20,11 @@ class CommandAdapter:
         self._guard = guard
 
     def longest_restart(self, wait: float) -> float:
-        """Return the seconds that the program may take."""
+        """Return the longest seconds of the program."""
         return self._timeout + wait
 
     def restart(self, wait: float, key: str) -> Outcome:
-        """Run the program; it has done its work when it ends with 0."""
+        """Run the program; exit code 0 is success."""
         limit = self.longest_restart(wait)
         self._guard()
         # Into a file, not a pipe: a bot that the program leaves in the background holds a pipe open for ever.
@@ -39,7 +39,7 @@ class CommandAdapter:
         return Outcome.ok(f"{self._arguments[0]} ended with 0: {said}", 1)
 
     def _run(self, limit: float, output: IO[bytes]) -> int | Outcome:
-        """Return what the program ended with, or why it did not."""
+        """Return the program's exit code and output, or why it did not run."""
         try:
             return subprocess.run(
                 self._arguments,

@@ -10,7 +10,7 @@ from webhook_actions.outcome import Outcome
 
 
 class DockerAdapter:
-    """Restarts one container. Only that one call is made, so that a proxy may allow nothing else."""
+    """Restarts one container. It makes only that one call, so that a proxy may forbid everything else."""
 
     def __init__(self, restart: DockerRestart, timeout: float, guard: Guard) -> None:
         self._container = restart.container
@@ -19,14 +19,14 @@ class DockerAdapter:
         self._guard = guard
 
     def longest_restart(self, wait: float) -> float:
-        """Return the seconds that Docker may take to say its version, and then to stop and start."""
+        """Return the longest seconds for Docker's version, and then the stop and start."""
         return 2 * self._patience(wait) + wait
 
     def restart(self, wait: float, key: str) -> Outcome:
         """Stop the container, killing it after `wait` seconds, and start it."""
         orders = 0
         try:
-            # Not `containers.get(…).restart()`: that asks for details first, which a proxy need not allow.
+            # Not `containers.get(…).restart()`: that asks for details first, which a proxy may forbid.
             client = docker.APIClient(self._url, version="auto", timeout=self._patience(wait))
             self._guard()
             orders = 1

@@ -25,10 +25,10 @@ from webhook_actions.outcome import Outcome
 
 
 class FreqtradeAdapter:
-    """Speaks Freqtrade's API with basic authentication. Its refusals are 502 with the reason in the body.
+    """Uses Freqtrade's API with basic authentication. Its refusals are 502 with the reason in the body.
 
-    Freqtrade knows no idempotency keys: what is ordered is the difference between what it says now and the
-    target, so that a repeat finds nothing left to order.
+    Freqtrade has no idempotency keys: an order is the difference between its present state and the target, so
+    that a repeat orders nothing.
     """
 
     verbs = frozenset(
@@ -66,9 +66,9 @@ class FreqtradeAdapter:
         self.longest_reload = self._entries.longest_reload
 
     def restart(self, wait: float, key: str) -> Outcome:
-        """Stop the trading loop, wait, start it as it was: with entries or without.
+        """Stop the trading loop, wait, and start it as before: with entries or without.
 
-        A bot that its owner stopped is left alone: its start would trade again.
+        A bot that its owner stopped stays stopped: a start would let it trade.
         """
         mode = self._entries.mode()
         if isinstance(mode, Outcome):
@@ -78,7 +78,7 @@ class FreqtradeAdapter:
         stopped = self._entries.halt()
         if not stopped.orders:
             return stopped
-        self._sleep(wait)  # also where its answer was lost: it may have stopped the bot
+        self._sleep(wait)  # also if its answer was lost: it may have stopped the bot
         try:
             started = self._entries.run_again(mode)
         except OrderRefused as refusal:
@@ -88,26 +88,26 @@ class FreqtradeAdapter:
         return Outcome(started.result, started.detail, orders=stopped.orders + started.orders)
 
     def longest_restart(self, wait: float) -> float:
-        """Return the seconds that a restart takes at most."""
+        """Return the longest seconds of a restart."""
         return 2 * self.timeout + self._entries.longest_stop + wait
 
     def answers(self) -> Outcome:
-        """Return done when the bot says that its loop goes round."""
+        """Return done if the bot reports that its loop runs."""
         mode = self._entries.mode()
         if isinstance(mode, Outcome):
             return mode
         return Outcome.retry("its state is stopped") if mode is Mode.STOPPED else Outcome.ok(mode)
 
     def mode(self) -> Mode | Outcome:
-        """Return what its trading loop does; what it holds is not asked."""
+        """Return the trading loop's mode, without a question about positions."""
         return self._entries.mode()
 
     def bring_back(self, mode: Mode) -> Outcome:
-        """Start it, with entries or without, or stop it."""
+        """Start it, with or without entries, or stop it."""
         return self._entries.halt() if mode is Mode.STOPPED else self._entries.run_again(mode)
 
     def lacks(self, verbs: Collection[Verb]) -> Outcome | None:
-        """Return what its version cannot do: only a part of a trade is not sold by each."""
+        """Return what its version cannot do: not every version sells a part of a trade."""
         if verbs and not self.verbs.intersection(verbs):
             return Outcome.cannot(f"Freqtrade's API has no {' or '.join(verbs)}")
         if set(verbs) != {Verb.REDUCE_POSITIONS}:
@@ -116,35 +116,35 @@ class FreqtradeAdapter:
         return told if isinstance(told, Outcome) else _lacks_parts(capabilities(told))
 
     def version(self) -> str | Outcome:
-        """Return the version that its state comes with."""
+        """Return the version in its state."""
         told = self._first_told()
         if isinstance(told, Outcome):
             return told
         return told.version or Outcome.cannot("it does not say its version")
 
     def _first_told(self) -> Config | Outcome:
-        """Return what it said of itself when it was asked first: its version outlasts an attempt.
+        """Return the bot's first report of itself: its version outlasts an attempt.
 
-        Not a cached_property, whose one lock in Python 3.11 would have all bots wait for one that hangs.
+        Not a cached_property, whose single lock in Python 3.11 would make all bots wait for a hanging one.
         """
         if self._told is None:
             self._told = self._entries.config()
         return self._told
 
     def carry_out(self, order: Order, key: str) -> Outcome:
-        """Have Freqtrade do what it has a call for."""
+        """Call Freqtrade's endpoint for an order, if it has one."""
         match order.verb:
             case Verb.PAUSE:
                 return self._entries.stop(to_exit=False)
             case Verb.RESUME:
                 return self._entries.allow()
             case Verb.RETRY_CONNECTION | Verb.RELOAD:
-                return self._entries.reload()  # which connects to the exchange anew
+                return self._entries.reload()  # which reconnects to the exchange
             case _:
                 return Outcome.cannot(f"Freqtrade's API has no {order.verb}")
 
     def bring_to(self, target: Target, key: str) -> Outcome:
-        """Stop entries, then exit what each trade holds above its target."""
+        """Stop entries, then exit what each trade has above its target."""
         exits = bool(target.positions) or target.others is not None
         config = self._entries.config()
         if isinstance(config, Outcome):
@@ -179,7 +179,7 @@ class FreqtradeAdapter:
         return BotStatus(config.state, positions, entering, locked=self._entries.locked(config))
 
     def trades(self, limit: int) -> tuple[Trade, ...] | Outcome:
-        """Return the trades closed last; they are listed by id, so the page is taken from the end."""
+        """Return the last closed trades; Freqtrade lists them by id, so the last page is read."""
         first = self._calls.get(TradePage, "trades?limit=1")
         if isinstance(first, Outcome):
             return first
@@ -198,7 +198,7 @@ def _not_paused(why: Outcome) -> Outcome:
 
 
 def _lacks_parts(known: Capabilities) -> Outcome | None:
-    """Return why a part of a trade cannot be sold: an older one ignores the amount, and sells all of it."""
+    """Return why a part of a trade cannot be sold: an old version ignores the amount, and sells everything."""
     if known.partial_exits:
         return None
     return Outcome.cannot(

@@ -1,4 +1,4 @@
-"""Stops and allows Freqtrade's entries, by whatever its version has for that."""
+"""Stops and allows Freqtrade's entries, by the means that its version has."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,15 +11,15 @@ from webhook_actions.outcome import Outcome, Result
 
 LOCK_REASON = "nightdesk"
 _FOREVER = "2099-01-01T00:00:00Z"  # a lock needs an end
-_STARTS = 3  # times that a bot is asked to start
+_STARTS = 3  # requests to start a bot
 _START_AGAIN = 1.0  # seconds between them
-_LOG = 1000  # records that are looked through for failed calls
-_FAILING = 90.0  # seconds for which calls that failed show that an exchange is out
-_LOOKS, _LOOK_EVERY = 60, 0.5  # looks at how a reload ends, and seconds between them
+_LOG = 1000  # log records that are searched for failed calls
+_FAILING = 90.0  # seconds for which failed calls mean that the exchange is down
+_LOOKS, _LOOK_EVERY = 60, 0.5  # checks whether a reload has ended, and seconds between them
 
 
 class Entries:
-    """The state of one bot, as far as it decides over entries and exits."""
+    """The state of one bot, as far as it concerns entries and exits."""
 
     def __init__(
         self,
@@ -31,35 +31,35 @@ class Entries:
         self._calls = calls
         self._sleep = sleep
         self._clock = clock
-        # Looks, then a start, or a call for each way there is.
+        # Checks, then a start, or a call for each means.
         self.longest_stop = (_STARTS + 4) * calls.timeout + _STARTS * _START_AGAIN
         self.longest_reload = 4 * calls.timeout + _LOOKS * _LOOK_EVERY
         self.longest_allow = 5 * calls.timeout + self.longest_reload + self.longest_stop
 
     def config(self) -> Config | Outcome:
-        """Return what the bot says of itself."""
+        """Return the bot's report of its configuration."""
         return self._calls.get(Config, "show_config")
 
     def mode(self) -> Mode | Outcome:
-        """Return whether it runs, is paused or stopped; locks, which outlast a restart, are no part of it."""
+        """Return whether it runs, is paused or stopped; locks, which outlast a restart, are not part of it."""
         config = self.config()
         if isinstance(config, Outcome):
             return config
         return mode_of(config.state, enters=not config.enters_nothing)
 
     def locked(self, config: Config) -> bool:
-        """Return whether it runs, and enters nothing all the same, until somebody allows it.
+        """Return whether it runs but enters nothing until somebody allows it.
 
-        The lock of a protection ends by itself, so that it stops nothing.
+        A protection's lock ends by itself, so it does not count.
         """
         return config.state == "running" and (config.enters_nothing or bool(self._locks()))
 
     def stop(self, *, to_exit: bool) -> Outcome:
-        """Enter nothing more. A stopped bot enters nothing; it is started, without entries, only to exit."""
+        """Stop entries. A stopped bot enters nothing; it is started, without entries, only to exit."""
         config = self.config()
         if isinstance(config, Outcome):
             return config
-        if config.state == "reload_config":  # it comes up as its configuration says, whatever it was told
+        if config.state == "reload_config":  # it starts as its configuration says, whatever the call says
             return Outcome.retry(
                 "it is reloading its configuration and would forget that its entries were stopped"
             )
@@ -76,7 +76,7 @@ class Entries:
 
     def _stop_by(self, call: str, *, stopped: bool) -> Outcome:
         match call:
-            case "pause":  # which starts a stopped one without entries
+            case "pause":  # which starts a stopped bot without entries
                 return self._post("pause")
             case "locks":
                 lock = [{"pair": EVERY_PAIR, "until": _FOREVER, "reason": LOCK_REASON}]
@@ -86,7 +86,7 @@ class Entries:
         return _then(self.start(), lambda: self._post(call)) if stopped else self._post(call)
 
     def allow(self) -> Outcome:
-        """Take away what stops entries, though not the locks of others; what is stopped stays so."""
+        """Remove what stops entries, but not others' locks; a stopped bot stays stopped."""
         config = self.config()
         if isinstance(config, Outcome):
             return config
@@ -102,16 +102,16 @@ class Entries:
                 return Outcome.retry(
                     "it is stopped; only a reload allows entries again, and that would start it"
                 )
-            done = _then(done, self.reload)  # what /stopentry has set, nothing else takes back
+            done = _then(done, self.reload)  # nothing else undoes /stopentry
         return done if stopped else _then(done, self.start)
 
     def reload(self) -> Outcome:
-        """Read the configuration and the markets anew, and wait for that; never while the exchange is out."""
+        """Reload configuration and markets, and wait for that; never while the exchange is down."""
         logs = self._calls.get(Logs, f"logs?limit={_LOG}")
         if isinstance(logs, Outcome):
             said = f"not reloaded: it is unknown whether its exchange is down: {logs.detail}"
             return replace(logs, detail=said)
-        health = self._calls.get(Health, "health")  # the oldest one has none
+        health = self._calls.get(Health, "health")  # the oldest version has none
         now = own_time(logs, None if isinstance(health, Outcome) else health)
         if now is not None and logs.exchange_is_out(now - _FAILING):
             return Outcome.retry(
@@ -122,7 +122,7 @@ class Entries:
         return _then(done, self._settle) if done.done else done
 
     def start(self) -> Outcome:
-        """Have it run, and try that again: a bot must not stay stopped for a lost answer."""
+        """Start it, and retry: a bot must not stay stopped because of a lost answer."""
         orders = 0
         for _ in range(_STARTS):
             started = self._post("start")
@@ -133,11 +133,11 @@ class Entries:
         return Outcome(started.result, started.detail, orders=orders)
 
     def halt(self) -> Outcome:
-        """Have its trading loop stand still."""
+        """Stop its trading loop."""
         return self._post("stop")
 
     def run_again(self, mode: Mode) -> Outcome:
-        """Start a bot that a restart has stopped, as it was before: with entries or without."""
+        """Start a bot that a restart stopped, as before: with entries or without."""
         return self.start() if mode is Mode.RUNNING else self.stop(to_exit=True)
 
     def _settle(self) -> Outcome:
@@ -153,7 +153,7 @@ class Entries:
         return Outcome.ok(f"it is {mode} after its reload")
 
     def _locks(self) -> list[Lock]:
-        """Return our locks, which forbid every entry; none where they cannot be read: it may enter."""
+        """Return our locks, which forbid every entry; none if they are unreadable: then it may enter."""
         locks = self._calls.get(Locks, "locks")
         found = [] if isinstance(locks, Outcome) else locks.locks
         return [lock for lock in found if lock.forbids_all and lock.reason == LOCK_REASON]
@@ -164,7 +164,7 @@ class Entries:
 
 
 def _then(first: Outcome, after: Callable[[], Outcome]) -> Outcome:
-    """Return what two steps came to: the second is not taken where the first was not done."""
+    """Return the result of two steps; the second runs only if the first was done."""
     if not first.done:
         return first
     second = after()

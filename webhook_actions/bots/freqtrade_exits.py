@@ -1,8 +1,8 @@
-"""Exits Freqtrade's trades down to a target, so that a repeat, or an answer that was lost, never sells more.
+"""Exits Freqtrade's trades down to a target, so that a repeat or a lost answer never sells more.
 
-Freqtrade takes no idempotency keys, and sells the whole of a trade where the amount is not below what it
-holds. So each order follows a fresh look, a part is never ordered while another exit waits to be filled, and
-after an answer that was lost nothing is ordered until Freqtrade can no longer be carrying it out.
+Freqtrade has no idempotency keys, and sells the whole trade if the amount is not below its size. So each
+order follows a fresh read, no part is ordered while another exit waits to be filled, and after a lost answer
+nothing is ordered until Freqtrade can no longer carry that order out.
 """
 
 from collections.abc import Callable
@@ -13,8 +13,8 @@ from webhook_actions.bots.calls import Calls, refused, said
 from webhook_actions.bots.protocol import Target
 from webhook_actions.outcome import Outcome, Result
 
-_EXIT = 20.0  # seconds that an exit may take: Freqtrade answers once the exchange has the order
-_ORDERING = 20.0  # seconds within which orders are begun; the rest is left to the next attempt
+_EXIT = 20.0  # seconds of an exit: Freqtrade answers once the exchange has the order
+_ORDERING = 20.0  # seconds within which orders start; the next attempt does the rest
 _LATE = 45.0  # seconds after which Freqtrade no longer carries out an exit whose answer was lost
 _LOOK_EVERY = 1.0  # seconds
 _EVERY_TRADE = "all"
@@ -22,7 +22,7 @@ _EVERY_TRADE = "all"
 
 @dataclass
 class _ExitOrders:
-    """What was ordered, and why what is left was not, by trade."""
+    """The orders by trade, and why the rest was not ordered."""
 
     ordered: list[str] = field(default_factory=list)
     failed: dict[str, Outcome] = field(default_factory=dict)
@@ -30,7 +30,7 @@ class _ExitOrders:
     tried: set[int] = field(default_factory=set)
 
     def outcome(self) -> Outcome:
-        """Return done where nothing is left to order, else the most hopeful of what went wrong."""
+        """Return done if nothing is left to order, else the least final failure."""
         parts = [f"exit ordered: {', '.join(self.ordered)}"] if self.ordered else []
         parts += [f"{name}: {outcome.detail}" for name, outcome in self.failed.items()]
         detail = "; ".join(parts)[:1000] or "nothing was left to exit"
@@ -49,7 +49,7 @@ class Exits:
         self._sleep = sleep
         self._clock = clock
         self._call = ""
-        # The exit of all, then single ones, of which the last may begin as their time ends; looks in between.
+        # One exit of all, then single ones, the last of which may start as their time ends; reads in between.
         self.longest = _EXIT + _ORDERING + max(_EXIT, _LATE) + _LOOK_EVERY + 5 * calls.timeout
 
     def bring_to(self, target: Target, call: str) -> Outcome:
@@ -57,7 +57,7 @@ class Exits:
         self._call = call
         told = _ExitOrders()
         ends = self._clock() + _ORDERING
-        every = target.closes_all  # in one call at first; a trade that is stuck would hold back the others
+        every = target.closes_all  # one call at first; a trade that is stuck would hold back the others
         while True:
             trades = self._calls.get(list[OpenTrade], "status")
             if isinstance(trades, Outcome):
@@ -76,7 +76,7 @@ class Exits:
                     self._exit_all(trades, told)
                     ends = self._clock() + _ORDERING
                     continue
-            # Each attempt begins elsewhere: a trade that hangs must not hold back the others for ever.
+            # Each attempt starts with another trade: one that hangs must not hold back the others for ever.
             self._exit(*left[int(self._clock()) % len(left)], told)
 
     def _exit_all(self, trades: list[OpenTrade], told: _ExitOrders) -> None:
@@ -87,7 +87,7 @@ class Exits:
             told.tried |= {trade.trade_id for trade in trades}
 
     def _exit(self, trade: OpenTrade, keep: float, told: _ExitOrders) -> None:
-        """Exit a trade, or what is above `keep` of it."""
+        """Exit a trade, or the part above `keep`."""
         told.tried.add(trade.trade_id)
         if keep and trade.amount is None:
             told.failed[trade.pair] = Outcome.cannot("it does not say how much it holds")
@@ -108,7 +108,7 @@ class Exits:
             told.failed[trade.pair] = outcome
 
     def _force(self, trade: str, amount: float | None = None) -> tuple[Outcome, bool]:
-        """Return what became of an order, and whether it is over: Freqtrade answered, or never got it."""
+        """Return the result of an order, and whether it is final: Freqtrade answered, or never received it."""
         body: dict[str, object] = {"tradeid": trade, "ordertype": "market"}
         body |= {} if amount is None else {"amount": amount}
         call = self._call
@@ -120,9 +120,10 @@ class Exits:
         return refused(f"POST {call}", answer), answer.is_own
 
     def _is_done(self, before: OpenTrade, settled: bool, began: float) -> bool:
-        """Return whether a bad answer hid what was done; unless `settled`, wait while it may still be done.
+        """Return whether an order was done despite a bad answer; unless `settled`, wait while it may still be
+        done.
 
-        Freqtrade deletes an entry that was never filled, and answers with 502.
+        Freqtrade deletes an entry that was never filled, and answers 502.
         """
         while True:
             trades = self._calls.get(list[OpenTrade], "status")
@@ -136,7 +137,7 @@ class Exits:
 
 
 def _above(target: Target, trades: list[OpenTrade]) -> list[tuple[OpenTrade, float]]:
-    """Return the trades that hold more than they may, each with what it keeps."""
+    """Return the trades above their target, each with the quantity to keep."""
     excess = target.excess([trade.position(None) for trade in trades])
     return [(trade, each.keep) for trade, each in zip(trades, excess, strict=True) if each]
 

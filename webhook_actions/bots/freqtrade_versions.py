@@ -1,4 +1,4 @@
-"""What Freqtrade's API can do by its version, as read from the releases themselves, 2022.1 to 2026.9."""
+"""What Freqtrade's API can do by version, read from the releases themselves, 2022.1 to 2026.9."""
 
 import re
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from clients.freqtrade import Config
 
-_PARTIAL_EXITS = 2.17  # the number of its API, where a build names no release
+_PARTIAL_EXITS = 2.17  # the number of its API, for builds that name no release
 
 
 class Release(NamedTuple):
@@ -21,7 +21,7 @@ class Release(NamedTuple):
 
 @dataclass(frozen=True)
 class Ability:
-    """Something that a Freqtrade can do: its calls with the release of each, and what was `before` them."""
+    """An ability of Freqtrade: its calls with the release of each, and the call before them."""
 
     name: str
     calls: tuple[tuple[str, Release], ...]  # newest first
@@ -64,7 +64,7 @@ class Capabilities:
 
 
 def capabilities(config: Config) -> Capabilities:
-    """Return what a bot can do by what it says of itself; a build without a release is taken for new."""
+    """Return what a bot can do by its report; a build without a release counts as new."""
     release = _release(config.version)
     partial = bool(_calls(EXIT_PART, release))
     if release is None:
@@ -78,7 +78,7 @@ def capabilities(config: Config) -> Capabilities:
 
 
 def _calls(ability: Ability, release: Release | None) -> tuple[str, ...]:
-    """Return the calls that a release has, newest first; of one that is older than the table, the oldest."""
+    """Return the calls of a release, newest first; for a release before the table, the oldest."""
     known = [call.lstrip("/") for call, since in ability.calls if release is None or release >= since]
     oldest = [] if ability.before else [ability.calls[-1][0].lstrip("/")]
     return tuple(known or oldest)

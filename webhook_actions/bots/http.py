@@ -11,16 +11,16 @@ from webhook_actions.bots.calls import LONGEST_DETAIL, Calls, said
 from webhook_actions.bots.protocol import BotStatus, ExcessPosition, Guard, Mode, Order, Target, Verb, mode_of
 from webhook_actions.outcome import Outcome, Result
 
-# Being there already is a success for these, so that a key could only keep them from being done again.
+# A repeat of these succeeds, so a key could only prevent a necessary repeat.
 _KEYLESS = frozenset({Verb.PAUSE, Verb.RESUME})
-_PAGE = 1000  # trades that one answer holds at most
-_CALLS = 5  # that a target takes at most: state, pause, close, reduce, reduce as older bots do
-_COMING = ("reloading", "starting", "stopping")  # states that will end by themselves
-_MOST = 0.9999  # what a reduction keeps at most
+_PAGE = 1000  # trades in one answer at most
+_CALLS = 5  # calls for a target at most: state, pause, close, reduce, reduce as older bots do
+_COMING = ("reloading", "starting", "stopping")  # states that end by themselves
+_MOST = 0.9999  # the largest share that a reduction keeps
 
 
 class HttpAdapter:
-    """Speaks the bot API: bearer token, control verbs with idempotency keys."""
+    """Uses the bot API: bearer token, control verbs with idempotency keys."""
 
     verbs = frozenset(Verb) - {Verb.RELOAD}
 
@@ -36,16 +36,16 @@ class HttpAdapter:
         return self._control("restart", {"wait": wait}, key, self._calls.timeout + wait)
 
     def longest_restart(self, wait: float) -> float:
-        """Return the seconds that a restart takes at most."""
+        """Return the longest seconds of a restart."""
         return self._calls.timeout + wait
 
     def answers(self) -> Outcome:
-        """Return done when the bot answers with a state, whatever it is."""
+        """Return done if the bot answers with any state."""
         state = self._calls.get(dict[str, object], "state")
         return state if isinstance(state, Outcome) else Outcome.ok(f"its state is {state.get('state')}")
 
     def mode(self) -> Mode | Outcome:
-        """Return what its trading loop does; a word of its own for its state says nothing of that."""
+        """Return the trading loop's mode; a state that the API does not define says nothing about it."""
         seen = self.standing()
         if isinstance(seen, Outcome):
             return seen
@@ -54,29 +54,29 @@ class HttpAdapter:
         return mode_of(seen.state, enters=True)
 
     def bring_back(self, mode: Mode) -> Outcome:
-        """Start it, pause it or stop it."""
+        """Start, pause or stop it."""
         if mode is Mode.STOPPED:
             return self._control("stop", {}, None)
         now = self.mode()
         started = [self._control("start", {}, None)] if now is Mode.STOPPED else []
         if all(each.done for each in started):
             started.append(self._control(Verb.PAUSE if mode is Mode.PAUSED else Verb.RESUME, {}, None))
-        # One that was started need not know `resume`.
+        # A bot that was just started need not know `resume`.
         known = [each for each in started if each.result is not Result.CANNOT]
         return summed(known or started)
 
     def lacks(self, verbs: Collection[Verb]) -> Outcome | None:
-        """Return what the bot API has no verb for; what a bot does not know, it says when it is asked."""
+        """Return the targets that the bot API cannot reach; the bot itself refuses unknown verbs."""
         if not verbs or self.verbs.intersection(verbs):
             return None
         return Outcome.cannot(f"the bot API has no {' or '.join(verbs)}")
 
     def version(self) -> str | Outcome:
-        """Say that the bot API has no place for it."""
+        """Say that the bot API reports no version."""
         return Outcome.cannot("the bot API has no version")
 
     def carry_out(self, order: Order, key: str) -> Outcome:
-        """Send the verb; the same order under the same key is done once, however often it is sent."""
+        """Send the verb; the same order under the same key is done once."""
         if order.verb not in self.verbs:
             return Outcome.cannot(f"the bot API has no {order.verb}")
         if order.verb is Verb.RESUME and self.mode() is Mode.STOPPED:
@@ -85,13 +85,13 @@ class HttpAdapter:
         return self._control(order.verb, order.arguments(), once)
 
     def bring_to(self, target: Target, key: str) -> Outcome:
-        """Pause, close, reduce: what of these is left. Sizes are absolute: a repeat changes nothing."""
+        """Pause, close, reduce, as far as necessary. Sizes are absolute: a repeat changes nothing."""
         state = self._calls.get(State, "state")
         standing = _standing(state)
         done: list[Outcome] = []
         if target.paused and (isinstance(standing, Outcome) or standing.enters):
             paused = self._control(Verb.PAUSE, {}, None)
-            # One that knows no pause is closed all the same, and shows at the proof that it may enter.
+            # A bot that cannot pause is closed all the same; the proof then shows that it may enter.
             if not paused.done and paused.result is not Result.CANNOT:
                 return Outcome(
                     paused.result, f"it could not be paused: {paused.detail}", orders=paused.orders
@@ -104,12 +104,12 @@ class HttpAdapter:
         return summed(done)
 
     def standing(self) -> BotStatus | Outcome:
-        """Return what the bot says of itself now."""
+        """Return the bot's report of its state."""
         state = self._calls.get(State, "state")
         return _standing(state)
 
     def trades(self, limit: int) -> tuple[Trade, ...] | Outcome:
-        """Return the last closed trades; the bot's ids tell which those are."""
+        """Return the last closed trades; the ids give the order."""
         state = self._calls.get(State, "state")
         if isinstance(state, Outcome):
             return state
@@ -121,7 +121,7 @@ class HttpAdapter:
         return tuple(each.closed() for each in page.trades if each is not None)
 
     def _close_all(self, standing: BotStatus | Outcome) -> list[Outcome]:
-        """Close everything, also where the bot does not say what it holds: that it did not is no reason."""
+        """Close everything, even if the bot does not report its positions."""
         if isinstance(standing, BotStatus) and standing.positions == () and not standing.pending:
             return []
         return [self._close({"scope": "all"})]
@@ -132,7 +132,7 @@ class HttpAdapter:
         if standing.positions is None:
             return [Outcome.cannot(f"it is {standing.state} and does not say its positions")]
         excess = [each for each in target.excess(standing.positions) if each]
-        # A symbol is closed as a whole; where its other side may stay, its size is brought to nothing.
+        # A symbol is closed as a whole; if its other side may stay, this side is reduced to nothing.
         staying = {each.symbol for each in standing.positions if target.limit(each.key) > 0}
         closing = {each.position.symbol for each in excess if each.position.symbol not in staying}
         reduced = [each for each in excess if each.position.symbol in staying]
@@ -144,7 +144,7 @@ class HttpAdapter:
 
     def _close(self, what: dict[str, object]) -> Outcome:
         closed = self._control(Verb.CLOSE_POSITIONS, what, None)
-        # An exchange that refused to close something may take it later.
+        # An exchange that refused to close may accept it later.
         return Outcome.retry(closed.detail, closed.orders) if _conflicts(closed) else closed
 
     def _reduce(
@@ -160,7 +160,7 @@ class HttpAdapter:
         factor = min(_MOST, max(_share(target, position) for position in held))
         verb, once = Verb.REDUCE_POSITIONS, f"{key}-{Verb.REDUCE_POSITIONS}"
         reduced = self._control(verb, {"positions": sizes, "factor": factor}, once)
-        if reduced.result is Result.CANNOT:  # it may know no sizes at all
+        if reduced.result is Result.CANNOT:  # it may not know sizes at all
             reduced = self._control(verb, {"factor": factor}, once)
         return Outcome.retry(reduced.detail, reduced.orders) if _conflicts(reduced) else reduced
 
@@ -172,7 +172,7 @@ class HttpAdapter:
 
 
 def _standing(state: State | Outcome) -> BotStatus | Outcome:
-    """Return where it stands; one position that cannot be read leaves all of them unknown."""
+    """Return the bot's status; one unreadable position makes all of them unknown."""
     if isinstance(state, Outcome):
         return state
     if state.state is None:
@@ -181,7 +181,7 @@ def _standing(state: State | Outcome) -> BotStatus | Outcome:
 
 
 def summed(done: list[Outcome]) -> Outcome:
-    """Return one outcome of several: done where all are, else the first that is not, with what all said."""
+    """Return one outcome of several: done if all are, else the first that is not, with all messages."""
     if not done:
         return Outcome.ok("nothing was left to order")
     worst = next((each.result for each in done if not each.done), Result.DONE)
@@ -189,7 +189,7 @@ def summed(done: list[Outcome]) -> Outcome:
 
 
 def _share(target: Target, position: Position) -> float:
-    """Return the share that a position may keep, 1 where it may keep all or its size is unknown."""
+    """Return the share that a position may keep; 1 if it may keep all or its size is unknown."""
     limit = target.limit(position.key)
     if not position.quantity or limit >= position.quantity:
         return 1.0
@@ -205,7 +205,7 @@ def _bearer(token: str) -> str:
 
 
 def _detail(verb: str, answer: Answer) -> str:
-    """Return the bot's own sentence where its answer has one."""
+    """Return the sentence in the bot's answer, if any."""
     try:
         return f"{verb}: {str(json.loads(answer.body)['detail'])[:LONGEST_DETAIL]}"
     except (ValueError, KeyError, TypeError):

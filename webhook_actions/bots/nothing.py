@@ -1,4 +1,4 @@
-"""The adapter of a bot that only tells: its files or pushes are no way to act on it."""
+"""The adapter of a bot that only reports: Nightdesk cannot act through files or pushes."""
 
 from collections.abc import Collection
 
@@ -11,7 +11,7 @@ _NOBODY = "it has no API to ask"
 
 
 class NoAdapter:
-    """Stands where settings give a bot neither `control` nor `restart`."""
+    """Used if settings give a bot neither `control` nor `restart`."""
 
     verbs: frozenset[Verb] = frozenset()
     timeout = longest = longest_back = longest_reload = 0.0
@@ -21,23 +21,23 @@ class NoAdapter:
         return 0.0
 
     def restart(self, wait: float, key: str) -> Outcome:
-        """Say that there is no way to."""
+        """Return that it is impossible."""
         return Outcome.cannot(NO_WAY)
 
     def answers(self) -> Outcome:
-        """Say that there is nobody to ask."""
+        """Return that the bot cannot be asked."""
         return Outcome.cannot(_NOBODY)
 
     def mode(self) -> Mode | Outcome:
-        """Say that there is nobody to ask."""
+        """Return that the bot cannot be asked."""
         return Outcome.cannot(_NOBODY)
 
     def bring_back(self, mode: Mode) -> Outcome:
-        """Say that there is no way to."""
+        """Return that it is impossible."""
         return Outcome.cannot(f"cannot make it {mode}: it has no `control`; set one in its settings")
 
     def lacks(self, verbs: Collection[Verb]) -> Outcome | None:
-        """Return that it can do nothing, where something is asked for."""
+        """Return that it can do nothing, if a verb is named."""
         return (
             Outcome.cannot(f"{' or '.join(verbs)}: it has no `control`; set one in its settings")
             if verbs
@@ -45,21 +45,21 @@ class NoAdapter:
         )
 
     def version(self) -> str | Outcome:
-        """Say that there is nobody to ask."""
+        """Return that the bot cannot be asked."""
         return Outcome.cannot(_NOBODY)
 
     def carry_out(self, order: Order, key: str) -> Outcome:
-        """Say that there is no way to."""
+        """Return that it is impossible."""
         return Outcome.cannot(f"{order.verb}: it has no `control`; set one in its settings")
 
     def bring_to(self, target: Target, key: str) -> Outcome:
-        """Say that there is no way to."""
+        """Return that it is impossible."""
         return Outcome.cannot("cannot bring it to a target: it has no `control`; set one in its settings")
 
     def standing(self) -> BotStatus | Outcome:
-        """Say that there is nobody to ask."""
+        """Return that the bot cannot be asked."""
         return Outcome.cannot("its positions are unknown: it has no API to ask")
 
     def trades(self, limit: int) -> tuple[Trade, ...] | Outcome:
-        """Say that there is nobody to ask."""
+        """Return that the bot cannot be asked."""
         return Outcome.cannot("its trades are unknown: it has no API to ask")

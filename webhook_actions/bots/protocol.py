@@ -1,4 +1,4 @@
-"""What every adapter offers: orders, targets to bring a bot to, where the bot stands, and its trades."""
+"""The interface of every adapter: orders, targets, the bot's status and its trades."""
 
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -10,14 +10,14 @@ from clients.trading import Position, Trade
 from webhook_actions.outcome import Outcome
 
 Guard = Callable[[], None]
-"""Called immediately before each request that may change something; raises OrderRefused."""
+"""Called right before each request that may change something; raises OrderRefused."""
 
-_ROUNDING = 0.01  # of a target: exchanges round sizes to their lots
+_ROUNDING = 0.01  # ratio of a target: exchanges round sizes to their lots
 _DUST = 1e-9  # units that no order could sell
 
 
 class OrderRefused(Exception):
-    """The guard lets no order through any more; the text is the reason for people."""
+    """The guard forbids the order; the text is the reason for people."""
 
 
 def orders_nothing() -> None:
@@ -26,7 +26,7 @@ def orders_nothing() -> None:
 
 
 class Mode(StrEnum):
-    """What a bot's trading loop does: all, all but entries, or nothing."""
+    """The mode of a bot's trading loop: everything, everything but entries, or nothing."""
 
     RUNNING = "running"
     PAUSED = "paused"
@@ -34,14 +34,14 @@ class Mode(StrEnum):
 
 
 def mode_of(state: str, *, enters: bool) -> Mode | Outcome:
-    """Return the mode that a bot's own word for its state means; an Outcome while it comes or goes."""
+    """Return the mode for a bot's own state; an Outcome while it starts or stops."""
     if state not in set(Mode):
         return Outcome.retry(f"its state is {state}")
     return Mode.PAUSED if state == Mode.RUNNING and not enters else Mode(state)
 
 
 class Verb(StrEnum):
-    """What a bot can be told to do, beyond a restart; the names are those of docs/bot-api.md."""
+    """What a bot can be ordered to do, beyond a restart; the names are those of docs/bot-api.md."""
 
     PAUSE = "pause"
     RESUME = "resume"
@@ -60,13 +60,13 @@ class Verb(StrEnum):
 
 @dataclass(frozen=True)
 class Order:
-    """A verb of those that are no target; `endpoint` is a URL."""
+    """An order by a verb that is no target; `endpoint` is a URL."""
 
     verb: Verb
     endpoint: str | None = None
 
     def arguments(self) -> dict[str, object]:
-        """Return what is said beyond the verb."""
+        """Return the order's arguments beside the verb."""
         return {} if self.endpoint is None else {"endpoint": self.endpoint}
 
 
@@ -81,7 +81,7 @@ class BotStatus:
 
     @classmethod
     def unknown(cls) -> "BotStatus":
-        """Return where a bot stands that does not say."""
+        """Return the status of a bot that does not report."""
         return cls("unknown", None, None)
 
     @property
@@ -92,7 +92,7 @@ class BotStatus:
 
 @dataclass(frozen=True)
 class ExcessPosition:
-    """A position that holds more than its target; `keep` is what stays of it, in units of the asset."""
+    """A position above its target; `keep` is the quantity that it keeps, in units of the asset."""
 
     position: Position
     keep: float
@@ -100,11 +100,11 @@ class ExcessPosition:
 
 @dataclass(frozen=True)
 class Target:
-    """What a bot is brought to: the quantity that each position may keep at most, in units of its asset."""
+    """The target of a bot: the largest quantity of each position, in units of its asset."""
 
-    positions: Mapping[str, float] = field(default_factory=dict)  # by Position.key; what is named
-    others: float | None = None  # 0.0: every position that is not named is closed too; None: it stays
-    paused: bool = False  # entries are stopped first, and stay so
+    positions: Mapping[str, float] = field(default_factory=dict)  # by Position.key; the named positions
+    others: float | None = None  # 0.0: unnamed positions are closed too; None: they stay
+    paused: bool = False  # entries are stopped first, and stay stopped
 
     def to_json(self) -> dict[str, object]:
         """Return it as JSON takes it."""
@@ -122,11 +122,11 @@ class Target:
         return self.others == 0 and not any(self.positions.values())
 
     def limit(self, key: str) -> float:
-        """Return what a position may keep at most: infinity where it stays as it is."""
+        """Return the largest quantity of a position: infinity if it stays as it is."""
         return self.positions.get(key, math.inf if self.others is None else self.others)
 
     def is_weaker_than(self, other: "Target") -> bool:
-        """Return whether bringing the bot to `other` also fulfils this one: also where both are the same."""
+        """Return whether reaching `other` also reaches this target; true for equal targets."""
         mine, theirs = (math.inf if each.others is None else each.others for each in (self, other))
         keys = self.positions.keys() | other.positions.keys()
         return (
@@ -136,9 +136,9 @@ class Target:
         )
 
     def excess(self, positions: Sequence[Position]) -> list[ExcessPosition | None]:
-        """Return for each position what is above the target, None where nothing is.
+        """Return the positions above the target, None if there are none.
 
-        Positions of one key share its quantity, the first ones first. One of unknown quantity is above each
+        Positions with one key share its quantity, the first ones first. An unknown quantity is above each
         target but infinity.
         """
         left: dict[str, float] = {}
@@ -151,14 +151,14 @@ class Target:
 
 
 def _is_above(quantity: float | None, keep: float) -> bool:
-    """Return whether a position is above what it may keep; an entry that waits is above nothing at all."""
+    """Return whether a position is above its quantity; a waiting entry is above nothing at all."""
     if quantity is None:
         return keep < math.inf
     return quantity > keep * (1 + _ROUNDING) + _DUST or (quantity == 0 and keep == 0)
 
 
 def reached(target: Target, standing: BotStatus) -> Outcome:
-    """Return done at the target, retry with what is left to it, cannot where the bot does not say."""
+    """Return done at the target, retry with what is missing, cannot if the bot does not report."""
     if target.paused and standing.enters:
         return Outcome.retry(f"it is {standing.state} and may enter positions")
     how = "it is locked against entries" if standing.locked else f"it is {standing.state}"
@@ -188,11 +188,11 @@ class Restarter(Protocol):
     """An adapter that can restart a bot."""
 
     def longest_restart(self, wait: float) -> float:
-        """Return the seconds that a restart with such a wait takes at most."""
+        """Return the longest seconds of a restart with this wait."""
         ...
 
     def restart(self, wait: float, key: str) -> Outcome:
-        """Stop, wait so many seconds, start. A `key` seen before has no second effect where that can be.
+        """Stop, wait the seconds, start. If possible, a repeated `key` has no second effect.
 
         Raises OrderRefused.
         """
@@ -200,54 +200,54 @@ class Restarter(Protocol):
 
 
 class Adapter(Restarter, Protocol):
-    """An adapter that reaches the bot itself. Where it has no answer, the Outcome says why not."""
+    """An adapter that reaches the bot itself. If there is no answer, the Outcome says why."""
 
     verbs: frozenset[Verb]
     timeout: float
-    """Seconds that one call takes at most."""
+    """The longest seconds of one call."""
     longest: float
-    """Seconds that bringing it to a target takes at most."""
+    """The longest seconds to bring it to a target."""
     longest_back: float
-    """Seconds that bringing it back to a mode takes at most."""
+    """The longest seconds to bring it back to a mode."""
     longest_reload: float
-    """Seconds that connecting anew takes at most."""
+    """The longest seconds to reconnect."""
 
     def mode(self) -> Mode | Outcome:
-        """Return what its trading loop does."""
+        """Return the trading loop's mode."""
         ...
 
     def bring_back(self, mode: Mode) -> Outcome:
-        """Order what makes its trading loop do what it did before. Raises OrderRefused."""
+        """Order the return of its trading loop to the mode before. Raises OrderRefused."""
         ...
 
     def lacks(self, verbs: Collection[Verb]) -> Outcome | None:
-        """Return why a bot of its version can do none of the verbs; None where it can, or none is named."""
+        """Return why the bot's version can do none of the verbs; None if it can, or none is named."""
         ...
 
     def version(self) -> str | Outcome:
-        """Return the version that the bot says it runs."""
+        """Return the version that the bot reports."""
         ...
 
     def answers(self) -> Outcome:
-        """Return done when the bot answers, else why not."""
+        """Return done if the bot answers, else why not."""
         ...
 
     def carry_out(self, order: Order, key: str) -> Outcome:
-        """Have the bot do something; a verb that is not among `verbs` is answered with cannot.
+        """Carry out an order; the answer to a verb that is not in `verbs` is `cannot`.
 
         Raises OrderRefused.
         """
         ...
 
     def bring_to(self, target: Target, key: str) -> Outcome:
-        """Order what is left to the target; called any number of times, it never goes beyond.
+        """Order what is missing to the target; repeated calls never go beyond it.
 
         `key` is the same for all attempts of one run. Raises OrderRefused.
         """
         ...
 
     def standing(self) -> BotStatus | Outcome:
-        """Return where the bot stands."""
+        """Return the bot's status."""
         ...
 
     def trades(self, limit: int) -> tuple[Trade, ...] | Outcome:

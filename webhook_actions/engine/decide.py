@@ -1,4 +1,4 @@
-"""Decides the next thing about an incident: a pure function of what is known of it, without clock or I/O."""
+"""Decides the next step of an incident: a pure function of the facts, without clock or I/O."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -34,9 +34,9 @@ from webhook_actions.store.runs import Run as ActionRun
 from webhook_actions.store.runs import State, last_change
 
 _NOT_RUN = (CANNOT, WOULD_HAVE, REFUSED, SPARED)
-_NEVER_AGAIN = (CANNOT, WOULD_HAVE, "failed")  # in the same incident, whoever asked
+_NEVER_AGAIN = (CANNOT, WOULD_HAVE, "failed")  # in the same incident, whoever asked for it
 _USELESS = "it cannot mend this"
-# When to look again at a bot that something else is done to; several incidents of one alert take turns.
+# When to check a bot again on which something else runs; several incidents of one alert take turns.
 _BESIDE, _BESIDE_MANY = timedelta(seconds=2), timedelta(seconds=30)
 _RETRY_PROMETHEUS = timedelta(seconds=5)
 

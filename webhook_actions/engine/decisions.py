@@ -1,4 +1,4 @@
-"""What a decision depends on, and what may be decided: the vocabulary of the engine."""
+"""What a decision depends on, and the possible decisions."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,11 +8,11 @@ from enum import StrEnum
 from webhook_actions.store.incidents import Incident
 from webhook_actions.store.runs import Run as ActionRun
 
-CANNOT = "cannot"  # this bot, adapter or Nightdesk has no way to do it
+CANNOT = "cannot"  # this bot, adapter or Nightdesk cannot do it
 WOULD_HAVE = "would_have"  # settings do not arm it
 DRILL = "it is a drill: no order is sent"
 DRY_RUN = "actions.dry_run is set"
-SPARED = "spared"  # it could not work, and counts as no attempt
+SPARED = "spared"  # it could not have worked, and does not count as an attempt
 REFUSED = "refused"  # a person's request that is not carried out
 OBSERVE, DISRUPTIVE, MONEY = "observe", "disruptive", "money"  # effects of actions
 CRITICAL_LOSS = "CriticalLoss"
@@ -33,10 +33,10 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class PlannedAction:
-    """One action of an incident's remediation plan, with all that settings say of it.
+    """One action of an incident's remediation plan, with its settings.
 
     `refusal` says why nobody may run it. `strength` orders targets: closing is stronger than reducing, which
-    is stronger than stopping entries; 0 has no target. `paced` actions keep to attempts and cooldown.
+    is stronger than stopping entries; 0 has no target. `paced` actions obey attempts and cooldown.
     """
 
     name: str
@@ -49,12 +49,12 @@ class PlannedAction:
     armed: bool = True
     proof: bool = True
     refusal: str | None = None
-    useless: str | None = None  # what Prometheus says against it
-    waits: str | None = None  # what is broken that it needs
+    useless: str | None = None  # Prometheus's reason against it
+    waits: str | None = None  # the broken thing that it needs
 
     @property
     def targeted(self) -> bool:
-        """Whether it brings the bot to a target, so that it may be repeated without harm."""
+        """Whether it brings the bot to a target, so that a repeat does no harm."""
         return self.strength > 0
 
 
@@ -71,21 +71,21 @@ class Holds:
 
 @dataclass(frozen=True)
 class Observed:
-    """What Prometheus and the bot say now.
+    """What Prometheus and the bot report now.
 
-    `verdicts` has, for each run that waits for its proof, what is seen now; a run is absent where nobody
-    could be asked. `unreachable` says why Prometheus could not be asked: then nothing is known.
+    `verdicts` has an entry for each run that waits for its proof, unless nobody could be asked. `unreachable`
+    says why Prometheus could not be asked: then nothing is known.
     """
 
     fires: bool = False
     gone: bool = False
     unreachable: str | None = None
     verdicts: Mapping[int, tuple[Verdict, str]] = field(default_factory=dict)
-    useless: Mapping[str, str] = field(default_factory=dict)  # by action: what says that it cannot help
-    waits: Mapping[str, str] = field(default_factory=dict)  # by action: what says that it cannot work now
-    astray: frozenset[int] = frozenset()  # runs that left their bot in another state than before
-    back: frozenset[int] = frozenset()  # runs whose bot does again what it did before
-    just_began: bool = False  # so lately that a delivery which is late would open it again once it is closed
+    useless: Mapping[str, str] = field(default_factory=dict)  # by action: the reason why it cannot help
+    waits: Mapping[str, str] = field(default_factory=dict)  # by action: the reason why it cannot work now
+    astray: frozenset[int] = frozenset()  # runs that left their bot in another mode than before
+    back: frozenset[int] = frozenset()  # runs whose bot is back in its mode before
+    just_began: bool = False  # so recently that a late delivery would open it again after it closes
 
 
 @dataclass(frozen=True)
@@ -101,12 +101,12 @@ class Facts:
     holds: Holds
     observed: Observed
     fleet_spent: bool = False
-    watched: bool = True  # its bot is in the settings, or it is about none
+    watched: bool = True  # its bot is in the settings, or it has no bot
     alert_cooldown: timedelta = timedelta(0)
     attempts_window: timedelta = timedelta(hours=1)
     look_again: timedelta = timedelta(seconds=5)
-    sees_all: timedelta = timedelta(0)  # after the opening, until every Prometheus has seen it
-    open_incidents: int = 1  # of its bot and alert, itself among them
+    sees_all: timedelta = timedelta(0)  # after the opening, once every Prometheus has seen it
+    open_incidents: int = 1  # of its bot and alert, this one included
 
 
 @dataclass(frozen=True)

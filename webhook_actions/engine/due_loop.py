@@ -12,16 +12,16 @@ from webhook_actions.store.database import CHANNEL, GONE
 
 log = logging.getLogger(__name__)
 
-_LONGEST_SLEEP = 5.0  # seconds, should a notice be lost or another engine have set a time
+_LONGEST_SLEEP = 5.0  # seconds, in case a notice is lost or another engine has set a time
 _SHORTEST_SLEEP = 0.01
-_GRACE = 20.0  # seconds that a stopping loop leaves to what it handles
+_GRACE = 20.0  # seconds in which a stopping loop finishes its work
 _MAX_PAUSE = 30.0  # seconds between two starts of a task that fails
 
 
 class DueLoop:
-    """Handles one kind of rows. `once` claims what is due and returns what handles it, None for nothing due.
+    """Handles one kind of rows. `once` claims due rows and returns their handler, None if nothing is due.
 
-    `next_due` returns the seconds until a row is due, None where no row waits for its time.
+    `next_due` returns the seconds until a row is due, None if no row waits for its time.
     """
 
     def __init__(
@@ -37,11 +37,11 @@ class DueLoop:
         self._noticed = asyncio.Event()
 
     def notice(self) -> None:
-        """Look now: some row may have become due."""
+        """Check now: some row may have become due."""
         self._noticed.set()
 
     async def run(self) -> None:
-        """Handle rows until cancelled; what is being handled then gets a while to end."""
+        """Handle rows until cancelled; then finish the present ones for a while."""
         handling = set[asyncio.Task[None]]()
 
         def ended(task: asyncio.Task[None]) -> None:
@@ -74,9 +74,9 @@ class DueLoop:
 
 
 def is_cancelled() -> bool:
-    """Return whether the running task was cancelled, which a library may have swallowed.
+    """Return whether the running task was cancelled, even if a library swallowed it.
 
-    asyncio.wait_for does so in Python 3.11 where what it waits for ends at the same moment; psycopg calls it.
+    asyncio.wait_for does so in Python 3.11 if its task ends at the same moment; psycopg calls it.
     """
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
@@ -88,7 +88,7 @@ async def _handled(handle: Callable[[], Awaitable[None]]) -> None:
         await handle()
     except GONE as error:
         log.warning("the database did not answer; the work is done again", extra={"reason": str(error)})
-    except Exception:  # its lease ends too; the others go on
+    except Exception:  # its lease ends too; the others continue
         log.exception("what was claimed could not be handled")
 
 
@@ -96,7 +96,7 @@ async def listen(address: str, notice: Callable[[], Any]) -> None:
     """Call `notice` whenever a transaction made rows due, until cancelled. Raises as psycopg does."""
     async with await psycopg.AsyncConnection.connect(address, autocommit=True) as connection:
         await connection.execute(f"LISTEN {CHANNEL}")
-        notice()  # what was committed before is not told again
+        notice()  # earlier commits send no notice again
         while not is_cancelled():
             async for _ in connection.notifies(timeout=_LONGEST_SLEEP):
                 notice()

@@ -1,4 +1,4 @@
-"""Moves incidents forward: claims those that are due, observes, decides in one transaction, and acts."""
+"""Moves incidents forward: claims due ones, observes, decides in one transaction, and acts."""
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -24,12 +24,12 @@ from webhook_actions.store.incidents import Claim, DueUpdate, Incident
 
 log = logging.getLogger(__name__)
 
-_AT_ONCE = 100  # incidents that are looked at together
-_LEASE = 60.0  # seconds for a look: longer than all that it asks may take
-_FULL = timedelta(milliseconds=500)  # until an attempt may find room
-_IN_TURN = timedelta(milliseconds=20)  # between two incidents that look for room
+_AT_ONCE = 100  # incidents in one round
+_LEASE = 60.0  # seconds for a round: longer than all its questions may take
+_FULL = timedelta(milliseconds=500)  # seconds until an attempt may find room
+_IN_TURN = timedelta(milliseconds=20)  # seconds between two incidents that look for room
 _AFTER_DEFECT = timedelta(seconds=60)
-_DECISIONS = 20  # decisions about one incident in one look; more is a defect, and waits
+_DECISIONS = 20  # decisions about one incident in one round; more is a defect, and waits
 
 
 @dataclass
@@ -37,14 +37,14 @@ class _Round:
     """One round over several incidents in one transaction: observations, new runs, next due times."""
 
     seen: Seen
-    known: dict[int, Known]  # of the incidents that are still to be decided about
-    changed: set[str] = field(default_factory=set)  # bots whose runs changed since that was read
+    known: dict[int, Known]  # incidents that are still undecided
+    changed: set[str] = field(default_factory=set)  # bots whose runs changed since they were read
     dues: list[DueUpdate] = field(default_factory=list)
     attempts: list[Attempt] = field(default_factory=list)
     confirmed: dict[int, Incident] = field(default_factory=dict)
-    acted_on: set[str] | None = None  # bots that count for the fleet limit, once that was asked
+    acted_on: set[str] | None = None  # bots that count for the fleet limit, once it was read
     told: list[tuple[int, str, str]] = field(default_factory=list)
-    written: list[Callable[[], object]] = field(default_factory=list)  # what is counted once it is committed
+    written: list[Callable[[], object]] = field(default_factory=list)  # counted once it is committed
 
 
 class Engine:
@@ -71,13 +71,13 @@ class Engine:
         self._escalation = escalation
         self._metrics = metrics
         self._now = clock
-        self._looked_at: set[str] = set()  # bots; whoever looks at one locks it
-        self._last_turns: dict[str, datetime] = {}  # by severity, of those that wait for room
+        self._looked_at: set[str] = set()  # bots; a round locks its bots
+        self._last_turns: dict[str, datetime] = {}  # by severity, the number of incidents that wait for room
 
     async def claim(self) -> Callable[[], Awaitable[None]] | None:
-        """Claim incidents that are due, and return what looks at them; None where none is due."""
+        """Claim due incidents, and return their handler; None if none is due."""
         if self._executor.retired:
-            return None  # what another engine decides by newer settings
+            return None  # another engine decides these by newer settings
         async with self._pool.connection() as connection:
             claims = await incidents.claim(connection, _AT_ONCE, _LEASE, self._looked_at)
         bots = {claim.bot for claim in claims if claim.bot}
@@ -134,7 +134,7 @@ class Engine:
             for case in known:
                 await self._note_back(connection, look, case)
             counted = [claim for claim in claims if not await self._move(connection, look, claim)]
-            if counted:  # last, since whoever counts the fleet keeps every other engine from it
+            if counted:  # last, because the count of the fleet locks out every other engine
                 window = float(self._settings.actions.fleet.window)
                 look.acted_on = await runs.acted_on(connection, window)
                 for claim in counted:
@@ -149,14 +149,14 @@ class Engine:
 
     @staticmethod
     async def _note_back(connection: Connection, look: _Round, case: Known) -> None:
-        """Write which bots were seen to do again what they did before an action."""
+        """Write which bots were seen back in their mode before an action."""
         seen = look.seen.observed.get(case.incident.id)
         if seen is not None and seen.back:
             await runs.note_back(connection, sorted(seen.back))
             look.changed.add(case.incident.bot)
 
     async def _known(self, connection: Connection, look: _Round, id_: int) -> Known:
-        """Return what is known of an incident; where this look has changed its bot, as it is since then."""
+        """Return what is known of an incident; read again if this round has changed its bot."""
         bot = look.known[id_].incident.bot
         if bot in look.changed:
             cases = [case for case in look.known.values() if case.incident.bot == bot]
@@ -184,7 +184,7 @@ class Engine:
     async def _move(self, connection: Connection, look: _Round, claim: Claim) -> bool:
         """Decide about an incident, and write each decision, until it has to wait.
 
-        Return False where the fleet limit has to be asked first.
+        Return False if the fleet limit must be read first.
         """
         for _ in range(_DECISIONS):
             case = await self._known(connection, look, claim.incident)
@@ -204,7 +204,7 @@ class Engine:
         return True
 
     def _decision(self, look: _Round, case: Known) -> d.Decision | None:
-        """Return the decision; None where it depends on the fleet limit, which was not asked yet."""
+        """Return the decision; None if it depends on the fleet limit, which was not read yet."""
         observed = look.seen.observed.get(case.incident.id, d.Observed(unreachable="it was not asked"))
         decision = decide(self._planner.facts(case, observed, self._now()))
         if isinstance(decision, d.Run) and decision.run is None:
@@ -219,7 +219,7 @@ class Engine:
     async def _apply(
         self, connection: Connection, look: _Round, case: Known, decision: d.Decision
     ) -> DueUpdate | None:
-        """Write a decision; return when the incident is due again, None where it goes on at once."""
+        """Write a decision; return when the incident is due again, None if it continues at once."""
         incident = case.incident
         match decision:
             case d.Run():
@@ -265,7 +265,7 @@ class Engine:
         return None
 
     async def _run(self, connection: Connection, look: _Round, case: Known, decision: d.Run) -> DueUpdate:
-        """Commit to an attempt, which begins once the transaction is written."""
+        """Commit to an attempt, which starts once the transaction is written."""
         incident, action = case.incident, self._actions[decision.action]
         if not self._executor.has_room(action, len(look.attempts)):
             return _due(self._turn(incident), f"{action.name} waits until another action has ended")
@@ -303,7 +303,7 @@ class Engine:
         return _due(held.ends, f"{action.name} is under way")
 
     def _turn(self, incident: Incident) -> datetime:
-        """Return when an incident looks for room again: those of a severity do so in turn."""
+        """Return when an incident looks for room again: those of a severity take turns."""
         last = self._last_turns.get(incident.severity, datetime.min.replace(tzinfo=UTC))
         turn = max(self._now() + _FULL, last + _IN_TURN)
         self._last_turns[incident.severity] = turn
@@ -325,7 +325,7 @@ class Engine:
             return
         await incidents.add_to_timeline(connection, incident.id, verdict, text)
         look.written.append(self._metrics.verdicts.labels(incident.bot, run.action, verdict).inc)
-        given_up = run.target is not None or verdict is d.Verdict.UNKNOWN  # it is left as it is
+        given_up = run.target is not None or verdict is d.Verdict.UNKNOWN  # it stays as it is
         if given_up and verdict is not d.Verdict.VERIFIED:
             await self._escalation.target_not_reached(connection, incident, run.action, decision.reason, None)
         if verdict is d.Verdict.VERIFIED:
@@ -347,7 +347,7 @@ class Engine:
 
 
 def _due(at: datetime | None, reason: str, blocked: str | None = None) -> DueUpdate:
-    """Return when an incident is due; whose claim it is, its look knows."""
+    """Return when an incident is due; its round knows who claimed it."""
     return DueUpdate(_NOBODYS, at, reason, blocked)
 
 

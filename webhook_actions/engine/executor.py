@@ -36,26 +36,27 @@ log = logging.getLogger(__name__)
 
 Control = Callable[[Settings, str, str, Guard], BotControl]
 
-TARGETS_AT_ONCE = 64  # what reduces risk never waits for bots that hang in a restart
+TARGETS_AT_ONCE = 64  # reductions of risk never wait for bots that hang in a restart
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 30.0  # seconds between two attempts to reach a target
-_PATIENT_ATTEMPTS = 3  # an order may take a moment to be filled: people hear of a target after so many
+# seconds after which people are notified of a target that is not reached; an order may take a moment
+_PATIENT_ATTEMPTS = 3
 _WRITE_AGAIN = 0.5
 RETIRED = "the settings were reloaded, or Nightdesk stops"
-_GRACE = 20.0  # seconds that a stopping executor leaves to attempts that are under way
+_GRACE = 20.0  # seconds in which a stopping executor finishes running attempts
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """One attempt to carry out an action, and what is known of its run."""
+    """One attempt of an action, and what is known of its run."""
 
     lease: Lease
     incident: Incident
     action: Action
     asked_by: str | None
     target: Target | None
-    before: Mode | None  # what the bot is brought back to: its orders are made, and it is not so yet
+    before: Mode | None  # the mode to restore: it was ordered, and is not seen yet
     attempts: int
-    began: datetime  # of its first attempt
+    began: datetime  # the time of its first attempt
 
 
 class Executor:
@@ -82,18 +83,18 @@ class Executor:
         self._control = control
         self._threads = threads
         self.now = now
-        self.superseded = False  # by engines of a newer Nightdesk, on the same database
+        self.superseded = False  # engines of a newer Nightdesk use the same database
         self._stopping = False
         self._running: dict[int, asyncio.Task[None]] = {}
         self._targets = 0
 
     @property
     def retired(self) -> bool:
-        """Whether nothing new may begin: it stops, or others have taken over."""
+        """Whether nothing new may start: it stops, or another engine took over."""
         return self._stopping or self.superseded
 
     def has_room(self, action: Action, begun: int) -> bool:
-        """Return whether an attempt of an action could begin now, beside `begun` that are about to."""
+        """Return whether an attempt of an action could start now, beside `begun` that are about to."""
         if self.retired:
             return False
         if action.target is not None:
@@ -101,7 +102,7 @@ class Executor:
         return len(self._running) - self._targets + begun < self._settings.webhook_actions.workers
 
     def lease(self, bot: str, action: Action) -> float:
-        """Return the seconds that an attempt may take at most: the sum of the time-outs that it covers."""
+        """Return the longest seconds of an attempt: the sum of its time-outs."""
         control = self._control(self._settings, bot, "", orders_nothing)
         if action.target is not None:
             longest = control.longest_to_target
@@ -110,7 +111,7 @@ class Executor:
         return longest + float(self._settings.webhook_actions.heartbeat)
 
     def start(self, attempt: Attempt) -> None:
-        """Begin an attempt that was just committed."""
+        """Start an attempt that was just committed."""
         run, targeted = attempt.lease.run, attempt.action.target is not None
         task = asyncio.get_running_loop().create_task(self._carry_out(attempt), name=f"run {run}")
         self._running[run] = task
@@ -123,7 +124,7 @@ class Executor:
         task.add_done_callback(ended)
 
     async def stop(self) -> None:
-        """Send no new orders; give running attempts some time to end."""
+        """Send no new orders; let running attempts end for some time."""
         self._stopping = True
         if self._running:
             await asyncio.wait(self._running.values(), timeout=_GRACE)
@@ -175,7 +176,7 @@ class Executor:
         if before is None:
             before, ours = self._before(attempt, bot) if attempt.action.keeps_mode else (None, False)
             if before is Mode.STOPPED and bot.mode() is Mode.STOPPED:
-                # Whoever took an interrupted attempt over could not tell our start of it from its owner's.
+                # Whoever continues an interrupted attempt could not tell our start from the owner's.
                 left = Outcome.cannot("its owner stopped it, so it stays stopped")
                 return self._ending(attempt, left, None), left
             if before and not self._threads.ask(self._write_before(attempt.lease, before)):
@@ -187,7 +188,8 @@ class Executor:
         self._note_astray(bot, was_kept=was_kept)
         back = bot.come_back(self._threads.ask(self._wanted(attempt.incident.bot, before)))
         detail, orders = f"{outcome.detail}; {back.detail}", outcome.orders + back.orders
-        if back.done or isinstance(bot.mode(), Outcome):  # one that does not answer is seen by its samples
+        # samples show the mode of a bot that does not answer
+        if back.done or isinstance(bot.mode(), Outcome):
             both = Outcome(outcome.result if back.done else back.result, detail, orders=orders)
             return replace(self._ending(attempt, both, None), back=back.done), both
         within = self._verification.within(attempt.incident.bot)
@@ -195,14 +197,14 @@ class Executor:
         return ending, Outcome.retry(detail, orders)
 
     def _is_kept(self, bot: BotControl) -> bool:
-        """Return whether a bot is as one that is not halted, or is flat as one that is halted has to be."""
+        """Return whether a bot is not halted, or halted and flat."""
         standing = bot.standing() if self._threads.ask(self._is_halted(bot.name)) else None
         return standing is None or (isinstance(standing, BotStatus) and standing.positions == ())
 
     def _note_astray(self, bot: BotControl, *, was_kept: bool) -> None:
         """Write that a halted bot may have entered while an action let its trading loop run for a moment.
 
-        What it held before, since a person took the close over, is left to that person.
+        Positions that it had before, after a person took the close over, are left to that person.
         """
         if self._threads.ask(self._is_halted(bot.name)) and (was_kept or bot.mode() is Mode.RUNNING):
             self._threads.ask(self._write_astray(bot.name))
@@ -213,7 +215,7 @@ class Executor:
 
     async def _write_astray(self, bot: str) -> None:
         async with self._pool.transaction() as connection:
-            await holds.claim_astray(connection, bot, 0.0)  # for the keeper to take on at its next look
+            await holds.claim_astray(connection, bot, 0.0)  # the keeper closes it at its next check
 
     def _before(self, attempt: Attempt, bot: BotControl) -> tuple[Mode | None, bool]:
         """Return the bot's mode before, None if unknown, and whether Nightdesk stopped it."""
@@ -231,7 +233,7 @@ class Executor:
         return Mode(before) if before else None
 
     async def _wanted(self, bot: str, before: Mode) -> Mode:
-        """Return what the bot is to do now: one whose entries are stopped meanwhile stays without them."""
+        """Return the wanted mode: a bot whose entries were stopped meanwhile stays without entries."""
         async with self._pool.connection() as connection:
             stopped = await holds.is_halted(connection, bot) or any(
                 left.released_by is None for left in await controls.left(connection, bot)
@@ -243,10 +245,10 @@ class Executor:
             return await runs.set_before(connection, lease, before)
 
     def _target(self, attempt: Attempt, bot: BotControl) -> Target | Outcome:
-        """Return the target of an attempt, written down before anything is ordered. Raises OrderRefused."""
+        """Return the target of an attempt, stored before anything is ordered. Raises OrderRefused."""
         if attempt.action.target is None:
             raise TypeError(f"{attempt.action.name} has no target")
-        # What closes or pauses needs no look at the bot: one that does not say how it stands is closed too.
+        # A close or a pause needs no report of the bot: a bot without one is closed too.
         target = attempt.action.target(bot, BotStatus.unknown())
         if isinstance(target, Outcome):
             standing = bot.standing()
@@ -259,9 +261,9 @@ class Executor:
         return target
 
     async def _write_target(self, attempt: Attempt, target: Target, before: Mode | Outcome) -> bool:
-        """Write what is to be reached, and that entries are stopped where they were not.
+        """Store the target, and that entries are stopped if they were not.
 
-        Or where they still are since a release could not be undone yet: so it is not undone any more.
+        Also if a release could not be undone yet: then it is no longer undone.
         """
         incident = attempt.incident
         async with self._pool.transaction() as connection:
@@ -274,7 +276,7 @@ class Executor:
             return held
 
     def ask(self, attempt: Attempt) -> str | None:
-        """Return, in the attempt's thread, why an order must not be sent, None where it may."""
+        """Return, in the attempt's thread, why an order must not be sent, None if it may."""
         return self._threads.ask(self._refusal(attempt))
 
     async def _refusal(self, attempt: Attempt) -> str | None:
@@ -308,7 +310,7 @@ class Executor:
         result, detail, orders = outcome.result, outcome.detail, outcome.orders
         if proof is not None and proof.done:
             return Ending(Result.DONE, f"{detail}; {proof.detail}", orders, within, None, Verdict.VERIFIED)
-        # What an adapter has no way to do is not tried for ever; nor is a choice that failed.
+        # An impossible action is not repeated for ever, nor is a choice that failed.
         hopeless = orders == 0 and (
             result is Result.CANNOT or (result is Result.FAILED and attempt.action.paced)
         )
@@ -334,7 +336,7 @@ class Executor:
         return min(_FIRST_PAUSE * 2.0 ** min(attempt.attempts - 1, 10), _LONGEST_PAUSE)
 
     async def _write(self, attempt: Attempt, ending: Ending, outcome: Outcome) -> None:
-        """Write how an attempt ended, as long as its lease lasts; then whoever looks finds it interrupted."""
+        """Write how an attempt ended, while its lease lasts; after that it counts as interrupted."""
         while True:
             try:
                 async with self._pool.transaction() as connection:
@@ -379,12 +381,12 @@ class _Guard:
         self._attempt = attempt
         self._loop = asyncio.get_running_loop()
         self._ends = self._loop.time() + (attempt.lease.ends - executor.now()).total_seconds()
-        self.passed = 0  # orders that were let through
+        self.passed = 0  # orders that were allowed
 
     def __call__(self) -> None:
         """Count the order. Raises OrderRefused.
 
-        A restart finishes its work: a bot that it stopped must not stay stopped because of a pause.
+        A restart finishes its work: a pause must not leave the bot stopped.
         """
         goes_on = self.passed > 0 and self._attempt.action.target is None
         refusal = None if goes_on else self._executor.ask(self._attempt)

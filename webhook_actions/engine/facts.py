@@ -1,4 +1,4 @@
-"""Gathers what a decision depends on: from the database, from the settings, and from what was observed."""
+"""Gathers the facts of a decision: from the database, the settings, and the observations."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -66,20 +66,20 @@ async def with_runs(connection: Connection, cases: Sequence[Known], since: float
 
 
 class Planner:
-    """Says what settings plan against an incident, and all that they say of each action."""
+    """Plans the actions against an incident by the settings."""
 
     def __init__(self, settings: Settings, actions: Mapping[str, Action]) -> None:
         self._settings = settings
         self._actions = actions
         collection, several = settings.collection, len(settings.services.prometheus.all) > 1
-        # Of two Prometheus the one that told may be gone, and the other not have seen it yet: Alertmanager,
-        # which then hears of the same alert, tells nobody anew of what we had closed.
+        # One Prometheus that reported it may be down, and another may not have seen it yet: Alertmanager does
+        # not send again an alert that it still has, after we closed its incident.
         late = 2 * float(collection.trading.interval) + 2 * float(collection.evaluation_interval)
         self._sees_all = timedelta(seconds=late if several else 0.0)
         self._look_again = timedelta(seconds=min(float(collection.poll_interval), 5.0))
         cooldowns = [float(limit.cooldown) for limit in settings.actions.limits.values()]
         cooldowns += [float(alert.cooldown) for alert in settings.alerts.values()]
-        # For how many seconds the runs of a bot matter to what is done next.
+        # Seconds for which a bot's past runs matter to the next decision.
         self.remembers = max(*cooldowns, float(settings.actions.attempts_window))
 
     def plan(self, incident: Incident) -> tuple[str, ...]:
@@ -93,7 +93,7 @@ class Planner:
         return tuple(getattr(self._settings.severities, incident.severity).actions)
 
     def planned(self, name: str, incident: Incident) -> PlannedAction | None:
-        """Return what settings say of an action for an incident; None for one that there is not."""
+        """Return an action with its settings for an incident; None for an unknown action."""
         action = self._actions.get(name)
         if action is None:
             return None
@@ -113,7 +113,7 @@ class Planner:
         )
 
     def facts(self, known: Known, observed: Observed, now: datetime, *, fleet_spent: bool = False) -> Facts:
-        """Return the facts that a decision about an incident depends on."""
+        """Return the facts for a decision about an incident."""
         incident, answer = known.incident, known.acknowledgement
         alert = self._settings.alerts.get(incident.kind)
         plan = self.plan(incident)
@@ -148,12 +148,12 @@ class Planner:
         )
 
     def fleet_is_spent(self, acted_on: set[str], bot: str) -> bool:
-        """Return whether as many other bots as the fleet limit allows were acted on."""
+        """Return whether the fleet limit is used up by actions on other bots."""
         fleet = self._settings.actions.fleet
         return len(acted_on - {bot}) >= max(fleet.bots, int(fleet.ratio * len(self._settings.bots)))
 
     def _refusal(self, action: Action, incident: Incident) -> str | None:
-        """Return why nobody may run an action for an incident, None where a person may."""
+        """Return why nobody may run an action for an incident, None if a person may."""
         if incident.drill:
             return DRILL
         looks_around = not incident.bot and action.effect is Effect.OBSERVE  # a host, an endpoint, all bots

@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 _FLAT = Target(others=0.0, paused=True)
 _OVER = "it opens positions again: somebody started it"
 _MARGIN = 1.0  # seconds
-BOTS_AT_ONCE = 16  # bots that hang leave threads to what closes the others
+BOTS_AT_ONCE = 16  # hanging bots leave threads to the closing of others
 _BEGUN = "its release has begun"
 
 
@@ -51,7 +51,7 @@ class Keeper:
         escalation: Escalation,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """`retired` says whether nothing new may be ordered by this engine."""
+        """`retired` returns whether this engine may order nothing new."""
         self._settings = settings
         self._pool = pool
         self._metrics = metrics
@@ -60,7 +60,7 @@ class Keeper:
         self._retired = retired
         self._escalation = escalation
         self._now = now
-        self._looks: dict[str, asyncio.Task[None]] = {}  # by bot, those that are not over
+        self._looks: dict[str, asyncio.Task[None]] = {}  # by bot, the checks that run
         self._room = asyncio.Semaphore(BOTS_AT_ONCE)
 
     async def once(self) -> None:
@@ -82,7 +82,7 @@ class Keeper:
             task.result()
 
     def stop(self) -> None:
-        """End the looks that are not over."""
+        """Cancel the running checks."""
         for look in self._looks.values():
             look.cancel()
         self._looks.clear()
@@ -100,17 +100,17 @@ class Keeper:
             log.warning("a bot could not be kept as it is", extra={"bot": bot, "reason": str(refusal)})
 
     async def _see_whether_over(self, left: Control) -> None:
-        """Forget that a bot's entries are stopped where somebody has let it enter again."""
+        """Clear the record that a bot's entries are stopped if somebody let it enter again."""
         loop = asyncio.get_running_loop()
         began = loop.time()
-        # A run that stopped them during the look ended after what the bot said.
+        # A run that stopped them during the check ended after the bot's answer.
         enters = await self._enters(left.bot)
         if enters and not await self._under_way(left.bot, loop.time() - began + _MARGIN):
             async with self._pool.transaction() as connection:
                 await controls.remove(connection, left.id, _OVER)
 
     async def _enters(self, bot: str) -> bool:
-        """Return whether a bot says that it may enter; whether it is locked is asked only where it runs."""
+        """Return whether a bot reports that it may enter; only a running bot is asked for locks."""
         control = self._control(self._settings, bot, "look", orders_nothing)
         mode = await self._threads.run(control.mode)
         of_its_own = isinstance(mode, Outcome) and mode.result is Result.CANNOT  # a word for its state
@@ -120,7 +120,7 @@ class Keeper:
         return isinstance(standing, BotStatus) and standing.enters
 
     async def _under_way(self, bot: str, since: float = 0.0) -> bool:
-        """Return whether a run that orders something of a bot is unfinished, or was `since` seconds ago."""
+        """Return whether a run that orders something of a bot is unfinished, or was within `since` seconds."""
         async with self._pool.connection() as connection:
             found = await runs.of_bots(connection, [bot], since)
         return any(
@@ -130,7 +130,7 @@ class Keeper:
         )
 
     async def _hold(self, halt: Halt) -> None:
-        """Close and pause a halted bot again that somebody, or its own start, let trade."""
+        """Close and pause a halted bot that somebody, or its own start, let trade."""
         if not halt.astray and not await self._enters(halt.bot):
             return
         if await self._under_way(halt.bot):  # which makes it flat itself
@@ -155,31 +155,31 @@ class Keeper:
             await self._tell(halt.incident, "held", said, halt)
 
     async def _undo(self, left: Control) -> None:
-        """Undo on a bot what stopped its entries; retry what fails, and say why it failed."""
+        """Undo on a bot what stopped its entries; retry failures, and say why they failed."""
         control = self._control(self._settings, left.bot, f"release-{left.id}", self._guard(left.bot, left))
         before = Mode(left.before) if left.before else Mode.RUNNING
         begun = (left.detail or "").startswith(_BEGUN)
         if not begun and await self._threads.run(control.mode) in (Mode.RUNNING, Mode.PAUSED):
-            begun = True  # written first: if it is stopped from now on, that was us
+            begun = True  # stored first: if it is stopped from now on, Nightdesk did it
             async with self._pool.transaction() as connection:
                 await controls.note(connection, left.id, _BEGUN)
         outcome = await self._threads.run(lambda: control.undo(before, begun=begun))
         why = f"{_BEGUN}: {outcome.detail}" if begun else outcome.detail
-        over = outcome.done or outcome.result is Result.CANNOT  # which is a person's to do by hand
+        over = outcome.done or outcome.result is Result.CANNOT  # a person must do that by hand
         async with self._pool.transaction() as connection:
             if over:
                 await controls.remove(connection, left.id, outcome.detail)
             else:
                 await controls.note(connection, left.id, why)
         if over or why != left.detail:  # each reason once
-            cannot = outcome.result is Result.CANNOT  # so that the administrator hears of it
+            cannot = outcome.result is Result.CANNOT  # so that the administrator is notified
             result = Result.FAILED if cannot else outcome.result
             self._metrics.actions.labels(left.bot, "release", result).inc()
             log.info("a bot was released", extra={"bot": left.bot, "outcome": outcome.detail})
             await self._tell(left.incident, "released", f"on the bot: {outcome.detail}")
 
     async def _tell(self, id_: int | None, kind: str, text: str, halt: Halt | None = None) -> None:
-        """Write into the timeline of an incident that is still kept; of a halted bot people hear."""
+        """Write into the timeline of an incident that still exists; notify people of a halted bot."""
         async with self._pool.transaction() as connection:
             incident = None if id_ is None else await incidents.incident(connection, id_)
             if incident is None:
@@ -190,7 +190,7 @@ class Keeper:
                 await self._escalation.held(connection, incident, text, since)
 
     def _guard(self, bot: str, released: Control | None = None) -> Guard:
-        """Return what asks, in a thread, whether an order may still be sent to keep a bot."""
+        """Return a guard that asks, in a thread, whether an order to keep a bot may still be sent."""
 
         async def refusal() -> str | None:
             async with self._pool.connection() as connection:

@@ -1,4 +1,4 @@
-"""Decides right before each order whether a committed action may still be ordered."""
+"""Decides right before each order whether a committed action may still send it."""
 
 from webhook_actions.engine.decisions import CLOSES, CRITICAL_LOSS, MONEY, Holds, PlannedAction
 
@@ -23,6 +23,6 @@ def forbids(holds: Holds, action: PlannedAction, kind: str, asked_by: str | None
 
 
 def maintained(holds: Holds) -> str:
-    """Return until when a bot is in maintenance, in words."""
+    """Return, in words, until when a bot is in maintenance."""
     end = holds.maintained_until
     return f"it is in maintenance until {end:%a %H:%M %Z}" if end else "it is in maintenance"

@@ -53,8 +53,8 @@ class Reconciler:
         self._escalation = escalation
         self._metrics = metrics
         self._now = now
-        self._unreachable = False  # when it was asked last
-        self._seen = dict[str, datetime]()  # since when which alerts fire without an incident
+        self._unreachable = False  # the time of the last question
+        self._seen = dict[str, datetime]()  # the time since which alerts fire without an incident
 
     async def once(self) -> None:
         """Compare once."""
@@ -66,7 +66,7 @@ class Reconciler:
             await self._open(firing, open_)
         except Unreachable as error:
             self._metrics.reconciliations.labels("unreachable").inc()
-            if not self._unreachable:  # once an outage: it is asked again within seconds
+            if not self._unreachable:  # once an outage: the question is repeated within seconds
                 log.warning("nothing reconciled: Prometheus cannot be asked", extra={"reason": str(error)})
             self._unreachable = True
         else:
@@ -114,7 +114,7 @@ class Reconciler:
                 await self._accept(connection, due[at : at + _AT_ONCE])
 
     def _patience(self, orphan: Orphan) -> timedelta:
-        """Return for how long its webhook may be under way; that of what is critical waits for nothing."""
+        """Return how long its webhook may be under way; critical alerts do not wait."""
         routing, severity = self._settings.routing, orphan.alert.labels["severity"]
         waits = {"warning": routing.group_wait.warning, "info": routing.group_wait.info}
         return timedelta(seconds=waits[severity] + routing.group_interval if severity in waits else 0.0)
@@ -144,7 +144,7 @@ def _is_routed(alert: FiringAlert) -> bool:
 
 
 def _is_covered(alert: FiringAlert, covered: Firing) -> bool:
-    """Return whether an open incident has all labels of an alert, whatever Alertmanager added to them."""
+    """Return whether an open incident has all labels of an alert, whatever Alertmanager added."""
     return any(
         is_same_drill(one.labels, alert.labels)
         and all(one.labels.get(name) == value for name, value in alert.labels.items() if name != "severity")
@@ -164,7 +164,7 @@ def _named(orphans: Sequence[FiringAlert], suppressed: Mapping[str, Suppression]
 def _is_meant(suppression: Suppression | None, ours: set[str]) -> bool:
     """Return whether Alertmanager holds an alert back on purpose: inhibited, or silenced by hand.
 
-    A silence of Nightdesk's own was meant for an incident that has ended.
+    A silence of Nightdesk's own belongs to an incident that has ended.
     """
     if suppression is None:
         return False

@@ -1,4 +1,4 @@
-"""Threads for what blocks: calls to bots. What runs in one may ask the event loop for something."""
+"""Threads for blocking calls to bots, which may ask the event loop for something."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -9,7 +9,7 @@ T = TypeVar("T")
 
 
 class Threads:
-    """Runs functions beside the event loop that it was made in."""
+    """Runs functions beside the event loop that created it."""
 
     def __init__(self, size: int) -> None:
         """`size` functions run at a time; more wait."""
@@ -21,7 +21,7 @@ class Threads:
         return await self._loop.run_in_executor(self._pool, function)
 
     def ask(self, question: Coroutine[Any, Any, T]) -> T:
-        """Have the event loop answer a question of a running function."""
+        """Let the event loop answer a question of a running function."""
         return asyncio.run_coroutine_threadsafe(question, self._loop).result()
 
     def close(self) -> None:

@@ -15,14 +15,14 @@ from webhook_actions.engine.facts import Known, Planner
 from webhook_actions.store.incidents import Incident
 from webhook_actions.store.runs import Run, State, last_change
 
-# A proof that a bot's trading loop does what it did, for one that tells of it.
+# The proof that a bot's trading loop is back in its mode, for bots that report one.
 _AS_BEFORE = (
     'trading_bot_up{bot="$bot"} == 1 unless on (bot) trading_bot_state{bot="$bot",state!="$mode"} == 1 '
     'unless on (bot) time() - trading_bot_last_activity_timestamp_seconds{bot="$bot"} > $hung'
 )
 _ASTRAY = 'trading_bot_state{bot="$bot",state=~"running|paused|stopped",state!="$mode"} == 1'
-# The exchange is out where the bot's calls fail, or did until it died, or it could not load the markets; of a
-# dead one a probe says that it is back. Where every probe fails, nobody needs to ask the bot.
+# The exchange is down if the bot's calls fail, or failed until it died, or it could not load the markets; for
+# a dead bot a probe shows that the exchange is back. If every probe fails, the bot need not be asked.
 _NO_MARKETS = (
     'sum by (bot) (trading_bot_log_messages_total{bot="$bot",message=~"(?i).*could not load markets.*"}$at)'
 )
@@ -33,10 +33,10 @@ _EXCHANGE_OUT = (
     'unless on () (max(trading_bot_up{bot="$bot"}) == 0 and min($probes) == 1)'
 )
 _PROBES_FAIL = "max($probes) == 0"
-# A probe that has not succeeded for a day says nothing of now.
+# A probe that has not succeeded for a day says nothing about now.
 _PROBES = 'probe_success{job=~"probe-.+"} and max_over_time(probe_success{job=~"probe-.+"}[1d]) == 1'
-_AHEAD = timedelta(minutes=1)  # what begins later than that has a wrong clock
-# Seconds for which what fires need not be asked for again: at least, and at most where it takes long to tell.
+_AHEAD = timedelta(minutes=1)  # anything that begins later has a wrong clock
+# Seconds for which firing alerts are cached: at least, and at most if the answer takes long.
 _FRESH, _STALE = 1.0, 5.0
 
 
@@ -44,7 +44,7 @@ _FRESH, _STALE = 1.0, 5.0
 class Seen:
     """The observations of each incident by its id, and each firing alert.
 
-    What does not fire, and began before `over_at`, is over.
+    An alert that does not fire, and began before `over_at`, is over.
     """
 
     observed: Mapping[int, Observed]
@@ -54,9 +54,9 @@ class Seen:
 
 @dataclass(frozen=True)
 class _FiringAnswer:
-    """The firing alerts, the time of the question by the event loop's clock, and the seconds that it took.
+    """The firing alerts, the time of the question by the event loop's clock, and its seconds.
 
-    Thousands of alerts take long to tell: that must not be all that Prometheus and we do.
+    An answer with thousands of alerts takes long: Prometheus and the engine must not spend all time on it.
     """
 
     firing: Firing
@@ -70,7 +70,7 @@ class _FiringAnswer:
 
     @property
     def serves_until(self) -> float:
-        """Until when what fires need not be asked for again."""
+        """The time until which the firing alerts are cached."""
         return self.began + min(max(_FRESH, 4 * self.took), _STALE)
 
 
@@ -88,15 +88,15 @@ class Verification:
         self._prometheus = prometheus
         self._actions = actions
         self._planner = planner
-        # Until then a sample may hold what the exporter saw before an action had ended.
+        # Until then a sample may be older than the end of an action.
         self._until_fresh = timedelta(seconds=settings.collection.poll_interval)
-        # What began to fire is seen by then.
+        # Alerts that began to fire are seen by then.
         self._evaluated = timedelta(seconds=settings.collection.evaluation_interval)
         self._turn = asyncio.Lock()
         self._firing = _FiringAnswer(Firing(()), float("-inf"))
 
     def within(self, bot: str) -> float:
-        """Return the seconds that a proof may take: boot, two scrapes and an evaluation, unless set."""
+        """Return the longest seconds until a proof: boot, two scrapes and an evaluation, unless configured."""
         chosen = self._settings.actions.verify_within
         if chosen is not None:
             return float(chosen)
@@ -111,7 +111,7 @@ class Verification:
         return 0.0 if at_once else self._until_fresh.total_seconds()
 
     async def firing(self) -> Firing:
-        """Return what fires, asked after this call; concurrent callers share the answer."""
+        """Return the firing alerts, asked after this call; concurrent callers share the answer."""
         return (await self._ask()).firing
 
     async def _ask(self) -> _FiringAnswer:
@@ -145,9 +145,10 @@ class Verification:
         return Seen(observed, alerts, over_at)
 
     async def _told(self, wanted: Sequence[Incident], now: datetime, time: float) -> _FiringAnswer:
-        """Return what fires: as it was told a moment ago, where that says enough of what it lacks.
+        """Return the firing alerts: the cached ones if their age suffices.
 
-        What began after it cannot be called over by it: a delivery that is late would open it again.
+        A cached answer cannot show the end of an alert that began after it: a late delivery would open it
+        again.
         """
         told = self._firing
         if time < told.serves_until:
@@ -158,7 +159,7 @@ class Verification:
         return await self._ask()
 
     def _over_at(self, told: _FiringAnswer, now: datetime, time: float) -> datetime:
-        """Return when at the latest that began which is over since an answer lacks it.
+        """Return the latest start of alerts that are over because an answer lacks them.
 
         `now` and `time` are one moment, by the clock of incidents and by the event loop's.
         """
@@ -198,7 +199,7 @@ class Verification:
     async def _verdict(
         self, incident: Incident, alert: FiringAlert | None, run: Run, action: Action
     ) -> tuple[Verdict, str]:
-        """Return the verdict on a run as it is now, by samples that were taken after it had ended."""
+        """Return the present verdict on a run, by samples taken after its end."""
         own = action.proof and for_bot(action.proof, incident.bot)
         expression = _verify(incident, alert) or own or self._end(incident, alert)
         if expression is None:
@@ -211,10 +212,10 @@ class Verification:
         return (Verdict.VERIFIED if holds else Verdict.NOT_VERIFIED), expression
 
     async def _modes(self, case: Known) -> tuple[frozenset[int], frozenset[int]]:
-        """Return the runs whose bot samples show in another state than before, and those that show it back.
+        """Return the runs whose bot samples show in another mode than before, and those that show it back.
 
-        Of the bot's last change that is asked over any verdict, until it was seen back: whoever stops the bot
-        from then on is somebody else.
+        The bot's last change of mode is checked beyond any verdict, until it was seen back: whoever stops the
+        bot after that is somebody else.
         """
         astray, back = set[int](), set[int]()
         last = last_change((*case.runs, *case.bot_runs))
@@ -231,7 +232,7 @@ class Verification:
 
     def _of_mode(self, expression: str, run: Run) -> str:
         hung = float(self._settings.thresholds.critical.loop_hung_after)
-        # A bot whose version knows no pause runs, and enters nothing; its adapter has seen to that.
+        # A bot whose version cannot pause runs but enters nothing; its adapter ensures that.
         mode = f"{run.before}" if run.before != Mode.PAUSED else "running|paused"
         expression = expression.replace('state!="$mode"', f'state!~"{mode}"').replace("$hung", f"{hung:g}")
         return for_bot(expression, run.bot)
@@ -239,8 +240,8 @@ class Verification:
     def _end(self, incident: Incident, alert: FiringAlert | None) -> str | None:
         """Return PromQL that is true once all is well: the rule's, or that the bot is up.
 
-        A series that vanished shows nothing. What is about a bot that settings do not know, or about none and
-        without `verify`, is taken at its word: nobody measures it any more.
+        A vanished series proves nothing. An incident of an unknown bot, or of no bot and without `verify`,
+        closes with its alert: nobody measures it any more.
         """
         if incident.bot and incident.bot not in self._settings.bots:
             return None
@@ -257,9 +258,9 @@ class Verification:
         return says
 
     def _waits(self, case: Known) -> dict[str, tuple[list[str], str]]:
-        """Return PromQL that holds while a need of actions is broken, with their names and the reason.
+        """Return PromQL that is true while a need of actions is broken, with their names and the reason.
 
-        To connect anew is what helps a bot whose own calls fail, unless that would have it start anew.
+        Reconnecting helps a bot whose own calls fail, unless it would have to start again.
         """
         bot, says = case.incident.bot, dict[str, tuple[list[str], str]]()
         watched, limits = self._settings.bots.get(bot), self._settings.thresholds.critical
@@ -278,7 +279,7 @@ class Verification:
 
 
 def _verify(incident: Incident, alert: FiringAlert | None) -> str | None:
-    """Return the rule's own PromQL of the end: as Prometheus words it, never as a webhook does."""
+    """Return the rule's own PromQL for the end: Prometheus's, never a webhook's."""
     if alert is not None:
         return alert.annotations.get("verify")
     return incident.annotations.get("verify") if incident.confirmed else None

@@ -1,1 +1,1 @@
-"""Whom an incident concerns: who is on call, who is told, how it reaches them, and what they answer."""
+"""People and incidents: who is on call, who is notified, over which channel, and how they answer."""

@@ -1,30 +1,30 @@
-"""Over which other channels someone is told where one has failed."""
+"""Chooses other channels for a person when one has failed."""
 
 from collections.abc import Collection, Sequence
 
 from stack.settings import Settings
 from stack.settings.plan import APPRISE, Recipient, own_addresses, reached
 
-WAKING = ("phone", "sms")  # what is meant to wake
+WAKING = ("phone", "sms")  # channels that wake people
 _IN_TURN = ("phone", "sms", "telegram", APPRISE, "email")
 
 
 def over(settings: Settings, name: str, channel: str) -> list[Recipient]:
-    """Return where a channel reaches a contact, or the desk; nobody, over one that is not enabled."""
+    """Return where a channel reaches a contact, or the desk; nothing if it is not enabled."""
     if channel != APPRISE and not getattr(settings.channels, channel).enabled:
         return []
     if name not in settings.contacts:
         own = () if channel == APPRISE else own_addresses(settings, channel)
         return [Recipient(channel, address, name) for address in own]
-    asked = [] if channel == APPRISE else [channel]  # Apprise's URLs are always among the answer
+    asked = [] if channel == APPRISE else [channel]  # Apprise's URLs are always part of the answer
     return [one for one in reached(settings, name, asked) if one.channel == channel]
 
 
 def instead(settings: Settings, name: str, tried: Sequence[tuple[str, str]]) -> list[Recipient]:
     """Return the addresses of the next channel for someone whom an SMS or a call has not reached.
 
-    `tried` are the channels that were told to, each with the state of its delivery. There is no next while
-    another that wakes has reached them, or may.
+    `tried` are the channels so far, each with the state of its delivery. There is no next channel while
+    another that wakes people has reached them, or may.
     """
     if any(channel in WAKING and state != "failed" for channel, state in tried):
         return []
@@ -35,9 +35,9 @@ def instead(settings: Settings, name: str, tried: Sequence[tuple[str, str]]) -> 
 def beside(
     settings: Settings, name: str, failing: str, others: Collection[tuple[str, str]]
 ) -> list[Recipient]:
-    """Return where someone hears that a channel fails: everywhere else that works.
+    """Return where someone is notified that a channel fails: over all other channels that work.
 
-    The phone rings only where nothing else is left.
+    The phone rings only if nothing else is left.
     """
     channels = [one for one in (*_IN_TURN, "slack") if one != failing]
     known = [address for channel in channels for address in over(settings, name, channel)]

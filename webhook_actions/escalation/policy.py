@@ -1,4 +1,4 @@
-"""Decides what the engine does about a step of the plan that is due: whom it tells, and what comes next."""
+"""Decides what the engine does about a due step: whom it notifies, and what comes next."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -21,19 +21,19 @@ from stack.settings.plan import (
 )
 from webhook_actions.store.escalation_steps import Taken
 
-KNOWN_TO_PEOPLE = ("maintenance", "acknowledged")  # what holds actions back by a person's own doing
+KNOWN_TO_PEOPLE = ("maintenance", "acknowledged")  # holds on actions that a person set
 
 
 def notice(kind: str) -> str:
-    """Return the rule by which the administrator is told that something cannot be done.
+    """Return the rule that notifies the administrator that something cannot be done.
 
-    What a bot's positions are left at is told also to whoever has answered, and when it is over.
+    The fate of a bot's positions also goes to the person who acknowledged, and its end too.
     """
     return f"{INSIST if kind.startswith(('target', 'stopped')) else NOTICE}: {kind}"
 
 
 def take(settings: Settings, subject: Subject, step: Step, round_: int, now: datetime) -> Taken:
-    """Return what a step that is due means; `round_` counts the snoozes that went before."""
+    """Return what a due step means; `round_` counts the earlier snoozes."""
     if ends_a_round(settings, step):
         said = ("exhausted", f"everyone has been notified, so escalation starts again: {step.why}")
         return Taken(entry=said, next=anew(settings), exhausted=True)
@@ -45,7 +45,7 @@ def take(settings: Settings, subject: Subject, step: Step, round_: int, now: dat
         said = ("escalated", f"to {whom.contact}, already notified: {step.why}")
         return Taken(whom.contact, entry=said, next=after)
     if not whom.recipients:
-        # That nothing is left to try is an escalation, also where nobody can be told of it.
+        # Running out of actions is an escalation, even if nobody can be notified of it.
         spent = ("escalated", f"to {whom.contact}: {step.why}; but {whom.why}")
         said = spent if step.is_notice else ("unreachable", whom.why)
         return Taken(whom.contact, entry=said, next=passed_on(settings, after, whom.why))

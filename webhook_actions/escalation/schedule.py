@@ -21,9 +21,9 @@ _WORDS_OVER = ("telegram", "sms", APPRISE, "email", "phone")  # the first that r
 
 
 async def in_force(connection: Connection, settings: Settings, since: datetime) -> Settings:
-    """Return settings with the overrides that are not over at a time; all who ask who is on call go by them.
+    """Return settings with the overrides that are not over at a time; the on-call schedule uses only these.
 
-    They are read at each look, so that every engine goes by the same.
+    They are read each time, so that every engine uses the same.
     """
     if not settings.escalation.rotas:
         return settings
@@ -31,7 +31,7 @@ async def in_force(connection: Connection, settings: Settings, since: datetime) 
 
 
 def over(settings: Settings, made: Sequence[Made]) -> Settings:
-    """Return settings with those overrides that they still know the rota and the contact of."""
+    """Return settings with those overrides whose rota and contact still exist."""
     known: dict[str, list[Override]] = defaultdict(list)
     for one in made:
         if not forgotten(settings, one):
@@ -42,7 +42,7 @@ def over(settings: Settings, made: Sequence[Made]) -> Settings:
 
 
 def forgotten(settings: Settings, made: Made) -> str:
-    """Return why an override counts no more, '' while it does: settings have been changed since."""
+    """Return why an override no longer counts, '' while it does: settings have changed since."""
     if made.rota not in settings.escalation.rotas:
         return f"{made.rota} is no longer a rota"
     return "" if made.contact in settings.contacts else f"{made.contact} is no longer in contacts"
@@ -51,7 +51,7 @@ def forgotten(settings: Settings, made: Made) -> str:
 def changes(
     before: Settings, after: Settings, rota: str, windows: Sequence[tuple[datetime, datetime]]
 ) -> list[Shift]:
-    """Return when in some windows whoever is on call is another than before; none of a rota that is gone."""
+    """Return the times within some windows when the person on call changes; none for a rota that is gone."""
     if rota not in after.escalation.rotas:
         return []
     return [one for window in windows for one in changed(before, after, rota, *window)]
@@ -79,7 +79,7 @@ def words_to(settings: Settings, rota: str, changes: Sequence[Shift], by: str) -
 
 
 def span(settings: Settings, rota: str, shift: Shift) -> str:
-    """Return from when until when a shift is, by the clocks of its rota."""
+    """Return start and end of a shift, by the clocks of its rota."""
     zone = zone_of(settings, settings.escalation.rotas[rota])
     start, end = (each.astimezone(zone) for each in (shift.start, shift.end))
     return f"{start:%a %d %b %H:%M} – {end:%a %d %b %H:%M} {end:%Z}"

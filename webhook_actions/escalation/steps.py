@@ -1,4 +1,4 @@
-"""Tells people about an incident, one after the other, until somebody answers or it is over."""
+"""Notifies people of an incident, one after the other, until somebody acknowledges or it is over."""
 
 import logging
 from collections.abc import Awaitable, Callable, Sequence
@@ -25,12 +25,12 @@ from webhook_actions.store.outages import Outage
 
 log = logging.getLogger(__name__)
 
-_TELL_AGAIN = 300.0  # seconds until a notice that no channel took is told anew
-_UNREACHABLE_FOR = 30.0  # seconds that Prometheus may be away before people hear that nothing is done
+_TELL_AGAIN = 300.0  # seconds until a notice that no channel took is sent again
+_UNREACHABLE_FOR = 30.0  # seconds without Prometheus before people hear that Nightdesk does nothing
 
 
 class Escalation:
-    """The people's side of the engine. What it is told of an incident is written with the caller's change."""
+    """The people's side of the engine. Its records about an incident are written with the caller's change."""
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class Escalation:
         self.outgoing = Outgoing(settings)
 
     async def opened(self, connection: Connection, incident_ids: Sequence[int]) -> None:
-        """Begin to tell of incidents that were just opened, in the transaction that opened them."""
+        """Start to notify people of new incidents, in the transaction that opened them."""
         if not incident_ids:
             return
         repeated = self._settings.escalation.repeated_alerts
@@ -62,25 +62,25 @@ class Escalation:
         await self.outgoing.opened(connection, incident_ids)
 
     async def gave_up(self, connection: Connection, incident: Incident, why: str, tried: bool = True) -> None:
-        """Tell at once that nothing is left to try; where nothing was to be tried, that is no news."""
+        """Notify at once that no action is left; if the plan had none, that is no news."""
         await self._notice(connection, incident, "spent" if tried else NO_NEWS, why)
 
     async def blocked(self, connection: Connection, incident: Incident, kind: str, why: str) -> None:
-        """Tell the administrator what holds an incident's actions back, each kind once an incident."""
+        """Notify the administrator of what holds an incident's actions back, each kind once an incident."""
         if kind not in policy.KNOWN_TO_PEOPLE:
             after = _UNREACHABLE_FOR if kind == "unreachable" else 0.0
             await self._notice(connection, incident, kind, why, after)
 
     async def unblocked(self, connection: Connection, incident: Incident, kind: str) -> None:
-        """Tell nobody any more what held actions back, where that was still to be told."""
+        """Cancel the unsent notices of what held actions back."""
         await escalation_steps.cancel(connection, incident.id, policy.notice(kind))
 
     async def target_not_reached(
         self, connection: Connection, incident: Incident, action: str, left: str, since: float | None
     ) -> None:
-        """Tell that a bot is not at its target: at once, and again; `since` seconds ago it was committed.
+        """Notify that a bot is not at its target: at once, and again; it was committed `since` seconds ago.
 
-        None says that it is not pursued any more.
+        None says that it is no longer pursued.
         """
         why = f"{action} has not reached its target: {left}"
         if since is None:
@@ -90,14 +90,14 @@ class Escalation:
             await self._notice(connection, incident, f"target {action}", why, level=again)
 
     async def held(self, connection: Connection, incident: Incident, why: str, since: float) -> None:
-        """Tell that a halted bot was trading, and is held again; `since` seconds ago it was halted."""
+        """Notify that a halted bot was trading, and is held again; it was halted `since` seconds ago."""
         again = int(since // float(self._settings.escalation.critical_loss.again_after))
         await self._notice(connection, incident, "stopped hold", why, level=again)
 
     async def acted(
         self, connection: Connection, incident: Incident, action: Action, outcome: Outcome
     ) -> None:
-        """Tell of an action that ended, in the transaction that writes how."""
+        """Notify of an action that ended, in the transaction that writes how."""
         await self.outgoing.acted(connection, incident, action.name, action.effect, outcome)
         if action.tells and outcome.done:
             await self._notice(connection, incident, NO_NEWS, f"{action.name} is one of its actions")
@@ -113,13 +113,13 @@ class Escalation:
         after: float = 0.0,
         level: int = 0,
     ) -> None:
-        """Plan a message to the administrator; a second one of the same kind and level is none."""
+        """Plan a message to the administrator; a second one of the same kind and level has no effect."""
         if incident.severity in ESCALATED:
             step = Step(policy.notice(kind), level, after, why)
             await escalation_steps.plan(connection, [(incident.id, 0, step)])
 
     async def closed(self, connection: Connection, incident: Incident) -> None:
-        """End everything that was said or silenced about an incident, in the transaction that closes it."""
+        """End all messages and silences about an incident, in the transaction that closes it."""
         await escalation_steps.cancel(connection, incident.id)
         answers = await acknowledgements.of(connection, incident.id)
         late = (self._now() - incident.opened_at).total_seconds() > self._respond(incident)
@@ -134,9 +134,9 @@ class Escalation:
     async def acknowledged(
         self, connection: Connection, incident: Incident, by: str, comment: str, silence: str | None = None
     ) -> bool:
-        """Write that somebody has it, which stops the escalation; `silence` is the id of a silence.
+        """Write that somebody acknowledged, which stops the escalation; `silence` is the id of a silence.
 
-        Returns False where the incident is not open any more.
+        Return False if the incident is no longer open.
         """
         done = await acknowledgements.acknowledge(connection, incident.id, by, comment, silence)
         if done:
@@ -152,14 +152,14 @@ class Escalation:
         comment: str = "",
         silence: str | None = None,
     ) -> bool:
-        """Write that nobody need be told until a time, when the escalation begins anew."""
+        """Write that nobody need be notified until a time, when the escalation starts again."""
         done = await acknowledgements.snooze(connection, incident.id, by, until, comment, silence)
         if done:
             await self._answered(connection, incident, "snoozed", by, comment, until=until)
         return done
 
     async def responded(self, connection: Connection, incident: Incident) -> None:
-        """Write and count how soon a person answered an incident, or asked for an action: the first time."""
+        """Write and count how soon a person acknowledged an incident, or asked for an action: the first time."""
         at = await incidents.respond(connection, incident.id)
         if at is None or incident.drill:
             return
@@ -181,9 +181,9 @@ class Escalation:
         await self.outgoing.annotate(connection, incident, f"{what} by {by}. {comment}".strip(), what)
 
     async def failed(self, connection: Connection, delivery: ClaimedDelivery) -> None:
-        """Tell someone over another channel where an SMS or a call failed, else the next person.
+        """Notify someone over another channel after an SMS or a call failed, else the next person.
 
-        That is the next person, too, where nothing of a step could be delivered.
+        The next person also comes if no message of a step could be delivered.
         """
         if delivery.step is None:
             return
@@ -201,13 +201,13 @@ class Escalation:
         await escalation_steps.tell_again(connection, delivery.step, _TELL_AGAIN)
 
     async def channel_fails(self, connection: Connection, outage: Outage) -> None:
-        """Tell the administrator over other channels that one fails."""
+        """Notify the administrator over other channels that one fails."""
         subject = f"{outage.channel} has failed {outage.failures} times: {outage.reason}"
         text = f"{outage.channel} to {outage.address} fails. Messages over it may not arrive."
         await self._tell_of(connection, outage, subject.replace(" 1 times", " once"), text)
 
     async def channel_is_back(self, connection: Connection, outage: Outage) -> None:
-        """Tell the administrator, over the same channels, that one works again."""
+        """Notify the administrator, over the same channels, that one works again."""
         text = f"It had failed {outage.failures} times: {outage.reason}"
         await self._tell_of(connection, outage, f"{outage.channel} works again", text)
 
@@ -225,7 +225,7 @@ class Escalation:
         await deliveries.write(connection, written)
 
     async def claim(self) -> Callable[[], Awaitable[None]] | None:
-        """Take the steps whose time has come; the transaction that takes them is all that there is to do."""
+        """Claim the due steps; the transaction that claims them does everything."""
         while await self._take_due():
             pass
         return None
@@ -236,7 +236,7 @@ class Escalation:
             return await escalation_steps.next_due(connection)
 
     async def _take_due(self) -> int:
-        """Take the steps whose time has come, and return how many there were."""
+        """Claim the due steps, and return how many there were."""
         now = self._now()
         async with self._pool.transaction() as connection:
             due = await escalation_steps.due(connection)
@@ -265,7 +265,7 @@ class Escalation:
         taken: Sequence[tuple[DueStep, Taken | None]],
         now: datetime,
     ) -> list[tuple[DueStep, Taken]]:
-        """Take what would soon reach those who are told now as the next level: they hear of all at once."""
+        """Claim what would soon reach the same people as the next level: they get all in one message."""
         levels = [due for due, one in taken if one and one.addresses and due.rule == CLIMB and due.level]
         if not levels:
             return []
