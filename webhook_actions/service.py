@@ -1,4 +1,4 @@
-"""Puts the parts of an engine together: due loops, reconciler and HTTP, started, supervised and stopped."""
+"""Wires the parts of an engine: due loops, reconciler and HTTP; starts, supervises and stops them."""
 
 import asyncio
 import logging
@@ -40,11 +40,11 @@ from webhook_actions.web.telegram import Presses
 
 log = logging.getLogger(__name__)
 
-_CONNECTIONS = 12  # each is held for a statement or a short transaction, never while a bot is waited for
+_CONNECTIONS = 12  # each is used for a statement or a short transaction, never while a bot is awaited
 _FORGET_EVERY = 60.0  # seconds
-_LOOKS_AT_ONCE = 4  # batches of incidents, so that one which waits for Prometheus holds up no other
-_SCHEMA_EVERY = 5.0  # seconds between two looks at whether a newer Nightdesk has taken over
-_STOP_SECONDS = 25.0  # a little longer than is left to an action that runs
+_LOOKS_AT_ONCE = 4  # batches of incidents, so that one which waits for Prometheus delays no other
+_SCHEMA_EVERY = 5.0  # seconds between two checks whether a newer Nightdesk has taken over
+_STOP_SECONDS = 25.0  # a little longer than a running action has
 
 Task = Callable[[], Awaitable[None]]
 
@@ -130,9 +130,8 @@ async def running(
 ) -> AsyncIterator[FastAPI]:
     """Run an engine while the context lasts, and give its application.
 
-    It works on the database that settings name, else on the `embedded` one.
-
-    Raises DatabaseError, and OSError for a secret that cannot be read.
+    It uses the database in the settings, else the `embedded` one. Raises DatabaseError, and OSError for an
+    unreadable secret.
     """
     async with AsyncExitStack() as stack:
         pool = await _pool(settings, embedded, stack)

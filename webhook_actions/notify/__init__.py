@@ -1,4 +1,4 @@
-"""Words to people: what a channel is given, and the channels by name, a file each."""
+"""The interface of a channel, and the channels by name, a file each."""
 
 from collections.abc import Callable, Mapping
 
@@ -11,7 +11,7 @@ from webhook_actions.outcome import Outcome
 
 __all__ = ["APPRISE", "CHANNELS", "Message", "send"]
 
-# Each sends one message to one address, and says whether trying again makes sense; it knows of no retries.
+# Each sends one message to one address, and says whether a retry makes sense; it does not retry itself.
 CHANNELS: Mapping[str, Callable[[Settings, str, Message], Outcome]] = {
     "email": mail.send,
     "telegram": telegram.send,
@@ -23,7 +23,7 @@ CHANNELS: Mapping[str, Callable[[Settings, str, Message], Outcome]] = {
 
 
 def send(settings: Settings, channel: str, address: str, message: Message) -> Outcome:
-    """Send over a channel; a secret file that cannot be read is an outcome that names it."""
+    """Send over a channel; an unreadable secret file is an outcome that names it."""
     try:
         return CHANNELS[channel](settings, address, message)
     except (OSError, UnicodeDecodeError) as error:

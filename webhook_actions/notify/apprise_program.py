@@ -1,6 +1,6 @@
-"""Sends one message by Apprise, as a process of its own: told on stdin, it answers on stdout.
+"""Sends one message by Apprise, as a separate process: input on stdin, result on stdout.
 
-A thread that waits for a service which never ends its answer cannot be ended; a process can. It imports
+A thread that waits for a service which never finishes its answer cannot be ended; a process can. It imports
 nothing of Nightdesk, so that it starts in a second.
 """
 
@@ -27,7 +27,7 @@ def main() -> None:
     if not isinstance(service, apprise.NotifyBase):
         json.dump({"service": None}, sys.stdout)
         return
-    service.overflow_mode = apprise.OverflowMode.TRUNCATE  # what is too long is cut, not refused
+    service.overflow_mode = apprise.OverflowMode.TRUNCATE  # too long texts are cut, not refused
     wait = _noting_waits()
     capture = apprise.LogCapture(level=logging.WARNING, fmt="%(message)s")  # type: ignore[no-untyped-call]  # theirs
     with capture as said:
@@ -39,7 +39,7 @@ def main() -> None:
 
 
 def _service(url: str, actions: list[dict[str, Any]]) -> Any:  # noqa: ANN401 - theirs
-    """Return what sends to a URL, with the buttons where it is ntfy's and has none of its own."""
+    """Return the object that sends to a URL, with the buttons if it is ntfy's and has none of its own."""
     service = apprise.Apprise.instantiate(url, suppress_exceptions=True)
     if not isinstance(service, NotifyNtfy) or not actions or "actions=" in url:
         return service
@@ -50,7 +50,7 @@ def _service(url: str, actions: list[dict[str, Any]]) -> Any:  # noqa: ANN401 - 
 
 
 def _noting_waits() -> dict[str, str]:
-    """Return what holds, as `seconds`, for how long the service asked to be left alone; Apprise drops it."""
+    """Return an object whose `seconds` is the wait that the service requested; Apprise drops it."""
     noted: dict[str, str] = {}
     send = requests.Session.send
 

@@ -1,4 +1,4 @@
-"""Any service that Apprise knows: a contact's `apprise_files` each hold the URL of one, which is a secret."""
+"""Any service of Apprise: a contact's `apprise_files` each hold the URL of one, which is a secret."""
 
 import json
 import re
@@ -15,7 +15,7 @@ from webhook_actions.notify.message import Message
 from webhook_actions.outcome import Outcome, Result
 
 _PROGRAM = Path(__file__).with_name("apprise_program.py")
-_SECONDS = 30.0  # for the start of the program and all that it does
+_SECONDS = 30.0  # for the program's start and all its work
 _HARMLESS = 3  # characters of a URL's part that may be shown
 _LONGEST = 300
 
@@ -39,7 +39,7 @@ def send(settings: Settings, address: str, message: Message) -> Outcome:
             "actions": _ntfy_buttons(settings, message),
         }
     )
-    # -P: of the program's own directory nothing is imported in place of Python's modules.
+    # -P: nothing in the program's own directory replaces Python's modules.
     command = [sys.executable, "-P", str(_PROGRAM)]
     try:
         ended = subprocess.run(command, input=told, capture_output=True, text=True, timeout=_SECONDS)
@@ -53,7 +53,7 @@ def send(settings: Settings, address: str, message: Message) -> Outcome:
         return Outcome.failed(known, cause=SETTINGS)
     if answer["done"]:
         return Outcome.ok(f"{answer['service']} took it")
-    # Any part of the URL may be its secret: which, only the service knows.
+    # Any part of the URL may be its secret; only the service knows.
     parts = sorted(re.split(r"[/:@?&=,]", url), key=len, reverse=True)
     said = " ".join(answer["said"].split())
     detail = redacted(said, (url, *(part for part in parts if len(part) > _HARMLESS)))
@@ -62,7 +62,7 @@ def send(settings: Settings, address: str, message: Message) -> Outcome:
 
 
 def _ntfy_buttons(settings: Settings, message: Message) -> list[dict[str, object]]:
-    """Return what ntfy shows below a message about one incident: the page, and answers by its signed link.
+    """Return ntfy's buttons below a message about one incident: the page, and answers by its signed link.
 
     https://docs.ntfy.sh/publish/#action-buttons: three at most.
     """

@@ -1,4 +1,4 @@
-"""The buttons below a Telegram message: what each says and does, signed for its chat, for a while."""
+"""The buttons below a Telegram message: their text and act, signed for the chat, for a limited time."""
 
 import hmac
 from collections.abc import Iterable
@@ -11,12 +11,12 @@ from stack.settings.roles import Right
 from webhook_actions.notify.links import LinkError, Links
 
 _PURPOSE = "telegram button"
-ALL = 0  # instead of an incident's number: all that the message below which it is told of
-SNOOZE = 3600.0  # seconds that the button, the key of a phone and ntfy snooze for
+ALL = 0  # instead of an incident's number: all incidents of the message
+SNOOZE = 3600.0  # seconds of a snooze by a button, a phone's key or ntfy
 
 
 class Act(StrEnum):
-    """What a button does, in the one letter that Telegram's 64 bytes have for it."""
+    """What a button does, as one letter, because Telegram has room for 64 bytes."""
 
     ACKNOWLEDGE = "a"
     SNOOZE = "s"
@@ -41,14 +41,14 @@ _SAYS_OF_ALL = {Act.ACKNOWLEDGE: "Acknowledge all", Act.SNOOZE: "Snooze all 1 h"
 
 @dataclass(frozen=True)
 class Press:
-    """What a button asks for, about which incident, or ALL."""
+    """A button's act, and its incident, or ALL."""
 
     act: Act
     incident: int
 
 
 Keyboard = dict[str, list[list[dict[str, str]]]]
-"""An inline keyboard as Telegram takes it: rows of buttons."""
+"""An inline keyboard in Telegram's form: rows of buttons."""
 
 
 class Buttons:
@@ -66,7 +66,10 @@ class Buttons:
         return {"inline_keyboard": [row for row in (answers, *([one] for one in made.values())) if row]}
 
     def read(self, data: str, chat: int, now: datetime) -> Press:
-        """Return what a button asks for. Raises LinkError for one not made here for that chat, or too old."""
+        """Return the act of a button.
+
+        Raises LinkError if it was not made here for that chat, or is too old.
+        """
         payload, _, mac = data.rpartition(".")
         ours = data.isascii() and hmac.compare_digest(mac, self._mac(payload, chat))
         if not ours:

@@ -1,4 +1,4 @@
-"""Asks each channel whether it would take a message, and sends none."""
+"""Asks each channel whether it would accept a message, and sends none."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -15,11 +15,11 @@ _EMPTY = (
     "no_text",
     "invalid_payload",
     "missing_text_or_fallback_or_attachments",
-)  # of a webhook that is there
+)  # the answer of an existing webhook
 
 
 def check_channels(settings: Settings) -> Iterator[tuple[str, str, str]]:
-    """Yield (channel, what was asked, what became of it) for each configured channel."""
+    """Yield (channel, question, result) for each configured channel."""
     channels = settings.channels
     if channels.email.enabled:
         yield "email", channels.email.host, _said(partial(mail.log_in, settings))
@@ -41,7 +41,7 @@ def check_channels(settings: Settings) -> Iterator[tuple[str, str, str]]:
 def _said(asks: Callable[[], Outcome]) -> str:
     try:
         outcome = asks()
-    except OSError as error:  # a secret that cannot be read
+    except OSError as error:  # an unreadable secret
         return f"failed: {error.filename}: {error.strerror}"
     return VALID if outcome.done else f"failed: {outcome.detail}"
 

@@ -1,4 +1,4 @@
-"""Sends deliveries: claims what is due, sends it in threads of its own, writes how it ended."""
+"""Sends deliveries: claims due ones, sends them in its own threads, writes how it ended."""
 
 import asyncio
 import logging
@@ -24,10 +24,10 @@ from webhook_actions.store.deliveries import ClaimedDelivery, Open
 
 log = logging.getLogger(__name__)
 
-_RENEWALS = 4  # of a lease before it ends: some may be late
-_WRITE_AGAIN = 0.5  # seconds between two tries to write how sending ended
+_RENEWALS = 4  # seconds before a lease ends: a renewal may be late
+_WRITE_AGAIN = 0.5  # seconds between two attempts to write the result
 _STILL = "you were notified, and nobody has answered yet"
-_SILENCE_POLICY = {"retries": 8, "pause": 4.0}  # for some hours
+_SILENCE_POLICY = {"retries": 8, "pause": 4.0}  # retries for some hours
 _PROGRAMS = {
     WEBHOOK: webhooks.send,
     GRAFANA: grafana.send,
@@ -38,12 +38,12 @@ _PROGRAMS = {
 
 
 class Sender:
-    """Sends what is due. A crash between sending and writing so sends a delivery once more."""
+    """Sends due deliveries. A crash between sending and writing sends a delivery twice."""
 
     def __init__(
         self, settings: Settings, pool: Pool, metrics: Metrics, people: People, links: Links
     ) -> None:
-        """`people` hear, in its transaction, of each delivery that will not be tried again."""
+        """`people` are notified, in its transaction, of each delivery that is given up."""
         self._settings = settings
         self._pool = pool
         self._metrics = metrics
@@ -53,13 +53,13 @@ class Sender:
         self.at_once = self._in_flight.at_once
         self._threads = ThreadPoolExecutor(
             self.at_once + receipts.AT_ONCE, thread_name_prefix="deliveries"
-        )  # started when needed: as many as may wait, so that none waits for another channel
+        )  # threads start when needed: as many as may wait, so that none waits for another channel
         self.receipts = Receipts(settings, pool, metrics, people, self._threads)
         self._lease = float(settings.webhook_actions.heartbeat)
-        self._database_away = -math.inf  # when it last was
+        self._database_away = -math.inf  # the time of the last one
 
     async def claim(self) -> Callable[[], Awaitable[None]] | None:
-        """Claim what is due to one address, over a channel that has room, and return what sends it."""
+        """Claim due deliveries to one address, over a channel that has room, and return their sender."""
         async with self._reaching() as connection:
             batch = await deliveries.claim(connection, self._lease, self._open())
         if not batch:
@@ -73,7 +73,7 @@ class Sender:
             return await deliveries.next_due(connection, self._open())
 
     def _open(self) -> Open:
-        # After an outage of the database whoever is alive writes what it sent, before others take that over.
+        # After an outage of the database a living process writes its results before others claim its rows.
         returned = asyncio.get_running_loop().time() - self._database_away
         return self._in_flight.open(interrupted=returned > self._lease)
 
@@ -87,13 +87,13 @@ class Sender:
             raise
 
     def close(self) -> None:
-        """Begin nothing more."""
+        """Start nothing more."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def _deliver(self, batch: list[ClaimedDelivery]) -> None:
-        """Send deliveries to one address as one message, and write what came of each.
+        """Send deliveries to one address as one message, and write the result of each.
 
-        They are this process's for as long as that takes: another takes over within a lease of its death.
+        They belong to this process meanwhile; another takes over within a lease of its death.
         """
         try:
             sending = asyncio.ensure_future(self._send_and_record(batch))
@@ -142,7 +142,7 @@ class Sender:
             return await self._in_thread(lambda: send(self._settings, first.channel, first.address, message))
         except GONE:
             raise
-        except Exception as error:  # one that no channel foresaw must not stop the others
+        except Exception as error:  # an error that no channel foresaw must not stop the others
             log.exception("a message could not be sent", extra={"channel": first.channel})
             return Outcome.retry(f"raised {type(error).__name__}", cause="defect")
 
@@ -164,9 +164,9 @@ class Sender:
         return await self._in_thread(draw_and_send)
 
     async def _told(self, batch: Sequence[ClaimedDelivery]) -> list[IncidentNotice]:
-        """Return what a message tells of, an incident once; a contact's own link with each.
+        """Return the incidents of a message, each once, with the contact's own link.
 
-        One that insists tells also, at its end, of what its address has not answered before.
+        A message that insists also contains, at its end, the address's earlier unanswered incidents.
         """
         wanted = {one.incident: (one.contact, one.why or "") for one in batch if one.incident is not None}
         news = len(wanted)
@@ -216,9 +216,9 @@ class Sender:
     async def _note(
         self, connection: Connection, one: ClaimedDelivery, outcome: Outcome, *, final: bool
     ) -> None:
-        """Note whether a channel works, and tell people over the others when that changes."""
+        """Record whether a channel works, and notify people over the others when that changes."""
         if one.channel not in CHANNELS:
-            return  # of what only programs miss, the metric and its alert tell
+            return  # a metric and its alert report what only programs miss
         if outcome.done:
             if ended := await outages.ended(connection, one.channel, one.address):
                 await self._people.channel_is_back(connection, ended)
@@ -247,6 +247,6 @@ class Sender:
 
 
 def _line(delivery: ClaimedDelivery, outcome: Outcome) -> tuple[str, str]:
-    """Return the timeline's kind and text of whether someone was told, without the address."""
+    """Return kind and text of the timeline entry about a notification, without the address."""
     text = f"{delivery.contact} over {delivery.channel}"
     return ("told", text) if outcome.done else ("not_told", f"{text}: {outcome.detail}")

@@ -1,4 +1,4 @@
-"""One request to someone else's service, and what its answer means for trying again."""
+"""One request to another service, and what its answer means for retries."""
 
 from collections.abc import Callable
 from urllib.parse import urlsplit
@@ -8,14 +8,14 @@ from webhook_actions.outcome import Outcome, Result
 
 REFUSED, TIMEOUT, UNREACHABLE, SETTINGS = "refused", "timeout", "unreachable", "settings"
 
-_AGAIN = (408, 425, 429)  # of the refusals, those that say "later"
-_LONGEST = 300  # characters of an answer that an outcome keeps
-LONGEST_WAIT = 900.0  # seconds: whoever asks to be left alone for longer is asked again all the same
+_AGAIN = (408, 425, 429)  # the refusals that mean "later"
+_LONGEST = 300  # characters of an answer that an outcome stores
+LONGEST_WAIT = 900.0  # seconds: a longer requested pause is not obeyed
 _NO_ADDRESS = "its address is not one"
 
 
 def for_now(status: int) -> bool:
-    """Return whether a refusal with this status may be none later."""
+    """Return whether a later request may succeed after a refusal with this status."""
     return status in _AGAIN or status >= 500
 
 
@@ -28,7 +28,9 @@ def send_to(
     again: Callable[[int], bool] = for_now,
     receipt: Callable[[Answer], str] = lambda answer: "",
 ) -> Outcome:
-    """Ask and return done, retry or failed; the outcome holds no secret, nor the URL, which may be one."""
+    """Send a request and return done, retry or failed; the outcome contains no secret, nor the URL, which may
+    be one.
+    """
     try:
         answer = ask(request)
     except NoAnswer as error:
@@ -48,19 +50,19 @@ def send_to(
 
 
 def retry_after(answer: Answer) -> float | None:
-    """Return the seconds that a refusal asks to be left alone for: by its header, or as Telegram says it."""
+    """Return the pause in seconds that a refusal requests: by its header, or in Telegram's way."""
     if answer.retry_after is not None:
         return min(answer.retry_after, LONGEST_WAIT)
     return seconds(field("parameters", "retry_after")(answer))
 
 
 def seconds(told: str) -> float | None:
-    """Return seconds as a service writes them, at most LONGEST_WAIT; None where it is no number."""
+    """Return a service's number of seconds, at most LONGEST_WAIT; None if it is no number."""
     return min(float(told), LONGEST_WAIT) if told.isascii() and told.isdigit() else None
 
 
 def field(*names: str) -> Callable[[Answer], str]:
-    """Return a reader of a field within a JSON answer, else of nothing."""
+    """Return a reader of a field in a JSON answer; it returns '' without one."""
 
     def read(answer: Answer) -> str:
         try:
@@ -75,7 +77,7 @@ def field(*names: str) -> Callable[[Answer], str]:
 
 
 def field_or_text(name: str) -> Callable[[Answer], str]:
-    """Return a reader of the field of a JSON answer that holds the reason, else of the answer's text."""
+    """Return a reader of the reason in a JSON answer, or of the answer's text."""
     return lambda answer: field(name)(answer) or answer.text
 
 

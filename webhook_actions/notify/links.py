@@ -1,4 +1,4 @@
-"""Signed links in the engine's own messages: their recipient may see one incident and acknowledge it."""
+"""Signed links in the engine's messages: their recipient may see one incident and acknowledge it."""
 
 import base64
 import binascii
@@ -14,12 +14,12 @@ _MAC_BYTES = 16
 
 
 class LinkError(ValueError):
-    """A link that was not made here, or whose time is over; the message says which and the way out."""
+    """A forged or expired link. The message says which, and what to do."""
 
 
 @dataclass(frozen=True)
 class Invitation:
-    """What a link allows: whom it was sent to, about which incident, until when."""
+    """What a link allows: its recipient, its incident, its expiry."""
 
     incident: int
     contact: str
@@ -36,13 +36,13 @@ class Links:
         self._valid = settings.escalation.link_valid_for
 
     def url(self, incident: int, contact: str, now: datetime) -> str:
-        """Return the address by which a contact may see an incident, and by a POST acknowledge it."""
+        """Return the URL on which a contact may see an incident, and by a POST acknowledge it."""
         until = int(now.timestamp() + self._valid)
         payload = _encoded(f"{incident} {until} {contact}".encode())
         return f"{self._page}/i/{payload}.{self.mac(payload)}"
 
     def read(self, token: str, now: datetime) -> Invitation:
-        """Return what the last part of a link's path says. Raises LinkError."""
+        """Return the content of a link's last part. Raises LinkError."""
         payload, _, mac = token.partition(".")
         if not hmac.compare_digest(mac.encode(), self.mac(payload).encode()):
             raise LinkError("another Nightdesk made this link, or the act token has changed since")

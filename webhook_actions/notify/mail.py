@@ -17,20 +17,20 @@ from webhook_actions.notify.http import REFUSED, SETTINGS, TIMEOUT, UNREACHABLE,
 from webhook_actions.notify.message import Message
 from webhook_actions.outcome import Outcome, Result
 
-IMPLICIT_TLS = 465  # of this port Alertmanager, too, knows that it speaks TLS from the first byte
-# A server may think for a while at each of a dozen steps. Given up in the midst, the mail might come twice.
+IMPLICIT_TLS = 465  # on this port Alertmanager, too, uses TLS from the first byte
+# A server may take long for each of a dozen steps. An attempt that is given up in between may arrive twice.
 _TIMES = 4
 _LEAST = 0.05  # seconds for an address of a server that has many
 _LONGEST = 300  # characters of an answer that an outcome keeps
 
 
 class _Connection(smtplib.SMTP):
-    """A connection that is cut once its time is over; `said` is the server's answer to the text."""
+    """A connection that is cut when its time is over; `said` is the server's answer to the text."""
 
     def __init__(self, config: Email) -> None:
         super().__init__(timeout=config.timeout)
         self._config, self._ends = config, time.monotonic() + _TIMES * config.timeout
-        self._host = config.host  # by which smtplib checks the certificate
+        self._host = config.host  # smtplib checks the certificate with it
         self._line: socket.socket | None = None
         self._timer: threading.Timer | None = None
         self.late = False
@@ -38,7 +38,7 @@ class _Connection(smtplib.SMTP):
 
     def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
         plain = self._reach(host, port, timeout)
-        self._line = plain.dup()  # the same connection, whoever wraps or closes the other
+        self._line = plain.dup()  # the same connection for everyone who wraps or closes it
         self._timer = threading.Timer(max(self._ends - time.monotonic(), 0), self._cut)
         self._timer.daemon = True
         self._timer.start()
@@ -69,19 +69,19 @@ class _Connection(smtplib.SMTP):
         raise OSError(f"{host} has no address")
 
     def data(self, msg: Any) -> tuple[int, bytes]:  # noqa: ANN401 - smtplib's
-        """Send the text, and keep the answer."""
+        """Send the text, and store the answer."""
         code, said = super().data(msg)
         self.said = f"{code} {' '.join(said.decode(errors='replace').split())}"[:_LONGEST]
         return code, said
 
     def _cut(self) -> None:
         self.late = True
-        with contextlib.suppress(OSError):  # it has ended by itself
+        with contextlib.suppress(OSError):  # it has ended already
             if self._line:
                 self._line.shutdown(socket.SHUT_RDWR)
 
     def leave(self) -> None:
-        """End. Whatever a server says to that, it has taken the mail or it has not."""
+        """End the session. The server's answer to that no longer matters."""
         with contextlib.suppress(OSError, smtplib.SMTPException):
             self.quit()
         self.drop()
@@ -96,7 +96,7 @@ class _Connection(smtplib.SMTP):
 
 
 def send(settings: Settings, address: str, message: Message) -> Outcome:
-    """Send a mail; refusals that SMTP calls permanent (5xx) are final. The receipt is the server's answer."""
+    """Send a mail; SMTP's permanent refusals (5xx) are final. The receipt is the server's answer."""
     config = settings.channels.email
     mail = _mail(config, address, message)
     return _talk(config, lambda server: server.send_message(mail))
@@ -148,7 +148,7 @@ def _broken(server: _Connection, config: Email, error: Exception) -> Outcome:
 
 
 def _mail(config: Email, address: str, message: Message) -> EmailMessage:
-    """Return the mail: text, for who can show it the HTML with its images inside, and the files."""
+    """Return the mail: text, HTML with its images inside, and the files."""
     mail = EmailMessage()
     mail["Subject"] = " ".join(message.subject.split())  # a header has one line
     mail["From"], mail["To"] = config.from_, address

@@ -1,4 +1,4 @@
-"""What people are told of incidents: long for mail and chats, short for SMS, and what a phone says."""
+"""The text of messages about incidents: long for mail and chats, short for SMS, spoken for a phone."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,14 +10,14 @@ from webhook_actions.notify.truncate import cut
 from webhook_actions.store.incidents import Incident
 from webhook_actions.store.runs import Run
 
-_SHORT = 480  # characters of an SMS, three of its parts; its link is never cut
-_WHOLE = 5  # incidents that a message tells in full; of the others it has a line each
+_SHORT = 480  # characters of an SMS, which is three parts; its link is never cut
+_WHOLE = 5  # incidents that a message describes in full; each other one has a line
 _SPOKEN = 3  # incidents that a call names; the others are counted
 
 
 @dataclass(frozen=True)
 class Attachment:
-    """A file that goes along with a message."""
+    """A file that is sent with a message."""
 
     name: str
     kind: str  # its media type
@@ -25,15 +25,15 @@ class Attachment:
 
     @property
     def cid(self) -> str:
-        """By which the HTML of a mail names it."""
+        """The name of the file in a mail's HTML."""
         return f"{self.name}@nightdesk"
 
 
 @dataclass(frozen=True)
 class Message:
-    """The same in four lengths; a report also as HTML with its images, and as files.
+    """The same message in four lengths; a report also as HTML with its images, and as files.
 
-    `incidents` are those that it tells of, and `link` is the signed one of the first, by which to answer.
+    `incidents` are its incidents; `link` is the signed link of the first, for an answer.
     """
 
     subject: str
@@ -41,7 +41,7 @@ class Message:
     short: str
     spoken: str
     incidents: tuple[int, ...] = ()
-    contact: str = ""  # whom it is for
+    contact: str = ""  # the recipient
     link: str = ""
     html: str | None = None
     images: tuple[Attachment, ...] = ()
@@ -50,7 +50,7 @@ class Message:
 
 @dataclass(frozen=True)
 class IncidentNotice:
-    """One incident as someone is told of it: what was tried, why it is them, and the link that is theirs."""
+    """One incident for one recipient: what was tried, why they are notified, and their link."""
 
     incident: Incident
     runs: Sequence[Run]
@@ -127,7 +127,7 @@ def _clock(settings: Settings, at: datetime) -> str:
 
 
 def _linked(text: str, link: str) -> str:
-    """Return a text for an SMS with its link, which is left out where it would leave no room."""
+    """Return a text for an SMS with its link, which is left out if it would leave no room."""
     if len(link) > _SHORT // 2:
         return cut(text, _SHORT)
     return f"{cut(text, _SHORT - len(link) - 1)}\n{link}"

@@ -1,4 +1,4 @@
-"""Asks whether an SMS or a call arrived, until that is known; what did not arrive has failed."""
+"""Asks whether an SMS or a call arrived, until that is known; otherwise it has failed."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -16,33 +16,35 @@ from webhook_actions.store.deliveries import ClaimedDelivery
 from webhook_actions.store.outages import Outage
 from webhook_actions.store.receipts import DELIVERED, UNDELIVERED, UNKNOWN, Sent
 
-ASKED = ("sms", "phone")  # channels of which it can be asked whether a message arrived
+ASKED = ("sms", "phone")  # channels that report whether a message arrived
 FIRST = 2.0  # seconds from sending to the first question
 AT_ONCE = 8  # questions at a time
-UNANSWERED = "unanswered"  # the cause of a call that nobody took: the channel is well
+UNANSWERED = "unanswered"  # the cause of an unanswered call: the channel works
 _SOON, _LATER = 3.0, 15.0  # seconds between two questions, within the first minute and after it
 _MINUTE = 60.0
-_STUCK = 45.0  # seconds after which what Twilio itself still holds has failed: the next hears of it within 60
-_PATIENCE = 300.0  # seconds after which nobody will know
+# seconds after which a message that Twilio still holds has failed, so that the next person hears of it within
+# 60
+_STUCK = 45.0
+_PATIENCE = 300.0  # seconds after which the result stays unknown
 _WRITING = 10.0  # seconds beyond the time-out until another process asks
 
 
 class People(Protocol):
-    """Who hears of what does not arrive, in the transaction that writes it."""
+    """Who is notified of an undelivered message, in the transaction that records it."""
 
     async def failed(self, connection: Connection, delivery: ClaimedDelivery) -> None:
-        """Pass on what was not delivered."""
+        """Pass on an undelivered message."""
 
     async def channel_fails(self, connection: Connection, outage: Outage) -> None:
-        """Tell that a channel fails, over others."""
+        """Notify that a channel fails, over others."""
 
     async def channel_is_back(self, connection: Connection, outage: Outage) -> None:
-        """Tell that a channel works again."""
+        """Notify that a channel works again."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is known: whether it arrived, None where to ask again in `after` seconds."""
+    """The result: whether it arrived; None to ask again in `after` seconds."""
 
     arrived: str | None
     detail: str = ""
@@ -57,7 +59,7 @@ _HELD = ("accepted", "scheduled", "queued", "sending")
 
 
 def judged(status: Status, age: float) -> Verdict:
-    """Return what a status means `age` seconds after sending."""
+    """Return the meaning of a status `age` seconds after sending."""
     said = f"Twilio says {status.word}" + (f" ({status.reason})" if status.reason else "")
     if status.word in _ARRIVED:
         return Verdict(DELIVERED, said)
@@ -75,7 +77,7 @@ def judged(status: Status, age: float) -> Verdict:
 
 
 class Receipts:
-    """Asks for receipts. Whoever dies meanwhile is followed by another once its time is over."""
+    """Asks for receipts. When a process dies, another takes over after the lease."""
 
     def __init__(
         self, settings: Settings, pool: Pool, metrics: Metrics, people: People, threads: Executor
@@ -89,13 +91,13 @@ class Receipts:
         self._lease = max(float(channels.sms.timeout), float(channels.phone.timeout)) + _WRITING
 
     async def claim(self) -> Callable[[], Awaitable[None]] | None:
-        """Claim what is to be asked of now, and return what asks."""
+        """Claim the due receipts, and return the function that asks for them."""
         async with self._pool.connection() as connection:
             batch = await receipts.claim(connection, self._lease)
         return (lambda: self._ask(batch)) if batch else None
 
     async def next_due(self) -> float | None:
-        """Return the seconds until something is to be asked."""
+        """Return the seconds until a receipt is due."""
         async with self._pool.connection() as connection:
             return await receipts.next_due(connection)
 

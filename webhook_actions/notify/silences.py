@@ -33,7 +33,7 @@ async def make(settings: Settings, incident: Incident, by: str, comment: str, un
 
 
 def lift(settings: Settings, delivery: Delivery) -> Outcome:
-    """End the silence that a delivery names; one that has ended is fine."""
+    """End the silence that a delivery names; an ended one is no error."""
     alertmanager = Alertmanager(settings.services.alertmanager.urls, settings.web)
     try:
         asyncio.run(alertmanager.lift(delivery.address))

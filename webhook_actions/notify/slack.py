@@ -7,11 +7,11 @@ from webhook_actions.notify.message import Message
 from webhook_actions.notify.truncate import fitting
 from webhook_actions.outcome import Outcome
 
-_LONGEST = 8000  # characters: Slack takes 40,000, of which one that is written out is five
+_LONGEST = 8000  # characters: Slack takes 40,000, and an escaped character is up to five
 
 
 def send(settings: Settings, address: str, message: Message) -> Outcome:
-    """Send to a Slack channel, as text in which nothing is formatting, a link or a mention."""
+    """Send to a Slack channel, as plain text without formatting, links or mentions."""
     config = settings.channels.slack
     if config.url_file is None:
         return Outcome.failed("slack: channels.slack.url_file is not set", cause=SETTINGS)
@@ -27,5 +27,5 @@ def send(settings: Settings, address: str, message: Message) -> Outcome:
 
 
 def _plain(text: str) -> str:
-    """Write out the three characters that Slack reads as markup."""
+    """Escape the three characters that Slack reads as markup."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

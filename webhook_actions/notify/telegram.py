@@ -1,4 +1,4 @@
-"""A Telegram bot's messages, as plain text: names may hold what its markups would take for formatting."""
+"""A Telegram bot's messages, as plain text, because names may contain markup characters."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -14,11 +14,11 @@ from webhook_actions.notify.message import Attachment, Message
 from webhook_actions.notify.truncate import cut, fitting
 from webhook_actions.outcome import Outcome
 
-_LONGEST, _CAPTION = 4096, 1024  # characters that Telegram takes of a message, and below a file
+_LONGEST, _CAPTION = 4096, 1024  # the longest message, and the longest caption of a file, in characters
 
 
 def send(settings: Settings, address: str, message: Message) -> Outcome:
-    """Send to a chat, by its number or `@channel`; the first file with the text below it, as one message.
+    """Send to a chat, by its number or `@channel`; the text is the first file's caption.
 
     The receipt is the message's id in the chat.
     """
@@ -46,9 +46,9 @@ def send(settings: Settings, address: str, message: Message) -> Outcome:
 
 
 def words(settings: Settings, chat: int | str, message: Message) -> dict[str, object]:
-    """Return text and buttons of a message; none in a public `@channel`, which anybody may read and press.
+    """Return text and buttons of a message; no buttons in a public `@channel`, which anybody may read.
 
-    Raises OSError for a token that signs them and cannot be read.
+    Raises OSError if the token that signs them is unreadable.
     """
     said: dict[str, object] = {"text": fitting(message.text, _LONGEST)}
     name = None if isinstance(chat, str) else of_chat(settings, chat, chat, closed=True)

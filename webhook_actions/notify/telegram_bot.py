@@ -1,4 +1,4 @@
-"""A Telegram bot that is asked what people pressed and wrote, and that answers them."""
+"""A Telegram bot that receives what people press and write, and answers them."""
 
 from typing import Any, Literal
 
@@ -9,29 +9,30 @@ from stack.settings import Settings
 from webhook_actions.notify.http import field, redacted, retry_after
 from webhook_actions.notify.truncate import cut, units
 
-_WAIT = 10  # seconds that Telegram holds an answer back while nothing is pressed
-_PATIENCE = 10.0  # seconds at most for any answer: another engine takes over soon after one that died
-_TOAST = 200  # characters of what is shown above the chat
-_BRIEF = 100  # characters that are read before they vanish; more stays until it is confirmed
+_WAIT = 10  # seconds for which Telegram delays its answer while nothing happens
+_PATIENCE = 10.0  # the longest seconds for any answer: another engine takes over soon after one dies
+_TOAST = 200  # characters of a notice above the chat
+# characters that a person can read before the notice vanishes; a longer one stays until confirmed
+_BRIEF = 100
 _LONGEST = 4096
-_TOO_OLD = 400  # what is answered of a press that was waited for too long
+_TOO_OLD = 400  # the error for a press that waited too long
 
 
 class Chat(BaseModel):
-    """Where something was pressed or written."""
+    """The chat of a press or message."""
 
     id: int
     type: Literal["private", "group", "supergroup", "channel"]
-    username: str = ""  # by which anybody finds a group or a channel
+    username: str = ""  # the name by which anybody finds a group or channel
 
     @property
     def is_closed(self) -> bool:
-        """Whether only who was asked in can be there, and write."""
+        """Whether only invited people are in the chat."""
         return self.type in ("group", "supergroup") and not self.username
 
 
 class User(BaseModel):
-    """Who pressed or wrote, by the names that they give themselves."""
+    """The sender, by the names that they chose."""
 
     id: int
     first_name: str = ""
@@ -39,7 +40,7 @@ class User(BaseModel):
 
 
 class TelegramMessage(BaseModel):
-    """A message; of an old one Telegram tells no text."""
+    """A message; Telegram omits the text of an old one."""
 
     message_id: int
     chat: Chat
@@ -48,13 +49,13 @@ class TelegramMessage(BaseModel):
 
     @property
     def command(self) -> str:
-        """The command that it is: /open, also where it is said to one bot of a group; '' for none."""
+        """The command, such as /open, also if it is addressed to one bot of a group; '' for none."""
         first = self.text.split(maxsplit=1)[0] if self.text.strip() else ""
         return first.partition("@")[0] if first.startswith("/") else ""
 
 
 class Callback(BaseModel):
-    """A button that was pressed."""
+    """A button press."""
 
     id: str
     user: User = Field(alias="from")
@@ -63,14 +64,14 @@ class Callback(BaseModel):
 
 
 class Update(BaseModel):
-    """One thing that Telegram tells."""
+    """One update of Telegram."""
 
     callback_query: Callback | None = None
     message: TelegramMessage | None = None
 
 
 class Refusal(Exception):
-    """What Telegram answered instead; the text says why."""
+    """Telegram's refusal; the text says why."""
 
     def __init__(self, status: int, text: str, wait: float | None) -> None:
         super().__init__(f"Telegram answered {status}: {text}")
@@ -79,7 +80,10 @@ class Refusal(Exception):
 
 
 class Bot:
-    """The bot of the settings. Each call raises NoAnswer and Refusal, the first also OSError of its token."""
+    """The bot in the settings.
+
+    Each call raises NoAnswer and Refusal, the first also OSError for its token.
+    """
 
     def __init__(self, settings: Settings) -> None:
         """Raises OSError for a token that cannot be read."""
@@ -90,10 +94,10 @@ class Bot:
         self._api = f"{str(config.api_url).rstrip('/')}/bot{self._token}"
         self._timeout = min(float(config.timeout), _PATIENCE)
         self.number = self._token.partition(":")[0]
-        self.longest = _WAIT + self._timeout  # seconds that asking takes
+        self.longest = _WAIT + self._timeout  # seconds of a request
 
     async def updates(self, offset: int | None) -> list[dict[str, Any]]:
-        """Return what was pressed or written from an update on, once there is something, else nothing."""
+        """Return the updates from a number on; wait for a while if there are none."""
         wanted: dict[str, object] = {"timeout": _WAIT, "allowed_updates": ["callback_query", "message"]}
         if offset is not None:
             wanted["offset"] = offset
@@ -112,7 +116,7 @@ class Bot:
         return True
 
     async def edit(self, place: TelegramMessage, line: str, keyboard: dict[str, object]) -> None:
-        """Write a line below a message, and other buttons; where its text is not told, beside it."""
+        """Add a line to a message, and other buttons; if its text is unknown, send a message beside it."""
         if not place.text:
             await self.say(place.chat.id, {"text": line, "reply_markup": keyboard})
             return

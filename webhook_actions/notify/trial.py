@@ -1,8 +1,9 @@
-"""Sends a test over each channel that Nightdesk sends by itself, and says what became of it.
+"""Sends a test over each channel that Nightdesk uses itself, and reports the results.
 
-`python -m webhook_actions.notify.trial [--config FILE]` is the part of `nightdesk test-notify` that
-Alertmanager cannot do: SMS, phone, Telegram's `@channel` and Apprise. It prints a JSON object a message. With
-`--look` it sends nothing, and says for `nightdesk doctor` whether each channel would take one.
+`python -m webhook_actions.notify.trial [--config FILE]` does the part of `nightdesk test-notify` that
+Alertmanager cannot do: SMS, phone, Telegram's `@channel` and Apprise. It prints a JSON object for each
+message. With `--look` it sends nothing, and says for `nightdesk doctor` whether each channel would accept
+one.
 """
 
 import argparse
@@ -18,12 +19,12 @@ from webhook_actions.notify.message import Message
 from webhook_actions.notify.receipts import ASKED, FIRST, judged
 
 _SUBJECT = "Nightdesk reaches you by {channel}"
-_TEXT = "A test that you asked for: no bot is in trouble, and there is nothing to do."
+_TEXT = "This is the test that you asked for. No bot is in trouble, and you need not do anything."
 _WAIT = 60.0  # seconds for a receipt
 
 
 def addresses(settings: Settings) -> Iterator[tuple[str, str]]:
-    """Yield (channel, address) of what is tested: of SMS and phone the owner's numbers, else a contact's."""
+    """Yield (channel, address) of the tests: for SMS and phone the owner's numbers, else a contact's."""
     channels, contacts = settings.channels, settings.contacts.values()
     for channel in ASKED:
         config = getattr(channels, channel)
@@ -36,7 +37,7 @@ def addresses(settings: Settings) -> Iterator[tuple[str, str]]:
 
 
 def try_out(settings: Settings, channel: str, address: str, wait: float = _WAIT) -> str:
-    """Send a test and return "sent" or "delivered", else what went wrong."""
+    """Send a test and return "sent", "delivered" or the error."""
     subject = _SUBJECT.format(channel=channel)
     short = f"{subject}\n{_TEXT}"
     outcome = send(settings, channel, address, Message(subject, short, short, f"{subject}. {_TEXT}"))
@@ -54,7 +55,7 @@ def try_out(settings: Settings, channel: str, address: str, wait: float = _WAIT)
 
 
 def main() -> None:
-    """Test each and print what became of it."""
+    """Test each address and print the result."""
     parser = argparse.ArgumentParser(description=__doc__)
     add_arguments(parser)
     parser.add_argument("--look", action="store_true", help="send nothing")

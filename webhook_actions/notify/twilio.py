@@ -12,10 +12,10 @@ from webhook_actions.notify.message import Message
 from webhook_actions.notify.truncate import cut
 from webhook_actions.outcome import Outcome
 
-_SAID = 350  # characters: twice, with each written out as up to five, they are within Twilio's 4,000
-_LONGEST = 4000  # characters of TwiML that Twilio takes
+_SAID = 350  # characters: twice, with each escaped as up to five, they fit into Twilio's 4,000
+_LONGEST = 4000  # the longest TwiML, in characters
 _KEYS = "Press 1 to acknowledge, or 2 to be called again in an hour."
-_RINGS = 30  # seconds; Twilio's own 60 would be all the time in which the next is to hear of it
+_RINGS = 30  # seconds; Twilio's own 60 would use all the time until the next person must be notified
 _RESOURCES = {"sms": "Messages", "phone": "Calls"}
 
 
@@ -37,7 +37,7 @@ def call(settings: Settings, address: str, message: Message) -> Outcome:
     twiml = _twiml(message.spoken)
     if message.link and settings.channels.phone.answer_url:
         keys = _with_keys(message.spoken, answer_address(settings, message.link.rpartition("/")[2]))
-        # The words alone wake as well: an address that is too long costs the key, not the call.
+        # A call wakes people even without keys: a too long address costs the key, not the call.
         twiml = keys if len(keys) <= _LONGEST else twiml
     return _post(settings, "phone", address, {"Twiml": twiml, "Timeout": str(_RINGS)})
 

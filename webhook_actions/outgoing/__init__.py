@@ -1,4 +1,4 @@
-"""What programs are told: signed webhooks of events, and annotations in Grafana; each is a delivery."""
+"""Messages to programs: signed webhooks of events, and annotations in Grafana; each is a delivery."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ WEBHOOK, GRAFANA, DATADOG, NEWRELIC = "webhook", "grafana", "datadog", "newrelic
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happened: its family, which an endpoint chooses, its type, and what there is to know."""
+    """An event: its family, which an endpoint chooses, its type, and its data."""
 
     family: str
     type: str
@@ -29,7 +29,7 @@ class Event:
 
 
 class Outgoing:
-    """Writes events for the endpoints that want them, in the transaction of what they tell."""
+    """Writes events for the endpoints that want them, in the transaction of the change."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -38,14 +38,16 @@ class Outgoing:
         systems = settings.integrations
         self._systems = [
             name for name in (DATADOG, NEWRELIC) if getattr(systems, name).enabled
-        ]  # they want every event
+        ]  # these want every event
 
     def wants(self, family: str) -> bool:
         """Return whether anyone wants the events of a family."""
         return bool(self._systems) or any(family in endpoint.events for endpoint in self._endpoints)
 
     async def tell(self, connection: Connection, events: Sequence[Event]) -> None:
-        """Write events as `type`, `timestamp` and `data`, for endpoints that want them, and for systems."""
+        """Write events as `type`, `timestamp` and `data`, for endpoints that want them, and for other
+        systems.
+        """
         at = datetime.now(UTC)
         now = at.isoformat()
         written = [
@@ -72,7 +74,7 @@ class Outgoing:
         return newrelic.event(event.type, event.data, at)
 
     async def opened(self, connection: Connection, ids: Sequence[int]) -> None:
-        """Tell of incidents that were just opened."""
+        """Report new incidents."""
         if self.wants(ALERTS):
             found = await incidents.load(connection, ids)
             await self.tell(
@@ -80,13 +82,13 @@ class Outgoing:
             )
 
     async def incident(self, connection: Connection, incident: Incident, what: str, **more: object) -> None:
-        """Tell of a change of an incident: `incident.<what>`, among the system alerts."""
+        """Report a change of an incident: `incident.<what>`, among the system alerts."""
         await self.tell(connection, [Event(ALERTS, f"incident.{what}", _about(incident) | more, incident.id)])
 
     async def acted(
         self, connection: Connection, incident: Incident, action: str, effect: str, outcome: Outcome
     ) -> None:
-        """Tell of an action: a trading event where it touches money, else a system alert."""
+        """Report an action: as a trading event if it touches money, else as a system alert."""
         family = TRADING if effect == "money" else ALERTS
         data = _about(incident) | {"action": action, "outcome": outcome.result, "detail": outcome.detail}
         await self.tell(connection, [Event(family, "action.ended", data, incident.id)])
@@ -94,11 +96,11 @@ class Outgoing:
         await self.annotate(connection, incident, text, action)
 
     async def report(self, connection: Connection, name: str, content: Mapping[str, Any]) -> None:
-        """Tell of a performance report."""
+        """Report a finished performance report."""
         await self.tell(connection, [Event(REPORTS, "report.ready", {"report": name, **content})])
 
     async def annotate(self, connection: Connection, incident: Incident, text: str, *tags: str) -> None:
-        """Write an annotation for now in Grafana, where it is set, tagged with the bot and the alert."""
+        """Write an annotation for now in Grafana, if configured, tagged with the bot and the alert."""
         if self._grafana.enabled:
             named = [tag for tag in ("nightdesk", incident.bot, incident.alert, *tags) if tag]
             body = {"time": int(datetime.now(UTC).timestamp() * 1000), "tags": named, "text": text}

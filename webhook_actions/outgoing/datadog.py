@@ -11,12 +11,12 @@ from webhook_actions.notify.http import SETTINGS, send_to
 from webhook_actions.outcome import Outcome
 from webhook_actions.store.deliveries import ClaimedDelivery
 
-_TITLE, _TEXT = 100, 4000  # characters that Datadog takes
+_TITLE, _TEXT = 100, 4000  # characters of Datadog's limit
 _KINDS = {"critical": "error", "warning": "warning"}
 
 
 def event(settings: Settings, kind: str, data: Mapping[str, Any], at: datetime) -> str:
-    """Return the body of an event; those of one incident have one key, by which they are shown together."""
+    """Return the body of an event; events of one incident share a key, so that Datadog groups them."""
     bot, alert, number = (data.get(name) or "" for name in ("bot", "alert", "incident"))
     about = " ".join(str(part) for part in (kind, data.get("action"), alert, bot) if part)
     tags = [f"{name}:{value}" for name, value in (("bot", bot), ("alert", alert), ("type", kind)) if value]
@@ -36,7 +36,7 @@ def event(settings: Settings, kind: str, data: Mapping[str, Any], at: datetime) 
 
 
 def send(settings: Settings, delivery: ClaimedDelivery) -> Outcome:
-    """Write the event that a delivery holds."""
+    """Send the event of a delivery."""
     config = settings.integrations.datadog
     if config.api_key_file is None:
         return Outcome.failed("integrations.datadog.api_key_file is not set", cause=SETTINGS)

@@ -8,7 +8,7 @@ from webhook_actions.store.deliveries import ClaimedDelivery
 
 
 def send(settings: Settings, delivery: ClaimedDelivery) -> Outcome:
-    """Write the annotation that a delivery holds."""
+    """Write the annotation of a delivery."""
     config = settings.channels.grafana
     if config.token_file is None:
         return Outcome.failed("channels.grafana.token_file is not set", cause=SETTINGS)

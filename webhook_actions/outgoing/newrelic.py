@@ -17,7 +17,7 @@ _LONGEST = 4000  # characters; New Relic takes 4,096 bytes of an attribute
 
 
 def event(kind: str, data: Mapping[str, Any], at: datetime) -> str:
-    """Return an event: its attributes are numbers and text, which is all that New Relic takes."""
+    """Return the body of an event: New Relic accepts only numbers and text as attributes."""
     said = {
         name: value if isinstance(value, (int, float)) else str(value)[:_LONGEST]
         for name, value in data.items()
@@ -27,7 +27,7 @@ def event(kind: str, data: Mapping[str, Any], at: datetime) -> str:
 
 
 def send(settings: Settings, delivery: ClaimedDelivery) -> Outcome:
-    """Write the event that a delivery holds."""
+    """Send the event of a delivery."""
     config = settings.integrations.newrelic
     if config.license_key_file is None:
         return Outcome.failed("integrations.newrelic.license_key_file is not set", cause=SETTINGS)

@@ -1,4 +1,4 @@
-"""Tells programs of each trade that a bot closes, as the exporter knows it."""
+"""Reports each closed trade to programs, from the exporter's trades."""
 
 import asyncio
 import logging
@@ -18,7 +18,7 @@ Ask = Callable[[Settings, str, float, float, float], ClosedTrades]
 
 
 class Trades:
-    """Looks for closed trades, where an endpoint or a system wants trading events."""
+    """Finds closed trades, if an endpoint or another system wants trading events."""
 
     def __init__(self, settings: Settings, pool: Pool, ask: Ask = told_trades) -> None:
         """`ask` returns a bot's trades of a time, or raises Untold."""
@@ -26,10 +26,10 @@ class Trades:
         self._pool = pool
         self._ask = ask
         self._outgoing = Outgoing(settings)
-        self._untold = dict[str, str]()  # why of a bot, so that each reason is logged once
+        self._untold = dict[str, str]()  # by bot, the reason of the last failure, so that each is logged once
 
     async def once(self) -> None:
-        """Tell of all trades that closed since the look before, each once."""
+        """Report all trades that closed since the last time, each once."""
         if self._outgoing.wants(TRADING):
             for bot in self._settings.bots:
                 await self._look(bot)
@@ -47,7 +47,7 @@ class Trades:
             return
         self._untold.pop(bot, None)
         async with self._pool.transaction() as connection:
-            since = await trades_told.until(connection, bot)  # another engine may have told of some
+            since = await trades_told.until(connection, bot)  # another engine may have reported some
             new = [trade for trade in found.trades if trade.closed_at > since]
             if new:
                 await self._outgoing.tell(connection, [self._event(bot, trade) for trade in new])

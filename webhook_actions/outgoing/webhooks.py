@@ -12,11 +12,11 @@ from webhook_actions.notify.http import SETTINGS, send_to
 from webhook_actions.outcome import Outcome
 from webhook_actions.store.deliveries import ClaimedDelivery
 
-_GONE = 410  # the specification: send no more to this endpoint; the engine retries after any other refusal
+_GONE = 410  # the specification: send no more to this endpoint; after any other refusal the engine retries
 
 
 def send(settings: Settings, delivery: ClaimedDelivery) -> Outcome:
-    """Deliver once; the same delivery has the same `webhook-id` in every try."""
+    """Deliver once; a delivery keeps its `webhook-id` in every retry."""
     webhooks = settings.channels.webhooks
     endpoint = next((one for one in webhooks.endpoints if one.name == delivery.address), None)
     if endpoint is None:

@@ -21,7 +21,7 @@ from webhook_actions.web.limit import RateLimit
 from webhook_actions.web.login import Login, Session
 from webhook_actions.web.schedules import Schedules
 
-_NO_SUCH_PATH = "Not Found"  # as Starlette says it
+_NO_SUCH_PATH = "Not Found"  # Starlette's name
 
 
 class _LoginWanted(Exception):
@@ -49,7 +49,8 @@ def mount(
         path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         target = f"/login?{urlencode({'next': path if request.method == 'GET' else '/'})}"
         if request.headers.get("Sec-Fetch-Site") == "cross-site" and request.method == "GET":
-            # A link in a mail leaves a strict cookie at home; asked for from our own page, it comes along.
+            # A browser does not send a strict cookie with a link from a mail; our own page redirects once, so
+            # that it does.
             return pages.show("redirect.html", target=target)
         return RedirectResponse(target, 303)
 
@@ -74,7 +75,7 @@ def mount(
 
 
 def _visitor(login: Login) -> Callable[[Request], Awaitable[Session]]:
-    """Return a dependency that lets only who is logged in pass, and says who it is."""
+    """Return a dependency that passes only logged-in requests, and returns who it is."""
 
     async def check(request: Request) -> Session:
         found = await asyncio.to_thread(login.session, request)

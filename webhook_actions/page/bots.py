@@ -1,4 +1,4 @@
-"""The page of the bots: how each stands by Prometheus, what Nightdesk left on it, and what it did last."""
+"""The page of the bots: state by Prometheus, Nightdesk's holds, and the last action."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -15,9 +15,8 @@ from webhook_actions.store.database import Connection, Pool
 from webhook_actions.store.runs import Run
 from webhook_actions.web.login import Session
 
-_DAY = 86_400.0  # seconds in which an action is told as the last one
-# What a bot that is down said in the last hour is still told, as what was known last; of its day until that
-# is over.
+_DAY = 86_400.0  # seconds for which an action counts as the last one
+# The last known values of a bot that is down, from the last hour; its profit of the day until the day ends.
 _ASKED = {
     "up": "max by (bot) (trading_bot_up)",
     "equity": "max by (bot) (last_over_time(trading_bot_equity[1h]))",
@@ -35,7 +34,7 @@ _OF_POSITIONS = {
 
 @dataclass(frozen=True)
 class Held:
-    """An open position; `stop` is how far away it is, as a share of the price. None is not known."""
+    """An open position; `stop` is its distance as a ratio of the price. None is unknown."""
 
     symbol: str
     side: str
@@ -46,7 +45,7 @@ class Held:
 
 @dataclass(frozen=True)
 class Row:
-    """A bot on the page. Money is in `currency`, drawdown and its limit are ratios; None is not known."""
+    """A bot on the page. Money is in `currency`, drawdown and its limit are ratios; None is unknown."""
 
     bot: str
     state: str
@@ -59,7 +58,7 @@ class Row:
 
     @property
     def worst(self) -> tuple[bool, bool, float, str]:
-        """By which the page is ordered: what is not well, what has incidents, the deepest drawdown."""
+        """The page's sort key: unhealthy bots first, then those with incidents, then by drawdown."""
         return self.state == "up", not self.open, -self.figures.get("drawdown", 0.0), self.bot
 
 
@@ -71,7 +70,7 @@ def rows(
     last: Mapping[str, Run],
     held: Mapping[str, tuple[Held, ...]],
 ) -> list[Row]:
-    """Return the bots of the settings, the worst first. `figures` has the values of each by name."""
+    """Return the bots of the settings, the worst first. `figures` has the values by name and bot."""
     left = {control.bot: "entries stopped" for control in desk.left} | {h.bot: "halted" for h in desk.halted}
     found = []
     for bot, watched in settings.bots.items():
@@ -121,7 +120,7 @@ Figures = dict[str, dict[str, float]]
 
 
 def _ask(observer: Observer) -> tuple[Figures, dict[str, tuple[Held, ...]], str]:
-    """Return the figures by name and bot, the positions by bot, and why Prometheus did not tell, else ''."""
+    """Return the figures by name and bot, the positions by bot, and Prometheus's error or ''."""
     try:
         figures = {
             name: {sample.labels.get("bot", ""): sample.value for sample in observer.ask(expression)}

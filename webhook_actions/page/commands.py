@@ -1,4 +1,4 @@
-"""The forms of the page that change something: each wants the session's own token and leads back."""
+"""The forms of the page that change something: each requires the session's token, and then redirects."""
 
 import hmac
 from collections.abc import Awaitable, Callable
@@ -20,10 +20,10 @@ Answered = Callable[[Request, Session, Act], Awaitable[Response]]
 
 
 def answering(pages: Pages, login: Login, writes: RateLimit) -> Answered:
-    """Return what does an act that a form asks for."""
+    """Carry out a form's act; return a sentence about it."""
 
     async def answered(request: Request, session: Session, act: Act) -> Response:
-        """Do an act that a form asks for, and lead back to where the form was."""
+        """Carry out a form's act, and redirect to the form's page."""
         caller, back = session.caller(request), "/"
         try:
             form = await read(request)
@@ -74,7 +74,7 @@ def routes(
     @router.post("/incidents/{incident_id}/run")
     async def run(incident_id: Id, request: Request, session: Visitor) -> Response:
         async def act(caller: Caller, form: Form) -> Done:
-            key = line(form, "key") or None  # of the form: a second click on it is the same request
+            key = line(form, "key") or None  # of the form: a second click is the same request
             await commands.run(caller, incident_id, line(form, "action"), line(form, "confirm"), key)
             return Done.ASKED
 
@@ -123,6 +123,6 @@ def routes(
 
 
 def _check(form: Form, csrf: str, request: Request) -> None:
-    """Raise Refused for a form that is not of this session."""
+    """Raise Refused for a form of another session."""
     if not (same_site(request) and hmac.compare_digest(form.get("csrf", "").encode(), csrf.encode())):
         raise Refused(403, "This form is from another session: go back, reload the page, and try again.")

@@ -1,4 +1,4 @@
-"""Reads what a browser sends back: the fields of a form, and where to go after it."""
+"""Reads the fields of a form, and the page to return to."""
 
 from datetime import datetime
 from typing import TypeVar
@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 async def read(request: Request) -> Form:
-    """Return the fields of a form. Raises Refused where it is none of ours."""
+    """Return the fields of a form. Raises Refused for an invalid one."""
     body = (await request.body()).decode("utf-8", "replace")
     try:
         return dict(parse_qsl(body, keep_blank_values=True, max_num_fields=_MOST_FIELDS))
@@ -30,22 +30,22 @@ async def read(request: Request) -> Form:
 
 
 def line(form: Form, name: str) -> str:
-    """Return a field as one line of text, '' where it is not there. Raises Refused where it is too long."""
+    """Return a field as one line of text, '' if it is missing. Raises Refused if it is too long."""
     return _field(_LINE, form, name)
 
 
 def snooze(form: Form, name: str) -> float:
-    """Return a field as seconds to snooze for. Raises Refused where it is no length of time."""
+    """Return a field as seconds of a snooze. Raises Refused for an invalid length."""
     return _field(_SNOOZE, form, name)
 
 
 def day_time(form: Form, name: str) -> datetime | None:
-    """Return a field as a time, None where it is empty. Raises Refused where it is none."""
+    """Return a field as a time, None if it is empty. Raises Refused for an invalid time."""
     return _field(_DAY_TIME, form, name) if form.get(name) else None
 
 
 def length(form: Form, name: str) -> float | None:
-    """Return a field as seconds of a shift, None where it is empty. Raises Refused where it is no length."""
+    """Return a field as seconds of a shift, None if it is empty. Raises Refused for an invalid length."""
     return _field(_LENGTH, form, name) if form.get(name) else None
 
 
@@ -57,7 +57,7 @@ def _field(kind: TypeAdapter[T], form: Form, name: str) -> T:
 
 
 def inside(path: str) -> str:
-    """Return the path where it is one of this page, else the page itself: no form leads elsewhere."""
+    """Return the path if it is on this site, else the page's root: no form redirects elsewhere."""
     plain = path.isascii() and path.isprintable() and "\\" not in path
     return path if plain and path.startswith("/") and not path.startswith("//") else "/"
 

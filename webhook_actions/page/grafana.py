@@ -1,4 +1,4 @@
-"""Knows whether the dashboards that alerts link to can be opened: Grafana need not run beside Nightdesk."""
+"""Checks whether links to dashboards work: Grafana need not run beside Nightdesk."""
 
 import socket
 import threading
@@ -7,15 +7,15 @@ from collections.abc import Callable
 
 from stack.settings import Settings
 
-_EVERY, _WITHIN = 30.0, 2.0  # seconds between two looks, and for one
+_EVERY, _WITHIN = 30.0, 2.0  # seconds between two checks, and for one
 
 
 class Dashboards:
-    """Lets links to dashboards pass that lead somewhere; it looks in the background, and no page waits."""
+    """Passes only links to a running Grafana; it checks in the background, so that no page waits."""
 
     def __init__(self, settings: Settings, now: Callable[[], float] = time.monotonic) -> None:
         grafana = settings.services.grafana
-        # Where settings name an address for browsers, a person says that it is there.
+        # If settings name an address for browsers, it counts as running.
         self._own = None if settings.links.grafana else settings.link("grafana")
         self._place = (grafana.host, grafana.port)
         self._now = now
@@ -23,7 +23,7 @@ class Dashboards:
         self._looked_at = -_EVERY
 
     def there(self, address: str | None) -> str | None:
-        """Return the address, None where it is that of a Grafana that does not run."""
+        """Return the address, None if it is that of a Grafana that does not run."""
         if address is None or self._own is None or not address.startswith(self._own):
             return address
         if self._now() - self._looked_at >= _EVERY:

@@ -1,4 +1,4 @@
-"""The pages that only show: open incidents, one incident, the history, and who did what."""
+"""The read-only pages: open incidents, one incident, the history, and who did what."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -23,7 +23,7 @@ _OPEN_SHOWN, _HISTORY_SHOWN, _ACTS_SHOWN = 50, 30, 50
 
 
 def desktop(login: Login) -> Callable[[Connection, Request, Session], Awaitable[Desktop]]:
-    """Return what looks up all that stands around a page's own content."""
+    """Return a function that reads everything around a page's own content."""
 
     async def look(connection: Connection, request: Request, session: Session) -> Desktop:
         return Desktop(
@@ -120,5 +120,5 @@ def routes(
 
 
 async def _last_closed(connection: Connection) -> tuple[search.Case, ...]:
-    """Return the incident that was opened last, for a page that has nothing open to show."""
+    """Return the last incident, for a page without open ones."""
     return (await search.find(connection, search.Filter("closed", limit=1))).incidents

@@ -1,4 +1,4 @@
-"""Puts the open incidents into lines: the state of each in a word, and those of one cause together."""
+"""Groups the open incidents into lines, those of one cause together, each with a state in a word."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ _NAMED = 5  # bots that such a line names
 
 
 def state(case: Case) -> str:
-    """Return how it stands with an incident, in a word or two."""
+    """Return an incident's state in a word or two."""
     if case.closed_at is not None:
         return "closed"
     if case.severity == "info":
@@ -28,7 +28,7 @@ def state(case: Case) -> str:
 
 @dataclass(frozen=True)
 class Group:
-    """Incidents of one alert, severity and state, the newest first; one alone is a group of its own."""
+    """Incidents of one alert, severity and state, the newest first; a single one is a group too."""
 
     cases: tuple[Case, ...]
 
@@ -40,26 +40,26 @@ class Group:
 
     @property
     def state(self) -> str:
-        """How it stands with each of them."""
+        """The state of each."""
         return state(self.cases[0])
 
     @property
     def name(self) -> str:
-        """What they are, and how many."""
+        """The alert, and the number of incidents."""
         bots = len({case.bot for case in self.cases if case.bot})
         kind = self.cases[0].kind
         return f"{kind} of {bots} bots" if bots > 1 else f"{kind}, {len(self.cases)} times"
 
     @property
     def text(self) -> str:
-        """Which bots they are about."""
+        """The bots."""
         names = list(dict.fromkeys(case.bot for case in self.cases if case.bot))
         more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
         return ", ".join(names[:_NAMED]) + more
 
 
 def groups(cases: Sequence[Case]) -> list[Group]:
-    """Return the incidents in their order; many of one alert, severity and state are together."""
+    """Return the incidents in their order; many of one alert, severity and state are one group."""
     together: dict[tuple[str, str, str], list[Case]] = {}
     for case in cases:
         together.setdefault((case.alert, case.severity, state(case)), []).append(case)

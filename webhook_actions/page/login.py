@@ -1,4 +1,4 @@
-"""The way in: the login's form and what it looks like, open to all; and the way out."""
+"""The login's form and style sheet, open to all, and the logout."""
 
 import asyncio
 import logging

@@ -1,7 +1,7 @@
-"""Serves the manual, runbooks above all: a link in a message leads to a page that is there, also offline.
+"""Serves the manual, runbooks above all, so that a message's link works, also offline.
 
-Nobody need log in: it is the same for every desk. Only who is logged in reads the values of this one's
-settings in a runbook; others read the defaults.
+It needs no login: it is the same for every desk. Only after a login a runbook shows this desk's settings;
+before it shows the defaults.
 """
 
 import markdown
@@ -19,7 +19,7 @@ _DOCS = ROOT / "docs"
 
 
 def routes(settings: Settings, pages: Pages, login: Login) -> APIRouter:
-    """Return the pages of the manual, below /docs as in the repository, so that links between them hold."""
+    """Return the pages of the manual, below /docs as in the repository, so that links between them work."""
     router, defaults = APIRouter(), load([DEFAULTS])
     files = {str(file.relative_to(_DOCS)): file for file in sorted(_DOCS.rglob("*.md"))}
 
@@ -40,7 +40,7 @@ def routes(settings: Settings, pages: Pages, login: Login) -> APIRouter:
             known = login.session(request) is not None
             whose = "settings" if known else "defaults"
             content = with_values(settings if known else defaults, content)
-        # Ours, so its HTML is shown as it is.
+        # It is ours, so its HTML is not escaped.
         shown = Markup(content)  # noqa: S704
         return pages.show("manual.html", title=_title(text), content=shown, whose=whose, name=name)
 

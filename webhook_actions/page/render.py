@@ -46,23 +46,23 @@ class Desktop:
 
     @property
     def stopped(self) -> list[Control]:
-        """What is left on bots that are not halted."""
+        """What Nightdesk left on bots that are not halted."""
         halted = {halt.bot for halt in self.halted}
         return [control for control in self.left if control.bot not in halted]
 
     @property
     def open(self) -> int:
-        """The number of open incidents that may want a person; news wants none."""
+        """The number of open incidents that may need a person; news does not."""
         return self.all_open - self.counts.get("info", 0)
 
     @property
     def all_open(self) -> int:
-        """The number of open incidents, news among them."""
+        """The number of open incidents, news included."""
         return sum(self.counts.values())
 
     @property
     def notice(self) -> str:
-        """What was just done, '' where nothing was."""
+        """What was just done, or ''."""
         return words.notice(self.said)
 
 
@@ -117,7 +117,7 @@ class Pages:
     def confirm(
         self, unconfirmed: Unconfirmed, form: Form, *, target: str, back: str, csrf: str = ""
     ) -> HTMLResponse:
-        """Return the page that asks for the bot's name, with which the form is sent once more."""
+        """Return the page that asks for the bot's name and sends the form again with it."""
         kept = {name: line(form, name) for name in ("act", "action", "bot", "key") if name in form}
         return self.show(
             "confirm.html",
@@ -131,9 +131,10 @@ class Pages:
         )
 
     def show_packed(self, request: Request, template: str, **content: object) -> HTMLResponse:
-        """Return a page compressed, where the browser takes that.
+        """Return a page compressed, if the browser accepts that.
 
-        It must show nothing of the request: beside the forms' token, the size of the page would tell of it.
+        It must contain nothing from the request: beside the forms' token, the page's size would reveal the
+        token.
         """
         page = self.show(template, 200, **content)
         page.headers["Vary"] = "Accept-Encoding"

@@ -1,4 +1,4 @@
-"""The page of who is on call: now and next, what is to come, overrides and swaps, and who would be told."""
+"""The page of who is on call: now and next, coming shifts, overrides and swaps, and who would be notified."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -93,7 +93,7 @@ def routes(
 
 
 def _steps(entries: Sequence[Entry], at: datetime) -> list[tuple[datetime | None, tuple[str, ...]]]:
-    """Return a timetable as it is shown: when by the clock, None for never, and its cells."""
+    """Return a timetable's rows: time by the clock, None for never, and cells."""
     found: list[tuple[datetime | None, tuple[str, ...]]] = []
     for after in dict.fromkeys(one.after for one in entries):
         when = None if after is None else at + timedelta(seconds=after)

@@ -1,4 +1,4 @@
-"""What a signed link does: each act checked by the role of the person whom the link was sent to."""
+"""The acts of a signed link, each checked by the role of the link's recipient."""
 
 from collections.abc import Awaitable, Callable, Mapping
 
@@ -11,11 +11,11 @@ from webhook_actions.web.answers import allow
 from webhook_actions.web.commands import Commands, Done, Refused
 
 Act = Callable[[Caller, Invitation, Form, str | None], Awaitable[Done]]
-"""Does what a form asks for, under an Idempotency-Key where one is given. Raises Refused."""
+"""Carries out a form's act, under an Idempotency-Key if there is one. Raises Refused."""
 
 
 def acts(settings: Settings, commands: Commands) -> Mapping[str, Act]:
-    """Return the acts by the names that forms have for them."""
+    """Return the acts by their names in forms."""
     effects = {offer.name: Right(offer.effect) for offer in commands.offers}
 
     async def acknowledge(caller: Caller, to: Invitation, form: Form, _: str | None) -> Done:

@@ -1,6 +1,7 @@
 """The pages behind signed links: the recipient sees one incident and may answer it.
 
-Nobody need log in: a link is for one person and one incident, for a while, and does what their role lets.
+They need no login: a link is for one person and one incident, for a limited time, and allows what their role
+allows.
 """
 
 from datetime import UTC, datetime
@@ -48,7 +49,7 @@ def routes(
 
     @router.get("/i/{token}")
     async def look(token: str, request: Request) -> Response:
-        """Show the incident. Previews of links come here, so nothing is changed."""
+        """Show the incident. Link previews call this, so it changes nothing."""
         try:
             invitation = invited(token)
         except LinkError as error:
@@ -73,7 +74,7 @@ def routes(
 
     @router.post("/i/{token}")
     async def answer(token: str, request: Request, idempotency_key: Key = None) -> Response:
-        """Do what the form, or an app, asks for as the one whom the link was sent to."""
+        """Do what the form, or an app, requests as the link's recipient."""
         try:
             if wait := writes.take(address(request)):
                 raise Refused(429, f"Too many requests; try again in {int(wait) + 1} s.")
@@ -96,5 +97,5 @@ def routes(
 
 
 def _news(done: str) -> str:
-    """Return what was just done, where the page does not say it anyway: who has it stands there."""
+    """Return what was just done, unless the page shows it anyway, as with an acknowledgement."""
     return "" if done in (Done.ACKNOWLEDGED, Done.SNOOZED) else words.notice(done)

@@ -1,4 +1,4 @@
-"""Puts values into a runbook: whoever is woken wants to read 5m, and not the name of a setting."""
+"""Puts values into a runbook: at night a person wants to read 5m, not the name of a setting."""
 
 import re
 from collections.abc import Mapping
@@ -7,14 +7,14 @@ from pydantic import BaseModel
 
 from stack.settings import Duration, Settings
 
-# What says how Nightdesk behaves; what says where something is, or whose it is, stays a name.
+# Settings of Nightdesk's behaviour become values; names of places and people stay names.
 _SECTIONS = "thresholds|alerts|actions|escalation|collection|sla|milestones|storage|summaries|routing"
 _NAMED = re.compile(rf"<code>((?:{_SECTIONS})(?:\.\w+)+)</code>")
 _TUNING = "<strong>Tuning.</strong>"
 
 
 def with_values(settings: Settings, html: str) -> str:
-    """Return a runbook with values for names; below `Tuning`, where the names are wanted, with both."""
+    """Return a runbook with values for names; below `Tuning`, which is about the names, with both."""
     reads, tuning, tells = html.partition(_TUNING)
 
     def read(found: re.Match[str]) -> str:
@@ -29,7 +29,7 @@ def with_values(settings: Settings, html: str) -> str:
 
 
 def _value(settings: Settings, path: str) -> str | None:
-    """Return a number, a duration or a few words as settings write them, None for all else."""
+    """Return a number, a duration or a few words in the settings' form, None for anything else."""
     found: object = settings
     for name in path.split("."):
         if isinstance(found, BaseModel):

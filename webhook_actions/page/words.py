@@ -1,4 +1,4 @@
-"""Says what the on-call page says: times as a person reads them, and what an incident is doing now."""
+"""The words of the on-call page: times for people, and what an incident is doing now."""
 
 import re
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from webhook_actions.store.search import Case, Entry
 from webhook_actions.web.commands import Done
 
 _UNITS = (("d", 86_400), ("h", 3600), ("min", 60))
-# To its last letter: what ends a sentence, or closes a bracket, is none of it.
+# A link ends at its last letter: punctuation behind it does not belong to it.
 _ADDRESS = re.compile(r"""(https?://[^\s<>"'()]*[^\s<>"'().,;:!?])""")
 SEVERITIES = ("critical", "warning", "info")
 
@@ -30,7 +30,7 @@ class Clock:
     now: datetime
 
     def at(self, moment: datetime) -> str:
-        """Return the time of day, with its day where that is not today."""
+        """Return the time of day, with the date unless it is today."""
         local, today = moment.astimezone(self.zone), self.now.astimezone(self.zone)
         if local.date() == today.date():
             return f"{local:%H:%M:%S}"
@@ -49,7 +49,7 @@ class Clock:
 
 
 def length(seconds: float) -> str:
-    """Return a length of time in its two largest units: 2 h 5 min."""
+    """Return a duration in its two largest units: 2 h 5 min."""
     for index, (unit, size) in enumerate(_UNITS):
         if seconds >= size:
             whole, rest = divmod(int(seconds), size)
@@ -65,7 +65,7 @@ def there(moment: datetime, zone: str) -> str:
 
 
 def typed(moment: datetime, zone: str) -> str:
-    """Return a time by the clocks of a zone, as a form's field takes it."""
+    """Return a time by the clocks of a zone, in the format of a form's field."""
     return f"{moment.astimezone(ZoneInfo(zone)):%Y-%m-%dT%H:%M}"
 
 
@@ -75,45 +75,45 @@ def lasted(case: Case, clock: Clock) -> str:
 
 
 def severity(case: Case) -> str:
-    """Return the severity as a name that the style sheet knows."""
+    """Return the severity as the style sheet's class."""
     return case.severity if case.severity in SEVERITIES else "none"
 
 
 def problem(case: Case) -> str:
-    """Return what is wrong, in the alert's words."""
+    """Return the problem, in the alert's words."""
     return case.annotations.get("summary") or case.alert
 
 
 def linked(text: str) -> Markup:
-    """Return a text of somebody else's with its addresses as links; all else of it is only text."""
+    """Return a foreign text with its addresses as links; everything else is escaped."""
     parts = _ADDRESS.split(text)
     link = Markup('<a href="{0}" rel="noopener noreferrer" target="_blank">{0}</a>')
     return Markup("").join(link.format(part) if place % 2 else part for place, part in enumerate(parts))
 
 
 def web(address: str | None) -> str | None:
-    """Return a link that a browser may follow, None for any other: annotations are not ours."""
+    """Return a link that is safe for a browser, else None: annotations are not ours."""
     return address if address and address.startswith(("http://", "https://")) else None
 
 
 def timeline_entries(case: Case) -> list[Entry]:
-    """Return the lines that say who was told."""
+    """Return the lines about notifications."""
     return [entry for entry in case.timeline if entry.kind == "told"]
 
 
 def nobody_notified(case: Case) -> Entry | None:
-    """Return the last line that says why somebody could not be told, None where there is none."""
+    """Return the last line on why somebody could not be notified, None without one."""
     kinds = ("unreachable", "not_told", "exhausted")
     return next((entry for entry in reversed(case.timeline) if entry.kind in kinds), None)
 
 
 def answer(case: Case) -> Entry | None:
-    """Return the line that says who has it, or that it is snoozed; None while nobody answered."""
+    """Return the line on who acknowledged or snoozed it; None while nobody has."""
     return next((e for e in reversed(case.timeline) if e.kind in ("acknowledged", "snoozed")), None)
 
 
 def doing(case: Case, paused: Pause | None, clock: Clock) -> str:
-    """Return what Nightdesk is doing about an incident now, in a sentence."""
+    """Return what Nightdesk does about an incident now, in a sentence."""
     if case.closed_at is not None:
         return f"Closed: {case.close_reason}"
     if under_way := next((run for run in case.runs if run.verdict is None), None):
@@ -148,7 +148,7 @@ def _trying(run: Run, clock: Clock) -> str:
 
 
 def snoozes(clock: Clock) -> list[tuple[str, str]]:
-    """Return the lengths that the page offers to snooze for, as (value, words)."""
+    """Return the page's choices of a snooze, as (value, words)."""
     morning = clock.now.astimezone(clock.zone).replace(hour=8, minute=0, second=0, microsecond=0)
     if morning - clock.now < timedelta(minutes=1):
         morning += timedelta(days=1)
@@ -187,12 +187,12 @@ NOTICES = {
 
 
 def notice(done: str) -> str:
-    """Return what was just done in a sentence, '' where nothing was."""
+    """Return what was just done in a sentence, or ''."""
     return next((text for one, text in NOTICES.items() if one == done), "")
 
 
 def positions(held: BotStatus | Outcome | None) -> list[Position] | str:
-    """Return what a bot holds, or why that is unknown; '' where no bot was asked."""
+    """Return a bot's positions, or why they are unknown; '' if no bot was asked."""
     if held is None:
         return ""
     if isinstance(held, Outcome):
@@ -201,7 +201,7 @@ def positions(held: BotStatus | Outcome | None) -> list[Position] | str:
 
 
 def level(price: float | None, distance: float | None) -> str:
-    """Return a stop or a liquidation price with how far the price is from it, as a share of the price."""
+    """Return a stop or a liquidation price with its distance as a ratio of the price."""
     if price is None:
         return "none known"
     if distance is None:

@@ -1,4 +1,4 @@
-"""The JSON API of reports: those that are kept, and any other, computed when it is asked for."""
+"""The JSON API of reports: the stored ones, and any other, computed on request."""
 
 import asyncio
 from collections.abc import Callable
@@ -20,7 +20,7 @@ from webhook_actions.web.api import Before, Id, Limit, Line
 from webhook_actions.web.commands import Refused
 
 Form = Literal["json", "html", "pdf", "text"]
-# A report is shown by itself and loads nothing: its look and its charts are inside it.
+# A report loads nothing: its styles and charts are inside it.
 _INSIDE = (
     "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'"
 )
@@ -28,7 +28,7 @@ _INSIDE = (
 
 @dataclass(frozen=True)
 class Listed:
-    """A kept report in a list."""
+    """A stored report in a list."""
 
     id: int
     bot: str
@@ -46,13 +46,13 @@ def routes(settings: Settings, pool: Pool, read: Callable[..., Caller]) -> APIRo
 
     @router.get("/reports")
     async def list_reports(bot: Line = "", before: Before = None, limit: Limit = 100) -> list[Listed]:
-        """Return the kept reports, newest first."""
+        """Return the stored reports, newest first."""
         async with pool.connection() as connection:
             return [listed(one) for one in await archive.listing(connection, bot, before, limit)]
 
     @router.get("/reports/{report_id}", response_class=Response)
     async def one_report(report_id: Id, form: Annotated[Form, Query(alias="format")] = "json") -> Response:
-        """Return a kept report."""
+        """Return a stored report."""
         async with pool.connection() as connection:
             found = await archive.one(connection, report_id)
         if found is None:
@@ -65,7 +65,7 @@ def routes(settings: Settings, pool: Pool, read: Callable[..., Caller]) -> APIRo
         period: Line = "day",
         form: Annotated[Form, Query(alias="format")] = "json",
     ) -> Response:
-        """Compute a report of the `day`, `week` or `month` up to now, or of `FROM..TO`; it is not kept."""
+        """Compute a report of the `day`, `week` or `month` up to now, or of `FROM..TO`; it is not stored."""
         if bot not in settings.bots:
             raise Refused(404, f"{bot} is not watched; there are {', '.join(settings.bots) or 'no bots'}")
         try:
@@ -83,7 +83,7 @@ def routes(settings: Settings, pool: Pool, read: Callable[..., Caller]) -> APIRo
 
 
 def listed(kept: archive.StoredReport) -> Listed:
-    """Return what a list says of a report."""
+    """Return a report's entry in a list."""
     report, zone = kept.content, ZoneInfo(kept.content.zone)
     return Listed(
         id=kept.id,
@@ -98,8 +98,8 @@ def listed(kept: archive.StoredReport) -> Listed:
 
 
 def shown(settings: Settings, report: Report, form: Form) -> Response:
-    """Return a report in a form. It draws: call it in a thread."""
-    # Here, since matplotlib takes a second and 50 MB that who never asks for a report does not need.
+    """Return a report in a format. It draws, so call it in a thread."""
+    # Imported here: matplotlib takes a second and 50 MB, which most runs do not need.
     from webhook_actions.report.html import page
     from webhook_actions.report.pdf import pdf
     from webhook_actions.report.sending import file_name

@@ -1,4 +1,4 @@
-"""The store of reports, and the deliveries by which each goes to people and programs."""
+"""The store of reports, and their deliveries to people and programs."""
 
 import json
 from collections.abc import Sequence
@@ -17,14 +17,14 @@ from webhook_actions.store.deliveries import Delivery
 from webhook_actions.store.incidents import Incident
 from webhook_actions.store.runs import Run
 
-_INCIDENTS = 20  # that a report tells, the newest
+_INCIDENTS = 20  # incidents in a report, the newest
 _TOLD = ("critical", "warning")
 APPRISE = "apprise"
 
 
 @dataclass(frozen=True)
 class StoredReport:
-    """A kept report."""
+    """A stored report."""
 
     id: int
     made_at: datetime
@@ -34,10 +34,10 @@ class StoredReport:
 
 
 async def with_incidents(connection: Connection, settings: Settings, report: Report) -> Report:
-    """Return a report with the incidents of its period, of its bot or of no single one.
+    """Return a report with the incidents of its period, of its bot or of no single bot.
 
-    It has what was done about them and whether it helped, how soon a person answered, who was woken, and
-    what held the bot or all actions back at its end.
+    It also gets the actions and whether they helped, the time until a person answered, the wake-ups, and what
+    held the bot or all actions back at its end.
     """
     start, end = (datetime.fromtimestamp(at, UTC) for at in (report.start, report.end))
     found = await connection.execute(
@@ -58,7 +58,7 @@ async def with_incidents(connection: Connection, settings: Settings, report: Rep
 
 
 async def _done(connection: Connection, bot: str, start: datetime, end: datetime) -> tuple[Done, ...]:
-    """Return what was done in a time, the most frequent first; what only looks or tells is not."""
+    """Return the actions of a period, the most frequent first, without observing ones."""
     found = await connection.execute(
         """
         SELECT action, count(*), count(*) FILTER (WHERE verdict = 'verified'),
@@ -93,7 +93,7 @@ async def _holds(connection: Connection, bot: str, at: datetime) -> tuple[Hold, 
 
 
 async def _wake_ups(connection: Connection, zone: str, start: datetime, end: datetime) -> WakeUps:
-    """Return who was woken in a time; a message about several incidents counts once, a drill's never."""
+    """Return the wake-ups of a period; a message about several incidents counts once, a drill's never."""
     found = await connection.execute(
         """
         SELECT count(*) FILTER (WHERE channel = 'phone'), count(*) FILTER (WHERE channel = 'sms'),
@@ -113,8 +113,9 @@ async def _wake_ups(connection: Connection, zone: str, start: datetime, end: dat
 async def _responses(
     connection: Connection, settings: Settings, bot: str | None, start: datetime, end: datetime
 ) -> tuple[Responses, ...]:
-    """Return how soon people answered what was opened in a time, of a bot or of all; what is in time still
-    does not count.
+    """Return how soon people answered the incidents of a period, of a bot or of all.
+
+    An unanswered incident within its time does not count.
     """
     found = []
     for severity in _TOLD:
@@ -141,9 +142,9 @@ async def _responses(
 async def keep(
     connection: Connection, settings: Settings, reports: Sequence[Report], incident: int
 ) -> list[StoredReport]:
-    """Keep the reports that an incident asked for and write the deliveries, in the caller's transaction.
+    """Store the reports of an incident and write their deliveries, in the caller's transaction.
 
-    A second time they are neither kept nor sent.
+    A repeat has no effect.
     """
     kept = []
     for report in reports:
@@ -160,13 +161,13 @@ async def keep(
 
 
 async def one(connection: Connection, id_: int) -> StoredReport | None:
-    """Return a kept report, None where there is no such one."""
+    """Return a stored report, or None."""
     found = await _find(connection, "WHERE id = %s", [id_])
     return found[0] if found else None
 
 
 async def listing(connection: Connection, bot: str, before: int | None, limit: int) -> list[StoredReport]:
-    """Return kept reports, newest first: of a bot, or of all where it is ''; older than the id `before`."""
+    """Return stored reports, newest first: of a bot, or of all for ''; older than the id `before`."""
     where = "WHERE (%s = '' OR bot = %s) AND (%s::bigint IS NULL OR id < %s) ORDER BY id DESC LIMIT %s"
     return await _find(connection, where, [bot, bot, before, before, limit])
 
@@ -179,7 +180,7 @@ async def forget(connection: Connection, age: float) -> None:
 
 
 def summary(kept: StoredReport) -> dict[str, object]:
-    """Return what programs are told of a report: its figures, and where it is read."""
+    """Return a report's data for programs: its figures and its address."""
     said = kept.content.model_dump(
         mode="json",
         include={
@@ -199,12 +200,12 @@ def summary(kept: StoredReport) -> dict[str, object]:
 
 
 async def of_body(connection: Connection, body: str) -> list[StoredReport]:
-    """Return the reports that a delivery's body names and that are still kept."""
+    """Return the stored reports that a delivery's body names."""
     return await _find(connection, "WHERE id = ANY(%s)", [_ids(json.loads(body))])
 
 
 def _ids(body: dict[str, Any]) -> list[int]:
-    """Return what a body names; one that an earlier release wrote names a single `report`."""
+    """Return the ids in a body; a body from an earlier release has a single `report`."""
     return [int(body["report"])] if "report" in body else [int(each) for each in body["reports"]]
 
 
@@ -231,7 +232,7 @@ def _deliveries(settings: Settings, reports: Sequence[int]) -> list[Delivery]:
     """Return one delivery to each address, of all reports."""
     body = json.dumps({"reports": list(reports)})
     channels, wanted = settings.channels, settings.reports
-    addresses: dict[tuple[str, str], None] = {}  # each once, however many ways name it
+    addresses: dict[tuple[str, str], None] = {}  # each once, however many settings name it
     if "email" in wanted.channels and channels.email.enabled:
         addresses |= {("email", address): None for address in channels.email.to}
     if "telegram" in wanted.channels and channels.telegram.enabled:

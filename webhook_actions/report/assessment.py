@@ -1,4 +1,4 @@
-"""What the recording rules make of a period: the score, the benchmarks, the objectives, the suggestions."""
+"""A period by the recording rules: the score, the benchmarks, the objectives, the suggestions."""
 
 from stack.settings import Settings
 from webhook_actions.report.history import History
@@ -6,7 +6,7 @@ from webhook_actions.report.model import Benchmark, Figure, Objective, Part, Pro
 
 _SCORE = 'max(last_over_time(bot:trading_bot_performance:score{bot="$bot"}[$range]))'
 _PRIORITIES = ("high", "medium", "low")
-# Of each suggestion: the series whose value led to it, its worst, its unit, and what it says.
+# For each suggestion: its series, the worst value, its unit, and its text.
 _SUGGESTED: dict[str, tuple[str, str, Unit, str]] = {
     "win_rate": ("bot:trading_bot_win_rate:settled", "min", "ratio", "the win rate was below"),
     "drawdown": ("trading_bot_drawdown_ratio", "max", "ratio", "the drawdown was above"),
@@ -29,7 +29,7 @@ def score(now: History, before: History) -> Figure:
 
 
 def parts(settings: Settings, history: History) -> tuple[Part, ...]:
-    """Return the parts of the score that are known, the heaviest first."""
+    """Return the known parts of the score, the heaviest first."""
     expression = _latest("bot_part:trading_bot_performance:score", "part")
     weights = settings.performance.weights
     found = [
@@ -41,7 +41,7 @@ def parts(settings: Settings, history: History) -> tuple[Part, ...]:
 
 
 def benchmarks(settings: Settings, history: History) -> tuple[Benchmark, ...]:
-    """Return the benchmarks whose figure is known, in the order of the settings."""
+    """Return the benchmarks with a known figure, in the order of the settings."""
     ratios = history.by("benchmark", _latest("bot_benchmark:trading_bot_performance:ratio", "benchmark"))
     met = history.by("benchmark", _latest("bot_benchmark:trading_bot_performance:met", "benchmark"))
     wanted = settings.performance.benchmarks
@@ -60,9 +60,9 @@ def benchmarks(settings: Settings, history: History) -> tuple[Benchmark, ...]:
 
 
 def objectives(settings: Settings, history: History) -> tuple[Objective, ...]:
-    """Return each objective that is known, with the share of the period in which it was met.
+    """Return each known objective, with the share of the period in which it was met.
 
-    Throughput is one only where it is wanted.
+    Throughput is one only if configured.
     """
     left_out = () if settings.sla.throughput.alert else ("throughput",)
     metric = "bot_objective:trading_bot_objective:met"
@@ -76,7 +76,7 @@ def objectives(settings: Settings, history: History) -> tuple[Objective, ...]:
 
 
 def proposals(settings: Settings, history: History) -> tuple[Proposal, ...]:
-    """Return what was suggested in the period, the most urgent first."""
+    """Return the period's suggestions, the most urgent first."""
     fired = history.by(
         "category",
         'max by (category) (max_over_time(ALERTS{alertname="TradingBotSuggestion",'

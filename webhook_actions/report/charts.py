@@ -1,4 +1,4 @@
-"""A report's charts as PNG, which every mail client shows; SVG is shown by few of them."""
+"""A report's charts as PNG, because few mail clients show SVG."""
 
 import io
 from collections.abc import Callable, Mapping, Sequence
@@ -15,14 +15,14 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 from stack.settings import Settings
 from webhook_actions.report.model import Group, Points, Report
 
-_WIDTH, _HEIGHT, _DPI = 6.0, 2.1, 200  # of a mail that is 600 pixels wide, sharp on a phone
-_ROW, _MOST = 0.3, 10  # inches of a symbol's bar, and how many symbols are drawn
-_MISSING = 1.5  # steps between two points that are no longer neighbours
+_WIDTH, _HEIGHT, _DPI = 6.0, 2.1, 200  # pixels for a mail that is 600 wide, sharp on a phone
+_ROW, _MOST = 0.3, 10  # inches of a symbol's bar, and the number of symbols
+_MISSING = 1.5  # steps between two points from which on the line is broken
 _INK, _QUIET, _GRID = "#1f2430", "#697080", "#e4e7ec"
 
 
 def charts(settings: Settings, report: Report) -> Mapping[str, bytes]:
-    """Return the charts for which there is something to draw, as PNG by name."""
+    """Return the charts that have data, as PNG by name."""
     colours, zone = settings.dashboards.colours, ZoneInfo(report.zone)
     won, lost, line = colours.won, colours.lost, colours.lines
     drawn: dict[str, bytes] = {}
@@ -61,7 +61,7 @@ def _png(draw: Callable[[Axes], None], height: float = _HEIGHT) -> bytes:
 
 
 def unbroken(points: Points) -> tuple[Points, ...]:
-    """Return the pieces of a line that was asked for in equal steps: where a point is missing, one ends."""
+    """Return the pieces of a line with equal steps: a missing point ends a piece."""
     if not points:
         return ()
     step = min((after[0] - before[0] for before, after in pairwise(points)), default=0.0)
@@ -72,7 +72,7 @@ def unbroken(points: Points) -> tuple[Points, ...]:
 
 
 def _plot(axes: Axes, points: Points, zone: ZoneInfo, colour: str, base: float) -> None:
-    """Draw a line, and fill down to a base what is under it; an outage is a hole in both."""
+    """Draw a line, and fill the area down to a base; an outage is a gap in both."""
     locator = AutoDateLocator(tz=zone, maxticks=7)
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(ConciseDateFormatter(locator, tz=zone, show_offset=False))
@@ -99,7 +99,7 @@ def _line(axes: Axes, points: Points, zone: ZoneInfo, colour: str, *, money: boo
 def _drawdown(axes: Axes, points: Points, zone: ZoneInfo, colour: str, limit: float) -> None:
     _plot(axes, points, zone, colour, 0.0)
     deepest = max(value for _, value in points)
-    if deepest > limit / 2:  # else the limit would flatten what there is to see
+    if deepest > limit / 2:  # else the limit would flatten the chart
         axes.axhline(limit, color=colour, linestyle=(0, (4, 3)), linewidth=1)
     axes.set_ylim(max(deepest, limit if deepest > limit / 2 else 0.0) * 1.1 or 0.01, 0)
     axes.yaxis.set_major_formatter(

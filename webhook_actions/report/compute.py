@@ -11,7 +11,7 @@ from webhook_actions.report.history import History, figures
 from webhook_actions.report.model import Report
 from webhook_actions.report.period import Period
 
-_SLACK = 120.0  # seconds that a bot may be seen late before half a history is told
+_SLACK = 120.0  # seconds that a bot may be seen late before a note says so
 _UNKNOWN = ClosedTrades((), 0, None)
 
 
@@ -46,7 +46,7 @@ def compute(settings: Settings, observer: Observer, bot: str, period: Period) ->
     notes = list(_notes(period, known_from, now.known_from("profit_loss")))
     try:
         start, end = period.before.start.timestamp(), period.end.timestamp()
-        # Many trades take longer than a state.
+        # many trades take longer than a state
         told = told_trades(settings, bot, start, end, max(float(settings.collection.timeout), 5.0))
         these, those = trades.within(told.trades, period), trades.within(told.trades, period.before)
         traded = trades.figures(these, those)
@@ -85,7 +85,7 @@ def compute(settings: Settings, observer: Observer, bot: str, period: Period) ->
 
 
 def _notes(period: Period, known_from: float | None, told_from: float | None) -> list[str]:
-    """Return what half a history leaves out; what stands before the bot was seen was filled in later."""
+    """Return notes on a part of the period without data; data before the bot was seen were back-filled."""
     if known_from is None:
         return ["Nightdesk did not see this bot in this period: all but its trades is unknown."]
     if known_from - period.start.timestamp() <= _SLACK:

@@ -1,4 +1,4 @@
-"""The reports of several bots as one: the worst first, and what they made together in each currency."""
+"""The reports of several bots as one: the worst first, and their sum in each currency."""
 
 import math
 from collections.abc import Sequence
@@ -8,12 +8,12 @@ from stack.settings.names import PNL
 from webhook_actions.report.model import Done, Happened, Report
 from webhook_actions.report.words import NAMES, UNKNOWN, Words
 
-_CHAT = 1000  # characters: what Telegram shows below a file is 1024
+_CHAT = 1000  # characters: Telegram's limit of a caption is 1024
 
 
 @dataclass(frozen=True)
 class Total:
-    """What the bots of a currency made; `unknown` are those of which that is not known."""
+    """The sum of the bots of a currency; `unknown` are those without a known figure."""
 
     currency: str
     made: float
@@ -22,9 +22,9 @@ class Total:
 
 
 def worst_first(reports: Sequence[Report]) -> list[Report]:
-    """Return the bots with something open first, in them and after them those that lost the largest share.
+    """Return the bots with open incidents first, then by the largest loss ratio.
 
-    A share is the P&L by the equity that there was before. What is not known stands before what is.
+    The ratio is the P&L divided by the equity before. Unknown ratios come before known ones.
     """
     return sorted(reports, key=lambda report: (not _open(report), _share(report)))
 
@@ -43,22 +43,22 @@ def _share(report: Report) -> float:
 
 
 class Desk:
-    """Several bots' reports of one period, in words. `pages` is how many have a page of their own."""
+    """Several bots' reports of one period, in words. `pages` is the number of bots with their own page."""
 
     def __init__(self, reports: Sequence[Report], pages: int) -> None:
-        """`reports` holds two at least, all of one period."""
+        """`reports` has at least two, all of one period."""
         self.reports = worst_first(reports)
         self.pages = self.reports[:pages]
         self._words = Words(self.reports[0])
 
     @property
     def title(self) -> str:
-        """The kind of report, and of how many bots."""
+        """The kind of report, and the number of bots."""
         return f"{NAMES.get(self.reports[0].period, 'Report')}: {len(self.reports)} bots"
 
     @property
     def span(self) -> str:
-        """From when to when, in the owner's time zone."""
+        """Start and end, in the owner's time zone."""
         return self._words.span
 
     @property
@@ -68,7 +68,7 @@ class Desk:
 
     @property
     def totals(self) -> list[Total]:
-        """What was made by currency, which is never added to another; that of most bots stands first."""
+        """The sum by currency, never added across currencies; that of most bots first."""
         found = []
         for currency in dict.fromkeys(report.currency for report in self.reports):
             made = [each.figure(PNL).value for each in self.reports if each.currency == currency]
@@ -78,26 +78,26 @@ class Desk:
 
     @property
     def incidents(self) -> list[Happened]:
-        """What is open still, each once, though several bots have it."""
+        """The incidents that are still open, each once, even if several bots have it."""
         every = {one.id: one for report in self.reports for one in report.incidents if one.closed_at is None}
         return sorted(every.values(), key=lambda one: (one.severity != "critical", one.opened_at))
 
     @property
     def wake_ups(self) -> str | None:
-        """How often people were woken, None where that was not counted: each report tells of all bots."""
+        """The number of wake-ups, None if it was not counted; each report has that of all bots."""
         counted = next((report.wake_ups for report in self.reports if report.wake_ups is not None), None)
         return None if counted is None else self._words.woken(counted)
 
     @property
     def status(self) -> str:
-        """How it stands at the period's end."""
+        """The state at the period's end."""
         names = [one.summary for one in self.incidents]
         more = f" and {len(names) - 2} more" if len(names) > 2 else ""
         return f"still open: {'; '.join(names[:2])}{more}" if names else "no incident is open"
 
     @property
     def helped(self) -> list[str]:
-        """What Nightdesk did to all bots together, a line an action, and whether it helped."""
+        """Nightdesk's actions on all bots together, a line each, and whether they helped."""
         every: dict[str, list[Done]] = {}
         for one in (one for report in self.reports for one in report.done):
             every.setdefault(one.action, []).append(one)
@@ -114,27 +114,27 @@ class Desk:
 
     @property
     def answers(self) -> list[str]:
-        """How soon a person first answered, a line a severity: each report tells of all bots."""
+        """How soon a person first answered, a line a severity; each report has that of all bots."""
         told = next((report.desk_responses for report in self.reports if report.desk_responses), ())
         return [f"{one.severity}: {self._words.answers(one)}" for one in told]
 
     def amount(self, total: Total) -> str:
-        """Return what was made in a currency."""
+        """Return the sum of a currency."""
         known = total.unknown < total.bots
         return f"{self._words.money(total.made) if known else UNKNOWN} {total.currency}"
 
     def tone(self, total: Total) -> str:
-        """Return `won` or `lost`, '' for neither, and where a bot's part of a gain is not known."""
+        """Return `won` or `lost`; '' for neither, and for a gain with an unknown part."""
         return "" if total.unknown and total.made >= 0 else self._words.tone(total.made)
 
     def total(self, total: Total) -> str:
-        """Return what was made in a currency, and of how many bots that is not known."""
+        """Return the sum of a currency, and the number of bots without a known figure."""
         unknown = f", {total.unknown} of {total.bots} bots not known" if total.unknown else ""
         return f"{self.amount(total)}{unknown}"
 
     @property
     def made(self) -> str:
-        """What was made in all currencies."""
+        """The sums of all currencies."""
         return "; ".join(self.total(total) for total in self.totals)
 
     def row(self, report: Report) -> tuple[str, ...]:
@@ -145,7 +145,7 @@ class Desk:
         return report.bot, f"{made} {report.currency}", fall, trades, won, words.status
 
     def text(self) -> str:
-        """Return it as a chat shows it: as many bots as there is room for, a line each."""
+        """Return the text for a chat: as many bots as fit, a line each."""
         head = [self.title, self.span, f"Status: {self.status}", f"{PNL}: {self.made}"]
         head += [f"Calls and SMS: {self.wake_ups}"] if self.wake_ups is not None else []
         head += [

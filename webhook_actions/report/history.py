@@ -1,4 +1,4 @@
-"""What Prometheus knows of a bot in a period: the same series that the dashboards show, at the same times."""
+"""A bot's history in Prometheus: the same series as on the dashboards, at the same times."""
 
 import math
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from webhook_actions.report.period import Period
 _DRAWN = 300  # points of a chart
 _FINEST = 1.0  # seconds between two of them
 
-# `$range` is the period up to its end, over which what a bot that is down said last still counts.
+# `$range` is the period up to its end, in which the last known value of a bot that is down counts.
 _LAST = 'max(last_over_time(trading_bot_%s{bot="$bot"}[$range]))'
 _OVER = 'max(%s_over_time(trading_bot_%s{bot="$bot"}[$range]))'
 _AT_END: tuple[tuple[str, Unit, str, str | None], ...] = (
@@ -28,16 +28,16 @@ _AT_END: tuple[tuple[str, Unit, str, str | None], ...] = (
 
 @dataclass(frozen=True)
 class History:
-    """A bot's series in one period. All raise Unanswered where Prometheus does not answer."""
+    """A bot's series in one period. All methods raise Unanswered if Prometheus does not answer."""
 
     observer: Observer
     bot: str
     period: Period
 
     def known_from(self, metric: str = "up") -> float | None:
-        """Return when the bot first said something in the period, None where it never did.
+        """Return when the bot was first seen in the period, None if never.
 
-        What was filled in from its past trades begins before it was `up` for the first time.
+        Back-filled data begin before `up` existed.
         """
         step = max(60, int(self.period.seconds / 2000))
         first = f'min(min_over_time(timestamp(trading_bot_{metric}{{bot="$bot"}})[%s:%ds]))'
@@ -55,15 +55,15 @@ class History:
     def ask(self, expression: str, at: float | None = None) -> tuple[Sample, ...]:
         """Return the samples of an expression at the period's end, or at another time.
 
-        Rounded up to a whole second: a subquery steps in whole seconds, and would miss a sample that was
-        taken at a fraction of that very second.
+        The time is rounded up to a whole second: a subquery steps in whole seconds, and would miss a sample
+        within that second.
         """
         moment = self.period.end.timestamp() if at is None else math.ceil(at)
         text = for_bot(expression, self.bot).replace("$range", f"{max(1, round(self.period.seconds))}s")
         return self.observer.ask(text, moment)
 
     def made(self) -> float | None:
-        """Return what was made, open positions included: `profit_loss` at the end less that at the begin."""
+        """Return the profit, open positions included: `profit_loss` at the end minus that at the start."""
         known_from = self.known_from("profit_loss")
         if known_from is None:
             return None
@@ -73,7 +73,7 @@ class History:
         return None if before is None or after is None else after - before
 
     def line(self, metric: str) -> Points:
-        """Return a series over the part of the period that is known, to be drawn."""
+        """Return a series over the known part of the period, for a chart."""
         known_from = self.known_from(metric)
         if known_from is None:
             return ()
@@ -85,7 +85,7 @@ class History:
 
 
 def figures(now: History, before: History) -> list[Figure]:
-    """Return the figures that come from Prometheus, of a period and of the one before."""
+    """Return Prometheus's figures of a period and of the one before."""
     found = [Figure(name=PNL, unit="money", value=now.made(), before=before.made(), best="high")]
     for name, unit, expression, best in _AT_END:
         values = {"value": now.number(expression), "before": before.number(expression)}

@@ -1,4 +1,4 @@
-"""A report as one HTML file that reads in a mail client and on a phone: nothing is loaded from elsewhere."""
+"""A report as one HTML file for mail clients and phones; it loads nothing."""
 
 import base64
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ from webhook_actions.report.desk import Desk
 from webhook_actions.report.model import Report
 from webhook_actions.report.words import UNKNOWN, Words, best_and_worst, plain
 
-# Text in the colours of the settings' won and lost would be too pale on white.
+# The settings' colours of won and lost are too pale for text on white.
 _WON, _LOST = "#1a7f45", "#c0392b"
 _ENVIRONMENT = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
@@ -31,7 +31,7 @@ def page(settings: Settings, report: Report) -> str:
 
 
 def html(settings: Settings, report: Report, images: Mapping[str, str]) -> str:
-    """Return the HTML with these addresses of the charts: those of a mail are its own parts."""
+    """Return the HTML with these addresses of the charts; in a mail they are its own parts."""
     return _rendered(settings, Words(report).title, [(report, images)], None)
 
 

@@ -1,4 +1,4 @@
-"""What a report says, as data: every way of showing it reads this and computes nothing more."""
+"""A report as data: every format reads it and computes nothing more."""
 
 from typing import Literal
 
@@ -14,7 +14,7 @@ class _Said(BaseModel):
 
 
 class Figure(_Said):
-    """One figure of the period and of the one before; None is not known."""
+    """One figure of the period and of the one before; None is unknown."""
 
     name: str
     unit: Unit
@@ -32,7 +32,7 @@ class Part(_Said):
 
 
 class Benchmark(_Said):
-    """A figure beside what the settings want of it; `at_least` says on which side it should be."""
+    """A figure and the settings' value for it; `at_least` says on which side it should be."""
 
     name: str
     unit: Unit
@@ -43,7 +43,7 @@ class Benchmark(_Said):
 
 
 class Objective(_Said):
-    """An objective of the service level: in which share of the period it was met, and whether it is now."""
+    """A service level objective: the share of the period in which it was met, and whether it is now."""
 
     name: str
     share: float
@@ -51,7 +51,7 @@ class Objective(_Said):
 
 
 class Happened(_Said):
-    """An incident of the period and what was done about it."""
+    """An incident of the period and the actions against it."""
 
     id: int
     alert: str
@@ -64,22 +64,22 @@ class Happened(_Said):
 
 
 class Responses(_Said):
-    """How soon people answered the incidents of a severity, and within which time they should.
+    """How soon people answered the incidents of a severity, and the time in which they should.
 
-    `late` counts also those that nobody has answered so long after; times are in seconds.
+    `late` also counts those that are unanswered after that time; times are in seconds.
     """
 
     severity: str
     wanted: float
     within: int
     late: int
-    median: float | None  # of those that were answered
+    median: float | None  # of the answered ones
 
 
 class Done(_Said):
-    """What Nightdesk did with an action: how often, and how often it was proven to have helped, or was not.
+    """How often an action ran, was proven to have helped, or was proven not to have helped.
 
-    The others failed, were stopped, taken over or replaced, or nobody knows what became of them.
+    The others failed, were stopped, taken over or replaced, or their result is unknown.
     """
 
     action: str
@@ -97,7 +97,7 @@ class WakeUps(_Said):
 
 
 class Open(_Said):
-    """An open position at the period's end; `unprotected` where no live stop is known. None is not known."""
+    """An open position at the period's end; `unprotected` if no live stop is known. None is unknown."""
 
     symbol: str
     side: str = ""
@@ -107,7 +107,7 @@ class Open(_Said):
 
 
 class Hold(_Said):
-    """What kept Nightdesk or the bot from acting at the period's end: since when (unix time), and why."""
+    """What held Nightdesk or the bot back at the period's end: since when (unix time), and why."""
 
     kind: Literal["halted", "entries stopped", "all actions paused"]
     since: float
@@ -115,7 +115,7 @@ class Hold(_Said):
 
 
 class Proposal(_Said):
-    """Something to think about, with the number that led to it and its limit."""
+    """A suggestion, with the figure that led to it and its limit."""
 
     says: str
     priority: str
@@ -127,7 +127,7 @@ class Proposal(_Said):
 
 
 class Group(_Said):
-    """Trades that have something in common: a symbol, an hour, a day."""
+    """Trades with something in common: a symbol, an hour, a day."""
 
     name: str
     trades: int
@@ -136,7 +136,7 @@ class Group(_Said):
 
 
 class Report(_Said):
-    """A report. Times are unix seconds, money is in `currency`; `notes` say what is missing and why."""
+    """A report. Times are in unix seconds, money in `currency`; `notes` say what is missing and why."""
 
     bot: str
     period: str
@@ -154,7 +154,7 @@ class Report(_Said):
     proposals: tuple[Proposal, ...]
     symbols: tuple[Group, ...]  # most profitable first
     hours: tuple[Group, ...]  # most profitable first
-    bars: tuple[Group, ...]  # by day, of a day by hour, in their order
+    bars: tuple[Group, ...]  # by day, or for a day by hour, in their order
     equity: Points
     drawdown: Points
     incidents: tuple[Happened, ...] = ()
@@ -162,7 +162,8 @@ class Report(_Said):
     desk_responses: tuple[Responses, ...] = ()  # to those of all bots
     done: tuple[Done, ...] = ()
     wake_ups: WakeUps | None = None
-    state: str | None = None  # running, paused, …, down or unknown, at the end; reports kept before have none
+    # running, paused, …, down or unknown, at the end; older stored reports have none
+    state: str | None = None
     positions: tuple[Open, ...] | None = None  # at the end
     holds: tuple[Hold, ...] = ()
 

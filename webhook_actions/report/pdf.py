@@ -16,7 +16,7 @@ from webhook_actions.report.desk import Desk
 from webhook_actions.report.model import Report
 from webhook_actions.report.words import Words, best_and_worst, plain
 
-# DejaVu comes with matplotlib: it has the letters of most names that bots and symbols have.
+# DejaVu comes with matplotlib, and has the letters of most names of bots and symbols.
 _FONTS = Path(matplotlib.get_data_path()) / "fonts/ttf"
 _INK, _QUIET, _LINE = (31, 36, 48), (105, 112, 128), (228, 231, 236)
 _WON, _LOST = (26, 127, 69), (192, 57, 43)
@@ -104,7 +104,7 @@ class _Paper(FPDF):
         self.multi_cell(0, size * 0.5, text, new_x=XPos.LMARGIN, new_y=YPos.NEXT)
 
     def section(self, title: str) -> None:
-        """Begin a section, on a new page where only its title would have room."""
+        """Begin a section, on a new page if only its title would fit."""
         if self.will_page_break(26):
             self.add_page()
         self.ln(4)
@@ -112,7 +112,7 @@ class _Paper(FPDF):
         self.ln(1)
 
     def rows(self, rows: Rows, widths: tuple[int, ...], *, right: bool = False) -> None:
-        """Write a table without a heading; all but its first column are to the right if so wished."""
+        """Write a table without a heading; if `right`, all but its first column are right-aligned."""
         self.set_font("DejaVu", "", 8.5)
         self.set_text_color(*_INK)
         self.set_draw_color(*_LINE)
@@ -176,7 +176,7 @@ def _beside(paper: _Paper, images: Mapping[str, bytes], width: float) -> None:
 
 
 def _ratio(png: bytes) -> float:
-    """Return height by width, which stand in a PNG's first chunk."""
+    """Return height / width, from the PNG's first chunk."""
     width, height = (int.from_bytes(png[at : at + 4]) for at in (16, 20))
     return height / width
 

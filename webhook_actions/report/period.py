@@ -1,4 +1,4 @@
-"""The span of time that a report tells of, in the owner's time zone."""
+"""The period of a report, in the owner's time zone."""
 
 import calendar
 from dataclasses import dataclass
@@ -7,12 +7,12 @@ from zoneinfo import ZoneInfo
 
 from stack.settings import Settings
 
-_JUST_NOW = 3600.0  # seconds: a summary that is made later than that is of now
+_JUST_NOW = 3600.0  # seconds: a summary that is later than that ends now
 _LENGTHS = {"day": timedelta(days=1), "week": timedelta(days=7)}
 
 
 class PeriodError(ValueError):
-    """Words that name no period; the message says what does."""
+    """An invalid period; the message names valid ones."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Period:
         """Return the day, week or month up to now, or `FROM..TO`, both included. Raises PeriodError."""
         if text == "month":
             return cls(text, _month_before(now), now)
-        if text in _LENGTHS:  # by the clock on the wall, of which a day may have 23 hours
+        if text in _LENGTHS:  # by the clock, on which a day may have 23 hours
             return cls(text, now - _LENGTHS[text], now)
         first, dots, last = text.partition("..")
         if not dots:
@@ -70,7 +70,7 @@ class Period:
 
 
 def _month_before(moment: datetime) -> datetime:
-    """Return the same time of a month earlier, or of its last day."""
+    """Return the same time a month earlier, or that of its last day."""
     year, month = (moment.year, moment.month - 1) if moment.month > 1 else (moment.year - 1, 12)
     day = min(moment.day, calendar.monthrange(year, month)[1])
     return moment.replace(year=year, month=month, day=day)

@@ -13,7 +13,7 @@ from webhook_actions.report.words import Words, text
 
 
 def message(settings: Settings, reports: Sequence[Report]) -> Message:
-    """Return one message of the reports of one period, of which there is one at least."""
+    """Return one message with the reports of one period; there is at least one."""
     return _one(settings, *reports) if len(reports) == 1 else _desk(settings, reports)
 
 
@@ -50,7 +50,7 @@ def _one(settings: Settings, report: Report) -> Message:
 
 
 def file_name(report: Report, ending: str) -> str:
-    """Return a name for a file: the bot, the period and its last day."""
+    """Return a file name: the bot, the period and its last day."""
     bot = "".join(each if each.isalnum() or each in "-_" else "_" for each in report.bot)
     return f"{bot}-{_plain(report.period)}-{Words(report).day}.{ending}"
 

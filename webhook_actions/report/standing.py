@@ -1,4 +1,4 @@
-"""How a bot stood at a period's end: what it did, and what it held."""
+"""A bot's state and positions at a period's end."""
 
 from webhook_actions.report.history import History
 from webhook_actions.report.model import Open
@@ -7,7 +7,7 @@ _HELD = 'max by (symbol, side) (trading_bot_position_%s{bot="$bot"})'
 
 
 def state(history: History) -> str:
-    """Return what the bot did, `up` where it does not say, `down`, or `unknown` where nobody looked."""
+    """Return the bot's state, `up` if it reports none, `down`, or `unknown` without samples."""
     up = history.number('max(trading_bot_up{bot="$bot"})')
     if up is None:
         return "unknown"
@@ -17,7 +17,7 @@ def state(history: History) -> str:
 
 
 def positions(history: History) -> tuple[Open, ...] | None:
-    """Return what the bot held, the worst first, None where it did not say."""
+    """Return the bot's positions, the worst first, None if it reported none or all."""
     counted = history.by("symbol", 'max by (symbol) (trading_bot_active_positions{bot="$bot"})')
     if not counted and not _says(history):
         return None
@@ -36,7 +36,7 @@ def positions(history: History) -> tuple[Open, ...] | None:
 
 
 def _says(history: History) -> bool:
-    """Return whether a bot of which no position is known says that it has none."""
+    """Return whether a bot without a known position reports that it has none."""
     said = 'max(trading_bot_current_exposure{bot="$bot"} or trading_bot_guard_open_positions{bot="$bot"})'
     return history.number(said) == 0
 

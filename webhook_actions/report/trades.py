@@ -1,4 +1,4 @@
-"""The closed trades of a bot, asked of the exporter, and what they come to."""
+"""A bot's closed trades, from the exporter, and their figures."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -20,7 +20,7 @@ def within(trades: Sequence[Trade], period: Period) -> list[Trade]:
 
 
 def figures(now: Sequence[Trade], before: Sequence[Trade]) -> list[Figure]:
-    """Return the figures that come from trades; none before says that the bot may not have been there yet."""
+    """Return the figures of trades; without earlier trades the bot may not have existed before."""
 
     def row(name: str, unit: str, of: Callable[[Sequence[Trade]], float | None], best: str | None) -> Figure:
         values = {"value": of(now), "before": of(before) if before else None}
@@ -48,11 +48,11 @@ def by_hour(trades: Sequence[Trade], zone: tzinfo) -> tuple[Group, ...]:
 
 
 def bars(trades: Sequence[Trade], period: Period) -> tuple[Group, ...]:
-    """Return the days of a period in their order, or the hours where it is short, the empty ones too."""
+    """Return the days of a period in order, or the hours of a short one, empty ones too."""
     form, zone = "%d %H:00" if period.seconds <= _BY_HOUR else "%d %b", period.end.tzinfo
     start, end = period.start.timestamp(), period.end.timestamp()
     hours = (start + _HOUR * place for place in range(math.ceil(period.seconds / _HOUR)))
-    # Hour by hour, as each day has one, however a clock change makes it longer or shorter.
+    # Hour by hour, so that a longer or shorter day of a clock change is right.
     names = dict.fromkeys(f"{datetime.fromtimestamp(at, zone):{form}}" for at in (*hours, end - 0.001))
     found = {group.name: group for group in _ranked(trades, lambda trade: f"{_local(trade, zone):{form}}")}
     return tuple(found.get(name) or Group(name=name, trades=0, won=0, profit=0.0) for name in names)

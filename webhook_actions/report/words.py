@@ -24,12 +24,12 @@ from webhook_actions.report.model import (
 UNKNOWN = "–"
 _KEY = ("Trades", "Win rate", "Equity", "Deepest drawdown", "Sharpe ratio", "Available")
 NAMES = {"day": "Daily report", "week": "Weekly report", "month": "Monthly report"}
-_CLOSED = (PNL_CLOSED, "Closed trades' P&L")  # as reports that an earlier version kept call it
+_CLOSED = (PNL_CLOSED, "Closed trades' P&L")  # names in reports that an earlier version stored
 _SIGNED = (PNL, f"{PNL} since the start", *_CLOSED, "Mean trade", "Best trade", "Worst trade")
 
 
 class Words:
-    """A report in words; `currency` stands behind money only where it is asked for."""
+    """A report in words; `currency` is added to money only on request."""
 
     def __init__(self, report: Report) -> None:
         self.report = report
@@ -42,13 +42,13 @@ class Words:
 
     @property
     def span(self) -> str:
-        """From when to when, in the owner's time zone."""
+        """Start and end, in the owner's time zone."""
         start, end = self.moment(self.report.start), self.moment(self.report.end)
         return f"{start} – {end}, {self.report.zone}"
 
     @property
     def status(self) -> str:
-        """How it stood at the period's end: the bot, what held actions back, and what is open."""
+        """The state at the period's end: the bot, holds, and open positions."""
         still = [one.summary for one in self.report.incidents if one.closed_at is None]
         more = f" and {len(still) - 2} more" if len(still) > 2 else ""
         incidents = f"still open: {'; '.join(still[:2])}{more}" if still else "no incident is open"
@@ -56,15 +56,15 @@ class Words:
 
     @property
     def standing(self) -> list[str]:
-        """What the bot did and held at the period's end, and what held it or Nightdesk back."""
+        """The bot's state and positions at the period's end, and what held it or Nightdesk back."""
         holds = [f"{one.kind} since {self.moment(one.since)}: {one.reason}" for one in self.report.holds]
-        if self.report.state is None:  # kept by a release that did not ask
+        if self.report.state is None:  # stored by a release that did not record it
             return holds
         return [f"{self.report.state}, {self.held}", *holds]
 
     @property
     def held(self) -> str:
-        """How many positions were open, and how many of them without a stop that is known."""
+        """The number of open positions, and of those without a known stop."""
         positions = self.report.positions
         if positions is None:
             return "open positions not known"
@@ -85,7 +85,7 @@ class Words:
 
     @property
     def headline(self) -> Figure:
-        """What everybody looks for first: the P&L with open positions, else that of closed trades."""
+        """The main figure: the P&L with open positions, else that of closed trades."""
         first = self.report.figure(PNL)
         closed = [figure for figure in self.report.figures if figure.name in _CLOSED]
         return closed[0] if first.value is None and closed else first
@@ -100,7 +100,7 @@ class Words:
         return f"{datetime.fromtimestamp(at, self._zone):%a %d %b %Y %H:%M}"
 
     def number(self, value: float | None, unit: Unit, *, signed: bool = False) -> str:
-        """Return a value in its unit, a dash where it is not known."""
+        """Return a value in its unit, a dash if it is unknown."""
         if value is None:
             return UNKNOWN
         match unit:
@@ -125,7 +125,7 @@ class Words:
         return self.number(figure.before, figure.unit, signed=figure.name in _SIGNED)
 
     def trend(self, figure: Figure) -> str:
-        """Return `better` or `worse` than before, '' where neither can be said."""
+        """Return `better` or `worse` than before, '' if neither is known."""
         if figure.value is None or figure.before is None or figure.best is None:
             return ""
         if figure.value == figure.before:
@@ -141,11 +141,11 @@ class Words:
         return self.number(amount, "money", signed=True)
 
     def group(self, group: Group) -> str:
-        """Return what a group of trades made."""
+        """Return the profit of a group of trades."""
         return f"{group.name} {self.money(group.profit)}, {group.won} of {group.trades} won"
 
     def benchmark(self, benchmark: Benchmark) -> str:
-        """Return what a benchmark wants."""
+        """Return a benchmark's wanted value."""
         side = "at least" if benchmark.at_least else "at most"
         return f"{side} {self.number(benchmark.limit, benchmark.unit)}"
 
@@ -159,7 +159,7 @@ class Words:
         return f"{one.within} of {one.within + one.late} within {span(one.wanted)}{median}"
 
     def did(self, one: Done) -> str:
-        """Return how often an action was run, and whether it helped."""
+        """Return how often an action ran, and whether it helped."""
         told = {
             "proven to have helped": one.helped,
             "not proven to": one.not_helped,
@@ -187,20 +187,20 @@ class Words:
 
 
 def plain(name: str) -> str:
-    """Return a name of the settings as words."""
+    """Return a setting's name as words."""
     words = name.removeprefix("min_").removeprefix("max_").replace("_", " ")
     return words[:1].upper() + words[1:]
 
 
 def best_and_worst(groups: Sequence[Group], each: int) -> tuple[list[Group], list[Group]]:
-    """Return the groups that made most and those that lost most, of which none is in both."""
+    """Return the best groups and the worst ones; none is in both."""
     best = [group for group in groups[:each] if group.profit > 0]
     worst = [group for group in reversed(groups[-each:]) if group.profit < 0]
     return best, worst
 
 
 def text(report: Report) -> str:
-    """Return a report in a few lines, as a chat shows it."""
+    """Return a report in a few lines, for a chat."""
     words = Words(report)
     headline = words.headline
     before = f" (before: {words.before(headline)})" if headline.before is not None else ""

@@ -1,1 +1,1 @@
-"""What is kept in PostgreSQL: incidents, tries, escalation, deliveries, holds and the audit."""
+"""Everything in PostgreSQL: incidents, runs, escalation, deliveries, holds and the audit."""

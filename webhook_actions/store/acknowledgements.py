@@ -1,4 +1,4 @@
-"""The store of acknowledgements: who answered, for how long, with which words."""
+"""The store of acknowledgements: who answered, for how long, with which comment."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class Acknowledgement:
     silence: str | None
 
     def holds(self, now: datetime) -> bool:
-        """Return whether it still keeps others from being told."""
+        """Return whether it still stops the escalation."""
         return self.until is None or self.until > now
 
 
@@ -34,7 +34,7 @@ async def of(connection: Connection, incident: int) -> list[Acknowledgement]:
 
 
 async def current(connection: Connection, incidents: Sequence[int]) -> dict[int, Acknowledgement]:
-    """Return, by incident, the answer that holds now; a snooze that is over holds no more."""
+    """Return, by incident, the answer in force; an ended snooze is not."""
     found = await connection.execute(
         """
         SELECT DISTINCT ON (incident) incident, at, "by", comment, until, silence FROM acknowledgements
@@ -56,7 +56,7 @@ async def silences(connection: Connection) -> set[str]:
 async def acknowledge(
     connection: Connection, incident: int, by: str, comment: str, silence: str | None = None
 ) -> bool:
-    """Write that somebody has an incident and stop its escalation; False where it is no longer open."""
+    """Write an acknowledgement and stop the escalation; False if the incident is no longer open."""
     if not await _write(connection, incident, by, comment, None, silence):
         return False
     await escalation_steps.cancel(connection, incident)
@@ -72,7 +72,7 @@ async def snooze(
     comment: str = "",
     silence: str | None = None,
 ) -> bool:
-    """Stop the escalation until a time, when it begins anew; False where the incident is no longer open."""
+    """Stop the escalation until a time, when it restarts; False if the incident is no longer open."""
     if not await _write(connection, incident, by, comment, until, silence):
         return False
     await escalation_steps.cancel(connection, incident)
@@ -83,14 +83,14 @@ async def snooze(
 
 
 async def comment(connection: Connection, incident: int, by: str, text: str) -> None:
-    """Write a person's words into an incident's timeline."""
+    """Write a person's comment into an incident's timeline."""
     await add_to_timeline(connection, incident, "comment", f"{by}: {text}")
 
 
 async def _write(
     connection: Connection, incident: int, by: str, comment: str, until: datetime | None, silence: str | None
 ) -> bool:
-    # Two answers at once are written one after the other.
+    # Two simultaneous answers are written one after the other.
     await connection.execute(
         "SELECT pg_advisory_xact_lock(hashtextextended('answer ' || %s::bigint, 0))", [incident]
     )

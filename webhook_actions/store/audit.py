@@ -1,4 +1,4 @@
-"""Writes down who did what and from where, in the transaction of the act."""
+"""Records who did what and from where, in the transaction of the act."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,13 +10,13 @@ from webhook_actions.store.database import Connection
 
 @dataclass(frozen=True)
 class Caller:
-    """Who asks, as the timeline and the audit name them, and the address it came from."""
+    """The caller, as the timeline and the audit name them, and their address."""
 
     who: str
     address: str
 
     def named(self, name: str) -> "Caller":
-        """Return the caller with the name that they give themselves, beside what is known of them."""
+        """Return the caller with the name that they give, beside what is known of them."""
         return Caller(f"{name} ({self.who})", self.address) if name else self
 
 
@@ -43,7 +43,7 @@ async def write(
     bot: str | None = None,
     detail: str = "",
 ) -> None:
-    """Write an act; where its transaction fails, it was not done and is not written."""
+    """Write an act; if its transaction fails, the act was not done and is not recorded."""
     await connection.execute(
         "INSERT INTO audit (who, address, act, incident, bot, detail) VALUES (%s, %s, %s, %s, %s, %s)",
         [caller.who, caller.address, act, incident, bot, detail],
@@ -51,7 +51,7 @@ async def write(
 
 
 async def entries(connection: Connection, *, before: int | None, limit: int) -> list[Entry]:
-    """Return the last acts, newest first, those older than the act `before` where it is given."""
+    """Return the last acts, newest first; with `before`, those older than that id."""
     cursor = connection.cursor(row_factory=class_row(Entry))
     return await (
         await cursor.execute(

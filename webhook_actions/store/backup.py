@@ -1,4 +1,4 @@
-"""Writes the database into a file, and a file into the database, as `nightdesk backup` and `restore` ask."""
+"""Dumps the database into a file, or restores it, for `nightdesk backup` and `restore`."""
 
 import argparse
 import asyncio
@@ -18,10 +18,10 @@ from webhook_actions.store.database import DatabaseError
 from webhook_actions.store.embedded import BIN, EmbeddedPostgres
 from webhook_actions.store.migrate import VERSION, version
 
-# What a PostgreSQL before 17 refuses, and what is there already.
+# statements that a PostgreSQL before 17 refuses, or whose objects exist already
 _LEFT_OUT = re.compile(rb"^(SET transaction_timeout|CREATE SCHEMA public;)")
 _EMPTY = b"DROP SCHEMA IF EXISTS public CASCADE;\nCREATE SCHEMA public;\n"
-# Orders that were open then are not for now: a person looks first.
+# Orders that were open at the dump are stale: a person must look first.
 _PAUSE = b"""
 INSERT INTO public.pauses (paused_by, reason)
 SELECT 'nightdesk restore', 'restored from a backup: look at the incidents, then `nightdesk pause --resume`'
@@ -37,9 +37,9 @@ def dump(address: str, file: Path) -> int:
 
 
 def restore(address: str, file: Path, schema: int, *, force: bool) -> None:
-    """Fill the database from a dump, whole or not at all, and have it paused. Raises DatabaseError.
+    """Restore the database from a dump, whole or not at all, and pause it. Raises DatabaseError.
 
-    `schema` is the dump's number. Without `force` a database that holds something stays as it is.
+    `schema` is the dump's number. Without `force` a database with content stays as it is.
     """
     accepts(schema)
     if not force:
@@ -52,7 +52,7 @@ def restore(address: str, file: Path, schema: int, *, force: bool) -> None:
 
 
 def accepts(schema: int) -> None:
-    """Raise DatabaseError where a schema is newer than this code."""
+    """Raise DatabaseError if a schema is newer than this code."""
     if schema > VERSION:
         raise DatabaseError(
             f"the backup has schema {schema}, this Nightdesk works with {VERSION}: restore it by a newer one"
@@ -60,7 +60,7 @@ def accepts(schema: int) -> None:
 
 
 def is_free(address: str) -> None:
-    """Raise DatabaseError where a database holds something of Nightdesk, or cannot be asked."""
+    """Raise DatabaseError if a database has content of Nightdesk, or does not answer."""
     if asyncio.run(_version(address)):
         raise DatabaseError("the database holds incidents already; --force replaces all of it")
 
@@ -74,7 +74,7 @@ async def _version(address: str) -> int:
 
 
 def _run(program: str, address: str, options: list[str], given: bytes = b"") -> None:
-    """Run a program of PostgreSQL; a password is given by the environment, never as an argument."""
+    """Run a program of PostgreSQL; the environment gives it a password, never an argument."""
     named = conninfo_to_dict(address)
     password = named.pop("password", None)
     environment = os.environ | ({"PGPASSWORD": str(password)} if password else {})
@@ -103,7 +103,7 @@ def _database(data: Path, url_file: Path | None) -> Iterator[str]:
 
 
 def _running(directory: Path) -> str | None:
-    """Return the address of an embedded database that answers, None for none."""
+    """Return the address of a running embedded database, or None."""
     with suppress(OSError, IndexError, DatabaseError):
         sockets = (directory / "postmaster.pid").read_text(encoding="utf-8").splitlines()[4]
         address = f"host={sockets} user=nightdesk dbname=postgres"
@@ -113,7 +113,7 @@ def _running(directory: Path) -> str | None:
 
 
 def main() -> int:
-    """Do one of both; return 1, with the reason, where it could not be done."""
+    """Run one of both commands; return 1, with the reason, if it fails."""
     parser = argparse.ArgumentParser(prog="backup", description=__doc__)
     parser.add_argument("what", choices=("dump", "restore", "accepts"))
     parser.add_argument("--file", type=Path, default=Path(), help="of SQL")

@@ -1,4 +1,4 @@
-"""The store of what Nightdesk left on bots: whose entries it stopped, and what it still has to undo there."""
+"""The store of stopped entries: the bots whose entries Nightdesk stopped, and what it must still undo."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,8 +12,8 @@ from webhook_actions.store.database import Connection
 class Control:
     """A bot whose entries Nightdesk stopped.
 
-    `before` is what its trading loop did before that, None where nobody knew. Once it is released it is
-    undone on the bot; `detail` says why it is not yet.
+    `before` is the trading loop's mode before that, None if unknown. After a release it is undone on the bot;
+    `detail` says why it is not yet.
     """
 
     id: int
@@ -27,7 +27,7 @@ class Control:
 
 
 async def leave(connection: Connection, bot: str, incident: int, reason: str, before: str | None) -> None:
-    """Write that entries are about to be stopped; what was before that stays as it was first written."""
+    """Write that entries are about to be stopped; the first recorded mode before stays."""
     await connection.execute(
         """
         INSERT INTO controls (bot, incident, reason, before) VALUES (%s, %s, %s, %s)
@@ -39,7 +39,7 @@ async def leave(connection: Connection, bot: str, incident: int, reason: str, be
 
 
 async def left(connection: Connection, bot: str | None = None) -> list[Control]:
-    """Return what is left on bots, or on one of them, or is still to be undone there."""
+    """Return the stopped bots, or one of them, also those still to be undone."""
     cursor = connection.cursor(row_factory=class_row(Control))
     query = (
         "SELECT id, bot, reason, since, incident, before, released_by, detail FROM controls "
@@ -49,7 +49,7 @@ async def left(connection: Connection, bot: str | None = None) -> list[Control]:
 
 
 async def release(connection: Connection, bot: str, by: str) -> bool:
-    """Have what is left on a bot undone; returns False where nothing is, or it is being undone."""
+    """Have it undone on a bot; return False if there is nothing to undo, or it is being undone."""
     released = await connection.execute(
         "UPDATE controls SET released_at = clock_timestamp(), released_by = %s "
         "WHERE bot = %s AND removed_at IS NULL AND released_at IS NULL",
@@ -66,7 +66,7 @@ async def note(connection: Connection, control: int, detail: str) -> None:
 
 
 async def remove(connection: Connection, control: int, detail: str) -> None:
-    """Write that something is no longer on its bot, and how that came."""
+    """Write that a bot's entries are no longer stopped, and why."""
     await connection.execute(
         "UPDATE controls SET removed_at = clock_timestamp(), detail = %s "
         "WHERE id = %s AND removed_at IS NULL",

@@ -1,4 +1,4 @@
-"""What the parts share of the database: its connections, and what it means that there is none."""
+"""The connections to the database, and the errors of an absent one."""
 
 import asyncio
 import select
@@ -13,22 +13,22 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 Connection = AsyncConnection[Any]
 
-CONNECT_SECONDS = 30.0  # a database that is started again is back by then
+CONNECT_SECONDS = 30.0  # a restarting database is back by then
 CHANNEL = "nightdesk"  # of NOTIFY: some row became due
 
-# What is raised while the database is away; it comes back, and what was not written is done again.
+# Errors while the database is away; it comes back, and what was not written is done again.
 GONE = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout)
 
 
 class DatabaseError(Exception):
-    """The database cannot be used; the message says which, why, and what to do."""
+    """The database cannot be used. The message says which, why, and what to do."""
 
 
 class Pool(AsyncConnectionPool[Connection]):
     """Connections to the database.
 
-    `transaction()` is for what is written together, or not at all. On a `connection()` each statement stands
-    for itself, which suits what is only read: a third of the round trips.
+    A `transaction()` is written as a whole, or not at all. On a `connection()` each statement is its own
+    transaction, which suits reads: a third of the round trips.
     """
 
     def __init__(self, address: str, *, max_size: int, timeout: float = CONNECT_SECONDS) -> None:
@@ -52,15 +52,15 @@ class Pool(AsyncConnectionPool[Connection]):
 
 
 class Clock:
-    """The database's clock, as it was read last: what is due or expires is so by this clock alone."""
+    """The database's clock, as last read: only this clock decides what is due or expired."""
 
     def __init__(self, own: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
-        """`own` is this machine's, which counts until the database's was read."""
+        """`own` is this machine's clock, used until the database's was read."""
         self._own = own
         self._read: tuple[datetime, float] | None = None
 
     def __call__(self) -> datetime:
-        """Return the time: the one that was read, and the seconds that have passed since."""
+        """Return the time: the last one read, plus the seconds since."""
         if self._read is None:
             return self._own()
         then, at = self._read
@@ -81,7 +81,7 @@ async def now(connection: Connection) -> datetime:
 
 
 async def notify(connection: Connection) -> None:
-    """Wake whoever waits for rows to become due, once the transaction is committed."""
+    """Wake all that wait for rows to become due, once the transaction is committed."""
     await connection.execute("SELECT pg_notify(%s, '')", [CHANNEL])
 
 
@@ -90,10 +90,9 @@ async def _configure(connection: Connection) -> None:
 
 
 async def _check(connection: Connection) -> None:
-    """Raise OperationalError where the server has gone.
+    """Raise OperationalError if the server is gone.
 
-    An idle connection has nothing to read unless the server said goodbye, so that in the usual case nothing
-    need be asked of it.
+    An idle connection has nothing to read unless the server closed it, so that usually no query is needed.
     """
     poll = select.poll()
     poll.register(connection.fileno(), select.POLLIN)

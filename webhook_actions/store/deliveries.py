@@ -1,4 +1,4 @@
-"""The store of all that leaves Nightdesk: written with what it tells, claimed, sent, and how that ended."""
+"""The store of deliveries: written with their cause, claimed, sent, and their result."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -11,12 +11,12 @@ from stack.settings import RetryPolicy
 from webhook_actions.outcome import Outcome, Result
 from webhook_actions.store.database import Connection, notify
 
-_TOGETHER = 500  # incidents, at most, that one message tells of
+_TOGETHER = 500  # the most incidents of one message
 
 
 @dataclass(frozen=True)
 class Delivery:
-    """Something to send: to a person, with the step that wants it, or to a program, with its body."""
+    """Something to send: to a person, with its step, or to a program, with its body."""
 
     channel: str
     address: str
@@ -28,15 +28,15 @@ class Delivery:
 
 @dataclass(frozen=True)
 class ClaimedDelivery(Delivery):
-    """A delivery that is this process's to send, for the time that it was claimed for."""
+    """A delivery that this process has claimed for a time."""
 
     id: int = 0
     attempts: int = 0
-    interrupted: bool = False  # it was being sent before, by a process that died
-    wanted: bool = True  # nobody has answered yet; always true where no person is told
+    interrupted: bool = False  # a process that died had begun to send it
+    wanted: bool = True  # nobody has answered yet; always true if it is for no person
     why: str | None = None
     written_at: datetime | None = None
-    insists: bool = False  # its step comes after the opening, for want of an answer
+    insists: bool = False  # its step is a follow-up, because nobody answered
 
 
 async def write(connection: Connection, batch: Sequence[Delivery]) -> None:
@@ -56,9 +56,9 @@ async def write(connection: Connection, batch: Sequence[Delivery]) -> None:
 
 @dataclass(frozen=True)
 class Open:
-    """What may be claimed: not what goes over full channels, nor to full addresses of them.
+    """What may be claimed: nothing over full channels, or to their full addresses.
 
-    `interrupted` says whether what another process had begun to send may be.
+    `interrupted`: also what another process had begun to send.
     """
 
     full: Sequence[str] = ()
@@ -67,7 +67,7 @@ class Open:
 
     @property
     def values(self) -> dict[str, object]:
-        """As the queries name them."""
+        """The values for the queries."""
         return {
             "full": list(self.full),
             "channels": [channel for channel, _ in self.full_addresses],
@@ -81,7 +81,7 @@ _IS_OPEN = """
     AND (channel, address) NOT IN (SELECT * FROM unnest(%(channels)s::text[], %(addresses)s::text[]))
 """
 
-# What several steps want of one address at once is one message: forty bots down ring the phone once.
+# What several steps send to one address at once is one message: forty dead bots ring the phone once.
 _CLAIM = f"""
 WITH first AS (
     SELECT id, channel, address, step IS NOT NULL AS to_person FROM deliveries
@@ -111,7 +111,7 @@ FROM claimed c LEFT JOIN escalation_steps s ON s.id = c.step ORDER BY c.id
 
 
 async def next_due(connection: Connection, open_: Open) -> float | None:
-    """Return the seconds until the next delivery is due that may be claimed, None where none waits."""
+    """Return the seconds until the next claimable delivery is due, None if none waits."""
     query = f"""
         SELECT extract(epoch FROM min(due_at) - clock_timestamp())::float8 FROM deliveries WHERE {_IS_OPEN}
     """  # noqa: S608 - ours
@@ -121,16 +121,16 @@ async def next_due(connection: Connection, open_: Open) -> float | None:
 
 
 async def claim(connection: Connection, lease: float, open_: Open) -> list[ClaimedDelivery]:
-    """Return deliveries to one address that are due, this process's for `lease` seconds, or until renewed."""
+    """Return due deliveries to one address, claimed for `lease` seconds, or until renewed."""
     cursor = connection.cursor(row_factory=class_row(ClaimedDelivery))
     values = open_.values | {"together": _TOGETHER, "lease": lease}
     return await (await cursor.execute(_CLAIM.encode(), values)).fetchall()
 
 
 async def unanswered(connection: Connection, address: str, but: Sequence[int]) -> list[tuple[int, str]]:
-    """Return the other open incidents that an address was told of and nobody has answered: id and contact.
+    """Return the other open, unanswered incidents that an address was notified of: id and contact.
 
-    A drill's are left out where `but`, the incidents that are told of anyway, has none of a drill, and so on.
+    A drill's are left out unless `but`, the incidents of the message, has one of a drill, and the reverse.
     """
     found = await connection.execute(
         """
@@ -146,7 +146,7 @@ async def unanswered(connection: Connection, address: str, but: Sequence[int]) -
 
 
 async def renew(connection: Connection, batch: Sequence[ClaimedDelivery], lease: float) -> None:
-    """Have what is still being sent be this process's for `lease` seconds more."""
+    """Extend this process's claim by `lease` seconds."""
     await connection.execute(
         """
         UPDATE deliveries o SET due_at = clock_timestamp() + make_interval(secs => %s)
@@ -164,11 +164,11 @@ async def record(
     policy: RetryPolicy,
     ask_after: float | None = None,
 ) -> list[tuple[ClaimedDelivery, str]]:
-    """Write how sending a message ended, and return its deliveries with their states.
+    """Write the result of a message, and return its deliveries with their states.
 
-    A retry waits twice as long as the one before, and at least as long as whoever refused it asked for; what
-    another process has claimed since is left to it.
-    Whether what is sent arrives is asked in `ask_after` seconds, None for not at all.
+    A retry waits twice as long as the one before, and at least as long as the service requested; rows that
+    another process has claimed since are left alone. If `ask_after` is given, the receipt is asked for after
+    so many seconds.
     """
     final = "sent" if outcome.done else "failed"
     again = policy.retries if outcome.result is Result.RETRY else 0
@@ -202,7 +202,7 @@ async def record(
 
 
 async def cancel(connection: Connection, batch: Sequence[ClaimedDelivery]) -> None:
-    """Write that deliveries are not sent, since nobody needs to be told any more."""
+    """Cancel deliveries, because nobody needs to be notified any more."""
     if batch:
         await connection.execute(
             "UPDATE deliveries SET state = 'cancelled' WHERE id = ANY(%s) AND state = 'sending'",
@@ -211,7 +211,7 @@ async def cancel(connection: Connection, batch: Sequence[ClaimedDelivery]) -> No
 
 
 async def incidents_of(connection: Connection, channel: str, address: str, receipt: str) -> list[int]:
-    """Return the incidents that one message told of, by its receipt; none once that is forgotten."""
+    """Return the incidents of a message, by its receipt; none once it was deleted."""
     found = await connection.execute(
         "SELECT DISTINCT incident FROM deliveries WHERE channel = %s AND address = %s AND receipt = %s "
         "AND incident IS NOT NULL ORDER BY incident",
@@ -221,9 +221,9 @@ async def incidents_of(connection: Connection, channel: str, address: str, recei
 
 
 async def of_step(connection: Connection, step: int, contact: str) -> list[tuple[str, str]]:
-    """Return channel and state of what a step wants of a contact.
+    """Return channel and state of a step's deliveries to a contact.
 
-    Of two deliveries that fail at once, each in its transaction, the second to ask sees both.
+    If two deliveries fail at once, each in its transaction, the second to ask sees both.
     """
     await connection.execute("SELECT FROM escalation_steps WHERE id = %s FOR UPDATE", [step])
     found = await connection.execute(
@@ -246,7 +246,7 @@ class Dead:
 
 
 async def dead(connection: Connection, channel: str, limit: int) -> list[Dead]:
-    """Return what could not be delivered over a channel in all its retries, newest first."""
+    """Return the failed deliveries of a channel, newest first."""
     cursor = connection.cursor(row_factory=class_row(Dead))
     query = """
         SELECT id, incident, address, body, attempts, outcome, written_at FROM deliveries
@@ -256,7 +256,7 @@ async def dead(connection: Connection, channel: str, limit: int) -> list[Dead]:
 
 
 async def send_again(connection: Connection, channel: str, id_: int) -> bool:
-    """Have a dead letter tried again from the start; returns False where there is no such one."""
+    """Retry a dead letter from the start; return False if it does not exist."""
     found = await connection.execute(
         "UPDATE deliveries SET state = 'waiting', attempts = 0, due_at = clock_timestamp() "
         "WHERE id = %s AND channel = %s AND state = 'failed'",

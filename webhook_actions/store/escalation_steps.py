@@ -1,4 +1,4 @@
-"""The store of escalation: steps that wait for their time, taken once, cancelled by an answer or the end."""
+"""The store of escalation: steps that wait for their time, claimed once, cancelled by an answer or the end."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -19,19 +19,19 @@ _AT_A_TIME = 100  # steps in one transaction
 
 @dataclass(frozen=True)
 class Taken:
-    """What taking a step means: whom to tell where, what the timeline says, and what is next."""
+    """The result of a step: whom to notify where, the timeline's entry, and the next step."""
 
     contact: str = ""
     addresses: tuple[Recipient, ...] = ()
     entry: tuple[str, str] | None = None  # kind and text
     next: Step | None = None
     postponed_to: datetime | None = None
-    exhausted: bool = False  # `next` begins another round
+    exhausted: bool = False  # `next` starts another round
 
 
 @dataclass(frozen=True)
 class DueStep:
-    """A step whose time has come, and what of its incident decides; `wanted` while nobody has answered."""
+    """A due step, with its incident's facts; `wanted` while nobody has answered."""
 
     id: int
     incident: int
@@ -58,7 +58,7 @@ class DueStep:
 
 @dataclass(frozen=True)
 class Opened:
-    """An incident that was just opened; `repeats` says that its alert fires for its bot again and again."""
+    """A new incident; `repeats`: its alert fires for its bot again and again."""
 
     id: int
     alert: str
@@ -75,7 +75,7 @@ class Opened:
 async def opened(connection: Connection, ids: Sequence[int], window: float, count: int) -> list[Opened]:
     """Return incidents, and whether their alert fired `count` times for their bot within `window` seconds.
 
-    That is said once in a window.
+    That is true once in a window.
     """
     cursor = connection.cursor(row_factory=class_row(Opened))
     query = """
@@ -95,7 +95,7 @@ async def opened(connection: Connection, ids: Sequence[int], window: float, coun
 
 
 async def plan(connection: Connection, plans: Iterable[tuple[int, int, Step]]) -> None:
-    """Write steps, given as (incident, round, plan), in the caller's transaction; one that is there stays."""
+    """Write steps, given as (incident, round, plan), in the caller's transaction; existing ones stay."""
     rows = [
         {
             "incident": incident,
@@ -122,7 +122,7 @@ async def plan(connection: Connection, plans: Iterable[tuple[int, int, Step]]) -
 
 
 async def again(connection: Connection, incident: int, at: datetime, why: str) -> None:
-    """Write that the escalation begins anew at a time, unless the incident is over or answered by then."""
+    """Write that the escalation restarts at a time, unless the incident is over or answered by then."""
     await connection.execute(
         "INSERT INTO escalation_steps (incident, rule, level, round, why, due_at) "
         "SELECT %(incident)s, %(rule)s, 0, coalesce(max(round), 0) + 1, %(why)s, %(at)s "
@@ -140,7 +140,7 @@ _STEPS = """
 
 
 async def due(connection: Connection) -> list[DueStep]:
-    """Return steps that are due, locked with their incidents, so that their taker waits for nobody."""
+    """Return due steps, locked with their incidents, so that nothing else delays them."""
     cursor = connection.cursor(row_factory=class_row(DueStep))
     query = f"""{_STEPS} AND s.due_at <= clock_timestamp()
         ORDER BY s.due_at LIMIT %s FOR NO KEY UPDATE OF s, i SKIP LOCKED
@@ -149,9 +149,9 @@ async def due(connection: Connection) -> list[DueStep]:
 
 
 async def coming(connection: Connection, beside: Sequence[DueStep], within: float) -> list[DueStep]:
-    """Return the steps of the climb that would tell the same level as these do, `within` seconds from now.
+    """Return the steps that would notify the same level as these, `within` seconds from now.
 
-    They are locked with their incidents. What is answered is left out; a drill goes with drills only.
+    They are locked with their incidents. Answered incidents are left out; a drill goes with drills only.
     """
     cursor = connection.cursor(row_factory=class_row(DueStep))
     query = f"""{_STEPS} AND s.rule = %(climb)s AND NOT s.postponed AND s.id <> ALL(%(ids)s)
@@ -171,7 +171,7 @@ async def coming(connection: Connection, beside: Sequence[DueStep], within: floa
 
 
 async def next_due(connection: Connection) -> float | None:
-    """Return the seconds until the next step is due, None where none waits."""
+    """Return the seconds until the next step is due, None if none waits."""
     found = await connection.execute(
         "SELECT extract(epoch FROM min(due_at) - clock_timestamp())::float8 FROM escalation_steps "
         "WHERE state = 'waiting'"
@@ -180,7 +180,7 @@ async def next_due(connection: Connection) -> float | None:
     return row[0] if row else None
 
 
-# Whoever was told of so many incidents lately hears of the next ones together, in one message.
+# After so many incidents in a short time, a person gets the next ones in one message.
 _GATHER = """
 WITH lately AS (
     SELECT channel, address, count(DISTINCT incident) AS incidents, max(due_at) FILTER (
@@ -202,10 +202,9 @@ _NEWEST = 20_000
 async def write_taken(
     connection: Connection, taken: Sequence[tuple[DueStep, Taken | None]], many: int, within: float
 ) -> None:
-    """Write what taking steps means, None where nobody needs to be told any more, all in one transaction.
+    """Write the results of steps in one transaction; None if nobody needs to be notified any more.
 
-    An address that `many` incidents or more were told to within so many seconds is told of these together,
-    as much later.
+    An address with `many` incidents or more within so many seconds gets these together, so much later.
     """
     postponed = [(one.postponed_to, due.id) for due, one in taken if one and one.postponed_to]
     if postponed:
@@ -252,7 +251,7 @@ async def _end(connection: Connection, state: str, steps: Sequence[DueStep]) -> 
 
 
 async def cancel(connection: Connection, incident: int, rule: str | None = None) -> None:
-    """Cancel an incident's steps that wait: those of one rule, or all but what is told in any case."""
+    """Cancel an incident's waiting steps: those of one rule, or all but the unconditional ones."""
     await connection.execute(
         "UPDATE escalation_steps SET state = 'cancelled' WHERE incident = %(incident)s AND state = 'waiting' "
         "AND CASE WHEN %(rule)s::text IS NULL THEN rule NOT LIKE 'insist:%%' ELSE rule = %(rule)s END",
@@ -261,11 +260,11 @@ async def cancel(connection: Connection, incident: int, rule: str | None = None)
 
 
 async def pass_on(connection: Connection, step: int, why: str, but: Sequence[str] = ()) -> None:
-    """Have the next person told now, if none of this step's deliveries reached or may reach anyone.
+    """Notify the next person now, if none of this step's deliveries reached or may reach anyone.
 
     Those over the channels `but` do not count.
     """
-    # Of two deliveries that fail at once, each in its transaction, the second to get this lock sees both.
+    # If two deliveries fail at once, each in its transaction, the second to get this lock sees both.
     await connection.execute("SELECT FROM escalation_steps WHERE id = %s FOR UPDATE", [step])
     await connection.execute(
         """
@@ -281,7 +280,7 @@ async def pass_on(connection: Connection, step: int, why: str, but: Sequence[str
 
 
 async def reconsider(connection: Connection) -> None:
-    """Make due what was postponed: the settings that postponed it may be in force no more."""
+    """Make postponed steps due: the settings that postponed them may have changed."""
     await connection.execute(
         "UPDATE escalation_steps SET due_at = clock_timestamp(), postponed = false "
         "WHERE state = 'waiting' AND postponed"
@@ -290,7 +289,7 @@ async def reconsider(connection: Connection) -> None:
 
 
 async def tell_again(connection: Connection, step: int, after: float) -> None:
-    """Plan a notice anew in `after` seconds, if none of its deliveries reached or may reach anyone."""
+    """Plan a notice again in `after` seconds, if none of its deliveries reached or may reach anyone."""
     await connection.execute(
         """
         INSERT INTO escalation_steps (incident, rule, level, round, why, due_at)

@@ -1,4 +1,4 @@
-"""What holds actions back: halted bots, which trade again only when a person says so, and the kill switch."""
+"""Holds on actions: halted bots, which only a person releases, and the kill switch."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,13 +11,13 @@ from webhook_actions.store.runs import Lease
 
 @dataclass(frozen=True)
 class Halt:
-    """A bot that money was taken out of the market for; it stays paused until a person releases it."""
+    """A halted bot: Nightdesk closed its positions, and it stays paused until a person releases it."""
 
     bot: str
     reason: str
     since: datetime
     incident: int | None = None
-    astray: bool = False  # it traded all the same, and is not known to be flat again
+    astray: bool = False  # it traded since, and is not known to be flat again
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Pause:
 
 @dataclass(frozen=True)
 class Check:
-    """What stands between an attempt and its next order, as it is now."""
+    """What stands between an attempt and its next order, now."""
 
     leased: bool  # the attempt still has its lease, by the database's clock
     paused_by: str | None
@@ -60,7 +60,7 @@ async def check(connection: Connection, lease: Lease, incident: int, bot: str) -
 
 
 async def halt(connection: Connection, bot: str, incident: int, reason: str) -> None:
-    """Latch a bot as halted; one that is stays as it is."""
+    """Write that a bot is halted; an existing halt stays."""
     await connection.execute(
         "INSERT INTO halts (bot, incident, reason) VALUES (%s, %s, %s) "
         "ON CONFLICT (bot) WHERE released_at IS NULL DO NOTHING",
@@ -82,7 +82,7 @@ async def is_halted(connection: Connection, bot: str) -> bool:
 
 
 async def claim_astray(connection: Connection, bot: str, lease: float) -> bool:
-    """Write that a halted bot trades, and take it on for `lease` seconds; False where another has it."""
+    """Write that a halted bot trades, and claim it for `lease` seconds; False if another engine has it."""
     claimed = await connection.execute(
         """
         UPDATE halts SET astray = true, due_at = clock_timestamp() + make_interval(secs => %s)
@@ -94,14 +94,14 @@ async def claim_astray(connection: Connection, bot: str, lease: float) -> bool:
 
 
 async def settle(connection: Connection, bot: str, *, flat: bool) -> None:
-    """Give a halted bot back that was taken on, and write whether it is flat again."""
+    """Return the claim of a halted bot, and write whether it is flat again."""
     await connection.execute(
         "UPDATE halts SET astray = NOT %s, due_at = NULL WHERE bot = %s AND released_at IS NULL", [flat, bot]
     )
 
 
 async def release(connection: Connection, bot: str, by: str) -> bool:
-    """Let a halted bot trade again; returns False when it was not halted."""
+    """Let a halted bot trade again; return False if it was not halted."""
     released = await connection.execute(
         "UPDATE halts SET released_at = clock_timestamp(), released_by = %s "
         "WHERE bot = %s AND released_at IS NULL",
@@ -111,7 +111,7 @@ async def release(connection: Connection, bot: str, by: str) -> bool:
 
 
 async def pause(connection: Connection, by: str, reason: str) -> bool:
-    """Stop all actions; returns False when they were stopped already."""
+    """Stop all actions; return False if they were stopped already."""
     paused = await connection.execute(
         "INSERT INTO pauses (paused_by, reason) VALUES (%s, %s) "
         "ON CONFLICT ((true)) WHERE ended_at IS NULL DO NOTHING",
@@ -128,7 +128,7 @@ async def paused(connection: Connection) -> Pause | None:
 
 
 async def resume(connection: Connection, by: str) -> bool:
-    """Let actions run again; returns False when they were not stopped."""
+    """Resume actions; return False if they were not stopped."""
     resumed = await connection.execute(
         "UPDATE pauses SET ended_at = clock_timestamp(), ended_by = %s WHERE ended_at IS NULL", [by]
     )

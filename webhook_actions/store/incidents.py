@@ -1,4 +1,4 @@
-"""The store of incidents: what Alertmanager and Prometheus said, when each is due, and the timeline."""
+"""The store of incidents: reports of Alertmanager and Prometheus, due times, and the timeline."""
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, fields
@@ -15,8 +15,8 @@ from webhook_actions.store.database import Connection, notify
 class Incident:
     """One alert of one bot, from its first firing to its proven end.
 
-    `due_at` is when the engine looks at it again, None when something has to happen first; `waits_for` is the
-    reason of its last decision. `confirmed` says that labels and annotations are those of Prometheus's rules.
+    `due_at` is when the engine checks it again, None if something must happen first; `waits_for` is the
+    reason of its last decision. `confirmed`: labels and annotations are those of Prometheus's rules.
     """
 
     id: int
@@ -45,12 +45,12 @@ class Incident:
 
     @property
     def drill(self) -> bool:
-        """Whether it is a drill, for which no action is run."""
+        """Whether it is a drill, for which no action runs."""
         return "drill" in self.labels
 
     @property
     def kind(self) -> str:
-        """The alert's name as settings write it."""
+        """The alert's name in the settings."""
         return self.alert.removeprefix("TradingBot")
 
 
@@ -59,7 +59,7 @@ COLUMNS = ", ".join(field.name for field in fields(Incident))
 
 @dataclass(frozen=True)
 class Accepted:
-    """What a webhook changed: ids of incidents opened, and of open ones that Alertmanager calls resolved."""
+    """The changes by a webhook: ids of incidents opened, and of open ones that Alertmanager calls resolved."""
 
     opened: tuple[int, ...]
     resolved: tuple[int, ...]
@@ -69,7 +69,7 @@ class Accepted:
 
 @dataclass(frozen=True)
 class Claim:
-    """An incident that is this process's to decide about, until `lease_ends` or somebody claims it anew."""
+    """An incident that this process may decide about, until `lease_ends` or another claim."""
 
     incident: int
     fence: int
@@ -79,7 +79,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class DueUpdate:
-    """What a look decided about an incident: when it is due again, None for never by itself, and why."""
+    """The result of a check: when the incident is due again, None for never by itself, and why."""
 
     claim: Claim
     at: datetime | None
@@ -87,8 +87,8 @@ class DueUpdate:
     blocked: str | None = None
 
 
-# A firing older than the last end of the same alert is a delivery that was late: it opens nothing. One that
-# began between the look that proved the end and the writing of it is new.
+# A firing older than the last end of the same alert is a late delivery: it opens nothing. One that began
+# between the check that proved the end and its recording is new.
 _OPEN = """
 WITH given AS (
     SELECT * FROM jsonb_to_recordset(%s) AS a (
@@ -136,7 +136,7 @@ SELECT id FROM resolved
 
 
 async def accept(connection: Connection, alerts: Sequence[Alert]) -> Accepted:
-    """Write what a webhook says, in the caller's transaction; one open incident per fingerprint."""
+    """Write the content of a webhook, in the caller's transaction; one open incident per fingerprint."""
     firing = [_row(alert) for alert in alerts if alert.status == "firing"]
     ended = [
         {"fingerprint": alert.fingerprint, "ended_at": alert.ended and alert.ended.isoformat()}
@@ -169,18 +169,17 @@ def _row(alert: Alert) -> dict[str, object]:
     }
 
 
-_AHEAD = 30.0  # seconds that a critical incident is ahead of others
+_AHEAD = 30.0  # seconds by which a critical incident precedes others
 
 
 async def claim(
     connection: Connection, limit: int, lease: float, besides: Collection[str] = ()
 ) -> list[Claim]:
-    """Claim what is due, but for the bots `besides`; it is due again after `lease` seconds.
+    """Claim due incidents, except of the bots `besides`; they are due again after `lease` seconds.
 
-    Bots follow one another by the incident of each that waits longest, with all that is due of a bot: what
-    is decided about it together needs its history and its lock once. Critical incidents come before others
-    that have waited for half a minute less. Whoever was frozen for longer finds a higher fence, and writes
-    nothing.
+    Bots are ordered by their longest-waiting incident, and all due incidents of a bot come together, because
+    they share its history and its lock. Critical incidents precede others that have waited up to half a
+    minute longer. A process that was frozen for longer finds a higher fence, and writes nothing.
     """
     claimed = await connection.execute(
         """
@@ -204,7 +203,7 @@ async def claim(
 
 
 async def next_due(connection: Connection, besides: Collection[str] = ()) -> float | None:
-    """Return the seconds until the next incident is due, but those of the bots `besides`; None for none."""
+    """Return the seconds until the next incident is due, except of the bots `besides`; None for none."""
     found = await connection.execute(
         "SELECT extract(epoch FROM min(due_at) - clock_timestamp())::float8 FROM incidents "
         "WHERE closed_at IS NULL AND due_at IS NOT NULL AND NOT bot = ANY(%s::text[])",
@@ -222,7 +221,7 @@ async def load(connection: Connection, ids: Sequence[int]) -> list[Incident]:
 
 
 async def incident(connection: Connection, id_: int) -> Incident | None:
-    """Return the incident, None when there is no such one."""
+    """Return the incident, or None."""
     return next(iter(await load(connection, [id_])), None)
 
 
@@ -234,7 +233,7 @@ async def open_by(connection: Connection, fingerprint: str) -> Incident | None:
 
 
 async def open_of(connection: Connection, bots: Collection[str]) -> dict[tuple[str, str], int]:
-    """Return how many incidents of each bot and alert are open, where any is."""
+    """Return the number of open incidents by bot and alert."""
     found = await connection.execute(
         "SELECT bot, alert, count(*) FROM incidents WHERE closed_at IS NULL AND bot = ANY(%s) GROUP BY 1, 2",
         [list(bots)],
@@ -243,7 +242,7 @@ async def open_of(connection: Connection, bots: Collection[str]) -> dict[tuple[s
 
 
 async def lock_bots(connection: Connection, bots: Iterable[str]) -> None:
-    """Let nobody else decide about these bots until the transaction ends."""
+    """Lock these bots against other decisions until the transaction ends."""
     names = sorted({bot for bot in bots if bot})
     if names:
         await connection.execute(
@@ -254,7 +253,7 @@ async def lock_bots(connection: Connection, bots: Iterable[str]) -> None:
 
 
 async def schedule(connection: Connection, dues: Sequence[DueUpdate]) -> None:
-    """Write when incidents are due again, and why; not where the claim is over or something woke them."""
+    """Write when incidents are due again, and why; not if the claim is over or something woke them."""
     if dues:
         await connection.execute(
             """
@@ -276,7 +275,7 @@ async def schedule(connection: Connection, dues: Sequence[DueUpdate]) -> None:
 
 
 async def wake(connection: Connection, ids: Sequence[int], after: float = 0.0) -> None:
-    """Have open incidents looked at in `after` seconds, where nothing is due before."""
+    """Make open incidents due in `after` seconds, unless they are due before."""
     if ids:
         await connection.execute(
             "UPDATE incidents SET due_at = least(due_at, clock_timestamp() + make_interval(secs => %s)) "
@@ -287,7 +286,7 @@ async def wake(connection: Connection, ids: Sequence[int], after: float = 0.0) -
 
 
 async def wake_all(connection: Connection, bot: str | None = None) -> None:
-    """Have every open incident, or every one of a bot, looked at now: what holds actions back has changed."""
+    """Make every open incident, or every one of a bot, due now: what holds actions back has changed."""
     await connection.execute(
         "UPDATE incidents SET due_at = least(due_at, clock_timestamp()) "
         "WHERE closed_at IS NULL AND (%(bot)s::text IS NULL OR bot = %(bot)s)",
@@ -297,7 +296,7 @@ async def wake_all(connection: Connection, bot: str | None = None) -> None:
 
 
 async def respond(connection: Connection, id_: int) -> datetime | None:
-    """Write that a person answered an incident or asked for an action; return when, None if not first."""
+    """Write that a person answered an incident or asked for an action; return when, None if not the first."""
     found = await connection.execute(
         "UPDATE incidents SET responded_at = clock_timestamp() WHERE id = %s AND responded_at IS NULL "
         "RETURNING responded_at",
@@ -308,7 +307,7 @@ async def respond(connection: Connection, id_: int) -> datetime | None:
 
 
 async def confirm(connection: Connection, confirmed: Sequence[Incident]) -> None:
-    """Write what Prometheus's rules say of alerts in place of what a webhook said."""
+    """Replace the webhook's labels by those of Prometheus's rules."""
     if confirmed:
         rows = [
             {"id": one.id, "severity": one.severity, "labels": one.labels, "annotations": one.annotations}
@@ -327,7 +326,7 @@ async def confirm(connection: Connection, confirmed: Sequence[Incident]) -> None
 
 @dataclass(frozen=True)
 class Open:
-    """What is compared of an open incident: there may be thousands."""
+    """The compared fields of an open incident: there may be thousands."""
 
     id: int
     alert: str
@@ -348,12 +347,12 @@ async def open_incidents(connection: Connection) -> list[Open]:
 
 
 async def add_to_timeline(connection: Connection, incident_id: int, kind: str, text: str) -> None:
-    """Write a line of the timeline, in the transaction of the change that it tells."""
+    """Write a line of the timeline, in the transaction of its change."""
     await tell_all(connection, [(incident_id, kind, text)])
 
 
 async def tell_all(connection: Connection, lines: Sequence[tuple[int, str, str]]) -> None:
-    """Write lines of timelines, given as (incident, kind, text), in the transaction of what they tell."""
+    """Write lines of timelines, given as (incident, kind, text), in the transaction of their changes."""
     if lines:
         await connection.execute(
             "INSERT INTO timeline (incident, kind, text) "
@@ -363,7 +362,7 @@ async def tell_all(connection: Connection, lines: Sequence[tuple[int, str, str]]
 
 
 async def hand_over(connection: Connection, incident_id: int) -> None:
-    """Write that nothing is left to try."""
+    """Write that no action is left."""
     await connection.execute(
         "UPDATE incidents SET handed_over_at = coalesce(handed_over_at, clock_timestamp()) WHERE id = %s",
         [incident_id],
@@ -373,9 +372,9 @@ async def hand_over(connection: Connection, incident_id: int) -> None:
 async def close(
     connection: Connection, incident_id: int, reason: str, over_at: datetime | None = None
 ) -> Incident | None:
-    """Close an open incident, say why and return it; None when it was closed already.
+    """Close an open incident, say why and return it; None if it was closed already.
 
-    What began to fire until `over_at` is over; without it, what did until Alertmanager's end, or until now.
+    Alerts that began to fire before `over_at` are over; without it, until Alertmanager's end, or until now.
     """
     cursor = connection.cursor(row_factory=class_row(Incident))
     await cursor.execute(

@@ -5,7 +5,7 @@ from pathlib import Path
 from webhook_actions.store.database import Connection, DatabaseError, Pool
 
 _FILES = {int(file.name[:4]): file for file in sorted((Path(__file__).parent / "migrations").glob("*.sql"))}
-VERSION = max(_FILES)  # of the schema that this code works with
+VERSION = max(_FILES)  # the number of the schema that this code uses
 _LOCK = 0x6E_64_6D_67  # "ndmg": engines that start together migrate once
 
 
@@ -26,7 +26,7 @@ async def migrate(pool: Pool) -> None:
         for number, file in _FILES.items():
             if number > known:
                 await connection.execute(file.read_bytes())
-            if number > known or known == 1:  # the first release wrote no row of its own
+            if number > known or known == 1:  # the first release wrote no row
                 await connection.execute(
                     "INSERT INTO schema_migrations (number, name, applied_at) "
                     "VALUES (%s, %s, clock_timestamp()) ON CONFLICT DO NOTHING",
@@ -35,7 +35,7 @@ async def migrate(pool: Pool) -> None:
 
 
 async def version(connection: Connection) -> int:
-    """Return the number of the last migration that the database has; 0 for an empty one."""
+    """Return the number of the database's last migration; 0 for an empty one."""
     found = await connection.execute(
         "SELECT to_regclass('schema_migrations') IS NOT NULL, to_regclass('incidents') IS NOT NULL"
     )

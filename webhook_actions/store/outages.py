@@ -1,15 +1,15 @@
-"""The store of outages: channels that fail for an address, from their first failure to their next success."""
+"""The store of outages: channels that fail for an address, from the first failure to the next success."""
 
 from dataclasses import dataclass
 
 from webhook_actions.store.database import Connection
 
-ENOUGH = 3  # tries that fail, one after the other, are told
+ENOUGH = 3  # failures in a row until people are notified
 
 
 @dataclass(frozen=True)
 class Outage:
-    """A channel that fails; `failures` is how often in a row, `reason` why last."""
+    """A failing channel; `failures` is the number in a row, `reason` the last one."""
 
     channel: str
     address: str
@@ -20,9 +20,9 @@ class Outage:
 async def failed(
     connection: Connection, channel: str, address: str, reason: str, *, final: bool
 ) -> Outage | None:
-    """Note a failure, in the caller's transaction, and return the outage where it is to be told now.
+    """Record a failure, in the caller's transaction, and return the outage if people must be notified now.
 
-    That is after some failures, or one that is `final`, and once a channel, not for each of its addresses.
+    That is after some failures, or one that is `final`, and once a channel, not for each address.
     """
     await _lock(connection, channel)
     found = await connection.execute(
@@ -43,11 +43,11 @@ async def failed(
 
 
 async def ended(connection: Connection, channel: str, address: str) -> Outage | None:
-    """Note a success, and return the outage where its end is to be told: no other has its place."""
+    """Record a success, and return the outage if people must be notified of its end: no other address fails."""
     one = "outages WHERE channel = %s AND address = %s"
     known = await connection.execute(f"SELECT FROM {one}".encode(), [channel, address])
     if await known.fetchone() is None:
-        return None  # as nearly always: nobody is locked for it
+        return None  # the usual case, without a lock
     await _lock(connection, channel)
     query = f"DELETE FROM {one} RETURNING failures, reason, told_at IS NOT NULL"  # noqa: S608 - ours
     row = await (await connection.execute(query.encode(), [channel, address])).fetchone()
@@ -64,7 +64,7 @@ async def ended(connection: Connection, channel: str, address: str) -> Outage | 
 
 
 async def failing(connection: Connection) -> set[tuple[str, str]]:
-    """Return channels and addresses that fail."""
+    """Return failing channels and addresses."""
     found = await connection.execute("SELECT channel, address FROM outages")
     return {(channel, address) for channel, address in await found.fetchall()}
 
@@ -77,5 +77,5 @@ async def _tell(connection: Connection, channel: str, address: str) -> None:
 
 
 async def _lock(connection: Connection, channel: str) -> None:
-    """Of two addresses of a channel that fail at once, one is told."""
+    """Lock a channel: if two addresses fail at once, people are notified of one."""
     await connection.execute("SELECT pg_advisory_xact_lock(hashtext('outage ' || %s))", [channel])

@@ -1,4 +1,4 @@
-"""The store of overrides: who stands in for whom on call, as people said while Nightdesk ran."""
+"""The store of overrides: who stands in for whom on call, by people's changes at run time."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ async def lock(connection: Connection) -> None:
 
 
 async def not_over(connection: Connection, since: datetime) -> list[Made]:
-    """Return the overrides that are not over at a time, in the order in which they were made."""
+    """Return the overrides that are not over at a time, in the order of their making."""
     cursor = connection.cursor(row_factory=class_row(Made))
     query = _COLUMNS + b"WHERE ends_at > greatest(starts_at, %s) ORDER BY id"
     return await (await cursor.execute(query, [since])).fetchall()

@@ -1,4 +1,4 @@
-"""The store of receipts: of what was sent, asked until it is known whether it arrived."""
+"""The store of receipts: of sent messages, asked for until the result is known."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,14 +14,14 @@ DELIVERED, UNDELIVERED, UNKNOWN = "delivered", "undelivered", "unknown"
 
 @dataclass(frozen=True)
 class Sent(ClaimedDelivery):
-    """A delivery that was sent, and of which it is to be asked whether it arrived."""
+    """A sent delivery whose receipt is asked for."""
 
     receipt: str = ""
     sent_at: datetime | None = None
     age: float = 0.0  # seconds since it was sent
 
 
-# Deliveries that were one message have one receipt.
+# Deliveries of one message share a receipt.
 _CLAIM = """
 WITH first AS (
     SELECT channel, receipt FROM deliveries WHERE ask_at <= clock_timestamp()
@@ -35,13 +35,13 @@ RETURNING o.id, o.incident, o.step, o.contact, o.channel, o.address, o.attempts,
 
 
 async def claim(connection: Connection, lease: float) -> list[Sent]:
-    """Return what was one message and is to be asked of now, this process's for `lease` seconds."""
+    """Return the deliveries of one message whose receipt is due, claimed for `lease` seconds."""
     cursor = connection.cursor(row_factory=class_row(Sent))
     return sorted(await (await cursor.execute(_CLAIM, [lease])).fetchall(), key=lambda one: one.id)
 
 
 async def next_due(connection: Connection) -> float | None:
-    """Return the seconds until one is to be asked of, None where there is none."""
+    """Return the seconds until a receipt is due, None without one."""
     found = await connection.execute(
         "SELECT extract(epoch FROM min(ask_at) - clock_timestamp())::float8 FROM deliveries "
         "WHERE ask_at IS NOT NULL"
@@ -51,7 +51,7 @@ async def next_due(connection: Connection) -> float | None:
 
 
 async def ask_again(connection: Connection, batch: Sequence[Sent], after: float) -> None:
-    """Have it asked again in `after` seconds."""
+    """Ask again in `after` seconds."""
     await connection.execute(
         "UPDATE deliveries SET ask_at = clock_timestamp() + make_interval(secs => %s) "
         "WHERE id = ANY(%s) AND ask_at IS NOT NULL",
@@ -60,9 +60,9 @@ async def ask_again(connection: Connection, batch: Sequence[Sent], after: float)
 
 
 async def write(connection: Connection, batch: Sequence[Sent], arrived: str, detail: str) -> list[Sent]:
-    """Write the last word on whether a message arrived, and return those of which there was none before.
+    """Write whether a message arrived, and return the deliveries without an earlier result.
 
-    What did not arrive has failed.
+    A message that did not arrive has failed.
     """
     found = await connection.execute(
         """

@@ -1,4 +1,4 @@
-"""The store of action runs: what is asked for, what is under way, how it ended, and what proved it."""
+"""The store of action runs: requested, running and ended ones, and their proof."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -14,7 +14,7 @@ from webhook_actions.store.incidents import add_to_timeline
 
 
 class State(StrEnum):
-    """Where a run is: a person wants it, an attempt is under way, its target is pursued, or it has ended."""
+    """The state of a run: a person wants it, an attempt runs, its target is pursued, or it has ended."""
 
     WANTED = "wanted"
     RUNNING = "running"
@@ -24,12 +24,12 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class Run:
-    """One action that was tried, is under way, or is wanted by a person.
+    """One action run.
 
-    `due_at` is the end of the lease of a running attempt, or when the next attempt is due. `orders` are those
-    that reached the bot, or may have. `verdict` is None until the run is judged. `before` is what the bot's
-    trading loop did before the first order of a run without a target, where that was known: it is to do so
-    again, and `back_at` is when it was seen to.
+    `due_at` is the end of the lease of a running attempt, or the next attempt's time. `orders` are those that
+    reached the bot, or may have. `verdict` is None until the run is judged. `before` is the trading loop's
+    mode before the first order of a run without a target, if known: the bot must return to it, and `back_at`
+    is when it was seen back.
     """
 
     id: int
@@ -68,7 +68,7 @@ class Lease:
 
 
 def last_change(runs: Iterable[Run]) -> Run | None:
-    """Return the newest of a bot's runs whose orders may have changed what its trading loop does."""
+    """Return the newest of a bot's runs whose orders may have changed its trading loop's mode."""
     changed = (run for run in runs if run.before is not None and (run.orders or run.state == State.RUNNING))
     return max(changed, key=lambda run: run.id, default=None)
 
@@ -88,7 +88,7 @@ async def of_incidents(connection: Connection, incidents: Sequence[int]) -> list
 async def of_bots(
     connection: Connection, bots: Sequence[str], since: float, incidents: Sequence[int] = ()
 ) -> list[Run]:
-    """Return, in order, the runs of bots that are unfinished, or were begun in the last `since` seconds.
+    """Return, in order, the bots' runs that are unfinished, or were begun in the last `since` seconds.
 
     And all runs of `incidents`.
     """
@@ -104,7 +104,7 @@ async def of_bots(
 async def acted_on(connection: Connection, since: float) -> set[str]:
     """Return the bots that a disruptive order reached, or may have, in the last `since` seconds.
 
-    The transaction alone counts them until it ends.
+    Only this transaction counts them until it ends.
     """
     await connection.execute("SELECT pg_advisory_xact_lock(%s)", [_FLEET_LOCK])
     found = await connection.execute(
@@ -122,7 +122,7 @@ _FLEET_LOCK = 0x6E_64_66_6C  # "ndfl"
 async def begin(
     connection: Connection, incident: int, bot: str, action: str, effect: str, lease: float
 ) -> Lease:
-    """Commit to the first attempt of an action that Nightdesk runs by itself."""
+    """Commit to the first attempt of an automatic action."""
     inserted = await connection.execute(
         """
         INSERT INTO runs (incident, bot, action, effect, state, started_at, attempts, fence, due_at)
@@ -139,7 +139,7 @@ async def begin(
 async def go_on(connection: Connection, run: Run, lease: float) -> Lease:
     """Commit to the next attempt of a run that is wanted or open. Call it with the bot locked.
 
-    One that has ended, and left its bot in another state than before, is gone on with also once it is judged.
+    A run that ended with its bot in another mode than before continues even after it was judged.
     """
     updated = await connection.execute(
         """
@@ -171,7 +171,7 @@ async def want(
 ) -> int:
     """Write that a person wants an action, for `expires` seconds, and return the run's id.
 
-    The same request, by its key or while one is unfinished, is the same run. Call it with the bot locked.
+    A repeated request, by its key or while one is unfinished, is the same run. Call it with the bot locked.
     """
     run = await _wanted_already(connection, incident, action, key)
     if run is None:
@@ -205,7 +205,7 @@ async def _wanted_already(connection: Connection, incident: int, action: str, ke
 
 
 async def set_target(connection: Connection, lease: Lease, target: Mapping[str, object]) -> bool:
-    """Write what a run brings its bot to, before its first order; False where its lease is over."""
+    """Store a run's target, before its first order; False if its lease is over."""
     written = await connection.execute(
         "UPDATE runs SET target = coalesce(target, %s) "
         "WHERE id = %s AND fence = %s AND state = 'running' AND due_at > clock_timestamp()",
@@ -215,7 +215,7 @@ async def set_target(connection: Connection, lease: Lease, target: Mapping[str, 
 
 
 async def set_before(connection: Connection, lease: Lease, before: str) -> bool:
-    """Write what a run's bot did before its first order; False where its lease is over."""
+    """Store the bot's mode before a run's first order; False if its lease is over."""
     written = await connection.execute(
         "UPDATE runs SET before = coalesce(before, %s) "
         "WHERE id = %s AND fence = %s AND state = 'running' AND due_at > clock_timestamp()",
@@ -225,7 +225,7 @@ async def set_before(connection: Connection, lease: Lease, before: str) -> bool:
 
 
 async def note_back(connection: Connection, ids: Sequence[int]) -> None:
-    """Write that the bots of runs that have ended were seen to do again what they did before."""
+    """Write that the bots of ended runs were seen back in their mode before."""
     await connection.execute(
         "UPDATE runs SET back_at = clock_timestamp() "
         "WHERE id = ANY(%s) AND state = 'ended' AND before IS NOT NULL AND back_at IS NULL",
@@ -234,9 +234,9 @@ async def note_back(connection: Connection, ids: Sequence[int]) -> None:
 
 
 async def left_astray(connection: Connection, bot: str, since: float) -> str | None:
-    """Return what a bot did before Nightdesk last changed that, None where it was seen to do so again.
+    """Return a bot's mode before Nightdesk last changed it, None if it was seen back.
 
-    Orders of more than `since` seconds ago say nothing of today.
+    Orders of more than `since` seconds ago no longer count.
     """
     found = await connection.execute(
         """
@@ -252,9 +252,9 @@ async def left_astray(connection: Connection, bot: str, since: float) -> str | N
 
 @dataclass(frozen=True)
 class Ending:
-    """How an attempt ended. `pause` is the seconds until the next one is due; None ends the run.
+    """How an attempt ended. `pause` is the seconds until the next one; None ends the run.
 
-    It is `back` where its bot was seen to do again what it did before.
+    `back`: its bot was seen back in its mode before.
     """
 
     outcome: str
@@ -267,7 +267,7 @@ class Ending:
 
 
 async def end(connection: Connection, lease: Lease, ending: Ending) -> bool:
-    """Write how an attempt ended; returns False where it no longer held its fence."""
+    """Write how an attempt ended; return False if it no longer had its fence."""
     ended = await connection.execute(
         """
         UPDATE runs SET outcome = %(outcome)s, detail = %(detail)s, orders = orders + %(orders)s,
@@ -288,7 +288,7 @@ async def end(connection: Connection, lease: Lease, ending: Ending) -> bool:
 
 
 async def interrupt(connection: Connection, run: Run, why: str, verify: float, *, goes_on: bool) -> bool:
-    """Write that nobody saw how an attempt ended; one with a target is pursued on, another is judged."""
+    """Write that nobody saw how an attempt ended; one with a target is pursued further, another is judged."""
     written = await connection.execute(
         """
         UPDATE runs SET outcome = 'interrupted', detail = %(why)s, orders = orders + 1, fence = fence + 1,
@@ -306,7 +306,7 @@ async def interrupt(connection: Connection, run: Run, why: str, verify: float, *
 async def finish(
     connection: Connection, run: Run, verdict: str, outcome: str | None = None, detail: str | None = None
 ) -> None:
-    """Judge a run, which ends it; nobody that still runs it may order or write anything more."""
+    """Judge a run, which ends it; a process that still runs it may order or write nothing more."""
     await connection.execute(
         """
         UPDATE runs SET state = 'ended', verdict = %(verdict)s, judged_at = clock_timestamp(),
@@ -321,7 +321,7 @@ async def finish(
 async def skip(
     connection: Connection, incident: int, bot: str, action: str, effect: str, outcome: str, detail: str
 ) -> None:
-    """Write that a planned action was not run, and why."""
+    """Write that a planned action did not run, and why."""
     await connection.execute(
         """
         INSERT INTO runs (incident, bot, action, effect, state, ended_at, outcome, detail, verdict, judged_at)

@@ -29,21 +29,21 @@ class Entry:
 
 @dataclass(frozen=True)
 class Case(Incident):
-    """An incident with its action runs, its timeline, and whether somebody has it."""
+    """An incident with its action runs, its timeline, and whether somebody acknowledged it."""
 
     runs: tuple[Run, ...] = field(kw_only=True)
     timeline: tuple[Entry, ...] = field(kw_only=True)
-    answered: bool = field(kw_only=True)  # somebody has it, or has snoozed it for a time that is not over
+    answered: bool = field(kw_only=True)  # acknowledged, or snoozed for a time that is not over
 
 
 @dataclass(frozen=True)
 class Filter:
-    """Which incidents: empty means any. `before` is the id of the last one known: older ones follow."""
+    """A filter for incidents; empty means any. `before` is the id of the last known one: older ones follow."""
 
     state: State = "open"
     bot: str = ""
     alert: str = ""
-    text: str = ""  # somewhere in its names, its words, or its timeline
+    text: str = ""  # anywhere in its names, its texts, or its timeline
     before: int | None = None
     limit: int = 100
     worst_first: bool = False  # else newest first
@@ -51,7 +51,7 @@ class Filter:
 
 @dataclass(frozen=True)
 class IncidentPage:
-    """Incidents, and the `before` that finds the ones after them; None where there are no more."""
+    """Incidents, and the `before` for the next page; None at the end."""
 
     incidents: tuple[Case, ...]
     next: int | None
@@ -60,14 +60,14 @@ class IncidentPage:
 _STATES = {"open": "closed_at IS NULL", "closed": "closed_at IS NOT NULL"}
 _TEXT = """(concat_ws(' ', alert, bot, close_reason, annotations->>'summary', annotations->>'description')
     ILIKE %(like)s OR EXISTS (SELECT FROM timeline e WHERE e.incident = i.id AND e.text ILIKE %(like)s))"""
-# What somebody has stands after what nobody has: its last answer has no end, or one that is to come.
+# Acknowledged incidents come after others: their last answer has no end, or a future one.
 _WORST_FIRST = """severity = 'info', (SELECT coalesce(until > clock_timestamp(), true) FROM acknowledgements a
     WHERE a.incident = i.id ORDER BY a.id DESC LIMIT 1) IS TRUE,
     array_position(ARRAY['critical', 'warning', 'info'], severity) NULLS LAST, id DESC"""
 
 
 async def find(connection: Connection, wanted: Filter) -> IncidentPage:
-    """Return the incidents that a filter lets pass."""
+    """Return the incidents that match a filter."""
     conditions = [_STATES[wanted.state]] if wanted.state in _STATES else []
     conditions += ["bot = %(bot)s"] if wanted.bot else []
     conditions += ["alert IN (%(alert)s, 'TradingBot' || %(alert)s)"] if wanted.alert else []
@@ -86,12 +86,12 @@ async def find(connection: Connection, wanted: Filter) -> IncidentPage:
 
 
 async def one(connection: Connection, incident_id: int) -> Case | None:
-    """Return an incident by its id, None when there is no such one."""
+    """Return an incident by its id, or None."""
     return await _first(connection, "id = %s", incident_id)
 
 
 async def of_fingerprint(connection: Connection, fingerprint: str) -> Case | None:
-    """Return the open incident of an alert, else its last one, None when it never fired."""
+    """Return the open incident of an alert, else its last one, None if there was none."""
     return await _first(connection, "fingerprint = %s", fingerprint)
 
 
@@ -104,7 +104,7 @@ async def count_open(connection: Connection) -> dict[str, int]:
 
 
 async def count_open_by_bot(connection: Connection) -> dict[str, int]:
-    """Return the number of open incidents of each bot, news left out."""
+    """Return the number of open incidents of each bot, without news."""
     counted = await connection.execute(
         "SELECT bot, count(*) FROM incidents WHERE closed_at IS NULL AND severity <> 'info' GROUP BY bot"
     )
@@ -119,7 +119,7 @@ async def _first(connection: Connection, condition: str, value: object) -> Case 
 
 
 async def _cases(connection: Connection, incidents: Sequence[Incident]) -> tuple[Case, ...]:
-    """Return incidents with all that belongs to each, in three queries for all of them."""
+    """Return incidents with their runs and timelines, in three queries for all of them."""
     ids = [incident.id for incident in incidents]
     of_runs, timelines = defaultdict[int, list[Run]](list), defaultdict[int, list[Entry]](list)
     for run in await runs.of_incidents(connection, ids):
@@ -142,5 +142,5 @@ async def _cases(connection: Connection, incidents: Sequence[Incident]) -> tuple
 
 
 def _escaped(text: str) -> str:
-    """Return a text as LIKE takes it literally."""
+    """Return a text escaped for LIKE."""
     return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

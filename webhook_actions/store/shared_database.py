@@ -1,4 +1,4 @@
-"""Runs the embedded PostgreSQL by itself, for several webhook_actions on one machine."""
+"""Runs the embedded PostgreSQL as a process of its own, for several webhook_actions on one machine."""
 
 import argparse
 import os
@@ -12,7 +12,7 @@ from webhook_actions.store.embedded import EmbeddedPostgres
 
 
 def main() -> int:
-    """Run it until a signal comes, whatever ends it; its address is in `--url-file`."""
+    """Run it until a signal; restart it if it ends. Its address is in `--url-file`."""
     parser = argparse.ArgumentParser(prog="shared_database", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="where the database is kept")
     parser.add_argument("--url-file", type=Path, required=True, help="where its address is written")

@@ -1,10 +1,10 @@
-"""The store of what Telegram was asked for: which engine asks, and which presses of buttons were taken."""
+"""The store of Telegram's polls: which engine polls, and which button presses were handled."""
 
 from dataclasses import dataclass
 
 from webhook_actions.store.database import Connection
 
-# After a week without updates Telegram goes on with a number by chance, which may be a lower one.
+# After a week without updates Telegram continues with a random number, which may be lower.
 _FORGOTTEN_AFTER = "6 days"
 
 
@@ -12,7 +12,7 @@ _FORGOTTEN_AFTER = "6 days"
 class PollLease:
     """The right to ask for updates from `offset` on, None for all that wait.
 
-    `silent_for` is the seconds since Telegram last answered, None where it never did.
+    `silent_for` is the seconds since Telegram last answered, None if it never did.
     """
 
     offset: int | None
@@ -20,7 +20,7 @@ class PollLease:
 
 
 async def begin(connection: Connection, bot: str, poller: str, lease: float) -> PollLease | None:
-    """Take the turn for `lease` seconds, None while another engine has it."""
+    """Claim the polling for `lease` seconds; None while another engine has it."""
     await connection.execute("INSERT INTO telegram_polls (bot) VALUES (%s) ON CONFLICT DO NOTHING", [bot])
     found = await connection.execute(
         f"""
@@ -45,7 +45,7 @@ async def answered(connection: Connection, bot: str, poller: str) -> None:
 
 
 async def take(connection: Connection, bot: str, poller: str, update: int) -> bool:
-    """Take an update, to be acted on; False where it was taken before, or another engine has the turn."""
+    """Claim an update; False if it was handled before, or another engine polls."""
     taken = await connection.execute(
         f"""
         UPDATE telegram_polls SET next_update = %(update)s + 1, updated_at = clock_timestamp()
@@ -59,7 +59,7 @@ async def take(connection: Connection, bot: str, poller: str, update: int) -> bo
 
 
 async def end(connection: Connection, bot: str, poller: str) -> None:
-    """Give the turn back, to whichever engine asks next."""
+    """Give the polling back, to whichever engine asks next."""
     await connection.execute(
         "UPDATE telegram_polls SET lease_ends = clock_timestamp() WHERE bot = %s AND poller = %s",
         [bot, poller],

@@ -1,12 +1,12 @@
-"""The store of how far programs were told of closed trades."""
+"""The store of how far closed trades were reported to programs."""
 
 from webhook_actions.store.database import Connection
 
 
 async def until(connection: Connection, bot: str) -> float:
-    """Return the unix time of the last trade that was told of a bot, locked for who tells of the next.
+    """Return the unix time of a bot's last reported trade, locked for the next report.
 
-    Of a bot that nothing was told of it is now: what it did before is no news.
+    For a new bot it is now: earlier trades are not reported.
     """
     await connection.execute(
         "INSERT INTO trades_told (bot, until) VALUES (%s, extract(epoch FROM clock_timestamp())) "
@@ -19,5 +19,5 @@ async def until(connection: Connection, bot: str) -> float:
 
 
 async def told(connection: Connection, bot: str, until_: float) -> None:
-    """Write that trades which closed until this unix time were told, with the deliveries that tell them."""
+    """Write that trades up to this unix time were reported, with the deliveries that report them."""
     await connection.execute("UPDATE trades_told SET until = %s WHERE bot = %s", [until_, bot])

@@ -1,4 +1,4 @@
-"""Knows what each bot can do, by its adapter and version, and what it holds."""
+"""Knows what each bot can do, by its adapter and version, and its positions."""
 
 import asyncio
 import logging
@@ -23,8 +23,8 @@ ASK_AGAIN = 30.0  # seconds until a bot is asked again that did not tell its ver
 _UNSEEN = 'max(trading_bot_up{bot="$bot"}) == 1 unless on () trading_bot_drawdown_ratio{bot="$bot"}'
 _BLIND = "no drawdown alert can fire: its capital is unknown; set starting_capital or report equity"
 _AT_ONCE = 8  # bots that are asked at a time
-_HELD = 5.0  # seconds that what a bot holds counts: a page that is loaded again asks no bot
-_IMPATIENT = 3.0  # seconds, at most, that a page waits for what a bot holds
+_HELD = 5.0  # seconds for which a bot's positions are cached: reloading a page asks no bot
+_IMPATIENT = 3.0  # the longest seconds that a page waits for positions
 
 
 @dataclass(frozen=True)
