@@ -29,7 +29,7 @@ _ENGINES = ThreadPoolExecutor(max_workers=4, thread_name_prefix="docker")
 
 @dataclass(frozen=True)
 class Status:
-    """The result of the last poll: `error` is '' while the bot answers, `warning` says if losses are unseen."""
+    """The result of the last poll: `error` is '' while the bot answers, `warning` names unseen losses."""
 
     state: str
     error: str

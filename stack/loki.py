@@ -65,7 +65,7 @@ def loki(settings: Settings) -> str:
 
 
 def alloy(settings: Settings) -> str:
-    """Return Alloy's configuration: it follows the logs in the settings from now on, and sends them to Loki."""
+    """Return Alloy's configuration: it follows the logs in the settings from now on, into Loki."""
     push = f"{str(settings.logs.loki.url).rstrip('/')}/loki/api/v1/push"
     targets = "".join(f"    {target},\n" for target in _targets(settings))
     return f"""\

@@ -64,9 +64,7 @@ def send_tests(settings: Settings, words: Sequence[str]) -> list[tuple[str, str]
     told = [(name, _test(settings, name)) for name in by_alertmanager]
     told += by_engine(words)
     if not told:
-        raise NotifyError(
-            "no channel is configured; configure channels.email (or telegram, slack, sms, phone) and enable it"
-        )
+        raise NotifyError("no channel is configured; enable channels.email (or telegram, slack, sms, phone)")
     return told
 
 
@@ -130,7 +128,7 @@ def _alert(channel: str) -> dict[str, Any]:
         },
         "annotations": {
             "summary": f"Nightdesk reaches you by {channel}",
-            "description": "This is the test that you asked for. No bot is in trouble, and you need not do anything.",
+            "description": "This is the test that you asked for. No bot is in trouble: you need not act.",
         },
         "startsAt": now.isoformat(),
         "endsAt": (now + timedelta(minutes=1)).isoformat(),

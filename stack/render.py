@@ -1,4 +1,4 @@
-"""Turns settings into build/: the configuration of Prometheus, Alertmanager, blackbox_exporter and Grafana."""
+"""Turns settings into build/: configuration of Prometheus, Alertmanager, blackbox_exporter and Grafana."""
 
 import json
 import subprocess

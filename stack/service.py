@@ -102,7 +102,7 @@ def service(instance: Instance, act: str, system: bool, run_as: str | None, name
     for program in ("systemctl", "loginctl"):
         if shutil.which(program) is None:
             raise NotDone(
-                f"{program} is not on PATH: this system has no systemd; run `nightdesk up` with its own service manager"
+                f"{program} is not on PATH: without systemd, let your service manager run `nightdesk up`"
             )
     unit = Unit(name, _owner(run_as) if system else None)
     if act == "remove":

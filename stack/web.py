@@ -80,7 +80,7 @@ def _hash(name: str, password: str, before: Path) -> str:
 
 
 def _cluster(web: Web) -> dict[str, Any]:
-    """Return the file of `--cluster.tls-config`: only holders of a certificate of the authority may gossip."""
+    """Return the file of `--cluster.tls-config`: only holders of the authority's certificates may gossip."""
     authority = str(web.tls.ca_file)
     return {
         "tls_server_config": _certificate(web)

@@ -222,7 +222,7 @@ class Ledger:
         return self._curve.closes[closed - 1] if closed else None
 
     def per_hour(self, now: float) -> float | None:
-        """Return trades per hour over the last 24 hours, or since the first trade opened (at least one hour)."""
+        """Return trades per hour over the last 24 hours, or since the first trade opened (at least 1 h)."""
         if not self.trades:
             return None
         hours = min(_DAY, max(_HOUR, now - self._first_opened)) / _HOUR
@@ -248,7 +248,7 @@ class Ledger:
         return min(*edges, self.execution.steady_until(now)) - _ROUNDING
 
     def pnl(self, now: float) -> dict[str, float]:
-        """Return the realised profit of the present day, week (from Monday) and month; none without trades."""
+        """Return the realised profit of the present day, week (from Monday) and month, if any trade."""
         if not self.trades:
             return {}
         today = self._local.of(now)

@@ -72,7 +72,9 @@ class Scanner:
         return counts
 
     def _lines(self, block: bytes, *, normalised: bool = False) -> list[tuple[int, int]] | None:
-        """Return the end and the bits of each matching line, in order; None if lines need normalising first."""
+        """Return the end and the bits of each matching line, in order; None if lines must be normalised
+        first.
+        """
         lines: dict[int, int] = {}
         bits, rows = self._bits, len(self._bits)
 

@@ -115,7 +115,7 @@ def unpack(file: Path, target: Path) -> Manifest:
         raise Unusable(f"{file}: is not a backup, or is incomplete: {error}") from None
     if manifest is None or manifest.get("format") != FORMAT:
         raise Unusable(
-            f"{file}: is not a backup that this Nightdesk can read: its manifest is absent or has another format"
+            f"{file}: is not a backup for this Nightdesk: its manifest is absent or has another format"
         )
     if wrong := sorted(
         name for name in {*found, *manifest["files"]} if found.get(name) != manifest["files"].get(name)

@@ -56,7 +56,7 @@ def make(file: Path, config: list[Path], data: Path, *, history: bool, secrets: 
         told.append(f"without files outside {root}: {', '.join(map(str, elsewhere))}")
     if history and running:
         told.append(
-            "with history up to Prometheus's last block, at most two hours old; stop Nightdesk first to include all of it"
+            "with history up to Prometheus's last block, at most two hours old; a stopped Nightdesk gives all"
         )
     elif not history:
         told.append("without Prometheus's history (--history)")

@@ -161,7 +161,7 @@ def _unread(file: Path) -> str | None:
     if mode & stat.S_IROTH:
         return None
     return (
-        f"{file}: only its owner may read it, but the containers run as other users: `chmod 644 {file}`, in a "
+        f"{file}: only its owner may read it, but containers run as other users: `chmod 644 {file}`, in a "
         "directory that lets nobody else in, as secrets/ is"
     )
 

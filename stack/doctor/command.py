@@ -33,7 +33,7 @@ def doctor(instance: Instance, send: bool, as_json: bool) -> int:
 
 
 def run_checks(settings: Settings, data: Path, words: Sequence[str], send: bool) -> list[Finding]:
-    """Return the findings of all checks, in order; `words` are the options that give services their settings."""
+    """Return the findings of all checks, in order; `words` are the options that name the settings."""
     checks: list[Check] = [
         lambda: machine.ports(settings),
         lambda: machine.disk(data),

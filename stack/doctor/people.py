@@ -61,7 +61,7 @@ def channels(settings: Settings, words: Sequence[str], send: bool) -> Iterator[F
 
 
 def loop(settings: Settings) -> Iterator[Finding]:
-    """All rules are in force, all targets answer, no silence was forgotten, and the watchdog's alert arrives."""
+    """All rules are in force, all targets answer, no silence was forgotten, the watchdog's alert arrives."""
     problems = preflight.differences(settings, Parts(settings), rendered(settings))
     for line in problems:
         kind, _, says = line.partition(": ")

@@ -32,14 +32,14 @@ class KnownMark(Section):
 
 
 class LossLimit(Section):
-    """What may be lost from a mark: the day's start (`daily`), the capital or what trails it (`maximum`).
+    """The loss allowed from a mark: the day's start (`daily`), the capital or a trailing mark (`maximum`).
 
-    `money` or `ratio` (`of` the mark or the capital) is how much. `mark` says of what the mark is taken: the
-    equity, the balance (closed trades) or the higher of both. A mark that `trails` follows the highest of
-    `day_end` or `intraday`; where the limit has come to lie `locks_at` above the capital, it stays. Without
-    `open_positions` closed trades alone count as lost. What its owner puts in or takes out moves the limit
-    along where it `follows_transfers`; a firm's limit stays where it is. `acts_at` is the share at which the
-    alert fires, else `thresholds.critical.loss_limit_used`.
+    `money` or `ratio` (`of` the mark or the capital) is the amount. The mark is a value of the equity, of the
+    balance (closed trades) or of the higher of both. A mark that `trails` follows the highest of `day_end` or
+    `intraday`, until the limit is `locks_at` above the capital. Without `open_positions` only closed trades
+    count as lost. Deposits and withdrawals move the limit if it `follows_transfers`; a firm's limit does not
+    move. `acts_at` is the used share at which the alert fires, by default
+    `thresholds.critical.loss_limit_used`.
     """
 
     name: LimitName
@@ -66,7 +66,7 @@ class LossLimit(Section):
             ),
             (
                 self.kind == "maximum" and self.trails == "never" and self.mark != "equity",
-                f"mark: {self.mark} has no effect: a limit that does not trail is measured from the capital; remove it",
+                f"mark: {self.mark} has no effect: without trails the capital is the mark; remove it",
             ),
             (
                 self.locks_at is not None and (self.kind == "daily" or self.trails == "never"),

@@ -198,7 +198,7 @@ def _not_paused(why: Outcome) -> Outcome:
 
 
 def _lacks_parts(known: Capabilities) -> Outcome | None:
-    """Return why a part of a trade cannot be sold: an old version ignores the amount, and sells everything."""
+    """Return why a part of a trade cannot be sold: an old version ignores the amount, and sells all."""
     if known.partial_exits:
         return None
     return Outcome.cannot(

@@ -41,7 +41,7 @@ class Entries:
         return self._calls.get(Config, "show_config")
 
     def mode(self) -> Mode | Outcome:
-        """Return whether it runs, is paused or stopped; locks, which outlast a restart, are not part of it."""
+        """Return whether it runs, is paused or stopped; locks, which outlast a restart, do not count."""
         config = self.config()
         if isinstance(config, Outcome):
             return config

@@ -108,7 +108,7 @@ class Exits:
             told.failed[trade.pair] = outcome
 
     def _force(self, trade: str, amount: float | None = None) -> tuple[Outcome, bool]:
-        """Return the result of an order, and whether it is final: Freqtrade answered, or never received it."""
+        """Return the result of an order, and whether it is final: Freqtrade answered, or never got it."""
         body: dict[str, object] = {"tradeid": trade, "ordertype": "market"}
         body |= {} if amount is None else {"amount": amount}
         call = self._call

@@ -120,7 +120,7 @@ class Keeper:
         return isinstance(standing, BotStatus) and standing.enters
 
     async def _under_way(self, bot: str, since: float = 0.0) -> bool:
-        """Return whether a run that orders something of a bot is unfinished, or was within `since` seconds."""
+        """Return whether a run that orders something is unfinished, or was within `since` seconds."""
         async with self._pool.connection() as connection:
             found = await runs.of_bots(connection, [bot], since)
         return any(

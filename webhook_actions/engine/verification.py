@@ -96,7 +96,7 @@ class Verification:
         self._firing = _FiringAnswer(Firing(()), float("-inf"))
 
     def within(self, bot: str) -> float:
-        """Return the longest seconds until a proof: boot, two scrapes and an evaluation, unless configured."""
+        """Return the longest seconds until a proof: boot, two scrapes, an evaluation, unless configured."""
         chosen = self._settings.actions.verify_within
         if chosen is not None:
             return float(chosen)

@@ -159,7 +159,7 @@ class Escalation:
         return done
 
     async def responded(self, connection: Connection, incident: Incident) -> None:
-        """Write and count how soon a person acknowledged an incident, or asked for an action: the first time."""
+        """Write and count how soon a person first acknowledged an incident, or asked for an action."""
         at = await incidents.respond(connection, incident.id)
         if at is None or incident.drill:
             return

@@ -19,7 +19,7 @@ from webhook_actions.notify.message import Message
 from webhook_actions.notify.receipts import ASKED, FIRST, judged
 
 _SUBJECT = "Nightdesk reaches you by {channel}"
-_TEXT = "This is the test that you asked for. No bot is in trouble, and you need not do anything."
+_TEXT = "This is the test that you asked for. No bot is in trouble: you need not act."
 _WAIT = 60.0  # seconds for a receipt
 
 

@@ -1,4 +1,4 @@
-"""The store of escalation: steps that wait for their time, claimed once, cancelled by an answer or the end."""
+"""The store of escalation steps, which wait for their time, and end by an answer or with the incident."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

@@ -59,7 +59,7 @@ COLUMNS = ", ".join(field.name for field in fields(Incident))
 
 @dataclass(frozen=True)
 class Accepted:
-    """The changes by a webhook: ids of incidents opened, and of open ones that Alertmanager calls resolved."""
+    """The changes by a webhook: ids of opened incidents, and of open ones that Alertmanager resolved."""
 
     opened: tuple[int, ...]
     resolved: tuple[int, ...]

@@ -43,7 +43,7 @@ async def failed(
 
 
 async def ended(connection: Connection, channel: str, address: str) -> Outage | None:
-    """Record a success, and return the outage if people must be notified of its end: no other address fails."""
+    """Record a success, and return the outage if people must hear of its end: no other address fails."""
     one = "outages WHERE channel = %s AND address = %s"
     known = await connection.execute(f"SELECT FROM {one}".encode(), [channel, address])
     if await known.fetchone() is None:

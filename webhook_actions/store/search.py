@@ -38,7 +38,7 @@ class Case(Incident):
 
 @dataclass(frozen=True)
 class Filter:
-    """A filter for incidents; empty means any. `before` is the id of the last known one: older ones follow."""
+    """A filter for incidents; empty means any. `before` is the id of the last known one; older follow."""
 
     state: State = "open"
     bot: str = ""
