@@ -215,7 +215,7 @@ def test_a_file_that_is_cut_off_or_no_archive_is_refused(archive: Path, tmp_path
             bring_back(tmp_path / f"{name}.tar.gz", tmp_path / "to", tmp_path / "to/.data", force=False)
 
 
-def test_a_database_of_ones_own_is_replaced_only_where_that_is_forced(tmp_path: Path):
+def test_an_external_database_is_replaced_only_with_force(tmp_path: Path):
     shutil.copy2(OLD, tmp_path / "old.sql")
     with database(tmp_path) as address:
         restore_database(address, tmp_path / "old.sql", 1, force=False)
@@ -241,7 +241,7 @@ def test_a_restore_into_a_database_that_runs_fails_where_its_file_cannot_be_read
     assert "gone.sql" in told.stderr
 
 
-def test_settings_that_name_paths_of_the_other_machine_are_told(desk: Path, tmp_path: Path):
+def test_settings_with_paths_of_the_other_machine_are_reported(desk: Path, tmp_path: Path):
     elsewhere = tmp_path / "desk"
     shutil.copytree(desk / "bots", elsewhere / "bots")
     written(

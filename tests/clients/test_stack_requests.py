@@ -100,7 +100,7 @@ def test_the_exporters_trades_are_read_by_who_has_the_read_token(tmp_path: Path)
         (302, b""),
     ],
 )
-def test_trades_that_are_not_told_are_not_none(tmp_path: Path, status: int, body: bytes) -> None:
+def test_unreported_trades_are_not_zero_trades(tmp_path: Path, status: int, body: bytes) -> None:
     with serving() as part:
         part.status, part.body = status, body
         with pytest.raises(TradesUnavailable, match=f"the exporter at http://127.0.0.1:{part.port}"):
@@ -116,7 +116,7 @@ def test_an_exporter_that_does_not_know_the_trades_says_why(tmp_path: Path) -> N
             told_trades(settings(tmp_path, "exporter", part.port), "b", 0, 1, timeout=5)
 
 
-def test_an_exporter_that_is_away_tells_nothing(tmp_path: Path) -> None:
+def test_an_absent_exporter_gives_no_trades(tmp_path: Path) -> None:
     with pytest.raises(TradesUnavailable, match="does not answer"):
         told_trades(settings(tmp_path, "exporter", free_port()), "b", 0, 1, timeout=5)
 
@@ -148,7 +148,7 @@ def test_prometheus_is_asked_as_the_user_of_the_settings(tmp_path: Path) -> None
         b'{"status": "error", "error": "no"}',
     ],
 )
-def test_an_answer_of_any_other_shape_is_none_of_prometheus(tmp_path: Path, body: bytes) -> None:
+def test_an_answer_of_another_shape_is_not_prometheus(tmp_path: Path, body: bytes) -> None:
     with serving() as part:
         part.body = body
         made = settings(tmp_path, "prometheus", part.port)
@@ -168,7 +168,7 @@ async def holds(made: Settings) -> bool:
         await prometheus.close()
 
 
-def test_what_is_newer_is_so_by_the_clock_that_is_given_whatever_this_machines_own_shows(
+def test_newer_is_decided_by_the_given_clock_not_by_this_machines(
     tmp_path: Path,
 ) -> None:
     theirs = datetime.now(UTC) + timedelta(hours=1)  # the database's

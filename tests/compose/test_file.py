@@ -127,7 +127,7 @@ def test_each_service_is_given_only_the_secrets_it_reads(services: dict[str, Any
     assert given["docker-proxy"] == set()
 
 
-def test_several_of_a_part_are_alike_but_for_what_tells_them_apart(several: Compose):
+def test_replicas_of_a_part_differ_only_in_what_identifies_them(several: Compose):
     services = several.config("logs")["services"]
     for name in MORE:
         first, other = services[name.rpartition("_")[0]], services[name]

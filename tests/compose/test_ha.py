@@ -114,7 +114,7 @@ def test_every_part_is_scraped_and_the_alertmanagers_are_one_cluster(stack: Comp
     assert not [alert for alert in alerts if "replica" in alert["labels"]]
 
 
-def test_a_crash_that_all_three_are_told_of_is_healed_once(stack: Compose):
+def test_a_crash_reported_to_all_three_is_healed_once(stack: Compose):
     before = [told(stack, engine) for engine in ENGINES]
     heals(stack)
     assert all(now > then for now, then in zip([told(stack, each) for each in ENGINES], before, strict=True))

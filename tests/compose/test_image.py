@@ -73,7 +73,7 @@ def test_the_scan_finds_what_it_looks_for(compose: Compose):
     assert all(NAMES.search(name) for name in ("app/secrets/act_token", "app/.env", "root/.netrc"))
 
 
-def test_neither_its_history_nor_its_environment_tells_of_the_index_it_was_built_from(image: Path):
+def test_neither_history_nor_environment_reveals_the_package_index(image: Path):
     history = ["docker", "history", "--no-trunc", "--format", "{{.CreatedBy}}", IMAGE]
     config = ["docker", "image", "inspect", IMAGE, "--format", "{{json .Config}}"]
     about = "".join(

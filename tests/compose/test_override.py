@@ -136,7 +136,7 @@ def test_what_bots_files_and_logs_are_in_is_mounted(checkout: Path):
     ]
 
 
-def test_a_directory_of_bots_is_told_inside_as_it_is(checkout: Path):
+def test_a_directory_of_bots_has_the_same_path_inside(checkout: Path):
     (checkout / "bots").mkdir()
     (checkout / "bots/own.yaml").write_text(yaml.safe_dump({"own": OWN}))
     written(checkout, {"bots_directory": "bots"})
@@ -170,7 +170,7 @@ def test_every_part_is_given_the_secrets_that_its_configuration_names_and_no_oth
     assert "canary" not in str(found)
 
 
-def test_two_secrets_of_one_name_are_told_apart(checkout: Path):
+def test_two_secrets_of_one_name_stay_separate(checkout: Path):
     (checkout / "own/read_token").write_text("x")  # a name that docker-compose.yml has
     source = OWN["source"] | {"token_file": "own/read_token"}
     found = inside(checkout, {"bots": {"own": OWN | {"source": source}}})
@@ -212,7 +212,7 @@ def test_a_certificate_elsewhere_is_mounted(checkout: Path):
     assert read.web.tls.key_file == Path("/run/tls/key.pem")
 
 
-def test_a_change_of_the_settings_has_compose_make_the_containers_anew(checkout: Path):
+def test_a_change_of_the_settings_makes_compose_recreate_the_containers(checkout: Path):
     before, after = (
         written(checkout, SETTINGS | {"currency": currency})[0]["services"]["prometheus"]["labels"]
         for currency in ("EUR", "USD")

@@ -62,7 +62,7 @@ def test_a_colour_that_can_be_read_stays_as_the_settings_have_it() -> None:
     assert contrast(readable("#2ecc71", "light", TEXT), CANVAS["light"]) >= TEXT
 
 
-def test_no_value_is_told_in_the_colour_of_text(boards: dict[str, dict[str, Any]]) -> None:
+def test_no_value_has_the_colour_of_text(boards: dict[str, dict[str, Any]]) -> None:
     for panel in tiles(boards, "stat", "gauge", "bargauge"):
         defaults = panel["fieldConfig"]["defaults"]
         (unknown,) = (one["options"] for one in defaults["mappings"] if one["type"] == "special")
@@ -71,7 +71,7 @@ def test_no_value_is_told_in_the_colour_of_text(boards: dict[str, dict[str, Any]
         assert unknown["result"]["text"] == defaults["noValue"], panel["title"]
 
 
-def test_a_figure_that_nothing_is_said_against_is_never_red(
+def test_a_figure_without_a_limit_is_never_red(
     boards: dict[str, dict[str, Any]], theme: str, tmp_path: Path
 ) -> None:
     bad = Palette(settings_of(tmp_path, dashboards={"theme": theme})).bad
@@ -80,7 +80,7 @@ def test_a_figure_that_nothing_is_said_against_is_never_red(
         assert len(steps) > 1 or steps[0]["color"] != bad, panel["title"]
 
 
-def test_cells_of_what_is_not_known_have_no_colour_of_their_own(boards: dict[str, dict[str, Any]]) -> None:
+def test_unknown_cells_have_no_colour(boards: dict[str, dict[str, Any]]) -> None:
     for panel in tiles(boards, "table"):
         for rule in panel["fieldConfig"]["overrides"]:
             said = {one["id"]: one["value"] for one in rule["properties"]}

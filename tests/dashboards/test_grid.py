@@ -59,7 +59,7 @@ def test_every_board_has_rows_that_fold(boards: dict[str, Board]) -> None:
         assert {head["repeat"] for head in heads if "repeat" in head} <= REPEATED
 
 
-def test_what_is_about_one_bot_has_a_row_for_each(tmp_path: Path) -> None:
+def test_panels_about_one_bot_have_a_row_for_each_bot(tmp_path: Path) -> None:
     several, alone = every(settings_of(tmp_path)), every(settings_of(tmp_path, bots={}))
     for name in ("system", "sla", "model"):
         assert [one["title"] for one in several[name]["panels"] if one.get("repeat") == "bot"]

@@ -106,7 +106,7 @@ def test_no_tile_pretends_that_the_money_of_a_bot_that_is_down_is_gone(
 
 
 @pytest.mark.parametrize("panel", ["overview: P&L today", "risk: P&L today"])
-def test_todays_money_is_what_moved_since_midnight_and_says_of_whom_that_is_not_known(
+def test_pnl_today_is_the_change_since_midnight_and_counts_unknown_bots(
     shown: dict[str, list[Reading]], panel: str
 ) -> None:
     usdt, _, lacking, *euro = shown[panel]

@@ -62,7 +62,7 @@ def test_the_first_tile_counts_the_bots_that_are_up_and_names_the_one_that_is_do
 
 
 @pytest.mark.parametrize(("bot", "state"), [("demo", RUNNING), ("my\\\\.bot", FIRST + 1), ("gone", 0)])
-def test_of_one_bot_the_first_tile_tells_the_state(
+def test_with_one_bot_the_first_tile_shows_its_state(
     bot: str, state: int, prometheus: str, overview: dict[str, Any]
 ) -> None:
     tile = [one for one in read(prometheus, overview, View(END, chosen={"bot": bot})) if one.panel == "Bots"]
@@ -71,7 +71,7 @@ def test_of_one_bot_the_first_tile_tells_the_state(
     assert len(tile[3].values) == (state == 0), "of a bot that is down, since when"
 
 
-def test_the_worst_of_several_that_answer_is_the_one_that_rests(
+def test_of_several_bots_that_answer_the_paused_one_is_the_worst(
     prometheus: str, overview: dict[str, Any]
 ) -> None:
     view = View(END, chosen={"bot": "demo|my\\\\.bot"})

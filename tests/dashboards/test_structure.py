@@ -131,7 +131,7 @@ def test_all_fourteen_exist_for_every_profile_and_the_first_bot_gets_the_simple_
     assert len(provisioned["experienced"]) == len(provisioned["production"]) == 14
 
 
-def test_what_no_bot_can_tell_has_no_board(tmp_path: Path) -> None:
+def test_a_board_that_no_bot_can_fill_is_left_out(tmp_path: Path) -> None:
     source = {"type": "freqtrade", "url": "http://127.0.0.1:1", "username": "x", "password_file": "token"}
     freqtrade = settings_of(tmp_path, bots={"a": {"source": source}}, demo={"enabled": False})
     assert {"logs", "model", "market"} & every_of(freqtrade).keys() == set()

@@ -26,7 +26,7 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "bot-api.yaml"
         ("GET", "/x"),
     ],
 )
-def test_without_the_token_nothing_is_told_or_done(
+def test_without_the_token_nothing_is_shown_or_done(
     bot: Bot, token: str | None, method: str, path: str
 ) -> None:
     answer = bot.ask(method, path, token, data=b"{not json")

@@ -54,7 +54,7 @@ def test_a_request_that_was_not_answered_in_time_takes_effect_once_when_asked_ag
     asyncio.run(live())
 
 
-def test_the_log_rotates_at_its_size_and_keeps_as_many_files_as_told(tmp_path: Path) -> None:
+def test_the_log_rotates_at_its_size_and_keeps_the_set_number_of_files(tmp_path: Path) -> None:
     async def live() -> None:
         child = await Child.spawn(options(tmp_path).command_line())
         await child.ask(AskFault(name="log_errors", arguments={"per_second": 100}))

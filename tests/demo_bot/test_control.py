@@ -95,7 +95,7 @@ def test_reducing_to_sizes_sells_what_is_above_and_leaves_the_others(bot: Bot) -
         )
 
 
-def test_an_order_that_the_exchange_refused_is_given_anew_under_its_key(bot: Bot) -> None:
+def test_a_refused_order_is_sent_again_under_its_key(bot: Bot) -> None:
     bot.done("restart")
     first, *_ = eventually(lambda: positions(bot))
     bot.fault("loop_hang")
@@ -162,7 +162,7 @@ def test_a_verb_whose_outcome_died_with_the_bot_is_not_repeated_under_its_key(bo
     assert "look at the state, then ask under a new key" in answer.json()["error"]
 
 
-def test_stop_is_told_as_stopped_and_start_goes_on_with_the_account(bot: Bot) -> None:
+def test_stop_is_reported_as_stopped_and_start_continues_with_the_account(bot: Bot) -> None:
     eventually(lambda: bot.state()["trades_closed"] > 2)
     before = bot.trades()
     bot.done("stop")
@@ -180,7 +180,7 @@ def test_stop_is_told_as_stopped_and_start_goes_on_with_the_account(bot: Bot) ->
     assert bot.state()["trades_closed"] >= state["trades_closed"]
 
 
-def test_restart_waits_as_long_as_it_is_told(bot: Bot) -> None:
+def test_restart_waits_as_long_as_requested(bot: Bot) -> None:
     began = time.monotonic()
     bot.done("restart", {"wait": 0.8})
     assert time.monotonic() - began >= 0.8

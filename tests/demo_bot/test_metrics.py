@@ -61,7 +61,7 @@ def _settings(bot: Bot, port: int) -> dict[str, object]:
     }
 
 
-def test_every_metric_of_the_catalogue_is_told_from_the_first_start(metrics: str) -> None:
+def test_every_metric_of_the_catalogue_is_reported_from_the_first_start(metrics: str) -> None:
     wanted = {metric.full_name for metric in METRICS}
     assert wanted >= RIGHTLY_ABSENT.keys(), "the list names what there is"
 

@@ -45,7 +45,7 @@ def test_no_position_of_a_history_is_open_at_midnight_so_that_the_first_days_pnl
             assert opened.date() == closed.date()
 
 
-def test_a_history_never_takes_the_place_of_what_a_bot_has_traded(tmp_path: Path) -> None:
+def test_a_made_history_never_replaces_a_bots_trades(tmp_path: Path) -> None:
     journal = tmp_path / "trades.jsonl"
     journal.write_text("")
     write(journal, seed=7, currency="USDT", capital=10_000.0, start=START, end=START + 90 * DAY, zone=UTC)

@@ -136,7 +136,7 @@ def test_a_freqtrade_watched_as_its_page_says(tmp_path: Path):
     "page",
     sorted(str(file.relative_to(ROOT)) for file in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]),
 )
-def test_every_bot_of_the_manual_that_does_not_tell_its_capital_beforehand_declares_it(page: str):
+def test_every_bot_in_the_manual_has_a_known_capital(page: str):
     for block in blocks(page, "yaml"):
         if not block.startswith("bots:"):
             continue  # a part of settings

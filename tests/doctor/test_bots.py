@@ -75,7 +75,7 @@ def test_a_bot_that_pushes_and_was_not_seen_is_yellow(make: Make, secret: Path):
     assert only(list(bots.reached(watched(make, push)))).level is Level.YELLOW
 
 
-def test_versions_and_what_cannot_be_done_are_told(make: Make, server: Server, secret: Path):
+def test_versions_and_missing_capabilities_are_reported(make: Make, server: Server, secret: Path):
     def told(name: str, adapter: str | None, version: str | None) -> dict[str, object]:
         cannot = [{"action": "clear_cache", "why": "no way"}]
         return {

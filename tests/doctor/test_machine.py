@@ -34,7 +34,7 @@ def test_a_part_that_does_not_run_names_what_starts_it(make: Make, part: str):
     assert (found.level, found.way_out) == (Level.RED, "`nightdesk up` starts it")
 
 
-def test_a_port_that_something_else_has_is_said(make: Make):
+def test_a_port_in_use_is_reported(make: Make):
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         found = at(make(services={"exporter": {"port": port}}), "exporter")
@@ -69,7 +69,7 @@ def test_a_disk_that_fills_is_yellow_then_red(
 @pytest.mark.parametrize(
     ("ahead", "level"), [(0, Level.GREEN), (10, Level.YELLOW), (-10, Level.YELLOW), (3600, Level.RED)]
 )
-def test_a_clock_that_is_off_an_exchanges_is_said(
+def test_a_clock_that_differs_from_an_exchanges_is_reported(
     make: Make, server: Server, monkeypatch: pytest.MonkeyPatch, ahead: float, level: Level
 ):
     now = 1_800_000_000.0

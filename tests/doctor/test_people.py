@@ -92,7 +92,7 @@ def test_a_mail_server_is_logged_in_to(
     assert found["channel email to 127.0.0.1"][0] is level
 
 
-def test_without_a_channel_that_is_said(make: Make, tmp_path: Path):
+def test_a_missing_channel_is_reported(make: Make, tmp_path: Path):
     assert looked(make(), tmp_path)["channels"][0] is Level.YELLOW
 
 
@@ -123,7 +123,7 @@ def test_an_old_drill_is_yellow_and_one_with_faults_red(
     assert found.level is level
 
 
-def test_without_a_drill_that_is_said(tmp_path: Path):
+def test_a_missing_drill_is_reported(tmp_path: Path):
     (found,) = people.drill(tmp_path)
     assert found.level is Level.YELLOW
 
@@ -137,7 +137,7 @@ def test_without_a_drill_that_is_said(tmp_path: Path):
         ("starter", "token", Level.GREEN),
     ],
 )
-def test_a_switch_outside_that_is_missing_is_said(
+def test_a_missing_outside_switch_is_reported(
     make: Make, secrets: None, profile: str, url: str | None, level: Level
 ):
     (found,) = people.watchdog(make(profile=profile, routing={"watchdog_url_file": url}))

@@ -177,7 +177,7 @@ def test_the_routes_are_read_as_amtool_reads_them(tmp_path: Path, profile: str) 
         assert sorted(found) == sorted(_receivers(file, **labels).split()), labels
 
 
-def test_the_twin_of_a_bot_is_told_to_the_bots_team(tmp_path: Path) -> None:
+def test_a_drill_of_a_bot_notifies_the_bots_team(tmp_path: Path) -> None:
     config = rendered(load([write_settings(tmp_path, 9099, 2525)]))["alertmanager.yml"]
     labels = {"alertname": "TradingBotDown", "severity": "critical", "bot": "drill-3-of-owned[1]"}
     assert "email-of-anna" in [route.receiver for route in matched_routes(config, labels)]
@@ -214,7 +214,7 @@ def test_a_planned_drill_comes_once_at_night_at_a_months_end_and_as_the_clocks_c
     assert next_due(planned, "Europe/Berlin", moment) == datetime.fromisoformat(f"{due}+00:00")
 
 
-def test_a_planned_drill_is_announced_before_it_comes_and_its_faults_are_told_after_it(
+def test_a_scheduled_drill_is_announced_before_and_its_faults_reported_after(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "monitoring.yaml"

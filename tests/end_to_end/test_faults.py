@@ -148,7 +148,7 @@ def _sees_demo(desk: Desk, up: subprocess.Popen[bytes], directory: Path) -> bool
 
 
 @pytest.mark.timeout(600)
-def test_orders_that_are_filled_worse_than_before_are_told_and_looked_into(desk: Desk) -> None:
+def test_worse_fills_than_before_are_reported_and_investigated(desk: Desk) -> None:
     # The first of all: after a critical loss the bot is halted, and trades no more.
     past = 'min(trading_bot_slippage_fills{span="before"})'
     eventually(lambda: (desk.value(past) or 0) >= FILLS, within=240, what="a past of the fills")
@@ -165,7 +165,7 @@ def test_orders_that_are_filled_worse_than_before_are_told_and_looked_into(desk:
 
 
 @pytest.mark.timeout(600)
-def test_positions_in_danger_are_told_and_acted_on_until_the_danger_is_over(desk: Desk) -> None:
+def test_positions_in_danger_are_reported_and_acted_on_until_the_danger_is_over(desk: Desk) -> None:
     for fault in ("unprotected", "funding_drain", "stuck_orders"):
         desk.fault(fault)
     bare = "TradingBotPositionUnprotected"

@@ -145,7 +145,7 @@ def refuses_plain_http(host: str, port: int) -> bool:
         return True
 
 
-def test_every_listener_wants_tls_and_to_know_who_asks(desk: Desk, tmp_path: Path):
+def test_every_listener_requires_tls_and_a_user(desk: Desk, tmp_path: Path):
     certify(tmp_path)
     stranger = str(tmp_path / "secrets/tls/ca.pem")
     for host, port in listeners(desk):

@@ -80,7 +80,7 @@ def test_what_is_no_bot_and_no_period_is_refused(stack: Stack) -> None:
     assert requests.get(url, timeout=10).status_code == 401
 
 
-def test_the_exporter_tells_trades_only_to_who_may_read(stack: Stack) -> None:
+def test_the_exporter_serves_trades_only_to_readers(stack: Stack) -> None:
     url = f"{stack.settings.services.exporter.url}/api/v1/bots/recorded/trades"
     token = stack.settings.webhook_actions.tokens.read_file.read_text().strip()
     assert requests.get(url, timeout=10).status_code == 401

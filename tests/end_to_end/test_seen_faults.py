@@ -40,7 +40,7 @@ def test_a_fault_of_the_demo_bot_fires_its_alert(stack: Stack, fault: str, alert
     eventually(over, within=120, what=f"the end of {alerts}")
 
 
-def test_a_loss_is_not_resolved_by_a_bot_that_dies_and_its_age_is_said(stack: Stack) -> None:
+def test_a_dying_bot_does_not_resolve_a_loss_and_its_age_is_shown(stack: Stack) -> None:
     loss = ("TradingBotCriticalLoss", "demo")
     assert stack.demo("POST", "faults/drawdown", {"ratio": 0.3}).ok
     eventually(lambda: loss in stack.alertmanager(), within=60, what="the alert of the loss")

@@ -194,7 +194,7 @@ def test_a_return_beyond_any_number_is_unknown():
     assert calmar([1e9, -0.5], YEAR) is None
 
 
-def test_returns_begin_anew_once_the_equity_was_spent():
+def test_returns_restart_after_the_equity_was_spent():
     spent = returns(100.0, [((0.0, 10.0),), ((0.0, -110.0),), ((0.0, 0.0),), ((50.0, 5.0),)])
     assert spent == pytest.approx([0.1])
     assert ratios(returns(100.0, [((0.0, -100.0),)]), YEAR, 365).sharpe is None

@@ -13,7 +13,7 @@ def test_call_rates_forget_what_left_the_window():
     assert window.add(ApiCalls(200, 60), 900).error_rate is None
 
 
-def test_a_clock_put_back_begins_the_window_anew():
+def test_a_clock_that_goes_back_restarts_the_window():
     window = CallWindow(300)
     window.add(ApiCalls(1, 0), 1000)
     assert window.add(ApiCalls(2, 0), 10) is None

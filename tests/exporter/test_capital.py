@@ -51,7 +51,7 @@ def test_a_negative_capital_makes_no_critical_loss_of_a_small_one_also_while_not
 
 
 @pytest.mark.parametrize("capital", [None, -150.0, 990.0])
-def test_a_declared_capital_overrules_what_freqtrade_tells(tmp_path, capital):
+def test_a_declared_capital_overrules_freqtrades(tmp_path, capital):
     calm, lost = freqtrade(tmp_path, capital, 30.0, -200.0, starting_capital=1000)
     assert value(calm, "equity") == 1030
     assert value(calm, "drawdown_ratio") == 0
@@ -85,7 +85,7 @@ def http(directory: Path, *states: dict[str, Any], **more: Any) -> list[Series]:
 
 
 @pytest.mark.parametrize("unknown", [{"starting_capital"}, UNTOLD], ids=["capital", "all_but_equity"])
-def test_a_bot_that_tells_its_equity_is_measured_from_what_that_was_first(tmp_path, unknown):
+def test_a_bot_with_equity_is_measured_from_its_first_equity(tmp_path, unknown):
     states = [without(*unknown, equity=equity, profit_open=equity - 1000) for equity in (1000.0, 300.0)]
     if "profit_open" in unknown:
         states = [without(*unknown, equity=equity) for equity in (1000.0, 300.0)]
@@ -116,7 +116,7 @@ def test_what_was_kept_of_another_source_or_is_damaged_is_no_capital(tmp_path):
     CapitalFile(tmp_path / "full", "http://one").write(1000.0)  # which is told in the log
 
 
-def test_a_bot_that_tells_its_profit_has_the_equity_that_follows_from_its_declared_capital(tmp_path):
+def test_a_bots_equity_follows_from_its_profit_and_declared_capital(tmp_path):
     moved = {"at": datetime.fromtimestamp(NOW - 5000, UTC).isoformat(), "amount": 200}
     declared = {"starting_capital": 1000, "transfers": [moved]}
     (series,) = http(tmp_path, without("starting_capital", "equity"), **declared)
@@ -124,7 +124,7 @@ def test_a_bot_that_tells_its_profit_has_the_equity_that_follows_from_its_declar
     assert value(series, "drawdown_ratio") == pytest.approx(70 / 1350)
 
 
-def test_a_negative_capital_that_a_bot_tells_of_itself_is_taken(tmp_path):
+def test_a_bots_own_negative_capital_is_accepted(tmp_path):
     (series,) = http(tmp_path, without("equity", starting_capital=-150.0))
     assert value(series, "equity") == -70
     assert value(series, "drawdown_ratio") == pytest.approx(70 / (70 + 500))  # 500 are in open positions

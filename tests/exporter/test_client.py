@@ -28,7 +28,7 @@ def exporter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
         yield found
 
 
-def test_what_a_bot_tells_reaches_prometheus(exporter: Desk):
+def test_a_bots_figures_reach_prometheus(exporter: Desk):
     file = exporter.directory / "one"
     with Bot(exporter.url, "one", token_file=file, interval=0.05) as bot:
         held = {
@@ -134,7 +134,7 @@ def test_a_nonsensical_address_or_token_troubles_nobody(url, tmp_path: Path):
     bot.close()
 
 
-def test_what_the_bot_changes_afterwards_is_not_told():
+def test_later_changes_of_the_bots_lists_are_not_sent():
     bot = Bot("nonsense", "one", interval=60)
     positions = [{"symbol": "A"}]
     bot.state(open_positions=positions)
@@ -152,7 +152,7 @@ def test_a_refused_trade_is_not_tried_for_ever_and_good_ones_beside_it_arrive(ex
     exporter.until("two", lambda series: won(series) == 1)
 
 
-def test_a_wrong_token_is_told_once_and_nothing_is_lost(exporter: Desk, caplog):
+def test_a_wrong_token_is_logged_once_and_nothing_is_lost(exporter: Desk, caplog):
     (exporter.directory / "client_token").write_text("wrong")
     bot = Bot(exporter.url, "two", token_file=exporter.directory / "client_token", interval=0.02)
     bot.trade(**closed(77, 1.0, symbol="ETH/USDT"))
@@ -191,7 +191,7 @@ def test_a_redirect_takes_the_token_nowhere():
     assert "followed" not in seen
 
 
-def test_a_forked_child_tells_its_own(exporter: Desk):
+def test_a_forked_child_sends_its_own_figures(exporter: Desk):
     bot = Bot(exporter.url, "two", token=TOKENS["two"], interval=0.02)
     bot.feed("parent")
     child = os.fork()

@@ -132,7 +132,7 @@ def test_a_bot_whose_clock_is_wrong_is_as_active_as_it_says(tmp_path: Path, ahea
     ],
 )
 @pytest.mark.parametrize("kind", ["http", "freqtrade"])
-def test_what_stands_before_a_bot_is_not_the_bot(tmp_path: Path, answer: bytes, kind: str) -> None:
+def test_a_proxy_before_a_bot_is_not_the_bot(tmp_path: Path, answer: bytes, kind: str) -> None:
     (tmp_path / "password").write_text(PASSWORD)
     with door(answer) as bots:
         url = f"http://127.0.0.1:{bots.port}"

@@ -33,7 +33,7 @@ def counted(series: Series) -> float:
 
 @settings(deadline=None, max_examples=60)
 @given(closings.filter(bool), st.data())
-def test_after_a_correction_every_figure_is_as_if_it_had_been_told_at_once(trades, data):
+def test_after_a_correction_every_figure_is_as_with_the_right_trades_from_the_start(trades, data):
     place = data.draw(st.integers(0, len(trades) - 1))
     wrong = trade(
         trades[place].key[0],

@@ -79,7 +79,7 @@ def test_a_transfer_after_the_last_trade_counts_once_its_time_has_come():
     assert found.drawdown(START + 2 * DAY, 1710.0, -190.0) == pytest.approx(0.145)
 
 
-def test_an_account_emptied_by_its_owner_begins_anew():
+def test_an_account_emptied_by_its_owner_restarts():
     events = [Transfer(START + DAY, -900.0), Transfer(START + 10 * DAY, 500.0)]
     trades = [trade(1, START, -100.0), trade(2, START + 11 * DAY, 50.0), trade(3, START + 12 * DAY, -55.0)]
     found = ledger(trades, events=events)
@@ -142,7 +142,7 @@ def test_freqtrades_profit_of_a_trade_is_after_its_fees_and_funding():
         assert row["close_profit_abs"] == pytest.approx(got - paid + row["funding_fees"], abs=1e-8)
 
 
-def test_more_symbols_than_the_cap_are_told_and_none_of_their_trades_is_lost(tmp_path):
+def test_symbols_beyond_the_cap_are_reported_and_none_of_their_trades_is_lost(tmp_path):
     trades = [told(n, 1.0, symbol=f"S{n}") for n in range(1, 51)]
     bot = ScriptedBot(json.loads(json.dumps(STATE)) | {"last_trade_id": 50}, trades)
     with serve(bot) as url, watch(http_settings(url, tmp_path), cap=5) as watched:

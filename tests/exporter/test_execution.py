@@ -126,7 +126,7 @@ def test_positive_is_worse_for_the_bot_on_either_side_and_either_leg(
 
 
 @pytest.mark.parametrize("requested", [None, 0.0, 5e-324])
-def test_without_a_price_that_was_asked_for_slippage_is_unknown_and_not_0(requested: float | None) -> None:
+def test_without_a_requested_price_slippage_is_unknown_and_not_0(requested: float | None) -> None:
     found = slippage("long", Leg(requested, 100.0, 2.0), Leg(110.0, 109.0, None))
     assert found.entry is None
     assert found.exit == pytest.approx(1 / 110)

@@ -168,7 +168,7 @@ def test_a_state_written_half_leaves_the_one_before_until_that_is_too_old(bot):
         assert watched.error() == "timeout"
 
 
-def test_a_state_that_is_being_written_is_looked_at_again(bot, monkeypatch):
+def test_a_half_written_state_is_read_again(bot, monkeypatch):
     bot.put(b'{"equity": 1')
     pauses: list[float] = []
 

@@ -53,7 +53,7 @@ GROUPS = {metric.group for metric in METRICS}
         ("text/plain;version=1.0.0;q=x,,;q=,text/*", OLD_TEXT),
     ],
 )
-def test_who_asks_gets_what_he_wants_most(accept, content_type):
+def test_a_client_gets_its_preferred_format(accept, content_type):
     assert choose(accept).content_type == content_type
 
 

@@ -270,7 +270,7 @@ def test_an_id_used_again_is_another_trade(recording, clock, tmp_path):
     assert sum(count for (name, _), count in series.items() if name == "trading_bot_trades_total") == 27
 
 
-def test_a_history_that_began_anew_replaces_the_old_one(recording, clock, tmp_path):
+def test_a_restarted_history_replaces_the_old_one(recording, clock, tmp_path):
     with watched(recording, tmp_path, clock) as bot:
         bot.poll()
         recording.trades = [recording.trades[0] | {"open_timestamp": 1795399290000}]

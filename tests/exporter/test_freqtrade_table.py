@@ -98,7 +98,7 @@ def test_activity_is_of_the_loop_and_uptime_of_its_start(series: Series):
     assert value(series, "start_time_seconds") == health["bot_startup_ts"]
 
 
-def test_a_freqtrade_before_its_health_was_told_has_all_other_figures(tmp_path: Path):
+def test_a_freqtrade_without_a_health_endpoint_has_all_other_figures(tmp_path: Path):
     recording = Recording()
     recording.broken = {"health": (404, b'{"detail":"Not Found"}')}
     with watched(recording, tmp_path, Clock()) as bot:

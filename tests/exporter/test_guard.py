@@ -106,7 +106,7 @@ def test_a_stop_that_is_taken_away_or_that_nobody_would_act_on_is_seen_between_t
     assert unprotected(desk.look()) == 1
 
 
-def test_nothing_is_looked_at_before_the_first_poll_that_was_answered(desk, bot):
+def test_the_guard_waits_for_the_first_successful_poll(desk, bot):
     desk.look()
     assert bot.calls == []
     bot.status = 503
@@ -131,7 +131,7 @@ def test_an_unknown_equity_is_absent_and_never_the_one_before(desk, bot):
     assert guard(desk.look()) == {"guard_up": 1, "guard_equity": None, "guard_drawdown_ratio": None}
 
 
-def test_a_bot_that_says_too_many_requests_is_left_to_its_polls_for_a_minute(bot, tmp_path):
+def test_a_bot_that_answers_too_many_requests_is_only_polled_for_a_minute(bot, tmp_path):
     clock = Clock(time.time())
     with serve(bot) as url, watch(http_settings(url, tmp_path), guard=2.0, clock=clock) as desk:
         desk.poll()
@@ -189,7 +189,7 @@ def made(then: list[OpenTrade], now: list[OpenTrade] | None) -> float | None:
         ([opened(1, 30.0)], [opened(1, 30.0), opened(2, None, amount=0.0)], 100.0),  # waits to be filled
     ],
 )
-def test_freqtrades_profit_between_two_answers_of_profit_is_told_by_its_open_trades(then, now, wanted):
+def test_between_two_profit_answers_freqtrades_open_trades_move_the_profit(then, now, wanted):
     assert made(entries(*then), entries(*now)) == wanted
 
 
@@ -211,7 +211,7 @@ def test_of_a_freqtrade_a_look_asks_for_its_open_trades_alone(tmp_path):
     assert value(seen, "equity") == value(polled, "equity")
 
 
-def test_a_look_at_a_file_reads_it_where_it_was_written_anew(tmp_path):
+def test_a_glance_at_a_file_reads_it_only_after_a_change(tmp_path):
     file = tmp_path / "state.json"
     file.write_text(json.dumps(money(0.0)))
     with watch({"source": {"type": "file", "state": file}}, guard=2.0) as desk:
@@ -227,7 +227,7 @@ def figures(made: float) -> dict[str, Figures | None]:
     return {"a": Figures(100_000.0, 0.0, 0.0, made)}
 
 
-def test_a_limit_is_looked_at_without_a_trace(tmp_path):
+def test_the_guard_changes_no_state_of_a_limit(tmp_path):
     desk = Desk({"kind": "maximum", "money": 5_000.0, "trails": "intraday"}, tmp_path)
     desk.play("2026-03-02T10:00", 100_000, 100_000)
     (high,) = desk.holder.glance(figures(2_000.0), at("2026-03-02T10:00:04", "UTC"))

@@ -289,7 +289,7 @@ def test_a_trade_that_cannot_be_is_refused_alone(bot, tmp_path, wrong):
     assert sum(count for (name, _), count in series.items() if name.endswith("rejected_input_total")) == 1
 
 
-def test_the_same_trade_told_twice_counts_once(bot, tmp_path):
+def test_a_repeated_trade_counts_once(bot, tmp_path):
     bot.trades.append(trade(3, 20.0))
     with serve(bot) as url, watch(http_settings(url, tmp_path)) as watched:
         assert value(watched.poll(), "trades_per_day") == 3
@@ -317,7 +317,7 @@ def test_a_server_error_says_its_status(bot, tmp_path):
         assert "503" in watched.poller.status.error
 
 
-def test_a_wrong_token_is_an_auth_error_and_is_never_told(bot, tmp_path, caplog):
+def test_a_wrong_token_is_an_auth_error_and_is_never_shown(bot, tmp_path, caplog):
     with serve(bot) as url, watch(http_settings(url, tmp_path)) as watched:
         (tmp_path / "token").write_text("sesame-opens")
         assert watched.error() == "auth"

@@ -65,7 +65,7 @@ def test_without_trades_everything_is_absent():
     assert ledger([]).pnl(START) == {}
 
 
-def test_one_trade_gives_what_one_trade_can_tell():
+def test_one_trade_gives_only_the_figures_that_one_trade_defines():
     found = ledger([trade(1, START, 10.0)])
     assert (found.win_rate, found.expectancy, found.longest_wins, found.longest_losses) == (1, 10, 1, 0)
     assert (found.profit_factor, found.recovery_factor) == (None, None)

@@ -111,7 +111,7 @@ def test_of_a_bot_that_sets_no_stops_none_is_missed() -> None:
     assert "position_unprotected" not in figures(replace(HELD, stop=None), stops=False)
 
 
-def test_what_is_not_told_is_absent() -> None:
+def test_unreported_figures_are_absent() -> None:
     assert figures(Position("BTC/USDT", "long", None, None)) == {"position_unprotected": 1.0}
 
 
@@ -134,13 +134,13 @@ def test_of_several_positions_of_a_symbol_and_side_the_worst_counts() -> None:
     assert "position_profit" not in figures(HELD, replace(HELD, profit=None))
 
 
-def test_long_and_short_of_a_symbol_are_told_apart() -> None:
+def test_long_and_short_of_a_symbol_are_separate() -> None:
     found = figures(HELD, replace(SHORT, stop=None))
     assert found["position_unprotected", "BTC/USDT", "long"] == 0.0
     assert found["position_unprotected", "BTC/USDT", "short"] == 1.0
 
 
-def test_of_more_positions_than_the_cap_those_in_danger_are_told_and_the_rest_counted() -> None:
+def test_beyond_the_cap_positions_in_danger_are_kept_and_the_rest_counted() -> None:
     said = Input(2)
     calm = [replace(HELD, symbol=f"A{n}") for n in range(3)]
     near, bare = replace(HELD, symbol="Y", liquidation=90.0), replace(HELD, symbol="Z", stop=None)
@@ -164,7 +164,7 @@ def polled(bot: Any, tmp_path: Any, **settings: Any) -> Series:
         return watched_bot.poll()
 
 
-def test_the_bot_api_tells_positions_and_orders(bot, tmp_path):
+def test_the_bot_api_reports_positions_and_orders(bot, tmp_path):
     bot.state["open_positions"] = [TOLD]
     bot.state["open_orders"] = [
         {"symbol": "BTC/USDT", "placed_at": NOW - 300},
@@ -221,13 +221,13 @@ def test_a_setting_says_that_a_bot_sets_no_stops(bot, tmp_path):
     assert "position_unprotected" not in names(polled(bot, tmp_path, stops=False))
 
 
-def test_an_old_bot_that_tells_no_more_than_symbols_has_no_known_stop(bot, tmp_path):
+def test_an_old_bot_that_reports_only_symbols_has_no_known_stop(bot, tmp_path):
     bot.state["open_positions"] = [{"id": 4, "symbol": "BTC/USDT"}]
     series = polled(bot, tmp_path)
     assert value(series, "position_unprotected", symbol="BTC/USDT", side="") == 1.0
 
 
-def test_freqtrade_tells_positions_and_orders_as_recorded(recording, clock, tmp_path):
+def test_freqtrade_reports_positions_and_orders_as_recorded(recording, clock, tmp_path):
     with watched(recording, tmp_path, clock) as bot:
         series = bot.poll()
     ada, atom = recording.answers["status"]

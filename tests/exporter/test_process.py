@@ -71,7 +71,7 @@ def test_a_pid_file_without_a_living_pid_says_nothing(tmp_path, content):
     assert names(OneProcess("b", PidFile(tmp_path / "bot.pid"))) == set()
 
 
-def test_a_command_line_tells_the_process_and_follows_it_through_a_restart(tmp_path, program):
+def test_a_command_line_identifies_the_process_over_a_restart(tmp_path, program):
     usage = usage_of("b", bot(tmp_path, match=r"time\.sleep.* nightdesk-test-one$"), 5)
     assert names(usage) == set()
     pid = program("nightdesk-test-one")
@@ -126,7 +126,7 @@ def container():
     made.remove(force=True)
 
 
-def test_a_container_tells_its_use(tmp_path, container):
+def test_a_containers_use_is_reported(tmp_path, container):
     usage = usage_of("b", bot(tmp_path, container=container), 5)
     assert "cpu_usage_ratio" not in names(usage)
     found = {each.metric.name: each.value for each in usage.samples(1)}

@@ -53,7 +53,7 @@ def test_of_a_day_that_was_seen_to_begin_open_positions_count_by_what_they_moved
     assert shown["pnl_ratio", "total", "all"] == pytest.approx(22.5 / CAPITAL)
 
 
-def test_of_a_window_whose_begin_nobody_saw_what_is_open_is_unknown_and_what_was_closed_is_not() -> None:
+def test_without_an_observed_start_only_the_open_part_of_a_window_is_unknown() -> None:
     bot = watched()
     shown = told(bot, MONDAY + HOUR, 10.0, 6.0, trade(1, MONDAY + 60, 10.0))
     assert shown["pnl", "day"] == 10.0

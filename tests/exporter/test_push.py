@@ -128,14 +128,14 @@ def test_a_trade_without_close_is_refused(exporter: Desk):
     ]
 
 
-def test_a_trade_told_again_with_other_figures_is_refused_and_the_first_stays(exporter: Desk):
+def test_a_repeated_trade_with_other_figures_is_refused_and_the_first_stays(exporter: Desk):
     exporter.push("two", "trades", {"trades": [closed(600)]})
     status, answer = exporter.push("two", "trades", {"trades": [closed(600, 2.0)]})
     assert (status, answer["accepted"]) == (422, 0)
     assert "was told with other figures" in answer["refused"][0]
 
 
-def test_a_bot_that_restarts_its_ids_tells_new_trades(exporter: Desk):
+def test_a_bot_that_restarts_its_ids_has_new_trades(exporter: Desk):
     again = closed(600, opened_at=NOW - 50, closed_at=NOW - 40)
     assert exporter.push("two", "trades", {"trades": [again]})[1]["accepted"] == 1
 
@@ -217,7 +217,7 @@ def test_a_body_without_end_is_cut_off(exporter: Desk):
     assert str(BODY_LIMIT) in answer["refused"][0]
 
 
-def test_a_token_that_is_not_there_is_the_exporters_trouble_and_is_not_told(tmp_path: Path):
+def test_a_missing_token_file_is_the_exporters_error_and_its_path_is_not_shown(tmp_path: Path):
     with desk(tmp_path) as found:
         (tmp_path / "one").write_text("\n")
         assert found.push("one", "state", state(), token="")[0] == 503
@@ -333,7 +333,7 @@ def test_a_full_disk_takes_nothing_and_leaves_the_journal_whole(tmp_path: Path, 
     assert [json.loads(line)["id"] for line in journal.trades()] == [1, 3]
 
 
-def test_a_damaged_line_is_left_out_and_told(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+def test_a_damaged_line_is_skipped_and_reported(tmp_path: Path, caplog: pytest.LogCaptureFixture):
     journal = Journal(tmp_path / "bot")
     journal.open()
     journal.append([closed(1), closed(2), closed(3)])

@@ -216,7 +216,7 @@ def test_unusable_settings_end_with_2_and_name_the_key(tmp_path):
 
 
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
-def test_it_stops_cleanly_when_told(tmp_path, stop):
+def test_it_stops_cleanly_on_request(tmp_path, stop):
     with serve(ScriptedBot(hangs=True)) as url, running(tmp_path, {"hangs": http(url)}) as exporter:
         exporter.process.send_signal(stop)
         assert exporter.process.wait(timeout=15) == 0

@@ -72,7 +72,7 @@ def test_it_serves_its_own_and_discovery_names_the_exporter_of_every_bot(second)
     assert {name for name in bots if f'bot="{name}"' in served} <= mine
 
 
-def test_a_push_to_the_wrong_one_is_told_the_right_one(second):
+def test_a_push_to_the_wrong_exporter_gets_the_right_address(second):
     exporter, _ = second
     targets = requests.get(f"{exporter.url}/sd", timeout=10).json()
     other = next(

@@ -15,7 +15,7 @@ def test_each_cell_carries_the_name_that_a_phone_shows_beside_it() -> None:
         assert f'<td data-name="{name}">' in shown
 
 
-def test_names_are_escaped_and_what_is_not_known_says_so() -> None:
+def test_names_are_escaped_and_unknown_values_say_so() -> None:
     shown = page([ROW], {})
     assert "a&lt;b" in shown
     assert '<td data-name="Last activity">unknown' in shown

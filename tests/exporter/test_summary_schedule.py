@@ -59,7 +59,7 @@ def test_each_is_due_for_ten_minutes_at_its_local_time():
         ("2026-11-01T19:59", {}),
     ],
 )
-def test_a_summary_tells_of_the_period_that_ends_when_it_is_due(now: str, starts: dict[str, str]):
+def test_a_summary_covers_the_period_that_ends_when_it_is_due(now: str, starts: dict[str, str]):
     found = _told(due(), datetime.fromisoformat(now).replace(tzinfo=BERLIN), "report_start_timestamp_seconds")
     expected = {
         period: datetime.fromisoformat(f"{day}T20:00").replace(tzinfo=BERLIN).timestamp()

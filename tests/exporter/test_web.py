@@ -133,7 +133,7 @@ def test_head_says_what_get_would_without_a_body(plain, path):
     assert int(asked.headers["Content-Length"]) > 0
 
 
-def test_health_is_told_of_all_bots_or_of_those_named(plain):
+def test_health_covers_all_bots_or_the_named_ones(plain):
     [(name, found)] = plain.get("/health").json()["bots"].items()
     assert found["checks"]["bot_running"]["inputs"]["up"] == {"value": 1.0}
     assert found["checks"]["memory_usage"]["status"] == "unknown"
@@ -142,7 +142,7 @@ def test_health_is_told_of_all_bots_or_of_those_named(plain):
     assert plain.get("/health", params={"bot[]": "nobody"}).status_code == 400
 
 
-def test_what_is_due_is_told_with_the_exporters_own_metrics(plain):
+def test_due_summaries_are_among_the_exporters_own_metrics(plain):
     text = plain.get("/metrics?collect[]=exporter").text
     periods = {line.split('"')[1] for line in text.splitlines() if line.startswith("nightdesk_report_due{")}
     assert periods == {"daily", "weekly", "monthly"}
@@ -185,7 +185,7 @@ def test_pushes_have_tokens_of_their_own_and_supervisors_need_none(guarded):
     assert (pushed.status_code, pushed.headers["WWW-Authenticate"]) == (401, "Bearer")
 
 
-def test_a_bot_pushes_to_an_exporter_of_an_authority_that_it_is_told_of(guarded):
+def test_a_bot_pushes_to_an_exporter_with_a_private_authority(guarded):
     token = guarded.log.parent / "token"
     with Bot(guarded.url, "pushes", token_file=token, ca_file=guarded.session.verify, interval=0.05) as bot:
         bot.state(state="running")

@@ -100,7 +100,7 @@ def test_it_removes_what_logrotate_removes(tmp_path: Path, keep_files: int, keep
 
 
 @pytest.mark.parametrize("theirs", [True, False], ids=["logrotate", "ours"])
-def test_what_cannot_be_rotated_is_said_once(tmp_path: Path, theirs: bool):
+def test_a_log_that_cannot_be_rotated_is_reported_once(tmp_path: Path, theirs: bool):
     given = prepared(tmp_path / "it", 1, "line\n")
     (tmp_path / "it/bot.log").unlink()
     (tmp_path / "it/bot.log/in").mkdir(parents=True)
@@ -119,7 +119,7 @@ def test_a_log_that_is_not_there_is_no_failure(tmp_path: Path):
     assert turn(tmp_path / "it", given, None) == []
 
 
-def test_a_state_that_is_not_understood_is_said_and_begun_anew(tmp_path: Path):
+def test_an_unreadable_state_is_reported_and_replaced(tmp_path: Path):
     given = prepared(tmp_path / "it", 1, "line\n")
     (tmp_path / "it/rotation/rotated.json").write_text("{")
     assert "is not understood" in turn(tmp_path / "it", given, None)[0]

@@ -87,7 +87,7 @@ def test_a_file_that_may_not_be_read_is_named_and_the_others_are_reported(tmp_pa
     assert b"Errors: " in done.stdout
 
 
-def test_following_tells_what_comes_and_ends_quietly(tmp_path: Path):
+def test_following_prints_new_events_and_ends_quietly(tmp_path: Path):
     log = tmp_path / "bot.log"
     log.write_text("ERROR: first\n")
     command = [sys.executable, "-m", "exporter.logs", "--follow", "--json", str(log)]

@@ -108,7 +108,7 @@ def test_a_missing_certificate_is_named_with_the_way_out(both: Settings, tmp_pat
         )
 
 
-def test_a_certificate_that_is_none_is_named(both: Settings, tmp_path: Path) -> None:
+def test_an_invalid_certificate_is_named(both: Settings, tmp_path: Path) -> None:
     (tmp_path / "secrets/tls").mkdir()
     for name in ("cert", "key", "ca"):
         (tmp_path / f"secrets/tls/{name}.pem").write_text("not a certificate")

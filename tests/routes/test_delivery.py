@@ -164,7 +164,7 @@ def test_mail_to_port_465_goes_over_tls_from_the_first_byte(
     server.stop()
 
 
-def test_an_alert_that_flaps_is_told_once_within_its_cooldown_and_its_end_after_it(desk: Desk) -> None:
+def test_a_flapping_alert_is_sent_once_within_its_cooldown_and_its_end_after_it(desk: Desk) -> None:
     inbox, labels = desk.inbox, _labels("ModelDrift", "warning", "flaps")
 
     def told() -> list[str]:
@@ -206,7 +206,7 @@ def test_one_alert_of_many_bots_is_one_message_with_a_list_and_each_is_acted_on(
     eventually(lambda: [one for one in inbox.subjects() if ends in one], what="the end of two of them")
 
 
-def test_a_bot_with_a_team_is_told_to_its_team_and_acted_on_as_any(desk: Desk) -> None:
+def test_a_bots_team_is_notified_and_its_actions_run_as_usual(desk: Desk) -> None:
     inbox = desk.inbox
     desk.post(_labels("Down", "critical", "owned[1]"), summary="owned", **TOLD)
     mail = eventually(lambda: [one for one in inbox.mails if "owned" in str(one["Subject"])])[0]
@@ -224,7 +224,7 @@ def test_in_maintenance_nothing_of_a_bot_is_sent_or_acted_on(desk: Desk) -> None
     assert "[critical] kept." not in inbox.subjects()
 
 
-def test_the_end_of_an_alert_is_told_to_all_who_heard_of_its_begin(desk: Desk) -> None:
+def test_the_end_of_an_alert_reaches_all_who_heard_of_its_start(desk: Desk) -> None:
     inbox, labels = desk.inbox, _labels("HighDrawdown", "critical", "ends")
     desk.post(labels, summary="ends is below its peak", **TOLD)
     eventually(lambda: ("TradingBotHighDrawdown", "firing") in inbox.acted_on())

@@ -100,7 +100,7 @@ def test_of_one_budget_the_faster_burn_silences_the_slower(
         ("ErrorBudgetBurn", "model_accuracy", {"ObjectiveMissed"}),
     ],
 )
-def test_what_says_why_an_objective_is_missed_is_told_instead_of_that(
+def test_the_cause_of_a_missed_objective_is_sent_instead_of_it(
     desk: Desk, labelled: dict[str, Mapping[str, str]], says_why: str, objective: str, silenced: set[str]
 ) -> None:
     bot = f"missed-{says_why}"

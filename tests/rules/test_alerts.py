@@ -110,7 +110,7 @@ def test_an_alert_about_an_action_names_its_bot(rules: Path) -> None:
     assert "$labels.bot" in failed["annotations"]["summary"]
 
 
-def test_what_is_said_of_a_bot_tells_its_figures(rules: Path) -> None:
+def test_a_message_about_a_bot_has_its_figures(rules: Path) -> None:
     for alert in _alerts(rules):
         about_a_bot = "$labels.bot" in alert["annotations"]["dashboard_url"]
         figures = "trading_bot_profit_loss" in alert["annotations"]["description"]
@@ -124,7 +124,7 @@ def test_what_is_said_of_a_bot_tells_its_figures(rules: Path) -> None:
         ("way", " The way to it is broken, by an address, a proxy or a certificate: it may run well."),
     ],
 )
-def test_the_annotations_tell_the_bots_figures_and_what_is_unknown(
+def test_annotations_have_the_bots_figures_and_name_unknown_ones(
     settings: Settings, rules: Path, tmp_path: Path, reason: str, why: str
 ) -> None:
     wait = settings.thresholds.critical.down_after
@@ -191,7 +191,7 @@ HELD: dict[tuple[str, str], dict[str, float]] = {
 }
 
 
-def test_what_is_critical_tells_the_largest_positions_of_its_bot(
+def test_a_critical_message_lists_the_bots_largest_positions(
     settings: Settings, rules: Path, tmp_path: Path
 ) -> None:
     wait = settings.thresholds.critical.down_after
@@ -256,7 +256,7 @@ def _filled(annotations: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
-def test_a_summary_tells_of_the_period_that_ended_and_not_of_the_one_that_began(
+def test_a_summary_covers_the_period_that_ended_not_the_one_that_began(
     settings: Settings, rules: Path, tmp_path: Path
 ) -> None:
     scrape = settings.collection.trading.interval

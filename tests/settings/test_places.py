@@ -72,7 +72,7 @@ def test_a_key_bots_in_a_file_of_bots_is_refused_with_the_way_out(tmp_path: Path
         ("bots: 3\n", "bots: must hold keys and values, not a single value or a list"),
     ],
 )
-def test_a_block_that_is_none_is_said_in_words(tmp_path: Path, text: str, problem: str) -> None:
+def test_a_wrong_kind_of_block_is_explained(tmp_path: Path, text: str, problem: str) -> None:
     file = tmp_path / "monitoring.yaml"
     file.write_text(text)
     assert said(file).splitlines()[0] == f"{file}:1: {problem}"

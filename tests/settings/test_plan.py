@@ -72,7 +72,7 @@ def test_news_never_rings(tmp_path: Path) -> None:
     assert notified(plan(settings, "MilestoneReached", "info")) == []
 
 
-def test_the_addresses_of_a_channel_hear_first_beside_whoever_is_first(tmp_path: Path) -> None:
+def test_a_channels_own_addresses_are_notified_first_with_the_first_person(tmp_path: Path) -> None:
     contacts = {"administrator": {"email": ["admin@example.org"], "phone": ["+15550000010"]}}
     settings = made(tmp_path, "email", "sms", "telegram", contacts=contacts)
     at_once = {(one.who, one.address, one.sender) for one in plan(settings, "Down") if one.after == 0}
@@ -101,7 +101,7 @@ def rota(*people: str) -> dict[str, Any]:
     return {"rotas": {"desk": week}}
 
 
-def test_a_team_may_be_a_rota_whose_turn_it_is_hears_beside_the_desk(tmp_path: Path) -> None:
+def test_the_person_on_call_in_a_teams_rota_is_notified_with_the_desk(tmp_path: Path) -> None:
     people = {name: {"email": [f"{name}@example.org"]} for name in ("anna", "ben")}
     bots = {"mine": BOT | {"team": "desk"}}
     settings = made(tmp_path, "email", bots=bots, contacts=people, escalation=rota("anna", "ben"))
@@ -110,7 +110,7 @@ def test_a_team_may_be_a_rota_whose_turn_it_is_hears_beside_the_desk(tmp_path: P
         assert {one.address for one in entries if one.after == 0} == {whose, "me@example.org"}
 
 
-def test_that_nothing_is_left_to_try_is_told_to_whoever_is_first_a_rota_as_well(tmp_path: Path) -> None:
+def test_spent_actions_notify_the_first_person_also_of_a_rota(tmp_path: Path) -> None:
     people = {name: {"email": [f"{name}@example.org"]} for name in ("administrator", "anna", "ben")}
     settings = made(tmp_path, "email", contacts=people, escalation=rota("anna", "ben") | {"first": "desk"})
     whom = step_recipients(
@@ -119,7 +119,7 @@ def test_that_nothing_is_left_to_try_is_told_to_whoever_is_first_a_rota_as_well(
     assert [one.address for one in whom.recipients] == ["ben@example.org"]
 
 
-def test_who_stands_in_for_two_roles_is_called_once_at_a_time(tmp_path: Path) -> None:
+def test_a_person_in_two_roles_is_called_once_at_a_time(tmp_path: Path) -> None:
     one = {"phone": ["+15550000010"]}
     contacts = dict.fromkeys(("administrator", "manager", "risk_manager", "emergency_contact"), one)
     settings = made(tmp_path, "phone", "sms", "email", profile="experienced", contacts=contacts)
@@ -132,7 +132,7 @@ def test_who_stands_in_for_two_roles_is_called_once_at_a_time(tmp_path: Path) ->
     assert not step_recipients(settings, loss, Step(CLIMB, 1, 0.0, ""), NOON).told_already
 
 
-def test_what_the_opening_has_said_is_told_only_to_whom_it_missed(tmp_path: Path) -> None:
+def test_a_repeated_notice_reaches_only_those_who_missed_the_first(tmp_path: Path) -> None:
     step = Step("notice: told", 0, 0.0, "notify_admin is one of its actions")
     subject = Subject("DiskUsageCritical", "mine", "critical")
     owner = made(tmp_path, "email")

@@ -28,7 +28,7 @@ def test_in_starter_every_critical_alert_goes_over_every_channel_and_others_over
         assert reach(starter, name) == (wanted, None), name
 
 
-def test_starter_knows_one_person_who_is_told_again(settings: Load) -> None:
+def test_in_starter_the_only_person_is_notified_again(settings: Load) -> None:
     escalation = settings("profile: starter").escalation
     special = (escalation.repeated_alerts, escalation.system_down, escalation.critical_loss)
     people = {level.contact for level in (*escalation.levels, *special)}

@@ -217,7 +217,7 @@ def test_a_channel_that_is_switched_on_has_its_values(
     ]
 
 
-def test_all_problems_are_told_at_once(refused: Refuse) -> None:
+def test_all_problems_are_reported_together(refused: Refuse) -> None:
     text = "{zone: UTC, thresholds: {critical: {max_drawdown: 2}}, dashboards: {theme: blue}, currency: 5}"
     assert {problem.partition(":")[0] for problem in refused(text)} == {
         "zone", "thresholds.critical.max_drawdown", "dashboards.theme", "currency",
@@ -347,7 +347,7 @@ def test_a_way_that_contradicts_itself_is_refused(refused: Refuse, way: str, pro
     assert refused(text) == [f"bots.one.source: {problem}"]
 
 
-def test_an_authority_that_is_none_is_told_with_the_secrets(settings: Load, tmp_path: Path) -> None:
+def test_an_invalid_authority_is_reported_with_the_secrets(settings: Load, tmp_path: Path) -> None:
     (tmp_path / "ca.pem").write_text("no certificate\n")
     (tmp_path / "t").write_text("token\n")
     read = settings("bots: {one: {source: {type: http, url: 'https://a', token_file: t, ca_file: ca.pem}}}")

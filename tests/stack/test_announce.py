@@ -8,7 +8,7 @@ from tests.conftest import free_port
 from tests.stack.conftest import Desk
 
 
-def test_without_a_channel_nobody_is_told_and_that_is_said(desk: Desk):
+def test_a_missing_channel_is_reported_as_nobody_is_notified(desk: Desk):
     with pytest.raises(NotDelivered, match="set one of email, telegram, slack below channels"):
         send_notice(load([desk.root / "monitoring.yaml"]), "meta", "exporter fails", "again and again")
 

@@ -58,7 +58,7 @@ def test_one_that_is_nowhere_leads_to_setup_or_docker(bare: Path):
         find("prometheus")
 
 
-def test_a_machine_without_apt_is_told_of_docker(bare: Path):
+def test_a_machine_without_apt_is_pointed_to_docker(bare: Path):
     with pytest.raises(MissingBinary, match=r"apt-get is not here(.|\n)*docker compose up"):
         install()
 

@@ -103,7 +103,7 @@ def test_each_bot_has_a_row_with_its_version_and_what_it_cannot_do(tmp_path: Pat
         ("read-secret", [{"bot": "old", "halted": False}], "answered with what is no list of bots"),
     ],
 )
-def test_where_webhook_actions_does_not_tell_the_reason_is_said(
+def test_without_an_answer_of_webhook_actions_the_reason_is_shown(
     tmp_path: Path, port: int, monkeypatch: pytest.MonkeyPatch, token: str | None, answer: object, says: str
 ) -> None:
     monkeypatch.setattr(Desk, "answer", answer)

@@ -109,7 +109,7 @@ def test_it_runs_where_no_package_is_installed_as_in_the_image():
     assert (told.returncode, told.stderr) == (0, "")
 
 
-def test_the_version_is_said(desk: Desk):
+def test_the_version_is_printed(desk: Desk):
     told = desk.run("--version")
     assert (told.returncode, told.stdout) == (0, f"nightdesk {version('nightdesk')}\n")
 
@@ -118,14 +118,14 @@ def test_the_version_is_said(desk: Desk):
     ("word", "hint"),
     [("chekc", "Did you mean 'check'?"), ("statsu", "Did you mean 'status'?"), ("zzz", "--help")],
 )
-def test_a_command_that_there_is_not_is_told_with_the_nearest(desk: Desk, word: str, hint: str):
+def test_an_unknown_command_is_answered_with_the_nearest(desk: Desk, word: str, hint: str):
     told = desk.run(word)
     assert (told.returncode, told.stdout) == (2, "")
     assert f"No such command '{word}'" in told.stderr
     assert hint in told.stderr
 
 
-def test_help_tells_a_person_nothing_of_exceptions(desk: Desk):
+def test_help_does_not_mention_exceptions(desk: Desk):
     commands = desk.run().stdout
     named = ["up", "check", "status", "run", "on-call", "drill", "report", "alerts", "incidents", "bots"]
     for name in named:

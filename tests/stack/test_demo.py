@@ -33,7 +33,7 @@ def test_every_prometheus_begins_with_the_history_of_every_demo_bot(tmp_path: Pa
     assert list(make_history(settings, tmp_path, ["prometheus"], options)) == [], "once"
 
 
-def test_a_prometheus_that_ran_before_is_left_alone_and_told_of(tmp_path: Path) -> None:
+def test_a_prometheus_with_data_is_left_alone_and_reported(tmp_path: Path) -> None:
     settings, options = _settings(tmp_path)
     (tmp_path / "prometheus/wal").mkdir(parents=True)
     _, told = make_history(settings, tmp_path, ["prometheus"], options)

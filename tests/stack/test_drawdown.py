@@ -38,7 +38,7 @@ def checked(
 
 
 @pytest.mark.parametrize("kind", ["push", "file", "http"])
-def test_a_bot_whose_capital_only_settings_can_tell_beforehand_must_have_one(desk: Desk, kind: str):
+def test_a_bot_that_cannot_report_its_capital_needs_it_in_the_settings(desk: Desk, kind: str):
     told = checked(desk, {"source": SOURCES[kind]})
     assert told.returncode == 2
     assert "bots.my_bot.starting_capital: " in told.stderr
@@ -64,12 +64,12 @@ def test_a_capital_or_an_equity_of_then_is_enough(desk: Desk, more: dict[str, An
     assert (told.returncode, told.stderr) == (0, "")
 
 
-def test_a_baseline_without_an_equity_tells_no_capital(desk: Desk):
+def test_a_baseline_without_an_equity_gives_no_capital(desk: Desk):
     baseline = {"drawdown_baseline": {"at": "2026-01-01T00:00:00Z"}}
     assert BLIND in checked(desk, {"source": SOURCES["push"]} | baseline).stderr
 
 
-def test_freqtrade_and_the_demo_bot_tell_their_own(desk: Desk):
+def test_freqtrade_and_the_demo_bot_report_their_own_capital(desk: Desk):
     assert checked(desk, {"source": SOURCES["freqtrade"]}).returncode == 0
 
 

@@ -70,7 +70,7 @@ def test_compose_and_kubernetes_run_the_same_versions() -> None:
     assert images(FILES[1:]).items() <= compose.items()
 
 
-def test_a_known_hole_is_told_with_the_version_that_mends_it(
+def test_a_known_vulnerability_is_reported_with_the_fixed_version(
     osv: Osv, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([*map(str, FILES), "--osv", osv.url]) == 1
@@ -82,7 +82,7 @@ def test_a_known_hole_is_told_with_the_version_that_mends_it(
             "version": images(FILES)["prom/prometheus"]} in osv.asked  # fmt: skip
 
 
-def test_without_a_hole_it_says_so_and_names_what_nobody_was_asked_about(
+def test_without_a_vulnerability_it_says_so_and_names_what_was_not_checked(
     osv: Osv, capsys: pytest.CaptureFixture[str]
 ) -> None:
     osv.holes.clear()

@@ -92,7 +92,7 @@ def test_a_person_at_a_terminal_is_asked_and_secrets_are_not_shown(
     assert main(["check"]) == 0
 
 
-def test_a_url_that_is_none_is_asked_for_again_and_no_answer_is_lost(
+def test_an_invalid_url_is_asked_for_again_and_no_answer_is_lost(
     empty: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(init, "is_asking", lambda: True)

@@ -58,7 +58,7 @@ def test_a_limit_without_a_capital_is_named_with_the_way_out(settings: Load, tex
         ('{start: "03:00", timezone: Europe/Berlin}', []),
     ],
 )
-def test_a_day_start_that_the_clocks_leave_out_or_repeat_is_said_with_its_day(
+def test_a_day_start_that_clocks_skip_or_repeat_is_reported_with_its_day(
     settings: Load, day: str, says: list[str]
 ):
     one = settings(f"bots: {{a: {{{PUSH}, day: {day}, limits: [{MONEY}]}}}}")

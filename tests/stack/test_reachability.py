@@ -22,14 +22,14 @@ def checked(desk: Desk, *channels: str, **more: Any) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
-def test_the_first_set_up_with_email_only_is_told_over_it_of_everything(desk: Desk) -> None:
+def test_a_first_set_up_with_email_only_gets_everything_by_email(desk: Desk) -> None:
     code, said = checked(desk, "email")
     assert code == 0
     assert "told over: email (critical, warning, info, meta)" in said
     assert "warning" not in said.replace("critical, warning", "")
 
 
-def test_a_bot_that_nobody_would_hear_of_is_refused(desk: Desk) -> None:
+def test_a_bot_without_anybody_to_notify_is_refused(desk: Desk) -> None:
     code, said = checked(desk)
     assert code == 2
     assert "channels: none is enabled, so nobody would get any alert; set channels.email" in said
@@ -89,7 +89,7 @@ def test_links_that_a_phone_in_the_same_network_opens_are_fine(desk: Desk, host:
     assert (code, "links" in said) == (0, False), said
 
 
-def test_an_address_whose_channel_is_off_is_said(desk: Desk) -> None:
+def test_an_address_whose_channel_is_off_is_reported(desk: Desk) -> None:
     contacts = {"anna": {"email": ["anna@example.org"], "phone": ["+15550000001"], "telegram": [7]}}
     code, said = checked(desk, "email", contacts=contacts)
     assert code == 0
@@ -101,7 +101,7 @@ def test_an_address_whose_channel_is_off_is_said(desk: Desk) -> None:
     assert "contacts.anna.phone" not in said
 
 
-def test_a_level_whose_person_has_no_address_over_its_channels_is_said(desk: Desk) -> None:
+def test_a_level_whose_person_no_channel_reaches_is_reported(desk: Desk) -> None:
     people = {"manager": {"email": ["boss@example.org"]}}
     _, said = checked(desk, "email", "phone", "sms", contacts=people, profile="experienced")
     assert "warning: escalation.levels[0]: manager has no address for phone, sms" in said
@@ -133,7 +133,7 @@ def test_a_level_whose_person_has_no_address_over_its_channels_is_said(desk: Des
         ),
     ],
 )
-def test_what_is_no_address_is_refused_by_its_path(desk: Desk, where: dict[str, Any], line: str) -> None:
+def test_an_invalid_address_is_refused_with_its_path(desk: Desk, where: dict[str, Any], line: str) -> None:
     desk.write(**where)
     done = desk.run("check")
     assert done.returncode == 2

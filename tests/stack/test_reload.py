@@ -66,7 +66,7 @@ def test_a_reload_that_was_refused_is_a_failure_with_the_reason(ready: Desk):
 
 
 @pytest.mark.parametrize("ready", ["the settings were reloaded"], indirect=True)
-def test_settings_that_are_wrong_are_told_before_anybody_is_asked(ready: Desk):
+def test_wrong_settings_are_reported_before_anybody_is_asked(ready: Desk):
     ready.write(currencie="EUR")
     told = ready.run("reload")
     assert told.returncode == 2

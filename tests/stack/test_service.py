@@ -116,7 +116,7 @@ def test_what_cannot_be_done_names_the_way_out(
     assert not calls.exists()
 
 
-def test_without_systemd_that_is_said(
+def test_a_missing_systemd_is_reported(
     desk: Desk, calls: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     monkeypatch.setenv("PATH", str(desk.root))
@@ -124,7 +124,7 @@ def test_without_systemd_that_is_said(
     assert "this system has no systemd" in capsys.readouterr().err
 
 
-def test_a_systemd_that_refuses_is_told_in_its_words(
+def test_a_refusal_by_systemd_is_shown_in_its_words(
     desk: Desk, calls: Path, capsys: pytest.CaptureFixture[str]
 ):
     (desk.root / "bin/systemctl").write_text("#!/bin/sh\necho no bus >&2; exit 1\n")

@@ -50,7 +50,7 @@ def test_a_secret_of_the_users_that_is_missing_starts_nothing(desk: Desk):
     ("number", "shared", "told"),
     [(1, False, "webhook_actions.database_url_file: is not set"), (3, True, "no part has a number 3")],
 )
-def test_one_of_several_machines_wants_a_shared_database_and_a_number_that_settings_have(
+def test_one_of_several_machines_needs_a_shared_database_and_a_known_number(
     desk: Desk, number: int, shared: bool, told: str
 ):
     binary("prometheus")

@@ -17,9 +17,7 @@ from tests.stack.conftest import Desk
 PARTS = ("demo_bot", "exporter", "webhook_actions", "prometheus", "alertmanager", "blackbox_exporter")
 
 
-def test_each_part_that_is_killed_comes_back_and_what_cannot_is_told_while_the_others_run(
-    desk: Desk, offset: int
-):
+def test_a_killed_part_comes_back_and_one_that_cannot_is_reported(desk: Desk, offset: int):
     binary("prometheus")
     stack = subprocess.Popen(
         desk.command("up", "--port-offset", str(offset), "--speed", "10"),

@@ -66,9 +66,7 @@ def gone(process: int) -> bool:
     return not psutil.pid_exists(process) or psutil.Process(process).status() == psutil.STATUS_ZOMBIE
 
 
-def test_one_that_ends_is_told_with_code_and_last_lines_and_comes_back_while_others_run(
-    start: Start, desk: Desk
-):
+def test_a_process_that_ends_is_reported_with_code_and_last_lines_and_restarts(start: Start, desk: Desk):
     steady, broken = desk.root / "steady", desk.root / "broken"
     runner = start(
         f"steady: echo $$ >> {steady}; exec sleep 600",
@@ -87,9 +85,7 @@ def test_one_that_ends_is_told_with_code_and_last_lines_and_comes_back_while_oth
     assert "TOLD" not in told
 
 
-def test_one_that_a_signal_ended_is_told_by_its_name_and_is_said_to_be_healthy_again(
-    start: Start, desk: Desk
-):
+def test_a_signal_that_ended_a_process_is_named_and_so_is_its_recovery(start: Start, desk: Desk):
     file, port = desk.root / "pid", free_port()
     runner = start(
         f"killed: cd {desk.root}; echo $$ >> {file}; {SERVER} {port}",
@@ -106,7 +102,7 @@ def test_one_that_a_signal_ended_is_told_by_its_name_and_is_said_to_be_healthy_a
     assert len(pids(file)) == 2
 
 
-def test_one_that_fails_again_and_again_is_said_loudly_and_people_are_told_once(start: Start):
+def test_a_process_that_keeps_failing_is_a_warning_and_notifies_people_once(start: Start):
     runner = start("broken: exit 7", "steady: exec sleep 600")
     told = [next(line for line in runner.stdout if "broken" in line)]
     while "TOLD" not in told[-1]:

@@ -68,7 +68,7 @@ def test_nothing_stays_of_a_history_that_fails(tmp_path: Path, monkeypatch: pyte
     assert inside(tmp_path) == ["before"]
 
 
-def test_what_a_killed_backfill_moved_is_removed_and_told_of(tmp_path: Path) -> None:
+def test_blocks_of_a_killed_backfill_are_removed_and_reported(tmp_path: Path) -> None:
     """Kill the process between its first and its second block."""
     script = (
         "import os, signal, sys\n"
@@ -104,7 +104,7 @@ def test_two_backfills_of_one_bot_are_not_mixed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("seed", range(2))
-def test_lines_that_are_kept_are_those_that_would_be_made_anew(
+def test_cached_lines_equal_newly_made_ones(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
     random, settings = Random(seed), _settings(tmp_path)

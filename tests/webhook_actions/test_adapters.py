@@ -234,14 +234,16 @@ def control_of(kind: str, directory: Path, more: str = "") -> BotControl:
 
 
 @pytest.mark.parametrize("kind", SOURCES)
-def test_a_bot_that_only_tells_cannot_be_restarted_and_that_is_said(kind: str, tmp_path: Path) -> None:
+def test_a_bot_that_only_reports_cannot_be_restarted_and_the_outcome_says_so(
+    kind: str, tmp_path: Path
+) -> None:
     outcome = restart_bot(control_of(kind, tmp_path), None)  # type: ignore[arg-type]  # it is not looked at
     assert outcome.result is Result.CANNOT
     assert "neither `control` nor `restart`" in outcome.detail
 
 
 @pytest.mark.parametrize("kind", SOURCES)
-def test_a_bot_that_only_tells_is_restarted_as_settings_say(kind: str, tmp_path: Path) -> None:
+def test_a_bot_that_only_reports_is_restarted_as_settings_say(kind: str, tmp_path: Path) -> None:
     bot = control_of(kind, tmp_path, ", restart: {type: command, program: show}")
     restarted = restart_bot(bot, None)  # type: ignore[arg-type]  # it is not looked at
     assert restarted.done
@@ -250,7 +252,7 @@ def test_a_bot_that_only_tells_is_restarted_as_settings_say(kind: str, tmp_path:
 
 
 @pytest.mark.parametrize("kind", SOURCES)
-def test_a_bot_that_only_tells_is_restarted_through_a_control_of_its_own(
+def test_a_bot_that_only_reports_is_restarted_through_its_own_control(
     kind: str, bots: Bots, tmp_path: Path
 ) -> None:
     (tmp_path / "token").write_text("secret")
@@ -293,9 +295,7 @@ def test_a_guard_is_asked_before_each_order_and_never_before_a_look(bots: Bots, 
     assert bots.by_name["alpha"].restarts == []
 
 
-def test_what_may_be_said_twice_carries_no_key_that_would_keep_it_from_being_done(
-    bots: Bots, tmp_path: Path
-) -> None:
+def test_a_repeatable_order_has_no_idempotency_key(bots: Bots, tmp_path: Path) -> None:
     (tmp_path / "token").write_text("secret")
     bot = over(http(bots, tmp_path / "token"))
     assert bot.pause().done
@@ -338,7 +338,7 @@ def test_figures_that_are_null_or_nan_are_unknown(tmp_path: Path) -> None:
     assert standing == BotStatus("running", (Position("BTC", "long", None, None, price=1.0),), None)
 
 
-def test_a_state_that_cannot_be_read_is_told_with_its_place(tmp_path: Path) -> None:
+def test_an_unreadable_state_is_reported_with_its_place(tmp_path: Path) -> None:
     (tmp_path / "token").write_text("secret")
     access = HttpBot(type="http", url="http://bot", token_file=tmp_path / "token")
     outcome = HttpAdapter(access, 0.5, free, ask=lambda _: Answer(200, b"{}")).standing()

@@ -33,7 +33,7 @@ def desk(**more: Any) -> Desktop:
     return Desktop(who="anna", csrf="", path="/bots", said="", counts={}, **given)
 
 
-def test_the_worst_bot_stands_first(settings: Settings) -> None:
+def test_the_worst_bot_comes_first(settings: Settings) -> None:
     figures = {
         "up": {"a": 1.0, "b": 1.0, "c": 0.0, "d": 1.0},
         "drawdown": {"a": 0.01, "b": 0.09, "c": 0.0, "d": 0.02},
@@ -43,7 +43,7 @@ def test_the_worst_bot_stands_first(settings: Settings) -> None:
     assert [row.state for row in found] == ["down", "up", "up", "up"]
 
 
-def test_a_bot_of_which_nothing_is_known_is_unknown_and_stands_before_those_that_are_well(
+def test_an_unseen_bot_is_unknown_and_comes_before_healthy_ones(
     settings: Settings,
 ) -> None:
     found = rows(settings, {"up": {"a": 1.0, "b": 1.0, "d": 1.0}}, desk(), {}, {}, {})
@@ -63,7 +63,7 @@ def test_what_nightdesk_left_on_a_bot_is_its_state_unless_it_is_down(settings: S
     }
 
 
-def test_what_was_made_today_is_told_as_last_known_of_a_bot_that_is_down_and_where_unknown_that_is_said(
+def test_a_down_bots_profit_of_today_is_shown_as_last_known_and_unknown_as_unknown(
     settings: Settings,
 ) -> None:
     figures = {"up": {"a": 1.0, "b": 0.0, "c": 1.0, "d": 1.0}, "today": {"a": 5.0, "b": -12.5}}
@@ -91,7 +91,7 @@ def test_the_open_incidents_of_a_bot_are_linked(anna: Visitor) -> None:
     assert 'href="/history?state=open&amp;bot=alpha"' in page
 
 
-def test_an_action_is_run_from_the_page_and_money_wants_the_bots_name(anna: Visitor) -> None:
+def test_an_action_runs_from_the_page_and_money_requires_the_bots_name(anna: Visitor) -> None:
     back = {"back": "/bots", "bot": "alpha"}
     told = anna.send("/bots/run", action="check_network", **back)
     assert "Requested: the timeline shows the progress." in words(told.text)
@@ -116,7 +116,7 @@ class Said:
         return tuple(Sample({"bot": "a", **labels}, value) for labels, value in zip(held, told, strict=False))
 
 
-def test_positions_stand_with_their_stops_those_without_one_first() -> None:
+def test_positions_are_listed_with_their_stops_those_without_one_first() -> None:
     figures, held, silent = _ask(Said())
     assert (set(figures), silent) == ({"up", "equity", "today", "drawdown", "positions"}, "")
     assert held == {

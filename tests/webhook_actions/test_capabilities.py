@@ -145,7 +145,7 @@ def test_a_bot_without_a_control_can_nothing_that_needs_one(settings_of: Load) -
     assert told(capabilities, "of no settings").cannot == found.cannot
 
 
-def test_the_bot_api_has_all_verbs_and_tells_no_version(settings_of: Load) -> None:
+def test_the_bot_api_has_all_verbs_and_no_version(settings_of: Load) -> None:
     source = {"type": "http", "url": "http://127.0.0.1:9", "token_file": "bot_token"}
     found = told(made(settings_of(source), freqtrade("2026.9")[0].ask, Clock()))
     assert found == Capability("http", None, "the bot API has no version", ())
@@ -216,7 +216,7 @@ def test_a_request_for_what_a_bots_version_lacks_is_refused_before_anything_is_w
     assert "asked" not in harness.kinds("alpha")
 
 
-def test_a_bot_of_unknown_capital_is_told_on_its_entry_and_by_the_api(make_harness: Make) -> None:
+def test_a_bots_unknown_capital_is_shown_on_its_entry_and_by_the_api(make_harness: Make) -> None:
     harness = make_harness("alpha")  # which is up, and of which Prometheus has no drawdown
     harness.start_prometheus()
     eventually(lambda: query(harness, 'trading_bot_up{bot="alpha"}'), what="a sample")

@@ -111,7 +111,7 @@ def test_an_answer_that_nobody_reads_is_given_up(serve: Serve) -> None:
     assert got < 50_000_000
 
 
-def test_whoever_sends_a_byte_now_and_then_gets_no_more_time(serve: Serve) -> None:
+def test_a_slow_sender_gets_no_more_time(serve: Serve) -> None:
     port = serve(0.5)
     with sockets(port, 1, HALF) as (one,):
 

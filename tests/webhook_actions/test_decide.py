@@ -115,7 +115,7 @@ def test_an_alert_that_ended_closes_only_on_a_sample() -> None:
     assert isinstance(decide(facts(observed=Observed())), Wait)
 
 
-def test_what_holds_actions_back_is_said() -> None:
+def test_the_status_says_what_holds_actions_back() -> None:
     held = {
         "paused": Holds(paused_by="anna"),
         "maintenance": Holds(maintained_until=NOW + MINUTE),
@@ -177,7 +177,7 @@ def test_a_bot_that_comes_up_astray_after_the_verdict_is_brought_back_before_its
     assert isinstance(decide(facts(judged, bot_runs=(judged, later), observed=over)), Close)
 
 
-def test_people_are_told_of_an_unseen_bot_that_is_no_longer_watched_as_its_incident_closes() -> None:
+def test_people_are_notified_of_an_unseen_bot_that_is_no_longer_watched() -> None:
     judged = run(before="running", orders=1, verdict=Verdict.NOT_VERIFIED, judged_at=NOW - MINUTE)
     unwatched = facts(judged, observed=Observed(gone=True), watched=False)
     for known in (unwatched, replace(unwatched, incident=incident(handed_over_at=NOW))):
@@ -191,7 +191,7 @@ def test_people_are_told_of_an_unseen_bot_that_is_no_longer_watched_as_its_incid
     assert decide(facts(observed=Observed(gone=True), watched=False)).left is None
 
 
-def test_people_are_told_again_and_again_of_a_bot_that_must_not_be_brought_back() -> None:
+def test_people_are_notified_repeatedly_of_a_bot_that_must_not_be_brought_back() -> None:
     judged = run(before="running", orders=1, verdict=Verdict.NOT_VERIFIED, judged_at=NOW - MINUTE)
     seen = Observed(gone=True, astray=frozenset({judged.id}))
     dry = {"restart_bot": replace(RESTART, refusal="actions.dry_run is set")}

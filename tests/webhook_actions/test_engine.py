@@ -204,7 +204,7 @@ def test_a_second_crash_while_the_alert_is_kept_firing_is_acted_on_again(harness
     eventually(lambda: harness.kinds("alpha").count("verified") == 2, within=30, what="the second proof")
 
 
-def test_what_was_found_is_told_to_the_administrator_and_programs_and_maintenance_holds_all_back(
+def test_findings_reach_administrator_and_programs_and_maintenance_holds_all_back(
     make_harness: Make, tmp_path: Path, fakes: Fakes, mailbox: Mailbox
 ) -> None:
     (tmp_path / "secret").write_text(SECRET)

@@ -97,7 +97,7 @@ def holds(directory: Path, expressions: list[str], series: dict[str, str]) -> li
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.why)
-def test_an_outage_of_the_exchange_is_told_from_a_bot_that_is_dead(tmp_path: Path, case: Outage) -> None:
+def test_an_exchange_outage_differs_from_a_dead_bot(tmp_path: Path, case: Outage) -> None:
     expressions = list(waits(settings_of(tmp_path, "freqtrade"), "Down"))
     assert any(holds(tmp_path, expressions, case.series)) is case.waits
 
@@ -113,7 +113,7 @@ def test_an_outage_of_the_exchange_is_told_from_a_bot_that_is_dead(tmp_path: Pat
         ("http", "ApiErrorRate", set()),  # to connect anew is the remedy of a bot that does not start for it
     ],
 )
-def test_what_starts_a_bot_anew_waits_for_its_exchange(
+def test_an_action_that_restarts_a_bot_waits_for_its_exchange(
     tmp_path: Path, kind: str, word: str, names: set[str]
 ) -> None:
     found = waits(settings_of(tmp_path, kind), word)

@@ -94,7 +94,7 @@ def test_a_target_that_is_reached_orders_nothing(bot: BotControl, recording: Rec
     assert len(recording.orders) == 2
 
 
-def test_what_is_held_is_not_taken_for_closed(bot: BotControl, recording: Recording) -> None:
+def test_an_open_position_is_not_taken_for_closed(bot: BotControl, recording: Recording) -> None:
     assert proof(bot, CLOSED).detail == "it is running and may enter positions"
     recording.state = "paused"
     assert "still holds ADA/USDT long (226.7, 0 at most)" in proof(bot, CLOSED).detail
@@ -132,7 +132,7 @@ def test_each_order_follows_a_fresh_look_and_the_guard(recording: Recording, tmp
     assert seen == ["/api/v1/show_config", *one, *one, "/api/v1/status"]  # what it can do is asked once
 
 
-def test_a_guard_that_refuses_stops_what_is_left(recording: Recording, tmp_path: Path) -> None:
+def test_a_refusing_guard_stops_the_remaining_orders(recording: Recording, tmp_path: Path) -> None:
     (tmp_path / "password").write_text(PASSWORD)
     asked: list[int] = []
 
@@ -228,9 +228,7 @@ def test_a_part_is_not_exited_while_another_exit_waits_to_be_filled(
     )  # what is wholly sold cannot be sold twice
 
 
-def test_what_of_a_reduction_failed_is_left_to_the_next_attempt(
-    bot: BotControl, recording: Recording
-) -> None:
+def test_the_next_attempt_does_the_failed_part_of_a_reduction(bot: BotControl, recording: Recording) -> None:
     before = without_orders(recording)
     target = Target({key: amount / 2 for key, amount in before.items()})
     recording.refuses_exits = "ADA/USDT"
@@ -321,7 +319,7 @@ def test_a_reload_leaves_a_bot_as_paused_as_it_was(
 
 
 @pytest.mark.parametrize("verb", CANNOT)
-def test_what_freqtrade_has_no_call_for_is_said(bot: BotControl, recording: Recording, verb: Verb) -> None:
+def test_a_verb_that_freqtrade_lacks_is_reported(bot: BotControl, recording: Recording, verb: Verb) -> None:
     outcome = bot.adapter.carry_out(Order(verb), "key")
     assert outcome == Outcome.cannot(f"Freqtrade's API has no {verb}")
     assert recording.orders == []
@@ -335,9 +333,7 @@ def test_the_last_trades_are_read_from_the_end(bot: BotControl, recording: Recor
     assert [trade.closed_at for trade in trades] == sorted(trade.closed_at for trade in trades)
 
 
-def test_an_answer_that_is_not_freqtrades_is_told_with_its_place(
-    bot: BotControl, recording: Recording
-) -> None:
+def test_a_foreign_answer_is_reported_with_its_place(bot: BotControl, recording: Recording) -> None:
     recording.broken["show_config"] = (200, b'{"version": 3}')
     outcome = bot.standing()
     assert isinstance(outcome, Outcome)

@@ -154,7 +154,7 @@ def test_while_the_exchange_is_out_nothing_is_reloaded(make: Make) -> None:
 
 
 @pytest.mark.parametrize("skew", [-3600.0, -100.0, 100.0, 3600.0])
-def test_an_outage_is_told_from_one_that_is_over_by_the_bots_own_clock(make: Make, skew: float) -> None:
+def test_an_outage_differs_from_a_past_one_by_the_bots_own_clock(make: Make, skew: float) -> None:
     bot, double, wire = make("2026.9", exchange_out=True, skew=skew)
     assert (bot.retry_connection().result, wire.posted) == (Result.RETRY, [])
     double.was_out_until = 95.0  # though it has logged nothing since
@@ -176,7 +176,7 @@ def test_what_comes_back_stopped_is_started_until_it_runs(make: Make, refusals: 
     assert double.state == "running"
 
 
-def test_a_bot_that_cannot_be_started_is_told_with_what_it_leaves_unmanaged(make: Make) -> None:
+def test_a_bot_that_cannot_be_started_is_reported_with_its_unmanaged_positions(make: Make) -> None:
     bot, _, _ = make("2026.9", state="stopped", refuses={"start": 100})
     outcome = bot.come_back(Mode.RUNNING)
     assert outcome.result is Result.RETRY
@@ -241,7 +241,7 @@ def test_a_release_that_stopped_a_bot_half_way_starts_it(make: Make, version: st
     assert any("nobody manages its 1 open positions" in each.detail for each in outcomes)
 
 
-def test_what_cannot_tell_of_its_calls_to_the_exchange_is_not_reloaded(make: Make) -> None:
+def test_a_bot_that_cannot_report_its_calls_is_not_reloaded(make: Make) -> None:
     bot, double, wire = make("2026.9")
     double.silent = {"logs"}
     assert bot.retry_connection().orders == 0
@@ -275,7 +275,7 @@ OVER = 'fetch_ticker() returned exception: "500". Giving up.'
         ([], False),
     ],
 )
-def test_an_outage_shows_in_the_calls_that_a_log_tells_of(
+def test_an_outage_shows_in_the_failed_calls_of_a_log(
     records: list[tuple[float, str, str, str]], out: bool
 ) -> None:
     assert page(*records).exchange_is_out(90.0) is out

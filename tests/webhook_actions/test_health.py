@@ -52,7 +52,7 @@ def test_a_database_that_can_be_written_keeps_one_row(tmp_path: Path) -> None:
         postgres.stop()
 
 
-def test_a_full_disk_is_told_though_the_database_answers_and_it_is_well_once_there_is_room(
+def test_a_full_disk_is_reported_although_the_database_answers(
     disk: Path,
 ) -> None:
     postgres = EmbeddedPostgres(disk / "postgres")

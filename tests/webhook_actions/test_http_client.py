@@ -155,9 +155,7 @@ def order(directory: Path, url: str) -> Outcome:
         (b"HTTP/1.1 429 Too Many Requests\r\nContent-Length: 0\r\n\r\n", Result.RETRY),
     ],
 )
-def test_an_answer_of_something_before_the_bot_says_so_and_is_no_order(
-    tmp_path: Path, answer: bytes, result: Result
-) -> None:
+def test_a_proxys_answer_is_reported_and_is_no_order(tmp_path: Path, answer: bytes, result: Result) -> None:
     with listening(lambda connection: connection.sendall(answer)) as port:
         outcome = order(tmp_path, f"http://127.0.0.1:{port}")
     assert (outcome.result, outcome.orders) == (result, 0)

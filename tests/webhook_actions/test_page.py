@@ -200,7 +200,7 @@ def test_the_history_is_searched_by_bot_alert_and_text_and_leafed_through(anna: 
     assert anna.get("/history?state=closed").text.count('id="row-') == 0
 
 
-def test_the_worst_stands_first_and_many_are_counted(anna: Visitor) -> None:
+def test_the_worst_comes_first_and_many_are_counted(anna: Visitor) -> None:
     harness = anna.world
     alerts = [harness.alert("alpha", fingerprint=f"f{n}") for n in range(60)]
     for n, alert in enumerate(alerts):
@@ -216,7 +216,7 @@ def test_the_worst_stands_first_and_many_are_counted(anna: Visitor) -> None:
     assert "the worst 50 of 60" in words(page)
 
 
-def test_what_nobody_has_stands_before_what_somebody_has(anna: Visitor) -> None:
+def test_unacknowledged_incidents_come_before_acknowledged_ones(anna: Visitor) -> None:
     harness = anna.world
     late = {"alertname": "TradingBotHighLatency", "severity": "warning"}
     harness.deliver(harness.alert("alpha"), harness.alert("beta", labels=late))

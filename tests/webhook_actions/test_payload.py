@@ -98,7 +98,7 @@ def test_more_alerts_than_are_allowed_are_refused_as_a_whole() -> None:
     ],
     ids=("open", "deep", "half a character", "no UTF-8", "gzip", "null", "empty"),
 )
-def test_what_is_no_json_of_ours_is_refused_as_a_whole(body: bytes) -> None:
+def test_foreign_json_is_refused_as_a_whole(body: bytes) -> None:
     with pytest.raises(payload.PayloadError) as error:
         payload.read(body)
     assert len(str(error.value)) < 1_000

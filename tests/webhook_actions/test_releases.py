@@ -52,7 +52,7 @@ async def test_a_release_undoes_a_stop_of_entries_too(postgres: str, tmp_path: P
         await s.until(lambda: bot.state == "running", "that it enters again")
 
 
-async def test_entries_that_are_stopped_anew_before_their_release_is_undone_stay_stopped(
+async def test_entries_stopped_again_before_the_release_is_undone_stay_stopped(
     postgres: str, tmp_path: Path
 ) -> None:
     async with scenario(postgres, "anew", tmp_path) as s:
@@ -78,7 +78,7 @@ async def test_entries_that_are_stopped_anew_before_their_release_is_undone_stay
         await s.until(lambda: bot.state == "running", "that it enters again")
 
 
-async def test_a_release_that_a_bot_cannot_carry_out_counts_as_failed_which_people_are_told(
+async def test_a_release_that_a_bot_cannot_carry_out_fails_and_people_are_notified(
     postgres: str, tmp_path: Path
 ) -> None:
     async with scenario(postgres, "cannot", tmp_path) as s:

@@ -50,7 +50,7 @@ def test_an_action_under_way_is_finished_once_and_new_settings_count_for_the_nex
     assert harness.bots.by_name["two"].restarts == []
 
 
-def test_no_webhook_is_refused_while_settings_are_read_anew(harness: Harness):
+def test_no_webhook_is_refused_during_a_reload(harness: Harness):
     process = harness.engine
     assert process is not None
     before = harness.metric("nightdesk_config_last_reload_success_timestamp_seconds")

@@ -40,7 +40,7 @@ def test_a_name_reads_as_its_value_and_below_tuning_as_both(path: str, value: st
 @pytest.mark.parametrize(
     "path", ["summaries.daily", "thresholds.critical.nothing", "channels.email.password_file", "refused"]
 )
-def test_what_is_no_value_stays_as_it_is(path: str) -> None:
+def test_a_word_that_is_no_setting_stays_unchanged(path: str) -> None:
     assert with_values(load([DEFAULTS]), html(path)) == html(path)
 
 

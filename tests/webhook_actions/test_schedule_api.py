@@ -56,7 +56,7 @@ def test_the_api_says_who_is_on_call_now_and_next_and_who_stands_in(harness: Har
     assert (again.status_code, again.json()["detail"]) == (404, "there is no override 1 that is not over")
 
 
-def test_a_preview_says_who_would_be_told_when_over_what_and_why(harness: Harness) -> None:
+def test_a_preview_says_who_would_be_notified_when_over_what_and_why(harness: Harness) -> None:
     post(harness, "/api/v1/rotas/desk/override", {"contact": "carol", "for": "2h"})
     at = (datetime.now(UTC) + timedelta(days=2)).strftime("%Y-%m-%dT%H:%M")
     for when, who in (("", "carol"), (f"&at={at}", "anna")):

@@ -81,7 +81,7 @@ def test_what_cannot_be_is_refused_on_the_page_and_changes_nothing(
     assert "On call: anna until" in carol.reads("/")
 
 
-def test_the_page_shows_who_would_be_told_of_an_alert_at_a_time_with_reasons(carol: Visitor) -> None:
+def test_the_page_shows_who_would_be_notified_of_an_alert_with_reasons(carol: Visitor) -> None:
     at = datetime.now(UTC) + timedelta(days=7)
     said = carol.reads(f"/schedule?alert=HighDrawdown&bot=alpha&at={at:%Y-%m-%dT%H:%M}")
     assert "critical: HighDrawdown of alpha, if nobody answers" in said

@@ -71,7 +71,7 @@ def test_it_shows_what_is_wrong_first_then_what_to_press_runbook_and_positions(d
     assert 'href="https://example.org/runbooks/Down.md"' in page
 
 
-def test_positions_that_a_bot_does_not_tell_are_unknown(desk: Harness) -> None:
+def test_positions_that_a_bot_does_not_report_are_unknown(desk: Harness) -> None:
     assert "Unknown: it does not say." in words(requests.get(link(desk, "anna"), timeout=20).text)
 
 
@@ -148,7 +148,7 @@ def test_a_link_that_is_over_forged_or_of_nobody_does_nothing(
     assert acts(desk) == []
 
 
-def test_an_act_that_is_none_is_refused_and_a_second_pause_says_so(desk: Harness) -> None:
+def test_an_unknown_act_is_refused_and_a_second_pause_says_so(desk: Harness) -> None:
     address = link(desk, "anna")
     assert post(address, act="explode").status_code == 422
     assert post(address, act="run", action="explode").status_code == 404

@@ -68,7 +68,7 @@ async def test_up_alone_is_no_proof_of_a_restart(postgres: str, tmp_path: Path) 
         assert await verdict(s) == "not_verified"
 
 
-async def test_what_cannot_be_started_again_is_tried_on_and_told(postgres: str, tmp_path: Path) -> None:
+async def test_a_failing_restart_is_retried_and_reported(postgres: str, tmp_path: Path) -> None:
     async with scenario(postgres, "unmanaged", tmp_path) as s:
         bot = s.bots["alpha"]
         bot.comes_back, bot.refuses = "stopped", {"start"}
@@ -115,7 +115,7 @@ async def test_a_bot_that_comes_up_stopped_once_every_restart_was_judged_is_star
         await s.until(is_closed, "that it is over", within=40)
 
 
-async def test_a_bot_that_a_kill_switch_leaves_stopped_after_the_verdict_is_told_again_and_again(
+async def test_a_bot_that_the_kill_switch_leaves_stopped_is_reported_repeatedly(
     postgres: str, tmp_path: Path
 ) -> None:
     async with scenario(postgres, "retold", tmp_path) as s:
@@ -271,7 +271,7 @@ async def test_a_halted_bot_with_a_word_of_its_own_for_trading_is_made_flat_and_
         await s.until(lambda: (bot.state, bot.sizes) == ("paused", {}), "that it is flat again")
 
 
-async def test_a_dead_bot_waits_for_the_exchange_without_an_attempt_and_people_are_told(
+async def test_a_dead_bot_waits_for_the_exchange_without_an_attempt_and_people_are_notified(
     postgres: str, tmp_path: Path
 ) -> None:
     async with scenario(postgres, "outage", tmp_path) as s:
@@ -315,7 +315,7 @@ async def over_freqtrade(
             yield made
 
 
-async def test_while_the_exchange_is_out_a_freqtrade_that_lives_is_left_alone_and_people_are_told(
+async def test_while_the_exchange_is_down_a_living_freqtrade_is_left_alone(
     postgres: str, tmp_path: Path
 ) -> None:
     recording = Recording()
@@ -333,7 +333,7 @@ async def test_while_the_exchange_is_out_a_freqtrade_that_lives_is_left_alone_an
         await s.until(lambda: recording.orders == [("reload_config", None)], "the reload")
 
 
-async def test_a_reduction_that_an_old_freqtrade_cannot_do_is_refused_and_told(
+async def test_a_reduction_beyond_an_old_freqtrade_is_refused_and_reported(
     postgres: str, tmp_path: Path
 ) -> None:
     recording = Recording()

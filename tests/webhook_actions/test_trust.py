@@ -264,7 +264,7 @@ def test_a_flapping_alert_reduces_once_whether_or_not_its_proof_can_be_seen(play
 # 8 and 14: what people hear
 
 
-def test_an_outage_of_prometheus_does_not_use_up_the_word_that_nothing_is_left(play: Play) -> None:
+def test_an_outage_of_prometheus_does_not_suppress_the_later_notice_of_spent_actions(play: Play) -> None:
     async def act(s: Scenario) -> None:
         s.prometheus.away = "it is restarted"
         await s.fires("CrashLooping", "alpha")
@@ -277,7 +277,7 @@ def test_an_outage_of_prometheus_does_not_use_up_the_word_that_nothing_is_left(p
     play(act)
 
 
-def test_a_long_outage_of_prometheus_is_told(play: Play) -> None:
+def test_a_long_outage_of_prometheus_is_reported(play: Play) -> None:
     async def act(s: Scenario) -> None:
         s.prometheus.away = "it is gone"
         await s.fires("Down", "alpha")
@@ -287,7 +287,7 @@ def test_a_long_outage_of_prometheus_is_told(play: Play) -> None:
     play(act)
 
 
-def test_what_only_looked_is_not_said_to_have_failed(play: Play) -> None:
+def test_an_observing_action_is_not_reported_as_failed(play: Play) -> None:
     async def act(s: Scenario) -> None:
         await s.fires("DiskUsageHigh", "alpha", severity="warning")
         handed = "SELECT FROM incidents WHERE handed_over_at IS NOT NULL"

@@ -15,7 +15,7 @@ from webhook_actions.engine.executor import Executor
 # 10: Prometheus is the truth
 
 
-def test_an_incident_whose_run_a_stronger_one_replaces_is_decided_anew_at_once(play: Play) -> None:
+def test_a_replaced_runs_incident_is_decided_again_at_once(play: Play) -> None:
     async def act(s: Scenario) -> None:
         s.bots["alpha"].slow = 2.0
         await s.fires("RiskUtilizationHigh", "alpha", severity="warning")
@@ -72,7 +72,7 @@ def test_an_alert_that_fires_without_an_incident_gets_one_unless_it_is_held_back
     play(act, "alpha", "beta", "gamma", actions=CLOSE, webhook_actions=_quick())
 
 
-def test_what_no_webhook_told_of_is_opened_within_seconds_where_it_is_critical_and_else_once_it_may_have_come(
+def test_critical_alerts_without_a_webhook_open_within_seconds_others_after_the_webhooks_patience(
     play: Play,
 ) -> None:
     async def act(s: Scenario) -> None:

@@ -72,7 +72,7 @@ def test_looks_of_one_moment_share_what_fires(watched: Watched) -> None:
     asyncio.run(looks())
 
 
-def test_what_an_answer_lacks_that_was_delivered_since_is_asked_for(watched: Watched) -> None:
+def test_an_alert_delivered_since_the_last_answer_is_asked_for(watched: Watched) -> None:
     async def looks() -> None:
         prometheus, new = Prometheus(), opened("alpha", delivered_at=NOW)
         verification = watched(prometheus)

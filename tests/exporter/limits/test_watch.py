@@ -133,7 +133,7 @@ def test_the_simplest_limit_knows_at_a_start_at_noon_what_trades_closed_in_the_m
     assert harness.of("a", "threshold", SIMPLEST) is None  # of an unknown capital
 
 
-def test_trades_that_are_told_later_say_with_which_balance_the_day_began(tmp_path):
+def test_later_trades_give_the_balance_at_the_days_start(tmp_path):
     harness = Harness(tmp_path, {"a": {}}, {"thresholds": {"critical": {"daily_loss": 300}}})
     harness.tell("a", NOON, made(0.0, capital=None, realised=1000.0))
     assert harness.of("a", "complete", SIMPLEST) == 0
@@ -148,7 +148,7 @@ def test_limits_of_its_own_take_the_place_of_the_simplest(tmp_path):
     assert [each["limit"] for each in harness.watch.as_json()] == ["daily"]
 
 
-def test_a_limit_whose_capital_nobody_knows_says_so_and_is_not_shown_as_free(tmp_path):
+def test_a_limit_without_a_known_capital_says_so(tmp_path):
     harness = Harness(tmp_path, {"a": {"limits": [DAILY, {"name": "cash", "kind": "daily", "money": 100}]}})
     harness.tell("a", MIDNIGHT, made(0.0, capital=None))
     assert harness.of("a", "used_ratio", "daily") is None
@@ -165,7 +165,7 @@ def test_a_capital_that_is_learned_later_moves_no_limit(tmp_path):
     assert harness.of("a", "threshold", "cash") == 9_900
 
 
-def test_a_bot_that_tells_no_equity_leaves_the_last_known(tmp_path):
+def test_a_bot_without_equity_leaves_the_last_known_value(tmp_path):
     harness = Harness(tmp_path, {"a": {"starting_capital": 10_000, "limits": [DAILY]}})
     harness.tell("a", MIDNIGHT, made(0.0))
     harness.tell("a", "2026-03-02T00:01", Figures(10_000, 0.0, -400.0, None))
@@ -186,7 +186,7 @@ def test_what_one_bot_closed_yesterday_is_not_of_today_for_the_account_of_anothe
     assert harness.of("a", "left", "closed", "main") == 980
 
 
-def test_a_reload_keeps_the_mark_of_a_limit_whose_amount_changes_and_begins_another_kind_anew(tmp_path):
+def test_a_reload_keeps_the_mark_of_a_changed_amount_and_restarts_another_kind(tmp_path):
     harness = Harness(tmp_path, {"a": {"starting_capital": 10_000, "limits": [TRAILS]}})
     harness.tell("a", MIDNIGHT, made(2_000.0, realised=0.0))
     harness.tell("a", "2026-03-02T00:01", made(1_500.0, realised=0.0))
@@ -210,7 +210,7 @@ def test_a_limit_that_is_taken_out_of_the_settings_is_shown_no_more(tmp_path):
     assert {dict(labels).get("account") for _, labels in harness.seen("a")} == {""}
 
 
-def test_a_history_that_begins_anew_is_no_loss(tmp_path):
+def test_a_restarted_history_is_no_loss(tmp_path):
     harness = Harness(tmp_path, {"a": {"starting_capital": 10_000, "limits": [TRAILS]}})
     harness.tell("a", MIDNIGHT, made(3_000.0))
     harness.tell("a", "2026-03-02T00:01", made(0.0, restarted=True))
@@ -226,7 +226,7 @@ def test_another_bot_of_the_same_name_has_no_past(tmp_path):
     assert harness.of("a", "used_ratio", "top") == 0
 
 
-def test_a_damaged_file_is_told_and_the_limits_begin_anew_with_the_gap_said(tmp_path, caplog):
+def test_a_damaged_file_is_reported_and_the_limits_restart_with_a_gap(tmp_path, caplog):
     harness = Harness(tmp_path, {"a": {"starting_capital": 10_000, "limits": [TRAILS]}})
     harness.tell("a", MIDNIGHT, made(3_000.0))
     [file] = (tmp_path / "data").rglob("limits.json")
@@ -239,7 +239,7 @@ def test_a_damaged_file_is_told_and_the_limits_begin_anew_with_the_gap_said(tmp_
     assert "nothing was seen before 2026-03-02 00:01:00 UTC" in harness.gap("top")
 
 
-def test_a_disk_that_fails_is_told_once_and_the_limits_go_on(tmp_path, caplog):
+def test_a_failing_disk_is_reported_once_and_the_limits_continue(tmp_path, caplog):
     harness = Harness(tmp_path, {"a": {"starting_capital": 10_000, "limits": [TRAILS]}})
     (tmp_path / "data").write_text("no directory")
     harness.tell("a", MIDNIGHT, made(0.0))

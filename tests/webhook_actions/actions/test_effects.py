@@ -175,7 +175,7 @@ def test_a_reduction_halves_each_position_once_however_often_it_is_asked_for(dem
 
 
 @pytest.mark.parametrize("name", ["reduce_position_sizes", "close_risky_positions"])
-def test_what_is_unknown_sets_no_target(demo: Watched, name: str) -> None:
+def test_unknown_positions_set_no_target(demo: Watched, name: str) -> None:
     demo.bot.done("stop")
     outcome = target_of(name, demo.control())
     assert isinstance(outcome, Outcome)
@@ -201,7 +201,7 @@ def test_positions_and_trades_are_read_from_the_bot(demo: Watched) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(name for name, each in ACTIONS.items() if each.verbs))
-def test_a_bot_that_only_tells_says_that_it_cannot(watched: Watched, incident: Make, name: str) -> None:
+def test_a_bot_that_only_reports_says_that_it_cannot_act(watched: Watched, incident: Make, name: str) -> None:
     bot = watched.control("quiet")
     targeted = ACTIONS[name].target is not None
     outcome = bot.bring_to(Target(paused=True)) if targeted else run(name, bot, incident(bot="quiet"))

@@ -229,7 +229,7 @@ def test_without_a_healthy_endpoint_the_bot_chooses(demo: Watched, incident: Mak
     assert demo.bot.is_on("slow_api") is False
 
 
-def test_the_market_is_told_by_symbol_with_the_age_of_the_data(demo: Watched, incident: Make) -> None:
+def test_the_market_report_is_by_symbol_with_the_age_of_the_data(demo: Watched, incident: Make) -> None:
     eventually(lambda: demo.value('trading_bot_market_rsi{bot="$bot"}'), within=40, what="market figures")
     text = found(demo, incident, "check_market_conditions")
     assert re.search(r"^\w+/USDT: volatility [\d.]+% \([\d.]+% over the day\) an hour", text) or re.search(
@@ -251,7 +251,7 @@ def test_the_strategy_is_reviewed_with_its_models(demo: Watched, incident: Make)
     assert re.search(r"model direction: .*confidence [\d.]+%", text)
 
 
-def test_what_keeps_a_bot_from_entering_is_told(demo: Watched, incident: Make) -> None:
+def test_the_report_says_what_keeps_a_bot_from_entering(demo: Watched, incident: Make) -> None:
     known(demo, "trading_bot_active_positions", "trading_bot_risk_utilization_ratio")
     known(demo, "trading_bot_predictions_per_hour")
     demo.bot.done("pause")
@@ -292,7 +292,7 @@ def test_the_log_is_reviewed_by_what_it_says_and_by_event_with_what_was_usual(
 
 
 @pytest.mark.parametrize("name", ["generate_report", "generate_weekly_report"])
-def test_a_report_tells_the_period_of_a_bot(demo: Watched, incident: Make, name: str) -> None:
+def test_a_report_covers_the_period_of_a_bot(demo: Watched, incident: Make, name: str) -> None:
     traded(demo)
     outcome = ACTIONS[name].run(demo.control(), incident())
     (report,) = outcome.reports
@@ -301,7 +301,7 @@ def test_a_report_tells_the_period_of_a_bot(demo: Watched, incident: Make, name:
     assert re.match(rf"demo, {report.period}: P&L [+-][\d,.]+ USDT \(Nightdesk has seen", outcome.detail)
 
 
-def test_a_report_that_no_summary_asked_for_ends_now_though_a_summary_was_due_just_before(
+def test_a_requested_report_ends_now_although_a_summary_was_due_just_before(
     demo: Watched, incident: Make
 ) -> None:
     now = datetime.now(UTC)
@@ -332,7 +332,7 @@ def test_a_summary_that_is_about_no_bot_reports_all_and_the_month(demo: Watched,
 
 
 @pytest.mark.parametrize("name", ["log_issue", "log_event", "log_achievement", "notify_admin"])
-def test_what_is_noted_says_what_the_alert_says(
+def test_a_logged_event_has_the_alerts_text(
     demo: Watched, incident: Make, name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     annotations = {
@@ -356,7 +356,7 @@ def test_an_unreachable_prometheus_is_worth_another_look(demo: Watched, incident
 
 
 @pytest.mark.parametrize("name", LOOKING)
-def test_looking_at_a_bot_that_nothing_is_known_of_says_so(demo: Watched, incident: Make, name: str) -> None:
+def test_a_report_on_an_unknown_bot_says_so(demo: Watched, incident: Make, name: str) -> None:
     name_of_it = 'a "quoted" \\ name'
     outcome = ACTIONS[name].run(demo.control(name_of_it), incident(bot=name_of_it))
     assert outcome.done
@@ -377,5 +377,5 @@ def test_an_alert_without_annotations_still_has_a_message(incident: Make) -> Non
     ("seconds", "text"),
     [(0.0123, "12 ms"), (2.5, "2.5 s"), (90, "1.5 m"), (5400, "1.5 h"), (129600, "1.5 d")],
 )
-def test_a_duration_is_told_in_the_unit_that_suits_it(seconds: float, text: str) -> None:
+def test_a_duration_has_a_suitable_unit(seconds: float, text: str) -> None:
     assert span(seconds) == text

@@ -136,7 +136,7 @@ def test_a_press_snoozes_pauses_and_lets_actions_run_again(play: Play, fakes: Fa
     play(scenario, **PEOPLE)
 
 
-def test_one_press_answers_all_that_a_message_tells_of(play: Play, fakes: Fakes) -> None:
+def test_one_press_answers_all_incidents_of_a_message(play: Play, fakes: Fakes) -> None:
     async def scenario(harness: Harness) -> None:
         found = await harness.fires("Down", *(f"bot{number}" for number in range(7)))
         async with polling(harness):
@@ -251,7 +251,7 @@ def test_a_button_that_is_forged_expired_or_of_another_chat_does_nothing(
     play(scenario, **PEOPLE)
 
 
-def test_a_press_that_is_told_again_is_done_once_also_after_a_restart(play: Play, fakes: Fakes) -> None:
+def test_a_repeated_press_is_done_once_also_after_a_restart(play: Play, fakes: Fakes) -> None:
     async def scenario(harness: Harness) -> None:
         await harness.fire("Down")
         sent = await message(fakes)
@@ -367,9 +367,7 @@ def test_a_webhook_of_the_same_bot_is_named_as_what_keeps_presses_away(
     assert TELEGRAM_TOKEN not in line.reason  # type: ignore[attr-defined]
 
 
-def test_whoever_says_open_in_a_known_chat_is_told_what_is_open_with_its_buttons(
-    play: Play, fakes: Fakes
-) -> None:
+def test_a_known_chat_that_writes_open_gets_the_open_incidents_with_buttons(play: Play, fakes: Fakes) -> None:
     async def scenario(harness: Harness) -> None:
         incident = await harness.fire("Down")
         async with polling(harness):

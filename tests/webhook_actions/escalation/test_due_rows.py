@@ -33,7 +33,7 @@ def test_what_a_process_claimed_that_died_is_claimed_again_and_the_dead_writes_n
     play(scenario, work=False)
 
 
-def test_what_is_critical_is_claimed_first(play: Play) -> None:
+def test_critical_incidents_are_claimed_first(play: Play) -> None:
     async def scenario(harness: Harness) -> None:
         for severity in ("info", "warning", "critical"):
             await harness.fire("Down", severity, severity)
@@ -45,7 +45,7 @@ def test_what_is_critical_is_claimed_first(play: Play) -> None:
     play(scenario, work=False)
 
 
-def test_what_is_critical_lets_no_warning_wait_for_ever(play: Play) -> None:
+def test_critical_incidents_do_not_starve_warnings(play: Play) -> None:
     async def scenario(harness: Harness) -> None:
         warning = await harness.fire("HighLatency", "alpha", "warning")
         await harness.fire("Down", "alpha", "critical")
@@ -59,7 +59,7 @@ def test_what_is_critical_lets_no_warning_wait_for_ever(play: Play) -> None:
     play(scenario, work=False)
 
 
-def test_all_that_is_due_of_a_bot_is_claimed_together_and_nothing_of_one_that_is_looked_at(
+def test_a_bots_due_incidents_are_claimed_together_and_none_of_a_busy_bot(
     play: Play,
 ) -> None:
     async def scenario(harness: Harness) -> None:
@@ -80,7 +80,7 @@ def test_all_that_is_due_of_a_bot_is_claimed_together_and_nothing_of_one_that_is
     play(scenario, work=False)
 
 
-def test_an_incident_woken_while_it_is_looked_at_is_looked_at_again(play: Play) -> None:
+def test_an_incident_woken_during_its_check_is_checked_again(play: Play) -> None:
     async def scenario(harness: Harness) -> None:
         incident = await harness.fire("Down")
         async with harness.pool.connection() as connection:
@@ -113,7 +113,7 @@ WAKES: dict[str, Callable[[Connection, int, int], Awaitable[object]]] = {
 
 
 @pytest.mark.parametrize("name", WAKES)
-def test_whoever_makes_a_row_due_tells_all_engines_with_its_commit(name: str, play: Play) -> None:
+def test_a_commit_that_makes_a_row_due_wakes_all_engines(name: str, play: Play) -> None:
     async def scenario(harness: Harness) -> None:
         incident = await harness.fire("Down")
         [(step,)] = await harness.rows("SELECT min(id) FROM escalation_steps")

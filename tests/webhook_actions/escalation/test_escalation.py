@@ -23,7 +23,7 @@ async def reached(fakes: Fakes, service: str, whom: str, *, within: float = 15.0
     await until(look, within=within, what=f"{service} to {whom}")
 
 
-def test_the_administrator_hears_at_opening_of_what_alertmanager_has_not_told_them(
+def test_the_administrator_gets_at_opening_what_alertmanager_did_not_send_them(
     play: Play, fakes: Fakes, mailbox: Mailbox
 ) -> None:
     async def scenario(harness: Harness) -> None:
@@ -43,7 +43,7 @@ def test_the_administrator_hears_at_opening_of_what_alertmanager_has_not_told_th
     assert (fakes.to("slack"), fakes.to("telegram")) == ([], ["@desk"]), "Alertmanager told the others"
 
 
-def test_each_level_is_told_after_the_one_before_and_the_end_of_the_list_is_counted(
+def test_each_level_is_notified_after_the_one_before_and_the_end_is_counted(
     play: Play, fakes: Fakes, mailbox: Mailbox
 ) -> None:
     async def scenario(harness: Harness) -> None:
@@ -117,7 +117,7 @@ def test_info_wakes_nobody(play: Play, fakes: Fakes, mailbox: Mailbox) -> None:
     assert mailbox.mails == []
 
 
-def test_the_third_firing_within_the_window_is_told_to_the_technical_lead_once(
+def test_the_third_firing_within_the_window_notifies_the_technical_lead_once(
     play: Play, fakes: Fakes
 ) -> None:
     async def scenario(harness: Harness) -> None:
@@ -137,7 +137,7 @@ def test_the_third_firing_within_the_window_is_told_to_the_technical_lead_once(
     assert fakes.to("phone") == [LEAD]
 
 
-def test_a_bot_that_stays_down_is_told_to_the_emergency_contact_beside_the_climb(
+def test_a_bot_that_stays_down_notifies_the_emergency_contact_beside_the_escalation(
     play: Play, fakes: Fakes
 ) -> None:
     async def scenario(harness: Harness) -> None:
@@ -150,7 +150,7 @@ def test_a_bot_that_stays_down_is_told_to_the_emergency_contact_beside_the_climb
     assert fakes.to("phone") == [EMERGENCY]
 
 
-def test_a_critical_loss_is_told_to_the_risk_manager_at_once_and_again(play: Play, fakes: Fakes) -> None:
+def test_a_critical_loss_notifies_the_risk_manager_at_once_and_again(play: Play, fakes: Fakes) -> None:
     async def scenario(harness: Harness) -> None:
         incident = await harness.fire("CriticalLoss")
         await reached(fakes, "phone", RISK, within=SOON)
@@ -172,7 +172,7 @@ def test_a_critical_loss_is_told_to_the_risk_manager_at_once_and_again(play: Pla
     assert fakes.to("sms").count(RISK) == 2
 
 
-def test_spent_attempts_are_told_to_the_administrator_at_once_and_once(play: Play, mailbox: Mailbox) -> None:
+def test_spent_attempts_notify_the_administrator_at_once_and_once(play: Play, mailbox: Mailbox) -> None:
     async def scenario(harness: Harness) -> None:
         incident = await harness.fire("HighCpuUsage")
         await harness.said(incident, "told", "administrator over email")
@@ -218,7 +218,7 @@ def test_one_address_that_works_is_enough_not_to_pass_on(play: Play, fakes: Fake
     assert fakes.to("phone") == []
 
 
-def test_a_level_without_an_address_is_passed_over_and_says_so(play: Play, fakes: Fakes) -> None:
+def test_a_level_without_an_address_is_skipped_and_reported(play: Play, fakes: Fakes) -> None:
     async def scenario(harness: Harness) -> None:
         incident = await harness.fire("HighDrawdown")
         await reached(fakes, "phone", LEAD)
@@ -240,7 +240,7 @@ def test_a_contact_without_any_address_is_the_owner_whom_the_channels_reach(play
     assert fakes.to("telegram") == ["@desk"], "Alertmanager takes numbers only"
 
 
-def test_with_no_channel_at_all_the_timeline_says_that_nobody_can_be_told(play: Play) -> None:
+def test_without_any_channel_the_timeline_says_that_nobody_can_be_notified(play: Play) -> None:
     async def scenario(harness: Harness) -> None:
         incident = await harness.fire("Down")
         assert "administrator has no address" in await harness.said(incident, "unreachable")
@@ -294,7 +294,7 @@ def test_in_quiet_hours_only_what_is_critical_wakes_somebody(
     assert mailbox.to() == ["admin@example.org"]
 
 
-def test_after_a_snooze_the_climb_begins_anew_and_tells_all_of_it_again(
+def test_after_a_snooze_the_escalation_starts_again_and_notifies_everyone(
     play: Play, fakes: Fakes, mailbox: Mailbox
 ) -> None:
     async def scenario(harness: Harness) -> None:

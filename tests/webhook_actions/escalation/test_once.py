@@ -28,7 +28,7 @@ async def give_up(harness: Harness, word: str, why: str, *, tried: bool) -> None
     await harness.said(incident, "escalated", why)
 
 
-def test_whoever_heard_of_the_opening_gets_no_second_mail_that_no_action_helps(
+def test_who_got_the_first_notice_gets_no_second_mail_about_spent_actions(
     play: Play, mailbox: Mailbox
 ) -> None:
     async def scenario(harness: Harness) -> None:
@@ -39,9 +39,7 @@ def test_whoever_heard_of_the_opening_gets_no_second_mail_that_no_action_helps(
     assert mailbox.to() == [], "Alertmanager has written to the only address that there is"
 
 
-def test_that_attempts_are_spent_is_news_to_whoever_heard_of_the_opening(
-    play: Play, mailbox: Mailbox
-) -> None:
+def test_spent_attempts_are_news_to_who_got_the_first_notice(play: Play, mailbox: Mailbox) -> None:
     async def scenario(harness: Harness) -> None:
         await give_up(harness, "LoopHung", "restart_bot: 3 attempts spent", tried=True)
 
@@ -67,9 +65,7 @@ def test_one_number_is_called_once_where_one_person_stands_in_for_two_roles(play
     assert fakes.to("phone").count(ONE) == 1
 
 
-def test_spent_attempts_are_told_to_whose_turn_it_is_where_a_rota_is_first(
-    play: Play, mailbox: Mailbox
-) -> None:
+def test_spent_attempts_notify_the_person_on_call_if_a_rota_is_first(play: Play, mailbox: Mailbox) -> None:
     async def scenario(harness: Harness) -> None:
         incident = await harness.fire("LoopHung")
         await harness.give_up(incident, "restart_bot: 3 attempts spent")

@@ -20,7 +20,7 @@ async def told(mailbox: Mailbox, part: str) -> str:
     return (await until(look, within=30, what=part)) or ""
 
 
-def test_a_channel_that_fails_is_told_over_the_others_once_and_when_it_is_back(
+def test_a_failing_channel_is_reported_over_the_others_once_and_when_it_is_back(
     play: Play, fakes: Fakes, mailbox: Mailbox
 ) -> None:
     async def scenario(harness: Harness) -> None:
@@ -38,7 +38,7 @@ def test_a_channel_that_fails_is_told_over_the_others_once_and_when_it_is_back(
     assert fakes.to("phone") == [], "nobody is called for it while a mail reaches them"
 
 
-def test_an_address_that_is_refused_for_good_is_told_at_once_and_once(
+def test_an_address_refused_for_good_is_reported_at_once_and_once(
     play: Play, fakes: Fakes, mailbox: Mailbox
 ) -> None:
     async def scenario(harness: Harness) -> None:

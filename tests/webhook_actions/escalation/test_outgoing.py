@@ -37,7 +37,7 @@ async def delivered(fakes: Fakes, count: int) -> list[ReceivedRequest]:
     return await until(look, what=f"{count} webhooks")
 
 
-def test_an_incidents_story_is_told_in_webhooks_that_prove_their_sender(play: Play, fakes: Fakes) -> None:
+def test_signed_webhooks_report_an_incidents_story(play: Play, fakes: Fakes) -> None:
     async def scenario(harness: Harness) -> None:
         incident = await harness.fire("Down")
         await delivered(fakes, 1)
@@ -56,7 +56,7 @@ def test_an_incidents_story_is_told_in_webhooks_that_prove_their_sender(play: Pl
     play(scenario, speed=60, channels=webhooks(fakes, "system_alerts"), **QUIET)
 
 
-def test_an_endpoint_hears_only_of_what_it_chose(play: Play, fakes: Fakes) -> None:
+def test_an_endpoint_gets_only_the_events_that_it_chose(play: Play, fakes: Fakes) -> None:
     async def scenario(harness: Harness) -> None:
         incident = await harness.fire("Down")
         async with harness.pool.transaction() as connection:
@@ -121,7 +121,7 @@ def test_an_endpoint_that_is_gone_is_not_asked_again(play: Play, fakes: Fakes) -
     assert fakes.tries.count("webhook") == 1
 
 
-def test_a_secret_that_is_none_is_said_without_being_shown(play: Play, setup: Setup, fakes: Fakes) -> None:
+def test_an_invalid_secret_is_reported_without_being_shown(play: Play, setup: Setup, fakes: Fakes) -> None:
     async def scenario(harness: Harness) -> None:
         await harness.fire("Down")
         rows = await until(

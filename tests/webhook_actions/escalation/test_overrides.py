@@ -54,7 +54,7 @@ async def holder(harness: Harness, at: datetime) -> str:
         return on_call(await schedule.in_force(connection, harness.settings, at), "desk", at)
 
 
-def test_who_was_put_on_call_is_told_of_the_next_alert_by_every_engine(
+def test_a_person_put_on_call_gets_the_next_alert_from_every_engine(
     play: Play, setup: Setup, fakes: Fakes
 ) -> None:
     async def scenario(harness: Harness) -> None:
@@ -102,7 +102,7 @@ def _sent(harness: Harness, count: int) -> Callable[[], Any]:
     return look
 
 
-def test_who_changes_their_own_shift_is_not_told_of_it(play: Play, setup: Setup) -> None:
+def test_a_person_who_changes_their_own_shift_gets_no_message(play: Play, setup: Setup) -> None:
     async def scenario(harness: Harness) -> None:
         await acts(harness).override(Caller("ben", "10.0.0.8"), "desk", "ben", length=3600.0)
         assert await harness.rows("SELECT contact FROM deliveries") == [("anna",)]

@@ -152,7 +152,7 @@ def test_another_key_does_nothing_and_says_so(play: Play, fakes: Fakes) -> None:
     play(scenario, **ONE)
 
 
-def test_only_twilio_tells_of_a_key_and_a_get_does_nothing(play: Play, fakes: Fakes) -> None:
+def test_only_twilio_reports_a_key_and_a_get_does_nothing(play: Play, fakes: Fakes) -> None:
     async def scenario(harness: Harness) -> None:
         await harness.fire("Down")
         where = await called(fakes)

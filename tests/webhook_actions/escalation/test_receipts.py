@@ -90,7 +90,7 @@ def test_an_undelivered_sms_becomes_a_call_to_the_same_person(play: Play, fakes:
     play(scenario, speed=60, alerts=down("sms", "email"), channels=ONE_NUMBER)
 
 
-def test_where_neither_sms_nor_call_arrives_the_next_person_is_told_though_a_mail_was_sent(
+def test_if_sms_and_call_fail_the_next_person_is_notified_despite_a_mail(
     play: Play, fakes: Fakes, mailbox: Mailbox
 ) -> None:
     async def scenario(harness: Harness) -> None:

@@ -90,7 +90,7 @@ def test_a_contact_gets_it_by_mail_and_through_apprise(play: Play, fakes: Fakes,
     play(scenario, reports={"channels": [], "contacts": ["manager"]}, contacts={"manager": manager}, **QUIET)
 
 
-def test_programs_are_told_the_figures_of_a_report(play: Play, fakes: Fakes) -> None:
+def test_programs_get_the_figures_of_a_report(play: Play, fakes: Fakes) -> None:
     async def scenario(harness: Harness) -> None:
         await report_to(harness, full())
         (got,) = await delivered(fakes, 1)
@@ -174,7 +174,7 @@ def test_a_report_counts_what_was_done_and_who_was_woken_in_its_period(play: Pla
     play(scenario, work=False, **QUIET)
 
 
-def test_of_many_bots_one_mail_tells_and_each_report_is_kept(play: Play, mailbox: Mailbox) -> None:
+def test_one_mail_covers_many_bots_and_each_report_is_stored(play: Play, mailbox: Mailbox) -> None:
     def earned(bot: str, amount: float) -> object:
         first, *rest = full().figures
         figures = (first.model_copy(update={"value": amount}), *rest)

@@ -82,7 +82,7 @@ def test_a_silence_covers_exactly_its_alert_and_ends_with_its_incident(play: Pla
     play(scenario, speed=60, services={"alertmanager": {"port": alertmanager}})
 
 
-def test_an_alertmanager_that_is_not_there_is_said(setup: Setup, play: Play) -> None:
+def test_an_absent_alertmanager_is_reported(setup: Setup, play: Play) -> None:
     async def scenario(harness: Harness) -> None:
         incident: Incident = await harness.fire("Down")
         with pytest.raises(SilenceError, match="cannot be reached"):
@@ -91,7 +91,7 @@ def test_an_alertmanager_that_is_not_there_is_said(setup: Setup, play: Play) -> 
     play(scenario, speed=60, services={"alertmanager": {"port": free_port()}})
 
 
-def test_what_alertmanager_refuses_is_said(alertmanager: int, play: Play) -> None:
+def test_a_refusal_by_alertmanager_is_reported(alertmanager: int, play: Play) -> None:
     async def scenario(harness: Harness) -> None:
         incident = await harness.fire("Down")
         past = datetime.now(UTC) - timedelta(hours=1)

@@ -121,7 +121,7 @@ def told(systems: Systems, **datadog: object) -> dict[str, object]:
     }  # fmt: skip
 
 
-def test_both_are_told_the_story_of_an_incident_and_of_a_report(play: Play, systems: Systems) -> None:
+def test_both_systems_get_the_story_of_an_incident_and_of_a_report(play: Play, systems: Systems) -> None:
     async def scenario(harness: Harness) -> None:
         incident = await harness.fire("Down")
         async with harness.pool.transaction() as connection:
@@ -166,7 +166,7 @@ def test_an_outage_of_theirs_loses_nothing(play: Play, systems: Systems) -> None
     play(scenario, speed=60, integrations=told(systems), **QUIET)
 
 
-def test_a_wrong_key_is_told_and_never_shown(play: Play, systems: Systems, setup: Setup) -> None:
+def test_a_wrong_key_is_reported_and_never_shown(play: Play, systems: Systems, setup: Setup) -> None:
     (setup.directory / "datadog").write_text("dd-wrong-canary")
 
     async def scenario(harness: Harness) -> None:

@@ -34,7 +34,7 @@ def test_who_is_called_about_one_incident_hears_of_those_that_would_have_reached
         assert "HighDrawdown of beta" in text
 
 
-def test_nobody_hears_early_of_what_is_answered_or_of_a_drill(play: Play, fakes: Fakes) -> None:
+def test_answered_incidents_and_drills_are_not_sent_early(play: Play, fakes: Fakes) -> None:
     async def scenario(harness: Harness) -> None:
         answered, drilled = await harness.fires("HighDrawdown", "beta", "gamma")
         await harness.acknowledge(answered)

@@ -35,14 +35,14 @@ def with_open(made: Report, severity: str = "critical") -> Report:
     return made.model_copy(update={"incidents": (still,)})
 
 
-def test_the_bot_that_lost_the_largest_share_stands_first() -> None:
+def test_the_bot_with_the_largest_loss_ratio_comes_first() -> None:
     small = report("small", -50.0, equity=50.0)  # half of what it had
     large = report("large", -90.0, equity=9_910.0)
     won = report("won", 500.0)
     assert [one.bot for one in worst_first([won, large, small])] == ["small", "large", "won"]
 
 
-def test_what_is_not_known_stands_before_what_is_and_what_is_open_before_all() -> None:
+def test_unknown_comes_before_known_and_open_incidents_before_all() -> None:
     lost, unknown = report("lost", -900.0), report("unknown", None)
     critical, warned = with_open(report("open", 500.0)), with_open(report("warned", 900.0), "warning")
     ordered = [one.bot for one in worst_first([warned, lost, critical, unknown])]
@@ -50,7 +50,7 @@ def test_what_is_not_known_stands_before_what_is_and_what_is_open_before_all() -
 
 
 @pytest.mark.parametrize(("made", "equity"), [(-5.0, None), (-5.0, -5.0), (-5.0, -10.0)])
-def test_a_loss_of_an_unknown_share_stands_before_every_known_gain(made: float, equity: float | None) -> None:
+def test_a_loss_of_an_unknown_ratio_comes_before_every_known_gain(made: float, equity: float | None) -> None:
     first, _ = worst_first([report("won", 0.1), report("lost", made, equity)])
     assert first.bot == "lost"
 
@@ -80,7 +80,7 @@ def test_a_gain_of_which_a_part_is_not_known_is_not_green() -> None:
     assert Desk([report("a", -1.0), report("b", None)], 10).tone(total) == "lost"
 
 
-def test_an_incident_that_several_bots_have_is_told_once() -> None:
+def test_an_incident_of_several_bots_is_listed_once() -> None:
     desk = Desk([with_open(report("a", 1.0)), with_open(report("b", 2.0))], 10)
     assert desk.status == f"still open: {full().incidents[0].summary}"
 

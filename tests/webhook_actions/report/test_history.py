@@ -114,7 +114,7 @@ def test_a_line_of_few_points_is_one_piece(past: Observer) -> None:
     assert unbroken(()) == ()
 
 
-def test_how_a_bot_stood_is_what_it_said_last_before_the_end(past: Observer) -> None:
+def test_a_bots_final_state_is_its_last_before_the_end(past: Observer) -> None:
     end = STOOD + timedelta(minutes=1)
     held, down, flat, gone = (
         History(past, bot, Period.parse("day", end)) for bot in ("held", "down", "flat", "gone")
@@ -129,7 +129,7 @@ def test_how_a_bot_stood_is_what_it_said_last_before_the_end(past: Observer) -> 
     assert standing.positions(gone) is None
 
 
-def test_what_a_bot_said_long_before_the_end_is_not_how_it_stood(past: Observer) -> None:
+def test_a_state_long_before_the_end_is_not_the_final_state(past: Observer) -> None:
     late = History(past, "held", Period.parse("day", STOOD + timedelta(hours=1)))
     assert standing.state(late) == "unknown"
     assert standing.positions(late) is None

@@ -74,7 +74,7 @@ def test_every_figure_is_on_the_page_with_the_one_before(settings: Settings) -> 
         assert part in words, part
 
 
-def test_what_is_not_known_is_a_dash_and_never_a_zero(settings: Settings) -> None:
+def test_an_unknown_figure_is_a_dash_and_never_a_zero(settings: Settings) -> None:
     read = Read(page(settings, empty()))
     assert read.sources == []
     assert "all but its trades is unknown" in read.text
