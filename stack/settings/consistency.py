@@ -224,7 +224,7 @@ def _channels(settings: Settings) -> Iterator[str]:
     for name, values in wanted.items():
         for key, value in values.items():
             if getattr(channels, name).enabled and not value:
-                yield f"channels.{name}.{key}: is not set; set it, or channels.{name}.enabled to false"
+                yield f"channels.{name}.{key}: is missing; set it, or channels.{name}.enabled to false"
 
     if (address := channels.phone.answer_url) and address.scheme != "https":
         yield f"channels.phone.answer_url: {address} is not https, and anybody between could read the keys"

@@ -229,7 +229,7 @@ def test_every_secret_that_compose_mounts_is_there_without_the_demo_bot_too(chec
 
 def test_an_override_of_ones_own_is_not_overwritten(checkout: Path):
     (checkout / OVERRIDE).write_text("services: {}\n")
-    with pytest.raises(NotDone, match="move what is in it"):
+    with pytest.raises(NotDone, match="move its content"):
         written(checkout, SETTINGS)
 
 

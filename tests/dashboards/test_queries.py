@@ -71,7 +71,7 @@ def test_with_one_bot_the_first_tile_shows_its_state(
     assert len(tile[3].values) == (state == 0), "of a bot that is down, since when"
 
 
-def test_of_several_bots_that_answer_the_paused_one_is_the_worst(
+def test_of_several_bots_that_answer_the_worst_state_is_shown(
     prometheus: str, overview: dict[str, Any]
 ) -> None:
     view = View(END, chosen={"bot": "demo|my\\\\.bot"})

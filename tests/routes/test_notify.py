@@ -95,5 +95,5 @@ def test_alertmanager_that_is_not_there_is_an_error_that_says_where_it_was_looke
 def test_without_any_channel_the_error_says_which_could_be_set(tmp_path: Path) -> None:
     file = tmp_path / "monitoring.yaml"
     file.write_text("profile: starter")
-    with pytest.raises(NotifyError, match=r"no channel is set; set channels\.email"):
+    with pytest.raises(NotifyError, match=r"no channel is configured; enable channels\.email"):
         send_tests(load([file]), ["--config", str(file)])

@@ -34,18 +34,18 @@ LIMIT = "{name: d, kind: daily, money: 10}"
         (bot("{name: d, kind: daily, money: 1, ratio: 0.1}"), "d: write exactly one of money, ratio"),
         (bot("{name: d, kind: weekly, money: 1}"), "bots.a.limits[0].kind: 'weekly'"),
         (bot("{kind: daily, money: 1}"), "bots.a.limits[0].name: is missing"),
-        (bot("{name: d, kind: daily, money: 1, of: capital}"), "d: of: capital has no effect on money"),
+        (bot("{name: d, kind: daily, money: 1, of: capital}"), "d: of: capital has no effect with money"),
         (
             bot("{name: d, kind: daily, money: 1, trails: day_end}"),
-            "d: trails: day_end has no effect, a daily limit begins anew each day; write never or intraday",
+            "d: trails: day_end has no effect, a daily limit restarts each day; write never or intraday",
         ),
         (
             bot("{name: m, kind: maximum, money: 1, mark: balance}"),
-            "m: mark: balance has no effect, what does not trail is of the capital; remove it",
+            "m: mark: balance has no effect: without trails the capital is the mark; remove it",
         ),
         (
             bot("{name: m, kind: maximum, money: 1, locks_at: 0}"),
-            "m: locks_at: 0.0 has no effect on what does not trail; remove it",
+            "m: locks_at: 0.0 has no effect on a limit that does not trail; remove it",
         ),
         (
             bot("{name: d, kind: daily, money: 1, acts_at: 8}"),

@@ -15,7 +15,7 @@ ROTA = 'rotas: {desk: {start: 2026-01-05, handover: "09:00", contacts: [manager]
             "managr",
             "escalation.rotas.desk.contacts: managr is not in contacts; did you mean manager?",
         ),
-        ("desk", "manager", "escalation.rotas.manager: is a contact too; its name is ambiguous"),
+        ("desk", "manager", "escalation.rotas.manager: a contact has this name too; rename one"),
         (
             "2026-01-05",
             '"2026-02-30"',
@@ -40,7 +40,7 @@ def test_a_rota_that_would_wake_nobody_is_refused_with_the_way_out(
 
 
 def test_grafana_wants_a_token_once_it_is_enabled(refused: Refuse) -> None:
-    line = "channels.grafana.token_file: is not set; set it, or channels.grafana.enabled to false"
+    line = "channels.grafana.token_file: is missing; set it, or channels.grafana.enabled to false"
     assert line in refused("channels: {grafana: {enabled: true}}")
 
 

@@ -212,7 +212,7 @@ def test_a_channel_that_is_switched_on_has_its_values(
     refused: Refuse, channel: str, missing: list[str]
 ) -> None:
     assert refused(f"channels: {{{channel}: {{enabled: true}}}}") == [
-        f"channels.{channel}.{key}: is not set; set it, or channels.{channel}.enabled to false"
+        f"channels.{channel}.{key}: is missing; set it, or channels.{channel}.enabled to false"
         for key in missing
     ]
 
@@ -313,7 +313,7 @@ SECRET = "hunter2"
 )
 def test_a_password_in_a_url_is_refused_and_not_shown(refused: Refuse, text: str, path: str) -> None:
     (problem,) = refused(text % f"'http://nightdesk:{SECRET}@host:9000/'")
-    assert problem == f"{path}: has a user or password in it, which is shown to people; write it into a file"
+    assert problem == f"{path}: has a user or password in it, and URLs are shown to people; write it into a file"
 
 
 def test_a_password_in_a_host_is_refused_and_not_shown(refused: Refuse) -> None:

@@ -9,7 +9,7 @@ from tests.stack.conftest import Desk
 
 
 def test_a_missing_channel_is_reported_as_nobody_is_notified(desk: Desk):
-    with pytest.raises(NotDelivered, match="set one of email, telegram, slack below channels"):
+    with pytest.raises(NotDelivered, match="enable one of email, telegram, slack below channels"):
         send_notice(load([desk.root / "monitoring.yaml"]), "meta", "exporter fails", "again and again")
 
 

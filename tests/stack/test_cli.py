@@ -99,7 +99,7 @@ def test_without_a_command_the_help_is_shown(desk: Desk):
     told = desk.run()
     assert (told.returncode, told.stderr) == (0, "")
     assert "on-call" in told.stdout
-    assert "Exit code: 0 it is done" in " ".join(told.stdout.split())
+    assert "Exit code: 0 done" in " ".join(told.stdout.split())
 
 
 def test_it_runs_where_no_package_is_installed_as_in_the_image():

@@ -88,7 +88,7 @@ def test_without_a_vulnerability_it_says_so_and_names_what_was_not_checked(
     osv.holes.clear()
     assert main([*map(str, FILES), "--osv", osv.url]) == 0
     told = capsys.readouterr().out
-    assert "no image has a known hole" in told
+    assert "no image has a known vulnerability" in told
     assert "tecnativa/docker-socket-proxy" in told
 
 

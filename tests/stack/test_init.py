@@ -54,14 +54,14 @@ def test_a_bot_that_pushes_needs_no_secret_of_the_users(empty: Path, capsys: Cap
 def test_settings_that_are_there_are_left_alone(empty: Path, capsys: Capture):
     (empty / "monitoring.yaml").write_text("mine\n")
     assert main(["init", "--source", "demo"]) == 1
-    assert "monitoring.yaml: is there already" in capsys.readouterr().err
+    assert "monitoring.yaml: exists" in capsys.readouterr().err
     assert (empty / "monitoring.yaml").read_text() == "mine\n"
 
 
 @pytest.mark.parametrize(
     ("words", "code", "reason"),
     [
-        ((), 1, "--source: is not given, and nobody is here to be asked"),
+        ((), 1, "--source: is missing, and nobody is here to answer"),
         (("--source", "http"), 1, "--url: is not given"),
         (("--source", "push"), 1, "--capital: is not given"),
         (("--source", "http", "--url", "nowhere", "--capital", "1"), 2, "url: 'nowhere'"),

@@ -51,7 +51,7 @@ def test_a_limit_without_a_capital_is_named_with_the_way_out(settings: Load, tex
             '{start: "02:30", timezone: Europe/Berlin}',
             [
                 "02:30 does not exist on 2027-03-28 in Europe/Berlin; its day begins at the end of the gap",
-                "02:30 comes twice on 2027-10-31 in Europe/Berlin; its day begins at the first",
+                "02:30 occurs twice on 2027-10-31 in Europe/Berlin; its day begins at the first occurrence",
             ],
         ),
         ('{start: "02:30", timezone: UTC}', []),

@@ -145,7 +145,7 @@ def test_the_plan_is_printed_for_an_alert_of_a_bot_at_a_time(desk: Desk) -> None
     done = desk.run("alerts", "--who", "TradingBotDown", "--bot", "mine", "--at", "2026-12-24T03:00")
     assert done.stderr == ""
     head, _, title, columns, *lines = done.stdout.splitlines()
-    assert head == "profile starter, fired at 2026-12-24 03:00 UTC, nobody answers"
+    assert head == "profile starter, fired at 2026-12-24 03:00 UTC, nobody acknowledges"
     assert title == "critical: Down of every bot"
     assert columns.split() == ["when", "who", "over", "address", "sent", "by", "why"]
     assert lines[0].split()[:5] == ["at", "once", "administrator", "email", "me@example.org"]

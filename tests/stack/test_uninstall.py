@@ -24,7 +24,7 @@ def test_it_deletes_data_only_where_that_is_wanted_and_only_a_data_directory(
 ):
     (desk.root / "photos").mkdir()
     assert main(["uninstall", "--data-too", "--data", "photos"]) == 1
-    assert "no data directory of Nightdesk" in capsys.readouterr().err
+    assert "not a data directory of Nightdesk" in capsys.readouterr().err
     data = desk.root / ".data"
     data.mkdir()
     (data / "up.lock").write_text("")

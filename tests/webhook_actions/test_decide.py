@@ -115,7 +115,7 @@ def test_an_alert_that_ended_closes_only_on_a_sample() -> None:
     assert isinstance(decide(facts(observed=Observed())), Wait)
 
 
-def test_the_status_says_what_holds_actions_back() -> None:
+def test_a_blocked_decision_names_what_holds_actions_back() -> None:
     held = {
         "paused": Holds(paused_by="anna"),
         "maintenance": Holds(maintained_until=NOW + MINUTE),

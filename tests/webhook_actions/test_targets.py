@@ -70,7 +70,7 @@ def test_closing_all_is_stronger_than_closing_some_reducing_and_pausing() -> Non
 
 
 @given(target=TARGETS, standing=STANDINGS)
-def test_only_existing_dashboards_are_linked(target: Target, standing: BotStatus) -> None:
+def test_reached_is_true_only_at_known_positions(target: Target, standing: BotStatus) -> None:
     if not reached(target, standing).done:
         return
     assert not (target.paused and standing.enters)

@@ -114,7 +114,7 @@ class Schedules:
         given = now if start is None else _moment(start, zone)
         ends = _moment(end, zone) if end is not None else later(given, length or 0.0, zone)
         if given >= ends:
-            raise Refused(422, "its end is not after its beginning")
+            raise Refused(422, "the end is not after the start")
         if ends <= now:
             raise Refused(422, f"its end, {ends.astimezone(zone):%Y-%m-%d %H:%M}, is past")
         if ends > now + _AHEAD:

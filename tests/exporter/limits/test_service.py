@@ -99,7 +99,7 @@ def test_the_command_shows_the_limits_of_one_bot_or_account_and_refuses_what_is_
         of_main = desk.command("--account", "main").stdout.splitlines()
         assert [line.split("  ")[0] for line in of_main] == ["bot or account", *["account main"] * 2]
         strange = desk.command("--bot", "c")
-        assert (strange.returncode, strange.stderr) == (2, "bots: c is not there; known: a, b\n")
+        assert (strange.returncode, strange.stderr) == (2, "bots: c does not exist; known: a, b\n")
     gone = desk.command()
     assert gone.returncode == 1
     assert "does not answer; `nightdesk up` starts it" in gone.stderr
