@@ -43,6 +43,7 @@ local group(name, rules, interval=null) =
     local tracking = $._config.performance.tracking.interval,
     groups+: [
                group('trading-bot-signals', (import 'rules/signals.libsonnet')($._config)),
+               group('trading-bot-last-known', (import 'rules/last_known.libsonnet')($._config), $._config.collection.trading.interval),
                group('trading-bot-health', (import 'rules/health.libsonnet')($._config)),
              ] +
              (import 'rules/budget.libsonnet')($._config) +

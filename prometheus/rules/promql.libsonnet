@@ -81,5 +81,15 @@ function(config) {
 
   percent(ratio):: text.fill('%s%', (100 * ratio)),
 
+  // What is known of a bot that goes down stays known while the bot or the exporter is down: each evaluation passes on
+  // the last value until the bot reports another one. `but` names what is no longer known.
+  kept(level, name, now, but='')::
+    local before = text.fill('%s:trading_bot_%s:known', [level, name]);
+    $.record(before, text.fill(|||
+      %(now)s
+      or last_over_time(%(before)s[1h]) and on (bot) bot:trading_bot_up:max == 0%(but)s
+      or last_over_time(%(before)s[1h]) and on () min(up{%(exporter)s}) == 0%(but)s
+    |||, { now: now, before: before, exporter: config.exporter_selector, but: but })),
+
   record(name, expr, labels={}):: { record: name, expr: expr } + (if labels == {} then {} else { labels: labels }),
 }

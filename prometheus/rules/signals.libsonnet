@@ -38,15 +38,7 @@ function(config)
       for name in names
     ];
 
-  // The loss of a bot that goes down stays a loss while the bot or the exporter is down: each evaluation passes on
-  // the last value until the bot reports another one. `but` names what is no longer known.
-  local kept(level, name, now, but='') =
-    local before = text.fill('%s:trading_bot_%s:known', [level, name]);
-    record(before, text.fill(|||
-      %(now)s
-      or last_over_time(%(before)s[1h]) and on (bot) bot:trading_bot_up:max == 0%(but)s
-      or last_over_time(%(before)s[1h]) and on () min(up{%(exporter)s}) == 0%(but)s
-    |||, { now: now, before: before, exporter: config.exporter_selector, but: but }));
+  local kept = promql.kept;
   local told(name, labels) = text.fill('max by (%s) (trading_bot_%s)', [labels, name]);
   local known(name) = kept('bot', name, told(name, 'bot'));
   // The profit of the day on which a bot died does not count for the next day: nobody knows that day's profit.

@@ -10,6 +10,12 @@ from stack.settings import Settings
 GOOD, POOR, STOPPED = 'a_b*c[d] "x"', "poor", "stopped"
 OK, ERRORS, LOGGED = 99.95, 0.05, 3  # of the good one, a scrape
 COUNT = 25  # scrapes
+# Figures of the good one that only dashboards keep while it is down.
+LAST_KNOWN = {
+    "sortino_ratio": 2.5, "calmar_ratio": 3.5, "profit_factor": 1.25, "expectancy": 12.5,
+    "last_trade_timestamp_seconds": 900.0, "position_duration_avg_seconds": 60.0, "pending_orders": 2.0,
+}  # fmt: skip
+MARKET = {"volatility_ratio": 0.02, "volume_24h": 1e6, "liquidity_score": 0.8, "price_change_ratio": 0.1}
 
 
 @dataclass(frozen=True)
@@ -49,7 +55,8 @@ def _good(settings: Settings) -> Iterator[Series]:
         pnl_window_end_timestamp_seconds__day=1e6, loss_limit_used_ratio__daily=0.4,
         loss_limit_acts_at_ratio__daily=0.8, position_unprotected__BTC=0.0,
         position_liquidation_distance_ratio__BTC=0.4, position_margin_ratio__BTC=0.1,
-        loss_limit_known_timestamp_seconds__daily=1.0,
+        loss_limit_known_timestamp_seconds__daily=1.0, symbol_pnl__BTC=500.0, **LAST_KNOWN,
+        **{f"market_{name}__BTC": value for name, value in MARKET.items()},
     )  # fmt: skip
     scrape = settings.collection.trading.interval
     yield _of(about, "last_activity_timestamp_seconds", rising(scrape, COUNT))
@@ -92,6 +99,8 @@ def _series(about: Mapping[str, str], **values: float) -> Iterator[Series]:
         "loss_limit_acts_at_ratio": "limit",
         "loss_limit_known_timestamp_seconds": "limit",
         "state": "state",
+        "symbol_pnl": "symbol",
+        **{f"market_{name}": "symbol" for name in MARKET},
         "position_unprotected": "symbol",
         "position_liquidation_distance_ratio": "symbol",
         "position_margin_ratio": "symbol",
@@ -155,6 +164,7 @@ def _signals(settings: Settings) -> Iterator[Recorded]:
     yield _bots("bot:trading_bot_active_positions:known", {GOOD: 3})
     yield _bots("bot:trading_bot_trades:known", {GOOD: 40, POOR: 3})
     yield _bots("bot:trading_bot_answered_timestamp_seconds:known", {GOOD: 1000})
+    yield from _last_known()
     made = {"day": {GOOD: 100.0}, "week": {GOOD: 400.0}, "month": {GOOD: 450.0}}
     yield _each("bot_window:trading_bot_pnl:known", "window", made)
     for name, of_day in (("all", 90.0), ("window_end_timestamp_seconds", 1e6)):
@@ -178,6 +188,30 @@ def _signals(settings: Settings) -> Iterator[Recorded]:
     network = {"source": "network"}
     failed = (({"endpoint": "kraken"} | network, 0.0), ({"endpoint": "binance"} | network, 1.0))
     yield Recorded("endpoint_source:trading_bot_errors:ratio", failed)
+
+
+def _last_known() -> Iterator[Recorded]:
+    good = LAST_KNOWN | {"recovery_factor": 1.5, "trades_per_day": 12.0}
+    told = {name: {GOOD: value} for name, value in good.items()} | {
+        "win_rate": {GOOD: 0.75, POOR: 1 / 3},
+        "sharpe_ratio": {GOOD: 1.5, POOR: -1.0},
+        "trades_per_hour": {GOOD: 0.5},
+    }
+    for name, by_bot in told.items():
+        yield _bots(f"bot:trading_bot_{name}:known", by_bot)
+    of_symbols = {f"market_{name}": value for name, value in MARKET.items()} | {"symbol_pnl": 500.0}
+    change = of_symbols.pop("market_price_change_ratio")
+    for name, value in of_symbols.items():
+        yield _bots(f"bot_symbol:trading_bot_{name}:known", {GOOD: value}, symbol="BTC")
+    moved = "bot_symbol_window:trading_bot_market_price_change_ratio:known"
+    yield _bots(moved, {GOOD: change}, symbol="BTC")
+    trades = {GOOD: {"won": 30.0, "lost": 10.0}, POOR: {"won": 1.0, "lost": 2.0}}
+    samples = [
+        ({"bot": bot, "symbol": "BTC", "side": "long", "outcome": outcome}, count)
+        for bot, counts in trades.items()
+        for outcome, count in counts.items()
+    ]
+    yield Recorded("bot_symbol_side_outcome:trading_bot_trades_total:known", tuple(samples))
 
 
 def _health() -> Iterator[Recorded]:

@@ -21,6 +21,10 @@ SCRAPED = {
     'trading_bot_active_positions{bot="b",symbol="X"}': "1x9 stale _x8 0x9",
     'trading_bot_active_positions{bot="b",symbol="Y"}': "2x4 stale _x13 _x9",
     'trading_bot_trades_total{bot="b",symbol="X",side="long",outcome="won"}': "7x9 stale _x8 8x9",
+    'trading_bot_win_rate{bot="b"}': "0.6x9 stale _x8 0.5x9",
+    'trading_bot_symbol_pnl{bot="b",symbol="X"}': "-4x9 stale _x8 -14x9",
+    'trading_bot_market_volatility_ratio{bot="b",symbol="X"}': "0.02x9 stale _x8 0.03x9",
+    'trading_bot_market_price_change_ratio{bot="b",symbol="X",window="24h"}': "0.1x9 stale _x8 -0.1x9",
     'nightdesk_exporter_last_success_timestamp_seconds{bot="b",source="http"}': "0+60x9 540x9 1200+60x9",
 }
 EXPECTED: dict[str, tuple[float | None, ...]] = {
@@ -33,6 +37,11 @@ EXPECTED: dict[str, tuple[float | None, ...]] = {
     'sum(bot_window:trading_bot_pnl:known{window="week"})': (-3, -3, -3, -13),
     "sum(fleet:trading_bot_active_positions:sum)": (1, 1, 1, 0),
     "sum(fleet:trading_bot_trades:sum)": (7, 7, 7, 8),
+    "sum(bot:trading_bot_win_rate:known)": (0.6, 0.6, 0.6, 0.5),
+    'sum(bot_symbol_side_outcome:trading_bot_trades_total:known{side="long"})': (7, 7, 7, 8),
+    'sum(bot_symbol:trading_bot_symbol_pnl:known{symbol="X"})': (-4, -4, -4, -14),
+    "sum(bot_symbol:trading_bot_market_volatility_ratio:known)": (0.02, 0.02, 0.02, 0.03),
+    "sum(bot_symbol_window:trading_bot_market_price_change_ratio:known)": (0.1, 0.1, 0.1, -0.1),
     "sum(bot:trading_bot_answered_timestamp_seconds:known)": (480, 540, 540, 1680),
 }
 LOOKED_AT = (8, 13, 17, 28)  # minutes
