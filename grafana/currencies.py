@@ -66,7 +66,7 @@ class Currencies(Palette):
             "unit": self.money_unit(),
             "decimals": self.settings.dashboards.decimals.money,
             "overrides": [
-                override(f"/^(worst: )?{re.escape(name)}( |$)/", "byRegexp", unit=unit)
+                override(f"/^(worst: )?{re.escape(name)}([ ,]|$)/", "byRegexp", unit=unit)
                 for name, unit in others.items()
                 if unit != self.money_unit()
             ],

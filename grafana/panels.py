@@ -1,5 +1,6 @@
 """Makes the panels of every dashboard, with the colours, sizes and decimals of the settings."""
 
+import re
 from collections.abc import Mapping, Sequence
 from string import ascii_uppercase
 from typing import Literal
@@ -174,7 +175,10 @@ class PanelFactory(Outline):
         colours: Mapping[str, str] | None = None,
         size: Size = "large",
     ) -> Kind:
-        """Return the shares of a whole; `colours` by name, else the settings' colours in turn."""
+        """Return the shares of a whole; `colours` by name, else the settings' colours in turn.
+
+        A share of nothing is not drawn: a whole of nothing shows `empty`. A name may end with how old it is.
+        """
         pie = self.colours.pie
         fixed = colours or {query.legend: pie[at % len(pie)] for at, query in enumerate(queries)}
         legend: Json = {"displayMode": "list", "placement": "bottom", "showLegend": True}
@@ -184,13 +188,19 @@ class PanelFactory(Outline):
             "legend": legend | {"values": ["value", "percent"]},
             "tooltip": {"mode": "single", "sort": "none"},
         }
+        queries = [Query(f"({query.expr}) > 0", query.legend) for query in queries]
         common = self.shown(queries, options, unit=unit, decimals=0, empty=empty)
         common["defaults"] |= {"color": {"mode": "palette-classic"}}
         return Kind(
             kind="piechart",
             **self.common(title, words, queries, size),
             **common,
-            overrides=[painted(name, colour) for name, colour in fixed.items()],
+            overrides=[
+                override(
+                    f"/^{re.escape(name)}(:|$)/", "byRegexp", color={"mode": "fixed", "fixedColor": colour}
+                )
+                for name, colour in fixed.items()
+            ],
         )
 
     def heat(

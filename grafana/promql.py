@@ -112,6 +112,16 @@ def known_money(metric: str, window: str | None = None) -> str:
     return f"({level}:trading_bot_{metric}:known{{{where}}} or on (bot) {told})"
 
 
+def last_known(metric: str, *labels: str, where: Sequence[str] = (), bots: str = BOT) -> str:
+    """Return a metric by bot and labels; of a bot that does not answer, what was last known."""
+    by, level, matchers = ", ".join(("bot", *labels)), "_".join(("bot", *labels)), ",".join((bots, *where))
+    told, kept = (
+        f"max by ({by}) ({name}{{{matchers}}})"
+        for name in (f"trading_bot_{metric}", f"{level}:trading_bot_{metric}:known")
+    )
+    return f"({told} or on (bot) {kept})"
+
+
 def left_behind(of_bots: str) -> str:
     """Return for how many bots that do not answer a figure is known; no series if all answer."""
     return f"count({of_bots} unless on (bot) {each('up')} == 1)"

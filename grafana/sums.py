@@ -1,7 +1,37 @@
 """Sums over bots whose names say which bots are missing."""
 
 from grafana.panel_fields import Query
-from grafana.promql import counted_beside, left_behind
+from grafana.promql import counted_beside, each, left_behind
+
+_LAST_KNOWN = "%s: {{down}} of {{of}} last known"
+ANSWERS = f"on (bot) {each('up')} == 1"
+
+
+def by_age(query: Query) -> list[Query]:
+    """Return the series of bots that answer, and those of others, whose name calls them last known."""
+    return [
+        Query(f"({query.expr}) and {ANSWERS}", query.legend),
+        Query(f"({query.expr}) unless {ANSWERS}", f"{query.legend}, last known"),
+    ]
+
+
+def by_symbol_and_age(of_bots: str, most: int) -> list[Query]:
+    """Return the largest sums over bots by symbol; the name says where a part of the sum is last known."""
+    sums, old = f"topk({most}, sum by (symbol) ({of_bots}))", f"{of_bots} unless {ANSWERS}"
+    return [
+        Query(f"{sums} unless on (symbol) ({old})", "{{symbol}}"),
+        Query(f"{sums} and on (symbol) ({old})", "{{symbol}}, in part last known"),
+    ]
+
+
+def share(part: str, whole: str, name: str) -> list[Query]:
+    """Return a part of a whole, both sums over bots; the name says of how many bots it is last known."""
+    down = left_behind(whole)
+    both = f"sum({part}) / sum({whole})"
+    return [
+        Query(f"{both} unless on () {down}", name),
+        Query(counted_beside(f"({both})", down=down, of=f"count({whole})"), _LAST_KNOWN % name),
+    ]
 
 
 def summed(of_bots: str, name: str, every: str | None = None) -> list[Query]:
@@ -14,7 +44,7 @@ def summed(of_bots: str, name: str, every: str | None = None) -> list[Query]:
         f"sum({of_bots}) unless on () {down}",
         counted_beside(f"sum({of_bots})", down=down, of=f"count({of_bots})"),
     )
-    last_known = f"{name}: {{{{down}}}} of {{{{of}}}} last known"
+    last_known = _LAST_KNOWN % name
     if every is None:
         return [Query(fresh, name), Query(kept, last_known)]
     lacking = f"count({every} unless on (bot) {of_bots})"

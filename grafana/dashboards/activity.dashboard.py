@@ -5,7 +5,8 @@ from grafana.grafanalib_extensions import Dashboard, Kind, Panel, Stat, Step
 from grafana.grid import Row
 from grafana.panel_fields import COUNT, NUMBER, SECONDS, Pace, Query, painted
 from grafana.panels import PanelFactory
-from grafana.promql import OUTCOME, SIDE, SYMBOL, by_hour, each, traded
+from grafana.promql import OUTCOME, SIDE, SYMBOL, by_hour, each, known, last_known, traded
+from grafana.sums import by_age, by_symbol_and_age, share, summed
 
 UID = "trading-bot-activity"
 CHOSEN = (SYMBOL, SIDE, OUTCOME)
@@ -25,26 +26,32 @@ def dashboard(factory: PanelFactory) -> Dashboard:
     return frame(factory, UID, "Trading activity", purpose, pace, panels)
 
 
+def _counted(*where: str) -> str:
+    """Return the number of closed trades of each bot."""
+    return f"sum by (bot) ({last_known('trades_total', *LABELS, where=(*CHOSEN, *where))})"
+
+
 def _now(factory: PanelFactory) -> list[Stat]:
-    chosen = each("trades_total", *LABELS, where=CHOSEN)
-    won = each("trades_total", *LABELS, where=(*CHOSEN, 'outcome="won"'))
+    chosen, won = _counted(), _counted('outcome="won"')
     return [
         factory.stat(
             "Trades",
             "Of all chosen bots.",
-            [Query(f"sum({chosen})", "closed")],
+            summed(chosen, "closed"),
             empty="no trade closed",
+            text="value_and_name",
         ),
         factory.stat(
             "Last 24 hours",
             "Of all chosen bots, whatever the symbol.",
-            [Query(f"sum({each('trades_per_day')})", "closed")],
+            summed(last_known("trades_per_day"), "closed"),
             empty="no trade closed",
+            text="value_and_name",
         ),
         factory.stat(
             "Trades per hour",
             "Of several bots the lowest; orange below the alert's limit.",
-            [factory.worst(each("trades_per_hour"), "lowest")],
+            by_age(factory.worst(last_known("trades_per_hour"), "lowest")),
             unit=NUMBER,
             decimals=1,
             empty="no trade closed",
@@ -54,7 +61,7 @@ def _now(factory: PanelFactory) -> list[Stat]:
         factory.stat(
             "Last trade",
             "Time since then; the longest of several bots.",
-            [factory.worst(f"time() - {each('last_trade_timestamp_seconds')}", "highest")],
+            by_age(factory.worst(f"time() - {last_known('last_trade_timestamp_seconds')}", "highest")),
             unit=SECONDS,
             decimals=0,
             empty="no trade closed",
@@ -63,9 +70,10 @@ def _now(factory: PanelFactory) -> list[Stat]:
         factory.stat(
             "Won",
             "Of the chosen trades.",
-            [Query(f"sum({won}) / sum({chosen})", "won")],
+            share(won, chosen, "won"),
             **factory.ratio,
             empty="none",
+            text="value_and_name",
         ),
     ]
 
@@ -75,20 +83,22 @@ def _places(factory: PanelFactory) -> list[Stat]:
     return [
         factory.stat(
             "Active positions",
-            every,
-            [Query(f"sum({each('active_positions', 'symbol', where=(SYMBOL,))})", "open")],
+            f"{every[:-1]}, whatever the symbol.",
+            summed(known("active_positions"), "open"),
             empty="none known",
+            text="value_and_name",
         ),
         factory.stat(
             "Pending orders",
             every,
-            [Query(f"sum({each('pending_orders')})", "waiting")],
+            summed(last_known("pending_orders"), "waiting"),
             empty="none known",
+            text="value_and_name",
         ),
         factory.stat(
             "Holding time",
             "Of several bots the longest.",
-            [factory.worst(each("position_duration_avg_seconds"), "highest", word="longest")],
+            by_age(factory.worst(last_known("position_duration_avg_seconds"), "highest", word="longest")),
             unit=SECONDS,
             empty="no trade closed",
             text="value_and_name",
@@ -128,27 +138,20 @@ def _trades(factory: PanelFactory) -> list[Panel]:
 
 
 def _shares(factory: PanelFactory) -> list[Panel]:
-    sides = {
-        side: each("trades_total", *LABELS, where=(*CHOSEN, f'side="{side}"')) for side in ("long", "short")
-    }
+    sides = {"long": factory.colours.lines.default, "short": factory.colours.lines.accuracy}
     return [
         factory.pie(
             "Long and short",
             "Of all chosen bots.",
-            [Query(f"sum({trades})", side) for side, trades in sides.items()],
+            [query for side in sides for query in summed(_counted(f'side="{side}"'), side)],
             unit=COUNT,
             empty="no trade closed",
-            colours={"long": factory.colours.lines.default, "short": factory.colours.lines.accuracy},
+            colours=sides,
         ),
         factory.bars(
             "Trades by symbol",
             "Of all chosen bots; the eight that are traded most.",
-            [
-                Query(
-                    f"topk(8, sum by (symbol) ({each('trades_total', *LABELS, where=CHOSEN)}))",
-                    "{{symbol}}",
-                )
-            ],
+            by_symbol_and_age(last_known("trades_total", *LABELS, where=CHOSEN), 8),
             unit=COUNT,
             empty="no trade closed",
         ),

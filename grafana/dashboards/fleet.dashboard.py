@@ -7,7 +7,8 @@ from grafana.grid import Row
 from grafana.panel_fields import COUNT, NUMBER, RATIO, Query, named_values, override
 from grafana.panels import PanelFactory
 from grafana.pnl import pnl
-from grafana.promql import BOT, each, known, known_money
+from grafana.promql import BOT, each, known, known_money, last_known
+from grafana.sums import share
 from grafana.tables import Column, amount, table
 
 UID = "trading-bot-fleet"
@@ -25,8 +26,11 @@ def dashboard(factory: PanelFactory) -> Dashboard:
 
 
 def _together(factory: PanelFactory) -> list[Panel]:
-    trades = each("trades_total", "symbol", "side", "outcome")
-    won = each("trades_total", "symbol", "side", where=('outcome="won"',))
+    labels = ("symbol", "side", "outcome")
+    trades, won = (
+        f"sum by (bot) ({last_known('trades_total', *labels, where=where)})"
+        for where in ((), ('outcome="won"',))
+    )
     return [
         alive(factory),
         pnl(factory, "small"),
@@ -40,10 +44,11 @@ def _together(factory: PanelFactory) -> list[Panel]:
         factory.stat(
             "Win rate",
             "Of all trades of all chosen bots.",
-            [Query(f"sum({won}) / sum({trades})", "won")],
+            share(won, trades, "won"),
             **factory.ratio,
             empty="no trade closed",
             steps=factory.at_least(factory.settings.thresholds.warning.win_rate),
+            text="value_and_name",
         ),
         factory.stat(
             "Healthy",
@@ -82,7 +87,12 @@ def _money_columns(factory: PanelFactory) -> list[Column]:
         ),
         Column("Risk used", each("risk_utilization_ratio"), RATIO, decimals, factory.scale("risk"), top=1),
         Column(
-            "Win rate", each("win_rate"), RATIO, decimals, factory.at_least(limits.warning.win_rate), top=1
+            "Win rate",
+            last_known("win_rate"),
+            RATIO,
+            decimals,
+            factory.at_least(limits.warning.win_rate),
+            top=1,
         ),
         amount(factory, "P&L", f"max by (bot) {known_money('profit_loss')}"),
     ]
@@ -92,7 +102,7 @@ def _machine_columns(factory: PanelFactory) -> list[Column]:
     decimals = factory.settings.dashboards.decimals.ratio
     usage = {title: each(f"{name}_usage_ratio") for title, name in (("CPU", "cpu"), ("Memory", "memory"))}
     return [
-        Column("Trades/h", each("trades_per_hour"), NUMBER, 1),
+        Column("Trades/h", last_known("trades_per_hour"), NUMBER, 1),
         Column(
             "Error rate",
             each("error_rate"),
@@ -116,7 +126,7 @@ def _machine_columns(factory: PanelFactory) -> list[Column]:
 def _bots(factory: PanelFactory) -> Table:
     words = (
         "Each chosen bot, those that do not answer first, then by drawdown; any column sorts. "
-        "P&L and drawdown of a bot that is down are the last known. An empty cell is not known."
+        "Money, drawdown and trades of a bot that is down are the last known. An empty cell is not known."
     )
     alone = {"title": "This bot alone", "url": "/d/trading-bot?var-bot=${__value.raw}&${__url_time_range}"}
     return table(

@@ -6,9 +6,10 @@ from typing import Any
 from grafana.frame import frame
 from grafana.grafanalib_extensions import Dashboard, Json, Panel, StateTimeline, Step
 from grafana.grid import Row
-from grafana.panel_fields import COUNT, NUMBER, RATIO, Query, named_values
+from grafana.panel_fields import COUNT, NEUTRAL, NUMBER, RATIO, Query, named_values
 from grafana.panels import PanelFactory
-from grafana.promql import SYMBOL, coded, each
+from grafana.promql import BOT, SYMBOL, coded, each, last_known
+from grafana.sums import ANSWERS, by_age
 from grafana.tables import Column, table
 
 UID = "trading-bot-market"
@@ -32,14 +33,21 @@ def _of(metric: str, *matchers: str) -> str:
     return each(f"market_{metric}", "symbol", where=(SYMBOL, *matchers))
 
 
+def _last(metric: str, *, bots: str = BOT) -> str:
+    return last_known(f"market_{metric}", "symbol", where=(SYMBOL,), bots=bots)
+
+
 def _now(factory: PanelFactory) -> list[Panel]:
     calm = factory.at_most(factory.settings.thresholds.warning.volatility)
-    change = _of("price_change_ratio", 'window="24h"')
+    moved = last_known("market_price_change_ratio", "symbol", "window", where=(SYMBOL, 'window="24h"'))
+    change = f"max by (bot, symbol) {moved}"
+    most = f"(topk(4, {change}) or bottomk(4, {change}))"
+    age = named_values({"0": ("now", NEUTRAL), "1": ("last known", NEUTRAL)})
     return [
         factory.bars(
             "Volatility",
             "The eight most volatile; orange from the alert's limit.",
-            [Query(f"topk(8, {_of('volatility_ratio')})", factory.who("{{symbol}}"))],
+            by_age(Query(f"topk(8, {_last('volatility_ratio')})", factory.who("{{symbol}}"))),
             **factory.ratio,
             empty=NONE,
             steps=calm,
@@ -53,11 +61,14 @@ def _now(factory: PanelFactory) -> list[Panel]:
             [
                 Column(
                     "Change",
-                    f"topk(4, {change}) or bottomk(4, {change})",
+                    most,
                     RATIO,
                     factory.settings.dashboards.decimals.ratio,
                     [Step(factory.text(factory.colours.lines.accuracy)), Step(factory.calm, 0)],
-                )
+                ),
+                Column(
+                    "As of", f"0 * ({most} and {ANSWERS}) or 1 + 0 * ({most} unless {ANSWERS})", mapping=age
+                ),
             ],
             empty=NONE,
             first="Change",
@@ -67,7 +78,7 @@ def _now(factory: PanelFactory) -> list[Panel]:
         factory.bars(
             "Liquidity",
             "The eight least liquid.",
-            [Query(f"bottomk(8, {_of('liquidity_score')})", factory.who("{{symbol}}"))],
+            by_age(Query(f"bottomk(8, {_last('liquidity_score')})", factory.who("{{symbol}}"))),
             **factory.ratio,
             empty=NONE,
             top=1,
@@ -81,12 +92,7 @@ def _volumes(factory: PanelFactory) -> list[Panel]:
         factory.bars(
             "Volume of 24 hours" if len(currencies) < 2 else f"Volume of 24 hours, {currency}",
             "The eight largest.",
-            [
-                Query(
-                    f"topk(8, max by (bot, symbol) (trading_bot_market_volume_24h{{{matchers},{SYMBOL}}}))",
-                    factory.who("{{symbol}}"),
-                )
-            ],
+            by_age(Query(f"topk(8, {_last('volume_24h', bots=matchers)})", factory.who("{{symbol}}"))),
             unit=COUNT,
             decimals=0,
             empty=NONE,

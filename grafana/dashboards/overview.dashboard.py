@@ -10,7 +10,8 @@ from grafana.grid import Row
 from grafana.panel_fields import COUNT, NUMBER, RATIO, SECONDS, Query, named_values, override, painted
 from grafana.panels import PanelFactory
 from grafana.pnl import pnl, pnl_today
-from grafana.promql import BOT, each, known, known_money
+from grafana.promql import BOT, each, known, known_money, last_known
+from grafana.sums import by_age, summed
 from grafana.tables import Column, amount, table
 
 UID = "trading-bot"
@@ -75,7 +76,7 @@ def _made(factory: PanelFactory) -> list[Stat]:
         factory.stat(
             "Win rate",
             "Of several bots the lowest.",
-            [factory.worst(each("win_rate"), "lowest")],
+            by_age(factory.worst(last_known("win_rate"), "lowest")),
             **factory.ratio,
             empty="no trade closed",
             steps=factory.at_least(factory.settings.thresholds.warning.win_rate),
@@ -84,9 +85,10 @@ def _made(factory: PanelFactory) -> list[Stat]:
         ),
         factory.stat(
             "Total trades",
-            "Closed trades of all chosen bots; of those that are down as last known.",
-            [Query(f"sum({known('trades')})", "closed")],
+            "Closed trades of all chosen bots.",
+            summed(known("trades"), "closed"),
             empty="no trade closed",
+            text="value_and_name",
             size="medium",
         ),
     ]
@@ -150,14 +152,15 @@ def _figures(factory: PanelFactory) -> list[Stat]:
     return [
         factory.stat(
             "Active positions",
-            "Of all chosen bots; of those that are down as last known.",
-            [Query(f"sum({known('active_positions')})", "open")],
+            "Of all chosen bots.",
+            summed(known("active_positions"), "open"),
             empty="none known",
+            text="value_and_name",
         ),
         factory.stat(
             "Sharpe ratio",
             "Whole days only: today does not count yet. Of several bots the lowest.",
-            [factory.worst(each("sharpe_ratio"), "lowest")],
+            by_age(factory.worst(last_known("sharpe_ratio"), "lowest")),
             unit=NUMBER,
             decimals=2,
             empty="too few days",
@@ -229,7 +232,7 @@ def _each_bot(factory: PanelFactory) -> Table:
         Column("Trades", known("trades"), COUNT),
         Column(
             "Win rate",
-            each("win_rate"),
+            last_known("win_rate"),
             RATIO,
             shown.decimals.ratio,
             factory.at_least(limits.warning.win_rate),
@@ -245,7 +248,7 @@ def _each_bot(factory: PanelFactory) -> Table:
     ]
     words = (
         "Each chosen bot, those that do not answer first, then by drawdown; their drawdown, P&L, "
-        "positions and trades are the last known. An empty cell is not known."
+        "positions, trades and win rate are the last known. An empty cell is not known."
     )
     alone = {"title": "This bot alone", "url": f"/d/{UID}?var-bot=${{__value.raw}}&${{__url_time_range}}"}
     first = {"State": False, "Drawdown": True}

@@ -6,7 +6,8 @@ from grafana.grid import Row
 from grafana.panel_fields import COUNT, NUMBER, RATIO, Pace, Query, named_values
 from grafana.panels import PanelFactory
 from grafana.pnl import pnl
-from grafana.promql import each, known_money, traded
+from grafana.promql import each, known_money, last_known, traded
+from grafana.sums import ANSWERS, by_age, summed
 from grafana.tables import Column, amount, table
 
 UID = "trading-bot-performance"
@@ -54,7 +55,7 @@ def _ratios(factory: PanelFactory) -> tuple[list[Stat], list[Stat]]:
     first = factory.stat(
         "Win rate",
         "Of several bots the lowest; green from the benchmark.",
-        [factory.worst(each("win_rate"), "lowest")],
+        by_age(factory.worst(last_known("win_rate"), "lowest")),
         **factory.ratio,
         empty="no trade closed",
         steps=factory.at_least(benchmarks.min_win_rate),
@@ -71,7 +72,7 @@ def _ratios(factory: PanelFactory) -> tuple[list[Stat], list[Stat]]:
         factory.stat(
             title,
             "Of several bots the lowest.",
-            [factory.worst(each(metric), "lowest")],
+            by_age(factory.worst(last_known(metric), "lowest")),
             unit=NUMBER,
             decimals=2,
             empty=empty,
@@ -88,8 +89,9 @@ def _expectancy(factory: PanelFactory) -> Stat:
         "Expectancy",
         "Mean profit of a closed trade. Of several bots the lowest.",
         [
-            factory.worst(f"max by (bot) (trading_bot_expectancy{{{matchers}}})", "lowest")
+            query
             for matchers in factory.currencies().values()
+            for query in by_age(factory.worst(last_known("expectancy", bots=matchers), "lowest"))
         ],
         **factory.money_of_bots(),
         empty="no trade closed",
@@ -130,13 +132,16 @@ def _over_time(factory: PanelFactory) -> list[Panel]:
 
 
 def _by_symbol(factory: PanelFactory) -> Table:
-    made = "sum by (symbol) (max by (bot, symbol) (trading_bot_symbol_pnl{%s}))"
+    of_bots = last_known("symbol_pnl", "symbol", bots="%s")
+    made = f"sum by (symbol) ({of_bots})"
+    most = f"(topk(4, {made}) or bottomk(4, {made}))"
+    old = factory.in_currencies(f"count by (symbol) ({of_bots} unless {ANSWERS}) and on (symbol) {most}")
     return table(
         factory,
         "Closed P&L by symbol",
         "Of all chosen bots: the four that made most and the four that made least; the worst first.",
         {"symbol": "Symbol"} | factory.by_currency,
-        [amount(factory, "Closed P&L", f"topk(4, {made}) or bottomk(4, {made})", factory.earned)],
+        [amount(factory, "Closed P&L", most, factory.earned), Column("Bots last known", old, COUNT)],
         empty="no trade closed",
         first="Closed P&L",
         falling=False,
@@ -146,14 +151,18 @@ def _by_symbol(factory: PanelFactory) -> Table:
 
 def _won_and_lost(factory: PanelFactory) -> Kind:
     colours = factory.colours
-    trades = f"sum by (outcome) ({each('trades_total', 'symbol', 'side', 'outcome')})"
+    outcomes = {"won": colours.won, "lost": colours.lost, "even": factory.calm}
+    trades = {
+        outcome: last_known("trades_total", "symbol", "side", "outcome", where=(f'outcome="{outcome}"',))
+        for outcome in outcomes
+    }
     return factory.pie(
         "Won and lost",
         "Of all chosen bots.",
-        [Query(trades, "{{outcome}}")],
+        [query for name, of in trades.items() for query in summed(f"sum by (bot) ({of})", name)],
         unit=COUNT,
         empty="no trade closed",
-        colours={"won": colours.won, "lost": colours.lost, "even": factory.calm},
+        colours=outcomes,
     )
 
 

@@ -126,8 +126,11 @@ def test_the_deepest_drawdown_and_the_silent_bot_are_named(shown: dict[str, list
 
 
 def test_counts_keep_what_a_bot_that_is_down_had(shown: dict[str, list[Reading]]) -> None:
-    assert shown["overview: Total trades"][0].only() == sum(bot.trades for bot in BOTS.values())
-    assert shown["overview: Active positions"][0].only() == sum(bot.positions for bot in BOTS.values())
+    for title, figure in (("Total trades", "trades"), ("Active positions", "positions")):
+        fresh, known = shown[f"overview: {title}"]
+        assert fresh.values == {}
+        assert known.only() == sum(getattr(bot, figure) for bot in BOTS.values())
+        assert (known.by("down").keys(), known.by("of").keys()) == ({"1"}, {"4"})
 
 
 @pytest.mark.parametrize(

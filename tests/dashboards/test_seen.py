@@ -73,6 +73,14 @@ def test_a_bar_stands_for_what_lies_between_zero_and_its_value(boards: dict[str,
     assert [one["title"] for one in bars if one["fieldConfig"]["defaults"].get("min") != 0] == []
 
 
+def test_a_pie_of_nothing_says_so(boards: dict[str, Board]) -> None:
+    pies = list(of_kind(boards, "piechart"))
+    assert len(pies) >= 4
+    for panel in pies:
+        assert all(target["expr"].endswith(" > 0") for target in panel["targets"]), panel["title"]
+        assert panel["fieldConfig"]["defaults"]["noValue"], panel["title"]
+
+
 def test_a_bot_has_one_colour_on_all_charts(boards: dict[str, Board]) -> None:
     of_bots = [
         panel
@@ -105,7 +113,7 @@ def test_a_tile_of_one_of_several_bots_says_that_it_is_the_worst(
     boards: dict[str, Board], tmp_path: Path
 ) -> None:
     def names(shown: dict[str, Board]) -> list[str]:
-        picked = r"(topk|bottomk)\(1, "
+        picked = r"\(?(topk|bottomk)\(1, "
         return [
             target["legendFormat"]
             for panel in of_kind(shown, "stat")
@@ -132,7 +140,7 @@ def test_the_worst_money_is_in_the_currency_of_its_bot(boards: dict[str, Board])
     assert len(units) == 1
     ((pattern, unit),) = units.items()
     assert unit != panel["fieldConfig"]["defaults"]["unit"]
-    bot = re.sub(r"\\(.)", r"\1", pattern.removeprefix("/^(worst: )?").removesuffix("( |$)/"))
+    bot = re.sub(r"\\(.)", r"\1", pattern.removeprefix("/^(worst: )?").removesuffix("([ ,]|$)/"))
     assert re.match(pattern.strip("/"), panel["targets"][0]["legendFormat"].replace("{{bot}}", bot))
 
 

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -16,7 +16,7 @@ import yaml
 from stack.render import render
 from stack.settings import Settings, load
 from tests.conftest import binary, eventually, free_port
-from tests.dashboards.reading import Reading, View, ask, every, read
+from tests.dashboards.reading import Reading, View, ask, every, panels, read
 
 ROOT = Path(__file__).parents[2]
 SPEED = 20  # a scrape of the trading group every three seconds
@@ -29,7 +29,11 @@ class Account:
     """A bot's last answer: its state and all its closed trades."""
 
     state: Mapping[str, Any]
-    profits: Sequence[float]
+    trades: Sequence[Mapping[str, Any]]
+
+    @property
+    def profits(self) -> list[float]:
+        return [trade["profit"] for trade in self.trades]
 
     @property
     def won(self) -> list[float]:
@@ -58,6 +62,11 @@ class Incident:
     accounts: Mapping[str, Account]
     shown: Callable[[str, str], Mapping[str, Sequence[Reading]]]
 
+    def legend(self, board: str, title: str, ref: str) -> str:
+        """Return the name of a query's series, as the panel has it."""
+        (panel,) = (one for one in panels(every(self.settings)[board]) if one["title"] == title)
+        return next(str(one["legendFormat"]) for one in panel["targets"] if one["refId"] == ref)
+
     def of(self, currency: str) -> list[Account]:
         return [one for one in self.accounts.values() if one.state["currency"] == currency]
 
@@ -74,13 +83,13 @@ def _account(settings: Settings, bot: str) -> Account:
     """Make a bot stop trading, and return its answer."""
     _call(settings, bot, "POST", "control/pause")
     _call(settings, bot, "POST", "control/close_positions", {"scope": "all"})
-    state, profits, more = _call(settings, bot, "GET", "state"), list[float](), True
+    state, trades, more = _call(settings, bot, "GET", "state"), list[Mapping[str, Any]](), True
     while more:
-        page = _call(settings, bot, "GET", f"trades?since_id={len(profits)}")
-        profits += [trade["profit"] for trade in page["trades"]]
+        page = _call(settings, bot, "GET", f"trades?since_id={len(trades)}")
+        trades += page["trades"]
         more = page["more"]
-    assert state["trades_closed"] == len(profits)
-    return Account(state, profits)
+    assert state["trades_closed"] == len(trades)
+    return Account(state, trades)
 
 
 @pytest.fixture(scope="module")
@@ -138,6 +147,8 @@ def _play(settings: Settings) -> Incident:
     trades = {name: len(one.profits) for name, one in accounts.items()}
     eventually(lambda: known("bot:trading_bot_equity:known") == worth, within=90, what="equity as it is now")
     eventually(lambda: known("bot:trading_bot_trades:known") == trades, within=90, what="all trades")
+    counted = "sum by (bot) (bot_symbol_side_outcome:trading_bot_trades_total:known)"
+    eventually(lambda: known(counted) == trades, within=90, what="all trades by symbol, side and outcome")
     for fault in ("stay_down", "crash"):
         _call(settings, DOWN, "POST", f"faults/{fault}")
     eventually(lambda: known("trading_bot_up == 0").keys() == {DOWN}, within=90, what="that one is down")
@@ -180,6 +191,65 @@ def test_tiles_of_all_bots_are_the_sums_of_what_the_bots_said(incident: Incident
     for panel in looked_at:
         told = _numbers(shown[panel])
         assert told == pytest.approx(sorted(table[panel]), abs=1e-6), panel
+
+
+def _summed(trades: Iterable[tuple[str, float]]) -> dict[str, float]:
+    sums: dict[str, float] = {}
+    for key, value in trades:
+        sums[key] = sums.get(key, 0) + value
+    return sums
+
+
+def test_trades_and_profits_by_symbol_side_and_outcome_have_the_bot_that_is_down(incident: Incident) -> None:
+    activity, performance = (incident.shown(board, ALL) for board in ("activity", "performance"))
+    trades = [trade for one in incident.accounts.values() for trade in one.trades]
+    won = sum(trade["profit"] > 0 for trade in trades)
+    assert _numbers(activity["Trades"]) == [len(trades)]
+    assert _numbers(activity["Won"]) == [pytest.approx(won / len(trades))]
+    sides = _summed((trade["side"], 1) for trade in trades)
+    assert _numbers(activity["Long and short"]) == sorted(sides.values())
+    lost = sum(trade["profit"] < 0 for trade in trades)
+    assert set(_numbers(performance["Won and lost"])) == {won, lost, len(trades) - won - lost} - {0}
+    symbols = _summed((trade["symbol"], 1) for trade in trades)
+    assert _by_symbol(activity["Trades by symbol"]) == dict(
+        sorted(symbols.items(), key=lambda each: -each[1])[:8]
+    )
+    made = _summed((trade["symbol"], trade["profit"]) for trade in trades)
+    shown = performance["Closed P&L by symbol"][0].by("symbol")
+    assert shown.keys() <= made.keys()
+    assert len(shown) >= 8
+    assert shown == {symbol: pytest.approx(made[symbol], abs=1e-6) for symbol in shown}
+
+
+def test_figures_of_the_bot_that_is_down_are_its_last_and_are_called_so(incident: Incident) -> None:
+    one = incident.accounts[DOWN]
+    table = {
+        ("performance", "Win rate"): [len(one.won) / len(one.trades)],
+        ("performance", "Profit factor"): [sum(one.won) / one.lost],
+        ("performance", "Expectancy"): [sum(one.profits) / len(one.trades)],
+        ("activity", "Pending orders"): [one.state["pending_orders"]],
+    }
+    boards = {board: incident.shown(board, DOWN) for board in {board for board, _ in table}}
+    for (board, title), values in table.items():
+        readings = [one for one in boards[board][title] if one.values]
+        assert _numbers(readings) == pytest.approx(values), title
+        (name,) = (incident.legend(board, title, each.ref) for each in readings)
+        assert "last known" in name, title
+
+
+@pytest.mark.parametrize(
+    "title", ["Volatility", "Change over 24 hours", "Volume of 24 hours, USDT", "Liquidity"]
+)
+def test_the_market_of_the_bot_that_is_down_is_the_last_known(incident: Incident, title: str) -> None:
+    told = incident.accounts[DOWN].state["market"].keys()
+    readings = [one for one in incident.shown("market", DOWN)[title] if one.values]
+    assert told
+    assert readings
+    assert all(one.by("symbol").keys() <= told for one in readings)
+
+
+def _by_symbol(readings: Sequence[Reading]) -> dict[str, float]:
+    return {symbol: value for one in readings for symbol, value in one.by("symbol").items()}
 
 
 @pytest.mark.parametrize("bot", [FALLEN, ABROAD])
