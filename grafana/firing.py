@@ -9,6 +9,7 @@ from grafana.tables import Column, table
 FIRES = f'ALERTS{{alertstate="firing",{ALERTS}}}'
 # If rules are evaluated, the Watchdog fires; without it nobody knows what fires.
 _WATCHED = 'count(ALERTS{alertname=~".*Watchdog"})'
+NONE_FIRES = f"0 * {_WATCHED} unless on () count({FIRES})"
 ANY_BOT = 'bot=~"$bot|"'  # an alert about no bot is about all bots
 OPEN = f'max by (bot, severity, acknowledged_by) (nightdesk_incidents_open{{severity!="info",{ANY_BOT}%s}})'
 
@@ -52,7 +53,7 @@ def how_many(factory: PanelFactory) -> Stat:
         [
             Query(critical, "critical"),
             Query(others, "others"),
-            Query(f"0 * {_WATCHED} unless on () count({FIRES})", "none fires"),
+            Query(NONE_FIRES, "none fires"),
         ],
         empty="not known",
         overrides=[

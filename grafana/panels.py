@@ -11,6 +11,7 @@ from grafana.panel_defaults import Size as Size
 from grafana.panel_fields import (
     COUNT,
     NEUTRAL,
+    SECONDS,
     Pace,
     Query,
     money_axis,
@@ -25,7 +26,7 @@ from grafana.sums import summed
 
 MOST_LINES = 8  # the number of lines that eyes can tell apart on one chart
 # How many values a label can have; a label that is not here has no limit.
-_VALUES = {"outcome": 3, "side": 2, "severity": 4, "source": 3, "confidence": 2, "objective": 6}
+_VALUES = {"outcome": 3, "side": 2, "severity": 4, "source": 3, "percent": 2, "objective": 6}
 _BARS: Json = {"sizing": "manual", "minVizWidth": 8, "minVizHeight": 16, "maxVizHeight": 48}  # pixels
 _REDUCED: Json = {"calcs": ["lastNotNull"], "fields": "", "values": False}
 
@@ -261,6 +262,12 @@ class PanelFactory(Outline):
         del decimals
         bounds = [step.value for step in limits if step.value is not None]
         scale = {"axisSoftMin": min(0, *bounds) * 1.1, "axisSoftMax": max(0, *bounds) * 1.1} if bounds else {}
+        if unit == SECONDS:
+            scale.setdefault(
+                "axisSoftMin", 0.0
+            )  # else labels repeat: Grafana gives hours two decimals at most
+        if unit == COUNT:  # a legend has three decimals of it
+            queries = [Query(f"round({query.expr})", query.legend) for query in queries]
         defaults: Json = {"noValue": empty, "custom": scale} | ({"min": 0} if columns else {})
         if self.alone and not many:
             fixed = colour or (self.colours.bars if columns else self.colours.lines.default)

@@ -80,6 +80,11 @@ def quantile(share: float, metric: str, *labels: str, over: str = RATE) -> str:
     return f"histogram_quantile({share:g}, {rate(f'{metric}_bucket', *labels, 'le', over=over)}) >= 0"
 
 
+def in_percent(expr: str) -> str:
+    """Return series of a `confidence` with it as people write it: the label `percent` is 95% for 0.95."""
+    return f'label_replace({expr}, "percent", "$1%", "confidence", "0[.](..)")'
+
+
 def coded(metric: str, label: str, values: Sequence[str], *labels: str, where: Sequence[str] = ()) -> str:
     """Return the index in `values` of the value that `label` has, from 0; -1 for another value."""
 

@@ -61,7 +61,11 @@ def _now(factory: PanelFactory) -> list[Stat]:
         factory.stat(
             "Last trade",
             "Time since then; the longest of several bots.",
-            by_age(factory.worst(f"time() - {last_known('last_trade_timestamp_seconds')}", "highest")),
+            by_age(
+                factory.worst(
+                    f"time() - {last_known('last_trade_timestamp_seconds')}", "highest", word="oldest"
+                )
+            ),
             unit=SECONDS,
             decimals=0,
             empty="no trade closed",
@@ -115,7 +119,7 @@ def _trades(factory: PanelFactory) -> list[Panel]:
         factory.lines(
             "Trades per hour by outcome",
             "Closed trades of each hour, of all chosen bots.",
-            [Query(f"round(sum by (outcome) ({hourly}))", "{{outcome}}")],
+            [Query(f"sum by (outcome) ({hourly})", "{{outcome}}")],
             unit=COUNT,
             empty="no trade closed",
             columns=True,
@@ -126,7 +130,7 @@ def _trades(factory: PanelFactory) -> list[Panel]:
         factory.lines(
             "Trades per day by side",
             "Closed trades of each day of UTC, today so far, of all chosen bots.",
-            [Query(f"round(sum by (side) ({daily}))", "{{side}}")],
+            [Query(f"sum by (side) ({daily})", "{{side}}")],
             unit=COUNT,
             empty="no trade closed",
             columns=True,

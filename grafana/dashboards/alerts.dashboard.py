@@ -1,6 +1,8 @@
 """Alerts and actions: what fired, what Nightdesk did, whether it helped, and who was notified."""
 
-from grafana.firing import ANY_BOT, FIRES, OPEN, firing, how_many, incidents
+from collections.abc import Mapping
+
+from grafana.firing import ANY_BOT, FIRES, NONE_FIRES, OPEN, firing, how_many, incidents
 from grafana.frame import frame
 from grafana.grafanalib_extensions import Dashboard, Panel, Stat, Step
 from grafana.grid import Row
@@ -16,11 +18,10 @@ def dashboard(factory: PanelFactory) -> Dashboard:
     """Return the dashboard."""
     panels = [
         *_now(factory),
-        Row("What fires", [firing(factory, "xlarge"), *_alerts(factory)]),
-        Row(
-            "What was done, and whether it helped",
-            [*_counts(factory), *_outcomes(factory), *_actions(factory)],
-        ),
+        Row("What fires", [firing(factory, "xlarge"), _alerts(factory)]),
+        Row("What was done, and whether it helped", _done(factory)),
+        # Folded: in calm there is nothing to see.
+        Row("Over time, and by action", _over_time(factory), folded=True),
     ]
     purpose = "What fired, what was done about it, whether it helped, and whom it reached."
     return frame(factory, UID, "Alerts and actions", purpose, factory.settings.dashboards.refresh, panels)
@@ -35,7 +36,7 @@ def _counted(metric: str, *labels: str) -> str:
 def _hourly(metric: str, label: str) -> Query:
     """Return how much a counter grew in the hour that begins at each point."""
     found = increase(f"nightdesk_{metric}_total{{{ANY_BOT}}}", "1h", begin="", end=" offset -1h")
-    return Query(f"round(sum by ({label}) {found})", f"{{{{{label}}}}}")
+    return Query(f"sum by ({label}) {found}", f"{{{{{label}}}}}")
 
 
 def _mean(metric: str) -> str:
@@ -66,11 +67,9 @@ def _now(factory: PanelFactory) -> list[Stat]:
     ]
 
 
-def _counts(factory: PanelFactory) -> list[Stat]:
+def _done(factory: PanelFactory) -> list[Stat]:
     in_span = "In the time shown."
-    counts = {
-        "Actions": ("actions", "none", ()),
-    }
+    verdicts = {"verified": factory.good, "not_verified": factory.bad}
     times = {
         "Alert to action": (
             "alert_to_action_seconds",
@@ -79,22 +78,13 @@ def _counts(factory: PanelFactory) -> list[Stat]:
         ),
         "Alert to proof": (
             "alert_to_verified_seconds",
-            "nothing proven",
+            "none proven",
             "From an incident's opening to the proof that an action helped",
         ),
     }
     return [
-        *(
-            factory.stat(
-                title,
-                in_span,
-                [Query(f"round({_counted(metric)})", title.lower())],
-                decimals=0,
-                empty=empty,
-                steps=steps,
-            )
-            for title, (metric, empty, steps) in counts.items()
-        ),
+        _by_result(factory, "Actions", "actions", "outcome", "no action", _ended(factory)),
+        _by_result(factory, "Did it help?", "action_verdicts", "verdict", "none judged", verdicts),
         *(
             factory.stat(
                 title,
@@ -109,34 +99,41 @@ def _counts(factory: PanelFactory) -> list[Stat]:
     ]
 
 
-def _alerts(factory: PanelFactory) -> list[Panel]:
-    states = named_values({"1": ("warning", factory.warn), "2": ("critical", factory.bad)})
+def _by_result(
+    factory: PanelFactory, title: str, metric: str, label: str, empty: str, colours: Mapping[str, str]
+) -> Stat:
+    """Return a tile of how often each result came; those that never came are left out."""
+    return factory.stat(
+        title,
+        "In the time shown, by result.",
+        [Query(f"round({_counted(metric, label)}) > 0", f"{{{{{label}}}}}")],
+        decimals=0,
+        empty=empty,
+        overrides=[painted(name, colour) for name, colour in colours.items()],
+        text="value_and_name",
+    )
+
+
+def _alerts(factory: PanelFactory) -> Panel:
+    states = named_values(
+        {"0": ("calm", factory.good), "1": ("warning", factory.warn), "2": ("critical", factory.bad)}
+    )
     fires = f'2 * max by (alertname, bot) ({FIRES} and ALERTS{{severity="critical"}})'
     fires = f"{fires} or max by (alertname, bot) ({FIRES})"
-    return [
-        factory.states(
-            "Alerts over time",
-            "When each alert fired.",
-            [
-                Query(
-                    f'label_replace({fires}, "alert", "$1", "alertname", "(?:TradingBot)?(.*)")',
-                    "{{alert}} {{bot}}",
-                )
-            ],
-            states,
-            empty="nothing fired",
-            size="xlarge",
-        ),
-        factory.lines(
-            "Open incidents over time",
-            "By severity.",
-            [Query(f"sum by (severity) ({OPEN % ''})", "{{severity}}")],
-            unit=COUNT,
-            empty="none open",
-            many=True,
-            overrides=[painted("critical", factory.bad), painted("warning", factory.warn)],
-        ),
-    ]
+    return factory.states(
+        "Alerts over time",
+        "When each alert fired, and when none did. A gap in all: nobody watched.",
+        [
+            Query(
+                f'label_replace({fires}, "alert", "$1", "alertname", "(?:TradingBot)?(.*)")',
+                "{{alert}} {{bot}}",
+            ),
+            Query(NONE_FIRES, "no alert"),
+        ],
+        states,
+        empty="not known",
+        size="xlarge",
+    )
 
 
 def _ended(factory: PanelFactory) -> dict[str, str]:
@@ -149,43 +146,23 @@ def _ended(factory: PanelFactory) -> dict[str, str]:
     }
 
 
-def _outcomes(factory: PanelFactory) -> list[Panel]:
-    verdicts = {"verified": factory.good, "not_verified": factory.bad}
-    return [
-        factory.pie(
-            "Actions by outcome",
-            "In the time shown.",
-            [Query(f"round({_counted('actions', 'outcome')})", "{{outcome}}")],
-            unit=COUNT,
-            empty="no action",
-            colours=_ended(factory),
-        ),
-        factory.pie(
-            "Did it help?",
-            "What samples said of the actions, in the time shown.",
-            [Query(f"round({_counted('action_verdicts', 'verdict')})", "{{verdict}}")],
-            unit=COUNT,
-            empty="nothing judged",
-            colours=verdicts,
-        ),
-        factory.bars(
-            "Actions by name",
-            "In the time shown, the eight most frequent.",
-            [Query(f"topk(8, round({_counted('actions', 'action')}))", "{{action}}")],
-            unit=COUNT,
-            decimals=0,
-            empty="no action",
-        ),
-    ]
-
-
-def _actions(factory: PanelFactory) -> list[Panel]:
+def _over_time(factory: PanelFactory) -> list[Panel]:
+    severities = [painted("critical", factory.bad), painted("warning", factory.warn)]
     buckets = f"nightdesk_alert_to_verified_seconds_bucket{{{ANY_BOT}}}"
     proven = f"sum by (le) {increase(buckets, '1h', begin=' offset 1h')}"
     quantiles = [
         Query(f"histogram_quantile({share}, {proven}) >= 0", f"p{share * 100:g}") for share in (0.5, 0.95)
     ]
     return [
+        factory.lines(
+            "Open incidents over time",
+            "By severity.",
+            [Query(f"sum by (severity) ({OPEN % ''})", "{{severity}}")],
+            unit=COUNT,
+            empty="none open",
+            many=True,
+            overrides=severities,
+        ),
         factory.lines(
             "Actions per hour",
             "By how they ended.",
@@ -205,7 +182,7 @@ def _actions(factory: PanelFactory) -> list[Panel]:
             empty="none",
             columns=True,
             many=True,
-            overrides=[painted("critical", factory.bad), painted("warning", factory.warn)],
+            overrides=severities,
             pace=Pace("1h"),
         ),
         factory.lines(
@@ -215,5 +192,23 @@ def _actions(factory: PanelFactory) -> list[Panel]:
             unit=SECONDS,
             empty="nothing proven",
             many=True,
+        ),
+        factory.bars(
+            "Actions by name",
+            "In the time shown, the eight most frequent.",
+            [Query(f"topk(8, round({_counted('actions', 'action')}))", "{{action}}")],
+            unit=COUNT,
+            decimals=0,
+            empty="no action",
+            size="xlarge",
+        ),
+        factory.bars(
+            "Escalations by bot",
+            "In the time shown, the eight most frequent.",
+            [Query(f"topk(8, round({_counted('escalations', 'bot')}))", "{{bot}}")],
+            unit=COUNT,
+            decimals=0,
+            empty="none",
+            size="xlarge",
         ),
     ]

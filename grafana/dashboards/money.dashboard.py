@@ -5,7 +5,7 @@ from grafana.grafanalib_extensions import Dashboard, Panel
 from grafana.grid import Row
 from grafana.panel_fields import NUMBER, RATIO, Query, named_values
 from grafana.panels import PanelFactory
-from grafana.promql import each
+from grafana.promql import each, in_percent
 from grafana.tables import Column, amount, table
 from stack.settings.names import (
     EXPECTED_SHORTFALL,
@@ -101,7 +101,12 @@ def _tails(factory: PanelFactory) -> list[Panel]:
         for panel in factory.money_lines(
             f"{name} in money",
             words[name],
-            [Query(f"max by (bot, confidence) (trading_bot_{metric}{{%s}})", factory.who("{{confidence}}"))],
+            [
+                Query(
+                    in_percent(f"max by (bot, confidence) (trading_bot_{metric}{{%s}})"),
+                    factory.who("{{percent}}"),
+                )
+            ],
             empty="too few days",
             many=True,
             worst="highest",
@@ -133,7 +138,7 @@ def _fills(factory: PanelFactory) -> list[Panel]:
             f"{SLIPPAGE_COST} and {FEES.lower()} of the day",
             "Of the trades that closed since midnight; both are in the P&L already.",
             [
-                Query(f"max by (bot) (trading_bot_{metric}{{window='day',%s}})", factory.who(name))
+                Query(f"max by (bot) (trading_bot_{metric}{{window='day',%s}})", factory.who(name.lower()))
                 for name, metric in costs.items()
             ],
             empty="no requested price known",

@@ -243,7 +243,7 @@ def _sending(factory: PanelFactory) -> list[Panel]:
         factory.lines(
             "Alerts by what became of them",
             "Alerts that Alertmanager told of in each hour.",
-            [Query(f"round(sum by (outcome) {_alerts()})", "{{outcome}}")],
+            [Query(f"sum by (outcome) {_alerts()}", "{{outcome}}")],
             unit=COUNT,
             empty="none told",
             columns=True,

@@ -113,7 +113,7 @@ def _over_time(factory: PanelFactory) -> list[Panel]:
         factory.lines(
             "Trades per day",
             "Closed trades of each day of UTC, today so far.",
-            [Query(f"round(sum by (bot) ({traded(24)}))")],
+            [Query(f"sum by (bot) ({traded(24)})")],
             unit=COUNT,
             empty="no trade closed",
             columns=True,
@@ -177,6 +177,7 @@ def _score(factory: PanelFactory) -> list[Panel]:
             empty="not known",
             steps=factory.at_least(2 / 3, 1 / 3),
             top=1,
+            size="xlarge",
         ),
         factory.lines(
             "Performance score",

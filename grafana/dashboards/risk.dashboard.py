@@ -6,7 +6,7 @@ from grafana.grid import Row
 from grafana.panel_fields import RATIO, Query
 from grafana.panels import PanelFactory
 from grafana.pnl import TODAY, UNKNOWN_TODAY, pnl_today
-from grafana.promql import each, known, known_money
+from grafana.promql import each, in_percent, known, known_money
 from stack.settings.names import PNL_TODAY
 
 UID = "trading-bot-risk"
@@ -155,7 +155,7 @@ def _stakes(factory: PanelFactory) -> list[Panel]:
 
 def _tails(factory: PanelFactory) -> Panel:
     tails = [
-        Query(each(metric, "confidence"), factory.who(name, "{{confidence}}"))
+        Query(in_percent(each(metric, "confidence")), factory.who(name, "{{percent}}"))
         for name, metric in {"at risk": "value_at_risk", "shortfall": "expected_shortfall"}.items()
     ]
     return factory.lines(

@@ -183,6 +183,31 @@ def test_axes_have_the_decimals_that_grafana_gives_them(boards: dict[str, Board]
             assert panel["fieldConfig"]["defaults"].get("decimals") is None, panel["title"]
 
 
+def test_legends_of_counts_have_no_decimals(boards: dict[str, Board]) -> None:
+    counts = [
+        panel
+        for board in boards.values()
+        for panel in charts(board)
+        if panel["fieldConfig"]["defaults"]["unit"] == "locale"
+    ]
+    assert len(counts) >= 5
+    for panel in counts:
+        assert all("round(" in target["expr"] for target in panel["targets"]), panel["title"]
+
+
+def test_legends_say_95_percent_and_not_a_fraction(boards: dict[str, Board]) -> None:
+    legends = [t["legendFormat"] for board in boards.values() for p in panels(board) for t in p["targets"]]
+    assert [one for one in legends if re.search(r"confidence\}|quantile|0\.\d", one)] == []
+    assert [one for one in legends if "{{percent}}" in one]
+
+
+def test_labels_of_an_axis_of_time_do_not_repeat(boards: dict[str, Board]) -> None:
+    for board in boards.values():
+        for panel in charts(board):
+            if panel["fieldConfig"]["defaults"]["unit"] == "s":
+                assert "axisSoftMin" in panel["fieldConfig"]["defaults"]["custom"], panel["title"]
+
+
 def test_tiles_of_money_group_their_digits(boards: dict[str, Board]) -> None:
     for board in boards.values():
         for panel in panels(board):
