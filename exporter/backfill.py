@@ -5,7 +5,6 @@ import itertools
 import json
 import math
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -26,10 +25,9 @@ from exporter.analytics.ledger import Conventions
 from exporter.blocks import Busy, all_or_none
 from exporter.bot import WatchedBot
 from exporter.exposition import Lines
-from exporter.formats import OPENMETRICS
 from exporter.reading import Reading
 from exporter.sources import Input
-from stack.binaries import MissingBinary, find
+from exporter.tsdb import Block
 from stack.settings import Settings, SettingsError, add_arguments, from_arguments
 
 _STEP: Final = 290.0  # seconds between two samples: Prometheus looks back 300 for one
@@ -123,10 +121,10 @@ def first_seen(settings: Settings, bot: str, now: float) -> tuple[float, Mapping
 def steps(
     settings: Settings, bot: str, past: BotHistory, labels: Mapping[str, str], start: float, end: float
 ) -> Iterator[tuple[float, bytes]]:
-    """Yield (unix time, OpenMetrics lines) of what the exporter would have served, without headers and end.
+    """Yield (unix time, lines without a time) of what the exporter would have served.
 
     Open positions of the past are unknown: equity and P&L are those of the trades closed by then. Between
-    two changes of any figure the lines differ in their time alone, and are not made anew.
+    two changes of any figure the lines are not made anew.
     """
     watched, lines = _watched(settings, bot), Lines(settings.collection.max_symbols, bot)
     said = Input(settings.collection.max_symbols)
@@ -143,58 +141,34 @@ def steps(
             samples = [each for each in watched.take(reading, said) if each.metric.name not in _UNKNOWN]
             text = b"".join(lines.render(samples)[0].values()).replace(b'{bot="', b"{" + extra + b'bot="')
             steady = watched.steady_until(at)
-        yield at, text.replace(b"\n", f" {at:.3f}\n".encode())
+        yield at, text
 
 
-def write_blocks(promtool: Path, past: Iterable[tuple[float, bytes]], staging: Path) -> None:
-    """Have promtool write blocks from the text of each step, oldest first. Raises NotDone.
-
-    It reads a text once for each block in it, so that each block has a text of its own; it writes one while
-    the text of the next is made.
-    """
-    at_work: list[subprocess.Popen[str]] = []
-    try:
-        for block, found in itertools.groupby(past, lambda step: int(step[0] // _BLOCK)):
-            text = staging / f"{block}.om"
-            with text.open("wb") as file:
-                file.writelines(lines for _, lines in found)
-                file.write(OPENMETRICS.end)
-            words = [
-                "tsdb",
-                "create-blocks-from",
-                "openmetrics",
-                "--quiet",
-                f"--max-block-duration={_BLOCK}s",
-            ]
-            command = [str(promtool), *words, str(text), str(staging)]
-            at_work.append(
-                subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-            )
-        for each in at_work:
-            said, _ = each.communicate()
-            if each.returncode:
-                raise NotDone(f"promtool: {said.strip()}")
-    finally:
-        for each in at_work:
-            each.kill()
-            each.wait()
+def write_blocks(past: Iterable[tuple[float, bytes]], staging: Path) -> None:
+    """Write the blocks of the text of each step, oldest first. Raises OSError."""
+    for _, found in itertools.groupby(past, lambda step: int(step[0] // _BLOCK)):
+        block = Block(round(1000 * _STEP))
+        for at, text in found:
+            block.add(round(1000 * at), text)
+        block.write(staging)
 
 
 def fill(settings: Settings, request: Request, now: float, tell: Callable[[str], None] = print) -> None:
     """Write the blocks of a bot's past into a data directory of Prometheus: all, or none.
 
-    Raises NotDone, MissingBinary, Busy, OSError.
+    Raises NotDone, Busy, OSError.
     """
     bot, out = request.bot, request.out
     if bot not in settings.bots:
         raise NotDone(f"bots: {bot!r} is not watched; there are {', '.join(settings.bots) or 'none'}")
-    promtool, past = find("promtool"), request.history(settings)
+    past = request.history(settings)
     if not past.trades:
         raise NotDone(f"{bot} tells no closed trade: there is nothing to fill in")
     unseen = request.trades is not None
     seen, labels = (now, _own_labels(settings, bot)) if unseen else first_seen(settings, bot, now)
     oldest = now - settings.storage.retention
-    start, end = max(past.trades[0].closed_at, oldest), seen if unseen else min(seen, now - _HEAD)
+    # Whole seconds: blocks have samples at a regular distance.
+    start, end = math.ceil(max(past.trades[0].closed_at, oldest)), seen if unseen else min(seen, now - _HEAD)
     if past.trades[0].closed_at < oldest:
         tell(f"trades before {_day(oldest)} are left out: storage.retention is {settings.storage.retention}")
     if start >= end:
@@ -202,7 +176,7 @@ def fill(settings: Settings, request: Request, now: float, tell: Callable[[str],
                       "what is older than three hours")  # fmt: skip
     with all_or_none(out, bot, tell) as staging:
         made = steps(settings, bot, past, labels, start, end)
-        write_blocks(promtool, _shown(made, bot, start, end), staging)
+        write_blocks(_shown(made, bot, start, end), staging)
     tell(f"{bot}: {len(past.trades)} trades, {_day(start)} to {_day(end)}, are in {out}")
     if not unseen:
         tell("Prometheus shows them within two minutes; it takes no longer than its next look at its blocks")
@@ -263,7 +237,7 @@ def main(words: Sequence[str] | None = None) -> int:
     except SettingsError as error:
         print(error, file=sys.stderr)
         return 2
-    except (NotDone, MissingBinary, Busy, OSError) as error:
+    except (NotDone, Busy, OSError) as error:
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:

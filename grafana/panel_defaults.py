@@ -11,7 +11,7 @@ from grafana.grafanalib_extensions import Json, Step, core
 from grafana.grid import COLUMNS
 from grafana.panel_fields import DATASOURCE, Pace, Query, targets, unknown
 
-_UNITS = 8  # units of settings.dashboards.sizes across the page
+UNITS = 8  # units of settings.dashboards.sizes across the page
 _UNIT_HEIGHT = 4  # rows of 30 pixels: a unit is then about as high as it is wide
 
 Size = Literal["small", "medium", "large", "xlarge", "full"]
@@ -61,11 +61,7 @@ class Outline(Currencies):
         pace: Pace = Pace(),  # noqa: B008 - frozen
     ) -> Json:
         """Return title, description, size and data source, which every panel has."""
-        cells = (
-            [_UNITS, self.settings.dashboards.sizes.xlarge[1]]
-            if size == "full"
-            else getattr(self.settings.dashboards.sizes, size)
-        )
+        cells = self.cells(size)
         return {
             "title": title,
             "description": self._described(words, queries),
@@ -75,8 +71,13 @@ class Outline(Currencies):
             "maxDataPoints": None,
             "interval": pace.step,
             "timeFrom": pace.back,
-            "gridPos": core.GridPos(w=cells[0] * COLUMNS // _UNITS, h=cells[1] * _UNIT_HEIGHT, x=0, y=0),
+            "gridPos": core.GridPos(w=cells[0] * COLUMNS // UNITS, h=cells[1] * _UNIT_HEIGHT, x=0, y=0),
         }
+
+    def cells(self, size: Size) -> Sequence[int]:
+        """Return the width and height of a size, in units."""
+        sizes = self.settings.dashboards.sizes
+        return [UNITS, sizes.xlarge[1]] if size == "full" else getattr(sizes, size)
 
     def _described(self, words: str, queries: Sequence[Query]) -> str:
         """Return a panel's description with the meaning of each metric that it shows."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from string import ascii_uppercase
 
 from grafana.grafanalib_extensions import Json, Step, Table, core
+from grafana.panel_defaults import UNITS
 from grafana.panel_fields import NEUTRAL, NUMBER, Query, money, override, targets, unknown
 from grafana.panels import PanelFactory, Size
 
@@ -61,6 +62,7 @@ def table(
     values = [f"Value #{ref}" for ref, _ in zip(ascii_uppercase, columns, strict=False)]
     values = values if len(columns) > 1 else ["Value"]  # Grafana's name of the result of a query
     pairs = list(zip(values, columns, strict=True))
+    share = _LAPTOP * factory.cells(size)[0] / UNITS / (len(rows) + len(columns))
     shown = dict(rows) | {column.label or value: column.title for value, column in pairs}
     hidden = {value: True for value, column in pairs if column.label}
     organize = {
@@ -75,12 +77,10 @@ def table(
         transformations=[{"id": "merge", "options": {}}, {"id": "organize", "options": organize}],
         overrides=[
             *(
-                override(
-                    title, noValue="–", **_width(title, len(shown), title in order, _CELLS.get(label, 0))
-                )
+                override(title, noValue="–", **_width(title, share, title in order, _CELLS.get(label, 0)))
                 for label, title in rows.items()
             ),
-            *(_cell(column, _width(column.title, len(shown), column.title in order)) for column in columns),
+            *(_cell(column, _width(column.title, share, column.title in order)) for column in columns),
             *overrides,
         ],
         sortBy=[core.TableSortByField(displayName=name, desc=falls) for name, falls in order.items()],
@@ -89,15 +89,15 @@ def table(
     )
 
 
-def _width(title: str, columns: int, sorts: bool, cells: int = 0) -> Json:
-    """Return a width that shows the whole title and cells of one of `columns`; `sorts` adds an arrow.
+def _width(title: str, share: float, sorts: bool, cells: int = 0) -> Json:
+    """Return a width that shows the whole title and cells of a column; `sorts` adds an arrow.
 
-    A column that needs more than its share gets a fixed width; Grafana subtracts it from the others.
+    A column that needs more than its `share` gets a fixed width; Grafana subtracts it from the others.
     """
     needs = max(_LETTER * len(title) + _EDGES + (_ARROW if sorts else 0), cells)
     if needs <= _NARROWEST:
         return {}
-    return {"custom__width" if needs > _LAPTOP / columns else "custom__minWidth": needs}
+    return {"custom__width" if needs > share else "custom__minWidth": needs}
 
 
 def _cell(column: Column, width: Json) -> Json:

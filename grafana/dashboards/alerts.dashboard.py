@@ -1,12 +1,10 @@
 """Alerts and actions: what fired, what Nightdesk did, whether it helped, and who was notified."""
 
-from collections.abc import Mapping
-
 from grafana.firing import ANY_BOT, FIRES, NONE_FIRES, OPEN, firing, how_many, incidents
 from grafana.frame import frame
 from grafana.grafanalib_extensions import Dashboard, Panel, Stat, Step
 from grafana.grid import Row
-from grafana.panel_fields import COUNT, SECONDS, Pace, Query, named_values, painted
+from grafana.panel_fields import COUNT, SECONDS, Pace, Query, named_values, override, painted
 from grafana.panels import PanelFactory
 from grafana.promql import increase
 
@@ -69,7 +67,7 @@ def _now(factory: PanelFactory) -> list[Stat]:
 
 def _done(factory: PanelFactory) -> list[Stat]:
     in_span = "In the time shown."
-    verdicts = {"verified": factory.good, "not_verified": factory.bad}
+    verdicts = [("verified", "helped", factory.good), ("not_verified", "did not help", factory.bad)]
     times = {
         "Alert to action": (
             "alert_to_action_seconds",
@@ -83,8 +81,24 @@ def _done(factory: PanelFactory) -> list[Stat]:
         ),
     }
     return [
-        _by_result(factory, "Actions", "actions", "outcome", "no action", _ended(factory)),
-        _by_result(factory, "Did it help?", "action_verdicts", "verdict", "none judged", verdicts),
+        factory.stat(
+            "Actions",
+            in_span,
+            [Query(f"round({_counted('actions')})", "actions")],
+            decimals=0,
+            empty="none",
+        ),
+        factory.stat(
+            "Did it help?",
+            f"What samples said of the actions. {in_span}",
+            [Query(f"round({_counted('action_verdicts', 'verdict')}) > 0", "{{verdict}}")],
+            empty="none judged",
+            overrides=[
+                override(verdict, displayName=name, color={"mode": "fixed", "fixedColor": colour})
+                for verdict, name, colour in verdicts
+            ],
+            text="value_and_name",
+        ),
         *(
             factory.stat(
                 title,
@@ -97,21 +111,6 @@ def _done(factory: PanelFactory) -> list[Stat]:
             for title, (metric, empty, words) in times.items()
         ),
     ]
-
-
-def _by_result(
-    factory: PanelFactory, title: str, metric: str, label: str, empty: str, colours: Mapping[str, str]
-) -> Stat:
-    """Return a tile of how often each result came; those that never came are left out."""
-    return factory.stat(
-        title,
-        "In the time shown, by result.",
-        [Query(f"round({_counted(metric, label)}) > 0", f"{{{{{label}}}}}")],
-        decimals=0,
-        empty=empty,
-        overrides=[painted(name, colour) for name, colour in colours.items()],
-        text="value_and_name",
-    )
 
 
 def _alerts(factory: PanelFactory) -> Panel:

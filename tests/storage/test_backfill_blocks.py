@@ -18,7 +18,7 @@ from exporter.backfill import BotHistory, steps
 from exporter.blocks import Busy, all_or_none
 from exporter.bot import WatchedBot
 from stack.settings import load
-from tests.conftest import binary, eventually
+from tests.conftest import eventually
 
 ROOT = Path(__file__).parents[2]
 START, DAY = 1_780_000_000.0, 86_400.0
@@ -130,7 +130,6 @@ def test_cached_lines_equal_newly_made_ones(
 
 
 def test_a_file_of_trades_is_filled_in_before_the_first_start(tmp_path: Path) -> None:
-    binary("promtool")
     _settings(tmp_path)
     done = _backfill(tmp_path).wait(120)
     assert done == 0
@@ -147,10 +146,9 @@ def test_a_file_of_trades_is_filled_in_before_the_first_start(tmp_path: Path) ->
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_backfill_leaves_nothing(tmp_path: Path, how: signal.Signals) -> None:
-    binary("promtool")
     _settings(tmp_path)
     process = _backfill(tmp_path)
-    eventually(lambda: any((tmp_path / "tsdb").glob(".backfill-*/*.om")), within=60, what="its first text")
+    eventually(lambda: any((tmp_path / "tsdb").glob(".backfill-*/*")), within=60, what="its first block")
     os.kill(process.pid, how)
     assert process.wait(60) == 1
     assert process.stderr is not None
@@ -171,7 +169,8 @@ def _settings(directory: Path) -> Any:
     }
     collection = {"slippage_recent": "12h", "slippage_before": "1d"}
     config = directory / "monitoring.yaml"
-    config.write_text(yaml.safe_dump({"bots": {"alpha": bot}, "collection": collection}))
+    settings = {"bots": {"alpha": bot}, "collection": collection, "storage": {"retention": "100d"}}
+    config.write_text(yaml.safe_dump(settings))
     return load([config])
 
 
