@@ -24,8 +24,8 @@ Proof = tuple[dict[str, str], str]
 SLOW = Duration(60)  # between two evaluations of recording rules over hours
 # Rules are evaluated after those that they stand on; promtool would take any order.
 ORDER = (
-    "signals", "last-known", "health", "budget-bricks", "budget-", "objectives", "performance", "milestones", "fleet",
-    "guard", "critical", "warning", "slo", "info", "meta",
+    "signals", "last-known", "health", "budget-bricks", "budget-", "objectives", "performance",
+    "milestones", "fleet", "guard", "critical", "warning", "slo", "info", "meta",
 )  # fmt: skip
 
 
