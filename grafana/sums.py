@@ -20,7 +20,7 @@ def by_symbol_and_age(of_bots: str, most: int) -> list[Query]:
     sums, old = f"topk({most}, sum by (symbol) ({of_bots}))", f"{of_bots} unless {ANSWERS}"
     return [
         Query(f"{sums} unless on (symbol) ({old})", "{{symbol}}"),
-        Query(f"{sums} and on (symbol) ({old})", "{{symbol}}, in part last known"),
+        Query(f"{sums} and on (symbol) ({old})", "{{symbol}}, partly last known"),
     ]
 
 

@@ -151,6 +151,7 @@ def _shares(factory: PanelFactory) -> list[Panel]:
             unit=COUNT,
             empty="no trade closed",
             colours=sides,
+            size="xlarge",
         ),
         factory.bars(
             "Trades by symbol",
@@ -158,6 +159,7 @@ def _shares(factory: PanelFactory) -> list[Panel]:
             by_symbol_and_age(last_known("trades_total", *LABELS, where=CHOSEN), 8),
             unit=COUNT,
             empty="no trade closed",
+            size="xlarge",
         ),
     ]
 

@@ -52,6 +52,7 @@ def _now(factory: PanelFactory) -> list[Panel]:
             empty=NONE,
             steps=calm,
             top=2 * factory.settings.thresholds.warning.volatility,
+            size="xlarge",
         ),
         table(
             factory,
@@ -72,7 +73,7 @@ def _now(factory: PanelFactory) -> list[Panel]:
             ],
             empty=NONE,
             first="Change",
-            size="large",
+            size="xlarge",
         ),
         *_volumes(factory),
         factory.bars(
@@ -82,6 +83,7 @@ def _now(factory: PanelFactory) -> list[Panel]:
             **factory.ratio,
             empty=NONE,
             top=1,
+            size="xlarge",
         ),
     ]
 
@@ -96,6 +98,7 @@ def _volumes(factory: PanelFactory) -> list[Panel]:
             unit=COUNT,
             decimals=0,
             empty=NONE,
+            size="xlarge",
         )
         for currency, matchers in currencies.items()
     ]

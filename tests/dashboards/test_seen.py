@@ -189,6 +189,12 @@ def test_a_name_above_a_sum_of_money_stands_on_one_line(boards: dict[str, Board]
     assert seen >= 10
 
 
+def test_a_bar_that_is_last_known_has_room_to_say_so(boards: dict[str, Board]) -> None:
+    marked = [one for one in of_kind(boards, "bargauge") if "last known" in str(one["targets"])]
+    assert len(marked) >= 4
+    assert [one["title"] for one in marked if one["gridPos"]["w"] < 12] == []
+
+
 def test_money_is_sorted_from_the_worst(boards: dict[str, Board]) -> None:
     for panel in of_kind(boards, "table"):
         first = panel["options"]["sortBy"][0]
