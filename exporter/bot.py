@@ -211,18 +211,19 @@ class WatchedBot:
         )
         return made(closed, unrealised, self._marks.changed(now, unrealised), put_in)
 
-    def _was_flat(self, reading: Reading, moment: float) -> bool:
-        """Return whether trades and positions tell that nothing was open at a unix time.
+    def _was_flat(self, reading: Reading, moment: float) -> bool | None:
+        """Return whether, by trades and positions, nothing was open at a unix time; None: not decided yet.
 
-        All open positions say that they were opened since, and the trades are all that made what was made.
+        A position that was open then decides it. Else all positions must say when they were opened, and the
+        trades must be all that made what was made: a trade may close between two answers of the bot.
         """
-        made, of_trades = reading.pnl.get("total"), self._ledger.profit or 0.0
-        if made is None or not isclose(made, of_trades, rel_tol=1e-6, abs_tol=1e-6):
-            return False
-        if reading.open_symbols is None or len(reading.open_symbols) != len(reading.positions):
-            return False
         opened = [each.opened_at for each in reading.positions]
-        return all(at is not None and at >= moment for at in opened) and not self.past.was_open(moment)
+        if any(at is not None and at < moment for at in opened) or self.past.was_open(moment):
+            return False
+        if reading.open_symbols is None or len(reading.open_symbols) != len(opened) or None in opened:
+            return False
+        made, of_trades = reading.pnl.get("total"), self._ledger.profit or 0.0
+        return True if made is not None and isclose(made, of_trades, rel_tol=1e-6, abs_tol=1e-6) else None
 
     def _worth(self, reading: Reading) -> tuple[float | None, float | None]:
         """Return the equity and its fall from the highest, None for what is unknown."""

@@ -35,12 +35,15 @@ class PeriodStarts:
         self._place = place
         self._seen: tuple[float, float] | None = None  # the unix time, and the profit of open positions
         self._marks = self._read()
+        self._undecided = set[str]()  # windows of which trades and positions could not tell yet
 
     def clear(self) -> None:
         """Forget everything: the bot has a new history."""
         self._seen, self._marks = None, {}
 
-    def take(self, now: float, made: float, *, nothing_yet: bool, was_flat: Callable[[float], bool]) -> None:
+    def take(
+        self, now: float, made: float, *, nothing_yet: bool, was_flat: Callable[[float], bool | None]
+    ) -> None:
         """Add the profit of open positions at a unix time; `nothing_yet`: the bot has made no profit at all.
 
         `was_flat` returns whether, by trades and positions, nothing was open at a unix time.
@@ -51,10 +54,13 @@ class PeriodStarts:
             mark = self._marks.get(window)
             if mark is None or mark.start != start:
                 found = 0.0 if nothing_yet else self._at(start, now, made)
-                # Asked only once, because the bot may report a closed position as a trade only later.
-                if found is None and was_flat(start):
-                    found = 0.0
                 self._marks[window] = _Mark(start=start, made=found)
+                (self._undecided.add if found is None else self._undecided.discard)(window)
+            # Asked until decided only: the bot may report a closed position as a trade only later.
+            if window in self._undecided and (flat := was_flat(start)) is not None:
+                self._undecided.discard(window)
+                if flat:
+                    self._marks[window] = _Mark(start=start, made=0.0)
         self._seen = (now, made)
         if self._marks != before:
             self._write()

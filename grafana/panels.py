@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from string import ascii_uppercase
 from typing import Literal
 
@@ -56,10 +57,15 @@ class PanelFactory(Outline):
             of_bots = f"max by (bot) ({expr.replace('%s', matchers)})"
             every = None if whole is None else f"max by (bot) ({whole.replace('%s', matchers)})"
             found = summed(of_bots, currency, every)
-            units += [
-                override(ref, "byFrameRefID", unit=money_in(currency))
-                for ref in ascii_uppercase[len(sums) : len(sums) + len(found)]
-            ]
+            refs = ascii_uppercase[len(sums) : len(sums) + len(found)]
+            units += [override(ref, "byFrameRefID", unit=money_in(currency)) for ref in refs]
+            if whole is not None:  # the bot that is unknown may have lost: no profit of the others is good
+                doubted = [
+                    replace(one, colour=NEUTRAL) if one.colour == self.colours.won else one for one in steps
+                ]
+                units.append(
+                    override(refs[-1], "byFrameRefID", thresholds={"mode": "absolute", "steps": doubted})
+                )
             sums += found
         return self.stat(
             title,

@@ -80,6 +80,25 @@ def test_a_figure_without_a_limit_is_never_red(
         assert len(steps) > 1 or steps[0]["color"] != bad, panel["title"]
 
 
+def test_a_profit_that_lacks_a_bot_is_not_green(boards: dict[str, dict[str, Any]]) -> None:
+    seen = 0
+    for panel in tiles(boards, "stat"):
+        for target in panel["targets"]:
+            if target["legendFormat"].endswith("not known"):
+                (steps,) = (
+                    one["value"]["steps"]
+                    for rule in panel["fieldConfig"]["overrides"]
+                    if rule["matcher"]["options"] == target["refId"]
+                    for one in rule["properties"]
+                    if one["id"] == "thresholds"
+                )
+                top = panel["fieldConfig"]["defaults"]["thresholds"]["steps"][-1]["color"]
+                assert NEUTRAL in {one["color"] for one in steps}
+                assert top not in {one["color"] for one in steps}, panel["title"]
+                seen += 1
+    assert seen >= 4
+
+
 def test_unknown_cells_have_no_colour(boards: dict[str, dict[str, Any]]) -> None:
     for panel in tiles(boards, "table"):
         for rule in panel["fieldConfig"]["overrides"]:

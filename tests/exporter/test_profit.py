@@ -101,6 +101,31 @@ def test_a_bot_that_held_nothing_at_midnight_has_a_day_that_nobody_saw_begin(
     assert shown.get(("pnl_all", "day")) == (16.0 if known else None)
 
 
+def all_of_the_day(bot: WatchedBot, at: float, realised: float, opened_at: float, *trades: Trade) -> object:
+    """Return P&L of the day after a poll in which one position is open."""
+    positions = held(opened_at)
+    reading = Reading(
+        time=at, profit_loss=realised + 6.0, pnl={"total": realised}, trades=trades, positions=positions,
+        open_symbols=tuple(each.symbol for each in positions),
+    )  # fmt: skip
+    samples = bot.take(reading, Input(500))
+    return next(
+        (each.value for each in samples if (each.metric.name, *each.labels) == ("pnl_all", "day")), None
+    )
+
+
+def test_a_trade_that_closes_between_two_answers_leaves_the_day_unknown_for_one_poll_only() -> None:
+    bot = watched()
+    assert all_of_the_day(bot, NOON, 7.0, MONDAY + HOUR, TODAY) is None, "its state is from before it closed"
+    assert all_of_the_day(bot, NOON + 60, 10.0, MONDAY + HOUR) == 16.0
+
+
+def test_a_position_that_was_open_at_midnight_leaves_the_day_unknown_also_after_it_closed() -> None:
+    bot = watched()
+    assert all_of_the_day(bot, NOON, 10.0, MONDAY - HOUR, TODAY) is None
+    assert all_of_the_day(bot, NOON + 60, 10.0, MONDAY + HOUR) is None, "its own trade is told later"
+
+
 def test_a_bot_that_has_made_nothing_yet_had_made_nothing_when_the_month_began() -> None:
     bot = watched()
     told(bot, MONDAY + HOUR, 0.0, 0.0)

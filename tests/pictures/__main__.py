@@ -24,7 +24,7 @@ from tests.webhook_actions.harness import ROOT
 
 IMAGES = ROOT / "docs/img"
 CALM = 120  # seconds for which the bots trade before something happens
-BACK = "15m"  # the time range of the dashboards
+BACK = "5m"  # the time range of the dashboards
 WIDE, PHONE, PAGE = (1280, 860), (390, 1100), (860, 1000)  # pixels
 PARTS = (
     "exporter",
