@@ -129,7 +129,8 @@ def backfill(config: Path, bot: str, out: Path) -> subprocess.CompletedProcess[s
 def test_the_dashboards_show_what_bots_did_before_they_were_watched(tmp_path: Path) -> None:
     now, recording = time.time(), Recording(now=True)
     alike = Traded(history(now), CAPITAL)
-    past = {"alpha": alike, "freqtrade": recorded(recording), "files": alike, "pushed": alike}
+    # The one that pushes is looked at first: it is silent after a minute.
+    past = {"pushed": alike, "alpha": alike, "freqtrade": recorded(recording), "files": alike}
     with (
         serve(ScriptedBot(state=alike.state(now), trades=alike.trades)) as url,
         serve_freqtrade(recording) as freqtrade,
