@@ -171,7 +171,7 @@ class Measured(Answer):
 
 
 def _known(word: str, info: ValidationInfo) -> str:
-    """Refuse a bot's own word for its state where figures are read; whoever acts on the bot reads any."""
+    """Refuse a bot's own word for its state where figures are read; the adapters read any."""
     if info.context is not None and word not in STATES:
         raise PydanticCustomError("literal_error", "Input should be 'running', 'paused' or 'stopped'")
     return word

@@ -98,7 +98,7 @@ class Input:
         self.examples.setdefault(reason, example[:200])
 
     def absorb(self, other: "Input") -> None:
-        """Take over what another counted, which begins anew; what is over its cap stays so."""
+        """Take over the counts of another, which restarts from 0; what is over its cap stays so."""
         self.rejected.update(other.rejected)
         self.pushes.update(other.pushes)
         for reason, example in other.examples.items():

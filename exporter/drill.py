@@ -23,7 +23,7 @@ class Drill:
     """Keeps what a drill gave last, for as long as it goes on giving."""
 
     def __init__(self, token_file: Callable[[], Path], clock: Callable[[], float] = time.monotonic) -> None:
-        """`token_file` holds the token of whoever may drill."""
+        """`token_file` holds the token for drills."""
         self._token_file = token_file
         self._clock = clock
         self._page, self._until = b"", 0.0

@@ -142,7 +142,7 @@ class _Watch:
         return self.fleet.bots[bot].past
 
     def reload_token(self) -> Path:
-        """Return the file with the token of whoever may have settings read anew, or drill."""
+        """Return the file with the token for reloads and drills."""
         return self._share.settings.webhook_actions.tokens.reload_file
 
     def read_token(self) -> str:

@@ -39,7 +39,7 @@ nav a,td a{padding:.4rem 0}}
 small{color:var(--quiet);display:block;font-size:.85rem;overflow-wrap:anywhere}
 """
 _HEAD = ("Bot", "State", "Health", "Polled", "Last activity", "Links")
-# Whoever reads or has chosen something is not thrown back to the top, as a page that is loaded again does.
+# A reader keeps the place and the selection, which reloading the page would lose.
 _LIVE = """
 setInterval(async()=>{if(document.hidden||!getSelection().isCollapsed)return;
 try{const answer=await fetch(location.href,{signal:AbortSignal.timeout(15000)});

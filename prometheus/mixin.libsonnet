@@ -10,7 +10,7 @@ local group(name, rules, interval=null) =
   (if interval == null then {} else { interval: duration.format(std.min(duration.seconds(interval), 120)) });
 
 {
-  // The same defaults as everywhere in Nightdesk. `nightdesk render` puts the settings over them; whoever vendors the
+  // The same defaults as everywhere in Nightdesk. `nightdesk render` puts the settings over them; who vendors the
   // mixin puts their own changes over it: `mixin + { _config+:: { thresholds+: { critical+: { down_after: '10m' } } }
   // }`.
   _config:: defaults {

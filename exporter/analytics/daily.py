@@ -44,7 +44,7 @@ def returns(capital: float, days: Iterable[Moves]) -> list[float]:
 
     What is put in or taken out is no profit: a day with transfers compounds the returns between them (GIPS
     2020, 2.A). `capital` is the equity before the first day. A day that spends the equity, or has none, has
-    no return, and those before it are of an account that is gone: it begins anew.
+    no return, and those before it are of an account that is gone: they are dropped.
     """
     equity, found = capital, []
     for moves in days:

@@ -26,7 +26,7 @@ class Figures:
     """Money of one bot, None where it is unknown: what it began with, was given since, and made.
 
     `realised` is of closed trades, `profit` of open positions too. `closed` is, by clock, the start of the
-    reading's day and what the trades made that closed since. `restarted` says that its history began anew.
+    reading's day and what the trades made that closed since. `restarted` says that its history restarted.
     """
 
     capital: float | None

@@ -29,12 +29,12 @@ class LimitStateFile(BaseModel):
 
 
 def measures(terms: Terms) -> str:
-    """Return by what a state was made: another kind of limit of the same name begins anew."""
+    """Return by what a state was made: another kind of limit of the same name starts again."""
     return f"{terms.kind} {terms.mark} {terms.trails} {terms.open_positions} {terms.follows_transfers}"
 
 
 class LimitStateStore:
-    """A file of one bot or account. A disk that fails is told in the log: the next start begins anew."""
+    """A file of one bot or account. It logs a failing disk; the next start then has no state."""
 
     def __init__(self, file: Path) -> None:
         self._file = file

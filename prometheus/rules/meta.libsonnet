@@ -163,7 +163,7 @@ function(config)
       text.fill('sum(%s) > 0', counted('nightdesk_escalations_exhausted_total')),
       'everyone was told and nobody answered',
       summary='Nobody answers',
-      problem='Everyone was told of an incident and nobody acknowledged it. Nightdesk begins anew.',
+      problem='Everyone was told of an incident and nobody acknowledged it. Nightdesk starts again.',
       todo='Acknowledge it, and find out why nobody was reached.',
       path='/alerts'
     ),

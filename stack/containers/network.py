@@ -51,7 +51,7 @@ def look(restart: DockerRestart) -> Container | None:
 
 
 def is_loopback(url: str) -> bool:
-    """Return whether a URL leads to whoever reads it."""
+    """Return whether a URL leads to the reading machine itself."""
     host = urlsplit(url).hostname or ""
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback

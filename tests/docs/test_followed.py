@@ -1,4 +1,4 @@
-"""Whoever follows a page word by word has CriticalLoss armed, and it fires when the bot loses."""
+"""A reader who follows a page word by word has CriticalLoss armed, and it fires when the bot loses."""
 
 import json
 from collections.abc import Iterator

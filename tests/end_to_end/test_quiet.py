@@ -154,7 +154,7 @@ def _settings(twelve: Twelve, smtp: int, fakes: Fakes) -> dict[str, Any]:
 
 
 # At most, by channel. Where nobody answers: an SMS for each of two critical alerts minutes apart, one call to
-# whoever stands in for the emergency contact, and one SMS and one call to the manager, about all three.
+# the stand-in of the emergency contact, and one SMS and one call to the manager, about all three.
 ANSWERED = {"email": 12, "slack": 6, "sms": 2, "phone": 2}
 UNANSWERED = {"email": 12, "slack": 6, "sms": 3, "phone": 2}
 

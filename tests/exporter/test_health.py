@@ -183,7 +183,7 @@ def test_the_median_response_time_is_of_the_window_not_of_the_bots_life():
     assert latency.add(times(1000, 1000, 1000)) is None  # no calls
     assert latency.add(times(1000, 1010, 1010)) == pytest.approx(0.55)
     assert latency.add(times(1010, 1020, 1020)) == pytest.approx(0.1)
-    assert latency.add(times(5, 5, 5)) is None  # the bot began anew
+    assert latency.add(times(5, 5, 5)) is None  # the bot restarted
 
 
 def test_calls_beyond_the_last_bound_are_as_slow_as_it():

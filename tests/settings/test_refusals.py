@@ -313,7 +313,9 @@ SECRET = "hunter2"
 )
 def test_a_password_in_a_url_is_refused_and_not_shown(refused: Refuse, text: str, path: str) -> None:
     (problem,) = refused(text % f"'http://nightdesk:{SECRET}@host:9000/'")
-    assert problem == f"{path}: has a user or password in it, and URLs are shown to people; write it into a file"
+    assert (
+        problem == f"{path}: has a user or password in it, and URLs are shown to people; write it into a file"
+    )
 
 
 def test_a_password_in_a_host_is_refused_and_not_shown(refused: Refuse) -> None:

@@ -194,6 +194,6 @@ def _backfill(directory: Path) -> subprocess.Popen[str]:
         cwd=ROOT,
         stderr=subprocess.PIPE,
         text=True,
-        # Whoever runs the tests in the background has it ignored.
+        # A shell that runs the tests in the background ignores it.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )

@@ -244,7 +244,7 @@ def test_two_replicas_on_one_database_act_once_and_one_takes_over_from_the_other
         harness.goes_down("beta")
         harness.deliver(harness.alert("beta"))
         eventually(lambda: harness.bots.by_name["beta"].restarts, what="the restart")
-        # Whoever is at it dies; the other one has to see what came of it. Both may be: kill the first.
+        # The process that does it dies; the other has to see the result. Both may be: kill the first.
         harness.stop(harness.engine, signal.SIGKILL)
         harness.ports["webhook_actions"] = other
         eventually(lambda: "verified" in harness.kinds("beta"), within=120, what="the proof by the other")

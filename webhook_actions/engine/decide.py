@@ -34,7 +34,7 @@ from webhook_actions.store.runs import Run as ActionRun
 from webhook_actions.store.runs import State, last_change
 
 _NOT_RUN = (CANNOT, WOULD_HAVE, REFUSED, SPARED)
-_NEVER_AGAIN = (CANNOT, WOULD_HAVE, "failed")  # in the same incident, whoever asked for it
+_NEVER_AGAIN = (CANNOT, WOULD_HAVE, "failed")  # in the same incident, for every requester
 _USELESS = "it cannot mend this"
 # When to check a bot again on which something else runs; several incidents of one alert take turns.
 _BESIDE, _BESIDE_MANY = timedelta(seconds=2), timedelta(seconds=30)

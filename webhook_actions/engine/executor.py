@@ -176,7 +176,7 @@ class Executor:
         if before is None:
             before, ours = self._before(attempt, bot) if attempt.action.keeps_mode else (None, False)
             if before is Mode.STOPPED and bot.mode() is Mode.STOPPED:
-                # Whoever continues an interrupted attempt could not tell our start from the owner's.
+                # A process that continues an interrupted attempt could not tell our start from the owner's.
                 left = Outcome.cannot("its owner stopped it, so it stays stopped")
                 return self._ending(attempt, left, None), left
             if before and not self._threads.ask(self._write_before(attempt.lease, before)):

@@ -214,7 +214,7 @@ class Verification:
     async def _modes(self, case: Known) -> tuple[frozenset[int], frozenset[int]]:
         """Return the runs whose bot samples show in another mode than before, and those that show it back.
 
-        The bot's last change of mode is checked beyond any verdict, until it was seen back: whoever stops the
+        The bot's last change of mode is checked beyond any verdict, until it was seen back: who stops the
         bot after that is somebody else.
         """
         astray, back = set[int](), set[int]()

@@ -136,7 +136,7 @@ class _Connection(H11Protocol):
         return self._raw.get_write_buffer_size() if self._raw else 0
 
     def abort(self) -> None:
-        """Close it at once: whoever does not read would keep it open."""
+        """Close it at once: a client that does not read would keep it open."""
         if self._raw is not None:
             self._raw.abort()
 

@@ -27,7 +27,7 @@ from webhook_actions.web.commands import Commands, Refused
 from webhook_actions.web.limit import OnceASecond
 
 log = logging.getLogger(__name__)
-log.addFilter(OnceASecond())  # whoever finds the address decides how often there is something to say
+log.addFilter(OnceASecond())  # strangers decide how often this would log
 
 _KEYS = {"1": Act.ACKNOWLEDGE, "2": Act.SNOOZE}
 _MOST_FIELDS = 100

@@ -36,7 +36,7 @@ _NOT_OUR_TURN = 2.0  # seconds until this engine looks again whether another sti
 _AFTER_FAILURE = 5.0
 _LONGEST_PAUSE = 60.0
 _STALE = 120.0  # seconds after which a press is not acted on any more, as any request
-_LISTED = 5  # open incidents that are told to whoever asks
+_LISTED = 5  # open incidents in an answer
 _NAME = 64  # characters of a name that people give themselves
 
 

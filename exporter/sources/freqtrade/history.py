@@ -40,7 +40,7 @@ class History:
         self._seen: _Sums | None = None
 
     async def update(self, profit: Profit | None) -> tuple[tuple[Trade, ...], bool]:
-        """Return trades that are new or may have changed, and whether the history began anew: these are all.
+        """Return trades that are new or may have changed, and whether it restarted: then these are all.
 
         Raises SourceError, after which the next update returns what this one would have.
         """

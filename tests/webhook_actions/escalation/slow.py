@@ -26,7 +26,7 @@ def trickling(greeting: bytes = b"", pause: float = 0.2) -> Iterator[int]:
                 while not over.wait(pause):
                     self.request.sendall(b"x")
             except OSError:
-                pass  # whoever asked has gone
+                pass  # the client has gone
 
     class Server(socketserver.ThreadingTCPServer):
         daemon_threads = True
@@ -44,7 +44,7 @@ def trickling(greeting: bytes = b"", pause: float = 0.2) -> Iterator[int]:
 
 @contextmanager
 def deaf(addresses: Sequence[str], port: int) -> Iterator[None]:
-    """Have a port of these addresses answer nobody, as a host that is off: whoever connects waits."""
+    """Have a port of these addresses answer nobody, as a host that is off: a client that connects waits."""
     with ExitStack() as held:
         for address in addresses:
             server = held.enter_context(socket.socket())

@@ -106,7 +106,7 @@ def test_a_person_who_changes_their_own_shift_gets_no_message(play: Play, setup:
     async def scenario(harness: Harness) -> None:
         await acts(harness).override(Caller("ben", "10.0.0.8"), "desk", "ben", length=3600.0)
         assert await harness.rows("SELECT contact FROM deliveries") == [("anna",)]
-        # Whoever has the token may say any name, so that is no proof.
+        # A holder of the token may give any name, so that is no proof.
         await acts(harness).override(
             Caller("act token", "10.0.0.8").named("anna"), "desk", "anna", length=3600.0
         )

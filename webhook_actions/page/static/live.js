@@ -5,7 +5,7 @@ const EVERY = 5000; // milliseconds
 
 let lastAnswer = document.getElementById("as-of").textContent;
 
-// Whoever types, chooses or selects text is not disturbed.
+// A person who types, chooses or selects text is not disturbed.
 function busy(element) {
   const active = document.activeElement;
   const selection = getSelection();
