@@ -62,8 +62,8 @@ def test_settings_that_are_there_are_left_alone(empty: Path, capsys: Capture):
     ("words", "code", "reason"),
     [
         ((), 1, "--source: is missing, and nobody is here to answer"),
-        (("--source", "http"), 1, "--url: is not given"),
-        (("--source", "push"), 1, "--capital: is not given"),
+        (("--source", "http"), 1, "--url: is missing"),
+        (("--source", "push"), 1, "--capital: is missing"),
         (("--source", "http", "--url", "nowhere", "--capital", "1"), 2, "url: 'nowhere'"),
     ],
 )
