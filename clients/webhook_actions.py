@@ -4,6 +4,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from clients.http import NoAnswer, ask
 from clients.stack_requests import stack_request
+from stack.files import SETUP
 from stack.settings import Settings
 
 _MARGIN = 5.0  # seconds beyond the time that webhook_actions itself waits for bots
@@ -45,7 +46,7 @@ def told_bots(settings: Settings) -> dict[str, Bot]:
             f"webhook_actions at {url} does not answer ({error}); `nightdesk up` starts it"
         ) from None
     except OSError as error:
-        raise CapabilitiesUnavailable(f"{token}: {error.strerror}; `make setup` writes it") from None
+        raise CapabilitiesUnavailable(f"{token}: {error.strerror}; {SETUP} writes it") from None
     except ValidationError:
         raise CapabilitiesUnavailable(
             f"webhook_actions at {url} answered with what is no list of bots"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from stack import debian
 from stack.failure import Failure
-from stack.files import TOOLS
+from stack.files import SETUP, TOOLS
 
 # The project's name, and Debian's where it differs.
 PROGRAMS = {
@@ -51,11 +51,10 @@ def find(name: str) -> Path:
     if too_old:
         raise MissingBinary(
             f"{name}: {', '.join(too_old)}, and {_dotted(OLDEST[name])} is the oldest that works; "
-            "upgrade it, or take it off PATH and run `make setup`"
+            f"upgrade it, or take it off PATH and run {SETUP}"
         )
     raise MissingBinary(
-        f"{name}: not on PATH and not in {TOOLS}; run `nightdesk up` or `make setup`, or "
-        "`docker compose up`, which needs none"
+        f"{name}: not on PATH and not in {TOOLS}; run {SETUP}, or `docker compose up`, which needs none"
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import bcrypt
 import yaml
 
+from stack.files import SETUP
 from stack.settings import Settings, SettingsError
 from stack.settings.web import CLUSTER_NAME, Web
 
@@ -36,7 +37,7 @@ def write_web(settings: Settings, build: Path, before: Path) -> None:
         _write(build / WEB, _web(settings.web, before / WEB))
     except FileNotFoundError as error:
         raise SettingsError(
-            [f"web.auth.password_file: {error.filename} does not exist; `make setup` writes it"]
+            [f"web.auth.password_file: {error.filename} does not exist; {SETUP} writes it"]
         ) from None
     (build / HEALTH).write_text(_SAYS + _health(settings.web), encoding="utf-8")
     if gossips_by_tls(settings):

@@ -20,9 +20,11 @@ _TEXT = """# Who is told, over what, when
 One function of alert, bot, settings and time makes Alertmanager's receivers, the engine's steps,
 `nightdesk check` and these tables, so they always agree. For your settings:
 
-    nightdesk alerts --who        alerts with the same plan share a row
-    nightdesk alerts --who Down --bot my_bot --at 2026-12-24T03:00
-    nightdesk alerts --who CriticalLoss --json
+```sh
+nightdesk alerts --who        # alerts with the same plan share a row
+nightdesk alerts --who Down --bot my_bot --at 2026-12-24T03:00
+nightdesk alerts --who CriticalLoss --json
+```
 
 The rules:
 
@@ -72,7 +74,9 @@ Messages link to the on-call page and to Grafana. Without `links` these are the 
 phone at three in the morning. So `check` warns in `starter` and `experienced`, and refuses in `production`,
 where messages go out over any channel:
 
-    links: {webhook_actions: "https://desk.example.org", grafana: "https://desk.example.org/grafana"}
+```yaml
+links: {webhook_actions: "https://desk.example.org", grafana: "https://desk.example.org/grafana"}
+```
 
 A name in your own network or VPN is fine (`http://192.168.1.5:9099`, `http://desk.local:9099`). How to be
 reached from outside: [on-call page](oncall.md#who-may-log-in), [TLS](tls.md).

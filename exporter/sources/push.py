@@ -19,6 +19,7 @@ from exporter.sources.client import read_secret
 from exporter.sources.journal import Journal, Kept
 from exporter.sources.protocol import SourceContext, SourceError, source
 from exporter.sources.state import AHEAD, closed_trade, later, reading
+from stack.files import SETUP
 from stack.settings import PushBot
 
 Kind = Literal["state", "trades", "metrics"]
@@ -74,7 +75,7 @@ class PushSource:
         """Return whether the header carries this bot's token. Raises SourceError without a token file."""
         token = read_secret(self._token_file)
         if not token:
-            raise SourceError("auth", f"{self._token_file}: is empty; remove it, and `make setup` writes one")
+            raise SourceError("auth", f"{self._token_file}: is empty; remove it, and {SETUP} writes one")
         scheme, _, given = authorization.partition(" ")
         if scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), token.encode()):
             return True

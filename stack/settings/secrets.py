@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from stack.files import INSTALLED
 from stack.settings.bots import PushBot
 from stack.settings.model import Settings
 from stack.settings.types import Section
@@ -47,7 +48,7 @@ def _way_out(path: str, own: bool) -> str:
     if path.startswith("web.tls."):
         return "docs/tls.md says how to make it"
     if own:
-        return "`nightdesk up` or `make setup` writes it"
+        return f"`nightdesk up`{'' if INSTALLED else ' or `make setup`'} writes it"
     return "write your secret into it"
 
 

@@ -3,7 +3,7 @@
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,13 +45,16 @@ def desk(tmp_path: Path) -> Desk:
 
 
 @pytest.fixture
-def offset() -> Iterator[int]:
+def offset() -> int:
+    return free_offset()
+
+
+def free_offset() -> int:
     """Return a --port-offset at which every port of the stack is free."""
     for _ in range(100):
         candidate = free_port() % 12_000 + 10_000  # below the ports that connections are made from
         if all(_free(port + candidate) for port in PORTS):
-            yield candidate
-            return
+            return candidate
     pytest.fail("no offset with free ports")
 
 

@@ -54,7 +54,7 @@ def test_one_that_is_too_old_is_named_with_its_version(bare: Path):
 
 
 def test_one_that_is_nowhere_leads_to_setup_or_docker(bare: Path):
-    with pytest.raises(MissingBinary, match=r"not on PATH .* `nightdesk up` or `make setup`, or `docker"):
+    with pytest.raises(MissingBinary, match=r"not on PATH .* `make setup`, or `docker"):
         find("prometheus")
 
 

@@ -48,17 +48,22 @@ def test_each_file_of_the_packages_and_beside_them_is_in_it(site: Path):
 
 
 def test_it_makes_checks_and_renders_settings_in_an_empty_directory(site: Path, tmp_path: Path):
-    def run(*words: str) -> str:
+    def run(*words: str, code: int = 0) -> str:
         ended = subprocess.run(
             [sys.executable, "-P", "-m", "stack.cli", *words], cwd=tmp_path, capture_output=True, text=True,
             env=os.environ | {"PYTHONPATH": str(site)},
         )  # fmt: skip
-        assert ended.returncode == 0, ended.stderr
-        return ended.stdout
+        assert ended.returncode == code, ended.stderr
+        return ended.stdout + ended.stderr
 
     mail = ("--email", "me@example.org", "--smtp", "smtp.example.org")
     run("init", "--source", "push", "--capital", "1000", *mail)
     assert "my_bot: push" in run("check")
+    (tmp_path / "secrets/act_token").unlink()
+    told = run("check", code=2)
+    assert "does not exist; `nightdesk up` writes it" in told
+    assert "`make" not in told, "a wheel has no Makefile"
+    (tmp_path / "secrets/act_token").write_text("token")
     assert run("render") == "rendered build\n"
     rules = (tmp_path / "build/prometheus/rules").glob("*.yml")
     assert any("TradingBotDown" in file.read_text() for file in rules)
