@@ -1,0 +1,48 @@
+"""Adds up what the bots of an account say."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from math import fsum
+
+from clients.books import Books, Holding, market_key
+
+
+def together(answering: Mapping[str, Books], last_known: Mapping[str, Books], now: float) -> Books:
+    """Return the books of all bots; of those that do not answer, by what they said last.
+
+    Their money has changed since by the prices, so that is unknown then.
+    """
+    every = [*answering.values(), *last_known.values()]
+    holdings: dict[str, Holding] = {}
+    for books in every:
+        for key, one in books.holdings.items():
+            holdings[key] = _sum(holdings[key], one) if key in holdings else one
+    orders = [each.orders for each in every]
+    ids = [each.order_ids for each in every]
+    money = [each.money for each in every]
+    return Books(
+        at=min((each.at for each in answering.values()), default=now),
+        holdings=holdings,
+        orders=None if None in orders else tuple(order for each in orders for order in each or ()),
+        money=None if last_known or None in money else fsum(each for each in money if each is not None),
+        withdrawals=tuple(one for each in every for one in each.withdrawals),
+        order_ids=None if None in ids else frozenset().union(*(each or () for each in ids)),
+        traded=frozenset().union(*(each.traded for each in every)),
+        loose=frozenset().union(*(_markets(each) for each in last_known.values())),
+    )
+
+
+def _sum(one: Holding, other: Holding) -> Holding:
+    """Return two holdings of a market as the exchange has them: one position, of one leverage."""
+    return replace(
+        one,
+        quantity=one.quantity + other.quantity,
+        price=one.price if one.price is not None else other.price,
+        leverage=one.leverage if one.leverage == other.leverage else None,
+        margin_mode=one.margin_mode if one.margin_mode == other.margin_mode else None,
+        stop=one.stop + other.stop,
+    )
+
+
+def _markets(books: Books) -> frozenset[str]:
+    return books.traded | books.holdings.keys() | {market_key(each.symbol) for each in books.orders or ()}
