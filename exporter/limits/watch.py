@@ -105,7 +105,7 @@ def _of_bots(settings: Settings, watch: LimitWatch, share: float) -> Iterator[Ho
 def _of_accounts(settings: Settings, watch: LimitWatch, share: float) -> Iterator[Holder]:
     """Yield the accounts of this exporter, which has all their bots or none."""
     for name, account in settings.accounts.items():
-        if not set(account.bots) <= settings.bots.keys():
+        if not account.limits or not set(account.bots) <= settings.bots.keys():
             continue
         rules = [rule(each, share) for each in account.limits]
         place = " ".join(f"{bot}={settings.bots[bot].source.place}" for bot in sorted(account.bots))

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import AwareDatetime, Field, StrictBool, StringConstraints, model_validator
+from pydantic import AwareDatetime, StrictBool, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
 from stack.settings.observability import LocalTime
@@ -81,12 +81,3 @@ class LossLimit(Section):
     def needs_capital(self) -> bool:
         """Whether it needs a known capital; a daily limit in money does not."""
         return self.kind == "maximum" or self.ratio is not None
-
-
-class Account(Section):
-    """Bots that trade one account. Their losses are added up; `capital` is by default the sum of theirs."""
-
-    bots: Annotated[list[str], Field(min_length=1)]
-    capital: Number | None = None
-    day: Day = Day()
-    limits: Annotated[list[LossLimit], Field(min_length=1)]

@@ -9,11 +9,11 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, HttpUrl, StrictBool, model_validator
 from pydantic_core import PydanticCustomError
 
+from stack.settings.accounts import Account
 from stack.settings.alerts import Alert, Colour, Milestones, Severities, Thresholds
 from stack.settings.bots import MOST_DEMOS, Bot, BotName, Demo
 from stack.settings.drill import DrillPace
 from stack.settings.integrations import Integrations
-from stack.settings.limits import Account
 from stack.settings.observability import (
     Dashboards,
     Health,

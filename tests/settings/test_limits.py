@@ -88,7 +88,7 @@ LIMIT = "{name: d, kind: daily, money: 10}"
         ),
         (account("{bots: [a], limits: []}"), "accounts.main.limits"),
         (account(f"{{bots: [], limits: [{LIMIT}]}}"), "accounts.main.bots"),
-        (account("{bots: [a]}"), "accounts.main.limits: is missing"),
+        (account("{bots: [a]}"), "accounts.main: has neither limits nor an exchange; write one of them"),
         (
             account(f"{{bots: [a, b], limits: [{LIMIT}, {LIMIT}]}}"),
             "accounts.main.limits: two are named d; give each a name of its own",

@@ -81,6 +81,7 @@ class Trader:
         self.phase = self.random.uniform(0, POLL)
         self._busy: set[str] = set()
         self._heard: dict[str, float] = {}
+        self._slow = self.random.uniform(0, 5)  # to do what it missed, in its order
         self._note()
         self._later(self.random.expovariate(1 / self.gap), self._trade)
 
@@ -143,7 +144,7 @@ class Trader:
             now = self.agenda.now
             end = next((end for start, end in self.down if start <= now < end), None)
             if end is not None:  # it does nothing, and learns nothing, until it is back
-                self.agenda.at(end + self.random.uniform(0, 5), awake)
+                self.agenda.at(end + self._slow, awake)
             else:
                 what()
 
