@@ -1,7 +1,9 @@
 """The books of an account, as plain values: what an exchange, or the bots that trade there, say it holds."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from clients.trading import Position
 
 _SIGNS = {"buy": 1, "sell": -1}
 
@@ -24,6 +26,17 @@ class Holding:
     leverage: float | None = None
     margin_mode: str | None = None
     stop: float = 0.0
+
+    def plus(self, other: "Holding") -> "Holding":
+        """Return two holdings of a market as an exchange has them: as one position."""
+        return replace(
+            self,
+            quantity=self.quantity + other.quantity,
+            price=self.price if self.price is not None else other.price,
+            leverage=self.leverage if self.leverage == other.leverage else None,
+            margin_mode=self.margin_mode if self.margin_mode == other.margin_mode else None,
+            stop=self.stop + other.stop,
+        )
 
 
 @dataclass(frozen=True)
@@ -80,6 +93,7 @@ class Books:
     `withdrawals` are recent ones. Of bots, `order_ids` are those of their orders of late, `traded` the
     markets in which they had a position, an order or a trade of late. `loose` are the
     markets of bots that do not answer: what they ordered last is unknown there.
+    `simulated` says that the bot trades on no exchange.
     """
 
     at: float
@@ -91,3 +105,22 @@ class Books:
     order_ids: frozenset[str] | None = None
     traded: frozenset[str] = field(default_factory=frozenset)
     loose: frozenset[str] = field(default_factory=frozenset)
+    simulated: bool = False
+
+
+def held(positions: Iterable[Position], margin_mode: str | None = None) -> dict[str, Holding]:
+    """Return positions as holdings: those of a market together; of an unknown size there is none."""
+    found: dict[str, Holding] = {}
+    for each in positions:
+        size, key = each.quantity or 0.0, market_key(each.symbol)
+        one = Holding(
+            each.symbol,
+            -size if each.side == "short" else size,
+            each.price,
+            each.leverage,
+            margin_mode,
+            stop=size if each.stop_at_exchange else 0.0,
+        )
+        if size:
+            found[key] = found[key].plus(one) if key in found else one
+    return found

@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 from pydantic_core import PydanticCustomError
 
+from clients.books import Books, Order, held
 from clients.input import (
     Answer,
     Capped,
@@ -67,11 +68,24 @@ class OpenPosition(Answer):
 
 
 class OpenOrder(Answer):
-    """An order at the exchange; one that `rests` is meant to stay there, as a stop or a take-profit."""
+    """An order at the exchange; one that `rests` is meant to stay there, as a stop or a take-profit.
+
+    `id` is the exchange's, `size` what is left to be filled of it.
+    """
 
     symbol: Label
     placed_at: NeededTime
     rests: Annotated[bool | None, Lenient] = None
+    id: Annotated[Label | None, Lenient] = None
+    side: Annotated[Literal["buy", "sell"] | None, Lenient] = None
+    size: Positive = None
+    filled: Positive = None
+
+    def order(self) -> Order:
+        """Return it as a plain value."""
+        return Order(
+            self.symbol, self.side or "", self.size, self.id or "", self.filled or 0.0, bool(self.rests)
+        )
 
 
 class Times(Answer):
@@ -200,6 +214,7 @@ class State(Measured):
     last_trade_id: Count = None
     trades_revision: Count = None
     process: Annotated[_Process | None, Lenient] = None
+    order_ids: Annotated[list[Label] | None, Lenient] = None
 
     @property
     def positions(self) -> tuple[Position, ...] | None:
@@ -219,6 +234,19 @@ class State(Measured):
         """The orders that can be read, and are not meant to rest."""
         known = [each for each in self.open_orders or () if each is not None and not each.rests]
         return tuple(WaitingOrder(each.symbol, each.placed_at) for each in known)
+
+    def books(self, now: float) -> Books | None:
+        """Return what it says that it holds at the exchange, None where a position cannot be read."""
+        if self.positions is None or any(each.quantity is None for each in self.positions):
+            return None
+        told = self.open_orders
+        orders = None if told is None or None in told else tuple(each.order() for each in told if each)
+        return Books(
+            at=now,
+            holdings=held(self.positions),
+            orders=orders,
+            order_ids=None if self.order_ids is None else frozenset(self.order_ids),
+        )
 
 
 class ClosedTrade(Answer):

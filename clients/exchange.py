@@ -3,13 +3,14 @@
 import asyncio
 import importlib
 import re
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeVar
 from urllib.parse import urlsplit
 
 from clients.books import Books, Fill, Holding, Order, Withdrawal, market_key
 from clients.venues import VENUES, Rights
+from stack.settings import Settings
 
 Reason = Literal["auth", "clock", "limit", "timeout", "unavailable", "answer"]
 FILLS_KEPT: Final = 600.0
@@ -46,12 +47,23 @@ class Access:
     """An account at an exchange. `url` stands before every path where it is set: a testnet, or a proxy."""
 
     venue: str
-    market: str
     stake: str
     key: str
     secret: str
-    password: str = ""
     url: str | None = None
+
+
+def access_of(settings: Settings, account: str) -> Access:
+    """Return the way to an account's exchange. Raises OSError for a key that cannot be read."""
+    one = settings.accounts[account]
+    assert one.exchange is not None  # noqa: S101 - nobody asks for an account without one
+    return Access(
+        one.exchange.venue,
+        settings.bots[one.bots[0]].currency or settings.currency,
+        one.exchange.key_file.read_text(encoding="utf-8").strip(),
+        one.exchange.secret_file.read_text(encoding="utf-8").strip(),
+        str(one.exchange.url) if one.exchange.url else None,
+    )
 
 
 class Exchange:
@@ -79,7 +91,7 @@ class Exchange:
 
     async def rights(self) -> Rights:
         """Return what the key may do, as far as the exchange tells. Raises ExchangeError."""
-        return await self._within(lambda: self._venue.rights(self._api, self._access.market))
+        return await self._within(lambda: self._venue.rights(self._api))
 
     async def ahead(self, now: float) -> float:
         """Return by how many seconds the exchange's clock is ahead of `now`. Raises ExchangeError."""
@@ -125,10 +137,9 @@ class Exchange:
             {
                 "apiKey": access.key,
                 "secret": access.secret,
-                "password": access.password,
                 "timeout": round(1000 * self._timeout),
                 "enableRateLimit": True,
-                "options": self._venue.options(access.market),
+                "options": self._venue.options,
             }
         )
         if access.url is not None:
@@ -138,7 +149,7 @@ class Exchange:
     def _said(self, error: Exception) -> str:
         """Return an exchange's own words, without addresses: they carry signatures."""
         text = _PLACE.sub("…", str(error))
-        for secret in (self._access.key, self._access.secret, self._access.password):
+        for secret in (self._access.key, self._access.secret):
             text = text.replace(secret, "…") if secret else text
         return text[:_LONGEST]
 
@@ -168,7 +179,7 @@ class Exchange:
     async def _holdings(self) -> tuple[float | None, dict[str, Holding]]:
         balance = await self._api.fetch_balance()
         stake = balance["total"].get(self._access.stake)
-        if self._access.market == "swap":
+        if self._venue.market == "swap":
             positions = [_position(each, self._api) for each in await self._api.fetch_positions()]
             return stake, {market_key(each.symbol): each for each in positions if each.quantity}
         coins = {
@@ -185,7 +196,7 @@ class Exchange:
 
     async def _orders(self, asked: Collection[str], *, wide: bool) -> tuple[Order, ...]:
         found: dict[str, Order] = {}
-        for way in self._venue.order_ways(self._access.market):
+        for way in self._venue.order_ways:
             every = self._venue.lists_all(way, wide=wide, markets=len(asked))
             for symbol in (None,) if every else asked:
                 for each in await self._api.fetch_open_orders(symbol, None, None, dict(way)):
@@ -197,14 +208,12 @@ class Exchange:
         held = {each.symbol: each.quantity for each in holdings.values()}
         moved = [each for each in {**held, **self._held} if held.get(each) != self._held.get(each)]
         self._held = held
-        most = self._venue.fills_at_once
         turn = asked[self._turn % max(len(asked), 1) :] + asked[: self._turn % max(len(asked), 1)]
-        chosen: Sequence[str | None] = list(dict.fromkeys([*moved, *turn]))[:most] if most else [None]
+        chosen = list(dict.fromkeys([*moved, *turn]))[: self._venue.fills_at_once]
         self._turn += max(0, len(chosen) - len(moved))
-        way = self._venue.fill_options(self._access.market)
         for symbol in chosen:
             since = round(1000 * (now - FILLS_KEPT))
-            for each in await self._api.fetch_my_trades(symbol, since, None, dict(way)):
+            for each in await self._api.fetch_my_trades(symbol, since):
                 size = float(each["amount"]) * _contract(self._api, each["symbol"])
                 fill = Fill(each["symbol"], str(each["order"]), each["side"], size, each["timestamp"] / 1000)
                 self._fills[f"{fill.symbol} {each['id']}"] = fill
@@ -218,7 +227,7 @@ class Exchange:
         self._highest = max(self._highest, money)
         if now > self._asks_until:
             return
-        for each in await self._venue.withdrawals(self._api, self._access.market, now - _WITHDRAWALS_KEPT):
+        for each in await self._venue.withdrawals(self._api, now - _WITHDRAWALS_KEPT):
             self._withdrawals[each.id] = each
         self._withdrawals = {
             name: each for name, each in self._withdrawals.items() if each.at > now - _WITHDRAWALS_KEPT

@@ -23,7 +23,7 @@ _GIVEN_UP = ("Giving up", ", retrying in ")  # a call; the pass, after which the
 _SLEEP = 60.0  # seconds within which it has failed again then, if the exchange is still out
 EVERY_PAIR = "*"
 
-_STOP = "stoploss"  # the side of an order that is a stop loss, at the exchange
+STOP = "stoploss"  # the side of an order that is a stop loss, at the exchange
 _NO_STOP = -0.99  # a loss of all but a hundredth: how strategies say that they want no stop
 
 _Milliseconds = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=0, le=1e14)]
@@ -40,6 +40,10 @@ class Config(Answer):
     api_version: Real = None
     max_open_trades: Real = None
     available_capital: Real = None
+    dry_run: bool | None = False
+    trading_mode: Annotated[str | None, Lenient] = None
+    margin_mode: Annotated[str | None, Lenient] = None
+    stake_currency: Annotated[str | None, Lenient] = None
 
     @property
     def enters_nothing(self) -> bool:
@@ -52,15 +56,6 @@ class Health(Answer):
 
     last_process_ts: _Seconds = None
     bot_startup_ts: _Seconds = None
-
-
-class Balance(Answer):
-    """/balance; its totals are not read: they fell by a third in an outage.
-
-    `starting_capital` is below 0 where the owner took out more than he put in.
-    """
-
-    starting_capital: Real = None
 
 
 class Profit(Answer):
@@ -103,6 +98,9 @@ class PlacedOrder(Answer):
     ft_order_side: str | None = ""  # buy, sell or stoploss
     order_type: str | None = None
     order_timestamp: _Moment = None
+    order_id: Annotated[str | None, Lenient] = None
+    remaining: Positive = None
+    filled: Positive = None
 
 
 class OpenTrade(Answer):
@@ -205,7 +203,7 @@ class OpenTrade(Answer):
         The bot's clock is `ahead` of ours by as many seconds.
         """
         opened = self.open_fill_timestamp or self.open_timestamp
-        at_exchange = any(order.ft_order_side == _STOP for order in self._waiting)
+        at_exchange = any(order.ft_order_side == STOP for order in self._waiting)
         none = self.stop_loss_ratio is not None and self.stop_loss_ratio <= _NO_STOP
         return Position(
             symbol=self.pair,
@@ -228,7 +226,7 @@ class OpenTrade(Answer):
         return tuple(
             WaitingOrder(self.pair, order.order_timestamp / _MILLISECONDS - ahead)
             for order in self._waiting
-            if order.ft_order_side != _STOP and order.order_timestamp is not None
+            if order.ft_order_side != STOP and order.order_timestamp is not None
         )
 
 
@@ -267,6 +265,7 @@ class ClosedTrade(Answer):
     nr_of_successful_exits: Count = None
     fee_open: Real = None
     fee_close: Real = None
+    orders: Annotated[list[PlacedOrder] | None, Lenient] = None
 
     def closed(self) -> Trade:
         """Return it as a plain value."""
@@ -286,6 +285,7 @@ class ClosedTrade(Answer):
                 side, Leg(entered, self.open_rate, self.amount), Leg(left, self.close_rate, self.amount)
             ),
             fees=self._fees,
+            order_ids=tuple(each.order_id for each in self.orders or () if each.order_id),
         )
 
     @property

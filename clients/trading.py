@@ -1,7 +1,7 @@
 """What a bot trades, as plain values: one form for whatever tells of it."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 Side = Literal["long", "short"]
@@ -35,7 +35,7 @@ UNKNOWN = Slippage()
 class Trade:
     """A closed trade. Times are unix seconds, `profit` is after fees; `key` tells it from every other.
 
-    `fees` is money that is in `profit` already.
+    `fees` is money that is in `profit` already. `order_ids` are the exchange's, of one that was just read.
     """
 
     key: tuple[int, float]
@@ -47,6 +47,7 @@ class Trade:
     stake: float | None
     slippage: Slippage = UNKNOWN
     fees: float | None = None
+    order_ids: tuple[str, ...] = field(default=(), compare=False)
 
 
 def slippage(side: Side, entry: Leg, leave: Leg) -> Slippage:

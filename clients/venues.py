@@ -1,8 +1,8 @@
 """What differs from exchange to exchange beyond what ccxt makes alike."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final, Literal
 
 from clients.books import Withdrawal
 
@@ -11,82 +11,51 @@ _FEW: Final = 20  # markets that are asked one by one, which costs less than all
 
 @dataclass(frozen=True)
 class Rights:
-    """What a key may do; None where the exchange does not tell. `expires_at` is unix time."""
+    """What a key may do."""
 
-    may_withdraw: bool | None = None
-    may_trade: bool | None = None
-    expires_at: float | None = None
-
-
-class Venue(Protocol):
-    """One exchange. `fills_at_once` is of how many markets fills are asked at a time; 0: of all in one."""
-
-    fills_at_once: int
-
-    def options(self, market: str) -> dict[str, Any]:
-        """Return ccxt's options."""
-        ...
-
-    def order_ways(self, market: str) -> Sequence[Mapping[str, Any]]:
-        """Return the parameters of each way to ask for open orders; those that are not empty list stops."""
-        ...
-
-    def lists_all(self, way: Mapping[str, Any], *, wide: bool, markets: int) -> bool:
-        """Return whether orders of all markets are asked at once."""
-        ...
-
-    def fill_options(self, market: str) -> Mapping[str, Any]:
-        """Return the parameters of the way to ask for fills."""
-        ...
-
-    async def rights(self, api: Any, market: str) -> Rights:  # noqa: ANN401 - ccxt has no types
-        """Return what the key may do."""
-        ...
-
-    async def withdrawals(self, api: Any, market: str, since: float) -> list[Withdrawal]:  # noqa: ANN401
-        """Return what left the account since a unix time."""
-        ...
+    may_withdraw: bool
+    may_trade: bool
 
 
 class Binance:
-    """Spot (`binance`) and USD-M futures (`binanceusdm`), whose stops have a list of their own."""
+    """Spot, or USD-M futures, whose stops have a list of their own."""
 
-    fills_at_once = 2
+    fills_at_once = 2  # markets whose fills are asked in one look
 
-    def options(self, market: str) -> dict[str, Any]:
-        """As above: one kind of market, and no list that wants more rights."""
-        types = ["spot"] if market == "spot" else ["linear"]
+    def __init__(self, market: Literal["spot", "swap"]) -> None:
+        self.market = market
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Ccxt's options: one kind of market, and no list that wants more rights."""
         return {
             "fetchCurrencies": False,
             "fetchMargins": False,
-            "fetchMarkets": {"types": types},
+            "fetchMarkets": {"types": ["spot" if self.market == "spot" else "linear"]},
             "fetchOpenOrders": {"warnWithoutSymbol": False},
             "fetchPositions": {"method": "positionRisk"},
             "fetchPositionsRisk": {"useV2": True},  # it tells leverage and margin mode, V3 does not
         }
 
-    def order_ways(self, market: str) -> Sequence[Mapping[str, Any]]:
-        """As above."""
-        return ({}, {"trigger": True}) if market == "swap" else ({},)
+    @property
+    def order_ways(self) -> tuple[Mapping[str, Any], ...]:
+        """The parameters of each way to ask for open orders; those that are not empty list stops."""
+        return ({}, {"trigger": True}) if self.market == "swap" else ({},)
 
     def lists_all(self, way: Mapping[str, Any], *, wide: bool, markets: int) -> bool:
-        """As above: all at once costs as much as forty markets."""
+        """Return whether orders of all markets are asked at once: that costs as much as forty of one."""
         return (wide and not way) or markets > _FEW
 
-    def fill_options(self, market: str) -> Mapping[str, Any]:
-        """As above."""
-        return {}
-
-    async def rights(self, api: Any, market: str) -> Rights:  # noqa: ANN401 - ccxt has no types
-        """As above; it tells when trading ends, which reading does not."""
+    async def rights(self, api: Any) -> Rights:  # noqa: ANN401 - ccxt has no types
+        """Return what the key may do."""
         said = await api.sapiGetAccountApiRestrictions()
-        trade = "enableFutures" if market == "swap" else "enableSpotAndMarginTrading"
+        trade = "enableFutures" if self.market == "swap" else "enableSpotAndMarginTrading"
         return Rights(bool(said["enableWithdrawals"]), bool(said[trade]))
 
-    async def withdrawals(self, api: Any, market: str, since: float) -> list[Withdrawal]:  # noqa: ANN401
-        """As above; of futures what was moved to another wallet."""
+    async def withdrawals(self, api: Any, since: float) -> list[Withdrawal]:  # noqa: ANN401 - as above
+        """Return what left the account since a unix time; of futures what was moved to another wallet."""
         start = round(1000 * since)
-        if market == "spot":
+        if self.market == "spot":
             return [_withdrawal(each) for each in await api.fetch_withdrawals(None, start)]
         moved = await api.fapiPrivateGetIncome({"incomeType": "TRANSFER", "startTime": start})
         return [
@@ -100,4 +69,4 @@ def _withdrawal(said: Mapping[str, Any]) -> Withdrawal:
     return Withdrawal(str(said["id"]), said["currency"], float(said["amount"]), said["timestamp"] / 1000)
 
 
-VENUES: Final[Mapping[str, Venue]] = {"binance": Binance(), "binanceusdm": Binance()}
+VENUES: Final = {"binance": Binance("spot"), "binanceusdm": Binance("swap")}

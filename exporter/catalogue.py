@@ -33,6 +33,7 @@ USUAL = tuple(name for name in COLLECT if name != GUARD)
 TRADES = "trades"
 THIS_HOST = "psutil, of the host that the exporter runs on"
 THIS_PROCESS = "`process.pid`, by psutil where it is on the exporter's host"
+WITNESS = "`accounts.*.exchange` of the settings; docs/exchange.md"
 NAMED_PROCESS = "`process` of the bot's settings: pid_file or match by psutil, container by the Docker API"
 
 
@@ -99,6 +100,17 @@ def _position(name: str, unit: str, http: str, freqtrade: str, meaning: str) -> 
     labels = ("symbol", "side")
     where = f"/status {freqtrade}" if freqtrade else ""
     return Metric(f"position_{name}", GAUGE, unit, TRADING, meaning, labels, f"open_positions.{http}", where)
+
+
+def _books(name: str, unit: str, meaning: str, *labels: str) -> Metric:
+    """Return a row of the witness; `account` is empty of a bot without a key for its exchange."""
+    about = (*labels, "account")
+    return Metric(name, GAUGE, unit, TRADING, meaning, about, "", "/balance, /status", elsewhere=WITNESS)
+
+
+def _exchange(name: str, unit: str, meaning: str, *labels: str) -> Metric:
+    about = ("account", *labels)
+    return Metric(f"exchange_{name}", GAUGE, unit, TRADING, meaning, about, elsewhere=WITNESS)
 
 
 def _guard(name: str, unit: str, meaning: str, *labels: str) -> Metric:
@@ -180,6 +192,13 @@ METRICS: tuple[Metric, ...] = (
     _position("margin_ratio", "ratio", "margin_ratio", "", "Maintenance margin by the margin that is left: at 1 the exchange liquidates. OKX shows its inverse, 300% there is 0.33."),
     _position("funding_paid", "money", "funding_paid", "−funding_fees", "Funding paid since the position was opened, together; below 0 where it was received."),
     _position("age_seconds", "seconds", "opened_at", "open_fill_timestamp, else open_timestamp", "Since the position was opened."),
+    _books("books_difference", "as its kind", "By how much exchange and bots differ, by kind (`difference`; docs/exchange.md); absent where they agree.", "symbol", "difference"),
+    _books("books_at_exchange", "as its kind", "What the exchange says where they differ.", "symbol", "difference"),
+    _books("books_by_bots", "as its kind", "What the bots say where they differ.", "symbol", "difference"),
+    _books("books_differences", "differences", "How many there are; absent while the exchange, or what a bot holds, is unknown."),
+    _books("books_compared", "bool", "1 when the exchange and the bots were compared at the last look, 0 where one of them is unknown."),
+    _exchange("up", "bool", "1 when the exchange told at the last look what the account holds."),
+    _exchange("error", "bool", "1 while it does not, by reason: auth (key, right or address), clock, limit, timeout, unavailable, answer, key_file, withdraws (the key may, and is not used), internal (a defect of the exporter).", "reason"),
     _traded("position_size_avg", "money", "Mean stake of a closed trade, of those whose stake is known."),
     _traded("position_duration_avg_seconds", "seconds", "Mean time from opening to closing of a closed trade."),
     Metric("current_exposure", GAUGE, "money", TRADING, "Money in open positions.", http="exposure", freqtrade="/count total_stake"),

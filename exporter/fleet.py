@@ -29,6 +29,7 @@ from exporter.status_page import Row
 from exporter.summary_schedule import SummarySchedule
 from exporter.system import ThisHost
 from exporter.trade_history import TradeHistory
+from exporter.witness.watch import WitnessWatch
 from stack.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -60,6 +61,7 @@ class Fleet:
         self._host = ThisHost()
         self._host_part: Part = {}
         self.limits = LimitWatch(settings, data, self.board, clock)
+        self._witness = WitnessWatch(settings, self.board, clock)
         self._use(settings)
         self._logs = LogWatch(settings, data, self.board, clock)
 
@@ -110,12 +112,13 @@ class Fleet:
         marks = PeriodStarts(conventions.zone, surroundings.data, bot.source.place)
         watched = WatchedBot(bot, conventions, window, past, kept, marks)
         guard = collection.guard.interval if collection.guard.enabled else None
-        return BotPoller(name, bot, watched, self.board, surroundings, self.limits, guard)
+        return BotPoller(name, bot, watched, self.board, surroundings, self.limits, self._witness, guard)
 
     async def run(self) -> None:
         """Poll everything for ever, the bots spread over the period."""
         async with self._group:
             self._group.create_task(self._watch_host())
+            self._witness.start(self._group)
             self._start()
 
     async def apply(self, settings: Settings) -> None:
@@ -124,6 +127,10 @@ class Fleet:
         replaced = self._use(settings)
         await asyncio.gather(*(poller.stop(self._tasks.pop(poller.name)) for poller in replaced))
         self.limits.use(settings)
+        if _accounts(before) != _accounts(settings):
+            await self._witness.stop()
+            self._witness.use(settings)
+            self._witness.start(self._group)
         if _logs(before, self._data) != _logs(settings, self._data):
             await self._logs.stop(self._tasks.pop(_LOGS))
             self._logs.withdraw()
@@ -192,6 +199,11 @@ class Fleet:
 def _common(settings: Settings) -> tuple[object, ...]:
     """Return what all bots are read by."""
     return settings.collection, settings.timezone, settings.days_per_year
+
+
+def _accounts(settings: Settings) -> tuple[object, ...]:
+    """Return what exchanges are asked by, and of which bots."""
+    return settings.accounts, settings.bots, settings.currency, settings.collection.max_symbols
 
 
 def _logs(settings: Settings, data: Path) -> tuple[object, ...]:

@@ -20,6 +20,7 @@ from exporter.reading import Reading
 from exporter.sources import SourceContext, SourceError, connect
 from exporter.sources.push import PushSource
 from exporter.system import is_here
+from exporter.witness.watch import WitnessWatch
 from stack.settings import Bot, FileBot, FreqtradeBot, HttpBot
 
 _log = logging.getLogger(__name__)
@@ -48,6 +49,7 @@ class BotPoller:
         board: Board,
         surroundings: SourceContext,
         limits: LimitWatch,
+        witness: WitnessWatch,
         guard_period: float | None = None,
     ) -> None:
         """`guard_period` is the seconds between two checks of its money; without it the guard publishes
@@ -59,7 +61,7 @@ class BotPoller:
         self.vitals: Vitals | None = None
         self.place = bot.source.place
         self._board = board
-        self._limits = limits
+        self._limits, self._witness = limits, witness
         self._cap = surroundings.input.cap
         self._lines, self._own_lines = Lines(self._cap, name), Lines(self._cap, name)
         self._watched = watched
@@ -112,16 +114,19 @@ class BotPoller:
             # In a thread: a long history must not hold up the other bots.
             async with self._computing:
                 samples, figures = await asyncio.to_thread(self._figures, reading, usage)
+            self._witness.told(self.name, reading, figures)
             await self._limits.told(self.name, figures)
         except SourceError as error:
             if error.known is not None:
                 async with self._computing:
                     await asyncio.to_thread(self._watched.learn, error.known)
             self._failed(error.reason, error.detail, began)
+            self._witness.told(self.name, None, None)
             await self._limits.told(self.name, None)
         except Exception as error:  # noqa: BLE001 - a defect met by one bot must not end the watch over it
             _log.exception("poll failed on a defect of the exporter", extra={"bot": self.name})
             self._failed("internal", f"{type(error).__name__}: {error}", began)
+            self._witness.told(self.name, None, None)
             await self._limits.told(self.name, None)
         else:
             self._succeeded(reading, samples, began)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from clients.books import Books
 from clients.trading import Position, Trade, WaitingOrder
 from exporter.catalogue import Sample
 
@@ -34,7 +35,8 @@ class Reading:
     and known ones as they are now; where `history_restarted`, all there are. `pnl` is by window, `samples`
     need no computing; `positions` and `orders` are those that can be read. `capital_has_transfers` says that
     `starting_capital` is what it would be if all that the owner moved until now had been moved at the start,
-    `equity_refused` that an equity was told which cannot be.
+    `equity_refused` that an equity was told which cannot be. `books` are what the bot says it holds at the
+    exchange, `exchange_books` what it says of the exchange's own answer.
     """
 
     time: float
@@ -61,3 +63,5 @@ class Reading:
     trades: tuple[Trade, ...] = ()
     history_restarted: bool = False
     samples: tuple[Sample, ...] = ()
+    books: Books | None = None
+    exchange_books: Books | None = None

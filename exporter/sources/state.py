@@ -57,6 +57,7 @@ def reading(
         trades=trades,
         history_restarted=restarted,
         samples=tuple(_samples(state)),
+        books=state.books(clock),
     )
 
 

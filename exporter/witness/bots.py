@@ -1,7 +1,6 @@
 """Adds up what the bots of an account say."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from math import fsum
 
 from clients.books import Books, Holding, market_key
@@ -16,7 +15,7 @@ def together(answering: Mapping[str, Books], last_known: Mapping[str, Books], no
     holdings: dict[str, Holding] = {}
     for books in every:
         for key, one in books.holdings.items():
-            holdings[key] = _sum(holdings[key], one) if key in holdings else one
+            holdings[key] = holdings[key].plus(one) if key in holdings else one
     orders = [each.orders for each in every]
     ids = [each.order_ids for each in every]
     money = [each.money for each in every]
@@ -29,18 +28,6 @@ def together(answering: Mapping[str, Books], last_known: Mapping[str, Books], no
         order_ids=None if None in ids else frozenset().union(*(each or () for each in ids)),
         traded=frozenset().union(*(each.traded for each in every)),
         loose=frozenset().union(*(_markets(each) for each in last_known.values())),
-    )
-
-
-def _sum(one: Holding, other: Holding) -> Holding:
-    """Return two holdings of a market as the exchange has them: one position, of one leverage."""
-    return replace(
-        one,
-        quantity=one.quantity + other.quantity,
-        price=one.price if one.price is not None else other.price,
-        leverage=one.leverage if one.leverage == other.leverage else None,
-        margin_mode=one.margin_mode if one.margin_mode == other.margin_mode else None,
-        stop=one.stop + other.stop,
     )
 
 

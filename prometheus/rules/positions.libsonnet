@@ -26,6 +26,31 @@ function(config)
   );
   local near_liquidation = newest('min', 'liquidation_distance_ratio') + text.fill(' < %s', critical.liquidation_distance);
 
+  // What differs, in words; `docs/exchange.md` says the same.
+  local of_difference = ['bot', 'account', 'difference', 'symbol'];
+  local differences = {
+    ghost_position: 'the exchange holds {{ $labels.symbol }} that no bot knows of',
+    missing_position: 'a bot holds {{ $labels.symbol }} that is not at the exchange',
+    wrong_size: 'the position in {{ $labels.symbol }} has another size at the exchange',
+    wrong_side: 'the position in {{ $labels.symbol }} is on the other side at the exchange',
+    orphan_order: 'an order in {{ $labels.symbol }} waits at the exchange that no bot knows of',
+    stop_missing: 'the stop of {{ $labels.symbol }} is not at the exchange',
+    stop_without_position: 'a stop of {{ $labels.symbol }} waits at the exchange for a position that is gone',
+    balance_drift: 'the money of the account has moved otherwise than that of its bots within a day',
+    unknown_fills: 'an order in {{ $labels.symbol }} was filled that no bot knows of',
+    leverage_or_margin_mode: 'the leverage or the margin mode of {{ $labels.symbol }} is another at the exchange',
+    second_bot: 'orders come from something that is no bot of this account',
+    withdrawn_funds: '{{ $labels.symbol }} left the account, and no transfer says so',
+  };
+  local in_words = std.join('', [
+    '{{ if eq $labels.difference "' + kind + '" }}' + differences[kind] + '{{ end }}'
+    for kind in std.objectFields(differences)
+  ]);
+  local says(metric) =
+    '{{ with query (printf `max(trading_bot_books_' + metric + '{bot=%q,account=%q,difference=%q,symbol=%q})` ' +
+    '$labels.bot $labels.account $labels.difference $labels.symbol) }}{{ . | first | value | printf "%.8g" }}{{ else }}unknown{{ end }}';
+  local whose = '{{ if $labels.account }}account {{ $labels.account }}{{ else }}{{ $labels.bot }}{{ end }}';
+
   {
     guard: [
       alert.critical(
@@ -66,6 +91,28 @@ function(config)
         problem='No live stop is known for ' + the_position + ': none is told, it is on the wrong side of the price or behind the liquidation, or its bot is stopped.' + if_position_is_old,
         todo='Set a stop at the exchange, or close it.',
         verify=promql.proof('position_unprotected', held) + ' == 0' + or_closed_since('unprotected')
+      ),
+      // The witness has let it settle: it fires at once.
+      alert.warning(
+        'BooksDiffer',
+        'max by (bot, account, difference, symbol) (trading_bot_books_difference) > 0',
+        'exchange and bots differ, settled',
+        subject=of_difference,
+        held=true,
+        summary='Of ' + whose + ', ' + in_words,
+        problem='Of ' + whose + ', ' + in_words + ': the exchange says ' + says('at_exchange') + ', the bots ' + says('by_bots') + '.',
+        todo='Look at the account at the exchange before you trust the bot: what it does not know of it does not protect.',
+        verify='max(trading_bot_books_differences{$bot,$account}) >= 0 unless on () trading_bot_books_difference{$bot,$account,$difference,$symbol}'
+      ),
+      alert.warning(
+        'BooksUnknown',
+        'max by (bot, account) (trading_bot_books_compared) == 0',
+        'exchange and bots cannot be compared',
+        subject=['bot', 'account'],
+        summary='What ' + whose + ' holds at its exchange is not known',
+        problem='Nobody compares ' + whose + ' with its exchange: {{ with query (printf `trading_bot_exchange_error{account=%q}` $labels.account) }}the exchange is not seen ({{ . | first | label "reason" }}){{ else }}a bot does not say what it holds{{ end }}.',
+        todo='`nightdesk doctor` asks the exchange, and says what is wrong with the key.',
+        verify='max(trading_bot_books_compared{$bot,$account}) == 1'
       ),
       alert.warning(
         'OrderStuck',

@@ -30,7 +30,7 @@ def asked(name: str, ask: Asks, *, key: str = KEY, secret: str = SECRET, timeout
     async def run() -> object:
         venue = FakeVenue(account(market == "spot"), time.time, **faults)
         async with served(venue, build(venue)) as url:
-            exchange = Exchange(Access(name, market, "USDT", key, secret, url=url), timeout)
+            exchange = Exchange(Access(name, "USDT", key, secret, url), timeout)
             try:
                 return await ask(exchange, venue)
             finally:

@@ -166,6 +166,8 @@ LowDataQuality          15m 1h  2h   -                        check_market_condi
 RiskUtilizationHigh     5m  30m 1h   -                        stop_entries
 PositionUnprotected     2m  15m 30m  -                        -
 OrderStuck              0s  15m 30m  -                        retry_connection
+BooksDiffer             0s  15m 10m  -                        -
+BooksUnknown            10m 15m 30m  -                        -
 FundingDrain            5m  1h  2h   -                        review_strategy
 LimitUnknown            15m 1h  2h   -                        -
 SlippageHigh            5m  1h  2h   -                        check_market_conditions,review_strategy

@@ -8,7 +8,6 @@ from urllib.parse import urlsplit
 from pydantic import ValidationError
 
 from clients.freqtrade import (
-    Balance,
     Config,
     Days,
     Health,
@@ -22,6 +21,7 @@ from clients.freqtrade import (
     mean_stake,
     own_time,
 )
+from clients.freqtrade_books import Balance, exchange_books, own_books
 from clients.input import Answer, first_problem
 from clients.trading import Position, Trade
 from exporter.reading import STATES, Host, Reading
@@ -173,6 +173,8 @@ class FreqtradeSource:
             host=_usage(self._host, said.system),
             trades=trades,
             history_restarted=restarted,
+            books=own_books(entries, trades, said.config, now),
+            exchange_books=exchange_books(said.balance, entries, said.config, now),
         )
 
     async def _health(self) -> Health:

@@ -14,6 +14,7 @@ def cases(settings: Settings) -> Iterator[Case]:
     yield from _unprotected(settings)
     yield from _kept_while_down(settings)
     yield from _closed(settings)
+    yield from _books(settings)
 
 
 def _held(values: Sequence[Value], up: Sequence[Value], name: str = _UNPROTECTED) -> list[Series]:
@@ -87,3 +88,27 @@ def _closed(settings: Settings) -> Iterator[Case]:
         left = Series(count, [1.0] * long + [0.0] * gone, {}, counted)
         up = Series("trading_bot_up", [1.0] * (long + gone))
         yield Case(alert, "resolves", [held, left, up], (long + gone - 1) * scrape, False, subject)
+
+
+def _books(settings: Settings) -> Iterator[Case]:
+    """Yield the cases of an account whose exchange says other than its bots, or is not seen."""
+    account = {**OF_BOT, "account": "main"}
+    differs = {**account, "difference": "wrong_size", "symbol": "BTC/USDT"}
+    for alert, name, subject, bad in (
+        ("BooksDiffer", "trading_bot_books_difference", differs, 0.5),
+        ("BooksUnknown", "trading_bot_books_compared", account, 0.0),
+    ):
+        wait, kept, scrape = (
+            settings.alerts[alert].for_, bridge(settings, alert), settings.collection.trading.interval,
+        )  # fmt: skip
+        tick, long = settings.collection.evaluation_interval, scrapes(settings, wait) + 1
+        better = scrapes(settings, kept + scrape)
+        count = Series("trading_bot_books_differences", [1.0] * long + [0.0] * better, {}, account)
+        wrong = Series(name, [bad] * long, {}, subject)
+        well: Value = "stale" if alert == "BooksDiffer" else 1.0
+        back = Series(name, [bad] * long + [well] * better, {}, subject)
+        yield Case(alert, "an exchange that says otherwise, or nothing", [wrong], wait, True, subject)
+        if wait:
+            yield Case(alert, "not long enough", [wrong], wait - tick, False, subject)
+        yield Case(alert, "absent", [Series("trading_bot_up", [1.0] * long)], wait + tick, False, subject)
+        yield Case(alert, "resolves", [back, count], long * scrape + kept + tick, False, subject)
