@@ -6,7 +6,7 @@ from itertools import chain
 
 import click
 
-from stack import capabilities, day_starts, dead_man, drawdown, guard, reachability
+from stack import capabilities, day_starts, dead_man, drawdown, exchange_keys, guard, reachability
 from stack.instance import Instance, on_instance
 from stack.limits import unarmed as without_capital
 from stack.printing import say
@@ -26,6 +26,8 @@ def check(instance: Instance, live: bool) -> None:
     found = reachability.findings(settings)
     problems = missing_secrets(settings) + drawdown.unarmed(settings) + found.errors
     problems += without_capital(settings)
+    keys = [] if problems else exchange_keys.asked(settings)
+    problems += exchange_keys.refused(keys)
     switch = dead_man.missing(settings)
     if switch and dead_man.refuses(settings):
         problems.append(switch)
@@ -33,7 +35,8 @@ def check(instance: Instance, live: bool) -> None:
         raise SettingsError(problems, instance.config)
     say("\n".join(_overview(settings, found.used)))
     starts = day_starts.irregular(settings, datetime.now(UTC).date())
-    for line in filter(None, [*found.warnings, *guard.slow(settings), *starts, switch]):
+    warnings = [*found.warnings, *guard.slow(settings), *starts, *exchange_keys.unknown(keys), switch]
+    for line in filter(None, warnings):
         say(f"warning: {line}")
     if live:
         for line in chain(capabilities.live(settings), drawdown.live(settings)):

@@ -17,7 +17,12 @@ _HERE = (SYMBOL,)
 
 def dashboard(factory: PanelFactory) -> Dashboard:
     """Return the dashboard."""
-    panels = [*_now(factory), Row("Each position", [_held(factory)]), Row("Over time", _over_time(factory))]
+    panels = [
+        *_now(factory),
+        Row("Each position", [_held(factory)]),
+        Row("At the exchange", [_differences(factory)]),
+        Row("Over time", _over_time(factory)),
+    ]
     purpose = "What the bots hold, the worst first: without a stop, near liquidation, drained by funding."
     return frame(factory, UID, "Positions", purpose, factory.settings.dashboards.widgets.risk.refresh, panels)
 
@@ -134,6 +139,22 @@ def _held(factory: PanelFactory) -> Table:
     ]
     rows = {"bot": "Bot", "symbol": "Symbol", "side": "Side"} | factory.by_currency
     return table(factory, "All positions", words, rows, columns, empty="–", first="Danger")
+
+
+def _differences(factory: PanelFactory) -> Table:
+    words = (
+        "What the exchange says other than the bots, after fills in flight had their time. "
+        "Empty where they agree, and where no account has a key for its exchange (docs/exchange.md)."
+    )
+    kind = ("account", "difference", "symbol")
+    columns = [
+        Column("Differs by", each("books_difference", *kind), NUMBER, 4, [Step(factory.warn)]),
+        Column("Exchange says", each("books_at_exchange", *kind), NUMBER, 4),
+        Column("Bots say", each("books_by_bots", *kind), NUMBER, 4),
+    ]
+    rows = {"bot": "Bot", "account": "Account", "difference": "Difference", "symbol": "Symbol"}
+    title = "Where exchange and bots differ"
+    return table(factory, title, words, rows, columns, empty="none", first="Differs by")
 
 
 def _over_time(factory: PanelFactory) -> list[Panel]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from stack.binaries import MissingBinary
-from stack.doctor import bots, machine, people
+from stack.doctor import bots, exchanges, machine, people
 from stack.doctor.finding import Finding, Level, red
 from stack.instance import Instance, as_json, on_instance
 from stack.printing import say, show_json
@@ -43,6 +43,7 @@ def run_checks(settings: Settings, data: Path, words: Sequence[str], send: bool)
         lambda: bots.capabilities(settings),
         lambda: bots.capital(settings),
         lambda: bots.restarts(settings),
+        lambda: exchanges.keys(settings),
         lambda: people.notifications(settings),
         lambda: people.channels(settings, words, send),
         lambda: people.loop(settings),
