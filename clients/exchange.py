@@ -93,11 +93,13 @@ class Exchange:
         """Return what the key may do, as far as the exchange tells. Raises ExchangeError."""
         return await self._within(lambda: self._venue.rights(self._api))
 
-    async def ahead(self, now: float) -> float:
-        """Return by how many seconds the exchange's clock is ahead of `now`. Raises ExchangeError."""
+    async def ahead(self, clock: Callable[[], float]) -> float:
+        """Return by how many seconds the exchange's clock is ahead of `clock`. Raises ExchangeError."""
 
         async def ask() -> float:
-            return float(await self._api.fetch_time()) / 1000 - now
+            before = clock()
+            told = float(await self._api.fetch_time()) / 1000
+            return told - (before + clock()) / 2
 
         return await self._within(ask)
 

@@ -61,7 +61,7 @@ async def _ask(settings: Settings, name: str) -> Asked:
     except (OSError, UnicodeDecodeError) as error:
         return Asked(name, error=f"its key cannot be read: {error}")
     try:
-        ahead = await exchange.ahead(time.time())
+        ahead = await exchange.ahead(time.time)
         rights = await exchange.rights()
         unlisted = await exchange.unlisted(time.time(), tolerated) if tolerated else []
         return Asked(name, rights, ahead, tuple(unlisted))

@@ -139,5 +139,5 @@ def test_a_market_that_the_exchange_does_not_list_is_named():
 
 
 def test_the_difference_of_clocks_is_told():
-    ahead = asked("binance", lambda exchange, venue: exchange.ahead(venue.clock()), ahead=90.0)
+    ahead = asked("binance", lambda exchange, venue: exchange.ahead(venue.clock), ahead=90.0)
     assert ahead == pytest.approx(90.0, abs=2)

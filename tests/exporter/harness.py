@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -24,6 +25,7 @@ from exporter.catalogue import COLLECT
 from exporter.exposition import Board
 from exporter.poller import BotPoller
 from exporter.sources import Input, SourceContext
+from exporter.witness.watch import WitnessWatch
 from stack.settings import Bot
 
 TOKEN = "a-token"
@@ -176,7 +178,10 @@ def watch(
             )
             kept = CapitalFile(data, bot.source.place) if data.is_absolute() else None
             watched = WatchedBot(bot, conventions, WINDOW, kept=kept)
-            return session, BotPoller(name, bot, watched, board, around, Unlimited(), guard)
+            alone = SimpleNamespace(max_symbols=cap)
+            settings = SimpleNamespace(bots={name: bot}, accounts={}, collection=alone)
+            witness = WitnessWatch(settings, board, clock)
+            return session, BotPoller(name, bot, watched, board, around, Unlimited(), witness, guard)
 
         session, poller = runner.run(start())
         try:

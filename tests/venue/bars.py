@@ -55,7 +55,7 @@ def account(seed: int, bots: int, days: float, settle: float) -> Desk:
 
 
 def _spans(random: Random, days: float, per_day: float, longest: float) -> list[tuple[float, float]]:
-    starts = sorted(random.uniform(60, days * _DAY) for _ in range(round(per_day * days)))
+    starts = sorted(random.uniform(60, days * _DAY) for _ in range(max(1, round(per_day * days))))
     return [(start, start + random.uniform(20, longest)) for start in starts]
 
 

@@ -1,8 +1,9 @@
 """What every fake venue has: its account, its key, its clock, its limits, and faults to switch on."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 
 from aiohttp import web
@@ -64,3 +65,25 @@ async def served(venue: FakeVenue, app: web.Application) -> AsyncIterator[str]:
         yield f"http://127.0.0.1:{port}"
     finally:
         await runner.cleanup()
+
+
+@contextmanager
+def beside(venue: FakeVenue, build: Callable[[FakeVenue], web.Application]) -> Iterator[str]:
+    """Serve a venue in a thread of its own; yield its address."""
+    loop, ready, done, places = asyncio.new_event_loop(), threading.Event(), asyncio.Event(), list[str]()
+
+    async def serve() -> None:
+        async with served(venue, build(venue)) as url:
+            places.append(url)
+            ready.set()
+            await done.wait()
+
+    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()), daemon=True)
+    thread.start()
+    assert ready.wait(10)
+    try:
+        yield places[0]
+    finally:
+        loop.call_soon_threadsafe(done.set)
+        thread.join(10)
+        loop.close()
