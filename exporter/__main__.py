@@ -50,7 +50,8 @@ def main() -> int:
         signal.signal(stop, signal.SIG_IGN)
     app = create_app(lambda: from_arguments(arguments), arguments.replica, arguments.data / "exporter", web)
     sys.setswitchinterval(_TURN)
-    config = uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=GRACE_SECONDS)
+    # Not uvloop, which uvicorn would choose since ccxt brings it.
+    config = uvicorn.Config(app, loop="asyncio", log_config=None, timeout_graceful_shutdown=GRACE_SECONDS)
     config.load()
     config.ssl = web.context() if web else None
     uvicorn.Server(config).run(sockets=[listener])

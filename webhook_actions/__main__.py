@@ -53,6 +53,7 @@ def _web(
         app,
         host=bind,
         port=port,
+        loop="asyncio",  # not uvloop, which uvicorn would choose since ccxt brings it
         http=connections.protocol,  # type: ignore[arg-type] # it takes whatever makes a protocol
         ws="none",
         backlog=_AT_ONCE,

@@ -79,7 +79,8 @@ def checked(root: Path, url: str, capsys: pytest.CaptureFixture[str]) -> str:
         "accounts:\n  main:\n    bots: [b]\n    exchange:\n"
         f"      venue: binance\n      key_file: key\n      secret_file: secret\n      url: {url}\n"
         "channels: {slack: {enabled: true, url_file: token}}\n"
-        "webhook_actions:\n  tokens: {receive_file: token, read_file: token, act_file: token, reload_file: token}\n"
+        "webhook_actions:\n  tokens:\n    {receive_file: token, read_file: token, act_file: token, "
+        "reload_file: token}\n"
     )
     main(["check", "--config", str(root / "monitoring.yaml")])
     told = capsys.readouterr()
