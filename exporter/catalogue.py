@@ -34,6 +34,7 @@ TRADES = "trades"
 THIS_HOST = "psutil, of the host that the exporter runs on"
 THIS_PROCESS = "`process.pid`, by psutil where it is on the exporter's host"
 WITNESS = "`accounts.*.exchange` of the settings; docs/exchange.md"
+WITNESSES = "`accounts.*.exchange` of the settings, else a live Freqtrade's /balance against /status; docs/exchange.md"
 NAMED_PROCESS = "`process` of the bot's settings: pid_file or match by psutil, container by the Docker API"
 
 
@@ -104,8 +105,7 @@ def _position(name: str, unit: str, http: str, freqtrade: str, meaning: str) -> 
 
 def _books(name: str, unit: str, meaning: str, *labels: str) -> Metric:
     """Return a row of the witness; `account` is empty of a bot without a key for its exchange."""
-    about = (*labels, "account")
-    return Metric(name, GAUGE, unit, TRADING, meaning, about, "", "/balance, /status", elsewhere=WITNESS)
+    return Metric(name, GAUGE, unit, TRADING, meaning, (*labels, "account"), elsewhere=WITNESSES)
 
 
 def _exchange(name: str, unit: str, meaning: str, *labels: str) -> Metric:
