@@ -22,6 +22,7 @@ _CONTAINER = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
 _READERS: Mapping[str, tuple[str, ...]] = {
     "": ("webhook_actions",),
     "bots": ("exporter", "webhook_actions"),
+    "accounts": ("exporter",),
     "storage": ("prometheus",),
     "integrations.newrelic": ("prometheus", "webhook_actions"),
     "channels.email": ("alertmanager", "webhook_actions"),
