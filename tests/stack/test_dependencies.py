@@ -7,16 +7,21 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent.parent
 
 
+def declared() -> set[str]:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    every = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
+    return {re.match(r"[\w-]+", one)[0] for one in every}
+
+
 def locked(file: str) -> dict[str, str]:
     return dict(re.findall(r"^([\w.-]+)==([^ ]+)", (ROOT / file).read_text(), re.MULTILINE))
 
 
-def test_each_dependency_has_a_comment_that_says_what_it_is_for():
-    text = (ROOT / "pyproject.toml").read_text()
-    project = tomllib.loads(text)["project"]
-    declared = {*project["dependencies"], *project["optional-dependencies"]["dev"]}
-    commented = re.findall(r'^  "([^"]+)", # .{6,}$', text, re.MULTILINE)
-    assert set(commented) == declared
+def test_each_dependency_has_a_line_that_says_what_it_is_for():
+    rows = re.findall(r"^\| ([\w-]+) \| (.+) \|$", (ROOT / "docs/dependencies.md").read_text(), re.MULTILINE)
+    told = {name: why for name, why in rows if name != "package"}
+    assert set(told) == declared()
+    assert all(len(why) > 5 for why in told.values())
 
 
 def test_the_image_gets_what_was_tested_and_no_tool_of_development():
