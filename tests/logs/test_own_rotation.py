@@ -122,7 +122,7 @@ def test_a_log_that_is_not_there_is_no_failure(tmp_path: Path):
 def test_an_unreadable_state_is_reported_and_replaced(tmp_path: Path):
     given = prepared(tmp_path / "it", 1, "line\n")
     (tmp_path / "it/rotation/rotated.json").write_text("{")
-    assert "is not understood" in turn(tmp_path / "it", given, None)[0]
+    assert "is unreadable" in turn(tmp_path / "it", given, None)[0]
     assert turn(tmp_path / "it", given, None) == []
 
 

@@ -17,6 +17,7 @@ from tests.rules.promtool import files, inputs, needed, read, run, write
 from webhook_actions.actions import Action, Effect, load_actions
 
 
+@pytest.mark.timeout(900)  # promtool plays every case of every alert: minutes on a busy machine
 def test_every_alert_fires_and_is_silent_as_its_settings_say(
     settings: Settings, rules: Path, tmp_path: Path
 ) -> None:
