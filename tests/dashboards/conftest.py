@@ -109,7 +109,7 @@ def overview(settings: Settings) -> dict[str, Any]:
     return every(settings)["overview"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Return the address of a Prometheus that holds an hour of SERIES, the last sample at END."""
     samples = {

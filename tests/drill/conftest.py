@@ -8,7 +8,7 @@ from tests.conftest import binary, eventually
 from tests.drill.desk import PARTS, Desk, running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     for program in ("prometheus", "alertmanager"):
         binary(program)

@@ -74,7 +74,7 @@ class Stack:
         return requests.request(method, url, headers=headers, json=arguments, timeout=10)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Start `nightdesk up` with the demo bot and the recorded Freqtrade, and stop it at the end."""
     for program in PROGRAMS:

@@ -8,7 +8,7 @@ from tests.conftest import binary
 from tests.routes.desk import Desk, running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     binary("alertmanager")
     with running(tmp_path_factory.mktemp("desk")) as desk:
