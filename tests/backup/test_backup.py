@@ -181,7 +181,7 @@ def rewritten(archive: Path, into: Path, change: str, by: str) -> Path:
     ("change", "by", "says"),
     [
         ('"schema": 1', '"schema": 999', "schema 999, this Nightdesk works with"),
-        ('"format": 1', '"format": 2', "of another format"),
+        ('"format": 1', '"format": 2', "has another format"),
         (
             '"settings/monitoring.yaml": "....',
             '"settings/monitoring.yaml": "0000',

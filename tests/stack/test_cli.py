@@ -156,7 +156,7 @@ def test_check_names_file_and_line(desk: Desk):
 def test_test_notify_without_a_channel_says_so(desk: Desk):
     told = desk.run("test-notify")
     assert told.returncode == 1
-    assert told.stderr.startswith("no channel is set")
+    assert told.stderr.startswith("no channel is configured")
     assert "Traceback" not in told.stderr
 
 
