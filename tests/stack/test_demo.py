@@ -37,7 +37,7 @@ def test_a_prometheus_with_data_is_left_alone_and_reported(tmp_path: Path) -> No
     settings, options = _settings(tmp_path)
     (tmp_path / "prometheus/wal").mkdir(parents=True)
     _, told = make_history(settings, tmp_path, ["prometheus"], options)
-    assert told.startswith("warning: Prometheus ran here before")
+    assert told.startswith("warning: the demo has no history in Prometheus, which ran here before")
     assert _blocks(tmp_path / "prometheus") == ["wal"]
 
 
