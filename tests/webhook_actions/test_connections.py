@@ -56,7 +56,14 @@ def serve() -> Iterator[Serve]:
         def start(seconds: float, tls: ssl.SSLContext | None = None) -> int:
             port = free_port()
             ways = Connections(tls, seconds)
-            config = uvicorn.Config(_APP, port=port, http=ways.protocol, lifespan="off", log_config=None)  # type: ignore[arg-type]
+            config = uvicorn.Config(
+                _APP,
+                port=port,
+                http=ways.protocol,  # type: ignore[arg-type]
+                loop="asyncio",  # as the service has it, though uvloop is installed
+                lifespan="off",
+                log_config=None,
+            )
             server = uvicorn.Server(config)
             thread = threading.Thread(target=server.run)
             thread.start()

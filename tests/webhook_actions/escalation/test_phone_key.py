@@ -65,7 +65,7 @@ async def served(harness: Harness) -> AsyncIterator[str]:
     commands = Commands(harness.settings, harness.pool, harness.escalation, load_actions())
     app, port = FastAPI(), free_port()
     app.include_router(phone.routes(harness.settings, harness.pool, commands, harness.metrics))
-    server = _Server(uvicorn.Config(app, port=port, log_config=None, lifespan="off"))
+    server = _Server(uvicorn.Config(app, port=port, loop="asyncio", log_config=None, lifespan="off"))
     task = asyncio.create_task(server.serve())
 
     async def started() -> bool:
