@@ -23,9 +23,7 @@ _OWN = (
 @action("check_network", effect=Effect.OBSERVE)
 @findings
 def check_network(bot: BotControl, incident: Incident) -> Iterable[str]:
-    """Report the times of DNS, TCP, TLS and HTTP for each endpoint of `collection.probes`, and the bot's own
-    calls.
-    """
+    """Report how long DNS, TCP, TLS and HTTP take for each probed endpoint, and the bot's own calls."""
     reached = bot.observer.reach_all()
     if not reached:
         yield "no endpoint was measured: collection.probes names none"
