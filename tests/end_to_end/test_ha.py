@@ -70,7 +70,9 @@ class Desk:
             except requests.RequestException:
                 continue
             every = answer.get("incidents", [])
-            return [one for one in every if (one["alert"], one["bot"]) == ("TradingBotDown", "demo")]
+            # Where the exporters are away at first, a bot that stopped is seen to hang before it is seen down.
+            alerts = ("TradingBotDown", "TradingBotLoopHung")
+            return [one for one in every if one["alert"] in alerts and one["bot"] == "demo"]
         return []
 
     def seen(self) -> bool:
