@@ -70,7 +70,7 @@ class Desk:
             except requests.RequestException:
                 continue
             every = answer.get("incidents", [])
-            # Where the exporters are away at first, a bot that stopped is seen to hang before it is seen down.
+            # If the exporters are away at first, a dead bot is seen to hang before it is seen down.
             alerts = ("TradingBotDown", "TradingBotLoopHung")
             return [one for one in every if one["alert"] in alerts and one["bot"] == "demo"]
         return []
