@@ -40,7 +40,6 @@ class AccountWitness:
         self._witness = Witness(tolerance(exchange), exchange.settle)
         self._memories: Mapping[str, Memory] = {}
         self._api: Exchange | None = None
-        self._may_not_withdraw = False
         self._told = asyncio.Event()
         self.compared = False
 
@@ -107,10 +106,8 @@ class AccountWitness:
         if self._api is None:
             access = await asyncio.to_thread(access_of, self._settings, self.name)
             self._api = Exchange(access, TIMEOUT)
-        if not self._may_not_withdraw:
-            if (await self._api.rights()).may_withdraw:
-                return None
-            self._may_not_withdraw = True
+        if (await self._api.rights()).may_withdraw:
+            return None
         books = self._bots()
         markets = set() if books is None else {each.symbol for each in books.holdings.values()}
         markets |= {each.symbol for each in (books.orders or () if books else ())}

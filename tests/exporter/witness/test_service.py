@@ -86,3 +86,12 @@ def test_a_key_that_may_withdraw_is_not_used_and_no_secret_is_in_the_log(tmp_pat
         log = desk.exporter.log.read_text()
     assert "make one that may only read" in log
     assert not any(secret in log for secret in (KEY, SECRET))
+
+
+def test_a_key_that_gets_the_right_to_withdraw_later_is_not_used_until_it_loses_it(desk: Desk):
+    eventually(lambda: desk.value("books_compared") == 1, within=60, what="the first comparison")
+    desk.venue.may_withdraw = True
+    eventually(lambda: desk.value("exchange_error", reason="withdraws") == 1, within=60, what="the refusal")
+    assert desk.value("books_compared") == 0
+    desk.venue.may_withdraw = False
+    eventually(lambda: desk.value("books_compared") == 1, within=60, what="the next comparison")
