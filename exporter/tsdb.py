@@ -8,6 +8,7 @@ import json
 import os
 import re
 import secrets
+import string
 import struct
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -20,7 +21,7 @@ _CHUNKS_MAGIC, _INDEX_MAGIC = 0x85BD40DD, 0xBAAAD700
 _XOR: Final = b"\x01"  # the encoding of a chunk
 _LABEL: Final = re.compile(rb'(\w+)="((?:[^"\\]|\\.)*)"')
 _ESCAPED: Final = {b"\\\\": b"\\", b'\\"': b'"', b"\\n": b"\n"}
-_ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # of a ULID
+_ALPHABET: Final = string.digits + "ABCDEFGHJKMNPQRSTVWXYZ"  # of a ULID
 
 Labels = tuple[tuple[bytes, bytes], ...]
 _Chunk = tuple[int, int, int]  # first time, last time, place in the file

@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[2]
 _TROUBLE = "there is no such trouble"
 _NOT_SET = "nothing asks for it in these settings"
 _UNLEVERED = "it trades without leverage"
+_NOT_ASKED = "no account at an exchange is set"
 # Metrics that are absent here, and why; each may exist.
 RIGHTLY_ABSENT = {
     "trading_bot_source_error": _TROUBLE,
@@ -30,6 +31,13 @@ RIGHTLY_ABSENT = {
     "trading_bot_log_messages_total": _TROUBLE,
     "trading_bot_log_matches_total": _NOT_SET,
     "trading_bot_log_value": _NOT_SET,
+    "trading_bot_books_at_exchange": _NOT_ASKED,
+    "trading_bot_books_by_bots": _NOT_ASKED,
+    "trading_bot_books_compared": _NOT_ASKED,
+    "trading_bot_books_difference": _NOT_ASKED,
+    "trading_bot_books_differences": _NOT_ASKED,
+    "trading_bot_exchange_error": _NOT_ASKED,
+    "trading_bot_exchange_up": _NOT_ASKED,
     "nightdesk_report_start_timestamp_seconds": "webhook_actions serves it",
     "nightdesk_exporter_rejected_input_total": _TROUBLE,
     "nightdesk_exporter_pushes_total": _NOT_SET,

@@ -93,9 +93,9 @@ def test_what_is_too_long_for_a_channel_arrives_shortened(desk: Desk, unit: str)
     eventually(lambda: [text for text in inbox.telegram if text.startswith(begin)])
     eventually(lambda: [subject for subject in inbox.subjects() if subject.startswith(begin)])
 
-    labels = _labels(f"{name}Too", "warning", unit * 9)
+    labels = _labels(f"{name}Too", "critical", unit * 9)
     coins = [labels | {"symbol": f"COIN{index}/USDT"} for index in range(40)]
-    desk.post_all(coins, summary=f"many {text}", **told)
+    desk.post_all(coins, began=0.0, summary=f"many {text}", **told)
     eventually(lambda: [text for text in inbox.telegram if f"many {unit}" in text and "40 alerts" in text])
     assert not inbox.refused
 
@@ -118,8 +118,8 @@ def test_an_alert_arrives_by_telegram_however_long_the_address_of_the_on_call_pa
     with running(tmp_path, overlay) as desk:
         inbox, text = desk.inbox, "<" * 3000
         desk.post(_labels("Down", "critical", "far"), summary="far away", description=text)
-        coins = [_labels("LowWinRate", "warning", "near") | {"symbol": f"COIN{n}/USDT"} for n in range(40)]
-        desk.post_all(coins, summary=f"many {text}", description=text)
+        coins = [_labels("LowWinRate", "critical", "near") | {"symbol": f"COIN{n}/USDT"} for n in range(40)]
+        desk.post_all(coins, began=0.0, summary=f"many {text}", description=text)
         for words in ("far away", "40 alerts"):
             found = eventually(lambda words=words: [one for one in inbox.telegram if words in one])
             assert "On-call page" not in found[0], "half of a link leads nowhere"
