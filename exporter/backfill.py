@@ -24,6 +24,7 @@ from clients.trading import Trade
 from exporter.analytics.ledger import Conventions
 from exporter.blocks import Busy, all_or_none
 from exporter.bot import WatchedBot
+from exporter.edge import edge_of
 from exporter.exposition import Lines
 from exporter.reading import Reading
 from exporter.sources import Input
@@ -212,7 +213,8 @@ def _watched(settings: Settings, bot: str) -> WatchedBot:
         before=collection.slippage_before,
         symbols=collection.max_symbols,
     )
-    return WatchedBot(settings.bots[bot], conventions, float(collection.rate_window))
+    watched, window = settings.bots[bot], float(collection.rate_window)
+    return WatchedBot(watched, conventions, window, edge=edge_of(bot, watched, wait=True))
 
 
 def _day(moment: float) -> str:

@@ -10,6 +10,7 @@ from exporter.analytics.ledger import Conventions, Ledger
 from exporter.analytics.profit import Made, made
 from exporter.capital import CapitalFile
 from exporter.catalogue import Sample, known, sample
+from exporter.edge import EdgeWatch
 from exporter.limits.figures import Clock, Figures
 from exporter.period_starts import PeriodStarts
 from exporter.positions import of_dangers, of_orders, of_positions
@@ -33,6 +34,7 @@ class WatchedBot:
         past: TradeHistory | None = None,
         kept: CapitalFile | None = None,
         marks: PeriodStarts | None = None,
+        edge: EdgeWatch | None = None,
     ) -> None:
         self._settings = settings
         self._ledger = Ledger(conventions, tuple(_events(settings)))
@@ -41,6 +43,7 @@ class WatchedBot:
         self._marks = marks or PeriodStarts(conventions.zone)
         if past is None and kept is not None:
             self.past.capital = kept.read()
+        self._edge = edge
         self._calls = CallWindow(window)
         self._cap = conventions.symbols
         self._symbols: dict[str, None] = {}  # every symbol that was open, in the order met
@@ -62,6 +65,7 @@ class WatchedBot:
             *self._ratios(reading.time),
             *self._execution(reading.time),
             *self._api(reading),
+            *(self._edge.samples() if self._edge else ()),
             *reading.samples,
         ]
 
@@ -84,6 +88,8 @@ class WatchedBot:
         self._ledger.add(new if self._ledger.trades else self.past.trades(), self.past.capital)
         if corrected:
             self._ledger.correct(self.past.trades(), self.past.capital)
+        if self._edge is not None:
+            self._edge.take(new, self.past.trades, again=corrected or reading.history_restarted)
         self.past.capital = self._capital(reading)
         self._ledger.add((), self.past.capital)
 

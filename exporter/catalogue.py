@@ -96,6 +96,12 @@ def _limit(name: str, unit: str, meaning: str) -> Metric:
     return Metric(f"loss_limit_{name}", GAUGE, unit, TRADING, meaning, ("limit", "account"), elsewhere=says)
 
 
+def _edge(name: str, unit: str, meaning: str, *labels: str) -> Metric:
+    """Return a row of the live trades against their reference; `of` is live or reference."""
+    says = "trades with a stake, against `edge` of the bot's settings; docs/edge.md"
+    return Metric(f"edge_{name}", GAUGE, unit, TRADING, meaning, labels, elsewhere=says)
+
+
 def _position(name: str, unit: str, http: str, freqtrade: str, meaning: str) -> Metric:
     """Return a row of the open positions of a symbol and side: where they are several, of the worst of them."""
     labels = ("symbol", "side")
@@ -199,6 +205,20 @@ METRICS: tuple[Metric, ...] = (
     _books("books_compared", "bool", "1 when the exchange and the bots were compared at the last look, 0 where one of them is unknown."),
     _exchange("up", "bool", "1 when the exchange told at the last look what the account holds."),
     _exchange("error", "bool", "1 while it does not, by reason: auth (key, right or address), clock, limit, timeout, unavailable, answer, key_file, withdraws (the key may, and is not used), internal (a defect of the exporter).", "reason"),
+    _edge("trades", "trades", "Live trades that are compared with the reference."),
+    _edge("fading", "bool", "1 from the trade with which a CUSUM reaches its limit that looks for half of the reference's expectancy, until it is back at 0."),
+    _edge("gone", "bool", "The same of the limits that look for no expectancy at all."),
+    _edge("cusum_used_ratio", "ratio", "Share of its limit that a CUSUM has used up, 1 at most: of expectancy and win_rate (`figure`), for each alarm.", "figure", "alarm"),
+    _edge("expectancy_ratio", "ratio", "Mean profit of a trade by its stake.", "of"),
+    _edge("win_rate", "ratio", "Trades that made money, of all that are compared.", "of"),
+    _edge("equity_ratio", "ratio", "Sum of the profits of the live trades, each by its stake; it does not compound."),
+    _edge("cone_ratio", "ratio", "Quantile of that sum over so many trades drawn from the reference.", "quantile"),
+    _edge("drawdown_ratio", "ratio", "Deepest fall of that sum from its highest before, in stakes."),
+    _edge("drawdown_limit_ratio", "ratio", "The fall that so many trades drawn from the reference stay below, with this confidence.", "confidence"),
+    _edge("trades_per_day", "trades/day", "Trades a day, from the first closing to the last.", "of"),
+    _edge("slippage_ratio", "ratio", "Mean slippage of a trade, entry and exit together; a backtest has none.", "of"),
+    _edge("fee_ratio", "ratio", "Mean fees of a trade by its stake.", "of"),
+    _edge("holding_seconds", "seconds", "Mean time from opening to closing.", "of"),
     _traded("position_size_avg", "money", "Mean stake of a closed trade, of those whose stake is known."),
     _traded("position_duration_avg_seconds", "seconds", "Mean time from opening to closing of a closed trade."),
     Metric("current_exposure", GAUGE, "money", TRADING, "Money in open positions.", http="exposure", freqtrade="/count total_stake"),
@@ -282,6 +302,7 @@ METRICS: tuple[Metric, ...] = (
     _own("polls_total", "polls", "Polls of the bot; outcome is ok or the reason of the failure.", "source", "outcome", kind=COUNTER),
     _own("last_success_timestamp_seconds", "unix time", "When a poll of the bot last succeeded.", "source"),
     _own("rejected_input_total", "values", "Values that the bot said and that were refused, by reason.", "reason", kind=COUNTER),
+    _own("edge_errors_total", "errors", "Trades that could not be compared with the reference (stake: none is known), and times that the reference could not be used (reference).", "reason", kind=COUNTER),
     _own("pushes_total", "pushes", "Pushes of the bot that were taken, whole or in part; kind is state, trades or metrics.", "kind", kind=COUNTER),
     _own("over_cap", "series", "What `collection.max_symbols` kept out at the last poll, by metric (series) or part of the answer (symbols, models, feeds).", "what"),
     _own("log_unread_bytes", "bytes", "Bytes of the bot's logs that were written and not read yet: reading falls behind while it grows."),

@@ -15,6 +15,7 @@ from exporter.analytics.ledger import Conventions
 from exporter.bot import WatchedBot
 from exporter.capital import CapitalFile
 from exporter.catalogue import COLLECT, USUAL, Sample, sample
+from exporter.edge import edge_of
 from exporter.exposition import Board, Lines, Part
 from exporter.formats import TEXT, Format
 from exporter.health import Judge, Vitals
@@ -110,7 +111,7 @@ class Fleet:
         )
         kept = CapitalFile(surroundings.data, bot.source.place)
         marks = PeriodStarts(conventions.zone, surroundings.data, bot.source.place)
-        watched = WatchedBot(bot, conventions, window, past, kept, marks)
+        watched = WatchedBot(bot, conventions, window, past, kept, marks, edge_of(name, bot))
         guard = collection.guard.interval if collection.guard.enabled else None
         return BotPoller(name, bot, watched, self.board, surroundings, self.limits, self._witness, guard)
 

@@ -6,7 +6,7 @@ from itertools import chain
 
 import click
 
-from stack import capabilities, day_starts, dead_man, drawdown, exchange_keys, guard, reachability
+from stack import capabilities, day_starts, dead_man, drawdown, edge, exchange_keys, guard, reachability
 from stack.instance import Instance, on_instance
 from stack.limits import unarmed as without_capital
 from stack.printing import say
@@ -25,7 +25,7 @@ def check(instance: Instance, live: bool) -> None:
     settings = instance.settings()
     found = reachability.findings(settings)
     problems = missing_secrets(settings) + drawdown.unarmed(settings) + found.errors
-    problems += without_capital(settings)
+    problems += [*without_capital(settings), *edge.unusable(settings)]
     keys = [] if problems else exchange_keys.asked(settings)
     problems += exchange_keys.refused(keys)
     switch = dead_man.missing(settings)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from stack.containers.network import Container, Place, is_loopback, place
-from stack.settings import Bot, CommandRestart, DockerRestart, FileBot, Settings
+from stack.settings import Bot, CommandRestart, DockerRestart, FileBot, OwnReference, Settings
 from stack.settings.bots import DOCKER, Answering
 from stack.settings.load import lay_over
 from stack.settings.secrets import secret_files
@@ -141,6 +141,8 @@ def _bot(
             for key, file in (("state", bot.source.state), ("trades", bot.source.trades))
             if file
         }
+    if bot.edge and not isinstance(bot.edge.reference, OwnReference):
+        own["edge"] = {"reference": {"file": _mounted(inside, bot.edge.reference.file)}}
     if bot.logs:
         own["logs"] = [_mounted(inside, file) for file in bot.logs]
     if bot.process:

@@ -13,6 +13,7 @@ from stack.settings.bots import (
     Source,
 )
 from stack.settings.consistency import META, contradictions, severities_of
+from stack.settings.edge import CsvReference, Edge, FreqtradeReference, OwnReference
 from stack.settings.load import (
     DEFAULT_CONFIG,
     SettingsError,
@@ -39,15 +40,19 @@ __all__ = [
     "BotProcess",
     "CommandRestart",
     "Contact",
+    "CsvReference",
     "DockerRestart",
     "Duration",
+    "Edge",
     "FileBot",
     "FreqtradeBot",
+    "FreqtradeReference",
     "Hours",
     "HttpBot",
     "LogPattern",
     "Maintenance",
     "Override",
+    "OwnReference",
     "PushBot",
     "RealTime",
     "Replicated",

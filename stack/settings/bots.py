@@ -14,6 +14,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from stack.settings.edge import Edge
 from stack.settings.limits import Day, LossLimit
 from stack.settings.types import (
     Between,
@@ -188,6 +189,7 @@ class Bot(Section):
     overrule what the bot says. `silent_after` is how long a bot of files or pushes may say nothing before it
     counts as not answering. `stops: false` is of a bot that sets none on purpose: none is missed there.
     `limits` are held against losses of its days; without any, `daily_loss` is.
+    `edge` is the reference that its trades are compared with.
     Without `guard` its polls alone tell its money: it cannot be asked as often as `collection.guard` says.
     """
 
@@ -208,6 +210,7 @@ class Bot(Section):
     boot: RealTime | None = None
     silent_after: Annotated[RealTime, Between("5s", "1d")] | None = None
     guard: StrictBool = True
+    edge: Edge | None = None
 
 
 class Demo(Section):

@@ -22,6 +22,7 @@ from exporter.analytics.ledger import Conventions
 from exporter.bot import WatchedBot
 from exporter.capital import CapitalFile
 from exporter.catalogue import COLLECT
+from exporter.edge import edge_of
 from exporter.exposition import Board
 from exporter.poller import BotPoller
 from exporter.sources import Input, SourceContext
@@ -177,7 +178,7 @@ def watch(
                 UTC, 365, tail=365 * 86_400.0, symbols=cap, recent=86_400.0, before=30 * 86_400.0
             )
             kept = CapitalFile(data, bot.source.place) if data.is_absolute() else None
-            watched = WatchedBot(bot, conventions, WINDOW, kept=kept)
+            watched = WatchedBot(bot, conventions, WINDOW, kept=kept, edge=edge_of(name, bot))
             alone = SimpleNamespace(max_symbols=cap)
             settings = SimpleNamespace(bots={name: bot}, accounts={}, collection=alone)
             witness = WitnessWatch(settings, board, clock)
