@@ -161,6 +161,17 @@ function(config)
     ),
 
     alert.critical(
+      'EdgeGone',
+      'max by (bot) (trading_bot_edge_gone) == 1',
+      "expectancy or win rate at its limit for no edge, calibrated by the bot's reference",
+      condition='edge',
+      summary='The trades of {{ $labels.bot }} no longer have an edge',
+      problem='The trades of {{ $labels.bot }} are as those of a bot that earns nothing' + promql.edge + '.',
+      todo='Stop its entries until you know why: the market, the costs, or a reference that promised too much. Open "Live against backtest".',
+      verify='max(trading_bot_edge_gone{$bot}) == 0'
+    ),
+
+    alert.critical(
       'NetworkLatencyCritical',
       'trading_bot_network_latency_seconds > %(network_latency)s',
       text.fill('probe > %s', time(limits.network_latency)),

@@ -54,6 +54,13 @@ function(config) {
     '$labels.bot',
   ),
 
+  // For an alert's text: what the trades made, and what the reference did.
+  edge::
+    local told(selector, words) = '{{ with query (printf `max(trading_bot_edge_' + selector + ')` $labels.bot) }}' + words + '{{ end }}';
+    told('trades{bot=%q}', ': {{ . | first | value }} trades') +
+    told('expectancy_ratio{bot=%q,of="live"}', ' made {{ . | first | value | humanizePercentage }} of their stake each') +
+    told('expectancy_ratio{bot=%q,of="reference"}', ', those of the reference {{ . | first | value | humanizePercentage }}'),
+
   stopped:: 'max by (bot) (trading_bot_state{state="stopped"}) == 1',
   resting:: 'max by (bot) (trading_bot_state{state=~"paused|stopped"}) == 1',
 

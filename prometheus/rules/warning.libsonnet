@@ -219,6 +219,17 @@ function(config)
       verify='max(trading_bot_slippage_mean_basis_points{$bot,$leg,span="recent"}) <= %(slippage_factor)s * clamp_min(max(trading_bot_slippage_mean_basis_points{$bot,$leg,span="before"}), 0) + %(slippage_margin)s'
     ),
 
+    alert.warning(
+      'EdgeFading',
+      'max by (bot) (trading_bot_edge_fading) == 1',
+      "expectancy or win rate at its limit for half the edge, calibrated by the bot's reference",
+      condition='edge',
+      summary='The trades of {{ $labels.bot }} earn less than its reference promised',
+      problem='The trades of {{ $labels.bot }} are as those of a bot that earns half of what its reference does, or less' + promql.edge + '.',
+      todo='Open "Live against backtest": do wins get rarer or smaller, do fees and slippage eat them, is it one symbol?',
+      verify='max(trading_bot_edge_fading{$bot}) == 0'
+    ),
+
     // Unknown is never safe: an alert on an unknown loss would wait in vain.
     alert.warning(
       'LimitUnknown',

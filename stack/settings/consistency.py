@@ -27,6 +27,7 @@ CRITICAL = (
     "ApiResponseTimeCritical",
     "DataStale",
     "ModelAccuracyCritical",
+    "EdgeGone",
     "NetworkLatencyCritical",
     "DiskUsageCritical",
 )

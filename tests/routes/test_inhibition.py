@@ -17,6 +17,7 @@ OUTWEIGHED = {
     "ApiResponseTimeHigh": "ApiResponseTimeCritical",
     "DataStaleWarning": "DataStale",
     "ModelAccuracyLow": "ModelAccuracyCritical",
+    "EdgeFading": "EdgeGone",
     "HighLatency": "NetworkLatencyCritical",
     "DiskUsageHigh": "DiskUsageCritical",
     "MemoryUsageHigh": "HighMemoryUsage",

@@ -51,6 +51,8 @@ CONDITIONS = {
     "HighLatency": "network_latency",
     "DiskUsageCritical": "disk_usage",
     "DiskUsageHigh": "disk_usage",
+    "EdgeGone": "edge",
+    "EdgeFading": "edge",
 }
 
 

@@ -151,6 +151,7 @@ DataStale               1m  5m  15m  -                        retry_connection
 DataStaleWarning        1m  5m  15m  -                        retry_connection
 ModelAccuracyCritical   15m 1h  2h   -                        stop_entries,adjust_parameters
 ModelAccuracyLow        15m 1h  2h   -                        adjust_parameters
+EdgeGone                0s  1h  2h   -                        analyze_losing_trades,review_strategy
 NetworkLatencyCritical  2m  5m  15m  -                        check_network,optimize_connections
 HighLatency             5m  15m 30m  telegram                 check_network,optimize_connections
 DiskUsageCritical       5m  1h  2h   -                        log_issue,notify_admin
@@ -171,6 +172,7 @@ BooksUnknown            10m 15m 30m  -                        -
 FundingDrain            5m  1h  2h   -                        review_strategy
 LimitUnknown            15m 1h  2h   -                        -
 SlippageHigh            5m  1h  2h   -                        check_market_conditions,review_strategy
+EdgeFading              0s  1h  2h   -                        analyze_losing_trades,review_strategy
 LogErrorBurst           2m  15m 30m  -                        review_error_logs
 ErrorBudgetBurn         0s  1h  -    -                        -
 HealthUnhealthy         5m  15m 30m  -                        notify_admin
