@@ -3,7 +3,7 @@
 from stack.settings import Settings
 
 # For a first bot: profit, risk, state, alerts.
-SIMPLE = ("overview", "performance", "risk", "money", "positions", "system", "alerts")
+SIMPLE = ("overview", "performance", "edge", "risk", "money", "positions", "system", "alerts")
 UIDS = {
     "performance": "trading-bot-performance",
     "risk": "trading-bot-risk",
@@ -25,6 +25,8 @@ def _has_something_to_say(settings: Settings, name: str) -> bool:
     bots = settings.bots.values()
     if name == "logs":
         return not bots or settings.demo.enabled or any(bot.logs for bot in bots)
+    if name == "edge":
+        return not bots or any(bot.edge for bot in bots)
     if name in ("model", "market"):  # no Freqtrade reports models or markets
         return not bots or any(bot.source.type != "freqtrade" for bot in bots)
     return True

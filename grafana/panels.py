@@ -27,8 +27,18 @@ from grafana.sums import summed
 
 MOST_LINES = 8  # the number of lines that eyes can tell apart on one chart
 # How many values a label can have; a label that is not here has no limit.
-_VALUES = {"outcome": 3, "side": 2, "severity": 4, "source": 3, "percent": 2, "objective": 6}
+_VALUES = {
+    "outcome": 3,
+    "side": 2,
+    "severity": 4,
+    "source": 3,
+    "percent": 2,
+    "objective": 6,
+    "figure": 2,
+    "alarm": 2,
+}
 _BARS: Json = {"sizing": "manual", "minVizWidth": 8, "minVizHeight": 16, "maxVizHeight": 48}  # pixels
+_BESIDE = ("limit", "reference")  # how lines end that belong to no bot
 _REDUCED: Json = {"calcs": ["lastNotNull"], "fields": "", "values": False}
 
 
@@ -299,13 +309,13 @@ class PanelFactory(Outline):
         )
 
     def _apart(self, queries: Sequence[Query]) -> list[Json]:
-        """Return the colours of bots, the same on all charts, and of limits, which belong to no bot."""
+        """Return the colours of bots, the same on all charts, and of what bots are measured by."""
         found = list[Json]()
-        named = [query.legend for query in queries if not query.legend.endswith("limit")]
-        if len(named) < len(queries):
-            grey = {"mode": "fixed", "fixedColor": NEUTRAL}
-            dashed = {"fill": "dash", "dash": [6, 6]}
-            found.append(override("/limit$/", "byRegexp", color=grey, custom__lineStyle=dashed))
+        named = [query.legend for query in queries if not query.legend.endswith(_BESIDE)]
+        grey, dashed = {"mode": "fixed", "fixedColor": NEUTRAL}, {"fill": "dash", "dash": [6, 6]}
+        for word in _BESIDE:
+            if any(query.legend.endswith(word) for query in queries):
+                found.append(override(f"/{word}$/", "byRegexp", color=grey, custom__lineStyle=dashed))
         if self.alone or len(named) != 1 or named[0].count("{{") != 1:
             return found
         hues = self.colours.bots

@@ -90,9 +90,10 @@ SERIES: dict[str, float] = {
 def settings_of(folder: Path, **changes: Any) -> Settings:
     """Return the defaults with two bots of two currencies, and the changes."""
     source = {"type": "http", "url": "http://127.0.0.1:1", "token_file": "token"}
+    edge = {"reference": {"type": "own", "trades": 100}}
     bots = {
         "demo": {"source": source, "logs": ["/var/log/demo.log"]},
-        "my.bot": {"source": source, "currency": "BTC"},
+        "my.bot": {"source": source, "currency": "BTC", "edge": edge},
     }
     file = folder / "monitoring.yaml"
     file.write_text(yaml.safe_dump({"bots": bots} | changes), encoding="utf-8")

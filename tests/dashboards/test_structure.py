@@ -120,21 +120,21 @@ def test_a_variable_is_shown_where_a_panel_asks_for_it_and_carried_on_everywhere
         assert (link["includeVars"], link["keepTime"], link["tags"]) == (True, True, dashboard["tags"])
 
 
-def test_all_fourteen_exist_for_every_profile_and_the_first_bot_gets_the_simple_ones(tmp_path: Path) -> None:
+def test_all_fifteen_exist_for_every_profile_and_the_first_bot_gets_the_simple_ones(tmp_path: Path) -> None:
     provisioned = {}
     for profile in ("starter", "experienced", "production"):
         settings = settings_of(tmp_path, profile=profile)
-        assert len(every_of(settings)) == 14
+        assert len(every_of(settings)) == 15
         provisioned[profile] = list(dashboards(settings, HELPS))
-    simple = ["alerts", "money", "overview", "performance", "positions", "risk", "system"]
+    simple = ["alerts", "edge", "money", "overview", "performance", "positions", "risk", "system"]
     assert provisioned["starter"] == simple
-    assert len(provisioned["experienced"]) == len(provisioned["production"]) == 14
+    assert len(provisioned["experienced"]) == len(provisioned["production"]) == 15
 
 
 def test_a_board_that_no_bot_can_fill_is_left_out(tmp_path: Path) -> None:
     source = {"type": "freqtrade", "url": "http://127.0.0.1:1", "username": "x", "password_file": "token"}
     freqtrade = settings_of(tmp_path, bots={"a": {"source": source}}, demo={"enabled": False})
-    assert {"logs", "model", "market"} & every_of(freqtrade).keys() == set()
+    assert {"edge", "logs", "model", "market"} & every_of(freqtrade).keys() == set()
     assert "performance" in every_of(freqtrade)
 
 

@@ -1,4 +1,4 @@
-"""The edge watch: its figures equal an independent computation, it finds a lost edge, and a null path is calm."""
+"""The edge watch: figures equal an independent computation, a lost edge is found, a null path is calm."""
 
 import time
 from collections.abc import Iterable
