@@ -7,6 +7,7 @@ from clients.exporter import ClosedTrades, TradesUnavailable, told_trades
 from clients.observer import Observer
 from stack.settings import Settings
 from webhook_actions.report import assessment, standing, trades
+from webhook_actions.report.edge import edge
 from webhook_actions.report.history import History, figures
 from webhook_actions.report.model import Report
 from webhook_actions.report.period import Period
@@ -81,6 +82,7 @@ def compute(settings: Settings, observer: Observer, bot: str, period: Period) ->
         drawdown=now.line("drawdown_ratio"),
         state=standing.state(now),
         positions=standing.positions(now),
+        edge=edge(now),
     )
 
 

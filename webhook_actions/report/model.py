@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 Unit = Literal["money", "count", "ratio", "number", "seconds"]
+Verdict = Literal["as promised", "fading", "gone"]
 Points = tuple[tuple[float, float], ...]
 """A series as (unix time, value), oldest first."""
 
@@ -126,6 +127,23 @@ class Proposal(_Said):
     limit: float
 
 
+class Compared(_Said):
+    """A figure of live trades and of their reference; None is unknown."""
+
+    name: str
+    unit: Unit
+    live: float | None
+    reference: float | None
+
+
+class Edge(_Said):
+    """How the live trades that are compared with a reference stand at the period's end."""
+
+    verdict: Verdict
+    trades: int
+    figures: tuple[Compared, ...]
+
+
 class Group(_Said):
     """Trades with something in common: a symbol, an hour, a day."""
 
@@ -166,6 +184,7 @@ class Report(_Said):
     state: str | None = None
     positions: tuple[Open, ...] | None = None  # at the end
     holds: tuple[Hold, ...] = ()
+    edge: Edge | None = None
 
     def figure(self, name: str) -> Figure:
         """Return a figure by its name."""

@@ -236,6 +236,10 @@ def _judged(paper: _Paper, report: Report, words: Words) -> None:
             for one in report.benchmarks
         ]
         paper.rows(rows, (3, 1, 2, 1), right=True)
+    if report.edge is not None:
+        paper.section(f"Live against backtest: {words.stands(report.edge)}")
+        heading = ("", "live", "reference")
+        paper.rows([heading, *map(words.compared, report.edge.figures)], (3, 1, 1), right=True)
     if report.objectives:
         paper.section("Service level")
         paper.rows([(plain(one.name), words.objective(one)) for one in report.objectives], (2, 3), right=True)

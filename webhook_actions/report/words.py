@@ -8,7 +8,9 @@ from stack.settings.names import PNL, PNL_CLOSED
 from webhook_actions.findings import percent, span
 from webhook_actions.report.model import (
     Benchmark,
+    Compared,
     Done,
+    Edge,
     Figure,
     Group,
     Happened,
@@ -149,6 +151,17 @@ class Words:
         side = "at least" if benchmark.at_least else "at most"
         return f"{side} {self.number(benchmark.limit, benchmark.unit)}"
 
+    def stands(self, edge: Edge) -> str:
+        """Return how live trades stand against their reference."""
+        return f"{edge.verdict}, by {edge.trades:,} live trades"
+
+    def compared(self, one: Compared) -> tuple[str, str, str]:
+        """Return a figure's name, of live trades, and of the reference; small ratios with their digits."""
+        if one.unit != "ratio" or one.name == "Win rate":
+            return one.name, self.number(one.live, one.unit), self.number(one.reference, one.unit)
+        live, promised = (UNKNOWN if each is None else f"{each:.3%}" for each in (one.live, one.reference))
+        return one.name, live.replace("-", "\u2212", 1), promised.replace("-", "\u2212", 1)
+
     def objective(self, objective: Objective) -> str:
         """Return how long an objective was met."""
         return f"met {percent(objective.share)} of the time" + ("" if objective.met else ", not now")
@@ -209,6 +222,8 @@ def text(report: Report) -> str:
     lines += [f"{figure.name}: {words.value(figure)}" for figure in words.key]
     if report.score.value is not None:
         lines.append(f"Performance score: {words.value(report.score)}")
+    if report.edge is not None:
+        lines.append(f"Live against backtest: {words.stands(report.edge)}")
     best, worst = best_and_worst(report.symbols, 1)
     lines += [f"Best: {words.group(group)}" for group in best]
     lines += [f"Worst: {words.group(group)}" for group in worst]

@@ -9,7 +9,9 @@ from webhook_actions.report import Period, Report
 from webhook_actions.report import trades as told
 from webhook_actions.report.model import (
     Benchmark,
+    Compared,
     Done,
+    Edge,
     Figure,
     Happened,
     Hold,
@@ -114,6 +116,16 @@ def full() -> Report:
         positions=(
             Open(symbol="BTC/USDT", side="long", value=1_200.0, profit=-12.5, unprotected=True),
             Open(symbol="ETH/USDT", side="short", value=800.0, profit=4.0, unprotected=False),
+        ),
+        edge=Edge(
+            verdict="fading",
+            trades=1240,
+            figures=(
+                Compared(name="Expectancy", unit="ratio", live=-0.00042, reference=0.00231),
+                Compared(name="Win rate", unit="ratio", live=0.52, reference=0.58),
+                Compared(name="Slippage", unit="ratio", live=0.0011, reference=None),
+                Compared(name="Holding time", unit="seconds", live=5400.0, reference=7200.0),
+            ),
         ),
         holds=(Hold(kind="halted", since=start + 3600, reason="critical loss"),),
     )  # fmt: skip

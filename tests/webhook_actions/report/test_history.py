@@ -9,8 +9,9 @@ from clients.observer import Observer
 from tests.webhook_actions.report.prometheus import remembering
 from webhook_actions.report import standing
 from webhook_actions.report.charts import unbroken
+from webhook_actions.report.edge import edge
 from webhook_actions.report.history import History
-from webhook_actions.report.model import Open
+from webhook_actions.report.model import Edge, Open
 from webhook_actions.report.period import Period
 
 MIDNIGHT = datetime(2026, 3, 2, tzinfo=UTC)
@@ -44,6 +45,15 @@ def standings() -> list[str]:
         ("position_profit", 'bot="held",symbol="BTC",side="short"', -3),
         ("position_unprotected", 'bot="held",symbol="BTC",side="short"', 1),
         ("position_value", 'bot="held",symbol="BTC",side="short"', 250),
+        ("edge_trades", 'bot="held"', 140),
+        ("edge_fading", 'bot="held"', 1),
+        ("edge_gone", 'bot="held"', 0),
+        ("edge_win_rate", 'bot="held",of="live"', 0.5),
+        ("edge_win_rate", 'bot="held",of="reference"', 0.6),
+        ("edge_fee_ratio", 'bot="held",of="live"', 0.001),
+        ("edge_trades", 'bot="flat"', 9),
+        ("edge_fading", 'bot="flat"', 0),
+        ("edge_gone", 'bot="flat"', 0),
         ("state", 'bot="held",state="paused"', 1),
         ("state", 'bot="held",state="running"', 0),
         ("up", 'bot="down"', 0),
@@ -133,3 +143,19 @@ def test_a_state_long_before_the_end_is_not_the_final_state(past: Observer) -> N
     late = History(past, "held", Period.parse("day", STOOD + timedelta(hours=1)))
     assert standing.state(late) == "unknown"
     assert standing.positions(late) is None
+
+
+def test_live_trades_are_told_beside_their_reference_of_bots_that_have_one(past: Observer) -> None:
+    def of(bot: str) -> Edge | None:
+        return edge(History(past, bot, Period.parse("day", STOOD + timedelta(seconds=30))))
+
+    assert of("down") is None
+    calm, held = of("flat"), of("held")
+    assert calm is not None
+    assert (calm.verdict, calm.trades) == ("as promised", 9)
+    assert held is not None
+    assert held.verdict == "fading"
+    told = {one.name: (one.live, one.reference) for one in held.figures}
+    assert told["Win rate"] == (0.5, 0.6)
+    assert told["Fees"] == (0.001, None)
+    assert told["Expectancy"] == (None, None)

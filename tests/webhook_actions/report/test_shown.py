@@ -70,6 +70,9 @@ def test_every_figure_is_on_the_page_with_the_one_before(settings: Settings) -> 
         "missed",
         "met 61.0% of the time, not now",
         "Performance score 77.4%",
+        "fading, by 1,240 live trades",
+        "\u22120.042%",
+        "0.231%",
     ):
         assert part in words, part
 
@@ -127,6 +130,11 @@ def test_positions_that_are_not_known_are_not_none(
 
 def test_a_report_that_an_earlier_release_kept_says_only_what_it_knows() -> None:
     assert "Status: no incident is open" in text(empty())
+
+
+def test_live_trades_stand_beside_their_reference_wherever_a_bot_has_one(settings: Settings) -> None:
+    assert "Live against backtest: fading, by 1,240 live trades" in text(full()).splitlines()
+    assert "Live against backtest" not in text(empty()) + page(settings, empty())
 
 
 def test_every_suggestion_is_named(settings: Settings) -> None:
