@@ -38,6 +38,9 @@ RIGHTLY_ABSENT = {
     "trading_bot_books_differences": _NOT_ASKED,
     "trading_bot_exchange_error": _NOT_ASKED,
     "trading_bot_exchange_up": _NOT_ASKED,
+    **dict.fromkeys(
+        (metric.full_name for metric in METRICS if metric.name.startswith("edge_")), "no reference is set"
+    ),
     "nightdesk_report_start_timestamp_seconds": "webhook_actions serves it",
     "nightdesk_exporter_rejected_input_total": _TROUBLE,
     "nightdesk_exporter_pushes_total": _NOT_SET,

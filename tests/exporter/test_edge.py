@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from clients.backtest import TradeResult
 from clients.trading import Trade
+from demo_bot.trade_history import BAD_TIME, invent
 from exporter.analytics.edge import Cone, Limits, LiveTrades
 from exporter.analytics.edge_limits import FALSE_A_YEAR, calibrated, cone_of, limit_of
 from exporter.catalogue import Histogram
@@ -20,6 +21,7 @@ from stack.settings import Edge
 from tests.conftest import eventually
 from tests.exporter.edge_references import HOUR, freqtrade_result, live, profits
 from tests.exporter.harness import names, own, value, watch
+from tests.exporter.trades import START
 
 Samples = dict[tuple[str, tuple[str, ...]], float]
 A_YEAR = 365 * 3.0
@@ -183,6 +185,30 @@ def test_a_trader_who_has_lost_all_expectancy_is_gone(tmp_path: Path, seed: int)
 @pytest.mark.parametrize("seed", range(5))
 def test_a_trader_like_the_reference_is_calm(tmp_path: Path, seed: int):
     assert alarms(taken(watched(of_file(tmp_path)), live(profits(300, seed=seed + 50)))) == (0, 0)
+
+
+def test_the_bad_time_in_the_demos_invented_history_is_found_and_the_time_before_is_calm():
+    year = 365 * 86_400.0
+    told = [
+        Trade(
+            (each.id, each.opened_at),
+            each.symbol,
+            each.side,
+            each.opened_at,
+            each.closed_at,
+            each.profit,
+            each.stake,
+        )
+        for each in invent(7, "USDT", 10_000.0, START, START + year, UTC)
+    ]
+    bad = [
+        place
+        for place, each in enumerate(told)
+        if BAD_TIME[0] <= (each.closed_at - START) / year < BAD_TIME[1]
+    ]
+    own = {"type": "own", "trades": 1500}
+    assert alarms(taken(watched(own), told[: bad[0]])) == (0, 0)
+    assert alarms(taken(watched(own), told[: bad[0] + 150])) == (1, 1)
 
 
 def test_a_restart_in_the_middle_gives_the_same_state(tmp_path: Path):
