@@ -212,7 +212,7 @@ METRICS: tuple[Metric, ...] = (
     _edge("expectancy_ratio", "ratio", "Mean profit of a trade by its stake.", "of"),
     _edge("win_rate", "ratio", "Trades that made money, of all that are compared.", "of"),
     _edge("equity_ratio", "ratio", "Sum of the profits of the live trades, each by its stake; it does not compound."),
-    _edge("cone_ratio", "ratio", "Quantile of that sum over so many trades drawn from the reference.", "quantile"),
+    _edge("cone_ratio", "ratio", "What that sum stays below, in this share of the paths of so many trades drawn from the reference.", "share"),
     _edge("drawdown_ratio", "ratio", "Deepest fall of that sum from its highest before, in stakes."),
     _edge("drawdown_limit_ratio", "ratio", "The fall that so many trades drawn from the reference stay below, with this confidence.", "confidence"),
     _edge("trades_per_day", "trades/day", "Trades a day, from the first closing to the last.", "of"),

@@ -75,8 +75,8 @@ class EdgeWatch:
             yield sample("edge_cusum_used_ratio", used, figure=figure, alarm=of)
         yield sample("edge_equity_ratio", live.equity)
         yield sample("edge_drawdown_ratio", live.drawdown)
-        for quantile, profit in live.cone:
-            yield sample("edge_cone_ratio", profit, quantile=f"{quantile:g}")
+        for share, profit in live.cone:
+            yield sample("edge_cone_ratio", profit, share=f"{share:g}")
         for confidence, fall in live.drawdowns:
             yield sample("edge_drawdown_limit_ratio", fall, confidence=f"{confidence:g}")
         for name, now, promised in (

@@ -13,7 +13,7 @@ from grafana.sums import summed
 UID = "trading-bot-edge"
 NOTHING = "no reference"
 LIVE, REFERENCE = 'of="live"', 'of="reference"'
-_QUANTILES = {"0.99": "99%", "0.95": "95%", "0.5": "median", "0.05": "5%", "0.01": "1%"}
+_SHARES = {"0.99": "99%", "0.95": "95%", "0.5": "median", "0.05": "5%", "0.01": "1%"}
 
 
 def dashboard(factory: PanelFactory) -> Dashboard:
@@ -82,8 +82,8 @@ def _of(name: str, which: str) -> str:
 
 def _paths(factory: PanelFactory) -> list[Panel]:
     cone = [
-        Query(each("edge_cone_ratio", where=(f'quantile="{quantile}"',)), f"{name} of the reference")
-        for quantile, name in _QUANTILES.items()
+        Query(each("edge_cone_ratio", where=(f'share="{share}"',)), f"{name} of the reference")
+        for share, name in _SHARES.items()
     ]
     falls = [
         Query(
