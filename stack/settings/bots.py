@@ -217,7 +217,7 @@ class Demo(Section):
     """The simulated bots; enabled, they are watched as `demo`, `demo_2`, `demo_3` (in another currency).
 
     `history` is how long they are made to have traded before their first start; None: not at all. `log_file`
-    is where the log of the first is seen.
+    is where the log of the first is seen. `edge` is the reference of each.
     """
 
     enabled: StrictBool
@@ -227,3 +227,4 @@ class Demo(Section):
     seed: int
     restart: Restart | None
     log_file: FilePath | None
+    edge: Edge | None

@@ -301,7 +301,7 @@ class Settings(Section):
         for place, name in enumerate(_demo_names(demo.get("bots"))):
             there = f"{url}/{name}" if place else url
             source = {"type": "http", "url": there, "token_file": demo.get("token_file")}
-            bots[name] = {"source": source, "starting_capital": DEMO_CAPITAL}
+            bots[name] = {"source": source, "starting_capital": DEMO_CAPITAL, "edge": demo.get("edge")}
             if place == _ABROAD:
                 bots[name]["currency"] = next(
                     each for each in _OTHER_CURRENCIES if each != data.get("currency")

@@ -38,9 +38,7 @@ RIGHTLY_ABSENT = {
     "trading_bot_books_differences": _NOT_ASKED,
     "trading_bot_exchange_error": _NOT_ASKED,
     "trading_bot_exchange_up": _NOT_ASKED,
-    **dict.fromkeys(
-        (metric.full_name for metric in METRICS if metric.name.startswith("edge_")), "no reference is set"
-    ),
+    "nightdesk_exporter_edge_errors_total": _TROUBLE,
     "nightdesk_report_start_timestamp_seconds": "webhook_actions serves it",
     "nightdesk_exporter_rejected_input_total": _TROUBLE,
     "nightdesk_exporter_pushes_total": _NOT_SET,
@@ -66,7 +64,11 @@ def metrics(start: Start, tmp_path: Path) -> Iterator[str]:
 def _settings(bot: Bot, port: int) -> dict[str, object]:
     interval = {"interval": "5s"}
     return {
-        "demo": {"enabled": True, "token_file": "token"},
+        "demo": {
+            "enabled": True,
+            "token_file": "token",
+            "edge": {"reference": {"type": "own", "trades": 500}},
+        },
         "services": {"demo_bot": {"port": bot.port}, "exporter": {"port": port}},
         "collection": dict.fromkeys(("trading", "model", "market", "system", "logs"), interval),
     }
