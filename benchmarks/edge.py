@@ -3,7 +3,8 @@
 `python benchmarks/edge.py [--paths 10000]` makes references of 500 trades, some as crypto bots have them and
 some better, and prints a table (docs/edge.md). Null paths draw their trades from the reference; each is five
 years long. An edge is lost after 100 trades of the reference, on paths on which nothing alarms then: either
-every trade makes less (costs rise), or wins turn into losses. The seconds of one more trade are of the CPU.
+every trade makes less (costs rise), or wins turn into losses. A second table has references that are only a
+sample of how the bot trades, as every backtest is at best. The seconds of one more trade are of the CPU.
 """
 
 import argparse
@@ -18,13 +19,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clients.backtest import TradeResult
-from exporter.analytics.edge import ALARMS, Alarm, Limits, LiveTrades
+from exporter.analytics.edge import ALARMS, OVER, Alarm, Limits, LiveTrades
 from exporter.analytics.edge_limits import FALSE_A_YEAR, calibrated
 
 Floats = NDArray[np.float64]
 YEARS: Final = 5
 BEFORE: Final = 100  # trades of the reference before the edge is lost
 BARS: Final = {"halved": 60, "none": 40}  # trades until it is found, in the median
+REFERENCES: Final = 20
+SAMPLES: Final = (100, 500, 2000)  # trades of them, beside all of what the bot does
 ONE_MORE: Final = 50e-6  # seconds
 
 
@@ -37,9 +40,9 @@ class Kind:
     payoff: float
     a_year: int
 
-    def trades(self, count: int = 500) -> Floats:
+    def trades(self, count: int = 500, seed: int = 7) -> Floats:
         """Return profits as ratios; the mean loss is 1% of the stake."""
-        dice = np.random.default_rng(7)
+        dice = np.random.default_rng(seed)
         won, size = dice.random(count) < self.wins, 0.01 * dice.gamma(4.0, 0.25, count)
         return np.where(won, self.payoff * size, -size)
 
@@ -74,22 +77,50 @@ class Paths:
             value = profits if key[0] == "expectancy" else won
             summed = self._sums[key] + (limit.expected - limit.allowed - value)
             self._sums[key] = summed = np.clip(summed, 0.0, limit.limit)
-            self._on[key] = (summed >= limit.limit) | (self._on[key] & (summed > 0.0))
+            self._on[key] = (summed >= limit.limit) | (self._on[key] & (summed > OVER * limit.limit))
         for alarm in ALARMS:
             on = np.logical_or.reduce([is_on for key, is_on in self._on.items() if key[1] == alarm])
             self.began[alarm] = on & ~self.alarms[alarm]
             self.alarms[alarm] = on
 
 
-def false_alarms(trades: Floats, a_year: int, paths: int) -> dict[Alarm, float]:
-    """Return the false alarms of a bot-year."""
-    limits = calibrated(tuple(trades), a_year)
-    dice, many, counted = np.random.default_rng(11), Paths(limits, paths), dict.fromkeys(ALARMS, 0)
+@dataclass(frozen=True)
+class Wrong:
+    """How often a bot is wrongly told of in a year, and for which share of the time."""
+
+    a_year: float
+    of_time: float
+
+
+def false_alarms(trades: Floats, a_year: int, paths: int, live: Floats | None = None) -> dict[Alarm, Wrong]:
+    """Return the false alarms of null paths; their trades are drawn from the reference, or from `live`."""
+    limits, drawn = calibrated(tuple(trades), a_year), trades if live is None else live
+    dice, many = np.random.default_rng(11), Paths(limits, paths)
+    began, lasted = dict.fromkeys(ALARMS, 0), dict.fromkeys(ALARMS, 0)
     for _ in range(YEARS * a_year):
-        many.add(dice.choice(trades, paths))
+        many.add(dice.choice(drawn, paths))
         for alarm in ALARMS:
-            counted[alarm] += int(many.began[alarm].sum())
-    return {alarm: count / paths / YEARS for alarm, count in counted.items()}
+            began[alarm] += int(many.began[alarm].sum())
+            lasted[alarm] += int(many.alarms[alarm].sum())
+    years = paths * YEARS
+    return {alarm: Wrong(began[alarm] / years, lasted[alarm] / years / a_year) for alarm in ALARMS}
+
+
+def of_short_backtests(kind: Kind) -> None:
+    """Print the false alarms of bots that trade as ever, where the reference is only a sample of it."""
+    print(f"\n{kind.name}: means of {REFERENCES} references, samples of how the bot trades; null paths\n")
+    print("| trades of the reference | EdgeFading a year | of the time | EdgeGone a year | of the time |")
+    print("|---|---|---|---|---|")
+    live = kind.trades(1_000_000, seed=1)
+    for count in SAMPLES:
+        samples = (kind.trades(count, seed) for seed in range(100, 100 + REFERENCES))
+        found = [false_alarms(each, kind.a_year, 50, live) for each in samples if each.mean() > 0]
+        cells = [
+            f"{statistics.mean(one[alarm].a_year for one in found):.2f} | "
+            f"{statistics.mean(one[alarm].of_time for one in found):.0%}"
+            for alarm in ALARMS
+        ]
+        print(f"| {count} | {' | '.join(cells)} |", flush=True)
 
 
 def costlier(trades: Floats, left: float) -> Callable[[np.random.Generator, int], Floats]:
@@ -154,11 +185,14 @@ def main() -> None:
         wrong = false_alarms(trades, kind.a_year, paths)
         cells = [f"{kind.wins:.0%}", f"{kind.payoff:g}", str(kind.a_year)]
         cells += [f"{trades.mean() / trades.std():.2f}"]
-        cells += [f"{wrong[alarm]:.2f}" + met(wrong[alarm], FALSE_A_YEAR[alarm]) for alarm in ALARMS]
+        cells += [
+            f"{wrong[alarm].a_year:.2f}" + met(wrong[alarm].a_year, FALSE_A_YEAR[alarm]) for alarm in ALARMS
+        ]
         for left, bar in ((0.5, BARS["halved"]), (0.0, BARS["none"])):
             found = [found_after(trades, kind.a_year, way(trades, left)) for way in (costlier, unluckier)]
             cells.append(", ".join(f"{each:.0f}" for each in found) + met(max(found), bar))
         print(f"| {kind.name} | {' | '.join(cells)} |", flush=True)
+    of_short_backtests(KINDS[3])
     seconds = one_more(KINDS[1].trades())
     print(f"\none more trade and all figures after it: {seconds * 1e6:.1f} µs{met(seconds, ONE_MORE)}")
     began = time.process_time()

@@ -65,7 +65,7 @@ class WatchedBot:
             *self._ratios(reading.time),
             *self._execution(reading.time),
             *self._api(reading),
-            *(self._edge.samples() if self._edge else ()),
+            *self.edge(),
             *reading.samples,
         ]
 
@@ -114,6 +114,10 @@ class WatchedBot:
         if profit is None and reading.equity is not None and capital is not None:
             profit = reading.equity - capital - moved
         return Figures(capital, moved, reading.pnl.get("total", self._ledger.profit), profit)
+
+    def edge(self) -> list[Sample]:
+        """Return how its closed trades stand, which stays known while it does not answer."""
+        return list(self._edge.samples()) if self._edge else []
 
     def glance(self, reading: Reading) -> list[Sample]:
         """Return the money of a reading without taking it."""

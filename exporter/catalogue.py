@@ -206,7 +206,7 @@ METRICS: tuple[Metric, ...] = (
     _exchange("up", "bool", "1 when the exchange told at the last look what the account holds."),
     _exchange("error", "bool", "1 while it does not, by reason: auth (key, right or address), clock, limit, timeout, unavailable, answer, key_file, withdraws (the key may, and is not used), internal (a defect of the exporter).", "reason"),
     _edge("trades", "trades", "Live trades that are compared with the reference."),
-    _edge("fading", "bool", "1 from the trade with which a CUSUM reaches its limit that looks for half of the reference's expectancy, until it is back at 0."),
+    _edge("fading", "bool", "1 from the trade with which a CUSUM reaches its limit that looks for half of the reference's expectancy, until it is back at half of it."),
     _edge("gone", "bool", "The same of the limits that look for no expectancy at all."),
     _edge("cusum_used_ratio", "ratio", "Share of its limit that a CUSUM has used up, 1 at most: of expectancy and win_rate (`figure`), for each alarm.", "figure", "alarm"),
     _edge("expectancy_ratio", "ratio", "Mean profit of a trade by its stake.", "of"),

@@ -165,7 +165,8 @@ class BotPoller:
         self.host = None
         self.vitals = Vitals(self._clock(), up=False)
         self.status = Status("unknown", f"{reason}: {detail}", self._clock())
-        self._publish([sample("up", 0), sample("source_error", 1, reason=reason)], began, success=False)
+        down = [sample("up", 0), sample("source_error", 1, reason=reason)]
+        self._publish([*down, *self._watched.edge()], began, success=False)
         if self._guard_period is not None:
             self.guard.lost()
 

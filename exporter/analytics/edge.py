@@ -17,6 +17,7 @@ FIGURES: Final[tuple[Figure, ...]] = ("expectancy", "win_rate")
 ALARMS: Final[tuple[Alarm, ...]] = ("fading", "gone")
 QUANTILES: Final = (0.01, 0.05, 0.5, 0.95, 0.99)
 CONFIDENCES: Final = (0.95, 0.99)
+OVER: Final = 0.5  # of a limit: where its alarm ends
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ class Cusum:
     """A one-sided cumulative sum of shortfalls: E. S. Page, "Continuous Inspection Schemes" (1954).
 
     It counts no further than its limit, so that good trades bring it down again, and alarms from there until
-    it is back at 0: figures around a limit are one alarm, not many.
+    it is back at half of it: figures around a limit are one alarm, not many.
     """
 
     def __init__(self, limit: Limit) -> None:
@@ -91,7 +92,7 @@ class Cusum:
         self._sum = min(self._limit, max(0.0, self._sum + self._step - value))
         if self._sum >= self._limit:
             self.alarms = True
-        elif self._sum == 0.0:
+        elif self.used <= OVER:
             self.alarms = False
 
 

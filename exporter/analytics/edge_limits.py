@@ -28,12 +28,13 @@ FALSE_A_YEAR: Final[dict[Alarm, float]] = {"fading": 1.0, "gone": 0.2}
 # What is left of the expectancy in the case that an alarm looks for.
 _LEFT: Final[dict[Alarm, float]] = {"fading": 0.5, "gone": 0.0}
 _SEED: Final = 20
-_PATH: Final = 1 << 19  # trades of a path on which CUSUMs are calibrated
-_MOST_PATHS: Final = 16
+_PATH: Final = 1 << 18  # trades of a path on which CUSUMs are calibrated
+_MOST_PATHS: Final = 32
 _ALARMS: Final = 1000  # on these paths; a rarer alarm's limit is extrapolated
 _ROOM: Final = 4  # times as often as is looked for is what the first path still says of the others
 _MARGIN: Final = 0.95  # of the allowed rate: _ALARMS tell it within 3%
 _CONES: Final = 2000  # paths of the cone
+_PIECE: Final = 200  # trades of them at a time, which bounds the memory
 _NUMBERS: Final = (
     1,
     2,
@@ -97,8 +98,9 @@ def _figure(profits: Floats, figure: Figure) -> tuple[Floats, float | None]:
 def limit_of(shortfalls: Floats, rate: float) -> float:
     """Return the limit that a CUSUM of shortfalls like these reaches so often a trade, or more rarely.
 
-    A CUSUM that starts from 0 again at its limit alarms most often; the edge watch's starts again later. The
-    limit of an alarm that is too rare for the paths is extrapolated: behind it, by Lundberg's exponent r with
+    Counted is a CUSUM that starts from 0 again at its limit. One whose alarm ends at half of it comes back a
+    little more often; that both figures alarm for one cause makes up for it (benchmarks/edge.py). The limit
+    of an alarm that is too rare for the paths is extrapolated: behind it, by Lundberg's exponent r with
     E[exp(r × shortfall)] = 1, alarms get rarer by exp(−r × limit) (W. Feller, "An Introduction to Probability
     Theory and Its Applications" II, 2nd ed. (1971), XII.5).
     """
@@ -179,10 +181,12 @@ def cone_of(profits: Floats) -> Cone:
     sums, highest, falls = np.zeros(_CONES), np.zeros(_CONES), np.zeros(_CONES)
     spread, deepest = list[tuple[float, ...]](), list[tuple[float, ...]]()
     for before, number in pairwise((0, *_NUMBERS)):
-        steps = sums[:, None] + np.cumsum(dice.choice(profits, (_CONES, number - before)), axis=1)
-        highs = np.maximum(np.maximum.accumulate(steps, axis=1), highest[:, None])
-        falls = np.maximum(falls, (highs - steps).max(axis=1))
-        sums, highest = steps[:, -1], highs[:, -1]
+        for start in range(before, number, _PIECE):
+            count = min(_PIECE, number - start)
+            steps = sums[:, None] + np.cumsum(dice.choice(profits, (_CONES, count)), axis=1)
+            highs = np.maximum(np.maximum.accumulate(steps, axis=1), highest[:, None])
+            falls = np.maximum(falls, (highs - steps).max(axis=1))
+            sums, highest = steps[:, -1], highs[:, -1]
         spread.append(_quantiles((sums - number * expected) / np.sqrt(number), QUANTILES))
         deepest.append(_quantiles(falls, CONFIDENCES))
     return Cone(expected, _NUMBERS, tuple(spread), tuple(deepest))

@@ -105,7 +105,7 @@ def _paths(factory: PanelFactory) -> list[Panel]:
         ),
         factory.lines(
             "Sums of shortfalls against their limits",
-            "At 1 an alarm begins; it ends at 0.",
+            "At 1 an alarm begins; it ends at a half.",
             [Query(each("edge_cusum_used_ratio", "figure", "alarm"), "{{figure}}, {{alarm}}")],
             unit=NUMBER,
             empty=NOTHING,

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from clients.backtest import BadReference, TradeResult, csv_trades, freqtrade_trades
+from clients.backtest import BadReference, TradeResult, csv_trades, freqtrade_trades, result_of
 from clients.reference import reference_of
 from tests.exporter.edge_references import freqtrade_result, freqtrade_row, profits, table
+from tests.exporter.trades import recorded, recorded_trades
 
 FOUND = [float(each) for each in profits(40)]
 
@@ -52,6 +53,18 @@ def test_two_columns_are_enough_and_times_may_be_unix_seconds(tmp_path: Path):
     file = tmp_path / "trades.csv"
     file.write_text("\ufeffclosed_at,profit_ratio\r\n1700000060,-0.01\r\n2023-11-14T22:13:20Z,0.02\r\n")
     assert csv_trades(file) == (TradeResult(1_700_000_000.0, 0.02), TradeResult(1_700_000_060.0, -0.01))
+
+
+def test_live_trades_of_a_real_freqtrade_have_the_ratios_that_its_backtest_has():
+    """Freqtrade divides by the stake with its fee, which is less than a thousandth more."""
+    told = {row["trade_id"]: row for row in recorded("trades")["trades"]}
+    results = {trade.key[0]: result_of(trade) for trade in recorded_trades()}
+    assert len(results) > 20
+    for number, result in results.items():
+        assert result is not None
+        assert result.profit == pytest.approx(told[number]["profit_ratio"], rel=1e-3)
+        fees = told[number]["fee_open"] + told[number]["fee_close"]
+        assert result.fees == pytest.approx(fees, rel=0.02)
 
 
 def said(file: Path, strategy: str | None = None) -> str:

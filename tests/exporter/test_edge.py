@@ -20,7 +20,7 @@ from exporter.edge import EdgeWatch
 from stack.settings import Edge
 from tests.conftest import eventually
 from tests.exporter.edge_references import HOUR, freqtrade_result, live, profits
-from tests.exporter.harness import names, own, value, watch
+from tests.exporter.harness import ScriptedBot, http_settings, names, own, serve, value, watch
 from tests.exporter.trades import START
 
 Samples = dict[tuple[str, tuple[str, ...]], float]
@@ -66,7 +66,7 @@ def summed(shortfalls: NDArray[np.float64], limit: float) -> tuple[NDArray[np.fl
     sums, alarm = np.zeros(len(shortfalls) + 1), False
     for place, shortfall in enumerate(shortfalls):
         sums[place + 1] = np.clip(sums[place] + shortfall, 0.0, limit)
-        alarm = bool(sums[place + 1] >= limit or (alarm and sums[place + 1] > 0))
+        alarm = bool(sums[place + 1] >= limit or (alarm and sums[place + 1] > limit / 2))
     return sums, alarm
 
 
@@ -92,7 +92,7 @@ def test_all_figures_equal_an_independent_computation(seed: int):
         assert used * limit == pytest.approx(sums[-1], abs=1e-9)
 
 
-def test_an_alarm_lasts_until_its_sum_is_back_at_0():
+def test_an_alarm_lasts_until_its_sum_is_back_at_half_of_the_limit():
     limits = calibrated(tuple(REFERENCE), A_YEAR)
     limit, seen = limits.cusums["expectancy", "gone"], set()
     found = np.concatenate([profits(80, wins=0.3), profits(200, wins=0.95)])
@@ -310,6 +310,31 @@ def test_a_reference_whose_trades_all_win_and_never_fall_short_has_limits():
     assert all(each.limit > 0 for each in limits.cusums.values())
     assert {figure for figure, _ in limits.cusums} == {"expectancy"}, "a rate of 1 has no losses to count"
     assert fed(limits, [0.0] * 10).alarms("gone")
+
+
+def test_an_alarm_stays_while_the_bot_does_not_answer(tmp_path: Path):
+    bot, told = ScriptedBot(), live(profits(150, wins=0.4, seed=4), first=1)
+    bot.trades = [
+        {
+            "id": each.key[0],
+            "symbol": each.symbol,
+            "side": each.side,
+            "opened_at": each.opened_at,
+            "closed_at": each.closed_at,
+            "profit": each.profit,
+            "stake": each.stake,
+        }
+        for each in told
+    ]
+    with (
+        serve(bot) as url,
+        watch(http_settings(url, tmp_path, edge={"reference": of_file(tmp_path)})) as seen,
+    ):
+        eventually(lambda: value(seen.poll(), "edge_gone") == 1, within=60, what="the alarm")
+        bot.status = 503
+        series = seen.poll()
+    assert value(series, "up") == 0
+    assert (value(series, "edge_gone"), value(series, "edge_trades")) == (1, 150)
 
 
 def test_a_reference_that_cannot_be_read_costs_its_metrics_only_until_it_is_there(tmp_path: Path):
