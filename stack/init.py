@@ -55,7 +55,7 @@ def init(instance: Instance, /, **given: Any) -> None:  # noqa: ANN401 - the opt
     for name, what in answers.untold.items():
         say(f"write {what} into {file.parent / _SECRETS / name}")
     if "channels" not in settings:
-        say(f"nobody is notified yet: add `channels` to {file} (docs/notifications.md); until then `check` fails")
+        say(f"nobody is notified yet, and `check` fails: add `channels` to {file} (docs/notifications.md)")
     say("then: `nightdesk check`, and `nightdesk up`")
 
 
