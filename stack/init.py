@@ -54,6 +54,8 @@ def init(instance: Instance, /, **given: Any) -> None:  # noqa: ANN401 - the opt
         say(f"wrote {each}")
     for name, what in answers.untold.items():
         say(f"write {what} into {file.parent / _SECRETS / name}")
+    if "channels" not in settings:
+        say(f"nobody is notified yet, and `check` fails: add `channels` to {file} (docs/notifications.md)")
     say("then: `nightdesk check`, and `nightdesk up`")
 
 

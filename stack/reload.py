@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from stack.instance import Instance, on_instance, running
+from stack.instance import Instance, is_held, on_instance, running
 from stack.oncall import NotDone
 from stack.printing import say
 from stack.settings import Settings, SettingsError, missing_secrets
@@ -30,18 +30,23 @@ def reload(instance: Instance) -> int:
     log = instance.data / "logs/nightdesk.log"
     begun = log.stat().st_size if log.is_file() else 0
     os.kill(found[0], signal.SIGHUP)
-    for line in _new_lines(log, begun):
+    for line in _new_lines(instance.data, log, begun):
         if RELOADED in line or UNCHANGED in line:
             say(line.partition(" ")[2])
             return 0 if RELOADED in line else 1
     raise NotDone(f"it has not answered within {_WITHIN:.0f} s; read {log}")
 
 
-def _new_lines(log: Path, begun: int) -> Iterator[str]:
-    """Yield the lines written into a log from now on, for as long as an answer may take."""
+def _new_lines(data: Path, log: Path, begun: int) -> Iterator[str]:
+    """Yield the lines written into a log from now on, for as long as an answer may take.
+
+    Raises NotDone if the stack ends.
+    """
     deadline = time.monotonic() + _WITHIN
     while time.monotonic() < deadline:
         time.sleep(_LOOK_EVERY)
+        if not is_held(data):
+            raise NotDone(f"`nightdesk up` ended before it read the settings; read {log}")
         if not log.is_file():
             continue
         with log.open("rb") as opened:

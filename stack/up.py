@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import signal
 import socket
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -54,6 +55,7 @@ def up(instance: Instance, ha: bool, replica: int | None, duration: Duration | N
     data = instance.data.absolute()
     instance = replace(instance, data=data, config=(*instance.config, HA) if ha else instance.config)
     settings = instance.settings()
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})  # it waits until `Watch` takes it
     with only_one(instance):
         build = data / "build"
         keys.generate(settings)

@@ -99,7 +99,7 @@ class Watch:
         self._events: SimpleQueue[Any] = SimpleQueue()
         self._reload, self._tell, self._upkeep, self._edited = reload, tell, upkeep, edited
         self._processes = Processes(commands, self._events)
-        self._health, self._down = health, dict.fromkeys(health)
+        self._health, self._down, self._unread = health, dict.fromkeys(health), set[str]()
         self._logs, self._screen = logs, screen
         self._over, self._welcomed = threading.Event(), threading.Event()
         self._unreachable = ""
@@ -169,6 +169,9 @@ class Watch:
         if name not in self._down:
             return
         del self._down[name]
+        if name in self._unread:
+            self._unread.remove(name)
+            self._processes.signal(name, signal.SIGHUP)
         if self._welcomed.is_set():
             self._note(f"{name} is healthy again")
         else:
@@ -220,7 +223,10 @@ class Watch:
             self._note(f"{UNCHANGED}: {error}")
             return
         for name in told:
-            self._processes.signal(name, signal.SIGHUP)
+            if name in self._down:  # SIGHUP would end a part that still starts
+                self._unread.add(name)
+            else:
+                self._processes.signal(name, signal.SIGHUP)
         self._note(f"{RELOADED}, and by {', '.join(told)}")
 
     def _drain(self) -> None:
@@ -263,6 +269,7 @@ class Watch:
 
         handlers = {signal.SIGINT: stop, signal.SIGTERM: stop, signal.SIGHUP: reload}
         before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, handlers)
         try:
             yield
         finally:

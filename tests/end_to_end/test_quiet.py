@@ -31,7 +31,7 @@ MINUTE = 60 / SPEED
 DOWN, LOSING, FAILING = "bot-03", "bot-05", "bot-08"
 ADMINISTRATOR = {"email": ["desk@example.org"], "phone": ["+15550000010"]}
 MANAGER = "+15550000020"
-# In the order of their start. A start of three seconds is an outage of 90: Prometheus looks when all are there.
+# In the order of their start: Prometheus is the last, since a start of three seconds is an outage of 90 here.
 _PARTS = ("webhook_actions", "alertmanager", "prometheus")
 
 

@@ -51,6 +51,14 @@ def test_a_bot_that_pushes_needs_no_secret_of_the_users(empty: Path, capsys: Cap
     assert first == "# yaml-language-server: $schema=.data/schema.json"
 
 
+def test_settings_without_a_channel_say_that_nobody_is_notified(empty: Path, capsys: Capture):
+    assert main(["init", "--source", "push", "--capital", "5"]) == 0
+    assert "and `check` fails: add `channels` to monitoring.yaml" in capsys.readouterr().out
+    assert main(["check"]) == 2
+    assert main(["init", "--source", "push", "--capital", "5", "--config", "other.yaml", *MAIL]) == 0
+    assert "nobody is notified" not in capsys.readouterr().out
+
+
 def test_settings_that_are_there_are_left_alone(empty: Path, capsys: Capture):
     (empty / "monitoring.yaml").write_text("mine\n")
     assert main(["init", "--source", "demo"]) == 1

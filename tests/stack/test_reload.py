@@ -23,6 +23,8 @@ from stack.up import only_one
 data, answer = Path(sys.argv[1]), sys.argv[2]
 
 def heard(*_):
+    if answer == "ends":
+        sys.exit()
     with (data / "logs/nightdesk.log").open("a") as log:
         log.write(f"2026-01-01T00:00:00+00:00 {answer}\\n")
 
@@ -72,6 +74,13 @@ def test_wrong_settings_are_reported_before_anybody_is_asked(ready: Desk):
     assert told.returncode == 2
     assert "did you mean currency?" in told.stderr
     assert len((ready.root / ".data/logs/nightdesk.log").read_text().splitlines()) == 1
+
+
+@pytest.mark.parametrize("ready", ["ends"], indirect=True)
+def test_a_stack_that_ends_before_it_answers_is_not_waited_for(ready: Desk):
+    told = ready.run("reload", timeout=30)
+    assert told.returncode == 1
+    assert "`nightdesk up` ended before it read the settings" in told.stderr
 
 
 def test_a_reload_where_nothing_runs_says_so(desk: Desk):

@@ -11,6 +11,7 @@ import requests
 
 from stack import binaries
 from stack.binaries import MissingBinary, find
+from stack.instance import running
 from stack.keys import generate
 from stack.services import local_services
 from stack.settings import load
@@ -91,12 +92,16 @@ def test_the_whole_stack_comes_up_is_seen_takes_new_settings_and_leaves_nothing(
         cwd=desk.root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
     seen: list[str] = []
+    eventually(lambda: running(desk.root / ".data"), what="the lock of its data")
+    stack.send_signal(signal.SIGHUP)  # a reload during the start ends neither the stack nor a part of it
     try:
         for line in stack.stdout:
             seen.append(line.strip())
             if "Ctrl-C" in line:
                 break
         assert "Ctrl-C" in (seen[-1] if seen else ""), seen
+        assert [line for line in seen if "restarts it" in line] == []
+        assert [line for line in seen if "the settings were reloaded" in line]
         settings = load([desk.root / "monitoring.yaml"], port_offset=offset)
         targets = f"{settings.services.prometheus.url}/api/v1/targets"
         eventually(lambda: _all_up(targets), within=90, what="the scrape of every target")

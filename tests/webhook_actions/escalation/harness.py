@@ -283,7 +283,7 @@ async def at_work(harness: Harness) -> AsyncIterator[None]:
         DueLoop(harness.sender.receipts.claim, harness.sender.receipts.next_due, receipts.AT_ONCE),
     )
 
-    def notice() -> None:
+    def notice(_: str) -> None:
         for loop in loops:
             loop.notice()
 
