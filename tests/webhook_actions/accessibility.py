@@ -1,14 +1,18 @@
-"""Every page, and axe-core's findings on it in a real Chromium."""
+"""Every page and the mail of alerts, and axe-core's findings on it in a real Chromium."""
 
 import json
+import subprocess
 import threading
 from collections.abc import Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 from exporter.status_page import Row
 from exporter.status_page import page as status_page
+from stack.render import render
 from stack.settings import load
 from stack.settings.load import DEFAULTS
+from tests.conftest import binary
 from tests.webhook_actions.chromium import Browser
 from tests.webhook_actions.harness import ROOT
 from tests.webhook_actions.report.sample_reports import empty, full
@@ -24,7 +28,9 @@ DESK = (
     "/audit",
     "/incidents/1",
     "/docs/",
+    "/docs/limits.md",
     "/docs/runbooks/TradingBotDown.md",
+    "/a/0123456789abcdef",
     "/nowhere",
 )
 _AXE = (ROOT / "tests/fixtures/axe/axe.min.js").read_text(encoding="utf-8")
@@ -79,6 +85,32 @@ def static_pages() -> dict[str, str]:
         "/empty-report": page(settings, empty()),
         "/desk-report": desk_html(settings, desk, [{}] * len(desk.pages)),
     }
+
+
+def alert_mail(directory: Path) -> str:
+    """Return the HTML of Alertmanager's mail with an alert of each severity and a resolved one, by amtool."""
+    render(load([DEFAULTS]), directory / "build")
+    kinds = [("critical", "firing"), ("warning", "firing"), ("info", "firing"), ("critical", "resolved")]
+    notes = {
+        "summary": "alpha is down: no sign of life for 5m",
+        "description": "It answers nothing.\nIts log is at https://example.org/" + "long/" * 20,
+        "recommended_actions": "- Look at its log.\n- Start it by hand.",
+        "runbook_url": "https://example.org/runbooks/TradingBotDown.md",
+        "dashboard_url": "https://example.org/d/trading-bot",
+    }
+    times = {"startsAt": "2026-11-25T20:00:00Z", "endsAt": "2026-11-25T21:00:00Z"}
+    alerts = [
+        {"status": status, "labels": {"bot": "alpha", "severity": severity}, "annotations": notes}
+        | {"fingerprint": f"{number:016x}", **times}
+        for number, (severity, status) in enumerate(kinds)
+    ]
+    common = {"commonLabels": {"alertname": "TradingBotDown"}, "commonAnnotations": {}, "groupLabels": {}}
+    data = directory / "mail.json"
+    data.write_text(json.dumps({"status": "firing", "alerts": alerts, **common}), encoding="utf-8")
+    command = [str(binary("amtool")), "template", "render", "--template.type=html"]
+    command += [f"--template.glob={directory}/build/alertmanager/templates/*.tmpl"]
+    command += ['--template.text={{ template "nightdesk.email.html" . }}', f"--template.data={data}"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
 class Served:

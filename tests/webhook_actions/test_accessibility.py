@@ -1,13 +1,15 @@
-"""axe finds nothing on any page, in either theme, on a phone or a desktop, and no page is too wide for it."""
+"""axe finds nothing on any page or mail, in both themes, on a phone and a desktop; none is too wide."""
 
+import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.conftest import eventually
-from tests.webhook_actions.accessibility import DESK, LOOKS, Served, check, look, static_pages
+from tests.webhook_actions.accessibility import DESK, LOOKS, Served, alert_mail, check, look, static_pages
 from tests.webhook_actions.chromium import Browser
-from tests.webhook_actions.harness import Harness
+from tests.webhook_actions.harness import ROOT, Harness
 from tests.webhook_actions.rota import desk
 from tests.webhook_actions.test_browser import log_in
 from tests.webhook_actions.test_signed_page import link
@@ -82,6 +84,24 @@ def test_reports_and_the_exporters_page_are_read_by_everyone(
     assert faults(browser) == []
 
 
+def test_the_mail_of_alerts_is_read_by_everyone(seen: tuple[Browser, Harness, str], tmp_path: Path) -> None:
+    browser, _, _ = seen
+    with Served({"/mail": alert_mail(tmp_path)}) as elsewhere:
+        browser.go(elsewhere + "/mail")
+        assert browser.run("document.querySelectorAll('h1').length") == 4
+        assert faults(browser) == []
+
+
+def test_each_column_of_the_manuals_tables_has_a_heading() -> None:
+    headings = {
+        f"{file.name}: {row}"
+        for file in (ROOT / "docs").rglob("*.md")
+        for row in re.findall(r"^(\|.*\|)\n\|[-:| ]+\|$", file.read_text(encoding="utf-8"), re.MULTILINE)
+    }
+    assert len(headings) > 40
+    assert [one for one in sorted(headings) if re.search(r"\|\s*\|", one)] == []
+
+
 def test_what_a_person_comes_to_by_acting_is_read_by_everyone(seen: tuple[Browser, Harness, str]) -> None:
     browser, world, _ = seen
     browser.go(link(world, "anna"))
@@ -99,6 +119,10 @@ def test_what_a_person_comes_to_by_acting_is_read_by_everyone(seen: tuple[Browse
     browser.go(world.url("/"))
     browser.click(".me button")
     eventually(lambda: browser.run("location.pathname") == "/login", what="the login")
+    assert faults(browser) == []
+    browser.fill("input[name=secret]", "wrong")
+    browser.click("main button")
+    browser.reads("You are not logged in")
     assert faults(browser) == []
 
 

@@ -35,6 +35,8 @@ def routes(settings: Settings, pages: Pages, login: Login) -> APIRouter:
             raise HTTPException(404, "the manual has no such page")
         text = files[name].read_text(encoding="utf-8")
         content = markdown.markdown(text, extensions=["tables", "fenced_code"])
+        # A long line scrolls sideways in its block: the keyboard must reach it, too.
+        content = content.replace("<pre>", '<pre tabindex="0">')
         whose = ""
         if name.startswith("runbooks/"):
             known = login.session(request) is not None
