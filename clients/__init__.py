@@ -1,1 +1,1 @@
-"""Typed clients of what is outside: Prometheus now, bots and exchanges later; one model of each answer."""
+"""Typed clients of Prometheus, Alertmanager, bots and exchanges; one model for each answer."""

@@ -1,4 +1,4 @@
-"""Alertmanager's HTTP API as the engine needs it: what it holds back, and silences."""
+"""The parts of Alertmanager's HTTP API that the engine needs: suppressed alerts and silences."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from clients.http import NoAnswer, ask_once
 from clients.stack_requests import stack_request
 from stack.settings.web import Web
 
-_TIMEOUT = 10.0  # seconds of an answer in all
+_TIMEOUT = 10.0  # seconds for a whole answer
 
 
 class SilenceError(Exception):
@@ -18,12 +18,12 @@ class SilenceError(Exception):
 
 
 class NotReached(SilenceError):
-    """No Alertmanager answers, or not as its API is documented."""
+    """No Alertmanager answers, or its answer differs from the documented API."""
 
 
 @dataclass(frozen=True)
 class Suppression:
-    """What keeps Alertmanager from sending an alert; both empty where it sends it."""
+    """The reasons why Alertmanager does not send an alert; both are empty if it sends it."""
 
     labels: Mapping[str, str]
     inhibited_by: frozenset[str]
@@ -49,20 +49,20 @@ _ALERTS = TypeAdapter(list[_Alert])
 
 
 class Alertmanager:
-    """One Alertmanager, or several that tell each other."""
+    """One Alertmanager, or the members of a cluster."""
 
     def __init__(self, urls: Sequence[str], web: Web) -> None:
-        """`web` is how it is asked."""
+        """`web` has the TLS and login for its requests."""
         self._urls = tuple(urls)
         self._web = web
 
     async def suppressions(self) -> dict[str, Suppression]:
-        """Return, by fingerprint, every alert that is known and what holds it back. Raises NotReached."""
+        """Return the suppression of every known alert, by fingerprint. Raises NotReached."""
         body = await self._ask("GET", "alerts?active=true&silenced=true&inhibited=true", None)
         try:
             alerts = _ALERTS.validate_json(body)
         except ValidationError:
-            raise NotReached("Alertmanager answered with what is no list of alerts") from None
+            raise NotReached("Alertmanager's answer is no list of alerts") from None
         return {
             one.fingerprint: Suppression(
                 one.labels, frozenset(one.status.inhibitedBy), frozenset(one.status.silencedBy)
@@ -79,11 +79,11 @@ class Alertmanager:
             raise SilenceError("Alertmanager did not name the silence that it made") from None
 
     async def lift(self, silence: str) -> None:
-        """End a silence; one that has ended is fine. Raises SilenceError."""
+        """End a silence; it may already have ended. Raises SilenceError."""
         await self._ask("DELETE", f"silence/{silence}", None)
 
     async def _ask(self, method: str, path: str, body: Mapping[str, Any] | None) -> bytes:
-        """Return what the first Alertmanager that is reached answers; it tells the others."""
+        """Return the answer of the first Alertmanager that can be reached; it informs the others."""
         unreached = []
         for url in self._urls:
             try:

@@ -1,4 +1,4 @@
-"""The books of an account, as plain values: what an exchange, or the bots that trade there, say it holds."""
+"""The books of an account, as plain values: its holdings as the exchange, or its bots, report them."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -9,15 +9,15 @@ _SIGNS = {"buy": 1, "sell": -1}
 
 
 def market_key(symbol: str) -> str:
-    """Return what names a market however it is written: `BTC/USDT:USDT`, `BTC-USDT` and `btcusdt` are one."""
+    """Return a market's key: `BTC/USDT:USDT`, `BTC-USDT` and `btcusdt` have the same key."""
     return "".join(char for char in symbol.partition(":")[0].upper() if char.isalnum())
 
 
 @dataclass(frozen=True)
 class Holding:
-    """What is held of a market: units of the asset, below 0 of a short one; None is unknown.
+    """A holding in a market: units of the asset, below 0 for a short position; None is unknown.
 
-    `stop` are the units that its bot says a stop at the exchange protects.
+    `stop` is the number of units that a stop at the exchange protects, as the bot reports it.
     """
 
     symbol: str
@@ -28,7 +28,7 @@ class Holding:
     stop: float = 0.0
 
     def plus(self, other: "Holding") -> "Holding":
-        """Return two holdings of a market as an exchange has them: as one position."""
+        """Return the sum of two holdings: an exchange has one position in each market."""
         return replace(
             self,
             quantity=self.quantity + other.quantity,
@@ -41,9 +41,9 @@ class Holding:
 
 @dataclass(frozen=True)
 class Order:
-    """An open order; `quantity` is what is left to be filled, None unknown, `side` empty where it is unknown.
+    """An open order. `quantity` is the unfilled part, None if unknown; `side` is empty if unknown.
 
-    `id` is the exchange's, empty where it is unknown; `is_stop` says that it waits for a price to protect.
+    `id` is the exchange's, empty if unknown. `is_stop` marks an order that protects a position at a price.
     """
 
     symbol: str
@@ -55,7 +55,7 @@ class Order:
 
     @property
     def sign(self) -> int:
-        """1 where it buys, -1 where it sells, 0 where that is unknown."""
+        """1 for a purchase, -1 for a sale, 0 if unknown."""
         return _SIGNS.get(self.side, 0)
 
 
@@ -71,7 +71,7 @@ class Fill:
 
     @property
     def sign(self) -> int:
-        """1 where it bought, -1 where it sold, 0 where that is unknown."""
+        """1 for a purchase, -1 for a sale, 0 if unknown."""
         return _SIGNS.get(self.side, 0)
 
 
@@ -87,13 +87,12 @@ class Withdrawal:
 
 @dataclass(frozen=True)
 class Books:
-    """What one side says at a unix time; None is unknown, which is neither none nor zero.
+    """One side's report at a unix time. None is unknown, which is neither none nor zero.
 
-    `holdings` are by `market_key`. `money` is what the account is worth, in the stake currency. `fills` and
-    `withdrawals` are recent ones. Of bots, `order_ids` are those of their orders of late, `traded` the
-    markets in which they had a position, an order or a trade of late. `loose` are the
-    markets of bots that do not answer: what they ordered last is unknown there.
-    `simulated` says that the bot trades on no exchange.
+    `holdings` are by `market_key`. `money` is the account's worth in the stake currency. `fills` and
+    `withdrawals` are recent ones. Three fields are for bots: `order_ids` are their recent orders, `traded`
+    the markets of their recent positions, orders and trades, `loose` the markets of bots that do not answer,
+    whose last orders are unknown. `simulated` says that the bot trades on no exchange.
     """
 
     at: float
@@ -109,7 +108,7 @@ class Books:
 
 
 def held(positions: Iterable[Position], margin_mode: str | None = None) -> dict[str, Holding]:
-    """Return positions as holdings: those of a market together; of an unknown size there is none."""
+    """Return positions as one holding for each market; positions of unknown size are left out."""
     found: dict[str, Holding] = {}
     for each in positions:
         size, key = each.quantity or 0.0, market_key(each.symbol)

@@ -1,4 +1,4 @@
-"""The JSON of the bot API (docs/bot-api.md), whichever way it comes: answered, pushed or in a file."""
+"""The JSON of the bot API (docs/bot-api.md), from an answer, a push or a file."""
 
 from itertools import pairwise
 from typing import Annotated, Literal, Self
@@ -29,7 +29,7 @@ STATES = ("running", "paused", "stopped")
 
 
 class OpenPosition(Answer):
-    """An open position; `size` is negative, or not, for a short one."""
+    """An open position. A short position's `size` may be negative or positive."""
 
     symbol: Label
     side: str | None = ""
@@ -46,7 +46,10 @@ class OpenPosition(Answer):
     opened_at: Time = None
 
     def position(self, *, managed: bool = True) -> Position:
-        """Return it as a plain value; of a bot that does not manage it only the exchange's stop is live."""
+        """Return the position as a plain value.
+
+        If the bot does not manage it, only the exchange's stop is live.
+        """
         size = None if self.size is None else abs(self.size)
         at_exchange = bool(self.stop_at_exchange)
         return Position(
@@ -68,9 +71,9 @@ class OpenPosition(Answer):
 
 
 class OpenOrder(Answer):
-    """An order at the exchange; one that `rests` is meant to stay there, as a stop or a take-profit.
+    """An order at the exchange. An order that `rests` is meant to wait, like a stop or a take-profit.
 
-    `id` is the exchange's, `size` what is left to be filled of it.
+    `id` is the exchange's, `size` the unfilled part.
     """
 
     symbol: Label
@@ -82,7 +85,7 @@ class OpenOrder(Answer):
     filled: Positive = None
 
     def order(self) -> Order:
-        """Return it as a plain value."""
+        """Return the order as a plain value."""
         return Order(
             self.symbol, self.side or "", self.size, self.id or "", self.filled or 0.0, bool(self.rests)
         )
@@ -100,7 +103,7 @@ class Times(Answer):
         try:
             buckets = self.rising()
         except ValueError:
-            raise PydanticCustomError("histogram", "bounds are numbers, as 0.5 or +Inf") from None
+            raise PydanticCustomError("histogram", "bounds are numbers, like 0.5 or +Inf") from None
         counts = [count for _, count in buckets]
         rising = counts == sorted(counts) and all(low < high for (low, _), (high, _) in pairwise(buckets))
         if not rising or not buckets or buckets[-1] != (float("inf"), self.count):
@@ -110,7 +113,10 @@ class Times(Answer):
         return self
 
     def rising(self) -> tuple[tuple[float, int], ...]:
-        """Return the bounds in order, each with its count. Raises ValueError for one that is no number."""
+        """Return the bounds in order, each with its count.
+
+        Raises ValueError for a bound that is no number.
+        """
         return tuple(sorted((float(bound), count) for bound, count in self.buckets.items()))
 
 
@@ -121,7 +127,7 @@ class _Api(Answer):
 
 
 class Quality(Answer):
-    """What a bot says of a model as plain numbers; fields are named as in the catalogue."""
+    """A bot's figures of a model that are plain numbers; the catalogue has the same names."""
 
     model_loaded: Flag = Field(None, alias="loaded")
     model_accuracy: Ratio = Field(None, alias="accuracy")
@@ -144,13 +150,13 @@ class Quality(Answer):
 
 
 class Model(Quality):
-    """What a bot says of a model."""
+    """A bot's figures of a model."""
 
     prediction_times: Annotated[Times | None, Lenient] = None
 
 
 class Figures(Answer):
-    """What a bot says of a market as plain numbers; fields are named as in the catalogue."""
+    """A bot's figures of a market that are plain numbers; the catalogue has the same names."""
 
     market_volatility_ratio: Positive = Field(None, alias="volatility_ratio")
     market_liquidity_score: Ratio = Field(None, alias="liquidity_score")
@@ -163,7 +169,7 @@ class Figures(Answer):
 
 
 class Market(Figures):
-    """What a bot says of a market."""
+    """A bot's figures of a market."""
 
     trend: Annotated[Literal["up", "down", "sideways"] | None, Lenient] = None
     regime: Annotated[Literal["calm", "volatile", "trending"] | None, Lenient] = None
@@ -176,7 +182,7 @@ class _Process(Answer):
 
 
 class Measured(Answer):
-    """The figures that a bot measures as it goes."""
+    """The figures that a bot measures while it runs."""
 
     api: Annotated[_Api | None, Lenient] = None
     feeds: Annotated[dict[Label, Time] | None, Capped, Lenient] = None
@@ -185,16 +191,16 @@ class Measured(Answer):
 
 
 def _known(word: str, info: ValidationInfo) -> str:
-    """Refuse a bot's own word for its state where figures are read; the adapters read any."""
+    """Refuse an unknown word for the bot's state. Only the exporter does so; the adapters accept any word."""
     if info.context is not None and word not in STATES:
         raise PydanticCustomError("literal_error", "Input should be 'running', 'paused' or 'stopped'")
     return word
 
 
 class State(Measured):
-    """All that a bot says of itself; only its trades are told apart from it.
+    """A bot's whole state, without its trades.
 
-    Of `open_positions` None is one that cannot be read: what is open is not known then.
+    A None in `open_positions` is an unreadable position: the open positions are then unknown.
     """
 
     time: Time = None
@@ -218,25 +224,25 @@ class State(Measured):
 
     @property
     def positions(self) -> tuple[Position, ...] | None:
-        """The positions that hold something; None where one cannot be read: more may be held then."""
+        """The positions that are not empty; None for an unreadable one: the bot may hold more then."""
         known = [each for each in self.open_positions or () if each is not None]
         return self.readable_positions if known == self.open_positions else None
 
     @property
     def readable_positions(self) -> tuple[Position, ...]:
-        """Those of them that can be read."""
+        """The readable positions."""
         managed = self.state != "stopped"
         known = [each for each in self.open_positions or () if each is not None and each.size != 0]
         return tuple(each.position(managed=managed) for each in known)
 
     @property
     def waiting_orders(self) -> tuple[WaitingOrder, ...]:
-        """The orders that can be read, and are not meant to rest."""
+        """The readable orders that are not meant to rest."""
         known = [each for each in self.open_orders or () if each is not None and not each.rests]
         return tuple(WaitingOrder(each.symbol, each.placed_at) for each in known)
 
     def books(self, now: float) -> Books | None:
-        """Return what it says that it holds at the exchange, None where a position cannot be read."""
+        """Return the bot's books, or None if a position is unreadable."""
         if self.positions is None or any(each.quantity is None for each in self.positions):
             return None
         told = self.open_orders
@@ -250,7 +256,7 @@ class State(Measured):
 
 
 class ClosedTrade(Answer):
-    """A closed trade as a bot tells it."""
+    """A closed trade as a bot reports it."""
 
     id: NeededId
     symbol: Label
@@ -278,7 +284,7 @@ class ClosedTrade(Answer):
         return self
 
     def closed(self) -> Trade:
-        """Return it as a plain value."""
+        """Return the trade as a plain value."""
         key = (self.id, self.opened_at)
         slipped = slippage(
             self.side,
@@ -290,7 +296,7 @@ class ClosedTrade(Answer):
 
 
 class TradePage(Answer):
-    """/trades; None is an entry that cannot be read."""
+    """/trades; None is an unreadable entry."""
 
     trades: list[Annotated[ClosedTrade | None, Lenient]]
     more: bool = False

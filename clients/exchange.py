@@ -1,4 +1,4 @@
-"""Asks an exchange, over ccxt and with a key that may only read, what an account there holds."""
+"""Reads an account's holdings from an exchange, over ccxt, with a key that may only read."""
 
 import asyncio
 import importlib
@@ -16,7 +16,7 @@ Reason = Literal["auth", "clock", "limit", "timeout", "unavailable", "answer"]
 FILLS_KEPT: Final = 600.0
 _WITHDRAWALS_KEPT: Final = 86_400.0
 _MARKETS_KEPT: Final = 86_400.0  # a market may be listed, or renamed, on any day
-_FELL: Final = 0.99  # of the money: below it withdrawals are asked for, which costs much
+_FELL: Final = 0.99  # of the money: a larger fall makes it ask for withdrawals, which costs much
 _ASK_ON: Final = 300.0  # seconds, because a withdrawal may be listed late
 _PLACE: Final = re.compile(r"https?://\S+")
 _LONGEST: Final = 200  # characters of an exchange's own words
@@ -35,7 +35,7 @@ _SAYS: Final[Mapping[Reason, str]] = {
 
 
 class ExchangeError(Exception):
-    """An exchange that did not tell what was asked: it is unknown. `reason` is a label."""
+    """The exchange gave no usable answer, so it is unknown. `reason` is a label."""
 
     def __init__(self, reason: Reason, said: str = "") -> None:
         self.reason: Reason = reason
@@ -44,7 +44,7 @@ class ExchangeError(Exception):
 
 @dataclass(frozen=True, repr=False)
 class Access:
-    """An account at an exchange. `url` stands before every path where it is set: a testnet, or a proxy."""
+    """An account at an exchange. A `url`, of a testnet or a proxy, replaces the exchange's own address."""
 
     venue: str
     stake: str
@@ -54,7 +54,7 @@ class Access:
 
 
 def access_of(settings: Settings, account: str) -> Access:
-    """Return the way to an account's exchange. Raises OSError for a key that cannot be read."""
+    """Return the access to an account's exchange. Raises OSError for an unreadable key."""
     one = settings.accounts[account]
     assert one.exchange is not None  # noqa: S101 - nobody asks for an account without one
     return Access(
@@ -67,7 +67,7 @@ def access_of(settings: Settings, account: str) -> Access:
 
 
 class Exchange:
-    """One account. `timeout` is the seconds for all that one question asks."""
+    """One account. `timeout` is the seconds for all calls of one question."""
 
     def __init__(self, access: Access, timeout: float) -> None:
         self._access, self._timeout = access, timeout
@@ -82,15 +82,16 @@ class Exchange:
         self._asks_until = float("-inf")
 
     async def books(self, now: float, symbols: Collection[str], *, wide: bool = True) -> Books:
-        """Return what the account holds at the unix time `now`. Raises ExchangeError.
+        """Return the account's books at the unix time `now`. Raises ExchangeError.
 
-        `symbols` are the markets of its bots, as they write them; `wide` asks for open orders in all others
-        too. Fills are of the last ten minutes, of a few markets at a time: those that changed come first.
+        `symbols` are the markets of its bots, in the bots' spelling. `wide` asks for open orders in all other
+        markets, too. Fills are of the last ten minutes, from a few markets at a time; changed markets come
+        first.
         """
         return await self._within(lambda: self._books(now, symbols, wide=wide))
 
     async def rights(self) -> Rights:
-        """Return what the key may do, as far as the exchange tells. Raises ExchangeError."""
+        """Return the key's rights, as far as the exchange reports them. Raises ExchangeError."""
         return await self._within(lambda: self._venue.rights(self._api))
 
     async def ahead(self, clock: Callable[[], float]) -> float:
@@ -104,7 +105,7 @@ class Exchange:
         return await self._within(ask)
 
     async def unlisted(self, now: float, symbols: Iterable[str]) -> list[str]:
-        """Return those of the symbols that the exchange does not list. Raises ExchangeError."""
+        """Return the symbols that the exchange does not list. Raises ExchangeError."""
 
         async def ask() -> list[str]:
             await self._list(now)
@@ -119,7 +120,7 @@ class Exchange:
             await self._api.close()
 
     async def _within(self, ask: Callable[[], Awaitable[_Answer]]) -> _Answer:
-        # In a thread, and only now: ccxt brings every exchange that it knows, for seconds.
+        # In a thread, and only when needed: the import of ccxt with all its exchanges takes seconds.
         ccxt = await asyncio.to_thread(importlib.import_module, "ccxt.async_support")
         if self._api is None:
             self._api = self._connect(ccxt)
@@ -237,7 +238,7 @@ class Exchange:
 
 
 def _reason(error: Exception) -> Reason:
-    """Return what one of ccxt's errors means; of several names the first that fits."""
+    """Return the reason of a ccxt error; the first name that fits decides."""
     names = {each.__name__ for each in type(error).__mro__}
     kinds: tuple[tuple[str, Reason], ...] = (
         ("InvalidNonce", "clock"),

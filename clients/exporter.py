@@ -1,4 +1,4 @@
-"""What the exporter knows of a bot beyond its metrics: its closed trades."""
+"""Reads a bot's closed trades from the exporter."""
 
 import math
 from dataclasses import dataclass
@@ -13,14 +13,14 @@ from stack.settings import Settings
 
 
 class TradesUnavailable(Exception):
-    """The exporter did not tell the trades; the message says why."""
+    """The exporter returned no trades; the message says why."""
 
 
 @dataclass(frozen=True)
 class ClosedTrades:
-    """Trades, oldest first, and how many more there are that one answer does not hold: the oldest.
+    """Trades, oldest first, and the number of older ones that did not fit into the answer.
 
-    `capital` is the equity before the first trade of all and before transfers, None where it is unknown.
+    `capital` is the equity before the very first trade and before transfers, None if unknown.
     """
 
     trades: tuple[Trade, ...]
@@ -48,9 +48,9 @@ class _Answer(BaseModel):
 
 
 def told_trades(settings: Settings, bot: str, start: float, end: float, timeout: float) -> ClosedTrades:
-    """Return the trades that closed from one unix time until before another. Raises Untold.
+    """Return the trades that closed from one unix time until before another. Raises TradesUnavailable.
 
-    Their keys are told apart within this answer only.
+    Their keys are unique only within this answer.
     """
     url = f"{settings.exporter_of(bot).url}/api/v1/bots/{quote(bot, safe='')}/trades"
     token = settings.webhook_actions.tokens.read_file
@@ -63,7 +63,7 @@ def told_trades(settings: Settings, bot: str, start: float, end: float, timeout:
     except (NoAnswer, OSError) as error:
         raise TradesUnavailable(f"the exporter at {url} does not answer ({error})") from None
     except ValidationError:
-        raise TradesUnavailable(f"the exporter at {url} answered with what is no list of trades") from None
+        raise TradesUnavailable(f"the answer of the exporter at {url} is no list of trades") from None
     trades = tuple(
         Trade(key=(place, row.opened_at), **row.model_dump()) for place, row in enumerate(said.trades)
     )

@@ -1,7 +1,7 @@
-"""The answers of Freqtrade's REST API, as far as they are read.
+"""The fields of Freqtrade's REST API that Nightdesk reads.
 
-A figure that is null, NaN or of another type is None, which is unknown; an entry that cannot be told from
-others is none at all.
+A figure that is null, NaN or of another type becomes None, which means unknown. An entry without its identity
+is left out.
 """
 
 from itertools import pairwise
@@ -14,7 +14,7 @@ from clients.trading import Leg, Position, Side, Trade, WaitingOrder, slippage
 
 _MILLISECONDS = 1000.0
 _EXCHANGE = "freqtrade.exchange"  # loggers of its calls
-_CALLS = "freqtrade.exchange.common"  # which warns of calls that fail, and of nothing else
+_CALLS = "freqtrade.exchange.common"  # which warns only of failed calls
 _FOR_GOOD = ("Giving up", "Could not load markets", "Could not reload markets", "nable to initialize markets")
 PASS = 5.0  # seconds between two passes of the loop: its default of internals.process_throttle_secs
 _FAILURES = ("WARNING", "ERROR", "CRITICAL")
@@ -24,7 +24,7 @@ _SLEEP = 60.0  # seconds within which it has failed again then, if the exchange 
 EVERY_PAIR = "*"
 
 STOP = "stoploss"  # the side of an order that is a stop loss, at the exchange
-_NO_STOP = -0.99  # a loss of all but a hundredth: how strategies say that they want no stop
+_NO_STOP = -0.99  # a loss of all but a hundredth: strategies without a stop use it
 
 _Milliseconds = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=0, le=1e14)]
 _Seconds = Annotated[Annotated[float, Field(strict=True, allow_inf_nan=False, ge=0, le=1e11)] | None, Lenient]
@@ -33,7 +33,7 @@ _Percent = Annotated[Annotated[Needed, Field(ge=0, le=100)] | None, Lenient]
 
 
 class Config(Answer):
-    """/show_config. `max_open_trades` is 0 where entries were stopped by /stopentry or /stopbuy."""
+    """/show_config. `max_open_trades` is 0 after /stopentry or /stopbuy."""
 
     state: str
     version: Annotated[str | None, Lenient] = None
@@ -47,7 +47,7 @@ class Config(Answer):
 
     @property
     def enters_nothing(self) -> bool:
-        """Whether its trading loop enters nothing, whatever it is locked against."""
+        """Whether its trading loop opens no trade at all, even without locks."""
         return self.state in ("paused", "stopped") or self.max_open_trades == 0
 
 
@@ -73,7 +73,7 @@ class TradeCount(Answer):
 
 
 class System(Answer):
-    """/sysinfo: the host's, never the bot's own use."""
+    """/sysinfo: the use of the host, never that of the bot."""
 
     cpu_pct: Annotated[list[_Percent] | None, Lenient] = None
     ram_pct: _Percent = None
@@ -92,7 +92,7 @@ class Days(Answer):
 
 
 class PlacedOrder(Answer):
-    """An order of an open trade, as far as it was placed at the exchange."""
+    """An order of an open trade that was placed at the exchange."""
 
     is_open: bool | None = False
     ft_order_side: str | None = ""  # buy, sell or stoploss
@@ -104,7 +104,7 @@ class PlacedOrder(Answer):
 
 
 class OpenTrade(Answer):
-    """An entry of /status; `amount` is 0 while the entry's order waits to be filled, None is unknown."""
+    """An entry of /status. `amount` is 0 while the entry order waits to be filled; None is unknown."""
 
     trade_id: int
     pair: Label
@@ -113,7 +113,7 @@ class OpenTrade(Answer):
     current_rate: Real = None
     stake_amount: Real = None
     profit_abs: Real = None
-    realized_profit: Real = None  # of the part that was sold already; older ones sell in whole
+    realized_profit: Real = None  # of the part that was sold already; older versions sell only the whole
     total_profit_abs: Real = None
     profit_ratio: Real = None
     open_rate: Price = None
@@ -123,9 +123,9 @@ class OpenTrade(Answer):
     stop_loss_ratio: Real = None
     liquidation_price: Price = None
     leverage: Price = None
-    funding_fees: Real = None  # what it gained by funding, below 0 what it paid
+    funding_fees: Real = None  # funding: above 0 received, below 0 paid
     has_open_orders: bool | None = False
-    orders: list[PlacedOrder] | None = None  # older ones do not list them
+    orders: list[PlacedOrder] | None = None  # older versions do not list them
 
     @property
     def side(self) -> str:
@@ -134,7 +134,7 @@ class OpenTrade(Answer):
 
     @property
     def whole_profit(self) -> float | None:
-        """Its profit, of what was sold and of what is held, None where that is unknown."""
+        """The profit of the sold and of the held part, None if unknown."""
         if self.amount == 0:
             return 0.0
         if self.total_profit_abs is not None or self.profit_abs is None:
@@ -143,21 +143,21 @@ class OpenTrade(Answer):
 
     @property
     def is_entering(self) -> bool:
-        """Whether an order that makes it larger waits."""
+        """Whether an order that enlarges the trade waits."""
         if self.orders is None:
             return bool(self.has_open_orders) and self.amount == 0
         return any(order.ft_order_side == self._entry for order in self._waiting)
 
     @property
     def is_exiting(self) -> bool:
-        """Whether an order that makes it smaller waits, other than its stop loss."""
+        """Whether an order that reduces the trade waits, other than its stop loss."""
         if self.orders is None:
             return bool(self.has_open_orders) and self.amount != 0
         return any(order.ft_order_side == self._exit for order in self._waiting)
 
     @property
     def exits_at_the_market(self) -> bool:
-        """Whether the order that makes it smaller will be filled at any price."""
+        """Whether the order that reduces the trade will be filled at any price."""
         return any(o.ft_order_side == self._exit and o.order_type == "market" for o in self._waiting)
 
     @property
@@ -173,9 +173,10 @@ class OpenTrade(Answer):
         return "buy" if self.is_short else "sell"
 
     def is_risky(self, mean_stake: float | None) -> bool | None:
-        """Return whether it is half the way to its stop loss or liquidation, or twice as large as the mean.
+        """Return whether it went half the way to its stop loss or liquidation, or is twice as large as the
+        mean.
 
-        None where a way, or the mean, is unknown and the others say nothing.
+        None if a distance, or the mean, is unknown and no other says that it is risky.
         """
         sizes = self.stake_amount is not None and mean_stake is not None
         large = self.stake_amount > 2 * mean_stake if sizes else None  # type: ignore[operator]
@@ -198,9 +199,8 @@ class OpenTrade(Answer):
         return left < way / 2 if way > 0 else left > way / 2
 
     def position(self, mean_stake: float | None, *, managed: bool = True, ahead: float = 0.0) -> Position:
-        """Return it as a position; of a bot that does not manage it, only the exchange's stop is live.
-
-        The bot's clock is `ahead` of ours by as many seconds.
+        """Return the trade as a position. If the bot does not manage it, only the exchange's stop is live.
+        The bot's clock is `ahead` of ours by that many seconds.
         """
         opened = self.open_fill_timestamp or self.open_timestamp
         at_exchange = any(order.ft_order_side == STOP for order in self._waiting)
@@ -222,7 +222,7 @@ class OpenTrade(Answer):
         )
 
     def waiting_orders(self, ahead: float) -> tuple[WaitingOrder, ...]:
-        """Return its orders that wait to be filled, other than its stop loss; `ahead` as above."""
+        """Return its orders that wait to be filled, without its stop loss; `ahead` is as above."""
         return tuple(
             WaitingOrder(self.pair, order.order_timestamp / _MILLISECONDS - ahead)
             for order in self._waiting
@@ -231,22 +231,24 @@ class OpenTrade(Answer):
 
 
 def mean_stake(trades: list[OpenTrade]) -> float | None:
-    """Return the mean money of a trade, None where there is none or one is unknown."""
+    """Return the mean money of a trade, None without a trade or if one is unknown."""
     stakes = [trade.stake_amount for trade in trades]
     known = [stake for stake in stakes if stake is not None]
     return sum(known) / len(known) if known and len(known) == len(stakes) else None
 
 
 class Status(Answer):
-    """/status, which answers a bare list; None is an entry that cannot be read."""
+    """/status, which answers a bare list; None is an unreadable entry."""
 
     trades: list[Annotated[OpenTrade | None, Lenient]]
 
 
 class ClosedTrade(Answer):
-    """An entry of /trades. Ids are used again after cancelled entries: the key has the opening time too.
+    """An entry of /trades. Freqtrade uses ids again after cancelled entries, so the key has the opening time,
+    too.
 
-    Of several entries `open_rate` is the mean and `open_rate_requested` the last one's; so it is with exits.
+    With several entries, `open_rate` is their mean and `open_rate_requested` the last one's. Exits work the
+    same.
     """
 
     trade_id: NeededId
@@ -268,7 +270,7 @@ class ClosedTrade(Answer):
     orders: Annotated[list[PlacedOrder] | None, Lenient] = None
 
     def closed(self) -> Trade:
-        """Return it as a plain value."""
+        """Return the trade as a plain value."""
         opened = self.open_timestamp / _MILLISECONDS
         side: Side = "short" if self.is_short else "long"
         entered = self.open_rate_requested if self.nr_of_successful_entries == 1 else None
@@ -290,7 +292,7 @@ class ClosedTrade(Answer):
 
     @property
     def _fees(self) -> float | None:
-        """The money of both fees, by their ratios: an exchange may take them in another coin."""
+        """The money of both fees, from their ratios: an exchange may take the fees in another coin."""
         legs = ((self.fee_open, self.open_rate), (self.fee_close, self.close_rate))
         paid = [
             ratio * rate * self.amount
@@ -301,7 +303,7 @@ class ClosedTrade(Answer):
 
 
 class TradePage(Answer):
-    """/trades; None is an entry that cannot be read."""
+    """/trades; None is an unreadable entry."""
 
     trades: list[Annotated[ClosedTrade | None, Lenient]]
     total_trades: NeededId
@@ -322,10 +324,12 @@ class Logs(Answer):
         return next((record[1] / _MILLISECONDS for record in reversed(self.logs) if record), None)
 
     def failed_passes(self) -> set[int]:
-        """Return the passes of the trading loop that logged a failed call to the exchange, by PASS seconds.
+        """Return the numbers of the trading loop's passes (time / PASS) that logged a failed call to the
+        exchange.
 
-        Passes rather than lines: one lost call writes one to six lines, an outage a thousand in 40 s. After
-        a call that was given up the loop sleeps; where the next one fails too, so would have those between.
+        It counts passes, not lines: one lost call writes one to six lines, an outage a thousand in 40 s.
+        After a call that failed for good the loop sleeps. If the next call fails, too, the passes between
+        count as failed.
         """
         failed = [
             (record[1] / _MILLISECONDS, any(words in record[4] for words in _GIVEN_UP))
@@ -339,7 +343,8 @@ class Logs(Answer):
         return passes
 
     def exchange_is_out(self, since: float) -> bool:
-        """Return whether calls to the exchange failed after a unix time, for good or in several passes.
+        """Return whether calls to the exchange failed after a unix time, one for good or some in several
+        passes.
 
         After a call that failed for good the loop sleeps half a minute, so that few passes show an outage.
         """
@@ -361,16 +366,16 @@ def _is_of_exchange(record: LogRecord) -> bool:
 
 
 def own_time(logs: Logs | None, health: Health | None) -> float | None:
-    """Return the unix time by a bot's own clock, which may be another than ours; None where it tells none.
+    """Return the unix time by the bot's own clock, which may differ from ours; None if the bot reports none.
 
-    It is that of its last record, or of its loop's last pass: a quiet log says nothing of the time.
+    It is the time of the last record or of the loop's last pass, because a quiet log shows no time.
     """
     told = (logs.last_at if logs else None, health.last_process_ts if health else None)
     return max((at for at in told if at is not None), default=None)
 
 
 class Lock(Answer):
-    """A pair, or every pair, that is not entered on a side, or on both (`*`)."""
+    """A lock of one pair or of all pairs, against entries on one side or on both (`*`)."""
 
     id: int
     pair: str

@@ -1,4 +1,4 @@
-"""What a Freqtrade bot holds by its own books, and by the exchange as Freqtrade tells of it."""
+"""A Freqtrade bot's holdings, by its own books and by the exchange's books that Freqtrade passes on."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Annotated
@@ -12,7 +12,7 @@ _FUTURES = "futures"
 
 
 class Currency(Answer):
-    """A row of /balance: a coin, or where `is_position` a position whose size is `position`."""
+    """A row of /balance: a coin or, with `is_position`, a position of the size `position`."""
 
     currency: Label
     balance: Real = None
@@ -22,9 +22,9 @@ class Currency(Answer):
 
 
 class Balance(Answer):
-    """/balance; its totals are not read: they fell by a third in an outage.
+    """/balance. Its totals are not read, because they fell by a third in an outage.
 
-    `starting_capital` is below 0 where the owner took out more than he put in.
+    `starting_capital` is below 0 if the owner withdrew more than the deposits.
     """
 
     starting_capital: Real = None
@@ -34,9 +34,9 @@ class Balance(Answer):
 def own_books(
     entries: Sequence[OpenTrade] | None, trades: Iterable[Trade], config: Config, now: float
 ) -> Books | None:
-    """Return its own books, None where a trade cannot be read; a bot that only simulates holds nothing.
+    """Return the bot's own books, None if a trade is unreadable. A bot that only simulates holds nothing.
 
-    `entries` are its open trades, `trades` those that closed since it was last asked.
+    `entries` are its open trades, `trades` the trades that closed since the last question.
     """
     if config.dry_run:
         return Books(now, {}, orders=(), order_ids=frozenset(), simulated=True)
@@ -59,10 +59,10 @@ def own_books(
 def exchange_books(
     balance: Balance | None, entries: Sequence[OpenTrade] | None, config: Config, now: float
 ) -> Books | None:
-    """Return the exchange's books as far as /balance tells them, None where it does not.
+    """Return the exchange's books as far as /balance has them, None if it has none.
 
-    Freqtrade asks the exchange after each order, and else once an hour. Of coins only those of open trades
-    are its own, and only too few of them mean anything.
+    Freqtrade asks the exchange after each order, and otherwise once an hour. Only the coins of open trades
+    belong to the bot; more coins than expected mean nothing, fewer do.
     """
     if config.dry_run or balance is None or balance.currencies is None or entries is None:
         return None
@@ -104,6 +104,6 @@ def _bought(entries: Iterable[OpenTrade]) -> Iterator[tuple[str, float]]:
 
 
 def _coin(symbol: str, amount: float, coins: dict[str, float | None]) -> Holding | None:
-    """Return what is there of a coin that trades bought; Freqtrade leaves out one of which nothing is."""
+    """Return the amount of a coin that trades bought; Freqtrade leaves out a coin whose amount is 0."""
     balance = coins.get(symbol.partition("/")[0], 0.0)
     return None if balance is None else Holding(symbol, min(balance, amount))

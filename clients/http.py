@@ -1,6 +1,6 @@
-"""Asks over HTTP within a total time: connection, headers and body together; follows no redirect.
+"""Sends HTTP requests within a total time for connection, headers and body; follows no redirect.
 
-Nothing of the environment counts, neither proxies nor .netrc: what a request says of its way is all.
+It ignores the environment's proxies and .netrc: only the request decides its way.
 """
 
 import asyncio
@@ -23,19 +23,18 @@ from stack.settings.web import Way
 
 DIRECT = Way()
 LARGEST = 10_000_000  # bytes of an answer
-OWN_LARGEST = 100_000_000  # of one by a part of the stack itself: 50,000 trades, a fleet
-_OWN = {"error", "detail", "known"}  # the members of an error of a bot's own API
-_PATIENCE = 5.0  # seconds beyond its total time after which even the loop itself is not waited for
+OWN_LARGEST = 100_000_000  # bytes of an answer from a part of the stack: 50,000 trades, a fleet
+_OWN = {"error", "detail", "known"}  # the keys of an error of a bot's own API
+_PATIENCE = 5.0  # seconds beyond the total time after which the caller waits for the event loop no longer
 
 Cause = Literal["refused", "timeout", "way", "too_long", "unavailable"]
-"""Nobody listens; no whole answer in time; the way there is broken; too many bytes; anything else."""
+"""No program listens; no whole answer in time; the network is broken; too many bytes; anything else."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked; `total` is the seconds that it may take in all, `connect` those of a connection alone.
-
-    `largest` is the bytes of its answer. What is sent is `json`, a `form`, or a `body` as it is.
+    """A request. `total` is the seconds for everything, `connect` those for the connection. `largest` is the
+    most bytes of an answer. The content is `json`, a `form`, or a raw `body`.
     """
 
     method: str
@@ -52,9 +51,8 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """A status and the whole of a body; `date` is when it was made, by its maker's clock, in unix time.
-
-    `retry_after` is the seconds after which to ask again, where it says so in seconds.
+    """A status and a whole body. `date` is the answer's own date, as a unix time. `retry_after` is the
+    header's number of seconds, if it has one.
     """
 
     status: int
@@ -64,7 +62,7 @@ class Answer:
 
     @property
     def ok(self) -> bool:
-        """Whether it is what was asked for, not an error or another address."""
+        """Whether the status is a success, no error and no redirect."""
         return 200 <= self.status < 300
 
     @property
@@ -74,9 +72,9 @@ class Answer:
 
     @property
     def is_own(self) -> bool:
-        """Whether the API itself answered an error, not something on the way to it.
+        """Whether the error comes from the API itself, not from a proxy in front of it.
 
-        The bot API says `error`, FastAPI `detail`; proxies that speak JSON say other things, or more.
+        The bot API writes `error`, FastAPI `detail`; a proxy's JSON has other or more keys.
         """
         try:
             said = self.json()
@@ -98,11 +96,11 @@ class NoAnswer(Exception):
 
 
 class Unsent(NoAnswer):
-    """The request surely never reached anybody."""
+    """The request certainly reached no program."""
 
 
 class Lost(NoAnswer):
-    """Nobody knows whether the request was carried out."""
+    """It is unknown whether the request was carried out."""
 
 
 Ask = Callable[[Request], Answer]
@@ -110,8 +108,8 @@ Ask = Callable[[Request], Answer]
 
 
 def ask(request: Request) -> Answer:
-    """Return the answer, from any thread. Raises Unsent and Lost."""
-    with _FIRST:  # threads that ask for it at once get the same
+    """Return the answer; callable from any thread. Raises Unsent and Lost."""
+    with _FIRST:  # threads that call this at the same time get the same loop
         loop, http = _shared()
     future = asyncio.run_coroutine_threadsafe(http.ask(request), loop)
     try:
@@ -126,9 +124,9 @@ _FIRST = threading.Lock()
 
 @cache
 def _shared() -> tuple[asyncio.AbstractEventLoop, "Http"]:
-    """Return the one loop of all threads, so that a total time is kept by one clock, and what asks on it.
+    """Return the event loop that all threads share, so that one clock keeps the total times, and its client.
 
-    Each request has a connection of its own: one that was kept may be gone, and a request lost on it.
+    Each request has its own connection: a kept connection may be dead, and its request lost.
     """
     loop, http = asyncio.new_event_loop(), Http(keep=False)
     threading.Thread(target=loop.run_forever, name="http", daemon=True).start()
@@ -137,15 +135,15 @@ def _shared() -> tuple[asyncio.AbstractEventLoop, "Http"]:
 
 
 async def ask_once(request: Request) -> Answer:
-    """Return the answer, from within an event loop. Raises Unsent and Lost."""
+    """Return the answer; callable in an event loop. Raises Unsent and Lost."""
     async with aclosing(Http(keep=False)) as http:
         return await http.ask(request)
 
 
 class Http:
-    """Asks from within an event loop, over connections that it keeps where `keep`.
+    """Sends requests in an event loop; with `keep` it keeps its connections.
 
-    Kept connections are for what only reads: on one that is gone a request is sent twice.
+    Kept connections are only for reading: if one is dead, a request is sent twice.
     """
 
     def __init__(self, *, keep: bool = True) -> None:
@@ -201,15 +199,15 @@ class Http:
 
 
 def _told(error: aiohttp.ClientError | OSError | ValueError) -> tuple[str, Cause]:
-    """Return what went wrong before a whole answer came, and its cause."""
+    """Return the problem that prevented a whole answer, and its cause."""
     match error:
         case aiohttp.InvalidURL():
             return "its address is not one", "way"
         case aiohttp.ClientHttpProxyError(status=status):
-            # What says so may itself have found nobody at the address.
+            # A proxy that answers so may itself have reached no program.
             return f"the proxy answered {status}", "unavailable" if status >= 500 else "way"
         case aiohttp.ClientConnectorSSLError():
-            return f"it speaks no TLS that is understood: {error}"[:200], "way"
+            return f"the TLS connection failed: {error}"[:200], "way"
         case aiohttp.ClientConnectorError():
             number = error.os_error.errno or 0
             why = os.strerror(number) if number > 0 else error.os_error.strerror
@@ -241,7 +239,7 @@ async def _body(answer: aiohttp.ClientResponse, largest: int) -> bytes:
 
 
 def _tracing() -> aiohttp.TraceConfig:
-    """Return what notes that a connection stands: from then on something may have been carried out."""
+    """Return a tracer that notes when the connection stands: from then on the request may be carried out."""
 
     async def connected(_: object, context: SimpleNamespace, __: object) -> None:
         context.trace_request_ctx.connected = True

@@ -18,8 +18,8 @@ from pydantic import (
     WrapValidator,
 )
 
-_LARGEST = 1e18  # of any figure: sums, ratios and squares of such are still finite
-_LATEST_TIME = 1e11  # seconds; what is beyond was written in milliseconds
+_LARGEST = 1e18  # the largest figure: its sums, ratios and squares are still finite
+_LATEST_TIME = 1e11  # seconds; a larger time was written in milliseconds
 _REASONS = {
     "finite_number": "not_finite",
     "float_type": "wrong_type",
@@ -40,10 +40,10 @@ _REASONS = {
     "missing": "missing",
 }
 _WAYS_OUT = {
-    "not_finite": "leave out what is not known",
-    "wrong_type": "send it as that, without quotes around a number",
+    "not_finite": "leave out an unknown field",
+    "wrong_type": "send that type, without quotes around a number",
     "out_of_range": "times are unix seconds, ratios 0 to 1",
-    "missing": "a trade is told whole, once it has closed",
+    "missing": "send a whole trade, after it has closed",
 }
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -57,7 +57,7 @@ class Problem:
 
 
 def problems(error: ValidationError, where: str = "") -> list[Problem]:
-    """Return all that was wrong; `where` says what the fields are of."""
+    """Return every problem; `where` names the object of the fields."""
     found = []
     for each in error.errors(include_url=False, include_context=False):
         reason = _REASONS.get(each["type"], "malformed")
@@ -69,14 +69,13 @@ def problems(error: ValidationError, where: str = "") -> list[Problem]:
 
 
 def first_problem(error: ValidationError) -> str:
-    """Return what was wrong first, for a message that has room for one."""
+    """Return the first problem, for a message that has room for one."""
     return problems(error)[0].text
 
 
 class Input:
-    """What was refused of one bot's answers: counted by reason since the start, and over the cap just now.
-
-    `strict` raises ValidationError with all that is wrong instead of leaving it out.
+    """Counts the refused values of one bot's answers, by reason since the start, and the values over the cap
+    at this poll. `strict` raises ValidationError with all problems instead of leaving values out.
     """
 
     def __init__(self, cap: int, *, strict: bool = False) -> None:
@@ -88,7 +87,7 @@ class Input:
         self.over_cap: dict[str, int] = {}
 
     def start_poll(self) -> None:
-        """Forget what belongs to the poll before."""
+        """Forget the values of the previous poll."""
         self.examples.clear()
         self.over_cap.clear()
 
@@ -98,7 +97,7 @@ class Input:
         self.examples.setdefault(reason, example[:200])
 
     def absorb(self, other: "Input") -> None:
-        """Take over the counts of another, which restarts from 0; what is over its cap stays so."""
+        """Take over the counts of another Input, which restarts from 0; its numbers over the cap stay."""
         self.rejected.update(other.rejected)
         self.pushes.update(other.pushes)
         for reason, example in other.examples.items():
@@ -109,22 +108,22 @@ class Input:
         other.examples.clear()
 
     def capped(self, what: str, values: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return at most `cap` of the values, always the same ones, and note how many were left."""
+        """Return at most `cap` of the values, always the same ones, and count the rest."""
         if len(values) <= self.cap:
             return values
         self.over_cap[what] = len(values) - self.cap
         return {name: values[name] for name in sorted(values)[: self.cap]}
 
     def read(self, model: type[_Model], data: object) -> _Model:
-        """Return the data as the model. Raises ValidationError where it is of another shape altogether."""
+        """Return the data as the model. Raises ValidationError if its shape is wrong as a whole."""
         return model.model_validate(data, context=self)
 
 
 def _or_absent(value: object, validate: ValidatorFunctionWrapHandler, info: ValidationInfo) -> object:
-    """Return the value, or None after noting why it was refused."""
+    """Return the value, or None after counting its refusal."""
     if value is None:
         return None
-    found: Input | None = info.context  # None where nobody counts what was refused
+    found: Input | None = info.context  # None if nobody counts refusals
     if found is not None and found.strict:
         return validate(value)
     try:
@@ -154,7 +153,7 @@ Label = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
 
 def _tame(value: float) -> float:
-    """Take what is next to nothing for nothing: what is divided by it would have no finite value."""
+    """Return 0 for a number next to 0: a division by that number could overflow."""
     return 0.0 if abs(value) < 1 / _LARGEST else value
 
 
@@ -168,13 +167,13 @@ Ratio = Annotated[Annotated[_Finite, Field(ge=0, le=1)] | None, Lenient]
 Time = Annotated[Annotated[_Finite, Field(ge=0, le=_LATEST_TIME)] | None, Lenient]
 Flag = Annotated[Annotated[_Finite, Field(ge=0, le=1)] | None, BeforeValidator(_flag), Lenient]
 Count = Annotated[Annotated[int, Field(strict=True, ge=0, le=2**63)] | None, Lenient]
-# What a row cannot do without: its whole row is refused.
+# Required fields: without one its whole row is refused.
 Needed = _Finite
 NeededTime = Annotated[_Finite, Field(ge=0, le=_LATEST_TIME)]
 NeededId = Annotated[int, Field(strict=True, ge=0, le=2**63)]
 
 
 class Answer(BaseModel):
-    """A part of a bot's answer; unknown keys are left alone, since bots grow."""
+    """A part of a bot's answer. It ignores unknown keys, since newer bots send more."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, protected_namespaces=())

@@ -1,4 +1,4 @@
-"""What the actions look at: Prometheus's series, and how long each exchange endpoint takes to answer."""
+"""Reads for the actions: Prometheus's series, and the response times of exchange endpoints."""
 
 import http.client
 import math
@@ -19,11 +19,11 @@ from stack.settings import Settings
 from stack.settings.web import Way, Web
 
 _Data = TypeVar("_Data")
-_PARALLEL = 8  # endpoints that are measured at once
+_PARALLEL = 8  # endpoints measured at the same time
 
 
 class Unanswered(Exception):
-    """Prometheus did not answer, or not with an answer."""
+    """Prometheus gave no usable answer."""
 
 
 @dataclass(frozen=True)
@@ -51,28 +51,28 @@ class Endpoint:
 
     @property
     def origin(self) -> str:
-        """The address without the path and the query that are probed: what a bot can work with."""
+        """The address without the probed path and query, as a bot needs it."""
         parts = urlsplit(self.url)
         return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}/"
 
 
 @dataclass(frozen=True)
 class Reach:
-    """How an endpoint answered: seconds of each part that was reached, and what went wrong, if anything."""
+    """An endpoint's answer: the seconds of each step that was reached, and the problem, if any."""
 
     endpoint: Endpoint
-    seconds: Mapping[str, float]  # dns, tcp, tls, http: as far as it came
+    seconds: Mapping[str, float]  # dns, tcp, tls, http: the steps that were reached
     status: int | None = None
     error: str | None = None
 
     @property
     def healthy(self) -> bool:
-        """Whether it answered, and not with an error of its own."""
+        """Whether it answered without a server error."""
         return self.error is None and self.status is not None and self.status < 400
 
     @property
     def total(self) -> float:
-        """Seconds of all parts."""
+        """Seconds of all steps."""
         return sum(self.seconds.values())
 
 
@@ -83,7 +83,7 @@ def for_bot(expression: str, bot: str) -> str:
 
 
 class Observer:
-    """Asks Prometheus, of several the first that answers, and measures endpoints within `timeout` seconds."""
+    """Asks the first Prometheus that answers, and measures endpoints within `timeout` seconds."""
 
     def __init__(
         self,
@@ -92,7 +92,7 @@ class Observer:
         timeout: float,
         web: Web | None = None,
     ) -> None:
-        """`web` is how Prometheus is asked; by default without TLS and as nobody."""
+        """`web` has the TLS and login for Prometheus; the default is neither."""
         self._prometheus = tuple(prometheus)
         self._web = web
         self._timeout = timeout
@@ -100,18 +100,18 @@ class Observer:
 
     @classmethod
     def of(cls, settings: Settings) -> "Observer":
-        """Return the observer that settings describe."""
+        """Return the observer for these settings."""
         endpoints = [Endpoint(probe.name, str(probe.url)) for probe in settings.collection.probes]
         timeout = float(settings.collection.timeout)
         return cls(settings.services.prometheus.urls, endpoints, timeout, settings.web)
 
     @property
     def longest(self) -> float:
-        """Seconds that one question usually takes at most."""
+        """The most seconds that one question usually takes."""
         return self._timeout * len(self._prometheus)
 
     def ask(self, expression: str, at: float | None = None) -> tuple[Sample, ...]:
-        """Return what an expression is now, or at a unix time, without NaN. Raises Unanswered."""
+        """Return an expression's samples now, or at a unix time, without NaN. Raises Unanswered."""
         asked = {"query": expression} | ({} if at is None else {"time": at})
         found = self._get("query", asked, VECTOR)["data"]["result"]
         samples = (Sample(each["metric"], each["value"][1]) for each in found)
@@ -120,7 +120,7 @@ class Observer:
     def ask_range(
         self, expression: str, seconds: float, step: float, end: float | None = None
     ) -> tuple[Series, ...]:
-        """Return what an expression was over the last `seconds`, or those before `end`, every `step` seconds.
+        """Return an expression's series over the `seconds` before now or before `end`, every `step` seconds.
 
         Raises Unanswered.
         """
@@ -130,7 +130,7 @@ class Observer:
         return tuple(Series(each["metric"], tuple(each["values"])) for each in lines)
 
     def reach_all(self) -> tuple[Reach, ...]:
-        """Measure every endpoint, at once; fastest first, those that fail last."""
+        """Measure all endpoints at the same time; return the fastest first, failures last."""
         if not self.endpoints:
             return ()
         with ThreadPoolExecutor(min(_PARALLEL, len(self.endpoints))) as pool:
@@ -138,7 +138,7 @@ class Observer:
         return tuple(sorted(reached, key=lambda each: (not each.healthy, each.total)))
 
     def reach(self, endpoint: Endpoint) -> Reach:
-        """Measure one endpoint on a new connection, as a client of its own would meet it."""
+        """Measure one endpoint on a new connection, as a new client would."""
         seconds: dict[str, float] = {}
         try:
             status = _walk(endpoint.url, self._timeout, seconds)

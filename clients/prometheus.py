@@ -1,4 +1,4 @@
-"""Prometheus's HTTP API as the engine needs it: what fires, and which expressions hold."""
+"""The parts of Prometheus's HTTP API that the engine needs: firing alerts, and which expressions hold."""
 
 import asyncio
 from collections import defaultdict, deque
@@ -8,18 +8,18 @@ from datetime import UTC, datetime
 from typing import Literal, NotRequired, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
-from typing_extensions import TypedDict  # pydantic wants it before Python 3.12
+from typing_extensions import TypedDict  # pydantic needs it before Python 3.12
 
 from clients.http import OWN_LARGEST, Answer, Http, NoAnswer, Request
 from stack.settings.web import Web
 
-_TIMEOUT, _CONNECT = 10.0, 2.0  # seconds of an answer in all, and of a connection
+_TIMEOUT, _CONNECT = 10.0, 2.0  # seconds for a whole answer, and for the connection
 _AT_ONCE = 50  # expressions in one query
-_PICK = "expression"  # the label that says which of them a sample is of
+_PICK = "expression"  # the label with the number of a sample's expression
 
 
 class Unreachable(Exception):
-    """Prometheus did not answer, or not as its API is documented."""
+    """Prometheus did not answer, or its answer differs from the documented API."""
 
 
 class Refused(Unreachable):
@@ -28,14 +28,14 @@ class Refused(Unreachable):
 
 @dataclass(frozen=True)
 class FiringAlert:
-    """An alert that fires, as the rule words it: without external labels, with rendered annotations."""
+    """A firing alert with the rule's labels, no external labels, and rendered annotations."""
 
     labels: Mapping[str, str]
     annotations: Mapping[str, str]
 
 
 def is_same_drill(some: Mapping[str, str], others: Mapping[str, str]) -> bool:
-    """Return whether labels are of one drill, or both of what is in earnest."""
+    """Return whether both label sets belong to the same drill, or neither to any."""
     return some.get("drill") == others.get("drill")
 
 
@@ -57,9 +57,9 @@ class Firing:
         return self._alerts.get(_key(labels), ())
 
     def find(self, labels: Mapping[str, str]) -> FiringAlert | None:
-        """Return the alert that these labels mean; its severity is the rule's, whatever they say of it.
+        """Return the alert with these labels; its severity is the rule's, not that of these labels.
 
-        Alertmanager's alert has all labels of Prometheus's and the external labels besides.
+        Alertmanager's alert has all labels of Prometheus's alert, and the external labels.
         """
         for alert in self.about(labels):
             if is_same_drill(alert.labels, labels) and all(
@@ -120,24 +120,23 @@ _Data = TypeVar("_Data")
 
 
 def parsed(url: str, answer: Answer, kind: TypeAdapter[_Data]) -> _Data:
-    """Return what the Prometheus at a URL told. Raises Refused, and Unreachable for any other shape."""
+    """Return the data from the Prometheus at a URL. Raises Refused, and Unreachable for any other shape."""
     if answer.status in (400, 422):
         raise Refused(f"{url} refused the query: {answer.text[:300]}")
     try:
         return kind.validate_json(answer.body)
     except ValidationError:
-        raise Unreachable(f"{url} answered {answer.status} with no answer of Prometheus") from None
+        raise Unreachable(f"{url} answered {answer.status}, but not as Prometheus does") from None
 
 
 class Prometheus:
-    """One Prometheus, or several that see the same: what any of them says fires, fires."""
+    """One Prometheus, or replicas: an alert fires if it fires at any of them."""
 
     def __init__(
         self, urls: Iterable[str], web: Web, now: Callable[[], datetime] = lambda: datetime.now(UTC)
     ) -> None:
-        """`web` is how it is asked, `now` the clock by which samples are newer than something else.
-
-        Raises OSError for a password that cannot be read.
+        """`web` has the TLS and login for its requests; `now` is the clock for the age of samples. Raises
+        OSError for an unreadable password.
         """
         self._urls = deque(urls)
         self._now = now
@@ -145,7 +144,7 @@ class Prometheus:
         self._http = Http()
 
     async def firing(self) -> Firing:
-        """Return the alerts that fire, at any Prometheus that answers. Raises Unreachable."""
+        """Return the alerts that fire at any Prometheus that answers. Raises Unreachable."""
         asked = [self._ask(url, "alerts", None, _ALERTS) for url in self._urls]
         answers = await asyncio.gather(*asked, return_exceptions=True)
         failed = [each for each in answers if isinstance(each, BaseException)]
@@ -163,7 +162,7 @@ class Prometheus:
         ]
         if len(answers) == 1:
             return Firing(alerts)
-        # What several say is one alert.
+        # The same alert of several replicas is one alert.
         return Firing({frozenset(alert.labels.items()): alert for alert in alerts}.values())
 
     async def holds(self, expression: str, since: datetime | None = None) -> bool:
@@ -180,9 +179,9 @@ class Prometheus:
         return bool(await self._query(parameters))
 
     async def which_hold(self, expressions: Collection[str]) -> dict[str, bool | None]:
-        """Return, for each expression, whether it returns a sample; None where it is refused.
+        """Return, for each expression, whether it returns a sample; None for a refused one.
 
-        Many are asked in one query. Raises Unreachable.
+        One query holds many expressions. Raises Unreachable.
         """
         wanted = sorted(set(expressions))
         found: dict[str, bool | None] = {}
@@ -200,7 +199,7 @@ class Prometheus:
         except Refused:
             if len(wanted) == 1:
                 return {wanted[0]: None}
-            half = len(wanted) // 2  # some expression is wrong: the others are asked without it
+            half = len(wanted) // 2  # one is wrong: ask for each half alone
             return await self._which_hold(wanted[:half]) | await self._which_hold(wanted[half:])
         held = {one["metric"].get(_PICK) for one in series}
         return {expression: str(number) in held for number, expression in enumerate(wanted)}
@@ -219,7 +218,7 @@ class Prometheus:
             except Unreachable as error:
                 failed.append(str(error))
                 if self._urls[0] == url:
-                    self._urls.rotate(-1)  # the one that answers is asked first from now on
+                    self._urls.rotate(-1)  # from now on it asks first the one that answered
         raise Unreachable("; ".join(failed))
 
     async def _ask(

@@ -1,4 +1,4 @@
-"""How the parts of the stack are asked: as `web` of the settings says, with a token or as its user."""
+"""Builds requests to the stack's parts, with TLS and login as in `web` of the settings, or with a token."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,7 +18,10 @@ def stack_request(
     query: Mapping[str, object] | None = None,
     body: object = None,
 ) -> Request:
-    """Return what asks a part within `total` seconds. Raises OSError for a secret that cannot be read."""
+    """Return the request builder for a part; a request takes at most `total` seconds.
+
+    Raises OSError for an unreadable secret.
+    """
     asked = f"{url}?{urlencode(query)}" if query else url
     header = web.login()
     if token_file is not None:

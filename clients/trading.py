@@ -1,4 +1,4 @@
-"""What a bot trades, as plain values: one form for whatever tells of it."""
+"""A bot's trades and positions, as plain values in one form for every source."""
 
 import math
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ Side = Literal["long", "short"]
 
 @dataclass(frozen=True)
 class Leg:
-    """An entry or an exit, filled whole: prices, and the size in units of the asset; None is unknown."""
+    """A completely filled entry or exit: prices, and the size in units of the asset; None is unknown."""
 
     requested: float | None
     filled: float | None
@@ -18,9 +18,9 @@ class Leg:
 
 @dataclass(frozen=True)
 class Slippage:
-    """What the legs of a trade slipped, as ratios of the requested prices, and what that cost in money.
+    """The slippage of a trade's legs, as ratios of the requested prices, and its cost in money.
 
-    Positive is worse for the bot, None unknown. `cost` is of the legs that are known.
+    Positive is worse for the bot, None is unknown. `cost` counts the known legs.
     """
 
     entry: float | None = None
@@ -33,9 +33,8 @@ UNKNOWN = Slippage()
 
 @dataclass(frozen=True)
 class Trade:
-    """A closed trade. Times are unix seconds, `profit` is after fees; `key` tells it from every other.
-
-    `fees` is money that is in `profit` already. `order_ids` are the exchange's, of one that was just read.
+    """A closed trade. Times are unix seconds, `profit` is after fees, `key` is unique. `profit` already
+    contains `fees`. `order_ids` are the exchange's ids, only for a trade that was just read.
     """
 
     key: tuple[int, float]
@@ -51,13 +50,13 @@ class Trade:
 
 
 def slippage(side: Side, entry: Leg, leave: Leg) -> Slippage:
-    """Return what entry and exit of a trade slipped: the implementation shortfall of its fills.
+    """Return the slippage of a trade's entry and exit: the implementation shortfall of its fills.
 
-    Of what was bought (entry of a long, exit of a short) the ratio is (filled − requested) / requested, of
-    what was sold (exit of a long, entry of a short) (requested − filled) / requested; its cost is the ratio ×
-    requested × size. A. Perold, "The Implementation Shortfall", Journal of Portfolio Management 14 (1988),
-    with the price that the bot asked for as the one decided on. Of a contract that is settled in the asset
-    (inverse) the cost is not money of the stake currency.
+    For a purchase (entry of a long, exit of a short) the ratio is (filled − requested) / requested, for a
+    sale (exit of a long, entry of a short) it is (requested − filled) / requested. The cost is the ratio ×
+    requested × size. Source: A. Perold, "The Implementation Shortfall", Journal of Portfolio Management 14
+    (1988), with the bot's requested price as the decision price. The cost of an inverse contract, which is
+    settled in the asset, is not in the stake currency.
     """
     bought = 1 if side == "long" else -1
     ratios = (_slipped(entry, bought), _slipped(leave, -bought))
@@ -70,7 +69,7 @@ def slippage(side: Side, entry: Leg, leave: Leg) -> Slippage:
 
 
 def _slipped(leg: Leg, bought: int) -> float | None:
-    """Return the ratio of one leg; `bought` is 1 where it was bought, −1 where it was sold."""
+    """Return the ratio of one leg; `bought` is 1 for a purchase, −1 for a sale."""
     if leg.requested is None or leg.filled is None or leg.requested <= 0 or leg.filled <= 0:
         return None
     ratio = bought * (leg.filled - leg.requested) / leg.requested
@@ -81,10 +80,10 @@ def _slipped(leg: Leg, bought: int) -> float | None:
 class Position:
     """An open position; None is unknown.
 
-    `value`, `profit` and `funding_paid` (below 0 where it was received) are money. `quantity` is in units of
+    `value`, `profit` and `funding_paid` (below 0 if received) are money. `quantity` is in units of
     the asset, never negative, 0 while its entry waits to be filled. `risky` says whether it is near its stop
-    loss or its liquidation, or far larger than usual. `price`, `stop` and `liquidation` are prices, the
-    `stop` of one that is live now. `margin_ratio` is the maintenance margin by the margin left.
+    loss or its liquidation, or far larger than usual. `price`, `stop` and `liquidation` are prices; `stop` is
+    only that of a live stop. `margin_ratio` is the maintenance margin divided by the margin that is left.
     """
 
     symbol: str
@@ -104,27 +103,28 @@ class Position:
 
     @property
     def key(self) -> str:
-        """What a target names it by."""
+        """The position's name in a target."""
         return f"{self.symbol} {self.side}"
 
     @property
     def value_at_price(self) -> float | None:
-        """What it holds at the price now, in money."""
+        """The position's value at the present price, in money."""
         return None if self.quantity is None or self.price is None else self.quantity * self.price
 
     @property
     def stop_distance(self) -> float | None:
-        """How far the price may go against it until its stop, as a share of the price; below 0 beyond it."""
+        """The distance from the price to its stop, as a share of the price; below 0 beyond the stop."""
         return self._away(self.stop)
 
     @property
     def liquidation_distance(self) -> float | None:
-        """How far the price may go against it until it is liquidated, as a share; below 0 beyond that."""
+        """The distance from the price to its liquidation, as a share of the price; below 0 beyond it."""
         return self._away(self.liquidation)
 
     @property
     def is_protected(self) -> bool:
-        """Whether a live stop is known, on the right side of the price, that acts before the liquidation.
+        """Whether a live stop is known that is on the right side of the price and acts before the
+        liquidation.
 
         Without a price only the exchange can act on a stop.
         """
@@ -147,7 +147,10 @@ class Position:
 
 @dataclass(frozen=True)
 class WaitingOrder:
-    """An order that waits to be filled since `placed_at`, unix time; one that is meant to rest is none."""
+    """An order that waits to be filled since `placed_at`, a unix time.
+
+    Orders that are meant to rest are not included.
+    """
 
     symbol: str
     placed_at: float

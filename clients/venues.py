@@ -1,4 +1,4 @@
-"""What differs from exchange to exchange beyond what ccxt makes alike."""
+"""The differences between exchanges that ccxt leaves."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from typing import Any, Final, Literal
 
 from clients.books import Withdrawal
 
-_FEW: Final = 20  # markets that are asked one by one, which costs less than all at once
+_FEW: Final = 20  # up to so many markets, one request for each costs less than one for all
 
 
 @dataclass(frozen=True)
@@ -18,32 +18,32 @@ class Rights:
 
 
 class Binance:
-    """Spot, or USD-M futures, whose stops have a list of their own."""
+    """Spot, or USD-M futures, which list stops separately."""
 
-    fills_at_once = 2  # markets whose fills are asked in one look
+    fills_at_once = 2  # markets whose fills are asked in one check
 
     def __init__(self, market: Literal["spot", "swap"]) -> None:
         self.market = market
 
     @property
     def options(self) -> dict[str, Any]:
-        """Ccxt's options: one kind of market, and no list that wants more rights."""
+        """Options of ccxt: one kind of market, and no list that needs more rights."""
         return {
             "fetchCurrencies": False,
             "fetchMargins": False,
             "fetchMarkets": {"types": ["spot" if self.market == "spot" else "linear"]},
             "fetchOpenOrders": {"warnWithoutSymbol": False},
             "fetchPositions": {"method": "positionRisk"},
-            "fetchPositionsRisk": {"useV2": True},  # it tells leverage and margin mode, V3 does not
+            "fetchPositionsRisk": {"useV2": True},  # V2 reports leverage and margin mode, V3 does not
         }
 
     @property
     def order_ways(self) -> tuple[Mapping[str, Any], ...]:
-        """The parameters of each way to ask for open orders; those that are not empty list stops."""
+        """The parameters of each request for open orders; the requests with parameters list stops."""
         return ({}, {"trigger": True}) if self.market == "swap" else ({},)
 
     def lists_all(self, way: Mapping[str, Any], *, wide: bool, markets: int) -> bool:
-        """Return whether orders of all markets are asked at once: that costs as much as forty of one."""
+        """Return whether one request asks for all markets' orders; it costs as much as forty requests."""
         return (wide and not way) or markets > _FEW
 
     async def rights(self, api: Any) -> Rights:  # noqa: ANN401 - ccxt has no types
@@ -53,7 +53,7 @@ class Binance:
         return Rights(bool(said["enableWithdrawals"]), bool(said[trade]))
 
     async def withdrawals(self, api: Any, since: float) -> list[Withdrawal]:  # noqa: ANN401 - as above
-        """Return what left the account since a unix time; of futures what was moved to another wallet."""
+        """Return the withdrawals since a unix time; for futures, the transfers to another wallet."""
         start = round(1000 * since)
         if self.market == "spot":
             return [_withdrawal(each) for each in await api.fetch_withdrawals(None, start)]

@@ -1,4 +1,4 @@
-"""What webhook_actions knows of the bots: the version that each says it runs, and what it cannot do."""
+"""Reads from webhook_actions each bot's version and the actions that it cannot do."""
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
@@ -7,11 +7,11 @@ from clients.stack_requests import stack_request
 from stack.files import SETUP
 from stack.settings import Settings
 
-_MARGIN = 5.0  # seconds beyond the time that webhook_actions itself waits for bots
+_MARGIN = 5.0  # seconds more than webhook_actions itself waits for bots
 
 
 class CapabilitiesUnavailable(Exception):
-    """webhook_actions did not tell; the message says why."""
+    """webhook_actions returned nothing; the message says why."""
 
 
 class Missing(BaseModel):
@@ -22,7 +22,7 @@ class Missing(BaseModel):
 
 
 class Bot(BaseModel):
-    """A bot; `adapter` is None where it has no control. Why its version is None stands in the other."""
+    """A bot. `adapter` is None for a bot without control; `version_unknown` says why `version` is None."""
 
     bot: str
     adapter: str | None
@@ -32,7 +32,7 @@ class Bot(BaseModel):
 
 
 def told_bots(settings: Settings) -> dict[str, Bot]:
-    """Return what is known of the bots by their names. Raises Untold."""
+    """Return the bots by name. Raises CapabilitiesUnavailable."""
     url = f"{settings.services.webhook_actions.url}/api/v1/bots"
     token = settings.webhook_actions.tokens.read_file
     patience = float(settings.collection.timeout) + _MARGIN
@@ -48,7 +48,5 @@ def told_bots(settings: Settings) -> dict[str, Bot]:
     except OSError as error:
         raise CapabilitiesUnavailable(f"{token}: {error.strerror}; {SETUP} writes it") from None
     except ValidationError:
-        raise CapabilitiesUnavailable(
-            f"webhook_actions at {url} answered with what is no list of bots"
-        ) from None
+        raise CapabilitiesUnavailable(f"the answer of webhook_actions at {url} is no list of bots") from None
     return {each.bot: each for each in bots}

@@ -1,4 +1,4 @@
-"""Puts blocks into a data directory of Prometheus: all of one history or none, whatever happens meanwhile."""
+"""Puts blocks into a data directory of Prometheus: all blocks of one history or none, also after a crash."""
 
 import fcntl
 import os
@@ -11,7 +11,7 @@ from typing import Final
 
 from exporter.sources.journal import folder
 
-_MOVING: Final = "moving"  # names the blocks that are on their way, one a line
+_MOVING: Final = "moving"  # names the blocks that are being moved, one a line
 _DELETED: Final = ".tmp-for-deletion"  # Prometheus ignores such a directory, and removes it at its start
 
 
@@ -21,10 +21,10 @@ class Busy(Exception):
 
 @contextmanager
 def all_or_none(data: Path, history: str, tell: Callable[[str], None]) -> Iterator[Path]:
-    """Yield a directory to write the blocks of a history into; what is there in the end is moved into `data`.
+    """Yield a directory for the blocks of a history, and move them into `data` at the end.
 
-    Nothing stays of one that fails. What a process left that was killed, the next removes and tells of.
-    Raises Busy, OSError.
+    A history that fails leaves nothing. If a process was killed, the next one removes its blocks and logs
+    that. Raises Busy, OSError.
     """
     staging = data / f".backfill-{folder(history)}"  # no name of a block, so Prometheus never looks into it
     staging.mkdir(parents=True, exist_ok=True)
@@ -33,10 +33,10 @@ def all_or_none(data: Path, history: str, tell: Callable[[str], None]) -> Iterat
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise Busy(f"{staging}: another backfill of {history} is at work; wait for its end") from None
+            raise Busy(f"{staging}: another backfill of {history} is running; wait for its end") from None
         if any(staging.iterdir()):
             _take_back(data, staging)
-            tell(f"{history}: an earlier backfill was interrupted; what it left is removed")
+            tell(f"{history}: an earlier backfill was interrupted; its blocks are removed")
         try:
             yield staging
             _move(data, staging)
@@ -50,7 +50,7 @@ def all_or_none(data: Path, history: str, tell: Callable[[str], None]) -> Iterat
 
 
 def _move(data: Path, staging: Path) -> None:
-    """Move all blocks, which takes less than a second; a signal waits for it."""
+    """Move all blocks, in less than a second; a signal waits for the end of the move."""
     blocks = sorted(each.name for each in staging.iterdir() if each.is_dir())
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     try:
@@ -66,7 +66,7 @@ def _move(data: Path, staging: Path) -> None:
 
 
 def _take_back(data: Path, staging: Path) -> None:
-    """Remove what was written, and the blocks that were moved already."""
+    """Remove the staged blocks and the blocks that were already moved."""
     moving = staging / _MOVING
     for name in moving.read_text(encoding="utf-8").splitlines() if moving.exists() else ():
         if (data / name).exists():

@@ -21,9 +21,10 @@ from stack.settings import Bot
 
 
 class WatchedBot:
-    """Keeps a bot's trades and what must be compared between polls; `window` (of rates) is seconds.
+    """Keeps a bot's trades and the figures that are compared between polls.
 
-    `past` is its state under earlier settings; `kept` has its capital from an earlier start.
+    `window` is the window of rates in seconds. `past` is the bot's state under earlier settings. `kept` has
+    the bot's capital from an earlier start.
     """
 
     def __init__(
@@ -46,11 +47,11 @@ class WatchedBot:
         self._edge = edge
         self._calls = CallWindow(window)
         self._cap = conventions.symbols
-        self._symbols: dict[str, None] = {}  # every symbol that was open, in the order met
+        self._symbols: dict[str, None] = {}  # every symbol that was open, oldest first
         self._restarted = False
 
     def take(self, reading: Reading, said: Input) -> list[Sample]:
-        """Return the known samples of a reading; note in `said` what exceeds the cap."""
+        """Return the known samples of a reading. Count in `said` what exceeds the cap."""
         self.learn(reading)
         if self._ledger.unnamed_symbols:
             said.over_cap["traded symbols"] = self._ledger.unnamed_symbols
@@ -70,7 +71,7 @@ class WatchedBot:
         ]
 
     def steady_until(self, now: float) -> float:
-        """Return the unix time until which an unchanged reading has the same samples."""
+        """Return the unix time until which an unchanged reading gives the same samples."""
         return self._ledger.steady_until(now)
 
     def learn(self, reading: Reading) -> None:
@@ -84,7 +85,7 @@ class WatchedBot:
             self._marks.clear()
         new, corrected = self.past.add(reading.trades)
         self.past.told = True
-        # Of a ledger that has none, all that was known before its settings changed are new.
+        # The ledger may be empty after a change of settings: then every trade known before is new to it.
         self._ledger.add(new if self._ledger.trades else self.past.trades(), self.past.capital)
         if corrected:
             self._ledger.correct(self.past.trades(), self.past.capital)
@@ -94,10 +95,11 @@ class WatchedBot:
         self._ledger.add((), self.past.capital)
 
     def figures(self, reading: Reading, now: float, clocks: Collection[Clock]) -> Figures:
-        """Return what loss limits need of a reading just taken; `clocks` say when days begin."""
+        """Return the figures that loss limits need from the latest reading. `clocks` say when days begin."""
         made_in_all = self.made(reading, now)
         days = {clock: clock.day(now) for clock in clocks}
-        # Nothing was made yet, so nothing was today; else trades that nobody told may have made it.
+        # A bot that made nothing since its start made nothing today. Any other profit may come from
+        # unreported trades.
         none = 0.0 if made_in_all.realised == 0 else None
         made = {
             clock: self._ledger.closed_since(day) if self._ledger.trades else none
@@ -108,7 +110,7 @@ class WatchedBot:
         return replace(made_in_all, closed=closed, restarted=restarted)
 
     def made(self, reading: Reading, now: float) -> Figures:
-        """Return the profit since the bot's start by a reading, which need not be taken."""
+        """Return the profit since the bot's start in a reading, which `take` need not have seen."""
         capital, moved = self.past.capital, self._moved(now)
         profit = reading.profit_loss
         if profit is None and reading.equity is not None and capital is not None:
@@ -120,7 +122,7 @@ class WatchedBot:
         return list(self._edge.samples()) if self._edge else []
 
     def glance(self, reading: Reading) -> list[Sample]:
-        """Return the money of a reading without taking it."""
+        """Return a reading's money; the bot's trades stay as they are."""
         equity, drawdown = self._worth(reading)
         positions = reading.open_symbols
         return [
@@ -131,18 +133,18 @@ class WatchedBot:
         ]
 
     def blind(self, samples: Iterable[Sample]) -> str:
-        """Return why no drawdown alert can fire on samples of this bot, empty where one can."""
+        """Return why this bot's samples can fire no drawdown alert, or an empty text if they can."""
         if any(each.metric.name == "drawdown_ratio" for each in samples):
             return ""
         if self.past.capital is None:
             return "drawdown alerts cannot fire without starting_capital or equity history"
-        return "drawdown alerts cannot fire while it tells neither its equity nor its profit_open"
+        return "drawdown alerts cannot fire while the bot reports neither equity nor profit_open"
 
     def _capital(self, reading: Reading) -> float | None:
-        """Return the equity before the first trade and all transfers, None where it is unknown.
+        """Return the equity before the first trade and all transfers, or None if it is unknown.
 
-        What a person declared overrules what the bot tells. Of a bot that tells no capital, it is what the
-        first equity leaves when its profits are taken off.
+        The settings' capital overrules the bot's. A bot may report no capital: then it is the first equity
+        less the profits until then.
         """
         moved = self._moved(reading.time)
         if self._settings.starting_capital is not None:
@@ -158,7 +160,7 @@ class WatchedBot:
         return found
 
     def _moved(self, now: float) -> float:
-        """Return the owner's declared deposits less withdrawals until a unix time."""
+        """Return the declared deposits less the withdrawals until a unix time."""
         return sum(move.amount for move in self._settings.transfers if move.at.timestamp() <= now)
 
     @staticmethod
@@ -192,7 +194,7 @@ class WatchedBot:
             yield from known("risk_utilization_ratio", reading.exposure / limit)
 
     def _made(self, reading: Reading) -> Iterator[Sample]:
-        # Freqtrade's own days are of UTC; its total has trades that are too old to be told.
+        # Freqtrade's own days are in UTC. Its total includes trades that it no longer lists.
         closed = dict(reading.pnl) | self._ledger.pnl(reading.time)
         if "total" not in closed and self._ledger.profit is not None:
             closed["total"] = self._ledger.profit
@@ -222,10 +224,10 @@ class WatchedBot:
         return made(closed, unrealised, self._marks.changed(now, unrealised), put_in)
 
     def _was_flat(self, reading: Reading, moment: float) -> bool | None:
-        """Return whether, by trades and positions, nothing was open at a unix time; None: not decided yet.
+        """Return whether trades and positions show that nothing was open at a unix time; None: not known yet.
 
-        A position that was open then decides it. Else all positions must say when they were opened, and the
-        trades must be all that made what was made: a trade may close between two answers of the bot.
+        One position that was open then decides it. Otherwise every position must have its opening time, and
+        the trades must explain the whole profit: a trade may close between two answers of the bot.
         """
         opened = [each.opened_at for each in reading.positions]
         if any(at is not None and at < moment for at in opened) or self.past.was_open(moment):
@@ -236,7 +238,7 @@ class WatchedBot:
         return True if made is not None and isclose(made, of_trades, rel_tol=1e-6, abs_tol=1e-6) else None
 
     def _worth(self, reading: Reading) -> tuple[float | None, float | None]:
-        """Return the equity and its fall from the highest, None for what is unknown."""
+        """Return the equity and its fall from the highest value; None for an unknown one."""
         equity, made = reading.equity, reading.profit_loss
         told = equity is not None or reading.equity_refused
         if not told and self.past.capital is not None and made is not None:
@@ -250,7 +252,7 @@ class WatchedBot:
             counts = dict.fromkeys(reading.open_symbols, 0)
             for symbol in reading.open_symbols:
                 counts[symbol] += 1
-            # Open ones first: the cap cuts the end.
+            # Open symbols come first: the cap cuts the end.
             for symbol in dict.fromkeys((*counts, *self._symbols)):
                 yield sample("active_positions", counts.get(symbol, 0), symbol=symbol)
             for symbol in counts:
@@ -309,7 +311,7 @@ class WatchedBot:
 
 
 def _events(settings: Bot) -> Iterator[Event]:
-    """Yield the declared changes of equity other than trades."""
+    """Yield the declared changes of equity that are no trades."""
     for transfer in settings.transfers:
         yield Transfer(transfer.at.timestamp(), transfer.amount)
     if settings.drawdown_baseline is not None:

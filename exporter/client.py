@@ -1,4 +1,4 @@
-"""Tells the exporter what a Python bot does. It needs only this file and the standard library.
+"""Sends what a Python bot does to the exporter. It needs only this file and the standard library.
 
     bot = Bot("http://127.0.0.1:8000", "my_bot", token_file="secrets/my_bot_token")
     bot.state(state="running", starting_capital=1000.0, profit_realised=realised(), profit_open=unrealised(),
@@ -9,8 +9,9 @@
     with bot.prediction("entry") as prediction:
         prediction.confidence = model.predict(ticker)
 
-No call raises or waits: a thread sends. While the exporter is away trades are kept, `buffer` of them at most;
-beyond that the oldest are dropped and counted in `dropped`. The rest is its latest value only.
+No call raises or waits: a thread sends. While the exporter is away, the client keeps up to `buffer` trades.
+When there are more, it drops the oldest and counts them in `dropped`. Of everything else it keeps only the
+latest value.
 """
 
 import functools
@@ -36,34 +37,34 @@ _log = logging.getLogger(__name__)
 _BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)  # seconds, as Prometheus' clients
 _BATCH = 500  # trades of one push
 _LONGEST_PAUSE = 60.0  # seconds between two tries
-# What another try of the same push may mend: a token not yet set, an exporter not yet told of the bot, …
+# The same push may succeed later: the token may be written, the exporter may get to know the bot, …
 _WORTH_A_RETRY = frozenset({401, 403, 404, 408, 429})
 _Given = ParamSpec("_Given")
 _Result = TypeVar("_Result")
 
 
 def _harmless(method: Callable[_Given, _Result]) -> Callable[_Given, _Result | None]:
-    """Make a method that never raises: the bot's trading is worth more than its metrics."""
+    """Return the method so that it never raises: the bot's trading is worth more than its metrics."""
 
     @functools.wraps(method)
     def call(*given: _Given.args, **named: _Given.kwargs) -> _Result | None:
         try:
             return method(*given, **named)
         except Exception as error:  # noqa: BLE001 - whatever it is, it must not reach the bot
-            _log.warning("%s was not told: %s: %s", method.__name__, type(error).__name__, error)
+            _log.warning("%s was not sent: %s: %s", method.__name__, type(error).__name__, error)
             return None
 
     return call
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """The token is meant for one address only."""
+    """Refuses redirects: the token is meant for one address only."""
 
     def redirect_request(self, *_: object) -> None:
-        """Follow none: the answer is an error that says where it points."""
+        """Follow no redirect: the answer is an error that names the redirect's target."""
 
 
-# Nor through a proxy: one that a bot has set for its exchange does not lead to the exporter.
+# It uses no proxy: a proxy that a bot has for its exchange does not lead to the exporter.
 def _opener(ca_file: str | os.PathLike[str] | None) -> urllib.request.OpenerDirector:
     trust = urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=ca_file))
     return urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirect, trust)
@@ -81,7 +82,7 @@ class _Times:
         self._sum += seconds
 
     def told(self) -> dict[str, object]:
-        """Return it as the bot API writes it, with cumulative counts."""
+        """Return the histogram as the bot API writes it, with cumulative counts."""
         total, buckets = 0, {}
         for bound, count in zip((*map(str, _BOUNDS), "+Inf"), self._counts, strict=True):
             total += count
@@ -90,17 +91,17 @@ class _Times:
 
 
 class Prediction:
-    """A prediction that is being made; what is set on it is told. Both are ratios."""
+    """A prediction in progress. The bot may set its `confidence` and `uncertainty`, both ratios."""
 
     confidence: float | None = None
     uncertainty: float | None = None
 
 
 class Bot:
-    """One bot, told to one exporter every `interval` seconds. Fields are those of docs/bot-api.md.
+    """One bot, whose state goes to one exporter every `interval` seconds. docs/bot-api.md has the fields.
 
     `ca_file` is the authority of an exporter with a private certificate. Its thread starts at the first call,
-    anew in the child of a fork. `close`, or its `with`, sends the rest.
+    and again in the child of a fork. `close`, or the end of a `with` block, sends the rest.
     """
 
     def __init__(
@@ -128,7 +129,7 @@ class Bot:
         _BOTS.add(self)
 
     def _forget(self) -> None:
-        """Begin with nothing told, and no thread: at the start, and in the child of a fork."""
+        """Begin with no data and no thread: at the start, and in the child of a fork."""
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._trades: deque[dict[str, Any]] = deque()
@@ -141,7 +142,7 @@ class Bot:
 
     @_harmless
     def state(self, **fields: Any) -> None:  # noqa: ANN401 - whatever the bot API has, and numbers of any library
-        """Tell all that the bot says of itself; call it each time that the trading loop goes round."""
+        """Send the bot's state. Call it in each pass of the trading loop."""
         now = time.time()
         said = {"last_activity_at": now, "started_at": self._started_at, "process": {"pid": os.getpid()}}
         copied = _copied(said | fields)
@@ -149,7 +150,7 @@ class Bot:
 
     @_harmless
     def trade(self, **fields: Any) -> None:  # noqa: ANN401 - as above
-        """Tell a trade that has closed: id, symbol, side, opened_at, closed_at, profit, best also stake.
+        """Send a closed trade: id, symbol, side, opened_at, closed_at, profit, and if possible stake.
 
         With size, entry_price, entry_price_requested, exit_price and exit_price_requested it tells slippage.
         Tell it again whole with corrected_at, a unix time, where it turned out otherwise.
@@ -159,25 +160,25 @@ class Bot:
 
     @_harmless
     def model(self, name: str, **fields: Any) -> None:  # noqa: ANN401 - as above
-        """Tell figures of a model: accuracy, drift_score, …; those told before stay."""
+        """Send figures of a model: accuracy, drift_score, …; earlier figures stay."""
         copied = _copied(fields)
         self._tell(lambda: self._figures["models"].setdefault(name, {}).update(copied))
 
     @_harmless
     def market(self, symbol: str, **fields: Any) -> None:  # noqa: ANN401 - as above
-        """Tell figures of a market: rsi, volatility_ratio, …; those told before stay."""
+        """Send figures of a market: rsi, volatility_ratio, …; earlier figures stay."""
         copied = _copied(fields)
         self._tell(lambda: self._figures["market"].setdefault(symbol, {}).update(copied))
 
     @_harmless
     def feed(self, name: str, received_at: float | None = None) -> None:
-        """Tell that market data came: now, or at a unix time."""
+        """Report that market data arrived: now, or at a unix time."""
         at = time.time() if received_at is None else received_at
         self._tell(lambda: self._figures["feeds"].update({name: at}))
 
     @contextmanager
     def api_call(self) -> Iterator[None]:
-        """Time a call to the exchange; one that raises has failed. What it raises goes on to the bot."""
+        """Time a call to the exchange. A call that raises counts as failed; the bot gets its exception."""
         began = time.monotonic()
         try:
             yield
@@ -188,7 +189,7 @@ class Bot:
 
     @contextmanager
     def prediction(self, model: str) -> Iterator[Prediction]:
-        """Time a prediction; one that raises counts for nothing. What it raises goes on to the bot."""
+        """Time a prediction. A prediction that raises does not count; the bot gets its exception."""
         began, made = time.monotonic(), Prediction()
         yield made
         self._predicted(model, time.monotonic() - began, made)
@@ -212,7 +213,7 @@ class Bot:
         self._tell(add)
 
     def close(self, timeout: float = 5.0) -> None:
-        """Send what is left, for `timeout` seconds at most, and end the thread."""
+        """Send the rest within `timeout` seconds, and end the thread."""
         self._closing.set()
         if self._thread is not None:
             self._thread.join(timeout)
@@ -224,7 +225,7 @@ class Bot:
         self.close()
 
     def _tell(self, change: Callable[[], object]) -> None:
-        """Change what will be sent, and have a thread that sends it in this process."""
+        """Change the data to be sent, and start this process's thread if it has none."""
         with self._lock:
             change()
             self._measured = True
@@ -246,7 +247,7 @@ class Bot:
             pause = self._interval if sent else min(pause * 2, max(_LONGEST_PAUSE, self._interval))
 
     def _send_all(self) -> bool:
-        """Send everything that is there; return whether the exporter took it."""
+        """Send everything that waits; return whether the exporter accepted it."""
         try:
             return self._send_trades() and self._send_figures() and self._send_state()
         except Exception as error:  # noqa: BLE001 - the thread must outlive every defect
@@ -262,7 +263,7 @@ class Bot:
             if not self._post("trades", {"trades": batch}):
                 return False
             with self._lock:
-                # Those at the left may have been dropped meanwhile.
+                # A full buffer may have dropped the oldest meanwhile.
                 for trade in batch:
                     if self._trades and self._trades[0] is trade:
                         self._trades.popleft()
@@ -295,7 +296,7 @@ class Bot:
         return state is None or self._post("state", {"time": time.time()} | state)
 
     def _post(self, kind: str, body: object) -> bool:
-        """Push; return whether it is done with, taken or refused for good."""
+        """Push; return whether the exporter gave a final answer: it accepted or refused the push."""
         try:
             request = urllib.request.Request(  # noqa: S310 - the address is the bot owner's own setting
                 f"{self._address}/{kind}",
@@ -327,7 +328,7 @@ class Bot:
         return self._token or ""
 
     def _failed_with(self, problem: str) -> None:
-        """Log a trouble once, not at every try."""
+        """Log a failure once, not at every attempt."""
         if problem != self.last_error:
             _log.warning("%s", problem)
         self.last_error = problem
@@ -337,7 +338,7 @@ _BOTS: "weakref.WeakSet[Bot]" = weakref.WeakSet()
 
 
 def _after_fork() -> None:
-    """Leave to the parent what it was told: its thread and its locks did not come along."""
+    """Leave the unsent data to the parent: the child has neither its thread nor its locks."""
     for bot in _BOTS:
         bot._forget()
 
@@ -347,7 +348,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def _copied(fields: dict[str, Any]) -> dict[str, Any]:
-    """Return them as they are now: the bot may change its own lists before they are sent."""
+    """Return a copy of the fields: the bot may change its own lists before they are sent."""
     copied: dict[str, Any] = json.loads(_json(fields))
     return copied
 
@@ -357,5 +358,5 @@ def _json(value: object) -> str:
 
 
 def _plain(value: object) -> float:
-    """Return a number of another library, or a time, as a plain one. Raises TypeError for what is neither."""
+    """Return another library's number, or a time, as a plain number. Raises TypeError for anything else."""
     return value.timestamp() if isinstance(value, datetime) else float(value)  # type: ignore[arg-type]

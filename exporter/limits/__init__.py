@@ -1,1 +1,1 @@
-"""The loss that bots and accounts may still take, by the limits of the settings."""
+"""The loss that the settings' limits still allow to bots and accounts."""

@@ -1,4 +1,4 @@
-"""The arithmetic of one loss limit: from observations, one after the other, to what is left."""
+"""The arithmetic of one loss limit: from one observation after the other to the loss that is left."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -18,8 +18,8 @@ def money(value: float) -> Decimal:
 class Terms:
     """One limit; `amount` is money or, if `is_ratio`, a ratio of the mark or the capital.
 
-    `kind`, `trails`, `mark` and the rest are as in `stack.settings.limits`; `known` is a unix time and the
-    mark that a person gave for it.
+    `stack.settings.limits` defines `kind`, `trails`, `mark` and the rest. `known` is a unix time and the mark
+    that a person wrote down for it.
     """
 
     kind: Literal["daily", "maximum"]
@@ -36,11 +36,11 @@ class Terms:
 
 @dataclass(frozen=True)
 class Observation:
-    """What was seen at a unix time of the day that began at `day`; None is unknown.
+    """The figures at a unix time of the day that began at `day`; None is unknown.
 
-    `capital` is the money before the first trade and all transfers, `moved` what was transferred since;
-    `balance` and `equity` have both in them. `opened_at_balance` is the balance when the day began, where
-    closed trades tell it.
+    `capital` is the money before the first trade and all transfers, `moved` the sum of the transfers;
+    `balance` and `equity` contain both. `opened_at_balance` is the balance at the day's begin, if closed
+    trades show it.
     """
 
     time: float
@@ -54,7 +54,7 @@ class Observation:
 
 @dataclass(frozen=True)
 class State:
-    """What is stored: the mark, its origin, and the last observation that counted.
+    """The stored state: the mark, its origin, and the last observation that counted.
 
     `base` is the capital, plus transfers if the limit follows them, from which mark, balance and equity
     count. `unseen` is the last span, in unix time, in which the mark may have been missed; `known_at` is the
@@ -73,7 +73,7 @@ class State:
 
 @dataclass(frozen=True)
 class Left:
-    """What is left of a limit, in money; `used` is a ratio, 1 or more when the limit is reached.
+    """The rest of a limit, in money; `used` is a ratio, 1 or more when the limit is reached.
 
     `threshold` is the value at which the limit is reached, `allowed` its distance below the mark before it
     was locked.
@@ -109,15 +109,12 @@ def step(terms: Terms, state: State | None, seen: Observation) -> State | None:
 
 
 def left(terms: Terms, state: State) -> Left:
-    """Return what is left by the last observation that counted.
-
-    Raises ValueError for a state of other terms.
-    """
+    """Return the rest at the last observation that counted. Raises ValueError for a state of other terms."""
     now = _measured(terms, state.balance, state.equity)
     if now is None:
-        raise ValueError(f"a state without what is measured: {state}")
+        raise ValueError(f"the state lacks the measured value: {state}")
     base = state.base if terms.of == "capital" else state.mark
-    # A spent capital has no ratio left to lose.
+    # Without capital no ratio can be lost.
     allowed = max(Decimal(0), terms.amount * base) if terms.is_ratio else terms.amount
     trailing = state.mark - allowed
     locked_at = None if terms.locks_at is None else state.base + terms.locks_at
@@ -131,12 +128,12 @@ def left(terms: Terms, state: State) -> Left:
 def _begin(
     terms: Terms, before: State | None, seen: Observation, base: Decimal, here: Decimal
 ) -> tuple[Decimal, tuple[float, float] | None]:
-    """Return the mark of a new day or limit, and the span in which it was not observed."""
+    """Return the mark of a new day or limit, and the span without observations."""
     if terms.kind == "daily":
         return _at_start(terms, before, seen)
     if terms.trails == "never":
         return base, None
-    # It may have been higher before anybody looked, unless nothing was made yet.
+    # The value may have been higher before the first observation, unless the bot has made nothing yet.
     traded = seen.balance != seen.capital + seen.moved
     first = here if terms.trails == "intraday" else base
     return max(base, first), ((0.0, seen.time) if traded else None)
@@ -145,7 +142,7 @@ def _begin(
 def _trail(
     terms: Terms, before: State, seen: Observation, here: Decimal
 ) -> tuple[Decimal, tuple[float, float] | None]:
-    """Return the mark as it moved with an observation, and the last span in which it was not seen."""
+    """Return the mark after an observation, and the last span without observations."""
     if terms.trails == "intraday":
         gap = (before.time, seen.time) if seen.time - before.time > GAP else before.unseen
         return max(before.mark, here), gap
@@ -158,16 +155,17 @@ def _trail(
         and before.unseen
         and seen.opened_at_balance is not None
     ):
-        return seen.opened_at_balance, None  # trades that were told later say what the day began with
+        return seen.opened_at_balance, None  # trades reported later show the day's first balance
     return before.mark, before.unseen
 
 
 def _at_start(
     terms: Terms, before: State | None, seen: Observation
 ) -> tuple[Decimal, tuple[float, float] | None]:
-    """Return the mark at the start of the day that `seen` is the first of: the higher of what is around it.
+    """Return the mark at the start of a day: the higher of the values before and after the start.
 
-    A gap there is not bridged: the higher of its ends counts, and the gap is returned.
+    `seen` is the day's first observation. If there is a gap around the start, the higher of its ends counts,
+    and the gap is returned.
     """
     if seen.time == seen.day:
         return _highest(terms, [(seen.balance, seen.equity)]), None
@@ -184,7 +182,7 @@ def _at_start(
 
 
 def _misses_a_day(terms: Terms, before: State | None, seen: Observation) -> bool:
-    """Return whether a whole day went by unseen, whose end the mark may lack."""
+    """Return whether a whole day passed without observations, so that the mark may lack that day's end."""
     return terms.kind == "maximum" and before is not None and seen.day - before.day > 1.5 * 86_400
 
 
@@ -192,7 +190,10 @@ def _told(
     terms: Terms, known: tuple[float, Decimal], seen: Observation, here: Decimal,
     mark: Decimal, unseen: tuple[float, float] | None,
 ) -> tuple[Decimal, tuple[float, float] | None]:  # fmt: skip
-    """Return the mark that a person knows, with what was seen since: of a day only its own is taken."""
+    """Return the mark that a person wrote down, with later observations.
+
+    A daily mark counts only on its own day.
+    """
     at, value = known
     if terms.kind == "daily":
         return (value, None) if at >= seen.day else (mark, unseen)
@@ -201,7 +202,7 @@ def _told(
 
 
 def _on(base: Decimal, state: State) -> State:
-    """Return the state as it stands on another base: money moved in or out is neither made nor lost."""
+    """Return the state on another base: a transfer is neither profit nor loss."""
     moved = base - state.base
     if not moved:
         return state
@@ -219,12 +220,12 @@ def _highest(terms: Terms, seen: Iterable[tuple[Decimal | None, Decimal | None]]
 
 
 def _of(mark: str, balance: Decimal | None, equity: Decimal | None) -> Decimal | None:
-    """Return what a mark is taken of, None where that is unknown."""
+    """Return the value that the mark follows, None if unknown."""
     if mark == "higher":
         return None if balance is None or equity is None else max(balance, equity)
     return balance if mark == "balance" else equity
 
 
 def _measured(terms: Terms, balance: Decimal | None, equity: Decimal | None) -> Decimal | None:
-    """Return what is held against the limit, None where that is unknown."""
+    """Return the value that is compared with the limit, None if unknown."""
     return equity if terms.open_positions else balance

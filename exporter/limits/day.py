@@ -1,11 +1,11 @@
-"""When the day of a firm began: at its own time, in its own zone, also when the clock changes."""
+"""The begin of a firm's day: at the firm's time, in its zone, also when the clock changes."""
 
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 
 def day_start(moment: float, start: str, zone: ZoneInfo) -> float:
-    """Return when the day of a unix time began, unix seconds; `start` is a local time, HH:MM."""
+    """Return the begin of a unix time's day, in unix seconds; `start` is a local time, HH:MM."""
     here = datetime.fromtimestamp(moment, zone).date()
     # A change of the clock may put the start of a day on either side of its date.
     days = (here + timedelta(days=apart) for apart in (1, 0, -1, -2))
@@ -13,9 +13,13 @@ def day_start(moment: float, start: str, zone: ZoneInfo) -> float:
 
 
 def _begins(day: date, start: str, zone: ZoneInfo) -> float:
-    """Return the unix time of a local time: the first of two, the end of the gap where there is none."""
+    """Return the unix time of a local time.
+
+    Of two it is the first; for a time in a gap it is the gap's end.
+    """
     local = datetime.combine(day, time.fromisoformat(start), zone)
-    # Of a time in a gap PEP 495 gives two readings, by the offsets before and after it, the later one first.
+    # For a time in a gap, PEP 495 has two results, with the offsets before and after it; the later comes
+    # first.
     first, second = int(local.timestamp()), int(local.replace(fold=1).timestamp())
     if first <= second:
         return float(first)

@@ -1,4 +1,4 @@
-"""What a bot made, as loss limits need it, and what a holder's bots made together."""
+"""The money of one bot, and of all bots of a holder, as loss limits need it."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -11,22 +11,21 @@ from exporter.limits.day import day_start
 
 @dataclass(frozen=True)
 class Clock:
-    """The days of an owner: when they start, HH:MM, in which zone."""
+    """The days of an owner: their start, HH:MM, and zone."""
 
     start: str
     zone: str
 
     def day(self, moment: float) -> float:
-        """Return the start of the day of a unix time."""
+        """Return the start of a unix time's day."""
         return day_start(moment, self.start, ZoneInfo(self.zone))
 
 
 @dataclass(frozen=True)
 class Figures:
-    """Money of one bot, None where it is unknown: what it began with, was given since, and made.
-
-    `realised` is of closed trades, `profit` of open positions too. `closed` is, by clock, the start of the
-    reading's day and what the trades made that closed since. `restarted` says that its history restarted.
+    """Money of one bot, None if unknown: its first capital, the transfers since, and its profit. `realised`
+    counts closed trades, `profit` also open positions. `closed` has for each clock the start of the reading's
+    day and the profit of the trades closed since then. `restarted` says that the bot's history restarted.
     """
 
     capital: float | None
@@ -40,9 +39,9 @@ class Figures:
 def observe(
     figures: Iterable[Figures], clock: Clock, now: float, capital: float | None = None
 ) -> tuple[Observation, bool]:
-    """Return what several bots have together at a unix time, and whether their capital is known.
+    """Return the sum of several bots at a unix time, and whether their capital is known.
 
-    `capital` is theirs together where a person says so. One that is unknown stands as 0.
+    `capital` is their common capital, if a person wrote it down. An unknown one counts as 0.
     """
     every, day = list(figures), clock.day(now)
     start = money(capital) if capital is not None else _sum(each.capital for each in every)
@@ -64,7 +63,7 @@ def observe(
 
 
 def _closed(figures: Figures, clock: Clock, day: float) -> float | None:
-    """Return what the trades that closed since the day began made, as far as the reading knows."""
+    """Return the profit of the trades closed since the day's begin, as far as the reading knows it."""
     if clock not in figures.closed:
         return None
     start, made = figures.closed[clock]
@@ -72,7 +71,7 @@ def _closed(figures: Figures, clock: Clock, day: float) -> float | None:
 
 
 def _sum(values: Iterable[float | None]) -> Decimal | None:
-    """Return the sum, None where one of the values is unknown."""
+    """Return the sum, None if one of the values is unknown."""
     total = Decimal(0)
     for each in values:
         if each is None:

@@ -15,21 +15,21 @@ _log = logging.getLogger(__name__)
 
 
 class LimitState(BaseModel):
-    """A limit's state, and by what it was made."""
+    """A limit's state, and the definition that it was computed with."""
 
     measures: str
     state: State
 
 
 class LimitStateFile(BaseModel):
-    """The states of one bot's or account's limits by name; `place` is where their bots are found."""
+    """The states of one bot's or account's limits, by name; `place` is the address of the bots."""
 
     place: str
     limits: dict[str, LimitState]
 
 
 def measures(terms: Terms) -> str:
-    """Return by what a state was made: another kind of limit of the same name starts again."""
+    """Return the definition that a state is computed with: a limit with another definition starts again."""
     return f"{terms.kind} {terms.mark} {terms.trails} {terms.open_positions} {terms.follows_transfers}"
 
 
@@ -44,13 +44,13 @@ class LimitStateStore:
         self._failing = False
 
     def read(self, place: str, terms: Mapping[str, Terms]) -> dict[str, State]:
-        """Return the states of these limits; `place` tells the sources of one bot or account from others."""
+        """Return the states of these limits; `place` distinguishes one holder's sources from others."""
         try:
             found = self._last or LimitStateFile.model_validate_json(self._file.read_bytes())
         except FileNotFoundError:
             return {}
         except (OSError, ValidationError) as error:
-            _log.error("%s is left out, and its loss limits begin anew: %s", self._file, error)
+            _log.error("%s is ignored, and its loss limits start again: %s", self._file, error)
             return {}
         if found.place != place:
             return {}
@@ -61,14 +61,17 @@ class LimitStateStore:
         }
 
     def note(self, place: str, terms: Mapping[str, Terms], states: Mapping[str, State]) -> None:
-        """Take the states, for `write` and for readers in this process."""
+        """Keep the states for `write` and for readers in this process."""
         limits = {
             name: LimitState(measures=measures(terms[name]), state=state) for name, state in states.items()
         }
         self._last = LimitStateFile(place=place, limits=limits)
 
     async def write(self) -> None:
-        """Write what was noted: over a crash of the exporter always, of the machine where a mark moved."""
+        """Write the noted states.
+
+        They survive a crash of the exporter, and if a mark moved, also one of the machine.
+        """
         async with self._turn:
             if self._last is None:
                 return

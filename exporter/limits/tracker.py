@@ -1,4 +1,4 @@
-"""The limits of one bot or one account: takes what its bots made, and says what is left of each limit."""
+"""The limits of one bot or one account: takes the bots' profits, and returns the rest of each limit."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from stack.settings.limits import LossLimit
 
 @dataclass(frozen=True)
 class Rule:
-    """One limit as it is computed, and the share of it at which it acts."""
+    """One limit's terms, and the share of it at which it acts."""
 
     limit: LossLimit
     terms: Terms
@@ -23,9 +23,8 @@ class Rule:
 
 @dataclass(frozen=True)
 class LimitStatus:
-    """A limit now; without `left` nothing is known of it yet, `gap` says what is missing, else is empty.
-
-    `known_at` is the unix time of what it is computed from; without `has_capital` it has no threshold.
+    """A limit's present status. Without `left` it is still unknown. `gap` names the missing figure, or is
+    empty. `known_at` is the unix time of its figures. Without `has_capital` it has no threshold.
     """
 
     rule: Rule
@@ -36,7 +35,7 @@ class LimitStatus:
 
 
 def rule(limit: LossLimit, share: float) -> Rule:
-    """Return the limit as it is computed; it acts at `share` unless it says otherwise."""
+    """Return the limit's rule; it acts at `share` unless it has its own share."""
     amount = limit.ratio if limit.money is None else limit.money
     known = limit.known
     terms = Terms(
@@ -59,7 +58,7 @@ def _exact(value: float | None) -> Decimal:
 
 
 class Holder:
-    """A bot (`account` is empty) or an account, with its bots; `capital` is what a person says they have."""
+    """A bot (`account` is empty) or an account with its bots; `capital` is the one in the settings."""
 
     def __init__(
         self,
@@ -72,7 +71,7 @@ class Holder:
         place: str,
         capital: float | None = None,
     ) -> None:
-        """`place` tells the sources of its bots from those of others of the same name."""
+        """`place` distinguishes the sources of its bots from others of the same name."""
         self.name, self.account, self.bots, self.clock = name, account, tuple(bots), clock
         self._rules, self._capital = tuple(rules), capital
         self.kept, self._place = kept, place
@@ -83,7 +82,7 @@ class Holder:
         self._missing = "not seen yet since the exporter started"
 
     def take(self, figures: Mapping[str, Figures | None], now: float) -> None:
-        """Take what each bot said last; one that does not answer, or was not asked yet, has no figures."""
+        """Take each bot's last figures; a bot that does not answer, or was not asked yet, has none."""
         silent = [bot for bot in self.bots if figures.get(bot) is None]
         known = [found for bot in self.bots if (found := figures.get(bot)) is not None]
         if any(each.restarted for each in known):
@@ -102,9 +101,10 @@ class Holder:
         self.kept.note(self._place, self._terms, self._states)
 
     def glance(self, figures: Mapping[str, Figures | None], now: float) -> Iterator[tuple[str, Left]]:
-        """Yield what is left of each limit, by figures between two observations: nothing is kept of them.
+        """Yield the rest of each limit at figures between two observations, and keep nothing.
 
-        A day that no observation has begun is not begun here: its mark needs the trades of the one before.
+        This does not begin a new day: its mark needs the previous day's trades, which only an observation
+        has.
         """
         known = [found for bot in self.bots if (found := figures.get(bot)) is not None]
         seen = None
@@ -119,7 +119,7 @@ class Holder:
             yield each.limit.name, left(each.terms, state)
 
     def standings(self) -> Iterator[LimitStatus]:
-        """Yield each limit as it stands; one that cannot be known now as it was known last."""
+        """Yield each limit's status; for an unknown one, the last known status."""
         for each in self._rules:
             state = self._states.get(each.limit.name)
             yield LimitStatus(
@@ -131,23 +131,23 @@ class Holder:
             )
 
     def _stands_on_capital(self, state: State) -> bool:
-        """Return whether the state's money is equity, and not only what was made from 0 on."""
+        """Return whether the state's money is equity, and not only the profit since 0."""
         return state.base != 0 if self._has_capital is None else self._has_capital
 
     def _gap(self, each: Rule, state: State | None) -> str:
-        """Return what the limit lacks to be known for certain, with the way out; empty where nothing."""
+        """Return the figure that the limit lacks, with the way out; empty if it lacks none."""
         if self._missing:
             return self._missing
         if each.limit.needs_capital and not self._has_capital:
-            return "its capital is unknown; write starting_capital, of an account its capital"
+            return "its capital is unknown; write starting_capital for a bot, capital for an account"
         if state is None or self._seen_at is None or state.time < self._seen_at:
             lacks = "equity" if each.limit.open_positions else "balance"
-            return f"its {lacks}, or what its mark is of, is not told"
+            return f"its {lacks}, or the value behind its mark, is not reported"
         if state.unseen is None:
             return ""
         start, end = (self._time(at) for at in state.unseen)
         since = f"from {start} to {end}" if state.unseen[0] else f"before {end}"
-        return f"nothing was seen {since}: its mark may be higher; write what you know of it as its `known`"
+        return f"the exporter saw nothing {since}: its mark may be higher; write your known mark as `known`"
 
     def _time(self, moment: float) -> str:
         return datetime.fromtimestamp(moment, ZoneInfo(self.clock.zone)).strftime("%Y-%m-%d %H:%M:%S %Z")

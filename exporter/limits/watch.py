@@ -1,4 +1,4 @@
-"""Watches the loss limits of all bots and accounts: fed after each poll, shown as metrics and as JSON."""
+"""Watches the loss limits of all bots and accounts after each poll; serves them as metrics and as JSON."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -19,18 +19,18 @@ SIMPLEST = "closed trades"
 
 
 class LimitWatch:
-    """Keeps what each bot made last, and the limits that are held against it."""
+    """Keeps each bot's last figures, and its limits."""
 
     def __init__(self, settings: Settings, data: Path, board: Board, clock: Callable[[], float]) -> None:
         self._data, self._board, self._now = data, board, clock
         self._figures: dict[str, Figures | None] = {}
-        self._newest: dict[str, Figures | None] = {}  # those of glances too
+        self._newest: dict[str, Figures | None] = {}  # also after a glance
         self._files: dict[Path, LimitStateStore] = {}
         self._lines: dict[str, Lines] = {}
         self.use(settings)
 
     def use(self, settings: Settings) -> None:
-        """Go on with other settings: a limit that they leave as it was goes on from where it stands."""
+        """Continue with new settings; an unchanged limit keeps its state."""
         self._figures = {bot: found for bot, found in self._figures.items() if bot in settings.bots}
         self._newest = dict(self._figures)
         self._lines = {bot: Lines(settings.collection.max_symbols, bot) for bot in settings.bots}
@@ -47,11 +47,11 @@ class LimitWatch:
         return self._files.setdefault(file, LimitStateStore(file))
 
     def clocks(self, bot: str) -> set[Clock]:
-        """Return the days by which what a bot's trades made is asked for."""
+        """Return the clocks whose days need the profit of a bot's trades."""
         return {each.clock for each in self._of.get(bot, ())}
 
     async def told(self, bot: str, figures: Figures | None) -> None:
-        """Take what a bot said at a poll, None where it did not answer."""
+        """Take a bot's reading of a poll, None if the bot did not answer."""
         self._figures[bot] = self._newest[bot] = figures
         concerned = self._of.get(bot, [])
         for holder in concerned:
@@ -64,7 +64,7 @@ class LimitWatch:
             await holder.kept.write()
 
     def glance(self, bot: str, figures: Figures) -> Iterator[Sample]:
-        """Yield what is left of a bot's limits by what it said between two polls."""
+        """Yield the rest of a bot's limits at a reading between two polls."""
         self._newest[bot] = figures
         for holder in self._of.get(bot, ()):
             for name, found in holder.glance(self._newest, self._now()):
@@ -103,7 +103,7 @@ def _of_bots(settings: Settings, watch: LimitWatch, share: float) -> Iterator[Ho
 
 
 def _of_accounts(settings: Settings, watch: LimitWatch, share: float) -> Iterator[Holder]:
-    """Yield the accounts of this exporter, which has all their bots or none."""
+    """Yield this exporter's accounts: it has either all bots of an account or none."""
     for name, account in settings.accounts.items():
         if not account.limits or not set(account.bots) <= settings.bots.keys():
             continue

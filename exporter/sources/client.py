@@ -9,11 +9,13 @@ from clients.http import Answer, NoAnswer, Request
 from exporter.sources.protocol import SourceContext, SourceError
 from stack.settings.bots import Answering
 
-BODY_LIMIT: Final = 64 * 1024 * 1024  # bytes: an endless answer must not fill the exporter's memory
+BODY_LIMIT: Final = (
+    64 * 1024 * 1024
+)  # bytes; without a limit an endless answer would fill the exporter's memory
 _EXACT: Final = 2.0  # seconds: the answer's date has no fractions
 _DAY: Final = 86_400.0  # seconds: a larger difference is not a wrong clock
 WAY_BROKEN: Final = (
-    "the connection to the bot is broken, not the bot: check its url, and what stands before it"
+    "the connection to the bot is broken, not the bot: check its url, and the proxy in front of it"
 )
 
 

@@ -69,6 +69,6 @@ class HttpSource:
                 return trades, highest
             if highest <= since:
                 raise SourceError(
-                    "parse", f"/api/v1/trades?since_id={since}: more are said to follow, none came"
+                    "parse", f"/api/v1/trades?since_id={since}: the bot announced more trades, but sent none"
                 )
             since = highest

@@ -211,7 +211,9 @@ class PushSource:
             elif known == hash(trade):
                 duplicates += 1
             else:
-                refusals.reject("conflict", f"{_name(place, row)}: was told with other figures; {_CORRECT}")
+                refusals.reject(
+                    "conflict", f"{_name(place, row)}: an earlier push had other figures; {_CORRECT}"
+                )
         accepted = [said for each in kept.values() for said in each]
         if accepted:
             self._journal.append(said.model_dump(exclude_none=True) for said in accepted)
@@ -245,7 +247,7 @@ class PushSource:
             try:
                 yield lenient.read(ClosedTrade, from_json(line))
             except ValueError as error:
-                _log.error("%s: trades.jsonl line %d is damaged: %s", self._around.data, number, error)
+                _log.error("%s: line %d of trades.jsonl is damaged: %s", self._around.data, number, error)
 
 
 class _Refusals(Input):

@@ -1,1 +1,1 @@
-"""The witness: holds what an exchange says of an account against what its bots say."""
+"""The witness compares an exchange's report of an account with its bots' reports."""

@@ -1,4 +1,4 @@
-"""The witness of one account: asks its exchange at a pace, and sooner where something waits to be settled."""
+"""The witness of one account: asks its exchange at a pace, and sooner while a difference waits to settle."""
 
 import asyncio
 import logging
@@ -16,13 +16,13 @@ from stack.settings import Settings
 from stack.settings.accounts import Account, AccountExchange
 
 _log = logging.getLogger(__name__)
-TIMEOUT: Final = 10.0  # seconds for one look, of several calls
-_WITHDRAWS: Final = "its key may withdraw: make one that may only read, docs/exchange.md"
+TIMEOUT: Final = 10.0  # seconds for one check, which has several calls
+_WITHDRAWS: Final = "its key may withdraw: make one that may only read; see docs/exchange.md"
 Trouble = Reason | Literal["key_file", "withdraws", "internal"]
 
 
 class AccountWitness:
-    """One account with a key. `changed` is called after each look."""
+    """One account with a key. It calls `changed` after each check."""
 
     def __init__(
         self,
@@ -45,18 +45,21 @@ class AccountWitness:
 
     @property
     def differences(self) -> tuple[Difference, ...]:
-        """What differs, settled."""
+        """The settled differences."""
         return tuple(self._witness.differences)
 
     def told(self, memories: Mapping[str, Memory]) -> None:
-        """Take that a bot was polled; wake up where all have answered since what waits was seen."""
+        """Note that a bot was polled.
+
+        Wake up if all bots have answered since the waiting difference was seen.
+        """
         self._memories = memories
         settles, books = self._witness.settles_at, self._bots()
         if settles is not None and books is not None and books.at >= settles:
             self._told.set()
 
     async def run(self, delay: float) -> None:
-        """Look for ever, first after `delay` seconds."""
+        """Check for ever, first after `delay` seconds."""
         await asyncio.sleep(delay)
         wide = True
         try:
@@ -69,7 +72,7 @@ class AccountWitness:
                 except TimeoutError:
                     wide = True
                 else:
-                    wide = False  # soon again: of the bots' own markets, which costs little
+                    wide = False  # soon again, but only the bots' own markets, which is cheap
         finally:
             if self._api is not None:
                 await self._api.close()
@@ -87,7 +90,7 @@ class AccountWitness:
             self._tell(trouble, f"its key cannot be read: {error}")
         except Exception:  # noqa: BLE001 - a defect met by one account must not end the watch over it
             trouble = "internal"
-            _log.exception("a look at an exchange failed on a defect", extra={"account": self.name})
+            _log.exception("a check of an exchange failed on a defect", extra={"account": self.name})
         if venue is None and trouble is None:
             trouble = "withdraws"
             self._tell(trouble, _WITHDRAWS)
@@ -99,10 +102,10 @@ class AccountWitness:
 
     def _tell(self, trouble: Trouble, words: str) -> None:
         if trouble != self.trouble:
-            _log.warning("the exchange is not seen: %s", words, extra={"account": self.name})
+            _log.warning("the exchange is unknown: %s", words, extra={"account": self.name})
 
     async def _ask(self, *, wide: bool) -> Books | None:
-        """Return the exchange's books, None where the key may withdraw. Raises ExchangeError and OSError."""
+        """Return the exchange's books, None if the key may withdraw. Raises ExchangeError and OSError."""
         if self._api is None:
             access = await asyncio.to_thread(access_of, self._settings, self.name)
             self._api = Exchange(access, TIMEOUT)
@@ -115,7 +118,7 @@ class AccountWitness:
         return await self._api.books(self._clock(), sorted(markets), wide=wide)
 
     def _bots(self) -> Books | None:
-        """Return what the bots say together, None where one has never said what it holds."""
+        """Return the books of all bots together, None if a bot has never reported its positions."""
         known = {name: each for name in self.bots if (each := self._memories.get(name)) is not None}
         told = {name: each.books for name, each in known.items() if each.books is not None}
         if len(told) < len(self.bots):
@@ -135,6 +138,6 @@ class AccountWitness:
 
 
 def tolerance(exchange: AccountExchange) -> Tolerance:
-    """Return what settings say is no difference."""
+    """Return the settings' tolerance."""
     hands = frozenset(market_key(each) for each in exchange.tolerate)
     return Tolerance(exchange.size, exchange.balance, exchange.dust, hands)

@@ -1,4 +1,4 @@
-"""Adds up what the bots of an account say."""
+"""Adds up the books of an account's bots."""
 
 from collections.abc import Mapping
 from math import fsum
@@ -7,9 +7,8 @@ from clients.books import Books, Holding, market_key
 
 
 def together(answering: Mapping[str, Books], last_known: Mapping[str, Books], now: float) -> Books:
-    """Return the books of all bots; of those that do not answer, by what they said last.
-
-    Their money has changed since by the prices, so that is unknown then.
+    """Return the books of all bots. For a bot that does not answer, its last books count. Its money has
+    changed with the prices since then, so the money is unknown.
     """
     every = [*answering.values(), *last_known.values()]
     holdings: dict[str, Holding] = {}

@@ -1,4 +1,4 @@
-"""Compares what an exchange says of an account with what its bots say, at one moment; pure."""
+"""Compares an exchange's books of an account with its bots' books, at one moment; pure."""
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
@@ -13,9 +13,9 @@ Kind = Literal[
     "stop_without_position", "balance_drift", "unknown_fills", "leverage_or_margin_mode", "second_bot",
     "withdrawn_funds",
 ]  # fmt: skip
-_SECOND_BOT: Final = 3  # orders that no bot knows: a person seldom places as many within the hour
-_DECLARED: Final = 86_400.0  # seconds that a declared transfer may be from the withdrawal that it is
-_FEES: Final = 0.02  # share by which the two may differ
+_SECOND_BOT: Final = 3  # orders that no bot knows: a person seldom places more within an hour
+_DECLARED: Final = 86_400.0  # seconds between a declared transfer and its withdrawal, at most
+_FEES: Final = 0.02  # share by which their amounts may differ
 _ROUNDING: Final = 1e-9
 _SAME: Final = 1e-3
 _MODES: Final = {"isolated": 1.0, "cross": 2.0}
@@ -23,9 +23,8 @@ _MODES: Final = {"isolated": 1.0, "cross": 2.0}
 
 @dataclass(frozen=True)
 class Tolerance:
-    """What is no difference: a share of a size, a share of the account's money, money that is dust.
-
-    Of the markets in `hands` (their `market_key`) the owner's own hands trade: nothing is missed there.
+    """The tolerated differences: a share of a size, a share of the account's money, an amount of dust. In the
+    markets of `hands` (their `market_key`) the owner trades by hand: no difference counts there.
     """
 
     size: float
@@ -36,9 +35,8 @@ class Tolerance:
 
 @dataclass(frozen=True)
 class Difference:
-    """What the exchange and the bots say of a market, or of the account where `symbol` is empty.
-
-    `order` is the id of the order that it is about.
+    """The figures of the exchange and of the bots for a market, or for the account if `symbol` is empty.
+    `order` is the id of the order concerned.
     """
 
     kind: Kind
@@ -49,20 +47,22 @@ class Difference:
 
     @property
     def key(self) -> tuple[Kind, str, str, bool]:
-        """What tells it from others: one that turned round is another."""
+        """The identity of the difference; with the opposite sign it is another one."""
         return self.kind, self.symbol, self.order, self.exchange > self.bots
 
     def is_still(self, before: "Difference") -> bool:
-        """Whether it is what it was: fills in flight come and go, each of another size; money has prices."""
+        """Whether it is the same difference as before.
+
+        Fills in flight come and go with different sizes; money moves with prices.
+        """
         gap = before.exchange - before.bots
         change = abs(self.exchange - self.bots - gap)
         return self.kind == "balance_drift" or change <= _SAME * abs(gap)
 
 
 def compare(venue: Books, bots: Books, settled_after: float, tolerance: Tolerance) -> list[Difference]:
-    """Return what differs at this moment; what one side does not know is no difference.
-
-    Of fills after the unix time `settled_after` the bots may not have heard yet.
+    """Return the differences at this moment; a figure unknown to one side is no difference. The bots may not
+    know fills after the unix time `settled_after` yet.
     """
     return [
         *_of_markets(venue, bots, settled_after, tolerance),
@@ -73,7 +73,7 @@ def compare(venue: Books, bots: Books, settled_after: float, tolerance: Toleranc
 
 
 def second_bot(differences: Iterable[Difference]) -> Iterator[Difference]:
-    """Yield that another bot trades here, where differences have orders enough that no bot knows."""
+    """Yield "another bot trades here" if enough orders of the differences are unknown to all bots."""
     ids = {each.order for each in differences if each.order}
     if len(ids) >= _SECOND_BOT:
         yield Difference("second_bot", "", float(len(ids)), 0.0)
@@ -119,7 +119,7 @@ def _kind(held: float, known: float, slack: float) -> Kind:
 
 @dataclass(frozen=True)
 class _Fresh:
-    """What was bought and sold (below 0) so late that the bots may not know."""
+    """The recent purchases and sales (below 0) that the bots may not know yet."""
 
     bought: float
     sold: float
@@ -139,7 +139,7 @@ def _fresh(venue: Books, settled_after: float) -> dict[str, _Fresh]:
 
 
 def _reachable(key: str, low: float, high: float, venue: Books, bots: Books) -> tuple[float, float]:
-    """Return between which sizes a position may be if the bots' own orders were filled since they told."""
+    """Return a position's smallest and largest size if the bots' orders were filled since their report."""
     open_now = {each.id: each for each in venue.orders or () if each.id}
     for order in bots.orders or ():
         if order.is_stop or market_key(order.symbol) != key:
@@ -165,7 +165,7 @@ def _stops(venue: Books) -> dict[str, list[Order]]:
 def _of_stops(
     symbol: str, held: float, told: float, there: list[Order], bots: Books, tolerance: Tolerance
 ) -> Iterator[Difference]:
-    """Yield a stop that its bot believes in and that is not there, and one that protects nothing."""
+    """Yield each stop that a bot reports and the exchange lacks, and each stop that protects nothing."""
     covers = sum(inf if each.quantity is None else each.quantity for each in there if each.sign * held <= 0)
     if held and told and covers < min(told, abs(held)) * (1 - tolerance.size):
         yield Difference("stop_missing", symbol, covers, told)
@@ -180,7 +180,7 @@ def _of_terms(symbol: str, there: float | None, told: float | None) -> Iterator[
 
 
 def _strange_orders(venue: Books, bots: Books, tolerance: Tolerance) -> Iterator[Difference]:
-    """Yield the open orders that are no bot's; without ids those beyond as many as the bots told."""
+    """Yield the open orders of no bot; without ids, the orders beyond the number that the bots report."""
     if venue.orders is None or bots.orders is None:
         return
     known = {each.id for each in bots.orders} | (bots.order_ids or frozenset())
@@ -196,7 +196,7 @@ def _strange_orders(venue: Books, bots: Books, tolerance: Tolerance) -> Iterator
 
 
 def _strange_fills(venue: Books, bots: Books, tolerance: Tolerance) -> Iterator[Difference]:
-    """Yield the orders that were filled and are no bot's; without ids those in markets that no bot trades."""
+    """Yield the filled orders of no bot; without ids, those in markets that no bot trades."""
     filled: dict[tuple[str, str], float] = {}
     for fill in venue.fills:
         key = market_key(fill.symbol)
@@ -215,7 +215,7 @@ def _of_money(venue: Books, bots: Books, tolerance: Tolerance) -> Iterator[Diffe
         yield Difference("withdrawn_funds", currency, amount, 0.0)
     if venue.money is None or bots.money is None or tolerance.hands:
         return
-    gone = sum(each.amount for each in left)  # told already
+    gone = sum(each.amount for each in left)  # already reported
     if abs(venue.money + gone - bots.money) > tolerance.balance * max(venue.money, bots.money, 0.0):
         yield Difference("balance_drift", "", venue.money, bots.money)
 

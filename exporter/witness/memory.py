@@ -1,4 +1,4 @@
-"""Remembers of late what a bot tells of its orders and markets only while they are open."""
+"""Remembers a bot's recent orders and markets, which the bot reports only while they are open."""
 
 from dataclasses import replace
 from typing import Final
@@ -7,11 +7,11 @@ from clients.books import Books, market_key
 from exporter.limits.figures import Figures
 from exporter.reading import Reading
 
-_LATE: Final = 3600.0  # seconds; longer than a fill of the exchange is looked at
+_LATE: Final = 3600.0  # seconds; longer than the witness looks at a fill of the exchange
 
 
 class Memory:
-    """One bot: its books as it told them last, with the orders and markets of the last hour."""
+    """One bot: its last books, with the orders and markets of the last hour."""
 
     def __init__(self) -> None:
         self.books: Books | None = None
@@ -20,7 +20,7 @@ class Memory:
         self._markets: dict[str, float] = {}
 
     def take(self, reading: Reading, figures: Figures) -> None:
-        """Take what the bot answered."""
+        """Take the bot's answer."""
         books = reading.books
         self.answers, self.books = True, None
         if books is None:
@@ -41,7 +41,7 @@ class Memory:
         )
 
     def lost(self) -> None:
-        """Take that the bot does not answer: what it said last stays."""
+        """Note that the bot does not answer: its last books stay."""
         self.answers = False
 
 

@@ -16,13 +16,12 @@ from exporter.witness.witness import Witness
 from stack.settings import Settings
 
 _KEYLESS: Final = Tolerance(size=0.01, balance=1.0, dust=5.0)
-_ITS_TIME: Final = 3900.0  # seconds: Freqtrade asks its exchange after each order, and once an hour
+_ITS_TIME: Final = 3900.0  # seconds; Freqtrade asks its exchange after each order, and once an hour
 
 
 class WitnessWatch:
-    """Keeps what each bot said last, and a witness for each account whose key is in the settings.
-
-    A Freqtrade bot without one is compared with what itself tells of its exchange.
+    """Keeps each bot's last books, and a witness for each account with a key in the settings. A Freqtrade bot
+    without a key is compared with the exchange's books that Freqtrade itself passes on.
     """
 
     def __init__(self, settings: Settings, board: Board, clock: Callable[[], float]) -> None:
@@ -35,7 +34,7 @@ class WitnessWatch:
         self.use(settings)
 
     def use(self, settings: Settings) -> None:
-        """Go on with other settings; `start` starts the accounts' witnesses anew."""
+        """Continue with new settings; `start` starts the accounts' witnesses again."""
         self._settings = settings
         self._memories = {name: self._memories.get(name) or Memory() for name in settings.bots}
         self._keyless = {name: each for name, each in self._keyless.items() if name in settings.bots}
@@ -46,13 +45,13 @@ class WitnessWatch:
         )
 
     def start(self, group: asyncio.TaskGroup) -> None:
-        """Start what asks the exchanges."""
+        """Start the witnesses."""
         self._tasks = [
             group.create_task(account.run(float(place))) for place, account in enumerate(self.accounts)
         ]
 
     async def stop(self) -> None:
-        """End what asks the exchanges, and withdraw what it published."""
+        """Stop the witnesses, and withdraw the published samples."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -61,7 +60,7 @@ class WitnessWatch:
                 self._board.publish(Owner(bot, "witness"), {})
 
     def told(self, bot: str, reading: Reading | None, figures: Figures | None) -> None:
-        """Take what a bot said at a poll, None where it did not answer."""
+        """Take a bot's reading of a poll, None if the bot did not answer."""
         memory = self._memories.get(bot)
         if memory is None:
             return
@@ -83,7 +82,7 @@ class WitnessWatch:
         self._render(bot, samples)
 
     def _publish(self, account: AccountWitness) -> None:
-        """Publish what was seen of an account: of a market at a bot that trades it, else at the first bot."""
+        """Publish an account's differences: at the bot that trades the market, else at the first bot."""
         found = account.differences
         for bot in account.bots:
             own = [each for each in found if self._whose(each, account) == bot]
@@ -108,7 +107,7 @@ class WitnessWatch:
 
 
 def _differences(account: str, found: Sequence[Difference]) -> Iterator[Sample]:
-    """Yield them by kind and market: of several orders their sum."""
+    """Yield the differences by kind and market; several orders are one sum."""
     sums: dict[tuple[str, str], tuple[float, float]] = {}
     for each in found:
         exchange, bots = sums.get((each.kind, each.symbol), (0.0, 0.0))

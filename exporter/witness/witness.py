@@ -1,4 +1,4 @@
-"""Keeps the differences of an account from look to look: one counts once it had time to settle; pure."""
+"""Keeps the differences of an account between checks: a difference counts after a time to settle; pure."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,25 +10,25 @@ from exporter.witness.compare import Difference, Tolerance, compare, second_bot
 
 _Key = tuple[str, str, str, bool]
 _DAY: Final = 86_400.0
-_STEP: Final = 600.0  # seconds between two gaps that are kept
+_STEP: Final = 600.0  # seconds between two stored gaps
 
 
 class Witness:
-    """What an account's looks have shown; `settle` is how long, in seconds, fills may be in flight.
+    """The results of an account's checks. `settle` is the longest time, in seconds, that fills are in flight.
 
-    A difference counts when the exchange and the bots still tell it `settle` seconds after it was first
-    seen, both by what they said since then.
+    A difference counts when it is still there `settle` seconds after it was first seen, by newer reports of
+    both sides.
     """
 
     def __init__(self, tolerance: Tolerance, settle: float) -> None:
         self._tolerance, self._settle = tolerance, settle
         self._first: dict[_Key, tuple[float, Difference]] = {}
         self._settled: dict[_Key, Difference] = {}
-        self._gaps: list[tuple[float, float]] = []  # when, and the exchange's money less the bots'
+        self._gaps: list[tuple[float, float]] = []  # unix time, and the exchange's money less the bots'
         self.compared_at: float | None = None
 
     def look(self, venue: Books | None, bots: Books | None) -> None:
-        """Take what both sides say now; where one is unknown nothing is confirmed, and nothing is denied."""
+        """Take both sides' books; while one is unknown, no difference is confirmed or dropped."""
         if venue is None or bots is None:
             self._first = {key: each for key, each in self._first.items() if key in self._settled}
             return
@@ -36,7 +36,8 @@ class Witness:
         found = {each.key: each for each in compare(venue, told, inf, self._tolerance)}
         self._first = {key: self._since(key, each, venue.at) for key, each in found.items()}
         due = {key for key, (at, _) in self._first.items() if at <= until} | self._settled.keys()
-        # What a fill explains that the bots may not have heard of is suspected, and not told.
+        # A difference that a recent fill explains is suspected, but not reported: the bots may not know the
+        # fill.
         sure = compare(venue, told, until, self._tolerance) if due & found.keys() else ()
         self._settled = {each.key: each for each in sure if each.key in due}
         self.compared_at = venue.at
@@ -49,7 +50,7 @@ class Witness:
 
     @property
     def settles_at(self) -> float | None:
-        """When what is suspected now counts, if it is still there; None where nothing is."""
+        """The time at which the suspected differences count, if they are still there; None without one."""
         waiting = [at for key, (at, _) in self._first.items() if key not in self._settled]
         return max(waiting) + self._settle if waiting else None
 
@@ -58,7 +59,7 @@ class Witness:
         return before if before and found.is_still(before[1]) else (now, found)
 
     def _with_gap(self, venue: Books, bots: Books) -> Books:
-        """Return the bots' books with what the account held beside them a day ago."""
+        """Return the bots' books with the account's other holdings of a day ago."""
         if venue.money is None or bots.money is None:
             return bots
         gap = venue.money - bots.money

@@ -160,7 +160,7 @@ def test_the_exporters_page_and_log_say_whose_losses_nobody_would_see(tmp_path, 
         watched.poll()
         seen = watched.poller.status.warning
     assert blind == "drawdown alerts cannot fire without starting_capital or equity history"
-    assert poor.endswith("while it tells neither its equity nor its profit_open")
+    assert poor.endswith("while the bot reports neither equity nor profit_open")
     assert seen == ""
     assert [record.getMessage() for record in caplog.records if blind in record.getMessage()] == [
         f"blind: {blind}"

@@ -121,7 +121,7 @@ def test_an_exporter_that_hangs_never_makes_the_bot_wait():
 def test_misuse_is_logged_and_never_raised(misuse, caplog: pytest.LogCaptureFixture):
     bot = Bot("nonsense", "one", interval=60)
     misuse(bot)
-    assert "was not told" in caplog.text
+    assert "was not sent" in caplog.text
 
 
 @pytest.mark.parametrize("url", ["", "nonsense", "http://", "http://[", "file:///etc/passwd", None, 7])

@@ -124,7 +124,7 @@ def test_a_trade_without_close_is_refused(exporter: Desk):
     status, answer = exporter.push("two", "trades", {"trades": [row]})
     assert status == 422
     assert answer["refused"] == [
-        "trades[0] (id 501).closed_at: Field required; a trade is told whole, once it has closed"
+        "trades[0] (id 501).closed_at: Field required; send a whole trade, after it has closed"
     ]
 
 
@@ -132,7 +132,7 @@ def test_a_repeated_trade_with_other_figures_is_refused_and_the_first_stays(expo
     exporter.push("two", "trades", {"trades": [closed(600)]})
     status, answer = exporter.push("two", "trades", {"trades": [closed(600, 2.0)]})
     assert (status, answer["accepted"]) == (422, 0)
-    assert "was told with other figures" in answer["refused"][0]
+    assert "an earlier push had other figures" in answer["refused"][0]
 
 
 def test_a_bot_that_restarts_its_ids_has_new_trades(exporter: Desk):
@@ -346,7 +346,7 @@ def test_a_damaged_line_is_skipped_and_reported(tmp_path: Path, caplog: pytest.L
     with watch(settings, data=tmp_path / "bot") as watched:
         series = watched.poll()
     assert won(series) == 2
-    assert "trades.jsonl line 2 is damaged" in caplog.text
+    assert "line 2 of trades.jsonl is damaged" in caplog.text
 
 
 @pytest.mark.parametrize("name", ["..", ".", "a/b", "🚀" * 100, "x" * 128, "A", "a", "\ud800"])

@@ -100,7 +100,7 @@ def test_each_bot_has_a_row_with_its_version_and_what_it_cannot_do(tmp_path: Pat
     [
         ("wrong", ANSWER, "answered 401"),
         (None, ANSWER, "read_token: No such file or directory; `make setup` writes it"),
-        ("read-secret", [{"bot": "old", "halted": False}], "answered with what is no list of bots"),
+        ("read-secret", [{"bot": "old", "halted": False}], "is no list of bots"),
     ],
 )
 def test_without_an_answer_of_webhook_actions_the_reason_is_shown(

@@ -21,7 +21,7 @@ class Trades:
     """Finds closed trades, if an endpoint or another system wants trading events."""
 
     def __init__(self, settings: Settings, pool: Pool, ask: Ask = told_trades) -> None:
-        """`ask` returns a bot's trades of a time, or raises Untold."""
+        """`ask` returns a bot's trades of a time, or raises TradesUnavailable."""
         self._settings = settings
         self._pool = pool
         self._ask = ask

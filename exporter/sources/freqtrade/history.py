@@ -9,15 +9,18 @@ from clients.freqtrade import Profit, TradePage
 from clients.trading import Trade
 
 PAGE: Final = 500
-_FURTHEST: Final = 100_000  # newer Freqtrade answers 400 beyond; older trades than these are not read
-_ALL_AGAIN: Final = 86_400.0  # seconds after which all are read again, whatever /profit says
+_FURTHEST: Final = 100_000  # newer versions of Freqtrade answer 400 beyond it; older trades are not read
+_ALL_AGAIN: Final = 86_400.0  # seconds after which all trades are read again, even if /profit is unchanged
 _ROUNDING: Final = 1e-7  # /profit rounds its sums to eight decimals
-_Sums = tuple[int | None, float | None]  # closed trades and their profit, as /profit says them
+_Sums = tuple[int | None, float | None]  # closed trades and their profit, from /profit
 
 
 @dataclass
 class _Pages:
-    """What was read; `rows` counts refused rows too, `total` is what Freqtrade says it has."""
+    """The pages read so far.
+
+    `rows` counts refused rows, too; `total` is the number that Freqtrade reports.
+    """
 
     trades: list[Trade] = field(default_factory=list)
     rows: int = 0
@@ -26,7 +29,7 @@ class _Pages:
 
 
 class History:
-    """Knows trades by id and opening time, since Freqtrade uses ids again after cancelled entries."""
+    """Identifies trades by id and opening time, since Freqtrade uses ids again after cancelled entries."""
 
     def __init__(
         self, page: Callable[[int], Awaitable[TradePage | None]], clock: Callable[[], float]
@@ -40,9 +43,8 @@ class History:
         self._seen: _Sums | None = None
 
     async def update(self, profit: Profit | None) -> tuple[tuple[Trade, ...], bool]:
-        """Return trades that are new or may have changed, and whether it restarted: then these are all.
-
-        Raises SourceError, after which the next update returns what this one would have.
+        """Return the trades that are new or may have changed, and whether the history restarted; then these
+        are all trades. Raises SourceError; the next update then returns these trades.
         """
         now = (profit.closed_trade_count, profit.profit_closed_coin) if profit else None
         # Corrections that cancel each other out move no sum.
@@ -61,9 +63,9 @@ class History:
         return self._accept(pages, now), first
 
     def _missed_a_correction(self, pages: _Pages, now: _Sums) -> bool:
-        """Return whether the pages do not explain by how much the sum of all profits has moved.
+        """Return whether the sum of all profits changed by more than the new trades explain.
 
-        Where not every trade could be read the sum is of others too, and says nothing.
+        If a trade is unreadable, the sum proves nothing.
         """
         before = self._seen[1] if self._seen else None
         known = self._profits | {trade.key: trade.profit for trade in pages.trades}
@@ -73,7 +75,7 @@ class History:
         return abs(now[1] - before - moved) > _ROUNDING
 
     async def _from_scratch(self, now: _Sums) -> tuple[tuple[Trade, ...], bool]:
-        """Read all: the pages came by id, trades went away, or one was corrected beyond the newest."""
+        """Read all trades: pages were sorted by id, trades disappeared, or an older trade was corrected."""
         pages = await self._read(stop_at_known=False)
         if pages is None:
             return (), False
@@ -88,7 +90,7 @@ class History:
         return tuple(sorted(pages.trades, key=lambda trade: (trade.closed_at, trade.key)))
 
     async def _read(self, *, stop_at_known: bool) -> _Pages | None:
-        """Return page after page until all, or one with a known trade, is read; None where one is refused."""
+        """Read pages until the last one, or one with a known trade; return None if a page is refused."""
         pages = _Pages()
         for offset in range(0, _FURTHEST + 1, PAGE):
             page = await self._page(offset)

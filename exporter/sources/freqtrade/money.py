@@ -1,13 +1,13 @@
-"""What a Freqtrade's profit is between two answers of /profit, which is costly: open trades tell it."""
+"""Computes a Freqtrade's profit between two answers of /profit from its open trades: /profit is costly."""
 
 from clients.freqtrade import OpenTrade, Profit
 from exporter.reading import Reading
 
 
 class OpenMoney:
-    """The profit of all trades when it was last told, and what each open trade had made then.
+    """The profit of all trades at the last /profit, and each open trade's profit at that time.
 
-    A trade that is not open any more counts with what it was last seen to have made.
+    A trade that has closed since then counts with its last seen profit.
     """
 
     def __init__(self) -> None:
@@ -17,7 +17,7 @@ class OpenMoney:
         self._last: dict[int, float] = {}
 
     def told(self, profit: Profit | None, entries: list[OpenTrade] | None, reading: Reading) -> None:
-        """Take the answers of one poll, of which `profit` may be that of the poll before."""
+        """Take the answers of one poll; `profit` may be from the previous poll."""
         self._reading = reading
         if profit is None or profit is self._told:
             return
@@ -28,7 +28,7 @@ class OpenMoney:
             self._then, self._last = known, dict(known)
 
     def now(self, entries: list[OpenTrade] | None, time: float) -> Reading | None:
-        """Return the money at a unix time, None where it cannot be told."""
+        """Return the money at a unix time, None if it is unknown."""
         if self._told is None or self._told.profit_all_coin is None or self._reading is None:
             return None
         if self._then is None or entries is None:
@@ -38,7 +38,7 @@ class OpenMoney:
                 self._last[each.trade_id] = made
             elif each.trade_id not in self._last:
                 return None
-        managed = self._reading.state != "stopped"  # as it was polled
+        managed = self._reading.state != "stopped"  # as at the poll
         moved = sum(made - self._then.get(id_, 0.0) for id_, made in self._last.items())
         return Reading(
             time=time,

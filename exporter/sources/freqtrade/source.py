@@ -1,4 +1,4 @@
-"""Reads a Freqtrade bot over its REST API; docs/metrics.md says which field becomes what."""
+"""Reads a Freqtrade bot over its REST API; docs/metrics.md lists the fields."""
 
 import asyncio
 from dataclasses import dataclass
@@ -34,9 +34,9 @@ from stack.settings import FreqtradeBot
 from stack.settings.web import basic
 
 _ROOT: Final = "/api/v1"
-# These make Freqtrade go through its whole history, and newer ones answer 429 to the sixth within a minute.
+# Freqtrade reads its whole history for these, and newer versions answer 429 to the sixth within a minute.
 _PACE: Final = 15.0
-# 502 is a refusal ("trader is not running"), 404 an older version, 429 a newer one that wants a rest.
+# 502 is a refusal ("trader is not running"), 404 comes from older versions, 429 is a newer version's limit.
 _REFUSALS: Final = frozenset({404, 429, 502})
 _STATES: Final = {name: name for name in STATES} | {"reload_config": "reloading"}
 _WINDOWS: Final = {"day": "/daily", "week": "/weekly", "month": "/monthly"}
@@ -45,7 +45,7 @@ _Answer = TypeVar("_Answer", bound=Answer)
 
 @dataclass(frozen=True)
 class _Answers:
-    """One round of calls; None is what Freqtrade refused to say."""
+    """One round of calls; None is a refused one."""
 
     config: Config
     health: Health
@@ -59,36 +59,37 @@ class _Answers:
 
     @property
     def trading(self) -> bool:
-        """Whether the loop runs, so that its rates and its log mean something."""
+        """Whether the trading loop runs; otherwise its rates and its log mean nothing."""
         return self.config.state in ("running", "paused")
 
     @property
     def managed(self) -> bool:
-        """Whether its open positions are: a stop that is not at the exchange lives in the loop alone."""
+        """Whether the bot manages its positions: only the loop acts on a stop that is not at the exchange."""
         return self.config.state != "stopped"
 
     @property
     def readable(self) -> list[OpenTrade]:
-        """The open trades that can be read, filled or not."""
+        """The readable open trades, filled or not."""
         return [each for each in (self.status.trades if self.status else ()) if each]
 
     @property
     def entries(self) -> list[OpenTrade] | None:
-        """The open trades, filled or not; None where one of them, or how much it holds, cannot be read."""
+        """The open trades, filled or not; None if one of them, or its amount, is unreadable."""
         return _entries(self.status)
 
     def positions(self, ahead: float) -> tuple[Position, ...]:
-        """Return what is held, as far as it can be read; the bot's clock is `ahead` of ours."""
+        """Return the readable positions; the bot's clock is `ahead` of ours."""
         mean, held = mean_stake(self.readable), [each for each in self.readable if each.amount != 0]
         return tuple(each.position(mean, managed=self.managed, ahead=ahead) for each in held)
 
 
 @source(FreqtradeBot)
 class FreqtradeSource:
-    """Calls every endpoint at once, the costly ones at their own pace, and follows the closed trades."""
+    """Calls all endpoints together, the costly ones less often, and follows the closed trades."""
 
     def __init__(self, settings: FreqtradeBot, surroundings: SourceContext) -> None:
-        # Basic rather than a token: it works everywhere and has nothing to refresh or lose.
+        # Basic authentication instead of a token: every version has it, and there is nothing to refresh or
+        # lose.
         self._api = BotApi(settings, surroundings, lambda: _basic(settings))
         self._clock = surroundings.clock
         self._input = surroundings.input
@@ -100,7 +101,7 @@ class FreqtradeSource:
         self._failing = FailingCalls(surroundings.window)
 
     async def poll(self) -> Reading:
-        """Return what the bot says now. Raises SourceError."""
+        """Return the bot's reading now. Raises SourceError."""
         answers = await self._ask()
         trades, restarted = await self._history.update(answers.profit)
         reading = self._reading(answers, trades, restarted)
@@ -108,7 +109,7 @@ class FreqtradeSource:
         return reading
 
     async def glance(self) -> Reading | None:
-        """Return its money by its open trades, which cost it little to tell. Raises SourceError."""
+        """Return the bot's money from its open trades, which are a cheap question. Raises SourceError."""
         try:
             status = Status.model_validate({"trades": await self._api.get(f"{_ROOT}/status")})
         except ValidationError as error:
@@ -159,7 +160,7 @@ class FreqtradeSource:
             started_at=said.health.bot_startup_ts,
             last_activity_at=None if active is None else active - self._api.ahead,
             starting_capital=said.balance.starting_capital if said.balance else None,
-            # It is what the bot holds now less its profits, unless its configuration fixes it.
+            # Freqtrade computes it as its present money less its profits, unless its configuration fixes it.
             capital_has_transfers=said.config.available_capital is None,
             profit_loss=said.profit.profit_all_coin if said.profit else None,
             pnl=_pnl(said),
@@ -178,7 +179,10 @@ class FreqtradeSource:
         )
 
     async def _health(self) -> Health:
-        """Return what /health says; nothing of a Freqtrade of 2022.1, which has none. Raises SourceError."""
+        """Return the answer of /health; it is empty for Freqtrade 2022.1, which lacks it.
+
+        Raises SourceError.
+        """
         try:
             return await self._read("/health", Health)
         except SourceError as error:
@@ -189,7 +193,7 @@ class FreqtradeSource:
     async def _get(
         self, path: str, kind: type[_Answer], wrap: str = "", **query: str | int
     ) -> _Answer | None:
-        """Return the answer, None where Freqtrade itself refuses it. Raises SourceError."""
+        """Return the answer, None if Freqtrade itself refuses it. Raises SourceError."""
         try:
             return await self._read(path, kind, wrap, **query)
         except SourceError as error:
@@ -206,7 +210,7 @@ class FreqtradeSource:
             raise SourceError("parse", f"{_ROOT}{path}: {first_problem(error)}") from None
 
     async def _at_pace(self, path: str, kind: type[_Answer]) -> _Answer | None:
-        """Return the answer, not older than the pace. Raises SourceError."""
+        """Return an answer that is not older than the endpoint's pace. Raises SourceError."""
         now = self._clock()
         asked, answer = self._paced.get(path, (float("-inf"), None))
         if 0 <= now - asked < _PACE:
@@ -230,7 +234,7 @@ def _entries(status: Status | None) -> list[OpenTrade] | None:
 
 
 def _pending(entries: list[OpenTrade] | None) -> int | None:
-    """Return the orders that wait, None where an older Freqtrade does not list them."""
+    """Return the waiting orders, None from an older Freqtrade that does not list them."""
     if entries is None or any(entry.orders is None for entry in entries):
         return None
     return sum(bool(order.is_open) for entry in entries for order in entry.orders or ())
@@ -244,7 +248,7 @@ def _pnl(said: _Answers) -> dict[str, float]:
 
 
 def _usage(host: str, system: System | None) -> Host | None:
-    """Return the host's usage as ratios; /sysinfo says percent, the CPU's by core."""
+    """Return the host's usage as ratios; /sysinfo has percent, and the CPU's by core."""
     if system is None:
         return None
     cores = [percent for percent in system.cpu_pct or () if percent is not None]

@@ -1,4 +1,4 @@
-"""What shows the outage of an exchange that Freqtrade's API hides: failing calls in the log, frozen rates."""
+"""Detects an exchange's outage, which Freqtrade's API hides, by failed calls in the log and frozen rates."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -11,8 +11,8 @@ _RECENT: Final = 12  # passes: a call to an exchange that hangs takes long to fa
 class FailingCalls:
     """The share of the trading loop's passes that logged a failed call to the exchange.
 
-    A healthy loop writes few lines or none, so a share of lines would page for a hiccup. What the bot's
-    buffer of 1000 lines has dropped meanwhile stays counted. Times are all of the bot's own clock.
+    A healthy loop writes few lines or none, so a share of lines would page for a single failure. Lines that
+    the bot's buffer of 1000 lines dropped meanwhile stay counted. All times are by the bot's own clock.
     """
 
     def __init__(self, window: float) -> None:
@@ -27,12 +27,12 @@ class FailingCalls:
         return sum(each <= last for each in self._failed) / (last - first + 1 or 1)
 
     def recent(self, now: float) -> bool:
-        """Return whether a call failed just now, by the records of the last `ratio`."""
+        """Return whether a call failed just now, from the records of the last call of `ratio`."""
         return any(int(now // PASS) - each < _RECENT for each in self._failed)
 
 
 class FrozenRates:
-    """How long the rates of open positions have been old; in an outage all of them stand still."""
+    """The age of the rates of open positions; in an outage all of them stand still."""
 
     def __init__(self) -> None:
         self._rates: dict[str, float | None] = {}
@@ -41,8 +41,8 @@ class FrozenRates:
     def age(self, rates: Mapping[str, float | None], now: float, *, healthy: bool) -> float | None:
         """Return the seconds since a rate last moved, None without an open position.
 
-        A market may stand still: while every call is `healthy` a rate that is told is new. One that becomes
-        unknown is not: Freqtrade answers null after five minutes of an outage.
+        A market may stand still, so while every call is `healthy`, a reported rate counts as new. A rate that
+        becomes unknown does not: Freqtrade answers null after five minutes of an outage.
         """
         told = healthy and all(rate is not None for rate in rates.values())
         moved = any(

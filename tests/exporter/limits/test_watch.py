@@ -233,10 +233,10 @@ def test_a_damaged_file_is_reported_and_the_limits_restart_with_a_gap(tmp_path, 
     file.write_text(file.read_text()[:-20])
     with caplog.at_level(logging.ERROR):
         harness.restart()
-    assert "begin anew" in caplog.text
+    assert "its loss limits start again" in caplog.text
     harness.tell("a", "2026-03-02T00:01", made(2_500.0))
     assert harness.of("a", "complete", "top") == 0
-    assert "nothing was seen before 2026-03-02 00:01:00 UTC" in harness.gap("top")
+    assert "saw nothing before 2026-03-02 00:01:00 UTC" in harness.gap("top")
 
 
 def test_a_failing_disk_is_reported_once_and_the_limits_continue(tmp_path, caplog):
