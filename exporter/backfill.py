@@ -63,20 +63,20 @@ class Request:
     trades: Path | None = None
 
     def history(self, settings: Settings) -> BotHistory:
-        """Return what the bot did. Raises NotDone, OSError."""
+        """Return the bot's history. Raises NotDone, OSError."""
         if self.trades is None:
             return read_past(settings, self.bot)
         if (self.out / "wal").exists():
-            raise NotDone(f"--trades: {self.out} has been used by a Prometheus; leave it out, and the "
-                          "exporter tells the trades while the stack runs")  # fmt: skip
+            raise NotDone(f"--trades: {self.out} has been used by a Prometheus; leave it out: then "
+                          "the exporter returns the trades while the stack runs")  # fmt: skip
         return read_file(settings, self.bot, self.trades)
 
 
 def read_past(settings: Settings, bot: str) -> BotHistory:
-    """Return all trades of a bot, as its exporter tells them. Raises NotDone."""
+    """Return all trades of a bot from its exporter. Raises NotDone."""
     trades: list[Trade] = []
     end = math.inf
-    while True:  # the newest come first where one answer cannot hold all
+    while True:  # if one answer cannot hold all trades, the newest come first
         try:
             told = told_trades(settings, bot, 0.0, end, _TIMEOUT)
         except TradesUnavailable as untold:
@@ -86,7 +86,9 @@ def read_past(settings: Settings, bot: str) -> BotHistory:
             rows = (replace(each, key=(place, each.opened_at)) for place, each in enumerate(trades))
             return BotHistory(tuple(rows), told.capital)
         oldest = told.trades[0].closed_at
-        trades = [each for each in trades if each.closed_at > oldest]  # some that closed then may not be here
+        trades = [
+            each for each in trades if each.closed_at > oldest
+        ]  # some trades that closed then may be missing
         end = math.nextafter(oldest, math.inf)
 
 
@@ -104,7 +106,10 @@ def read_file(settings: Settings, bot: str, file: Path) -> BotHistory:
 
 
 def first_seen(settings: Settings, bot: str, now: float) -> tuple[float, Mapping[str, str]]:
-    """Return since when Prometheus has watched a bot, and the labels of its series. Raises NotDone."""
+    """Return the time since when Prometheus has watched a bot, and the labels of its series.
+
+    Raises NotDone.
+    """
     selector = f"trading_bot_up{{bot={json.dumps(bot)}}}"
     query = f"min_over_time(timestamp({selector})[{round(settings.storage.retention)}s:{round(_STEP)}s])"
     observer = Observer(settings.services.prometheus.urls, [], _TIMEOUT, settings.web)
@@ -122,10 +127,10 @@ def first_seen(settings: Settings, bot: str, now: float) -> tuple[float, Mapping
 def steps(
     settings: Settings, bot: str, past: BotHistory, labels: Mapping[str, str], start: float, end: float
 ) -> Iterator[tuple[float, bytes]]:
-    """Yield (unix time, lines without a time) of what the exporter would have served.
+    """Yield (unix time, lines without a time) as the exporter would have served them.
 
-    Open positions of the past are unknown: equity and P&L are those of the trades closed by then. Between
-    two changes of any figure the lines are not made anew.
+    Open positions of the past are unknown, so equity and P&L count the trades closed by then. While no figure
+    changes, the lines stay the same object.
     """
     watched, lines = _watched(settings, bot), Lines(settings.collection.max_symbols, bot)
     said = Input(settings.collection.max_symbols)
@@ -146,7 +151,7 @@ def steps(
 
 
 def write_blocks(past: Iterable[tuple[float, bytes]], staging: Path) -> None:
-    """Write the blocks of the text of each step, oldest first. Raises OSError."""
+    """Write the blocks from the text of each step, oldest first. Raises OSError."""
     for _, found in itertools.groupby(past, lambda step: int(step[0] // _BLOCK)):
         block = Block(round(1000 * _STEP))
         for at, text in found:
@@ -164,7 +169,7 @@ def fill(settings: Settings, request: Request, now: float, tell: Callable[[str],
         raise NotDone(f"bots: {bot!r} is not watched; there are {', '.join(settings.bots) or 'none'}")
     past = request.history(settings)
     if not past.trades:
-        raise NotDone(f"{bot} tells no closed trade: there is nothing to fill in")
+        raise NotDone(f"{bot} reports no closed trade: there is nothing to fill in")
     unseen = request.trades is not None
     seen, labels = (now, _own_labels(settings, bot)) if unseen else first_seen(settings, bot, now)
     oldest = now - settings.storage.retention
@@ -173,20 +178,20 @@ def fill(settings: Settings, request: Request, now: float, tell: Callable[[str],
     if past.trades[0].closed_at < oldest:
         tell(f"trades before {_day(oldest)} are left out: storage.retention is {settings.storage.retention}")
     if start >= end:
-        raise NotDone(f"nothing to fill in: {bot} has been watched since {_day(seen)}; Prometheus takes only "
-                      "what is older than three hours")  # fmt: skip
+        raise NotDone(f"nothing to fill in: {bot} has been watched since {_day(seen)}; Prometheus accepts "
+                      "only data older than three hours")  # fmt: skip
     with all_or_none(out, bot, tell) as staging:
         made = steps(settings, bot, past, labels, start, end)
         write_blocks(_shown(made, bot, start, end), staging)
     tell(f"{bot}: {len(past.trades)} trades, {_day(start)} to {_day(end)}, are in {out}")
     if not unseen:
-        tell("Prometheus shows them within two minutes; it takes no longer than its next look at its blocks")
+        tell("Prometheus shows them within two minutes, when it next reads its blocks")
 
 
 def _shown(
     made: Iterable[tuple[float, bytes]], bot: str, start: float, end: float
 ) -> Iterator[tuple[float, bytes]]:
-    """Yield what is made; who looks at a terminal sees a bar meanwhile."""
+    """Yield the steps; a terminal shows a bar meanwhile."""
     drawn = -1
     for at, text in made:
         percent = int(100 * (at - start) / (end - start))
@@ -222,15 +227,15 @@ def _day(moment: float) -> str:
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Fill in the past of a bot; return the exit code: 2 for settings that cannot be used."""
+    """Fill in the past of a bot; return the exit code: 2 for unusable settings."""
     parser = argparse.ArgumentParser(prog="nightdesk backfill", description=__doc__)
     add_arguments(parser)
     parser.add_argument("--bot", required=True, metavar="NAME", help="of the settings' bots")
     parser.add_argument("--out", type=Path, default=Path(".data/prometheus"), metavar="DIR",
                         help="Prometheus's data; default: .data/prometheus")  # fmt: skip
     parser.add_argument("--trades", type=Path, metavar="FILE",
-                        help="closed trades as lines of JSON, before Nightdesk's first start; else the "
-                             "exporter that runs tells them")  # fmt: skip
+                        help="closed trades as lines of JSON, before Nightdesk's first start; default: "
+                             "ask the running exporter")  # fmt: skip
     arguments = parser.parse_args(words)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

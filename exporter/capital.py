@@ -33,7 +33,7 @@ class CapitalFile:
         except FileNotFoundError:
             return None
         except (OSError, ValidationError) as error:
-            _log.error("%s is left out: %s", self._file, error)
+            _log.error("%s is ignored: %s", self._file, error)
             return None
         return kept.capital if kept.place == self._place else None
 

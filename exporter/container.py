@@ -1,4 +1,4 @@
-"""A bot's container: its CPU and memory, from a Docker API."""
+"""The CPU and memory of a bot's container, from a Docker API."""
 
 import logging
 import math
@@ -18,7 +18,7 @@ _NANOSECONDS = 1e9
 
 
 class _Stats(BaseModel):
-    """The part of Docker's statistics that is read; a container that does not run leaves most of it out."""
+    """The used part of Docker's statistics; most of it is absent if the container does not run."""
 
     class Cpu(BaseModel):
         class Usage(BaseModel):
@@ -55,8 +55,8 @@ class Container:
         self._problem = ""
 
     def samples(self, pid: int | None) -> list[Sample]:
-        """Return what the container uses; nothing while it does not run or Docker does not answer."""
-        del pid  # it is of the container's own numbering
+        """Return the container's use; nothing while it does not run or Docker does not answer."""
+        del pid  # the pid is by the container's own numbering
         try:
             found = list(self._usage(self._ask()))
             problem = "" if found else f"container {self._name} does not run"
@@ -72,7 +72,7 @@ class Container:
     def _ask(self) -> _Stats:
         if self._client is None:
             self._client = docker.APIClient(self._url, version="auto", timeout=math.ceil(self._timeout))
-        # One shot: otherwise Docker waits a second for a difference, which is taken here from poll to poll.
+        # One shot: otherwise Docker waits a second for a difference; here the polls give the difference.
         return _Stats.model_validate(self._client.stats(self._name, stream=False, one_shot=True))
 
     def _usage(self, stats: _Stats) -> Iterator[Sample]:

@@ -1,4 +1,4 @@
-"""The drill's target: the series of the synthetic bot while a drill gives them, and nothing else."""
+"""The drill's target: serves only the synthetic bot's series, while a drill sends them."""
 
 import asyncio
 import hmac
@@ -13,14 +13,14 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 _log = logging.getLogger(__name__)
-FORGOTTEN_AFTER: Final = 10.0  # seconds: a drill that dies ends itself
+FORGOTTEN_AFTER: Final = 10.0  # seconds; so a killed drill ends by itself
 _LARGEST: Final = 1_000_000  # bytes
-# No series of a name that a rule in earnest reads, or a dashboard shows, comes in by this way.
+# So no drill can set a series that a real rule reads or a dashboard shows.
 _LINE: Final = re.compile(r"(?:[a-z_]+:)?drill_[a-z_]+(?:\{.*\})? \S+")
 
 
 class Drill:
-    """Keeps what a drill gave last, for as long as it goes on giving."""
+    """Keeps a drill's last page, as long as the drill goes on sending."""
 
     def __init__(self, token_file: Callable[[], Path], clock: Callable[[], float] = time.monotonic) -> None:
         """`token_file` holds the token for drills."""
@@ -29,7 +29,7 @@ class Drill:
         self._page, self._until = b"", 0.0
 
     async def show(self, _: Request) -> Response:
-        """Answer the series of the drill that runs, to Prometheus."""
+        """Answer Prometheus with the series of the running drill."""
         page = self._page if self._clock() < self._until else b""
         return Response(page, media_type="text/plain; version=0.0.4")
 
@@ -39,12 +39,12 @@ class Drill:
         try:
             token = (await asyncio.to_thread(file.read_text, "utf-8")).strip()
         except (OSError, UnicodeDecodeError) as error:
-            _log.error("nobody can drill: %s: %s", file, error)
-            return PlainTextResponse("the exporter cannot read the token of drills; see its log\n", 503)
+            _log.error("no drill can run: %s: %s", file, error)
+            return PlainTextResponse("the exporter cannot read the token for drills; see its log\n", 503)
         given = request.headers.get("authorization", "")
         if not hmac.compare_digest(given.encode(), f"Bearer {token}".encode()):
             wanted = {"WWW-Authenticate": "Bearer"}
-            return PlainTextResponse(f"wants the bearer token of {file.name}\n", 401, wanted)
+            return PlainTextResponse(f"this needs the bearer token of {file.name}\n", 401, wanted)
         if int(request.headers.get("content-length", _LARGEST + 1)) > _LARGEST:
             return PlainTextResponse(f"has more than {_LARGEST} bytes, or does not say how many\n", 413)
         try:

@@ -14,7 +14,7 @@ _LABEL_ESCAPES = str.maketrans({"\\": r"\\", "\n": r"\n", '"': r"\""})
 
 
 class Owner(NamedTuple):
-    """Whose lines: of a bot, and of which that watch it (its source, its logs, …); no bot has the host's."""
+    """The owner of lines: a bot and a part that watches it (its source, its logs, …); the host has no bot."""
 
     bot: str | None
     producer: str
@@ -25,10 +25,10 @@ class Board:
 
     def __init__(self) -> None:
         self._columns: dict[str, dict[Owner, bytes]] = {metric.name: {} for metric in METRICS}
-        self._owners: dict[str | None, dict[Owner, frozenset[str]]] = {}  # and what each said
+        self._owners: dict[str | None, dict[Owner, frozenset[str]]] = {}  # the lines of each owner
 
     def publish(self, owner: Owner, part: Part) -> None:
-        """Replace all that the owner said before."""
+        """Replace the owner's earlier lines."""
         before = self._owners.setdefault(owner.bot, {}).get(owner, frozenset())
         for name in before - part.keys():
             del self._columns[name][owner]
@@ -37,7 +37,7 @@ class Board:
         self._owners[owner.bot][owner] = frozenset(part)
 
     def forget(self, bot: str) -> None:
-        """Drop all that was said of a bot."""
+        """Drop all lines of a bot."""
         for owner in self._owners.pop(bot, ()):
             for column in self._columns.values():
                 column.pop(owner, None)
@@ -49,9 +49,8 @@ class Board:
         bots: Collection[str] | None = None,
         also: Iterable[Part] = (),
     ) -> bytes:
-        """Return the metrics of the groups: each once, with its header, then its lines of all owners.
-
-        Of the named bots only, where some are named; and of the parts that are given beside.
+        """Return the metrics of the groups: each once, with its header, then its lines of all owners. If bots
+        are named, only their lines; the parts in `beside` are always included.
         """
         wanted, given = set(groups), tuple(also)
         chosen = None if bots is None else [owner for bot in bots for owner in self._owners.get(bot, ())]
@@ -72,9 +71,9 @@ class Board:
 
 
 class Lines:
-    """Writes the samples of one owner, poll after poll; what a line begins with is kept from poll to poll.
+    """Writes the samples of one owner, poll after poll; it keeps the beginnings of lines between polls.
 
-    A metric has at most `cap` values of its first label (symbols, models, feeds): the first that come.
+    A metric has at most `cap` values of its first label (symbols, models, feeds): the first ones.
     """
 
     def __init__(self, cap: int, bot: str | None = None) -> None:
@@ -83,7 +82,7 @@ class Lines:
         self._begins: dict[tuple[str, tuple[str, ...]], str] = {}
 
     def render(self, samples: Iterable[Sample]) -> tuple[dict[str, bytes], dict[str, int]]:
-        """Return the lines by metric, and how many series of each metric were left out."""
+        """Return the lines by metric, and the number of series that each metric left out."""
         lines: dict[str, list[str]] = {}
         kept: dict[str, set[str]] = {}
         beyond: dict[str, int] = {}
@@ -127,5 +126,5 @@ def _histogram(begin: str, histogram: Histogram) -> str:
 
 
 def number(value: float) -> str:
-    """Return a number that reads back the same; whole ones as `1.0`, as Prometheus 3 writes them."""
+    """Return the number's exact text; a whole number is `1.0`, as Prometheus 3 writes it."""
     return "+Inf" if value == math.inf else repr(float(value))

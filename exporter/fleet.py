@@ -38,7 +38,7 @@ _LOGS = ""  # the task that reads logs: no bot has this name
 
 
 class Fleet:
-    """The watched bots and the host, polled while `run` runs; `board` takes other metrics of them."""
+    """Polls the watched bots and the host while `run` runs; `board` takes other metrics of them."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class Fleet:
         self.clock = clock
         self.reloads = Reloads(clock())
         self._process = psutil.Process()
-        self.beside: Callable[[], Iterable[Sample]] = tuple  # what others of this process say of themselves
+        self.beside: Callable[[], Iterable[Sample]] = tuple  # metrics of other parts of this process
         self.bots: dict[str, BotPoller] = {}
         self._http = http
         self._data = data
@@ -79,7 +79,7 @@ class Fleet:
             if alike and settings.bots.get(name) == before.bots[name]
         }
         replaced = [poller for name, poller in self.bots.items() if name not in kept]
-        # Of the same source the trades stay known: it may be down just now.
+        # The same source keeps its trades: it may be down at the moment.
         known = {
             poller.name: poller.past
             for poller in replaced
@@ -142,7 +142,7 @@ class Fleet:
         self._start()
 
     def _start(self) -> None:
-        """Start what does not run yet."""
+        """Start the pollers that do not run yet."""
         if _LOGS not in self._tasks:
             self._tasks[_LOGS] = self._group.create_task(self._logs.run())
         for place, (name, bot) in enumerate(self.bots.items()):
@@ -163,16 +163,15 @@ class Fleet:
             self._host_part = Lines(len(samples)).render(samples)[0]
 
     def metrics(self, collect: Sequence[str] = (), bots: Sequence[str] = (), form: Format = TEXT) -> bytes:
-        """Return the metrics of the named groups and bots; where none is named, the usual groups of all bots.
-
-        Raises KeyError for a group or a bot that there is not.
+        """Return the metrics of the named groups and bots; without names, the usual groups of all bots.
+        Raises KeyError for an unknown group or bot.
         """
         groups = [group for name in collect or USUAL for group in COLLECT[name]]
         chosen = [self.bots[name] for name in dict.fromkeys(bots)] if bots else list(self.bots.values())
         hosts = {bot.host[0]: bot.host[1] for bot in reversed(chosen) if bot.host is not None}
         if bots:
             return self.board.page(groups, form, [bot.name for bot in chosen], hosts.values())
-        hosts[self._host.name] = self._host_part  # even where a bot names the same host
+        hosts[self._host.name] = self._host_part  # even if a bot names the same host
         own = [
             *self._due.samples(self.clock()),
             sample("bots", len(self.bots)),
@@ -184,7 +183,7 @@ class Fleet:
         return self.board.page(groups, form, also=beside)
 
     async def health(self, bots: Sequence[str] = ()) -> dict[str, Any]:
-        """Return the checks of the named bots, of all where none is named, as JSON."""
+        """Return the checks of the named bots, or of all bots, as JSON."""
         judged, now = await self._judge.judged(bots), self.clock()
         return {
             name: self._judge.as_json(name, self.bots[name].vitals or Vitals(now), self._disk, judged, now)
@@ -198,17 +197,17 @@ class Fleet:
 
 
 def _common(settings: Settings) -> tuple[object, ...]:
-    """Return what all bots are read by."""
+    """Return the settings for reading all bots."""
     return settings.collection, settings.timezone, settings.days_per_year
 
 
 def _accounts(settings: Settings) -> tuple[object, ...]:
-    """Return what exchanges are asked by, and of which bots."""
+    """Return the settings for asking exchanges, and their bots."""
     return settings.accounts, settings.bots, settings.currency, settings.collection.max_symbols
 
 
 def _logs(settings: Settings, data: Path) -> tuple[object, ...]:
-    """Return what logs are read by."""
+    """Return the settings for reading logs."""
     return settings.collection, settings.logs, settings.bot_logs(data.parent)
 
 

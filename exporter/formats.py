@@ -1,7 +1,7 @@
-"""Chooses how samples are written for who asks: Prometheus text or OpenMetrics, compressed or not.
+"""Chooses the format of an answer: Prometheus text or OpenMetrics, compressed or not.
 
 Formats: https://prometheus.io/docs/instrumenting/exposition_formats/ and
-https://prometheus.io/docs/specs/om/open_metrics_spec/; what is asked for:
+https://prometheus.io/docs/specs/om/open_metrics_spec/; the choice:
 https://prometheus.io/docs/instrumenting/content_negotiation/
 """
 
@@ -12,7 +12,7 @@ from exporter.catalogue import COUNTER, METRICS, Metric
 
 # Units that a name may end in; OpenMetrics requires them a second time.
 _UNITS = ("seconds", "bytes", "ratio")
-# What leaves our names as they are, since all are letters, digits and underscores; `dots` would double those.
+# These keep our names, which have only letters, digits and underscores; `dots` would double the underscores.
 _ESCAPINGS = frozenset({"allow-utf-8", "underscores", "values"})
 _HELP_ESCAPES = str.maketrans({"\\": r"\\", "\n": r"\n"})
 _QUOTED_HELP_ESCAPES = _HELP_ESCAPES | {ord('"'): r"\""}
@@ -30,7 +30,7 @@ class Format:
 
 @dataclass(frozen=True)
 class Answer:
-    """A format, and the Content-Type that tells it."""
+    """A format and its Content-Type."""
 
     format: Format
     content_type: str
@@ -51,7 +51,7 @@ def _text_header(metric: Metric) -> bytes:
 
 
 def _open_header(metric: Metric) -> bytes:
-    """Return the header by OpenMetrics, where a counter's family is its name without `_total`."""
+    """Return the header for OpenMetrics, whose family of a counter is its name without `_total`."""
     name = metric.full_name.removesuffix("_total") if metric.type == COUNTER else metric.full_name
     unit = next((unit for unit in _UNITS if name.endswith(f"_{unit}")), None)
     told = f"# UNIT {name} {unit}\n" if unit else ""
@@ -74,7 +74,7 @@ _OFFERS = (
 
 
 def choose(accept: str) -> Answer:
-    """Return what the Accept header wants most; the oldest text format where it wants none of ours."""
+    """Return the format that the Accept header prefers; the oldest text format if it accepts none of ours."""
     ranges = list(_ranges(accept))
     wanted = [(_wish(offer, ranges), -place) for place, offer in enumerate(_OFFERS)]
     (quality, _, chosen), place = max(wanted)
@@ -93,7 +93,7 @@ def takes_gzip(accept_encoding: str) -> bool:
 
 
 def _wish(offer: Format, ranges: list[_Range]) -> tuple[float, int, int]:
-    """Return how much an offer is wanted, how exactly it was named, and by which range (−1: by none)."""
+    """Return an offer's weight, how exactly the header names it, and the number of its range (−1: none)."""
     best = (0, -1)
     for place, each in enumerate(ranges):
         if (exactness := _exactness(offer, each)) > best[0]:
@@ -103,7 +103,7 @@ def _wish(offer: Format, ranges: list[_Range]) -> tuple[float, int, int]:
 
 
 def _exactness(offer: Format, wanted: _Range) -> int:
-    """Return 0 where the range does not include the offer, else the more, the closer it names it."""
+    """Return 0 if the range does not include the offer, else a higher number for a more exact range."""
     if wanted.name == offer.media_type:
         version = wanted.parameters.get("version")
         return 0 if version not in (None, offer.version) else 3 if version is None else 4

@@ -86,7 +86,7 @@ class PeriodStarts:
         except FileNotFoundError:
             return {}
         except (OSError, ValidationError) as error:
-            _log.error("%s is left out: %s", self._file, error)
+            _log.error("%s is ignored: %s", self._file, error)
             return {}
         return kept.marks if kept is not None and kept.place == self._place else {}
 

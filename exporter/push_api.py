@@ -22,11 +22,11 @@ _PATIENCE: Final = 30.0  # seconds that a body may take to arrive
 
 
 class Answer(BaseModel):
-    """The answer to a push: 200 if all of it was taken, 422 if some or all was refused."""
+    """The answer to a push: 200 if all of it was accepted, 422 if some or all was refused."""
 
-    accepted: int = Field(0, description="What is now durably known: new trades, or 1 for state and metrics.")
-    duplicates: int = Field(0, description="Trades that were told before.")
-    refused: list[str] = Field([], description="What was not taken: the field, the value, the way out.")
+    accepted: int = Field(0, description="Number of stored entries: new trades, or 1 for state and metrics.")
+    duplicates: int = Field(0, description="Number of trades that an earlier push contained.")
+    refused: list[str] = Field([], description="The refused values: the field, the value, the way out.")
     ignored: list[str] = Field([], description="Fields that Nightdesk does not know; perhaps misspelt.")
 
 
@@ -48,18 +48,18 @@ class _Trades(BaseModel):
 
 
 _KINDS: Final[dict[Kind, tuple[type[BaseModel], str]]] = {
-    "state": (State, "All that the bot says of itself; replaces what it said before"),
-    "trades": (_Trades, "Closed trades; one told before is known by its id and opening time"),
-    "metrics": (Measured, "Figures that the bot measures; each replaces the one of its name"),
+    "state": (State, "The bot's whole state; replaces the earlier one"),
+    "trades": (_Trades, "Closed trades; a repeated one is recognised by its id and opening time"),
+    "metrics": (Measured, "Figures that the bot measures; each replaces the earlier one of its name"),
 }
 _PROBLEMS: Final[dict[int, str]] = {
     400: "The body is not JSON.",
     401: "The token is missing or wrong.",
-    404: "No bot of the settings that pushes has this name.",
+    404: "The settings have no bot of this name that pushes.",
     408: "The body did not arrive in time.",
     413: "The body is too large.",
     421: "Another exporter watches this bot; the answer names it.",
-    422: "Some or all was refused; the rest was taken.",
+    422: "Some or all was refused; the rest was accepted.",
     503: "The push cannot be kept; try again later.",
 }
 
@@ -112,7 +112,7 @@ def _pushing(source_of: Callable[[str], Source], bot: str, request: Request) -> 
     try:
         allowed = source.allows(request.headers.get("authorization", ""))
     except SourceError as error:
-        _log.error("a push cannot be taken: %s", error.detail, extra={"bot": bot})
+        _log.error("a push cannot be accepted: %s", error.detail, extra={"bot": bot})
         raise _Refusal(503, "the exporter cannot read this bot's token_file; see its log") from None
     if not allowed:
         raise _Refusal(401, "send `Authorization: Bearer TOKEN` with the token of this bot's token_file")

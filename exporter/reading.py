@@ -1,4 +1,4 @@
-"""What a bot said at one poll, as plain values."""
+"""A bot's answer at one poll, as plain values."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -29,14 +29,13 @@ class Host:
 
 @dataclass(frozen=True)
 class Reading:
-    """One answer of a source. None is unknown; money is in the stake currency, times are unix seconds.
-
-    `time` is the clock that the other times are of; `last_activity_at` is of ours. `trades` are new ones,
-    and known ones as they are now; where `history_restarted`, all there are. `pnl` is by window, `samples`
-    need no computing; `positions` and `orders` are those that can be read. `capital_has_transfers` says that
-    `starting_capital` is what it would be if all that the owner moved until now had been moved at the start,
-    `equity_refused` that an equity was told which cannot be. `books` are what the bot says it holds at the
-    exchange, `exchange_books` what it says of the exchange's own answer.
+    """One answer of a source. None is unknown; money is in the stake currency, times are unix seconds. `time`
+    is the bot's clock, and so are the other times; only `last_activity_at` is by ours. `trades` are new ones,
+    and the present version of changed ones; with `history_restarted` they are all trades. `pnl` is by window.
+    `samples` need no computing. `positions` and `orders` are the readable ones. `capital_has_transfers`:
+    `starting_capital` already contains all transfers until now. `equity_refused`: the bot reported an
+    impossible equity. `books` are the bot's own books of its exchange, `exchange_books` the exchange's answer
+    that the bot passes on.
     """
 
     time: float

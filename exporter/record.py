@@ -17,8 +17,8 @@ _BLOCK: Final = 1 << 20
 
 
 class Record:
-    """A directory of one exporter. Today's file grows by one member of gzip at a time; a day that is over is
-    compressed anew as a whole and ends as OpenMetrics wants it. Every method may raise OSError.
+    """A directory of one exporter. Today's file grows by one member of gzip at a time; a finished day is
+    compressed again as a whole, and ends as OpenMetrics requires. Every method may raise OSError.
     """
 
     def __init__(self, directory: Path, keep_days: float) -> None:
@@ -27,17 +27,19 @@ class Record:
         self._day: date | None = None
 
     def write(self, page: bytes, now: float) -> None:
-        """Add a page of OpenMetrics, as the exporter serves it, with its unix time behind each sample."""
+        """Add a page of the exporter's OpenMetrics, with its unix time after each sample."""
         today = datetime.fromtimestamp(now, UTC).date()
         if today != self._day:
             self._begin(today)
         file = self._directory / f"{today}{_OPEN}"
         text = b"".join(timed(page, now, headers=not file.exists()))
         with file.open("ab", buffering=0) as out:
-            out.write(gzip.compress(text, mtime=0))  # whole or not at all, but for a crash of the machine
+            out.write(
+                gzip.compress(text, mtime=0)
+            )  # whole or not at all, except after a crash of the machine
 
     def _begin(self, today: date) -> None:
-        """Seal the days that are over, forget those that are kept long enough, and mend today's file."""
+        """Seal finished days, delete days older than the retention, and mend today's file."""
         self._directory.mkdir(parents=True, exist_ok=True)
         for file in sorted(self._directory.iterdir()):
             if not (found := _NAME.match(file.name)):
@@ -53,7 +55,7 @@ class Record:
 
 
 def timed(page: bytes, now: float, *, headers: bool) -> Iterator[bytes]:
-    """Yield the lines of a page of OpenMetrics with its unix time behind each sample, without its end."""
+    """Yield the lines of a page of OpenMetrics with its unix time after each sample, without its end."""
     stamp = f" {now:.3f}\n".encode()
     for line in page.splitlines():
         if not line.startswith(b"#"):
@@ -63,7 +65,7 @@ def timed(page: bytes, now: float, *, headers: bool) -> Iterator[bytes]:
 
 
 def _seal(part: Path) -> None:
-    """Write what is whole of a day's members as one, with the end, and put it in their place."""
+    """Replace a day's whole members by one member, with the end."""
     scratch = part.with_suffix(".new")
     with gzip.open(scratch, "wb") as out:
         for text, _ in _members(part):
@@ -74,10 +76,10 @@ def _seal(part: Path) -> None:
 
 
 def _mend(part: Path) -> None:
-    """Cut off a member that a crash of the machine left half: nothing behind it could be read."""
+    """Cut off a member that a crash of the machine left incomplete: nothing after it would be readable."""
     whole = max((end for _, end in _members(part)), default=0)
     if whole < part.stat().st_size:
-        _log.warning("%s ends within a member, which is cut off", part)
+        _log.warning("%s ends with an incomplete member, which is cut off", part)
         with part.open("r+b") as file:
             file.truncate(whole)
 

@@ -1,4 +1,4 @@
-"""Writes what the exporter serves into files, as often as Prometheus scrapes, while `storage.file` is set."""
+"""Writes the exporter's metrics into files, as often as Prometheus scrapes, if `storage.file` is set."""
 
 import asyncio
 import logging
@@ -16,7 +16,7 @@ _DAY = 86_400.0
 
 
 class Recording:
-    """Writes while `run` runs; `settings` and `replica` may be others after a reload."""
+    """Writes while `run` runs; `settings` and `replica` may change at a reload."""
 
     def __init__(self, settings: Callable[[], Settings], replica: int, clock: Callable[[], float]) -> None:
         self._settings = settings
@@ -28,7 +28,7 @@ class Recording:
         self._problem = ""
 
     async def run(self, page: Callable[[Format], bytes]) -> None:
-        """Write pages for ever; a disk that fails is told and counted, and tried again."""
+        """Write pages for ever; log and count each failure of the disk, and retry."""
         while True:
             settings = self._settings()
             await asyncio.sleep(float(settings.collection.trading.interval))
@@ -49,12 +49,12 @@ class Recording:
             self._problem = ""
 
     def samples(self) -> Iterator[Sample]:
-        """Yield how often it wrote, by outcome."""
+        """Yield the number of writes, by outcome."""
         for outcome, count in self._writes.items():
             yield sample("file_writes_total", count, outcome=outcome)
 
     def _record_of(self, settings: Settings) -> Record:
-        """Return the directory; of several exporters each has one of its own."""
+        """Return the directory; each of several exporters has its own."""
         directory, keep = settings.storage.file.directory, settings.storage.file.retention / _DAY
         if len(settings.services.exporter.all) > 1:
             directory /= f"exporter-{self._replica}"

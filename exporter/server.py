@@ -38,9 +38,8 @@ _GZIP_LEVEL: Final = 1
 def create_app(
     read: Callable[[], Settings], replica: int, data: Path, web: WebConfig | None = None
 ) -> FastAPI:
-    """Return the application; it polls the bots while it runs and keeps durable files in `data`.
-
-    `read` reads the settings, now and at each reload; `replica` is which of their exporters this is.
+    """Return the application; it polls the bots while it runs, and keeps durable files in `data`. `read`
+    reads the settings, now and at each reload; `replica` is this exporter's number.
     """
     watch = _Watch(read, replica, data)
     app = FastAPI(title="Nightdesk exporter", lifespan=watch.lifespan)
@@ -63,7 +62,7 @@ def create_app(
 
 
 class _Watch:
-    """Answers from what the fleet knows; it polls while the application runs."""
+    """Answers requests from the fleet, which polls while the application runs."""
 
     fleet: Fleet
 
@@ -76,13 +75,13 @@ class _Watch:
         self._reloading = asyncio.Lock()
 
     def _now(self) -> Shard:
-        """Return what the files say now. Raises SettingsError."""
+        """Return the shard by the present settings. Raises SettingsError."""
         settings = self._read()
         return Shard(settings, replica_of(settings.services.exporter, self._replica))
 
     @asynccontextmanager
     async def lifespan(self, _: FastAPI) -> AsyncIterator[None]:
-        """Poll while in the block, and read the settings anew on SIGHUP."""
+        """Poll while in the block, and reload the settings on SIGHUP."""
         async with aclosing(Http()) as http:
             self.fleet = Fleet(self._share.own, http, self._data)
             self._polling = asyncio.create_task(self.fleet.run())
@@ -100,7 +99,7 @@ class _Watch:
             await asyncio.gather(self._polling, writing, return_exceptions=True)
 
     async def _reload(self) -> str:
-        """Go on with what the files say now; return what is wrong with them, and go on as before then."""
+        """Continue with the present settings. If they are wrong, keep the old ones and return the fault."""
         async with self._reloading:
             try:
                 share = await asyncio.to_thread(self._now)
@@ -115,26 +114,26 @@ class _Watch:
             return ""
 
     async def reload(self, request: Request) -> Response:
-        """Reload the settings; needs the reload token. 422 says what is wrong with them."""
+        """Reload the settings; needs the reload token. 422 names the fault of the settings."""
         file = self.reload_token()
         try:
             token = (await asyncio.to_thread(file.read_text, "utf-8")).strip()
         except (OSError, UnicodeDecodeError) as error:
-            _log.error("nobody can ask for a reload: %s: %s", file, error)
+            _log.error("no reload by HTTP is possible: %s: %s", file, error)
             return PlainTextResponse("the exporter cannot read its reload token; see its log\n", 503)
         given = request.headers.get("authorization", "")
         if not hmac.compare_digest(given.encode(), f"Bearer {token}".encode()):
             wanted = {"WWW-Authenticate": "Bearer"}
-            return PlainTextResponse(f"wants the bearer token of {file.name}\n", 401, wanted)
+            return PlainTextResponse(f"this needs the bearer token of {file.name}\n", 401, wanted)
         problem = await self._reload()
         return PlainTextResponse(f"{problem or 'ok'}\n", 422 if problem else 200)
 
     async def discover(self, _: Request) -> Response:
-        """Answer all bots as Prometheus's HTTP service discovery takes them."""
+        """Answer with all bots, in the format of Prometheus's HTTP service discovery."""
         return JSONResponse(self._share.targets())
 
     def source(self, bot: str) -> Source:
-        """Return the source of a bot. Raises KeyError, and Elsewhere for another exporter's."""
+        """Return the source of a bot. Raises KeyError, and WatchedElsewhere for another exporter's bot."""
         return self._share.source(bot, lambda name: self.fleet.bots[name].source)
 
     def past(self, bot: str) -> TradeHistory:
@@ -146,11 +145,11 @@ class _Watch:
         return self._share.settings.webhook_actions.tokens.reload_file
 
     def read_token(self) -> str:
-        """Return the token of who may read. Raises OSError."""
+        """Return the token for reading. Raises OSError."""
         return self._share.settings.webhook_actions.tokens.read_file.read_text(encoding="utf-8").strip()
 
     async def metrics(self, request: Request) -> Response:
-        """Answer in the format and the coding that are asked for."""
+        """Answer in the requested format and coding."""
         collect, bots = request.query_params.getlist("collect[]"), _bots(request)
         problem = _unknown("collect[]", collect, COLLECT) or _unknown("bot[]", bots, self.fleet.bots)
         if problem:
@@ -165,7 +164,7 @@ class _Watch:
         return Response(body, headers=headers)
 
     async def health(self, request: Request) -> Response:
-        """Answer the checks of all bots, or of those named, as JSON; 200 however the bots are."""
+        """Answer with the checks of all bots, or of the named ones, as JSON; always 200."""
         bots = _bots(request)
         problem = _unknown("bot[]", bots, self.fleet.bots)
         if problem:
@@ -173,17 +172,17 @@ class _Watch:
         return JSONResponse({"time": self.fleet.clock(), "bots": await self.fleet.health(bots)})
 
     async def limits(self, _: Request) -> Response:
-        """Answer the loss limits of all bots and accounts, and what is left of each, as JSON."""
+        """Answer with the loss limits of all bots and accounts, and the rest of each, as JSON."""
         return JSONResponse({"time": self.fleet.clock(), "limits": self.fleet.limits.as_json()})
 
     async def healthz(self, _: Request) -> Response:
-        """Answer whether the exporter does its work."""
+        """Answer whether the exporter works."""
         if self._polling is None or self._polling.done():
             return PlainTextResponse("the polling has ended; see the log and restart\n", status_code=503)
         return PlainTextResponse("ok\n")
 
     async def index(self, _: Request) -> Response:
-        """Answer the page for people."""
+        """Answer with the page for people."""
         links = {
             "Prometheus": self._share.settings.link("prometheus"),
             "Grafana": self._share.settings.link("grafana"),
@@ -198,12 +197,12 @@ def _tell_end(polling: asyncio.Task[None]) -> None:
 
 
 def _bots(request: Request) -> list[str]:
-    """Return the bots that are asked for; `bot` is for targets of service discovery."""
+    """Return the requested bots; targets of service discovery use `bot`."""
     return [name for key in ("bot[]", "bot") for name in request.query_params.getlist(key)]
 
 
 def _unknown(parameter: str, given: Iterable[str], allowed: Iterable[str]) -> str:
-    """Return what is wrong with the given values, empty where nothing is."""
+    """Return the fault of the given values, or an empty text."""
     known = list(allowed)
     wrong = [value for value in given if value not in known]
     return f"{parameter}: {wrong[0]!r} is not known; allowed: {', '.join(known)}\n" if wrong else ""

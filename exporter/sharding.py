@@ -18,7 +18,7 @@ class Shard:
         self.own = settings.model_copy(update={"bots": mine})
 
     def source(self, bot: str, find: Callable[[str], Source]) -> Source:
-        """Return what `find` returns for a bot of this share. Raises KeyError and WatchedElsewhere."""
+        """Return the result of `find` for a bot of this share. Raises KeyError and WatchedElsewhere."""
         if bot in self.settings.bots and bot not in self.own.bots:
             raise WatchedElsewhere(self.settings.exporter_of(bot).address)
         return find(bot)

@@ -1,4 +1,4 @@
-"""The exporter's page for people: each bot, its state and health, how old that is, and links."""
+"""The exporter's page for people: each bot with its state, health, the age of both, and links."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ nav a,td a{padding:.4rem 0}}
 small{color:var(--quiet);display:block;font-size:.85rem;overflow-wrap:anywhere}
 """
 _HEAD = ("Bot", "State", "Health", "Polled", "Last activity", "Links")
-# A reader keeps the place and the selection, which reloading the page would lose.
+# Replaces only the changed parts: a reload of the page would lose the reader's place and selection.
 _LIVE = """
 setInterval(async()=>{if(document.hidden||!getSelection().isCollapsed)return;
 try{const answer=await fetch(location.href,{signal:AbortSignal.timeout(15000)});
@@ -52,9 +52,8 @@ document.getElementById("silent").hidden=true}catch{document.getElementById("sil
 
 @dataclass(frozen=True)
 class Row:
-    """What the page says of a bot; ages are seconds, None is unknown.
-
-    `error` is empty while it answers, `warning` while a loss of it would be seen.
+    """The page's row of a bot. Ages are seconds, None is unknown. `error` is empty while the bot answers,
+    `warning` while a loss of the bot would be seen.
     """
 
     name: str
@@ -70,7 +69,7 @@ class Row:
 
 
 def page(rows: Iterable[Row], links: Mapping[str, str]) -> str:
-    """Return the page; `links` go to the other parts, by their names."""
+    """Return the page; `links` has the addresses of the other parts, by name."""
     told = list(rows)
     here = {
         "All metrics": "/metrics",
@@ -113,7 +112,7 @@ def _links(targets: Mapping[str, str]) -> str:
 
 
 def _ago(seconds: float | None) -> str:
-    """Return an age in the largest unit that leaves it a number above one."""
+    """Return an age in the largest unit in which it is more than one."""
     if seconds is None:
         return "unknown"
     for unit, size in (("d", 86_400.0), ("h", 3600.0), ("min", 60.0)):

@@ -1,4 +1,4 @@
-"""Says when a summary is due by the owner's clock, which PromQL does not know."""
+"""Says when a summary is due by the owner's clock: PromQL knows no time zones."""
 
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
@@ -19,7 +19,7 @@ class SummarySchedule:
         self._zone = zone
 
     def samples(self, now: float) -> Iterator[Sample]:
-        """Yield 1 or 0 for each summary that is enabled, at a unix time; while due, when its period began."""
+        """Yield 1 or 0 for each enabled summary at a unix time, and the begin of a due summary's period."""
         daily, weekly, monthly = self._summaries.daily, self._summaries.weekly, self._summaries.monthly
         if daily.enabled:
             yield from self._summary("daily", daily.at, self._day(now, daily.at))
@@ -47,15 +47,15 @@ class SummarySchedule:
     def _moment(self, day: date, at: str) -> float:
         """Return the unix time of a local time.
 
-        Of an hour that a clock change repeats it is the first; one that it leaves out comes as much later
-        as the clock was moved (PEP 495): each day has one such moment and only one.
+        If a clock change repeats the time, the first counts. If it skips the time, the moment is later by the
+        change (PEP 495). So each day has exactly one moment.
         """
         hour, minute = map(int, at.split(":"))
         return datetime(day.year, day.month, day.day, hour, minute, tzinfo=self._zone).timestamp()
 
 
 def _before(period: str, day: date) -> date:
-    """Return the day on which the period began that ends on `day`: a day, a week or a month earlier."""
+    """Return the first day of the period that ends on `day`: a day, a week or a month earlier."""
     if period != "monthly":
         return day - timedelta(days=7 if period == "weekly" else 1)
     return (day.replace(day=1) - timedelta(days=1)).replace(day=day.day)

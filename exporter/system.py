@@ -1,4 +1,4 @@
-"""What psutil knows of the host that the exporter runs on."""
+"""The usage of the exporter's host, by psutil."""
 
 import ipaddress
 import socket
@@ -9,19 +9,19 @@ import psutil
 
 from exporter.catalogue import Sample, sample
 
-# Read-only images and memory: always full or never, and nobody's disk.
+# Read-only images and memory are no disks: they are always full or never.
 _NO_DISK = frozenset({"squashfs", "iso9660", "erofs", "tmpfs", "devtmpfs"})
 
 
 class ThisHost:
-    """Usage of the machine that the exporter runs on."""
+    """The usage of the machine that the exporter runs on."""
 
     def __init__(self, name: str = "") -> None:
         self.name = name or socket.gethostname()
-        psutil.cpu_percent(interval=None)  # begins the first measurement
+        psutil.cpu_percent(interval=None)  # this call begins the first measurement
 
     def samples(self) -> list[Sample]:
-        """Return usage as ratios; the CPU's is since the call before."""
+        """Return usage as ratios; the CPU's is since the previous call."""
         memory = psutil.virtual_memory()
         return [
             sample("host_cpu_usage_ratio", psutil.cpu_percent(interval=None) / 100, host=self.name),
@@ -47,8 +47,8 @@ def _disks() -> Iterator[tuple[str, float]]:
         try:
             usage = psutil.disk_usage(place)
         except OSError:
-            continue  # unmounted meanwhile, or not ours to look at: unknown
-        # As `df` has it: of what users may fill, without what is kept for root.
+            continue  # unmounted meanwhile, or not readable: unknown
+        # Like `df`: the share of the space for users, without root's reserve.
         if usage.used + usage.free > 0:
             yield place, usage.used / (usage.used + usage.free)
 

@@ -14,15 +14,14 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from clients.trading import Side, Slippage, Trade
 
-_MOST: Final = 50_000  # trades of one answer
+_MOST: Final = 50_000  # trades in one answer
 _BEARER = HTTPBearer(auto_error=False)
 
 
 @dataclass(frozen=True)
 class Span:
-    """The trades that closed in a span of time, oldest first; `total` of them where not all are here.
-
-    `capital` is the equity before the first trade of all and before transfers, null where it is unknown.
+    """The trades that closed in a span of time, oldest first; `total` is their number, also if some are
+    missing here. `capital` is the equity before the very first trade and before transfers, null if unknown.
     """
 
     total: int
@@ -31,7 +30,7 @@ class Span:
 
 
 class TradeHistory:
-    """Keeps the last version of every trade, in the order of arrival; `told` once the bot has answered."""
+    """Keeps the last version of every trade, in the order of arrival; `told`: the bot has answered."""
 
     def __init__(self) -> None:
         self.capital: float | None = None
@@ -42,7 +41,7 @@ class TradeHistory:
         """Forget all trades: the bot has a new history."""
         self._rows: dict[tuple[int, float], int] = {}  # the place of each trade
         self._closed, self._opened, self._profits = array("d"), array("d"), array("d")
-        # NaN where it is unknown: the stake, and what it slipped and paid.
+        # The stake, slippage and fees; NaN is unknown.
         self._stakes, self._fees = array("d"), array("d")
         self._entries, self._exits, self._costs = array("d"), array("d"), array("d")
         self._kinds = array("L")  # places in `_names`
@@ -50,9 +49,9 @@ class TradeHistory:
         self._places: dict[tuple[str, Side], int] = {}
 
     def add(self, trades: Iterable[Trade]) -> tuple[list[Trade], bool]:
-        """Take trades; return those that are new, and whether one that was known has other figures now."""
+        """Take trades; return the new ones, and whether a known trade has changed."""
         new, corrected = [], False
-        # The time of closing last: who reads meanwhile finds a row by it.
+        # The closing time comes last: a concurrent reader finds rows by it.
         columns: tuple[array[Any], ...] = (
             self._kinds,
             self._opened,
@@ -101,7 +100,7 @@ class TradeHistory:
         )
 
     def between(self, start: float, end: float) -> Span:
-        """Return the trades that closed from one unix time until before another; of many, the newest."""
+        """Return the trades that closed from one unix time until before another; of too many, the newest."""
         closed = self._closed
         found = sorted((at, place) for place, at in enumerate(closed) if start <= at < end)
         return Span(len(found), self.capital, [self._row(place) for _, place in found[-_MOST:]])
@@ -145,8 +144,8 @@ def past_trades(past_of: Callable[[str], TradeHistory], read_token: Callable[[],
         except KeyError:
             raise HTTPException(404, f"bots: {bot!r} is not watched by this exporter") from None
         if not past.told:
-            # No trades would read as none made.
-            raise HTTPException(503, f"{bot} has told no trades since this exporter started")
+            # An empty answer would mean that the bot made no trades.
+            raise HTTPException(503, f"{bot} has reported no trades since this exporter started")
         return await asyncio.to_thread(past.between, start, end)
 
     return router

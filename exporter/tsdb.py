@@ -1,7 +1,7 @@
-"""Writes a block of Prometheus's database, as its documents "Index Disk Format" and "Chunks" have it.
+"""Writes a block of Prometheus's database, by its documents "Index Disk Format" and "Chunks".
 
-promtool makes blocks too, from a text in which every series has a line for every time: most of a past is
-figures that stay as they are for hours, which cost a bit or two a sample here, and a long line there.
+promtool makes blocks, too, from a text with a line for every series and time. But most past figures stay the
+same for hours: here they cost a bit or two a sample, in promtool's text a long line.
 """
 
 import json
@@ -25,7 +25,7 @@ _ALPHABET: Final = string.digits + "ABCDEFGHJKMNPQRSTVWXYZ"  # of a ULID
 
 Labels = tuple[tuple[bytes, bytes], ...]
 _Chunk = tuple[int, int, int]  # first time, last time, place in the file
-_Run = tuple[int, int]  # the bits of a value, and how many samples have it
+_Run = tuple[int, int]  # the bits of a value, and the number of its samples
 
 
 class Block:
@@ -36,11 +36,11 @@ class Block:
         self._step = step
         self._times: list[int] = []
         self._text = b""
-        # What a line begins with, and from which sample on it has which value; None: it is not there.
+        # By the beginning of a line: its values and the first sample of each; None means absent.
         self._values: dict[bytes, list[tuple[int, bytes | None]]] = {}
 
     def add(self, at: int, text: bytes) -> None:
-        """Add a sample of each line at a time in milliseconds, a step after the time before."""
+        """Add a sample of each line at a time in milliseconds, one step after the previous time."""
         place = len(self._times)
         self._times.append(at)
         if text == self._text:
@@ -95,7 +95,7 @@ class Block:
 
 
 def _runs(changes: Sequence[tuple[int, bytes | None]], end: int) -> Iterator[tuple[int, list[_Run]]]:
-    """Yield the first place and the values of each chunk: no sample is missing within one."""
+    """Yield the first place and the values of each chunk: a chunk has no missing samples."""
     first, size, runs = 0, 0, list[_Run]()
     for (place, value), (until, _) in pairwise([*changes, (end, None)]):
         if value is None:
@@ -119,7 +119,8 @@ def _runs(changes: Sequence[tuple[int, bytes | None]], end: int) -> Iterator[tup
 def _differences(runs: Sequence[_Run]) -> bytes:
     """Return the bits of all samples but the first: Gorilla's, of times at a regular distance.
 
-    A sample begins with a 0, as far from the time before as that from its own; the second has none.
+    A sample begins with a 0, which says that its distance in time is the same as before; the second sample
+    has none.
     """
     bits, leading, trailing = ["00" * (runs[0][1] - 1)], 64, 0  # no window yet
     for (before, _), (now, length) in pairwise(runs):
@@ -181,7 +182,7 @@ def _entry(labels: Labels, chunks: Sequence[_Chunk], places: Mapping[bytes, int]
 
 
 def _labels(begin: bytes) -> Labels:
-    """Return the sorted labels of `name{label="value"}`; an empty one is none."""
+    """Return the sorted labels of `name{label="value"}`; an empty label is left out."""
     name, _, rest = begin.partition(b"{")
     found = {
         label: re.sub(rb"\\.", lambda two: _ESCAPED.get(two[0], two[0]), value)

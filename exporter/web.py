@@ -1,4 +1,4 @@
-"""Lets only users of a web configuration in: basic authentication, as all Prometheus exporters have it."""
+"""Lets only users of a web configuration in, by basic authentication, like other Prometheus exporters."""
 
 import asyncio
 import base64
@@ -12,14 +12,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from stack.settings.web_config import WebConfig
 
-_HASHED_BYTES = 72  # of a password; bcrypt knows no more
-_REMEMBERED = 100  # right passwords: a hash is slow on purpose, a scrape should not be
-# What says nothing of the bots, and what has tokens of its own.
+_HASHED_BYTES = 72  # bytes of a password that bcrypt uses
+_REMEMBERED = 100  # right passwords: a hash is slow on purpose, but a scrape must be fast
+# Paths that reveal nothing about the bots, or have their own tokens.
 _OPEN = ("/healthz", "/api/v1/bots/", "/-/reload", "/-/drill")
 
 
 class _Users:
-    """Knows whom the web configuration names."""
+    """The users of the web configuration."""
 
     def __init__(self, config: WebConfig) -> None:
         self._config = config
@@ -28,7 +28,7 @@ class _Users:
         self._nobody = bcrypt.hashpw(b"", bcrypt.gensalt(10)).decode()
 
     async def allow(self, authorization: str) -> bool:
-        """Return whether an Authorization header is that of a user."""
+        """Return whether an Authorization header belongs to a user."""
         scheme, _, said = authorization.partition(" ")
         try:
             user, _, password = base64.b64decode(said, validate=True).decode().partition(":")
@@ -36,7 +36,7 @@ class _Users:
             return False
         if scheme.lower() != "basic":
             return False
-        # Somebody unknown takes as long as somebody known: the answer's time names no user.
+        # An unknown user takes as long as a known one, so that the answer's time reveals no user.
         hashed = self._config.users.get(user, self._nobody)
         proof = hashlib.blake2b(f"{user}:{hashed}:{password}".encode(), key=self._key).digest()
         if proof in self._right:

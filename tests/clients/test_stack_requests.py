@@ -109,9 +109,9 @@ def test_unreported_trades_are_not_zero_trades(tmp_path: Path, status: int, body
 
 def test_an_exporter_that_does_not_know_the_trades_says_why(tmp_path: Path) -> None:
     with serving() as part:
-        part.status, part.body = 503, b'{"detail": "b has told no trades since this exporter started"}'
+        part.status, part.body = 503, b'{"detail": "b has reported no trades since this exporter started"}'
         with pytest.raises(
-            TradesUnavailable, match="answered 503: b has told no trades since this exporter started"
+            TradesUnavailable, match="answered 503: b has reported no trades since this exporter started"
         ):
             told_trades(settings(tmp_path, "exporter", part.port), "b", 0, 1, timeout=5)
 

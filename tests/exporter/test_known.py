@@ -128,7 +128,7 @@ def test_the_trades_of_a_bot_that_is_another_one_now_are_not_taken_for_its_own(f
         # The bot has reported nothing: "no trades" would mean that it made none.
         answer = requests.get(f"{fleet.exporter.url}/api/v1/bots/{bot}/trades", headers=READ, timeout=10)
         assert answer.status_code == 503
-        assert answer.json()["detail"] == f"{bot} has told no trades since this exporter started"
+        assert answer.json()["detail"] == f"{bot} has reported no trades since this exporter started"
 
 
 def told(exporter: Desk) -> dict[str, Any]:

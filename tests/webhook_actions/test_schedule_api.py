@@ -53,7 +53,7 @@ def test_the_api_says_who_is_on_call_now_and_next_and_who_stands_in(harness: Har
     assert post(harness, f"/api/v1/overrides/{one['id']}/cancel", {}).json()["done"] == "cancelled"
     assert first(harness)["contact"] == "anna"
     again = post(harness, f"/api/v1/overrides/{one['id']}/cancel", {})
-    assert (again.status_code, again.json()["detail"]) == (404, "there is no override 1 that is not over")
+    assert (again.status_code, again.json()["detail"]) == (404, "there is no override 1, or it has ended")
 
 
 def test_a_preview_says_who_would_be_notified_when_over_what_and_why(harness: Harness) -> None:

@@ -64,7 +64,7 @@ def test_one_of_two_engines_asks_and_the_other_goes_on_once_it_is_killed(
         harness.engine.kill()
         harness.engine.wait(60)
         said = toast(fakes, fakes.telegram.press(first, "Let actions", ANNA))
-        assert said.startswith("Actions let run again by administrator (Telegram)")
+        assert said.startswith("Actions resumed by administrator (Telegram)")
         said = toast(fakes, fakes.telegram.press(first, "Acknowledge", ANNA))
         assert said.startswith("Acknowledged by administrator (Telegram)")
         acts = [one["act"] for one in _audit(harness, other)]

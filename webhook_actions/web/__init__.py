@@ -1,1 +1,1 @@
-"""The HTTP side: who may call, and what they get."""
+"""The HTTP side: access, and the answers to requests."""

@@ -15,12 +15,12 @@ _DONE = {
     Act.ACKNOWLEDGE: "Acknowledged",
     Act.SNOOZE: "Snoozed for an hour",
     Act.PAUSE: "All actions paused",
-    Act.RESUME: "Actions let run again",
+    Act.RESUME: "Actions resumed",
 }
 
 
 def allow(settings: Settings, name: str, right: Right) -> None:
-    """Raise Refused where a contact, or the desk, may not do something."""
+    """Raise Refused if a contact, or the desk, may not do something."""
     if right not in rights_of(settings, name):
         role = role_of(settings, name)
         why = f"{name} is {role}" if role else f"{name} is no longer in contacts"
@@ -28,7 +28,7 @@ def allow(settings: Settings, name: str, right: Right) -> None:
 
 
 class Answers:
-    """Does what buttons and keys ask for."""
+    """Carries out the buttons and keys that people press."""
 
     def __init__(self, settings: Settings, commands: Commands, metrics: Metrics, way: str) -> None:
         """`way` is telegram or phone."""
@@ -42,9 +42,8 @@ class Answers:
         self._metrics.answers.labels(self._way, outcome).inc()
 
     async def do(self, act: Act, name: str, caller: Caller, incidents: Sequence[int]) -> str:
-        """Act as a contact or the desk, and return a sentence of who did what. Raises Refused.
-
-        Skip incidents that have closed meanwhile, unless all have.
+        """Act as a contact or the desk, and return a sentence about it. Raises Refused. Skip incidents that
+        have closed meanwhile, unless all have.
         """
         try:
             allow(self._settings, name, WANTS[act])
@@ -65,7 +64,7 @@ class Answers:
             await self._commands.resume(caller)
             return 0
         if not incidents:
-            raise Refused(404, "Nightdesk no longer knows which incidents this was about.")
+            raise Refused(404, "Nightdesk no longer knows the incidents of this message.")
         refusals = []
         for incident in incidents:
             try:

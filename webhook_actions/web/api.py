@@ -1,4 +1,4 @@
-"""The JSON API of the on-call page: incidents, and all that a person may do, for programs and `nightdesk`."""
+"""The JSON API of the on-call page, for programs and `nightdesk`: incidents, and every act of a person."""
 
 import logging
 from collections.abc import Callable
@@ -37,16 +37,18 @@ Snooze = Annotated[RealTime, Between("1m", "7d")]
 
 
 class Body(BaseModel):
-    """What any act may say."""
+    """The fields of every act."""
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
-    by: Annotated[Line, Field(description="Who it is, for the timeline: the token does not say.")] = ""
+    by: Annotated[Line, Field(description="Your name, for the timeline: the token does not show it.")] = ""
 
 
 class _Acknowledge(Body):
     comment: Line = ""
-    silence: Annotated[Snooze | None, Field(description="Silence the alert in Alertmanager, so long.")] = None
+    silence: Annotated[
+        Snooze | None, Field(description="Silence the alert in Alertmanager for the same time.")
+    ] = None
 
 
 class _Comment(Body):
@@ -56,12 +58,12 @@ class _Comment(Body):
 class _Snooze(Body):
     length: Annotated[Snooze, Field(alias="for")]
     comment: Line = ""
-    silence: Annotated[bool, Field(description="Silence the alert in Alertmanager too.")] = False
+    silence: Annotated[bool, Field(description="Silence the alert in Alertmanager, too.")] = False
 
 
 class _Run(Body):
     action: Line
-    confirm: Annotated[Line, Field(description="The bot's name, which an action on money wants.")] = ""
+    confirm: Annotated[Line, Field(description="The bot's name; an action that moves money needs it.")] = ""
 
 
 class _Pause(Body):
@@ -72,10 +74,9 @@ class _Pause(Body):
 class BotState:
     """A bot, whether it is halted until a person releases it, and whether Nightdesk stopped its entries.
 
-    A bot is `releasing` until what a person released is undone on it; `detail` says why it is not yet.
-    `adapter` is what it is acted on through, None where there is nothing. A `version` that is None is
-    unknown, and `version_unknown` says why. `cannot` are the actions that this bot has no way to do.
-    `blind` says why no drawdown alert of it can fire.
+    A bot is `releasing` until its release is carried out on the bot; `detail` says why that is not done yet.
+    `adapter` is None for a bot without one. If `version` is None, `version_unknown` says why. `cannot` are
+    the actions that the bot cannot do. `blind` says why no drawdown alert of the bot can fire.
     """
 
     bot: str
@@ -107,15 +108,15 @@ class _Said(BaseModel):
 
 
 class _Asked(_Said):
-    run: int  # that carries the request out
+    run: int  # the run that carries out the request
 
 
 WRONG: dict[int | str, dict[str, Any]] = {
     code: {"description": text}
     for code, text in (
         (401, "Without the token of the scope"),
-        (404, "There is no such thing"),
-        (409, "Not as it is now"),
+        (404, "It does not exist"),
+        (409, "Not possible in the present state"),
         (429, "Too often; Retry-After says when"),
         (503, "The database cannot be reached"),
     )
@@ -197,12 +198,12 @@ def _reads(
 
     @router.get("/actions")
     async def list_actions() -> list[Offer]:
-        """Return the actions, what each can do to a bot, and whether Nightdesk runs it by itself."""
+        """Return the actions, their effect on a bot, and whether Nightdesk runs them by itself."""
         return list(commands.offers)
 
     @router.get("/bots")
     async def list_bots() -> list[BotState]:
-        """Return the bots that are watched, what they cannot do, and what Nightdesk left on them."""
+        """Return the watched bots, the actions that they cannot do, and their halts and stopped entries."""
         async with pool.connection() as connection:
             halted = {halt.bot: halt for halt in await holds.halts(connection)}
             left = {control.bot: control for control in await controls.left(connection)}
@@ -224,7 +225,7 @@ def _reads(
 
     @router.get("/dead-letters")
     async def list_dead_letters(limit: Limit = 100) -> list[deliveries.Dead]:
-        """Return the events that outgoing webhooks did not take in all their tries, newest first."""
+        """Return the events that outgoing webhooks did not accept in any attempt, newest first."""
         async with pool.connection() as connection:
             return await deliveries.dead(connection, WEBHOOK, limit)
 

@@ -1,4 +1,4 @@
-"""Who may do what: bearer tokens, each for one scope, read from their files with the settings."""
+"""Access rights: bearer tokens, each for one scope, read from their files with the settings."""
 
 import hmac
 from collections.abc import Callable
@@ -50,7 +50,7 @@ class Tokens:
             Scope.READ: files.read_file,
             Scope.ACT: files.act_file,
         }
-        if files.reload_file.exists():  # else only who may act may also reload
+        if files.reload_file.exists():  # otherwise only the act token may reload
             named[Scope.RELOAD] = files.reload_file
         self._names = {scope: file.name for scope, file in named.items()}
         self._tokens = {scope: file.read_text(encoding="utf-8").strip() for scope, file in named.items()}
@@ -70,9 +70,9 @@ class Tokens:
         }
 
     def wants(self, scope: Scope) -> Callable[..., Caller]:
-        """Return a dependency that lets only a bearer of a token for the scope pass, and says who it is.
+        """Return a dependency that requires a token for the scope, and returns the caller.
 
-        A right token passes after any number of wrong ones: others behind the same proxy can block
+        A right token passes after any number of wrong ones. So other callers behind the same proxy can block
         neither alerts nor the kill switch.
         """
 
@@ -89,7 +89,7 @@ class Tokens:
                 raise TooManyFailures(wait)
             wanted = self._names.get(scope, self._names[Scope.ACT])
             raise HTTPException(
-                401, f"wants the bearer token of {wanted}", headers={"WWW-Authenticate": "Bearer"}
+                401, f"this needs the bearer token of {wanted}", headers={"WWW-Authenticate": "Bearer"}
             )
 
         return check

@@ -19,7 +19,7 @@ from webhook_actions.outcome import Outcome, Result
 log = logging.getLogger(__name__)
 
 KEPT = 300.0  # seconds that a version counts
-ASK_AGAIN = 30.0  # seconds until a bot is asked again that did not tell its version
+ASK_AGAIN = 30.0  # seconds until a bot without a known version is asked again
 _UNSEEN = 'max(trading_bot_up{bot="$bot"}) == 1 unless on () trading_bot_drawdown_ratio{bot="$bot"}'
 _BLIND = "no drawdown alert can fire: its capital is unknown; set starting_capital or report equity"
 _AT_ONCE = 8  # bots that are asked at a time
@@ -66,12 +66,12 @@ class Capabilities:
         self._standing: dict[str, tuple[Future[BotStatus | Outcome], float]] = {}  # with when it was asked
 
     def known(self, bot: str) -> Capability:
-        """Return what is known, at once, and start to ask bots whose answers are old."""
+        """Return the known capabilities at once, and start to ask bots whose answers are old."""
         self._ask([bot])
         return self._last(bot)
 
     async def told(self, bots: Iterable[str]) -> dict[str, Capability]:
-        """Return what bots can do, after their answers or a call's time-out."""
+        """Return the capabilities after the bots' answers or a call's time-out."""
         names = list(bots)
         if asked := self._ask(names):
             await asyncio.wait(map(asyncio.wrap_future, asked), timeout=self._timeout)
@@ -95,7 +95,7 @@ class Capabilities:
                 self._settings, bot, "capabilities", orders_nothing, self._world
             ).adapter.standing()
         except Exception as error:
-            log.exception("what a bot holds is unknown", extra={"bot": bot})
+            log.exception("a bot's positions are unknown", extra={"bot": bot})
             return Outcome.failed(f"a defect of Nightdesk: {type(error).__name__}")
 
     async def lacks(self, bot: str, action: str) -> str | None:
@@ -142,7 +142,7 @@ class Capabilities:
         seen = control(self._settings, bot, "capabilities", orders_nothing, world)
         version = seen.adapter.version()
         lacking = ((each.name, _lacks(seen, each)) for each in self._actions)
-        # What nobody knows, since the bot does not answer, is not said to be missing.
+        # A capability that is unknown, since the bot does not answer, is not reported as missing.
         cannot = (Missing(name, why.detail) for name, why in lacking if why and why.result is Result.CANNOT)
         told, unknown = (None, version.detail) if isinstance(version, Outcome) else (version, None)
         return Capability(access.type if access else None, told, unknown, tuple(cannot))

@@ -1,4 +1,4 @@
-"""Carries out what a person does on the page or by the API: checks it, does it, and writes the audit."""
+"""Carries out a person's acts on the page or by the API: checks them, does them, and writes the audit log."""
 
 import logging
 from collections.abc import Awaitable, Callable
@@ -23,9 +23,9 @@ log = logging.getLogger(__name__)
 
 Lacks = Callable[[str, str], Awaitable[str | None]]
 
-REQUESTED = "TradingBotRequested"  # what an incident is about that a person's request opened
+REQUESTED = "TradingBotRequested"  # the alert name of an incident that a person's request opened
 
-_EXPIRES = 120.0  # seconds after which a request that nobody could run is refused
+_EXPIRES = 120.0  # seconds after which a request that could not run is refused
 
 
 class Done(StrEnum):
@@ -63,7 +63,7 @@ class Unconfirmed(Refused):
 
 @dataclass(frozen=True)
 class Offer:
-    """An action that a person may ask for."""
+    """An action that a person may request."""
 
     name: str
     effect: Effect
@@ -95,7 +95,7 @@ class Commands:
     async def acknowledge(
         self, caller: Caller, incident_id: int, comment: str, silence: float | None = None
     ) -> Done:
-        """Acknowledge: escalation stops. `silence` is for how many seconds Alertmanager is silent."""
+        """Acknowledge: escalation stops. `silence` is the seconds for which Alertmanager is silent."""
         incident = await self._open(incident_id)
         made, failed = await self._silence(caller, incident, comment, silence)
         async with self._pool.transaction() as connection:
@@ -122,7 +122,7 @@ class Commands:
     async def comment(self, caller: Caller, incident_id: int, text: str) -> Done:
         """Add a comment to an incident's timeline."""
         if not text:
-            raise Refused(422, "a comment has words")
+            raise Refused(422, "the comment is empty")
         incident = await self._open(incident_id)
         async with self._pool.transaction() as connection:
             await acknowledgements.comment(connection, incident_id, caller.who, text)
@@ -132,7 +132,7 @@ class Commands:
     async def run(
         self, caller: Caller, incident_id: int, name: str, confirm: str, key: str | None = None
     ) -> int:
-        """Ask for an action now, and return its run; `confirm` is the bot's name, for money.
+        """Request an action now, and return its run; `confirm` is the bot's name, for money.
 
         A repeated `key` of the same incident and action returns the same run; so does an unfinished run.
         """
@@ -151,7 +151,7 @@ class Commands:
         return run
 
     async def run_on(self, caller: Caller, bot: str, name: str, confirm: str, key: str | None = None) -> int:
-        """Ask for an action on a bot now, and return its run, as `run` does for an incident.
+        """Request an action on a bot now, and return its run, as `run` does for an incident.
 
         The request opens its own incident, which notifies nobody and closes once the bot is well.
         """
@@ -160,13 +160,13 @@ class Commands:
             raise Refused(404, f"there is no bot {bot}; known: {', '.join(sorted(self._settings.bots))}")
         await self._refuse_unfit(action, bot, confirm)
         labels = {"alertname": REQUESTED, "bot": bot, "severity": "info"}
-        alert = Alert.firing(labels, {"summary": f"asked for, on {bot}"}, self._now(), fingerprint(labels))
+        alert = Alert.firing(labels, {"summary": f"requested, on {bot}"}, self._now(), fingerprint(labels))
         async with self._pool.transaction() as connection:
             await self._lock(connection, bot)
             await incidents.accept(connection, [alert])
             incident = await incidents.open_by(connection, alert.fingerprint)
-            if incident is None:  # the database's clock is ahead of ours, and the last request just over
-                raise Refused(409, f"the last request on {bot} has just ended; ask again")
+            if incident is None:  # the database's clock is ahead of ours, and the last request has just ended
+                raise Refused(409, f"the last request on {bot} has just ended; request it again")
             once = key and f"bot {bot} {name} {key}"
             return await self._want(connection, caller, incident, action, once)
 
@@ -176,7 +176,7 @@ class Commands:
         raise Refused(404, f"{name} is not an action; choose one of {', '.join(self._actions)}")
 
     async def _refuse_unfit(self, action: Action, bot: str, confirm: str) -> None:
-        """Raise Refused where money is not confirmed, or a bot has no way to do an action."""
+        """Raise Refused if an action on money is not confirmed, or the bot cannot do the action."""
         if action.effect is Effect.MONEY and confirm != bot:
             raise Unconfirmed(action.name, bot)
         if bot and self._lacks is not None and (why := await self._lacks(bot, action.name)):
@@ -228,7 +228,7 @@ class Commands:
         return Done.RELEASED
 
     async def send_again(self, caller: Caller, delivery: int) -> Done:
-        """Retry an event that an outgoing webhook did not take."""
+        """Retry an event that an outgoing webhook did not accept."""
         async with self._pool.transaction() as connection:
             if not await deliveries.send_again(connection, WEBHOOK, delivery):
                 raise Refused(404, f"there is no dead letter {delivery}")
@@ -236,7 +236,7 @@ class Commands:
         return Done.SENT_AGAIN
 
     async def login(self, caller: Caller) -> None:
-        """Write that somebody logged in to the page."""
+        """Write a login to the page into the audit log."""
         async with self._pool.transaction() as connection:
             await self._write(connection, caller, "login")
 

@@ -38,7 +38,7 @@ class Connections:
         app_state: dict[str, Any],
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> asyncio.Protocol:
-        """Return what speaks HTTP on one connection, as uvicorn asks for it."""
+        """Return the HTTP protocol of one connection, for uvicorn."""
         return _Connection(self, self._tls, config, server_state, app_state)
 
     def wait(self, connection: "_Connection", unsent: int = 0) -> None:
@@ -53,7 +53,7 @@ class Connections:
             self._close(next(iter(self._waiting)), "many")
 
     def waits(self, connection: "_Connection") -> bool:
-        """Return whether a request of it is waited for."""
+        """Return whether the connection waits for a request."""
         return connection in self._waiting
 
     def end(self, connection: "_Connection") -> None:
@@ -63,7 +63,7 @@ class Connections:
 
     def _late(self, connection: "_Connection", before: int) -> None:
         unsent = connection.unsent()
-        if unsent and unsent != before:  # it is still reading what it was answered
+        if unsent and unsent != before:  # the client is still reading its answer
             self.wait(connection, unsent)
         else:
             self._close(connection, "slow")
@@ -95,14 +95,14 @@ class _Connection(H11Protocol):
         self.address = ""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Wait for its first request, after the handshake where there is TLS."""
+        """Wait for the first request, after the handshake if there is TLS."""
         self._raw = transport
         self.address = (get_remote_addr(transport) or ("", 0))[0]
         self._among.wait(self)
         if self._tls is None:
             super().connection_made(transport)
         else:
-            transport.pause_reading()  # what comes now is the handshake's
+            transport.pause_reading()  # the next bytes belong to the handshake
             self._handshake = self.loop.create_task(self._secure(transport, self._tls))
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -113,8 +113,8 @@ class _Connection(H11Protocol):
             super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Take what came; the time for a request runs from its beginning to its end."""
-        if self.transport is None:  # it came with the handshake's last words
+        """Take the received bytes; the time for a request runs from its beginning to its end."""
+        if self.transport is None:  # it came with the end of the handshake
             self._early += data
             return
         super().data_received(data)
@@ -124,7 +124,7 @@ class _Connection(H11Protocol):
             self._among.wait(self)
 
     def on_response_complete(self) -> None:
-        """Wait for the next request, or until the answer was taken."""
+        """Wait for the next request, or until the client has read the answer."""
         super().on_response_complete()
         if self.conn.their_state is h11.DONE:
             self._among.end(self)
@@ -132,11 +132,11 @@ class _Connection(H11Protocol):
             self._among.wait(self)
 
     def unsent(self) -> int:
-        """Return how many bytes the other side has yet to take."""
+        """Return the number of bytes that the client has not read yet."""
         return self._raw.get_write_buffer_size() if self._raw else 0
 
     def abort(self) -> None:
-        """Close it at once: a client that does not read would keep it open."""
+        """Close the connection at once: a client that does not read would keep it open."""
         if self._raw is not None:
             self._raw.abort()
 
@@ -147,7 +147,7 @@ class _Connection(H11Protocol):
             log.warning("no handshake", extra={"address": self.address, "reason": str(error)})
             transport.abort()
             return
-        if secure is None or self._raw is None:  # lost meanwhile
+        if secure is None or self._raw is None:  # the connection was lost meanwhile
             return
         super().connection_made(secure)
         if self._early:

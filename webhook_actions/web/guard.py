@@ -1,4 +1,4 @@
-"""Stands before every request: bounds what is read, and tells browsers to load nothing from elsewhere."""
+"""Guards every request: bounds its size, and tells browsers to load nothing from other sites."""
 
 import json
 
@@ -20,7 +20,7 @@ _HEADERS = {
 }
 
 
-_SMALL = 65_536  # bytes: no form and no command has more, and they are read before it is known who asks
+_SMALL = 65_536  # bytes; no form or command has more, and a body is read before the caller is known
 
 
 class Guard:
@@ -61,16 +61,16 @@ class Guard:
 
 
 async def refuse_unreadable(_: Request, error: Exception) -> Response:
-    """Say what is wrong with a request, without what it said: not all of that can be written as JSON."""
+    """Answer with the request's faults, but without its values: some values cannot be written as JSON."""
     wrong = error.errors() if isinstance(error, RequestValidationError) else []
     details = [{name: each[name] for name in ("type", "loc", "msg")} for each in wrong]
-    # Half a character in a name that was sent is written as JSON escapes it.
+    # A field's name may contain half a surrogate pair; JSON's escape can write it.
     body = json.dumps({"detail": details}, ensure_ascii=False).encode("utf-8", "backslashreplace")
     return Response(body, 422, media_type="application/json")
 
 
 async def refuse_for_now(_: Request, error: Exception) -> Response:
-    """Say when the address may try again."""
+    """Answer with the time after which the address may try again."""
     wait = error.retry_after if isinstance(error, TooManyFailures) else "60"
     return Response(
         json.dumps({"detail": str(error)}), 429, {"Retry-After": wait}, media_type="application/json"

@@ -1,4 +1,4 @@
-"""Proves that the database can be written, which one that answers need not: its disk may be full."""
+"""Proves that the database can be written: a database that answers may still have a full disk."""
 
 import asyncio
 import time
@@ -8,13 +8,13 @@ import psycopg
 
 from webhook_actions.store.database import Connection
 
-_FRESH_SECONDS = 1.0  # everybody may ask, so that it must cost little
+_FRESH_SECONDS = 1.0  # anyone may ask, so it must be cheap
 
 _WRITE = """
     INSERT INTO health (id, written_at) VALUES (true, now())
     ON CONFLICT (id) DO UPDATE SET written_at = excluded.written_at
 """
-# The row finds room on a disk that is full, where one before it was; a sort that spills a megabyte does not.
+# The row fits on a full disk, in the place of the row before; a sort that spills a megabyte does not.
 _SPILL = """
     SELECT length(string_agg(text, '' ORDER BY md5(text)))
     FROM (SELECT repeat('x', 1000) || n AS text FROM generate_series(1, 1000) n) spilt
@@ -22,7 +22,7 @@ _SPILL = """
 
 
 async def writable(connection: Connection) -> str | None:
-    """Write a row, and a megabyte that is thrown away; return why that cannot be done, or None."""
+    """Write a row and a temporary megabyte; return why that is impossible, or None."""
     try:
         async with connection.transaction():
             await connection.execute(_WRITE)
@@ -34,12 +34,12 @@ async def writable(connection: Connection) -> str | None:
 
 
 class Fresh:
-    """What a look has found, for a second: however many ask, one looks."""
+    """The result of a check, kept for a second: of many callers only one checks."""
 
     def __init__(
         self, look: Callable[[], Awaitable[str | None]], clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """`look` returns what is wrong, or None."""
+        """`look` returns the fault, or None."""
         self._look = look
         self._clock = clock
         self._turn = asyncio.Lock()
@@ -47,7 +47,7 @@ class Fresh:
         self._until = clock()
 
     async def __call__(self) -> str | None:
-        """Return what is wrong, or None."""
+        """Return the fault, or None."""
         async with self._turn:
             if self._clock() >= self._until:
                 self._found = await self._look()

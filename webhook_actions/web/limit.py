@@ -1,4 +1,4 @@
-"""Limits how often one address may do something, and how often one thing is logged, in this process."""
+"""Limits the requests of one address, and the repetitions of one log message, in this process."""
 
 import logging
 import time
@@ -7,26 +7,26 @@ from threading import Lock
 
 _MINUTE = 60.0
 _SECOND = 1.0
-_MESSAGES = 1_000  # remembered at most
-_ADDRESSES = 10_000  # remembered at most; those that waited longest are forgotten first
+_MESSAGES = 1_000  # remembered
+_ADDRESSES = 10_000  # remembered; those that waited longest are forgotten first
 
 
 class RateLimit:
-    """So many a minute for each address; a burst may use up the whole minute's."""
+    """A number of requests a minute for each address; a burst may use up the whole minute's number."""
 
     def __init__(self, per_minute: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._pace = _MINUTE / per_minute  # seconds that one costs
+        self._pace = _MINUTE / per_minute  # seconds for one request
         self._clock = clock
-        self._paid: dict[str, float] = {}  # until when an address has used up its share
-        self._lock = Lock()  # what checks tokens and passwords runs in threads
+        self._paid: dict[str, float] = {}  # until this time the address has used up its number
+        self._lock = Lock()  # tokens and passwords are checked in threads
 
     def wait(self, address: str) -> float:
-        """Return the seconds until the address may go on, 0 where it may now."""
+        """Return the seconds until the address may go on; 0 means now."""
         ahead = self._paid.get(address, 0.0) - self._clock()
         return max(ahead + self._pace - _MINUTE, 0.0)
 
     def take(self, address: str) -> float:
-        """Count one where the address may go on; returns what `wait` does."""
+        """Count a request if the address may go on; return the same as `wait`."""
         with self._lock:
             wait = self.wait(address)
             if not wait:
@@ -41,7 +41,7 @@ class TooManyFailures(Exception):
     """Too many tokens or passwords of an address were wrong."""
 
     def __init__(self, wait: float) -> None:
-        """It may try again in `wait` seconds."""
+        """The address may try again in `wait` seconds."""
         super().__init__(f"too many failures; try again in {int(wait) + 1} s")
         self.retry_after = str(int(wait) + 1)
 
@@ -52,14 +52,16 @@ class OnceASecond(logging.Filter):
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
         self._clock = clock
-        self._said: dict[str, tuple[float, int]] = {}  # when it may pass again, and how many were left out
+        self._said: dict[
+            str, tuple[float, int]
+        ] = {}  # the time at which the message may pass again, and the number left out
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Return whether the record passes."""
         now = self._clock()
         again, left_out = self._said.get(record.msg, (now, 0))
         passes = now >= again
-        if len(self._said) > _MESSAGES:  # some of asyncio's name an object
+        if len(self._said) > _MESSAGES:  # some messages of asyncio contain an object's address
             self._said.clear()
         self._said[record.msg] = (now + _SECOND, 0) if passes else (again, left_out + 1)
         record.left_out = left_out

@@ -29,7 +29,7 @@ _PURPOSE = "nightdesk session"
 
 @dataclass(frozen=True)
 class Session:
-    """Who is logged in until when. `user` is one of the web config, '' where the act token was given."""
+    """A person's login and its end. `user` is one of the web config, or '' for the act token."""
 
     id: str
     user: str
@@ -37,7 +37,7 @@ class Session:
     expires: float
 
     def caller(self, request: Request) -> Caller:
-        """Return who asks, as the timeline names them."""
+        """Return the caller by the timeline's name."""
         known = Caller(self.user, address(request)) if self.user else Caller("act token", address(request))
         return known if self.user else known.named(self.name)
 
@@ -46,9 +46,8 @@ _SESSION = TypeAdapter(Session)
 
 
 class Login:
-    """Opens sessions and knows them again. A session is a signed cookie: any replica knows it, none keeps it.
-
-    It ends with its time, with a new act token, and with a new password of its user.
+    """Opens sessions and recognises them. A session is a signed cookie: every replica can check it, none
+    stores it. It ends after its time, with a new act token, and with a new password of its user.
     """
 
     def __init__(
@@ -60,13 +59,15 @@ class Login:
         self._secure = settings.link("webhook_actions").startswith("https:")
         self._tokens = tokens
         self._failures = failures
-        self._turn = Lock()  # one password at a time: else a burst is tried before its first failure counts
+        self._turn = (
+            Lock()
+        )  # one password at a time: otherwise a burst of attempts is checked before the first failure counts
         self._key = tokens.key(_PURPOSE)
         self._now = now
         self.by_user = page.web_config_file is not None
 
     def open(self, where: str, name: str, secret: str) -> Session | None:
-        """Return a session for an act token, or for a user and the password; None where they do not fit.
+        """Return a session for an act token, or for a user and the password; None if they are wrong.
 
         Raises TooManyFailures of the address `where`, and WebConfigError. May take tens of milliseconds.
         """
@@ -92,7 +93,7 @@ class Login:
         )
 
     def session(self, request: Request) -> Session | None:
-        """Return the session that a request brings along, in its cookie or as basic auth; None without one.
+        """Return a request's session, from its cookie or its basic authentication; None without one.
 
         Raises TooManyFailures of its address. May take tens of milliseconds.
         """
@@ -109,10 +110,7 @@ class Login:
         return f"{body}.{self._signature(body, session.user)}"
 
     def unseal(self, sealed: str) -> Session | None:
-        """Return the session of a cookie's value; None where it is not ours, or over.
-
-        Raises WebConfigError.
-        """
+        """Return the session of a cookie; None if it is not ours or has ended. Raises WebConfigError."""
         body, _, signature = sealed.partition(".")
         try:
             session = _SESSION.validate_json(base64.urlsafe_b64decode(body))
@@ -124,7 +122,7 @@ class Login:
         return session
 
     def csrf(self, session: Session) -> str:
-        """Return what a form of this session carries, so that no other site can send one."""
+        """Return the token of this session's forms; without it another site could send a form."""
         return hmac.new(self._key, f"csrf {session.id}".encode(), "sha256").hexdigest()
 
     def _basic(self, request: Request) -> Session | None:
@@ -156,13 +154,13 @@ class Login:
 
     def _signature(self, body: str, user: str) -> str:
         password = self._users.hash_of(user) if user else "token"
-        if password is None:  # no user any more: signed as nobody could
+        if password is None:  # the user is gone: sign so that no cookie fits
             return secrets.token_hex()
         return hmac.new(self._key, f"{body} {password}".encode(), "sha256").hexdigest()
 
 
 def _pair(given: str) -> tuple[str, str]:
-    """Return the user and the password of a basic authorization; empty where it is none."""
+    """Return the user and the password of a basic authorization; empty for anything else."""
     try:
         user, _, password = base64.b64decode(given, validate=True).decode().partition(":")
     except (binascii.Error, UnicodeDecodeError):

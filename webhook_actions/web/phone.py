@@ -1,4 +1,4 @@
-"""Takes the key that somebody pressed in a call: Twilio tells of it, signed with the account's token.
+"""Receives from Twilio the key that a person pressed in a call, signed with the account's token.
 
 https://www.twilio.com/docs/voice/twiml/gather, https://www.twilio.com/docs/usage/security#validating-requests
 """
@@ -27,14 +27,14 @@ from webhook_actions.web.commands import Commands, Refused
 from webhook_actions.web.limit import OnceASecond
 
 log = logging.getLogger(__name__)
-log.addFilter(OnceASecond())  # strangers decide how often this would log
+log.addFilter(OnceASecond())  # otherwise strangers could fill the log
 
 _KEYS = {"1": Act.ACKNOWLEDGE, "2": Act.SNOOZE}
 _MOST_FIELDS = 100
 
 
 def signature(token: str, url: str, fields: Iterable[tuple[str, str]]) -> str:
-    """Return what Twilio signs a request with: its address and its fields, by name."""
+    """Return Twilio's signature of a request, from its address and its fields, sorted by name."""
     said = url + "".join(f"{name}{value}" for name, value in sorted(set(fields)))
     return base64.b64encode(hmac.digest(token.encode(), said.encode(), "sha1")).decode()
 
@@ -48,7 +48,7 @@ def is_signed(token: str, url: str, fields: Iterable[tuple[str, str]], given: st
 
 
 def routes(settings: Settings, pool: Pool, commands: Commands, metrics: Metrics) -> APIRouter:
-    """Return the route, none where settings name no address by which Twilio reaches it."""
+    """Return the route; none if the settings name no address that Twilio can reach."""
     router = APIRouter(include_in_schema=False)
     config = settings.channels.phone
     if config.answer_url is None or config.token_file is None or not config.enabled:
@@ -58,7 +58,7 @@ def routes(settings: Settings, pool: Pool, commands: Commands, metrics: Metrics)
 
     @router.post("/phone/{token}")
     async def key(token: str, request: Request) -> Response:
-        """Do what a key stands for, and say so."""
+        """Carry out a key's act, and answer with its result."""
         body = (await request.body()).decode("utf-8", "replace")
         try:
             fields = parse_qsl(body, keep_blank_values=True, max_num_fields=_MOST_FIELDS)

@@ -1,4 +1,4 @@
-"""The JSON API of who is on call: now and next, who would be told of an alert, and changes."""
+"""The JSON API of the on-call schedule: who is on call, who would be notified of an alert, and changes."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -31,9 +31,8 @@ Rota = Annotated[Line, Path(min_length=1)]
 
 @dataclass(frozen=True)
 class Role:
-    """A contact or rota that somebody is told as, who that is, and who comes next; `named` by which settings.
-
-    `next` is None where nobody else comes; its `start` is the hand-over. `shifts` are those of four weeks.
+    """A contact or rota that the settings in `named` notify, its person on call, and the next one. `next` is
+    None if nobody else follows; its `start` is the handover. `shifts` are those of four weeks.
     """
 
     role: str
@@ -48,7 +47,7 @@ class Role:
 
 @dataclass(frozen=True)
 class StoredOverride:
-    """An override that a person made; `forgotten` says why it counts no more, where it does not."""
+    """An override that a person made; `forgotten` says why it no longer counts, if so."""
 
     id: int
     rota: str
@@ -63,7 +62,7 @@ class StoredOverride:
 
 @dataclass(frozen=True)
 class Preview:
-    """Who would be told of an alert of a bot that fires at a time and that nobody answers."""
+    """The notifications of a bot's alert that fires at a time and that nobody answers."""
 
     alert: str
     bot: str
@@ -74,23 +73,23 @@ class Preview:
 
 class _Override(Body):
     contact: Line
-    start: Annotated[DayTime | None, Field(alias="from", description="Without it: now.")] = None
+    start: Annotated[DayTime | None, Field(alias="from", description="Default: now.")] = None
     end: Annotated[DayTime | None, Field(alias="to")] = None
-    length: Annotated[Length | None, Field(alias="for", description="Instead of `to`.")] = None
+    length: Annotated[Length | None, Field(alias="for", description="Use it instead of `to`.")] = None
 
 
 class _Swap(Body):
     first: Annotated[DayTime, Field(alias="from")]
     second: Annotated[DayTime, Field(alias="with")]
     length: Annotated[
-        Length | None, Field(alias="for", description="Of both; without it the whole shifts.")
+        Length | None, Field(alias="for", description="The time that both swap; default: the whole shifts.")
     ] = None
 
 
 async def settings_and_overrides(
     settings: Settings, connection: Connection, since: datetime
 ) -> tuple[Settings, list[StoredOverride]]:
-    """Return settings with the overrides that are not over at a time, and these."""
+    """Return the settings with the overrides that have not ended at a time, and these overrides."""
     made = await overrides.not_over(connection, since)
     shown = [
         StoredOverride(
@@ -110,7 +109,7 @@ async def settings_and_overrides(
 
 
 def on_call(settings: Settings, now: datetime) -> list[Role]:
-    """Return everybody who is on call, by role."""
+    """Return everyone on call, by role."""
     return [_role(settings, name, paths, now) for name, paths in roles(settings).items()]
 
 
@@ -129,7 +128,10 @@ def _role(settings: Settings, name: str, paths: list[str], now: datetime) -> Rol
 
 
 def previews(settings: Settings, alert: str, bot: str, at: datetime) -> list[Preview]:
-    """Return who would be told of an alert, of each of its severities. Raises Refused for an unknown name."""
+    """Return the notifications of an alert, for each of its severities.
+
+    Raises Refused for an unknown name.
+    """
     kind = alert.removeprefix("TradingBot")
     for name, known, what in ((kind, settings.alerts, "alert"), (bot, settings.bots, "bot")):
         if name not in known and not (what == "bot" and not name):
@@ -143,7 +145,7 @@ def previews(settings: Settings, alert: str, bot: str, at: datetime) -> list[Pre
 
 
 def moment(settings: Settings, at: datetime | None) -> datetime:
-    """Return a time that was asked for, in UTC; now without one. Raises Refused for one that is none."""
+    """Return a requested time in UTC; now without one. Raises Refused for an invalid one."""
     try:
         return datetime.now(UTC) if at is None else to_moment(at, ZoneInfo(settings.timezone))
     except (ValueError, OverflowError) as error:
@@ -151,12 +153,12 @@ def moment(settings: Settings, at: datetime | None) -> datetime:
 
 
 def reads(settings: Settings, pool: Pool, read: Callable[..., Caller]) -> APIRouter:
-    """Return the routes that only show; they need the read token."""
+    """Return the routes that only read; they need the read token."""
     router = APIRouter(prefix="/api/v1", dependencies=[Depends(read)], responses=WRONG, tags=["on call"])
 
     @router.get("/oncall")
     async def who(at: DayTime | None = None) -> list[Role]:
-        """Return who is on call at a time, now without one: in each role who it is, who is next, and when."""
+        """Return who is on call at a time (default: now): by role the person, the next one, and when."""
         when = moment(settings, at)
         async with pool.connection() as connection:
             known, _ = await settings_and_overrides(settings, connection, when)
@@ -164,13 +166,13 @@ def reads(settings: Settings, pool: Pool, read: Callable[..., Caller]) -> APIRou
 
     @router.get("/overrides")
     async def made_overrides(at: DayTime | None = None) -> list[StoredOverride]:
-        """Return the overrides made at run time that are not over at a time; the last made counts first."""
+        """Return the overrides made at run time that have not ended at a time; the newest wins."""
         async with pool.connection() as connection:
             return (await settings_and_overrides(settings, connection, moment(settings, at)))[1]
 
     @router.get("/preview")
     async def preview(alert: Line, bot: Line = "", at: DayTime | None = None) -> list[Preview]:
-        """Return who would be told of an alert that fires at a time, and when, while nobody answers."""
+        """Return who would be notified of an alert that fires at a time, and when, while nobody answers."""
         when = moment(settings, at)
         async with pool.connection() as connection:
             known, _ = await settings_and_overrides(settings, connection, when)
@@ -186,13 +188,13 @@ def writes(schedules: Schedules, act: Callable[..., Caller]) -> APIRouter:
 
     @router.post("/rotas/{rota}/override")
     async def override(rota: Rota, body: _Override, caller: By) -> Changed:
-        """Put somebody on call in a rota, from a time until another or for so long."""
+        """Put a person on call in a rota, from a time until another or for a duration."""
         who = caller.named(body.by)
         return await schedules.override(who, rota, body.contact, body.start, body.end, body.length)
 
     @router.post("/rotas/{rota}/swap")
     async def swap(rota: Rota, body: _Swap, caller: By) -> Changed:
-        """Exchange two people's times in a rota: so long from either moment, or their whole shifts."""
+        """Exchange two people's times in a rota: a duration from each start, or their whole shifts."""
         return await schedules.swap(caller.named(body.by), rota, body.first, body.second, body.length)
 
     @router.post("/overrides/{override_id}/cancel")

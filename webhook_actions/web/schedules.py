@@ -1,4 +1,4 @@
-"""What a person may change about who is on call: each act checked, done, told to people, and audited."""
+"""A person's changes of the on-call schedule: checks each, makes it, notifies people, and audits it."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -23,7 +23,7 @@ _DAY = timedelta(days=1)
 
 @dataclass(frozen=True)
 class Changed:
-    """What an act came to: the ids of its overrides, and who is on call otherwise than before."""
+    """The result of an act: the ids of its overrides, and the changed times on call."""
 
     done: Done
     overrides: tuple[int, ...]
@@ -31,7 +31,7 @@ class Changed:
 
 
 class Schedules:
-    """The acts on rotas. Each raises Refused where it cannot be done."""
+    """The acts on rotas. Each raises Refused if it is impossible."""
 
     def __init__(
         self, settings: Settings, pool: Pool, now: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -49,7 +49,7 @@ class Schedules:
         end: datetime | None = None,
         length: float | None = None,
     ) -> Changed:
-        """Put a contact on call, from now without a `start`, until `end` or for so many seconds."""
+        """Put a contact on call from `start` (default: now) until `end`, or for a number of seconds."""
         zone = self._zone(rota)
         window = self._window(zone, start, end, length)
         if wrong := wrong_with(self._settings, contact, window):
@@ -64,7 +64,7 @@ class Schedules:
         second: datetime,
         length: float | None = None,
     ) -> Changed:
-        """Exchange two people's times: so many seconds of both, else the whole shifts that they are in."""
+        """Exchange two people's times: a number of seconds of both, else their whole shifts."""
         zone = self._zone(rota)
         async with self._pool.connection() as connection:
             settings = await schedule.in_force(connection, self._settings, self._now())
@@ -83,14 +83,14 @@ class Schedules:
         return await self._make(caller, Done.SWAPPED, rota, both, spans)
 
     async def cancel(self, caller: Caller, id_: int) -> Changed:
-        """End an override, with the other half of its swap: from now on it is as without it."""
+        """End an override now, with the other half of its swap."""
         now = self._now()
         async with self._pool.transaction() as connection:
             await overrides.lock(connection)
             before = await schedule.in_force(connection, self._settings, now)
             ended = await overrides.end(connection, id_, now)
             if not ended:
-                raise Refused(404, f"there is no override {id_} that is not over")
+                raise Refused(404, f"there is no override {id_}, or it has ended")
             windows = [(max(now, one.starts_at), one.ends_at) for one in ended]
             ids = [one.id for one in ended]
             return await self._told(connection, caller, Done.CANCELLED, ended[0].rota, windows, before, ids)
@@ -98,7 +98,7 @@ class Schedules:
     def _part(
         self, settings: Settings, rota: str, zone: ZoneInfo, given: datetime, length: float | None
     ) -> Window:
-        """Return what of a swap begins at a time, or the rest of the whole shift that it is in."""
+        """Return the part of a swap that begins at a time, or the rest of the shift at that time."""
         if length is not None:
             return self._window(zone, given, None, length)
         shift = whole_shift(settings, rota, _moment(given, zone))
@@ -107,7 +107,7 @@ class Schedules:
     def _window(
         self, zone: ZoneInfo, start: datetime | None, end: datetime | None, length: float | None
     ) -> Window:
-        """Return from when until when: never from before now, and not for ever."""
+        """Return the start and the end: the start is never in the past, and the end is not too far away."""
         now = self._now()
         if (end is None) == (length is None):
             raise Refused(422, "give either an end or a length, not both")
@@ -116,7 +116,7 @@ class Schedules:
         if given >= ends:
             raise Refused(422, "the end is not after the start")
         if ends <= now:
-            raise Refused(422, f"its end, {ends.astimezone(zone):%Y-%m-%d %H:%M}, is past")
+            raise Refused(422, f"its end, {ends.astimezone(zone):%Y-%m-%d %H:%M}, is in the past")
         if ends > now + _AHEAD:
             raise Refused(422, "its end is more than a year ahead")
         return max(given, now), ends
@@ -153,11 +153,11 @@ class Schedules:
         before: Settings,
         ids: Sequence[int],
     ) -> Changed:
-        """Tell whom it concerns and write the audit, in the transaction of the act."""
+        """Notify the people concerned and write the audit log, in the transaction of the act."""
         after = await schedule.in_force(connection, self._settings, self._now())
         changes = schedule.changes(before, after, rota, windows)
         if not changes and done is not Done.CANCELLED:
-            raise Refused(409, "that changes nothing: they are already on call then")
+            raise Refused(409, "that changes nothing: the person is already on call then")
         await deliveries.write(connection, list(schedule.words_to(after, rota, changes, caller.who)))
         said = [
             f"{one.contact} instead of {one.instead_of}, {schedule.span(after, rota, one)}" for one in changes
@@ -170,9 +170,8 @@ class Schedules:
 
 
 def later(start: datetime, seconds: float, zone: ZoneInfo) -> datetime:
-    """Return a time so much later, in UTC: whole days by the clock, the rest of it by real time.
-
-    A clock's time that is skipped is as much later, one that comes twice the first.
+    """Return a later time in UTC: whole days count by the clock, the rest by real time. If the clock skips
+    the time, the result is later by the skipped span; if the clock shows it twice, the first counts.
     """
     days, rest = divmod(timedelta(seconds=seconds), _DAY)
     if not days:

@@ -1,6 +1,7 @@
-"""Takes what people press below Telegram's messages: asks for it, so that no port is open, and answers it.
+"""Receives the buttons that people press below Telegram's messages, by polling, so that no port is open.
 
-Each press is taken before it is acted on: one that a crash loses is pressed again, none is done twice.
+It confirms each press to Telegram before it acts: after a crash a person presses again, and no press acts
+twice.
 """
 
 import asyncio
@@ -29,19 +30,19 @@ from webhook_actions.web.commands import Commands, Refused
 from webhook_actions.web.limit import OnceASecond, RateLimit
 
 log = logging.getLogger(__name__)
-log.addFilter(OnceASecond())  # strangers decide how often there is something to say
+log.addFilter(OnceASecond())  # otherwise strangers could fill the log
 
-_MARGIN = 10.0  # seconds of the turn beyond what asking takes at most
-_NOT_OUR_TURN = 2.0  # seconds until this engine looks again whether another still asks
+_MARGIN = 10.0  # seconds of the turn beyond the longest question
+_NOT_OUR_TURN = 2.0  # seconds until this engine checks again whether another still has the turn
 _AFTER_FAILURE = 5.0
 _LONGEST_PAUSE = 60.0
-_STALE = 120.0  # seconds after which a press is not acted on any more, as any request
+_STALE = 120.0  # seconds after which a press counts no more, like any request
 _LISTED = 5  # open incidents in an answer
 _NAME = 64  # characters of a name that people give themselves
 
 
 class Presses:
-    """Asks Telegram, one engine of several at a time, and does what known people press."""
+    """Polls Telegram, one engine at a time, and carries out the presses of known people."""
 
     def __init__(
         self, settings: Settings, pool: Pool, commands: Commands, metrics: Metrics, links: Links
@@ -57,7 +58,7 @@ class Presses:
         self._pace = RateLimit(settings.webhook_actions.page.writes)
 
     async def run(self) -> None:
-        """Ask until cancelled, then give the turn to another engine."""
+        """Poll until cancelled, then give the turn to another engine."""
         bot = Bot(self._settings)
         try:
             while not is_cancelled():
@@ -71,7 +72,7 @@ class Presses:
                 log.warning("the turn to ask Telegram ends by itself")
 
     async def once(self) -> float:
-        """Ask once and do what was pressed; return the seconds until it makes sense to ask again."""
+        """Poll once and carry out the presses; return the seconds until the next useful poll."""
         bot = Bot(self._settings)
         async with self._pool.connection() as connection:
             turn = await telegram_polls.begin(connection, bot.number, self._poller, bot.longest + _MARGIN)
@@ -95,14 +96,15 @@ class Presses:
         outcome = "conflict" if status == 409 else "refused" if status else "unreachable"
         self._metrics.polls.labels(outcome).inc()
         log.warning(
-            "Telegram does not answer which buttons were pressed", extra={"reason": bot.redacted(str(error))}
+            "Telegram does not answer the poll for pressed buttons",
+            extra={"reason": bot.redacted(str(error))},
         )
         asked = (error.retry_after if isinstance(error, Refusal) else None) or 0.0
         wait, self._pause = max(self._pause, asked), min(2 * self._pause, _LONGEST_PAUSE)
         return wait
 
     async def _take(self, bot: Bot, raw: dict[str, object], *, stale: bool) -> None:
-        """Take one update and do it; what is wrong with it costs no other."""
+        """Take one update and carry it out; a faulty update does not stop the others."""
         number = raw.get("update_id")
         if not isinstance(number, int):
             return
@@ -121,15 +123,18 @@ class Presses:
             self._answers.count("unreadable")
             log.warning("an update of Telegram cannot be read", extra={"reason": str(error)[:300]})
         except (NoAnswer, Refusal) as error:
-            log.warning("a press was done, and not answered", extra={"reason": bot.redacted(str(error))})
+            log.warning(
+                "a press was carried out, but its answer was not sent",
+                extra={"reason": bot.redacted(str(error))},
+            )
 
     def _who(self, place: TelegramMessage, user: int) -> str | None:
-        """Return the contact, or the desk, that somebody in a chat acts as; None for a stranger."""
+        """Return the contact, or the desk, of a person in a chat; None for a stranger."""
         name = of_chat(self._settings, place.chat.id, user, closed=place.chat.is_closed)
         if name is None:
             self._answers.count("unknown")
             about = {"chat": place.chat.id, "user": user}
-            log.warning("an unknown person pressed a button or wrote; nothing was done", extra=about)
+            log.warning("an unknown person pressed a button or wrote; Nightdesk did nothing", extra=about)
         return name
 
     async def _pressed(self, bot: Bot, pressed: Callback, *, stale: bool) -> None:
@@ -197,7 +202,7 @@ class Presses:
 
 
 def _called(settings: Settings, name: str, place: TelegramMessage, pressed: Callback) -> str:
-    """Return who pressed, as the timeline names them: a contact, or by their own name for whom they act."""
+    """Return the timeline's name for the person: a contact, or the own name and the contact's."""
     contact = settings.contacts.get(name)
     user = pressed.user
     if user.id == place.chat.id or (contact and user.id in contact.telegram):

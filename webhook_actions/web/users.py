@@ -18,9 +18,8 @@ class Users:
         self._file = file
 
     def hash_of(self, user: str) -> str | None:
-        """Return the bcrypt hash of a user's password, None for one that the file does not name.
-
-        Raises WebConfigError where the file cannot be read as a web config, or names nobody.
+        """Return the bcrypt hash of a user's password, None for a user who is not in the file. Raises
+        WebConfigError if the file is no web config, or names no user.
         """
         if self._file is None:
             return None

@@ -1,4 +1,4 @@
-"""The end of the loop: the Watchdog's word is written, and only then the dead man's switch is told."""
+"""The end of the loop: stores each webhook of the Watchdog, and only then calls the dead man's switch."""
 
 import logging
 import time
@@ -20,8 +20,8 @@ from webhook_actions.web.health import writable
 log = logging.getLogger(__name__)
 
 PATH = "/api/v1/watchdog"
-_RESENT = 60.0  # seconds after which Prometheus tells Alertmanager anew of what goes on firing
-_SLACK = 30.0  # seconds for all that is under way
+_RESENT = 60.0  # seconds after which Prometheus sends a firing alert to Alertmanager again
+_SLACK = 30.0  # seconds for all steps together
 _PING_WITHIN = 10.0  # seconds
 
 
@@ -34,7 +34,7 @@ def routes(
 ) -> APIRouter:
     """Return the route that Alertmanager's receiver `watchdog` posts to.
 
-    Any answer but 200 leaves the switch unpinged: Alertmanager tries again, and counts it as failed.
+    After any answer but 200 the switch got no call; Alertmanager retries, and counts a failure.
     """
     router = APIRouter()
     collection = settings.collection
@@ -43,7 +43,7 @@ def routes(
 
     @router.post(PATH, dependencies=[Depends(receive)])
     async def round_trip(request: Request) -> dict[str, float]:
-        """Take the word that the loop went round; 503 where it is old, cannot be written or not passed on."""
+        """Take the Watchdog's webhook; 503 if it is old, cannot be written or cannot be passed on."""
         seen_at = _seen_at(await request.body())
         try:
             async with pool.connection(timeout=5) as connection:
@@ -52,7 +52,7 @@ def routes(
             wrong = f"the database cannot be reached: {type(error).__name__}"
         if wrong:
             _fail(wrong)
-        age = now() - seen_at  # once it is written: a database may take long
+        age = now() - seen_at  # after the write: a database may take long
         if age > oldest:
             _fail(f"the exporter was last seen {age:.0f} s ago; the limit is {oldest:.0f} s")
         if isinstance(settings.routing.watchdog_url_file, Path):
@@ -64,7 +64,10 @@ def routes(
 
 
 def _seen_at(body: bytes) -> float:
-    """Return when the exporter was last seen, in seconds. Raises HTTPException for any other webhook."""
+    """Return the unix time at which the exporter was last seen.
+
+    Raises HTTPException for any other webhook.
+    """
     try:
         alerts, _ = payload.read(body)
         return max(float(one.annotations["seen_at"]) for one in alerts if one.status == "firing")
@@ -73,7 +76,7 @@ def _seen_at(body: bytes) -> float:
 
 
 async def _ping(file: Path) -> None:
-    """Tell the switch outside. Raises HTTPException where it does not take it."""
+    """Call the switch outside. Raises HTTPException if it does not accept the call."""
     try:
         url = file.read_text(encoding="utf-8").strip()  # noqa: ASYNC240 - a line
         answer = await ask_once(Asked("GET", url, _PING_WITHIN))
@@ -84,6 +87,6 @@ async def _ping(file: Path) -> None:
 
 
 def _fail(why: str) -> NoReturn:
-    """Raise HTTPException; the address outside is a secret and never said."""
+    """Raise HTTPException without the outside address, which is a secret."""
     log.error("the dead man's switch was not pinged", extra={"reason": why})
     raise HTTPException(503, why)

@@ -124,7 +124,7 @@ def test_a_press_snoozes_pauses_and_lets_actions_run_again(play: Play, fakes: Fa
             sent = await message(fakes)
             for says, done in (
                 ("Pause", "All actions paused by administrator"),
-                ("Let actions", "Actions let run again by administrator"),
+                ("Let actions", "Actions resumed by administrator"),
                 ("Snooze", "Snoozed for an hour by administrator"),
             ):
                 told = await toast(fakes, fakes.telegram.press(sent, says, ANNA))
@@ -335,7 +335,7 @@ def test_of_several_engines_one_asks_and_another_goes_on_when_it_ends(play: Play
                 assert told.startswith("All actions paused")
         async with polling(harness):
             told = await toast(fakes, fakes.telegram.press(sent, "Let actions", ANNA))
-            assert told.startswith("Actions let run again")
+            assert told.startswith("Actions resumed")
         assert harness.metric("nightdesk_telegram_polls_total", outcome="conflict") == 0
 
     play(scenario, **PEOPLE)
@@ -362,7 +362,7 @@ def test_a_webhook_of_the_same_bot_is_named_as_what_keeps_presses_away(
         assert harness.metric("nightdesk_telegram_polls_total", outcome="conflict") == 1
 
     play(scenario, work=False, **PEOPLE)
-    [line] = [one for one in caplog.records if "does not answer which buttons were pressed" in one.message]
+    [line] = [one for one in caplog.records if "does not answer the poll for pressed buttons" in one.message]
     assert "deleteWebhook" in line.reason  # type: ignore[attr-defined]
     assert TELEGRAM_TOKEN not in line.reason  # type: ignore[attr-defined]
 

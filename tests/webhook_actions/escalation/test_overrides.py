@@ -181,7 +181,7 @@ def test_a_swap_without_a_length_is_of_the_whole_shifts_and_leaves_what_is_past(
             422,
             "not after the start",
         ),
-        ({"contact": "ben", "start": "2026-01-05T03:00", "end": "2026-01-06T02:00"}, 422, "is past"),
+        ({"contact": "ben", "start": "2026-01-05T03:00", "end": "2026-01-06T02:00"}, 422, "is in the past"),
         ({"contact": "ben", "end": "2027-02-01T02:00"}, 422, "more than a year ahead"),
         (
             {"contact": "ben", "end": "2026-03-29T02:30"},
