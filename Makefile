@@ -57,7 +57,7 @@ fmt: setup ## Format all sources
 	$(BIN)/ruff format .
 	@fmt=$$($(BIN)/python -m stack.binaries jsonnetfmt) && "$$fmt" -i $(JSONNET)
 
-docs: setup ## Write the generated pages: metrics, alerts, actions, who is told
+docs: setup ## Write the generated pages: metrics, alerts, actions, who is notified
 	@mkdir -p build; for page in exporter.catalogue:metrics stack.alerts:alerts webhook_actions.table:actions stack.who_doc:who; do \
 	  $(BIN)/python -m "$${page%:*}" > build/page && mv build/page "docs/$${page#*:}.md" || exit 1; echo "docs/$${page#*:}.md"; done
 

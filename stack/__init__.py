@@ -1,3 +1,3 @@
 """Nightdesk's own stack: settings in, configuration out."""
 
-VERSION = "0.1.0"  # The version of the package too: the image has no installed package to ask.
+VERSION = "0.1.0"  # Also the package's version: the image has no installed package to ask.

@@ -22,11 +22,11 @@ HEAD = """# Alerts
 
 <!-- Written by `python -m stack.alerts`; change the rules and stack/defaults.yaml instead. -->
 
-The table shows the profile `production`; the last column names what differs in the other profiles.
-`nightdesk alerts` prints the table as your `monitoring.yaml` makes it. `for` is how long the limit is
-passed before the alert fires; within its cooldown nothing is said or done again; after `escalate` without
-an answer the next person hears. Actions are tried in their order, each only after the one before has
-failed to help.
+The table shows the profile `production`; the last column has the differences of the other profiles.
+`nightdesk alerts` prints the table for your `monitoring.yaml`. `for` is how long the limit is passed before
+the alert fires; within its cooldown Nightdesk sends and does nothing again; after `escalate` without an
+answer it notifies the next person. Nightdesk tries the actions in their order, each only after the one before
+has not helped.
 
 The rules are a monitoring mixin (`_config`, `prometheusAlerts`, `prometheusRules`): with jsonnet-bundler,
 `jb install github.com/nightdesk/nightdesk@main` and
@@ -93,7 +93,7 @@ def _row(settings: Settings, rule: dict[str, Any]) -> Row:
 def list_alerts(
     instance: Instance, alert: str | None, bot: str | None, at: str | None, as_json: bool
 ) -> None:
-    """Print all alerts as the settings make them: limit, waits, channels, actions; or who is told of them."""
+    """Print all alerts of the settings: limit, waits, channels, actions; or who is notified."""
     settings = instance.settings()
     if alert is not None or bot or at:
         known, missing = schedule.with_made(settings, at)

@@ -11,7 +11,7 @@ _WITHIN = 5.0  # seconds for Alertmanager's answer
 
 
 class NotDelivered(Exception):
-    """The reason why a message reached nobody."""
+    """The message reached nobody; the text says why."""
 
 
 def send_notice(settings: Settings, severity: str, summary: str, description: str) -> None:

@@ -1,11 +1,11 @@
-"""Says what each bot cannot do, as webhook_actions reports it of running bots."""
+"""Lists the actions that each bot cannot do, as webhook_actions reports them."""
 
 from collections.abc import Iterator
 
 from clients.webhook_actions import Bot, CapabilitiesUnavailable, told_bots
 from stack.settings import Settings
 
-_HEAD = ("bot", "source and version", "what it cannot do")
+_HEAD = ("bot", "source and version", "actions it cannot do")
 
 
 def live(settings: Settings) -> Iterator[str]:
@@ -25,7 +25,7 @@ def _row(name: str, source: str, bot: Bot | None) -> tuple[str, str, str]:
     if bot is None:
         return name, source, "unknown: webhook_actions has other settings; reload them"
     through = "" if bot.adapter in (source, None) else f" by {bot.adapter}"
-    cannot = ", ".join(each.action for each in bot.cannot) or "nothing is missing"
+    cannot = ", ".join(each.action for each in bot.cannot) or "it can do everything"
     if bot.adapter is None:
         return name, f"{source}, no control", cannot
     if bot.version is None:

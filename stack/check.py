@@ -1,4 +1,4 @@
-"""The command `nightdesk check`: are the settings usable, and what do they watch?"""
+"""The command `nightdesk check`: says whether the settings are usable, and what they watch."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -17,7 +17,7 @@ from stack.settings import Settings, SettingsError, missing_secrets
 @click.option(
     "--live",
     is_flag=True,
-    help="Check running bots too: does Nightdesk see their losses, what can they not do?",
+    help="Check running bots, too: whether Nightdesk sees their losses, and the actions that they cannot do.",
 )
 @on_instance
 def check(instance: Instance, live: bool) -> None:
@@ -40,7 +40,7 @@ def check(instance: Instance, live: bool) -> None:
         say(f"warning: {line}")
     if live:
         for line in chain(capabilities.live(settings), drawdown.live(settings)):
-            say(line)  # one after the other: the second asks Prometheus, and raises if it does not answer
+            say(line)  # one after the other: the second raises if Prometheus does not answer
 
 
 def _overview(settings: Settings, used: Mapping[str, Sequence[str]]) -> list[str]:
@@ -50,5 +50,5 @@ def _overview(settings: Settings, used: Mapping[str, Sequence[str]]) -> list[str
         restarted = f"restarted through {bot.restart.type}" if bot.restart else "not restarted"
         lines.append(f"  {name}: {bot.source.type} {bot.source.place}, {restarted}")
     told = ", ".join(f"{channel} ({', '.join(severities)})" for channel, severities in used.items())
-    lines.append(f"  told over: {told or 'nothing yet; configure one below channels'}")
+    lines.append(f"  notified over: {told or 'nothing yet; configure one below channels'}")
     return lines

@@ -1,4 +1,4 @@
-"""Writes what Datadog takes: its agent's checks of the exporters and logs, a dashboard and monitors."""
+"""Writes files for Datadog: its agent's checks of the exporters and logs, a dashboard and monitors."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,13 +14,13 @@ from stack.settings.web import Web
 
 _NAMESPACE = "nightdesk"
 _HISTOGRAM = "histogram"
-# Metrics whose own labels say more than the bot does: a line each would be hundreds.
+# Metrics with many series a bot: a line for each would be hundreds.
 _WIDGETS_OF = ("trading", "api", "model", "market", "system")
 
 
 @dataclass(frozen=True)
 class _Limit:
-    """An alert's limit as a monitor: `above` or below it for `minutes`."""
+    """An alert's limit as a monitor: the metric is `above` or below the limit for `minutes`."""
 
     alert: str
     metric: str
@@ -30,7 +30,7 @@ class _Limit:
 
 
 def write_datadog(settings: Settings, build: Path) -> None:
-    """Write `datadog/conf.d/`, `dashboard.json` and `monitors.json` below `build`, where Datadog is set."""
+    """Write `datadog/conf.d/`, `dashboard.json` and `monitors.json` below `build` for Datadog."""
     if not settings.integrations.datadog.enabled:
         return
     folder = build / "datadog"
@@ -51,7 +51,7 @@ def _check(settings: Settings) -> dict[str, Any]:
             "namespace": _NAMESPACE,
             "metrics": [f"^{name}$" for name in names],
             "min_collection_interval": max(1, round(pace)),
-            "max_returned_metrics": 100_000,  # else the agent stops at 2,000 series
+            "max_returned_metrics": 100_000,  # otherwise the agent stops at 2,000 series
             "tags": settings.integrations.datadog.tags,
             **_access(settings.web),
         }
@@ -86,7 +86,7 @@ def _logs(settings: Settings) -> dict[str, Any]:
 
 
 def name_of(metric: Metric) -> str:
-    """Return what Datadog calls a metric of the catalogue."""
+    """Return Datadog's name of a metric of the catalogue."""
     full = f"{_NAMESPACE}.{metric.full_name}"
     if metric.type == COUNTER:
         return full.removesuffix("_total") + ".count"
@@ -94,7 +94,7 @@ def name_of(metric: Metric) -> str:
 
 
 def _dashboard(settings: Settings) -> dict[str, Any]:
-    """Return a dashboard as `POST /api/v1/dashboard` takes it: a group a group of the catalogue."""
+    """Return a dashboard for `POST /api/v1/dashboard`, with one group for each group of the catalogue."""
     groups = [
         {
             "definition": {
@@ -157,7 +157,7 @@ def _colour(limit: _Limit) -> str:
 
 
 def _limits(settings: Settings) -> Iterator[_Limit]:
-    """Yield the limits of alerts on one metric; those that weigh several are Prometheus's to judge."""
+    """Yield the limits of alerts on one metric; only Prometheus can judge alerts on several metrics."""
     critical, warning = settings.thresholds.critical, settings.thresholds.warning
     table: Sequence[tuple[str, str, float, bool, str]] = (
         ("Down", "up", 1, False, "critical"),
@@ -184,13 +184,13 @@ def _limits(settings: Settings) -> Iterator[_Limit]:
 
 
 def _monitors(settings: Settings) -> Iterator[Mapping[str, Any]]:
-    """Yield monitors, each as `POST /api/v1/monitor` takes one."""
+    """Yield monitors, each for `POST /api/v1/monitor`."""
     by_name = {metric.name: metric for metric in METRICS}
     for limit in _limits(settings):
         metric, pace = by_name[limit.metric], settings.alerts[limit.alert]
         by = "bot" if metric.of_bot else "host"
         wait = settings.thresholds.critical.down_after if limit.alert == "Down" else pace.for_
-        # Over the alert's own wait, of whole minutes; the extreme that stays beyond it for all of them.
+        # The window is the alert's own wait in whole minutes; its best value must stay beyond the limit.
         minutes = max(1, round(wait / 60))
         calm, sign = ("min", ">") if limit.above else ("max", "<")
         query = f"{calm}(last_{minutes}m):{calm}:{name_of(metric)}{{*}} by {{{by}}} {sign} {limit.limit:g}"
@@ -202,7 +202,7 @@ def _monitors(settings: Settings) -> Iterator[Mapping[str, Any]]:
             "message": f"{metric.help}\n\nRunbook: {runbook}",
             "tags": ["nightdesk", f"severity:{limit.severity}", *settings.integrations.datadog.tags],
             "priority": 1 if limit.severity == "critical" else 3,
-            # Absent is unknown, and no alarm: a bot that has not traded has no win rate.
+            # An absent metric is unknown and raises no alarm: a bot without trades has no win rate.
             "options": {"thresholds": {"critical": limit.limit}, "notify_no_data": False},
         }
 

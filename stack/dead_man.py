@@ -1,4 +1,4 @@
-"""The dead man's switch outside, which tells somebody when Nightdesk itself stops."""
+"""The dead man's switch outside, which alerts a person when Nightdesk itself stops."""
 
 from stack.settings import Settings
 
@@ -9,7 +9,7 @@ _SAYS = (
 
 
 def missing(settings: Settings) -> str | None:
-    """Return what is missing, and how to fix it; None if a switch exists or the settings want none."""
+    """Return the missing setting and the way out; None if a switch exists or the settings want none."""
     return _SAYS if settings.routing.watchdog_url_file is None else None
 
 

@@ -1,4 +1,4 @@
-"""Says of which bots a drawdown alert can fire: before a start by the settings, then by Prometheus."""
+"""Says for which bots a drawdown alert can fire: before a start by the settings, then by Prometheus."""
 
 from collections.abc import Iterator
 
@@ -27,7 +27,7 @@ def unarmed(settings: Settings) -> list[str]:
 def live(settings: Settings) -> Iterator[str]:
     """Yield a line for each bot: whether CriticalLoss can fire, and whether it does. Raises Unreachable.
 
-    Prometheus answers, so the whole way from the bot to the rule is checked.
+    It asks Prometheus, so it checks the whole way from the bot to the rule.
     """
     samples = ask_prometheus(
         settings, f'{{__name__=~"trading_bot_(up|drawdown_ratio)|ALERTS",alertname=~"|.+{ALERT}"}}'
@@ -49,7 +49,7 @@ def live(settings: Settings) -> Iterator[str]:
 
 
 def _acts(settings: Settings) -> str:
-    """Return what the alert does by itself."""
+    """Return the alert's automatic actions as text."""
     actions = settings.alerts[ALERT].actions or []
     armed = [action for action in actions if action in settings.actions.armed]
     if not armed:

@@ -1,4 +1,4 @@
-"""Asks each account's exchange what its key may do: one that may withdraw is refused."""
+"""Asks each account's exchange for its key's rights, and refuses a key that may withdraw."""
 
 import asyncio
 import time
@@ -12,14 +12,13 @@ from clients.venues import Rights
 from stack.settings import Settings
 
 _WITHIN: Final = 10.0  # seconds for each question
-WAY_OUT: Final = "make a key that may only read, docs/exchange.md"
+WAY_OUT: Final = "make a key that may only read; see docs/exchange.md"
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What an exchange says of an account's key and of our clock; `error` where it does not.
-
-    `ahead` is by how many seconds its clock is ahead, `unlisted` the markets of `tolerate` that it has not.
+    """An exchange's answer about an account's key and our clock, or the `error`. `ahead` is the number of
+    seconds by which its clock is ahead; `unlisted` are the markets of `tolerate` that it does not list.
     """
 
     account: str
@@ -30,7 +29,7 @@ class Asked:
 
 
 def asked(settings: Settings) -> list[Asked]:
-    """Ask the exchanges of all accounts that have a key, at once."""
+    """Ask the exchanges of all accounts with a key, at the same time."""
     names = [name for name, each in settings.accounts.items() if each.exchange is not None]
     if not names:
         return []
@@ -46,7 +45,7 @@ def refused(found: list[Asked]) -> Iterator[str]:
 
 
 def unknown(found: list[Asked]) -> Iterator[str]:
-    """Yield a warning for each key of which nothing is known."""
+    """Yield a warning for each key whose rights are unknown."""
     for each in found:
         if each.error:
             yield f"accounts.{each.account}.exchange: {each.error}"

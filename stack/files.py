@@ -7,7 +7,7 @@ _BESIDE: Final = Path(__file__).parent.parent
 _DATA: Final = _BESIDE / "nightdesk_data"  # setup.py puts them there
 INSTALLED: Final = _DATA.is_dir()
 ROOT: Final = _DATA if INSTALLED else _BESIDE
-# What a user types to have programs and Nightdesk's own secrets: a wheel has no Makefile.
+# The command that brings programs and Nightdesk's own secrets: a wheel has no Makefile.
 SETUP: Final = "`nightdesk up`" if INSTALLED else "`make setup`"
-# Programs that the machine lacks are fetched into the checkout, or else into the working directory.
+# The directory for fetched programs: in the checkout, or else in the working directory.
 TOOLS: Final = (Path.cwd() if INSTALLED else _BESIDE) / ".tools"

@@ -116,13 +116,13 @@ def made(answers: Answers) -> tuple[dict[str, Any], dict[str, str]]:
             secrets[name] = told
         return str(_SECRETS / name)
 
-    source = answers.choose("source", "How is the bot watched", _SOURCES)
+    source = answers.choose("source", "How does Nightdesk watch the bot", _SOURCES)
     settings: dict[str, Any] = {"profile": "starter"}
     if source == "demo":
         settings["demo"] = {"enabled": True, "history": "90d"}
         settings["storage"] = {"retention": "100d"}  # the database for that history
     else:
-        name = answers.need("bot", "What is the bot called", "my_bot")
+        name = answers.need("bot", "What is the bot's name", "my_bot")
         settings["bots"] = {name: _bot(answers, source, name, keep)}
     if channels := dict(_channels(answers, keep)):
         settings["channels"] = channels
@@ -132,31 +132,33 @@ def made(answers: Answers) -> tuple[dict[str, Any], dict[str, str]]:
 def _bot(answers: Answers, source: str, name: str, keep: Callable[[str, str], str]) -> dict[str, Any]:
     told: dict[str, Any] = {"type": source}
     if source == "freqtrade":
-        told["url"] = answers.need("url", "Where is its API", "http://127.0.0.1:8080", kind=_url)
-        told["username"] = answers.need("username", "As whom does one log in there", "freqtrader")
+        told["url"] = answers.need("url", "What is the URL of its API", "http://127.0.0.1:8080", kind=_url)
+        told["username"] = answers.need("username", "What is the user of its API", "freqtrader")
         told["password_file"] = keep(f"{name}_password", f"the password of {name}'s API")
     elif source == "http":
-        told["url"] = answers.need("url", "Where is its API", kind=_url)
+        told["url"] = answers.need("url", "What is the URL of its API", kind=_url)
         told["token_file"] = keep(f"{name}_token", f"the token of {name}'s API")
     else:
         told["token_file"] = str(_SECRETS / f"{name}_token")  # generated, as Nightdesk's own
     bot: dict[str, Any] = {"source": told}
     if source != "freqtrade":  # the bot reports it
-        bot["starting_capital"] = answers.need("capital", "What had it before its first trade", kind=float)
-    if container := answers.may("container", "Which Docker container is it, to restart it"):
+        bot["starting_capital"] = answers.need(
+            "capital", "What was its capital before its first trade", kind=float
+        )
+    if container := answers.may("container", "Which Docker container runs it, for restarts"):
         bot["restart"] = {"type": "docker", "container": container}
     return bot
 
 
 def _channels(answers: Answers, keep: Callable[[str, str], str]) -> Iterator[tuple[str, dict[str, Any]]]:
-    if address := answers.may("email", "Which address is told over email"):
-        server = answers.need("smtp", "Which server sends it (SMTP: HOST, or HOST:PORT)")
+    if address := answers.may("email", "Which email address should be notified"):
+        server = answers.need("smtp", "Which server sends the mail (SMTP: HOST, or HOST:PORT)")
         email = {"enabled": True, **_server(server)}
-        if user := answers.may("smtp_user", "Who logs in there"):
+        if user := answers.may("smtp_user", "What is the user of that server"):
             password = keep("smtp_password", f"the password of {user} there")
             email |= {"username": user, "password_file": password}
         yield "email", email | {"from": address, "to": [address]}
-    if chat := answers.may("telegram", "Which Telegram chat is told (its id)"):
+    if chat := answers.may("telegram", "Which Telegram chat should be notified (its id)"):
         token = keep("telegram_token", "the token of your Telegram bot")
         yield "telegram", {"enabled": True, "token_file": token, "chats": [_chat(chat)]}
 

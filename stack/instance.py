@@ -1,4 +1,4 @@
-"""The options that all commands share, which say which stack a command is about."""
+"""The options that all commands share: they choose the stack."""
 
 import fcntl
 import json

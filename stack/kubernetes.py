@@ -16,7 +16,7 @@ def write_kubernetes(settings: Settings, build: Path) -> None:
     folder = build / "kubernetes"
     folder.mkdir()
     rules = sorted((build / "prometheus").glob("*/*.yml"))
-    # else the cluster's own interval would count
+    # otherwise the cluster's own interval would count
     pace = {"interval": str(settings.collection.evaluation_interval)}
     made = [yaml.load(file.read_text(encoding="utf-8"), yaml.CSafeLoader) for file in rules]
     groups = [pace | group for file in made for group in file["groups"]]
@@ -68,7 +68,7 @@ def _monitors(settings: Settings) -> list[dict[str, Any]]:
         _monitor("exporter", {"app": "exporter"}, [*groups, drill]),
         _monitor("webhook-actions", {"app": "webhook-actions"}, [_endpoint("webhook_actions", own) | token]),
         _monitor("alertmanager", {"app": "alertmanager"}, [_endpoint("alertmanager", own)]),
-        # the operator's own service in front of its Prometheus
+        # the operator's service for its Prometheus
         _monitor("prometheus", {"operated-prometheus": "true"}, [web]),
     ]
 

@@ -1,4 +1,4 @@
-"""Loss limits for people: those that cannot be computed, and `nightdesk limits`."""
+"""Loss limits for people: limits that cannot be computed, and `nightdesk limits`."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -15,7 +15,7 @@ from stack.oncall import NotDone
 from stack.printing import show_json, show_table
 from stack.settings import FreqtradeBot, Settings, SettingsError
 
-_TIMEOUT = 5.0  # seconds; the exporter answers from memory
+_TIMEOUT = 5.0  # seconds; the exporter answers from its memory
 _COLUMNS = ("bot or account", "limit", "used", "acts at", "left", "allowed", "reached at", "known", "")
 
 
@@ -113,7 +113,7 @@ def _money(text: str, currency: str) -> str:
 @as_json
 @on_instance
 def limits(instance: Instance, bot: str | None, account: str | None, as_json: bool) -> None:
-    """Show each loss limit: how much of it is used, what is left, and what is unknown."""
+    """Show each loss limit: its used share, the loss that is left, and unknown figures."""
     found, now = told(instance.settings(), bot, account)
     if as_json:
         show_json(found)

@@ -31,7 +31,7 @@ def loki(settings: Settings) -> str:
     """Return Loki's configuration: one process, files below /loki, lines kept for `logs.keep_for`."""
     return yaml.safe_dump(
         {
-            "auth_enabled": False,  # only Alloy and Grafana reach it
+            "auth_enabled": False,  # only Alloy and Grafana can reach it
             "analytics": {"reporting_enabled": False},
             "common": {
                 "path_prefix": "/loki",

@@ -27,7 +27,7 @@ _ANSWER_WITHIN = 5.0  # seconds for an answer of Alertmanager, which is on this 
 
 
 class NotifyError(Failure):
-    """The reason why no test could be sent. The message says how to fix it."""
+    """No test could be sent. The message says how to fix it."""
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ _THEME = Theme({"word.bad": "bold red", "word.fair": "yellow", "word.good": "gre
 
 
 class _Words(RegexHighlighter):
-    """Colours the words that say how something is."""
+    """Colours the words for states."""
 
     base_style = "word."
     highlights = [  # noqa: RUF012 - as rich has it

@@ -1,4 +1,4 @@
-"""Names the parts of the stack as local processes: how each is started, and where it says that it is well."""
+"""Names the parts of the stack as local processes: the command and the health address of each."""
 
 import shlex
 import shutil
@@ -15,10 +15,9 @@ from stack.web import WEB
 
 @dataclass(frozen=True)
 class LocalService:
-    """One process of the stack: where it listens, what a person opens, and where it answers 200 once well.
-
-    `health` is empty for one that only others can tell of. `reloads` is whether SIGHUP has it read
-    its files anew, `number` which of several of a part it is.
+    """One process of the stack: its listening address, the link for a person, and the address that answers
+    200 when it is well. `health` is empty for a process without such an address. `reloads`: SIGHUP makes it
+    read its files again. `number` distinguishes the processes of one part.
     """
 
     name: str
@@ -31,7 +30,7 @@ class LocalService:
     number: int = 1
 
     def procfile_line(self) -> str:
-        """Return `name: command`, such that the process gets a signal to end when its parent dies."""
+        """Return `name: command`; the command gives the process a signal to end when its parent dies."""
         # Without this, kill -9 of `nightdesk up` would leave services that nobody watches (Linux has it).
         bound = ["setpriv", "--pdeathsig", "TERM"] if shutil.which("setpriv") else []
         return f"{self.name}: exec {shlex.join([*bound, *self.command])}"
@@ -40,7 +39,7 @@ class LocalService:
 def local_services(settings: Settings, build: Path, data: Path, options: Sequence[str]) -> list[LocalService]:
     """Return the processes of the stack; `options` give our own services their settings.
 
-    Several of a part are `part`, `part-2` and so on. Grafana is among them where it is on PATH. Raises
+    The processes of one part are `part`, `part-2` and so on. Grafana is included if it is on PATH. Raises
     MissingBinary.
     """
     parts = settings.services
@@ -61,12 +60,12 @@ def local_services(settings: Settings, build: Path, data: Path, options: Sequenc
         found.append(LocalService("drill", command, "127.0.0.1", 0, "", "", reloads=False))
     if program := shutil.which("grafana"):
         grafana = _single("grafana", parts.grafana, "/api/health", _grafana(Path(program), build, data))
-        found.append(replace(grafana, reloads=False))  # it looks for new dashboards by itself
+        found.append(replace(grafana, reloads=False))  # it finds new dashboards by itself
     return [replace(one, link=_link(settings, one)) for one in found]
 
 
 def shared_database(data: Path) -> tuple[LocalService, Path]:
-    """Return the PostgreSQL that several webhook_actions share, and the file that will hold its address."""
+    """Return the PostgreSQL process that several webhook_actions share, and the file for its address."""
     file = data / "database_url"
     command = [sys.executable, "-m", "webhook_actions.store.shared_database", "--data", str(data)]
     command += ["--url-file", str(file)]
@@ -74,7 +73,7 @@ def shared_database(data: Path) -> tuple[LocalService, Path]:
 
 
 Command = Callable[[str, int], list[str]]
-"""The command of a process, by its name and its number; 0 is of a part that runs once."""
+"""The command of a process, by its name and number; the number is 0 for a part with one process."""
 
 
 def _replicas(part: str, service: Replicated, health: str, command: Command) -> list[LocalService]:

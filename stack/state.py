@@ -25,7 +25,7 @@ _TIMEOUT = 3.0  # seconds; a part on the same machine answers within millisecond
 
 @dataclass(frozen=True)
 class Part:
-    """One process of the stack. If it is not well, `problem` says so and `said` has its answer, if any."""
+    """One process of the stack. If it is not well, `problem` says why and `said` has its answer, if any."""
 
     name: str
     url: str
@@ -84,7 +84,7 @@ def status(instance: Instance, as_json: bool) -> int:
 @as_json
 @on_instance
 def bots(instance: Instance, as_json: bool) -> None:
-    """List the bots: state, profit, version, and what Nightdesk cannot do to them."""
+    """List the bots: state, profit, version, and the actions that Nightdesk cannot do to them."""
     settings = instance.settings()
     found = read_status(settings)
     try:
@@ -99,7 +99,7 @@ def bots(instance: Instance, as_json: bool) -> None:
         say(f"the bots' versions and capabilities are unknown: {unknown}")
 
 
-_COLUMNS = ("bot", "state", "earned", "source and version", "what it cannot do")
+_COLUMNS = ("bot", "state", "earned", "source and version", "actions it cannot do")
 
 
 def _row(settings: Settings, one: BotState, bot: Bot | None) -> tuple[str, ...]:
@@ -107,7 +107,7 @@ def _row(settings: Settings, one: BotState, bot: Bot | None) -> tuple[str, ...]:
     earned = "unknown" if one.profit_loss is None else f"{one.profit_loss:+,.2f} {one.currency}"
     source = settings.bots[one.name].source.type
     runs = f"{source} {bot.version or 'unknown version'}" if bot else source
-    cannot = ", ".join(each.action for each in bot.cannot) or "nothing is missing" if bot else "unknown"
+    cannot = ", ".join(each.action for each in bot.cannot) or "it can do everything" if bot else "unknown"
     return one.name, state, earned, runs, cannot
 
 

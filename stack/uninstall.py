@@ -1,4 +1,4 @@
-"""The command `nightdesk uninstall`: removes what is outside its directory, and says what stays."""
+"""The command `nightdesk uninstall`: removes its files outside its directory, and lists the rest."""
 
 import os
 import shutil
@@ -16,7 +16,7 @@ from stack.service import Unit, remove
 @click.option("--data-too", is_flag=True, help="Delete incidents, trades and history, too")
 @on_instance
 def uninstall(instance: Instance, name: str, data_too: bool) -> None:
-    """Stop and remove the systemd service, delete the data on request, and say what stays."""
+    """Stop and remove the systemd service, delete the data on request, and list the rest."""
     data = instance.data.absolute()
     if data_too and data.exists() and not (data / LOCK).is_file():
         raise NotDone(

@@ -33,12 +33,12 @@ from stack.watch import NotReloaded, Screen, Watch, answers
 _PROMETHEUS = "prometheus"
 HA = Path(__file__).parent / "ha.yaml"
 _SHARED = (
-    "webhook_actions.database_url_file: is not set; machines share one PostgreSQL, which is yours: docs/ha.md"
+    "webhook_actions.database_url_file: is not set; machines share one PostgreSQL of your own: docs/ha.md"
 )
 
 
 class CannotStart(Failure):
-    """Why the stack cannot run here, and how to fix it. Nothing of it runs."""
+    """The stack cannot run here, and nothing of it runs. The message says how to fix it."""
 
 
 @click.command()
@@ -84,7 +84,7 @@ def up(instance: Instance, ha: bool, replica: int | None, duration: Duration | N
 
 
 def _warn(settings: Settings) -> None:
-    """Print warnings about losses that nobody would see, and alerts that would reach nobody."""
+    """Print warnings about losses that Nightdesk would not see, and alerts that would reach nobody."""
     found = reachability.findings(settings)
     unarmed = [*drawdown.unarmed(settings), *limits.unarmed(settings)]
     for line in filter(None, [*unarmed, *found.errors, *found.warnings, dead_man.missing(settings)]):
@@ -192,7 +192,7 @@ def check_ports(services: Sequence[LocalService]) -> None:
                 probe.bind((service.bind, service.port))
             except OSError as error:
                 taken.append(
-                    f"services.{service.name}.port: {service.port} on {service.bind} cannot be had "
+                    f"services.{service.name}.port: {service.port} on {service.bind} is not available "
                     f"({os.strerror(error.errno or 0)})"
                 )
     if taken:

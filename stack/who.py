@@ -1,4 +1,4 @@
-"""`nightdesk alerts --who`: who is notified of which alert, over what, when and why."""
+"""`nightdesk alerts --who`: who is notified of each alert, over which channels, when and why."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence

@@ -13,9 +13,9 @@ from stack.settings.timetable import HEAD, Entry, rows
 from stack.who import every_subject, grouped
 
 _WHEN = datetime(2026, 3, 10, 12, tzinfo=UTC)  # within the hours for news
-_TEXT = """# Who is told, over what, when
+_TEXT = """# Who is notified, over which channels, when
 
-<!-- Written by `python -m stack.who_doc`; change that, stack/settings/plan.py or the defaults. -->
+<!-- Written by `python -m stack.who_doc`; change that module, stack/settings/plan.py or the defaults. -->
 
 One function of alert, bot, settings and time makes Alertmanager's receivers, the engine's steps,
 `nightdesk check` and these tables, so they always agree. For your settings:

@@ -48,7 +48,7 @@ def make(file: Path, config: list[Path], data: Path, *, history: bool, secrets: 
     told = [f"wrote {file}: {size / 1e6:.1f} MB, {len(manifest.files)} files, schema {schema}"]
     if secrets:
         told.append(
-            "with unencrypted secrets: who reads it can act as you; keep it where nobody else can read it"
+            "with unencrypted secrets: its reader can act as you; keep it where nobody else can read it"
         )
     else:
         told.append(f"without secrets (--secrets): {len(inside)} files are not in it; keep them yourself")

@@ -13,7 +13,7 @@ from stack.settings import DockerRestart
 
 HOST = "host.docker.internal"
 _LOOK = 5  # seconds for Docker's answer
-_UNNAMED = ("bridge", "host", "none")  # networks in which no container has a name
+_UNNAMED = ("bridge", "host", "none")  # networks without names for containers
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Container:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a URL leads from a container; `network` is one to join, None where none is needed."""
+    """A URL as a container must write it; `network` is one to join, None if it needs none."""
 
     url: str
     network: str | None = None
@@ -51,7 +51,7 @@ def look(restart: DockerRestart) -> Container | None:
 
 
 def is_loopback(url: str) -> bool:
-    """Return whether a URL leads to the reading machine itself."""
+    """Return whether a URL leads to the machine that uses it."""
     host = urlsplit(url).hostname or ""
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
@@ -60,9 +60,8 @@ def is_loopback(url: str) -> bool:
 
 
 def place(url: str, name: str | None, container: Container | None) -> Place:
-    """Return where a URL of this machine leads from a container.
-
-    A port that is published on 127.0.0.1 is not reached from one; then its bot's container is, by its name.
+    """Return the place of this machine's URL as seen from a container. A container cannot reach a port that
+    is published on 127.0.0.1; then it uses the name of the bot's container.
     """
     if not is_loopback(url):
         return Place(url)

@@ -1,4 +1,4 @@
-"""Turns settings of this machine into what holds inside the containers: paths, addresses, secrets, mounts."""
+"""Translates this machine's settings for the containers: paths, addresses, secrets, mounts."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -15,7 +15,7 @@ from stack.settings.web import Tls
 
 TLS = "/run/tls"
 PROXY = "tcp://docker-proxy:2375"
-_MOUNTED = Path("/run")  # below it is what docker-compose.yml mounts already
+_MOUNTED = Path("/run")  # docker-compose.yml already mounts the files below it
 _OURS = "demo"
 _CONTAINER = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
 # The readers of a secret, by its path in the settings; the longest matching path counts.
@@ -34,10 +34,9 @@ _LISTED = re.compile(r"^(.+?)\[(\d+)\](?:\.(\w+))?$")
 
 @dataclass
 class Inside:
-    """What holds inside the containers. `secrets` are files by name, `readers` services by name of a secret.
-
-    `settings` lie over the user's. `directories` are mounted by target, `networks` are joined, `restarted`
-    are the containers that may be restarted; `problems` say what cannot be done, `warnings` what may not.
+    """The settings inside the containers. `secrets` are files by name, `readers` services by name of a
+    secret. `settings` override the user's. `directories` are the mounts by target, `networks` the networks to
+    join, `restarted` the containers that may be restarted. `problems` are errors, `warnings` possible ones.
     """
 
     settings: dict[str, Any] = field(default_factory=dict)
@@ -46,23 +45,21 @@ class Inside:
     directories: dict[str, Path] = field(default_factory=dict)
     networks: set[str] = field(default_factory=set)
     restarted: set[str] = field(default_factory=set)
-    certificates: Path | None = None  # the directory, where it is not secrets/tls
+    certificates: Path | None = None  # the certificate's directory, if it is not secrets/tls
     problems: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
     @property
     def readable(self) -> list[Path]:
-        """The files that are mounted each for itself or as a certificate, for another user to read."""
+        """The files that another user must be able to read: single mounts and certificates."""
         kept = (self.settings.get("web") or {}).get("tls", {}).values() if self.certificates else ()
         folder = self.certificates or Path()
         return [*self.secrets.values(), *(folder / Path(one).name for one in kept)]
 
 
 def translate(settings: Settings, containers: Mapping[str, Container], taken: frozenset[str]) -> Inside:
-    """Return what the settings become inside.
-
-    `containers` are what Docker knows of bots' containers, by name; `taken` are names of secrets that
-    docker-compose.yml has.
+    """Return the settings inside. `containers` has Docker's data on the bots' containers, by name; `taken`
+    has the names of secrets in docker-compose.yml.
     """
     inside = Inside()
     secrets = _Secrets(inside, taken)
@@ -91,10 +88,12 @@ def translate(settings: Settings, containers: Mapping[str, Container], taken: fr
 
 
 def certificates(inside: Inside, tls: Tls) -> None:
-    """Have the containers read the certificate, key and authority of the settings."""
+    """Give the containers the certificate, key and authority of the settings."""
     files = {"cert_file": tls.cert_file, "key_file": tls.key_file, "ca_file": tls.ca_file}
     if len(folders := {file.parent for file in files.values()}) > 1:
-        inside.problems.append("web.tls: its three files are mounted by their directory; put them into one")
+        inside.problems.append(
+            "web.tls: the containers mount the directory of its three files; put them into one"
+        )
         return
     (inside.certificates,) = folders
     names = {key: f"{TLS}/{file.name}" for key, file in files.items()}
@@ -102,13 +101,13 @@ def certificates(inside: Inside, tls: Tls) -> None:
 
 
 class _Secrets:
-    """Gives each file of a secret a name that no other has, and each of its readers the file."""
+    """Gives each secret file a unique name, and gives the file to each of its readers."""
 
     def __init__(self, inside: Inside, taken: frozenset[str]) -> None:
         self._inside, self._taken = inside, taken
 
     def name(self, path: str, file: Path) -> str:
-        """Return where the secret is inside; `path` is where its file stands in the settings."""
+        """Return the secret's path inside; `path` is the setting that names its file."""
         known, stem, number = self._inside.secrets, re.sub(r"[^a-zA-Z0-9_.-]", "_", file.name), 1
         name = stem
         while name in self._taken or known.get(name, file) != file:
@@ -147,12 +146,12 @@ def _bot(
         own["logs"] = [_mounted(inside, file) for file in bot.logs]
     if bot.process:
         own["process"] = None
-        inside.warnings.append(f"{about}.process: is not seen from a container, so it is left out")
+        inside.warnings.append(f"{about}.process: is not visible from a container, so it is left out")
     return own | _restart(inside, about, bot)
 
 
 def _restart(inside: Inside, about: str, bot: Bot) -> dict[str, Any]:
-    """Return how its restart is asked for inside."""
+    """Return the bot's restart setting inside."""
     match bot.restart:
         case CommandRestart():
             inside.problems.append(
@@ -162,14 +161,14 @@ def _restart(inside: Inside, about: str, bot: Bot) -> dict[str, Any]:
         case DockerRestart(container=container, url=url) if url == DOCKER:
             if not _CONTAINER.fullmatch(container):
                 inside.problems.append(
-                    f"{about}.restart.container: {container!r} is no name that Docker gives a container; "
+                    f"{about}.restart.container: {container!r} is no valid name of a container; "
                     "`docker ps -a` lists them"
                 )
             inside.restarted.add(container)
             return {"restart": {"url": PROXY}}
         case DockerRestart(url=url) if url.startswith("unix:"):
             inside.problems.append(
-                f"{about}.restart.url: the socket {url} is not reached from a container; leave it out for "
+                f"{about}.restart.url: a container cannot reach the socket {url}; leave it out for "
                 f"{DOCKER}, which a proxy guards"
             )
     return {}
@@ -183,8 +182,8 @@ def _reached(inside: Inside, about: str, api: Answering, found: Place) -> dict[s
             inside.networks.add(found.network)
         else:
             inside.warnings.append(
-                f"{about}.url: is asked as {found.url}; a bot that listens on 127.0.0.1 alone does not "
-                "answer there: have it listen on Docker's gateway, or in a container that `restart` names"
+                f"{about}.url: becomes {found.url}; a bot that listens only on 127.0.0.1 does not "
+                "answer there: use Docker's gateway, or a container that `restart` names"
             )
     if api.proxy and is_loopback(str(api.proxy)):
         changed["proxy"] = place(str(api.proxy), None, None).url
@@ -192,7 +191,7 @@ def _reached(inside: Inside, about: str, api: Answering, found: Place) -> dict[s
 
 
 def _mounted(inside: Inside, file: Path) -> str:
-    """Return where a file is inside; its directory is mounted, since a file may be replaced."""
+    """Return a file's path inside; its directory is mounted, since the file may be replaced."""
     for target, directory in inside.directories.items():
         if directory == file.parent:
             return f"{target}/{file.name}"
@@ -202,7 +201,7 @@ def _mounted(inside: Inside, file: Path) -> str:
 
 
 def _addresses(settings: Settings) -> Iterator[tuple[str, str]]:
-    """Yield by path what else is asked over the network, where it is set."""
+    """Yield the other configured network addresses by path."""
     for index, store in enumerate(settings.storage.remote_write):
         yield f"storage.remote_write[{index}].url", str(store.url)
     if settings.storage.influxdb.enabled:
@@ -214,7 +213,7 @@ def _addresses(settings: Settings) -> Iterator[tuple[str, str]]:
 
 
 def _set(target: dict[str, Any], whole: Mapping[str, Any], path: str, value: str) -> None:
-    """Set one setting; a list is laid over another as a whole, so all of it comes along."""
+    """Set one setting; a list overrides the other as a whole, so it is copied completely."""
     listed = _LISTED.match(path)
     *steps, last = (listed[1] if listed else path).split(".")
     source: Any = whole

@@ -1,4 +1,4 @@
-"""Checks each bot: it answers and takes our password, and Nightdesk can act on it."""
+"""Checks each bot: whether it answers, accepts our password, and can be controlled."""
 
 import os
 import time
@@ -24,7 +24,7 @@ _LOG = "see its page on the exporter, and the exporter's log"
 
 
 def reached(settings: Settings) -> Iterator[Finding]:
-    """Each bot answers, takes our password and has our clock; Prometheus sees bots that write or push."""
+    """Check that each bot answers, accepts our password and has our time, or that Prometheus sees it."""
     try:
         up = by_bot(ask_prometheus(settings, "trading_bot_up"), "trading_bot_up")
     except Unreachable:
@@ -35,7 +35,7 @@ def reached(settings: Settings) -> Iterator[Finding]:
         elif up.get(name) == 1:
             yield green(f"bot {name}", f"is seen ({bot.source.type})")
         elif isinstance(bot.source, FileBot) or name in up:
-            yield red(f"bot {name}", "says nothing, or nothing new", f"see that it writes or pushes; {_LOG}")
+            yield red(f"bot {name}", "sends nothing, or nothing new", f"see that it writes or pushes; {_LOG}")
         else:
             yield yellow(f"bot {name}", "was not seen yet", f"see that it pushes; {_LOG}")
 
@@ -59,15 +59,17 @@ def _asked(about: str, source: HttpBot | FreqtradeBot, timeout: float) -> Iterat
             about, f"refuses our password (HTTP {answer.status})", f"write the bot's own secret into {file}"
         )
     elif not answer.ok:
-        yield red(about, f"{url} answers HTTP {answer.status}", "correct source.url, or the proxy before it")
+        yield red(
+            about, f"{url} answers HTTP {answer.status}", "correct source.url, or the proxy in front of it"
+        )
     else:
-        yield green(about, f"answers at {source.url} and takes our password")
+        yield green(about, f"answers at {source.url} and accepts our password")
         if answer.date is not None:
             yield off(f"clock of {about}", time.time() - answer.date, "the bot's")
 
 
 def capabilities(settings: Settings) -> Iterator[Finding]:
-    """webhook_actions knows each bot's version, and what it cannot do."""
+    """Check that webhook_actions knows each bot's version, and list the actions that the bot cannot do."""
     try:
         told = told_bots(settings)
     except CapabilitiesUnavailable as error:
@@ -81,14 +83,18 @@ def capabilities(settings: Settings) -> Iterator[Finding]:
             way_out = f"if something should, set bots.{name}.control or bots.{name}.restart"
             yield yellow(about, "Nightdesk cannot act on it", way_out)
         elif bot.version is None:
-            yield yellow(about, f"unknown: {bot.version_unknown}", "docs/actions.md says what depends on it")
+            yield yellow(
+                about,
+                f"unknown: {bot.version_unknown}",
+                "docs/actions.md lists the actions that depend on it",
+            )
         else:
             cannot = ", ".join(each.action for each in bot.cannot)
             yield green(about, f"{bot.version}{f'; it cannot {cannot}' if cannot else ''}")
 
 
 def capital(settings: Settings) -> Iterator[Finding]:
-    """Nightdesk would see a loss of each bot: its capital is known."""
+    """Check that Nightdesk would see a loss of each bot: its capital must be known."""
     try:
         lines = list(drawdown.live(settings))
     except Unreachable as error:

@@ -1,4 +1,4 @@
-"""Looks at each account's exchange: does it take the key, what may that do, and do our clocks agree?"""
+"""Checks each account's exchange: whether it accepts the key, the key's rights, and the clocks."""
 
 from collections.abc import Iterator
 
@@ -9,7 +9,7 @@ from stack.settings import Settings
 
 
 def keys(settings: Settings) -> Iterator[Finding]:
-    """Each exchange takes its key, which may only read."""
+    """Check that each exchange accepts its key, and that the key may only read."""
     for each in asked(settings):
         about = f"exchange of {each.account}"
         if each.ahead is not None:
@@ -17,11 +17,11 @@ def keys(settings: Settings) -> Iterator[Finding]:
         if each.rights is None:
             yield red(about, each.error, "correct the key or its files; docs/exchange.md")
         elif each.rights.may_withdraw:
-            yield red(about, "its key may withdraw, so it is not used", WAY_OUT)
+            yield red(about, "its key may withdraw, so Nightdesk does not use it", WAY_OUT)
         elif each.rights.may_trade:
-            yield yellow(about, "its key may trade, which a witness need not", WAY_OUT)
+            yield yellow(about, "its key may trade, but a witness needs only to read", WAY_OUT)
         else:
-            yield green(about, "takes our key, which may only read")
+            yield green(about, "accepts our key, which may only read")
         for symbol in each.unlisted:
             says = f"does not list {symbol} of tolerate"
             yield yellow(about, says, f"correct accounts.{each.account}.exchange.tolerate")

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 
 class Level(StrEnum):
-    """How bad it is: red is broken now, yellow is a risk or unknown."""
+    """The level of a finding: red is broken now, yellow is a risk or unknown."""
 
     GREEN = "green"
     YELLOW = "yellow"

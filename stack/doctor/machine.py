@@ -22,7 +22,7 @@ _WITHIN = 5.0  # seconds for an exchange's answer
 
 
 def ports(settings: Settings) -> Iterator[Finding]:
-    """Each part answers at its address; if one does not, whether another program has its port."""
+    """Check that each part answers at its address; if not, say whether another program has its port."""
     for one in parts(settings):
         if one.problem is None:
             yield green(f"part {one.name}", f"answers at {one.url}")
@@ -37,7 +37,7 @@ def _not_answering(one: Part) -> Finding:
         return red(about, says, f"its log says why (.data/logs/{one.name}.log)")
     if _listens(host, int(port)):
         way_out = "stop the program on that port, or move every port: --port-offset 100"
-        return red(about, f"something else listens on port {port}", way_out)
+        return red(about, f"another program listens on port {port}", way_out)
     return red(about, says, "`nightdesk up` starts it")
 
 
@@ -50,7 +50,7 @@ def _listens(host: str, port: int) -> bool:
 
 
 def disk(data: Path) -> Iterator[Finding]:
-    """Prometheus and the database have room to write."""
+    """Check that Prometheus and the database have disk space."""
     place = next(each for each in (data.absolute(), *data.absolute().parents) if each.is_dir())
     usage = shutil.disk_usage(place)
     ratio, left = (
@@ -67,7 +67,7 @@ def disk(data: Path) -> Iterator[Finding]:
 
 
 def clock(settings: Settings) -> Iterator[Finding]:
-    """The clock agrees with that of the first exchange that answers: exchanges and rules depend on it."""
+    """Check our clock against the first exchange that answers: exchanges and rules depend on it."""
     for probe in settings.collection.probes:
         try:
             answer = ask(Request("GET", str(probe.url), _WITHIN))

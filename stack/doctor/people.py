@@ -1,4 +1,4 @@
-"""Checks what notifies people: settings, channels, rules, the drill, the dead man's switch outside."""
+"""Checks everything that notifies people: settings, channels, rules, drill, outside dead man's switch."""
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -23,20 +23,20 @@ _HEARD = {  # by the first word of a problem from `before`
 
 
 def notifications(settings: Settings) -> Iterator[Finding]:
-    """All secrets exist, and every alert reaches somebody."""
+    """Check that all secrets exist, and that every alert reaches a person."""
     missing, found = missing_secrets(settings), reachability.findings(settings)
     yield from (of_problem(Level.RED, "secrets", line) for line in missing)
     if not missing:
         yield green("secrets", "are all there")
-    yield from (of_problem(Level.RED, "who is told", line) for line in found.errors)
-    yield from (of_problem(Level.YELLOW, "who is told", line) for line in found.warnings)
+    yield from (of_problem(Level.RED, "who is notified", line) for line in found.errors)
+    yield from (of_problem(Level.YELLOW, "who is notified", line) for line in found.warnings)
     if not found.errors and not found.warnings:
         over = ", ".join(found.used) or "no channel"
-        yield green("who is told", f"every alert reaches somebody, over {over}")
+        yield green("who is notified", f"every alert reaches a person, over {over}")
 
 
 def channels(settings: Settings, words: Sequence[str], send: bool) -> Iterator[Finding]:
-    """Each channel takes our token: checked without sending, or by a message with `send`.
+    """Check that each channel accepts our token: without sending or, with `send`, by a message.
 
     `words` are the options that give a service these settings.
     """
@@ -61,7 +61,7 @@ def channels(settings: Settings, words: Sequence[str], send: bool) -> Iterator[F
 
 
 def loop(settings: Settings) -> Iterator[Finding]:
-    """All rules are in force, all targets answer, no silence was forgotten, the watchdog's alert arrives."""
+    """Check that rules are in force, targets answer, no silence is forgotten, and the watchdog arrives."""
     problems = preflight.differences(settings, Parts(settings), rendered(settings))
     for line in problems:
         kind, _, says = line.partition(": ")
@@ -72,11 +72,11 @@ def loop(settings: Settings) -> Iterator[Finding]:
             yield of_problem(level, "the loop", line)
     if not problems:
         for about in _HEARD.values():
-            yield green(about, "as the settings say")
+            yield green(about, "as in the settings")
 
 
 def drill(data: Path, now: datetime | None = None) -> Iterator[Finding]:
-    """The last drill is not old, and found nothing."""
+    """Check that the last drill is recent, and found no fault."""
     kept = report.last(data)
     if kept is None:
         yield yellow("drill", f"none is kept in {data}", "`nightdesk drill --all`, which touches no bot")
@@ -92,7 +92,7 @@ def drill(data: Path, now: datetime | None = None) -> Iterator[Finding]:
 
 
 def watchdog(settings: Settings) -> Iterator[Finding]:
-    """Somebody outside notices when this machine stops."""
+    """Check that an outside service notices when this machine stops."""
     if missing := dead_man.missing(settings):
         yield of_problem(
             Level.RED if dead_man.refuses(settings) else Level.YELLOW, "outside watchdog", missing

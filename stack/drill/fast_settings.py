@@ -22,7 +22,7 @@ def quick(settings: Settings) -> Settings:
 
 
 def stay(settings: Settings) -> dict[str, str]:
-    """Return by severity how long a drill's alert fires at least: longer than Alertmanager's wait."""
+    """Return by severity the shortest time that a drill's alert fires: longer than Alertmanager's wait."""
     wait = settings.routing.group_wait
     waits = {"critical": wait.critical, "warning": wait.warning, "info": wait.info, "meta": wait.critical}
     return {severity: str(Duration(seconds + _SENT_WITHIN)) for severity, seconds in waits.items()}

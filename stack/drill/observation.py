@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Held:
-    """An alert in Alertmanager: who is notified, and what holds it back."""
+    """An alert in Alertmanager: its receivers, and the reasons that hold it back."""
 
     receivers: frozenset[str] = frozenset()
     silenced: tuple[str, ...] = ()
@@ -50,9 +50,8 @@ class Incident:
 
 @dataclass(frozen=True)
 class Seen:
-    """One observation. Alerts and incidents by their label `drill`, counts by integration.
-
-    `silent` names the parts that do not answer, and why.
+    """One observation. Alerts and incidents are by their label `drill`, counts by integration. `silent` has
+    the parts that do not answer, and why.
     """
 
     metrics: frozenset[str] = frozenset()
@@ -139,9 +138,9 @@ class Parts:
         try:
             answer = ask(stack_request(self._settings.web, "POST", url, _WITHIN, token_file=file, body=body))
         except (NoAnswer, OSError) as error:
-            raise Silent(f"webhook_actions takes no acknowledgement: {error}") from None
+            raise Silent(f"webhook_actions accepts no acknowledgement: {error}") from None
         if not answer.ok and answer.status != 409:  # closed meanwhile
-            raise Silent(f"webhook_actions takes no acknowledgement: {answer.status}")
+            raise Silent(f"webhook_actions accepts no acknowledgement: {answer.status}")
 
     def _prometheus(self, run: str) -> tuple[frozenset[str], frozenset[str]]:
         query = f'{{__name__=~"ALERTS|{ASKED}",{LABEL}=~"{run}-.+",alertstate!="pending"}}'
@@ -153,7 +152,7 @@ class Parts:
         )
 
     def _held(self, run: str) -> dict[str, Held]:
-        # By groups, each of one receiver: only groups say what is muted.
+        # By groups, each of one receiver: only groups say whether an alert is muted.
         query = {"filter": f'{LABEL}=~"{run}-.+"'}
         held: dict[str, Held] = {}
         for group in self.get("alertmanager", "api/v2/alerts/groups", query).json():

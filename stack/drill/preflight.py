@@ -23,7 +23,9 @@ def differences(settings: Settings, parts: Parts, rendered: Mapping[str, Any]) -
         except Silent as error:
             found.append(str(error))
         except (KeyError, TypeError, ValueError) as error:
-            found.append(f"{check.__name__.strip('_')}: not as its API is documented: {error!r}")
+            found.append(
+                f"{check.__name__.strip('_')}: the answer differs from the documented API: {error!r}"
+            )
     return list(dict.fromkeys(found))
 
 

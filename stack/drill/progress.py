@@ -1,4 +1,4 @@
-"""How far each alert of a drill has come, and its faults: pure functions of observations."""
+"""The progress of each alert of a drill, and its faults: pure functions of observations."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -32,9 +32,9 @@ class HopTimeouts:
 
 @dataclass(frozen=True)
 class Progress:
-    """When an alert was first seen at each hop, in seconds of one clock; None where it was not yet.
-
-    `before` is how often each integration had sent with success when it could not have sent of this alert.
+    """The times at which an alert was first seen at each hop, in seconds of one clock; None means not yet.
+    `before` has each integration's count of sent messages from a time when none of them could be about this
+    alert.
     """
 
     script: Script
@@ -77,15 +77,14 @@ class Progress:
 
 
 def said(incident: Incident | None) -> list[str]:
-    """Return what webhook_actions sent to whom."""
+    """Return the messages of webhook_actions and their recipients."""
     kinds = ("told", "escalated")
     return [line.text for line in (incident.timeline if incident else ()) if line.kind in kinds]
 
 
 def advance(one: Progress, seen: Seen, now: float, wait: float = 0.0) -> Progress:
-    """Return what is known of an alert after one more look; `wait` is how long Alertmanager collects.
-
-    Alertmanager counts messages by channel, not by alert: one counts that comes once the wait is over.
+    """Return an alert's progress after one more observation; `wait` is the time that Alertmanager collects.
+    Alertmanager counts messages by channel, not by alert: a message after the wait counts for this alert.
     """
     drill = one.script.drill
     delivered = {name: seen.tried[name] - seen.failed.get(name, 0.0) for name in seen.tried}
@@ -126,7 +125,7 @@ def faults(one: Progress, patience: HopTimeouts, now: float) -> Iterator[str]:
 
 
 def is_done(one: Progress, patience: HopTimeouts, now: float) -> bool:
-    """Return whether the drill waits for nothing more of this alert."""
+    """Return whether this alert is finished."""
     if any(late(one, patience, now)):
         return True
     if one.alertmanager is None or not (one.is_told or _is_kept(one.held)):
@@ -136,7 +135,7 @@ def is_done(one: Progress, patience: HopTimeouts, now: float) -> bool:
 
 
 def late(one: Progress, patience: HopTimeouts, now: float) -> Iterator[str]:
-    """Yield the first hop that was not reached in its time, and each channel that was not."""
+    """Yield the first hop that the alert did not reach in time, and each such channel."""
     if one.metric is None:
         where = (
             "metric: Prometheus does not see the drill's series: its job drill scrapes /drill of the exporter"
@@ -172,12 +171,12 @@ def _channels(one: Progress, since: float, within: float, now: float) -> Iterato
 
 
 def wrong(one: Progress) -> Iterator[str]:
-    """Yield the faults that no waiting can mend."""
+    """Yield the faults that do not end by waiting."""
     held, planned = one.held, {route.receiver for route in one.routes}
     if held is not None:
         if held.receivers != planned:
             yield (
-                f"route: Alertmanager gives it to {_names(held.receivers)}, settings say {_names(planned)}; "
+                f"route: Alertmanager gives it to {_names(held.receivers)}, not to {_names(planned)}; "
                 "render and reload"
             )
         if held.silenced:

@@ -88,7 +88,7 @@ def _cells(one: dict[str, Any]) -> Sequence[str]:
 
 
 def _by_engine(line: str) -> str:
-    """Return `contact: channel` if webhook_actions itself reached the contact, else an empty string."""
+    """Return `contact: channel` if webhook_actions itself reached the contact, else an empty text."""
     contact, over, channel = line.partition(" over ")
     return f"{contact}: {channel}" if over and "," not in channel and " " not in contact else ""
 

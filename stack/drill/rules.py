@@ -11,7 +11,7 @@ from typing import Any
 from stack.drill.fast_settings import SCRAPE
 
 LABEL = "drill"  # which drill an alert belongs to; Nightdesk runs no action for an alert with this label
-ASKED = "drill_asked"  # 1 for each alert that the drill plays now, with its name and severity
+ASKED = "drill_asked"  # 1 for each alert that the drill plays at present, with its name and severity
 MARK = "DRILL: "
 _SAID = "A drill: nothing is wrong, and no bot is touched.\n"
 _TODO = "Acknowledge this; do nothing else. In earnest: "
@@ -31,7 +31,7 @@ def renamed(text: str) -> str:
 def drill_groups(groups: Iterable[Mapping[str, Any]], stay: Mapping[str, str]) -> list[dict[str, Any]]:
     """Return the groups of the drill, made from groups that `quick` settings make.
 
-    `stay` says by severity how long an alert fires: it has to outlast Alertmanager's wait.
+    `stay` says by severity how long an alert fires: longer than Alertmanager's wait.
     """
     made = []
     every = [rule for group in groups for rule in group["rules"]]

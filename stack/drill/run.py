@@ -33,7 +33,7 @@ class Result:
 
 @dataclass(frozen=True)
 class DrillRequest:
-    """What to drill: one alert or (None) all, as which bot's twin, and how long to wait for an answer."""
+    """A request for a drill: one alert or (None) all, the imitated bot, and the wait for an answer."""
 
     alert: str | None = None
     bot: str | None = None
@@ -51,7 +51,7 @@ class Drill:
         wish: DrillRequest,
         patience: HopTimeouts,
     ) -> None:
-        """`rendered` is by file what settings make; `rules` are the alerts with their severities."""
+        """`rendered` has the rendered configuration by file; `rules` are the alerts with their severities."""
         self._settings, self._rendered = settings, rendered
         self._wish, self._patience = wish, patience
         self._parts = Parts(settings)
@@ -64,7 +64,7 @@ class Drill:
         self._mute = ""  # why the exporter accepts no series
 
     def go(self, say: Say) -> Result:
-        """Run it to its end, and report each step."""
+        """Run the drill to its end, and report each step."""
         found = [(0, text) for text in preflight.differences(self._settings, self._parts, self._rendered)]
         for _, text in found:
             say(f"fault before the drill: {text}")
@@ -92,7 +92,10 @@ class Drill:
         return Result(self.run, self.began, now, tuple(self._alerts), tuple(dict.fromkeys(found)))
 
     def _begin(self, now: float) -> bool:
-        """Begin the next alert; one that shares its series with others waits until none of them plays."""
+        """Begin the next alert.
+
+        An alert that shares its series with others waits until none of them plays.
+        """
         busy = any(script.alone for script, _ in self._playing.values())
         for script in self._waiting:
             if not (script.alone and busy):
@@ -113,9 +116,9 @@ class Drill:
         script = one.script
         next_ = advance(one, seen, now, self._patience.group.get(one.severity, 0.0))
         if next_.is_told and not one.is_told:
-            say(f"  {script.alert} ({script.severity}) was told after {now - one.started:.0f} s")
+            say(f"  {script.alert} ({script.severity}) was notified after {now - one.started:.0f} s")
         for line in said(next_.incident)[len(said(one.incident)) :]:
-            say(f"  {script.alert}: webhook_actions told {line}")
+            say(f"  {script.alert}: webhook_actions notified {line}")
         if next_.answer is not None and one.answer is None:
             say(f"  {script.alert} is acknowledged")
         if script.alone and (next_.is_told or any(late(next_, self._patience, now))):
@@ -124,7 +127,7 @@ class Drill:
         return next_
 
     def _answer_the_others(self, say: Say) -> None:
-        """Acknowledge for the person who answered: one answer in a drill proves that they can."""
+        """Acknowledge the rest for the person who answered: one answer in a drill is proof enough."""
         answered = next((one for one in self._alerts if one.answer is not None), None)
         if answered is None:
             return
@@ -171,4 +174,4 @@ def _failed(first: Seen, last: Seen) -> Iterator[str]:
     for name, failed in last.failed.items():
         tries = last.tried[name] - first.tried.get(name, 0.0)
         if (more := failed - first.failed.get(name, 0.0)) > 0:
-            yield f"channel: {name}: {more:.0f} of {tries:.0f} tries failed; Alertmanager's log says why"
+            yield f"channel: {name}: {more:.0f} of {tries:.0f} attempts failed; Alertmanager's log says why"

@@ -1,4 +1,4 @@
-"""When a scheduled drill is due, and what the channels get before and after it."""
+"""The time of a scheduled drill, and the messages before and after it."""
 
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo

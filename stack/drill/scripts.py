@@ -1,4 +1,4 @@
-"""What a drill plays: each alert's firing case as series of a synthetic bot, scrape by scrape."""
+"""The scripts of a drill: each alert's firing case as series of a synthetic bot, scrape by scrape."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,9 +16,8 @@ SEVERITIES = ("critical", "warning", "info", "meta")
 
 @dataclass(frozen=True)
 class Script:
-    """An alert, the series that fire it after `at` seconds, and the labels by which it is known.
-
-    One that plays `alone` shares its series with others, which would spoil it.
+    """An alert, the series that fire it after `at` seconds, and its labels. A script that plays `alone`
+    shares its series with others, which would disturb it.
     """
 
     alert: str
@@ -51,7 +50,7 @@ class Script:
 
 
 def _value(values: Sequence[Value], step: int) -> Value:
-    """Return a scrape's value; after the last one a counter goes on growing, anything else stays."""
+    """Return a scrape's value; after the last one a counter goes on growing, and other values stay."""
     if step < len(values):
         value = values[step]
         return float(value) if isinstance(value, int) else value
@@ -69,7 +68,7 @@ def _braced(labels: Mapping[str, str]) -> str:
 def scripts(
     settings: Settings, rules: Iterable[tuple[str, str]], run: str, wanted: str | None, bot: str | None
 ) -> list[Script]:
-    """Return a script for each alert and severity, or of the one `wanted`; what takes long is first.
+    """Return a script for each alert and severity, or for the `wanted` one; the longest come first.
 
     Alertmanager routes the synthetic bot's alerts like those of `bot`.
     """

@@ -1,4 +1,4 @@
-"""Settings of accounts: bots that trade one, what they may lose together, and the key that sees it."""
+"""Settings of accounts: the bots of an account, their common loss limits, and the account's key."""
 
 from typing import Annotated, Literal, Self
 
@@ -12,12 +12,12 @@ Share = Annotated[float, Between(0.0001, 0.5), Plain]
 
 
 class AccountExchange(Section):
-    """The account at its exchange, and a key that may only read it; docs/exchange.md.
+    """The account at its exchange, and a key that may only read; see docs/exchange.md.
 
-    It is asked every `interval`. A difference counts after `settle`, the time that a bot takes at most to
-    know of its own fill. `tolerate` names markets that the owner's own hands trade. `size` is the share by
-    which a position, `balance` by which the account's money within a day, may differ; a position worth less
-    than `dust` is none. `url` stands before every path: a testnet, or a proxy.
+    Nightdesk asks it every `interval`. A difference counts after `settle`, the longest time until a bot knows
+    its own fill. `tolerate` names markets that the owner trades by hand. A position may differ by the share
+    `size`, the account's money by the share `balance` within a day. A position worth less than `dust` does
+    not count. `url` replaces the exchange's address: a testnet, or a proxy.
     """
 
     venue: Literal["binance", "binanceusdm"]
@@ -33,7 +33,10 @@ class AccountExchange(Section):
 
 
 class Account(Section):
-    """Bots that trade one account. Their losses are added up; `capital` is theirs together unless given."""
+    """Bots that trade one account.
+
+    Their losses are added up. `capital` is by default the sum of the bots' capital.
+    """
 
     bots: Annotated[list[str], Field(min_length=1)]
     capital: Number | None = None

@@ -18,7 +18,7 @@ def _share(low: float, high: float) -> object:
 
 
 class SeverityDefaults(Section):
-    """What an alert of one severity gets unless it says otherwise."""
+    """The defaults of the alerts of one severity."""
 
     respond: Step
     escalate: Step | None
@@ -90,14 +90,14 @@ class WarningThresholds(Section):
 
 
 class Thresholds(Section):
-    """Every limit that an alert, a panel's red line or a health check is drawn at."""
+    """Every limit of an alert, a panel's red line or a health check."""
 
     critical: CriticalThresholds
     warning: WarningThresholds
 
 
 class Alert(Section):
-    """The pace of one alert; None means its severity's."""
+    """The settings of one alert; None means its severity's."""
 
     enabled: StrictBool = True
     for_: Annotated[Duration, Between("0s", "7d"), Field(alias="for")]
@@ -108,7 +108,7 @@ class Alert(Section):
 
 
 class Milestones(Section):
-    """What is celebrated, once per crossing."""
+    """The milestones that Nightdesk reports, once for each crossing."""
 
     rearm: Annotated[Duration, Between("10m", "7d")]
     daily_pnl: Annotated[float, Between(100.0, 10_000.0), Plain]

@@ -1,4 +1,4 @@
-"""Settings of a bot: where its state comes from, and who may act on it how."""
+"""Settings of a bot: the source of its state, and the ways to act on it."""
 
 import re
 from pathlib import Path
@@ -46,19 +46,19 @@ class Answering(Section):
     @model_validator(mode="after")
     def _has_an_effect(self) -> Self:
         if self.url.scheme == "http" and (self.ca_file or not self.tls_verify):
-            raise PydanticCustomError("way", "ca_file and tls_verify want a url that begins with https", {})
+            raise PydanticCustomError("way", "ca_file and tls_verify need a url that begins with https", {})
         if self.ca_file and not self.tls_verify:
             raise PydanticCustomError("way", "tls_verify: false would leave ca_file without effect", {})
         return self
 
     @property
     def place(self) -> str:
-        """Where the bot is found, for people."""
+        """The bot's place, for people."""
         return str(self.url)
 
     @property
     def way(self) -> Way:
-        """How it is reached."""
+        """The way to reach the bot."""
         return Way(self.ca_file, str(self.proxy) if self.proxy else None, self.tls_verify)
 
 
@@ -78,7 +78,7 @@ class FreqtradeBot(Answering):
 
 
 class FileBot(Section):
-    """A bot that writes its state, and best a journal of its trades, into files (docs/file-source.md)."""
+    """A bot that writes its state, and possibly a journal of trades, into files (docs/file-source.md)."""
 
     type: Literal["file"]
     state: FilePath
@@ -86,24 +86,24 @@ class FileBot(Section):
 
     @property
     def place(self) -> str:
-        """Where the bot is found, for people."""
+        """The bot's place, for people."""
         return str(self.state)
 
 
 class PushBot(Section):
-    """A bot that pushes to the exporter (docs/push.md); its token is good for this bot alone."""
+    """A bot that pushes to the exporter (docs/push.md); its token is only for this bot."""
 
     type: Literal["push"]
     token_file: SecretFile
 
     @property
     def place(self) -> str:
-        """Where the bot is found, for people."""
+        """The bot's place, for people."""
         return "(pushes)"
 
 
 class DockerRestart(Section):
-    """Restarts one container through a Docker API, best a proxy that allows only that."""
+    """Restarts one container through a Docker API, preferably a proxy that allows only that."""
 
     type: Literal["docker"]
     container: str
@@ -130,9 +130,8 @@ def _pattern(text: str) -> str:
 
 
 class BotProcess(Section):
-    """Tells the bot's own process, whose CPU and memory are watched: exactly one of the first three.
-
-    `match` is a regular expression that is searched in the whole command line; it must fit one program alone.
+    """Identifies the bot's own process, whose CPU and memory Nightdesk watches: exactly one of the first
+    three. `match` is a regular expression for a part of the command line; it must match only one program.
     """
 
     pid_file: FilePath | None = None
@@ -148,7 +147,7 @@ class BotProcess(Section):
 
 
 def _plain_path(path: Path) -> Path:
-    """Refuse what logrotate would read as more than a path; it runs as root."""
+    """Refuse characters that logrotate would not read as a path: logrotate runs as root."""
     if not re.fullmatch(r"[^\x00-\x1f\"'\\*?\[\]{}]+", str(path)):
         raise PydanticCustomError(
             "path", "{value} has quotes, wildcards or braces in it; name each log", {"value": repr(str(path))}
@@ -163,34 +162,33 @@ Restart = Annotated[HttpBot | FreqtradeBot | DockerRestart | CommandRestart, Fie
 
 
 def _answering(above: dict[str, Any]) -> HttpBot | FreqtradeBot | None:
-    """Return the source where it has an API that can be acted on; files and pushes only tell."""
+    """Return the source if it has an API for actions; files and pushes only report."""
     source = above.get("source")
     return source if isinstance(source, HttpBot | FreqtradeBot) else None
 
 
 class Transfer(Section):
-    """Money that its owner put into a bot, or took out where `amount` is negative; neither is a profit."""
+    """A deposit into a bot, or a withdrawal if `amount` is negative; neither is a profit."""
 
     at: AwareDatetime
     amount: Number
 
 
 class Baseline(Section):
-    """From when the drawdown now is measured, and from which equity; None is what closed trades had made."""
+    """The begin of the present drawdown: a time and an equity; None is the equity of closed trades."""
 
     at: AwareDatetime
     equity: Number | None = None
 
 
 class Bot(Section):
-    """One watched bot. `control` is its source where that has an API, `restart` its control; else none.
+    """One watched bot. `control` is by default its source if that has an API, `restart` its control.
 
-    `starting_capital` is the equity before the first trade and before all `transfers`; it and `max_exposure`
-    overrule what the bot says. `silent_after` is how long a bot of files or pushes may say nothing before it
-    counts as not answering. `stops: false` is of a bot that sets none on purpose: none is missed there.
-    `limits` are held against losses of its days; without any, `daily_loss` is.
-    `edge` is the reference that its trades are compared with.
-    Without `guard` its polls alone tell its money: it cannot be asked as often as `collection.guard` says.
+    `starting_capital` is the equity before the first trade and before all `transfers`. It and `max_exposure`
+    overrule the bot's own figures. `silent_after`: a bot of files or pushes that reports nothing for longer
+    counts as not answering. `stops: false` is for a bot that sets no stops on purpose. `limits` are its loss
+    limits; without any, `daily_loss` counts. `edge` is the reference that its trades are compared with.
+    `guard: false` is for a bot that cannot be asked as often as `collection.guard`: only polls read its money.
     """
 
     source: Source
@@ -214,10 +212,10 @@ class Bot(Section):
 
 
 class Demo(Section):
-    """The simulated bots; enabled, they are watched as `demo`, `demo_2`, `demo_3` (in another currency).
+    """The simulated bots; if enabled, they are watched as `demo`, `demo_2`, `demo_3` (in another currency).
 
-    `history` is how long they are made to have traded before their first start; None: not at all. `log_file`
-    is where the log of the first is seen. `edge` is the reference of each.
+    `history` is the length of the simulated past before their first start; None is no past. `log_file` is the
+    log of the first bot. `edge` is the reference of each.
     """
 
     enabled: StrictBool

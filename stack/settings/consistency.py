@@ -110,7 +110,7 @@ def _collection(settings: Settings) -> Iterator[str]:
         yield "collection: every group is disabled, so Nightdesk would watch nothing; enable one"
     probes = [probe.name for probe in settings.collection.probes]
     for name in sorted({name for name in probes if probes.count(name) > 1}):
-        yield f"collection.probes: two are named {name}; a name is a probe's identity"
+        yield f"collection.probes: two are named {name}; give each probe its own name"
     ports = [(service.port, name) for name, service in settings.services if service.bind == service.host]
     for port, name in ports:
         others = [other for number, other in ports if number == port and other != name]

@@ -101,7 +101,7 @@ class Weights(Section):
 
 
 class Scale(Section):
-    """The value that gives a part of the score all its points (for a loss: none)."""
+    """The value at which a part of the score has all its points (for a loss: none)."""
 
     sharpe_ratio: Number
     max_drawdown: Ratio
@@ -111,7 +111,7 @@ class Scale(Section):
 
 
 class Benchmarks(Section):
-    """What a bot is compared with."""
+    """The values that a bot is compared with."""
 
     min_win_rate: Ratio
     max_drawdown: Ratio
@@ -148,7 +148,7 @@ class Suggestion(Section):
 
 
 class Suggestions(Section):
-    """What Nightdesk suggests but never does by itself."""
+    """The suggestions; Nightdesk never carries them out by itself."""
 
     win_rate: Suggestion
     drawdown: Suggestion

@@ -14,7 +14,7 @@ from stack.settings.rota import on_call
 
 CLIMB = "climb"  # the rule that notifies one person after the other
 REPEATED, DOWN, LOSS = "repeated_alerts", "system_down", "critical_loss"
-NOTICE, INSIST = "notice", "insist"  # first words of the rules that say what cannot be done
+NOTICE, INSIST = "notice", "insist"  # first words of the rules about something that cannot be done
 NO_NEWS = "told"  # the kind of a repeated first notice, for people who have not received it
 
 ESCALATED = ("critical", "warning")  # the engine sends these; only Alertmanager sends info and meta
@@ -103,7 +103,7 @@ def own_addresses(settings: Settings, channel: str) -> tuple[str, ...]:
 
 
 def of_alertmanager(channel: str, addresses: Iterable[str]) -> tuple[str, ...]:
-    """Return the addresses to which Alertmanager itself can send; of Telegram only numeric chats."""
+    """Return the addresses to which Alertmanager itself can send; for Telegram, only numeric chats."""
     if channel not in QUIET:
         return ()
     return tuple(one for one in addresses if channel != "telegram" or not one.startswith("@"))
@@ -148,7 +148,7 @@ def _over(settings: Settings, severity: str, wanted: Iterable[str], source: str)
 
 
 def first(settings: Settings, bot: str) -> str:
-    """Return who is notified first of a bot: its team, else `escalation.first`; a contact or a rota."""
+    """Return the first recipient for a bot: its team, else `escalation.first`; a contact or a rota."""
     known = settings.bots.get(real_bot(bot))
     return (known and known.team) or settings.escalation.first
 
@@ -170,9 +170,8 @@ def is_owner(contact: Contact) -> bool:
 
 
 def shared_addresses(settings: Settings, bot: str, channel: str) -> tuple[str, ...]:
-    """Return whom a channel notifies first of a bot: its team if it has an address there, else the desk.
-
-    Alertmanager cannot follow a rota: for a rota the desk is notified too.
+    """Return a channel's first recipients for a bot: its team if it has an address there, else the desk.
+    Alertmanager cannot follow a rota, so for a rota the desk is notified, too.
     """
     known = settings.bots.get(real_bot(bot))
     team = settings.contacts.get(known.team) if known and known.team else None

@@ -28,7 +28,7 @@ _YEARS = range(2000, 2200)
 
 
 def _as_text(value: object) -> object:
-    """Return 2026-12-24 as the text in the file; YAML makes a date of it."""
+    """Return 2026-12-24 as the text in the file; YAML reads it as a date."""
     return value.isoformat() if isinstance(value, date) else value
 
 
@@ -218,7 +218,7 @@ class SpentAttempts(Section):
 
 
 class Storm(Section):
-    """So many incidents within so short a time are a storm: the next ones share messages."""
+    """The number of incidents within a time that make a storm: the next ones share messages."""
 
     incidents: Count
     within: Annotated[Duration, Between("10s", "10m")]

@@ -1,4 +1,4 @@
-"""Which role may do what to an incident from a message, in pure functions of the settings."""
+"""The rights of each role on an incident from a message, in pure functions of the settings."""
 
 from enum import StrEnum
 
@@ -30,12 +30,12 @@ def role_of(settings: Settings, name: str) -> str | None:
 
 
 def rights_of(settings: Settings, name: str) -> frozenset[Right]:
-    """Return what a contact, or the desk, may do; nothing for anyone else."""
+    """Return the rights of a contact, or of the desk; none for anyone else."""
     return _RIGHTS.get(role_of(settings, name) or "viewer", frozenset())
 
 
 def of_chat(settings: Settings, chat: int, user: int, *, closed: bool) -> str | None:
-    """Return who acts by a button in a Telegram chat: a contact, the desk, or None for nobody.
+    """Return the actor of a button in a Telegram chat: a contact, the desk, or None for a stranger.
 
     The number of a private chat identifies a person. In a configured group everybody acts as the group's
     contact, or as the desk. Anybody may join a group that is not `closed`: there only known persons act.

@@ -17,7 +17,7 @@ _WEEK = timedelta(weeks=1)
 class Shift:
     """Who is on call from `start` until before `end`, in UTC.
 
-    `instead_of` is whose turn it would be without an override; '' without one.
+    `instead_of` is the person whose turn it would be without an override; '' without one.
     """
 
     contact: str
@@ -28,7 +28,7 @@ class Shift:
 
 @dataclass(frozen=True)
 class NowAndNext:
-    """Who is on call now, instead of whom, and the next person's shift; None if nobody else follows."""
+    """The person on call, the person they stand in for, and the next person's shift, None without one."""
 
     contact: str
     instead_of: str = ""

@@ -1,4 +1,4 @@
-"""The addresses of each part of the stack, one process or several."""
+"""The addresses of each part of the stack, which has one process or several."""
 
 from hashlib import blake2b
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""The whole plan of one unacknowledged alert: who is notified, over what, when and why."""
+"""The whole plan of one unacknowledged alert: who is notified, over which channels, when and why."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -90,7 +90,7 @@ def _merged(entries: list[Entry]) -> list[Entry]:
 
 def _why_nobody(settings: Settings, subject: Subject) -> str:
     if subject.kind == WATCHDOG:
-        return "it always fires, for a dead man's switch; routing.watchdog_url_file names none"
+        return "it always fires, for a dead man's switch, but routing.watchdog_url_file names none"
     return of_alert(settings, subject.kind, subject.severity).why
 
 

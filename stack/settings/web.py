@@ -1,4 +1,4 @@
-"""How the parts of the stack talk to each other: with or without TLS, and as which user."""
+"""Settings of the connections between the parts of the stack: TLS, and the user."""
 
 import ssl
 from base64 import b64encode
@@ -16,7 +16,7 @@ CLUSTER_NAME = "nightdesk"  # in every certificate: Alertmanagers reach each oth
 
 @dataclass(frozen=True)
 class Way:
-    """How to reach an address over HTTP, whatever the environment says.
+    """The way to reach an address over HTTP; the environment does not count.
 
     `ca_file` replaces the authorities that this machine trusts, `proxy` is a URL.
     """
@@ -63,7 +63,7 @@ class User(Section):
 
 
 class Web(Section):
-    """What every listener requires, and every caller gives."""
+    """The TLS and login that every listener requires and every caller uses."""
 
     tls: Tls
     auth: User
@@ -80,7 +80,7 @@ class Web(Section):
 
     @property
     def way(self) -> Way:
-        """How each part is reached."""
+        """The way to reach each part."""
         return Way(self.tls.ca_file if self.tls.enabled else None)
 
     def user(self) -> tuple[str, str] | None:

@@ -181,7 +181,7 @@ def test_two_secrets_of_one_name_stay_separate(checkout: Path):
     ("bot", "says"),
     [
         (OWN | {"restart": {"type": "command", "program": "p"}}, "a container starts no program"),
-        (OWN | {"restart": {"type": "docker", "container": "a/../b"}}, "no name that Docker gives"),
+        (OWN | {"restart": {"type": "docker", "container": "a/../b"}}, "is no valid name of a container"),
         (OWN | {"restart": {"type": "docker", "container": "b", "url": "unix:///x.sock"}}, "not reached"),
     ],
 )

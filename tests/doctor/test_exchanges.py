@@ -47,7 +47,7 @@ def test_a_key_that_may_only_read_is_green(make: Make):
 
 def test_a_key_that_may_withdraw_is_red(make: Make):
     one = found(make, may_withdraw=True)["exchange of main"]
-    assert (one.level, one.says) == (Level.RED, "its key may withdraw, so it is not used")
+    assert (one.level, one.says) == (Level.RED, "its key may withdraw, so Nightdesk does not use it")
 
 
 def test_a_key_that_the_exchange_refuses_is_red_in_one_line_without_the_key(make: Make):

@@ -38,7 +38,7 @@ def test_a_port_in_use_is_reported(make: Make):
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         found = at(make(services={"exporter": {"port": port}}), "exporter")
-    assert (found.level, found.says) == (Level.RED, f"something else listens on port {port}")
+    assert (found.level, found.says) == (Level.RED, f"another program listens on port {port}")
     assert "--port-offset" in found.way_out
 
 

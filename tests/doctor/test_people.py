@@ -105,7 +105,7 @@ def test_missing_secrets_are_red_with_who_writes_them(make: Make):
 
 def test_an_alert_that_reaches_nobody_is_red(make: Make):
     bot = {"source": {"type": "push", "token_file": "token"}, "starting_capital": 1}
-    found = [one for one in people.notifications(make(bots={"b": bot})) if one.about == "who is told"]
+    found = [one for one in people.notifications(make(bots={"b": bot})) if one.about == "who is notified"]
     assert (found[0].level, "nobody would get" in found[0].says) == (Level.RED, True)
 
 

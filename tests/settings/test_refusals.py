@@ -336,8 +336,8 @@ def test_a_url_that_is_wrong_otherwise_does_not_show_its_password_either(refused
 @pytest.mark.parametrize(
     ("way", "problem"),
     [
-        ("url: 'http://a', ca_file: c", "ca_file and tls_verify want a url that begins with https"),
-        ("url: 'http://a', tls_verify: false", "ca_file and tls_verify want a url that begins with https"),
+        ("url: 'http://a', ca_file: c", "ca_file and tls_verify need a url that begins with https"),
+        ("url: 'http://a', tls_verify: false", "ca_file and tls_verify need a url that begins with https"),
         (
             "url: 'https://a', ca_file: c, tls_verify: false",
             "tls_verify: false would leave ca_file without effect",

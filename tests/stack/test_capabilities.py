@@ -85,10 +85,10 @@ def settings(folder: Path, port: int, token: str | None = "read-secret") -> Sett
 
 def test_each_bot_has_a_row_with_its_version_and_what_it_cannot_do(tmp_path: Path, port: int) -> None:
     assert list(live(settings(tmp_path, port))) == [
-        "bot    source and version          what it cannot do",
+        "bot    source and version          actions it cannot do",
         "old    freqtrade 2022.7            clear_cache, reduce_position_sizes",
         "down   freqtrade, version unknown  clear_cache; GET show_config: refused",
-        "mine   http, version unknown       nothing is missing; the bot API has no version",
+        "mine   http, version unknown       it can do everything; the bot API has no version",
         "tells  push, no control            restart_bot, stop_entries",
         "led    push by freqtrade 2026.9    clear_cache",
         "new    http                        unknown: webhook_actions has other settings; reload them",

@@ -25,7 +25,7 @@ def checked(desk: Desk, *channels: str, **more: Any) -> tuple[int, str]:
 def test_a_first_set_up_with_email_only_gets_everything_by_email(desk: Desk) -> None:
     code, said = checked(desk, "email")
     assert code == 0
-    assert "told over: email (critical, warning, info, meta)" in said
+    assert "notified over: email (critical, warning, info, meta)" in said
     assert "warning" not in said.replace("critical, warning", "")
 
 

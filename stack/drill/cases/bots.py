@@ -81,10 +81,10 @@ def _loop_hung(settings: Settings) -> Iterator[Case]:
     still: list[Value] = [0.0] * long
     stopped = Series("trading_bot_state", [1.0] * long, {"state": "stopped"})
     fires = limit + tick + wait
-    yield Case("LoopHung", "answers, and does nothing", bot(still), fires, fires=True)
+    yield Case("LoopHung", "answers, but does not trade", bot(still), fires, fires=True)
     yield Case("LoopHung", "not long enough", bot(still), fires - tick, fires=False)
     yield Case("LoopHung", "stopped by its owner", bot(still, 1.0, stopped), fires, fires=False)
-    yield Case("LoopHung", "down, which Down tells", bot(still, 0.0), fires, fires=False)
+    yield Case("LoopHung", "down: Down fires instead", bot(still, 0.0), fires, fires=False)
     yield Case("LoopHung", "absent", [Series("unrelated", [1.0])], fires, fires=False)
     again = [*still, *rising(scrape, scrapes(settings, kept + scrape) + 1, long * scrape)]
     yield Case("LoopHung", "resolves", bot(again), long * scrape + kept + tick, fires=False)
@@ -102,7 +102,7 @@ def _response_times(settings: Settings) -> Iterator[Case]:
         long = scrapes(settings, wait) + 3
 
         def calls(fast: Sequence[float], slow: Sequence[float], limit: float = limit) -> list[Series]:
-            """All of the fast are within the limit, all of the slow beyond it."""
+            """All fast calls are within the limit, all slow calls are beyond it."""
             every = [a + b for a, b in zip(fast, slow, strict=True)]
             bounds: dict[float, Sequence[Value]] = {
                 limit / 2: [0.0] * len(every),
@@ -122,7 +122,7 @@ def _response_times(settings: Settings) -> Iterator[Case]:
         yield Case(alert, "not long enough", calls(none, some), wait - tick, fires=False)
         yield Case(alert, "just within the limit", calls(some, none), fires, fires=False)
         few = rising(1, long) if scrape * 20 > settings.collection.rate_window else none
-        yield Case(alert, "too few calls to tell", calls(none, few), fires, fires=False)
+        yield Case(alert, "too few calls for a verdict", calls(none, few), fires, fires=False)
         yield Case(alert, "absent", [Series("unrelated", [1.0])], fires, fires=False)
         kept = bridge(settings, alert) + settings.collection.rate_window + 4 * scrape
         better = scrapes(settings, kept)
@@ -141,7 +141,7 @@ def _win_rate(settings: Settings) -> Iterator[Case]:
     long = scrapes(settings, wait) + 1
     few = float(limits_.win_rate_trades - 1)
     series = [Series("trading_bot_win_rate", [0.0] * long), Series("trading_bot_trades_total", [few] * long)]
-    yield Case("LowWinRate", "too few trades to tell", series, wait, fires=False)
+    yield Case("LowWinRate", "too few trades for a verdict", series, wait, fires=False)
 
 
 def _activity(settings: Settings) -> Iterator[Case]:
@@ -154,7 +154,7 @@ def _activity(settings: Settings) -> Iterator[Case]:
     after = limits_.trades_per_hour_after
     resting = Series("trading_bot_state", [1.0] * long, {"state": "paused"})
     alert = "LowTradingActivity"
-    yield Case(alert, "up for long, and never traded", bot(after + 1), wait, fires=True)
+    yield Case(alert, "up for a long time, without a trade", bot(after + 1), wait, fires=True)
     yield Case(alert, "just started", bot(after), wait, fires=False)
     yield Case(alert, "paused by its owner", bot(after + 1, resting), wait, fires=False)
 
@@ -163,7 +163,9 @@ def _drift(settings: Settings) -> Iterator[Case]:
     wait = settings.alerts["ModelDrift"].for_
     long = scrapes(settings, wait) + 1
     flag = [Series("trading_bot_model_drift_detected", [1.0] * long, {"model": "trend"})]
-    yield Case("ModelDrift", "the bot's own test found it", flag, wait, True, {"bot": BOT, "model": "trend"})
+    yield Case(
+        "ModelDrift", "the bot's own test found drift", flag, wait, True, {"bot": BOT, "model": "trend"}
+    )
 
 
 def _log_errors(settings: Settings) -> Iterator[Case]:
@@ -171,7 +173,9 @@ def _log_errors(settings: Settings) -> Iterator[Case]:
     scrape, window = settings.collection.trading.interval, settings.collection.rate_window
     wait, kept = settings.alerts[alert].for_, bridge(settings, alert)
     hour = scrapes(settings, limits_.error_burst_baseline + window)
-    each = limits_.error_burst_count * scrape / window  # a scrape: makes the count within the window
+    each = (
+        limits_.error_burst_count * scrape / window
+    )  # a scrape: this rate gives the count within the window
     long = scrapes(settings, window + wait) + 2
     now = (hour + long - 2) * scrape
 
@@ -272,11 +276,11 @@ def _milestones(settings: Settings) -> Iterator[Case]:
         below, above = limit * 0.99, limit
         yield case("crosses", [below] * 5 + [above] * 3, 6 * scrape + slow_pace(settings), True)
         yield case("just below", [below] * 8, 7 * scrape, False)
-        yield case("was there when it was first seen", [above] * 8, 7 * scrape, False)
+        yield case("the event was there at the first scrape", [above] * 8, 7 * scrape, False)
         yield case("absent", [], 7 * scrape, False)
         long = scrapes(settings, hold + 900)
         yield case("resolves", [below] * 5 + [above] * long, 5 * scrape + hold + 900, False)
     night = [0.0] * 5 + [limit] * scrapes(settings, hold)
-    yield case("is there in the morning", night, 5 * scrape + hold, True)
+    yield case("the event is there in the morning", night, 5 * scrape + hold, True)
     flaps = [0.0] * 5 + [limit] * 3 + [0.0] * scrapes(settings, rearm / 2) + [limit] * 3
     yield case("resolves", flaps + [limit] * scrapes(settings, hold + 900), 8 * scrape + hold + 900, False)

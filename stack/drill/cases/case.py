@@ -15,7 +15,7 @@ Value = float | Literal["stale"] | None
 
 @dataclass(frozen=True)
 class Series:
-    """A series: one value a scrape, None where nothing was scraped."""
+    """A series: one value for each scrape, None for a scrape without one."""
 
     name: str
     values: Sequence[Value]
@@ -25,10 +25,9 @@ class Series:
 
 @dataclass(frozen=True)
 class Case:
-    """Whether `alert` with `labels` fires `at` seconds, given the series.
-
-    `together`: with other cases in one storage, unless it has no name. `slow`: it takes hours.
-    Where the cause `lasts` as long as the alert fires, its `verify` is false until then.
+    """Whether `alert` with `labels` fires at `at` seconds with these series. `together`: it shares a storage
+    with other cases. `slow`: it takes hours. `lasts`: the cause lasts as long as the alert fires, so its
+    `verify` is false until then.
     """
 
     alert: str
@@ -43,7 +42,7 @@ class Case:
 
 
 def bridge(settings: Settings, alert: str) -> float:
-    """Return for how many seconds an alert outlives its cause."""
+    """Return the seconds by which an alert outlives its cause."""
     return min(settings.alerts[alert].cooldown, 300.0)
 
 
@@ -53,7 +52,7 @@ def slow_pace(settings: Settings) -> Duration:
 
 
 def scrapes(settings: Settings, seconds: float) -> int:
-    """Return how many scrapes of a bot fit into `seconds`."""
+    """Return the number of a bot's scrapes within `seconds`."""
     return int(seconds // settings.collection.trading.interval) + 2
 
 

@@ -55,7 +55,7 @@ def _seen(
     polled: list[Value] = [*whole, "stale"]
     died = up + [0.0] * 2
     yield case(
-        "its last look was good, and its bot died: no proof",
+        "the last check was good, and the bot died: no proof",
         whole + [well] * 2,
         polled,
         died,
@@ -64,5 +64,10 @@ def _seen(
     )
     better = [lost] * long + [well] * later
     yield case(
-        "resolves, whatever a poll saw last", better, [lost] * (long + later), up + [1.0] * later, end, False
+        "resolves, even if the last poll was bad",
+        better,
+        [lost] * (long + later),
+        up + [1.0] * later,
+        end,
+        False,
     )

@@ -30,7 +30,7 @@ class Limit:
     series: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     beside: Mapping[str, float] = field(default_factory=dict)
-    waits: bool = True  # as long as the alert's settings require
+    waits: bool = True  # the wait of the alert's settings
 
 
 def cases(settings: Settings) -> Iterator[Case]:
@@ -113,7 +113,8 @@ def _around(settings: Settings, limit: Limit) -> Iterator[Case]:
     def case(says: str, values: Sequence[float], at: float, fires: bool) -> Case:
         name = limit.metric if limit.metric.startswith("probe_") else f"trading_bot_{limit.metric}"
         series = [Series(name, values, limit.series, limit.subject)]
-        # Win rates need trades, trade rates need uptimes; both exist whether the value does or not.
+        # Win rates need trades, and trade rates need uptimes; both exist in each case, even without the
+        # value.
         for other, value in limit.beside.items():
             kind = {"outcome": "won"} if other == "trades_total" else {}
             series.append(Series(f"trading_bot_{other}", [value] * len(values), kind, limit.subject))

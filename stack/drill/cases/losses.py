@@ -36,12 +36,12 @@ def _loss_limit(settings: Settings, subject: Mapping[str, str]) -> Iterator[Case
         series = [Series(_USED, used, {}, subject), beside, known, _up(1.0, len(used))]
         return Case(alert, says, series, at, fires, subject)
 
-    yield case("at the share at which it acts", [share] * long, wait, True)
+    yield case("at the limit's own share", [share] * long, wait, True)
     yield case("beyond the limit", [1.25] * long, wait, True)
     yield case("at it, but not long enough", [share] * long, wait - tick, False)
     yield case("just below", [share * 0.999] * long, wait + tick, False)
     yield case("one that acts at the limit itself", [share] * long, wait + tick, False, acts_at=1.0)
-    yield case("reached where it acts at the limit itself", [1.0] * long, wait, True, acts_at=1.0)
+    yield case("reached, and it acts at the limit itself", [1.0] * long, wait, True, acts_at=1.0)
     old = -float(settings.thresholds.critical.loss_known_for)
     series = [
         Series(_USED, [1.0] * long, {}, subject),
@@ -49,7 +49,7 @@ def _loss_limit(settings: Settings, subject: Mapping[str, str]) -> Iterator[Case
         Series(_KNOWN_AT, [old] * long, {}, subject),
         _up(0.0, long),
     ]
-    yield Case(alert, "known too long ago", series, wait + tick, False, subject)
+    yield Case(alert, "its figures are too old", series, wait + tick, False, subject)
     yield case("not a number", [float("nan")] * long, wait + tick, False)
     other = Series("trading_bot_pnl", [-1e9] * long, {"window": "day"})
     yield Case(alert, "absent", [other], wait + tick, False, subject)
@@ -84,7 +84,7 @@ def _kept_while_unknown(settings: Settings) -> Iterator[Case]:
             metric: str = metric,
             subject: Mapping[str, str] = subject,
         ) -> list[Series]:
-            """`there` is 1 while the exporter shows the limit at all."""
+            """`there` is 1 while the exporter shows the limit."""
             of_limit = [
                 Series(
                     _ACTS,
@@ -104,7 +104,7 @@ def _kept_while_unknown(settings: Settings) -> Iterator[Case]:
         on, off, always = [1.0] * long, [0.0] * gone, [1.0] * (long + gone)
         yield Case(alert, "its bot died since", bot(silent, [*on, *off], always), end - scrape, True, subject)
         untold = bot(silent, always, always)
-        yield Case(alert, "its bot tells no more of it", untold, end - scrape, True, subject)
+        yield Case(alert, "the bot no longer reports it", untold, end - scrape, True, subject)
         exporter = Series("up", [*on, *off], {"job": "exporter"}, {})
         unseen = [*bot(silent, [*on, "stale"], [*on, "stale"]), exporter]
         yield Case(alert, "its exporter died since", unseen, end - scrape, True, subject, together=False)
@@ -129,7 +129,7 @@ def _limit_unknown(settings: Settings, subject: Mapping[str, str]) -> Iterator[C
     yield case("not known for certain", [0.0] * long, wait, True)
     yield case("not long enough", [0.0] * long, wait - tick, False)
     yield case("known", [1.0] * long, wait + tick, False)
-    yield case("down, which Down tells", [0.0] * long, wait + tick, False, up=0.0)
+    yield case("down: Down fires instead", [0.0] * long, wait + tick, False, up=0.0)
     yield Case(alert, "absent", [_up(1.0, long)], wait + tick, False, subject)
     yield case("resolves", [0.0] * long + [1.0] * better, long * scrape + kept + tick, False)
 
@@ -146,9 +146,9 @@ def _drawdown_unknown(settings: Settings) -> Iterator[Case]:
         series = [Series("trading_bot_drawdown_ratio", drawdown), _up(up, len(drawdown))]
         return Case(alert, says, series, at, fires, subject)
 
-    yield case("told no more", silent, scrape + wait, True)
+    yield case("no longer reported", silent, scrape + wait, True)
     yield case("not long enough", silent, scrape + wait - tick, False)
     yield case("told", [0.01] * long, scrape + wait + tick, False)
-    yield case("down, which Down tells", silent, scrape + wait + tick, False, up=0.0)
+    yield case("down: Down fires instead", silent, scrape + wait + tick, False, up=0.0)
     yield Case(alert, "absent", [_up(1.0, long)], wait + tick, False, subject)
     yield case("resolves", silent + [0.01] * better, long * scrape + kept + tick, False)

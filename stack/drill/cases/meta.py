@@ -12,9 +12,11 @@ UNRELATED = [Series("unrelated", [1.0])]
 def cases(settings: Settings) -> Iterator[Case]:
     """Yield all of them."""
     answers = [_scraped("exporter", [1.0])]
-    yield Case("Watchdog", "fires while the exporter is scraped", answers, 0, True, NOTHING, together=False)
+    yield Case(
+        "Watchdog", "fires while Prometheus scrapes the exporter", answers, 0, True, NOTHING, together=False
+    )
     silent = [_scraped("exporter", [0.0])]
-    yield Case("Watchdog", "is silent where it is not", silent, 0, False, NOTHING, together=False)
+    yield Case("Watchdog", "is silent while it does not", silent, 0, False, NOTHING, together=False)
     yield Case("Watchdog", "absent", UNRELATED, 0, False, NOTHING, together=False)
     yield from _exporter_down(settings)
     yield from _webhook_actions_down(settings)
@@ -43,10 +45,10 @@ def _exporter_down(settings: Settings) -> Iterator[Case]:
         series = [_scraped("exporter", well), _scraped("exporter-trading", trading), other]
         return Case(alert, says, series, at, fires, NOTHING, together=False)
 
-    yield case("one group is not answered", [0.0] * long, wait, True)
+    yield case("one group has no answer", [0.0] * long, wait, True)
     yield case("not long enough", [0.0] * long, wait - tick, False)
     yield Case(alert, "not scraped at all", UNRELATED, wait, True, NOTHING, together=False)
-    yield case("every group is answered", [1.0] * long, wait + tick, False)
+    yield case("every group has an answer", [1.0] * long, wait + tick, False)
     back = [0.0] * long + [1.0] * scrapes(settings, kept + scrape)
     yield case("resolves", back, long * scrape + kept + tick, False)
 
@@ -93,7 +95,7 @@ def _replica_down(settings: Settings) -> Iterator[Case]:
         yield case("one of two does not answer", [dead, well], wait, True)
         yield case("not long enough", [dead, well], wait - tick, False)
         yield case("both answer", [well, well], wait + tick, False)
-        yield case("there is one, and it is down", [dead], wait + tick, False)
+        yield case("the only one is down", [dead], wait + tick, False)
         over = scrapes(settings, kept + scrape)
         back = [dead + [1.0] * over, well + [1.0] * over]
         yield case("resolves", back, long * scrape + kept + tick, False)
@@ -174,7 +176,7 @@ def _actions(settings: Settings) -> Iterator[Case]:
             return Case(alert, says, series, at, fires, labels, together=together)
 
         at = before * scrape
-        yield case("the first, which the counter is born with", [None] * before + [1.0] * 3, at, True)
+        yield case("the counter's first value", [None] * before + [1.0] * 3, at, True)
         yield case("one more", [1.0] * before + [2.0] * 3, at + scrape, True)
         yield case("none since", [5.0] * (before * 2), at, False)
         yield case("absent", [], at, False)

@@ -91,7 +91,7 @@ def _missed(settings: Settings) -> Iterator[Case]:
     alert, sla = "ObjectiveMissed", settings.sla
     wait, kept = settings.alerts[alert].for_, bridge(settings, alert)
     scrape, tick = settings.collection.trading.interval, slow_pace(settings)
-    known = wait + (sla.requests_minimum + 10) * tick  # one event a scrape, if a bot reports no number
+    known = wait + (sla.requests_minimum + 10) * tick  # one event for each scrape, if a bot reports no number
     long = scrapes(settings, known)
 
     def case(says: str, objective: str, series: Sequence[Series], at: float, fires: bool) -> Case:
@@ -112,9 +112,9 @@ def _missed(settings: Settings) -> Iterator[Case]:
 
     rate = "trading_bot_error_rate"
     yield case("too many errors", "error_rate", _bot(rate, [sla.error_rate * 1.01] * long), known, True)
-    yield case("too few requests to tell", "error_rate", _few(settings, long), known, False)
+    yield case("too few requests for a verdict", "error_rate", _few(settings, long), known, False)
     precise = [*_bot(rate, [settings.thresholds.critical.error_rate * 1.01] * long)]
-    yield case("which ApiErrorRate says already", "error_rate", precise, known, False)
+    yield case("ApiErrorRate already fires", "error_rate", precise, known, False)
     yield case("few errors", "error_rate", _bot(rate, [sla.error_rate * 0.99] * long), known, False)
     down, up = [Series("trading_bot_up", [0.0] * long)], [Series("trading_bot_up", [1.0] * long)]
     blip = [Series("trading_bot_up", [0.0, *([1.0] * (long - 1))])]
@@ -123,7 +123,7 @@ def _missed(settings: Settings) -> Iterator[Case]:
     yield case("answers", "availability", up, known, False)
     yield case("slow", "response_time", _slow_calls(settings, long), known, True)
     calls = _bot("trading_bot_api_requests_total", rising(100, long), outcome="ok")
-    yield case("throughput is only shown", "throughput", calls, known, sla.throughput.alert)
+    yield case("throughput has no alert", "throughput", calls, known, sla.throughput.alert)
 
 
 def _slow_calls(settings: Settings, count: int) -> list[Series]:

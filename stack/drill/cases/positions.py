@@ -91,7 +91,7 @@ def _closed(settings: Settings) -> Iterator[Case]:
 
 
 def _books(settings: Settings) -> Iterator[Case]:
-    """Yield the cases of an account whose exchange says other than its bots, or is not seen."""
+    """Yield the cases of an account whose exchange differs from its bots, or is unknown."""
     account = {**OF_BOT, "account": "main"}
     differs = {**account, "difference": "wrong_size", "symbol": "BTC/USDT"}
     for alert, name, subject, bad in (
@@ -107,7 +107,7 @@ def _books(settings: Settings) -> Iterator[Case]:
         wrong = Series(name, [bad] * long, {}, subject)
         well: Value = "stale" if alert == "BooksDiffer" else 1.0
         back = Series(name, [bad] * long + [well] * better, {}, subject)
-        yield Case(alert, "an exchange that says otherwise, or nothing", [wrong], wait, True, subject)
+        yield Case(alert, "an exchange that differs, or does not answer", [wrong], wait, True, subject)
         if wait:
             yield Case(alert, "not long enough", [wrong], wait - tick, False, subject)
         yield Case(alert, "absent", [Series("trading_bot_up", [1.0] * long)], wait + tick, False, subject)
