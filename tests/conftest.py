@@ -22,7 +22,7 @@ def free_port() -> int:
 
 
 def eventually(look: Callable[[], T], *, within: float = 60.0, what: str = "it") -> T:
-    """Return the first truthy answer of `look`; fail, saying what was last seen, when none comes in time."""
+    """Return the first truthy answer of `look`; if none comes in time, fail and name the last answer."""
     deadline = time.monotonic() + within
     while True:
         seen = look()
@@ -49,16 +49,16 @@ def binary(name: str) -> Path:
         pytest.skip(str(error))
 
 
-# Tests that share one stack, or one set of containers, run in one process; so do those of most files, for
-# their fixtures. Those of these files start a world each, and wait for it: they run wherever there is room.
-# A file with a stack of its own need not wait for the others of its folder.
+# Tests that share one stack, or one set of containers, run in one process. So do the tests of most files, for
+# their fixtures. Each test of these files starts its own stack and waits for it, so it may run in any
+# process. A file with a stack of its own need not wait for the others of its folder.
 _TOGETHER = ("compose", "end_to_end", "routes", "rules")
 _OWN_STACK = ("test_faults.py",)
-_ALONE = ("test_acting.py", "test_accepting.py", "test_database.py", "test_survival.py")
+_ALONE = ("test_accepting.py", "test_database.py", "test_survival.py")
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Say which tests stay together when files run in parallel, before xdist reads it."""
+    """Mark the tests that stay together in parallel runs, before xdist reads the marks."""
     folder = item.path.parent.name
     if item.path.name not in _ALONE:
         shared = folder in _TOGETHER and item.path.name not in _OWN_STACK

@@ -34,7 +34,7 @@ CONTROLS = {
     ("reload_config", "running"): ("reload_config", "reload_config"),
     ("reload_config", "paused"): ("reload_config", "reload_config"),
 }
-# What becomes of a reload, look by look: it is said, nothing listens, it runs, were it paused or not.
+# The steps of a reload: the answer, no listener, and the running bot, paused before or not.
 RELOAD = ("reload_config", None, "running")
 # The calls that a stopped bot refuses; it answers all others.
 NEEDS_RUNNING = {"count"}
@@ -43,9 +43,9 @@ RECORD = re.compile(r"^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d),(\d{3}) - (\S+) - ([A-Z]
 
 
 class Recording:
-    """The recorded answers, with times moved to `now` where it is set; its attributes may be changed.
+    """The recorded answers, with times moved to `now` if given; a test may change its attributes.
 
-    `answers` is by endpoint; `broken` maps an endpoint to what is sent instead, as status and body;
+    `answers` is by endpoint; `broken` maps an endpoint to another status and body;
     `hangs` makes every call wait; without `sorts` it lists trades by id only, as older ones do;
     `outage` repeats the log's exchange outage once a second, as it went on
     in the recorded run; `calls` counts by path, `orders` are the control calls with their bodies, in order;
@@ -124,7 +124,7 @@ class Recording:
         stuck = {"error": "Error querying /api/v1/forceexit: Remaining amount of 4.9 would be too small."}
         if body["tradeid"] == "all":
             if any(trade["pair"] == self.refuses_exits for trade in held):
-                return 502, stuck  # it stops at the first that fails
+                return 502, stuck  # it stops at the first failure
             self.answers["status"] = held[:1] if self.state == "running" else []
             return recorded("forceexit all, paused")
         trade = next((each for each in held if str(each["trade_id"]) == body["tradeid"]), None)
@@ -273,15 +273,15 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing: what was asked stands in `Recording.calls`."""
+        """Log nothing: `Recording.calls` has the calls."""
 
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
-    request_queue_size = 64  # the default of 5 drops connections of a bot that is asked all at once
+    request_queue_size = 64  # the default of 5 drops connections when all calls to a bot arrive together
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of a client that went away, as one does whose other calls failed."""
+        """Log nothing about a client that closed its connection after another call failed."""
         if not isinstance(sys.exc_info()[1], ConnectionError):
             super().handle_error(request, client_address)
 

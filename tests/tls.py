@@ -12,12 +12,12 @@ _PAGE = Path(__file__).parent.parent / "docs/tls.md"
 
 
 def documented(language: str) -> list[str]:
-    """Return what the page says to write."""
+    """Return the commands of the page."""
     return re.findall(rf"```{language}\n(.*?)```", _PAGE.read_text(encoding="utf-8"), re.DOTALL)
 
 
 def certify(directory: Path, hosts: Iterable[str] = ()) -> None:
-    """Make an authority in a directory, and a certificate for `hosts` beside those that the page names."""
+    """Make an authority in a directory, and a certificate for `hosts` and the hosts of the page."""
     authority, _ = documented("sh")
     _run(directory, authority)
     renew(directory, hosts)

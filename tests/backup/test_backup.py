@@ -154,7 +154,7 @@ def test_a_desk_that_runs_is_backed_up_and_not_restored_into(desk: Path, archive
     try:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
-        with database(desk / ".data"):  # as webhook_actions has it then
+        with database(desk / ".data"):  # as webhook_actions then has it
             assert "schema 1" in back_up(desk, tmp_path / "now.tar.gz")[0]
         with pytest.raises(NotDone, match="stop that first"):
             bring_back(archive, tmp_path, desk / ".data", force=True)
@@ -228,7 +228,7 @@ def test_an_external_database_is_replaced_only_with_force(tmp_path: Path):
         written(tmp_path / "broken.sql", "CREATE TABLE public.half ();\nNONSENSE;\n")
         with pytest.raises(DatabaseError, match="NONSENSE"):
             restore_database(address, tmp_path / "broken.sql", 1, force=True)
-        assert ask(address, "SELECT count(*) > 0 FROM incidents") == [(True,)]  # as it was
+        assert ask(address, "SELECT count(*) > 0 FROM incidents") == [(True,)]  # unchanged
 
 
 def test_a_restore_into_a_database_that_runs_fails_where_its_file_cannot_be_read(tmp_path: Path):

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-_HEALS = {  # which faults an order may end, and how often it does
+_HEALS = {  # the faults that an order may end, and how often it ends each
     "restart": (("Down",), 0.8),
     "retry_connection": (("ApiErrorRate", "DataStale"), 0.5),
     "switch_endpoint": (("ApiErrorRate",), 0.3),
@@ -51,7 +51,7 @@ class Bot:
 
 
 class Fleet:
-    """All bots on one port; of all calls a share `failing` fails, half of those after the work is done."""
+    """All bots on one port. The share `failing` of all calls fails, half of these after the work is done."""
 
     def __init__(self, names: list[str], seed: int, failing: float = 0.0) -> None:
         self.bots = {name: Bot() for name in names}
@@ -118,7 +118,7 @@ class Fleet:
             return how
 
     def told(self, name: str, verb: str, key: str | None, body: dict[str, Any]) -> bytes:
-        """Carry out a verb, once for each key, as docs/bot-api.md wants it."""
+        """Carry out a verb, once for each key, as docs/bot-api.md requires."""
         bot = self.bots[name]
         with self._lock:
             bot.first_told = bot.first_told or time.time()

@@ -46,7 +46,7 @@ class ChaosStack:
         self.prometheus_port = free_port()
         self._engines: list[subprocess.Popen[bytes] | None] = [None] * engines
         self._locks = [threading.Lock() for _ in range(engines)]
-        self.exits = 0  # of engines, that nobody killed
+        self.exits = 0  # ends of engines that nobody killed
         self._postgres = EmbeddedPostgres(directory / "postgres")
         for token in _TOKENS:
             (directory / f"{token}_token").write_text(f"{token}-secret\n")

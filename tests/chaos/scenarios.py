@@ -54,7 +54,7 @@ def _resolved(name: str, kind: str, **changes: Any) -> dict[str, Any]:
 
 
 def _flapping() -> Finding:
-    """A bot goes up and down for an hour, which lasts a minute here."""
+    """A bot goes up and down for an hour; here the hour lasts a minute."""
     with _chaos_stack("alpha") as (fleet, chaos_stack):
         for _ in range(_FLAPS):
             fleet.strike("alpha", "Down", "-")
@@ -79,7 +79,7 @@ def _halted() -> Finding:
         eventually(lambda: bot.did("close_positions") and bot.paused, what="the close")
         closed = bot.did("close_positions")
         for _ in range(3):
-            bot.paused = False  # as a start does
+            bot.paused = False  # like a start
             eventually(lambda: bot.paused, within=30, what="the pause")
         _goes_down(fleet, chaos_stack, "alpha")
         eventually(lambda: bot.did("restart") and bot.up and bot.paused, within=30, what="a paused restart")
@@ -134,7 +134,7 @@ def _forty_down() -> Finding:
 
 
 def _moved_start() -> Finding:
-    """`resolved` comes with another start time than `firing` had, and then the old `firing` again."""
+    """`resolved` has another start time than `firing`, and then the old `firing` arrives again."""
     with _chaos_stack("alpha", "beta") as (fleet, chaos_stack):
         began = datetime.now(UTC)
         for name in ("alpha", "beta"):

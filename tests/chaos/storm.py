@@ -33,13 +33,13 @@ _EACH = {  # alerts of one bot, by kind: fifty in all
 _WEBHOOK = 100  # alerts in one webhook
 _BURSTS = 10
 _MONEY = ["close_all_positions", "close_positions", "close_risky_positions", "reduce_position_sizes"]
-_NOTICED = 5.0  # seconds: a scrape, an evaluation, and some
+_NOTICED = 5.0  # seconds for a scrape, an evaluation, and a reserve
 _FROZEN = 8.0  # seconds: four times as long as an engine may be silent, and twice a message's lease
 
 
 @dataclass(frozen=True)
 class Storm:
-    """How strong it is."""
+    """The strength of a storm."""
 
     alerts: int
     bots: int
@@ -96,7 +96,7 @@ class _StormStack:
             bursts = others.submit(self._bursts)
             answers = others.submit(self._acknowledge, still)
             try:
-                self._fail()  # in this thread: what it starts ends with it
+                self._fail()  # in this thread: a process ends with the thread that started it
                 bursts.result()
             finally:
                 still.set()
@@ -275,7 +275,7 @@ class _StormStack:
         sent = self.stage.rows(
             "SELECT DISTINCT incident FROM deliveries WHERE state = 'sent' AND step IS NOT NULL"
         )
-        # Of what is still so, people are told again: by a step of its own each time.
+        # People are notified again of a lasting fault, each time by another step.
         steps = Counter(self.stage.rows("SELECT incident, contact FROM deliveries WHERE step IS NOT NULL"))
         mailed = {told for told, count in self.mailbox.told.items() if count > steps[told]}
         hooked = {id_ for id_, count in self.receiver.ids.items() if count > 1}
@@ -320,8 +320,8 @@ def _settings(mailbox: Mailbox, receiver: Receiver) -> dict[str, Any]:
     quick = {name: {"timeout": "2s"} for name in ("telegram", "sms", "phone", "slack", "grafana")}
     endpoint = {"name": "events", "url": receiver.url, "secret_file": "webhook_secret"}
     return {
-        # With minutes that are seconds, most of the work would be to compare alerts and to look for proofs.
-        # As many workers as settings allow: half of the bots hang for a while after each order.
+        # If minutes were seconds, most of the work would be to compare alerts and to check proofs.
+        # The most workers that settings allow: half of the bots hang for a while after each order.
         "webhook_actions": {"reconcile_interval": "10m", "workers": 64},
         "collection": {name: {"interval": "2m"} for name in ("trading", "model", "market", "system", "logs")},
         "alerts": dict.fromkeys(_EACH, patience),
@@ -334,7 +334,7 @@ def _settings(mailbox: Mailbox, receiver: Receiver) -> dict[str, Any]:
         },
         "actions": {
             "armed": _MONEY,
-            "fleet": {"bots": 1000, "ratio": 1.0},  # the limit has a scene of its own
+            "fleet": {"bots": 1000, "ratio": 1.0},  # another scenario tests the limit
             "restart": {"wait": "0s", "boot": "2s"},
             "verify_within": "10m",
             "attempts_window": "1d",

@@ -1,4 +1,4 @@
-"""What the client makes of an exchange's answers, over HTTP, of a fake that is as strict as it."""
+"""The client reads an exchange's answers over HTTP, from a fake that is as strict as the exchange."""
 
 import asyncio
 import time
@@ -24,7 +24,7 @@ def account(spot: bool) -> Engine:
 
 
 def asked(name: str, ask: Asks, *, key: str = KEY, secret: str = SECRET, timeout: float = 5.0, **faults):
-    """Return what `ask` returns of an exchange of this name with these faults."""
+    """Return the result of `ask` for an exchange of this name with these faults."""
     build, market = VENUES[name]
 
     async def run() -> object:
@@ -123,7 +123,7 @@ def test_two_looks_a_minute_cost_less_than_a_twentieth_of_what_may_be_asked(name
     limit = {"binance": 6000, "binanceusdm": 2400}[name]
 
     async def ask(exchange, venue):
-        await books(exchange, venue)  # lists the markets, once a day
+        await books(exchange, venue)  # once a day it lists the markets
         venue.used, venue.minute = 0, int(venue.clock() // 60)
         await books(exchange, venue)
         return 2 * venue.used

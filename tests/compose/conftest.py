@@ -95,7 +95,7 @@ def several(compose: Compose) -> Compose:
 
 @contextmanager
 def running(compose: Compose, without: Iterable[str] = ()) -> Iterator[Compose]:
-    """Run the stack; skips by name without an engine, or if it cannot get an image."""
+    """Run the stack; skip by name without an engine, or if an image is not available."""
     engine = subprocess.run(["docker", "info", "--format", "{{.ID}}"], capture_output=True, text=True)
     if engine.returncode:
         pytest.skip(f"no Docker engine answers: {engine.stderr.strip()}")

@@ -32,7 +32,7 @@ print(sum(float(line.split()[-1]) for line in lines if line.startswith("nightdes
 
 @pytest.fixture(scope="module")
 def stack(several: Compose) -> Iterator[Compose]:
-    """Run the whole by TLS; a second restart of the demo bot need not wait for the first one's rest."""
+    """Run the whole stack with TLS; a second restart of the demo bot need not wait for the cooldown."""
     config = several.root / "monitoring.yaml"
     text = config.read_text()
     limits = {"limits": {"restart_bot": {"cooldown": "5s"}}}
@@ -42,7 +42,7 @@ def stack(several: Compose) -> Iterator[Compose]:
     certify(several.root, (each.host for _, part in parts for each in getattr(part, "all", (part,))))
     (several.root / "secrets/tls/key.pem").chmod(0o644)
     try:
-        # An image that stands in for Grafana's speaks no TLS.
+        # The image that replaces Grafana's has no TLS.
         with running(several, without=["grafana"] if stands_in("grafana/grafana:13.2.3") else []):
             yield several
     finally:
@@ -50,7 +50,7 @@ def stack(several: Compose) -> Iterator[Compose]:
 
 
 def stands_in(image: str) -> bool:
-    """Return whether an image is a stand-in, made where the real one cannot be had."""
+    """Return whether an image is a stand-in, made because the real one is not available."""
     label = '{{index .Config.Labels "standin"}}'
     told = subprocess.run(
         ["docker", "image", "inspect", image, "--format", label], capture_output=True, text=True
@@ -59,7 +59,7 @@ def stands_in(image: str) -> bool:
 
 
 def told(stack: Compose, engine: str) -> float:
-    """Return how many webhooks an engine was sent."""
+    """Return the number of webhooks that an engine received."""
     return float(stack.run("exec", "-T", engine, "python", "-c", TOLD))
 
 
@@ -93,7 +93,7 @@ def test_nobody_is_let_in_without_tls_or_unknown(stack: Compose):
     for port in (8000, 9099, 9090, 9093):
         try:
             assert requests.get(f"http://127.0.0.1:{port}/metrics", timeout=10).status_code == 400
-        except requests.ConnectionError:  # uvicorn hangs up on who does not speak TLS
+        except requests.ConnectionError:  # uvicorn closes a connection without TLS
             continue
 
 
@@ -103,10 +103,10 @@ def test_every_part_is_scraped_and_the_alertmanagers_are_one_cluster(stack: Comp
     def up() -> dict[str, int]:
         return {job: len(query(stack, f'up{{job="{job}"}} == 1')) for job in parts}
 
-    # A name that Prometheus could not look up when it began is looked up again half a minute later.
+    # If Prometheus cannot look up a name at its start, it tries again half a minute later.
     eventually(lambda: up() == parts and not query(stack, "up == 0"), within=180, what=f"{parts} up")
     assert {each["value"][1] for each in query(stack, "alertmanager_cluster_members")} == {"3"}
-    # Each bot is watched by one exporter, and to Alertmanager the two Prometheus are one.
+    # One exporter watches each bot, and Alertmanager sees the two Prometheus as one.
     assert len(query(stack, "trading_bot_up")) == 1
     alerts = eventually(
         lambda: stack.get(9093, "/api/v2/alerts").json(), within=120, what="an alert, if the Watchdog's"
@@ -130,7 +130,7 @@ def inspect(service: str, what: str) -> str:
 
 @contextmanager
 def cut(service: str, others: Sequence[str], network: str) -> Iterator[None]:
-    """Block a container's traffic to some others: connections hang, as for a host that is gone."""
+    """Block a container's traffic to some others: connections hang, as if the host were gone."""
     namespace = ["nsenter", "--net", "--target", inspect(service, "{{.State.Pid}}")]
     address = f'{{{{(index .NetworkSettings.Networks "nightdesk_{network}").IPAddress}}}}'
     routes = [["ip", "route", "add", "blackhole", inspect(each, address)] for each in others]

@@ -1,4 +1,4 @@
-"""What `nightdesk compose` writes for one's own bots: secrets, addresses, restarts, and nothing more."""
+"""`nightdesk compose` writes secrets, addresses and restarts for the user's bots, and nothing more."""
 
 import json
 import shutil
@@ -117,7 +117,7 @@ def test_the_proxy_allows_the_restart_of_exactly_the_named_containers(checkout: 
     with_demo = inside(checkout, SETTINGS | {"demo": {"enabled": True}})
     assert with_demo.restarted == {"nightdesk_demo_bot", "freqtrade", "my.bot"}
     nobody = proxy(inside(checkout, {"demo": {"enabled": False}}), tracked)
-    # HAProxy refuses a rule of what there is not.
+    # HAProxy refuses a rule about an unknown backend.
     assert not [line for line in nobody.splitlines() if "restart" in line and not line.startswith("#")]
 
 

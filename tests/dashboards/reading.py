@@ -24,7 +24,7 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 @dataclass(frozen=True)
 class View:
-    """When someone looks, how far back and how fine, and the chosen variables (else all)."""
+    """A view of a dashboard: its end, length and step, and the chosen variables (else all)."""
 
     at: float
     back: float = 3600.0
@@ -66,7 +66,7 @@ class Reading:
 
 
 def every(settings: Settings) -> dict[str, dict[str, Any]]:
-    """Return all dashboards, whichever set the settings choose."""
+    """Return all dashboards, for any set in the settings."""
     shown = settings.dashboards.model_copy(update={"set": "all"})
     return dashboards(settings.model_copy(update={"dashboards": shown}), HELPS)
 
@@ -87,7 +87,7 @@ def ask(url: str, path: str, **parameters: object) -> Any:
 
 
 def run(url: str, view: View, panel: Mapping[str, Any], target: Mapping[str, Any]) -> Reading:
-    """Return the result of one query of a panel, its range put on whole steps as Grafana does."""
+    """Return the result of one query of a panel; like Grafana it rounds the range to whole steps."""
     back = _seconds(panel["timeFrom"]) if panel.get("timeFrom") else view.back
     expr = view.filled(target["expr"], back)
     if target["instant"]:

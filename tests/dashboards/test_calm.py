@@ -1,4 +1,4 @@
-"""In calm the dashboards look calm: what is well says so, and no large panel stays empty."""
+"""Without a problem the dashboards look calm: healthy parts say so, and no large panel stays empty."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,7 +30,7 @@ def calm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def alerts(settings: Settings) -> list[dict[str, Any]]:
-    """Return the panels of the board of alerts that are seen before a row is unfolded."""
+    """Return the panels of the board of alerts that are visible before a row is unfolded."""
     return [panel for panel in every(settings)["alerts"]["panels"] if panel["type"] != "row"]
 
 

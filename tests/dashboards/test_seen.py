@@ -118,7 +118,7 @@ def test_a_tile_of_one_of_several_bots_says_that_it_is_the_worst(
             target["legendFormat"]
             for panel in of_kind(shown, "stat")
             for target in panel["targets"]
-            # "Bots" says in words what is wrong with the one that it names.
+            # "Bots" says in words what is wrong with each bot.
             if re.match(picked, target["expr"]) and panel["title"] != "Bots"
         ]
 
@@ -160,7 +160,7 @@ def test_names_in_the_cells_of_a_table_are_not_cut(boards: dict[str, Board], tmp
         "Alert": list(settings.alerts),
         "Benchmark": list(type(settings.performance.benchmarks).model_fields),
         "Event": [one.event for one in PATTERNS],
-        "Limit": ["closed trades"],  # as the exporter names it
+        "Limit": ["closed trades"],  # the exporter's own name for it
     }
     seen = set[str]()
     for panel in of_kind(boards, "table"):

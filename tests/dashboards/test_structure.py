@@ -237,7 +237,7 @@ def test_limits_on_panels_are_those_of_the_alerts(tmp_path: Path) -> None:
     assert _limits(overview, "P&L today") == [-50, 0]
     drawdown = _panel(overview, "Drawdown over time")["fieldConfig"]["defaults"]
     assert drawdown["custom"]["thresholdsStyle"] == {"mode": "line"}
-    assert drawdown["custom"]["axisSoftMax"] > 0.07  # so that the limit is in sight
+    assert drawdown["custom"]["axisSoftMax"] > 0.07  # so that the limit is visible
 
 
 def test_theme_ranges_refresh_and_sizes_follow_the_settings(tmp_path: Path) -> None:

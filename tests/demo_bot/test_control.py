@@ -62,7 +62,7 @@ def test_reducing_keeps_the_factor_of_each_position_and_books_the_rest(bot: Bot)
     bot.fault("stale_data")
     bot.done("restart")
     eventually(lambda: len(positions(bot)) >= 2)
-    bot.fault("loop_hang")  # so that nothing but the verb closes a position
+    bot.fault("loop_hang")  # so that only the verb closes a position
     before, last = {p["id"]: p["size"] for p in positions(bot)}, bot.state()["last_trade_id"]
     bot.done("reduce_positions", {"factor": 0.25})
     after = {p["id"]: p["size"] for p in positions(bot)}
@@ -87,7 +87,7 @@ def test_reducing_to_sizes_sells_what_is_above_and_leaves_the_others(bot: Bot) -
         {"symbol": second["symbol"], "side": second["side"], "size": second["size"] * 2},
         {"symbol": "DOGE/USDT", "side": "long", "size": 0},
     ]
-    for _ in range(2):  # under one key, as Nightdesk asks it again
+    for _ in range(2):  # with the same key, like a retry of Nightdesk
         bot.control("reduce_positions", {"positions": wanted, "factor": 0.5}, key="to-sizes")
         after = {p["id"]: p["size"] for p in positions(bot)}
         assert after == pytest.approx(

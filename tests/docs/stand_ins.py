@@ -1,6 +1,6 @@
-"""Programs in the place of those that change a machine or reach a public host; each checks what it can."""
+"""Replaces the programs that change a machine or reach a public host; each stand-in checks its arguments."""
 
-# `up` goes on beside what is typed next, on free ports, at a drill's pace; `--follow` is left after a second.
+# `up` continues in the background, on free ports, at a drill's pace; `--follow` ends after a second.
 NIGHTDESK = """#!/usr/bin/env bash
 case " $* " in
 *" up "*)
@@ -30,14 +30,14 @@ for word; do
 done
 """
 PROGRAMS = {
-    # A container's or a cluster's effect is tests/compose's and tests/render/test_kubernetes.py's.
+    # tests/compose and tests/render/test_kubernetes.py test containers and clusters.
     "docker": f'#!/bin/sh\n[ "$1" = compose ] || exit 64\n[ -f docker-compose.yml ] || exit 66\n{_EACH_FILE}',
     "kubectl": f"#!/bin/sh\n{_EACH_FILE}",
-    # Units of this machine are not a test's.
+    # A test must not change this machine's units.
     "systemctl": "#!/bin/sh\nexit 0\n",
     "loginctl": "#!/bin/sh\nexit 0\n",
     "journalctl": "#!/bin/sh\ncat bot.log\n",
-    # A public host is not asked.
+    # A test must not call a public host.
     "curl": f"""#!/usr/bin/env bash
 for word; do case "$word" in http://127.0.0.1*) exec /usr/bin/curl -sSf "$@" ;; esac; done
 case "$*" in

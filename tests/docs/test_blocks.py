@@ -38,7 +38,7 @@ def test_every_command_of_nightdesk_is_there_with_its_options(page: str):
         words = shlex.split(line)[1:]
         context = click.Context(nightdesk, info_name="nightdesk")
         _, rest, _ = nightdesk.make_parser(context).parse_args([*words])
-        if not rest or rest[0].isupper():  # COMMAND stands for each
+        if not rest or rest[0].isupper():  # COMMAND stands for every command
             continue
         name, *options = rest
         command = nightdesk.get_command(context, name)
@@ -64,7 +64,7 @@ def test_all_settings_of_a_page_together_are_taken(page: str, tmp_path: Path):
         if named := re.match(r"# (bots/\S+\.yaml)\n", block):
             (tmp_path / named[1]).parent.mkdir(exist_ok=True)
             (tmp_path / named[1]).write_text(block)
-        elif not block.startswith(" "):  # a part of the block before, in another way
+        elif not block.startswith(" "):  # another form of the block before
             settings = merged(settings, yaml.safe_load(block))
     file = tmp_path / "monitoring.yaml"
     file.write_text(yaml.safe_dump(settings))

@@ -20,7 +20,7 @@ PARTS = (
     "alertmanager", "clients", "demo_bot", "docs", "exporter", "grafana", "prometheus", "stack", "tests",
     "webhook_actions", "pyproject.toml", "monitoring.yaml", "Makefile",
 )  # fmt: skip
-# Fires and is silent as its line of cases says, in the real promtool.
+# In the real promtool the alert fires and is silent as its cases require.
 ALERT = """
 import json, sys, tempfile
 from pathlib import Path
@@ -68,7 +68,7 @@ def test_what_is_added_by_the_page_is_complete(tmp_path: Path):
 
 
 def followed(checkout: Path) -> None:
-    """Do what the paragraph of each block says."""
+    """Carry out the paragraph of each block."""
     page, last, done = (ROOT / PAGE).read_text(), 0, 0
     for found in BLOCK.finditer(page):
         said, last, body = page[last : found.start()], found.end(), found[1]

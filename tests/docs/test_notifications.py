@@ -111,7 +111,7 @@ def test_all_blocks_together_reach_every_channel(tmp_path: Path) -> None:
         "twilio_token": TWILIO_TOKEN,
         "ntfy_url": f"ntfy://{local}/{TOPIC}",
         "homeassistant_url": f"hassio://{local}/{HOME_TOKEN}",
-        "pushover_url": f"json://{local}/pushover",  # whose own address Apprise knows by heart
+        "pushover_url": f"json://{local}/pushover",  # Apprise has their addresses built in
     }
     with mailbox.serving() as port:
         data: dict[str, Any] = {"demo": {"enabled": False}}

@@ -1,7 +1,7 @@
 """Every shell block of README and the guides is run, a page at a time, as a reader would type it.
 
-The pages share one stack, started by README's `make up`. What cannot run here is named below with its reason:
-a new line that is neither run nor named fails.
+The pages share one stack, started by README's `make up`. The lines that cannot run here are named below with
+a reason: a new line that is neither run nor named fails.
 """
 
 import os
@@ -45,7 +45,7 @@ NOT_RUN = {
     "curl http://127.0.0.1:8086": "wants an InfluxDB; tests/storage starts one",
     "curl -X POST http://127.0.0.1:3000": "wants Grafana; tests/dashboards starts it where it is",
 }
-# Exit code 1 of these says how the stack is, not that the words are wrong.
+# Exit code 1 of these commands reports the stack's state, not wrong words on the page.
 TELLS = ("nightdesk doctor", "nightdesk status", "nightdesk drill --last")
 INCIDENT = """
 token=$(cat secrets/demo_bot_token)
@@ -54,7 +54,7 @@ for fault in stay_down crash; do
 done
 until nightdesk incidents | grep -q TradingBotDown; do sleep 0.5; done
 """
-# What a page's reader has before he begins.
+# The files that a page's reader has before the first step.
 BEFORE = {
     "docs/datadog.md": "APP=key; mkdir -p secrets etc/conf.d; echo key > secrets/datadog\n"
     "cat > datadog.yaml <<END\n"
@@ -72,7 +72,7 @@ BEFORE = {
 }
 NEWEST = "python -c 'import json, sys; print(json.load(sys.stdin)[0][\"id\"])'"
 _SHIFT = datetime.now(UTC) + timedelta(days=8)
-# What the reader puts in the place of an example.
+# The values that the reader writes instead of the examples.
 OWN = {
     "docs/backfill.md": {"my_bot": "demo"},
     "docs/datadog.md": {"/etc/datadog-agent": "etc"},
@@ -101,7 +101,7 @@ def shell(page: str) -> list[str]:
 
 
 def script(page: str) -> str:
-    """Return what a reader of a page types, but for what is named."""
+    """Return the lines that a reader of a page types, without the named ones."""
     text = "\n".join(shell(page)).replace("\\\n", " ")
     lines = [line for line in text.splitlines() if not line.startswith(tuple(NOT_RUN))]
     typed = "\n".join(lines).replace(" && ", "\n")
@@ -139,7 +139,7 @@ class Place:
         self.environment.pop("XDG_CONFIG_HOME", None)
 
     def failures(self, typed: str) -> list[str]:
-        """Type commands; return those that failed, each with its exit code and what was said."""
+        """Type commands; return those that failed, each with its exit code and output."""
         typed = re.sub(r"127\.0\.0\.1:8081\b", f"127.0.0.1:{8081 + self.offset}", typed)
         words = f'set -uE -o pipefail; trap \'echo "$? $BASH_COMMAND" >> "$FAILED"\' ERR\n{typed}\n'
         failed = Path(self.environment["FAILED"])
@@ -160,7 +160,7 @@ class Place:
         return [*wrong, ended.stdout[-3000:]] if wrong else []
 
     def follows(self, typed: str) -> None:
-        """Type commands that must all work."""
+        """Type commands; all of them must work."""
         if found := self.failures(typed):
             pytest.fail("\n".join(found))
 
@@ -176,7 +176,7 @@ class Place:
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    """Yield a checkout whose `make up` runs a demo with a desk to tell."""
+    """Yield a checkout whose `make up` runs a demo with a desk to notify."""
     binary("prometheus")
     root = tmp_path_factory.mktemp("a checkout")
     for name in ("deploy", "secrets"):

@@ -40,7 +40,7 @@ class Trial:
         return subprocess.run(command, cwd=self.root, capture_output=True, text=True, timeout=120)
 
     def run(self, program: str) -> subprocess.Popen[bytes]:
-        """Start a program of the user's in his directory."""
+        """Start a program of the user in the user's directory."""
         (self.root / "bot.py").write_text(program)
         environment = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"}
         with (self.root / "bot.log").open("wb") as log:

@@ -16,7 +16,7 @@ Make = Callable[..., Settings]
 
 @dataclass
 class Server:
-    """Answers each path with what `answers` says, else 404; `asked` are the paths, `headers` are added."""
+    """Answers each path from `answers`, else with 404; `asked` are the paths, `headers` are added."""
 
     answers: dict[str, tuple[int, object]] = field(default_factory=dict)
     headers: dict[str, str] = field(default_factory=dict)
@@ -53,7 +53,7 @@ def server() -> Iterator[Server]:
         do_POST = do_GET  # noqa: N815 - http.server's name
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     running = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     double.port = running.server_port
@@ -65,7 +65,7 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 def make(tmp_path: Path) -> Make:
-    """Return a function that loads settings, which JSON of its words is laid over the defaults."""
+    """Return a function that loads the defaults, overridden by its arguments."""
 
     def made(**settings: object) -> Settings:
         file = tmp_path / "monitoring.yaml"

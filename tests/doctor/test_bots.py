@@ -1,4 +1,4 @@
-"""Each bot: reached, password, clock, capabilities, capital, and what restarts it."""
+"""Checks of each bot: its address, password, clock, capabilities, capital and restart."""
 
 import base64
 from email.utils import formatdate

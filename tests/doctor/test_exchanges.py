@@ -1,4 +1,4 @@
-"""Each account's exchange: does it take the key, what may it do, do clocks agree? And what check says."""
+"""Checks of each account's exchange: the key, its rights and the clock; and the findings of `check`."""
 
 import time
 from pathlib import Path

@@ -116,7 +116,7 @@ def test_every_alert_in_earnest_has_its_twin_in_the_drill_marked_and_with_the_sa
         return [rule for group in groups for rule in group["rules"] if "alert" in rule]
 
     def named(rules: list[dict[str, Any]]) -> list[tuple[str, str, str]]:
-        # A window's length is in the drill the shortened one.
+        # The drill shortens a window's length.
         labels = [{k: v for k, v in rule["labels"].items() if k != "window"} for rule in rules]
         return sorted(
             (rule["alert"], json.dumps(label, sort_keys=True), rule["annotations"].get("runbook_url", ""))
@@ -196,10 +196,15 @@ def test_the_next_drill_is_at_the_local_time_of_its_weekday_over_a_change_of_clo
 @pytest.mark.parametrize(
     ("weekday", "at", "now", "due"),
     [
-        ("sunday", "02:30", "2026-03-29T00:10", "2026-03-29T01:30"),  # 02:30 is skipped: that much later
+        (
+            "sunday",
+            "02:30",
+            "2026-03-29T00:10",
+            "2026-03-29T01:30",
+        ),  # 02:30 is skipped: the drill is later by the gap
         ("sunday", "02:30", "2026-10-25T00:10", "2026-10-25T00:30"),  # the first of the two
         ("sunday", "02:30", "2026-10-25T00:45", "2026-11-01T01:30"),
-        ("sunday", "02:30", "2026-10-25T01:10", "2026-11-01T01:30"),  # not again at the second of the two
+        ("sunday", "02:30", "2026-10-25T01:10", "2026-11-01T01:30"),  # not again at the second one
         ("sunday", "00:00", "2026-02-28T22:59", "2026-02-28T23:00"),  # at midnight, at a month's end
         ("sunday", "00:00", "2026-02-28T23:00", "2026-03-07T23:00"),
         ("thursday", "03:15", "2026-12-31T02:14", "2026-12-31T02:15"),

@@ -116,8 +116,8 @@ def _settings(freqtrade: str, smtp: int) -> dict[str, Any]:
         "services": {name: {"port": port} for name, port in ports.items()},
         "actions": {"restart": {"boot": "4s"}},
         "collection": {"timeout": "500ms", "probes": [{"name": "near", "url": reached}]},
-        "sla": {"requests_minimum": 5},  # of the few that a rate's window holds at this speed
-        "routing": {"info_hours": None},  # the summary is told at night too
+        "sla": {"requests_minimum": 5},  # of the few samples in a rate's window at this speed
+        "routing": {"info_hours": None},  # the summary is sent at night, too
         "summaries": _only_the_daily(datetime.now(UTC) + _REPORT_AFTER),
         "channels": {
             "email": {

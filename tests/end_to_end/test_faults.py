@@ -125,10 +125,10 @@ def _settings(smtp: int, fakes: Fakes) -> dict[str, Any]:
                 "limits": [{"name": "small", "kind": "maximum", "money": CAPITAL / 20}],
             }
         },
-        # A bot that closes a trade in five seconds has a past soon.
+        # A bot that closes a trade every five seconds soon has a history.
         "collection": {"timeout": "500ms", "slippage_recent": "1h"},
         "thresholds": {"warning": {"slippage_fills": FILLS, "slippage_margin": 30}},
-        "sla": {"requests_minimum": 1},  # of a window that is as much shorter as the others
+        "sla": {"requests_minimum": 1},  # the window is shortened like the others
         "contacts": {"administrator": {"email": ["admin@example.org"], "phone": [ADMINISTRATOR]}},
         "escalation": {
             "levels": [],
@@ -149,7 +149,7 @@ def _sees_demo(desk: Desk, up: subprocess.Popen[bytes], directory: Path) -> bool
 
 @pytest.mark.timeout(600)
 def test_worse_fills_than_before_are_reported_and_investigated(desk: Desk) -> None:
-    # The first of all: after a critical loss the bot is halted, and trades no more.
+    # The last one: after a critical loss the bot is halted, and no longer trades.
     past = 'min(trading_bot_slippage_fills{span="before"})'
     eventually(lambda: (desk.value(past) or 0) >= FILLS, within=240, what="a past of the fills")
     assert desk.acted("SlippageHigh", "check_market_conditions") is None

@@ -70,7 +70,7 @@ class Desk:
             except requests.RequestException:
                 continue
             every = answer.get("incidents", [])
-            # If the exporters are away at first, a dead bot is seen to hang before it is seen down.
+            # If the exporters are away at first, a dead bot seems to hang before it is seen down.
             alerts = ("TradingBotDown", "TradingBotLoopHung")
             return [one for one in every if one["alert"] in alerts and one["bot"] == "demo"]
         return []
@@ -118,7 +118,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
 def _offset(config: Path) -> int:
     """Return an offset at which every port is free, those of gossip too."""
     for _ in range(50):
-        offset = free_port() % 12_000 + 10_000  # below the ports that connections are made from
+        offset = free_port() % 12_000 + 10_000  # below the ports of outgoing connections
         services = load([config, HA], port_offset=offset).services
         every = [each.port for _, part in services for each in getattr(part, "all", (part,))]
         if all(_free(port) and _free(port + 1) for port in every):
@@ -169,7 +169,7 @@ def gossips(address: tuple[str, int], authority: Path, own: Path) -> bool:
         with socket.create_connection(address, 5) as plain, \
              trusting.wrap_socket(plain, server_hostname="nightdesk") as connection:  # fmt: skip
             connection.settimeout(1)
-            return connection.recv(1) != b""  # of a refusal TLS 1.3 tells after the handshake
+            return connection.recv(1) != b""  # TLS 1.3 reports a refusal after the handshake
     except TimeoutError:
         return True
     except (ssl.SSLError, ConnectionError):

@@ -63,7 +63,7 @@ class Incident:
     shown: Callable[[str, str], Mapping[str, Sequence[Reading]]]
 
     def legend(self, board: str, title: str, ref: str) -> str:
-        """Return the name of a query's series, as the panel has it."""
+        """Return the panel's name of a query's series."""
         (panel,) = (one for one in panels(every(self.settings)[board]) if one["title"] == title)
         return next(str(one["legendFormat"]) for one in panel["targets"] if one["refId"] == ref)
 

@@ -1,4 +1,4 @@
-"""Prometheus soon sends again what fired while it knew no Alertmanager, after a start or a reload."""
+"""After a start or a reload Prometheus soon resends the alerts that fired while it knew no Alertmanager."""
 
 import json
 import signal
@@ -21,7 +21,7 @@ from stack.settings import Settings, load
 from tests.conftest import binary, eventually, free_port
 
 DISCOVERED = 5.0  # seconds within which Prometheus knows an Alertmanager after a start or a reload
-AGAIN = 15.0  # seconds after which it sends what was dropped: the default of collection.evaluation_interval
+AGAIN = 15.0  # seconds after which it sends dropped alerts: the default of collection.evaluation_interval
 SLACK = 5.0
 
 

@@ -1,4 +1,4 @@
-"""Twelve bots start well, then three have a fault each for 23 minutes: how much people hear of that.
+"""Counts people's messages while three of twelve bots have a fault each for 23 minutes.
 
 With an answer after eight minutes, and without any.
 """
@@ -137,7 +137,7 @@ def _settings(twelve: Twelve, smtp: int, fakes: Fakes) -> dict[str, Any]:
         },
         "services": {name: {"port": free_port()} for name in names} | {"exporter": {"port": twelve.port}},
         "collection": {"timeout": "500ms"},
-        # A machine that does other work as well skips evaluations that come thirty times as often.
+        # A busy machine skips evaluations that come thirty times as often as usual.
         "alerts": {"RuleEvaluationFailing": {"enabled": False}},
         "webhook_actions": {
             "tokens": {f"{name}_file": f"{name}_token" for name in ("receive", "read", "act", "reload")}
@@ -152,8 +152,8 @@ def _settings(twelve: Twelve, smtp: int, fakes: Fakes) -> dict[str, Any]:
     }
 
 
-# At most, by channel. Where nobody answers: an SMS for each of two critical alerts minutes apart, one call to
-# the stand-in of the emergency contact, and one SMS and one call to the manager, about all three.
+# The most messages by channel. If nobody answers: an SMS for each of two critical alerts minutes apart, one
+# call to the stand-in of the emergency contact, and one SMS and one call to the manager, about all three.
 ANSWERED = {"email": 12, "slack": 6, "sms": 2, "phone": 2}
 UNANSWERED = {"email": 12, "slack": 6, "sms": 3, "phone": 2}
 
@@ -176,7 +176,7 @@ def test_three_faults_of_twelve_bots_are_a_dozen_mails_and_nobody_hears_of_a_bot
         twelve.bots[DOWN].up = False
         twelve.bots[LOSING].drawdown = 0.12
         twelve.bots[FAILING].failing = 0.2
-        wait(8 * MINUTE)  # a person answers; until then nothing is left out
+        wait(8 * MINUTE)  # a person answers; until then every message is sent
         for one in scenario.incidents() if answers else []:
             scenario.acknowledge(one["id"])
         wait(15 * MINUTE)

@@ -53,7 +53,7 @@ def test_a_report_says_what_the_dashboards_say(stack: Stack) -> None:
         known = [] if figures[figure] is None else [figures[figure]]
         assert seen.get(panel, []) == pytest.approx(known), figure
     assert figures["Equity"] is not None
-    # Trades are the exporter's: what they made is how far the counter of money went.
+    # The trades come from the exporter: their profit is the increase of the counter of money.
     at = {"query": 'max(trading_bot_pnl{bot="recorded",window="total"})', "time": report["end"]}
     total = requests.get(f"{url}/api/v1/query", params=at, timeout=10).json()["data"]["result"][0]["value"]
     answer = reported(stack, "bots/recorded/report?period=month")

@@ -10,8 +10,8 @@ import pytest
 from tests.conftest import eventually
 from tests.end_to_end.conftest import Stack
 
-# Each fault and what it must fire: `crash` and `stay_down` are the loop's own tests. What actions mend at the
-# warning never becomes critical; money is never won back, so the drawdown comes last.
+# Each fault and its alert; other tests have `crash` and `stay_down`. A fault that an action repairs at the
+# warning never becomes critical. Lost money does not come back, so the drawdown comes last.
 FAULTS: Sequence[tuple[str, Sequence[str]]] = [
     ("hang", ["Down"]),
     ("loop_hang", ["LoopHung"]),
@@ -30,7 +30,7 @@ def test_a_fault_of_the_demo_bot_fires_its_alert(stack: Stack, fault: str, alert
     with switched_on(stack, fault):
         eventually(lambda: wanted <= set(stack.alertmanager()), within=120, what=f"{alerts} by {fault}")
     if fault in ("drift", "drawdown"):
-        return  # their end takes long, or never comes, and no action mends what is tried after them
+        return  # they end late or never, and no action repairs the faults that follow them
 
     def over() -> bool:
         incidents = [incident for each in wanted for incident in stack.incidents(*each)]

@@ -86,7 +86,7 @@ def acted(stack: Stack) -> View:
     assert stack.demo("POST", "faults/log_errors").ok
     for happened in (
         "trading_bot_model_last_retraining_timestamp_seconds",
-        "trading_bot_model_auc",  # its figures begin anew; this one wants prices that rose and that fell
+        "trading_bot_model_auc",  # its figures start again; this one needs rising and falling prices
         'trading_bot_log_events_total{severity="error"}',
         'bot_objective:trading_bot_objective:met{bot="demo",objective="availability"}',
         "sum(nightdesk_actions_total)",
@@ -122,7 +122,7 @@ def test_every_query_returns_data_or_is_rightly_empty(stack: Stack, acted: View,
         for target in panel["targets"]
     }
     readings = {name: run(url, acted, panel, target) for name, (panel, target) in asked.items()}
-    # A tile shows one of several texts, and a series is of now or last known.
+    # A tile shows one of several texts, and a series is present or last known.
     said = {name[:-2] for name, reading in readings.items() if reading.points}
     empty = {
         name: reading.expr

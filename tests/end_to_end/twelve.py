@@ -64,14 +64,14 @@ class Twelve:
                     group = parse_qs(url.query).get("collect[]", [""])[0]
                     return self.reply(200, fleet.page() if group == "trading" else "", "text/plain")
                 bot = fleet.bots.get(url.path.split("/")[1])
-                if bot is None:  # the exporter's drill, and whatever else is no bot
+                if bot is None:  # the exporter's drill, and other parts that are no bot
                     return self.reply(404, "", "text/plain")
                 return self.reply(200 if bot.up else 503, json.dumps(_state(bot)), "application/json")
 
             def do_POST(self) -> None:
                 self.rfile.read(int(self.headers["Content-Length"] or 0))
                 bot = fleet.bots[self.path.split("/")[1]]
-                done = bot.up  # what is down stays down, whatever it is told
+                done = bot.up  # a bot that is down stays down after every order
                 said = {"done": done, "verb": self.path.split("/")[-1], "detail": "told"}
                 self.reply(200 if done else 503, json.dumps(said), "application/json")
 

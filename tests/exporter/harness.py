@@ -88,10 +88,10 @@ class _Handler(BaseHTTPRequestHandler):
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
-    request_queue_size = 64  # the default of 5 drops connections of a bot that is asked all at once
+    request_queue_size = 64  # the default of 5 drops connections when all calls to a bot arrive together
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of a client that went away, as one does whose other calls failed."""
+        """Log nothing about a client that closed its connection after another call failed."""
         if not isinstance(sys.exc_info()[1], ConnectionError):
             super().handle_error(request, client_address)
 

@@ -1,18 +1,16 @@
 """An independent library and Freqtrade itself confirm the statistics, to 1e-9.
 
-Where empyrical's definitions differ, ours is as it is because:
+Our definitions differ from empyrical's for these reasons:
 
-- Without variance, without a losing day, without a fall, empyrical says NaN or infinity, ours are absent: no
-  number is true there, and a gauge of infinity pages or hides.
-- Returns that vary, lose or fall by less than 1e-12 of the equity are taken for constant: such a remainder is
-  of adding floats, and a ratio over it would be of the order of 1e10.
-- empyrical annualises a single day, ours want two: what one day did says nothing of a year.
-- empyrical knows value at risk of any number of days, ours is absent below 100 / percent of them.
-- empyrical signs a loss negative, the catalogue positive, as its name says.
-- empyrical takes returns as given; ours begin anew after the equity was spent, since what is
-  earned on nothing is no return.
-- Freqtrade's own Sharpe, Sortino and Calmar are not compared: they divide by the days since the first trade,
-  minutes here, and say −237.
+- Without variance, a losing day or a fall, empyrical returns NaN or infinity. Ours are absent: no number is
+true then, and a gauge of infinity pages or hides. - Returns that vary, lose or fall by less than 1e-12 of the
+equity count as constant: such a remainder comes from the addition of floats, and a ratio over it would be
+about 1e10. - empyrical annualises a single day, ours needs two: one day says nothing about a year. -
+empyrical computes value at risk from any number of days, ours is absent below 100 / percent days. -
+empyrical's loss is negative, the catalogue's is positive, like its name. - empyrical takes returns as given;
+ours start again after the equity was spent, since a profit on no equity is no return. - Freqtrade's own
+Sharpe, Sortino and Calmar are not compared: they divide by the days since the first trade, minutes here, and
+say −237.
 """
 
 import math
@@ -31,14 +29,14 @@ from tests.exporter.trades import CAPITAL, DAY, START, closings, ledger, recorde
 
 YEAR = 365
 confirmed = settings(deadline=None, max_examples=150)
-# Cents of a percent, so that days repeat each other, and floats of any precision.
+# Hundredths of a percent, so that days have equal returns, and floats of any precision.
 daily_returns = st.lists(
     st.integers(-900, 900).map(lambda cents: cents / 10_000) | st.floats(-0.5, 0.5), min_size=2, max_size=300
 )
 
 
 def same(ours: float | None, theirs: float) -> bool:
-    """Return whether both say the same, or ours is absent where theirs is no number."""
+    """Return whether both are equal, or ours is absent and theirs is no number."""
     if ours is None:
         return not math.isfinite(theirs)
     return ours == pytest.approx(theirs, rel=1e-9, abs=1e-9)
@@ -111,7 +109,7 @@ def by_day(trades: list[Trade], capital: float) -> pd.Series:
 
 
 def compared_by_day(trades: list[Trade], capital: float) -> None:
-    """Compare what daily returns give."""
+    """Compare the figures of daily returns."""
     daily = by_day(trades, capital)
     found = ledger(trades, capital).ratios(max(each.closed_at for each in trades) + DAY)
     assert same(found.sharpe, empyrical.sharpe_ratio(daily, annualization=YEAR))

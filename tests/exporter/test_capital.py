@@ -47,7 +47,7 @@ def test_a_negative_capital_makes_no_critical_loss_of_a_small_one_also_while_not
     found = ledger([trade(1, START, 30.0), trade(2, START + 1, -1.0)], capital=-150.0)
     assert found.drawdown(START + 2, -121.0, 29.0) == pytest.approx(1 / 101)  # a trade puts 100 at stake
     assert found.drawdown(START + 2, -121.0, 29.0, exposure=199.0) == pytest.approx(1 / 200)
-    assert found.max_drawdown is None  # it has no highest to be a share of
+    assert found.max_drawdown is None  # it has no highest value for a ratio
 
 
 @pytest.mark.parametrize("capital", [None, -150.0, 990.0])
@@ -90,7 +90,7 @@ def test_a_bot_with_equity_is_measured_from_its_first_equity(tmp_path, unknown):
     if "profit_open" in unknown:
         states = [without(*unknown, equity=equity) for equity in (1000.0, 300.0)]
     calm, lost = http(tmp_path, *states)
-    # The trades of before have their own highest: 150, then −70 and +20.
+    # The earlier trades have their own highest: 150, then −70 and +20.
     assert value(calm, "drawdown_ratio") == pytest.approx(50 / 1050)
     assert value(lost, "drawdown_ratio") == pytest.approx(750 / 1050)
 
@@ -113,7 +113,7 @@ def test_what_was_kept_of_another_source_or_is_damaged_is_no_capital(tmp_path):
     (tmp_path / "capital.json").write_text("{")
     assert CapitalFile(tmp_path, "http://one").read() is None
     (tmp_path / "full").write_text("no directory")
-    CapitalFile(tmp_path / "full", "http://one").write(1000.0)  # which is told in the log
+    CapitalFile(tmp_path / "full", "http://one").write(1000.0)  # the log says so
 
 
 def test_a_bots_equity_follows_from_its_profit_and_declared_capital(tmp_path):

@@ -87,7 +87,7 @@ def bot(url: str, directory: Path, **more: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def private(tmp_path: Path) -> ssl.SSLContext:
-    """Return what speaks TLS with a certificate of an authority of its own, in secrets/tls/ca.pem."""
+    """Return a TLS server with a certificate of its own authority, in secrets/tls/ca.pem."""
     certify(tmp_path)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(tmp_path / "secrets/tls/cert.pem", tmp_path / "secrets/tls/key.pem")

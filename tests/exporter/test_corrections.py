@@ -43,7 +43,7 @@ def test_after_a_correction_every_figure_is_as_with_the_right_trades_from_the_st
     )
     past, found, now = TradeHistory(), ledger([]), START + 201 * DAY
     found.add(past.add([*trades[:place], wrong, *trades[place + 1 :]])[0], CAPITAL)
-    figures(found, now)  # what is kept must not go stale
+    figures(found, now)  # cached figures must not go stale
     assert past.add([trades[place]]) == ([], wrong != trades[place])
     found.correct(past.trades(), CAPITAL)
     assert figures(found, now) == figures(ledger(trades), now)
@@ -125,7 +125,7 @@ def test_corrections_that_cancel_each_other_out_are_found_within_a_day(tmp_path:
     ]
     recording.answers["profit"]["closed_trade_count"] = 1200
     made = first["close_profit_abs"]
-    corrected(recording, 3, made)  # to what it is, so that the sums are those of the trades
+    corrected(recording, 3, made)  # to the true value, so that the sums equal the trades
     with watched(recording, tmp_path, clock) as bot:
         before = bot.poll()
         for number, profit in ((3, made - 50.0), (4, made + 50.0)):

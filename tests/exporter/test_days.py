@@ -1,4 +1,4 @@
-"""Calendar days: those of the zone, with 23 and 25 hours where its clocks change."""
+"""Calendar days are those of the zone; they have 23 or 25 hours when its clocks change."""
 
 from datetime import datetime
 from zoneinfo import ZoneInfo

@@ -50,7 +50,7 @@ def test_without_the_bots_profit_its_equity_tells_the_fall():
 
 def test_a_partial_exit_enters_the_drawdown_through_what_the_bot_says():
     found = ledger([trade(1, START, 100.0)])
-    assert found.drawdown(LATER, 1045.0, 45.0) == pytest.approx(0.05)  # an open trade realised −55 of it
+    assert found.drawdown(LATER, 1045.0, 45.0) == pytest.approx(0.05)  # an open trade realised −55 of this
     assert (found.trades, found.profit) == (1, 100)
 
 

@@ -34,7 +34,7 @@ class Deal:
         return trade(number, self.closed_at, 1.0, side=self.side, slippage=slipped, fees=self.fees)
 
     def worse(self) -> list[tuple[str, float, float]]:
-        """Return (leg, basis points, money) of each fill, by who paid more or got less than asked for."""
+        """Return (leg, basis points, money) of each fill, by comparing its price with the requested one."""
         found = []
         for name, leg in (("entry", self.entry), ("exit", self.leave)):
             if leg.requested is None or leg.filled is None or leg.size is None:

@@ -13,7 +13,7 @@ from tests.exporter.test_http import NOW, STATE, trade
 
 
 class WritingBot:
-    """A bot that writes into a directory as careful ones do."""
+    """A bot that writes into a directory as a careful bot does."""
 
     def __init__(self, directory: Path) -> None:
         self.state_file = directory / "state.json"
@@ -57,7 +57,7 @@ def test_what_the_bot_writes_reaches_prometheus_unchanged(bot):
 
 
 def clocked(bot: WritingBot):
-    """Watch the bot by its own clock; only a test of ages moves it."""
+    """Watch the bot by its own clock; only a test of ages moves that clock."""
     return watch(bot.settings, clock=lambda: NOW, silent_after=float("inf"))
 
 

@@ -180,10 +180,10 @@ def made(then: list[OpenTrade], now: list[OpenTrade] | None) -> float | None:
     [
         ([opened(1, 30.0)], [opened(1, -20.0)], 50.0),
         ([opened(1, 30.0)], [opened(1, 30.0), opened(2, -1.5)], 98.5),
-        ([opened(1, 30.0)], [], 100.0),  # closed since, with what it was last seen to have made
+        ([opened(1, 30.0)], [], 100.0),  # closed since, with its last seen profit
         ([opened(1, 30.0)], [opened(1, 5.0, realized_profit=20.0)], 95.0),  # half was sold since
         ([opened(1, 30.0)], [opened(1, 5.0, total_profit_abs=31.0)], 101.0),
-        ([opened(1, 30.0)], [opened(1, None)], 100.0),  # no rate just now: what it made last
+        ([opened(1, 30.0)], [opened(1, None)], 100.0),  # no rate at the moment: its last profit
         ([opened(1, 30.0)], [opened(1, 30.0), opened(2, None)], None),
         ([opened(1, None)], [opened(1, 1.0)], None),
         ([opened(1, 30.0)], [opened(1, 30.0), opened(2, None, amount=0.0)], 100.0),  # waits to be filled

@@ -133,7 +133,7 @@ def test_the_figures_stand_beside_with_their_limits(tmp_path):
         found = shown(Judge(settings(tmp_path, server.server_address[1]), HOST), now=NOW + 50)["checks"]
     assert found["bot_running"]["inputs"] == {
         "up": {"value": 1.0},
-        "idle_seconds": {"value": 9050.0, "below": 300.0},  # it grows while nothing new is heard
+        "idle_seconds": {"value": 9050.0, "below": 300.0},  # it grows while no new answer arrives
     }
     assert found["model_loaded"]["inputs"]["accuracy"] == {"value": 0.9, "above": 0.7}
     assert found["network_connectivity"]["inputs"] == {
@@ -179,7 +179,7 @@ def times(*counts: int) -> Histogram:
 def test_the_median_response_time_is_of_the_window_not_of_the_bots_life():
     clock = iter(float(at) for at in (0, 30, 60, 90, 120))
     latency = Latency(60, lambda: next(clock))
-    assert latency.add(times(1000, 1000, 1000)) is None  # one look tells no window
+    assert latency.add(times(1000, 1000, 1000)) is None  # one poll gives no window
     assert latency.add(times(1000, 1000, 1000)) is None  # no calls
     assert latency.add(times(1000, 1010, 1010)) == pytest.approx(0.55)
     assert latency.add(times(1010, 1020, 1020)) == pytest.approx(0.1)

@@ -45,7 +45,7 @@ def test_late_and_repeated_trades_give_the_figures_of_those_in_order(trades, ran
     now = START + 201 * DAY
     for each in shuffled:
         piecewise.add(past.add([each])[0], CAPITAL)
-        piecewise.ratios(random.choice((START, START + 100 * DAY, now)))  # what is kept must not go stale
+        piecewise.ratios(random.choice((START, START + 100 * DAY, now)))  # cached figures must not go stale
     in_order = ledger(trades, events=events)
     for expected, found in zip(figures(in_order, now), figures(piecewise, now), strict=True):
         assert found == (None if expected is None else pytest.approx(expected, rel=1e-9, abs=1e-9))

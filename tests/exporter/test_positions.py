@@ -74,8 +74,8 @@ def test_a_position_shows_what_it_risks(held: Position) -> None:
         replace(HELD, stop=79.0),  # liquidated before
         replace(HELD, stop=80.0),
         replace(SHORT, stop=121.0),
-        replace(HELD, side=""),  # nobody knows which side of the price is right
-        replace(HELD, price=None),  # the bot does not see the price that its stop is at
+        replace(HELD, side=""),  # the right side of the price is unknown
+        replace(HELD, price=None),  # the bot does not see that the price reached its stop
     ],
 )
 def test_a_position_without_a_live_stop_is_unprotected(held: Position) -> None:
@@ -255,7 +255,7 @@ FUTURES = {"is_short": True, "current_rate": 100.0, "stop_loss_abs": 104.0, "liq
     ("changes", "state", "unprotected"),
     [
         ({}, "running", 0.0),
-        ({}, "stopped", 1.0),  # its stop lives in the loop
+        ({}, "stopped", 1.0),  # only the loop acts on its stop
         ({"orders": [{"is_open": True, "ft_order_side": "stoploss"}]}, "stopped", 0.0),
         ({"current_rate": None}, "running", 1.0),  # after five minutes without an exchange
         ({"stop_loss_abs": 0.0}, "running", 1.0),

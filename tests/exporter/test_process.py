@@ -55,7 +55,7 @@ def test_a_pid_file_names_the_process(tmp_path, program):
     assert "cpu_usage_ratio" in names(usage)
     other = program("b")
     pid_file.write_text(str(other))
-    assert "cpu_usage_ratio" not in names(usage)  # another process, of which one look is too few
+    assert "cpu_usage_ratio" not in names(usage)  # another process, which needs a second measurement
 
 
 def test_a_process_that_is_younger_than_its_pid_file_is_another(tmp_path, program):

@@ -83,7 +83,7 @@ OVERNIGHT = trade(1, NOON, 10.0, opened_at=MONDAY - HOUR)
         (OVERNIGHT, held(MONDAY + HOUR), 10.0, False),
         (TODAY, held(MONDAY + HOUR, MONDAY - HOUR), 10.0, False),
         (TODAY, held(None), 10.0, False),
-        (TODAY, held(MONDAY + HOUR), 11.0, False),  # a trade is not told
+        (TODAY, held(MONDAY + HOUR), 11.0, False),  # a trade is not reported
     ],
 )
 def test_a_bot_that_held_nothing_at_midnight_has_a_day_that_nobody_saw_begin(
@@ -175,7 +175,7 @@ def test_closed_and_open_add_up_to_what_the_equity_moved_since_each_window_began
     shown = told(bot, MONDAY, 0.0, 0.0)
     for number, (closed, unrealised) in enumerate(hours, 1):
         at = MONDAY + number * HOUR
-        # What closes does so just before: on the hour it would be of the next window.
+        # Trades close just before the hour: on the hour they would belong to the next window.
         realised += closed
         shown = told(bot, at, realised, unrealised, trade(number, at - 1, closed))
         equity[at] = CAPITAL + realised + unrealised

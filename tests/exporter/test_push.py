@@ -63,7 +63,7 @@ def test_what_is_pushed_reaches_prometheus(exporter: Desk):
     series = exporter.until("one", lambda found: value(found, "win_rate") is not None)
     assert value(series, "win_rate") == pytest.approx(2 / 3)
     assert value(series, "equity") == 10_080
-    assert value(series, "api_requests_total", outcome="ok") == 7  # what was measured lies over the state
+    assert value(series, "api_requests_total", outcome="ok") == 7  # pushed metrics override the state
     assert value(series, "model_accuracy", model="exit") == 0.5
     assert value(series, "model_accuracy", model="entry") == 0.81
     assert value(series, "up") == 1
@@ -265,7 +265,7 @@ def test_kill_9_in_the_middle_of_pushes_loses_no_acknowledged_trade(tmp_path: Pa
             try:
                 status, answer = client.push(bot, "trades", {"trades": batch})
             except OSError:
-                return  # killed: whether these were taken is not known
+                return  # killed: it is unknown whether these were stored
             assert (status, answer["accepted"]) == (200, len(batch))
             acknowledged[bot] |= {each["id"] for each in batch}
 
@@ -365,5 +365,5 @@ def test_the_state_grows_older_with_the_exporters_clock(tmp_path: Path):
     settings = {"source": {"type": "push", "token_file": tmp_path / "token"}}
     with watch(settings, data=tmp_path / "bot", clock=lambda: 1030.0) as watched:
         series = watched.poll()
-    assert value(series, "data_freshness_seconds", feed="x") == 40  # 10 when told, 30 since
+    assert value(series, "data_freshness_seconds", feed="x") == 40  # 10 when pushed, 30 since then
     assert value(series, "uptime_seconds") == 1030

@@ -23,7 +23,7 @@ DAY = 86_400.0
 # Written by a recording rule in Prometheus, over blackbox_exporter's probes.
 BY_RULE = {"network_latency_seconds"}
 FAILED = {"source_error"}
-# Beyond the design: of its process, of the exporter itself.
+# Metrics beyond the design: of the exporter's process, and of the exporter itself.
 OWN = {
     "process_cpu_seconds_total",
     "process_resident_memory_bytes",
@@ -94,7 +94,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     directory = tmp_path_factory.mktemp("seen")
     (directory / "token").write_text(TOKEN)
     ports = {"exporter": {"port": free_port()}, "demo_bot": {"port": free_port()}}
-    due = {"daily": {"at": f"{datetime.now(UTC):%H:%M}"}}  # for ten minutes from now, at any hour
+    due = {"daily": {"at": f"{datetime.now(UTC):%H:%M}"}}  # due for ten minutes from now, at any hour
     settings = {"demo": {"enabled": True, "token_file": "token"}, "services": ports}
     settings |= {"summaries": due, "timezone": "UTC", "routing": {"info_hours": None}}
     config = directory / "monitoring.yaml"

@@ -38,7 +38,7 @@ class Exporter:
             return error.code, error.read().decode()
 
     def up(self, bot: str) -> float | None:
-        """Return what `up` of a bot is now, None before its first poll."""
+        """Return a bot's present `up`, None before its first poll."""
         for line in self.get("/metrics?collect[]=trading")[1].splitlines():
             if line.startswith(f'trading_bot_up{{bot="{bot}"}}'):
                 return float(line.split()[-1])
@@ -103,7 +103,7 @@ def running(
 
 @pytest.fixture(scope="module")
 def exporter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exporter]:
-    """An exporter that watches good bots, one that hangs, one without its secret, and one that is absent."""
+    """An exporter that watches good bots, a hanging one, one without a secret, and an absent one."""
     good = ScriptedBot(STATE, [trade(1, 150.0), trade(2, -70.0), trade(3, 20.0)])
     with ExitStack() as stack:
         with serve(ScriptedBot()) as gone:

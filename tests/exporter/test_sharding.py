@@ -47,7 +47,7 @@ def test_a_replica_that_settings_do_not_name_is_refused(tmp_path: Path):
 
 @pytest.fixture(scope="module")
 def second(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Exporter, dict[str, object]]]:
-    """The second of two exporters, and the bots of both: enough of each source that each has some."""
+    """The second of two exporters, and the bots of both: both have bots of each source."""
     port = free_port()
     replicas = [{"host": "127.0.0.1", "port": 9}, {"host": "127.0.0.1", "port": port}]
     with serve(ScriptedBot(STATE)) as url:

@@ -1,4 +1,4 @@
-"""When a summary is due: at the owner's clock, ten minutes long, once a day whatever the clock does."""
+"""A summary is due by the owner's clock, for ten minutes, once a day also when the clock changes."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -77,9 +77,9 @@ def test_one_that_is_switched_off_is_absent():
     ("at", "day", "utc"),
     [
         ("02:30", datetime(2026, 3, 28, tzinfo=BERLIN), "01:30"),
-        ("02:30", datetime(2026, 3, 29, tzinfo=BERLIN), "01:30"),  # left out by the clock: 03:30 in its place
+        ("02:30", datetime(2026, 3, 29, tzinfo=BERLIN), "01:30"),  # the clock skips it: 03:30 instead
         ("02:30", datetime(2026, 3, 30, tzinfo=BERLIN), "00:30"),
-        ("02:30", datetime(2026, 10, 25, tzinfo=BERLIN), "00:30"),  # comes twice: the first
+        ("02:30", datetime(2026, 10, 25, tzinfo=BERLIN), "00:30"),  # it comes twice: the first counts
         ("02:55", datetime(2026, 10, 25, tzinfo=BERLIN), "00:55"),
         ("00:00", datetime(2026, 10, 25, tzinfo=BERLIN), "22:00"),
     ],

@@ -1,4 +1,4 @@
-"""The exporter as others are: HEAD, gzip, TLS and users, --web.config.file, scraped by a real Prometheus."""
+"""The exporter behaves like others: HEAD, gzip, TLS and users, --web.config.file, real scrapes."""
 
 import gzip
 import subprocess
@@ -27,7 +27,7 @@ HASH = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode()
 
 @dataclass
 class Exporter:
-    """A running exporter and who asks it."""
+    """A running exporter and its callers."""
 
     url: str
     log: Path
@@ -51,7 +51,7 @@ def running(directory: Path, bots: dict[str, object], web: Path | None = None) -
             stdout=out,
             stderr=out,
         )
-        session.trust_env = False  # REQUESTS_CA_BUNDLE would lie over `verify`
+        session.trust_env = False  # REQUESTS_CA_BUNDLE would override `verify`
         session.verify = str(directory / "cert.pem") if tls else True
         found = Exporter(f"{'https' if tls else 'http'}://127.0.0.1:{port}", log, session)
 

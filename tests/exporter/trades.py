@@ -53,7 +53,7 @@ def recorded_trades() -> list[Trade]:
     return [Input(500).read(ClosedTrade, row).closed() for row in recorded("trades")["trades"]]
 
 
-# Losses that cannot spend the capital: what follows then has tests of its own.
+# Losses that cannot spend the capital: other tests have spent capitals.
 closings = st.lists(
     st.tuples(st.integers(0, 200 * 86_400), st.integers(-1500, 5000).map(lambda cents: cents / 100)),
     max_size=60,

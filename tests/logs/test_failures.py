@@ -12,7 +12,7 @@ from exporter.logs.scanner import Scanner
 from tests.logs.test_events import FIXTURES
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC).timestamp()
-READER = Reader(Table(), UTC, lambda: NOW)  # to compile the patterns takes long
+READER = Reader(Table(), UTC, lambda: NOW)  # compiling the patterns takes long
 GOES_ON = "2026-03-01 02:00:01 - bot - INFO - fine\n"
 FAILS = "2026-03-01 02:00:00 - bot - ERROR - odd\n"
 TRACEBACK = """\

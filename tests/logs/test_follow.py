@@ -79,7 +79,7 @@ def test_a_hole_of_zeros_before_the_first_line_is_no_line(log: Path):
         lines(follower)
         log.with_name("bot.log.1").write_bytes(log.read_bytes())
         os.truncate(log, 0)
-        writer.write(b"two\n")  # at the place it had
+        writer.write(b"two\n")  # at its earlier position
     assert log.read_bytes().startswith(b"\0")
     assert lines(follower) == [b"two"]
 

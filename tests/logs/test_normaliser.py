@@ -12,7 +12,7 @@ from exporter.logs.report import Event, Position, Reader
 
 CASES = Path(__file__).parents[1] / "fixtures/logs/cases"
 NOW = datetime(2026, 3, 2, tzinfo=UTC).timestamp()
-READER = Reader(Table(), UTC, lambda: NOW)  # to compile the patterns takes long
+READER = Reader(Table(), UTC, lambda: NOW)  # compiling the patterns takes long
 
 
 def events(text: bytes, *users: Pattern) -> list[Event]:

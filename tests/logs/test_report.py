@@ -75,7 +75,7 @@ def test_a_file_that_cannot_be_read_is_named_and_the_others_are_reported(tmp_pat
 
 def test_a_file_that_may_not_be_read_is_named_and_the_others_are_reported(tmp_path: Path):
     through: tuple[str, ...] = ()
-    if os.geteuid() == 0:  # root may read everything, unless that is taken from it
+    if os.geteuid() == 0:  # root may read everything, unless it loses that right
         if not shutil.which("setpriv"):
             pytest.skip("setpriv is not installed")
         through = ("setpriv", "--bounding-set", "-dac_override,-dac_read_search")

@@ -66,7 +66,7 @@ class Harness:
             eventually(lambda: not paused.exists(), what="the end of the writer's pause")
 
     def take(self, follower: Follower) -> None:
-        """Read what is new."""
+        """Read the new lines."""
         try:
             for block in follower.blocks(1 << 30):
                 assert block.endswith(b"\n")
@@ -103,7 +103,7 @@ def harness(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Harness]
 
 
 def rotate_while(harness: Harness, follower: Follower, *, meanwhile: bool) -> Follower:
-    """Rotate three times, at times a second apart since the files are named by it."""
+    """Rotate three times, a second apart, since the second is part of a file's name."""
     for _ in range(3):
         until = time.monotonic() + 1.1
         while time.monotonic() < until:
@@ -125,7 +125,7 @@ def test_a_running_follower_reads_every_line_once(harness: Harness):
 
 def test_a_follower_that_slept_through_three_rotations_reads_every_line_once(harness: Harness):
     follower = Follower(harness.log)
-    while not harness.read:  # what it has never read from is no place that it could find again
+    while not harness.read:  # it cannot find the position in a file that it has never read
         harness.take(follower)
     rotate_while(harness, follower, meanwhile=False)
     written = harness.stop()

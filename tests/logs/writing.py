@@ -1,4 +1,4 @@
-"""Writes numbered lines into a log as a bot does: opens it anew when its name is another file's."""
+"""Writes numbered lines into a log as a bot does: opens the file again when its name means another file."""
 
 import argparse
 import os
@@ -7,9 +7,8 @@ from pathlib import Path
 
 
 def main() -> None:
-    """Write until the file `stop` is beside the log; then say in `written` how many lines there were.
-
-    While the file `pause` is there, nothing is written and `paused` is there too.
+    """Write until the file `stop` appears beside the log; then write the number of lines into `written`.
+    While the file `pause` exists, write nothing, and keep a file `paused`.
     """
     parser = argparse.ArgumentParser()
     parser.add_argument("log", type=Path)
@@ -38,7 +37,7 @@ def main() -> None:
             for each in range(number, number + 20)
         )
         half = len(lines) // 2 + 7
-        os.write(file, lines[:half].encode())  # a line is seen half now and then
+        os.write(file, lines[:half].encode())  # sometimes a reader sees half a line
         os.write(file, lines[half:].encode())
         number += 20
         time.sleep(0.002)

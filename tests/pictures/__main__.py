@@ -35,7 +35,7 @@ PARTS = (
     "blackbox_exporter",
     "grafana",
 )
-# What happens: one bot loses a fifth of its money, another dies and does not come back.
+# The incident: one bot loses a fifth of its money, another dies and does not come back.
 FALLS, DIES = "demo_2", "demo"
 _FAULTS = [(FALLS, "drawdown"), (DIES, "stay_down"), (DIES, "crash")]
 

@@ -18,7 +18,7 @@ from tests.webhook_actions.chromium import Browser
 from tests.webhook_actions.harness import ROOT
 
 _SOURCES = ROOT / "tests/pictures/grafana"
-_BUILT = ROOT / "build/pictures"  # what npm fetches belongs into no repository
+_BUILT = ROOT / "build/pictures"  # the packages from npm do not belong into the repository
 
 
 def bundle() -> Path:
@@ -68,7 +68,7 @@ class _Handler(SimpleHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
-        """Say nothing of requests."""
+        """Log no requests."""
 
 
 @contextmanager

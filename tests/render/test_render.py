@@ -161,7 +161,7 @@ def test_what_money_alerts_read_is_scraped_and_evaluated_more_often_than_it_is_l
     names = ("CriticalLoss", "LossLimit", "LiquidationNear")
     money = {f"TradingBot{name}" for name in names}
     assert {rule["alert"] for rule in group["rules"]} == money
-    # What fires costs queries for its texts at each evaluation: many warnings would make losses late.
+    # A firing alert costs queries for its texts at each evaluation: many warnings would delay loss alerts.
     assert {rule["labels"]["severity"] for rule in group["rules"]} == {"critical"}
     group, _ = made("collection: {guard: {interval: 30s}, evaluation_interval: 5s}")
     assert group["interval"] == "5s", "never more rarely than all others"

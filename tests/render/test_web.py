@@ -1,4 +1,4 @@
-"""One block of settings decides how every part is called, and no rendered file has a password."""
+"""One block of settings decides the TLS and login of every call, and no rendered file has a password."""
 
 import re
 from pathlib import Path

@@ -29,19 +29,19 @@ QUICK = (
     "HighDrawdown",
     "ApiErrorRate",
     "HighVolatility",
-)  # alerts that may be told again after a second
+)  # alerts that may be repeated after a second
 COOLDOWN = "15s"  # of ModelDrift
 WEEK = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 
 
 @dataclass
 class Inbox(Sent):
-    """What arrived over each channel, mail too."""
+    """The messages that arrived over each channel, and the mails."""
 
     mails: list[EmailMessage] = field(default_factory=list)
 
     def acted_on(self) -> list[tuple[str, str]]:
-        """Return (alert, status) of everything that webhook_actions got."""
+        """Return (alert, status) of every alert that webhook_actions got."""
         alerts = [alert for webhook in self.webhooks for alert in webhook["alerts"]]
         return [(alert["labels"]["alertname"], alert["status"]) for alert in alerts]
 
@@ -80,7 +80,7 @@ class Desk:
         began: float = 60.0,
         **annotations: str,
     ) -> None:
-        """Give alerts to Alertmanager; what `began` longer ago than its group_wait waits for no others."""
+        """Give alerts to Alertmanager; an alert that `began` before its group_wait is sent at once."""
         now = datetime.now(UTC)
         times = {
             "startsAt": (now - timedelta(seconds=began)).isoformat(),

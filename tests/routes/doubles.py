@@ -18,7 +18,7 @@ Headers = Mapping[str, str]
 
 @dataclass
 class Sent:
-    """What arrived, by service; `refused` is what a service refused, and why."""
+    """The accepted messages by service; `refused` has the refused ones, and why."""
 
     webhooks: list[dict[str, Any]] = field(default_factory=list)
     telegram: list[str] = field(default_factory=list)
@@ -36,7 +36,7 @@ class Refused(Exception):
 
 
 def handler(sent: Sent) -> type[BaseHTTPRequestHandler]:
-    """Return what answers for all of them, each at its path."""
+    """Return the handler that answers for all services, each at its path."""
     services: dict[str, Callable[[Sent, Headers, bytes], bytes]] = {
         "/api/v1/alerts": _webhook_actions,
         f"/bot{TELEGRAM_TOKEN}/sendMessage": _telegram,
@@ -83,7 +83,7 @@ def _watchdog(sent: Sent, headers: Headers, body: bytes) -> bytes:
 
 
 def _telegram(sent: Sent, _headers: Headers, body: bytes) -> bytes:
-    """Take a message as https://core.telegram.org/bots/api#sendmessage demands; keep it as it is shown."""
+    """Take a message as https://core.telegram.org/bots/api#sendmessage requires; keep its shown text."""
     message = json.loads(body)
 
     def refused(description: str) -> Refused:
@@ -110,7 +110,7 @@ def _telegram(sent: Sent, _headers: Headers, body: bytes) -> bytes:
 
 
 class Shown(HTMLParser):
-    """What Telegram shows of a text in its HTML; a link is followed by its address in parentheses."""
+    """The text that Telegram shows for HTML; a link is followed by its address in parentheses."""
 
     TAGS = frozenset(
         ("b", "strong", "i", "em", "u", "ins", "s", "strike", "del", "a", "code", "pre", "blockquote", "span")
@@ -124,7 +124,7 @@ class Shown(HTMLParser):
 
     @classmethod
     def of(cls, text: str) -> str:
-        """Return what is shown. Raises ValueError for what Telegram cannot parse."""
+        """Return the shown text. Raises ValueError for HTML that Telegram cannot parse."""
         if bare := re.search(r"&", cls.ENTITIES.sub("", text)):
             raise ValueError(f"unsupported entity at {bare.start()}")
         parser = cls()
@@ -154,7 +154,7 @@ SLACK_KEYS = {"channel", "username", "icon_emoji", "icon_url", "link_names", "te
 
 
 def _slack(sent: Sent, headers: Headers, body: bytes) -> bytes:
-    """Take a message as https://api.slack.com/incoming-webhooks demands; texts are kept as they are shown."""
+    """Take a message as https://api.slack.com/incoming-webhooks requires; keep its shown texts."""
     if not headers["Content-Type"].startswith("application/json"):
         raise Refused(400, "invalid_payload")
     message = json.loads(body)
@@ -182,7 +182,7 @@ def _slack(sent: Sent, headers: Headers, body: bytes) -> bytes:
 def _as_slack_shows(text: str) -> str:
     """Return a text as Slack shows it: links as words and address, the three characters unescaped.
 
-    What looks like a mention or is no link would be hidden or would call someone, so it is refused here.
+    The double refuses a mention or a false link: Slack would call a person or hide the text.
     """
     links = re.compile(r"<(https?://[^|<>]+)\|([^<>]+)>")
     rest = links.sub("", text)

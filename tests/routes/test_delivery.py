@@ -67,7 +67,7 @@ def test_a_critical_alert_arrives_whole_over_every_channel(desk: Desk) -> None:
     assert f'href="{page}"' in html
     assert "a_b*c[d] &lt;x&gt; &amp; &#34;y&#34;" in html
     assert desk.settings.severities.critical.colour in html
-    assert "ZgotmplZ" not in html  # what Go writes where it finds a value unsafe
+    assert "ZgotmplZ" not in html  # Go writes this instead of an unsafe value
 
     assert telegram.startswith(f"[critical] {BOT} shows no sign of life\n")
     assert FACTS in telegram
@@ -79,7 +79,7 @@ def test_a_critical_alert_arrives_whole_over_every_channel(desk: Desk) -> None:
     assert attachment["color"] == desk.settings.severities.critical.colour
     assert FACTS in attachment["text"]
     assert f"Runbook ({TOLD['runbook_url']})" in attachment["text"]
-    assert "text" not in attachment["mrkdwn_in"]  # `*` and `_` of a name stay what they are
+    assert "text" not in attachment["mrkdwn_in"]  # `*` and `_` in a name stay unchanged
     assert slack["channel"] == "#trading-alerts"
 
 
@@ -87,7 +87,7 @@ def test_a_critical_alert_arrives_whole_over_every_channel(desk: Desk) -> None:
 def test_what_is_too_long_for_a_channel_arrives_shortened(desk: Desk, unit: str) -> None:
     inbox, text = desk.inbox, unit * 3000
     told = TOLD | {"description": text, "recommended_actions": text}
-    name = f"Long{ord(unit[0])}"  # people hear of one alert in one message
+    name = f"Long{ord(unit[0])}"  # people get one alert in one message
     desk.post(_labels(name, "critical", unit * 10), summary="long " + text, **told)
     begin = f"[critical] long {unit}"
     eventually(lambda: [text for text in inbox.telegram if text.startswith(begin)])
@@ -183,7 +183,7 @@ def test_a_flapping_alert_is_sent_once_within_its_cooldown_and_its_end_after_it(
         desk.post(labels, ends_in=-1, summary="flaps", **TOLD)
         eventually(lambda count=flap: acted_on() > count)
     eventually(told)
-    assert told() == ["[warning] flaps"]  # while webhook_actions, with a cooldown of its own, heard of each
+    assert told() == ["[warning] flaps"]  # but webhook_actions, which has its own cooldown, got each
     eventually(lambda: len(told()) > 1, within=60, what="what is told after the cooldown")
     assert told() == ["[warning] flaps", "[resolved] flaps"]
     desk.post(labels, summary="flaps", **TOLD)

@@ -28,7 +28,7 @@ SUGGESTED = {"LowWinRate", "HighDrawdown", "ApiErrorRate", "LowTradingActivity"}
 
 @pytest.fixture(scope="module")
 def labelled(desk: Desk) -> dict[str, Mapping[str, str]]:
-    """Return the labels that the rules give each alert; of one with several rules, those of its first."""
+    """Return the labels that the rules give each alert; if it has several rules, those of the first."""
     rules = sorted((desk.build / "prometheus/rules").glob("*.yml"))
     alerts = [rule for file in rules for rule in read(file) if "alert" in rule]
     return {
@@ -95,7 +95,7 @@ def test_of_one_budget_the_faster_burn_silences_the_slower(
     ("says_why", "objective", "silenced"),
     [
         ("ApiResponseTimeCritical", "response_time", {"ErrorBudgetBurn", "ObjectiveMissed"}),
-        ("ApiResponseTimeHigh", "response_time", {"ObjectiveMissed"}),  # no warning silences what is critical
+        ("ApiResponseTimeHigh", "response_time", {"ObjectiveMissed"}),  # no warning silences a critical alert
         ("DataStale", "data_age", {"ErrorBudgetBurn", "ObjectiveMissed"}),
         ("CrashLooping", "availability", {"ErrorBudgetBurn", "ObjectiveMissed"}),
         ("ErrorBudgetBurn", "model_accuracy", {"ObjectiveMissed"}),

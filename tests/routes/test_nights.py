@@ -1,4 +1,4 @@
-"""Alertmanager holds back at night what the plan says, at every hour and both clock changes."""
+"""Alertmanager holds back alerts at night by the plan, at every hour and at both clock changes."""
 
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path

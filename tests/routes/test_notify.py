@@ -21,7 +21,7 @@ def fakes() -> Iterator[Fakes]:
 
 
 def test_one_message_goes_over_each_channel_and_none_is_acted_on(desk: Desk) -> None:
-    for _ in range(2):  # a second test is not taken for a repetition of the first
+    for _ in range(2):  # Alertmanager does not treat a second test as a repetition
         before = len(_tests(desk))
         *by_alertmanager, (own, _) = send_tests(desk.settings, desk.words)
         assert by_alertmanager == [("email", "sent"), ("telegram", "sent"), ("slack", "sent")]

@@ -60,7 +60,7 @@ ONLY_NAMED_CHATS: dict[str, Any] = {
 }
 
 
-SENT = {"email", "telegram", "slack"}  # by Alertmanager itself; the rest is webhook_actions' own
+SENT = {"email", "telegram", "slack"}  # channels of Alertmanager; the others belong to webhook_actions
 
 
 def _rendered(directory: Path, text: str | None = None, **over: Any) -> Path:
@@ -71,17 +71,17 @@ def _rendered(directory: Path, text: str | None = None, **over: Any) -> Path:
 
 
 def _routes_of(settings: Settings, directory: Path) -> Path:
-    """Return the file of routes alone: `render` makes it among others, which take longer."""
+    """Return only the file of routes: `render` also makes other files, which take longer."""
     source, data = str(ROOT / "alertmanager/alertmanager.jsonnet"), json.dumps(as_data(settings))
     made = json.loads(_jsonnet.evaluate_file(source, ext_codes={"settings": data}))
     config = directory / "alertmanager.yml"
-    config.write_text(json.dumps(made["alertmanager.yml"]))  # which is YAML too
+    config.write_text(json.dumps(made["alertmanager.yml"]))  # JSON is YAML, too
     return config
 
 
 def _receivers(config: Path, **labels: str) -> str:
     pairs = [f"{name}={value}" for name, value in labels.items()]
-    # It reads no templates for that, so that it needs no mounts of its own as `check-config` does.
+    # It reads no templates for this, so it needs no mount namespace, unlike `check-config`.
     command = [str(binary("amtool")), "config", "routes", "test", f"--config.file={config}", *pairs]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return " ".join(done.stdout.strip().split(","))

@@ -32,10 +32,12 @@ ALERTS: dict[str, tuple[str, ...]] = {
 _DEFAULTS: dict[str, Any] = yaml.safe_load(DEFAULTS.read_text(encoding="utf-8"))["alerts"]
 _SINCE = [name for name in _DEFAULTS if name not in {name for names in ALERTS.values() for name in names}]
 SEVERITY = {name: severity for severity, names in ALERTS.items() for name in names}
-SEVERITY |= {name: severities_of(name)[0] for name in _SINCE}  # what was added since says it itself
+SEVERITY |= {
+    name: severities_of(name)[0] for name in _SINCE
+}  # alerts added since then have it in their rules
 NAMES = set(SEVERITY)
 
-# Twins of one thing share it; any other alert's condition is its own name.
+# Twins share a condition; the condition of any other alert is its own name.
 CONDITIONS = {
     "HighMemoryUsage": "memory_usage",
     "MemoryUsageHigh": "memory_usage",

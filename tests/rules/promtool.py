@@ -22,7 +22,7 @@ from tests.rules.design import SEVERITY, condition
 # The labels of a rule, its alert's name among them, and its `verify`.
 Proof = tuple[dict[str, str], str]
 SLOW = Duration(60)  # between two evaluations of recording rules over hours
-# Rules are evaluated after those that they stand on; promtool would take any order.
+# A rule comes after the rules that it reads; promtool would use any order.
 ORDER = (
     "signals", "last-known", "health", "budget-bricks", "budget-", "objectives", "performance",
     "milestones", "fleet", "guard", "critical", "warning", "slo", "info", "meta",
@@ -30,9 +30,8 @@ ORDER = (
 
 
 def run(files: Sequence[Path]) -> str:
-    """Return promtool's complaints about the test files; empty when all pass.
-
-    The environment's PROMTOOL3 names another promtool that has to agree.
+    """Return promtool's errors for the test files, or an empty text. The environment's PROMTOOL3 may name
+    another promtool, which must agree.
     """
     programs = [str(binary("promtool")), *filter(None, [os.environ.get("PROMTOOL3")])]
     return "".join(_complaints(program, files) for program in programs)
@@ -63,7 +62,7 @@ def _order(file: Path) -> int:
 
 
 def needed(alerts: Path, rules: Collection[Path]) -> list[Path]:
-    """Return the file of alerts and the files that it reads, directly or not: others only take time."""
+    """Return the file of alerts and the files that it needs, directly or not: others only take time."""
     found, unread = {alerts}, [alerts]
     while unread:
         queries = " ".join(rule["expr"] for rule in read(unread.pop()))
@@ -115,13 +114,12 @@ def _proofs(file: Path) -> list[Proof]:
 
 
 def as_tests(cases: Sequence[Case], settings: Settings, proofs: Sequence[Proof]) -> Iterator[dict[str, Any]]:
-    """Yield promtool's tests of the cases: those of one length share one storage, each about its own subject.
-
-    `proofs` are the `verify` of alerts: false while they fire by their cause, true once they resolved.
+    """Yield promtool's tests of the cases: cases of one length share one storage, each about its own subject.
+    `proofs` are the `verify` of alerts: false while the cause lasts, true once the alert has resolved.
     """
     storages: defaultdict[object, list[Case]] = defaultdict(list)
     for index, case in enumerate(cases):
-        # Time is evaluated for all that share it, so what takes minutes stays apart from what takes an hour.
+        # All cases of a storage are evaluated for the same time, so short cases stay apart from long ones.
         place = f"as long as 2^{int(case.at).bit_length()}s" if case.together else index
         storages[place].append(_numbered(case, index))
     for place, group in storages.items():
@@ -142,7 +140,7 @@ def _numbered(case: Case, index: int) -> Case:
 
 
 def _expectations(case: Case, proofs: Sequence[Proof]) -> Iterator[dict[str, Any]]:
-    """Yield what to ask: the alert with exactly its labels, or none; and what proves its cause gone."""
+    """Yield the expectations: the alert with exactly its labels, or none; and the proof of its end."""
     name = f"TradingBot{case.alert}"
     asked = {"alertname": name, "alertstate": "firing"} | dict(case.labels)
     labels = {"severity": SEVERITY[case.alert], "condition": condition(case.alert)} | asked
@@ -160,7 +158,7 @@ def _expectations(case: Case, proofs: Sequence[Proof]) -> Iterator[dict[str, Any
 
 
 def inputs(series: Sequence[Series]) -> list[dict[str, str]]:
-    """Return the series as promtool reads them, each scraped by two replicas, of which no alert may tell."""
+    """Return the series in promtool's form, each scraped by two replicas; no alert may name a replica."""
     return [
         {
             "series": one.name

@@ -8,7 +8,7 @@ from stack.settings import Settings
 
 # A good bot, a bad one that does not answer, and one that its owner stopped.
 GOOD, POOR, STOPPED = 'a_b*c[d] "x"', "poor", "stopped"
-OK, ERRORS, LOGGED = 99.95, 0.05, 3  # of the good one, a scrape
+OK, ERRORS, LOGGED = 99.95, 0.05, 3  # of the good bot, for each scrape
 COUNT = 25  # scrapes
 # Figures of the good one that only dashboards keep while it is down.
 LAST_KNOWN = {
@@ -88,7 +88,7 @@ def _of(about: Mapping[str, str], name: str, values: Sequence[Value], **labels: 
 
 
 def _series(about: Mapping[str, str], **values: float) -> Iterator[Series]:
-    """Yield a gauge for each value; what follows `__` is its own label."""
+    """Yield a gauge for each value; the name's part after `__` is its own label."""
     labels = {
         "data_freshness_seconds": "feed",
         "active_positions": "symbol",
@@ -259,8 +259,8 @@ def _service_level(settings: Settings) -> Iterator[Recorded]:
 
 
 def _events() -> Iterator[Recorded]:
-    """Yield what is summed for long windows: of a range that began before the first scrape, all of it."""
-    grown = COUNT - 0.5  # `increase` adds half a scrape where it cannot see the range's begin
+    """Yield the sums for long windows: a range that began before the first scrape counts as a whole."""
+    grown = COUNT - 0.5  # `increase` adds half a scrape if it cannot see the range's begin
     every = {
         "availability": dict.fromkeys((GOOD, POOR, STOPPED), float(COUNT)),
         "error_rate": {GOOD: (OK + ERRORS) * grown, POOR: float(COUNT)},

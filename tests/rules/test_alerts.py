@@ -90,7 +90,7 @@ def test_the_more_severe_of_twins_never_gets_less_help_than_the_milder(
 
 
 def _help(settings: Settings, rule: dict[str, Any], every: Mapping[str, Action]) -> set[str]:
-    """Return the actions against an alert that change something, not those that only look, note or notify."""
+    """Return the actions of an alert that change something; others only review, note or notify."""
     severity, objective = rule["labels"]["severity"], rule["labels"].get("objective")
     own = settings.alerts[_word(rule)].actions
     if objective is not None and own is None:

@@ -1,4 +1,4 @@
-"""A loss stays known while no newer value is, has an age, and is forgotten in the end."""
+"""A loss stays known until a newer value arrives; it has an age, and is forgotten in the end."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -12,7 +12,7 @@ from stack.settings import Duration, Settings, load
 from tests.rules.promtool import as_tests, inputs, needed, read, run, write
 
 MINUTE = 60.0
-TOLD = 3  # scrapes in which the bot tells its loss
+TOLD = 3  # scrapes in which the bot reports its loss
 
 
 @pytest.fixture(scope="module")

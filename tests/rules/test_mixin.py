@@ -24,7 +24,7 @@ CHANGES = """ + {
 
 
 def _made(directory: Path, expression: str) -> dict[str, Any]:
-    """Return what a program that vendored the repository with jsonnet-bundler makes of an expression."""
+    """Return the result of an expression in a project that vendored the repository with jsonnet-bundler."""
     vendor = directory / "vendor"
     for part in ("prometheus", "stack"):
         shutil.copytree(ROOT / part, vendor / VENDORED / part, dirs_exist_ok=True)

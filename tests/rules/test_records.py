@@ -9,7 +9,7 @@ from stack.settings import Settings
 from tests.rules.promtool import SLOW, inputs, read, run, write
 from tests.rules.records import COUNT, Recorded, every_record, values
 
-STEP = 1e-6  # as far as float arithmetic in another order agrees
+STEP = 1e-6  # the tolerance for float arithmetic in another order
 
 
 def test_every_recording_rule_has_its_value(settings: Settings, rules: Path, tmp_path: Path) -> None:
@@ -45,7 +45,7 @@ def _expectation(value: Recorded, when: int) -> dict[str, Any]:
 
 
 def _rounded(figure: float) -> float:
-    """Return what PromQL's `round` makes of a figure."""
+    """Return a figure rounded like PromQL's `round`."""
     return math.floor(figure / STEP + 0.5) / (1 / STEP)
 
 

@@ -10,7 +10,7 @@ from stack.settings import Settings
 from tests.rules.promtool import read
 
 PROMISED = 180.0
-SENT = 10.0  # seconds that a message takes on its way
+SENT = 10.0  # seconds until a message arrives
 GIVEN_UP = 'fetch_ticker() returned exception: "500". Giving up.'
 PACES = [31.0, 37.5, 45.0, 58.0]  # seconds between two passes: the loop sleeps 30 s, calls take their time
 
@@ -41,7 +41,7 @@ def test_a_person_hears_within_three_minutes_that_a_freqtrades_exchange_is_out(
     limit = float(rule["expr"].partition(">")[2])
     collection, routing = settings.collection, settings.routing
     worst = max(shown_after(settings, pace, 1e9 + phase, limit) for phase in range(5))
-    # Each step has just missed the one before.
+    # Each step has just missed the previous one.
     steps = [collection.poll_interval, collection.trading.interval, collection.evaluation_interval]
     assert worst + sum(map(float, steps)) + float(routing.group_wait.critical) + SENT <= PROMISED
 

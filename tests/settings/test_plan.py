@@ -1,4 +1,4 @@
-"""Who is notified of what, over what and when: one plan, for any settings and time."""
+"""One plan decides the recipients, channels and times of notifications, for any settings and time."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path

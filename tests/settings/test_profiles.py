@@ -6,7 +6,7 @@ from stack.settings import META, Duration, Settings
 from stack.settings.consistency import CRITICAL
 from tests.settings.conftest import Load
 
-# Told at a planned time or once; nobody is woken by them.
+# These are sent at a planned time or once, and wake nobody.
 TOLD = {"DailySummary", "WeeklySummary", "MonthlySummary", "MilestoneReached", "Suggestion"}
 
 

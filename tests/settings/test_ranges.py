@@ -1,4 +1,4 @@
-"""Every range of the settings refuses what is just outside it and says where, what and what is allowed."""
+"""Every range of the settings refuses a value just outside; the error has path, value and range."""
 
 from collections.abc import Iterator
 from typing import Annotated, Any, get_args, get_origin
@@ -49,7 +49,7 @@ RANGES = {path: (between, kind) for path, between, kind in _ranges(Settings)}
 
 
 def _outside(between: Between, kind: Any, *, above: bool) -> Any:
-    """Return what is just outside, as the file has it; None where nothing can be, as below 0s."""
+    """Return a value just outside, in the file's form; None if there is none, as below 0s."""
     limit = between.high if above else between.low
     if isinstance(limit, str):
         parse = Size.parse if issubclass(kind, Size) else Duration.parse
@@ -86,11 +86,11 @@ def test_every_range_names_path_value_and_what_is_allowed(refused: Refuse, above
 @pytest.mark.parametrize("end", ["low", "high"])
 def test_the_ends_of_every_range_are_inside_it(refused: Refuse, end: str) -> None:
     ends = {path: getattr(between, end) for path, (between, _) in RANGES.items()}
-    # What is still refused are twins at the same end: no value is out of its range.
+    # The remaining errors are twins at the same end: no value is out of its range.
     assert not [problem for problem in refused(_nested(ends)) if "is not in " in problem]
 
 
-# The ranges that FIGURES gives, read from it and not from the code.
+# The ranges come from FIGURES, not from the code.
 @pytest.mark.parametrize(
     ("path", "low", "high"),
     [

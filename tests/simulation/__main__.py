@@ -28,7 +28,7 @@ def main() -> int:
     )
     parser.add_argument("--no-shrinking", action="store_true", help="print a broken rule as it is found")
     options = parser.parse_args()
-    if os.environ.get("PYTHONHASHSEED") != "0":  # the order of sets is part of what a seed repeats
+    if os.environ.get("PYTHONHASHSEED") != "0":  # a seed must also repeat the order of sets
         command = [sys.executable, "-m", "tests.simulation", *sys.argv[1:]]
         os.execve(sys.executable, command, _environment())  # noqa: S606 - ourselves
     began, broken, played, seconds, orders = time.perf_counter(), 0, 0, 0.0, 0
@@ -86,7 +86,7 @@ def show(result: Result, engines: int | None) -> None:
 
 
 def shrunk(seed: int, engines: int | None) -> list[Event]:
-    """Return a scenario that breaks the rule too, and from which no event can be removed."""
+    """Return a shortest scenario that still breaks the rule: no event can be removed from it."""
     events = drawn(seed, BOTS, sorted(SEVERITIES), LENGTH)
     at = 0
     while at < len(events):

@@ -73,7 +73,7 @@ class Process:
         self.settings: Settings | None = None
         self._life = 0
 
-    # what happens to it
+    # events of the process
 
     def start(self, settings: Settings) -> None:
         """Start the process."""
@@ -82,7 +82,7 @@ class Process:
         self._generate(settings)
 
     def crash(self) -> None:
-        """Die as by SIGKILL: nothing that it has begun continues."""
+        """Die as by SIGKILL: no unfinished work continues."""
         self.alive, self.generation = False, None
 
     async def reload(self, settings: Settings) -> None:
@@ -128,7 +128,7 @@ class Process:
         self.generation = (made, running)
         self.sim.tasks.extend(running)
 
-    # what it is asked
+    # requests to the process
 
     async def receive(self, alerts: list[Alert]) -> None:
         """Accept a webhook. Raises Died if it is not accepted."""
@@ -150,7 +150,7 @@ class Process:
 
 
 class _Life:
-    """One life of a process: what it has begun never continues in a later life."""
+    """One life of a process: its unfinished work never continues in a later life."""
 
     def __init__(self, process: Process, number: int) -> None:
         self._process, self._number, self.sim = process, number, process.sim
@@ -188,7 +188,7 @@ class _Life:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Any]:
-        """Nothing else runs meanwhile; its commit may fail, or the engine may die before or after it."""
+        """No other task runs meanwhile; the commit may fail, or the engine may die before or after it."""
         await self._reach()
         memory = self.sim.memory
         before = memory.t.copy()
@@ -211,7 +211,7 @@ class _Life:
         bot = self.sim.world.bots.get(name)
         threads = GreenThreads()
 
-        attempt = getattr(guard, "_attempt", None)  # a halted bot is paused by none
+        attempt = getattr(guard, "_attempt", None)  # no engine pauses a halted bot
         lease = attempt and attempt.lease
 
         def ask(request: Request) -> Answer:

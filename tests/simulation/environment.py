@@ -77,7 +77,7 @@ class SimulatedEnvironment:
         self.samples: tuple[float, dict[str, dict[str, Any]]] = (-1.0, {})
         self.strangers: set[str] = set()
         self.firing_since: dict[tuple[str, str], float] = {}
-        self.ended_at: dict[tuple[str, str], float] = {}  # when what fires no longer did so last
+        self.ended_at: dict[tuple[str, str], float] = {}  # the last time at which the alert did not fire
         self.prometheus_away_until = -1.0
         self.channels_away_until = -1.0
         self.orders: list[Sent] = []

@@ -127,7 +127,7 @@ class Held:
             self.t.pauses[id_] = (*self.t.pauses[id_][:3], self.now())
         return bool(mine)
 
-    # what bots did before
+    # the earlier modes of bots
 
     async def runs__set_before(self, _: Any, lease: Lease, before: str) -> bool:
         held = self._holds(lease)

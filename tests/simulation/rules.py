@@ -1,4 +1,4 @@
-"""What must hold in a simulation: the rules of DESIGN §1, judged by the simulated world's own records."""
+"""The rules of DESIGN §1 for a simulation, judged by the simulated environment's own records."""
 
 import itertools
 from collections import defaultdict
@@ -173,7 +173,7 @@ class Rules:
                     left = bot.double.quantities()
                     self.broken(f"{name} holds {left} though CriticalLoss fires since {since:.0f}")
         for bot in self.world.bots.values():
-            # Its owner has taken it out of the settings, and was told.
+            # Its owner has removed it from the settings, and was notified.
             given_up = f"{bot.name} is no longer watched, and {bot.name} has not been seen"
             told = any(given_up in step.why for step in self.memory.t.steps.values())
             if bot.double.state == "stopped" and not bot.owner_stopped and not told:

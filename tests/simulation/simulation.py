@@ -72,7 +72,7 @@ class Simulation(Rules):
         self._first_of_attempt: dict[tuple[int, int], bool] = {}
         self._keys = itertools.count()
 
-    # the course of events
+    # the timeline of events
 
     async def play(self) -> None:
         for process in self.processes:
@@ -194,7 +194,7 @@ class Simulation(Rules):
             one.up = False
         else:
             one.conditions.add(alert)
-        if silent is not None:  # for so long, whatever restarts it
+        if silent is not None:  # for this long, even after restarts
             await asyncio.sleep(silent)
             if not one.up:
                 self.world.boots(one)

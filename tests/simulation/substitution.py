@@ -64,7 +64,7 @@ def _places() -> tuple[tuple[Any, str, Any, str], ...]:
 def in_memory(memory: Memory) -> Iterator[None]:
     """Replace the store's functions, in every module that imports them, by those of a memory."""
     longest = due_loop._LONGEST_SLEEP
-    due_loop._LONGEST_SLEEP = 30.0  # no notice is lost here but by a death, and every look costs
+    due_loop._LONGEST_SLEEP = 30.0  # here only a death loses a notice, and every check costs time
     try:
         for module, name, _, function in _places():
             setattr(module, name, getattr(memory, function))

@@ -1,4 +1,4 @@
-"""The planted faults still fit the code: nobody would notice one that does not apply."""
+"""The planted faults still fit the code: a patch that does not apply would go unnoticed."""
 
 import subprocess
 from pathlib import Path

@@ -83,7 +83,7 @@ def test_a_planted_fault_is_found(fault: str) -> None:
 
 
 def test_the_memory_has_each_function_of_the_store_with_the_same_parameters() -> None:
-    unused = {"deliveries__dead", "deliveries__send_again", "audit__entries"}  # of the page only
+    unused = {"deliveries__dead", "deliveries__send_again", "audit__entries"}  # only the page uses these
     unused |= {
         "deliveries__incidents_of",
         "incidents__open_by",

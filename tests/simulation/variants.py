@@ -31,7 +31,7 @@ def settings(variant: str) -> Settings:
         "collection": {"trading": {"interval": "15s"}},
         "webhook_actions": {
             "tokens": {f"{t}_file": t for t in ("receive", "read", "act")},
-            "reconcile_interval": "1m",  # an hour of comparisons each few seconds takes long
+            "reconcile_interval": "1m",  # an hour of comparisons every few seconds takes long
         },
         "actions": {"armed": [] if variant == "disarmed" else MONEY, "fleet": {"bots": 1, "ratio": 0.0}},
         "contacts": {"administrator": {"email": ["admin@example.org"]}},

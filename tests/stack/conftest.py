@@ -52,7 +52,7 @@ def offset() -> int:
 def free_offset() -> int:
     """Return a --port-offset at which every port of the stack is free."""
     for _ in range(100):
-        candidate = free_port() % 12_000 + 10_000  # below the ports that connections are made from
+        candidate = free_port() % 12_000 + 10_000  # below the ports of outgoing connections
         if all(_free(port + candidate) for port in PORTS):
             return candidate
     pytest.fail("no offset with free ports")

@@ -57,4 +57,6 @@ def test_the_command_prints_the_table_of_its_settings(desk: Desk):
     assert told.stdout.startswith("profile starter\n")
     assert "disk > 97%" in told.stdout
     _, head, *lines = told.stdout.splitlines()
-    assert {line[head.index("severity")] for line in lines} == set("cwim")  # columns stand below their heads
+    assert {line[head.index("severity")] for line in lines} == set(
+        "cwim"
+    )  # columns are aligned with their headers

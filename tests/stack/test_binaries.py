@@ -66,7 +66,7 @@ def test_a_machine_without_apt_is_pointed_to_docker(bare: Path):
 def test_nothing_is_fetched_where_all_is_there(bare: Path):
     for name in binaries.PROGRAMS:
         program(bare / name, "9.9.9")
-    install()  # with no apt-get on PATH it could not
+    install()  # without apt-get on PATH it could not fetch
     assert not binaries.TOOLS.exists()
 
 

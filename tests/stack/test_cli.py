@@ -1,4 +1,4 @@
-"""The command `nightdesk`, as a person types it."""
+"""The command `nightdesk`, typed by a person."""
 
 import json
 import subprocess

@@ -47,7 +47,7 @@ def test_a_bot_that_cannot_report_its_capital_needs_it_in_the_settings(desk: Des
 
 def test_up_says_so_too_and_starts_all_the_same(desk: Desk):
     checked(desk, {"source": SOURCES["push"]})
-    told = desk.run("up", "--replica", "9")  # there is none: it ends before anything is started
+    told = desk.run("up", "--replica", "9")  # there is no capital: the command ends before it starts anything
     assert f"warning: bots.my_bot.starting_capital: {BLIND}" in told.stdout
 
 

@@ -32,7 +32,7 @@ def calls(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def verified(unit: Path, *words: str) -> None:
-    """Have the real systemd read a unit, where it is installed."""
+    """Let the real systemd read a unit, if it is installed."""
     if shutil.which("systemd-analyze") is None:
         pytest.skip("systemd-analyze is not on PATH")
     told = subprocess.run(

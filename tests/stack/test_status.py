@@ -36,7 +36,7 @@ INCIDENTS = json.dumps({"incidents": [EARNEST, EARNEST, EARNEST, {"labels": {"dr
 
 
 class Figures(http.server.BaseHTTPRequestHandler):
-    """Plays the exporter, and webhook_actions with four open incidents for who has the read token."""
+    """Plays the exporter, and webhook_actions with four open incidents for a caller with the read token."""
 
     def do_GET(self) -> None:
         asked = urlsplit(self.path)

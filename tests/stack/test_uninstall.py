@@ -1,4 +1,4 @@
-"""`nightdesk uninstall` stops the service, deletes data only if asked to, and says what stays."""
+"""`nightdesk uninstall` stops the service, deletes data only on request, and lists the rest."""
 
 from pathlib import Path
 
@@ -33,4 +33,4 @@ def test_it_deletes_data_only_where_that_is_wanted_and_only_a_data_directory(
     assert main(["uninstall", "--data-too"]) == 0
     assert not data.exists()
     assert (desk.root / "photos").is_dir()
-    assert not calls.exists()  # no service was there, so nobody was asked
+    assert not calls.exists()  # there was no service, so systemd was not called

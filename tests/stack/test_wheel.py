@@ -14,7 +14,7 @@ from stack import VERSION
 ROOT = Path(__file__).parents[2]
 CODE = ("stack", "clients", "exporter", "grafana", "webhook_actions", "demo_bot")
 BESIDE = ("prometheus", "alertmanager", "blackbox", "docs")
-NOT_IN_IT = (".png", ".svg")  # pictures of the docs; the page's own icon is looked for below
+NOT_IN_IT = (".png", ".svg")  # pictures of the docs; a test below checks the page's own icon
 
 
 @pytest.fixture(scope="module")

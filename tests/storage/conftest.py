@@ -24,7 +24,7 @@ Samples = dict[float, float]
 
 
 def program(name: str, package: str) -> str:
-    """Return a program, or skip the test by name where the machine has none."""
+    """Return a program, or skip the test by name if the machine has none."""
     found = shutil.which(name)
     if found is None:
         pytest.skip(f"{name} is not installed (apt install {package})")

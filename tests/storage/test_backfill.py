@@ -129,7 +129,7 @@ def backfill(config: Path, bot: str, out: Path) -> subprocess.CompletedProcess[s
 def test_the_dashboards_show_what_bots_did_before_they_were_watched(tmp_path: Path) -> None:
     now, recording = time.time(), Recording(now=True)
     alike = Traded(history(now), CAPITAL)
-    # The one that pushes is looked at first: it is silent after a minute.
+    # The pushing bot comes first: it counts as silent after a minute.
     past = {"pushed": alike, "alpha": alike, "freqtrade": recorded(recording), "files": alike}
     with (
         serve(ScriptedBot(state=alike.state(now), trades=alike.trades)) as url,
@@ -164,7 +164,7 @@ def test_the_dashboards_show_what_bots_did_before_they_were_watched(tmp_path: Pa
                     done = backfill(config, name, tmp_path / "tsdb")
                     assert done.returncode == 0, done.stderr
                     assert f"{name}: {len(did.trades)} trades" in done.stdout
-            with running(server):  # else it sees new blocks within a minute
+            with running(server):  # otherwise it sees new blocks within a minute
                 eventually(listens, within=60, what="Prometheus")
                 for name in ("alpha", "files", "pushed"):
                     for ago in (8 * DAY, 3 * DAY, 4 * 3600.0):
@@ -173,7 +173,7 @@ def test_the_dashboards_show_what_bots_did_before_they_were_watched(tmp_path: Pa
                 for at in (last + 3600, last + DAY):
                     _shows(settings, "freqtrade", at, past["freqtrade"])
                 _reports(settings, now - DAY, alike.trades)
-                # The series continues as the same one: its growth spans the seam too.
+                # The series continues unchanged: its growth spans the seam, too.
                 grown = 'sum(increase(trading_bot_trades_total{bot="alpha"}[9d]))'
                 assert value(grown) == pytest.approx(9 * 12, rel=0.05)
 

@@ -14,7 +14,7 @@ from tests.storage.conftest import Samples, desk
 
 LICENSE = "eu01xx-license"
 METRIC = "trading_bot_equity"
-OUTAGE = 3  # requests that are answered with 503, as by a service that is overloaded
+OUTAGE = 3  # requests that get a 503, as from an overloaded service
 WANTED = {
     "Authorization": f"Bearer {LICENSE}",
     "Content-Type": "application/x-protobuf",

@@ -39,7 +39,7 @@ def read_back(file: Path, scratch: Path) -> dict[tuple[str, int], float]:
     promtool, blocks = [str(binary("promtool")), "tsdb"], str(scratch / "blocks")
     create = [*promtool, "create-blocks-from", "openmetrics", str(text), blocks]
     subprocess.run(create, check=True, capture_output=True)
-    Path(blocks, "wal").mkdir()  # without which it dumps nothing
+    Path(blocks, "wal").mkdir()  # without this it dumps nothing
     dump = [*promtool, "dump", f"--sandbox-dir-root={scratch}", blocks]
     told = subprocess.run(dump, check=True, capture_output=True, text=True).stdout
     found = re.findall(r'^\{__name__="(\w+)".*\} (\S+) (\d+)$', told, re.M)

@@ -15,7 +15,7 @@ from tests.conftest import eventually, free_port
 from tests.storage.conftest import Desk, Samples, Store, desk, program
 
 METRIC = "trading_bot_equity"
-BEFORE, MISSED, AFTER = 4, 6, 4  # samples before the store goes down, while it is, and once it is back
+BEFORE, MISSED, AFTER = 4, 6, 4  # samples before, during and after the store's outage
 QUICK = {"flush_interval": "1s", "longest_delay": "2s"}
 
 
@@ -39,7 +39,7 @@ def victoriametrics(tmp_path: Path) -> Iterator[Ready]:
     store = Store(command, port, "/health", tmp_path / "store.log")
 
     def read(metric: str) -> Samples:
-        requests.get(f"{store.url}/internal/force_flush", timeout=10)  # else they are seen seconds later
+        requests.get(f"{store.url}/internal/force_flush", timeout=10)  # otherwise they appear seconds later
         asked = {"match[]": metric, "format": "__timestamp__:unix_ms,__value__"}
         answer = requests.get(f"{store.url}/api/v1/export/csv", params=asked, timeout=10)
         return {int(at) / 1000: float(value) for at, value in csv.reader(answer.text.splitlines())}

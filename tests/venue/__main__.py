@@ -1,4 +1,4 @@
-"""Prints how the witness does: `python -m tests.venue --seeds 100 --bots 100 --days 7`."""
+"""Prints the results of the witness: `python -m tests.venue --seeds 100 --bots 100 --days 7`."""
 
 import argparse
 from concurrent.futures import ProcessPoolExecutor

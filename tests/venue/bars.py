@@ -1,4 +1,4 @@
-"""The bars of the witness: it finds each kind of difference in time, and none where there is none."""
+"""The requirements for the witness: it finds each kind of difference in time, and none in a good account."""
 
 from dataclasses import dataclass
 from random import Random
@@ -13,7 +13,7 @@ _DAY = 86_400.0
 
 @dataclass(frozen=True)
 class Found:
-    """How a kind was found over some seeds, in seconds; `missed` are the seeds where it was not in time."""
+    """The seconds until a kind was found, over some seeds; `missed` are the seeds where it was late."""
 
     kind: Kind
     seconds: tuple[float, ...]
@@ -37,7 +37,7 @@ def find(kind: Kind, seeds: range, settle: float = SETTLE) -> Found:
 
 
 def sizes(bots: int) -> list[int]:
-    """Return how many bots each account has: one to four."""
+    """Return the number of bots of each account: one to four."""
     found: list[int] = []
     while bots > sum(found):
         found.append(min(bots - sum(found), 1 + len(found) % 4))
@@ -61,7 +61,7 @@ def _spans(random: Random, days: float, per_day: float, longest: float) -> list[
 
 @dataclass(frozen=True)
 class Quiet:
-    """What was told of an account that was well; `told` should be empty."""
+    """The differences reported for a good account; `told` should be empty."""
 
     looks: int
     fills: int

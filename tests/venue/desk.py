@@ -21,7 +21,7 @@ PRICES = {f"{coin}/USDT": price for coin, price in (
 
 
 def books_of(engine: Engine, now: float) -> Books:
-    """Return what a venue would answer of an engine."""
+    """Return a venue's answer about an engine."""
     engine.fills = [each for each in engine.fills if each.at > now - FILLS_KEPT]
     return Books(
         at=now,
@@ -54,7 +54,7 @@ def books_of(engine: Engine, now: float) -> Books:
 
 @dataclass
 class Desk:
-    """One account. `gap` is how often its bots trade; `settle` is the witness's."""
+    """One account. `gap` is the time between its bots' trades; `settle` is the witness's."""
 
     seed: int
     bots: int
@@ -117,7 +117,7 @@ class Desk:
         self.agenda.at(self._next(now, answering), self._look)
 
     def _next(self, now: float, answering: dict[str, Books]) -> float:
-        """Return when the watch looks next: sooner where something waits to be settled."""
+        """Return the time of the next check: sooner if a difference waits to settle."""
         settles, regular = self.witness.settles_at, now + INTERVAL
         if settles is None:
             return regular

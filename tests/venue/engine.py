@@ -50,12 +50,12 @@ class VenueWithdrawal:
 
 
 class VenueRefusal(Exception):
-    """An order that an exchange would not take."""
+    """An order that an exchange would not accept."""
 
 
 @dataclass
 class Engine:
-    """`spot`: what is bought lies in the account as a coin; else it is a position that cash stands for."""
+    """`spot`: a purchase becomes a coin in the account; otherwise it is a position backed by cash."""
 
     spot: bool
     cash: float
@@ -73,7 +73,7 @@ class Engine:
 
     @property
     def worth(self) -> float:
-        """The money of the account with its positions at the prices now."""
+        """The account's money with its positions at present prices."""
         if self.spot:
             return self.cash + sum(each.quantity * self.prices[name] for name, each in self.positions.items())
         return self.cash + sum(
@@ -91,7 +91,7 @@ class Engine:
         reduce_only: bool = False,
         client_id: str = "",
     ) -> VenueOrder:
-        """Take an order that waits; `fill` fills it."""
+        """Accept an order that waits; `fill` fills it."""
         if quantity <= 0 or symbol not in self.prices:
             raise VenueRefusal(f"{symbol}: {quantity}")
         price = self.prices[symbol]
@@ -106,7 +106,10 @@ class Engine:
         self.orders.pop(number, None)
 
     def fill(self, number: str, at: float, quantity: float | None = None) -> VenueFill | None:
-        """Fill what is left of an order, or a part; one that may only reduce never opens nor turns one."""
+        """Fill the rest of an order, or a part.
+
+        An order that may only reduce never opens or turns a position.
+        """
         order = self.orders[number]
         amount = order.left if quantity is None else min(quantity, order.left)
         sign = 1 if order.side == "buy" else -1

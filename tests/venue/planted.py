@@ -1,4 +1,4 @@
-"""The twelve kinds of difference, each planted into an account that was well."""
+"""The twelve kinds of difference, each planted into a good account."""
 
 from collections.abc import Callable
 
@@ -10,7 +10,7 @@ _OPPOSITE = {True: "sell", False: "buy"}
 
 
 def plant(desk: Desk, kind: Kind) -> float:
-    """Run until the kind can be planted, plant it; return when."""
+    """Run until the kind can be planted, plant it, and return the time."""
     at = desk.agenda.now
     while not PLANTS[kind](desk):
         at += 7.0
@@ -21,7 +21,7 @@ def plant(desk: Desk, kind: Kind) -> float:
 
 
 def _held(desk: Desk) -> tuple[Trader, str, float] | None:
-    """Return a position that is at rest: told right, nothing under way, of one bot alone."""
+    """Return a position at rest: reported correctly, without open orders, of only one bot."""
     for trader in desk.traders:
         for symbol in trader.symbols[0 if desk.engine.spot else 1 :]:
             quantity = desk.engine.held(symbol)
@@ -114,7 +114,7 @@ PLANTS: dict[Kind, Callable[[Desk], bool]] = {
     "second_bot": _second_bot,
     "withdrawn_funds": _withdrawn,
 }
-# What an account without positions (spot) has not: no side, no stop that reduces, no leverage.
+# An account without positions (spot) has no side, no stop that reduces, and no leverage.
 OF_POSITIONS_ONLY: frozenset[Kind] = frozenset(
     {"wrong_side", "stop_missing", "stop_without_position", "leverage_or_margin_mode"}
 )

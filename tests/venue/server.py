@@ -1,4 +1,4 @@
-"""What every fake venue has: its account, its key, its clock, its limits, and faults to switch on."""
+"""The common part of fake venues: account, key, clock, limits, and faults to switch on."""
 
 import asyncio
 import threading
@@ -15,7 +15,7 @@ KEY, SECRET, PASSWORD = "k" * 64, "s" * 64, "p4ss"
 
 @dataclass
 class FakeVenue:
-    """`ahead` is the venue's clock against ours in seconds, `hang` how long it takes to answer."""
+    """`ahead` is the lead of the venue's clock in seconds, `hang` the seconds until it answers."""
 
     engine: Engine
     clock: Callable[[], float]
@@ -34,7 +34,7 @@ class FakeVenue:
         return self.clock() + self.ahead
 
     def takes(self, weight: int) -> bool:
-        """Count the weight of a call; False where a minute's is used up."""
+        """Count the weight of a call; return False if the minute's weight is used up."""
         minute = int(self.clock() // 60)
         if minute != self.minute:
             self.minute, self.used = minute, 0
@@ -44,7 +44,7 @@ class FakeVenue:
 
 @asynccontextmanager
 async def served(venue: FakeVenue, app: web.Application) -> AsyncIterator[str]:
-    """Serve an application in front of which the faults stand; yield its address."""
+    """Serve an application behind the faults; yield its address."""
 
     @web.middleware
     async def faults(request: web.Request, handler: Callable) -> web.StreamResponse:

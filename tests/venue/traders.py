@@ -15,7 +15,7 @@ LEVERAGE = 5.0
 
 
 class Agenda:
-    """What happens next, in order of time."""
+    """The next events, in order of time."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -34,7 +34,7 @@ class Agenda:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What a bot would answer; its money depends on the prices when it is asked."""
+    """A bot's answer; its money depends on the prices at the time of the question."""
 
     books: Books
     cash: float
@@ -81,17 +81,17 @@ class Trader:
         self.phase = self.random.uniform(0, POLL)
         self._busy: set[str] = set()
         self._heard: dict[str, float] = {}
-        self._slow = self.random.uniform(0, 5)  # to do what it missed, in its order
+        self._slow = self.random.uniform(0, 5)  # the missed events, in their order
         self._note()
         self._later(self.random.expovariate(1 / self.gap), self._trade)
 
-    # what the exporter sees
+    # the exporter's view
 
     def is_down(self, at: float) -> bool:
         return any(start <= at < end for start, end in self.down)
 
     def polled(self, now: float) -> tuple[Books | None, bool]:
-        """Return what the last poll that was answered told, and whether the last one was."""
+        """Return the last answer, and whether the last poll was answered."""
         last = self.phase + (now - self.phase) // POLL * POLL
         answered = last
         while answered >= 0 and self.is_down(answered):
@@ -137,13 +137,13 @@ class Trader:
         positions = {name: (each.quantity, each.entry) for name, each in held.items()}
         self.snapshots.append((now, Snapshot(books, self.own.cash, positions)))
 
-    # what it does
+    # its actions
 
     def _later(self, seconds: float, what: Callable[[], None]) -> None:
         def awake() -> None:
             now = self.agenda.now
             end = next((end for start, end in self.down if start <= now < end), None)
-            if end is not None:  # it does nothing, and learns nothing, until it is back
+            if end is not None:  # it does and learns nothing until it is back
                 self.agenda.at(end + self._slow, awake)
             else:
                 what()
@@ -179,7 +179,7 @@ class Trader:
         if stop and self.random.random() < 0.2:  # the stop itself is hit
             self.agenda.at(self.agenda.now + 0.1, lambda: self._stopped(symbol, stop))
             return
-        # Where it dies between the two, its position is in truth without a stop: that is no false alarm.
+        # If it dies between the two, its position really has no stop: that is no false alarm.
         if stop and not any(self.is_down(self.agenda.now + ahead) for ahead in range(0, 30, 5)):
             self.engine.cancel(stop.id)
             self._later(self.random.uniform(0.1, 2), lambda: self._forget_stop(symbol))
@@ -223,7 +223,7 @@ class Trader:
         if order.id not in self.engine.orders:
             return
         fill = self.engine.fill(order.id, self.agenda.now, quantity)
-        # What it hears of one order comes in its order.
+        # The news of one order arrives in order.
         heard = max(self.agenda.now + self._lag(), self._heard.get(order.id, 0.0) + 0.001)
         self._heard = {each: at for each, at in self._heard.items() if at > self.agenda.now} | {
             order.id: heard
@@ -268,5 +268,5 @@ class Trader:
             self.engine.cancel(stop.id)
 
     def is_calm(self, symbol: str) -> bool:
-        """Whether nothing of a symbol is under way."""
+        """Whether a symbol has no open orders."""
         return symbol not in self._busy and not any(each.symbol == symbol for each in self.waiting.values())

@@ -46,9 +46,9 @@ _CHECK = """(async (rules) => {
 
 
 def check(browser: Browser, rules: Sequence[str] = ()) -> list[str]:
-    """Return what axe finds on the page that the browser shows, with all that can be opened open.
+    """Return axe's findings on the page in the browser, with every foldable part open.
 
-    Without rules it goes by all that axe has.
+    Without `rules` it uses all rules of axe.
     """
     if browser.run("typeof axe") == "undefined":
         browser.call("Runtime.evaluate", expression=_AXE)

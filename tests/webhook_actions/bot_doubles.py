@@ -18,7 +18,7 @@ from webhook_actions.bots.protocol import Guard
 
 
 class Fault(StrEnum):
-    """What happens to a request."""
+    """The fate of a request."""
 
     NONE = "none"
     UNSENT = "unsent"
@@ -124,7 +124,7 @@ class FaultyTransport:
 
 @dataclass
 class Held:
-    """A position of a double; `coming` is what its entry order waits for, `exiting` what an exit sells."""
+    """A position of a double; `coming` is the unfilled entry, `exiting` the size that an exit sells."""
 
     id: int
     symbol: str
@@ -149,7 +149,7 @@ class Double:
     state: str = "running"
 
     def quantities(self) -> dict[str, float]:
-        """Return what the exchange holds, by key."""
+        """Return the sizes at the exchange, by key."""
         found: dict[str, float] = {}
         for each in self.held:
             left = each.quantity - (each.exiting if each.filled else 0.0)
@@ -159,9 +159,9 @@ class Double:
 
 @dataclass
 class BotApi(Double):
-    """A bot that answers the bot API; `knows` is what it understands of a reduction."""
+    """A bot that answers the bot API; `knows` is the form of reduction that it understands."""
 
-    knows: str = "sizes"  # or: factor (ignores the rest), strict (refuses what it does not know)
+    knows: str = "sizes"  # or: factor (ignores the rest), strict (refuses unknown fields)
     answers: dict[str, tuple[int, Any]] = field(default_factory=dict)
 
     def serve(self, method: str, path: str, body: Any, key: str | None) -> tuple[int, Any]:
@@ -217,25 +217,24 @@ class BotApi(Double):
 
 @dataclass
 class Freqtrade(Double):
-    """A Freqtrade of a version as its source exits trades, without any memory of requests.
-
-    An exit that is not filled at once stays open; the next one cancels it, or finds that it was filled. An
-    amount that is not below what is held sells the whole.
+    """A Freqtrade of a version, which exits trades like its source and remembers no requests. An exit that is
+    not filled at once stays open; the next one cancels it, or finds it filled. An amount of at least the held
+    size sells the whole.
     """
 
     fills: Iterator[bool] = field(default_factory=lambda: itertools.repeat(True))
     version: str = "2026.9"
     max_open_trades: int = 5
-    initial_state: str = "running"  # of its configuration
+    initial_state: str = "running"  # from its configuration
     exchange_out: bool = False
     was_out_until: float = 0.0  # seconds ago, by its log
     skew: float = 0.0  # seconds that its clock is ahead of ours
     alive: bool = True
     refuses: dict[str, int] = field(default_factory=dict)  # how often a call is answered with 503
     loses: set[str] = field(default_factory=set)  # calls that are carried out and answered with 502
-    silent: set[str] = field(default_factory=set)  # what is asked in vain
+    silent: set[str] = field(default_factory=set)  # pairs that it does not exit
     locks: list[dict[str, Any]] = field(default_factory=list)
-    _reloads: int = 0  # looks until a reload is over
+    _reloads: int = 0  # calls until a reload is over
 
     def has(self, call: str) -> bool:
         """Return whether its version has a call."""
@@ -297,16 +296,15 @@ class Freqtrade(Double):
         return 200, {"status": self.state}
 
     def _stop_entries(self) -> None:
-        """Pause, as from 2025.4 on; before, only what runs enters no more, and its state says nothing."""
+        """Pause, as from 2025.4 on; before, a running bot stops entries, and its state does not show it."""
         if self.has("pause"):
             self.state = "paused"
         elif self.state == "running":
             self.max_open_trades = 0
 
     def _go_on(self) -> None:
-        """Let a reload go on: it loads the markets, and comes up as its configuration says.
-
-        What it was told meanwhile is forgotten.
+        """Let a reload continue: it loads the markets, and comes up in its configured state. It forgets
+        orders from meanwhile.
         """
         if self._reloads > 0:
             self._reloads -= 1
@@ -325,7 +323,7 @@ class Freqtrade(Double):
             yield ["2026-01-01 00:00:00", at * 1000, logger, level, "fetch_tickers() returned 500"]
 
     def settle(self) -> None:
-        """Let what waits be filled at the market, or cancelled where it is a limit, and Freqtrade see it."""
+        """Fill waiting market orders, cancel waiting limit orders, and let Freqtrade see both."""
         for each in list(self.held):
             each.filled = each.filled or bool(each.exiting and each.is_market)
             self._see(each)
@@ -362,7 +360,7 @@ class Freqtrade(Double):
         return True
 
     def _see(self, trade: Held) -> None:
-        """Take up that an exit was filled."""
+        """Let Freqtrade see that an exit was filled."""
         if not trade.filled:
             return
         trade.quantity -= trade.exiting

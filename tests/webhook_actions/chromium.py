@@ -79,7 +79,7 @@ class Browser:
         eventually(lambda: self.run("document.readyState") == "complete", what=f"loading {url}")
 
     def run(self, script: str) -> Any:
-        """Return the result of a piece of JavaScript; None while the page changes."""
+        """Return the result of some JavaScript; None while the page changes."""
         return (
             self.call("Runtime.evaluate", expression=script, returnByValue=True)
             .get("result", {})

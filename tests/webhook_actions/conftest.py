@@ -1,4 +1,4 @@
-"""The engine's world as fixtures."""
+"""The engine and its surroundings as fixtures."""
 
 import asyncio
 import itertools

@@ -39,7 +39,7 @@ class Bot:
     status: int = 200  # of a restart
     pause: float = 0.0  # seconds a restart takes
     error: str | None = None  # reason of source_error
-    positions: list[dict[str, Any]] | None = None  # None: it does not say
+    positions: list[dict[str, Any]] | None = None  # None: not reported
     restarts: list[str] = field(default_factory=list)  # their idempotency keys
 
 
@@ -97,7 +97,7 @@ class Harness:
     def __init__(self, directory: Path, *names: str, **overrides: Any) -> None:
         self.directory = directory
         self.bots = Bots(*names)
-        # Nothing listens on Alertmanager's: on its own another test's, or a user's, might.
+        # A free port for Alertmanager: on the default port another test's, or a user's, might listen.
         self.ports = {name: free_port() for name in ("prometheus", "webhook_actions", "alertmanager")}
         self.prometheus: subprocess.Popen[bytes] | None = None
         self.engine: subprocess.Popen[bytes] | None = None
@@ -124,7 +124,7 @@ class Harness:
             "webhook_actions": {
                 "tokens": {f"{name}_file": f"{name}_token" for name in ("receive", "read", "act", "reload")},
                 "heartbeat": "1s",
-                "reconcile_interval": "1m",  # what a test does is told by its webhooks
+                "reconcile_interval": "1m",  # a test reports its alerts by its own webhooks
             },
             "actions": {"restart": {"wait": "0s", "boot": "1s"}},
             **overrides,
@@ -134,7 +134,7 @@ class Harness:
         self.prometheus = self._prometheus("prometheus", RULE)
 
     def start_second_prometheus(self, rule: dict[str, Any]) -> subprocess.Popen[bytes]:
-        """Start another Prometheus, which judges by its own rule; the engine is told of it at its start."""
+        """Start another Prometheus with its own rule; the engine gets its address at the start."""
         self.ports["second"] = free_port()
         both = [{"host": "127.0.0.1", "port": self.ports[name]} for name in ("prometheus", "second")]
         settings = yaml.safe_load(self.config.read_text())

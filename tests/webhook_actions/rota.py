@@ -7,7 +7,7 @@ PEOPLE = {name: {"email": [f"{name}@example.org"]} for name in ("anna", "ben", "
 
 
 def desk() -> dict[str, Any]:
-    """Return settings of people, a rota named desk, and a mail server that nobody listens at."""
+    """Return settings with people, a rota named desk, and a mail server that does not run."""
     start = (datetime.now(UTC) - timedelta(days=1)).date().isoformat()
     week = {"start": start, "handover": "00:00", "timezone": "UTC", "contacts": ["anna", "ben"]}
     mail = {"enabled": True, "host": "127.0.0.1", "port": 9, "starttls": False, "from": "n@example.org"}

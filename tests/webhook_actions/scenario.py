@@ -45,12 +45,14 @@ class PaperBot:
     sizes: dict[str, float] = field(default_factory=lambda: {"BTC": 4.0, "ETH": 8.0})
     fails: list[int] = field(default_factory=list)
     acts: bool = False
-    refuses: set[str] = field(default_factory=set)  # verbs that are answered with 503
-    comes_back: str = "running"  # how a restart leaves it
-    silent: bool = False  # it answers nothing, though its restart is carried out
-    enters: dict[str, float] = field(default_factory=dict)  # what it opens as a restart has it run
+    refuses: set[str] = field(default_factory=set)  # verbs that get a 503
+    comes_back: str = "running"  # its state after a restart
+    silent: bool = False  # it gives no answer, but carries out its restart
+    enters: dict[str, float] = field(
+        default_factory=dict
+    )  # the positions that it opens when a restart makes it run
     slow: float = 0.0  # seconds before it carries out a call
-    hangs: threading.Event | None = None  # until it says how it is
+    hangs: threading.Event | None = None  # seconds until it reports its state
     orders: list[tuple[str, str | None]] = field(
         default_factory=list
     )  # verb and idempotency key, carried out
@@ -150,7 +152,7 @@ class PrometheusDouble:
         self.gone: set[str] = set()  # expressions that hold
         self.away: str | None = None
         self.exchange_out: set[str] = set()  # bots whose calls to it fail
-        self.states: dict[str, str] = {}  # of bots; one that is not named does what it did before
+        self.states: dict[str, str] = {}  # modes of bots; a bot without an entry keeps its mode
 
     async def firing(self) -> Firing:
         self._ask()
@@ -299,7 +301,7 @@ class Scenario:
 
 
 class Engine:
-    """One running engine of a scene."""
+    """One running engine of a scenario."""
 
     def __init__(self, scenario: Scenario, settings: Settings, ahead: timedelta) -> None:
         threads = Threads(32)
@@ -318,7 +320,7 @@ class Engine:
         self._tasks = [asyncio.create_task(task()) for task in tasks]
 
     async def stop(self) -> None:
-        """Stop it as a reload does."""
+        """Stop the engine as a reload does."""
         await self.parts.executor.stop()
         for task in self._tasks:
             task.cancel()

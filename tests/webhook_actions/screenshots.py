@@ -29,7 +29,7 @@ def main() -> None:
         given = desk()
         given["contacts"] = {name: one | {"role": "operator"} for name, one in given["contacts"].items()}
         tokens = {f"{name}_file": f"{name}_token" for name in ("receive", "read", "act", "reload")}
-        # The alerts come by webhook alone, with their words.
+        # The alerts come only by webhook, with their own texts.
         given["webhook_actions"] = {"tokens": tokens, "heartbeat": "1s", "reconcile_interval": "10m"}
         harness = Harness(Path(scratch), "alpha", "beta", **given)
         try:

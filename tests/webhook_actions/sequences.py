@@ -1,4 +1,4 @@
-"""What the tests of sequences share: settings, and looks at a scene."""
+"""The common part of the tests of sequences: settings, and checks of a scenario."""
 
 from collections.abc import Callable
 

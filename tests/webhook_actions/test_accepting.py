@@ -1,4 +1,4 @@
-"""What the webhook accepts and refuses, and its answers."""
+"""The webhook's accepted and refused requests, and its answers."""
 
 import json
 import os

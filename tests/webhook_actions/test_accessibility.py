@@ -40,7 +40,7 @@ def alerts(world: Harness) -> list[dict[str, object]]:
 
 @pytest.fixture(scope="module")
 def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Browser, Harness, str]]:
-    """Return a browser that is logged in, a world with some of everything, and where the rest is served."""
+    """Return a logged-in browser, a desk with every kind of content, and the address of static pages."""
     directory = tmp_path_factory.mktemp("accessibility")
     given = desk()
     given["contacts"] = {name: one | {"role": "operator"} for name, one in given["contacts"].items()}
@@ -58,7 +58,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Browser, Ha
 
 
 def faults(browser: Browser) -> list[str]:
-    """Return what is wrong with the page in any look."""
+    """Return the faults of the page in every width and theme."""
     found = []
     for width, theme, rules in LOOKS:
         look(browser, width, theme)

@@ -1,4 +1,4 @@
-"""Each way to act on a bot, against the real thing or its recorded answers."""
+"""Each adapter, tested with the real program or its recorded answers."""
 
 import os
 import signal
@@ -31,7 +31,7 @@ NO_SENSES = Observer(["http://127.0.0.1:9"], [], 0.5)  # an address where nothin
 
 
 def free() -> None:
-    """Guard nothing."""
+    """Allow every request."""
 
 
 SHOW = [sys.executable, "-c", "import sys; print(sys.argv[1:])"]
@@ -226,7 +226,7 @@ SOURCES = {
 
 
 def control_of(kind: str, directory: Path, more: str = "") -> BotControl:
-    """Return the control of a bot that only tells, as settings give it."""
+    """Return the control of a bot that only reports, by the settings."""
     config = directory / "monitoring.yaml"
     program = f'programs: {{show: ["{sys.executable}", "-c", "print(1)"]}}'
     config.write_text(f"bots: {{quiet: {{source: {SOURCES[kind]}{more}}}}}\nactions: {{{program}}}\n")
@@ -271,7 +271,7 @@ def test_a_close_is_worth_another_attempt_while_the_exchange_may_take_it(
     bots.by_name["alpha"].status = status
     outcome = over(http(bots, tmp_path / "token")).bring_to(Target(others=0.0))
     assert (outcome.result, outcome.orders) == (Result.RETRY, 1)
-    assert bots.by_name["alpha"].restarts == [None]  # an answer under a key would only grow old
+    assert bots.by_name["alpha"].restarts == [None]  # a stored answer would only grow old
 
 
 def test_a_guard_is_asked_before_each_order_and_never_before_a_look(bots: Bots, tmp_path: Path) -> None:

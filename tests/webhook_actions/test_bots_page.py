@@ -106,7 +106,7 @@ def test_an_action_runs_from_the_page_and_money_requires_the_bots_name(anna: Vis
 
 
 class Said:
-    """A Prometheus that knows positions, as `Observer.ask` tells them."""
+    """A Prometheus that knows positions, in the form of `Observer.ask`."""
 
     def ask(self, expression: str) -> tuple[Sample, ...]:
         held = {"symbol": "BTC", "side": "long"}, {"symbol": "ETH", "side": "short"}

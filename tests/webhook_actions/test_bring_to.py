@@ -1,4 +1,4 @@
-"""However often Nightdesk brings a bot to a target, and whatever gets lost, no position falls below it."""
+"""Nightdesk brings a bot to a target again and again, and requests get lost: no position falls below it."""
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
@@ -30,7 +30,7 @@ from webhook_actions.outcome import Result
 SYMBOLS = ("BTC/USDT", "ETH/USDT", "ADA/USDT")
 SIDES = ("long", "short")
 ROUNDING = 0.011  # of a target
-TRIES = 12  # after which a bot is where it should be, once nothing gets lost any more
+TRIES = 12  # attempts after which a bot is at its target, once requests no longer get lost
 
 PLACES = st.tuples(st.sampled_from(SYMBOLS), st.sampled_from(SIDES))
 QUANTITIES = st.floats(0.001, 1000, allow_nan=False)
@@ -62,7 +62,7 @@ def freqtrades(draw: st.DrawFn, held: list[Held]) -> Freqtrade:
     bot = Freqtrade(Clock(), held)
     bot.fills = iter(draw(st.lists(st.booleans(), max_size=20)))
     for each in held:
-        if each.quantity and draw(st.integers(0, 3)) == 0:  # an exit of its own, whole or in part
+        if each.quantity and draw(st.integers(0, 3)) == 0:  # the bot's own exit, whole or in part
             each.exiting = each.quantity * draw(st.sampled_from([0.25, 0.5, 1.0]))
             each.filled = draw(st.booleans())
     return bot
@@ -76,12 +76,12 @@ def secret(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class Watch:
-    """Checks that a bot never sells below the least that a target, or its owner, leaves it."""
+    """Checks that a bot never sells below the smallest target, except by its owner's own exits."""
 
     def __init__(self, bot: Double) -> None:
         self._bot = bot
         self._floor = bot.quantities()
-        # What an exit of the bot's own takes is not ours.
+        # The bot's own exits do not count as ours.
         for each in bot.held:
             self._floor[each.key] -= each.exiting if not each.filled else 0.0
 
@@ -121,7 +121,7 @@ def is_at(adapter: Adapter, target: Target) -> bool:
 def play(
     bot: Double, wire: FaultyTransport, adapter: Adapter, wanted: Sequence[Target], order: Sequence[int]
 ) -> None:
-    """Bring a bot to targets in an order, with faults, then to their strongest without any."""
+    """Bring a bot to targets in an order, with faults, then to the strongest target without faults."""
     watch = Watch(bot)
     for which in order:
         target = wanted[which % len(wanted)]

@@ -39,7 +39,7 @@ def test_an_incident_is_seen_live_acknowledged_and_seen_to_close(browser: Browse
     browser.reads("restart_bot")
     assert browser.run("document.title").startswith("(1)")
     browser.fill("#incident-1 input[name=comment]", "I am on it")
-    time.sleep(6)  # one live update: what is typed stays
+    time.sleep(6)  # after one live update the typed text stays
     assert browser.run("document.querySelector('#incident-1 input[name=comment]').value") == "I am on it"
     browser.click("#incident-1 button.main")
     browser.reads("wakes nobody else")
@@ -142,7 +142,7 @@ def verify(bot: str) -> dict[str, str]:
 
 
 class mail:  # noqa: N801 - reads as what it is
-    """A page of another site, as a reader of mail shows a message."""
+    """A page of another site, like that of a mail client."""
 
     def __init__(self, content: str) -> None:
         class Handler(BaseHTTPRequestHandler):
@@ -159,7 +159,7 @@ class mail:  # noqa: N801 - reads as what it is
 
     def __enter__(self) -> str:
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        return f"http://localhost:{self.server.server_address[1]}/"  # another site than 127.0.0.1
+        return f"http://localhost:{self.server.server_address[1]}/"  # a site other than 127.0.0.1
 
     def __exit__(self, *_: object) -> None:
         self.server.shutdown()

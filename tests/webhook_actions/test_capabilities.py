@@ -108,7 +108,7 @@ def test_of_a_bot_that_does_not_answer_the_version_stays_unknown_until_it_does(s
     found = told(capabilities)
     assert (found.adapter, found.version, found.unknown) == ("freqtrade", None, "GET show_config: refused")
     assert "clear_cache" in why(found)
-    assert "reduce_position_sizes" not in why(found)  # nobody knows
+    assert "reduce_position_sizes" not in why(found)  # unknown
     down = False
     wire.clock.sleep(ASK_AGAIN)
     assert told(capabilities).version == "2022.7"
@@ -217,7 +217,7 @@ def test_a_request_for_what_a_bots_version_lacks_is_refused_before_anything_is_w
 
 
 def test_a_bots_unknown_capital_is_shown_on_its_entry_and_by_the_api(make_harness: Make) -> None:
-    harness = make_harness("alpha")  # which is up, and of which Prometheus has no drawdown
+    harness = make_harness("alpha")  # the bot is up, but Prometheus has no drawdown of it
     harness.start_prometheus()
     eventually(lambda: query(harness, 'trading_bot_up{bot="alpha"}'), what="a sample")
     harness.start_engine()

@@ -1,4 +1,4 @@
-"""Connections that send no whole request, or read no answer, take no place from others."""
+"""Connections that send no whole request, or read no answer, do not block others."""
 
 import contextlib
 import resource
@@ -38,7 +38,7 @@ def sockets(port: int, count: int, sent: bytes = b"") -> Iterator[list[socket.so
 
 
 def closed(connection: socket.socket) -> bool:
-    """Return whether the other side has closed it, with or without words."""
+    """Return whether the other side has closed the connection, with or without an answer."""
     connection.settimeout(0)
     try:
         return connection.recv(65_536) == b""
@@ -50,7 +50,7 @@ def closed(connection: socket.socket) -> bool:
 
 @pytest.fixture
 def serve() -> Iterator[Serve]:
-    """Return what starts a server that waits for a request so long, and returns its port."""
+    """Return a function that starts a server with this wait for requests, and returns its port."""
     with contextlib.ExitStack() as stack:
 
         def start(seconds: float, tls: ssl.SSLContext | None = None) -> int:
@@ -60,7 +60,7 @@ def serve() -> Iterator[Serve]:
                 _APP,
                 port=port,
                 http=ways.protocol,  # type: ignore[arg-type]
-                loop="asyncio",  # as the service has it, though uvloop is installed
+                loop="asyncio",  # like the service, although uvloop is installed
                 lifespan="off",
                 log_config=None,
             )

@@ -94,7 +94,7 @@ def test_one_that_is_killed_is_back_where_it_was_with_its_data(tmp_path: Path) -
         connection.execute("CREATE TABLE kept AS SELECT 7 AS n")
     for killed in (1, 2):
         before = postmaster(tmp_path / "postgres").pid
-        with psycopg.connect(address):  # its own process lives on for a moment
+        with psycopg.connect(address):  # the server's process lives for a moment longer
             os.kill(before, signal.SIGKILL)
         eventually(lambda before=before: answers(address, before), what="another one")  # type: ignore[misc]
         assert len(ends) == killed
@@ -144,7 +144,7 @@ def test_of_all_users_only_the_one_who_started_it_connects_also_to_data_made_wit
     postgres.stop()
     (data / "pg_hba.conf").write_text("local all all trust\n")
     nobody = pwd.getpwnam("nobody").pw_uid
-    for path in (data, *data.rglob("*")):  # as it was left by an earlier Nightdesk
+    for path in (data, *data.rglob("*")):  # the state that an earlier Nightdesk left
         os.chown(path, nobody, -1)
     address = postgres.start()
     ours = postmaster(data).uids().real
@@ -155,7 +155,7 @@ def test_of_all_users_only_the_one_who_started_it_connects_also_to_data_made_wit
     for user in (nobody, 1000):
         assert "Permission denied" in refused(address, user)
         assert subprocess.run([*be(user), "ls", str(data)], capture_output=True).returncode
-    for directory in (sockets, *sockets.parents):  # even where the directory lets others in
+    for directory in (sockets, *sockets.parents):  # even if the directory lets others in
         directory.chmod(directory.stat().st_mode | 0o005)
     next(sockets.glob(".s.PGSQL.*[0-9]")).chmod(0o777)
     for user in (nobody, 1000, ours):
@@ -244,7 +244,7 @@ def test_two_replicas_on_one_database_act_once_and_one_takes_over_from_the_other
         harness.goes_down("beta")
         harness.deliver(harness.alert("beta"))
         eventually(lambda: harness.bots.by_name["beta"].restarts, what="the restart")
-        # The process that does it dies; the other has to see the result. Both may be: kill the first.
+        # The process with the lock dies; the other one has to see the result.
         harness.stop(harness.engine, signal.SIGKILL)
         harness.ports["webhook_actions"] = other
         eventually(lambda: "verified" in harness.kinds("beta"), within=120, what="the proof by the other")

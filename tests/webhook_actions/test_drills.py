@@ -1,4 +1,4 @@
-"""A drill's incident runs no action, says what would have been done, and counts nowhere."""
+"""A drill's incident runs no action, lists the actions it would have run, and counts nowhere."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -33,7 +33,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 
 
 def _played(planner: Planner, known: Known) -> list[d.Decision]:
-    """Return all decisions until the incident rests; a skipped action is written as the engine does."""
+    """Return all decisions until the incident rests; it stores a skipped action as the engine does."""
     made: list[d.Decision] = []
     while len(made) < 20:
         decision = decide(planner.facts(known, d.Observed(fires=True), NOW))

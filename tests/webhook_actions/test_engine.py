@@ -24,7 +24,7 @@ def test_a_bot_that_is_down_is_restarted_proven_and_its_incident_closed(harness:
     assert harness.incident("alpha")["closed_at"] is None
     harness.deliver(harness.alert("alpha", status="resolved", endsAt=datetime.now(UTC).isoformat()))
     eventually(lambda: harness.incident("alpha")["closed_at"], what="closing")
-    untold = {"unreachable", "exhausted"}  # no channel is set here, so nobody is left at once
+    untold = {"unreachable", "exhausted"}  # no channel is configured here, so escalation ends at once
     done = [kind for kind in harness.kinds("alpha") if kind not in untold]
     assert done == ["opened", "acting", "done", "verified", "resolved", "closed"]
     judged = 'action="restart_bot",bot="alpha",verdict="verified"'
@@ -40,7 +40,7 @@ def test_an_incident_stays_open_while_any_of_several_prometheus_says_that_its_al
     slow = harness.start_second_prometheus(
         RULE | {"expr": 'label_replace(vector(1), "bot", "alpha", "", "")'}
     )
-    harness.goes_down("alpha")  # before an engine sees what the second says, and restarts it
+    harness.goes_down("alpha")  # before an engine sees the second alert, and restarts the bot
     harness.start_engine()
     harness.deliver(harness.alert("alpha"))
     eventually(lambda: "verified" in harness.kinds("alpha"), what="the proof")
@@ -50,7 +50,7 @@ def test_an_incident_stays_open_while_any_of_several_prometheus_says_that_its_al
     seen = harness.metric(looks)
     eventually(lambda: harness.metric(looks) >= seen + 3, what="three comparisons with both")
     assert harness.incident("alpha")["closed_at"] is None
-    harness.stop(slow)  # and of one that does not answer nothing is known
+    harness.stop(slow)  # and a Prometheus that does not answer is unknown
     eventually(lambda: harness.incident("alpha")["closed_at"], what="closing")
 
 
@@ -134,14 +134,14 @@ def test_dry_run_says_what_it_would_have_done(make_harness: Make) -> None:
 
 def test_a_restart_that_a_crash_interrupts_is_looked_at_and_not_repeated_blindly(harness: Harness) -> None:
     bot = harness.bots.by_name["alpha"]
-    bot.pause = 2.0  # the bot is back, but the engine dies before it hears so
+    bot.pause = 2.0  # the bot is back, but the engine dies before it learns this
     harness.goes_down("alpha")
     harness.deliver(harness.alert("alpha"))
     eventually(lambda: bot.restarts, what="the restart")
     harness.stop(harness.engine, signal.SIGKILL)
     time.sleep(3)
     harness.start_engine()
-    # Nobody knows how it ended until its lease is over: the sum of the time-outs that it covers.
+    # Its result stays unknown until its lease ends: the sum of the time-outs that the lease covers.
     eventually(lambda: "verified" in harness.kinds("alpha"), within=120, what="the proof")
     assert len(bot.restarts) == 1
     assert "interrupted" in harness.kinds("alpha")
@@ -200,7 +200,7 @@ def test_a_second_crash_while_the_alert_is_kept_firing_is_acted_on_again(harness
     harness.goes_down("alpha")
     harness.deliver(harness.alert("alpha"))
     eventually(lambda: "verified" in harness.kinds("alpha"), what="the proof")
-    harness.goes_down("alpha")  # no new webhook: for Alertmanager nothing changed
+    harness.goes_down("alpha")  # no new webhook, because nothing changed for Alertmanager
     eventually(lambda: harness.kinds("alpha").count("verified") == 2, within=30, what="the second proof")
 
 

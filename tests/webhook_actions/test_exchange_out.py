@@ -74,7 +74,7 @@ CASES = [
 
 
 def holds(directory: Path, expressions: list[str], series: dict[str, str]) -> list[bool]:
-    """Return which expressions have a sample at the end of the series, as Prometheus evaluates them."""
+    """Return the expressions with a sample at the end of the series, evaluated by Prometheus."""
     rules = [{"record": f"held{n}", "expr": f"count({each}) > 0"} for n, each in enumerate(expressions)]
     (directory / "rules.yml").write_text(yaml.safe_dump({"groups": [{"name": "g", "rules": rules}]}))
     found = []
@@ -110,7 +110,7 @@ def test_an_exchange_outage_differs_from_a_dead_bot(tmp_path: Path, case: Outage
         ("freqtrade", "Down", {"restart_bot"}),
         ("http", "Down", {"restart_bot"}),
         ("http", "LoopHung", {"restart_bot"}),
-        ("http", "ApiErrorRate", set()),  # to connect anew is the remedy of a bot that does not start for it
+        ("http", "ApiErrorRate", set()),  # a new connection helps a bot that does not start because of it
     ],
 )
 def test_an_action_that_restarts_a_bot_waits_for_its_exchange(
@@ -125,7 +125,7 @@ def test_an_action_that_restarts_a_bot_waits_for_its_exchange(
     ("mode", "series", "proven"),
     [
         ("running", {STATE: UP, 'trading_bot_state{bot="alpha",state="running"}': UP}, True),
-        ("running", {STATE: UP}, True),  # one that does not tell its state
+        ("running", {STATE: UP}, True),  # a bot that does not report its state
         ("running", {STATE: UP, 'trading_bot_state{bot="alpha",state="stopped"}': UP}, False),
         ("running", {STATE: UP, 'trading_bot_state{bot="alpha",state="paused"}': UP}, False),
         ("paused", {STATE: UP, 'trading_bot_state{bot="alpha",state="paused"}': UP}, True),

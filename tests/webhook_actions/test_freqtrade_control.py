@@ -51,7 +51,7 @@ def proof(bot: BotControl, target: Target) -> Outcome:
 
 
 def without_orders(recording: Recording) -> dict[str, float]:
-    """Take away the exits that were waiting when the bot was recorded; return what is held, by key."""
+    """Remove the exits that waited when the bot was recorded; return the held sizes, by key."""
     for trade in recording.answers["status"]:
         trade |= {"orders": [], "has_open_orders": False}
     return {f"{trade['pair']} long": trade["amount"] for trade in recording.answers["status"]}
@@ -129,7 +129,12 @@ def test_each_order_follows_a_fresh_look_and_the_guard(recording: Recording, tmp
         adapter = adapter_of(url, tmp_path, guard=lambda: seen.append("guard"))
         assert adapter.bring_to(Target({key: amount / 2 for key, amount in before.items()}), "run-1").done
     one = ["/api/v1/status", "guard", "/api/v1/forceexit"]
-    assert seen == ["/api/v1/show_config", *one, *one, "/api/v1/status"]  # what it can do is asked once
+    assert seen == [
+        "/api/v1/show_config",
+        *one,
+        *one,
+        "/api/v1/status",
+    ]  # Nightdesk asks for its capabilities once
 
 
 def test_a_refusing_guard_stops_the_remaining_orders(recording: Recording, tmp_path: Path) -> None:
@@ -225,7 +230,7 @@ def test_a_part_is_not_exited_while_another_exit_waits_to_be_filled(
     assert not proof(bot, target).done
     assert (
         bot.bring_to(Target({"ADA/USDT long": 0.0})).orders == 1
-    )  # what is wholly sold cannot be sold twice
+    )  # a position that is wholly sold cannot be sold twice
 
 
 def test_the_next_attempt_does_the_failed_part_of_a_reduction(bot: BotControl, recording: Recording) -> None:
@@ -272,7 +277,7 @@ def test_figures_that_freqtrade_does_not_know_are_unknown_not_zero(
     assert proof(bot, Target({"ADA/USDT long": 1.0})).result is Result.CANNOT
     assert bot.bring_to(Target({"ADA/USDT long": 1.0})).result is Result.CANNOT
     assert recording.orders == []
-    assert bot.bring_to(CLOSED).orders == 1  # all of it can be closed all the same
+    assert bot.bring_to(CLOSED).orders == 1  # the whole position can still be closed
 
 
 def test_entries_are_stopped_and_allowed_again(bot: BotControl, recording: Recording) -> None:
@@ -307,7 +312,7 @@ def test_resuming_leaves_the_locks_of_others(bot: BotControl, recording: Recordi
 def test_a_reload_leaves_a_bot_as_paused_as_it_was(
     bot: BotControl, recording: Recording, state: str, after: str
 ) -> None:
-    recording.state, recording.logs = state, recording.logs[:1]  # without the calls that fail at its end
+    recording.state, recording.logs = state, recording.logs[:1]  # without the failed calls at its end
     assert bot.retry_connection().done
     standing = bot.standing()
     while isinstance(standing, BotStatus) and standing.state == "reload_config":

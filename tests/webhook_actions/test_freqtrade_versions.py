@@ -125,7 +125,7 @@ def test_a_pause_is_not_lost_in_a_reload(make: Make, target: Target) -> None:
     assert (outcome.result, wire.posted) == (Result.RETRY, [])
     while not bot.bring_to(target).done:
         assert double.alive
-    for _ in range(5):  # looks in which a reload would come to its end
+    for _ in range(5):  # calls after which a reload would have ended
         assert proof(bot, target).done
 
 
@@ -157,7 +157,7 @@ def test_while_the_exchange_is_out_nothing_is_reloaded(make: Make) -> None:
 def test_an_outage_differs_from_a_past_one_by_the_bots_own_clock(make: Make, skew: float) -> None:
     bot, double, wire = make("2026.9", exchange_out=True, skew=skew)
     assert (bot.retry_connection().result, wire.posted) == (Result.RETRY, [])
-    double.was_out_until = 95.0  # though it has logged nothing since
+    double.was_out_until = 95.0  # although it has logged nothing since
     assert bot.retry_connection().orders == 1
 
 
@@ -261,16 +261,16 @@ OVER = 'fetch_ticker() returned exception: "500". Giving up.'
 @pytest.mark.parametrize(
     ("records", "out"),
     [
-        ([(100.0, CALLS, "WARNING", OVER)], True),  # after which the loop sleeps half a minute
+        ([(100.0, CALLS, "WARNING", OVER)], True),  # then the loop sleeps half a minute
         ([(100.0, "freqtrade.exchange.exchange", "ERROR", "Could not load markets.")], True),
         ([(100.0, CALLS, "WARNING", LATER), (106.0, CALLS, "WARNING", LATER)], True),
         ([(100.0, "freqtrade.exchange.exchange", "ERROR", "Unable to initialize markets.")], True),
-        ([(100.0, CALLS, "WARNING", LATER)], False),  # a hiccup
+        ([(100.0, CALLS, "WARNING", LATER)], False),  # a single failure
         (
             [(at, "freqtrade.exchange.exchange", "WARNING", "X/Y is restricted") for at in (100.0, 106.0)],
             False,
         ),
-        ([(89.0, CALLS, "WARNING", OVER)], False),  # which is long over
+        ([(89.0, CALLS, "WARNING", OVER)], False),  # it ended long ago
         ([(100.0, "freqtrade.freqtradebot", "WARNING", OVER)], False),
         ([], False),
     ],

@@ -1,4 +1,4 @@
-"""Quiet hours and maintenance through every kind of clock change: their end is always still to come."""
+"""Quiet hours and maintenance at every kind of clock change: their end is always in the future."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

@@ -187,11 +187,11 @@ def test_neither_proxies_nor_netrc_of_the_environment_are_taken(
 
 
 def test_threads_that_ask_first_at_the_same_time_share_one_loop(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A session that one of two loops had made answered nobody on the other."""
+    """A session of one event loop answers no call from another loop."""
     made, make = [], asyncio.new_event_loop
 
     def slow() -> asyncio.AbstractEventLoop:
-        time.sleep(0.1)  # so long the others ask too
+        time.sleep(0.1)  # meanwhile the others ask, too
         made.append(make())
         return made[-1]
 

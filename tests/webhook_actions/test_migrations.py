@@ -74,7 +74,7 @@ def test_what_the_first_release_left_undone_goes_on_but_no_order_by_hand(postgre
             open_ = await rows(pool, "SELECT id FROM incidents WHERE due_at <= now() ORDER BY id")
             assert open_ == [(1,), (2,), (3,), (4,)], "each open incident is looked at"
             unjudged = "SELECT id, verdict FROM runs WHERE verdict IS NULL OR id = 2 ORDER BY id"
-            # What nobody judged is unknown; an intent without an outcome is found interrupted.
+            # A run without a verdict is unknown; a run without an outcome counts as interrupted.
             assert await rows(pool, unjudged) == [(2, "unknown"), (3, None)]
             assert await rows(pool, "SELECT state FROM runs WHERE id = 3") == [("running",)]
             lifted = "SELECT address FROM deliveries WHERE channel = 'alertmanager'"

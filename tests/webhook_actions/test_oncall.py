@@ -1,4 +1,4 @@
-"""The commands `nightdesk incidents`, `ack`, `run` and `pause`, as a person types them."""
+"""The commands `nightdesk incidents`, `ack`, `run` and `pause`, typed by a person."""
 
 import subprocess
 import sys

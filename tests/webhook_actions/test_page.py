@@ -1,4 +1,4 @@
-"""The on-call page as a person without JavaScript meets it."""
+"""The on-call page for a person without JavaScript."""
 
 import re
 import subprocess

@@ -85,7 +85,7 @@ async def test_a_release_that_a_bot_cannot_carry_out_fails_and_people_are_notifi
         bot = s.bots["alpha"]
         await s.fires("LossLimit", "alpha")
         await s.until(lambda: verdict(s), "that it enters nothing")
-        bot.fails = [404]  # it knows no `resume`
+        bot.fails = [404]  # it has no `resume`
         await s.commands.release(ANNA, "alpha")
 
         async def is_over() -> bool:

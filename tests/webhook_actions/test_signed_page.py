@@ -1,4 +1,4 @@
-"""The page behind a signed link: what a person sees and may do on a phone, by their role, without a login."""
+"""The page behind a signed link: a person's view and rights on a phone, by their role, without a login."""
 
 from datetime import UTC, datetime, timedelta
 

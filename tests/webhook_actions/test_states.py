@@ -51,7 +51,7 @@ async def test_a_bot_that_comes_up_stopped_is_started_again_and_only_then_proven
         await s.until(lambda: "start" in bot.verbs(), "the start")
         assert bot.verbs()[0] == "restart"
         await s.until(lambda: bot.state == "running", "that it runs")
-        s.prometheus.states["alpha"] = "stopped"  # what was sampled before
+        s.prometheus.states["alpha"] = "stopped"  # earlier samples
         s.prometheus.gone.add(verify("Down", "alpha"))
         s.prometheus.states["alpha"] = "running"
         await s.until(lambda: verdict(s), "the verdict")
@@ -63,7 +63,7 @@ async def test_up_alone_is_no_proof_of_a_restart(postgres: str, tmp_path: Path) 
         s.prometheus.states["alpha"] = "stopped"
         await s.fires("Down", "alpha")
         await s.until(lambda: s.bots["alpha"].verbs() == ["restart"], "the restart")
-        s.prometheus.gone.add(verify("Down", "alpha"))  # it is up, and so its alert's end is proven
+        s.prometheus.gone.add(verify("Down", "alpha"))  # the bot is up, so the alert's end is proven
         await s.until(lambda: verdict(s), "the verdict")
         assert await verdict(s) == "not_verified"
 
@@ -253,7 +253,7 @@ async def test_a_halted_bot_that_an_action_let_trade_for_a_moment_is_made_flat_a
         bot = s.bots["alpha"]
         await s.fires("CriticalLoss", "alpha")
         await s.until(lambda: verdict(s), "that it is flat")
-        bot.enters = {"SOL": 2.0}  # as soon as the restart has it run
+        bot.enters = {"SOL": 2.0}  # as soon as the bot runs after the restart
         await s.fires("Down", "alpha")
         await s.until(lambda: "restart" in bot.verbs(), "the restart")
         await s.until(lambda: (bot.state, bot.sizes) == ("paused", {}), "that it is flat again")

@@ -1,4 +1,4 @@
-"""What a target allows, when a bot has reached it, and which of two is the weaker."""
+"""A target's allowed orders, when a bot has reached it, and the weaker of two targets."""
 
 import json
 import math

@@ -12,14 +12,14 @@ from tests.webhook_actions.sequences import ALWAYS, CLOSE, REDUCE, Play, at_leas
 from webhook_actions.store import holds, incidents, runs
 from webhook_actions.web.commands import Refused
 
-# 1: only the last step of an incident was judged
+# 1: Nightdesk judged only the last run of an incident
 
 
 def test_a_money_run_without_a_verdict_blocks_no_later_one(play: Play) -> None:
     async def act(s: Scenario) -> None:
         await s.fires("HighDrawdown", "alpha")
         incident = await id_of(s, word="HighDrawdown")
-        async with s.pool.transaction() as connection:  # what a killed engine leaves behind
+        async with s.pool.transaction() as connection:  # the rows that a killed engine leaves
             await runs.begin(connection, incident, "alpha", "reduce_position_sizes", "money", 0.01)
         await s.fires("CriticalLoss", "alpha")
         await s.start()
@@ -74,7 +74,7 @@ def test_a_request_expires_and_is_not_run_after_a_stop(play: Play) -> None:
         assert await s.rows(past)
         await s.start()
         await s.until(lambda: many(s, "SELECT FROM runs WHERE outcome = 'refused'", 1), what="the refusal")
-        # What its alert plans may have run meanwhile; what the person asked for may not.
+        # The alert's planned actions may have run meanwhile; the person's request may not.
         assert [verb for verb, _ in s.bots["alpha"].orders if verb.startswith("close")] == []
         assert any("expired" in text for _, text in await s.timeline("alpha", "LowWinRate"))
         assert any("expired" in why for why in await s.told("alpha"))
@@ -89,7 +89,7 @@ def test_an_attempt_whose_lease_is_over_orders_nothing_and_writes_nothing(play: 
         async with s.pool.transaction() as connection:
             await holds.halt(connection, "alpha", incident, "test")
             old = await runs.begin(connection, incident, "alpha", "close_all_positions", "money", 0.01)
-        await s.start()  # finds it interrupted, and goes on with the same run
+        await s.start()  # it finds the run interrupted, and continues it
         await s.until(lambda: flat(s), what="flat")
         async with s.pool.transaction() as connection:
             assert not (await holds.check(connection, old, incident, "alpha")).leased
@@ -171,7 +171,7 @@ def test_a_reload_that_disarms_stops_a_close_and_one_that_ends_a_maintenance_let
     play(maintained, actions=CLOSE, routing=ALWAYS)
 
 
-# 5, 6 and 7: how money is held back, pursued, and moved once
+# 5, 6 and 7: money is held back, pursued, and moved once
 
 
 def test_the_fleet_limit_holds_back_no_close(play: Play) -> None:
@@ -225,7 +225,7 @@ def test_halted_bots_that_hang_hold_back_no_close_of_another(play: Play) -> None
                     s.bots[name].hangs = over
                     await holds.halt(connection, name, None, "a test")
             await s.start()
-            await asyncio.sleep(2.0)  # a look of the keeper at each
+            await asyncio.sleep(2.0)  # one check of each by the keeper
             await s.fires("CriticalLoss", "alpha")
             await s.until(lambda: flat(s), what="flat")
         finally:
@@ -248,7 +248,7 @@ def test_a_close_is_pursued_through_errors_and_lost_answers_until_the_bot_is_fla
 
 def test_a_flapping_alert_reduces_once_whether_or_not_its_proof_can_be_seen(play: Play) -> None:
     async def act(s: Scenario) -> None:
-        s.bots["alpha"].acts, s.bots["alpha"].fails = True, [0] * 20  # it acts, and nobody hears so
+        s.bots["alpha"].acts, s.bots["alpha"].fails = True, [0] * 20  # it acts, and the answer is lost
         for _ in range(5):
             await s.fires("HighDrawdown", "alpha")
             await asyncio.sleep(0.6)
@@ -261,7 +261,7 @@ def test_a_flapping_alert_reduces_once_whether_or_not_its_proof_can_be_seen(play
     play(act, actions=REDUCE)
 
 
-# 8 and 14: what people hear
+# 8 and 14: messages to people
 
 
 def test_an_outage_of_prometheus_does_not_suppress_the_later_notice_of_spent_actions(play: Play) -> None:
@@ -271,7 +271,7 @@ def test_an_outage_of_prometheus_does_not_suppress_the_later_notice_of_spent_act
         blocked = "SELECT FROM incidents WHERE blocked = 'unreachable'"
         await s.until(lambda: many(s, blocked, 1), what="the outage")
         s.prometheus.away = None
-        spent = "SELECT FROM escalation_steps WHERE rule = 'notice: told'"  # nothing was to be tried
+        spent = "SELECT FROM escalation_steps WHERE rule = 'notice: told'"  # there was no action to try
         await s.until(lambda: many(s, spent, 1), what="the administrator's message")
 
     play(act)

@@ -90,7 +90,7 @@ def test_critical_alerts_without_a_webhook_open_within_seconds_others_after_the_
     play(act, actions=CLOSE, routing={"group_wait": {"warning": "2m"}})
 
 
-# 12: what decides comes from our own rules
+# 12: our own rules decide
 
 
 def test_a_sender_of_webhooks_prevents_no_action_and_downgrades_nothing(play: Play) -> None:
@@ -110,7 +110,7 @@ def test_a_sender_of_webhooks_prevents_no_action_and_downgrades_nothing(play: Pl
     play(act, actions=CLOSE)
 
 
-# 16: many at once
+# 16: many requests at once
 
 
 def test_twelve_snoozes_at_once_all_succeed(play: Play) -> None:

@@ -1,4 +1,4 @@
-"""The dead man's switch outside is pinged by a round trip only, not by an old word or one not written."""
+"""Only a complete round trip pings the outside dead man's switch: no old and no unstored webhook does."""
 
 import time
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ from tests.webhook_actions.harness import Harness
 
 @dataclass
 class Switch:
-    """A dead man's switch outside, which counts its pings; `status` is what it answers."""
+    """A dead man's switch outside, which counts its pings; `status` is its answer."""
 
     port: int = 0
     pings: list[str] = field(default_factory=list)
@@ -75,7 +75,7 @@ def post(harness: Harness, alerts: list[object], token: str, within: float = 30)
 
 
 def test_a_round_trip_that_is_written_pings_and_no_other_word_does(harness: Harness, switch: Switch) -> None:
-    old = word(harness, age=600)  # as Alertmanager repeats what a Prometheus said that is dead by now
+    old = word(harness, age=600)  # Alertmanager repeats an alert from a Prometheus that has died since
     assert (old.status_code, "was last seen 600 s ago" in old.text) == (503, True)
     assert word(harness, token="read-secret").status_code == 401
     assert post(harness, [], "receive-secret").status_code == 422

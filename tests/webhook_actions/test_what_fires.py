@@ -1,4 +1,4 @@
-"""How often Prometheus is asked what fires, and what an answer of a moment ago must not be taken for."""
+"""How often Nightdesk asks Prometheus for firing alerts, and when it must not reuse an answer."""
 
 import asyncio
 from collections.abc import Callable, Iterable
@@ -20,7 +20,7 @@ LONG_AGO = NOW - timedelta(hours=1)
 
 
 class Prometheus:
-    """Tells what fires, after `takes` seconds, and counts how often it was asked."""
+    """Returns the firing alerts after `takes` seconds, and counts the questions."""
 
     def __init__(self, takes: float = 0.0) -> None:
         self.alerts: list[FiringAlert] = []
@@ -114,7 +114,7 @@ def test_an_answer_that_took_long_serves_longer(watched: Watched) -> None:
         prometheus.alerts = [firing(case)]
         verification = watched(prometheus)
         await verification.observe([case], NOW)
-        await asyncio.sleep(0.8)  # more than a second since it was asked
+        await asyncio.sleep(0.8)  # more than a second after the question
         await verification.observe([case], NOW)
         assert prometheus.asked == 1
 

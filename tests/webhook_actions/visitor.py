@@ -1,4 +1,4 @@
-"""A person before the on-call page, without JavaScript: a session that logs in, reads and sends forms."""
+"""A person at the on-call page, without JavaScript: a session that logs in, reads and sends forms."""
 
 import html
 import re
@@ -45,5 +45,5 @@ class Visitor:
 
 
 def words(page: str) -> str:
-    """Return what a page says."""
+    """Return the words of a page."""
     return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]+>", " ", page)))

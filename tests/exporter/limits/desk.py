@@ -1,4 +1,4 @@
-"""Plays the values of a bot or an account into the limits, restarts them, and returns what is left."""
+"""Plays the values of a bot or an account into the limits, restarts them, and returns the rest."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -67,7 +67,7 @@ class Desk:
 
 
 def known(found: LimitStatus) -> Left:
-    """Return what is left, if it is known."""
+    """Return the rest of the limit, if it is known."""
     assert found.left is not None
     return found.left
 

@@ -1,8 +1,8 @@
 """Worked examples of loss limits in the style of published rules of prop firms and exchanges.
 
-A line of `steps` is a poll: local time, balance and equity, then behind | the threshold and what is left, with
-the words acts (80% are used), reached, locked and gap. `restart` begins the exporter anew, `moved` is what the
-owner has put in (or taken out) in all; # is the arithmetic.
+A line of `steps` is a poll: local time, balance and equity, then after | the threshold and the rest, with the
+words acts (80% are used), reached, locked and gap. `restart` restarts the exporter, `moved` is the sum of all
+deposits and withdrawals; # is the arithmetic.
 """
 
 # ruff: noqa: E501 - a table, one poll a line

@@ -1,4 +1,4 @@
-"""A real exporter keeps its limits over a kill, and `nightdesk limits` shows what is left of each."""
+"""A real exporter keeps its limits over a kill, and `nightdesk limits` shows the rest of each."""
 
 import json
 import signal
@@ -76,7 +76,7 @@ def test_a_kill_of_the_exporter_forgets_no_mark_and_a_bot_that_is_gone_takes_not
         eventually(lambda: exporter.up("b") == 0 and exporter.up("a") == 1, what="the polls after the kill")
         found = desk.top(exporter)
         assert (found["left"], found["threshold"], found["gap"]) == ("99.90", "20500.25", "b: no answer")
-        desk.bots["a"].state = state(3000)  # of b nobody knows
+        desk.bots["a"].state = state(3000)  # b is unknown
         told = desk.command()
         assert told.returncode == 0, told.stderr
         [line] = [line for line in told.stdout.splitlines() if " top " in line]

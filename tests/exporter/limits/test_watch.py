@@ -99,7 +99,7 @@ def test_an_account_of_which_a_bot_is_missing_shows_the_last_known_with_its_age_
     used = harness.of("a", "used_ratio", "daily", "main")
     assert used == 0.9
     harness.tell("b", "2026-03-02T00:02", None)
-    harness.tell("a", "2026-03-02T00:03", made(400.0))  # b's 900 are lost still
+    harness.tell("a", "2026-03-02T00:03", made(400.0))  # b's 900 are still lost
     assert harness.of("a", "used_ratio", "daily", "main") == used
     assert harness.of("a", "complete", "daily", "main") == 0
     assert harness.of("a", "known_timestamp_seconds", "daily", "main") == at("2026-03-02T00:01", "UTC")
@@ -154,7 +154,7 @@ def test_a_limit_without_a_known_capital_says_so(tmp_path):
     assert harness.of("a", "used_ratio", "daily") is None
     assert harness.of("a", "complete", "daily") == 0
     assert "its capital is unknown; write starting_capital" in harness.gap("daily")
-    assert harness.of("a", "left", "cash") == 100  # what was lost since the day began needs none
+    assert harness.of("a", "left", "cash") == 100  # the loss since the day's begin needs no capital
 
 
 def test_a_capital_that_is_learned_later_moves_no_limit(tmp_path):

@@ -1,4 +1,4 @@
-"""Each kind of difference is found in time, and none where there is none: the short form of `tests.venue`."""
+"""The witness finds each kind of difference in time, and no false one: a short form of `tests.venue`."""
 
 from dataclasses import replace
 
@@ -19,7 +19,7 @@ def test_each_kind_of_difference_is_found_within_a_minute(kind):
 
 
 def told(settle: float = 10.0) -> set[str]:
-    """Return what was told of accounts that were well."""
+    """Return the differences reported for good accounts."""
     return {
         kind for seed, bots in enumerate(sizes(10)) for kind in quiet(seed, bots, HALF_A_DAY, settle).told
     }

@@ -1,4 +1,4 @@
-"""What is a difference at one moment, and what is none."""
+"""The witness finds true differences at one moment, and no false ones."""
 
 from dataclasses import replace
 from math import inf

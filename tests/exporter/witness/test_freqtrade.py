@@ -1,4 +1,4 @@
-"""What a Freqtrade bot says of its own books, and of its exchange, where Nightdesk has no key."""
+"""A Freqtrade bot's own books, and its exchange's books, if Nightdesk has no key."""
 
 import pytest
 
@@ -66,7 +66,7 @@ def test_coins_that_a_spot_bot_counts_on_and_that_are_not_there_are_missing():
 
     rows = recording.answers["balance"]["currencies"]
     assert kinds() == []
-    rows[1]["balance"] = 500.0  # more of it is its owner's own
+    rows[1]["balance"] = 500.0  # the rest of the coin belongs to the owner
     assert kinds() == []
     rows[1]["balance"] = 10.0
     assert kinds() == ["wrong_size"]

@@ -1,4 +1,4 @@
-"""The running exporter holds a bot against its account at a fake Binance."""
+"""The running exporter compares a bot with its account at a fake Binance."""
 
 import time
 from collections.abc import Iterator

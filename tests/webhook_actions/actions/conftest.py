@@ -28,14 +28,14 @@ _KEYS = count(1)
 
 @dataclass
 class Watched:
-    """A demo bot with everything that watches it."""
+    """A demo bot, and the programs that watch it."""
 
     bot: Bot
     settings: Settings
-    scripted: list[str]  # samples of bots that are not there, as the tests set them
+    scripted: list[str]  # samples of absent bots, set by the tests
 
     def control(self, name: str = "demo") -> BotControl:
-        """Return the control of a new run, which nothing holds back."""
+        """Return the control of a new run without any hold."""
         return control(self.settings, name, f"run-{next(_KEYS)}", lambda: None)
 
     def value(self, expression: str) -> float | None:
@@ -142,7 +142,7 @@ def demo(watched: Watched) -> Watched:
 
 @pytest.fixture
 def incident() -> Callable[..., Incident]:
-    """Return a maker of incidents as an alert opens them."""
+    """Return a function that makes an incident as an alert does."""
 
     def make(alert: str = "TradingBotDown", bot: str = "demo", **annotations: str) -> Incident:
         now = datetime.now(UTC)

@@ -123,7 +123,7 @@ def test_closing_all_leaves_the_bot_flat_and_paused(demo: Watched, name: str) ->
     assert demo.control().bring_to(target).done
     assert is_at(demo.control(), target)
     assert demo.control().bring_to(target).orders == 0
-    demo.bot.done("restart")  # which the latch would undo
+    demo.bot.done("restart")  # the latch would undo this
     assert not is_at(demo.control(), target)
 
 
@@ -165,7 +165,7 @@ def test_a_reduction_halves_each_position_once_however_often_it_is_asked_for(dem
     before = {position["id"]: position["size"] for position in holding(demo)}
     target = wanted("reduce_position_sizes", demo.control())
     assert not is_at(demo.control(), target)
-    for orders in (1, 0, 0):  # each in a run of its own, as after a crash
+    for orders in (1, 0, 0):  # each in its own run, as after a crash
         assert demo.control().bring_to(target).orders == orders
         after = {position["id"]: position["size"] for position in demo.bot.state()["open_positions"]}
         held = before.keys() & after.keys()  # the bot itself trades on

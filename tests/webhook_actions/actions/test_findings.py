@@ -1,4 +1,4 @@
-"""What the reviewing actions find, on a real bot with a real exporter, Prometheus and endpoints."""
+"""The findings of the reviewing actions, on a real bot with a real exporter, Prometheus and endpoints."""
 
 import re
 import socket
@@ -90,7 +90,7 @@ def answering(status: int = 200, delay: float = 0, certificate: Path | None = No
 
 @pytest.fixture
 def certificate(tmp_path: Path) -> Path:
-    """Return a key and a certificate for localhost that nobody vouches for, in one file."""
+    """Return a key and a self-signed certificate for localhost, in one file."""
     both = tmp_path / "both.pem"
     command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost"]
     names = ["-addext", "subjectAltName=DNS:localhost"]
@@ -144,7 +144,9 @@ def test_a_bot_that_cannot_be_asked_is_analysed_from_its_counters(demo: Watched,
 
     def analysed() -> str | None:
         detail = ACTIONS["analyze_losing_trades"].run(bot, incident()).detail
-        return detail if "by hour" in detail else None  # an hour's losses need a counter that rose in it
+        return (
+            detail if "by hour" in detail else None
+        )  # the losses of an hour need a counter that rose in that hour
 
     text = eventually(analysed, within=60, what="a loss between two scrapes")
     assert text.startswith("its trades are unknown: it has no API")
@@ -213,7 +215,7 @@ def test_connections_are_optimised_by_switching_to_the_fastest_healthy_endpoint(
         )
         outcome = ACTIONS["optimize_connections"].run(bot, incident())
     assert outcome.done
-    # Where the probe looks is no address that a bot could work with.
+    # A bot could not use the probed address.
     assert outcome.detail.startswith(f"switched to fast: switch_endpoint: now at http://127.0.0.1:{fast}/\n")
     assert re.search(r"\nfast: .*\nslow: .*\nbroken: answered 500$", outcome.detail)
     assert demo.bot.is_on("slow_api") is False
@@ -325,7 +327,7 @@ def test_a_summary_that_is_about_no_bot_reports_all_and_the_month(demo: Watched,
         ("demo", "month"),
         ("quiet", "month"),
     ]
-    # Of a bot that never said anything, nothing is told as if it were known.
+    # The report of a bot that never reported contains no figure as if it were known.
     quiet = outcome.reports[1]
     assert quiet.figure("P&L").value is None
     assert "No trade closed in this period." in quiet.notes

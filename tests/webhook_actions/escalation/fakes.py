@@ -24,7 +24,7 @@ _PHONE = re.compile(r"^\+[1-9]\d{6,14}$")
 
 @dataclass(frozen=True)
 class ReceivedRequest:
-    """One request that a service took."""
+    """One request that a service received."""
 
     service: str
     to: str
@@ -41,7 +41,7 @@ class Refusal(Exception):
 
 
 def _check_gather(document: ElementTree.Element) -> None:
-    """Refuse what Twilio would not carry out: https://www.twilio.com/docs/voice/twiml/gather."""
+    """Refuse TwiML that Twilio would not carry out: https://www.twilio.com/docs/voice/twiml/gather."""
     for gather in document.iter("Gather"):
         known = {"action", "method", "numDigits", "timeout", "input", "finishOnKey"}
         assert set(gather.keys()) <= known
@@ -75,22 +75,20 @@ class Fakes:
     def __init__(self) -> None:
         self.got: list[ReceivedRequest] = []
         self.tries: list[str] = []
-        self.files: list[tuple[str, bytes]] = []  # that Telegram took
+        self.files: list[tuple[str, bytes]] = []  # accepted by Telegram
         self.answers: dict[str, list[int]] = {}
         self.telegram = TelegramDouble(_telegrams_error)
         self.buttons: list[dict[str, object]] = []  # of the last message to ntfy
         self.twiml: list[str] = []  # of calls
-        self.retry_after: str | None = None  # a header of what refuses
+        self.retry_after: str | None = None  # a header of a refusal
         self.slow = 0.0  # seconds that an answer takes
-        self.statuses: dict[
-            str, list[str]
-        ] = {}  # by service, what each next one is before its last, which stays
+        self.statuses: dict[str, list[str]] = {}  # the next answers by service; the last one stays
         self.became: dict[str, list[str]] = {}  # by Twilio's id
         fakes = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                # Bytes that are no text, of a file, come through as they are.
+                # Bytes of a file that are no text pass unchanged.
                 body = self.rfile.read(int(self.headers["Content-Length"] or 0)).decode(
                     errors="surrogateescape"
                 )
@@ -101,7 +99,7 @@ class Fakes:
                 except Refusal as refusal:
                     status, answer = refusal.status, refusal.body
                 data = answer.encode() if isinstance(answer, str) else json.dumps(answer).encode()
-                with contextlib.suppress(BrokenPipeError):  # who asked has gone
+                with contextlib.suppress(BrokenPipeError):  # the client has gone
                     self.send_response(status)
                     if status == 429 and fakes.retry_after:
                         self.send_header("Retry-After", fakes.retry_after)

@@ -276,7 +276,7 @@ async def running(
 
 @asynccontextmanager
 async def at_work(harness: Harness) -> AsyncIterator[None]:
-    """Take steps and send what is due, as an engine does."""
+    """Take steps and send due messages, as an engine does."""
     loops = (
         DueLoop(harness.escalation.claim, harness.escalation.next_due),
         DueLoop(harness.sender.claim, harness.sender.next_due, harness.sender.at_once),
@@ -298,4 +298,4 @@ async def at_work(harness: Harness) -> AsyncIterator[None]:
         harness.sender.close()
         for task in ended:
             if not task.cancelled():
-                task.result()  # what broke it
+                task.result()  # the error that ended it

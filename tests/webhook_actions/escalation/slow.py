@@ -44,13 +44,13 @@ def trickling(greeting: bytes = b"", pause: float = 0.2) -> Iterator[int]:
 
 @contextmanager
 def deaf(addresses: Sequence[str], port: int) -> Iterator[None]:
-    """Have a port of these addresses answer nobody, as a host that is off: a client that connects waits."""
+    """Let a port of these addresses answer no client, like a host that is off: a client waits."""
     with ExitStack() as held:
         for address in addresses:
             server = held.enter_context(socket.socket())
             server.bind((address, port))
             server.listen(0)
-            for _ in range(3):  # more than wait in line
+            for _ in range(3):  # more than the queue holds
                 client = held.enter_context(socket.socket())
                 client.setblocking(False)
                 client.connect_ex((address, port))
@@ -58,7 +58,7 @@ def deaf(addresses: Sequence[str], port: int) -> Iterator[None]:
 
 
 class SlowSMTP(SMTP):
-    """A real SMTP server that takes its time before each of its answers."""
+    """A real SMTP server that waits before each answer."""
 
     pause = 0.0
 

@@ -24,14 +24,14 @@ class TelegramDouble:
     """Chats, the button presses in them, and the answers."""
 
     def __init__(self, error: Error) -> None:
-        """`error` makes what the server raises, of a status and a description."""
+        """`error` makes the server's exception from a status and a description."""
         self.messages: dict[tuple[str, int], dict[str, Any]] = {}  # by chat and number
         self.toasts: dict[str, str] = {}  # by press
         self.updates: list[dict[str, Any]] = []  # that are not confirmed yet
         self.asked: list[int | None] = []  # the offsets
         self.conflicts = 0
-        self.expired = set[str]()  # presses that nobody waits for any more
-        self.webhook = False  # whether one is set, which makes getUpdates fail
+        self.expired = set[str]()  # presses whose client no longer waits
+        self.webhook = False  # whether a webhook is set, which makes getUpdates fail
         self._error = error
         self._next_update, self._presses = 1000, 0
         self._asking: object = None
@@ -50,7 +50,7 @@ class TelegramDouble:
         return {"ok": True, "result": calls[method](said)}
 
     def press(self, message: dict[str, Any], says: str, user: int, **more: Any) -> str:
-        """Press the button of a message that says something, and return the press's id."""
+        """Press the button with this text below a message, and return the press's id."""
         rows = message["reply_markup"]["inline_keyboard"]
         [data] = [
             button["callback_data"] for row in rows for button in row if button["text"].startswith(says)
@@ -58,7 +58,7 @@ class TelegramDouble:
         return self.press_data(message, data, user, **more)
 
     def press_data(self, message: dict[str, Any], data: str, user: int, **more: Any) -> str:
-        """Press as a client of one's own may, with any data."""
+        """Press with any data, as a person's own client may."""
         with self._lock:
             self._presses += 1
             id_ = f"{_PRESSED}{self._presses}"
@@ -88,7 +88,7 @@ class TelegramDouble:
         self.tell({"message": said})
 
     def tell(self, update: dict[str, Any], number: int | None = None) -> int:
-        """Have an update wait, under the next number or another."""
+        """Add a waiting update, with the next number or another."""
         with self._lock:
             if number is None:
                 number, self._next_update = self._next_update, self._next_update + 1

@@ -155,13 +155,13 @@ def _plain(fakes: Fakes, sent: dict[str, Any], act: Act, settings: Settings, cha
 
 
 CHATS: list[tuple[int, dict[str, Any], int, str | None]] = [
-    (GROUP, {}, STRANGER, "Mallory for the desk (Telegram)"),  # who was let into the group acts for it
+    (GROUP, {}, STRANGER, "Mallory for the desk (Telegram)"),  # a member of the group acts for it
     (GROUP, {}, ANNA, "administrator (Telegram)"),
     (GROUP, {"username": "open_to_all"}, STRANGER, None),
     (GROUP, {"type": "channel"}, STRANGER, None),
     (GROUP, {"username": "open_to_all"}, BEN, "ben (Telegram)"),
     (STRANGER, {}, STRANGER, None),
-    (-100999, {}, ANNA, None),  # a group of nobody's, with somebody known in it
+    (-100999, {}, ANNA, None),  # an unconfigured group with a known person in it
 ]
 
 
@@ -268,7 +268,7 @@ def test_a_repeated_press_is_done_once_also_after_a_restart(play: Play, fakes: F
             await until(lambda: _confirmed(fakes, update["update_id"]))
             fakes.telegram.updates.clear()
             fakes.telegram.tell(replayed, update["update_id"])
-            # What the server keeps below the offset it drops; one that tells it all the same is not believed.
+            # The server drops updates below the offset; Nightdesk ignores one that arrives all the same.
             engine = presses(harness)
             await engine._take(_bot(harness), {"update_id": update["update_id"], **replayed}, stale=False)
         assert [act for act, _, _ in await acts(harness)] == ["pause"]

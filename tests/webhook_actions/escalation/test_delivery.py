@@ -13,10 +13,10 @@ from tests.webhook_actions.escalation.harness import Harness, Mailbox, Setup, at
 from webhook_actions.notify.links import Links
 
 ALONE = {"Down": {"escalate": "2h", "channels": ["sms"]}}
-ONE_NUMBER = {"sms": {"to": ["+15550000010"]}}  # the administrator's own
+ONE_NUMBER = {"sms": {"to": ["+15550000010"]}}  # the administrator's address
 ROOT = Path(__file__).parents[3]
 
-# A process that does nothing but send, on the database and settings of the test.
+# A process that only sends, on the test's database and settings.
 WORKER = """
 import asyncio, sys
 from stack.settings import load
@@ -68,7 +68,7 @@ def test_a_process_killed_between_sending_and_writing_doubles_a_message_once_and
 ) -> None:
     async def scenario(harness: Harness) -> None:
         await harness.fire("HighCpuUsage")
-        fakes.slow = 30.0  # Twilio has it, and the answer does not come before the process is gone
+        fakes.slow = 30.0  # Twilio has the message, but the process ends before the answer arrives
         worker = await asyncio.create_subprocess_exec(
             sys.executable,
             "-c",
@@ -114,7 +114,7 @@ def test_of_two_replicas_one_sends_each_message(play: Play, mailbox: Mailbox) ->
             line.rsplit("/", 1)[1]
             for index in range(len(mailbox.mails))
             for line in mailbox.text(index).splitlines()
-            if "/i/" in line  # of those told in full, and of the rest by a line each
+            if "/i/" in line  # of those in full, and of the others by a line each
         ]
         read = [Links(harness.settings).read(link, datetime.now(UTC)).incident for link in links]
         assert sorted(read) == sorted({row[0] for row in await harness.rows("SELECT id FROM incidents")})

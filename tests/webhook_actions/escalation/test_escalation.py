@@ -1,4 +1,4 @@
-"""Who is notified of what and when, until somebody answers or the incident ends."""
+"""The recipients and times of notifications, until a person answers or the incident ends."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -12,7 +12,7 @@ from webhook_actions.escalation.policy import take
 
 ADMIN, MANAGER, LEAD, RISK, EMERGENCY = (f"+155500000{n}0" for n in (1, 2, 3, 4, 5))
 OWNER = "+15550000001"
-SOON = 1.5  # seconds in which what is due at once has happened
+SOON = 1.5  # seconds after which due rows must be done
 DESKTOP = {"no_response": "15m"}  # 1.5 s at the speed of these tests
 
 
@@ -200,7 +200,7 @@ def test_who_cannot_be_reached_is_passed_over_at_once(play: Play, fakes: Fakes) 
     fakes.answers["phone"] = [400]
     levels = [{"contact": who, "channels": ["phone"]} for who in ("manager", "technical_lead")]
     slow = {"no_response": "2h", "levels": levels}
-    no_sms = {"sms": {"enabled": False}}  # by which the manager would be reached instead
+    no_sms = {"sms": {"enabled": False}}  # over these the manager would be reached instead
     play(scenario, alerts={"HighDrawdown": {"escalate": "10m"}}, escalation=slow, channels=no_sms)
     assert MANAGER not in fakes.to("phone")
 

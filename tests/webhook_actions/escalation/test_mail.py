@@ -92,7 +92,7 @@ def test_mail_goes_over_tls_with_a_login_where_that_is_set(
     with mailbox.serving(authenticator=_login, auth_required=True, auth_require_tls=starttls, **how) as port:
         if not starttls:
             monkeypatch.setattr(mail, "IMPLICIT_TLS", port)  # 465, which only root may listen on
-        # STARTTLS is what settings say unless told otherwise; a port of TLS knows none.
+        # The settings' default is STARTTLS; a TLS port does not have it.
         tls = {"port": port, "starttls": True, "username": "desk", "password_file": "mail"}
         settings = setup.settings(channels={"email": tls})
         outcome = send(settings, "email", "boss@example.org", words(settings))

@@ -13,7 +13,7 @@ from webhook_actions.store import incidents
 from webhook_actions.store.audit import Caller
 from webhook_actions.web.commands import Commands
 
-SOON = 1.5  # seconds in which what is due at once has happened
+SOON = 1.5  # seconds after which due rows must be done
 ONE = "+15550000010"
 OWNER: dict[str, Any] = {"contacts": {"administrator": {"email": [], "phone": []}}}
 FAR = {"escalate": "2h"}
@@ -156,7 +156,7 @@ def test_open_incidents_are_counted_by_who_has_them(play: Play) -> None:
         } == {
             ("alpha", "anna"): 1,
             ("alpha", ""): 0,
-            ("beta", "ben"): 0,  # a snooze that is over holds no more
+            ("beta", "ben"): 0,  # a snooze that has ended no longer holds
             ("beta", ""): 1,
             ("gamma", ""): 1,
         }

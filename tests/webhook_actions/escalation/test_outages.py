@@ -5,7 +5,7 @@ from tests.webhook_actions.escalation.fakes import Fakes
 from tests.webhook_actions.escalation.harness import Harness, Mailbox, until
 
 ALONE = {"Down": {"escalate": "2h", "channels": ["sms"]}}
-ONE_NUMBER = {"sms": {"to": ["+15550000010"]}}  # the administrator's own
+ONE_NUMBER = {"sms": {"to": ["+15550000010"]}}  # the administrator's address
 RETRIES = {"delivery": {"retries": 4, "pause": "1s"}}
 
 

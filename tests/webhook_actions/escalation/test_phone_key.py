@@ -61,7 +61,7 @@ class _Server(uvicorn.Server):
 
 @asynccontextmanager
 async def served(harness: Harness) -> AsyncIterator[str]:
-    """Serve the route, and give the address that a proxy would pass requests on to."""
+    """Serve the route, and return the address to which a proxy would pass requests."""
     commands = Commands(harness.settings, harness.pool, harness.escalation, load_actions())
     app, port = FastAPI(), free_port()
     app.include_router(phone.routes(harness.settings, harness.pool, commands, harness.metrics))
@@ -88,7 +88,7 @@ async def ask(
 
 
 async def called(fakes: Fakes) -> str:
-    """Return where Twilio is to tell which key was pressed."""
+    """Return the address to which Twilio reports the pressed key."""
 
     async def look() -> str | None:
         return fakes.twiml[0] if fakes.twiml else None

@@ -1,4 +1,4 @@
-"""Each check of an answer is removed once: the attack that it stops then succeeds, and a test sees it."""
+"""Removes each check of an answer once: the attack then succeeds, and a test sees it."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta

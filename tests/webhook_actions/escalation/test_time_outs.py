@@ -18,7 +18,7 @@ from tests.webhook_actions.escalation.test_outgoing import QUIET, endpoint
 from webhook_actions.notify import apprise_urls, send
 from webhook_actions.outcome import Result
 
-LONG = 30.0  # seconds within which what trickles is given up, though it would go on for hours
+LONG = 30.0  # seconds after which a trickling answer is given up; it would last for hours
 
 
 @pytest.mark.parametrize("channel", ["sms", "phone", "telegram", "slack", "email", "apprise"])
@@ -110,7 +110,7 @@ def test_a_mail_server_that_takes_its_time_for_each_step_gets_a_mail_once(
         ]
         assert mailbox.to().count("admin@example.org") == 1
 
-    short = {"timeout": "1s"}  # no time-out of another channel makes up for it
+    short = {"timeout": "1s"}  # another channel's time-out does not replace it
     server = Slow(mailbox, hostname="127.0.0.1", port=free_port())
     server.start()
     try:

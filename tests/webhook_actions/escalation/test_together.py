@@ -1,4 +1,4 @@
-"""One call tells a person of everything that they would soon hear, and of all that they have not answered."""
+"""One call tells a person everything that is due soon, and all that they have not answered."""
 
 from tests.webhook_actions.escalation.conftest import Play
 from tests.webhook_actions.escalation.fakes import Fakes

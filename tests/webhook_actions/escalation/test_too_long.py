@@ -54,4 +54,4 @@ def test_a_chat_keeps_the_link_to_answer_whatever_else_is_too_long(setup: Setup,
     [said] = fakes.texts("telegram")
     assert LINK in said
     assert URL not in said
-    assert words(setup.settings()).text  # and what fits is sent as it is
+    assert words(setup.settings()).text  # and a text that fits is sent unchanged

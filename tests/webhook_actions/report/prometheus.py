@@ -1,4 +1,4 @@
-"""A real Prometheus with samples of long ago that a test chooses."""
+"""A real Prometheus with a test's samples of the past."""
 
 import subprocess
 from collections.abc import Iterator

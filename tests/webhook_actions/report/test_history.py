@@ -16,7 +16,7 @@ from webhook_actions.report.period import Period
 
 MIDNIGHT = datetime(2026, 3, 2, tzinfo=UTC)
 BEGAN = MIDNIGHT + timedelta(hours=10, milliseconds=678)  # the first scrape, at a fraction of a second
-OUTAGE = (180, 300)  # minutes after that in which nothing was scraped
+OUTAGE = (180, 300)  # later minutes without scrapes
 MINUTES = 480
 STOOD = BEGAN + timedelta(minutes=MINUTES)
 
@@ -113,7 +113,7 @@ def test_a_line_is_not_drawn_through_an_outage(past: Observer) -> None:
     assert len(pieces) == 2
     resumes = (BEGAN + timedelta(minutes=OUTAGE[1])).timestamp()
     assert pieces[1][0][0] == pytest.approx(resumes, abs=200)
-    # What Prometheus still answers for five minutes is not the outage's.
+    # Prometheus still answers for five minutes; these samples do not belong to the outage.
     assert pieces[0][-1][0] < (BEGAN + timedelta(minutes=OUTAGE[0] + 6)).timestamp()
 
 

@@ -27,7 +27,7 @@ def day(text: str) -> datetime:
         ("week", "2026-11-18T20:00", "2026-11-25T20:00"),
         ("month", "2026-10-25T20:00", "2026-11-25T20:00"),
         ("2026-11-01..2026-11-07", "2026-11-01", "2026-11-08"),
-        ("2026-11-20..2026-12-31", "2026-11-20", "2026-11-25T20:00"),  # what has not come is not told
+        ("2026-11-20..2026-12-31", "2026-11-20", "2026-11-25T20:00"),  # future days are not in the report
     ],
 )
 def test_a_period_is_named_by_words_or_by_days(text: str, start: str, end: str) -> None:
@@ -68,8 +68,12 @@ def test_a_summary_ends_at_its_set_time_or_now_where_that_is_long_ago(
 @pytest.mark.parametrize(
     ("at", "now", "end"),
     [
-        ("02:30", "2026-03-29T01:31", "2026-03-29T01:30"),  # 02:30 is left out: it comes at 03:30
-        ("02:30", "2026-10-25T00:31", "2026-10-25T00:30"),  # 02:30 comes twice, and the summary at the first
+        ("02:30", "2026-03-29T01:31", "2026-03-29T01:30"),  # 02:30 is skipped: the summary comes at 03:30
+        (
+            "02:30",
+            "2026-10-25T00:31",
+            "2026-10-25T00:30",
+        ),  # 02:30 comes twice, and the summary comes at the first
         ("02:30", "2026-10-25T01:29", "2026-10-25T00:30"),
         ("02:30", "2026-10-25T01:31", "2026-10-25T01:31"),  # an hour later is no longer its time
         ("23:55", "2026-03-28T23:04", "2026-03-28T22:55"),

@@ -21,7 +21,7 @@ DOWN = range(5, 11)  # hours before the end
 
 
 def samples() -> str:
-    """Return what was scraped of a bot until the end; it changes on the hour, which both look at."""
+    """Return a bot's samples until the end; they change on the hour, which both read."""
     end = int(END.timestamp())
     lines = []
     for name, value in (

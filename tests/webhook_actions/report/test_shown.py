@@ -1,4 +1,4 @@
-"""A report is right wherever it is shown: nothing from other sites, no unknown figure as a known one."""
+"""A report is right in every form: nothing comes from other sites, no unknown figure seems known."""
 
 import base64
 import re
