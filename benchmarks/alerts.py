@@ -1,8 +1,8 @@
-"""What webhook_actions takes, how soon it acts, and what thousands of open incidents cost.
+"""Measures webhook_actions: accepted alerts a second, time to act, and the cost of thousands of incidents.
 
-`PYTHONPATH=. python benchmarks/alerts.py` runs one engine with the defaults on the PostgreSQL that it embeds,
-before a real Prometheus in which every alert fires, and doubles of bots. The peer is an Alertmanager that
-is given the same alerts in the same batches; it keeps them in memory, the engine in its database.
+`PYTHONPATH=. python benchmarks/alerts.py` runs one engine with the defaults on its embedded PostgreSQL, with
+a real Prometheus in which every alert fires, and doubles of bots. The peer is an Alertmanager that gets the
+same alerts in the same batches; it keeps them in memory, the engine in its database.
 """
 
 import json
@@ -26,7 +26,7 @@ from tests.conftest import eventually, free_port
 
 ALERTS, BATCH, SENDERS = 10_000, 100, 4
 PER_SECOND, SECONDS = 50, 30
-IDLE = 70.0  # seconds: a comparison of all open incidents with Prometheus is among them
+IDLE = 70.0  # seconds; they include a comparison of all open incidents with Prometheus
 SLOW = {"heartbeat": "30s"}  # the default, which the chaos test shortens
 
 
@@ -39,7 +39,7 @@ def main() -> None:
     taken = many()
     with alertmanager() as url:
         peer = rate(alerts(), lambda batch: give(url, batch))
-    told(f"alerts/s that Alertmanager takes in batches of {BATCH}, in memory", peer, taken)
+    told(f"alerts/s that Alertmanager accepts in batches of {BATCH}, in memory", peer, taken)
 
 
 def told(what: str, value: float, wanted: float) -> None:
@@ -53,12 +53,12 @@ def row(what: str, *cells: str) -> None:
 
 
 def alerts() -> list[dict[str, Any]]:
-    """Return as many alerts as shall be open, of two hundred bots."""
+    """Return the alerts that will be open, of two hundred bots."""
     return [wordy(alert(f"bot{n % 200:03}", "RiskUtilizationHigh", f"S{n // 200}")) for n in range(ALERTS)]
 
 
 def many() -> float:
-    """Tell of alerts accepted, and of what they cost while they wait; return how many a second were accepted.
+    """Print the accepted alerts and their cost while they wait; return the number accepted a second.
 
     Maintenance holds every action back: each incident waits with a timer of its own.
     """
@@ -75,7 +75,7 @@ def many() -> float:
         told(f"alerts/s accepted in webhooks of {BATCH}, durable", taken, 3000)
         began = time.perf_counter()
         eventually(lambda: waiting(run) == ALERTS, within=400, what="the timers")
-        told("incidents/s looked at for the first time", ALERTS / (time.perf_counter() - began), 1000)
+        told("incidents/s checked for the first time", ALERTS / (time.perf_counter() - began), 1000)
         memory = sum(process.memory_full_info().pss for process in run.processes()) / 1e6
         told(f"PSS of all processes while {ALERTS} incidents wait, MB", memory, 200)
         told("CPU of all processes meanwhile, % of a core", spent(run) * 100, 1)
@@ -95,13 +95,13 @@ def wordy(one: dict[str, Any]) -> dict[str, Any]:
 
 
 def waiting(run: ChaosStack) -> int:
-    """Return how many incidents were looked at, and wait for the end of the maintenance."""
+    """Return the number of checked incidents, and wait for the end of the maintenance."""
     [(timers,)] = run.rows("SELECT count(*) FROM incidents WHERE blocked = 'maintenance'")
     return int(timers)
 
 
 def rate(given: list[dict[str, Any]], send: Callable[[dict[str, Any]], None]) -> float:
-    """Return how many alerts a second are taken."""
+    """Return the number of alerts accepted a second."""
     batches = [{"version": "4", "alerts": given[at : at + BATCH]} for at in range(0, len(given), BATCH)]
     began = time.perf_counter()
     with ThreadPoolExecutor(SENDERS) as senders:

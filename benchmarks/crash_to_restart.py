@@ -1,7 +1,7 @@
-"""Time from a bot's crash to its proven restart, against the sum of the waits that settings ask for.
+"""Time from a bot's crash to its proven restart, compared with the sum of the configured waits.
 
-`python benchmarks/crash_to_restart.py [--speed 10] [--crashes 5]` starts a stack of its own with all waits
-divided by the speed, kills the demo bot so many times, and prints where the time went.
+`python benchmarks/crash_to_restart.py [--speed 10] [--crashes 5]` starts its own stack with all waits divided
+by the speed, kills the demo bot again and again, and prints the time of each part.
 """
 
 import argparse
@@ -55,9 +55,8 @@ def main() -> None:
 
 
 def waits(settings: Settings) -> dict[str, float]:
-    """Return the seconds that settings ask for, part by part; the last one is their sum.
-
-    What is polled is seen half a period late on average, and a whole one at worst: the worst is asked for.
+    """Return the configured seconds of each part; the last one is their sum. A poll sees a change half a
+    period late on average, and a whole period late at worst; the worst counts.
     """
     collection = settings.collection
     seen = collection.poll_interval + collection.trading.interval
@@ -87,7 +86,7 @@ def crash(settings: Settings) -> dict[str, float]:
         datetime.fromisoformat(at).timestamp()
         for at in (new[0]["opened_at"], step["ended_at"], step["judged_at"])
     )
-    time.sleep(float(settings.alerts["Down"].cooldown))  # or the next one waits for its cooldown
+    time.sleep(float(settings.alerts["Down"].cooldown))  # otherwise the next restart waits for its cooldown
     return {
         "crash … incident": opened - died,
         "incident … restarted": ended - opened,

@@ -1,10 +1,10 @@
-"""Every query of every dashboard over a week of the demo bot, against merely reading its series.
+"""Times every query of every dashboard over a week of the demo bot, compared with a plain read of its series.
 
-`python benchmarks/dashboards.py [--keep DIRECTORY]` lets the demo bot's simulation live for four months, has
-the exporter tell the last week of it every two minutes, backfills Prometheus with that and with the
-recording rules of the settings, and asks what Grafana asks. The peer is the first selector of a query, asked
-bare over the same points: what Prometheus takes for the samples alone. Run a Prometheus on what was kept, and
-`python -m tests.dashboards.reading` prints what each panel shows of it.
+`python benchmarks/dashboards.py [--keep DIRECTORY]` runs the demo bot's simulation for four months, takes the
+exporter's samples of the last week every two minutes, back-fills Prometheus with these and with the recording
+rules, and sends Grafana's queries. The peer is the first selector of a query alone, over the same points: the
+time that Prometheus needs for the samples. Start a Prometheus on the kept data, and `python -m
+tests.dashboards.reading` prints the content of each panel.
 """
 
 import argparse
@@ -26,7 +26,7 @@ import _jsonnet
 import requests
 import yaml
 
-sys.path.insert(0, str(Path(__file__).parents[1]))  # the tests' reader asks as Grafana does
+sys.path.insert(0, str(Path(__file__).parents[1]))  # the tests' reader sends the same queries as Grafana
 
 from clients.bot_api import State
 from clients.input import Input
@@ -48,7 +48,7 @@ from stack.settings import Settings, load
 from tests.dashboards.reading import View, every, panels, run
 
 DAY = 86_400
-BEFORE = 120 * DAY  # so that value at risk knows its hundred days
+BEFORE = 120 * DAY  # so that value at risk has its hundred days
 WEEK = 7 * DAY
 STEP, COARSE = 120, 600
 PACE = 900.0  # seconds between two entries
@@ -57,7 +57,7 @@ SHOWN = 12
 
 
 def live(end: int) -> Iterator[tuple[int, list[Sample]]]:
-    """Yield the samples of each step of the week before `end`, with what befalls a bot in a week."""
+    """Yield the samples of each step of the week before `end`, with a week's typical faults."""
     settings = load([ROOT / "monitoring.yaml"])
     rng, begin = Random(7), end - WEEK - BEFORE  # noqa: S311 - a market, no secret
     walk = Walk(rng, begin, "USDT")
@@ -106,7 +106,7 @@ def _told(trades: Iterable[ClosedTrade]) -> Iterator[Trade]:
 
 
 def write(file: Path, end: int) -> int:
-    """Write the week as OpenMetrics, a metric after the other, and return how many samples it has."""
+    """Write the week as OpenMetrics, one metric after the other, and return the number of samples."""
     lines, count = Lines(500, "demo"), 0
     found: dict[str, list[str]] = {name: [] for name in CATALOGUE}
     for now, samples in live(end):
@@ -155,7 +155,7 @@ def prometheus(data: Path, port: int) -> Iterator[str]:
 
 
 def levels(settings: Settings) -> list[list[dict[str, Any]]]:
-    """Return the recording rules such that each needs only what stands before its level."""
+    """Return the recording rules in levels: each rule needs only earlier levels."""
     source = str(ROOT / "prometheus/prometheus.jsonnet")
     text = _jsonnet.evaluate_file(source, ext_codes={"settings": json.dumps(as_data(settings))})
     groups = [group for file in json.loads(text).values() for group in file.get("groups", [])]
@@ -174,7 +174,7 @@ def _names(name: str, expr: str) -> bool:
 
 
 def backfill(folder: Path, end: int, settings: Settings, port: int) -> int:
-    """Fill `folder/data` with the week and what the rules make of it; returns how many samples were told."""
+    """Fill `folder/data` with the week and the results of the rules; return the number of samples."""
     count = write(folder / "week.om", end)
     tsdb = [str(find("promtool")), "tsdb", "create-blocks-from"]
     subprocess.run(
@@ -194,7 +194,7 @@ def backfill(folder: Path, end: int, settings: Settings, port: int) -> int:
 
 
 def ask_all(url: str, end: int, settings: Settings) -> None:
-    """Print what the queries take, and what their series alone take."""
+    """Print the times of the queries, and of their series alone."""
     view = View(end, back=WEEK, points=1000)
     taken: list[tuple[float, float, str, str]] = []
     for name, dashboard in every(settings).items():
@@ -230,7 +230,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--keep", type=Path, metavar="DIRECTORY", help="where the data stay; empty before")
+    parser.add_argument(
+        "--keep", type=Path, metavar="DIRECTORY", help="keep the data in this empty directory"
+    )
     parser.add_argument("--port", type=int, default=9390)
     given = parser.parse_args()
     settings, end = load([ROOT / "monitoring.yaml"]), int(time.time()) // STEP * STEP

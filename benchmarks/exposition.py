@@ -1,8 +1,8 @@
-"""A scrape of a thousand bots with a hundred series each, against prometheus_client over the same samples.
+"""Times a scrape of a thousand bots with a hundred series each, compared with prometheus_client.
 
 `python benchmarks/exposition.py [--bots 1000] [--series 100] [--rounds 7]` lets a real Prometheus scrape the
-page, prints how long one takes, what the polls between two scrapes cost and how much memory a series takes;
-then it compares the scrapes of a running exporter while all bots answer with those while one of them hangs.
+page, and prints the time of a scrape, the cost of the polls between two scrapes and the memory of a series.
+Then it compares the scrapes of a running exporter while all bots answer and while one of them hangs.
 """
 
 import argparse
@@ -56,7 +56,7 @@ def main() -> None:
 
 
 def series(number: int, count: int) -> list[Sample]:
-    """Return so many samples of one bot, of as many of our metrics as there are, with several symbols."""
+    """Return a number of samples of one bot, from all our metrics and several symbols."""
     metrics = [metric for metric in METRICS if metric.of_bot and metric.type != HISTOGRAM]
     symbols = 1 + count // len(metrics)
     found = [
@@ -69,7 +69,7 @@ def series(number: int, count: int) -> list[Sample]:
 
 
 class Custom(Collector):
-    """prometheus_client's way for values that live elsewhere: families made anew at each scrape."""
+    """A custom collector of prometheus_client, which makes the families again at each scrape."""
 
     def __init__(self, said: Fleet) -> None:
         self._said = said
@@ -90,7 +90,7 @@ class Custom(Collector):
 
 
 def children(said: Fleet) -> CollectorRegistry:
-    """Return a registry with a gauge's child for each sample, the client's way for values of one's own."""
+    """Return a registry with a gauge's child for each sample, the client's usual way."""
     registry = CollectorRegistry()
     gauges: dict[str, Gauge] = {}
     for bot, samples in said.items():
@@ -105,20 +105,20 @@ def children(said: Fleet) -> CollectorRegistry:
 
 
 def rendered(said: Fleet) -> tuple[Board, dict[str, Lines]]:
-    """Return the board after one poll of each bot, and what renders the next."""
+    """Return the board after one poll of each bot, and the function that renders the next poll."""
     board, lines = Board(), {bot: Lines(CAP, bot) for bot in said}
     poll(said, board, lines)
     return board, lines
 
 
 def poll(said: Fleet, board: Board, lines: dict[str, Lines]) -> None:
-    """Render and publish what each bot says."""
+    """Render and publish each bot's samples."""
     for bot, samples in said.items():
         board.publish(Owner(bot, "source"), lines[bot].render(samples)[0])
 
 
 def compare_scrapes(said: Fleet, rounds: int) -> None:
-    """Print the times of a page, after showing that all say the same."""
+    """Print the times of a page, after a check that all pages are equal."""
     board, lines = rendered(said)
     collector = CollectorRegistry(auto_describe=False)
     collector.register(Custom(said))
@@ -150,7 +150,7 @@ def compare_scrapes(said: Fleet, rounds: int) -> None:
 
 
 def times(work: Callable[[], object], rounds: int) -> list[float]:
-    """Return the seconds of each round, without the collection of garbage of others."""
+    """Return the seconds of each round, without other rounds' garbage collection."""
     found = []
     for _ in range(rounds):
         gc.collect()
@@ -161,7 +161,7 @@ def times(work: Callable[[], object], rounds: int) -> list[float]:
 
 
 def same(ours: bytes, theirs: bytes) -> None:
-    """Exit unless both pages are the same to prometheus_client's own parser: families and samples."""
+    """Exit unless prometheus_client's own parser reads the same families and samples from both pages."""
     read = [
         {
             family.name: (
@@ -178,7 +178,7 @@ def same(ours: bytes, theirs: bytes) -> None:
 
 
 def scraped(page: bytes, total: int) -> str:
-    """Return what a real Prometheus says of the page, or that there is none here."""
+    """Return a real Prometheus's result of a scrape, or a note that there is none here."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -219,7 +219,7 @@ def scraped(page: bytes, total: int) -> str:
 
 
 def asked(url: str, expression: str, patience: float) -> float | None:
-    """Return the value of a PromQL expression once there is one above 0, None where none comes in time."""
+    """Return the first value of a PromQL expression above 0, None if none comes in time."""
     deadline = time.monotonic() + patience
     while time.monotonic() < deadline:
         try:
@@ -251,9 +251,8 @@ def compare_memory(said: Fleet) -> None:
 
 
 def compare_hanging(bots: int) -> None:
-    """Print how long a scrape of a running exporter takes while all bots are well, and while one hangs.
-
-    By turns, so that whatever else the machine does falls on both.
+    """Print the time of a scrape of a running exporter while all bots answer, and while one hangs. Both take
+    turns, so that the machine's other work affects both alike.
     """
     found: dict[bool, list[float]] = {False: [], True: []}
     with fleet(bots) as (url, switch):
@@ -314,13 +313,13 @@ def fleet(bots: int) -> Iterator[tuple[str, Path]]:
 
 
 def wait_for(url: str, up: int) -> None:
-    """Wait until so many bots are known to be up."""
+    """Wait until a number of bots is known to be up."""
     while polled(url) != up:
         time.sleep(0.5)
 
 
 def polled(url: str) -> int:
-    """Return how many bots are known to be up."""
+    """Return the number of bots that are known to be up."""
     try:
         text = requests.get(f"{url}/metrics?collect[]=trading", timeout=60).text
     except requests.ConnectionError:
@@ -329,7 +328,7 @@ def polled(url: str) -> int:
 
 
 def serve(arguments: Sequence[str]) -> None:
-    """Be the bots: answer each state at once; bot 0 never, while the switch is a file."""
+    """Answer for the bots: each state at once, but bot 0 never, while the switch file exists."""
     port, switch = int(arguments[0]), Path(arguments[1])
     market = {
         f"COIN{n}/USDT": {"rsi": 50.0, "macd": 1.5, "volatility_ratio": 0.01, "trend": "up"} for n in range(8)

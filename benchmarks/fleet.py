@@ -1,8 +1,8 @@
-"""What a fleet costs: memory and CPU of each part, scrapes and rules, for 100 bots and 1,000 in the same run.
+"""The cost of a fleet: memory and CPU of each part, scrapes and rules, for 100 and for 1,000 bots.
 
-`python benchmarks/fleet.py [--bots 100,1000] [--seconds 90]` starts `nightdesk up`, with the paces of the
-defaults, over so many simulated bots of fifty closed trades each, waits until Prometheus has seen all, and
-measures. CPU is of the processes, so a busy machine hardly changes it; the last column is the others' ratio.
+`python benchmarks/fleet.py [--bots 100,1000] [--seconds 90]` starts `nightdesk up` with the default paces
+over simulated bots of fifty closed trades each, waits until Prometheus has seen all, and measures. CPU is the
+processes' own, so a busy machine hardly changes it; the last column is the ratio of the others.
 """
 
 import argparse
@@ -36,12 +36,12 @@ PROGRAMS = {
 
 
 class Bots(BaseHTTPRequestHandler):
-    """Any number of bots that trade, by the bot API."""
+    """Any number of trading bots, with the bot API."""
 
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
-        """Answer a state, or the trades that were not asked for yet."""
+        """Answer with a state, or with new trades."""
         now = time.time()
         state = {
             "state": "running",
@@ -66,7 +66,7 @@ class Bots(BaseHTTPRequestHandler):
 
 
 class Server(ThreadingHTTPServer):
-    """Serves them all at once."""
+    """Serves all bots at once."""
 
     request_queue_size = 1024
     daemon_threads = True
@@ -103,7 +103,7 @@ def stack(
 
 
 def value(settings: Settings, expression: str) -> float:
-    """Return what Prometheus answers; NaN for nothing."""
+    """Return Prometheus's answer; NaN without one."""
     url = f"{settings.services.prometheus.url}/api/v1/query"
     found = requests.get(url, params={"query": expression}, timeout=10).json()["data"]["result"]
     return float(found[0]["value"][1]) if found else float("nan")
@@ -130,7 +130,7 @@ def spent(up: psutil.Process) -> dict[str, tuple[float, float]]:
         part = next((name for name, mark in PROGRAMS.items() if mark in command), None)
         if part:
             times, (cpu, memory) = process.cpu_times(), found[part]
-            # What PostgreSQL's processes share is counted once.
+            # The shared memory of PostgreSQL's processes counts once.
             own = process.memory_info().rss - (process.memory_info().shared if part == "postgres" else 0)
             found[part] = (cpu + times.user + times.system, memory + own / 1e6)
     return found

@@ -1,10 +1,10 @@
-"""How soon a loss is acted on and told, and what that costs: breach at the bot → firing → order → message.
+"""The time from a breach at the bot to the firing alert, the order and the message, and its cost.
 
 `PYTHONPATH=. python benchmarks/guard.py [--bots 1000] [--breaches 200]` starts `nightdesk up` with the
-defaults, close_all_positions armed and an email address, over so many simulated bots of one process; once
-without the guard path (the peer) and once with it. It measures CPU and memory at rest, then has one bot after
-the other lose a fifth of its equity. Breach and order are taken at the bot, firing is the evaluation that
-Prometheus stored, and a message is handed over when the mail server has it. Times are real.
+defaults, close_all_positions armed and an email address, over simulated bots in one process: once without the
+guard path (the peer) and once with it. It measures CPU and memory at rest, then one bot after the other loses
+a fifth of its equity. The bot notes the times of breach and order, firing is the evaluation that Prometheus
+stored, and a message counts when the mail server has it. Times are real.
 """
 
 import argparse
@@ -35,11 +35,11 @@ ALERT = "TradingBotCriticalLoss"
 WANTED = {"firing": 5.0, "order": 10.0, "message": 15.0}  # seconds after the breach, p99
 CAPITAL, MADE, LOST = 10_000.0, 100.0, 2_100.0
 TRADES = 50
-SLOWEST = 200.0  # seconds that the last breach is waited for
+SLOWEST = 200.0  # seconds to wait for the last breach
 
 
 class Bots:
-    """Any number of bots by the bot API; each may lose a fifth of what it has, until it is told to close."""
+    """Any number of bots with the bot API; each may lose a fifth of its equity, until an order to close."""
 
     def __init__(self) -> None:
         self.breached: dict[str, float] = {}
@@ -47,7 +47,7 @@ class Bots:
         self.paused, self.flat = set[str](), set[str]()
 
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Answer what comes over one connection."""
+        """Answer the requests of one connection."""
         try:
             while head := await reader.readuntil(b"\r\n\r\n"):
                 method, path = head.split(b" ", 2)[:2]
@@ -83,14 +83,14 @@ class Bots:
 
 
 def trade(number: int, now: float) -> dict[str, object]:
-    """Return a closed trade; all of them together made MADE."""
+    """Return a closed trade; the sum of all profits is MADE."""
     at = now - 3600 + number
     return {"id": number, "symbol": "BTC/USDT", "side": "long", "stake": 100.0, "opened_at": at - 60,
             "closed_at": at, "profit": MADE / TRADES}  # fmt: skip
 
 
 def serve(port: int, pipe: Connection) -> None:
-    """Serve the bots in this process; what comes over the pipe is a bot to breach, or None for the times."""
+    """Serve the bots in this process; the pipe brings a bot to breach, or None to ask for the times."""
     bots = Bots()
 
     def told() -> None:
@@ -127,13 +127,13 @@ def fleet() -> Iterator[tuple[str, Connection, int]]:
 
 
 class Post:
-    """A mail server that notes when it first heard of each bot."""
+    """A mail server that notes the first mail about each bot."""
 
     def __init__(self) -> None:
         self.heard: dict[str, float] = {}
 
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802
-        """Take a mail."""
+        """Accept a mail."""
         content = envelope.content
         assert isinstance(content, bytes)
         now, text = time.time(), content.decode("utf-8", "replace").replace("=\r\n", "")
@@ -143,7 +143,7 @@ class Post:
 
 
 def firing(settings: Settings) -> dict[str, float]:
-    """Return when Prometheus first stored that the alert of each bot fires."""
+    """Return the time at which Prometheus first stored each bot's firing alert."""
     url = f"{settings.services.prometheus.url}/api/v1/query"
     query = f'ALERTS{{alertname="{ALERT}",alertstate="firing"}}[30m]'
     found = requests.get(url, params={"query": query}, timeout=60).json()["data"]["result"]
@@ -182,7 +182,7 @@ def measure(guard: bool, options: argparse.Namespace, directory: Path) -> dict[s
                 step, [times[bot] - at for bot, at in breached.items() if bot in times], len(breached)
             )
         rules = 'prometheus_rule_group_last_duration_seconds{rule_group=~".*trading-bot-guard"}'
-        figures["guard rules while all of them fire, ms"] = 1000 * value(settings, rules)
+        figures["guard rules while all fire, ms"] = 1000 * value(settings, rules)
         missed = "sum(prometheus_rule_group_iterations_missed_total)"
         figures["evaluations missed, all groups"] = value(settings, missed)
         scrape = 'max_over_time(scrape_duration_seconds{job="exporter-guard"}[2m])'
@@ -214,14 +214,14 @@ def cpu_of(pid: int) -> float:
 
 
 def breaches(pipe: Connection, options: argparse.Namespace) -> None:
-    """Have bots lose, one after the other, at no pace that fits that of any part."""
+    """Let bots lose, one after the other, at a pace unlike that of any part."""
     for number in range(options.breaches):
         pipe.send(f"bot{number * options.bots // options.breaches}")
         time.sleep(options.every * (0.5 + (number * 0.6180339887) % 1))
 
 
 def spread(step: str, took: list[float], breached: int) -> dict[str, float]:
-    """Return the percentiles of one step, and how many never came."""
+    """Return the percentiles of one step, and the number of missing ones."""
     took.sort()
     name = f"breach → {step}, s"
     known = took or [float("nan")]
@@ -234,7 +234,7 @@ def spread(step: str, took: list[float], breached: int) -> dict[str, float]:
 
 
 def show(columns: dict[str, dict[str, float]]) -> None:
-    """Print the figures of all runs beside each other."""
+    """Print the figures of all runs side by side."""
     print(f"{'':<46}" + "".join(f"{name:>14}" for name in columns))
     for name in next(iter(columns.values())):
         print(f"{name:<46}" + "".join(f"{column[name]:>14,.2f}" for column in columns.values()))
@@ -248,9 +248,11 @@ def main() -> None:
     parser.add_argument("--bots", type=int, default=1000)
     parser.add_argument("--breaches", type=int, default=200)
     parser.add_argument("--every", type=float, default=0.5, help="mean seconds between two breaches")
-    parser.add_argument("--seconds", type=float, default=60, help="of rest in which CPU is measured")
-    parser.add_argument("--settle", type=float, default=20, help="seconds between the start and that")
-    parser.add_argument("--within", type=float, default=300, help="seconds in which all bots have to be seen")
+    parser.add_argument("--seconds", type=float, default=60, help="seconds of rest in which CPU is measured")
+    parser.add_argument("--settle", type=float, default=20, help="seconds between the start and the rest")
+    parser.add_argument(
+        "--within", type=float, default=300, help="seconds within which all bots must be seen"
+    )
     parser.add_argument("--port-offset", type=int, default=0)
     parser.add_argument("--only", choices=("with", "without"), help="one of the two runs")
     options = parser.parse_args()

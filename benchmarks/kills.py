@@ -1,9 +1,9 @@
-"""What is lost, and what is done twice, while parts of the stack are killed one by one, then in pairs.
+"""Counts lost and doubled alerts and restarts while parts of the stack are killed, alone and in pairs.
 
-`python benchmarks/kills.py [--seconds 15] [--rate 50] [--only postgres,exporter]` runs `nightdesk up --ha`
-and, for each case, sends alerts to the Alertmanagers as Prometheus would, lets bots crash, kills the parts a
-third of the way through (SIGKILL; they are started again after a second), and then counts. The first case
-kills nothing: it is the peer that the others are compared with.
+`python benchmarks/kills.py [--seconds 15] [--rate 50] [--only postgres,exporter]` runs `nightdesk up --ha`.
+In each case it sends alerts to the Alertmanagers as Prometheus would, lets bots crash, kills the parts after
+a third of the time (SIGKILL; they restart after a second), and then counts. The first case kills nothing; the
+others are compared with it.
 """
 
 import argparse
@@ -32,7 +32,7 @@ from stack.settings import Settings, load
 from stack.up import HA
 
 SPEED = 30
-SETTLE = 90.0  # seconds at most, after a case, for what is on its way
+SETTLE = 90.0  # the most seconds after a case for messages on their way
 PARTS = ("exporter", "prometheus", "alertmanager", "webhook_actions", "postgres")
 TWICE = ("alertmanager", "webhook_actions")  # of these two of three are killed, too
 CRASHES = 3  # bots that go down in a case: before, at and after the kill
@@ -43,7 +43,7 @@ Kill = tuple[str, ...]
 
 @dataclass
 class Bots:
-    """Bots that answer the bot API, go down when told to, and come back by a restart, which is noted."""
+    """Bots with the bot API that go down on command, and come back by a restart, which they record."""
 
     down: set[str] = field(default_factory=set)
     restarts: dict[str, list[str]] = field(default_factory=lambda: {name: [] for name in BOTS})
@@ -57,7 +57,7 @@ class Bots:
         return 200, {"state": "running", "time": time.time(), "last_activity_at": time.time()}
 
     def restart(self, name: str, key: str) -> None:
-        """Bring a bot back; a key that was seen is the same restart, told again."""
+        """Bring a bot back; a repeated key is the same restart."""
         if key not in self.restarts[name]:
             self.restarts[name].append(key)
         self.down.discard(name)
@@ -92,7 +92,7 @@ def serving(bots: Bots) -> Iterator[str]:
 
     class Quiet(ThreadingHTTPServer):
         def handle_error(self, request: object, client_address: object) -> None:
-            """Say nothing of a caller that was killed before it had its answer."""
+            """Log nothing about a caller that was killed before its answer."""
             if not isinstance(sys.exc_info()[1], ConnectionError):
                 super().handle_error(request, client_address)  # type: ignore[arg-type]
 
@@ -112,7 +112,7 @@ def stack(directory: Path, bots: str, offset: int) -> Iterator[tuple[Settings, p
         "collection": {"timeout": "500ms", "trading": {"interval": "30s"}, "system": {"interval": "60s"}},
         "thresholds": {"critical": {"down_after": "60s"}},
         "webhook_actions": {"reconcile_interval": "5m"},
-        # What holds people's desks back from acting on many bots at once is not what is measured.
+        # The fleet limit is off: it is not measured here.
         "actions": {"fleet": {"bots": 1000, "ratio": 1.0}, "limits": {"restart_bot": {"attempts": 100}}},
     }
     config = directory / "monitoring.yaml"
@@ -132,7 +132,7 @@ def stack(directory: Path, bots: str, offset: int) -> Iterator[tuple[Settings, p
 
 
 class Storm(threading.Thread):
-    """Sends alerts to all Alertmanagers, and repeats those that fire, as Prometheus does."""
+    """Sends alerts to all Alertmanagers, and repeats firing ones, as Prometheus does."""
 
     def __init__(self, settings: Settings, name: str, rate: float) -> None:
         super().__init__(daemon=True)
@@ -143,7 +143,7 @@ class Storm(threading.Thread):
         self.over = threading.Event()
 
     def run(self) -> None:
-        """Send until it is over."""
+        """Send until the case ends."""
         began, repeat_at = time.monotonic(), 5.0
         while not self.over.wait(0.1):
             spent = time.monotonic() - began
@@ -155,20 +155,22 @@ class Storm(threading.Thread):
             self.post([_alert(host, self.sent[host]) for host in due])
 
     def post(self, alerts: list[dict[str, Any]]) -> None:
-        """Send to every Alertmanager that is there."""
+        """Send to every Alertmanager that answers."""
         for url in self._urls:
             try:
                 self._session.post(url, json=alerts, timeout=5)
-            except requests.RequestException:  # killed: the others have it, and this gets the next repeat
+            except (
+                requests.RequestException
+            ):  # killed: the others have the alert, and this one gets the next repeat
                 continue
 
     def end(self) -> None:
-        """Let all of them end."""
+        """End all alerts."""
         self.post([_alert(host, at) | {"endsAt": _iso(time.time())} for host, at in self.sent.items()])
 
 
 def _alert(host: str, since: float) -> dict[str, Any]:
-    # No Prometheus knows of it, so nothing may ever show that it is over.
+    # Prometheus does not know the alert, so no sample may ever show its end.
     labels = {"alertname": "TradingBotDiskUsageCritical", "severity": "critical", "host": host}
     return {"labels": labels, "annotations": {"verify": "vector(0) == 1"}, "startsAt": _iso(since)}
 
@@ -179,7 +181,7 @@ def _iso(at: float) -> str:
 
 @dataclass(frozen=True)
 class Result:
-    """What a case came to: alerts sent, lost and doubled; bots crashed, not healed and restarted twice."""
+    """The result of a case: alerts sent, lost and doubled; bots crashed, not healed and restarted twice."""
 
     sent: int
     lost: int
@@ -225,7 +227,7 @@ def case(
             return healed and not missing
 
         wait(settled, SETTLE, None)
-        # A second restart would come as soon as the first one has rested.
+        # A second restart would come after the cooldown of the first.
         time.sleep(2 * float(settings.alerts["Down"].cooldown))
         opened = seen()
         storm.end()
@@ -240,7 +242,7 @@ _NEXT = itertools.cycle(BOTS)
 def count(
     storm: Storm, opened: list[tuple[str, float]], bots: Bots, victims: list[str], before: dict[str, int]
 ) -> Result:
-    """Compare what was sent with what was opened, and the crashes with the restarts."""
+    """Compare the sent alerts with the opened incidents, and the crashes with the restarts."""
     hosts = [host for host, _ in opened]
     waits = sorted(at - storm.sent[host] for host, at in opened)
     restarts = [len(bots.restarts[bot]) - before[bot] for bot in victims]
@@ -256,7 +258,7 @@ def count(
 
 
 def kill_all(up: psutil.Process, parts: Kill) -> None:
-    """Kill one process of each part; of a part that is named twice, two."""
+    """Kill one process of each part, two of a part that is named twice."""
     wanted = {part: parts.count(part) for part in parts}
     for part, number in wanted.items():
         for process in running(up, part)[:number]:
@@ -289,7 +291,7 @@ def database(up: psutil.Process) -> str:
 
 
 def wait(done: Callable[[], bool], within: float, what: str | None) -> None:
-    """Wait for something; at the end of the time go on without it, or end where it is named."""
+    """Wait until a condition holds; after the time continue, or exit if `what` names it."""
     until = time.monotonic() + within
     while time.monotonic() < until:
         try:
@@ -303,7 +305,7 @@ def wait(done: Callable[[], bool], within: float, what: str | None) -> None:
 
 
 def cases(only: str) -> list[Kill]:
-    """Return which parts are killed in each case: none, each, two of three, and pairs."""
+    """Return the killed parts of each case: none, each, two of three, and pairs."""
     every = [
         (),
         *((part,) for part in PARTS),
@@ -320,7 +322,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--seconds", type=float, default=15, help="of alerts in each case")
+    parser.add_argument("--seconds", type=float, default=15, help="seconds of alerts in each case")
     parser.add_argument("--rate", type=float, default=50, help="alerts a second")
     parser.add_argument("--only", default="", help="cases: exporter,postgres+exporter,…")
     parser.add_argument("--port-offset", type=int, default=0)

@@ -1,8 +1,8 @@
 """Lines per second of the exporter's log reading against mtail, on the same file with the same 17 patterns.
 
-`python benchmarks/logs.py [--lines 1500000] [--events 0.02]` writes a log of a busy bot, lets each count the
-events in it on one core, checks that the counts are the same, and prints the table. mtail is Debian's (apt
-install mtail). Time is the CPU time of the process, so that what else runs meanwhile does not count.
+`python benchmarks/logs.py [--lines 1500000] [--events 0.02]` writes the log of a busy bot, lets both count
+its events on one core, checks that the counts are equal, and prints the table. mtail is Debian's (apt install
+mtail). Times are the process's CPU time, so other work of the machine does not count.
 """
 
 import argparse
@@ -103,7 +103,7 @@ def main() -> None:
 
 
 def count(log: Path) -> Counter[str]:
-    """Return the events of a log as the exporter counts them, with all else that it reads."""
+    """Return the exporter's counts of a log's events, with everything else that it reads."""
     table = Table(patterns=SEVENTEEN)
     tally = LogCounters(table, cap=50, top=20)
     scanner, reading, context = Scanner(table, visited(table)), Reading(table, tally, time.time), Context()
@@ -119,8 +119,8 @@ def count(log: Path) -> Counter[str]:
 def mtail_program() -> str:
     """Return the same patterns as mtail's program: the first that a line matches counts.
 
-    They are written as short as this log allows, with regard to case: ours, which take all shapes there are,
-    make mtail ten times slower.
+    They are as short as this log allows, and case-sensitive: our own patterns, which match every shape, make
+    mtail ten times slower.
     """
     phrases = [*PHRASES, *LEVELS]
     rules = [
@@ -132,7 +132,7 @@ def mtail_program() -> str:
 
 @dataclass(frozen=True)
 class Run:
-    """What a process printed and took."""
+    """A process's output and use."""
 
     output: str
     seconds: float
@@ -140,9 +140,8 @@ class Run:
 
 
 def measure(command: list[str], log: Path) -> Run:
-    """Run a command over a log on one core; its start, seen over an empty log, is not counted.
-
-    Of several runs the quickest counts: what else the machine does can only slow one down.
+    """Run a command over a log on one core, minus its time over an empty log. The quickest of several runs
+    counts: other work of the machine can only slow a run down.
     """
     empty = log.with_name("empty.log")
     empty.touch()
@@ -168,7 +167,7 @@ def _run(command: list[str]) -> Run:
 
 
 def write(log: Path, lines: int, share: float) -> None:
-    """Write a log of so many lines, of which a share are events, in all three shapes."""
+    """Write a log with a number of lines, of which a share are events, in all three shapes."""
     chance = random.Random(7)  # noqa: S311 - the same log each time
     with log.open("w", encoding="utf-8") as file:
         for number in range(lines):

@@ -1,8 +1,8 @@
-"""How fast people are told when thousands of incidents begin at once, and while engines are killed.
+"""How fast people are notified when thousands of incidents begin at once, and while engines are killed.
 
-`python benchmarks/notifications.py [--incidents 6000] [--people 5]` opens incidents in one PostgreSQL,
-runs three engines' senders on it, and counts what arrives in a real SMTP server: once as they are, once with
-two of the three killed (SIGKILL). The peer is Alertmanager, which sends the same notices by mail.
+`python benchmarks/notifications.py [--incidents 6000] [--people 5]` opens incidents in one PostgreSQL, runs
+three engines' senders on it, and counts the mails in a real SMTP server: once undisturbed, once with two of
+the three killed (SIGKILL). The peer is Alertmanager, which sends the same notices by mail.
 """
 
 import argparse
@@ -46,13 +46,13 @@ from webhook_actions.store.embedded import EmbeddedPostgres
 ENGINES, KILLED = 3, 2
 BATCH = 500  # alerts in one webhook
 FIRST_WITHIN, ALL_WITHIN = 10.0, 30.0
-PATIENCE = 180.0  # seconds after which what has not arrived is not waited for
+PATIENCE = 180.0  # seconds to wait for the mails
 _BOT = re.compile(r"bot-(\d+)-x")
 
 
 @dataclass
 class Mailbox:
-    """A real SMTP server's: when each of the people first heard anything, and of which bots how often."""
+    """A real SMTP server's mails: the time of each person's first one, and the number about each bot."""
 
     first: dict[str, float] = field(default_factory=dict)
     told: Counter[tuple[str, int]] = field(default_factory=Counter)
@@ -78,7 +78,7 @@ class Mailbox:
 
 @dataclass(frozen=True)
 class Row:
-    """What one case came to."""
+    """The result of one case."""
 
     name: str
     first: float
@@ -90,7 +90,7 @@ class Row:
 
 
 def settings_file(directory: Path, smtp: int, people: list[str]) -> Path:
-    """Write settings that tell all of an administrator's addresses by mail, and nobody else for hours."""
+    """Write settings that mail to all addresses of an administrator, and to nobody else for hours."""
     for name in ("receive", "read", "act"):
         (directory / name).write_text("secret")
     mail = {
@@ -109,7 +109,7 @@ def settings_file(directory: Path, smtp: int, people: list[str]) -> Path:
         },
         "contacts": {"administrator": {"email": people}},
         "alerts": {"HighDrawdown": {"escalate": "2h", "channels": ["email"]}},
-        # As many messages as there can be: gathering a storm would be waited for, and send one.
+        # The most possible messages: a storm would wait, and send only one.
         "escalation": {"storm": {"incidents": 1_000_000, "within": "10s"}},
         "channels": {"email": mail},
     }
@@ -119,7 +119,7 @@ def settings_file(directory: Path, smtp: int, people: list[str]) -> Path:
 
 
 def alerts(count: int) -> Iterator[list[dict[str, Any]]]:
-    """Yield webhooks of an alert each of as many bots."""
+    """Yield webhooks with one alert of each bot."""
     now = datetime.now(UTC).isoformat()
     every = (
         {
@@ -136,7 +136,7 @@ def alerts(count: int) -> Iterator[list[dict[str, Any]]]:
 
 
 async def engine(file: str, address: str) -> None:
-    """Take steps and send what is due until killed, as an engine does."""
+    """Take steps and send due messages until killed, as an engine does."""
     settings = load([file])
     async with Pool(address, max_size=12) as pool:
         metrics = Metrics()
@@ -161,7 +161,7 @@ async def database(address: str, name: str) -> AsyncIterator[Pool]:
 
 
 async def ours(postgres: str, file: Path, box: Mailbox, count: int, people: list[str], kill: int) -> Row:
-    """Open incidents, have them told, and kill engines in the midst."""
+    """Open incidents, send their notices, and kill engines meanwhile."""
     settings: Settings = load([file])
     async with database(postgres, f"telling{kill}") as pool:
         command = [sys.executable, __file__, "--engine", str(file), pool.address]
@@ -192,7 +192,7 @@ async def ours(postgres: str, file: Path, box: Mailbox, count: int, people: list
 
 
 def peer(directory: Path, smtp: int, box: Mailbox, count: int, people: list[str]) -> Row:
-    """Have Alertmanager send the same notices."""
+    """Let Alertmanager send the same notices."""
     text = "{{ range .Alerts }}{{ .Annotations.summary }}\n{{ .Annotations.description }}\n{{ end }}"
     mails = [
         {"smarthost": f"127.0.0.1:{smtp}", "from": "a@example.org", "to": one, "require_tls": False,
@@ -224,7 +224,7 @@ def peer(directory: Path, smtp: int, box: Mailbox, count: int, people: list[str]
 
 
 def _wait(box: Mailbox, wanted: int) -> None:
-    """Return once everything has arrived, and a while after that in which it might again."""
+    """Return some time after everything has arrived, because a mail might arrive twice."""
     deadline = time.monotonic() + PATIENCE
     while len(box.told) < wanted and time.monotonic() < deadline:
         time.sleep(0.1)
@@ -251,7 +251,7 @@ def mailbox(port: int) -> Iterator[Mailbox]:
 
 
 def main() -> int:
-    """Run the cases, print a table, and return 1 where a limit was passed."""
+    """Run the cases, print a table, and return 1 if a limit was exceeded."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--incidents", type=int, default=6000)
     parser.add_argument("--people", type=int, default=5)

@@ -1,8 +1,8 @@
-"""How fast the on-call page is, and how much it sends, while thousands of incidents are open.
+"""The speed and the size of the on-call page while thousands of incidents are open.
 
 `PYTHONPATH=. python benchmarks/page.py` opens 2,000 incidents on one engine with the defaults, and loads the
-page again and again as its script does. The peer is an Alertmanager with the same alerts, asked for what its
-own page asks for.
+page again and again as its script does. The peer is an Alertmanager with the same alerts and the requests of
+its own page.
 """
 
 import statistics
@@ -37,7 +37,7 @@ def main() -> None:
 
 
 def load(person: requests.Session, url: str) -> tuple[float, float]:
-    """Return the median seconds of an answer, and its median bytes as they are sent."""
+    """Return the median seconds of an answer, and its median bytes on the wire."""
     seconds, sizes = [], []
     for _ in range(LOADS):
         began = time.perf_counter()

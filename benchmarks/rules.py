@@ -1,9 +1,9 @@
-"""What Nightdesk's rules cost: the time of each group's evaluation over so many bots, in a real Prometheus.
+"""The cost of Nightdesk's rules: the evaluation time of each group over many bots, in a real Prometheus.
 
-`python benchmarks/rules.py [--bots 100 1000]` gives Prometheus the past of so many bots (hours of what
-budgets are made of, days of their bricks), lets it evaluate the rules of the profile `production`, and prints
-for each group the seconds that Prometheus says it took. The peer is the smaller number of bots: where it is
-linear, the ratio is one.
+`python benchmarks/rules.py [--bots 100 1000]` gives Prometheus the history of many bots (hours of the
+budgets' series, days of their bricks), lets it evaluate the rules of the profile `production`, and prints the
+seconds that Prometheus reports for each group. The peer is the smaller number of bots: if the cost is linear,
+the ratio is one.
 """
 
 import argparse
@@ -24,16 +24,16 @@ from stack.binaries import find
 from stack.render import render
 from stack.settings import Duration, load
 
-SCRAPE, BRICK = 60, 900  # seconds between two samples of what is scraped, and of the bricks of budgets
-MINUTES, HOURS, DAYS = 15 * 60, 6 * 3600, 3 * 86400  # how far back the rules look, at most, for what
-BLOCK = 7200  # seconds: what one of Prometheus's blocks spans
-ROUNDS = 3  # evaluations of each group, of which the median counts
+SCRAPE, BRICK = 60, 900  # seconds between two scraped samples, and between two bricks of budgets
+MINUTES, HOURS, DAYS = 15 * 60, 6 * 3600, 3 * 86400  # the longest look-back of the rules, by series
+BLOCK = 7200  # seconds of one of Prometheus's blocks
+ROUNDS = 3  # evaluations of each group; the median counts
 EVERY = 10  # seconds between them
 
 
 @dataclass(frozen=True)
 class Kind:
-    """Series that every bot has: name and labels, its value or what it grows by a sample, and its past."""
+    """A series of every bot: name and labels, its value or its growth a sample, and its history."""
 
     series: str
     value: float
@@ -42,7 +42,7 @@ class Kind:
     every: int = SCRAPE
 
 
-# What a bot that is well shows: a rule that fires also fills its annotations, which is another cost.
+# The figures of a healthy bot: a firing rule also renders its annotations, which is another cost.
 GAUGES = {
     "error_rate": 0.0, "win_rate": 0.6, "profit_loss": 500, "equity": 10500, "drawdown_ratio": 0.01,
     "max_drawdown_ratio": 0.05, "sharpe_ratio": 1.5, "recovery_factor": 1.5, "trades_per_hour": 2,
@@ -69,14 +69,14 @@ LABELLED: tuple[tuple[str, float, str, Sequence[str]], ...] = (
 
 
 def kinds() -> Iterator[Kind]:
-    """Yield the series of one bot: those that rules read."""
+    """Yield the series of one bot that rules read."""
     yield Kind("trading_bot_up", 1, past=HOURS)
     yield Kind("trading_bot_last_activity_timestamp_seconds", time.time())
     yield Kind('trading_bot_api_requests_total{outcome="ok"}', 50, grows=True, past=HOURS)
     yield Kind('trading_bot_api_requests_total{outcome="error"}', 0, grows=True, past=HOURS)
     yield Kind("trading_bot_response_time_seconds_count", 100, grows=True, past=HOURS)
     for le in (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, "+Inf"):
-        past = HOURS if le == 2.0 else MINUTES  # the objective's own bound is asked for over hours
+        past = HOURS if le == 2.0 else MINUTES  # the rules read the objective's own bound over hours
         calls = 80 if le == 0.05 else 100
         yield Kind(f'trading_bot_response_time_seconds_bucket{{le="{le}"}}', calls, grows=True, past=past)
     for name, value in GAUGES.items():
@@ -97,7 +97,7 @@ def kinds() -> Iterator[Kind]:
 
 
 def write_past(directory: Path, bots: int, end: int) -> int:
-    """Write the past of the bots as Prometheus's blocks; return how many series there are."""
+    """Write the bots' history as Prometheus's blocks; return the number of series."""
     every = list(kinds())
     promtool = str(find("promtool"))
     for begin in range((end - DAYS) // BLOCK * BLOCK, end, BLOCK):
@@ -126,7 +126,7 @@ def _lines(kind: Kind, bot: int, times: Sequence[int], end: int) -> Iterator[str
 
 @dataclass(frozen=True)
 class Cost:
-    """What was seen: the number of series, and by group the median seconds of its evaluation and its pace."""
+    """The number of series, and by group the median seconds of its evaluation and its pace."""
 
     series: int
     seconds: dict[str, float]
@@ -134,7 +134,7 @@ class Cost:
 
 
 def evaluate(directory: Path, bots: int) -> Cost:
-    """Return what the rules cost over the past of so many bots."""
+    """Return the cost of the rules over the history of a number of bots."""
     (directory / "monitoring.yaml").write_text("profile: production")
     settings, paces = load([directory / "monitoring.yaml"]), {}
     render(settings, directory / "build")
@@ -146,7 +146,7 @@ def evaluate(directory: Path, bots: int) -> Cost:
         paces[group["name"]] = float(
             Duration.parse(pace) if pace else settings.collection.evaluation_interval
         )
-        group["interval"] = f"{EVERY}s"  # all of them now, that a minute is enough
+        group["interval"] = f"{EVERY}s"  # all groups now, so that a minute is enough
         file.write_text(yaml.safe_dump(content))
     config = directory / "prometheus.yml"
     config.write_text(yaml.safe_dump({"rule_files": [f"{rules}/*.yml"]}))

@@ -1,9 +1,9 @@
-"""One more trade among a million: the exporter's running statistics against recomputing with empyrical.
+"""One more trade among a million: the exporter's running statistics compared with empyrical.
 
-`python benchmarks/trades.py [--trades 1000000]` makes trades of several years, has the exporter's ledger take
-them as at a start, then one by one, and prints a table. The peer finds its trades in pandas already and
-computes only what empyrical has of the figures: the returns by trade and by day, and from them eight of ours.
-Seconds are of the CPU, so that a busy machine does not speak in them.
+`python benchmarks/trades.py [--trades 1000000]` makes trades of several years, lets the exporter's ledger
+take them as at a start, then one by one, and prints a table. The peer has its trades already in pandas, and
+computes only empyrical's figures: the returns by trade and by day, and from them eight of ours. Seconds are
+CPU seconds, so a busy machine does not change them.
 """
 
 import argparse
@@ -29,7 +29,7 @@ YEARS = 5
 FIRST = 1_600_000_000.0
 ONE_MORE = 2000
 LATE = 1000
-PAGE = 1000  # trades that a bot tells at once
+PAGE = 1000  # trades in one answer of a bot
 
 
 def main() -> None:
@@ -61,7 +61,7 @@ def main() -> None:
 
 
 def made(count: int) -> Iterator[Trade]:
-    """Yield trades in the order of their closing, the same ones each time."""
+    """Yield the same trades each time, in the order of their closing."""
     dice = random.Random(7)  # noqa: S311 - makes trades, not secrets
     closed_at = FIRST
     for number in range(count):
@@ -74,14 +74,14 @@ def made(count: int) -> Iterator[Trade]:
 
 
 def after(trade: Trade, seconds: float) -> Trade:
-    """Return another trade that closed so long after this one."""
+    """Return another trade that closed this much later."""
     closed_at = trade.closed_at + seconds
     key = (trade.key[0] + 1_000_000_000, closed_at)
     return Trade(key, trade.symbol, trade.side, closed_at - 60, closed_at, 1.5, 100.0)
 
 
 def replay(ledger: Ledger, trades: Iterator[Trade]) -> tuple[float, int]:
-    """Return the seconds that the ledger takes for all trades, as pages come, and the bytes that it holds."""
+    """Return the ledger's seconds for all trades, page by page, and its bytes."""
     spent = 0.0
     gc.collect()
     before = psutil.Process().memory_info().rss
@@ -94,7 +94,7 @@ def replay(ledger: Ledger, trades: Iterator[Trade]) -> tuple[float, int]:
 
 
 def take(ledger: Ledger, trade: Trade) -> float:
-    """Return the seconds that one more trade and every figure after it take."""
+    """Return the seconds for one more trade and every figure after it."""
     now = trade.closed_at + 1
     began = time.process_time()
     ledger.add((trade,), CAPITAL)
@@ -109,7 +109,7 @@ def take(ledger: Ledger, trade: Trade) -> float:
 
 
 def of_library(trades: list[Trade]) -> float:
-    """Return the seconds that pandas and empyrical take for their figures of all trades."""
+    """Return the seconds of pandas and empyrical for their figures of all trades."""
     closed = pd.to_datetime([trade.closed_at for trade in trades], unit="s", utc=True)
     profits = pd.Series([trade.profit for trade in trades], closed)
 
@@ -131,7 +131,7 @@ def of_library(trades: list[Trade]) -> float:
 
 
 def median(times: int, measure: Callable[[int], float]) -> float:
-    """Return the median of so many measurements, each given its number."""
+    """Return the median of several measurements; each gets its number."""
     return statistics.median(measure(n) for n in range(times))
 
 

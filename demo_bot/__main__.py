@@ -105,7 +105,7 @@ def main() -> None:
                 app,
                 host=service.bind,
                 port=service.port,
-                loop="asyncio",  # not uvloop, which uvicorn would choose since ccxt brings it
+                loop="asyncio",  # uvicorn would choose uvloop, which is installed only because ccxt needs it
                 log_config=None,
                 access_log=False,
                 timeout_graceful_shutdown=GRACE_SECONDS,

@@ -20,12 +20,12 @@ from demo_bot.messages import Done, Error, FaultDone, Faults, State, Trades
 from demo_bot.middleware import Gate, refusal
 from demo_bot.supervisor import MisusedKeyError, Options, RefusedError, StartFailedError, Supervisor
 
-ABOUT = """What Nightdesk asks of a bot. Times are unix seconds, ratios 0 to 1, money in the bot's currency.
-A figure that a bot does not know is left out, never zero; only `time`, `state`, `currency` must be said."""
+ABOUT = """Nightdesk's requests to a bot. Times are unix seconds, ratios 0 to 1, money in the bot's currency.
+A bot leaves out an unknown figure and never sends zero; only `time`, `state`, `currency` are required."""
 FAULT_TAGS: list[str | Enum] = ["faults (demo bot only)"]
 FAILURES: dict[int | str, dict[str, object]] = {
     401: {"model": Error, "description": "The token is missing or wrong."},
-    409: {"model": Error, "description": "Refused, as things are."},
+    409: {"model": Error, "description": "Refused in the present state."},
     422: {"model": Error, "description": "The arguments are wrong."},
     503: {"model": Error, "description": "The trading process is not running."},
     504: {"model": Error, "description": f"It did not answer within {ANSWER_SECONDS:g} s."},
@@ -96,7 +96,7 @@ def _add_reading(router: APIRouter, bot: Supervisor) -> None:
     @router.get(
         "/state",
         tags=["reading"],
-        summary="All that the bot says of itself",
+        summary="The bot's whole state",
         response_model_exclude_none=True,
     )
     async def state() -> State:
@@ -184,8 +184,8 @@ def _tell_failures(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def http(_: Request, error: HTTPException) -> JSONResponse:
-        # A body that cannot be decoded is as wrong as one that cannot be parsed, for which FastAPI answers
-        # 422.
+        # FastAPI answers 422 for a body that cannot be parsed; this does the same for one that cannot be
+        # decoded.
         return refusal(422 if error.status_code == 400 else error.status_code, str(error.detail))
 
     def tell(kind: type[Exception], status: int, text: str | None = None) -> None:

@@ -10,7 +10,7 @@ class NoArguments(BaseModel):
     """A verb or fault without arguments."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
-    needed: ClassVar[bool] = False  # whether a body is required, though each argument is optional
+    needed: ClassVar[bool] = False  # whether a body is required, although each argument is optional
 
     @property
     def repeatable(self) -> bool:
@@ -55,10 +55,13 @@ class ReducePositions(NoArguments):
     """How far to reduce: to `positions` if given, else by `factor`."""
 
     positions: Annotated[list[WantedSize], Field(max_length=1000)] | None = None
-    """The sizes to bring positions to; others stay. Done anew for each request, whatever its key: to be at a
-    size already changes nothing. A bot that knows no sizes does `factor` instead, once for a key."""
+    """The sizes to bring positions to; others stay.
+
+    Carried out for each request, whatever its key: a position that already has the size stays unchanged. A
+    bot without sizes uses `factor` instead, once for a key.
+    """
     factor: Annotated[float, Field(gt=0, lt=1)] = 0.5
-    """What each open position keeps of its size; ignored where `positions` are said."""
+    """The share of its size that each open position keeps; ignored if `positions` are given."""
 
     @property
     def repeatable(self) -> bool:
@@ -140,7 +143,7 @@ class WorseFills(NoArguments):
     """How much worse the exchange fills orders."""
 
     basis_points: Annotated[float, Field(gt=0, le=1000)] = 50
-    """Of the price that was asked for."""
+    """Of the ordered price."""
 
 
 @dataclass(frozen=True)
@@ -172,21 +175,19 @@ VERBS = {
     ),
     "resume": Verb("Enter positions again."),
     "close_positions": Verb("Close positions at the market.", ClosePositions),
-    "reduce_positions": Verb(
-        "Close what positions hold above a size, or a part of every one.", ReducePositions
-    ),
-    "retrain_model": Verb("Train the models anew. Ends drift; their figures begin anew."),
+    "reduce_positions": Verb("Reduce positions to a size, or every position by a factor.", ReducePositions),
+    "retrain_model": Verb("Train the models again. Ends drift; their figures start again."),
     "switch_endpoint": Verb(
         "Use another endpoint of the exchange. Ends API errors and slow answers.", SwitchEndpoint
     ),
-    "retry_connection": Verb("Connect to the exchange anew. Ends API errors, frozen feeds and stuck orders."),
+    "retry_connection": Verb("Reconnect to the exchange. Ends API errors, frozen feeds and stuck orders."),
     "optimize_connections": Verb(
         "Keep connections open and use the fastest. Ends slow answers, halves normal ones."
     ),
-    "clear_cache": Verb("Give cached memory back."),
+    "clear_cache": Verb("Free cached memory."),
     "reduce_processing": Verb("Poll the exchange and the models less often, to use less CPU."),
     "adjust_strategy": Verb("Trade with half the stake and a nearer target."),
-    "adjust_parameters": Verb("Let models abstain where they are unsure: fewer and better predictions."),
+    "adjust_parameters": Verb("Let models abstain when they are unsure: fewer and better predictions."),
 }
 
 _RESTART = "by DELETE or a restart"
@@ -233,7 +234,5 @@ FAULTS = {
     "stale_data": Fault("Market data freezes while calls succeed.", f"{_RESTART}, retry_connection"),
     "memory_growth": Fault("Memory grows.", f"{_RESTART}, clear_cache", MemoryGrowth),
     "log_errors": Fault("Error lines and tracebacks flood the log.", _RESTART, LogErrors),
-    "worse_fills": Fault(
-        "Entries and exits are filled at worse prices than asked for.", _RESTART, WorseFills
-    ),
+    "worse_fills": Fault("Entries and exits are filled at worse prices than ordered.", _RESTART, WorseFills),
 }

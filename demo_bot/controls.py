@@ -29,7 +29,7 @@ def resume(bot: Simulation) -> str:
 
 
 def close_positions(bot: Simulation, wanted: ClosePositions) -> str:
-    """Close what is wanted; raises Refused for an unknown symbol or where the exchange refused an order."""
+    """Close positions; raises Refused for an unknown symbol, or if the exchange refused an order."""
     if unknown := sorted(set(wanted.symbols or ()) - bot.prices.keys()):
         raise Refused(f"{', '.join(unknown)} is not traded here; known: {', '.join(sorted(bot.prices))}")
     if wanted.scope == "all":

@@ -121,7 +121,7 @@ def recover(starting_capital: float, journal: Journal, snapshot: Snapshot) -> Bo
     if snapshot.last_trade_id > journal.last_id:
         raise JournalError(
             f"the journal ends at trade {journal.last_id}, yet the snapshot of positions knows trade "
-            f"{snapshot.last_trade_id}; restore the journal, or move both away to begin anew"
+            f"{snapshot.last_trade_id}; restore the journal, or move both away to start again"
         )
     positions = {position.id: position for position in snapshot.positions}
     last_position_id = snapshot.last_position_id

@@ -21,7 +21,7 @@ class OpenPosition(Message):
     """In units of the coin."""
     entry_price: float
     price: float
-    """As the bot last saw it."""
+    """The last price that the bot saw."""
     stake: float
     """The money put in, without fees."""
     profit: float
@@ -30,17 +30,23 @@ class OpenPosition(Message):
     """Whether it is near its stop, or far larger than usual, as the bot sees it."""
     opened_at: float
     stop_price: float | None = None
-    """Of a live stop: at the exchange, or one that the running bot acts on itself. Left out where none is."""
+    """The price of a live stop: at the exchange, or one that the running bot handles itself.
+
+    Left out without one.
+    """
     stop_at_exchange: bool | None = None
     """Whether the stop is an order at the exchange, which outlives the bot."""
     liquidation_price: float | None = None
-    """At which the exchange closes the position; left out where it has none."""
+    """The price at which the exchange closes the position; left out without one."""
     leverage: float | None = None
-    """The position's value by the money that is put up for it; 1 without borrowed money."""
+    """The position's value divided by its own money; 1 without borrowed money."""
     margin_ratio: float | None = None
-    """The maintenance margin by the margin that is left: at 1 the exchange liquidates; OKX shows 1 / that."""
+    """The maintenance margin divided by the margin that is left: at 1 the exchange liquidates.
+
+    OKX shows the inverse.
+    """
     funding_paid: float | None = None
-    """In money since it was opened, below 0 where it was received; part of `profit`."""
+    """In money since the opening, below 0 if received; part of `profit`."""
 
 
 class OpenOrder(Message):
@@ -49,7 +55,7 @@ class OpenOrder(Message):
     symbol: str
     placed_at: float
     rests: bool | None = None
-    """Whether it is meant to stay there, as a stop or a take-profit: its age is no trouble then."""
+    """Whether it is meant to wait, like a stop or a take-profit: then its age does not matter."""
 
 
 class Times(Message):
@@ -128,12 +134,12 @@ class State(Message):
     """The bot's state."""
 
     time: float
-    """When this was true."""
+    """The time of this state."""
     state: Literal["running", "paused", "stopped"]
     """`paused` enters no positions; `stopped` was stopped by its owner, and knows only what is on disk."""
     started_at: float | None = None
     last_activity_at: float | None = None
-    """When the trading loop last went round."""
+    """When the trading loop last ran."""
     currency: str
     starting_capital: float | None = None
     equity: float | None = None
@@ -151,7 +157,7 @@ class State(Message):
     last_trade_id: int | None = None
     """0 before the first trade."""
     trades_revision: int | None = None
-    """Raised where a trade that was told before has other figures now."""
+    """Raise it when an earlier trade has changed."""
     api: ApiUse | None = None
     feeds: dict[str, float] | None = None
     """By symbol, when its last price came."""
@@ -178,9 +184,9 @@ class Trade(Message):
     """After all fees."""
     fees: float
     entry_price_requested: float | None = None
-    """What the entry's order asked for; null where that is not known any more."""
+    """The ordered entry price; null if it is no longer known."""
     exit_price_requested: float | None = None
-    """What the exit's order asked for."""
+    """The ordered exit price."""
 
 
 class Trades(Message):
@@ -188,7 +194,7 @@ class Trades(Message):
 
     trades: list[Trade]
     more: bool
-    """Whether there are newer ones than the last of this page."""
+    """Whether there are newer trades than this page's last one."""
 
 
 class Done(Message):
@@ -204,7 +210,7 @@ class Error(Message):
 
     error: str
     known: list[str] | None = None
-    """What could have been asked instead."""
+    """The known alternatives."""
 
 
 class FaultState(Message):
@@ -213,11 +219,11 @@ class FaultState(Message):
     does: str
     ends: str
     momentary: bool
-    """It happens once, so that there is nothing to switch off."""
+    """It happens once, so it cannot be switched off."""
     active: bool | None = None
-    """Absent where the trading process has it and does not answer."""
+    """Absent if the trading process does not answer."""
     arguments: dict[str, Any] | None = None
-    """What an active fault was given."""
+    """The arguments of an active fault."""
 
 
 class Faults(Message):

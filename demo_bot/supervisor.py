@@ -232,8 +232,8 @@ class Supervisor:
         if VERBS[verb].by_supervisor or (self._child is not None and self._child.pid == record.pid):
             return None
         raise RefusedError(
-            f"{verb} was asked under this key of a trading process that died before it answered: "
-            "look at the state, then ask under a new key"
+            f"{verb} with this key went to a trading process that died before it answered: "
+            "read the state, then send it with a new key"
         )
 
     async def _active_faults(self) -> dict[str, dict[str, Any]] | None:

@@ -1,4 +1,4 @@
-"""Makes a release of what is committed: `make release VERSION=0.2.0`. It pushes and uploads nothing.
+"""Makes a release of the last commit: `make release VERSION=0.2.0`. It pushes and uploads nothing.
 
 The section "Unreleased" of CHANGELOG.md becomes the version's, which is written into stack/__init__.py and
 committed. Of that commit, dist/ gets the wheel, its SBOM (CycloneDX) and digests; where a Docker engine runs,
@@ -20,11 +20,14 @@ _OPEN = "## Unreleased\n"
 
 
 class Refused(Exception):
-    """Why there is no release; the message says what to do."""
+    """The release is refused; the message says what to do."""
 
 
 def cut(changelog: str, version: str, day: str) -> tuple[str, str]:
-    """Return the changelog in which what was unreleased is a version's, and that section. Raises Refused."""
+    """Return the changelog with "Unreleased" turned into a version's section, and that section.
+
+    Raises Refused.
+    """
     head, found, rest = changelog.partition(_OPEN)
     said, following, older = rest.partition("\n## ")
     if not found or not said.strip():
@@ -34,7 +37,7 @@ def cut(changelog: str, version: str, day: str) -> tuple[str, str]:
 
 
 def section(changelog: str, version: str) -> str | None:
-    """Return what the changelog says of a version, None where it has no such section."""
+    """Return the changelog's section of a version, None without one."""
     found = re.search(
         rf"^## {re.escape(version)} \([^)]*\)\n(.*?)(?=^## |\Z)", changelog, re.MULTILINE | re.DOTALL
     )
@@ -42,7 +45,7 @@ def section(changelog: str, version: str) -> str | None:
 
 
 def refusal(version: str, tags: Sequence[str], changed: str) -> str | None:
-    """Return why a version cannot be released, of the tags that there are and what git says is changed."""
+    """Return why a version cannot be released, given the tags and git's list of changed files."""
     if not _VERSION.fullmatch(version):
         return f"VERSION={version}: is not of the form 1.2.3"
     released = [tuple(map(int, tag[1:].split("."))) for tag in tags if _VERSION.fullmatch(tag[1:])]
@@ -56,7 +59,7 @@ def refusal(version: str, tags: Sequence[str], changed: str) -> str | None:
 
 
 def commit(root: Path, version: str) -> str:
-    """Commit the version, unless a run before has; return what the changelog says of it. Raises Refused."""
+    """Commit the version, unless an earlier run has; return its section of the changelog. Raises Refused."""
     changelog, package = root / "CHANGELOG.md", root / "stack/__init__.py"
     text = changelog.read_text(encoding="utf-8")
     if (said := section(text, version)) is None:
@@ -71,7 +74,7 @@ def commit(root: Path, version: str) -> str:
 
 
 def build(root: Path, version: str, dist: Path) -> None:
-    """Build the wheel, its SBOM and, where there is an engine, the image, of what is committed."""
+    """Build the wheel, its SBOM and, with a Docker engine, the image, from the last commit."""
     dist.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
         source, tools = Path(scratch, "source"), Path(scratch, "tools")
@@ -103,7 +106,7 @@ def _engine() -> bool:
 
 
 def _run(*command: str | Path, cwd: Path | None = None) -> str:
-    """Return what a program prints. Raises Refused where it fails."""
+    """Return a program's output. Raises Refused if it fails."""
     done = subprocess.run(list(map(str, command)), cwd=cwd, capture_output=True, text=True)
     if done.returncode:
         raise Refused(f"{command[0]} {command[1]}: {(done.stderr or done.stdout).strip()}")

@@ -13,7 +13,9 @@ from exporter.server import create_app
 from stack.settings import SettingsError, add_arguments, add_replica, from_arguments, replica_of
 from stack.settings.web_config import WebConfig, WebConfigError, add_web
 
-GRACE_SECONDS = 2  # seconds for answers under way; a TLS client that never closes would delay the stop for 30
+GRACE_SECONDS = (
+    2  # seconds until open answers are cut off; else a TLS client that never closes delays the stop for 30
+)
 
 
 # Seconds for which a computing thread may delay the event loop; Python's default is 5 ms.
@@ -50,7 +52,7 @@ def main() -> int:
         signal.signal(stop, signal.SIG_IGN)
     app = create_app(lambda: from_arguments(arguments), arguments.replica, arguments.data / "exporter", web)
     sys.setswitchinterval(_TURN)
-    # Not uvloop, which uvicorn would choose since ccxt brings it.
+    # asyncio's own loop: uvicorn would choose uvloop, which is installed only because ccxt needs it.
     config = uvicorn.Config(app, loop="asyncio", log_config=None, timeout_graceful_shutdown=GRACE_SECONDS)
     config.load()
     config.ssl = web.context() if web else None

@@ -42,8 +42,8 @@ def _against(factory: PanelFactory, title: str, now: str, **more: Any) -> Panel:
     band: Json = {"color": grey, "custom__lineWidth": 0}
     return factory.lines(
         f"{title} against the usual",
-        "The median of the last four weeks at that hour, and the band that they were in; fewer weeks "
-        "where there are no more. Empty until a week has passed.",
+        "The median and the band of the last four weeks at that hour, or of fewer if there are no more. "
+        "Empty until a week has passed.",
         [
             Query(now, "now"),
             Query(f"quantile by (bot) (0.5, {before})", "usual"),

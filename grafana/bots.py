@@ -43,7 +43,7 @@ def since() -> str:
 
 
 def alive(factory: PanelFactory) -> Stat:
-    """Return how many bots are up and the worst state; for one bot its state."""
+    """Return the number of bots that are up and the worst state; for one bot its state."""
     up, every = f"sum({each('up')})", f"count({each('up')})"
     several = f"and on () ({every} > 1)"
     silent = f"bottomk(1, {since()})"
@@ -52,8 +52,8 @@ def alive(factory: PanelFactory) -> Stat:
     name = "up of {{of}} bots"
     return factory.stat(
         "Bots",
-        "How many answer, and the one in the worst state. A bot is down when its source does not answer, "
-        "not when its owner stopped it. Money of a bot that is down is what was last known.",
+        "How many bots answer, and the bot in the worst state. A bot is down when its source is silent, "
+        "not when its owner stopped it. A down bot's money is the last known.",
         [
             Query(counted_beside(f"(({up} == {every}) {several})", of=every), name),
             Query(counted_beside(f"(({up} < {every}) {several})", of=every), name),

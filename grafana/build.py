@@ -22,7 +22,7 @@ _FOLDER = Path(__file__).parent / "dashboards"
 def build(settings: Settings, helps: Mapping[str, str], out: Path) -> None:
     """Write `out/dashboards/*.json`, `out/provisioning/*/nightdesk.yaml` and `out/grafana.ini`.
 
-    `helps` is what each metric means, by its full name. The same settings give the same bytes wherever `out`
+    `helps` has each metric's meaning, by its full name. The same settings give the same bytes wherever `out`
     lies: GF_PATHS_PROVISIONING tells Grafana where.
     """
     built = dashboards(settings, helps)

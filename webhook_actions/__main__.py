@@ -22,7 +22,9 @@ from webhook_actions.web.limit import OnceASecond
 
 log = logging.getLogger(__name__)
 
-_AT_ONCE = 256  # connections accepted before the loop checks their limit: well below a process's 1,024 files
+_AT_ONCE = (
+    256  # connections that are accepted before the limit is checked: well below a process's 1,024 files
+)
 # Seconds after which a busy thread yields to the event loop, which waits its turn after each answer of the
 # database: with Python's own 5 ms a hundred answers would take half a second.
 _SWITCH = 0.0005
@@ -53,7 +55,7 @@ def _web(
         app,
         host=bind,
         port=port,
-        loop="asyncio",  # not uvloop, which uvicorn would choose since ccxt brings it
+        loop="asyncio",  # uvicorn would choose uvloop, which is installed only because ccxt needs it
         http=connections.protocol,  # type: ignore[arg-type] # it takes whatever makes a protocol
         ws="none",
         backlog=_AT_ONCE,

@@ -35,7 +35,7 @@ def findings(look: Look) -> Callable[[BotControl, Incident], Outcome]:
 
 def as_text(lines: Iterable[str]) -> str:
     """Return the lines as one text, cut at a line's end where it is too long."""
-    text = "\n".join(lines) or "nothing to report: no series and no trade says anything"
+    text = "\n".join(lines) or "nothing to report: there are no series and no trades"
     if len(text) <= LONGEST:
         return text
     return text[: LONGEST - 2].rpartition("\n")[0] + "\n…"

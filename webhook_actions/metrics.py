@@ -6,10 +6,10 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 
 from webhook_actions.store.database import Connection
 
-# Not in a registry of its own: connections are closed before there is an engine, whose metrics show it.
+# In the default registry: connections close before the engine and its registry exist.
 CLOSED = Counter(
     "nightdesk_connections_closed",
-    "Connections closed while a request was waited for: it was slow, or there were too many.",
+    "Connections closed before their request arrived: it was slow, or there were too many.",
     ["reason"],
     registry=None,
 )
@@ -19,7 +19,7 @@ _SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800)
 
 
 class Metrics:
-    """What the engine counts, in a registry of its own."""
+    """The engine's counts, in their own registry."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -28,11 +28,9 @@ class Metrics:
         counter = partial(Counter, registry=self.registry)
         gauge = partial(Gauge, registry=self.registry)
         seconds = partial(Histogram, registry=self.registry, buckets=_SECONDS)
-        self.webhooks = counter("nightdesk_webhooks", "Webhooks received, by how they ended.", ["outcome"])
-        self.alerts = counter("nightdesk_alerts", "Alerts in webhooks, by what became of them.", ["outcome"])
-        self.actions = counter(
-            "nightdesk_actions", "Actions, by how they ended.", ["bot", "action", "outcome"]
-        )
+        self.webhooks = counter("nightdesk_webhooks", "Webhooks received, by result.", ["outcome"])
+        self.alerts = counter("nightdesk_alerts", "Alerts in webhooks, by result.", ["outcome"])
+        self.actions = counter("nightdesk_actions", "Actions, by result.", ["bot", "action", "outcome"])
         self.verdicts = counter(
             "nightdesk_action_verdicts", "Actions judged by samples.", ["bot", "action", "verdict"]
         )
@@ -56,12 +54,12 @@ class Metrics:
         )
         self.messages = counter(
             "nightdesk_messages",
-            "Messages to people and programs, by what became of a try.",
+            "Attempts to send messages to people and programs, by result.",
             ["channel", "outcome"],
         )
         self.interrupted = counter(
             "nightdesk_messages_interrupted",
-            "Messages sent again since a process died while it sent them: each may have arrived twice.",
+            "Messages sent again because a process died while it sent them: each may have arrived twice.",
             ["channel"],
         )
         self.undelivered = counter(
@@ -71,28 +69,28 @@ class Metrics:
         )
         self.receipts = counter(
             "nightdesk_receipts",
-            "Messages of which it was asked whether they arrived.",
+            "Messages whose receipt is known or given up, by result.",
             ["channel", "arrived"],
         )
         self.answers = counter(
             "nightdesk_answers",
-            "Answers from phones (buttons, keys, signed links), by what came of them.",
+            "Answers from phones (buttons, keys, signed links), by result.",
             ["way", "outcome"],
         )
         self.polls = counter(
-            "nightdesk_telegram_polls", "Times that Telegram was asked what was pressed.", ["outcome"]
+            "nightdesk_telegram_polls", "Polls of Telegram for pressed buttons, by result.", ["outcome"]
         )
         self.closed = counter("nightdesk_incidents_closed", "Incidents closed.", ["bot", "severity"])
         self.reconciliations = counter(
-            "nightdesk_reconciliations", "Comparisons with Prometheus, by how they ended.", ["outcome"]
+            "nightdesk_reconciliations", "Comparisons with Prometheus, by result.", ["outcome"]
         )
         self.reloaded = gauge(
             "nightdesk_config_last_reload_successful",
-            "1 when settings were last read with success; 0: those before are in force.",
+            "1 when the last read of the settings succeeded; at 0 the earlier settings are in force.",
         )
         self.reloaded_at = gauge(
             "nightdesk_config_last_reload_success_timestamp_seconds",
-            "When settings were last read with success.",
+            "When a read of the settings last succeeded.",
         )
         self.to_action = seconds(
             "nightdesk_alert_to_action_seconds",
@@ -106,12 +104,12 @@ class Metrics:
         )
         self.open = gauge(
             "nightdesk_incidents_open",
-            "Open incidents, and who has acknowledged them: nobody where that is empty.",
+            "Open incidents, by the person who acknowledged them; empty for nobody.",
             ["bot", "severity", "acknowledged_by"],
         )
         self.blocked = counter(
             "nightdesk_actions_blocked",
-            "Times that something began to hold an incident's actions back.",
+            "Times that an incident's actions became blocked.",
             ["kind"],
         )
         self.restarts = counter(
@@ -119,14 +117,14 @@ class Metrics:
         )
         self.round_trip = gauge(
             "nightdesk_round_trip_timestamp_seconds",
-            "When the exporter was last seen of whose scrape a word went through rule, Alertmanager and "
-            "engine into the database, and outside.",
+            "Time of the last scrape whose Watchdog passed rule, Alertmanager, engine and database, and "
+            "reached the outside switch.",
         )
-        self.queued = gauge("nightdesk_queue_jobs", "Rows that are due, and that nobody has claimed.")
-        self.queue_age = gauge("nightdesk_queue_age_seconds", "Age of the oldest row that is due.")
+        self.queued = gauge("nightdesk_queue_jobs", "Due rows that no engine has claimed.")
+        self.queue_age = gauge("nightdesk_queue_age_seconds", "Age of the oldest due row.")
         self.channel_age = gauge(
             "nightdesk_delivery_queue_age_seconds",
-            "How long the oldest message that is due over a channel has waited for its turn.",
+            "Waiting time of the oldest due message of a channel.",
             ["channel"],
         )
 

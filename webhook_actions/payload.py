@@ -52,7 +52,7 @@ def _keys(labels: dict[str, str]) -> dict[str, str]:
 def _written(value: object) -> object:
     """Refuse numbers, and texts of digits only: they would be read as seconds of an epoch."""
     if not isinstance(value, str) or "T" not in value.upper():
-        raise ValueError("is no time as RFC 3339 writes it")
+        raise ValueError("is no RFC 3339 time")
     return value
 
 

@@ -202,7 +202,7 @@ async def _pool(settings: Settings, embedded: str | None, stack: AsyncExitStack)
     file = settings.webhook_actions.database_url_file
     address = file.read_text(encoding="utf-8").strip() if file else embedded
     if address is None:
-        raise DatabaseError("webhook_actions.database_url_file: from it to null is a way by a restart only")
+        raise DatabaseError("webhook_actions.database_url_file: from it to null needs a restart")
     pool = Pool(address, max_size=_CONNECTIONS)
     try:
         await pool.open(wait=True, timeout=CONNECT_SECONDS)

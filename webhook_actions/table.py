@@ -10,9 +10,9 @@ from webhook_actions.bots.freqtrade_versions import ABILITIES
 from webhook_actions.bots.http import HttpAdapter
 
 _EFFECTS = {
-    Effect.MONEY: 'Run only where `actions.armed` names them; else recorded and told as "would have".',
-    Effect.DISRUPTIVE: "Change how a bot runs. All but `stop_entries` count against the fleet limit.",
-    Effect.OBSERVE: "Look and report; what they find stands in the incident and in its messages.",
+    Effect.MONEY: "These run only if `actions.armed` names them; else Nightdesk only reports them.",
+    Effect.DISRUPTIVE: "These change how a bot runs. All but `stop_entries` count against the fleet limit.",
+    Effect.OBSERVE: "These review and report; the incident and its messages have their findings.",
 }
 
 _HEAD = """\
@@ -20,22 +20,23 @@ _HEAD = """\
 
 <!-- Written by `python -m webhook_actions.table`; change webhook_actions/actions/ instead. -->
 
-An alert's actions are tried in the order of its settings, the next one only after the one before could not
-be proven to have helped. Attempts are counted within {window}, for a bot and an action, over all incidents;
-after a success an action rests. What a bot's adapter cannot do is said, and the next one is tried; `GET
-bots`, `nightdesk check --live` and the on-call page beside "Run an action" say it beforehand.
+Nightdesk tries an alert's actions in the order of its settings, the next one only if nothing proves that the
+one before helped. It counts the attempts of a bot and an action within {window}, over all incidents; after a
+success the action has a cooldown. If a bot's adapter cannot do an action, Nightdesk says so and tries the
+next one; `GET bots`, `nightdesk check --live` and the on-call page beside "Run an action" say it beforehand.
 
-What touches money sets a *target*, which is written down when it is first committed: what each position may
-keep, and whether entries stay stopped. The bot is brought to it, as often as that takes, and the bot itself
-shows that it is there. To do so again, after a crash or a double click, orders nothing more.
+A money action sets a *target*, which Nightdesk stores when it first commits to the action: the quantity that
+each position may keep, and whether entries stay stopped. Nightdesk brings the bot to the target, with as many
+attempts as necessary, and the bot's own state proves it. A repeat, after a crash or a double click, orders
+nothing more.
 """
 
 
 _FREQTRADE = """\
 ## Freqtrade by its version
 
-Read from the releases themselves. A bot says its version with its state, before anything is ordered; what
-it cannot do is refused then, and nothing is done. Of several ways to stop entries the newest is taken.
+Read from the releases themselves. A bot reports its version with its state, before Nightdesk orders anything;
+Nightdesk then refuses what this version cannot do. Of several ways to stop entries it uses the newest.
 """
 
 
@@ -89,7 +90,7 @@ def _proof(action: Action) -> str:
 def _adapters(action: Action) -> str:
     if action.effect is Effect.OBSERVE:
         return "any"
-    if action.restarts:  # which docker and command can do as well
+    if action.restarts:  # docker and command can do this, too
         return "http, freqtrade, docker, command"
     adapters = {"http": HttpAdapter.verbs, "freqtrade": FreqtradeAdapter.verbs}
     return ", ".join(name for name, verbs in adapters.items() if verbs & set(action.verbs))

@@ -1,4 +1,4 @@
-"""Trading activity: how much the bots trade, when, for how long and with how much."""
+"""Trading activity: number, times, length and size of the bots' trades."""
 
 from grafana.frame import frame, span
 from grafana.grafanalib_extensions import Dashboard, Kind, Panel, Stat, Step
@@ -21,7 +21,7 @@ def dashboard(factory: PanelFactory) -> Dashboard:
         Row("By side, symbol and hour", [*_shares(factory), _by_hour(factory)]),
         Row("Positions and orders", [*_places(factory), *_positions(factory)]),
     ]
-    purpose = "How much the bots trade, when, for how long and with how much."
+    purpose = "Number, times, length and size of the bots' trades."
     pace = factory.settings.dashboards.widgets.activity.refresh
     return frame(factory, UID, "Trading activity", purpose, pace, panels)
 
@@ -50,7 +50,7 @@ def _now(factory: PanelFactory) -> list[Stat]:
         ),
         factory.stat(
             "Trades per hour",
-            "Of several bots the lowest; orange below the alert's limit.",
+            "The lowest of several bots; orange below the alert's limit.",
             by_age(factory.worst(last_known("trades_per_hour"), "lowest")),
             unit=NUMBER,
             decimals=1,
@@ -101,7 +101,7 @@ def _places(factory: PanelFactory) -> list[Stat]:
         ),
         factory.stat(
             "Holding time",
-            "Of several bots the longest.",
+            "The longest of several bots.",
             by_age(factory.worst(last_known("position_duration_avg_seconds"), "highest", word="longest")),
             unit=SECONDS,
             empty="no trade closed",

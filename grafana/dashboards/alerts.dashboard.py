@@ -17,22 +17,22 @@ def dashboard(factory: PanelFactory) -> Dashboard:
     panels = [
         *_now(factory),
         Row("What fires", [firing(factory, "xlarge"), _alerts(factory)]),
-        Row("What was done, and whether it helped", _done(factory)),
-        # Folded: in calm there is nothing to see.
+        Row("Actions, and whether they helped", _done(factory)),
+        # Folded: without incidents it is empty.
         Row("Over time, and by action", _over_time(factory), folded=True),
     ]
-    purpose = "What fired, what was done about it, whether it helped, and whom it reached."
+    purpose = "Fired alerts, actions, their effect, and the notified people."
     return frame(factory, UID, "Alerts and actions", purpose, factory.settings.dashboards.refresh, panels)
 
 
 def _counted(metric: str, *labels: str) -> str:
-    """Return how much an engine's counter grew in the time shown, summed over replicas."""
+    """Return an engine's counter's growth in the time shown, summed over replicas."""
     found = increase(f"nightdesk_{metric}_total{{{ANY_BOT}}}", SPAN, begin=f" offset {SPAN}")
     return f"sum by ({', '.join(labels)}) {found}"
 
 
 def _hourly(metric: str, label: str) -> Query:
-    """Return how much a counter grew in the hour that begins at each point."""
+    """Return a counter's growth in the hour that begins at each point."""
     found = increase(f"nightdesk_{metric}_total{{{ANY_BOT}}}", "1h", begin="", end=" offset -1h")
     return Query(f"sum by ({label}) {found}", f"{{{{{label}}}}}")
 
@@ -90,7 +90,7 @@ def _done(factory: PanelFactory) -> list[Stat]:
         ),
         factory.stat(
             "Did it help?",
-            f"What samples said of the actions. {in_span}",
+            f"Verdicts on the actions, by samples. {in_span}",
             [Query(f"round({_counted('action_verdicts', 'verdict')}) > 0", "{{verdict}}")],
             empty="none judged",
             overrides=[
@@ -121,7 +121,7 @@ def _alerts(factory: PanelFactory) -> Panel:
     fires = f"{fires} or max by (alertname, bot) ({FIRES})"
     return factory.states(
         "Alerts over time",
-        "When each alert fired, and when none did. A gap in all: nobody watched.",
+        "The times of each alert. A gap in all lines: Prometheus did not run.",
         [
             Query(
                 f'label_replace({fires}, "alert", "$1", "alertname", "(?:TradingBot)?(.*)")',
@@ -164,7 +164,7 @@ def _over_time(factory: PanelFactory) -> list[Panel]:
         ),
         factory.lines(
             "Actions per hour",
-            "By how they ended.",
+            "By result.",
             [_hourly("actions", "outcome")],
             unit=COUNT,
             empty="no action",

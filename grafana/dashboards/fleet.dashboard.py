@@ -21,7 +21,7 @@ def dashboard(factory: PanelFactory) -> Dashboard:
         Row("All bots, the worst first", [_bots(factory)]),
         Row("Over time", _over_time(factory)),
     ]
-    purpose = "All bots in one table, the worst first, and what they come to together."
+    purpose = "All bots in one table, the worst first, and their sums."
     return frame(factory, UID, "Fleet", purpose, factory.settings.dashboards.refresh, panels)
 
 
@@ -125,8 +125,8 @@ def _machine_columns(factory: PanelFactory) -> list[Column]:
 
 def _bots(factory: PanelFactory) -> Table:
     words = (
-        "Each chosen bot, those that do not answer first, then by drawdown; any column sorts. "
-        "Money, drawdown and trades of a bot that is down are the last known. An empty cell is not known."
+        "Each chosen bot, silent ones first, then by drawdown; any column sorts. "
+        "A down bot's money, drawdown and trades are the last known. An empty cell is unknown."
     )
     alone = {"title": "This bot alone", "url": "/d/trading-bot?var-bot=${__value.raw}&${__url_time_range}"}
     return table(
@@ -145,7 +145,7 @@ def _over_time(factory: PanelFactory) -> list[Panel]:
     return [
         *factory.money_lines(
             "P&L of each bot",
-            "Of a bot that is down the last known.",
+            "A down bot's is the last known.",
             [Query(f"max by (bot) {known_money('profit_loss')}")],
             empty="no P&L known",
             filled=True,

@@ -23,7 +23,7 @@ def dashboard(factory: PanelFactory) -> Dashboard:
         Row("Reading", _reading(factory)),
         Row("Lines", _lines(factory)),
     ]
-    purpose = "What the bots' logs say, by event and by words, and whether reading keeps up."
+    purpose = "Events and messages of the bots' logs, and whether reading keeps up."
     return frame(factory, UID, "Logs", purpose, factory.settings.dashboards.refresh, panels)
 
 
@@ -56,7 +56,7 @@ def _now(factory: PanelFactory) -> list[Panel]:
         ),
         factory.stat(
             "Unread",
-            "Of several bots the most.",
+            "The most of several bots.",
             [factory.worst(f"max by (bot) (nightdesk_exporter_log_unread_bytes{{{BOT}}})", "highest")],
             unit=BYTES,
             empty=NONE,
@@ -65,7 +65,7 @@ def _now(factory: PanelFactory) -> list[Panel]:
         ),
         factory.stat(
             "Slow operations",
-            "95% of those that the logs tell took less, in the time shown. Of several bots the longest.",
+            "95% of the logged operations took less, in the time shown; the longest of several bots.",
             [factory.worst(quantile(0.95, "log_slow_operation_seconds", over="$__range"), "highest")],
             unit=SECONDS,
             empty="none logged",
@@ -126,7 +126,7 @@ def _most(factory: PanelFactory) -> list[Table]:
         ),
         table(
             factory,
-            "Failures by their words",
+            "Failures by message",
             "In the time shown.",
             {"bot": "Bot", "message": "Message"},
             [Column("Count", f"{told} > 0", COUNT, 0)],

@@ -1,4 +1,4 @@
-"""Market: what the bots see of the symbols that they trade."""
+"""Market: the bots' view of the symbols that they trade."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -24,7 +24,7 @@ def dashboard(factory: PanelFactory) -> Dashboard:
     """Return the dashboard."""
     symbol = [*_moods(factory), *_movement(factory), *_indicators(factory), *_liquidity(factory)]
     panels = [*_now(factory), Row("$symbol", symbol, each="symbol")]
-    purpose = "What the bots see of the symbols that they trade."
+    purpose = "The bots' view of the symbols that they trade."
     pace = factory.settings.dashboards.widgets.market.refresh
     return frame(factory, UID, "Market", purpose, pace, panels)
 

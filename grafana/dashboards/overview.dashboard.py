@@ -95,7 +95,7 @@ def _made(factory: PanelFactory) -> list[Stat]:
 
 
 def _money_over_time(factory: PanelFactory) -> list[Panel]:
-    last = "Of a bot that is down the last known."
+    last = "A down bot's is the last known."
     return [
         *factory.money_lines(
             "Equity over time",

@@ -105,7 +105,7 @@ def _over_time(factory: PanelFactory) -> list[Panel]:
     return [
         *factory.money_lines(
             "P&L over time",
-            "Of a bot that is down the last known.",
+            "A down bot's is the last known.",
             [Query(f"max by (bot) {known_money('profit_loss')}")],
             empty="no P&L known",
             filled=True,

@@ -124,7 +124,7 @@ def _stakes(factory: PanelFactory) -> list[Panel]:
     return [
         *factory.money_lines(
             "Exposure against its limit",
-            "Of a bot that is down the last known.",
+            "A down bot's is the last known.",
             [
                 Query(f"max by (bot) {known_money('current_exposure')}", factory.who("exposure")),
                 Query("max by (bot) (trading_bot_max_exposure{%s})", factory.who("limit")),

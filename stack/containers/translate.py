@@ -63,7 +63,7 @@ def translate(settings: Settings, containers: Mapping[str, Container], taken: fr
     """
     inside = Inside()
     secrets = _Secrets(inside, taken)
-    if settings.bots_directory is not None:  # it is not mounted: the translated settings contain its bots
+    if settings.bots_directory is not None:  # not mounted: the translated settings contain its bots
         inside.settings["bots_directory"] = None
     for name, bot in settings.bots.items():
         if name == _OURS and settings.demo.enabled:
@@ -156,7 +156,7 @@ def _restart(inside: Inside, about: str, bot: Bot) -> dict[str, Any]:
         case CommandRestart():
             inside.problems.append(
                 f"{about}.restart: a container starts no program of this machine; run the bot in a container "
-                "and write {type: docker, container: ITS NAME}, or run Nightdesk by `nightdesk up`"
+                "and write {type: docker, container: ITS NAME}, or run Nightdesk with `nightdesk up`"
             )
         case DockerRestart(container=container, url=url) if url == DOCKER:
             if not _CONTAINER.fullmatch(container):
@@ -168,7 +168,7 @@ def _restart(inside: Inside, about: str, bot: Bot) -> dict[str, Any]:
             return {"restart": {"url": PROXY}}
         case DockerRestart(url=url) if url.startswith("unix:"):
             inside.problems.append(
-                f"{about}.restart.url: a container cannot reach the socket {url}; leave it out for "
+                f"{about}.restart.url: a container cannot reach the socket {url}; remove the url to use "
                 f"{DOCKER}, which a proxy guards"
             )
     return {}

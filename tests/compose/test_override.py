@@ -182,7 +182,10 @@ def test_two_secrets_of_one_name_stay_separate(checkout: Path):
     [
         (OWN | {"restart": {"type": "command", "program": "p"}}, "a container starts no program"),
         (OWN | {"restart": {"type": "docker", "container": "a/../b"}}, "is no valid name of a container"),
-        (OWN | {"restart": {"type": "docker", "container": "b", "url": "unix:///x.sock"}}, "not reached"),
+        (
+            OWN | {"restart": {"type": "docker", "container": "b", "url": "unix:///x.sock"}},
+            "cannot reach the socket",
+        ),
     ],
 )
 def test_what_cannot_work_in_a_container_is_refused_with_the_way_out(
@@ -265,4 +268,4 @@ def test_without_an_engine_it_writes_what_it_can(checkout: Path, monkeypatch: py
 
     monkeypatch.setattr("docker.APIClient", absent)
     _, told = written(checkout, SETTINGS)
-    assert "bots.freqtrade.source.url: is asked as http://host.docker.internal:8080/" in "\n".join(told)
+    assert "bots.freqtrade.source.url: becomes http://host.docker.internal:8080/" in "\n".join(told)

@@ -159,7 +159,7 @@ def test_a_verb_whose_outcome_died_with_the_bot_is_not_repeated_under_its_key(bo
     waiting.join()
     answer = bot.control("reduce_positions", key="lost")
     assert answer.status_code == 409
-    assert "look at the state, then ask under a new key" in answer.json()["error"]
+    assert "read the state, then send it with a new key" in answer.json()["error"]
 
 
 def test_stop_is_reported_as_stopped_and_start_continues_with_the_account(bot: Bot) -> None:

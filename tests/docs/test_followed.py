@@ -139,7 +139,7 @@ def test_a_freqtrade_watched_as_its_page_says(tmp_path: Path):
 def test_every_bot_in_the_manual_has_a_known_capital(page: str):
     for block in blocks(page, "yaml"):
         if not block.startswith("bots:"):
-            continue  # a part of settings
+            continue  # the block is only a part of the settings
         for name, bot in yaml.safe_load(block)["bots"].items():
             settings = Bot.model_validate(bot, context={"root": ROOT})
             assert settings.source.type == "freqtrade" or settings.starting_capital is not None, name

@@ -9,7 +9,7 @@ from tests.conftest import eventually
 from tests.routes.desk import Desk
 from tests.rules.promtool import read
 
-# A loss comes from positions, not from silence; and the action against Down does not help against a crash
+# A loss does not come from a bot's silence, so Down does not inhibit it. Restarts do not help against a crash
 # loop.
 NOT_FROM_DOWN = {"Down", "CrashLooping", "HighDrawdown", "CriticalLoss", "LossLimit"}
 # Each warning or information, and the more urgent alert that says the same.

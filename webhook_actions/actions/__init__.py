@@ -25,17 +25,16 @@ class Effect(StrEnum):
 
 @dataclass(frozen=True)
 class Action:
-    """An action: what it does, what it can do to a bot, and how it shows that it worked.
+    """An action: its work, its effect on a bot, and the proof that it worked.
 
-    It has either `run`, which does it, or `target`, which returns what the bot is to be brought to, by how it
-    stands when that is first committed; an Outcome where there is no target to set. A targeted action is
-    proven at the bot by `reached`. `useless_when` and `proof` are PromQL with `$bot` for the bot's name, true
-    where they return a sample; `proof` is asked where the alert has no `verify` annotation of its own.
-    `halts` latches the bot before it runs, so that nothing but a person lets it trade again. `once` is once
-    per incident. `verbs` are what the bot's adapter must be able to order; one of them is enough. `tells` has
-    the administrator told what was found, once per incident. A targeted action that is not `paced` chooses
-    nothing anew: no attempt count and no cooldown holds it back. What `needs_exchange` waits while that is
-    out. What `restarts` needs the bot's `restart` of the settings.
+    It has either `run` or `target`. `run` does the work. `target` returns the bot's target, computed from the
+    bot's state when the action is first committed, or an Outcome if there is no target. The bot itself proves
+    a target (`reached`). `useless_when` and `proof` are PromQL with `$bot` for the bot's name, true if they
+    return a sample; `proof` counts if the alert has no `verify` annotation. `halts`: the bot is halted before
+    the action runs, so that only a person lets it trade again. `once`: once per incident. `verbs`: the bot's
+    adapter must have one of them. `tells`: the administrator gets the findings, once per incident. A targeted
+    action that is not `paced` has no limit of attempts and no cooldown. `needs_exchange`: it waits while the
+    exchange is down. `restarts`: it needs the bot's `restart` in the settings.
     """
 
     name: str
@@ -59,12 +58,12 @@ class Action:
 
     @property
     def about(self) -> str:
-        """Its docstring."""
+        """The action's docstring."""
         return (self.run or self.target).__doc__ or ""
 
     @property
     def does(self) -> str:
-        """What it does, in a sentence: the first of its docstring."""
+        """The first sentence of the action's docstring."""
         return self.about.partition("\n")[0]
 
 

@@ -1,4 +1,4 @@
-"""Looks for what a bot's losing trades have in common."""
+"""Finds what a bot's losing trades have in common."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
@@ -50,8 +50,8 @@ def _analysed(trades: Sequence[Trade]) -> Iterator[str]:
     yield _worst("side", trades, lambda trade: trade.side)
     yield _worst("hour of closing, UTC", trades, lambda t: f"{datetime.fromtimestamp(t.closed_at, UTC):%H}h")
     yield _worst("holding time", trades, _held)
-    yield f"held on average: {span(_mean_held(lost))} where it lost" + (
-        f", {span(_mean_held(won))} where it won" if won else ""
+    yield f"held on average: {span(_mean_held(lost))} with a loss" + (
+        f", {span(_mean_held(won))} with a profit" if won else ""
     )
     worst = min(lost, key=lambda trade: trade.profit)
     yield (

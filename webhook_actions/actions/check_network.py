@@ -1,4 +1,4 @@
-"""Finds where on the way to the exchange time is lost, or the connection breaks."""
+"""Finds the slow or broken part of the way to the exchange."""
 
 from collections.abc import Iterable, Iterator
 
@@ -38,7 +38,7 @@ def _line(reach: Reach) -> str:
 
 
 def _own(bot: BotControl) -> Iterator[str]:
-    """Yield the bot's own figures, or that Prometheus does not answer: one more finding about the network."""
+    """Yield the bot's own figures; if Prometheus does not answer, that is a finding, too."""
     if not bot.name:
         return
     answer = bot.adapter.answers()

@@ -36,7 +36,7 @@ from webhook_actions.store.runs import State, last_change
 _NOT_RUN = (CANNOT, WOULD_HAVE, REFUSED, SPARED)
 _NEVER_AGAIN = (CANNOT, WOULD_HAVE, "failed")  # in the same incident, for every requester
 _USELESS = "it cannot mend this"
-# When to check a bot again on which something else runs; several incidents of one alert take turns.
+# The wait while another action runs on the bot; several incidents of one alert take turns.
 _BESIDE, _BESIDE_MANY = timedelta(seconds=2), timedelta(seconds=30)
 _RETRY_PROMETHEUS = timedelta(seconds=5)
 
@@ -94,7 +94,7 @@ def _at_end(facts: Facts) -> Decision:
 
 
 def _of_run(facts: Facts, run: ActionRun) -> Decision | None:
-    """Return what a run needs, None where it is finished."""
+    """Return the decision about a run, None if the run is finished."""
     action = facts.actions.get(run.action)
     if run.verdict is not None:
         astray = run.id in facts.observed.astray and facts.watched
@@ -192,9 +192,9 @@ def _pursued(facts: Facts, run: ActionRun, action: PlannedAction | None) -> Deci
 
 
 def _stops(facts: Facts, run: ActionRun, action: PlannedAction) -> tuple[Verdict, str] | None:
-    """Return the verdict that ends a pursuit before its target is reached, None where it goes on."""
-    left = run.detail or "it is unknown what is left"
-    lasting = replace(facts.holds, maintained_until=None)  # maintenance only puts it off
+    """Return the verdict that ends a pursuit before its target is reached, None if it continues."""
+    left = run.detail or "the rest is unknown"
+    lasting = replace(facts.holds, maintained_until=None)  # maintenance only delays it
     why = forbids(lasting, action, facts.incident.kind, run.asked_by)
     if why is not None:
         released = action.strength == CLOSES and not facts.holds.halted
@@ -262,7 +262,7 @@ def _was_barred(run: ActionRun) -> bool:
 
 
 def _held_back(facts: Facts, action: PlannedAction) -> Decision | None:
-    """Return what an action has to wait for, None where it may run now."""
+    """Return the decision to wait, None if the action may run now."""
     holds = facts.holds
     if holds.paused_by is not None:
         return Blocked(
@@ -294,7 +294,7 @@ def _conflict(facts: Facts, action: PlannedAction, own: int | None) -> Wait | No
     for run in _unfinished(facts, own):
         other = facts.actions.get(run.action)
         strength = other.strength if other else 0
-        # A bot that is not yet what it was before an action is neither restarted nor reloaded.
+        # A bot that is not back in its earlier mode is neither restarted nor reloaded.
         under_way = (run.state == State.RUNNING or run.before is not None) and run.effect != OBSERVE
         stronger = strength >= action.strength if run.state == State.RUNNING else strength > action.strength
         if (action.targeted and strength and stronger) or (not action.targeted and under_way):

@@ -1,4 +1,4 @@
-"""What a decision depends on, and the possible decisions."""
+"""The facts of a decision, and the possible decisions."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -60,7 +60,7 @@ class PlannedAction:
 
 @dataclass(frozen=True)
 class Holds:
-    """The holds on actions; None where there is none."""
+    """The holds on actions; None means no hold."""
 
     paused_by: str | None = None
     maintained_until: datetime | None = None

@@ -104,11 +104,11 @@ class Engine:
             raise
         except Exception as error:
             if len(claims) > 1:
-                log.exception("a look at several incidents failed; each is looked at alone")
+                log.exception("a check of several incidents failed; each is checked alone")
                 for claim in claims:
                     await self.look([claim])
                 return
-            log.exception("an incident could not be looked at", extra={"incident": claims[0].incident})
+            log.exception("an incident could not be checked", extra={"incident": claims[0].incident})
             await self._defect(claims[0], f"a defect of Nightdesk: {type(error).__name__}: {error}"[:300])
 
     async def _defect(self, claim: Claim, why: str) -> None:
@@ -134,7 +134,7 @@ class Engine:
             for case in known:
                 await self._note_back(connection, look, case)
             counted = [claim for claim in claims if not await self._move(connection, look, claim)]
-            if counted:  # last, because the count of the fleet locks out every other engine
+            if counted:  # last, because the fleet's count locks out every other engine
                 window = float(self._settings.actions.fleet.window)
                 look.acted_on = await runs.acted_on(connection, window)
                 for claim in counted:
@@ -149,7 +149,7 @@ class Engine:
 
     @staticmethod
     async def _note_back(connection: Connection, look: _Round, case: Known) -> None:
-        """Write which bots were seen back in their mode before an action."""
+        """Write the bots that are back in their mode before an action."""
         seen = look.seen.observed.get(case.incident.id)
         if seen is not None and seen.back:
             await runs.note_back(connection, sorted(seen.back))
@@ -325,7 +325,7 @@ class Engine:
             return
         await incidents.add_to_timeline(connection, incident.id, verdict, text)
         look.written.append(self._metrics.verdicts.labels(incident.bot, run.action, verdict).inc)
-        given_up = run.target is not None or verdict is d.Verdict.UNKNOWN  # it stays as it is
+        given_up = run.target is not None or verdict is d.Verdict.UNKNOWN  # it stays unchanged
         if given_up and verdict is not d.Verdict.VERIFIED:
             await self._escalation.target_not_reached(connection, incident, run.action, decision.reason, None)
         if verdict is d.Verdict.VERIFIED:

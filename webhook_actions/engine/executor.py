@@ -1,4 +1,4 @@
-"""Carries out one attempt of an action: checks right before each order, writes how it ended."""
+"""Carries out one attempt of an action: checks before each order, and writes the result."""
 
 import asyncio
 import logging
@@ -293,7 +293,7 @@ class Executor:
             return f"the database does not say whether it is still wanted: {type(error).__name__}"
         if not check.leased:
             return "another engine took it over, or a stronger action replaced it"
-        if attempt.before is not None:  # our own harm is undone whatever else holds actions back
+        if attempt.before is not None:  # no other hold stops the undoing of our own harm
             return f"all actions are paused by {check.paused_by}" if check.paused_by else None
         held = Holds(
             check.paused_by,
@@ -305,7 +305,7 @@ class Executor:
         return forbids(held, planned, incident.kind, attempt.asked_by)
 
     def _ending(self, attempt: Attempt, outcome: Outcome, proof: Outcome | None) -> Ending:
-        """Return how an attempt ends: an unreached target is pursued, everything else is judged later."""
+        """Return the end of an attempt: an unreached target is pursued, everything else is judged later."""
         within = self._verification.within(attempt.incident.bot)
         result, detail, orders = outcome.result, outcome.detail, outcome.orders
         if proof is not None and proof.done:

@@ -1,4 +1,4 @@
-"""Keeps halted bots flat and paused, and undoes what Nightdesk left on a bot once a person releases it."""
+"""Keeps halted bots flat and paused, and undoes Nightdesk's acts on a bot after its release."""
 
 import asyncio
 import logging
@@ -97,7 +97,9 @@ class Keeper:
                 elif left is not None:
                     await self._see_whether_over(left)
         except (OrderRefused, *GONE) as refusal:
-            log.warning("a bot could not be kept as it is", extra={"bot": bot, "reason": str(refusal)})
+            log.warning(
+                "a bot could not be kept halted or stopped", extra={"bot": bot, "reason": str(refusal)}
+            )
 
     async def _see_whether_over(self, left: Control) -> None:
         """Clear the record that a bot's entries are stopped if somebody let it enter again."""
@@ -133,7 +135,7 @@ class Keeper:
         """Close and pause a halted bot that somebody, or its own start, let trade."""
         if not halt.astray and not await self._enters(halt.bot):
             return
-        if await self._under_way(halt.bot):  # which makes it flat itself
+        if await self._under_way(halt.bot):  # that run makes the bot flat itself
             return
         control = self._control(self._settings, halt.bot, "halt", self._guard(halt.bot))
         async with self._pool.transaction() as connection:
@@ -155,7 +157,7 @@ class Keeper:
             await self._tell(halt.incident, "held", said, halt)
 
     async def _undo(self, left: Control) -> None:
-        """Undo on a bot what stopped its entries; retry failures, and say why they failed."""
+        """Allow a bot's entries again; retry failures, and record why they failed."""
         control = self._control(self._settings, left.bot, f"release-{left.id}", self._guard(left.bot, left))
         before = Mode(left.before) if left.before else Mode.RUNNING
         begun = (left.detail or "").startswith(_BEGUN)

@@ -25,7 +25,7 @@ _AT_ONCE = 100  # alerts that are opened in one transaction
 
 @dataclass(frozen=True)
 class Orphan:
-    """An alert that fires without an incident, and how Alertmanager names it."""
+    """An alert that fires without an incident, and its fingerprint in Alertmanager."""
 
     alert: FiringAlert
     fingerprint: str
@@ -93,7 +93,9 @@ class Reconciler:
         try:
             suppressed = await self._alertmanager.suppressions()
         except NotReached as error:
-            log.warning("Alertmanager cannot be asked what it holds back", extra={"reason": str(error)})
+            log.warning(
+                "Alertmanager does not answer which alerts it holds back", extra={"reason": str(error)}
+            )
             suppressed = {}
         async with self._pool.connection() as connection:
             ours = await acknowledgements.silences(connection)
@@ -129,7 +131,7 @@ class Reconciler:
         await self._escalation.opened(connection, accepted.opened)
         for incident in accepted.opened:
             await incidents.add_to_timeline(
-                connection, incident, "found", "it fires in Prometheus; no webhook told of it"
+                connection, incident, "found", "it fires in Prometheus, but no webhook reported it"
             )
         self._metrics.alerts.labels("found").inc(len(accepted.opened))
 

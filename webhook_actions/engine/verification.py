@@ -1,4 +1,4 @@
-"""Observes what proves that an action worked, or that an incident's cause is gone."""
+"""Observes the proofs that an action worked, or that an incident's cause is gone."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -75,7 +75,7 @@ class _FiringAnswer:
 
 
 class Verification:
-    """Asks Prometheus, for many incidents at once, what fires and what has come true."""
+    """Asks Prometheus, for many incidents at once, for firing alerts and fulfilled proofs."""
 
     def __init__(
         self,
@@ -203,7 +203,7 @@ class Verification:
         own = action.proof and for_bot(action.proof, incident.bot)
         expression = _verify(incident, alert) or own or self._end(incident, alert)
         if expression is None:
-            return Verdict.VERIFIED, "nothing that could be asked"
+            return Verdict.VERIFIED, "there is no proof to ask for"
         since = run.ended_at and run.ended_at + self._until_fresh
         holds = await self._prometheus.holds(expression, since)
         if holds and run.before is not None:

@@ -10,7 +10,7 @@ _IN_TURN = ("phone", "sms", "telegram", APPRISE, "email")
 
 
 def over(settings: Settings, name: str, channel: str) -> list[Recipient]:
-    """Return where a channel reaches a contact, or the desk; nothing if it is not enabled."""
+    """Return a contact's, or the desk's, addresses on a channel; none if it is not enabled."""
     if channel != APPRISE and not getattr(settings.channels, channel).enabled:
         return []
     if name not in settings.contacts:

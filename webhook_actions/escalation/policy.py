@@ -1,4 +1,4 @@
-"""Decides what the engine does about a due step: whom it notifies, and what comes next."""
+"""Decides the result of a due step: the notified people, and the next step."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -33,7 +33,7 @@ def notice(kind: str) -> str:
 
 
 def take(settings: Settings, subject: Subject, step: Step, round_: int, now: datetime) -> Taken:
-    """Return what a due step means; `round_` counts the earlier snoozes."""
+    """Return the result of a due step; `round_` counts the earlier snoozes."""
     if ends_a_round(settings, step):
         said = ("exhausted", f"everyone has been notified, so escalation starts again: {step.why}")
         return Taken(entry=said, next=anew(settings), exhausted=True)

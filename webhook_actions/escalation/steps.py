@@ -25,8 +25,8 @@ from webhook_actions.store.outages import Outage
 
 log = logging.getLogger(__name__)
 
-_TELL_AGAIN = 300.0  # seconds until a notice that no channel took is sent again
-_UNREACHABLE_FOR = 30.0  # seconds without Prometheus before people hear that Nightdesk does nothing
+_TELL_AGAIN = 300.0  # seconds until an undeliverable notice is sent again
+_UNREACHABLE_FOR = 30.0  # seconds without Prometheus until people are notified that Nightdesk does nothing
 
 
 class Escalation:
@@ -66,13 +66,13 @@ class Escalation:
         await self._notice(connection, incident, "spent" if tried else NO_NEWS, why)
 
     async def blocked(self, connection: Connection, incident: Incident, kind: str, why: str) -> None:
-        """Notify the administrator of what holds an incident's actions back, each kind once an incident."""
+        """Notify the administrator of the holds on an incident's actions, each kind once."""
         if kind not in policy.KNOWN_TO_PEOPLE:
             after = _UNREACHABLE_FOR if kind == "unreachable" else 0.0
             await self._notice(connection, incident, kind, why, after)
 
     async def unblocked(self, connection: Connection, incident: Incident, kind: str) -> None:
-        """Cancel the unsent notices of what held actions back."""
+        """Cancel the unsent notices about holds."""
         await escalation_steps.cancel(connection, incident.id, policy.notice(kind))
 
     async def target_not_reached(
@@ -97,7 +97,7 @@ class Escalation:
     async def acted(
         self, connection: Connection, incident: Incident, action: Action, outcome: Outcome
     ) -> None:
-        """Notify of an action that ended, in the transaction that writes how."""
+        """Notify of an action that ended, in the transaction that writes its result."""
         await self.outgoing.acted(connection, incident, action.name, action.effect, outcome)
         if action.tells and outcome.done:
             await self._notice(connection, incident, NO_NEWS, f"{action.name} is one of its actions")
@@ -196,7 +196,7 @@ class Escalation:
                 await deliveries.write(connection, written)
                 return
         why = f"{delivery.contact} could not be reached"
-        # A mail wakes nobody whom an SMS or a call was to wake.
+        # A mail does not wake a person as an SMS or a call would.
         await escalation_steps.pass_on(connection, delivery.step, why, ("email",) if wakes else ())
         await escalation_steps.tell_again(connection, delivery.step, _TELL_AGAIN)
 
@@ -265,7 +265,7 @@ class Escalation:
         taken: Sequence[tuple[DueStep, Taken | None]],
         now: datetime,
     ) -> list[tuple[DueStep, Taken]]:
-        """Claim what would soon reach the same people as the next level: they get all in one message."""
+        """Claim the steps that would soon notify the same people: they get all in one message."""
         levels = [due for due, one in taken if one and one.addresses and due.rule == CLIMB and due.level]
         if not levels:
             return []

@@ -1,4 +1,4 @@
-"""Sends deliveries: claims due ones, sends them in its own threads, writes how it ended."""
+"""Sends deliveries: claims due ones, sends them in its own threads, and writes the result."""
 
 import asyncio
 import logging

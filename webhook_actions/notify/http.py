@@ -8,7 +8,7 @@ from webhook_actions.outcome import Outcome, Result
 
 REFUSED, TIMEOUT, UNREACHABLE, SETTINGS = "refused", "timeout", "unreachable", "settings"
 
-_AGAIN = (408, 425, 429)  # the refusals that mean "later"
+_AGAIN = (408, 425, 429)  # the refusals after which a retry makes sense
 _LONGEST = 300  # characters of an answer that an outcome stores
 LONGEST_WAIT = 900.0  # seconds: a longer requested pause is not obeyed
 _NO_ADDRESS = "its address is not one"

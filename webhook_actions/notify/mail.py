@@ -18,14 +18,14 @@ from webhook_actions.notify.message import Message
 from webhook_actions.outcome import Outcome, Result
 
 IMPLICIT_TLS = 465  # on this port Alertmanager, too, uses TLS from the first byte
-# A server may take long for each of a dozen steps. An attempt that is given up in between may arrive twice.
+# A server may be slow in each of a dozen steps; if Nightdesk gave up in between, the mail might arrive twice.
 _TIMES = 4
-_LEAST = 0.05  # seconds for an address of a server that has many
+_LEAST = 0.05  # least seconds for each address of a server with many
 _LONGEST = 300  # characters of an answer that an outcome keeps
 
 
 class _Connection(smtplib.SMTP):
-    """A connection that is cut when its time is over; `said` is the server's answer to the text."""
+    """A connection that is cut at the end of its time; `said` is the server's answer to the text."""
 
     def __init__(self, config: Email) -> None:
         super().__init__(timeout=config.timeout)
@@ -126,7 +126,7 @@ def _talk(config: Email, then: Callable[[_Connection], object]) -> Outcome:
         return _broken(server, config, error)
     finally:
         server.drop()
-    return Outcome(Result.DONE, f"{config.host} took it", receipt=server.said)
+    return Outcome(Result.DONE, f"{config.host} accepted it", receipt=server.said)
 
 
 def _open(server: _Connection, config: Email, password: str) -> None:

@@ -1,4 +1,4 @@
-"""A Telegram bot that receives what people press and write, and answers them."""
+"""A Telegram bot that receives people's button presses and texts, and answers them."""
 
 from typing import Any, Literal
 

@@ -1,4 +1,4 @@
-"""The on-call page: open incidents, what a person may do about them, and the history, as plain HTML."""
+"""The on-call page as plain HTML: open incidents, a person's acts, and the history."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

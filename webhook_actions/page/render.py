@@ -33,7 +33,7 @@ _KINDS = {
 
 @dataclass(frozen=True)
 class Desktop:
-    """What every page shows around its own content."""
+    """The parts of every page around its own content."""
 
     who: str
     csrf: str
@@ -46,7 +46,7 @@ class Desktop:
 
     @property
     def stopped(self) -> list[Control]:
-        """What Nightdesk left on bots that are not halted."""
+        """The stopped entries of bots that are not halted."""
         halted = {halt.bot for halt in self.halted}
         return [control for control in self.left if control.bot not in halted]
 

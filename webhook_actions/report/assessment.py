@@ -1,4 +1,4 @@
-"""A period by the recording rules: the score, the benchmarks, the objectives, the suggestions."""
+"""A period's score, benchmarks, objectives and suggestions, from the recording rules."""
 
 from stack.settings import Settings
 from webhook_actions.report.history import History

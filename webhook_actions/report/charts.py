@@ -17,7 +17,7 @@ from webhook_actions.report.model import Group, Points, Report
 
 _WIDTH, _HEIGHT, _DPI = 6.0, 2.1, 200  # pixels for a mail that is 600 wide, sharp on a phone
 _ROW, _MOST = 0.3, 10  # inches of a symbol's bar, and the number of symbols
-_MISSING = 1.5  # steps between two points from which on the line is broken
+_MISSING = 1.5  # a gap of so many steps breaks the line
 _INK, _QUIET, _GRID = "#1f2430", "#697080", "#e4e7ec"
 
 
@@ -99,7 +99,7 @@ def _line(axes: Axes, points: Points, zone: ZoneInfo, colour: str, *, money: boo
 def _drawdown(axes: Axes, points: Points, zone: ZoneInfo, colour: str, limit: float) -> None:
     _plot(axes, points, zone, colour, 0.0)
     deepest = max(value for _, value in points)
-    if deepest > limit / 2:  # else the limit would flatten the chart
+    if deepest > limit / 2:  # otherwise the limit would flatten the chart
         axes.axhline(limit, color=colour, linestyle=(0, (4, 3)), linewidth=1)
     axes.set_ylim(max(deepest, limit if deepest > limit / 2 else 0.0) * 1.1 or 0.01, 0)
     axes.yaxis.set_major_formatter(

@@ -96,5 +96,5 @@ def _notes(period: Period, known_from: float | None, told_from: float | None) ->
     first = datetime.fromtimestamp(known_from, zone)
     seen = f"Nightdesk has seen this bot since {first:%a %d %b %H:%M} only"
     if told_from is not None and known_from - told_from > _SLACK:
-        return [f"{seen}; what was before comes from its closed trades."]
+        return [f"{seen}; earlier figures come from its closed trades."]
     return [f"{seen}; figures begin there."]

@@ -17,7 +17,7 @@ CONNECT_SECONDS = 30.0  # a restarting database is back by then
 CHANNEL = "nightdesk"  # of NOTIFY: some row of the named queue became due
 INCIDENTS, STEPS, DELIVERIES = "incidents", "escalation", "deliveries"  # the queues
 
-# Errors while the database is away; it comes back, and what was not written is done again.
+# Errors while the database is away; after its return the engine repeats the unwritten work.
 GONE = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout)
 
 

@@ -17,7 +17,7 @@ class Halt:
     reason: str
     since: datetime
     incident: int | None = None
-    astray: bool = False  # it traded since, and is not known to be flat again
+    astray: bool = False  # it has traded since, and may not be flat again
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Pause:
 
 @dataclass(frozen=True)
 class Check:
-    """What stands between an attempt and its next order, now."""
+    """The present obstacles between an attempt and its next order."""
 
     leased: bool  # the attempt still has its lease, by the database's clock
     paused_by: str | None
@@ -41,7 +41,7 @@ class Check:
 
 
 async def check(connection: Connection, lease: Lease, incident: int, bot: str) -> Check:
-    """Return what stands between an attempt and its next order."""
+    """Return the obstacles between an attempt and its next order."""
     found = await connection.execute(
         """
         SELECT

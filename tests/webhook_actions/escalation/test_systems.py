@@ -26,7 +26,7 @@ class Systems:
     def __init__(self) -> None:
         self.datadog: list[dict[str, Any]] = []
         self.newrelic: list[dict[str, Any]] = []
-        self.out_of_order = 0  # answers of 503 before it works
+        self.out_of_order = 0  # number of 503 answers before it works
         systems = self
 
         class Handler(BaseHTTPRequestHandler):
