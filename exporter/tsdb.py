@@ -29,7 +29,7 @@ _Run = tuple[int, int]  # the bits of a value, and the number of its samples
 
 
 class Block:
-    """The samples of one block: texts as exporters serve them, each from its time until the next is added."""
+    """The samples of one block. Each added text of an exporter holds from its time until the next one."""
 
     def __init__(self, step: int) -> None:
         """`step` is the milliseconds from one sample to the next."""
@@ -117,10 +117,10 @@ def _runs(changes: Sequence[tuple[int, bytes | None]], end: int) -> Iterator[tup
 
 
 def _differences(runs: Sequence[_Run]) -> bytes:
-    """Return the bits of all samples but the first: Gorilla's, of times at a regular distance.
+    """Return the bits of all samples but the first, in Gorilla's coding for times at equal distances.
 
-    A sample begins with a 0, which says that its distance in time is the same as before; the second sample
-    has none.
+    A leading 0 says that a sample's distance in time is the same as before; the second sample has no such
+    bit.
     """
     bits, leading, trailing = ["00" * (runs[0][1] - 1)], 64, 0  # no window yet
     for (before, _), (now, length) in pairwise(runs):

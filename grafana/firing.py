@@ -1,4 +1,4 @@
-"""What is wrong now, for two dashboards: open incidents, and firing alerts as a number and a table."""
+"""Present problems, for two dashboards: open incidents, and firing alerts as a number and a table."""
 
 from grafana.grafanalib_extensions import Stat, Step, Table
 from grafana.panel_fields import SECONDS, Query, named_values, override, painted_query
@@ -7,7 +7,7 @@ from grafana.promql import ALERTS
 from grafana.tables import Column, table
 
 FIRES = f'ALERTS{{alertstate="firing",{ALERTS}}}'
-# If rules are evaluated, the Watchdog fires; without it nobody knows what fires.
+# If rules are evaluated, the Watchdog fires; without it the firing alerts are unknown.
 _WATCHED = 'count(ALERTS{alertname=~".*Watchdog"})'
 NONE_FIRES = f"0 * {_WATCHED} unless on () count({FIRES})"
 ANY_BOT = 'bot=~"$bot|"'  # an alert about no bot is about all bots
@@ -15,14 +15,14 @@ OPEN = f'max by (bot, severity, acknowledged_by) (nightdesk_incidents_open{{seve
 
 
 def incidents(factory: PanelFactory) -> Stat:
-    """Return how many incidents are open, and who has acknowledged them."""
+    """Return the number of open incidents, by the person who acknowledged them."""
     every, held = (OPEN % f',acknowledged_by{which}""' for which in ("=", "!="))
     nobodys = OPEN % ',acknowledged_by="",severity="critical"'
     critical = f"count({nobodys})"
     none = f'0 * (max(up{{job="webhook_actions"}}) == 1) unless on () count({OPEN % ""})'
     return factory.stat(
         "Open incidents",
-        "And who acknowledged them; of severity info none, which need nobody. A click opens the page.",
+        "By the person who acknowledged them, without severity info. A click opens the page.",
         [
             Query(f"sum({every}) and on () {critical}", "critical, nobody acknowledged"),
             Query(f"sum({every}) unless on () {critical}", "nobody acknowledged"),
@@ -82,7 +82,7 @@ def firing(factory: PanelFactory, size: Size) -> Table:
     return table(
         factory,
         "Alerts",
-        "What fires now, critical first, and for how long its condition has held. Alerts link to runbooks.",
+        "The firing alerts, critical first, with the age of their conditions. Alerts link to runbooks.",
         {"severity": "Severity", "bot": "Bot", "alert": "Alert"},
         [Column("For", f"max by (severity, alert, bot) ({short})", SECONDS, 0)],
         overrides=[

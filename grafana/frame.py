@@ -1,4 +1,4 @@
-"""What surrounds the panels of a dashboard: the grid, variables, annotations, links and times."""
+"""The frame of a dashboard's panels: the grid, variables, annotations, links and times."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -175,7 +175,7 @@ def _links(factory: PanelFactory) -> list[core.DashboardLink]:
             type="link",
             icon="bolt",
             uri=f"{factory.settings.link('webhook_actions')}/",
-            tooltip="Incidents, what was done, and who acknowledged",
+            tooltip="Incidents, actions and acknowledgements",
             targetBlank=True,
             keepTime=False,
         ),

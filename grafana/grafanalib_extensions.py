@@ -1,4 +1,4 @@
-"""Adds what Grafana has and grafanalib 0.7.1 lacks, or still writes for Grafana 5; to offer upstream."""
+"""Adds Grafana's features that grafanalib 0.7.1 lacks or still writes for Grafana 5; to offer upstream."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -121,7 +121,7 @@ class Target(core.Target):  # type: ignore[misc]  # grafanalib has no types
 
 
 class Variable(core.Template):  # type: ignore[misc]  # grafanalib has no types
-    """A variable that starts at All if it has it, else at the first value found."""
+    """A variable that starts at All if it has that value, else at the first value found."""
 
     def to_json_data(self) -> Json:
         """Return Grafana's JSON."""

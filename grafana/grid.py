@@ -80,7 +80,7 @@ def _packed(panels: Sequence[core.Panel], width: int) -> list[list[core.Panel]]:
 
 
 def _needs(panel: core.Panel) -> int:
-    """Return the columns that a panel needs at least: two wide ones share a shelf."""
+    """Return the fewest columns of a panel: two wide ones share a shelf."""
     wide: int = panel.gridPos.w
     half = COLUMNS // 2
     return half if half < wide < COLUMNS else wide

@@ -1,4 +1,4 @@
-"""What every panel has: size, description, queries, and a text for no value."""
+"""The common parts of panels: size, description, queries, and a text for no value."""
 
 import re
 import zlib

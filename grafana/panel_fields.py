@@ -27,7 +27,7 @@ class Query:
 
 @dataclass(frozen=True)
 class Pace:
-    """The shortest distance of points, and how far back a panel looks whatever the dashboard shows."""
+    """The shortest distance of points, and the panel's own time range, whatever the dashboard shows."""
 
     step: str | None = None
     back: str | None = None

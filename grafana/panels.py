@@ -59,8 +59,8 @@ class PanelFactory(Outline):
     ) -> Stat:
         """Return the current sum of money for each currency; `%s` in `expr` stands for the matchers.
 
-        The sum includes the last known values of bots that do not answer, and its name says of how many. Of
-        the bots that have the figure `whole`, the name also says for how many the value is unknown.
+        The sum includes the last known values of bots that do not answer, and its name has their number. The
+        name also has the number of bots with the figure `whole` whose value is unknown.
         """
         sums, units = list[Query](), list[Json]()
         for currency, matchers in self.currencies().items():
@@ -69,7 +69,9 @@ class PanelFactory(Outline):
             found = summed(of_bots, currency, every)
             refs = ascii_uppercase[len(sums) : len(sums) + len(found)]
             units += [override(ref, "byFrameRefID", unit=money_in(currency)) for ref in refs]
-            if whole is not None:  # the bot that is unknown may have lost: no profit of the others is good
+            if (
+                whole is not None
+            ):  # the unknown bot may have lost, so a profit of the others is not shown as good
                 doubted = [
                     replace(one, colour=NEUTRAL) if one.colour == self.colours.won else one for one in steps
                 ]
@@ -120,7 +122,7 @@ class PanelFactory(Outline):
             noValue=empty,
             reduceCalc="lastNotNull",
             graphMode="none",
-            orientation="horizontal",  # one below the other, each as wide as the panel
+            orientation="horizontal",  # one below the other, each with the panel's width
             textMode=text,
             color={"mode": "thresholds"},
             mappings=[*([mapping] if mapping else []), unknown(empty)],
@@ -194,7 +196,7 @@ class PanelFactory(Outline):
     ) -> Kind:
         """Return the shares of a whole; `colours` by name, else the settings' colours in turn.
 
-        A share of nothing is not drawn: a whole of nothing shows `empty`. A name may end with how old it is.
+        A share of 0 is not drawn, and a whole of 0 shows `empty`. A name may end with its age.
         """
         pie = self.colours.pie
         fixed = colours or {query.legend: pie[at % len(pie)] for at, query in enumerate(queries)}
@@ -281,7 +283,7 @@ class PanelFactory(Outline):
         if unit == SECONDS:
             scale.setdefault(
                 "axisSoftMin", 0.0
-            )  # else labels repeat: Grafana gives hours two decimals at most
+            )  # otherwise labels repeat: Grafana gives hours at most two decimals
         if unit == COUNT:  # a legend has three decimals of it
             queries = [Query(f"round({query.expr})", query.legend) for query in queries]
         defaults: Json = {"noValue": empty, "custom": scale} | ({"min": 0} if columns else {})

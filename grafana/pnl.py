@@ -9,14 +9,14 @@ from grafana.promql import known_money
 from stack.settings.names import PNL, PNL_TODAY
 
 TODAY = f"max by (bot) {known_money('pnl_all', 'day')}"
-UNKNOWN_TODAY = "not known"  # by how much open positions moved since midnight
+UNKNOWN_TODAY = "not known"  # the change of open positions since midnight
 
 
 def pnl(factory: PanelFactory, size: Size = "medium") -> Stat:
     """Return the tile of total P&L."""
     return factory.money(
         PNL,
-        "Of closed trades and open positions, of all chosen bots.",
+        "Closed trades and open positions of all chosen bots.",
         known_money("profit_loss"),
         empty="no P&L known",
         steps=factory.earned,

@@ -37,7 +37,7 @@ def rate(metric: str, *labels: str, where: Sequence[str] = (), over: str = RATE)
 
 
 def increase(selector: str, span: str, *, begin: str, end: str = "", known: str = "") -> str:
-    """Return by how much a counter grew between two offsets; `increase` misses a new series' first value.
+    """Return a counter's growth between two offsets; `increase` misses a new series' first value.
 
     `known` selects the series that certainly did not exist at `begin`.
     """
@@ -46,7 +46,7 @@ def increase(selector: str, span: str, *, begin: str, end: str = "", known: str 
 
 
 def grown(metric: str, *labels: str, where: Sequence[str] = (), over: str) -> str:
-    """Return by how much a counter grew in this run of the exporter, by bot and labels."""
+    """Return a counter's growth in this run of the exporter, by bot and labels."""
     found = increase(of(metric, *where), over, begin=f" offset {over}")
     return f"max by ({', '.join(('bot', *labels))}) {found}"
 
@@ -81,7 +81,7 @@ def quantile(share: float, metric: str, *labels: str, over: str = RATE) -> str:
 
 
 def in_percent(expr: str) -> str:
-    """Return series of a `confidence` with it as people write it: the label `percent` is 95% for 0.95."""
+    """Return series of a `confidence` with a label for people: `percent` is 95% for 0.95."""
     return f'label_replace({expr}, "percent", "$1%", "confidence", "0[.](..)")'
 
 
@@ -118,7 +118,7 @@ def known_money(metric: str, window: str | None = None) -> str:
 
 
 def last_known(metric: str, *labels: str, where: Sequence[str] = (), bots: str = BOT) -> str:
-    """Return a metric by bot and labels; of a bot that does not answer, what was last known."""
+    """Return a metric by bot and labels; the last known one for a bot that does not answer."""
     by, level, matchers = ", ".join(("bot", *labels)), "_".join(("bot", *labels)), ",".join((bots, *where))
     told, kept = (
         f"max by ({by}) ({name}{{{matchers}}})"
@@ -128,7 +128,7 @@ def last_known(metric: str, *labels: str, where: Sequence[str] = (), bots: str =
 
 
 def left_behind(of_bots: str) -> str:
-    """Return for how many bots that do not answer a figure is known; no series if all answer."""
+    """Return the number of silent bots with a known figure; no series if all answer."""
     return f"count({of_bots} unless on (bot) {each('up')} == 1)"
 
 

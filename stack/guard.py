@@ -10,12 +10,12 @@ def slow(settings: Settings) -> Iterator[str]:
     collection = settings.collection
     if not collection.guard.enabled:
         late = collection.poll_interval + collection.trading.interval + collection.evaluation_interval
-        yield f"collection.guard.enabled: false: a loss may be seen {Duration(late)} late, of every bot"
+        yield f"collection.guard.enabled: false: Nightdesk may see the loss of any bot {Duration(late)} late"
         return
     late = collection.poll_interval + collection.guard.scrape + collection.guard.evaluation
     for name, bot in settings.bots.items():
         if not bot.guard and not isinstance(bot.source, PushBot):
             yield (
-                f"bots.{name}.guard: false: a loss of {name} may be seen {Duration(late)} late, by its polls "
-                "alone; one that pushes its state (docs/push.md) is seen within seconds"
+                f"bots.{name}.guard: false: only polls see a loss of {name}, up to {Duration(late)} late; "
+                "let the bot push its state (docs/push.md) to see it within seconds"
             )

@@ -13,8 +13,8 @@ from grafana.sums import ANSWERS, by_age
 from grafana.tables import Column, table
 
 UID = "trading-bot-market"
-NONE = "no market told"
-_GREY = "#7f8c8d"  # the colour of a price that does not move: visible on dark and light
+NONE = "no market figure known"
+_GREY = "#7f8c8d"  # the colour of an unchanged price: visible on dark and light
 _NAME = "{{bot}}"  # the row names the symbol
 TRENDS = ("up", "sideways", "down")
 REGIMES = ("calm", "trending", "volatile")
@@ -57,7 +57,7 @@ def _now(factory: PanelFactory) -> list[Panel]:
         table(
             factory,
             "Change over 24 hours",
-            "Of the price: the four that rose most and the four that fell most.",
+            "The four largest rises and the four largest falls of a price.",
             ({} if factory.alone else {"bot": "Bot"}) | {"symbol": "Symbol"},
             [
                 Column(
@@ -163,7 +163,7 @@ def _indicators(factory: PanelFactory) -> list[Panel]:
     words = "0% is the lower band, 100% the upper."
     return [
         _lines(factory, "RSI", "rsi", unit=NUMBER),
-        _lines(factory, "MACD", "macd", words="In the price of the symbol.", unit=NUMBER),
+        _lines(factory, "MACD", "macd", words="In units of the symbol's price.", unit=NUMBER),
         _lines(factory, "Bollinger position", "bollinger_position", words=words, unit=RATIO),
         _lines(factory, "Support and resistance", "support_resistance_strength", unit=RATIO),
     ]

@@ -19,7 +19,7 @@ def dashboard(factory: PanelFactory) -> Dashboard:
         Row("Predictions and trainings", [*_ages(factory), *_counts(factory), *_state(factory)]),
         Row("Models" if factory.alone else "Models of $bot", charts, each=None if factory.alone else "bot"),
     ]
-    purpose = "How well the bots' models predict, and whether they see what they were trained on."
+    purpose = "How well the bots' models predict, and how far their input has drifted."
     pace = factory.settings.dashboards.widgets.model.refresh
     return frame(factory, UID, "Model", purpose, pace, panels)
 
@@ -43,7 +43,7 @@ def _quality(factory: PanelFactory) -> list[Stat]:
     tiles = [
         factory.stat(
             title,
-            "Of several models the lowest.",
+            "The lowest of several models.",
             [factory.worst(_of(metric), "lowest", "{{model}}")],
             **factory.ratio,
             empty=NONE,
@@ -54,7 +54,7 @@ def _quality(factory: PanelFactory) -> list[Stat]:
     ]
     drift = factory.stat(
         "Drift",
-        "Of several models the highest; orange from the alert's limit.",
+        "The highest of several models; orange from the alert's limit.",
         [factory.worst(_of("model_drift_score"), "highest", "{{model}}")],
         unit=NUMBER,
         decimals=3,
@@ -73,7 +73,7 @@ def _ages(factory: PanelFactory) -> list[Stat]:
     return [
         factory.stat(
             title,
-            "Ago. Of several models the longest.",
+            "Time since then; the longest of several models.",
             [factory.worst(f"time() - {_of(metric)}", "highest", "{{model}}")],
             unit=SECONDS,
             decimals=0,
@@ -96,7 +96,7 @@ def _counts(factory: PanelFactory) -> list[Panel]:
         ),
         factory.stat(
             "Predictions per hour",
-            "Of several models the fewest.",
+            "The fewest of several models.",
             [factory.worst(_of("predictions_per_hour"), "lowest", "{{model}}")],
             decimals=0,
             empty=NONE,

@@ -1,4 +1,4 @@
-"""Money: what is left of each loss limit, P&L, and the cost of filling orders."""
+"""Money: the rest of each loss limit, P&L, and the cost of filling orders."""
 
 from grafana.frame import frame, span
 from grafana.grafanalib_extensions import Dashboard, Panel
@@ -26,10 +26,10 @@ def dashboard(factory: PanelFactory) -> Dashboard:
     panels = [
         _limits(factory),
         _made(factory),
-        Row("What a bad day costs", _tails(factory)),
-        Row("What fills cost", _fills(factory)),
+        Row("Losses of a bad day", _tails(factory)),
+        Row("Cost of fills", _fills(factory)),
     ]
-    purpose = "What is left of each loss limit, what was made, and what orders cost to be filled."
+    purpose = "The rest of each loss limit, the P&L, and the cost of filling orders."
     pace = factory.settings.dashboards.widgets.risk.refresh
     return frame(factory, UID, "Money", purpose, pace, panels)
 
@@ -92,8 +92,8 @@ def _made(factory: PanelFactory) -> Panel:
 def _tails(factory: PanelFactory) -> list[Panel]:
     figures = {VALUE_AT_RISK: "value_at_risk_money", EXPECTED_SHORTFALL: "expected_shortfall_money"}
     words = {
-        VALUE_AT_RISK: "What a day loses more than in 5% and 1% of the days, of the equity as it is now.",
-        EXPECTED_SHORTFALL: "What such a day loses on average, of the equity as it is now.",
+        VALUE_AT_RISK: "The loss that 5% and 1% of the days exceed, for the present equity.",
+        EXPECTED_SHORTFALL: "The mean loss of such days, for the present equity.",
     }
     return [
         panel
@@ -127,7 +127,7 @@ def _fills(factory: PanelFactory) -> list[Panel]:
     return [
         factory.lines(
             SLIPPAGE,
-            "Basis points of the price that was asked for, of closed trades; above 0 is worse for the bot.",
+            "Basis points of the ordered price, for closed trades; above 0 is worse for the bot.",
             [*mean, Query(worst, factory.who("{{leg}}", f"p95 {recent}"))],
             unit=NUMBER,
             decimals=1,
@@ -136,7 +136,7 @@ def _fills(factory: PanelFactory) -> list[Panel]:
         ),
         *factory.money_lines(
             f"{SLIPPAGE_COST} and {FEES.lower()} of the day",
-            "Of the trades that closed since midnight; both are in the P&L already.",
+            "Of the trades closed since midnight; the P&L already contains both.",
             [
                 Query(f"max by (bot) (trading_bot_{metric}{{window='day',%s}})", factory.who(name.lower()))
                 for name, metric in costs.items()

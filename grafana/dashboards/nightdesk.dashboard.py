@@ -23,7 +23,7 @@ def dashboard(factory: PanelFactory) -> Dashboard:
         Row("Messages and webhooks", _sending(factory)),
         Row("People", _people(factory)),
     ]
-    purpose = "Whether what watches the bots is well: exporter, Prometheus, Alertmanager and engine."
+    purpose = "The health of Nightdesk's own parts: exporter, Prometheus, Alertmanager and engine."
     return frame(factory, UID, "Nightdesk itself", purpose, factory.settings.dashboards.refresh, panels)
 
 
@@ -36,7 +36,7 @@ def _failures(factory: PanelFactory) -> list[Stat]:
     return [
         factory.stat(
             "Targets down",
-            "What Prometheus asks for metrics and gets no answer from.",
+            "The targets of Prometheus that do not answer.",
             [Query(f"count(up{{{PART}}} == 0) or 0 * count(up{{{PART}}})", "down")],
             empty="nothing is scraped",
             steps=none_is_good,
@@ -61,26 +61,26 @@ def _sizes(factory: PanelFactory) -> list[Stat]:
     return [
         factory.stat(
             "Series",
-            "In the head of Prometheus.",
+            "Series in Prometheus's memory.",
             [Query(f"max(prometheus_tsdb_head_series{{{PART}}})", "series")],
             empty="not known",
         ),
         factory.stat(
             "Storage",
-            "Blocks of Prometheus on disk; what is younger than two hours is not among them.",
+            "Prometheus's blocks on disk, without the last two hours.",
             [Query(f"max(prometheus_tsdb_storage_blocks_bytes{{{PART}}})", "blocks")],
             unit=BYTES,
             empty="not known",
         ),
         factory.stat(
             "Jobs waiting",
-            "Jobs of the engine that are due and not running.",
+            "Due jobs of the engine that no worker has taken.",
             [Query(f"max(nightdesk_queue_jobs{{{PART}}})", "waiting")],
             empty="engine not known",
         ),
         factory.stat(
             "Oldest job",
-            "Age of the oldest job of the engine that is due.",
+            "Age of the engine's oldest due job.",
             [Query(f"max(nightdesk_queue_age_seconds{{{PART}}})", "age")],
             unit=SECONDS,
             decimals=0,
@@ -93,7 +93,7 @@ def _targets(factory: PanelFactory) -> list[Panel]:
     return [
         factory.states(
             "Targets",
-            "When each part answered Prometheus.",
+            "The times at which each part answered Prometheus.",
             [Query(f"min by (job) (up{{{PART}}})", "{{job}}")],
             named_values({"0": ("down", factory.bad), "1": ("up", factory.good)}),
             empty="nothing is scraped",
@@ -101,7 +101,7 @@ def _targets(factory: PanelFactory) -> list[Panel]:
         ),
         factory.lines(
             "Time of a scrape",
-            "How long each part took to answer Prometheus.",
+            "Each part's response time to Prometheus.",
             [Query(f"max by (job) (scrape_duration_seconds{{{PART}}})", "{{job}}")],
             unit=SECONDS,
             empty="nothing is scraped",
@@ -170,7 +170,7 @@ def _prometheus(factory: PanelFactory) -> list[Panel]:
     return [
         factory.lines(
             "Time of rules",
-            "Of the groups of rules.",
+            "Evaluation time of each group of rules.",
             [
                 Query(
                     f"max by (rule_group) (label_replace({seconds},"
@@ -184,7 +184,7 @@ def _prometheus(factory: PanelFactory) -> list[Panel]:
         ),
         factory.lines(
             "Samples a second",
-            "Taken by Prometheus.",
+            "Samples that Prometheus stored.",
             [Query(f"sum(rate(prometheus_tsdb_head_samples_appended_total{{{PART}}}[{RATE}]))", "samples")],
             unit=NUMBER,
             empty="not known",
@@ -197,7 +197,7 @@ def _sending(factory: PanelFactory) -> list[Panel]:
     return [
         factory.lines(
             "Sent by Alertmanager",
-            "Messages a minute, by integration; those that failed beside them.",
+            "Messages a minute, by integration; failed ones are separate.",
             [
                 Query(
                     f"60 * sum by (integration) ({sent % '_total'}) > 0",
@@ -215,7 +215,7 @@ def _sending(factory: PanelFactory) -> list[Panel]:
         ),
         factory.lines(
             "Webhooks received",
-            "By the engine, a minute, by how they ended.",
+            "Received by the engine, a minute, by result.",
             [
                 Query(
                     f"60 * sum by (outcome) (rate(nightdesk_webhooks_total{{{PART}}}[{RATE}]))", "{{outcome}}"
@@ -228,7 +228,7 @@ def _sending(factory: PanelFactory) -> list[Panel]:
         ),
         factory.lines(
             "Messages",
-            "Of the engine to people and programs, a minute, by channel and what became of a try.",
+            "Attempts of the engine to reach people and programs, a minute, by channel and result.",
             [
                 Query(
                     f"60 * sum by (channel, outcome) (rate(nightdesk_messages_total{{{PART}}}[{RATE}]))",
@@ -241,8 +241,8 @@ def _sending(factory: PanelFactory) -> list[Panel]:
             overrides=_outcomes(factory),
         ),
         factory.lines(
-            "Alerts by what became of them",
-            "Alerts that Alertmanager told of in each hour.",
+            "Alerts by result",
+            "Alerts in Alertmanager's webhooks, in each hour.",
             [Query(f"sum by (outcome) {_alerts()}", "{{outcome}}")],
             unit=COUNT,
             empty="none told",
@@ -253,7 +253,7 @@ def _sending(factory: PanelFactory) -> list[Panel]:
         ),
         factory.lines(
             "Comparisons with Prometheus",
-            "Of the engine's incidents, a minute, by how they ended.",
+            "Comparisons of the engine's incidents, a minute, by result.",
             [
                 Query(
                     f"60 * sum by (outcome) (rate(nightdesk_reconciliations_total{{{PART}}}[{RATE}]))",
@@ -284,12 +284,12 @@ def _outcomes(factory: PanelFactory) -> list[Json]:
 
 
 def _alerts() -> str:
-    """Return how many alerts people were notified of in the hour that begins at each point."""
+    """Return the number of alerts that people got in the hour that begins at each point."""
     return increase(f"nightdesk_alerts_total{{{PART}}}", "1h", begin="", end=" offset -1h")
 
 
 def _grown(selector: str, span: str) -> str:
-    """Return how much an engine's counter grew in a time that ends now."""
+    """Return the growth of an engine's counter in a time that ends now."""
     return increase(f"nightdesk_{selector}", span, begin=f" offset {span}")
 
 
@@ -302,14 +302,14 @@ def _people(factory: PanelFactory) -> list[Panel]:
     return [
         factory.stat(
             "Nobody answered",
-            "In the time shown: incidents whose escalation notified everyone and got no answer.",
+            "Incidents in the time shown whose escalation notified everyone and got no answer.",
             [Query(f"round(sum({never}))", "times")],
             empty="engine not known",
             steps=[Step(factory.good), Step(factory.bad, 1)],
         ),
         factory.stat(
             "Answered in time",
-            f"In the time shown: of incidents that people answered or should have, within {said}.",
+            f"Share of the incidents in the time shown that people answered within {said}.",
             [
                 Query(
                     " / ".join(
@@ -326,7 +326,7 @@ def _people(factory: PanelFactory) -> list[Panel]:
         ),
         factory.lines(
             "Time to the first answer",
-            f"Half of the incidents were answered, or acted on, by a person sooner. Wanted: {said}.",
+            f"The median time until a person answered an incident or acted on it. Wanted: {said}.",
             [
                 Query(
                     f"histogram_quantile(0.5, sum by (severity, le) {_grown(answers, '1d')})",

@@ -31,7 +31,7 @@ def dashboard(factory: PanelFactory) -> Dashboard:
         Row("Trends", _trends(factory)),
         baseline.row(factory),
     ]
-    purpose = "Is the money safe, are the bots alive, must someone act; then what lies behind the answers."
+    purpose = "Is the money safe, are the bots alive, must someone act? The details are below."
     pace = factory.settings.dashboards.widgets.overview.refresh
     return frame(factory, UID, "Trading bots", purpose, pace, [*_answers(factory), *rows])
 
@@ -53,7 +53,7 @@ def _answers(factory: PanelFactory) -> list[Stat]:
         pnl_today(factory),
         factory.stat(
             "Drawdown",
-            "Of several bots the deepest; red from the limit of HighDrawdown.",
+            "The deepest of several bots; red from the limit of HighDrawdown.",
             [factory.worst(known("drawdown_ratio"), "highest", f"(limit {limit:.0%})")],
             **factory.ratio,
             empty="not known",
@@ -75,7 +75,7 @@ def _made(factory: PanelFactory) -> list[Stat]:
         ),
         factory.stat(
             "Win rate",
-            "Of several bots the lowest.",
+            "The lowest of several bots.",
             by_age(factory.worst(last_known("win_rate"), "lowest")),
             **factory.ratio,
             empty="no trade closed",
@@ -127,7 +127,7 @@ def _verdicts(factory: PanelFactory) -> list[Stat]:
     )
     errors = factory.stat(
         "Error rate",
-        "Failed calls to the exchange; of several bots the highest; red from the alert's limit.",
+        "Failed calls to the exchange; the highest of several bots; red from the alert's limit.",
         [factory.worst(each("error_rate"), "highest")],
         **factory.ratio,
         empty="not known",
@@ -138,8 +138,8 @@ def _verdicts(factory: PanelFactory) -> list[Stat]:
         return [health, errors]
     score = factory.stat(
         "Performance score",
-        "Weighted mean of win rate, Sharpe ratio, drawdown, P&L, activity, errors and uptime, as "
-        "`performance.weights` has them. Of several bots the lowest.",
+        "Weighted mean of win rate, Sharpe ratio, drawdown, P&L, activity, errors and uptime, "
+        "with the weights of `performance.weights`. The lowest of several bots.",
         [factory.worst(each("bot:trading_bot_performance:score"), "lowest")],
         **factory.ratio,
         empty="not known",
@@ -159,7 +159,7 @@ def _figures(factory: PanelFactory) -> list[Stat]:
         ),
         factory.stat(
             "Sharpe ratio",
-            "Whole days only: today does not count yet. Of several bots the lowest.",
+            "Whole days only: today does not count yet. The lowest of several bots.",
             by_age(factory.worst(last_known("sharpe_ratio"), "lowest")),
             unit=NUMBER,
             decimals=2,
@@ -168,7 +168,7 @@ def _figures(factory: PanelFactory) -> list[Stat]:
         ),
         factory.stat(
             "Uptime",
-            "Of several bots the shortest.",
+            "The shortest of several bots.",
             [factory.worst(each("uptime_seconds"), "lowest", word="shortest")],
             unit=SECONDS,
             empty="not known",
@@ -247,8 +247,8 @@ def _each_bot(factory: PanelFactory) -> Table:
         Column("Uptime", each("uptime_seconds"), SECONDS),
     ]
     words = (
-        "Each chosen bot, those that do not answer first, then by drawdown; their drawdown, P&L, "
-        "positions, trades and win rate are the last known. An empty cell is not known."
+        "Each chosen bot, silent ones first, then by drawdown. A silent bot's drawdown, P&L, positions, "
+        "trades and win rate are the last known. An empty cell is unknown."
     )
     alone = {"title": "This bot alone", "url": f"/d/{UID}?var-bot=${{__value.raw}}&${{__url_time_range}}"}
     first = {"State": False, "Drawdown": True}

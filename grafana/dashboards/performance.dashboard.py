@@ -25,10 +25,10 @@ def dashboard(factory: PanelFactory) -> Dashboard:
         Row("Over time", _over_time(factory)),
         Row("Ratios of closed trades", [*closed, _expectancy(factory)]),
         Row("Ratios of whole days, without today", whole_days),
-        Row("Where it came from", [_by_symbol(factory), _won_and_lost(factory)]),
+        Row("Profit by symbol and outcome", [_by_symbol(factory), _won_and_lost(factory)]),
         Row("Score and benchmarks", [*scores, *benchmarks]),
     ]
-    purpose = "What the bots made, when, in what, and how that compares with what was hoped for."
+    purpose = "The bots' profit by time and symbol, compared with the benchmarks."
     pace = factory.settings.dashboards.widgets.performance.refresh
     return frame(factory, UID, "Performance", purpose, pace, panels)
 
@@ -39,7 +39,7 @@ def _made(factory: PanelFactory) -> list[Stat]:
         *(
             factory.money(
                 f"Closed {name}",
-                "Of closed trades alone, of all chosen bots.",
+                "Closed trades of all chosen bots.",
                 known_money("pnl", window),
                 empty="no trade closed",
                 steps=factory.earned,
@@ -54,7 +54,7 @@ def _ratios(factory: PanelFactory) -> tuple[list[Stat], list[Stat]]:
     benchmarks = factory.settings.performance.benchmarks
     first = factory.stat(
         "Win rate",
-        "Of several bots the lowest; green from the benchmark.",
+        "The lowest of several bots; green from the benchmark.",
         by_age(factory.worst(last_known("win_rate"), "lowest")),
         **factory.ratio,
         empty="no trade closed",
@@ -71,7 +71,7 @@ def _ratios(factory: PanelFactory) -> tuple[list[Stat], list[Stat]]:
     others = [
         factory.stat(
             title,
-            "Of several bots the lowest.",
+            "The lowest of several bots.",
             by_age(factory.worst(last_known(metric), "lowest")),
             unit=NUMBER,
             decimals=2,
@@ -87,7 +87,7 @@ def _ratios(factory: PanelFactory) -> tuple[list[Stat], list[Stat]]:
 def _expectancy(factory: PanelFactory) -> Stat:
     return factory.stat(
         "Expectancy",
-        "Mean profit of a closed trade. Of several bots the lowest.",
+        "Mean profit of a closed trade. The lowest of several bots.",
         [
             query
             for matchers in factory.currencies().values()
@@ -139,7 +139,7 @@ def _by_symbol(factory: PanelFactory) -> Table:
     return table(
         factory,
         "Closed P&L by symbol",
-        "Of all chosen bots: the four that made most and the four that made least; the worst first.",
+        "The four best and the four worst symbols of all chosen bots; the worst first.",
         {"symbol": "Symbol"} | factory.by_currency,
         [amount(factory, "Closed P&L", most, factory.earned), Column("Bots last known", old, COUNT)],
         empty="no trade closed",
@@ -171,7 +171,7 @@ def _score(factory: PanelFactory) -> list[Panel]:
     return [
         factory.bars(
             "Parts of the score",
-            "The eight lowest, each as 0 to 100%; what is unknown is left out, and so is its weight.",
+            "The eight lowest, each 0 to 100%. Unknown parts are left out, with their weights.",
             [Query(f"bottomk(8, {part})", factory.who("{{part}}"))],
             **factory.ratio,
             empty="not known",
@@ -206,7 +206,7 @@ def _benchmarks(factory: PanelFactory) -> Panel:
         factory,
         "Benchmarks",
         "How each figure compares with `performance.benchmarks`: a `min_` is met from 100% on, a `max_` up "
-        "to 100%. What is not known is not compared.",
+        "to 100%. Unknown figures are left out.",
         dict(zip(key, ("Bot", "Benchmark"), strict=True)),
         columns,
         empty="nothing to compare",

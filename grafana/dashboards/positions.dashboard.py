@@ -23,7 +23,7 @@ def dashboard(factory: PanelFactory) -> Dashboard:
         Row("At the exchange", [_differences(factory)]),
         Row("Over time", _over_time(factory)),
     ]
-    purpose = "What the bots hold, the worst first: without a stop, near liquidation, drained by funding."
+    purpose = "The bots' positions, the worst first: without a stop, near liquidation, drained by funding."
     return frame(factory, UID, "Positions", purpose, factory.settings.dashboards.widgets.risk.refresh, panels)
 
 
@@ -61,7 +61,7 @@ def _now(factory: PanelFactory) -> list[Panel]:
         ),
         factory.stat(
             "Without a stop",
-            "Symbols and sides of all chosen bots in which no live stop is known.",
+            "Symbols and sides of all chosen bots without a known live stop.",
             [Query(f"sum({_of('unprotected')})", "unprotected")],
             empty="no position",
             steps=[Step(factory.good), Step(factory.warn, 1)],
@@ -78,7 +78,7 @@ def _now(factory: PanelFactory) -> list[Panel]:
             size="medium",
         ),
         factory.stat(
-            "Oldest order that waits",
+            "Oldest waiting order",
             "Of all chosen bots; orange from OrderStuck's limit.",
             [
                 factory.worst(
@@ -104,7 +104,7 @@ def _held(factory: PanelFactory) -> Table:
     critical, decimals = factory.settings.thresholds.critical, factory.settings.dashboards.decimals.ratio
     stop = named_values({"0": ("live", factory.good), "1": ("none known", factory.warn)})
     words = (
-        "The worst first: Danger is how far a position is on the way to its nearest alert, which fires at 1. "
+        "The worst first. Danger is a position's progress to its nearest alert, which fires at 1. "
         "Several positions of a symbol and side are one row. An empty cell is not known."
     )
     columns = [
@@ -143,8 +143,8 @@ def _held(factory: PanelFactory) -> Table:
 
 def _differences(factory: PanelFactory) -> Table:
     words = (
-        "What the exchange says other than the bots, after fills in flight had their time. "
-        "Empty where they agree, and where no account has a key for its exchange (docs/exchange.md)."
+        "Differences between the exchange and the bots, after a time for fills in flight. "
+        "Empty if they agree, or if no account has a key for its exchange (docs/exchange.md)."
     )
     kind = ("account", "difference", "symbol")
     columns = [
@@ -171,7 +171,7 @@ def _over_time(factory: PanelFactory) -> list[Panel]:
         ),
         factory.lines(
             "Funding paid over time",
-            "As a share of the position's value, the eight highest; the line is FundingDrain's limit.",
+            "The eight highest, as a share of the position's value; the line is FundingDrain's limit.",
             [Query(f"topk(8, {_of('funding_paid')} / {_of('value')})", name)],
             **factory.ratio,
             empty="none known",

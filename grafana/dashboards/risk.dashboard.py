@@ -17,10 +17,10 @@ def dashboard(factory: PanelFactory) -> Dashboard:
     panels = [
         *_gauges(factory),
         Row("Drawdown and the day", _falls(factory)),
-        Row("What is at stake", _stakes(factory)),
+        Row("Exposure", _stakes(factory)),
         Row("Tails, runs and the deepest fall", [*_now(factory), _tails(factory)]),
     ]
-    purpose = "How far the bots have fallen, how much is at stake, and how close both are to their limits."
+    purpose = "Drawdown and exposure of the bots, and how close both are to their limits."
     pace = factory.settings.dashboards.widgets.risk.refresh
     return frame(factory, UID, "Risk", purpose, pace, panels)
 
@@ -39,7 +39,7 @@ def _gauges(factory: PanelFactory) -> list[Panel]:
         ),
         factory.stat(
             "Drawdown",
-            "Of several bots the deepest; red from the limit of HighDrawdown.",
+            "The deepest of several bots; red from the limit of HighDrawdown.",
             [factory.worst(known("drawdown_ratio"), "highest")],
             **factory.ratio,
             empty="not known",
@@ -62,7 +62,7 @@ def _now(factory: PanelFactory) -> list[Stat]:
     daily = [
         factory.stat(
             name,
-            "Loss of a day as a share of the equity, by confidence; of several bots the largest.",
+            "Loss of a day as a share of the equity, by confidence; the largest of several bots.",
             [
                 factory.worst(
                     each(metric, where=(f"confidence={share!r}",)), "highest", f"{float(share):.0%}"
@@ -77,7 +77,7 @@ def _now(factory: PanelFactory) -> list[Stat]:
     ]
     deepest = factory.stat(
         "Deepest closed fall",
-        "Of closed trades alone, of all time: the drawdown now, open positions included, may be deeper.",
+        "Closed trades only, all time: the present drawdown, open positions included, may be deeper.",
         [factory.worst(each("max_drawdown_ratio"), "highest")],
         **factory.ratio,
         empty="not known",
@@ -86,7 +86,7 @@ def _now(factory: PanelFactory) -> list[Stat]:
     runs = [
         factory.stat(
             f"Longest {name}",
-            "Of several bots the longest.",
+            "The longest of several bots.",
             [factory.worst(each(metric), "highest", word="longest")],
             empty="no trade closed",
             text="value_and_name",

@@ -56,7 +56,7 @@ def _now(factory: PanelFactory) -> list[Panel]:
         ),
         factory.stat(
             "Availability",
-            f"Over {sla.window}. Of several bots the lowest; green from the objective.",
+            f"Over {sla.window}. The lowest of several bots; green from the objective.",
             [factory.worst(each("bot:trading_bot_availability:ratio"), "lowest")],
             unit=RATIO,
             decimals=decimals + 2,
@@ -66,7 +66,7 @@ def _now(factory: PanelFactory) -> list[Panel]:
         ),
         factory.stat(
             "Objectives met",
-            "The share of the objectives that are known. Of several bots the lowest.",
+            "The share of the objectives that are known. The lowest of several bots.",
             [factory.worst(each("bot:trading_bot_objective:met_ratio"), "lowest")],
             unit=RATIO,
             decimals=0,
@@ -107,7 +107,7 @@ def _requests(factory: PanelFactory) -> Stat:
 
 
 def _objectives(factory: PanelFactory) -> Panel:
-    # Objectives without data stand behind those that are met.
+    # Objectives without data come after met ones.
     verdicts = _verdicts(factory) | {"2": ("not known", NEUTRAL)}
     columns = [
         Column("Now", f"{_met(factory)} or 2 + 0 * {_left(factory)}", mapping=named_values(verdicts)),
@@ -153,7 +153,7 @@ def _over_time(factory: PanelFactory) -> list[Panel]:
     return [
         factory.states(
             "Objectives over time",
-            "When each was met.",
+            "The times at which each objective was met.",
             [Query(_met(factory), "{{objective}}")],
             named_values(_verdicts(factory)),
             empty=UNKNOWN,
@@ -171,7 +171,7 @@ def _over_time(factory: PanelFactory) -> list[Panel]:
         ),
         factory.lines(
             f"Burn over {fastest}",
-            "How many times too fast the budget is spent; the lines are the alerts' factors.",
+            "How fast the budget burns: 1 spends just the allowed part. The lines are the alerts' factors.",
             [Query(each(BURN, "objective", where=(f'window="{fastest}"',)), "{{objective}}")],
             unit=NUMBER,
             empty=UNKNOWN,
@@ -198,7 +198,7 @@ def _calls(factory: PanelFactory) -> list[Panel]:
     ] + [
         factory.lines(
             "Errors a second",
-            "Where they were seen: in calls to the exchange, in the log.",
+            "By place: calls to the exchange, and the log.",
             [Query(each("bot_source:trading_bot_errors:rate", "source"), "{{source}}")],
             unit=NUMBER,
             empty="no errors known",

@@ -23,7 +23,7 @@ def dashboard(factory: PanelFactory) -> Dashboard:
             each=None if factory.alone else "bot",
         ),
     ]
-    purpose = "Hosts, processes, the way to the exchange, and the checks of health."
+    purpose = "Hosts, processes, the connection to the exchange, and health checks."
     pace = factory.settings.dashboards.widgets.system.refresh
     return frame(factory, UID, "System health", purpose, pace, panels)
 

@@ -131,7 +131,7 @@ def test_what_went_well_and_what_failed_have_the_colours_of_that(
 ) -> None:
     look = Palette(settings_of(tmp_path, dashboards={"theme": theme}))
     meant = {"resolved": look.good, "refused": look.bad, "opened": look.warn, "telegram failed": look.bad}
-    charts = ("Alerts by what became of them", "Polls by outcome", "Webhooks received", "Messages")
+    charts = ("Alerts by result", "Polls by outcome", "Webhooks received", "Messages")
     for panel in (one for one in panels(boards["nightdesk"]) if one["title"] in charts):
         painted = {
             name: rule["properties"][0]["value"]["fixedColor"]

@@ -18,7 +18,7 @@ from tests.conftest import eventually, free_port
 from tests.dashboards.conftest import END, settings_of
 from tests.dashboards.reading import HELPS, View, panels
 
-ADMIN = ("admin", "admin")  # of a Grafana that was never started before, on loopback
+ADMIN = ("admin", "admin")  # the login of a new Grafana, on loopback
 
 
 @dataclass

@@ -16,10 +16,10 @@ from tests.dashboards.reading import View, annotations, every, panels, run, vari
 from tests.end_to_end.conftest import SPEED, Stack
 
 PROFILES = ("starter", "experienced", "production")
-_DAYS = "both bots are watched for minutes: whole days of trades are wanted"
-_NONE_SAYS = "neither bot says it"
+_DAYS = "the bots are watched for minutes, but this needs whole days of trades"
+_NONE_SAYS = "neither bot reports it"
 _WELL = "all is well, and the panel says so"
-_WAITS = "windows of days are summed from bricks that are minutes apart even here"
+_WAITS = "windows of days are sums of bricks, which are minutes apart even here"
 _UNANSWERED = "no person answers an incident here"
 _NOT_SET = "this stack has none of that"
 ONE_OF_SEVERAL = {"stat", "bargauge", "piechart", "state-timeline"}

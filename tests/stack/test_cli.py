@@ -42,12 +42,15 @@ def test_check_says_of_which_bots_a_loss_is_seen_late(desk: Desk):
     rare = {"source": {"type": "file", "state": "s"}, "starting_capital": 1.0}
     desk.write(channels=channels, bots={"rare": rare | {"guard": False}})
     generate(load([desk.root / "monitoring.yaml"]))
-    warning = "bots.rare.guard: false: a loss of rare may be seen 17s500ms late"
+    warning = "bots.rare.guard: false: only polls see a loss of rare, up to 17s500ms late"
     assert warning in desk.run("check").stdout
     desk.write(channels=channels, bots={"rare": rare})
     assert "seen" not in desk.run("check").stdout
     desk.write(collection={"guard": {"enabled": False}})
-    assert "collection.guard.enabled: false: a loss may be seen 1m30s late" in desk.run("check").stdout
+    assert (
+        "collection.guard.enabled: false: Nightdesk may see the loss of any bot 1m30s late"
+        in desk.run("check").stdout
+    )
 
 
 def test_check_names_path_value_and_nearest_key_of_each_problem(desk: Desk):

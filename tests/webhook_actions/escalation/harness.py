@@ -54,7 +54,7 @@ async def until(look: Callable[[], Awaitable[T]], *, within: float = 15.0, what:
 
 
 class Mailbox:
-    """A real SMTP server that keeps its mails; `refuse` is its answer instead."""
+    """A real SMTP server that keeps its mails; with `refuse` it answers that instead."""
 
     def __init__(self) -> None:
         self.mails: list[EmailMessage] = []
@@ -116,7 +116,7 @@ class Setup:
             (directory / name).write_text(f"{secret}\n")
 
     def settings(self, *, speed: float = SPEED, **overrides: Any) -> Settings:
-        """Return settings in which every channel works, laid over by `overrides`."""
+        """Return settings in which every channel works; `overrides` replace parts of them."""
         twilio = {
             "enabled": True,
             "account": ACCOUNT,
@@ -244,7 +244,7 @@ class Harness:
         return (await until(look, what=f"{kind} {part}")) or ""
 
     def metric(self, name: str, **labels: str) -> float:
-        """Return the sum of the samples that have these labels, whatever their others."""
+        """Return the sum of the samples with these labels; they may have more labels."""
         samples = (sample for metric in self.metrics.registry.collect() for sample in metric.samples)
         return sum(one.value for one in samples if one.name == name and labels.items() <= one.labels.items())
 
