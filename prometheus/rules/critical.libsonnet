@@ -31,7 +31,7 @@ function(config)
               '{{ with query (printf `trading_bot_source_error{bot=%q} > 0` $labels.bot) }}' +
               ' ({{ . | first | label "reason" }}){{ end }}.' +
               '{{ with query (printf `trading_bot_source_error{bot=%q,reason="way"} > 0` $labels.bot) }}' +
-              ' The way to it is broken, by an address, a proxy or a certificate: it may run well.{{ end }} Last known:',
+              ' The connection to it is broken (address, proxy or certificate): the bot itself may run well.{{ end }} Last known:',
       todo='See whether its process runs and what it logged last; look at its open positions at the exchange.',
       verify='trading_bot_up{$bot} == 1'
     ),
@@ -43,8 +43,8 @@ function(config)
       'CrashLooping',
       text.fill('max by (bot) (changes(trading_bot_start_time_seconds[%s])) >= %s', [crash_loop_range, limits.crash_loop_restarts]),
       text.fill('%s starts in %s', [limits.crash_loop_restarts, crash_loop_range]),
-      summary=text.fill('{{ $labels.bot }} started anew {{ $value }} times within %s', crash_loop_range),
-      problem='{{ $labels.bot }} comes up and dies again. Restarting it once more is not the cure.',
+      summary=text.fill('{{ $labels.bot }} started {{ $value }} times within %s', crash_loop_range),
+      problem='{{ $labels.bot }} comes up and dies again. Another restart will not cure it.',
       todo='Read its log before each death; undo the last change of its code, strategy or configuration.',
       verify=text.fill('changes(trading_bot_start_time_seconds{$bot}[%s]) < %s', [crash_loop_range, limits.crash_loop_restarts])
     ),
@@ -82,9 +82,9 @@ function(config)
       text.fill('errors > %s of API calls', promql.percent(2 * limits.error_rate)),
       labels={ pace: 'at_once' },
       wait=-duration.seconds(config.alerts.ApiErrorRate['for']),
-      summary='API errors of {{ $labels.bot }} at {{ $value | humanizePercentage }}: its exchange may be out',
+      summary='API errors of {{ $labels.bot }} at {{ $value | humanizePercentage }}: its exchange may be down',
       problem='{{ $value | humanizePercentage }} of the API calls of {{ $labels.bot }} fail.',
-      todo="Look at the exchange's status page and at the bot's open positions there: they are unmanaged while it is out.",
+      todo="Look at the exchange's status page and at the bot's open positions there: nobody manages them while it is down.",
       verify=text.fill('trading_bot_error_rate{$bot} <= %s', 2 * limits.error_rate)
     ),
 
@@ -108,7 +108,7 @@ function(config)
       text.fill("bot's memory > %s", promql.percent(limits.memory_usage)),
       condition='memory_usage',
       summary="{{ $labels.bot }} holds {{ $value | humanizePercentage }} of its host's memory",
-      problem="The process of {{ $labels.bot }} holds {{ $value | humanizePercentage }} of its host's memory; soon it is killed.",
+      problem="The process of {{ $labels.bot }} holds {{ $value | humanizePercentage }} of its host's memory; the system will soon kill it.",
       todo='Look at how its memory grew: a leak comes back after a restart.',
       verify='trading_bot_memory_usage_ratio{$bot} <= %(memory_usage)s'
     ),
@@ -179,7 +179,7 @@ function(config)
       condition='network_latency',
       summary='{{ $labels.endpoint }} answers in {{ $value | humanizeDuration }}',
       problem='A probe of {{ $labels.endpoint }} takes {{ $value | humanizeDuration }}; every bot that trades there is late.',
-      todo="Compare with another endpoint: all slow is this host's network, one slow is the exchange.",
+      todo="Compare with another endpoint: if all are slow, it is this host's network; if one is slow, it is the exchange.",
       verify='trading_bot_network_latency_seconds{$endpoint} <= %(network_latency)s'
     ),
 

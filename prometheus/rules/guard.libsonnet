@@ -19,10 +19,10 @@ function(config)
       '(' + promql.newest('drawdown_ratio') + '\nor bot:trading_bot_drawdown_ratio:known) > %(critical_loss)s',
       text.fill('drawdown > %s', promql.percent(limits.critical_loss)),
       summary='{{ $labels.bot }} has lost {{ $value | humanizePercentage }} from its peak',
-      problem=text.fill('The drawdown of {{ $labels.bot }} is {{ $value | humanizePercentage }}, beyond the %s% at which everything is closed.', (100 * limits.critical_loss)) +
+      problem=text.fill('The drawdown of {{ $labels.bot }} is {{ $value | humanizePercentage }}, beyond the %s% at which Nightdesk closes everything.', (100 * limits.critical_loss)) +
               '{{ with query (printf `trading_bot_guard_equity{bot=%q}` $labels.bot) }} Its equity is {{ . | first | value | printf "%.2f" }}.{{ end }}' +
               '{{ with query (printf `trading_bot_guard_open_positions{bot=%q}` $labels.bot) }} Positions open now: {{ . | first | value | printf "%.0f" }}.{{ end }}' + promql.if_drawdown_is_old,
-      todo='See that it is flat at the exchange; let it trade again only once you know why it lost.',
+      todo='Check that it is flat at the exchange; let it trade again only when you know why it lost.',
       verify=promql.proof('drawdown_ratio', '$bot') + ' <= %(critical_loss)s'
     ),
 
@@ -37,14 +37,14 @@ function(config)
         >= on (bot, limit, account)
         (max by (bot, limit, account) (trading_bot_loss_limit_acts_at_ratio) or bot_limit:trading_bot_loss_limit_acts_at_ratio:known)
       |||,
-      text.fill('%s of a loss limit used; of daily_loss (%s) all', [promql.percent(limits.loss_limit_used), limits.daily_loss]),
+      text.fill('%s of a loss limit used; the whole of daily_loss (%s)', [promql.percent(limits.loss_limit_used), limits.daily_loss]),
       subject=['bot', 'limit', 'account'],
       summary='{{ $labels.bot }} has used {{ $value | humanizePercentage }} of its loss limit {{ $labels.limit }}{{ if $labels.account }} of account {{ $labels.account }}{{ end }}',
       problem='Of the loss limit {{ $labels.limit }} of {{ if $labels.account }}account {{ $labels.account }}, which {{ $labels.bot }} trades,{{ else }}{{ $labels.bot }}{{ end }}' +
               ' {{ $value | humanizePercentage }} are used' +
               '{{ with query (printf `max(trading_bot_guard_loss_limit_left{bot=%[1]q,limit=%[2]q,account=%[3]q}) or max(trading_bot_loss_limit_left{bot=%[1]q,limit=%[2]q,account=%[3]q})` $labels.bot $labels.limit $labels.account) }}; {{ . | first | value | printf "%.2f" }} are left{{ end }}.' +
-              '{{ with query (printf `trading_bot_loss_limit_complete{bot=%q,limit=%q,account=%q} == 0` $labels.bot $labels.limit $labels.account) }} Its mark was not seen whole, or it is not known now: `nightdesk limits` says what is missing.{{ end }}' + if_limit_is_old,
-      todo='Let it enter nothing more until the limit is free again; look at what its losing trades have in common.',
+              '{{ with query (printf `trading_bot_loss_limit_complete{bot=%q,limit=%q,account=%q} == 0` $labels.bot $labels.limit $labels.account) }} Its mark may have been missed, or its figures are unknown now: `nightdesk limits` says more.{{ end }}' + if_limit_is_old,
+      todo='Let it enter nothing more until the limit is free again; find what its losing trades have in common.',
       verify=promql.proof('loss_limit_used_ratio', '$bot,$limit,$account') + ' < max(trading_bot_loss_limit_acts_at_ratio{$bot,$limit,$account})'
     ),
   ]

@@ -55,7 +55,7 @@ function(config)
       labels={ category: one.category, priority: one.priority, condition: condition, kind: 'suggestion' },
       summary=text.fill('{{ $labels.bot }}: %s (%s)', [std.strReplace(one.action, '_', ' '), one.priority]),
       news=text.fill('{{ $labels.bot }}: %s, now {{ $value | printf "%.3g" }}.', text.fill(says, one.limit)),
-      todo=text.fill('Think about %s. Nightdesk proposes it and does not do it.', one.action)
+      todo=text.fill('Think about %s. Nightdesk only proposes it.', one.action)
     );
   // A suggestion has the condition of the more urgent alert that says the same; that alert silences it.
   local suggestions = if !config.performance.suggestions then [] else [
@@ -84,7 +84,7 @@ function(config)
         bot_milestone:trading_bot_milestone:progress >= 1
         and max_over_time(bot_milestone:trading_bot_milestone:progress[%s] offset %s) < 1
       |||, [rearm, step]),
-      'a figure of milestones is crossed',
+      'the bot reached a milestone',
       subject=['bot', 'milestone'],
       hold=quiet,
       summary='{{ $labels.bot }} reached a milestone: {{ $labels.milestone }}',

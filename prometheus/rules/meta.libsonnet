@@ -97,7 +97,7 @@ function(config)
       text.fill('sum(increase(prometheus_notifications_dropped_total{%s}[%s])) > 0', [config.prometheus_selector, range]),
       'alerts do not reach Alertmanager',
       summary='Alerts do not reach Alertmanager',
-      problem=text.fill('Prometheus dropped {{ $value | printf "%.0f" }} notices of alerts within %s: it knows no Alertmanager, or none takes them. Until they arrive nobody is told.', range),
+      problem=text.fill('Prometheus dropped {{ $value | printf "%.0f" }} notices of alerts within %s: it knows no Alertmanager, or none accepts them. Until they arrive nobody is notified.', range),
       todo="Look at Prometheus's page of status for the Alertmanagers that it knows, and at its log for why they refuse.",
       path='/status'
     ),
@@ -108,16 +108,16 @@ function(config)
       'an action failed',
       summary='The action {{ $labels.action }}{{ with $labels.bot }} of {{ . }}{{ end }} failed',
       problem='{{ $labels.action }}{{ with $labels.bot }} of {{ . }}{{ end }} failed; the incident says why.',
-      todo='Open the incident on the on-call page; do by hand what Nightdesk could not.',
+      todo='Open the incident on the on-call page; do its work by hand.',
       path='/alerts'
     ),
 
     alert.meta(
       'EngineTaskFailing',
       text.fill('sum by (task) (%s) > 0', counted('nightdesk_task_restarts_total')),
-      'a task of the engine failed and was started again',
-      summary='The engine started {{ $labels.task }} again',
-      problem='{{ $labels.task }} failed and was started again, after a pause that grows with each failure.',
+      'a task of the engine failed and restarted',
+      summary='The engine restarted {{ $labels.task }}',
+      problem='{{ $labels.task }} failed and restarted after a pause, which grows with each failure.',
       todo="Read webhook_actions' log for the reason.",
       path='/alerts'
     ),
@@ -126,9 +126,9 @@ function(config)
     alert.meta(
       'DeliveriesFailing',
       text.fill('sum by (channel) (%s) > 0', counted('nightdesk_deliveries_failed_total', '{reason!="unanswered"}')),
-      'messages were not delivered and are not tried again',
+      'messages were given up',
       summary='Messages by {{ $labels.channel }} are not delivered',
-      problem='webhook_actions could not deliver {{ $value | printf "%.0f" }} messages by {{ $labels.channel }}, and does not try again.',
+      problem='webhook_actions could not deliver {{ $value | printf "%.0f" }} messages by {{ $labels.channel }}, and gave them up.',
       todo="Read the reason on the incident's timeline or in webhook_actions' log; try `nightdesk test-notify`.",
       path='/alerts'
     ),
@@ -138,8 +138,8 @@ function(config)
       text.fill('max by (channel) (nightdesk_delivery_queue_age_seconds) > %s', longest_wait),
       'a message has waited for its turn for 60s',
       summary='Messages by {{ $labels.channel }} wait',
-      problem='The oldest message by {{ $labels.channel }} has waited for its turn for {{ $value | humanizeDuration }}: those before it are not taken.',
-      todo='See whether the service of {{ $labels.channel }} answers, and how fast; other channels are not held up.',
+      problem='The oldest message by {{ $labels.channel }} has waited for its turn for {{ $value | humanizeDuration }}: the service does not accept the ones before it.',
+      todo='See whether the service of {{ $labels.channel }} answers, and how fast; other channels are not delayed.',
       path='/alerts'
     ),
 
@@ -152,8 +152,8 @@ function(config)
         not_reloaded('prometheus', 'prometheus_config_last_reload_successful', config.prometheus_selector),
       ]),
       'settings were changed and could not be read',
-      summary='{{ $labels.part }} goes on with old settings',
-      problem='{{ $labels.part }} could not read its settings anew: what you changed is not in force.',
+      summary='{{ $labels.part }} uses old settings',
+      problem='{{ $labels.part }} could not reload its settings: your changes are not in force.',
       todo='Run `nightdesk check`; the log of {{ $labels.part }} names path, value and the way out.',
       path='/alerts'
     ),
@@ -161,10 +161,10 @@ function(config)
     alert.meta(
       'EscalationExhausted',
       text.fill('sum(%s) > 0', counted('nightdesk_escalations_exhausted_total')),
-      'everyone was told and nobody answered',
+      'everyone was notified and nobody answered',
       summary='Nobody answers',
-      problem='Everyone was told of an incident and nobody acknowledged it. Nightdesk starts again.',
-      todo='Acknowledge it, and find out why nobody was reached.',
+      problem='Everyone was notified of an incident and nobody acknowledged it. Escalation starts again.',
+      todo='Acknowledge it, and find out why it reached nobody.',
       path='/alerts'
     ),
   ]

@@ -36,11 +36,11 @@ function(config)
     orphan_order: 'an order in {{ $labels.symbol }} waits at the exchange that no bot knows of',
     stop_missing: 'the stop of {{ $labels.symbol }} is not at the exchange',
     stop_without_position: 'a stop of {{ $labels.symbol }} waits at the exchange for a position that is gone',
-    balance_drift: 'the money of the account has moved otherwise than that of its bots within a day',
+    balance_drift: 'the money of the account has moved differently from the money of its bots within a day',
     unknown_fills: 'an order in {{ $labels.symbol }} was filled that no bot knows of',
-    leverage_or_margin_mode: 'the leverage or the margin mode of {{ $labels.symbol }} is another at the exchange',
-    second_bot: 'orders come from something that is no bot of this account',
-    withdrawn_funds: '{{ $labels.symbol }} left the account, and no transfer says so',
+    leverage_or_margin_mode: 'the exchange has another leverage or margin mode for {{ $labels.symbol }}',
+    second_bot: 'orders come from a program or person that is no bot of this account',
+    withdrawn_funds: '{{ $labels.symbol }} left the account without a declared transfer',
   };
   local in_words = std.join('', [
     '{{ if eq $labels.difference "' + kind + '" }}' + differences[kind] + '{{ end }}'
@@ -72,7 +72,7 @@ function(config)
         subject=of_position,
         labels={ scope: 'margin' },
         summary='{{ $labels.bot }} has used {{ $value | humanizePercentage }} of the margin of {{ $labels.symbol }} {{ $labels.side }}',
-        problem='The exchange wants {{ $value | humanizePercentage }} of the margin that is left for ' + the_position + '; at 100% it liquidates.' + if_position_is_old,
+        problem='The exchange requires {{ $value | humanizePercentage }} of the remaining margin for ' + the_position + '; at 100% it liquidates.' + if_position_is_old,
         todo='Close a part of it or add margin before the exchange closes all of it at its price.',
         verify=promql.proof('position_margin_ratio', held) + ' <= %(margin_ratio)s' + or_closed_since('margin_ratio')
       ),
@@ -88,7 +88,7 @@ function(config)
         subject=of_position,
         held=true,
         summary='{{ $labels.bot }} holds {{ $labels.symbol }} {{ $labels.side }} without a known stop',
-        problem='No live stop is known for ' + the_position + ': none is told, it is on the wrong side of the price or behind the liquidation, or its bot is stopped.' + if_position_is_old,
+        problem='No live stop is known for ' + the_position + ': the bot reports none, the stop is on the wrong side of the price or behind the liquidation, or the bot is stopped.' + if_position_is_old,
         todo='Set a stop at the exchange, or close it.',
         verify=promql.proof('position_unprotected', held) + ' == 0' + or_closed_since('unprotected')
       ),
@@ -101,7 +101,7 @@ function(config)
         held=true,
         summary='Of ' + whose + ', ' + in_words,
         problem='Of ' + whose + ', ' + in_words + ': the exchange says ' + says('at_exchange') + ', the bots ' + says('by_bots') + '.',
-        todo='Look at the account at the exchange before you trust the bot: what it does not know of it does not protect.',
+        todo='Look at the account at the exchange before you trust the bot: it protects nothing that it does not know.',
         verify='max(trading_bot_books_differences{$bot,$account}) >= 0 unless on () trading_bot_books_difference{$bot,$account,$difference,$symbol}'
       ),
       alert.warning(
@@ -109,8 +109,8 @@ function(config)
         'max by (bot, account) (trading_bot_books_compared) == 0',
         'exchange and bots cannot be compared',
         subject=['bot', 'account'],
-        summary='What ' + whose + ' holds at its exchange is not known',
-        problem='Nobody compares ' + whose + ' with its exchange: {{ with query (printf `trading_bot_exchange_error{account=%q}` $labels.account) }}the exchange is not seen ({{ . | first | label "reason" }}){{ else }}a bot does not say what it holds{{ end }}.',
+        summary='The holdings of ' + whose + ' at its exchange are unknown',
+        problem='Nightdesk cannot compare ' + whose + ' with its exchange: {{ with query (printf `trading_bot_exchange_error{account=%q}` $labels.account) }}the exchange is unknown ({{ . | first | label "reason" }}){{ else }}a bot does not report its positions{{ end }}.',
         todo='`nightdesk doctor` asks the exchange, and says what is wrong with the key.',
         verify='max(trading_bot_books_compared{$bot,$account}) == 1'
       ),
@@ -133,7 +133,7 @@ function(config)
         held=true,
         summary='Funding has cost {{ $labels.bot }} {{ $value | humanizePercentage }} of {{ $labels.symbol }} {{ $labels.side }}',
         problem='Since it was opened ' + the_position + ' has paid {{ $value | humanizePercentage }} of its value in funding.',
-        todo='See whether what it is held for is still worth its price; another venue may pay where this one takes.',
+        todo='See whether the position is still worth this cost; another venue may pay funding for it.',
         verify='max(trading_bot_position_funding_paid{$bot,$symbol,$side}) / max(trading_bot_position_value{$bot,$symbol,$side}) <= %(funding_paid)s' + or_closed
       ),
     ],

@@ -18,7 +18,7 @@ function(config)
   };
   // Throughput is shown; it alerts only if the settings say so.
   local objectives = [name for name in std.objectFields(said) if name != 'throughput' || sla.throughput.alert];
-  local todo = 'See on the dashboard since when, and what changed then.';
+  local todo = 'See on the dashboard when it began, and what changed then.';
 
   // ApiErrorRate says the same more precisely, so these alerts leave out what it reports, or soon will.
   local said_already(objective) = if objective != 'error_rate' then '' else '\nunless on (bot) ALERTS{alertname=~"TradingBot(ApiErrorRate)"}';

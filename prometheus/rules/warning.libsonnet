@@ -34,7 +34,7 @@ function(config)
       text.fill('win rate < %s, from %s trades', [promql.percent(limits.win_rate), limits.win_rate_trades]),
       summary='{{ $labels.bot }} wins {{ $value | humanizePercentage }} of its trades',
       problem=text.fill('{{ $labels.bot }} wins {{ $value | humanizePercentage }} of its trades; %s% were expected.', (100 * limits.win_rate)),
-      todo='Look at which symbols, hours and exits lose; a low win rate is fine where the wins are large.',
+      todo='Find the symbols, hours and exits that lose; a low win rate is fine if the wins are large.',
       verify='trading_bot_win_rate{$bot} >= %(win_rate)s'
     ),
 
@@ -47,7 +47,7 @@ function(config)
       text.fill('drift flag, or score > %s', limits.drift_score),
       subject=['bot', 'model'],
       summary='{{ $labels.model }} of {{ $labels.bot }} drifts',
-      problem='What {{ $labels.model }} of {{ $labels.bot }} sees is no longer what it was trained on ({{ $value | printf "%.2f" }}).',
+      problem='The input of {{ $labels.model }} of {{ $labels.bot }} no longer resembles its training data ({{ $value | printf "%.2f" }}).',
       todo='Retrain it on recent data; see whether the market changed or the data did.',
       // The score is enough to prove that the drift is over; the flag counts too if it is known.
       verify=|||
@@ -169,7 +169,7 @@ function(config)
       subject=['bot', 'model'],
       summary='{{ $labels.model }} of {{ $labels.bot }} is unsure',
       problem='The predictions of {{ $labels.model }} of {{ $labels.bot }} have a confidence of {{ $value | humanizePercentage }}.',
-      todo='See whether its input changed; let the bot abstain where it is unsure.',
+      todo='See whether its input changed; let the bot abstain when it is unsure.',
       verify='trading_bot_prediction_confidence{$bot,$model} >= %(prediction_confidence)s'
     ),
 
@@ -178,7 +178,7 @@ function(config)
       'max by (bot, model) (trading_bot_data_quality_score) < %(data_quality)s',
       text.fill('data quality < %s', promql.percent(limits.data_quality)),
       subject=['bot', 'model'],
-      summary='{{ $labels.model }} of {{ $labels.bot }} is fed poor data',
+      summary='{{ $labels.model }} of {{ $labels.bot }} gets poor data',
       problem='The quality of the input of {{ $labels.model }} of {{ $labels.bot }} is {{ $value | humanizePercentage }}.',
       todo='Look at missing values and outliers; see whether a source of data changed.',
       verify='trading_bot_data_quality_score{$bot,$model} >= %(data_quality)s'
@@ -212,10 +212,10 @@ function(config)
       ]),
       subject=['bot', 'leg'],
       summary='The {{ $labels.leg }} fills of {{ $labels.bot }} slip by {{ $value | printf "%.1f" }} basis points',
-      problem=text.fill('Orders of {{ $labels.bot }} ({{ $labels.leg }}) were filled {{ $value | printf "%.1f" }} basis points worse than asked for, the mean of the last %s', time(config.collection.slippage_recent)) +
+      problem=text.fill('Orders of {{ $labels.bot }} ({{ $labels.leg }}) were filled {{ $value | printf "%.1f" }} basis points worse than ordered, on average over the last %s', time(config.collection.slippage_recent)) +
               '{{ with query (printf `max(trading_bot_slippage_mean_basis_points{bot=%q,leg=%q,span="before"})` $labels.bot $labels.leg) }}; before that {{ . | first | value | printf "%.1f" }}{{ end }}' +
               '{{ with query (printf `max(trading_bot_slippage_cost{bot=%q,window="day"})` $labels.bot) }}. Slippage cost {{ . | first | value | printf "%.2f" }} today{{ end }}.',
-      todo='Compare symbols, hours and order types: a thin book, orders that grew, market orders where limits stood, a slow way to the exchange.',
+      todo='Compare symbols, hours and order types. Causes: a thin book, larger orders, market orders instead of limit orders, a slow connection.',
       verify='max(trading_bot_slippage_mean_basis_points{$bot,$leg,span="recent"}) <= %(slippage_factor)s * clamp_min(max(trading_bot_slippage_mean_basis_points{$bot,$leg,span="before"}), 0) + %(slippage_margin)s'
     ),
 
@@ -237,12 +237,12 @@ function(config)
         max by (bot, limit, account) (trading_bot_loss_limit_complete) == 0
         and on (bot) bot:trading_bot_up:max == 1
       |||,
-      'it is up, and what is left of a loss limit is not known for certain',
+      'the bot is up, and the rest of a loss limit is not known for certain',
       subject=['bot', 'limit', 'account'],
       summary='The rest of the loss limit {{ $labels.limit }}{{ if $labels.account }} of account {{ $labels.account }}{{ end }} of {{ $labels.bot }} is not known',
-      problem='LossLimit of {{ $labels.bot }} goes by what was known' +
-              '{{ with query (printf `time() - max(trading_bot_loss_limit_known_timestamp_seconds{bot=%q,limit=%q,account=%q})` $labels.bot $labels.limit $labels.account) }} {{ . | first | value | humanizeDuration }} ago{{ else }}: nothing{{ end }}.',
-      todo='`nightdesk limits` says what is missing: a bot of the account that does not answer, a figure that it does not tell, or a mark that nobody saw, which you write as `known`.',
+      problem='LossLimit of {{ $labels.bot }} uses the last known figures' +
+              '{{ with query (printf `time() - max(trading_bot_loss_limit_known_timestamp_seconds{bot=%q,limit=%q,account=%q})` $labels.bot $labels.limit $labels.account) }} {{ . | first | value | humanizeDuration }} old{{ else }}: there are none{{ end }}.',
+      todo='`nightdesk limits` names the missing figure: a bot of the account does not answer or does not report it, or the exporter missed the mark; then write the mark as `known`.',
       verify='max(trading_bot_loss_limit_complete{$bot,$limit,$account}) == 1'
     ),
     alert.warning(
@@ -252,12 +252,12 @@ function(config)
         and on (bot) bot:trading_bot_up:max == 1
         unless on (bot) trading_bot_drawdown_ratio
       |||,
-      'it is up, and tells no more what its drawdown is made of',
+      'the bot is up, but no longer reports the figures of its drawdown',
       labels={ scope: 'drawdown' },
       summary='The drawdown of {{ $labels.bot }} is no longer known',
-      problem='{{ $labels.bot }} is up, and tells neither its equity nor its open profit. HighDrawdown and CriticalLoss go by its last drawdown, {{ $value | humanizePercentage }}' +
+      problem='{{ $labels.bot }} is up, but reports neither its equity nor its open profit. HighDrawdown and CriticalLoss use its last drawdown, {{ $value | humanizePercentage }}' +
               '{{ with query (printf `time() - bot:trading_bot_drawdown_ratio:known_timestamp_seconds{bot=%q}` $labels.bot) }}, of {{ . | first | value | humanizeDuration }} ago{{ end }}.',
-      todo='See whether its exchange is out: a Freqtrade knows no rates then. Look at its open positions at the exchange.',
+      todo='See whether its exchange is down: then a Freqtrade has no rates. Look at its open positions at the exchange.',
       verify='trading_bot_drawdown_ratio{$bot} >= 0'
     ),
 
@@ -303,7 +303,7 @@ function(config)
         'HighMemoryUsage',
         'HighCpuUsage',
       ])),
-      'a health check fails, nothing else says it',
+      'a health check fails, and no other alert says so',
       summary='{{ $labels.bot }} is unhealthy',
       problem='{{ $labels.bot }} fails: {{ range query (printf `bot_check:trading_bot_health:bool{bot=%q} == 0` $labels.bot) }}{{ .Labels.check }} {{ end }}',
       todo='Look at what the check measures, on the dashboard.',
@@ -315,7 +315,7 @@ function(config)
         max by (endpoint) (endpoint_check:trading_bot_health:bool) == 0
         unless on (endpoint) ALERTS{alertname=~"TradingBot(HighLatency|NetworkLatencyCritical)"}
       |||,
-      'an endpoint is not reached',
+      'an endpoint cannot be reached',
       subject=['endpoint'],
       labels={ scope: 'endpoint' },
       summary='{{ $labels.endpoint }} cannot be reached',

@@ -188,7 +188,7 @@ class Bot(Section):
     overrule the bot's own figures. `silent_after`: a bot of files or pushes that reports nothing for longer
     counts as not answering. `stops: false` is for a bot that sets no stops on purpose. `limits` are its loss
     limits; without any, `daily_loss` counts. `edge` is the reference that its trades are compared with.
-    `guard: false` is for a bot that cannot be asked as often as `collection.guard`: only polls read its money.
+    `guard: false`: the bot cannot be asked as often as `collection.guard`: only polls read its money.
     """
 
     source: Source

@@ -122,7 +122,10 @@ def test_a_message_about_a_bot_has_its_figures(rules: Path) -> None:
     ("reason", "why"),
     [
         ("refused", ""),
-        ("way", " The way to it is broken, by an address, a proxy or a certificate: it may run well."),
+        (
+            "way",
+            " The connection to it is broken (address, proxy or certificate): the bot itself may run well.",
+        ),
     ],
 )
 def test_annotations_have_the_bots_figures_and_name_unknown_ones(

@@ -87,9 +87,9 @@ def test_a_loss_is_known_as_long_as_the_settings_say_and_its_alert_a_bridge_long
 @pytest.mark.parametrize(
     ("at", "alert", "bot", "says"),
     [
-        (2, "CriticalLoss", dead, "is 20%, beyond the 15% at which everything is closed."),
-        (7, "CriticalLoss", dead, "closed. That was known 5m 0s ago, and nothing newer is."),
-        (7, "PositionUnprotected", bare, "is stopped. That was known 5m 0s ago, and nothing newer is."),
+        (2, "CriticalLoss", dead, "is 20%, beyond the 15% at which Nightdesk closes everything."),
+        (7, "CriticalLoss", dead, "closes everything. This figure is 5m 0s old; there is no newer one."),
+        (7, "PositionUnprotected", bare, "is stopped. This figure is 5m 0s old; there is no newer one."),
     ],
 )
 def test_the_message_says_how_old_the_last_known_danger_is(

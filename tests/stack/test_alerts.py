@@ -41,7 +41,9 @@ def test_the_table_follows_the_settings(tmp_path: Path):
     changed = rows["TradingBotApiErrorRate", "critical", "errors > 7% of API calls"]
     assert (changed.for_, changed.cooldown, changed.escalate) == ("3m", "7m", "9m")
     assert (changed.channels, changed.actions) == ("slack", "retry_connection")
-    inherited = rows["TradingBotLossLimit", "critical", "80% of a loss limit used; of daily_loss (1000) all"]
+    inherited = rows[
+        "TradingBotLossLimit", "critical", "80% of a loss limit used; the whole of daily_loss (1000)"
+    ]
     assert (inherited.channels, inherited.escalate) == ("sms", "20m")
     burning = rows["TradingBotErrorBudgetBurn error_rate", "critical", "burn > 14.4 over 1h and 5m, for 2m"]
     assert (burning.escalate, burning.actions) == ("11m", "check_network")

@@ -227,7 +227,7 @@ def _health(settings: Settings) -> Iterator[Case]:
         ]
 
     labels = ENDPOINT | {"scope": "endpoint"}
-    yield Case(alert, "an endpoint is not reached", probe(0.0), wait, True, labels)
+    yield Case(alert, "an endpoint cannot be reached", probe(0.0), wait, True, labels)
     yield Case(alert, "an endpoint is reached", probe(1.0), wait, False, labels)
 
 
