@@ -14,7 +14,7 @@ from clients.trading import Leg, Position, Side, Trade, WaitingOrder, slippage
 
 _MILLISECONDS = 1000.0
 _EXCHANGE = "freqtrade.exchange"  # loggers of its calls
-_CALLS = "freqtrade.exchange.common"  # which warns only of failed calls
+_CALLS = "freqtrade.exchange.common"  # this logger warns only of failed calls
 _FOR_GOOD = ("Giving up", "Could not load markets", "Could not reload markets", "nable to initialize markets")
 PASS = 5.0  # seconds between two passes of the loop: its default of internals.process_throttle_secs
 _FAILURES = ("WARNING", "ERROR", "CRITICAL")

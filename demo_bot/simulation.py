@@ -12,7 +12,7 @@ from demo_bot.market import Walk
 from demo_bot.model import Model
 from demo_bot.strategy import Order, Style, exit_reason
 
-POLL_SECONDS = 1.0  # at most: a bot that enters more often polls as often
+POLL_SECONDS = 1.0  # the longest seconds between polls; a bot that enters more often polls more often
 FRESH_SECONDS = 10.0  # no entry on an older price
 FILL_POLLS = (0.2, 1.0)  # how long an order waits, in multiples of the poll interval
 FOR_EVER = 10 * 365 * 86_400.0  # seconds

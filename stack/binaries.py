@@ -83,7 +83,7 @@ def install(tell: Callable[[str], None] = print) -> None:
             "Install Prometheus 2.53, Alertmanager 0.28 and blackbox_exporter or newer, "
             "or run the stack in containers: docker compose up --build --wait"
         ) from None
-    (TOOLS / "usr/share/zoneinfo").mkdir(exist_ok=True)  # the machine's own will be mounted there
+    (TOOLS / "usr/share/zoneinfo").mkdir(exist_ok=True)  # the machine's own time zones will be mounted there
     find.cache_clear()
     for name in required:
         find(name)

@@ -11,7 +11,7 @@ from stack.settings import Settings, severities_of
 from stack.settings.plan import CHANNELS, CLIMB, Step, Subject, carrying, step_recipients
 from stack.settings.timetable import WATCHDOG, Entry, timetable
 
-_LINKS = ("webhook_actions", "grafana", "runbooks")  # which carry messages about alerts
+_LINKS = ("webhook_actions", "grafana", "runbooks")  # the links in messages about alerts
 _CHANNELS_OF = {
     "email": ("email",),
     "phone": ("phone", "sms"),
@@ -90,8 +90,8 @@ def _silent(settings: Settings, plans: Plans) -> Iterator[str]:
         return
     if not carrying(settings, "meta"):
         yield (
-            "channels: what says that Nightdesk itself is broken is sent by Alertmanager, over email, Slack "
-            "or Telegram chats that are numbers, and none of these is set; set one beside "
+            "channels: Alertmanager itself sends the alerts about Nightdesk, over email, Slack or Telegram "
+            "chats that are numbers, and none of these is configured; configure one beside "
             f"{', '.join(carrying(settings, 'critical'))}"
         )
     reasons: dict[str, list[str]] = {}

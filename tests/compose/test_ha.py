@@ -109,7 +109,7 @@ def test_every_part_is_scraped_and_the_alertmanagers_are_one_cluster(stack: Comp
     # One exporter watches each bot, and Alertmanager sees the two Prometheus as one.
     assert len(query(stack, "trading_bot_up")) == 1
     alerts = eventually(
-        lambda: stack.get(9093, "/api/v2/alerts").json(), within=120, what="an alert, if the Watchdog's"
+        lambda: stack.get(9093, "/api/v2/alerts").json(), within=120, what="an alert, if only the Watchdog"
     )
     assert not [alert for alert in alerts if "replica" in alert["labels"]]
 

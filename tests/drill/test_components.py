@@ -256,7 +256,7 @@ def test_a_scheduled_drill_is_announced_before_and_its_faults_reported_after(
         ("drilled", "11-01 01:30"),
         ("told of a defect", "11-01 01:41"),
     ]
-    assert (tmp_path / "drills").exists(), "what it came to is kept"
+    assert (tmp_path / "drills").exists(), "the result is kept"
 
 
 SCRIPT = Script("Down", "critical", 1, "r", 5.0, (), alone=False)

@@ -17,7 +17,7 @@ from tests.exporter.trades import START, ledger, trade
 from tests.freqtrade_replay import Recording
 from tests.freqtrade_replay import serve as serve_freqtrade
 
-LIMIT = 0.15  # of CriticalLoss
+LIMIT = 0.15  # the limit of CriticalLoss
 UNTOLD = {"starting_capital", "equity", "profit_realised", "profit_open"}
 
 

@@ -70,7 +70,7 @@ def test_imports_run_one_way() -> None:
         for package, part, file in files()
         if (bad := wrong(package, part, file.read_text(encoding="utf-8")))
     }
-    # `nightdesk` starts the services, and asks the exporter's own programs, by name only.
+    # `nightdesk` starts the services and the exporter's programs by name only.
     found = {file: bad for file, bad in found.items() if not file.startswith("stack/")}
     assert found == {}
 

@@ -47,7 +47,7 @@ def test_what_says_that_nightdesk_is_broken_needs_a_channel_of_alertmanagers(
 ) -> None:
     code, said = checked(desk, *channels)
     assert code == 2
-    assert "channels: what says that Nightdesk itself is broken is sent by Alertmanager" in said
+    assert "channels: Alertmanager itself sends the alerts about Nightdesk" in said
 
 
 def test_maintenance_that_never_ends_is_refused(desk: Desk) -> None:

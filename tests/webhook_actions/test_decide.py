@@ -265,7 +265,7 @@ def test_each_state_has_one_decision_with_a_reason_and_no_dead_end_is_silent(sta
         )
         assert waits_for_events, decision
     if isinstance(decision, Blocked) and decision.until is None:
-        assert decision.kind in ("paused", "acknowledged"), "a person's own doing, who ends it"
+        assert decision.kind in ("paused", "acknowledged"), "the person who did this must end it"
 
 
 @settings(max_examples=1500, deadline=None)

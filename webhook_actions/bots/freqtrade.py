@@ -139,7 +139,7 @@ class FreqtradeAdapter:
             case Verb.RESUME:
                 return self._entries.allow()
             case Verb.RETRY_CONNECTION | Verb.RELOAD:
-                return self._entries.reload()  # which reconnects to the exchange
+                return self._entries.reload()  # a reload reconnects to the exchange
             case _:
                 return Outcome.cannot(f"Freqtrade's API has no {order.verb}")
 

@@ -76,7 +76,7 @@ class Entries:
 
     def _stop_by(self, call: str, *, stopped: bool) -> Outcome:
         match call:
-            case "pause":  # which starts a stopped bot without entries
+            case "pause":  # this starts a stopped bot without entries
                 return self._post("pause")
             case "locks":
                 lock = [{"pair": EVERY_PAIR, "until": _FOREVER, "reason": LOCK_REASON}]

@@ -6,7 +6,7 @@ from webhook_actions.store.database import Connection, DatabaseError, Pool
 
 _FILES = {int(file.name[:4]): file for file in sorted((Path(__file__).parent / "migrations").glob("*.sql"))}
 VERSION = max(_FILES)  # the number of the schema that this code uses
-_LOCK = 0x6E_64_6D_67  # "ndmg": engines that start together migrate once
+_LOCK = 0x6E_64_6D_67  # the number of an advisory lock ("ndmg"): of several engines only one migrates
 
 
 async def migrate(pool: Pool) -> None:

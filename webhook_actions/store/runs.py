@@ -262,7 +262,7 @@ class Ending:
     orders: int
     verify: float  # seconds within which its effect may show
     pause: float | None = None
-    verdict: str | None = None  # where it can be given at once
+    verdict: str | None = None  # the verdict, if it is known at once
     back: bool = False
 
 

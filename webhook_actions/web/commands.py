@@ -33,14 +33,14 @@ class Done(StrEnum):
 
     ACKNOWLEDGED = "acknowledged"
     SNOOZED = "snoozed"
-    NOT_SILENCED = "not_silenced"  # answered all the same
+    NOT_SILENCED = "not_silenced"  # done, although Alertmanager made no silence
     COMMENTED = "commented"
     ASKED = "asked"
     PAUSED = "paused"
     RESUMED = "resumed"
     RELEASED = "released"
     SENT_AGAIN = "sent_again"
-    OVERRIDDEN = "overridden"  # of who is on call
+    OVERRIDDEN = "overridden"  # the on-call schedule
     SWAPPED = "swapped"
     CANCELLED = "cancelled"
 

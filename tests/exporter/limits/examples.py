@@ -140,7 +140,7 @@ EXAMPLES = (
         2026-03-02T09:03   95000   89999.99 | 90000  -0.01 acts reached
     """, PRAGUE),
     Example("static maximum 3: in money, by closed trades alone", {"kind": "maximum", "money": 1500, "open_positions": False}, """
-        2026-03-02T09:00   30000   28000 | 28500   1500      # what floats does not count
+        2026-03-02T09:00   30000   28000 | 28500   1500      # open positions do not count
         2026-03-02T10:00   28000   28000 | 28500   -500 acts reached
     """, {"capital": 30_000}),
     Example("static maximum 4: a payout leaves the firm's limit where it is", MAXIMUM | {"follows_transfers": False}, """

@@ -15,7 +15,7 @@ from webhook_actions.report import Period
 from webhook_actions.report.history import History, figures
 
 END = datetime(2026, 11, 25, 20, 0, tzinfo=UTC)
-HOUR, EVERY, DAYS = 3600, 240, 62  # seconds, seconds between samples, and days that are remembered
+HOUR, EVERY, DAYS = 3600, 240, 62  # seconds of an hour, seconds between samples, and days of stored samples
 SHOWN = ("P&L", "P&L over time", "Equity over time", "Drawdown over time", "Up", "Win rate", "Sharpe ratio")
 DOWN = range(5, 11)  # hours before the end
 
