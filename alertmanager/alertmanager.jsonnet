@@ -31,10 +31,10 @@ local to(receiver, suffix='', held=[]) = {
 
 local matching(operator, names) = 'alertname%s"%s"' % [operator, std.join('|', ['TradingBot' + name for name in names])];
 
-// One message tells of one alert of many bots. Alertmanager sends nothing more about it for its cooldown, even if it
-// ends and begins again; for a critical alert the time is shorter, because the next bot's alert may not wait: its
-// rule keeps firing over a flap. Alertmanager repeats only on its ticks, so five ticks make a repeat that is never
-// much too late.
+// One message lists one alert of many bots. Alertmanager sends nothing more about the alert for its cooldown, even if
+// the alert ends and begins again. For a critical alert this time is shorter, because the next bot's alert may not
+// wait; the rule itself keeps firing over a flap. Alertmanager repeats only on its ticks, so one repeat is five ticks:
+// then it is never much too late.
 local paced(cooldown, severity) = if cooldown <= routing.group_interval then {} else {
   [if severity != 'critical' then 'group_interval']: duration.format(cooldown),
   repeat_interval: duration.format(std.max(routing.repeat_interval, 5 * cooldown)),

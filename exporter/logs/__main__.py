@@ -126,9 +126,12 @@ def _parser() -> argparse.ArgumentParser:
         help="events of each category in the summary (default: 10)",
     )
     parser.add_argument(
-        "--since", type=_when, metavar="TIME", help="leave out what is older than 2h, or 2026-11-23T01:00"
+        "--since",
+        type=_when,
+        metavar="TIME",
+        help="leave out events older than 2h, or before 2026-11-23T01:00",
     )
-    parser.add_argument("--follow", action="store_true", help="then print what is new, until Ctrl-C")
+    parser.add_argument("--follow", action="store_true", help="then print new events, until Ctrl-C")
     parser.add_argument(
         "--zone", type=_zone, metavar="ZONE", help="of times without one (default: the settings', or UTC)"
     )

@@ -133,7 +133,7 @@ class Drill:
             return
         for one in self._alerts:
             if one.answer is None and one.incident is not None and one.severity in ESCALATED:
-                comment = f"a drill; {answered.script.alert} of it was answered"
+                comment = f"a drill, in which {answered.script.alert} was answered"
                 try:
                     self._parts.acknowledge(one.incident.id, comment)
                 except Silent as error:

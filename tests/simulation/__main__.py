@@ -67,7 +67,7 @@ def play(seeds: range, options: argparse.Namespace) -> Iterator[Result]:
 
 
 def _quiet() -> None:
-    sys.unraisablehook = lambda _: None  # a task that waits for ever resists collection
+    sys.unraisablehook = lambda _: None  # the garbage collector does not free a task that waits for ever
 
 
 def _one(work: tuple[int, int | None]) -> Result:

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from stack.settings import Settings
 
-_JUST_NOW = 3600.0  # seconds: a summary that is later than that ends now
+_JUST_NOW = 3600.0  # seconds; the report of a later summary ends now
 _LENGTHS = {"day": timedelta(days=1), "week": timedelta(days=7)}
 
 
@@ -41,7 +41,7 @@ class Period:
         """Return the day, week or month up to now, or `FROM..TO`, both included. Raises PeriodError."""
         if text == "month":
             return cls(text, _month_before(now), now)
-        if text in _LENGTHS:  # by the clock, on which a day may have 23 hours
+        if text in _LENGTHS:  # by the clock: a day may have 23 hours
             return cls(text, now - _LENGTHS[text], now)
         first, dots, last = text.partition("..")
         if not dots:
