@@ -43,7 +43,7 @@ def grouped(settings: Settings, subjects: Sequence[Subject], when: datetime) -> 
 
 def _moment(settings: Settings, at: str | None) -> datetime:
     if at is None:
-        return datetime.now(UTC).replace(microsecond=0)
+        return datetime.now(UTC)
     try:
         when = datetime.fromisoformat(at)
     except ValueError:

@@ -70,14 +70,15 @@ BEFORE = {
     "docs/stores.md": "mkdir -p metrics; printf '# TYPE a gauge\\na 1 1700000000\\n# EOF\\n' | "
     "gzip > metrics/2026-11-25.om.gz",
 }
-NEWEST = "python -c 'import json, sys; print(json.load(sys.stdin)[0][\"id\"])'"
+_OWN = 'next(each["id"] for each in json.load(sys.stdin) if each["bot"] == "demo")'
+OF_THE_DEMO = f"python -c 'import json, sys; print({_OWN})'"
 _SHIFT = datetime.now(UTC) + timedelta(days=8)
 # The values that the reader writes instead of the examples.
 OWN = {
     "docs/backfill.md": {"my_bot": "demo"},
     "docs/datadog.md": {"/etc/datadog-agent": "etc"},
     "docs/oncall.md": {
-        " 7 ": f" $(nightdesk incidents --json | {NEWEST}) ",
+        " 7 ": f" $(nightdesk incidents --json | {OF_THE_DEMO}) ",
         "my_bot": "demo",
         "2026-12-24T12:00": f"{_SHIFT:%Y-%m-%dT12:00}",
         "2026-12-31T12:00": f"{_SHIFT + timedelta(days=7):%Y-%m-%dT12:00}",

@@ -53,7 +53,7 @@ def test_a_dying_bot_does_not_resolve_a_loss_and_its_age_is_shown(stack: Stack) 
         while time.monotonic() < until:
             assert loss in stack.alertmanager()
             time.sleep(0.5)
-        assert "ago, and nothing newer is." in stack.says(*loss)
+        assert "old; there is no newer one." in stack.says(*loss)
         [incident] = [one for one in stack.incidents(*loss) if not one["closed_at"]]
         assert incident["alert"] == loss[0]
     finally:
