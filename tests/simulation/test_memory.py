@@ -13,11 +13,11 @@ from stack.settings.plan import Recipient, Step
 from tests.simulation.memory import Memory
 from tests.simulation.substitution import MODULES
 from tests.webhook_actions.escalation.harness import database
+from tests.webhook_actions.postgres import throwaway
 from webhook_actions.outcome import Outcome, Result
 from webhook_actions.payload import Alert
 from webhook_actions.store import migrate
 from webhook_actions.store.deliveries import Delivery, Open
-from webhook_actions.store.embedded import EmbeddedPostgres
 from webhook_actions.store.escalation_steps import Taken
 from webhook_actions.store.incidents import DueUpdate
 from webhook_actions.store.runs import Ending
@@ -28,9 +28,8 @@ BOTS, ALERTS = ("alpha", "beta"), ("Down", "CriticalLoss")
 
 @pytest.fixture(scope="module")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    server = EmbeddedPostgres(tmp_path_factory.mktemp("postgres") / "data")
-    yield server.start()
-    server.stop()
+    with throwaway(tmp_path_factory.mktemp("postgres")) as address:
+        yield address
 
 
 class BothStores:

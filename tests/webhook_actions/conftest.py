@@ -11,10 +11,10 @@ import pytest
 from tests.webhook_actions.escalation.fakes import Fakes
 from tests.webhook_actions.escalation.harness import Mailbox
 from tests.webhook_actions.harness import Harness, limits
+from tests.webhook_actions.postgres import throwaway
 from tests.webhook_actions.scenario import Scenario, scenario
 from tests.webhook_actions.sequences import Play
 from tests.webhook_actions.visitor import Visitor
-from webhook_actions.store.embedded import EmbeddedPostgres
 
 Make = Callable[..., Harness]
 _NAMES = (f"scene{number}" for number in itertools.count())
@@ -59,9 +59,8 @@ def fakes() -> Iterator[Fakes]:
 
 @pytest.fixture(scope="module")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    server = EmbeddedPostgres(tmp_path_factory.mktemp("postgres") / "data")
-    yield server.start()
-    server.stop()
+    with throwaway(tmp_path_factory.mktemp("postgres")) as address:
+        yield address
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ from typing import Any
 import psycopg
 import pytest
 
+from tests.webhook_actions.postgres import throwaway
 from webhook_actions.store import migrate
 from webhook_actions.store.database import DatabaseError, Pool
-from webhook_actions.store.embedded import EmbeddedPostgres
 
 DUMPS = sorted((Path(__file__).parents[1] / "fixtures" / "schemas").glob("*.sql"))
 MIGRATIONS = Path(migrate.__file__).parent / "migrations"
@@ -30,9 +30,8 @@ _ROUTINES = "SELECT proname, prosrc FROM pg_proc WHERE pronamespace = 'public'::
 
 @pytest.fixture(scope="module")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    server = EmbeddedPostgres(tmp_path_factory.mktemp("postgres") / "data")
-    yield server.start()
-    server.stop()
+    with throwaway(tmp_path_factory.mktemp("postgres")) as address:
+        yield address
 
 
 @asynccontextmanager

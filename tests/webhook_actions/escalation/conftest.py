@@ -11,7 +11,7 @@ import pytest
 from stack.settings import Settings
 from tests.webhook_actions.escalation.fakes import Fakes
 from tests.webhook_actions.escalation.harness import Harness, Mailbox, Setup, running
-from webhook_actions.store.embedded import EmbeddedPostgres
+from tests.webhook_actions.postgres import throwaway
 
 Play = Callable[..., None]
 _NAMES = (f"people{number}" for number in itertools.count())
@@ -19,9 +19,8 @@ _NAMES = (f"people{number}" for number in itertools.count())
 
 @pytest.fixture(scope="package")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    server = EmbeddedPostgres(tmp_path_factory.mktemp("postgres") / "data")
-    yield server.start()
-    server.stop()
+    with throwaway(tmp_path_factory.mktemp("postgres")) as address:
+        yield address
 
 
 @pytest.fixture
