@@ -5,7 +5,6 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from itertools import chain
 
 import psycopg
 from fastapi import FastAPI
@@ -33,16 +32,7 @@ from webhook_actions.notify.delivery import Sender
 from webhook_actions.notify.links import Links
 from webhook_actions.outgoing.trades import Trades
 from webhook_actions.store import escalation_steps, incidents, migrate
-from webhook_actions.store.database import (
-    CONNECT_SECONDS,
-    DELIVERIES,
-    GONE,
-    INCIDENTS,
-    STEPS,
-    Clock,
-    DatabaseError,
-    Pool,
-)
+from webhook_actions.store.database import CONNECT_SECONDS, GONE, Clock, DatabaseError, Pool
 from webhook_actions.web.capabilities import Capabilities
 from webhook_actions.web.commands import Commands
 from webhook_actions.web.health import Fresh, writable
@@ -66,11 +56,11 @@ class EngineParts:
     tasks: dict[str, Task]
     executor: Executor
     escalation: Escalation
-    loops: dict[str, tuple[DueLoop, ...]]  # by the queue that they handle
+    loops: tuple[DueLoop, ...]
 
-    def notice(self, queue: str) -> None:
-        """Look for due rows of a queue now, or of all: earlier releases name no queue."""
-        for loop in self.loops.get(queue, chain.from_iterable(self.loops.values())):
+    def notice(self) -> None:
+        """Look for due rows now."""
+        for loop in self.loops:
             loop.notice()
 
 
@@ -131,8 +121,7 @@ def parts(
         "history": forget,
         "keeper": keep,
     }
-    loops = {INCIDENTS: (looks,), STEPS: (steps,), DELIVERIES: (deliveries, asked)}
-    return EngineParts(tasks, executor, escalation, loops)
+    return EngineParts(tasks, executor, escalation, (looks, steps, deliveries, asked))
 
 
 @asynccontextmanager

@@ -115,7 +115,7 @@ class Process:
 
         async def begin() -> None:
             await reconsider(life)
-            made.notice("")
+            made.notice()
 
         tasks = {"begin": begin, **made.tasks}
         running = [

@@ -9,7 +9,6 @@ from typing import Any
 from tests.simulation.runs import Runs
 from tests.simulation.tables import Tables
 from webhook_actions.store import incidents
-from webhook_actions.store.database import INCIDENTS
 from webhook_actions.store.incidents import Accepted, Claim, Incident, Open
 
 
@@ -20,7 +19,7 @@ class Memory(Runs):
         self.now = now
         self.t = Tables()
         self._last = 0
-        self.notified: list[Callable[[str], None]] = []
+        self.notified: list[Callable[[], None]] = []
         self.closing: Callable[[Incident], None] = lambda _: None
 
     def id(self) -> int:
@@ -103,7 +102,7 @@ class Memory(Runs):
                     **({} if known.confirmed else said),
                 )
                 repeated += 1
-        self._notify(INCIDENTS)
+        self._notify()
         ignored = len(alerts) - len(opened) - repeated - len(resolved)
         return Accepted(tuple(opened), tuple(resolved), repeated, ignored)
 
@@ -154,13 +153,13 @@ class Memory(Runs):
             if one.closed_at is None:
                 at = self.later(after)
                 self.put("incidents", id_, due_at=min(one.due_at or at, at))
-        self._notify(INCIDENTS)
+        self._notify()
 
     async def incidents__wake_all(self, _: Any, bot: str | None = None) -> None:
         for one in self.open():
             if bot is None or one.bot == bot:
                 self.put("incidents", one.id, due_at=min(one.due_at or self.now(), self.now()))
-        self._notify(INCIDENTS)
+        self._notify()
 
     async def incidents__confirm(self, _: Any, confirmed: Any) -> None:
         for one in confirmed:

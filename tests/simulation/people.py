@@ -8,7 +8,6 @@ from stack.settings.plan import CLIMB
 from tests.simulation.sent import Sending
 from tests.simulation.tables import Step, Tables
 from webhook_actions.store.acknowledgements import Acknowledgement
-from webhook_actions.store.database import STEPS
 from webhook_actions.store.deliveries import Delivery
 from webhook_actions.store.escalation_steps import DueStep as DueStep
 from webhook_actions.store.escalation_steps import Opened
@@ -22,7 +21,7 @@ class People(Sending):
 
     t: Tables
     now: Callable[[], datetime]
-    notified: list[Callable[[str], None]]
+    notified: list[Callable[[], None]]
 
     # acknowledgements
 
@@ -104,13 +103,12 @@ class People(Sending):
             id_ = self.id()
             at = self.later(plan.after)
             self.t.steps[id_] = Step(id_, incident, plan.rule, plan.level, round_, plan.why, at)
-        self._notify(STEPS)
+        self._notify()
 
     async def escalation_steps__again(self, _: Any, incident: int, at: datetime, why: str) -> None:
         last = max((s.round for s in self.t.steps.values() if s.incident == incident), default=0)
         id_ = self.id()
         self.t.steps[id_] = Step(id_, incident, CLIMB, 0, last + 1, why, at)
-        self._notify(STEPS)
 
     async def escalation_steps__due(self, _: Any) -> list[DueStep]:
         return self._first([s for s in self._waiting() if s.due_at <= self.now()])
@@ -204,13 +202,13 @@ class People(Sending):
             same = n.incident == self.t.steps[step].incident and n.rule == CLIMB and n.level > 0
             if same and n.state == "waiting":
                 self.put("steps", n.id, due_at=self.now(), why=why)
-        self._notify(STEPS)
+        self._notify()
 
     async def escalation_steps__reconsider(self, _: Any) -> None:
         for s in list(self.t.steps.values()):
             if s.state == "waiting" and s.postponed:
                 self.put("steps", s.id, due_at=self.now(), postponed=False)
-        self._notify(STEPS)
+        self._notify()
 
     async def escalation_steps__tell_again(self, _: Any, step: int, after: float) -> None:
         s = self.t.steps[step]
@@ -224,12 +222,12 @@ class People(Sending):
             id_, at = self.id(), self.later(after)
             self.t.steps[id_] = Step(id_, s.incident, s.rule, s.level, s.round + 1, s.why, at)
 
-    def _notify(self, queue: str) -> None:
+    def _notify(self) -> None:
         for wake in self.notified:
-            wake(queue)
+            wake()
 
     async def database__now(self, _: Any) -> datetime:
         return self.now()
 
-    async def database__notify(self, _: Any, queue: str) -> None:
-        self._notify(queue)
+    async def database__notify(self, _: Any) -> None:
+        self._notify()

@@ -5,7 +5,6 @@ from typing import Any
 
 from tests.simulation.held import Held
 from tests.simulation.tables import Message, OutageRow, Tables
-from webhook_actions.store.database import DELIVERIES
 from webhook_actions.store.deliveries import ClaimedDelivery
 from webhook_actions.store.outages import ENOUGH, Outage
 from webhook_actions.store.receipts import Sent
@@ -39,7 +38,7 @@ class Sending(Held):
                 self.now(),
             )
         if batch:
-            self._notify(DELIVERIES)
+            self._notify()
 
     def _may_be_sent(self, m: Message, open_: Any) -> bool:
         return m.state == "waiting" or (m.state == "sending" and open_.interrupted)

@@ -27,7 +27,7 @@ from webhook_actions.payload import Alert
 from webhook_actions.service import EngineParts, parts
 from webhook_actions.store import incidents, migrate
 from webhook_actions.store.audit import Caller
-from webhook_actions.store.database import INCIDENTS, Clock, Pool, notify
+from webhook_actions.store.database import Clock, Pool, notify
 from webhook_actions.web.commands import Commands
 
 SPEED = 60  # a minute is a second
@@ -253,7 +253,7 @@ class Scenario:
         async with self.pool.transaction() as connection:
             accepted = await incidents.accept(connection, alerts)
             await self.commands._escalation.opened(connection, accepted.opened)
-            await notify(connection, INCIDENTS)
+            await notify(connection)
 
     def ends(self, word: str, *bots: str, gone: bool = True) -> None:
         """Let an alert end; its cause is gone if a sample shows it."""

@@ -92,17 +92,14 @@ async def _handled(handle: Callable[[], Awaitable[None]]) -> None:
         log.exception("what was claimed could not be handled")
 
 
-async def listen(address: str, notice: Callable[[str], Any]) -> None:
-    """Call `notice` with the queue in which a transaction made rows due, until cancelled.
-
-    "" stands for all queues. Raises as psycopg does.
-    """
+async def listen(address: str, notice: Callable[[], Any]) -> None:
+    """Call `notice` whenever a transaction made rows due, until cancelled. Raises as psycopg does."""
     async with await psycopg.AsyncConnection.connect(address, autocommit=True) as connection:
         await connection.execute(f"LISTEN {CHANNEL}")
-        notice("")  # earlier commits send no notice again
+        notice()  # earlier commits send no notice again
         while not is_cancelled():
-            async for told in connection.notifies(timeout=_LONGEST_SLEEP):
-                notice(told.payload)
+            async for _ in connection.notifies(timeout=_LONGEST_SLEEP):
+                notice()
 
 
 async def supervised(name: str, task: Callable[[], Awaitable[None]], failed: Callable[[str], None]) -> None:

@@ -226,7 +226,7 @@ class Escalation:
 
     async def claim(self) -> Callable[[], Awaitable[None]] | None:
         """Claim the due steps; the transaction that claims them does everything."""
-        while await self._take_due() == escalation_steps.AT_A_TIME:
+        while await self._take_due():
             pass
         return None
 

@@ -14,8 +14,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 Connection = AsyncConnection[Any]
 
 CONNECT_SECONDS = 30.0  # a restarting database is back by then
-CHANNEL = "nightdesk"  # of NOTIFY: some row of the named queue became due
-INCIDENTS, STEPS, DELIVERIES = "incidents", "escalation", "deliveries"  # the queues
+CHANNEL = "nightdesk"  # of NOTIFY: some row became due
 
 # Errors while the database is away; after its return the engine repeats the unwritten work.
 GONE = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout)
@@ -81,9 +80,9 @@ async def now(connection: Connection) -> datetime:
     return datetime.fromtimestamp(row[0].timestamp(), UTC)
 
 
-async def notify(connection: Connection, queue: str) -> None:
-    """Wake all that wait for rows of a queue to become due, once the transaction is committed."""
-    await connection.execute("SELECT pg_notify(%s, %s)", [CHANNEL, queue])
+async def notify(connection: Connection) -> None:
+    """Wake all that wait for rows to become due, once the transaction is committed."""
+    await connection.execute("SELECT pg_notify(%s, '')", [CHANNEL])
 
 
 async def _configure(connection: Connection) -> None:

@@ -9,7 +9,7 @@ from psycopg.types.json import Jsonb
 
 from stack.settings import RetryPolicy
 from webhook_actions.outcome import Outcome, Result
-from webhook_actions.store.database import DELIVERIES, Connection, notify
+from webhook_actions.store.database import Connection, notify
 
 _TOGETHER = 500  # the most incidents of one message
 
@@ -51,7 +51,7 @@ async def write(connection: Connection, batch: Sequence[Delivery]) -> None:
             """,
             [Jsonb([asdict(delivery) for delivery in batch])],
         )
-        await notify(connection, DELIVERIES)
+        await notify(connection)
 
 
 @dataclass(frozen=True)
@@ -262,7 +262,7 @@ async def send_again(connection: Connection, channel: str, id_: int) -> bool:
         "WHERE id = %s AND channel = %s AND state = 'failed'",
         [id_, channel],
     )
-    await notify(connection, DELIVERIES)
+    await notify(connection)
     return found.rowcount > 0
 
 

@@ -9,12 +9,12 @@ from psycopg.types.json import Jsonb
 
 from stack.settings.plan import CLIMB, Recipient, Step, Subject
 from webhook_actions.store import deliveries, incidents, runs
-from webhook_actions.store.database import STEPS, Connection, notify
+from webhook_actions.store.database import Connection, notify
 from webhook_actions.store.deliveries import Delivery
 from webhook_actions.store.incidents import Incident
 from webhook_actions.store.runs import Run
 
-AT_A_TIME = 100  # steps in one transaction
+_AT_A_TIME = 100  # steps in one transaction
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ async def plan(connection: Connection, plans: Iterable[tuple[int, int, Step]]) -
             """,
             [Jsonb(rows)],
         )
-        await notify(connection, STEPS)
+        await notify(connection)
 
 
 async def again(connection: Connection, incident: int, at: datetime, why: str) -> None:
@@ -129,7 +129,6 @@ async def again(connection: Connection, incident: int, at: datetime, why: str) -
         "FROM escalation_steps WHERE incident = %(incident)s",
         {"incident": incident, "rule": CLIMB, "why": why, "at": at},
     )
-    await notify(connection, STEPS)
 
 
 _STEPS = """
@@ -146,7 +145,7 @@ async def due(connection: Connection) -> list[DueStep]:
     query = f"""{_STEPS} AND s.due_at <= clock_timestamp()
         ORDER BY s.due_at LIMIT %s FOR NO KEY UPDATE OF s, i SKIP LOCKED
     """
-    return await (await cursor.execute(query.encode(), [AT_A_TIME])).fetchall()
+    return await (await cursor.execute(query.encode(), [_AT_A_TIME])).fetchall()
 
 
 async def coming(connection: Connection, beside: Sequence[DueStep], within: float) -> list[DueStep]:
@@ -166,7 +165,7 @@ async def coming(connection: Connection, beside: Sequence[DueStep], within: floa
         "levels": [one.level for one in beside],
         "drills": [one.drill for one in beside],
         "within": within,
-        "most": AT_A_TIME,
+        "most": _AT_A_TIME,
     }
     return await (await cursor.execute(query.encode(), values)).fetchall()
 
@@ -229,12 +228,10 @@ async def write_taken(
     await plan(connection, nexts)
     entries = [(due.incident, *one.entry) for due, one in done if one.entry]
     await incidents.tell_all(connection, entries)
-    if escalated := [incident for incident, kind, _ in entries if kind == "escalated"]:
-        await connection.execute(
-            "UPDATE incidents SET escalated_at = clock_timestamp() "
-            "WHERE id = ANY(%s) AND escalated_at IS NULL",
-            [escalated],
-        )
+    await connection.execute(
+        "UPDATE incidents SET escalated_at = clock_timestamp() WHERE id = ANY(%s) AND escalated_at IS NULL",
+        [[incident for incident, kind, _ in entries if kind == "escalated"]],
+    )
 
 
 async def with_runs(connection: Connection, ids: Sequence[int]) -> list[tuple[Incident, list[Run]]]:
@@ -279,7 +276,7 @@ async def pass_on(connection: Connection, step: int, why: str, but: Sequence[str
         """,
         {"step": step, "why": why, "rule": CLIMB, "but": list(but)},
     )
-    await notify(connection, STEPS)
+    await notify(connection)
 
 
 async def reconsider(connection: Connection) -> None:
@@ -288,7 +285,7 @@ async def reconsider(connection: Connection) -> None:
         "UPDATE escalation_steps SET due_at = clock_timestamp(), postponed = false "
         "WHERE state = 'waiting' AND postponed"
     )
-    await notify(connection, STEPS)
+    await notify(connection)
 
 
 async def tell_again(connection: Connection, step: int, after: float) -> None:
@@ -303,4 +300,4 @@ async def tell_again(connection: Connection, step: int, after: float) -> None:
         """,
         [after, step],
     )
-    await notify(connection, STEPS)
+    await notify(connection)

@@ -8,7 +8,7 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from webhook_actions.payload import Alert
-from webhook_actions.store.database import INCIDENTS, Connection, notify
+from webhook_actions.store.database import Connection, notify
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,7 @@ async def accept(connection: Connection, alerts: Sequence[Alert]) -> Accepted:
         repeated = len(rows) - len(opened)
     if ended:
         resolved = [id_ for (id_,) in await (await connection.execute(_RESOLVE, [Jsonb(ended)])).fetchall()]
-    await notify(connection, INCIDENTS)
+    await notify(connection)
     ignored = len(alerts) - len(opened) - repeated - len(resolved)
     return Accepted(tuple(opened), tuple(resolved), repeated, ignored)
 
@@ -282,7 +282,7 @@ async def wake(connection: Connection, ids: Sequence[int], after: float = 0.0) -
             "WHERE id = ANY(%s) AND closed_at IS NULL",
             [after, list(ids)],
         )
-        await notify(connection, INCIDENTS)
+        await notify(connection)
 
 
 async def wake_all(connection: Connection, bot: str | None = None) -> None:
@@ -292,7 +292,7 @@ async def wake_all(connection: Connection, bot: str | None = None) -> None:
         "WHERE closed_at IS NULL AND (%(bot)s::text IS NULL OR bot = %(bot)s)",
         {"bot": bot},
     )
-    await notify(connection, INCIDENTS)
+    await notify(connection)
 
 
 async def respond(connection: Connection, id_: int) -> datetime | None:

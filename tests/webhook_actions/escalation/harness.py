@@ -283,7 +283,7 @@ async def at_work(harness: Harness) -> AsyncIterator[None]:
         DueLoop(harness.sender.receipts.claim, harness.sender.receipts.next_due, receipts.AT_ONCE),
     )
 
-    def notice(_: str) -> None:
+    def notice() -> None:
         for loop in loops:
             loop.notice()
 
