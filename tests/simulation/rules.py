@@ -173,14 +173,10 @@ class Rules:
                     left = bot.double.quantities()
                     self.broken(f"{name} holds {left} though CriticalLoss fires since {since:.0f}")
         for bot in self.world.bots.values():
-            # Its owner has removed it from the settings, and was notified, after the order or at the end.
-            given_up = (
-                f"{bot.name} is no longer watched, and {bot.name} has not been seen",
-                f"{bot.name} is not among settings' bots, so the bot was running before",
-            )
-            told = any(text in step.why for step in self.memory.t.steps.values() for text in given_up)
-            # A process that is dead has no state: its alert Down is with a person, as other rules require.
-            if bot.up and bot.double.state == "stopped" and not bot.owner_stopped and not told:
+            # Its owner has removed it from the settings, and was notified.
+            given_up = f"{bot.name} is no longer watched, and {bot.name} has not been seen"
+            told = any(given_up in step.why for step in self.memory.t.steps.values())
+            if bot.double.state == "stopped" and not bot.owner_stopped and not told:
                 self.broken(f"{bot.name} was left stopped")
         for halt in self.memory.t.halts.values():
             bot = self.world.bots[halt.bot]

@@ -259,7 +259,7 @@ class Engine:
                 return _due(None, "it waits for a person")
             case d.Close(reason=reason, left=left):
                 if left is not None:
-                    await self._escalation.target_not_reached(connection, incident, left.action, reason, None)
+                    await self._escalation.no_longer_watched(connection, incident, reason)
                 await self._close(connection, look, incident, reason)
                 return _due(None, reason)
         return None

@@ -89,6 +89,13 @@ class Escalation:
             again = int(since // float(self._settings.escalation.critical_loss.again_after))
             await self._notice(connection, incident, f"target {action}", why, level=again)
 
+    async def no_longer_watched(self, connection: Connection, incident: Incident, why: str) -> None:
+        """Notify that the watch over a bot ends, and in which mode an action has left the bot.
+
+        People may know that the action failed. They hear of the end too: it is the last message.
+        """
+        await self._notice(connection, incident, "stopped watching", why)
+
     async def held(self, connection: Connection, incident: Incident, why: str, since: float) -> None:
         """Notify that a halted bot was trading, and is held again; it was halted `since` seconds ago."""
         again = int(since // float(self._settings.escalation.critical_loss.again_after))

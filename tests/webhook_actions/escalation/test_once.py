@@ -162,3 +162,21 @@ def test_open_incidents_are_counted_by_who_has_them(play: Play) -> None:
         }
 
     play(scenario, speed=1, work=False)
+
+
+def test_the_end_of_the_watch_over_a_bot_is_told_although_people_know_that_an_action_failed(
+    play: Play,
+) -> None:
+    async def scenario(harness: Harness) -> None:
+        incident = await harness.fire("Down")
+        async with harness.pool.transaction() as connection:
+            escalation = harness.escalation
+            await escalation.target_not_reached(connection, incident, "restart_bot", "it stays so", None)
+            await escalation.no_longer_watched(connection, incident, "nobody manages its positions")
+        told = await harness.rows("SELECT why FROM escalation_steps WHERE rule ~ '^insist' ORDER BY id")
+        assert [why for (why,) in told] == [
+            "restart_bot has not reached its target: it stays so",
+            "nobody manages its positions",
+        ]
+
+    play(scenario, work=False)
