@@ -170,7 +170,7 @@ async def test_a_restart_that_loses_the_database_on_its_way_leaves_no_bot_stoppe
         await s.fires("Down", "alpha")
         await s.until(lambda: "start" in bot.verbs(), "that it runs")
         assert s.prometheus.away is not None
-        assert bot.verbs() == ["restart", "start"]
+        assert bot.verbs()[:2] == ["restart", "start"]
 
 
 async def test_a_bot_that_was_paused_is_paused_after_a_restart(postgres: str, tmp_path: Path) -> None:
