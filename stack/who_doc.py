@@ -37,8 +37,9 @@ The rules:
 - The first notice leaves `routing.group_wait` after the alert has fired: *at once* below. CriticalLoss
   and LossLimit do not wait.
 - **Without an answer** `escalation.levels` follow, after the alert's `escalate`, else its severity's,
-  else `no_response`; then escalation starts again. A warning without either time is sent once. A level
-  without an address over its channels is skipped; `check` warns of it.
+  else `no_response`; then escalation starts again, five minutes later if no message arrived. A warning
+  without either time is sent once. A level without an address over its channels is skipped; `check` warns
+  of it.
 - `system_down`, `critical_loss` and `repeated_alerts` are additional. When Nightdesk can do nothing more,
   it notifies the contact of `spent_attempts`, else the first person.
 - **Quiet hours** (`escalation.quiet_hours`) delay warnings, in Alertmanager and in the engine; those over

@@ -41,7 +41,10 @@ def test_the_text_of_one_bots_alert_reads_no_other_bots_series(rules: Path) -> N
 @pytest.mark.parametrize(
     ("query", "series"),
     [
-        ("time() - bot:trading_bot_up:max{bot=%[1]q} unless on (bot) trading_bot_up == 1", ["trading_bot_up"]),
+        (
+            "time() - bot:trading_bot_up:max{bot=%[1]q} unless on (bot) trading_bot_up == 1",
+            ["trading_bot_up"],
+        ),
         ("max(trading_bot_pnl_open{bot=%q,window=`total`})", []),
         ("topk(1, trading_bot_missed{symbol=%q})", ["trading_bot_missed"]),
     ],

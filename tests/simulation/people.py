@@ -184,6 +184,19 @@ class People(Sending):
                     if one.entry[0] == "escalated" and row.escalated_at is None:
                         self.put("incidents", row.id, escalated_at=self.now())
 
+    async def escalation_steps__undelivered(self, _: Any, ended: Any) -> set[int]:
+        found = set()
+        for one in ended:
+            mine = {
+                s.id
+                for s in self.t.steps.values()
+                if (s.incident, s.rule, s.round) == (one.incident, CLIMB, one.round)
+            }
+            states = {m.state for m in self.t.messages.values() if m.step in mine}
+            if states == {"failed"}:
+                found.add(one.id)
+        return found
+
     async def escalation_steps__with_runs(self, _: Any, ids: Any) -> Any:
         found = await self.incidents__load(None, ids)
         return [(one, await self.runs__of_incidents(None, [one.id])) for one in found]

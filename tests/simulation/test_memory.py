@@ -228,6 +228,12 @@ class BothStores:
         soon = await self.ask("escalation_steps.coming", (theirs[:1], near), (ours[:1], near))
         levels = [sorted((s.rule, s.level) for s in each) for each in soon]
         assert levels[0] == levels[1]
+        silent = await self.ask("escalation_steps.undelivered", (theirs,), (ours,))
+        ended = [
+            [step.id in found for step in sorted(steps, key=lambda s: s.id)]
+            for found, steps in zip(silent, (theirs, ours), strict=True)
+        ]
+        assert ended[0] == ended[1]
         taken = Taken("administrator", (Recipient("sms", "+1", "administrator"),), ("escalated", "to"))
         storm = (2, 0.02)
         await self.ask(

@@ -1,11 +1,13 @@
 """Decides the result of a due step: the notified people, and the next step."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 
 from stack.settings import Settings
 from stack.settings.hours import maintained_until, quiet_until
 from stack.settings.plan import (
+    CLIMB,
     INSIST,
     NOTICE,
     PUT_OFF,
@@ -21,6 +23,7 @@ from stack.settings.plan import (
 )
 from webhook_actions.store.escalation_steps import Taken
 
+TELL_AGAIN = 300.0  # seconds until an undeliverable message is sent again
 KNOWN_TO_PEOPLE = ("maintenance", "acknowledged")  # holds on actions that a person set
 
 
@@ -56,6 +59,14 @@ def take(settings: Settings, subject: Subject, step: Step, round_: int, now: dat
     told = [one for one in whom.recipients if one.place in sent]
     entry = ("told", f"{_people(told)} by Alertmanager over {_names(told)}") if told else None
     return Taken(whom.contact, tuple(one for one in whom.recipients if one not in told), entry, after)
+
+
+def undelivered(settings: Settings, taken: Taken) -> Taken:
+    """Return the end of a round of which no message arrived: the next one starts sooner."""
+    why = "no message of the last round arrived"
+    after = min(TELL_AGAIN, float(settings.escalation.no_response))
+    said = ("exhausted", "no message of this round arrived, so escalation starts again")
+    return replace(taken, entry=said, next=Step(CLIMB, 0, after, why))
 
 
 def _names(recipients: Iterable[Recipient]) -> str:

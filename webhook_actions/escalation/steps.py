@@ -25,7 +25,6 @@ from webhook_actions.store.outages import Outage
 
 log = logging.getLogger(__name__)
 
-_TELL_AGAIN = 300.0  # seconds until an undeliverable notice is sent again
 _UNREACHABLE_FOR = 30.0  # seconds without Prometheus until people are notified that Nightdesk does nothing
 
 
@@ -205,7 +204,7 @@ class Escalation:
         why = f"{delivery.contact} could not be reached"
         # A mail does not wake a person as an SMS or a call would.
         await escalation_steps.pass_on(connection, delivery.step, why, ("email",) if wakes else ())
-        await escalation_steps.tell_again(connection, delivery.step, _TELL_AGAIN)
+        await escalation_steps.tell_again(connection, delivery.step, policy.TELL_AGAIN)
 
     async def channel_fails(self, connection: Connection, outage: Outage) -> None:
         """Notify the administrator over other channels that one fails."""
@@ -249,6 +248,12 @@ class Escalation:
             due = await escalation_steps.due(connection)
             settings = await schedule.in_force(connection, self._settings, now) if due else self._settings
             taken = [(one, _take(settings, one, now) if one.wanted else None) for one in due]
+            ended = [one for one, step in taken if step and step.exhausted]
+            silent = await escalation_steps.undelivered(connection, ended) if ended else ()
+            taken = [
+                (one, policy.undelivered(settings, step) if step and one.id in silent else step)
+                for one, step in taken
+            ]
             taken += await self._together(connection, settings, taken, now)
             storm = self._settings.escalation.storm
             await escalation_steps.write_taken(connection, taken, storm.incidents, float(storm.within))

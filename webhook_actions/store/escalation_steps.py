@@ -234,6 +234,19 @@ async def write_taken(
     )
 
 
+async def undelivered(connection: Connection, ended: Sequence[DueStep]) -> set[int]:
+    """Return which steps end a round whose messages all failed."""
+    found = await connection.execute(
+        """
+        SELECT e.id FROM unnest(%s::bigint[], %s::bigint[], %s::integer[]) AS e (id, incident, round)
+        WHERE (SELECT bool_and(d.state = 'failed') FROM escalation_steps s JOIN deliveries d ON d.step = s.id
+            WHERE (s.incident, s.rule, s.round) = (e.incident, %s, e.round))
+        """,
+        [[one.id for one in ended], [one.incident for one in ended], [one.round for one in ended], CLIMB],
+    )
+    return {row[0] for row in await found.fetchall()}
+
+
 async def with_runs(connection: Connection, ids: Sequence[int]) -> list[tuple[Incident, list[Run]]]:
     """Return incidents, each with its action runs."""
     found = await incidents.load(connection, ids)

@@ -3,11 +3,14 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from stack.settings import Duration
 from stack.settings.plan import CLIMB, Step, Subject
 from tests.webhook_actions.escalation.conftest import Play
 from tests.webhook_actions.escalation.fakes import Fakes
 from tests.webhook_actions.escalation.harness import Harness, Mailbox, Setup, until
+from webhook_actions.escalation import policy
 from webhook_actions.escalation.policy import take
 
 ADMIN, MANAGER, LEAD, RISK, EMERGENCY = (f"+155500000{n}0" for n in (1, 2, 3, 4, 5))
@@ -203,6 +206,22 @@ def test_who_cannot_be_reached_is_passed_over_at_once(play: Play, fakes: Fakes) 
     no_sms = {"sms": {"enabled": False}}  # over these the manager would be reached instead
     play(scenario, alerts={"HighDrawdown": {"escalate": "10m"}}, escalation=slow, channels=no_sms)
     assert MANAGER not in fakes.to("phone")
+
+
+def test_a_round_of_which_no_message_arrived_starts_again_after_minutes(
+    play: Play, fakes: Fakes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario(harness: Harness) -> None:
+        incident = await harness.fire("HighDrawdown")
+        await harness.said(incident, "exhausted", "no message of this round arrived")
+        await reached(fakes, "phone", MANAGER, within=8)  # `no_response` is 12 s
+
+    monkeypatch.setattr(policy, "TELL_AGAIN", 0.5)
+    fakes.answers["phone"] = [400] * 4  # administrator, desk, manager, lead
+    levels = [{"contact": who, "channels": ["phone"]} for who in ("manager", "technical_lead")]
+    slow = {"no_response": "2h", "levels": levels}
+    others = {name: {"enabled": False} for name in ("sms", "email", "telegram", "slack")}
+    play(scenario, alerts={"HighDrawdown": {"escalate": "10m"}}, escalation=slow, channels=others)
 
 
 def test_one_address_that_works_is_enough_not_to_pass_on(play: Play, fakes: Fakes) -> None:
