@@ -174,6 +174,7 @@ class PanelFactory(Outline):
             "reduceOptions": _REDUCED,
             "orientation": "horizontal",
             "displayMode": "basic",
+            "text": {"titleSize": 11},  # Grafana gives a name just the width of its longest, measured with 12
             **_BARS,
         }
         return Kind(
@@ -284,6 +285,8 @@ class PanelFactory(Outline):
             scale.setdefault(
                 "axisSoftMin", 0.0
             )  # otherwise labels repeat: Grafana gives hours at most two decimals
+        if filled:  # an area stands for what lies between zero and its line
+            scale |= {"axisSoftMin": 0, "axisSoftMax": 0}
         if unit == COUNT:  # a legend has three decimals of it
             queries = [Query(f"round({query.expr})", query.legend) for query in queries]
         defaults: Json = {"noValue": empty, "custom": scale} | ({"min": 0} if columns else {})
@@ -354,7 +357,7 @@ class PanelFactory(Outline):
                 words,
                 [Query(query.expr.replace("%s", matchers), query.legend) for query in queries],
                 unit=money_axis(currency),
-                empty=empty,
+                empty=empty if len(currencies) < 2 else f"no {currency} bot chosen, or {empty}",
                 worst=worst,
                 many=many,
                 limits=limits,
