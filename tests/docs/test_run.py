@@ -49,11 +49,9 @@ NOT_RUN = {
 TELLS = ("nightdesk doctor", "nightdesk status", "nightdesk drill --last")
 # An earlier page may have crashed the bot, and a dead process takes no `crash`.
 INCIDENT = """
-token=$(cat secrets/demo_bot_token)
-until curl -o state.json http://127.0.0.1:8081/api/v1/state -H "Authorization: Bearer $token"; do sleep 0.2; done
-for fault in stay_down crash; do
-  curl -X POST http://127.0.0.1:8081/api/v1/faults/$fault -H "Authorization: Bearer $token"
-done
+by="Authorization: Bearer $(cat secrets/demo_bot_token)"
+until curl -o state.json http://127.0.0.1:8081/api/v1/state -H "$by"; do sleep 0.2; done
+for fault in stay_down crash; do curl -X POST http://127.0.0.1:8081/api/v1/faults/$fault -H "$by"; done
 until nightdesk incidents | grep -q TradingBotDown; do sleep 0.5; done
 """
 # The files that a page's reader has before the first step.

@@ -40,6 +40,7 @@ class Bot:
     faulty_until: float = -1.0  # its calls fail
     owner_stopped: bool = False
     restarted: bool = False  # by Nightdesk, and silent since
+    stopped_by_order: bool = False  # if it is stopped, an order that it answered to did it
     sold: Counter[str] = field(default_factory=Counter)
 
     def sample(self) -> dict[str, Any]:
@@ -139,7 +140,7 @@ class SimulatedEnvironment:
         """Let a bot answer again; a restarted bot may come up stopped, as its configuration says."""
         if bot.restarted:
             bot.double.state = self.random.choice(("running", "running", "stopped"))
-        bot.up, bot.restarted = True, False
+        bot.up, bot.restarted, bot.stopped_by_order = True, False, False
 
     async def ask(self, bot: Bot, request: Request) -> Answer:
         """Send a request to a bot; it may get lost, act late, or act although the answer is an error."""
@@ -183,6 +184,7 @@ class SimulatedEnvironment:
             bot.restarted, bot.up = True, False
             if bot.comes_back:
                 self.boots(bot)
+                bot.stopped_by_order = True
                 bot.conditions.discard("Down")
             return 200, {"done": True, "detail": "restarted"}
         if path.endswith(("retry_connection", "switch_endpoint", "reload_config")):
@@ -191,6 +193,7 @@ class SimulatedEnvironment:
             if not path.endswith("reload_config"):
                 return 200, {"done": True, "detail": "done"}
             bot.double.initial_state = self.random.choice(("running", "stopped"))
+        bot.stopped_by_order = bot.stopped_by_order or path in ("stop", "reload_config")
         return bot.double.serve(method, path, body, key)
 
     # channels

@@ -9,6 +9,10 @@ from tests.simulation.environment import SCRAPE, Sent, SimulatedEnvironment
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.memory import Memory
 
+# Seconds; the lease of an interrupted attempt ends after 146 and, of a Freqtrade's, after 452.
+STARTED_WITHIN, FREQTRADE_STARTED_WITHIN = 300.0, 700.0
+CHECKS = 60  # of one incident within SCRAPE seconds
+
 
 class Rules:
     """The checks: some at each order, the others once all trouble has been over for long enough."""
@@ -18,6 +22,9 @@ class Rules:
     world: SimulatedEnvironment
     variant: str
     variant_since: float
+    _stopped_since: dict[str, float]
+    _free_since: float
+    _fences: dict[int, int]
 
     def settings_of(self, variant: str) -> Any:
         """Return the settings of a variant."""
@@ -33,6 +40,10 @@ class Rules:
 
     def amid_order(self) -> None:
         """Trigger the events that wait for an order."""
+        raise NotImplementedError
+
+    def hindered(self) -> bool:
+        """Return whether no engine could order anything now."""
         raise NotImplementedError
 
     def ordered(self, process: Any, bot: Any, key: str, lease: Any, request: Any) -> None:
@@ -83,6 +94,31 @@ class Rules:
             self.broken(
                 f"incident {incident.id} ({incident.alert} of {incident.bot}) was closed while it fires"
             )
+
+    def brought_back(self) -> None:
+        """An engine starts a bot again that its order stopped, even if Prometheus does not answer."""
+        now = self.loop.time()
+        if self.hindered():
+            self._free_since = now
+        for bot in self.world.bots.values():
+            if bot.double.state in ("running", "paused"):
+                bot.stopped_by_order = False
+            stopped = bot.stopped_by_order and bot.up and bot.double.state == "stopped"
+            if not stopped or now < bot.faulty_until:
+                self._stopped_since.pop(bot.name, None)
+                continue
+            since = max(self._stopped_since.setdefault(bot.name, now), self._free_since)
+            within = FREQTRADE_STARTED_WITHIN if bot.name.startswith("ft") else STARTED_WITHIN
+            if now - since > within:
+                self.broken(f"an order stopped {bot.name}, and nobody starts it for {now - since:.0f} s")
+
+    def at_rest(self) -> None:
+        """No engine decides about one incident again and again: each claim raises its fence."""
+        for one in self.memory.open():
+            checks = one.fence - self._fences.get(one.id, one.fence)
+            if checks > CHECKS:
+                self.broken(f"incident {one.id} ({one.alert} of {one.bot}) was checked {checks} times")
+            self._fences[one.id] = one.fence
 
     def all_judged(self) -> None:
         """No run waits for a verdict for ever."""

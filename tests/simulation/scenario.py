@@ -26,8 +26,9 @@ _WEIGHTS = {
     "stranger": 1,
     "outage": 1,
     "crash": 5,
+    "reboot": 2,
     "freeze": 5,
-    "clock": 1,
+    "clock": 3,
     "database": 3,
     "commits": 4,
     "no_prometheus": 3,
@@ -43,6 +44,7 @@ _WEIGHTS = {
 # The events that hurt most in the middle of an action.
 _AMID = (
     "crash",
+    "reboot",
     "freeze",
     "database",
     "commits",
@@ -85,13 +87,18 @@ def _event(seed: str, kind: str, bots: tuple[str, ...], alerts: list[str], lengt
             given = {"bot": bot}
         case "crash":
             given = {"engine": dice.randrange(3)}
+        case "reboot":
+            given = {
+                "database": round(dice.uniform(5, 60), 2),
+                "prometheus": round(dice.choice((60, 600, 1500)) * dice.random(), 2),
+            }
         case "freeze":
             given = {
                 "engine": dice.randrange(3),
                 "seconds": round(dice.choice((5, 40, 120, 400)) * dice.random(), 2),
             }
         case "clock":
-            given = {"engine": dice.randrange(3), "seconds": dice.choice((-30, -5, 5, 30))}
+            given = {"engine": dice.randrange(3), "seconds": dice.choice((-300, -30, 30, 300))}
         case "stranger":
             given = {"seconds": round(dice.choice((30, 600, 4000)) * dice.random(), 2)}
         case "database" | "commits":

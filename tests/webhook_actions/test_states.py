@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from clients.observer import Observer
@@ -21,6 +22,7 @@ from webhook_actions.engine.threads import Threads
 from webhook_actions.escalation.steps import Escalation
 from webhook_actions.outcome import Outcome
 from webhook_actions.store import controls, holds, runs
+from webhook_actions.store.database import Connection
 
 pytestmark = pytest.mark.anyio
 ARMED = {"actions": {"armed": ["close_all_positions", "close_positions"]}}
@@ -149,6 +151,26 @@ async def test_a_crash_between_stop_and_start_leaves_no_bot_stopped(postgres: st
         await s.until(lambda: bot.state == "running", "that it runs")
         assert "restart" not in bot.verbs()
         assert "interrupted" in [kind for kind, _ in await s.timeline("alpha", "Down")]
+
+
+async def test_a_restart_that_loses_the_database_on_its_way_leaves_no_bot_stopped(
+    postgres: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with scenario(postgres, "lost", tmp_path) as s:
+        bot, left = s.bots["alpha"], controls.left
+        bot.comes_back = "stopped"
+
+        async def lost_once(connection: Connection, name: str | None = None) -> list[controls.Control]:
+            if name is not None and s.prometheus.away is None and "restart" in bot.verbs():
+                s.prometheus.away = "it is away"  # so no sample shows that the bot is stopped
+                raise psycopg.OperationalError("the connection is lost")
+            return await left(connection, name)
+
+        monkeypatch.setattr(controls, "left", lost_once)
+        await s.fires("Down", "alpha")
+        await s.until(lambda: "start" in bot.verbs(), "that it runs")
+        assert s.prometheus.away is not None
+        assert bot.verbs()[:2] == ["restart", "start"]
 
 
 async def test_a_bot_that_was_paused_is_paused_after_a_restart(postgres: str, tmp_path: Path) -> None:

@@ -11,8 +11,9 @@ from webhook_actions.actions import Action, Effect
 from webhook_actions.bots.protocol import Mode, Target
 from webhook_actions.engine import decisions as d
 from webhook_actions.engine import facts
+from webhook_actions.engine.attempt import Attempt
 from webhook_actions.engine.decide import decide
-from webhook_actions.engine.executor import Attempt, Executor
+from webhook_actions.engine.executor import Executor
 from webhook_actions.engine.facts import Known, Planner
 from webhook_actions.engine.verification import Seen, Verification
 from webhook_actions.escalation.steps import Escalation

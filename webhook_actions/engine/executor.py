@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from stack.settings import Settings
@@ -19,6 +19,7 @@ from webhook_actions.bots.protocol import (
     orders_nothing,
     reached,
 )
+from webhook_actions.engine.attempt import Attempt, AttemptGuard
 from webhook_actions.engine.decisions import REFUSED, Holds, Verdict
 from webhook_actions.engine.facts import Planner
 from webhook_actions.engine.orders import forbids
@@ -29,7 +30,6 @@ from webhook_actions.metrics import Metrics
 from webhook_actions.outcome import Outcome, Result
 from webhook_actions.store import controls, holds, incidents, runs
 from webhook_actions.store.database import GONE, Connection, Pool
-from webhook_actions.store.incidents import Incident
 from webhook_actions.store.runs import Ending, Lease
 
 log = logging.getLogger(__name__)
@@ -43,20 +43,6 @@ _PATIENT_ATTEMPTS = 3
 _WRITE_AGAIN = 0.5
 RETIRED = "the settings were reloaded, or Nightdesk stops"
 _GRACE = 20.0  # seconds in which a stopping executor finishes running attempts
-
-
-@dataclass(frozen=True)
-class Attempt:
-    """One attempt of an action, and what is known of its run."""
-
-    lease: Lease
-    incident: Incident
-    action: Action
-    asked_by: str | None
-    target: Target | None
-    before: Mode | None  # the mode to restore: it was ordered, and is not seen yet
-    attempts: int
-    began: datetime  # the time of its first attempt
 
 
 class Executor:
@@ -137,30 +123,32 @@ class Executor:
         waited = max((self.now() - incident.opened_at).total_seconds(), 0.0)
         self._metrics.to_action.labels(incident.bot).observe(waited)
         log.info("acting", extra=about | {"run": attempt.lease.run, "attempt": attempt.attempts})
-        guard = _Guard(self, attempt)
+        guard = AttemptGuard(attempt, self.ask, self.now)
         bot = self._control(self._settings, incident.bot, f"run-{attempt.lease.run}", guard)
         try:
-            ending, outcome = await self._threads.run(lambda: self._attempt(attempt, bot))
+            ending, outcome = await self._threads.run(lambda: self._attempt(attempt, bot, guard))
         except (OrderRefused, *GONE) as refusal:
             outcome = Outcome(Result.FAILED, f"held back: {refusal}", orders=guard.passed)
-            ending = self._held_back(attempt, outcome)
+            ending = self._held_back(attempt, outcome, guard)
         except Exception as error:
             log.exception("an action failed with an exception", extra=about)
             why = f"raised {type(error).__name__}: {error}"[:300]
             outcome = Outcome(Result.FAILED, why, orders=guard.passed)
             ending = self._ending(attempt, outcome, None)
+            if guard.owes_mode:
+                ending = Ending(Result.RETRY, why, outcome.orders, ending.verify, self._pause(attempt))
         await self._write(attempt, ending, outcome)
         if ending.pause is None or attempt.attempts >= _PATIENT_ATTEMPTS:  # an order may take a moment
             self._metrics.actions.labels(incident.bot, action.name, ending.outcome).inc()
         log.info("acted", extra=about | {"outcome": ending.outcome, "reason": ending.detail})
 
-    def _attempt(self, attempt: Attempt, bot: BotControl) -> tuple[Ending, Outcome]:
+    def _attempt(self, attempt: Attempt, bot: BotControl, guard: AttemptGuard) -> tuple[Ending, Outcome]:
         """Call the bot in a thread. Raises OrderRefused if the guard does."""
         action = attempt.action
         if attempt.before is None and (missing := bot.adapter.lacks(action.verbs)):
             return self._ending(attempt, missing, None), missing
         if action.run is not None:
-            return self._act(attempt, action.run, bot)
+            return self._act(attempt, action.run, bot, guard)
         target = attempt.target or self._target(attempt, bot)
         if isinstance(target, Outcome):
             return self._ending(attempt, target, None), target
@@ -169,7 +157,9 @@ class Executor:
         proof = seen if isinstance(seen, Outcome) else reached(target, seen)
         return self._ending(attempt, outcome, proof), outcome
 
-    def _act(self, attempt: Attempt, run: Run, bot: BotControl) -> tuple[Ending, Outcome]:
+    def _act(
+        self, attempt: Attempt, run: Run, bot: BotControl, guard: AttemptGuard
+    ) -> tuple[Ending, Outcome]:
         """Run an action without a target, and bring the bot's trading loop back. Raises OrderRefused."""
         outcome, before = Outcome.ok("an earlier attempt was interrupted or left it so"), attempt.before
         was_kept = False
@@ -181,6 +171,7 @@ class Executor:
                 return self._ending(attempt, left, None), left
             if before and not self._threads.ask(self._write_before(attempt.lease, before)):
                 raise OrderRefused("its lease is over")
+            guard.keeps_mode = before is not None
             was_kept = before is not None and self._is_kept(bot)
             outcome = Outcome.ok("an earlier action had stopped it") if ours else run(bot, attempt.incident)
             if before is None or not (outcome.orders or ours):
@@ -322,10 +313,10 @@ class Executor:
             return Ending(result, detail, orders, within, None, Verdict.NONE)
         return Ending(result, detail, orders, within, None, nothing if hopeless else None)
 
-    def _held_back(self, attempt: Attempt, outcome: Outcome) -> Ending:
+    def _held_back(self, attempt: Attempt, outcome: Outcome, guard: AttemptGuard) -> Ending:
         """Return how an interrupted attempt ends; the engine then decides again."""
         within, orders = self._verification.within(attempt.incident.bot), outcome.orders
-        if attempt.action.target is not None or attempt.before is not None:
+        if attempt.action.target is not None or guard.owes_mode:
             return Ending(Result.RETRY, outcome.detail, orders, within, 0.0)
         if orders:
             return Ending(Result.FAILED, outcome.detail, orders, within)
@@ -371,27 +362,3 @@ class Executor:
         elif not over and attempt.attempts >= (_PATIENT_ATTEMPTS if attempt.action.target else 2):
             since = (self.now() - attempt.began).total_seconds()
             await self._escalation.target_not_reached(connection, incident, name, ending.detail, since)
-
-
-class _Guard:
-    """The check in the attempt's thread, before each order, whether it may still be sent."""
-
-    def __init__(self, executor: Executor, attempt: Attempt) -> None:
-        self._executor = executor
-        self._attempt = attempt
-        self._loop = asyncio.get_running_loop()
-        self._ends = self._loop.time() + (attempt.lease.ends - executor.now()).total_seconds()
-        self.passed = 0  # orders that were allowed
-
-    def __call__(self) -> None:
-        """Count the order. Raises OrderRefused.
-
-        A restart finishes its work: a pause must not leave the bot stopped.
-        """
-        goes_on = self.passed > 0 and self._attempt.action.target is None
-        refusal = None if goes_on else self._executor.ask(self._attempt)
-        if refusal is None and self._loop.time() >= self._ends:
-            refusal = "its lease is over"
-        if refusal is not None:
-            raise OrderRefused(refusal)
-        self.passed += 1
