@@ -174,9 +174,11 @@ class PanelFactory(Outline):
             "reduceOptions": _REDUCED,
             "orientation": "horizontal",
             "displayMode": "basic",
-            "text": {"titleSize": 11},  # Grafana gives a name just the width of its longest, measured with 12
             **_BARS,
         }
+        # Grafana gives names the width of the one with the most letters, at 12 pixels: others may be wider.
+        if any("," in query.legend for query in queries):
+            options["text"] = {"titleSize": 11}
         return Kind(
             kind="bargauge",
             **self.common(title, words, queries, size, steps),

@@ -32,7 +32,7 @@ def dashboard(factory: PanelFactory) -> Dashboard:
 
 def _now(factory: PanelFactory) -> list[Stat]:
     names = {
-        "0": ("as promised", factory.good),
+        "0": ("intact", factory.good),
         "1": ("fading", factory.warn),
         "2": ("gone", factory.bad),
     }
