@@ -6,6 +6,7 @@ from grafana.grid import Row
 from grafana.panel_fields import NEUTRAL, NUMBER, RATIO, SECONDS, Query, named_values, override
 from grafana.panels import PanelFactory
 from grafana.promql import BOT, counted_beside, each, quantile
+from grafana.sums import ANSWERS
 from grafana.tables import Column, table
 
 UID = "trading-bot-sla"
@@ -91,7 +92,9 @@ def _missed(factory: PanelFactory) -> Stat:
     """Return the number of missed objectives; while some are not known, none missed is not shown as good."""
     met, every = _met(factory), f"({_met(factory)} or {_seen()})"
     missed = f"(count({met} == 0) or 0 * count({met}))"
-    lacking = f"count({every} unless on (bot, objective) {met})"
+    # What a silent bot met may be as old as the bot's last answer; what it missed is missed.
+    certain = f"({met} == 0 or {met} and {ANSWERS})"
+    lacking = f"count({every} unless on (bot, objective) {certain})"
     doubted = [Step(NEUTRAL), Step(factory.bad, 1)]
     return factory.stat(
         "Missed now",
