@@ -12,7 +12,8 @@ from grafana.panels import PanelFactory, Size
 _LAPTOP = 1248  # the width of a table across the page, in pixels, on a screen of 1280
 _NARROWEST = 80  # pixels: a dozen columns are visible on a laptop
 _LETTER, _EDGES, _ARROW = 8, 16, 16  # pixels: the widest letter of a title, its margins, its arrow
-_CELLS = {"alert": 272, "benchmark": 168, "event": 168, "limit": 120}  # pixels of a label's longest name
+# The pixels of a label's longest name.
+_CELLS = {"alert": 272, "benchmark": 168, "event": 168, "limit": 120, "objective": 136}
 
 
 @dataclass(frozen=True)

@@ -168,6 +168,6 @@ def _indicators(factory: PanelFactory) -> list[Panel]:
 
 def _liquidity(factory: PanelFactory) -> list[Panel]:
     return [
-        _lines(factory, "Volume over time", "volume_24h", words="In the currency of its bot.", unit="short"),
+        _lines(factory, "Volume over time", "volume_24h", words="In the currency of its bot.", unit=COUNT),
         _lines(factory, "Change of the volume", "volume_change_24h_ratio", unit=RATIO),
     ]

@@ -214,6 +214,11 @@ def test_axes_have_the_decimals_that_grafana_gives_them(boards: dict[str, Board]
             assert panel["fieldConfig"]["defaults"].get("decimals") is None, panel["title"]
 
 
+def test_an_axis_of_large_numbers_does_not_round_its_labels(boards: dict[str, Board]) -> None:
+    units = {one["fieldConfig"]["defaults"]["unit"] for board in boards.values() for one in charts(board)}
+    assert "short" not in units, "it shows 388,400,000 and 387,600,000 as 388 Mil"
+
+
 def test_legends_of_counts_have_no_decimals(boards: dict[str, Board]) -> None:
     counts = [
         panel

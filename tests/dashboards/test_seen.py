@@ -10,6 +10,7 @@ import pytest
 from exporter.logs.patterns import PATTERNS
 from tests.dashboards.conftest import END, serving, settings_of
 from tests.dashboards.reading import View, every, panels, run
+from tests.dashboards.test_charts import FEW
 
 Board = dict[str, Any]
 LETTERS_A_COLUMN = 4  # of a tile, of two values one below the other, on a screen of 1280
@@ -171,6 +172,7 @@ def test_names_in_the_cells_of_a_table_are_not_cut(boards: dict[str, Board], tmp
         "Alert": list(settings.alerts),
         "Benchmark": list(type(settings.performance.benchmarks).model_fields),
         "Event": [one.event for one in PATTERNS],
+        "Objective": list(FEW["objective"]),
         "Limit": ["closed trades"],  # the exporter's own name for it
     }
     seen = set[str]()
