@@ -73,7 +73,15 @@ class Bots:
             new = "since_id=0&" in path
             return {"trades": [trade(n, now) for n in range(1, TRADES + 1)] if new else [], "more": False}
         lost = LOST if bot in self.breached else 0.0
-        held = {"symbol": "BTC/USDT", "side": "long", "size": 1.0, "price": 100.0, "profit": -lost}
+        held = {
+            "symbol": "BTC/USDT",
+            "side": "long",
+            "size": 1.0,
+            "price": 100.0,
+            "profit": -lost,
+            "stop_price": 50.0,
+            "stop_at_exchange": True,
+        }  # no alert fires before a loss
         return {
             "state": "paused" if bot in self.paused else "running", "time": now,
             "last_activity_at": now, "starting_capital": CAPITAL,

@@ -21,7 +21,7 @@ function(config)
   local held = '$bot,$symbol,$side';
   local or_closed_since(metric) = or_closed + ' unless on () ' + promql.guard('position_' + metric, held);
   local if_position_is_old = promql.if_old(
-    'time() - bot:trading_bot_answered_timestamp_seconds:known{bot=%q} unless on (bot) bot:trading_bot_up:max == 1',
+    'time() - bot:trading_bot_answered_timestamp_seconds:known{bot=%[1]q} unless on (bot) bot:trading_bot_up:max{bot=%[1]q} == 1',
     '$labels.bot',
   );
   local near_liquidation = newest('min', 'liquidation_distance_ratio') + text.fill(' < %s', critical.liquidation_distance);

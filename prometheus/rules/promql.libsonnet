@@ -49,8 +49,8 @@ function(config) {
   // For an alert's text: a loss stays a loss while no newer value is known; the message says how old the value is.
   if_old(age, of):: '{{ with query (printf `' + age + '` ' + of + ') }} This figure is {{ . | first | value | humanizeDuration }} old; there is no newer one.{{ end }}',
   if_drawdown_is_old:: $.if_old(
-    'time() - bot:trading_bot_drawdown_ratio:known_timestamp_seconds{bot=%q}' +
-    ' unless on (bot) trading_bot_drawdown_ratio unless on (bot) trading_bot_guard_up == 1',
+    'time() - bot:trading_bot_drawdown_ratio:known_timestamp_seconds{bot=%[1]q}' +
+    ' unless on (bot) trading_bot_drawdown_ratio{bot=%[1]q} unless on (bot) trading_bot_guard_up{bot=%[1]q} == 1',
     '$labels.bot',
   ),
 

@@ -212,7 +212,9 @@ class Rules:
             # Its owner has removed it from the settings, and was notified.
             given_up = f"{bot.name} is no longer watched, and {bot.name} has not been seen"
             told = any(given_up in step.why for step in self.memory.t.steps.values())
-            if bot.double.state == "stopped" and not bot.owner_stopped and not told:
+            # An engine starts a dead bot once it answers, as long as an incident of the bot is open.
+            waits = not bot.up and any(one.bot == bot.name for one in self.memory.open())
+            if bot.double.state == "stopped" and not (bot.owner_stopped or told or waits):
                 self.broken(f"{bot.name} was left stopped")
         for halt in self.memory.t.halts.values():
             bot = self.world.bots[halt.bot]
