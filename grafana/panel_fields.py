@@ -52,6 +52,12 @@ def named_values(names: Mapping[str, tuple[str, str]]) -> Json:
     return {"type": "value", "options": options}
 
 
+def from_value(least: float, text: str, colour: str) -> Json:
+    """Return the mapping of a value and all above it to a text."""
+    result = {"text": text, "color": colour, "index": 0}
+    return {"type": "range", "options": {"from": least, "to": None, "result": result}}
+
+
 def unknown(text: str) -> Json:
     """Return the mapping of no value to a text in the text's colour: unknown is neither good nor bad."""
     result = {"text": text, "color": NEUTRAL, "index": 99}

@@ -176,6 +176,9 @@ class PanelFactory(Outline):
             "displayMode": "basic",
             **_BARS,
         }
+        # Grafana gives names the width of the one with the most letters, at 12 pixels: others may be wider.
+        if any("," in query.legend for query in queries):
+            options["text"] = {"titleSize": 11}
         return Kind(
             kind="bargauge",
             **self.common(title, words, queries, size, steps),
@@ -284,6 +287,8 @@ class PanelFactory(Outline):
             scale.setdefault(
                 "axisSoftMin", 0.0
             )  # otherwise labels repeat: Grafana gives hours at most two decimals
+        if filled:  # an area stands for what lies between zero and its line
+            scale |= {"axisSoftMin": 0, "axisSoftMax": 0}
         if unit == COUNT:  # a legend has three decimals of it
             queries = [Query(f"round({query.expr})", query.legend) for query in queries]
         defaults: Json = {"noValue": empty, "custom": scale} | ({"min": 0} if columns else {})
@@ -354,7 +359,7 @@ class PanelFactory(Outline):
                 words,
                 [Query(query.expr.replace("%s", matchers), query.legend) for query in queries],
                 unit=money_axis(currency),
-                empty=empty,
+                empty=empty if len(currencies) < 2 else f"no {currency} bot chosen, or {empty}",
                 worst=worst,
                 many=many,
                 limits=limits,

@@ -1,10 +1,18 @@
 """Sums over bots whose names say which bots are missing."""
 
-from grafana.panel_fields import Query
+from grafana.panel_fields import NEUTRAL, Query, named_values
 from grafana.promql import counted_beside, each, left_behind
 
 _LAST_KNOWN = "%s: {{down}} of {{of}} last known"
 ANSWERS = f"on (bot) {each('up')} == 1"
+
+
+AGES = named_values({"0": ("now", NEUTRAL), "1": ("last known", NEUTRAL)})
+
+
+def age(of_bots: str) -> str:
+    """Return for each series whether it is of now or last known, as `AGES` names it."""
+    return f"0 * ({of_bots} and {ANSWERS}) or 1 + 0 * ({of_bots} unless {ANSWERS})"
 
 
 def by_age(query: Query) -> list[Query]:

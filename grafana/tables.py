@@ -12,7 +12,8 @@ from grafana.panels import PanelFactory, Size
 _LAPTOP = 1248  # the width of a table across the page, in pixels, on a screen of 1280
 _NARROWEST = 80  # pixels: a dozen columns are visible on a laptop
 _LETTER, _EDGES, _ARROW = 8, 16, 16  # pixels: the widest letter of a title, its margins, its arrow
-_CELLS = {"alert": 272, "benchmark": 168, "event": 168, "limit": 120}  # pixels of a label's longest name
+# The pixels of a label's longest name.
+_CELLS = {"alert": 272, "benchmark": 168, "event": 168, "limit": 120, "objective": 136}
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,9 @@ def table(
     values = [f"Value #{ref}" for ref, _ in zip(ascii_uppercase, columns, strict=False)]
     values = values if len(columns) > 1 else ["Value"]  # Grafana's name of the result of a query
     pairs = list(zip(values, columns, strict=True))
-    share = _LAPTOP * factory.cells(size)[0] / UNITS / (len(rows) + len(columns))
+    needs = {title: _needs(title, title in order, _CELLS.get(label, 0)) for label, title in rows.items()}
+    needs |= {column.title: _needs(column.title, column.title in order) for column in columns}
+    share = _share(_LAPTOP * factory.cells(size)[0] / UNITS, list(needs.values()))
     shown = dict(rows) | {column.label or value: column.title for value, column in pairs}
     hidden = {value: True for value, column in pairs if column.label}
     organize = {
@@ -76,11 +79,8 @@ def table(
         targets=list(targets(queries, instant=True, table=True)),
         transformations=[{"id": "merge", "options": {}}, {"id": "organize", "options": organize}],
         overrides=[
-            *(
-                override(title, noValue="–", **_width(title, share, title in order, _CELLS.get(label, 0)))
-                for label, title in rows.items()
-            ),
-            *(_cell(column, _width(column.title, share, column.title in order)) for column in columns),
+            *(override(title, noValue="–", **_width(needs[title], share)) for title in rows.values()),
+            *(_cell(column, _width(needs[column.title], share)) for column in columns),
             *overrides,
         ],
         sortBy=[core.TableSortByField(displayName=name, desc=falls) for name, falls in order.items()],
@@ -89,12 +89,24 @@ def table(
     )
 
 
-def _width(title: str, share: float, sorts: bool, cells: int = 0) -> Json:
-    """Return a width that shows the whole title and cells of a column; `sorts` adds an arrow.
+def _needs(title: str, sorts: bool, cells: int = 0) -> int:
+    """Return the pixels that show the whole title and cells of a column; `sorts` adds an arrow."""
+    return max(_LETTER * len(title) + _EDGES + (_ARROW if sorts else 0), cells, _NARROWEST)
 
-    A column that needs more than its `share` gets a fixed width; Grafana subtracts it from the others.
+
+def _share(width: float, needs: Sequence[int]) -> float:
+    """Return the pixels of a column when those that need more than that have what they need."""
+    narrow, left = sorted(needs), width
+    while len(narrow) > 1 and narrow[-1] > left / len(narrow):
+        left -= narrow.pop()
+    return left / len(narrow)
+
+
+def _width(needs: int, share: float) -> Json:
+    """Return a width for what a column needs: fixed if that is more than its share.
+
+    Grafana subtracts the fixed widths, and divides the rest among the other columns.
     """
-    needs = max(_LETTER * len(title) + _EDGES + (_ARROW if sorts else 0), cells)
     if needs <= _NARROWEST:
         return {}
     return {"custom__width" if needs > share else "custom__minWidth": needs}

@@ -3,15 +3,17 @@
 from collections.abc import Mapping
 
 from grafana.frame import frame
-from grafana.grafanalib_extensions import Dashboard, Panel, Stat, Step
+from grafana.grafanalib_extensions import Dashboard, Json, Panel, Stat, Step
 from grafana.grid import Row
-from grafana.panel_fields import NUMBER, RATIO, SECONDS, Query, named_values
+from grafana.panel_fields import NUMBER, RATIO, SECONDS, Query, named_values, override, painted
 from grafana.panels import PanelFactory
 from grafana.promql import each
 from grafana.sums import summed
 
 UID = "trading-bot-edge"
-NOTHING = "no reference"
+NOTHING = "nothing compared"
+# Costs hardly change: without zero their axes would repeat a label.
+ZERO = override(".*", "byRegexp", custom__axisSoftMin=0, custom__axisSoftMax=0)
 LIVE, REFERENCE = 'of="live"', 'of="reference"'
 _SHARES = {"0.99": "99%", "0.95": "95%", "0.5": "median", "0.05": "5%", "0.01": "1%"}
 
@@ -30,7 +32,7 @@ def dashboard(factory: PanelFactory) -> Dashboard:
 
 def _now(factory: PanelFactory) -> list[Stat]:
     names = {
-        "0": ("as promised", factory.good),
+        "0": ("intact", factory.good),
         "1": ("fading", factory.warn),
         "2": ("gone", factory.bad),
     }
@@ -80,6 +82,11 @@ def _of(name: str, which: str) -> str:
     return each(f"edge_{name}", where=(which,))
 
 
+def _live(factory: PanelFactory) -> Json:
+    """Return the colour of live trades: Grafana's first one is green, as if all were well."""
+    return painted("live", factory.colours.lines.default)
+
+
 def _paths(factory: PanelFactory) -> list[Panel]:
     cone = [
         Query(each("edge_cone_ratio", where=(f'share="{share}"',)), f"{name} of the reference")
@@ -101,6 +108,7 @@ def _paths(factory: PanelFactory) -> list[Panel]:
             unit=RATIO,
             empty=NOTHING,
             many=True,
+            overrides=[_live(factory)],
             size="full",
         ),
         factory.lines(
@@ -119,6 +127,7 @@ def _paths(factory: PanelFactory) -> list[Panel]:
             unit=RATIO,
             empty=NOTHING,
             many=True,
+            overrides=[_live(factory)],
         ),
     ]
 
@@ -126,13 +135,13 @@ def _paths(factory: PanelFactory) -> list[Panel]:
 def _figures(factory: PanelFactory) -> list[Panel]:
     return [
         *_both(factory, {"Win rate": "win_rate", "Expectancy": "expectancy_ratio"}, RATIO),
-        *_both(factory, {"Slippage": "slippage_ratio", "Fees": "fee_ratio"}, RATIO),
+        *_both(factory, {"Slippage": "slippage_ratio", "Fees": "fee_ratio"}, RATIO, ZERO),
         *_both(factory, {"Trades per day": "trades_per_day"}, NUMBER),
         *_both(factory, {"Holding time": "holding_seconds"}, SECONDS),
     ]
 
 
-def _both(factory: PanelFactory, titles: Mapping[str, str], unit: str) -> list[Panel]:
+def _both(factory: PanelFactory, titles: Mapping[str, str], unit: str, *more: Json) -> list[Panel]:
     """Return charts of figures that live trades and the reference have."""
     return [
         factory.lines(
@@ -145,6 +154,7 @@ def _both(factory: PanelFactory, titles: Mapping[str, str], unit: str) -> list[P
             unit=unit,
             empty=NOTHING,
             many=True,
+            overrides=[_live(factory), *more],
         )
         for title, name in titles.items()
     ]

@@ -83,13 +83,14 @@ def _over_time(factory: PanelFactory) -> list[Panel]:
         "info": factory.calm,
     }
     minute = rate("log_events_total", *EVENT, over=_over(factory))
+    # A rate needs two scrapes: right after the start it is not known, though a log is watched.
     return [
         factory.lines(
             "Events by severity",
             "A minute, of all chosen bots.",
             [Query(f"60 * sum by (severity) ({minute})", "{{severity}}")],
             unit=NUMBER,
-            empty="no event logged",
+            empty="no event known yet",
             many=True,
             overrides=[painted(name, colour) for name, colour in severities.items()],
         ),
@@ -98,7 +99,7 @@ def _over_time(factory: PanelFactory) -> list[Panel]:
             "A minute, of all chosen bots.",
             [Query(f"60 * sum by (category) ({minute})", "{{category}}")],
             unit=NUMBER,
-            empty="no event logged",
+            empty="no event known yet",
             many=True,
         ),
         factory.lines(
@@ -106,7 +107,7 @@ def _over_time(factory: PanelFactory) -> list[Panel]:
             "",
             [Query(f"60 * {rate('log_lines_total', over=_over(factory))}")],
             unit=NUMBER,
-            empty=NONE,
+            empty="no line known yet",
         ),
     ]
 

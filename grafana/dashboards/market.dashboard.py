@@ -6,10 +6,10 @@ from typing import Any
 from grafana.frame import frame
 from grafana.grafanalib_extensions import Dashboard, Json, Panel, StateTimeline, Step
 from grafana.grid import Row
-from grafana.panel_fields import COUNT, NEUTRAL, NUMBER, RATIO, Query, named_values
+from grafana.panel_fields import COUNT, NUMBER, RATIO, Query, named_values
 from grafana.panels import PanelFactory
 from grafana.promql import BOT, SYMBOL, coded, each, last_known
-from grafana.sums import ANSWERS, by_age
+from grafana.sums import AGES, age, by_age
 from grafana.tables import Column, table
 
 UID = "trading-bot-market"
@@ -42,7 +42,6 @@ def _now(factory: PanelFactory) -> list[Panel]:
     moved = last_known("market_price_change_ratio", "symbol", "window", where=(SYMBOL, 'window="24h"'))
     change = f"max by (bot, symbol) {moved}"
     most = f"(topk(4, {change}) or bottomk(4, {change}))"
-    age = named_values({"0": ("now", NEUTRAL), "1": ("last known", NEUTRAL)})
     return [
         factory.bars(
             "Volatility",
@@ -67,9 +66,7 @@ def _now(factory: PanelFactory) -> list[Panel]:
                     factory.settings.dashboards.decimals.ratio,
                     [Step(factory.text(factory.colours.lines.accuracy)), Step(factory.calm, 0)],
                 ),
-                Column(
-                    "As of", f"0 * ({most} and {ANSWERS}) or 1 + 0 * ({most} unless {ANSWERS})", mapping=age
-                ),
+                Column("As of", age(most), mapping=AGES),
             ],
             empty=NONE,
             first="Change",
@@ -97,7 +94,7 @@ def _volumes(factory: PanelFactory) -> list[Panel]:
             by_age(Query(f"topk(8, {_last('volume_24h', bots=matchers)})", factory.who("{{symbol}}"))),
             unit=COUNT,
             decimals=0,
-            empty=NONE,
+            empty=NONE if len(currencies) < 2 else f"no {currency} bot chosen, or {NONE}",
             size="xlarge",
         )
         for currency, matchers in currencies.items()
@@ -171,6 +168,6 @@ def _indicators(factory: PanelFactory) -> list[Panel]:
 
 def _liquidity(factory: PanelFactory) -> list[Panel]:
     return [
-        _lines(factory, "Volume over time", "volume_24h", words="In the currency of its bot.", unit="short"),
+        _lines(factory, "Volume over time", "volume_24h", words="In the currency of its bot.", unit=COUNT),
         _lines(factory, "Change of the volume", "volume_change_24h_ratio", unit=RATIO),
     ]

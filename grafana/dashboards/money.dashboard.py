@@ -3,9 +3,10 @@
 from grafana.frame import frame, span
 from grafana.grafanalib_extensions import Dashboard, Panel
 from grafana.grid import Row
-from grafana.panel_fields import NUMBER, RATIO, Query, named_values
+from grafana.panel_fields import RATIO, Query, named_values
 from grafana.panels import PanelFactory
 from grafana.promql import each, in_percent
+from grafana.sums import AGES, age
 from grafana.tables import Column, amount, table
 from stack.settings.names import (
     EXPECTED_SHORTFALL,
@@ -64,9 +65,11 @@ def _limits(factory: PanelFactory) -> Panel:
 
 def _made(factory: PanelFactory) -> Panel:
     decimals = factory.settings.dashboards.decimals
+    closed, every = (_by_window(metric) for metric in ("pnl", "pnl_all"))
+    opened = f"(max by (bot, window) (trading_bot_pnl_open{{%s}}) or {every} - {closed})"
     columns = [
-        amount(factory, title, f"max by (bot, window) (trading_bot_{metric}{{%s}})")
-        for title, metric in {PNL_CLOSED: "pnl", PNL_OPEN: "pnl_open", PNL: "pnl_all"}.items()
+        amount(factory, title, expr)
+        for title, expr in {PNL_CLOSED: closed, PNL_OPEN: opened, PNL: every}.items()
     ]
     ratios = {f"{PNL} of balance": "all", "Closed, of balance": "closed"}
     columns += [
@@ -78,15 +81,23 @@ def _made(factory: PanelFactory) -> Panel:
         )
         for title, counts in ratios.items()
     ]
+    columns.append(Column("As of", factory.in_currencies(age(closed)), mapping=AGES))
     words = (
         "By calendar day, week, month and in all. Of a window open positions count by what they moved since "
-        "it began: unknown where nobody saw that. The balance is what closed trades had left when it began."
+        "it began: unknown where nobody saw that. The balance is what closed trades had left when it began. "
+        "A silent bot's amounts are the last known; those of a window that has ended since are not known."
     )
     rows = {"bot": "Bot", "window": "Window"} | factory.by_currency
     title = f"{PNL}, closed and open"
     return table(
         factory, title, words, rows, columns, empty="not known", first={PNL_CLOSED: False, "Window": False}
     )
+
+
+def _by_window(metric: str) -> str:
+    """Return the amounts of each window; the last known ones of a bot that does not answer."""
+    known, told = f"bot_window:trading_bot_{metric}:known{{%s}}", f"trading_bot_{metric}{{%s}}"
+    return f"max by (bot, window) ({told} or on (bot, window) {known})"
 
 
 def _tails(factory: PanelFactory) -> list[Panel]:
@@ -129,7 +140,7 @@ def _fills(factory: PanelFactory) -> list[Panel]:
             SLIPPAGE,
             "Basis points of the ordered price, for closed trades; above 0 is worse for the bot.",
             [*mean, Query(worst, factory.who("{{leg}}", f"p95 {recent}"))],
-            unit=NUMBER,
+            unit="suffix:bp",
             decimals=1,
             empty="no requested price known",
             many=True,

@@ -6,7 +6,7 @@ from grafana.grafanalib_extensions import Dashboard, Json, Panel, Stat, Step
 from grafana.grid import Row
 from grafana.panel_fields import BYTES, COUNT, NUMBER, RATIO, SECONDS, Pace, Query, named_values, override
 from grafana.panels import PanelFactory
-from grafana.promql import BOT, PART, RATE, increase
+from grafana.promql import BOT, PART, RATE, increase, of
 
 UID = "trading-bot-nightdesk"
 POLLS = "nightdesk_exporter"
@@ -123,6 +123,8 @@ def _targets(factory: PanelFactory) -> list[Panel]:
 
 
 def _exporter(factory: PanelFactory) -> list[Panel]:
+    succeeded = f"{POLLS}_last_success_timestamp_seconds{{{BOT}}}"
+    before = of("bot:trading_bot_answered_timestamp_seconds:known")
     return [
         factory.lines(
             "Time of a poll",
@@ -142,8 +144,8 @@ def _exporter(factory: PanelFactory) -> list[Panel]:
         ),
         factory.lines(
             "Since a poll succeeded",
-            "",
-            [Query(f"time() - max by (bot) ({POLLS}_last_success_timestamp_seconds{{{BOT}}})")],
+            "Also where the exporter started after a bot went down.",
+            [Query(f"time() - max by (bot) ({succeeded} or on (bot) {before})")],
             unit=SECONDS,
             empty="no poll succeeded",
             size="large",
@@ -273,7 +275,7 @@ def _outcomes(factory: PanelFactory) -> list[Json]:
     """Return the colours of successes, failures and retries, by the end of the series' name."""
     ends = {
         "ok|accepted|done|resolved|sent|delivered": factory.good,
-        "failed|refused|malformed|unauthorized|unavailable": factory.bad,
+        "failed|refused|malformed|unauthorized|unavailable|auth|http|parse|way": factory.bad,
         "opened|found|retried|unreachable|timeout": factory.warn,
         "repeated|ignored": factory.calm,
     }
@@ -322,7 +324,7 @@ def _people(factory: PanelFactory) -> list[Panel]:
             unit=RATIO,
             decimals=0,
             text="value_and_name",
-            empty="no incident to answer",
+            empty="no answer counted",
         ),
         factory.lines(
             "Time to the first answer",

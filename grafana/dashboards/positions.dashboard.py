@@ -5,22 +5,24 @@ from collections.abc import Sequence
 from grafana.frame import frame
 from grafana.grafanalib_extensions import Dashboard, Panel, Step, Table
 from grafana.grid import Row
-from grafana.panel_fields import NUMBER, RATIO, SECONDS, Query, named_values
+from grafana.panel_fields import NEUTRAL, NUMBER, RATIO, SECONDS, Query, from_value, named_values, override
 from grafana.panels import PanelFactory
-from grafana.promql import SYMBOL, each, of
+from grafana.promql import SYMBOL, counted_beside, each, of
 from grafana.tables import Column, amount, table
 
 UID = "trading-bot-positions"
 _OF = ("symbol", "side")
 _HERE = (SYMBOL,)
+_SILENT = 1_000_000  # the danger of positions of which nobody knows: more than any that is measured
 
 
 def dashboard(factory: PanelFactory) -> Dashboard:
     """Return the dashboard."""
+    watched = any(account.exchange for account in factory.settings.accounts.values())
     panels = [
         *_now(factory),
         Row("Each position", [_held(factory)]),
-        Row("At the exchange", [_differences(factory)]),
+        *([Row("At the exchange", [_differences(factory)])] if watched else []),
         Row("Over time", _over_time(factory)),
     ]
     purpose = "The bots' positions, the worst first: without a stop, near liquidation, drained by funding."
@@ -49,22 +51,36 @@ def _danger(factory: PanelFactory) -> str:
     return f"max by (bot, symbol, side) ({' or '.join(named)})"
 
 
+def _beside_silent(total: str, name: str) -> list[Query]:
+    """Return a sum over bots that answer; its name says how many others may have positions as well."""
+    silent = f"count({each('up')} == 0)"
+    lacking = counted_beside(f"({total} or NaN * {silent})", down=silent, of=f"count({each('up')})")
+    return [
+        Query(f"{total} unless on () {silent}", name),
+        Query(lacking, f"{name}: {{{{down}}}} of {{{{of}}}} silent"),
+    ]
+
+
 def _now(factory: PanelFactory) -> list[Panel]:
     critical, warning = factory.settings.thresholds.critical, factory.settings.thresholds.warning
+    doubted = [Step(NEUTRAL), Step(factory.warn, 1)]
     return [
         factory.stat(
             "Open positions",
             "Of all chosen bots.",
-            [Query(f"sum({each('active_positions', 'symbol', where=_HERE)})", "open")],
+            _beside_silent(f"sum({each('active_positions', 'symbol', where=_HERE)})", "open"),
             empty="none known",
+            text="value_and_name",
             size="medium",
         ),
         factory.stat(
             "Without a stop",
             "Symbols and sides of all chosen bots without a known live stop.",
-            [Query(f"sum({_of('unprotected')})", "unprotected")],
+            _beside_silent(f"sum({_of('unprotected')})", "unprotected"),
             empty="no position",
             steps=[Step(factory.good), Step(factory.warn, 1)],
+            overrides=[override("B", "byFrameRefID", thresholds={"mode": "absolute", "steps": doubted})],
+            text="value_and_name",
             size="medium",
         ),
         factory.stat(
@@ -105,15 +121,17 @@ def _held(factory: PanelFactory) -> Table:
     stop = named_values({"0": ("live", factory.good), "1": ("none known", factory.warn)})
     words = (
         "The worst first. Danger is a position's progress to its nearest alert, which fires at 1. "
-        "Several positions of a symbol and side are one row. An empty cell is not known."
+        "Several positions of a symbol and side are one row. An empty cell is not known. A silent bot comes "
+        "first: nobody knows its positions now."
     )
     columns = [
         Column(
             "Danger",
-            _danger(factory),
+            f"{_danger(factory)} or {_SILENT} + ({each('up')} == 0)",
             NUMBER,
             2,
             [Step(factory.good), Step(factory.warn, 0.5), Step(factory.bad, 1)],
+            from_value(_SILENT, "silent", factory.warn),
         ),
         _money(factory, "Value", "value"),
         _money(factory, "P&L", "profit", factory.earned),

@@ -5,7 +5,8 @@ from grafana.grafanalib_extensions import Dashboard, Panel, Stat, Step
 from grafana.grid import Row
 from grafana.panel_fields import NEUTRAL, NUMBER, RATIO, SECONDS, Query, named_values, override
 from grafana.panels import PanelFactory
-from grafana.promql import BOT, each, quantile
+from grafana.promql import BOT, counted_beside, each, quantile
+from grafana.sums import ANSWERS
 from grafana.tables import Column, table
 
 UID = "trading-bot-sla"
@@ -39,6 +40,11 @@ def _met(factory: PanelFactory) -> str:
     return each(MET, "objective", where=counted)
 
 
+def _seen() -> str:
+    """Return the objectives of which anything is known, over any time."""
+    return each(BURN, "objective")
+
+
 def _left(factory: PanelFactory) -> str:
     window = f'window="{factory.settings.sla.window}"'
     return f"clamp_min(1 - {each(BURN, 'objective', where=(window,))}, 0)"
@@ -47,13 +53,7 @@ def _left(factory: PanelFactory) -> str:
 def _now(factory: PanelFactory) -> list[Panel]:
     sla, decimals = factory.settings.sla, factory.settings.dashboards.decimals.ratio
     return [
-        factory.stat(
-            "Missed now",
-            "Objectives of all chosen bots that are missed at the moment.",
-            [Query(f"count({_met(factory)} == 0) or 0 * count({_met(factory)})", "missed")],
-            empty=UNKNOWN,
-            steps=[Step(factory.good), Step(factory.bad, 1)],
-        ),
+        _missed(factory),
         factory.stat(
             "Availability",
             f"Over {sla.window}. The lowest of several bots; green from the objective.",
@@ -88,6 +88,31 @@ def _now(factory: PanelFactory) -> list[Panel]:
     ]
 
 
+def _missed(factory: PanelFactory) -> Stat:
+    """Return the number of missed objectives; while some are not known, none missed is not shown as good."""
+    met, every = _met(factory), f"({_met(factory)} or {_seen()})"
+    missed = f"(count({met} == 0) or 0 * count({met}))"
+    # What a silent bot met may be as old as the bot's last answer; what it missed is missed.
+    certain = f"({met} == 0 or {met} and {ANSWERS})"
+    lacking = f"count({every} unless on (bot, objective) {certain})"
+    doubted = [Step(NEUTRAL), Step(factory.bad, 1)]
+    return factory.stat(
+        "Missed now",
+        "Objectives of all chosen bots that are missed at the moment.",
+        [
+            Query(counted_beside(f"({missed} unless on () {lacking})", of=f"count({every})"), "of {{of}}"),
+            Query(
+                counted_beside(missed, unknown=lacking, of=f"count({every})"),
+                "of {{of}}; {{unknown}} not known yet",
+            ),
+        ],
+        empty=UNKNOWN,
+        steps=[Step(factory.good), Step(factory.bad, 1)],
+        overrides=[override("B", "byFrameRefID", thresholds={"mode": "absolute", "steps": doubted})],
+        text="value_and_name",
+    )
+
+
 def _requests(factory: PanelFactory) -> Stat:
     sla = factory.settings.sla
     return factory.stat(
@@ -110,7 +135,7 @@ def _objectives(factory: PanelFactory) -> Panel:
     # Objectives without data come after met ones.
     verdicts = _verdicts(factory) | {"2": ("not known", NEUTRAL)}
     columns = [
-        Column("Now", f"{_met(factory)} or 2 + 0 * {_left(factory)}", mapping=named_values(verdicts)),
+        Column("Now", f"{_met(factory)} or 2 + 0 * {_seen()}", mapping=named_values(verdicts)),
         Column(
             f"Budget left of {factory.settings.sla.window}",
             _left(factory),

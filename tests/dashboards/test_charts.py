@@ -170,6 +170,37 @@ def test_columns_begin_at_zero(boards: dict[str, Board]) -> None:
     assert [one["title"] for one in columns if one["fieldConfig"]["defaults"].get("min") != 0] == []
 
 
+def test_an_area_and_a_cost_have_zero_on_their_axis(boards: dict[str, Board], tmp_path: Path) -> None:
+    edge = every(settings_of(tmp_path))["edge"]  # a board of bots with a reference
+    seen = set[str]()
+    for panel in (one for board in (*boards.values(), edge) for one in charts(board)):
+        custom = panel["fieldConfig"]["defaults"]["custom"]
+        if custom["fillOpacity"] > 0 and custom["drawStyle"] == "line":
+            assert (custom["axisSoftMin"], custom["axisSoftMax"]) == (0, 0), panel["title"]
+            seen.add(panel["title"].partition(",")[0])
+        if panel["title"] in ("Fees, live and reference", "Slippage, live and reference"):
+            zero = {"custom.axisSoftMin": 0, "custom.axisSoftMax": 0}
+            said = {
+                one["id"]: one["value"]
+                for rule in panel["fieldConfig"]["overrides"]
+                if rule["matcher"]["options"] == ".*"
+                for one in rule["properties"]
+            }
+            assert said == zero, f"{panel['title']}: its labels would repeat"
+            seen.add(panel["title"])
+    assert seen >= {"P&L over time", "P&L of each bot", "Fees, live and reference"}
+
+
+def test_a_chart_of_a_currency_says_that_no_bot_of_it_may_be_chosen(boards: dict[str, Board]) -> None:
+    of_one = [
+        one for board in boards.values() for one in panels(board) if re.search(r", [A-Z]{3,4}$", one["title"])
+    ]
+    assert len(of_one) >= 10
+    for panel in of_one:
+        currency = panel["title"].rpartition(", ")[2]
+        assert f"no {currency} bot chosen" in panel["fieldConfig"]["defaults"]["noValue"], panel["title"]
+
+
 def test_a_scale_has_one_unit(boards: dict[str, Board]) -> None:
     for board in boards.values():
         for panel in charts(board):
@@ -181,6 +212,11 @@ def test_axes_have_the_decimals_that_grafana_gives_them(boards: dict[str, Board]
     for board in boards.values():
         for panel in charts(board):
             assert panel["fieldConfig"]["defaults"].get("decimals") is None, panel["title"]
+
+
+def test_an_axis_of_large_numbers_does_not_round_its_labels(boards: dict[str, Board]) -> None:
+    units = {one["fieldConfig"]["defaults"]["unit"] for board in boards.values() for one in charts(board)}
+    assert "short" not in units, "it shows 388,400,000 and 387,600,000 as 388 Mil"
 
 
 def test_legends_of_counts_have_no_decimals(boards: dict[str, Board]) -> None:

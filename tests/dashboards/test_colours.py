@@ -4,10 +4,11 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
+from exporter.sources.protocol import Reason
 from grafana.palette import CANVAS, FIGURE, TEXT, Palette, contrast, luminance, readable
 from grafana.panel_fields import NEUTRAL
 from tests.dashboards.conftest import settings_of
@@ -124,6 +125,38 @@ def test_each_meaning_has_one_colour_on_all_boards(
             ):
                 shown.setdefault(text, set()).add(colour)
     assert {name: shown[name] for name in meant} == meant
+
+
+def test_a_failed_poll_has_the_colour_of_a_failure_whatever_its_reason(
+    boards: dict[str, dict[str, Any]], theme: str, tmp_path: Path
+) -> None:
+    look = Palette(settings_of(tmp_path, dashboards={"theme": theme}))
+    (panel,) = (one for one in panels(boards["nightdesk"]) if one["title"] == "Polls by outcome")
+    painted = {
+        reason: {
+            rule["properties"][0]["value"]["fixedColor"]
+            for rule in panel["fieldConfig"]["overrides"]
+            if re.search(rule["matcher"]["options"].strip("/"), reason)
+        }
+        for reason in get_args(Reason)
+    }
+    assert painted == {reason: {look.warn if reason == "timeout" else look.bad} for reason in painted}
+
+
+def test_live_trades_are_not_green_as_if_all_were_well(boards: dict[str, dict[str, Any]]) -> None:
+    charts = [
+        panel
+        for panel in tiles(boards, "timeseries")
+        if "live" in [target["legendFormat"] for target in panel["targets"]]
+    ]
+    assert len(charts) >= 8
+    for panel in charts:
+        painted = [
+            rule["properties"][0]["value"]["fixedColor"]
+            for rule in panel["fieldConfig"]["overrides"]
+            if rule["matcher"]["options"] == "live"
+        ]
+        assert len(painted) == 1, f"{panel['title']}: Grafana's first colour is green"
 
 
 def test_what_went_well_and_what_failed_have_the_colours_of_that(

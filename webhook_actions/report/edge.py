@@ -21,7 +21,7 @@ def edge(history: History) -> Edge | None:
     trades = history.number(_LAST % "trades")
     if trades is None:
         return None
-    verdict: Verdict = "as promised"
+    verdict: Verdict = "intact"
     if history.number(_LAST % "gone") == 1:
         verdict = "gone"
     elif history.number(_LAST % "fading") == 1:

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 Unit = Literal["money", "count", "ratio", "number", "seconds"]
-Verdict = Literal["as promised", "fading", "gone"]
+Verdict = Literal["intact", "fading", "gone"]
 Points = tuple[tuple[float, float], ...]
 """A series as (unix time, value), oldest first."""
 

@@ -152,7 +152,7 @@ def test_live_trades_are_told_beside_their_reference_of_bots_that_have_one(past:
     assert of("down") is None
     calm, held = of("flat"), of("held")
     assert calm is not None
-    assert (calm.verdict, calm.trades) == ("as promised", 9)
+    assert (calm.verdict, calm.trades) == ("intact", 9)
     assert held is not None
     assert held.verdict == "fading"
     told = {one.name: (one.live, one.reference) for one in held.figures}
