@@ -8,9 +8,13 @@ from clients.observer import Observer, Sample, Unanswered
 from clients.stack_requests import stack_request
 from stack.failure import Failure
 from stack.settings import Settings
+from stack.settings.names import UNREAD
 
 _TIMEOUT = 3.0  # seconds; our services on this machine answer within milliseconds
-_SERIES = '{__name__=~"trading_bot_up|trading_bot_state|trading_bot_profit_loss|ALERTS",drill=""}'
+_SERIES = (
+    '{__name__=~"trading_bot_up|trading_bot_state|trading_bot_profit_loss|trading_bot_source_error|ALERTS",'
+    'drill=""}'
+)
 
 
 class Unreachable(Failure):
@@ -19,18 +23,24 @@ class Unreachable(Failure):
 
 @dataclass(frozen=True)
 class BotState:
-    """One bot: whether it is up, its state, its profit or loss; None is unknown."""
+    """One bot: whether it is up, its state, its profit or loss; None is unknown.
+
+    `unread` says why it cannot be read.
+    """
 
     name: str
     up: bool | None
     state: str | None
     profit_loss: float | None
     currency: str
+    unread: str | None = None
 
     def __str__(self) -> str:
         if self.up is None:
             return f"{self.name} not seen yet"
-        return f"{self.name} {'up' if self.up else 'DOWN'}{f' {self.state}' if self.state else ''}"
+        if not self.up:
+            return f"{self.name} DOWN{f' ({self.unread})' if self.unread else ''}"
+        return f"{self.name} up{f' {self.state}' if self.state else ''}"
 
 
 @dataclass(frozen=True)
@@ -67,6 +77,11 @@ def read_status(settings: Settings) -> Status:
         for each in samples
         if each.labels["__name__"] == "trading_bot_state" and each.value == 1
     }
+    reasons = {
+        each.labels["bot"]: each.labels.get("reason", "")
+        for each in samples
+        if each.labels["__name__"] == "trading_bot_source_error" and each.value == 1
+    }
     bots = tuple(
         BotState(
             name,
@@ -74,6 +89,7 @@ def read_status(settings: Settings) -> Status:
             state=states.get(name),
             profit_loss=profit.get(name),
             currency=bot.currency or settings.currency,
+            unread=UNREAD.get(reasons.get(name, "")),
         )
         for name, bot in settings.bots.items()
     )

@@ -227,7 +227,7 @@ class Watch:
                 self._unread.add(name)
             else:
                 self._processes.signal(name, signal.SIGHUP)
-        self._note(f"{RELOADED}, and by {', '.join(told)}")
+        self._note(f"{RELOADED} by {', '.join(told)}" if told else RELOADED)
 
     def _drain(self) -> None:
         while not self._events.empty():

@@ -50,7 +50,8 @@ TELLS = ("nightdesk doctor", "nightdesk status", "nightdesk drill --last")
 # An earlier page may have crashed the bot, and a dead process takes no `crash`.
 INCIDENT = """
 token=$(cat secrets/demo_bot_token)
-until curl -o state.json http://127.0.0.1:8081/api/v1/state -H "Authorization: Bearer $token"; do sleep 0.2; done
+state=http://127.0.0.1:8081/api/v1/state
+until curl -o state.json $state -H "Authorization: Bearer $token"; do sleep 0.2; done
 for fault in stay_down crash; do
   curl -X POST http://127.0.0.1:8081/api/v1/faults/$fault -H "Authorization: Bearer $token"
 done

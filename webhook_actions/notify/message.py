@@ -59,6 +59,10 @@ class IncidentNotice:
     contact: str = ""
 
 
+# The outcomes of actions, in words.
+_OUTCOMES = {"cannot": "not run", "would_have": "not run", "spared": "not run", "retry": "failed"}
+
+
 def compose(settings: Settings, told: Sequence[IncidentNotice], page: str) -> Message:
     """Return the message about one incident, or about several that are due for someone at once."""
     first = told[0].incident
@@ -99,7 +103,7 @@ def _block(settings: Settings, told: IncidentNotice) -> str:
 
 
 def _tried(run: Run) -> str:
-    told = [run.outcome or "running"]
+    told = [_OUTCOMES.get(run.outcome or "running", run.outcome or "running")]
     if run.outcome == "done" and run.verdict != "none":
         told.append((run.verdict or "not judged yet").replace("_", " "))
     elif run.detail:
