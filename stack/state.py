@@ -34,7 +34,8 @@ class Part:
     said: str = ""
 
     def __str__(self) -> str:
-        return f"{self.name} {self.problem or 'runs'}"
+        said = f": {self.said}" if self.said else ""
+        return f"{self.name} {self.problem or 'runs'}{said}"
 
 
 def parts(settings: Settings) -> list[Part]:
