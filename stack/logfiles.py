@@ -15,6 +15,9 @@ from pathlib import Path
 from stack.settings.observability import Logs
 
 LAST_LINES = 12
+_STEADY = (
+    60.0  # seconds without a failure until logs are called written again: a full disk frees a little at times
+)
 
 
 class RotatingFile(logging.handlers.BaseRotatingHandler):
@@ -72,12 +75,12 @@ class RotatingFile(logging.handlers.BaseRotatingHandler):
 class ServiceLogs:
     """The log files of the services, and the last lines of each for the message about its end."""
 
-    def __init__(self, directory: Path, logs: Logs) -> None:
-        self.directory = directory
+    def __init__(self, directory: Path, logs: Logs, now: Callable[[], float] = time.monotonic) -> None:
+        self.directory, self._now = directory, now
         self._logs = logs
         self._files: dict[str, RotatingFile] = {}
         self._last: dict[str, deque[str]] = {}
-        self._lost = 0
+        self._lost, self._failed_at = 0, 0.0
 
     def write(self, name: str, line: str) -> str | None:
         """Append a line to a service's log; return a sentence if logs cannot be written, or can again."""
@@ -87,10 +90,12 @@ class ServiceLogs:
                 self._files[name] = RotatingFile(self.file(name), self._logs)
             self._files[name].emit(logging.LogRecord(name, logging.INFO, "", 0, line, None, None))
         except OSError as error:
-            self._lost += 1
+            self._lost, self._failed_at = self._lost + 1, self._now()
             return f"the logs cannot be written: {error.strerror or error}" if self._lost == 1 else None
+        if not self._lost or self._now() - self._failed_at < _STEADY:
+            return None
         lost, self._lost = self._lost, 0
-        return f"the logs are written again; {lost} lines are lost" if lost else None
+        return f"the logs are written again; {lost} lines are lost"
 
     def file(self, name: str) -> Path:
         """Return the path of a service's log."""

@@ -40,16 +40,19 @@ def test_a_notice_that_was_not_delivered_is_sent_again():
 def test_logs_that_cannot_be_written_are_said_once_and_so_is_that_they_can_again(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ):
-    logs = ServiceLogs(desk.root / "logs", rules(desk))
+    time = [0.0]
+    logs = ServiceLogs(desk.root / "logs", rules(desk), lambda: time[0])
     assert logs.write("one", "before") is None
     with monkeypatch.context() as full:
         full.setattr(RotatingFile, "format", _no_room)
         assert logs.write("one", "lost") == "the logs cannot be written: No space left on device"
         assert logs.write("two", "lost") is None
-    assert logs.write("one", "after") == "the logs are written again; 2 lines are lost"
+    assert logs.write("one", "after") is None
+    time[0] = 61
+    assert logs.write("one", "later") == "the logs are written again; 2 lines are lost"
     assert logs.last("two") == ["lost"]
     logs.close()
-    assert (desk.root / "logs/one.log").read_text() == "before\nafter\n"
+    assert (desk.root / "logs/one.log").read_text() == "before\nafter\nlater\n"
 
 
 def _no_room(_file: RotatingFile, _record: logging.LogRecord) -> str:
