@@ -10,6 +10,7 @@ from stack.failure import Failure
 from stack.settings import Settings
 from stack.settings.names import UNREAD
 
+_FEW = 4  # bots, or alerts of one kind, that the line names one by one
 _TIMEOUT = 3.0  # seconds; our services on this machine answer within milliseconds
 _SERIES = (
     '{__name__=~"trading_bot_up|trading_bot_state|trading_bot_profit_loss|trading_bot_source_error|ALERTS",'
@@ -35,6 +36,10 @@ class BotState:
     currency: str
     unread: str | None = None
 
+    def money(self) -> str:
+        """Return its profit or loss behind a space, nothing if that is unknown."""
+        return "" if self.profit_loss is None else f" {self.profit_loss:+,.2f} {self.currency}"
+
     def __str__(self) -> str:
         if self.up is None:
             return f"{self.name} not seen yet"
@@ -53,17 +58,22 @@ class Status:
 
     def summary(self) -> str:
         """Return the line without the figures that change all the time."""
-        return " | ".join([", ".join(map(str, self.bots)) or "no bots", self._alerts()])
+        return " | ".join([self._named(money=False), self._alerts()])
 
     def __str__(self) -> str:
-        bots = [
-            str(bot) if bot.profit_loss is None else f"{bot} {bot.profit_loss:+,.2f} {bot.currency}"
-            for bot in self.bots
-        ]
-        return " | ".join([", ".join(bots) or "no bots", self._alerts()])
+        return " | ".join([self._named(money=True), self._alerts()])
+
+    def _named(self, *, money: bool) -> str:
+        """Return each bot; of many, only the ones that are not up and running, and how many are."""
+        calm = [bot for bot in self.bots if bot.up and bot.state in ("running", None)]
+        many = len(calm) > _FEW
+        shown = [bot for bot in self.bots if not many or bot not in calm]
+        words = [f"{len(calm)} bots up"] if many else []
+        words += [f"{bot}{bot.money() if money else ''}" for bot in shown]
+        return ", ".join(words) or "no bots"
 
     def _alerts(self) -> str:
-        firing = f"firing: {', '.join(self.firing)}" if self.firing else "nothing firing"
+        firing = f"firing: {', '.join(_grouped(self.firing))}" if self.firing else "nothing firing"
         count = "unknown" if self.incidents is None else self.incidents
         return f"{firing} | open incidents: {count}"
 
@@ -114,15 +124,23 @@ def by_bot(samples: Sequence[Sample], name: str) -> dict[str, float]:
 
 def _firing(samples: Sequence[Sample]) -> tuple[str, ...]:
     """Return `Alert (bot)` for each firing alert, without the watchdog's, which always fires."""
-    return tuple(
-        sorted(
-            labels["alertname"] + (f" ({labels['bot']})" if "bot" in labels else "")
-            for labels in (each.labels for each in samples)
-            if labels["__name__"] == "ALERTS"
-            and labels["alertstate"] == "firing"
-            and not labels["alertname"].endswith("Watchdog")
-        )
-    )
+    found = {
+        labels["alertname"] + (f" ({labels['bot']})" if "bot" in labels else "")
+        for labels in (each.labels for each in samples)
+        if labels["__name__"] == "ALERTS"
+        and labels["alertstate"] == "firing"
+        and not labels["alertname"].endswith("Watchdog")
+    }
+    return tuple(sorted(found))
+
+
+def _grouped(firing: Sequence[str]) -> list[str]:
+    """Return the firing alerts, those of many bots as one with the number of bots."""
+    by_alert: dict[str, list[str]] = {}
+    for one in firing:
+        by_alert.setdefault(one.partition(" ")[0], []).append(one)
+    groups = [[f"{name} ({len(ones)} bots)"] if len(ones) > _FEW else ones for name, ones in by_alert.items()]
+    return [one for group in groups for one in group]
 
 
 def _open_incidents(settings: Settings) -> int | None:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from stack.settings import Settings, load
-from stack.status import Status, Unreachable, read_status
+from stack.status import BotState, Status, Unreachable, read_status
 from tests.conftest import binary, eventually, free_port
 from tests.stack.conftest import Desk
 
@@ -116,3 +116,13 @@ def test_a_prometheus_that_does_not_answer_is_named(desk: Desk):
         Unreachable, match=r"prometheus at http://127\.0\.0\.1:\d+/api/v1/query does not answer"
     ):
         read_status(load([desk.root / "monitoring.yaml"]))
+
+
+def test_a_desk_of_twelve_is_named_by_what_is_not_calm():
+    bots = [BotState(f"bot_{number}", True, "running", 1.0, "USDT") for number in range(11)]
+    dead = BotState("alpha", False, None, -5.0, "USDT", "nothing listens at its address")
+    firing = (*(f"TradingBotSuggestion (bot_{number})" for number in range(11)), "TradingBotDown (alpha)")
+    assert str(Status((dead, *bots), firing, 12)) == (
+        "11 bots up, alpha DOWN (nothing listens at its address) -5.00 USDT | "
+        "firing: TradingBotSuggestion (11 bots), TradingBotDown (alpha) | open incidents: 12"
+    )
