@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from clients.http import NoAnswer, ask
 from clients.observer import Observer, Sample, Unanswered
@@ -50,11 +51,15 @@ class BotState:
 
 @dataclass(frozen=True)
 class Status:
-    """The content of the live line; incidents are None while webhook_actions does not answer."""
+    """The content of the live line; incidents are None while webhook_actions does not answer.
+
+    `paused` says who stopped all actions, and why.
+    """
 
     bots: tuple[BotState, ...]
     firing: tuple[str, ...]
     incidents: int | None
+    paused: str | None = None
 
     def summary(self) -> str:
         """Return the line without the figures that change all the time."""
@@ -75,7 +80,8 @@ class Status:
     def _alerts(self) -> str:
         firing = f"firing: {', '.join(_grouped(self.firing))}" if self.firing else "nothing firing"
         count = "unknown" if self.incidents is None else self.incidents
-        return f"{firing} | open incidents: {count}"
+        paused = f" | all actions are PAUSED by {self.paused}" if self.paused else ""
+        return f"{firing} | open incidents: {count}{paused}"
 
 
 def read_status(settings: Settings) -> Status:
@@ -103,7 +109,7 @@ def read_status(settings: Settings) -> Status:
         )
         for name, bot in settings.bots.items()
     )
-    return Status(bots, _firing(samples), _open_incidents(settings))
+    return Status(bots, _firing(samples), _open_incidents(settings), _paused(settings))
 
 
 def ask_prometheus(settings: Settings, query: str) -> tuple[Sample, ...]:
@@ -144,17 +150,32 @@ def _grouped(firing: Sequence[str]) -> list[str]:
 
 
 def _open_incidents(settings: Settings) -> int | None:
+    told = _told(settings, "incidents", {"state": "open", "limit": 1000})
+    try:
+        return None if told is None else sum("drill" not in one["labels"] for one in told["incidents"])
+    except (KeyError, TypeError):
+        return None
+
+
+def _paused(settings: Settings) -> str | None:
+    told = _told(settings, "pause", {})
+    if not isinstance(told, dict) or not told.get("paused"):
+        return None
+    return f"{told.get('by')}: {told.get('reason')}"
+
+
+def _told(settings: Settings, path: str, query: dict[str, str | int]) -> Any:  # noqa: ANN401 - JSON
+    """Return the answer of webhook_actions, None without a usable one: the line says "unknown"."""
     try:
         asked = stack_request(
             settings.web,
             "GET",
-            f"{settings.services.webhook_actions.url}/api/v1/incidents",
+            f"{settings.services.webhook_actions.url}/api/v1/{path}",
             _TIMEOUT,
             token_file=settings.webhook_actions.tokens.read_file,
-            query={"state": "open", "limit": 1000},
+            query=query,
         )
         answer = ask(asked)
-        found = answer.json()["incidents"] if answer.ok else None
-        return None if found is None else sum("drill" not in one["labels"] for one in found)
-    except (OSError, NoAnswer, ValueError, KeyError, TypeError):  # the line says "unknown"
+        return answer.json() if answer.ok else None
+    except (OSError, NoAnswer, ValueError):
         return None

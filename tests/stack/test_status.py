@@ -32,6 +32,7 @@ groups:
 
 
 EARNEST: dict[str, object] = {"labels": {"bot": "demo"}}
+PAUSED = json.dumps({"paused": True, "by": "anna", "reason": "restored"})
 INCIDENTS = json.dumps({"incidents": [EARNEST, EARNEST, EARNEST, {"labels": {"drill": "x-1"}}]})
 
 
@@ -45,6 +46,8 @@ class Figures(http.server.BaseHTTPRequestHandler):
             self.answer(200, "text/plain; version=0.0.4", FIGURES)
         elif known and asked.path == "/api/v1/incidents" and "state=open" in asked.query:
             self.answer(200, "application/json", INCIDENTS)
+        elif known and asked.path == "/api/v1/pause":
+            self.answer(200, "application/json", PAUSED)
         else:
             self.answer(401, "application/json", "{}")
 
@@ -96,7 +99,10 @@ def test_the_line_says_bot_money_alerts_and_incidents(prometheus: Settings):
         lambda: (status := read(prometheus)) and status.firing and status.bots[0].up and status,
         what="the figures",
     )
-    assert str(seen) == "demo up running -1,234.50 USDT | firing: TradingBotDown (demo) | open incidents: 3"
+    assert str(seen) == (
+        "demo up running -1,234.50 USDT | firing: TradingBotDown (demo) | open incidents: 3 | "
+        "all actions are PAUSED by anna: restored"
+    )
     assert "1,234" not in seen.summary()
 
 
