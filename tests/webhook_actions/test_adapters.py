@@ -14,6 +14,7 @@ from clients.http import Answer
 from clients.observer import Observer
 from clients.trading import Position
 from stack.settings import FreqtradeBot, HttpBot, load
+from stack.settings.bots import STARTED_BOT
 from stack.settings.load import DEFAULTS
 from tests.freqtrade_replay import PASSWORD, USER, Recording, serve
 from tests.webhook_actions.bot_doubles import Clock, Fault, FaultyTransport, freqtrade_adapter
@@ -73,7 +74,7 @@ def test_a_program_that_does_not_end_is_the_bot_and_ends_only_before_the_next_st
         assert all(outcome.done for outcome in outcomes)
         assert "still runs after 2s, as a bot does" in outcomes[1].detail
         assert not psutil.pid_exists(first)
-        assert psutil.pid_exists(second)
+        assert psutil.Process(second).environ()[STARTED_BOT] == "alpha", "a stop of Nightdesk spares it"
     finally:
         adapter._end_the_last()
     assert not psutil.pid_exists(second)

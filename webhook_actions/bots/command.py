@@ -8,6 +8,7 @@ from contextlib import suppress
 from tempfile import TemporaryFile
 from typing import IO
 
+from stack.settings.bots import STARTED_BOT
 from webhook_actions.bots.protocol import Guard
 from webhook_actions.outcome import Outcome
 
@@ -22,7 +23,7 @@ class CommandAdapter:
 
     def __init__(self, program: Sequence[str], bot: str, timeout: float, guard: Guard) -> None:
         self._arguments = [program[0], *(argument.replace("{bot}", bot) for argument in program[1:])]
-        self._timeout = timeout
+        self._bot, self._timeout = bot, timeout
         self._guard = guard
 
     def longest_restart(self, wait: float) -> float:
@@ -58,6 +59,7 @@ class CommandAdapter:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # a bot outlives us
+                env=os.environ | {STARTED_BOT: self._bot},
             )
         except OSError as error:
             return Outcome.failed(f"{self._arguments[0]} cannot be started: {error.strerror}")
