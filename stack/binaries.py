@@ -11,7 +11,7 @@ from pathlib import Path
 
 from stack import debian
 from stack.failure import Failure
-from stack.files import SETUP, TOOLS
+from stack.files import INSTALLED, SETUP, TOOLS
 
 # The project's name, and Debian's where it differs.
 PROGRAMS = {
@@ -68,12 +68,13 @@ def alertmanager_command(*arguments: str, program: str = "alertmanager") -> list
 
 def install(tell: Callable[[str], None] = print) -> None:
     """Fetch the programs that are not on PATH into `.tools/`, and print each. Raises MissingBinary."""
-    if not (missing := [name for name in PROGRAMS if not _is_there(name)]):
+    wanted = [name for name in PROGRAMS if not (INSTALLED and name in OPTIONAL)]  # a wheel formats no source
+    if not (missing := [name for name in wanted if not _is_there(name)]):
         return
     required = [name for name in missing if name not in OPTIONAL]
     tell(f"not on PATH, fetched from Debian into {TOOLS}, once: {', '.join(missing)}")
     try:
-        debian.unpack(TOOLS, PACKAGES, suite="trixie", optional=("jsonnet",), tell=tell)
+        debian.unpack(TOOLS, PACKAGES, suite="trixie", optional=() if INSTALLED else ("jsonnet",), tell=tell)
     except debian.Unavailable as error:
         if not required:
             print(f"{', '.join(missing)} not installed: {error}", file=sys.stderr)

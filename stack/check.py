@@ -10,7 +10,7 @@ from stack import capabilities, day_starts, dead_man, drawdown, edge, exchange_k
 from stack.instance import Instance, on_instance
 from stack.limits import unarmed as without_capital
 from stack.printing import say
-from stack.settings import Settings, SettingsError, missing_secrets
+from stack.settings import Bot, Settings, SettingsError, missing_secrets
 
 
 @click.command()
@@ -47,8 +47,15 @@ def _overview(settings: Settings, used: Mapping[str, Sequence[str]]) -> list[str
     """Return a few lines on what the settings watch and whom they notify."""
     lines = [f"ok: profile {settings.profile}, watches {len(settings.bots) or 'no'} bot(s)"]
     for name, bot in settings.bots.items():
-        restarted = f"restarted through {bot.restart.type}" if bot.restart else "not restarted"
-        lines.append(f"  {name}: {bot.source.type} {bot.source.place}, {restarted}")
+        lines.append(f"  {name}: {bot.source.type} {bot.source.place}, {_restarted(bot)}")
     told = ", ".join(f"{channel} ({', '.join(severities)})" for channel, severities in used.items())
     lines.append(f"  notified over: {told or 'nothing yet; configure one below channels'}")
     return lines
+
+
+def _restarted(bot: Bot) -> str:
+    """Return how a bot is restarted."""
+    if bot.restart is None:
+        return "not restarted"
+    dead = ", which cannot start a dead process" if bot.restart.type == "freqtrade" else ""
+    return f"restarted through {bot.restart.type}{dead}"

@@ -35,7 +35,8 @@ def unpack(
         unpacked = Path(scratch, "unpacked")
         _fetch(Path(scratch, suite), mirror, suite, packages, unpacked, tell)
         try:
-            _fetch(Path(scratch, "own"), mirror, own_suite, optional, unpacked, tell)
+            if optional:
+                _fetch(Path(scratch, "own"), mirror, own_suite, optional, unpacked, tell)
         except Unavailable as error:
             print(f"going on without {', '.join(optional)}: {error}", file=sys.stderr)
         if target.exists():

@@ -8,12 +8,16 @@ import shutil
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import date, datetime
 from pathlib import Path
 
 from stack.settings.observability import Logs
 
 LAST_LINES = 12
+_STEADY = (
+    60.0  # seconds without a failure until logs are called written again: a full disk frees a little at times
+)
 
 
 class RotatingFile(logging.handlers.BaseRotatingHandler):
@@ -44,6 +48,10 @@ class RotatingFile(logging.handlers.BaseRotatingHandler):
         self._remove_old()
         self.stream = self._open()
 
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the name is logging's
+        """Raise the error of the write, which logging would print with a traceback for each line."""
+        raise
+
     def _name_aside(self) -> Path:
         """Return the name of the rotated file; a second one within a second gets a number."""
         moment = datetime.fromtimestamp(self._now()).astimezone()
@@ -67,19 +75,27 @@ class RotatingFile(logging.handlers.BaseRotatingHandler):
 class ServiceLogs:
     """The log files of the services, and the last lines of each for the message about its end."""
 
-    def __init__(self, directory: Path, logs: Logs) -> None:
-        self.directory = directory
+    def __init__(self, directory: Path, logs: Logs, now: Callable[[], float] = time.monotonic) -> None:
+        self.directory, self._now = directory, now
         self._logs = logs
         self._files: dict[str, RotatingFile] = {}
         self._last: dict[str, deque[str]] = {}
+        self._lost, self._failed_at = 0, 0.0
 
-    def write(self, name: str, line: str) -> None:
-        """Append a line to a service's log."""
-        if name not in self._files:
-            self._files[name] = RotatingFile(self.file(name), self._logs)
-            self._last[name] = deque(maxlen=LAST_LINES)
-        self._last[name].append(line)
-        self._files[name].emit(logging.LogRecord(name, logging.INFO, "", 0, line, None, None))
+    def write(self, name: str, line: str) -> str | None:
+        """Append a line to a service's log; return a sentence if logs cannot be written, or can again."""
+        self._last.setdefault(name, deque(maxlen=LAST_LINES)).append(line)
+        try:
+            if name not in self._files:
+                self._files[name] = RotatingFile(self.file(name), self._logs)
+            self._files[name].emit(logging.LogRecord(name, logging.INFO, "", 0, line, None, None))
+        except OSError as error:
+            self._lost, self._failed_at = self._lost + 1, self._now()
+            return f"the logs cannot be written: {error.strerror or error}" if self._lost == 1 else None
+        if not self._lost or self._now() - self._failed_at < _STEADY:
+            return None
+        lost, self._lost = self._lost, 0
+        return f"the logs are written again; {lost} lines are lost"
 
     def file(self, name: str) -> Path:
         """Return the path of a service's log."""
@@ -92,7 +108,8 @@ class ServiceLogs:
     def close(self) -> None:
         """Close every file."""
         for file in self._files.values():
-            file.close()
+            with suppress(OSError):  # the disk is full
+                file.close()
 
 
 def _day(moment: float) -> date:

@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -21,6 +21,7 @@ from stack.settings import Settings
 from stack.settings.plan import of_alertmanager, own_addresses
 
 SENT, DELIVERED = "sent", "delivered"
+_FAILED = "failed: Alertmanager could not deliver it; .data/logs/alertmanager.log says why"
 _BY_ALERTMANAGER = ("email", "telegram", "slack")
 _ASK_EVERY = 0.2  # seconds between two reads of Alertmanager's counters
 _ANSWER_WITHIN = 5.0  # seconds for an answer of Alertmanager, which is on this machine
@@ -62,10 +63,18 @@ def send_tests(settings: Settings, words: Sequence[str]) -> list[tuple[str, str]
         name for name in _BY_ALERTMANAGER if _channel(settings, name).enabled and _messages(settings, name)
     ]
     told = [(name, _test(settings, name)) for name in by_alertmanager]
+    if any(outcome == _FAILED for _, outcome in told):
+        told = _explained(told, by_engine([*words, "--look"]))
     told += by_engine(words)
     if not told:
         raise NotifyError("no channel is configured; enable channels.email (or telegram, slack, sms, phone)")
     return told
+
+
+def _explained(told: Sequence[tuple[str, str]], looks: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Return the results with what a login on the failed channels says."""
+    said = {look.partition(" ")[0]: outcome for look, outcome in looks if outcome.startswith("failed")}
+    return [(name, said.get(name, outcome) if outcome == _FAILED else outcome) for name, outcome in told]
 
 
 def by_engine(words: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -100,7 +109,7 @@ def _test(settings: Settings, channel: str) -> str:
     while time.monotonic() < deadline:
         now = _counts(settings, channel)
         if now.failed > before.failed:
-            return "failed: Alertmanager could not deliver it; its log says why"
+            return _FAILED
         if tried:
             return SENT
         # the failure may be counted later than the attempt: read once more

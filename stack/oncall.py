@@ -104,7 +104,9 @@ class OnCall:
         if summary := incident["annotations"].get("summary"):
             lines.append(f"       {summary}")
         for entry in incident["timeline"][-3:]:
-            lines.append(f"       {self._time(entry['at'])}  {entry['kind']}: {entry['text']}")
+            lines.append(
+                f"       {self._time(entry['at'])}  {entry['kind'].replace('_', ' ')}: {entry['text']}"
+            )
         return "\n".join(lines)
 
     def _time(self, text: str) -> str:

@@ -8,11 +8,14 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import takewhile
 from queue import SimpleQueue
 from typing import IO, Any
 
 import psutil
 from honcho.process import Popen
+
+from stack.settings.bots import STARTED_BOT
 
 STOP_WITHIN = 15.0  # seconds for the embedded PostgreSQL's last checkpoint
 _LAST_WORDS = 0.5  # seconds to read on after the end, since a child may hold the pipe open
@@ -69,6 +72,7 @@ class Processes:
 
     def start(self) -> None:
         """Start all of them."""
+        os.environ.pop(STARTED_BOT, None)  # of whoever started us: our own parts are no bots
         _adopt_orphans()
         for thread in self._threads:
             thread.start()
@@ -79,7 +83,7 @@ class Processes:
             child.send_signal(number)
 
     def stop(self, within: float = STOP_WITHIN) -> None:
-        """Ask each to end (SIGTERM), wait, then kill the rest, children included."""
+        """Ask each to end (SIGTERM), wait, then kill the rest, children included, but no bot."""
         self._stopping.set()
         # Only the leaders: each ends its own children in the right order.
         for child in list(self._children.values()):
@@ -89,7 +93,7 @@ class Processes:
             thread.join(max(0.0, deadline - time.monotonic()))
         # A process that outlived its leader is now our child.
         for ask in (psutil.Process.terminate, psutil.Process.kill):
-            left = psutil.Process().children(recursive=True)
+            left = [child for child in psutil.Process().children(recursive=True) if not _is_of_a_bot(child)]
             for process in left:
                 with suppress(psutil.NoSuchProcess):
                     ask(process)
@@ -124,6 +128,15 @@ class Processes:
     def _read(self, name: str, output: IO[bytes]) -> None:
         for line in output:
             self._events.put(Line(name, line.decode("utf-8", "replace").rstrip("\r\n")))
+
+
+def _is_of_a_bot(process: psutil.Process) -> bool:
+    """Return whether a process is a bot that a restart started, or belongs to one."""
+    try:
+        ours = takewhile(lambda each: each.pid != os.getpid(), (process, *process.parents()))
+        return any(STARTED_BOT in each.environ() for each in ours)
+    except psutil.Error:  # it has ended, or belongs to another user
+        return False
 
 
 def back_off(times: int) -> float:

@@ -34,7 +34,8 @@ class Part:
     said: str = ""
 
     def __str__(self) -> str:
-        return f"{self.name} {self.problem or 'runs'}"
+        said = f": {self.said}" if self.said else ""
+        return f"{self.name} {self.problem or 'runs'}{said}"
 
 
 def parts(settings: Settings) -> list[Part]:
@@ -99,11 +100,15 @@ def bots(instance: Instance, as_json: bool) -> None:
         say(f"the bots' versions and capabilities are unknown: {unknown}")
 
 
+def _down(one: BotState) -> str:
+    return f"DOWN: {one.unread}" if one.unread else "DOWN"
+
+
 _COLUMNS = ("bot", "state", "earned", "source and version", "actions it cannot do")
 
 
 def _row(settings: Settings, one: BotState, bot: Bot | None) -> tuple[str, ...]:
-    state = "not seen yet" if one.up is None else one.state or "up" if one.up else "DOWN"
+    state = "not seen yet" if one.up is None else one.state or "up" if one.up else _down(one)
     earned = "unknown" if one.profit_loss is None else f"{one.profit_loss:+,.2f} {one.currency}"
     source = settings.bots[one.name].source.type
     runs = f"{source} {bot.version or 'unknown version'}" if bot else source

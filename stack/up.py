@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 import click
@@ -23,6 +24,7 @@ from stack.logfiles import ServiceLogs
 from stack.printing import say
 from stack.reload import Edits
 from stack.render import RenderError, render
+from stack.room import Room
 from stack.rotation import Rotation, find_logrotate
 from stack.schema import write_schema
 from stack.services import LocalService, local_services, shared_database
@@ -77,8 +79,13 @@ def up(instance: Instance, ha: bool, replica: int | None, duration: Duration | N
         now = _Now(settings, instance, build, [one.name for one in services if one.reloads])
         rotation = Rotation(now.settings, data / "rotation", find_logrotate())
         asked = {"edited": Edits(instance.config, now.settings).settled} if watched else {}
+        room = Room(data, now.tell)
+
+        def upkeep() -> Iterable[str]:
+            return chain(room.turn(), rotation.turn())
+
         watch = Watch(
-            commands, health, logs, Screen(), reload=now.reload, tell=now.tell, upkeep=rotation.turn, **asked
+            commands, health, logs, Screen(), reload=now.reload, tell=now.tell, upkeep=upkeep, **asked
         )
         return watch.run(addresses(services, logs), now.status, duration)
 

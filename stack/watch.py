@@ -140,7 +140,7 @@ class Watch:
                 continue
             match event:
                 case Line(name, text):
-                    self._logs.write(name, text)
+                    self._keep(name, text)
                 case Healthy(name):
                     self._is_healthy(name)
                 case Word(text):
@@ -208,7 +208,12 @@ class Watch:
         """Print something worth keeping: with its time, and into a log too."""
         now = datetime.now().astimezone()
         self._screen.say(f"{now:%H:%M:%S} {text}")
-        self._logs.write("nightdesk", f"{now.isoformat(timespec='seconds')} {text}")
+        self._keep("nightdesk", f"{now.isoformat(timespec='seconds')} {text}")
+
+    def _keep(self, name: str, text: str) -> None:
+        """Write a line into a log; say once that it cannot be written."""
+        if said := self._logs.write(name, text):
+            self._screen.say(f"{datetime.now().astimezone():%H:%M:%S} {said}")
 
     def _with_last_lines(self, name: str, said: str) -> str:
         return "\n    ".join(
@@ -227,7 +232,7 @@ class Watch:
                 self._unread.add(name)
             else:
                 self._processes.signal(name, signal.SIGHUP)
-        self._note(f"{RELOADED}, and by {', '.join(told)}")
+        self._note(f"{RELOADED} by {', '.join(told)}" if told else RELOADED)
 
     def _drain(self) -> None:
         while not self._events.empty():

@@ -1,6 +1,15 @@
 // Critical alerts: a bot is dead, dying, or losing more than it may.
 local duration = import '../duration.libsonnet';
 local text = import '../text.libsonnet';
+local names = std.parseYaml(importstr '../../stack/names.yaml');
+
+// In a template of Go: the words for the source's error in $reason.
+local unread = 'unread_';
+local reason_in_words = std.join('', [
+  '{{ if eq $reason "' + std.strReplace(name, unread, '') + '" }}' + names[name] + '{{ else }}'
+  for name in std.objectFields(names)
+  if std.startsWith(name, unread)
+]) + '{{ $reason }}' + std.join('', ['{{ end }}' for name in std.objectFields(names) if std.startsWith(name, unread)]);
 
 function(config)
   local alert = (import 'alert.libsonnet')(config);
@@ -29,7 +38,7 @@ function(config)
       summary='{{ $labels.bot }} shows no sign of life',
       problem=text.fill('No answer from {{ $labels.bot }} for %s', time(limits.down_after)) +
               '{{ with query (printf `trading_bot_source_error{bot=%q} > 0` $labels.bot) }}' +
-              ' ({{ . | first | label "reason" }}){{ end }}.' +
+              '{{ $reason := . | first | label "reason" }} (' + reason_in_words + '){{ end }}.' +
               '{{ with query (printf `trading_bot_source_error{bot=%q,reason="way"} > 0` $labels.bot) }}' +
               ' The connection to it is broken (address, proxy or certificate): the bot itself may run well.{{ end }} Last known:',
       todo='See whether its process runs and what it logged last; look at its open positions at the exchange.',

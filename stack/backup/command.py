@@ -136,7 +136,7 @@ def _put(source: Path, target: Path) -> None:
 
 
 def _told(manifest: Manifest, moved: list[Path], strange: list[str], to: Path) -> list[str]:
-    told = [f"restored the backup of Nightdesk {manifest.version} had on {manifest.made_at}"]
+    told = [f"restored what Nightdesk {manifest.version} had on {manifest.made_at}"]
     told += [f"moved aside: {', '.join(map(str, moved))}"] if moved else []
     if not manifest.secrets:
         told.append(f"it has no secrets: write them into {to}; `nightdesk check` names what is missing")

@@ -13,6 +13,7 @@ from stack.render import rendered
 from stack.settings import Settings, missing_secrets
 
 _OLD = timedelta(days=35)  # a drill a month, and some days
+_SHOWN = 5  # problems of a kind; one cause, as a full disk, has a hundred
 _VALID = ("valid", SENT, DELIVERED)
 _HEARD = {  # by the first word of a problem from `before`
     "rule": "rules in force",
@@ -63,13 +64,16 @@ def channels(settings: Settings, words: Sequence[str], send: bool) -> Iterator[F
 def loop(settings: Settings) -> Iterator[Finding]:
     """Check that rules are in force, targets answer, no silence is forgotten, and the watchdog arrives."""
     problems = preflight.differences(settings, Parts(settings), rendered(settings))
+    by_kind: dict[str, list[str]] = {}
     for line in problems:
         kind, _, says = line.partition(": ")
-        level = Level.YELLOW if kind == "silence" else Level.RED
-        if kind in _HEARD:
-            yield of_problem(level, _HEARD[kind], says)
-        else:
-            yield of_problem(level, "the loop", line)
+        known = kind in _HEARD
+        by_kind.setdefault(kind if known else "", []).append(says if known else line)
+    for kind, lines in by_kind.items():
+        level, about = Level.YELLOW if kind == "silence" else Level.RED, _HEARD.get(kind, "the loop")
+        yield from (of_problem(level, about, line) for line in lines[:_SHOWN])
+        if len(lines) > _SHOWN:
+            yield of_problem(level, about, f"and {len(lines) - _SHOWN} more")
     if not problems:
         for about in _HEARD.values():
             yield green(about, "as in the settings")

@@ -118,7 +118,7 @@ class Drill:
         if next_.is_told and not one.is_told:
             say(f"  {script.alert} ({script.severity}) was notified after {now - one.started:.0f} s")
         for line in said(next_.incident)[len(said(one.incident)) :]:
-            say(f"  {script.alert}: webhook_actions notified {line}")
+            say(f"  {script.alert}: webhook_actions notified {line.removeprefix('to ')}")
         if next_.answer is not None and one.answer is None:
             say(f"  {script.alert} is acknowledged")
         if script.alone and (next_.is_told or any(late(next_, self._patience, now))):

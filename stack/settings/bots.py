@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -100,6 +100,10 @@ class PushBot(Section):
     def place(self) -> str:
         """The bot's place, for people."""
         return "(pushes)"
+
+
+# In the environment of a program that restarts a bot, and so in the bot's: a stop of Nightdesk spares both.
+STARTED_BOT: Final = "NIGHTDESK_STARTED_BOT"
 
 
 class DockerRestart(Section):

@@ -12,6 +12,7 @@ from stack.drill.cases.case import BOT, Case, Series, Value
 from stack.render import ROOT, render
 from stack.settings import META, Duration, load, severities_of
 from stack.settings.model import Settings
+from stack.settings.names import UNREAD
 from tests.rules.design import NAMES, SEVERITY, condition
 from tests.rules.promtool import files, inputs, needed, read, run, write
 from webhook_actions.actions import Action, Effect, load_actions
@@ -147,7 +148,7 @@ def test_annotations_have_the_bots_figures_and_name_unknown_ones(
     expected = {
         "summary": f"{BOT} shows no sign of life",
         "description": (
-            f"No answer from {BOT} for {wait} ({reason}).{why} Last known:\n"
+            f"No answer from {BOT} for {wait} ({UNREAD[reason]}).{why} Last known:\n"
             "P&L: -1234.57 (P&L of open positions: -34.50)\nWin rate: unknown\n"
             "Open positions: 3\nUptime: 5h 0m 0s"
         ),

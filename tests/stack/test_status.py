@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from stack.settings import Settings, load
-from stack.status import Status, Unreachable, read_status
+from stack.status import BotState, Status, Unreachable, read_status
 from tests.conftest import binary, eventually, free_port
 from tests.stack.conftest import Desk
 
@@ -32,6 +32,7 @@ groups:
 
 
 EARNEST: dict[str, object] = {"labels": {"bot": "demo"}}
+PAUSED = json.dumps({"paused": True, "by": "anna", "reason": "restored"})
 INCIDENTS = json.dumps({"incidents": [EARNEST, EARNEST, EARNEST, {"labels": {"drill": "x-1"}}]})
 
 
@@ -45,6 +46,8 @@ class Figures(http.server.BaseHTTPRequestHandler):
             self.answer(200, "text/plain; version=0.0.4", FIGURES)
         elif known and asked.path == "/api/v1/incidents" and "state=open" in asked.query:
             self.answer(200, "application/json", INCIDENTS)
+        elif known and asked.path == "/api/v1/pause":
+            self.answer(200, "application/json", PAUSED)
         else:
             self.answer(401, "application/json", "{}")
 
@@ -96,7 +99,10 @@ def test_the_line_says_bot_money_alerts_and_incidents(prometheus: Settings):
         lambda: (status := read(prometheus)) and status.firing and status.bots[0].up and status,
         what="the figures",
     )
-    assert str(seen) == "demo up running -1,234.50 USDT | firing: TradingBotDown (demo) | open incidents: 3"
+    assert str(seen) == (
+        "demo up running -1,234.50 USDT | firing: TradingBotDown (demo) | open incidents: 3 | "
+        "all actions are PAUSED by anna: restored"
+    )
     assert "1,234" not in seen.summary()
 
 
@@ -116,3 +122,13 @@ def test_a_prometheus_that_does_not_answer_is_named(desk: Desk):
         Unreachable, match=r"prometheus at http://127\.0\.0\.1:\d+/api/v1/query does not answer"
     ):
         read_status(load([desk.root / "monitoring.yaml"]))
+
+
+def test_a_desk_of_twelve_is_named_by_what_is_not_calm():
+    bots = [BotState(f"bot_{number}", True, "running", 1.0, "USDT") for number in range(11)]
+    dead = BotState("alpha", False, None, -5.0, "USDT", "nothing listens at its address")
+    firing = (*(f"TradingBotSuggestion (bot_{number})" for number in range(11)), "TradingBotDown (alpha)")
+    assert str(Status((dead, *bots), firing, 12)) == (
+        "11 bots up, alpha DOWN (nothing listens at its address) -5.00 USDT | "
+        "firing: TradingBotSuggestion (11 bots), TradingBotDown (alpha) | open incidents: 12"
+    )

@@ -14,6 +14,7 @@ import pytest
 
 from stack import processes
 from stack.processes import back_off
+from stack.settings.bots import STARTED_BOT
 from stack.status import BotState, Status
 from stack.watch import Screen
 from tests.conftest import eventually, free_port
@@ -169,6 +170,19 @@ def test_what_a_service_left_behind_in_a_session_of_its_own_is_stopped_too(start
     runner.communicate(timeout=30)
     assert runner.returncode == 0
     assert gone(process)
+
+
+def test_a_bot_that_a_restart_started_outlives_the_runner(start: Start, desk: Desk):
+    bot = desk.root / "bot"
+    marked = f"{STARTED_BOT}=alpha setsid sh -c 'echo $$ > {bot}; exec sleep 600'"
+    runner = start(f"engine: {marked} & exec sleep 600")
+    process = pid(bot)
+    try:
+        runner.send_signal(signal.SIGTERM)
+        runner.communicate(timeout=30)
+        assert not gone(process), "its owner's positions would be nobody's"
+    finally:
+        os.kill(process, signal.SIGKILL)
 
 
 def test_the_end_is_noticed_although_a_child_of_the_service_lives_on(start: Start, desk: Desk):

@@ -7,12 +7,14 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from clients.http import Answer
 from clients.observer import Observer
 from clients.trading import Position
 from stack.settings import FreqtradeBot, HttpBot, load
+from stack.settings.bots import STARTED_BOT
 from stack.settings.load import DEFAULTS
 from tests.freqtrade_replay import PASSWORD, USER, Recording, serve
 from tests.webhook_actions.bot_doubles import Clock, Fault, FaultyTransport, freqtrade_adapter
@@ -53,7 +55,6 @@ def test_a_program_gets_the_bots_name_as_one_argument_and_no_shell_reads_it(tmp_
             Result.RETRY,
             "with 3: disk full",
         ),
-        ([sys.executable, "-c", "import time; time.sleep(9)"], Result.RETRY, "did not end within 0.5s"),
         (["/nowhere/restart"], Result.FAILED, "cannot be started: No such file"),
     ],
 )
@@ -61,6 +62,22 @@ def test_a_program_that_fails_says_how(program: list[str], result: Result, says:
     outcome = CommandAdapter(program, "alpha", 0.5, free).restart(0, "key")
     assert outcome.result is result
     assert says in outcome.detail
+
+
+def test_a_program_that_does_not_end_is_the_bot_and_ends_only_before_the_next_start(tmp_path: Path) -> None:
+    began = tmp_path / "began"
+    says = f"import os, time; open({str(began)!r}, 'a').write(f'{{os.getpid()}}\\n'); time.sleep(60)"
+    adapter = CommandAdapter([sys.executable, "-c", says], "alpha", 2, free)
+    outcomes = [adapter.restart(0, "key") for _ in range(2)]
+    first, second = (int(line) for line in began.read_text().split())
+    try:
+        assert all(outcome.done for outcome in outcomes)
+        assert "still runs after 2s, as a bot does" in outcomes[1].detail
+        assert not psutil.pid_exists(first)
+        assert psutil.Process(second).environ()[STARTED_BOT] == "alpha", "a stop of Nightdesk spares it"
+    finally:
+        adapter._end_the_last()
+    assert not psutil.pid_exists(second)
 
 
 @pytest.fixture

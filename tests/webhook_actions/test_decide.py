@@ -44,8 +44,22 @@ def test_what_settings_barred_is_run_once_they_allow_it_though_a_person_has_the_
     close = replace(ACTIONS["close_all"], armed=False)
     still_barred = replace(known, actions={**ACTIONS, "close_all": close})
     assert decide(still_barred) == Wait(None, "it waits for a person")
-    useless = replace(skipped, detail="it cannot mend this: up == 1")
-    assert decide(replace(known, runs=(useless,))) == Wait(None, "it waits for a person")
+
+
+def test_an_action_that_could_not_mend_the_first_fault_runs_once_the_fault_is_another() -> None:
+    why = "it cannot mend this: the bot refuses our password"
+    useless = run("restart_bot", outcome="cannot", verdict=Verdict.NONE, started_at=None, detail=why)
+    handed = incident(handed_over_at=NOW - MINUTE)
+    known = facts(useless, plan=("restart_bot",), incident=handed)
+    assert decide(known) == Wait(NOW + 3 * known.look_again, "it waits for a person")
+    helps = {**ACTIONS, "restart_bot": replace(ACTIONS["restart_bot"], helps=True)}
+    assert isinstance(decide(replace(known, actions=helps)), Run)
+    later = {"verdict": Verdict.NOT_VERIFIED, "created_at": NOW - MINUTE / 2, "started_at": NOW - MINUTE / 2}
+    tried = [run("restart_bot", id=number, **later) for number in (8, 9, 10)]
+    spent = replace(known, actions=helps, runs=(useless, *tried), bot_runs=tuple(tried))
+    assert decide(spent) == GiveUp(
+        "restart_bot: 3 attempts used, none verified", again=True, until=NOW + 3 * known.look_again
+    )
 
 
 def test_a_run_is_judged_before_anything_new_begins() -> None:

@@ -93,7 +93,19 @@ def test_a_wrong_password_restarts_nothing(harness: Harness) -> None:
     harness.deliver(harness.alert("alpha"))
     eventually(lambda: "escalated" in harness.kinds("alpha"), what="the escalation")
     assert harness.bots.by_name["alpha"].restarts == []
-    assert "it cannot mend this" in harness.incident("alpha")["runs"][0]["detail"]
+    detail = harness.incident("alpha")["runs"][0]["detail"]
+    assert detail == "it cannot mend this: the bot refuses our password or token"
+
+
+def test_a_bot_that_dies_after_its_password_was_corrected_is_restarted(harness: Harness) -> None:
+    bot = harness.bots.by_name["alpha"]
+    bot.error = "auth"
+    harness.goes_down("alpha")
+    harness.deliver(harness.alert("alpha"))
+    eventually(lambda: "escalated" in harness.kinds("alpha"), what="the escalation")
+    bot.error = "refused"
+    eventually(lambda: "verified" in harness.kinds("alpha"), within=30, what="the restart")
+    assert len(bot.restarts) == 1
 
 
 def test_without_prometheus_nothing_is_done_and_a_person_hears(make_harness: Make) -> None:

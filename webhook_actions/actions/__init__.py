@@ -2,8 +2,8 @@
 
 import importlib
 import pkgutil
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from webhook_actions.bots import BotControl
@@ -29,8 +29,10 @@ class Action:
 
     It has either `run` or `target`. `run` does the work. `target` returns the bot's target, computed from the
     bot's state when the action is first committed, or an Outcome if there is no target. The bot itself proves
-    a target (`reached`). `useless_when` and `proof` are PromQL with `$bot` for the bot's name, true if they
-    return a sample; `proof` counts if the alert has no `verify` annotation. `halts`: the bot is halted before
+    a target (`reached`). `proof`, `helps_when` and the values of `useless_when` are PromQL with `$bot` for
+    the bot's name, true if they return a sample; `proof` counts if the alert has no `verify` annotation.
+    `useless_when` has the faults that the action cannot mend, by their words for people; `helps_when` is true
+    of one that it can. `halts`: the bot is halted before
     the action runs, so that only a person lets it trade again. `once`: once per incident. `verbs`: the bot's
     adapter must have one of them. `tells`: the administrator gets the findings, once per incident. A targeted
     action that is not `paced` has no limit of attempts and no cooldown. `needs_exchange`: it waits while the
@@ -42,7 +44,8 @@ class Action:
     run: Run | None = None
     target: SetTarget | None = None
     verbs: tuple[Verb, ...] = ()
-    useless_when: str | None = None
+    useless_when: Mapping[str, str] = field(default_factory=dict)
+    helps_when: str | None = None
     proof: str | None = None
     halts: bool = False
     once: bool = False
@@ -75,7 +78,8 @@ def action(
     *,
     effect: Effect,
     verbs: tuple[Verb, ...] = (),
-    useless_when: str | None = None,
+    useless_when: Mapping[str, str] | None = None,
+    helps_when: str | None = None,
     proof: str | None = None,
     once: bool = False,
     tells: bool = False,
@@ -90,7 +94,8 @@ def action(
             effect,
             run,
             verbs=verbs,
-            useless_when=useless_when,
+            useless_when=useless_when or {},
+            helps_when=helps_when,
             proof=proof,
             once=once,
             tells=tells,

@@ -5,12 +5,18 @@ from webhook_actions.bots import BotControl
 from webhook_actions.outcome import Outcome
 from webhook_actions.store.incidents import Incident
 
+_ERROR = 'trading_bot_source_error{bot="$bot",reason%s} == 1'
+
 
 @action(
     "restart_bot",
     effect=Effect.DISRUPTIVE,
-    # A restart does not change a wrong password, a broken connection or an unreadable answer.
-    useless_when='trading_bot_source_error{bot="$bot",reason=~"auth|parse|way"} == 1',
+    useless_when={
+        "the bot refuses our password or token": _ERROR % '="auth"',
+        "the bot's answer cannot be read": _ERROR % '="parse"',
+        "the connection to the bot is broken (address, proxy or certificate)": _ERROR % '="way"',
+    },
+    helps_when=_ERROR % '!~"auth|parse|way"',
     proof='trading_bot_up{bot="$bot"} == 1',
     needs_exchange=True,  # a starting bot loads the markets
     restarts=True,

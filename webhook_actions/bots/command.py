@@ -1,14 +1,21 @@
 """The adapter that restarts a bot by a program of the settings; never through a shell."""
 
+import os
+import signal
 import subprocess
 from collections.abc import Sequence
+from contextlib import suppress
 from tempfile import TemporaryFile
 from typing import IO
 
+from stack.settings.bots import STARTED_BOT
 from webhook_actions.bots.protocol import Guard
 from webhook_actions.outcome import Outcome
 
 _SAID = 300  # bytes at the end of a program's output
+_STOPPING = 10.0  # seconds for a program to end at SIGTERM, before it is killed
+# Programs that did not end, by their arguments. Such a program is the bot: it outlives the attempt.
+_in_foreground: dict[tuple[str, ...], subprocess.Popen[bytes]] = {}
 
 
 class CommandAdapter:
@@ -16,17 +23,22 @@ class CommandAdapter:
 
     def __init__(self, program: Sequence[str], bot: str, timeout: float, guard: Guard) -> None:
         self._arguments = [program[0], *(argument.replace("{bot}", bot) for argument in program[1:])]
-        self._timeout = timeout
+        self._bot, self._timeout = bot, timeout
         self._guard = guard
 
     def longest_restart(self, wait: float) -> float:
         """Return the longest seconds of the program."""
-        return self._timeout + wait
+        return self._timeout + wait + 2 * _STOPPING
 
     def restart(self, wait: float, key: str) -> Outcome:
-        """Run the program; exit code 0 is success."""
-        limit = self.longest_restart(wait)
+        """Run the program; exit code 0 is success.
+
+        A program that does not end is the bot itself: to kill it would stop the bot. It ends before the next
+        start, so that two never trade.
+        """
+        limit = self._timeout + wait
         self._guard()
+        self._end_the_last()
         # Into a file, not a pipe: a bot that the program leaves in the background holds a pipe open for ever.
         with TemporaryFile() as output:
             ended = self._run(limit, output)
@@ -41,16 +53,29 @@ class CommandAdapter:
     def _run(self, limit: float, output: IO[bytes]) -> int | Outcome:
         """Return the program's exit code and output, or why it did not run."""
         try:
-            return subprocess.run(
+            started = subprocess.Popen(
                 self._arguments,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                timeout=limit,
-                check=False,
-                start_new_session=True,  # a bot in the background outlives us
-            ).returncode
-        except subprocess.TimeoutExpired:
-            return Outcome.retry(f"{self._arguments[0]} did not end within {limit:g}s", 1)
+                start_new_session=True,  # a bot outlives us
+                env=os.environ | {STARTED_BOT: self._bot},
+            )
         except OSError as error:
             return Outcome.failed(f"{self._arguments[0]} cannot be started: {error.strerror}")
+        try:
+            return started.wait(limit)
+        except subprocess.TimeoutExpired:
+            _in_foreground[tuple(self._arguments)] = started
+            return Outcome.ok(f"{self._arguments[0]} still runs after {limit:g}s, as a bot does", 1)
+
+    def _end_the_last(self) -> None:
+        """End the program of the last attempt with all that it started, if it still runs."""
+        last = _in_foreground.pop(tuple(self._arguments), None)
+        for number in (signal.SIGTERM, signal.SIGKILL) if last else ():
+            if last is None or last.poll() is not None:
+                return
+            with suppress(ProcessLookupError):
+                os.killpg(last.pid, number)
+            with suppress(subprocess.TimeoutExpired):
+                last.wait(_STOPPING)

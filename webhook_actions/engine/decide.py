@@ -9,8 +9,6 @@ from webhook_actions.engine.decisions import (
     CLOSES,
     CRITICAL_LOSS,
     DISRUPTIVE,
-    DRILL,
-    DRY_RUN,
     MONEY,
     OBSERVE,
     REFUSED,
@@ -30,12 +28,19 @@ from webhook_actions.engine.decisions import (
     Wait,
 )
 from webhook_actions.engine.orders import forbids, maintained
+from webhook_actions.engine.skips import (
+    USELESS,
+    barred,
+    is_allowed_since,
+    is_lifted,
+    until_it_helps,
+    was_skipped,
+)
 from webhook_actions.store.runs import Run as ActionRun
 from webhook_actions.store.runs import State, last_change
 
 _NOT_RUN = (CANNOT, WOULD_HAVE, REFUSED, SPARED)
 _NEVER_AGAIN = (CANNOT, WOULD_HAVE, "failed")  # in the same incident, for every requester
-_USELESS = "it cannot mend this"
 # The wait while another action runs on the bot; several incidents of one alert take turns.
 _BESIDE, _BESIDE_MANY = timedelta(seconds=2), timedelta(seconds=30)
 _RETRY_PROMETHEUS = timedelta(seconds=5)
@@ -59,16 +64,18 @@ def decide(facts: Facts) -> Decision:
         return Blocked("unreachable", facts.now + _RETRY_PROMETHEUS, why)
     if not facts.observed.fires:
         return _at_end(facts)
-    handed_over = facts.incident.handed_over_at is not None
-    if handed_over and not _is_allowed_since(facts):
-        return Wait(None, "it waits for a person")
+    handed_over = facts.incident.handed_over_at
+    if handed_over and not is_allowed_since(facts):
+        return Wait(until_it_helps(facts), "it waits for a person")
     measured = facts.watched and facts.incident.confirmed and "verify" in facts.incident.annotations
     if facts.observed.gone and measured:
         return Wait(None, "its cause is gone, but the rule keeps it firing for a while")
     decision = _next(facts)
-    if handed_over and isinstance(decision, GiveUp):
-        return Wait(None, "it waits for a person")
-    return decision
+    if not handed_over or not isinstance(decision, GiveUp):
+        return decision
+    if any(_counts(run) and run.created_at > handed_over for run in facts.runs):
+        return replace(decision, again=True)
+    return Wait(decision.until, "it waits for a person")
 
 
 def _at_end(facts: Facts) -> Decision:
@@ -220,10 +227,10 @@ def _next(facts: Facts) -> Decision:
             continue
         if action is None:
             return Skip(name, CANNOT, "this Nightdesk has no such action")
-        if barred := _barred(action):
-            return barred
+        if skip := barred(action):
+            return skip
         if action.useless is not None:
-            return Skip(name, CANNOT, f"{_USELESS}: {action.useless}")
+            return Skip(name, CANNOT, f"{USELESS}: {action.useless}")
         if action.paced and _attempts(facts, name) >= action.attempts:
             continue
         if held := _held_back(facts, action):
@@ -236,29 +243,7 @@ def _next(facts: Facts) -> Decision:
         return Run(name, "it is the next action in the plan", replaces=_weaker(facts, action, None))
     planned = (facts.actions.get(name) for name in facts.plan)
     tried = any(action is None or action.effect != OBSERVE for action in planned)
-    return GiveUp(_nothing_left(facts), tried)
-
-
-def _barred(action: PlannedAction) -> Skip | None:
-    """Return why the settings forbid an action, None if they allow it."""
-    if action.refusal is not None:
-        outcome = WOULD_HAVE if action.refusal in (DRILL, DRY_RUN) else CANNOT
-        return Skip(action.name, outcome, action.refusal)
-    if not action.armed:
-        return Skip(action.name, WOULD_HAVE, "it moves money and is not in actions.armed")
-    return None
-
-
-def _is_allowed_since(facts: Facts) -> bool:
-    """Return whether the settings now allow an action that was skipped because of them."""
-    skipped = ((run, facts.actions.get(run.action)) for run in facts.runs if run.action in facts.plan)
-    return any(_was_barred(run) and action and not _barred(action) for run, action in skipped)
-
-
-def _was_barred(run: ActionRun) -> bool:
-    """Return whether a planned action was skipped because of the settings."""
-    skipped = run.outcome in (CANNOT, WOULD_HAVE) and run.started_at is None
-    return skipped and not (run.detail or "").startswith(_USELESS)
+    return GiveUp(_nothing_left(facts), tried, until=until_it_helps(facts))
 
 
 def _held_back(facts: Facts, action: PlannedAction) -> Decision | None:
@@ -328,8 +313,8 @@ def _counts(run: ActionRun) -> bool:
 
 def _is_spent(run: ActionRun, action: PlannedAction | None) -> bool:
     """Return whether Nightdesk must not repeat a run's action in its incident."""
-    if action is not None and _was_barred(run):
-        return _barred(action) is not None
+    if action is not None and was_skipped(run):
+        return not is_lifted(run, action)
     if run.outcome in _NEVER_AGAIN and run.verdict is not None:
         return True
     if run.target is None:
@@ -376,7 +361,8 @@ def _came_to(facts: Facts, name: str) -> str:
     """Return the result of a planned action, in words."""
     mine = [run for run in facts.runs if run.action == name]
     action = facts.actions.get(name)
-    if refusal := next((run.detail for run in mine if run.outcome in _NEVER_AGAIN), None):
+    final = (run.detail for run in mine if run.outcome in _NEVER_AGAIN and _is_spent(run, action))
+    if refusal := next(final, None):
         return refusal
     if action is not None and not action.proof and mine:
         return "done; it changes nothing" if mine[-1].outcome == "done" else mine[-1].detail or "failed"

@@ -50,6 +50,7 @@ class PlannedAction:
     proof: bool = True
     refusal: str | None = None
     useless: str | None = None  # Prometheus's reason against it
+    helps: bool = False  # Prometheus shows a fault that it can mend
     waits: str | None = None  # the broken thing that it needs
 
     @property
@@ -82,6 +83,7 @@ class Observed:
     unreachable: str | None = None
     verdicts: Mapping[int, tuple[Verdict, str]] = field(default_factory=dict)
     useless: Mapping[str, str] = field(default_factory=dict)  # by action: the reason why it cannot help
+    helps: frozenset[str] = frozenset()  # actions that can mend the fault that is measured
     waits: Mapping[str, str] = field(default_factory=dict)  # by action: the reason why it cannot work now
     astray: frozenset[int] = frozenset()  # runs that left their bot in another mode than before
     back: frozenset[int] = frozenset()  # runs whose bot is back in its mode before
@@ -174,10 +176,15 @@ class Blocked:
 
 @dataclass(frozen=True)
 class GiveUp:
-    """Nightdesk can do nothing more; a person must act. `tried`: the plan had an action that could help."""
+    """Nightdesk can do nothing more; a person must act. `tried`: the plan had an action that could help.
+
+    `again`: an action ran since people were notified that nothing was left. `until`: when to look again.
+    """
 
     reason: str
     tried: bool = True
+    again: bool = False
+    until: datetime | None = None
 
 
 @dataclass(frozen=True)

@@ -254,10 +254,10 @@ class Engine:
                     await self._escalation.blocked(connection, incident, kind, reason)
                     look.written.append(self._metrics.blocked.labels(kind).inc)
                 return _due(until, reason, kind)
-            case d.GiveUp(reason=reason, tried=tried):
+            case d.GiveUp(reason=reason, tried=tried, again=again, until=until):
                 await incidents.hand_over(connection, incident.id)
-                await self._escalation.gave_up(connection, incident, reason, tried)
-                return _due(None, "it waits for a person")
+                await self._escalation.gave_up(connection, incident, reason, tried, again)
+                return _due(until, "it waits for a person")
             case d.Close(reason=reason, left=left):
                 if left is not None:
                     await self._escalation.no_longer_watched(connection, incident, reason)

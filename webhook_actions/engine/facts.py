@@ -121,6 +121,8 @@ class Planner:
         planned = {name: one for name in names if (one := self.planned(name, incident))}
         useless = {name: why for name, why in observed.useless.items() if name in planned}
         planned |= {name: replace(planned[name], useless=why) for name, why in useless.items()}
+        helping = (observed.helps & planned.keys()) - observed.useless.keys()
+        planned |= {name: replace(planned[name], helps=True) for name in helping}
         waits = {name: why for name, why in observed.waits.items() if name in planned}
         planned |= {name: replace(planned[name], waits=why) for name, why in waits.items()}
         return Facts(

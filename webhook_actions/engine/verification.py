@@ -170,7 +170,7 @@ class Verification:
         for case in cases:
             asked.add(self._end(case.incident, alerts.get(case.incident.id)))
             if case.incident.id in alerts:
-                asked |= self._useless(case).keys() | self._waits(case).keys()
+                asked |= self._useless(case).keys() | self._waits(case).keys() | self._helps(case).keys()
         return {expression for expression in asked if expression is not None}
 
     async def _observed(
@@ -187,14 +187,17 @@ class Verification:
                 verdicts[run.id] = await self._verdict(incident, alert, run, action)
         astray, back = await self._modes(case)
         useless = {
-            name: expression for expression, name in self._useless(case).items() if alert and held[expression]
+            name: why for expression, (name, why) in self._useless(case).items() if alert and held[expression]
         }
+        helps = frozenset(
+            name for expression, name in self._helps(case).items() if alert and held[expression]
+        )
         waits: dict[str, str] = {}
         for expression, (names, why) in self._waits(case).items():
             if alert and held[expression]:
                 waits |= dict.fromkeys(names, why)
         gone = True if end is None else bool(held[end])
-        return Observed(alert is not None, gone, None, verdicts, useless, waits, astray, back)
+        return Observed(alert is not None, gone, None, verdicts, useless, helps, waits, astray, back)
 
     async def _verdict(
         self, incident: Incident, alert: FiringAlert | None, run: Run, action: Action
@@ -248,14 +251,24 @@ class Verification:
         general = incident.bot and for_bot('trading_bot_up{bot="$bot"} == 1', incident.bot)
         return _verify(incident, alert) or general or None
 
-    def _useless(self, case: Known) -> dict[str, str]:
-        """Return PromQL by action that forbids it: faults that a restart cannot fix."""
-        bot, says = case.incident.bot, {}
-        for name in self._planner.plan(case.incident) if bot in self._settings.bots else ():
-            action = self._actions.get(name)
-            if action is not None and action.useless_when:
-                says[for_bot(action.useless_when, bot)] = name
-        return says
+    def _useless(self, case: Known) -> dict[str, tuple[str, str]]:
+        """Return PromQL that is true of a fault that an action cannot mend, with its name and the reason."""
+        bot = case.incident.bot
+        return {
+            for_bot(expression, bot): (action.name, why)
+            for action in self._planned(case)
+            for why, expression in action.useless_when.items()
+        }
+
+    def _helps(self, case: Known) -> dict[str, str]:
+        """Return PromQL that is true of a fault that an action can mend, with its name."""
+        bot = case.incident.bot
+        return {for_bot(one.helps_when, bot): one.name for one in self._planned(case) if one.helps_when}
+
+    def _planned(self, case: Known) -> list[Action]:
+        """Return the planned actions of an incident of a watched bot."""
+        names = self._planner.plan(case.incident) if case.incident.bot in self._settings.bots else ()
+        return [action for name in names if (action := self._actions.get(name))]
 
     def _waits(self, case: Known) -> dict[str, tuple[list[str], str]]:
         """Return PromQL that is true while a need of actions is broken, with their names and the reason.

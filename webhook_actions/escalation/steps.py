@@ -60,9 +60,15 @@ class Escalation:
         await escalation_steps.plan(connection, plans)
         await self.outgoing.opened(connection, incident_ids)
 
-    async def gave_up(self, connection: Connection, incident: Incident, why: str, tried: bool = True) -> None:
-        """Notify at once that no action is left; if the plan had none, that is no news."""
-        await self._notice(connection, incident, "spent" if tried else NO_NEWS, why)
+    async def gave_up(
+        self, connection: Connection, incident: Incident, why: str, tried: bool = True, again: bool = False
+    ) -> None:
+        """Notify at once that no action is left; if the plan had none, that is no news.
+
+        `again`: an action ran since people were notified of that.
+        """
+        spent = "spent again" if again else "spent"
+        await self._notice(connection, incident, spent if tried else NO_NEWS, why)
 
     async def blocked(self, connection: Connection, incident: Incident, kind: str, why: str) -> None:
         """Notify the administrator of the holds on an incident's actions, each kind once."""

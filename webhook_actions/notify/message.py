@@ -59,18 +59,26 @@ class IncidentNotice:
     contact: str = ""
 
 
+_SEVEREST = {"critical": 0, "warning": 1, "meta": 2, "info": 3}
+# The outcomes of actions, in words.
+_OUTCOMES = {"cannot": "not run", "would_have": "not run", "spared": "not run", "retry": "failed"}
+
+
 def compose(settings: Settings, told: Sequence[IncidentNotice], page: str) -> Message:
-    """Return the message about one incident, or about several that are due for someone at once."""
+    """Return the message about one incident, or about several that are due for someone at once.
+
+    The most severe ones come first: of many, a call names only a few.
+    """
+    told = sorted(told, key=lambda one: _SEVEREST.get(one.incident.severity, len(_SEVEREST)))
     first = told[0].incident
     if len(told) == 1:
         subject = f"[{first.severity}] {_summary(first)}"
         rest = f"\n{_deadline(settings, first)}\n{first.annotations.get('description', '')}"
         short = _linked(subject + rest, told[0].link)
     else:
-        worst = "critical" if any(one.incident.severity == "critical" for one in told) else first.severity
-        subject = f"[{worst}] {len(told)} alerts, first: {_summary(first)}"
+        subject = f"[{first.severity}] {len(told)} alerts, first: {_summary(first)}"
         lines = "\n".join(_summary(one.incident) for one in told)
-        short = _linked(f"[{worst}] {len(told)} alerts\n{lines}", page)
+        short = _linked(f"[{first.severity}] {len(told)} alerts\n{lines}", page)
     blocks = [_block(settings, one) for one in told[:_WHOLE]]
     if rest_ := told[_WHOLE:]:
         lines = "\n".join(f"{_summary(one.incident)}: {one.link}" for one in rest_)
@@ -99,7 +107,7 @@ def _block(settings: Settings, told: IncidentNotice) -> str:
 
 
 def _tried(run: Run) -> str:
-    told = [run.outcome or "running"]
+    told = [_OUTCOMES.get(run.outcome or "running", run.outcome or "running")]
     if run.outcome == "done" and run.verdict != "none":
         told.append((run.verdict or "not judged yet").replace("_", " "))
     elif run.detail:

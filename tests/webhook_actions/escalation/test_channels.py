@@ -228,3 +228,13 @@ def test_telegram_says_in_its_answer_for_how_long_it_is_to_be_left_alone() -> No
     said = b'{"ok": false, "error_code": 429, "parameters": {"retry_after": 34}}'
     assert retry_after(Answer(429, said)) == 34
     assert retry_after(Answer(429, b"slow down")) is None
+
+
+def test_a_call_about_many_names_the_most_severe_first(setup: Setup) -> None:
+    told = [IncidentNotice(incident(n, severity="warning"), (), "", LINK) for n in range(1, 10)]
+    told.append(IncidentNotice(incident(99), (), "", LINK))
+    message = compose(setup.settings(), told, PAGE)
+    assert message.spoken.startswith("This is Nightdesk. bot99 ")
+    assert "urgent: intervene now" in message.spoken
+    assert message.subject.startswith("[critical] 10 alerts, first: bot99 ")
+    assert message.incidents[0] == 99
