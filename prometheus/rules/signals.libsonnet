@@ -48,14 +48,19 @@ function(config)
     told(name, 'bot, window'),
     ' unless on (bot, window) bot_window:trading_bot_pnl_window_end_timestamp_seconds:known <= time()',
   );
-  // After so long without a sample the position may be closed, by a stop or by hand.
+  // After so long without a sample the position may be closed, by a stop or by hand. One that was closed before its bot
+  // went down stays closed: only the last evaluations count, unless Prometheus was down and made none.
+  local evaluation = duration.seconds(config.collection.evaluation_interval);
+  local lately = duration.format(3 * evaluation);
   local endangered(name, worst='max') = kept(
     'bot_position',
     name,
     promql.newest(name, std.join(', ', of_position), worst),
     text.fill(
-      ' unless on (bot) time() - bot:trading_bot_answered_timestamp_seconds:known > %s',
-      duration.seconds(config.thresholds.critical.loss_known_for)
+      ' unless on (bot) time() - bot:trading_bot_answered_timestamp_seconds:known > %s' +
+      ' and (last_over_time(bot_position:trading_bot_%s:known[%s]) or last_over_time(bot_position:trading_bot_%s:known[1h])' +
+      ' unless on (bot) last_over_time(bot:trading_bot_answered_timestamp_seconds:known[%s] offset %s))',
+      [duration.seconds(config.thresholds.critical.loss_known_for), name, lately, name, lately, duration.format(evaluation)]
     ),
   );
 

@@ -84,6 +84,54 @@ def test_a_loss_is_known_as_long_as_the_settings_say_and_its_alert_a_bridge_long
     assert run([write(tmp_path / "tests.yml", tests, rules, settings.collection.evaluation_interval)]) == ""
 
 
+def flat(scrapes: int) -> list[Series]:
+    """Return a bot that closed its position without a stop, and died ten scrapes later."""
+    held: list[Value] = [1.0] * TOLD + ["stale"] + [None] * (scrapes - TOLD - 1)
+    died = TOLD + 10
+    answered = [min(scrape, died - 1) * MINUTE for scrape in range(scrapes)]
+    return [
+        Series("trading_bot_up", [1.0] * died + [0.0] * (scrapes - died)),
+        Series("trading_bot_position_unprotected", held, {}, POSITION),
+        Series("nightdesk_exporter_last_success_timestamp_seconds", answered),
+    ]
+
+
+@pytest.mark.parametrize("minutes", [TOLD + 12, TOLD + 18])
+def test_a_position_that_was_closed_does_not_come_back_when_its_bot_dies(
+    ten_minutes: tuple[Settings, list[Path]], tmp_path: Path, minutes: float
+) -> None:
+    settings, files = ten_minutes
+    case = Case("PositionUnprotected", "flat", flat(30), minutes * MINUTE, False, POSITION)
+    rules = needed(of_alert(files, "PositionUnprotected"), files)
+    tests = as_tests([case], settings, [])
+    assert run([write(tmp_path / "tests.yml", tests, rules, settings.collection.evaluation_interval)]) == ""
+
+
+def unseen(scrapes: int) -> list[Series]:
+    """Return a bot that held a position without a stop, and died while Prometheus was down."""
+    gap: list[Value] = [None] * 6  # a sample counts for five minutes
+    answered: list[Value] = [scrape * MINUTE for scrape in range(TOLD)]
+    after = scrapes - TOLD - len(gap)
+    return [
+        Series("trading_bot_up", [1.0] * TOLD + gap + [0.0] * after),
+        Series("trading_bot_position_unprotected", [1.0] * TOLD + gap + [None] * after, {}, POSITION),
+        Series(
+            "nightdesk_exporter_last_success_timestamp_seconds",
+            answered + gap + [(TOLD - 1) * MINUTE] * after,
+        ),
+    ]
+
+
+def test_a_position_stays_known_if_its_bot_died_while_prometheus_was_down(
+    ten_minutes: tuple[Settings, list[Path]], tmp_path: Path
+) -> None:
+    settings, files = ten_minutes
+    case = Case("PositionUnprotected", "unseen", unseen(30), (TOLD + 8.5) * MINUTE, True, POSITION)
+    rules = needed(of_alert(files, "PositionUnprotected"), files)
+    tests = as_tests([case], settings, [])
+    assert run([write(tmp_path / "tests.yml", tests, rules, settings.collection.evaluation_interval)]) == ""
+
+
 @pytest.mark.parametrize(
     ("at", "alert", "bot", "says"),
     [
