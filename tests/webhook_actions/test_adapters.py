@@ -74,10 +74,32 @@ def test_a_program_that_does_not_end_is_the_bot_and_ends_only_before_the_next_st
         assert all(outcome.done for outcome in outcomes)
         assert "still runs after 2s, as a bot does" in outcomes[1].detail
         assert not psutil.pid_exists(first)
-        assert psutil.Process(second).environ()[STARTED_BOT] == "alpha", "a stop of Nightdesk spares it"
+        assert STARTED_BOT in psutil.Process(second).environ(), "a stop of Nightdesk spares it"
     finally:
         adapter._end_the_last()
     assert not psutil.pid_exists(second)
+
+
+def test_a_bot_that_an_earlier_engine_started_ends_before_the_next_start(tmp_path: Path) -> None:
+    began = tmp_path / "began"
+    says = f"import os, time; open({str(began)!r}, 'a').write(f'{{os.getpid()}}\\n'); time.sleep(60)"
+    program = [sys.executable, "-c", says, "{bot}"]
+    earlier = (
+        "import sys; from webhook_actions.bots.command import CommandAdapter; "
+        "CommandAdapter(sys.argv[2:], sys.argv[1], 2, lambda: None).restart(0, 'key')"
+    )
+    for bot in ("alpha", "beta"):
+        subprocess.run([sys.executable, "-c", earlier, bot, *program], check=True)
+    adapter = CommandAdapter(program, "alpha", 2, free)
+    try:
+        adapter.restart(0, "key")
+        alpha, beta, again = (int(line) for line in began.read_text().split())
+        assert not psutil.pid_exists(alpha)
+        assert psutil.pid_exists(beta), "another bot's program goes on"
+        assert psutil.pid_exists(again)
+    finally:
+        for bot in ("alpha", "beta"):
+            CommandAdapter(program, bot, 2, free)._end_the_last()
 
 
 @pytest.fixture

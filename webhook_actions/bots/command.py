@@ -1,6 +1,7 @@
 """The adapter that restarts a bot by a program of the settings; never through a shell."""
 
 import os
+import shlex
 import signal
 import subprocess
 from collections.abc import Sequence
@@ -8,14 +9,14 @@ from contextlib import suppress
 from tempfile import TemporaryFile
 from typing import IO
 
+import psutil
+
 from stack.settings.bots import STARTED_BOT
 from webhook_actions.bots.protocol import Guard
 from webhook_actions.outcome import Outcome
 
 _SAID = 300  # bytes at the end of a program's output
 _STOPPING = 10.0  # seconds for a program to end at SIGTERM, before it is killed
-# Programs that did not end, by their arguments. Such a program is the bot: it outlives the attempt.
-_in_foreground: dict[tuple[str, ...], subprocess.Popen[bytes]] = {}
 
 
 class CommandAdapter:
@@ -23,7 +24,8 @@ class CommandAdapter:
 
     def __init__(self, program: Sequence[str], bot: str, timeout: float, guard: Guard) -> None:
         self._arguments = [program[0], *(argument.replace("{bot}", bot) for argument in program[1:])]
-        self._bot, self._timeout = bot, timeout
+        self._mark = shlex.join([bot, *self._arguments])  # tells its processes from those of other bots
+        self._timeout = timeout
         self._guard = guard
 
     def longest_restart(self, wait: float) -> float:
@@ -59,23 +61,28 @@ class CommandAdapter:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # a bot outlives us
-                env=os.environ | {STARTED_BOT: self._bot},
+                env=os.environ | {STARTED_BOT: self._mark},
             )
         except OSError as error:
             return Outcome.failed(f"{self._arguments[0]} cannot be started: {error.strerror}")
         try:
             return started.wait(limit)
         except subprocess.TimeoutExpired:
-            _in_foreground[tuple(self._arguments)] = started
             return Outcome.ok(f"{self._arguments[0]} still runs after {limit:g}s, as a bot does", 1)
 
     def _end_the_last(self) -> None:
-        """End the program of the last attempt with all that it started, if it still runs."""
-        last = _in_foreground.pop(tuple(self._arguments), None)
-        for number in (signal.SIGTERM, signal.SIGKILL) if last else ():
-            if last is None or last.poll() is not None:
+        """End each earlier program that still runs as the bot, also one that another engine started."""
+        for process in list(psutil.process_iter()):
+            with suppress(psutil.Error, ProcessLookupError):
+                leads = os.getsid(process.pid) == process.pid
+                if leads and process.environ().get(STARTED_BOT) == self._mark:
+                    self._end(process)
+
+    @staticmethod
+    def _end(program: psutil.Process) -> None:
+        """End a program with all that it started."""
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            os.killpg(program.pid, number)
+            with suppress(psutil.TimeoutExpired):
+                program.wait(_STOPPING)
                 return
-            with suppress(ProcessLookupError):
-                os.killpg(last.pid, number)
-            with suppress(subprocess.TimeoutExpired):
-                last.wait(_STOPPING)
