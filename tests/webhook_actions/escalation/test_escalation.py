@@ -325,10 +325,14 @@ def test_after_a_snooze_the_escalation_starts_again_and_notifies_everyone(
         await asyncio.sleep(1)
         assert fakes.to("slack") == []
         await reached(fakes, "telegram", "-100123")  # not from Alertmanager this time
-        assert "Why you: the snooze by anna is over" in mailbox.text()
+
+        async def mailed() -> bool:
+            return "Why you: the snooze by anna is over" in mailbox.text()
 
         async def again() -> bool:
             return fakes.to("phone").count(MANAGER) == 2
+
+        await until(mailed, what="the mail after the snooze")
 
         await until(again, what="the manager's second call")
 
