@@ -149,6 +149,8 @@ def _play(settings: Settings) -> Incident:
     eventually(lambda: known("bot:trading_bot_trades:known") == trades, within=90, what="all trades")
     counted = "sum by (bot) (bot_symbol_side_outcome:trading_bot_trades_total:known)"
     eventually(lambda: known(counted) == trades, within=90, what="all trades by symbol, side and outcome")
+    market = "count by (bot) (bot_symbol:trading_bot_market_liquidity_score:known)"
+    eventually(lambda: DOWN in known(market), within=90, what="its market, which is scraped less often")
     for fault in ("stay_down", "crash"):
         _call(settings, DOWN, "POST", f"faults/{fault}")
     eventually(lambda: known("trading_bot_up == 0").keys() == {DOWN}, within=90, what="that one is down")
