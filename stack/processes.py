@@ -72,7 +72,7 @@ class Processes:
 
     def start(self) -> None:
         """Start all of them."""
-        os.environ.pop(STARTED_BOT, None)  # of whoever started us: our own parts are no bots
+        os.environ.pop(STARTED_BOT, None)  # inherited: our own parts are no bots
         _adopt_orphans()
         for thread in self._threads:
             thread.start()
