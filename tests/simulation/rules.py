@@ -109,8 +109,13 @@ class Rules:
                 continue
             since = max(self._stopped_since.setdefault(bot.name, now), self._free_since)
             within = FREQTRADE_STARTED_WITHIN if bot.name.startswith("ft") else STARTED_WITHIN
-            if now - since > within:
+            if now - since > within and not self.is_given_up(bot.name):
                 self.broken(f"an order stopped {bot.name}, and nobody starts it for {now - since:.0f} s")
+
+    def is_given_up(self, bot: str) -> bool:
+        """Return whether people know that a stopped bot was removed from the settings."""
+        why = f"{bot} is no longer watched, and {bot} has not been seen"
+        return any(why in step.why for step in self.memory.t.steps.values())
 
     def at_rest(self) -> None:
         """No engine decides about one incident again and again: each claim raises its fence."""
@@ -209,9 +214,7 @@ class Rules:
                     left = bot.double.quantities()
                     self.broken(f"{name} holds {left} though CriticalLoss fires since {since:.0f}")
         for bot in self.world.bots.values():
-            # Its owner has removed it from the settings, and was notified.
-            given_up = f"{bot.name} is no longer watched, and {bot.name} has not been seen"
-            told = any(given_up in step.why for step in self.memory.t.steps.values())
+            told = self.is_given_up(bot.name)
             # An engine starts a dead bot once it answers, as long as an incident of the bot is open.
             waits = not bot.up and any(one.bot == bot.name for one in self.memory.open())
             if bot.double.state == "stopped" and not (bot.owner_stopped or told or waits):
