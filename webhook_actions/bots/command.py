@@ -53,7 +53,7 @@ class CommandAdapter:
         return Outcome.ok(f"{self._arguments[0]} ended with 0: {said}", 1)
 
     def _run(self, limit: float, output: IO[bytes]) -> int | Outcome:
-        """Return the program's exit code and output, or why it did not run."""
+        """Return the program's exit code, or the outcome if it did not start or does not end."""
         try:
             started = subprocess.Popen(
                 self._arguments,
